@@ -1,0 +1,14 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { stringify } from "yaml";
+import project from "../../package.json" with { type: "json" };
+import { buildOpenApi } from "../src/openapi.ts";
+
+const path = new URL("../../openapi.yaml", import.meta.url);
+const text = stringify(buildOpenApi(project.version), { aliasDuplicateObjects: false });
+
+if (!process.argv.includes("--check")) {
+  await writeFile(path, text);
+} else if ((await readFile(path, "utf8").catch(() => "")) !== text) {
+  console.error("openapi.yaml is stale: run `bun run generate`");
+  process.exitCode = 1;
+}

@@ -1,0 +1,205 @@
+export type BatchRefusal = "full" | "timeout";
+
+/** `full`: nothing was taken. `timeout`: not run when it was still waiting; unknown when its batch was on the way. */
+export class BatchRefused extends Error {
+  readonly reason: BatchRefusal;
+
+  constructor(reason: BatchRefusal) {
+    super(`batch refused an entry: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export interface BatchSettings<Entry, Outcome> {
+  /**
+   * One outcome per entry, in the order of the entries. A rejection goes to every caller of the batch.
+   * From `deadline` (performance.now()) on, the callers have been told that the outcome is unknown.
+   */
+  run(entries: readonly Entry[], deadline: number): Promise<readonly Outcome[]>;
+  bytesOf(entry: Entry): number;
+  /** High water of one batch. */
+  maxEntries: number;
+  maxBytes: number;
+  /** How many batches may be on their way at once. */
+  maxInFlight: number;
+  /** How long an unfilled batch gathers while another is on its way; with none on its way it leaves at once. */
+  flushMs: number;
+  /** What may wait for a slot, beyond which `submit` refuses. */
+  maxWaiting: number;
+  maxWaitingBytes: number;
+  /** How long a caller waits for its outcome; without it, as long as it takes. */
+  timeoutMs?: number;
+}
+
+export interface Batch<Entry, Outcome> {
+  submit(entry: Entry): Promise<Outcome>;
+  /** Resolves when nothing waits and nothing is on its way. */
+  drained(): Promise<void>;
+  readonly waiting: number;
+}
+
+interface Item<Entry, Outcome> {
+  entry: Entry;
+  bytes: number;
+  submittedAt: number;
+  resolve(outcome: Outcome): void;
+  reject(error: unknown): void;
+}
+
+/** Group commit: entries that arrive while a batch is on its way share the next one. */
+export function createBatch<Entry, Outcome>(
+  settings: BatchSettings<Entry, Outcome>,
+): Batch<Entry, Outcome> {
+  type Waiting = Item<Entry, Outcome>;
+  const { timeoutMs } = settings;
+  let waiting: Waiting[] = [];
+  let waitingBytes = 0;
+  let inFlight = 0;
+  let isLeaving = false;
+  let flushTimer: ReturnType<typeof setTimeout> | undefined;
+  let expiryTimer: ReturnType<typeof setTimeout> | undefined;
+  let drainWaiters: (() => void)[] = [];
+
+  function submit(entry: Entry): Promise<Outcome> {
+    const bytes = settings.bytesOf(entry);
+    if (
+      waiting.length >= settings.maxWaiting ||
+      (waiting.length > 0 && waitingBytes + bytes > settings.maxWaitingBytes)
+    ) {
+      return Promise.reject(new BatchRefused("full"));
+    }
+    return new Promise((resolve, reject) => {
+      waiting.push({ entry, bytes, submittedAt: performance.now(), resolve, reject });
+      waitingBytes += bytes;
+      armExpiry();
+      leaveSoon();
+    });
+  }
+
+  // A microtask, so that entries handed in by one turn of the event loop travel together.
+  function leaveSoon() {
+    if (isLeaving || waiting.length === 0 || inFlight >= settings.maxInFlight) return;
+    if (inFlight > 0 && !isFull()) {
+      flushTimer ??= setTimeout(() => {
+        flushTimer = undefined;
+        leave();
+      }, settings.flushMs);
+      return;
+    }
+    isLeaving = true;
+    queueMicrotask(() => {
+      isLeaving = false;
+      leave();
+    });
+  }
+
+  function isFull() {
+    return waiting.length >= settings.maxEntries || waitingBytes >= settings.maxBytes;
+  }
+
+  function leave() {
+    if (waiting.length === 0 || inFlight >= settings.maxInFlight) return;
+    clearTimeout(flushTimer);
+    flushTimer = undefined;
+    void travel(take());
+    leaveSoon();
+  }
+
+  function take(): Waiting[] {
+    let count = 0;
+    let bytes = 0;
+    for (const item of waiting) {
+      if (count === settings.maxEntries) break;
+      if (count > 0 && bytes + item.bytes > settings.maxBytes) break;
+      bytes += item.bytes;
+      count += 1;
+    }
+    waitingBytes -= bytes;
+    return waiting.splice(0, count);
+  }
+
+  async function travel(items: Waiting[]) {
+    inFlight += 1;
+    const deadline = (items[0]?.submittedAt ?? 0) + (timeoutMs ?? Number.POSITIVE_INFINITY);
+    const timer =
+      timeoutMs === undefined ? undefined : setTimeout(() => refuse(items), untilMs(deadline));
+    try {
+      const outcomes = await settings.run(
+        items.map((item) => item.entry),
+        deadline,
+      );
+      if (outcomes.length !== items.length) throw new Error("a batch lost outcomes");
+      // oxlint-disable-next-line no-non-null-assertion -- the lengths are equal
+      items.forEach((item, index) => item.resolve(outcomes[index]!));
+    } catch (error) {
+      for (const item of items) item.reject(error);
+    } finally {
+      clearTimeout(timer);
+      inFlight -= 1;
+      leaveSoon();
+      if (isIdle()) {
+        for (const done of drainWaiters) done();
+        drainWaiters = [];
+      }
+    }
+  }
+
+  function armExpiry() {
+    if (timeoutMs === undefined || expiryTimer !== undefined || waiting.length === 0) return;
+    expiryTimer = setTimeout(
+      () => {
+        expiryTimer = undefined;
+        const late = waiting.findIndex((item) => untilMs(item.submittedAt + timeoutMs) > 0);
+        const expired = waiting.splice(0, late === -1 ? waiting.length : late);
+        for (const item of expired) waitingBytes -= item.bytes;
+        refuse(expired);
+        armExpiry();
+      },
+      untilMs((waiting[0]?.submittedAt ?? 0) + timeoutMs),
+    );
+  }
+
+  function refuse(items: readonly Waiting[]) {
+    for (const item of items) item.reject(new BatchRefused("timeout"));
+  }
+
+  function isIdle() {
+    return waiting.length === 0 && inFlight === 0;
+  }
+
+  return {
+    submit,
+    drained: () =>
+      isIdle() ? Promise.resolve() : new Promise((resolve) => drainWaiters.push(resolve)),
+    get waiting() {
+      return waiting.length;
+    },
+  };
+}
+
+function untilMs(moment: number) {
+  return Math.max(0, moment - performance.now());
+}
+
+/**
+ * Runs a batch; when it fails for a reason of one entry, halves it until only that entry fails and takes
+ * `faulted` as its outcome. Other errors are thrown.
+ */
+export async function runIsolating<Entry, Outcome>(
+  entries: readonly Entry[],
+  run: (entries: readonly Entry[]) => Promise<readonly Outcome[]>,
+  isEntryFault: (error: unknown) => boolean,
+  faulted: (entry: Entry, error: unknown) => Outcome,
+): Promise<readonly Outcome[]> {
+  try {
+    return await run(entries);
+  } catch (error) {
+    if (!isEntryFault(error)) throw error;
+    const [only] = entries;
+    if (entries.length === 1 && only !== undefined) return [faulted(only, error)];
+    const half = Math.ceil(entries.length / 2);
+    const first = await runIsolating(entries.slice(0, half), run, isEntryFault, faulted);
+    const second = await runIsolating(entries.slice(half), run, isEntryFault, faulted);
+    return [...first, ...second];
+  }
+}

@@ -1,0 +1,129 @@
+import type { z } from "zod";
+import { BulkResult, JobPage } from "./http/jobs.ts";
+import { Import } from "./import.ts";
+import { AcceptedJob, Job, type JobStatus } from "./job.ts";
+import type { JobRequest, JobTypeName } from "./jobs/index.ts";
+import { Problem } from "./problem.ts";
+
+export interface ClientOptions {
+  baseUrl: string;
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Repeating a request with the same key and body gets the first one's answer. */
+  idempotencyKey?: string;
+}
+
+export interface ListJobsQuery {
+  cursor?: string;
+  /** 1 to 500; 50 by default. */
+  limit?: number;
+  status?: JobStatus;
+  type?: JobTypeName;
+  importId?: string;
+}
+
+export interface ImportQuery {
+  type: JobTypeName;
+  /** Under which name a feed's items are kept. */
+  source?: string;
+  delimiter?: "comma" | "semicolon" | "tab";
+  /** `text/csv` by default. */
+  contentType?: string;
+}
+
+type Body = string | Blob | ReadableStream<Uint8Array>;
+
+/** An answer that is no 2xx. */
+export class TorilError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super([problem.title, problem.detail].filter(Boolean).join(": "));
+    this.name = "TorilError";
+    this.problem = problem;
+  }
+}
+
+export type Client = ReturnType<typeof createClient>;
+
+/**
+ * The API as functions, with `fetch` alone: for Bun, Node, Deno and browsers. Answers are parsed by their schemas.
+ * Every function throws `TorilError` for an answer that is no 2xx.
+ */
+export function createClient({ baseUrl, fetch: given }: ClientOptions) {
+  const send = given ?? ((request: Request) => fetch(request));
+
+  async function call<Schema extends z.ZodType>(
+    schema: Schema,
+    path: string,
+    init: RequestInit & { query?: Record<string, string | number | undefined> } = {},
+  ): Promise<z.output<Schema>> {
+    const { query = {}, ...request } = init;
+    const url = new URL(path, baseUrl);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const response = await send(new Request(url.href, request));
+    if (!response.ok) throw new TorilError(await readProblem(response));
+    return schema.parse(await response.json());
+  }
+
+  return {
+    createJob: (request: JobRequest, write: WriteOptions = {}) =>
+      call(AcceptedJob, "/v1/jobs", post(JSON.stringify(request), "application/json", write)),
+
+    createJobs: (
+      requests: readonly JobRequest[],
+      { atomicity, ...write }: WriteOptions & { atomicity?: "all" | "partial" } = {},
+    ) =>
+      call(BulkResult, "/v1/jobs/bulk", {
+        ...post(JSON.stringify(requests), "application/json", write),
+        query: { atomicity },
+      }),
+
+    getJob: (id: string, options: CallOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}`, options),
+
+    listJobs: (query: ListJobsQuery = {}, options: CallOptions = {}) =>
+      call(JobPage, "/v1/jobs", { ...options, query: { ...query } }),
+
+    /** Resolves when the body has been read; its jobs may still run. */
+    createImport: (
+      body: Body,
+      { contentType = "text/csv", ...query }: ImportQuery,
+      options: CallOptions = {},
+    ) => call(Import, "/v1/imports", { ...post(body, contentType, options), query: { ...query } }),
+
+    getImport: (id: string, options: CallOptions = {}) =>
+      call(Import, `/v1/imports/${encodeURIComponent(id)}`, options),
+  };
+}
+
+function post(body: Body, contentType: string, { idempotencyKey, signal }: WriteOptions) {
+  const headers = new Headers({ "Content-Type": contentType });
+  if (idempotencyKey !== undefined) headers.set("Idempotency-Key", idempotencyKey);
+  const isStream = body instanceof ReadableStream;
+  return {
+    method: "POST",
+    headers,
+    body,
+    ...(signal === undefined ? {} : { signal }),
+    ...(isStream ? { duplex: "half" as const } : {}),
+  };
+}
+
+async function readProblem(response: Response): Promise<Problem> {
+  const parsed = Problem.loose().safeParse(await response.json().catch(() => undefined));
+  if (parsed.success) return parsed.data;
+  return {
+    type: "about:blank",
+    title: response.statusText || "No problem document",
+    status: response.status,
+  };
+}

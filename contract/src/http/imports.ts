@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { Import } from "../import.ts";
+import { jobTypeNames } from "../jobs/index.ts";
+import { defineRoute, idParameter, location } from "./route.ts";
+
+const tags: [string] = ["Imports"];
+const file = { schema: { type: "string" as const } };
+
+export const feedMediaTypes = [
+  "application/rss+xml",
+  "application/atom+xml",
+  "application/rdf+xml",
+  "application/feed+json",
+] as const;
+
+export const createImport = defineRoute({
+  operationId: "createImport",
+  summary: "Send a file whose rows become jobs",
+  description:
+    "The body is read as a stream; the answer comes when it has been read. For `row.import` the values are the " +
+    "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs.",
+  tags,
+  scope: "jobs:write",
+  method: "post",
+  path: "/v1/imports",
+  request: {
+    query: z.strictObject({
+      type: z.enum(jobTypeNames).meta({ example: "row.import" }),
+      source: z.string().min(1).max(255).optional().meta({
+        description: "Under which name a feed's items are kept; a feed needs it",
+      }),
+      delimiter: z.enum([",", ";", "\t", "comma", "semicolon", "tab"]).default(",").meta({
+        description: "What separates the columns of a CSV file; the character or its name",
+      }),
+    }),
+    body: {
+      required: true,
+      content: {
+        "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
+        "application/rss+xml": file,
+        "application/atom+xml": file,
+        "application/rdf+xml": file,
+        "application/feed+json": file,
+      },
+    },
+  },
+  responses: {
+    201: {
+      description: "Read to its end; counts.read, accepted, duplicate and rejected are final",
+      content: { "application/json": { schema: Import } },
+      headers: location,
+    },
+    202: {
+      description: "The same, but Redis is away: the jobs will be placed when it is back",
+      content: { "application/json": { schema: Import } },
+      headers: location,
+    },
+  },
+  problems: [
+    "empty-body",
+    "invalid-parameter",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-csv",
+    "invalid-feed",
+    "at-capacity",
+  ],
+});
+
+export const getImport = defineRoute({
+  operationId: "getImport",
+  summary: "Follow an import",
+  tags,
+  scope: "jobs:read",
+  method: "get",
+  path: "/v1/imports/{id}",
+  request: { params: idParameter("import") },
+  responses: {
+    200: { description: "The import", content: { "application/json": { schema: Import } } },
+  },
+  problems: ["invalid-parameter", "import-not-found", "at-capacity"],
+});

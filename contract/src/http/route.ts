@@ -1,0 +1,78 @@
+import { createRoute, type RouteConfig } from "@hono/zod-openapi";
+import { z } from "zod";
+import { Problem, type ProblemKind, problemKinds } from "../problem.ts";
+
+/** What a caller must be allowed to do. */
+export type Scope = "jobs:write" | "jobs:read" | "none";
+
+type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
+  operationId: string;
+  summary: string;
+  tags: [string];
+  scope: Scope;
+  /** Which problems this operation answers with, beside those that any can. */
+  problems: readonly ProblemKind[];
+};
+
+/**
+ * One operation as data. `operationId` in kebab-case names the producer's file in routes/.
+ * @returns a route of @hono/zod-openapi with every problem as a documented response
+ */
+export function defineRoute<const Route extends Definition>(definition: Route) {
+  const { scope, problems, ...route } = definition;
+  const documented: RouteConfig = {
+    ...(route as RouteConfig),
+    "x-required-scope": scope,
+    responses: { ...route.responses, ...problemResponses([...problems, "internal-error"]) },
+  };
+  return createRoute(documented) as unknown as Documented<Route>;
+}
+
+/** Problems are documented but not typed: handlers throw them, and one place makes their body. */
+type Documented<Route extends Definition> = Omit<Route, "scope" | "problems">;
+
+function problemResponses(kinds: readonly ProblemKind[]) {
+  const byStatus = Map.groupBy(kinds, (kind) => problemKinds[kind].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, names]) => [
+      status,
+      {
+        description: names.map((name) => `${problemKinds[name].title} (${name})`).join("; "),
+        content: { "application/problem+json": { schema: Problem } },
+        ...(status === 503 ? { headers: retryAfter } : {}),
+      },
+    ]),
+  );
+}
+
+export function header(description: string, example: string) {
+  return { description, schema: { type: "string" as const }, example };
+}
+
+const retryAfter = { "Retry-After": header("Seconds to wait before trying again", "1") };
+
+export const location = { Location: header("The address of what was made", "/v1/jobs/{id}") };
+
+export const replayed = {
+  "Idempotency-Replayed": header("`true` when this is the answer to an earlier request", "true"),
+};
+
+export const IdempotencyKey = z.string().min(1).max(255).optional().meta({
+  description: "Repeating a request with the same key and body gets the first one's answer",
+  example: "7f6c2b1e-order-1042",
+});
+
+export const TraceParent = z
+  .string()
+  .optional()
+  .meta({ description: "W3C Trace Context; carried into the job when it is valid" });
+
+export function idParameter(name: string) {
+  return z.object({
+    id: z.uuid().meta({
+      param: { name: "id", in: "path" },
+      description: `The id of the ${name}`,
+      example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+    }),
+  });
+}

@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import type { Backoff } from "./job.ts";
+
+export interface JobTypeDefinition<
+  Type extends string,
+  Data extends z.ZodType,
+  Result extends z.ZodType,
+> {
+  /** Also the BullMQ job name, and the name of the handler. */
+  type: Type;
+  queue: string;
+  data: Data;
+  result: Result;
+  /** The key of a job that was sent without one. */
+  key?(data: z.output<Data>): string;
+  /** Runs in all; 3 by default. */
+  attempts?: number;
+  /** Exponential from 1 s by default: 1 s, 2 s, 4 s. */
+  backoff?: Backoff;
+  /**
+   * How a row of an imported file becomes data. Without it, columns are the fields of the schema: numbers and
+   * booleans are read where the schema asks for them, and an empty cell of an optional field is left out.
+   */
+  fromRow?(row: ImportedRow): unknown;
+}
+
+export interface ImportedRow {
+  importId: string;
+  /** 1 for the first row below the header. */
+  row: number;
+  values: Record<string, string>;
+}
+
+export type JobType<
+  Type extends string = string,
+  Data extends z.ZodType = z.ZodType,
+  Result extends z.ZodType = z.ZodType,
+> = Required<Pick<JobTypeDefinition<Type, Data, Result>, "attempts" | "backoff">> &
+  JobTypeDefinition<Type, Data, Result>;
+
+/**
+ * Declares a job type. Its name and schemas are what clients see in openapi.yaml, what is checked at the door,
+ * and what its handler in the consumer is typed by.
+ */
+export function defineJob<Type extends string, Data extends z.ZodType, Result extends z.ZodType>(
+  definition: JobTypeDefinition<Type, Data, Result>,
+): JobType<Type, Data, Result> {
+  return { attempts: 3, backoff: { type: "exponential", delay: 1000 }, ...definition };
+}

@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { defineJob } from "../job-type.ts";
+
+export const echo = defineJob({
+  type: "echo",
+  queue: "default",
+  data: z
+    .strictObject({
+      message: z.string(),
+      sleepMs: z.int().min(0).max(300_000).optional().meta({ description: "How long a run takes" }),
+      failures: z
+        .int()
+        .min(0)
+        .max(100)
+        .optional()
+        .meta({ description: "How many of the first runs fail" }),
+    })
+    .meta({ id: "EchoData", example: { message: "hello" } }),
+  result: z.strictObject({ message: z.string() }),
+});

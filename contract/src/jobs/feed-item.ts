@@ -1,0 +1,11 @@
+import { z } from "zod";
+import { FeedItem } from "../feed/feed-item.ts";
+import { defineJob } from "../job-type.ts";
+
+export const feedItem = defineJob({
+  type: "feed.item",
+  queue: "feeds",
+  data: FeedItem,
+  result: z.strictObject({ outcome: z.enum(["new", "changed", "same"]) }),
+  key: (item) => `${item.source}#${item.guid}`,
+});

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { requestOptions } from "../job.ts";
+import type { JobType } from "../job-type.ts";
+import { echo } from "./echo.ts";
+import { feedFetch } from "./feed-fetch.ts";
+import { feedItem } from "./feed-item.ts";
+import { rowImport } from "./row-import.ts";
+
+/** Every job type there is. A new one is a file beside this one, a line here and a handler in the consumer. */
+const registry = [echo, rowImport, feedItem, feedFetch] as const;
+
+type Registered = (typeof registry)[number];
+export type JobTypeName = Registered["type"];
+type Named<Name extends JobTypeName> = Extract<Registered, { type: Name }>;
+export type DataOf<Name extends JobTypeName> = z.output<Named<Name>["data"]>;
+export type ResultOf<Name extends JobTypeName> = z.output<Named<Name>["result"]>;
+
+const byName: ReadonlyMap<string, Registered> = new Map(registry.map((job) => [job.type, job]));
+
+export const jobTypeNames = registry.map((job) => job.type);
+export const queueNames = [...new Set(registry.map((job) => job.queue))];
+
+export function findJobType(name: string): JobType<JobTypeName> | undefined {
+  return byName.get(name);
+}
+
+interface RequestOf<Name extends JobTypeName> {
+  type: Name;
+  data: z.input<Named<Name>["data"]>;
+  key?: string | undefined;
+  delayMs?: number | undefined;
+  attempts?: number | undefined;
+}
+
+/** A job as a client asks for it: the type decides what `data` must look like. */
+export type JobRequest = { [Name in JobTypeName]: RequestOf<Name> }[JobTypeName];
+
+/** Sound because `variants` holds exactly one object schema per registered type. */
+function asRequestSchema(schema: z.ZodType): z.ZodType<JobRequest> {
+  return schema as z.ZodType<JobRequest>;
+}
+
+const variants = registry.map((job) =>
+  z
+    .strictObject({ type: z.literal(job.type), data: job.data, ...requestOptions })
+    .meta({ id: `JobRequest.${job.type}` }),
+);
+
+export const JobRequest = asRequestSchema(
+  z
+    .discriminatedUnion("type", variants as [(typeof variants)[0], ...typeof variants])
+    .meta({ id: "JobRequest", example: { type: "echo", data: { message: "hello" } } }),
+);

@@ -1,0 +1,24 @@
+import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
+import { routes } from "./http/index.ts";
+
+/** The OpenAPI 3.1 document of every operation. */
+export function buildOpenApi(version: string) {
+  const registry = new OpenAPIRegistry();
+  for (const route of routes) registry.registerPath(route);
+  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+    openapi: "3.1.0",
+    info: {
+      title: "Toril",
+      version,
+      description:
+        "The HTTP gate in front of BullMQ. A 2xx answer to an enqueue means that the job is committed to the ledger; every error is problem+json (RFC 9457).",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "/" }],
+    tags: [
+      { name: "Jobs", description: "One piece of background work each" },
+      { name: "Imports", description: "Files whose rows become jobs" },
+      { name: "Health", description: "For balancers and orchestrators" },
+    ],
+  });
+}

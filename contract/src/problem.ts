@@ -1,0 +1,104 @@
+import { z } from "zod";
+import { escapePointer, type FieldError } from "./json.ts";
+
+/** Every kind of error an answer can have: name, HTTP status, title. A closed list: clients switch on it. */
+export const problemKinds = {
+  "empty-body": { status: 400, title: "The body is empty" },
+  "invalid-json": { status: 400, title: "The body is not valid JSON" },
+  "incomplete-body": { status: 400, title: "The body ended early" },
+  "invalid-parameter": {
+    status: 400,
+    title: "A parameter of the address or a header is not valid",
+  },
+  "job-not-found": { status: 404, title: "No such job" },
+  "import-not-found": { status: 404, title: "No such import" },
+  "unknown-type": { status: 404, title: "No such job type" },
+  "not-found": { status: 404, title: "Nothing is served here" },
+  "method-not-allowed": { status: 405, title: "Not with this method" },
+  "idempotency-key-in-use": {
+    status: 409,
+    title: "The first request with this Idempotency-Key is still being answered",
+  },
+  "body-too-large": { status: 413, title: "The body is too large" },
+  "data-too-large": { status: 413, title: "The data of the job is too large" },
+  "too-many-entries": { status: 413, title: "Too many entries in one request" },
+  "unsupported-media-type": { status: 415, title: "This media type is not understood here" },
+  "invalid-job": { status: 422, title: "The job does not match its schema" },
+  "invalid-bulk": { status: 422, title: "An entry was rejected, so none was stored" },
+  "unstorable-json": { status: 422, title: "The JSON cannot be stored exactly" },
+  "invalid-csv": { status: 422, title: "The CSV cannot be read" },
+  "invalid-feed": { status: 422, title: "The feed cannot be read" },
+  "idempotency-key-reused": {
+    status: 422,
+    title: "This Idempotency-Key was used for another request",
+  },
+  "internal-error": { status: 500, title: "Something went wrong here" },
+  "at-capacity": { status: 503, title: "At capacity, or a store is away" },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemKind = keyof typeof problemKinds;
+export type ProblemStatus = (typeof problemKinds)[ProblemKind]["status"];
+
+const kinds = Object.keys(problemKinds) as [ProblemKind, ...ProblemKind[]];
+
+const FieldErrorSchema = z.strictObject({
+  pointer: z.string().meta({ description: "JSON Pointer into the body (RFC 6901)" }),
+  detail: z.string(),
+});
+
+/** The body of every error (RFC 9457). */
+export const Problem = z
+  .strictObject({
+    type: z
+      .enum(kinds.map(problemType))
+      .meta({ description: "Which kind of problem; a closed list" }),
+    title: z.string(),
+    status: z.int().min(400).max(599),
+    detail: z.string().optional(),
+    instance: z.string().optional().meta({ description: "The path that was asked" }),
+    requestId: z
+      .string()
+      .optional()
+      .meta({ description: "X-Request-Id of the answer; in every log line" }),
+    errors: z.array(FieldErrorSchema).optional(),
+  })
+  .meta({
+    id: "Problem",
+    example: {
+      type: "urn:toril:problem:invalid-job",
+      title: "The job does not match its schema",
+      status: 422,
+      errors: [
+        { pointer: "/data/message", detail: "Invalid input: expected string, received number" },
+      ],
+    },
+  });
+export type Problem = z.infer<typeof Problem>;
+
+export function problemType(kind: ProblemKind): string {
+  return `urn:toril:problem:${kind}`;
+}
+
+/** A problem without the request it belongs to, as entries of a bulk and lines of an import carry it. */
+export function problemOf(kind: ProblemKind, detail?: string, errors?: FieldError[]): Problem {
+  const { status, title } = problemKinds[kind];
+  return {
+    type: problemType(kind),
+    title,
+    status,
+    ...(detail === undefined ? {} : { detail }),
+    ...(errors === undefined ? {} : { errors }),
+  };
+}
+
+/** zod's issues as field errors, below `base` in the document. */
+export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): FieldError[] {
+  return issues.flatMap((issue) => {
+    const pointer = base + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
+    if (issue.code !== "unrecognized_keys") return [{ pointer, detail: issue.message }];
+    return issue.keys.map((key) => ({
+      pointer: `${pointer}/${escapePointer(key)}`,
+      detail: "Unknown field.",
+    }));
+  });
+}
