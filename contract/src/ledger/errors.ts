@@ -1,0 +1,44 @@
+/** A statement was not answered in time; its outcome is unknown. */
+export class LedgerTimeout extends Error {
+  constructor(timeoutMs: number) {
+    super(`Postgres did not answer within ${timeoutMs} ms`);
+  }
+}
+
+const connectionCodes = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOENT",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EAI_AGAIN",
+  "ENOTFOUND",
+]);
+
+/** Worth repeating: connection lost (08), deadlock or serialization (40), resources (53), shutdown or time-out (57). */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof LedgerTimeout) return true;
+  const code = sqlState(error);
+  return code !== undefined && (connectionCodes.has(code) || /^(08|40|53|57)/.test(code));
+}
+
+/** The fault of one row: its data (22), a constraint (23), a limit (54). */
+export function isRowFault(error: unknown): boolean {
+  return /^(22|23|54)...$/.test(sqlState(error) ?? "");
+}
+
+/** Another transaction held the row for longer than `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === "55P03";
+}
+
+function sqlState(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

@@ -1,0 +1,86 @@
+import type { ISql } from "postgres";
+
+/** The Idempotency-Key of a request and the SHA-256 of what was asked. */
+export interface IdempotencyClaim {
+  tenant: string;
+  key: string;
+  /** Hexadecimal. */
+  requestHash: string;
+}
+
+/** An answer as it was first given. */
+export interface StoredAnswer {
+  status: number;
+  body: unknown;
+}
+
+export type Claimed =
+  | { status: "claimed" }
+  | { status: "answered"; answer: StoredAnswer }
+  /** The same key came with another request. */
+  | { status: "reused" }
+  /** The first request is being answered elsewhere. */
+  | { status: "in-use" };
+
+/**
+ * Takes Idempotency-Keys for their requests; keys must differ from each other. One outcome per claim, in order.
+ * Waits for transactions that are taking the same key.
+ */
+export async function claimIdempotencyKeys(
+  sql: ISql,
+  claims: readonly IdempotencyClaim[],
+): Promise<Claimed[]> {
+  const taken = await sql<{ ordinal: number }[]>`
+    with claimed as (
+      insert into idempotency_keys (tenant, key, request_hash)
+      select asked.tenant, asked.key, asked.hash from ${asked(sql, claims)}
+      on conflict do nothing
+      returning tenant, key)
+    select asked.ordinal::int from ${asked(sql, claims)} join claimed using (tenant, key)`;
+  const outcomes = new Map<number, Claimed>(
+    taken.map(({ ordinal }) => [ordinal, { status: "claimed" }]),
+  );
+  if (outcomes.size < claims.length) {
+    const standing = await sql<
+      { ordinal: number; isSame: boolean; status: number | null; body: unknown }[]
+    >`
+      select asked.ordinal::int, stood.request_hash = asked.hash as "isSame", stood.status, stood.body
+      from ${asked(sql, claims)} join idempotency_keys as stood using (tenant, key)`;
+    for (const { ordinal, isSame, status, body } of standing) {
+      if (outcomes.has(ordinal)) continue;
+      if (!isSame) outcomes.set(ordinal, { status: "reused" });
+      else if (status === null) outcomes.set(ordinal, { status: "in-use" });
+      else outcomes.set(ordinal, { status: "answered", answer: { status, body } });
+    }
+  }
+  return claims.map((_, index) => outcomes.get(index + 1) ?? { status: "in-use" });
+}
+
+/** Keeps the answers of keys that were claimed, or corrects them. */
+export async function storeAnswers(
+  sql: ISql,
+  answers: readonly (IdempotencyClaim & { answer: StoredAnswer })[],
+): Promise<void> {
+  await sql`
+    update idempotency_keys as k set status = a.status, body = a.body
+    from unnest(
+      ${answers.map((entry) => entry.tenant)}::text[], ${answers.map((entry) => entry.key)}::text[],
+      ${answers.map((entry) => entry.answer.status)}::smallint[],
+      ${answers.map((entry) => JSON.stringify(entry.answer.body))}::text[]::json[]
+    ) as a (tenant, key, status, body)
+    where k.tenant = a.tenant and k.key = a.key`;
+}
+
+/** Gives a key back whose request came to nothing, so that it can be tried again. */
+export async function releaseIdempotencyKey(sql: ISql, claim: IdempotencyClaim): Promise<void> {
+  await sql`
+    delete from idempotency_keys
+    where tenant = ${claim.tenant} and key = ${claim.key} and status is null`;
+}
+
+function asked(sql: ISql, claims: readonly IdempotencyClaim[]) {
+  return sql`unnest(
+    ${claims.map((claim) => claim.tenant)}::text[], ${claims.map((claim) => claim.key)}::text[],
+    ${claims.map((claim) => claim.requestHash)}::text[]
+  ) with ordinality as asked (tenant, key, hash, ordinal)`;
+}

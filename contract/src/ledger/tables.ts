@@ -1,0 +1,113 @@
+import { sql } from "drizzle-orm";
+import {
+  index,
+  integer,
+  json,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+const time = (name: string) => timestamp(name, { withTimezone: true });
+const tenant = () => text("tenant").notNull().default("default");
+
+/** What was accepted and how it ended. Where a pending job stands is Redis' to say. */
+export const jobs = pgTable(
+  "jobs",
+  {
+    id: uuid("id").primaryKey(),
+    tenant: tenant(),
+    queue: text("queue").notNull(),
+    type: text("type").notNull(),
+    key: text("key"),
+    status: text("status").notNull().default("pending"),
+    /** Raised when a job that ended is made pending again; part of every compare-and-set. */
+    run: integer("run").notNull().default(0),
+    /** How often the reconciler placed this run. */
+    placings: integer("placings").notNull().default(0),
+    data: jsonb("data").notNull(),
+    options: jsonb("options").notNull(),
+    runAt: time("run_at"),
+    importId: uuid("import_id"),
+    trace: text("trace"),
+    attempts: integer("attempts").notNull().default(0),
+    result: jsonb("result"),
+    error: jsonb("error"),
+    createdAt: time("created_at").notNull().defaultNow(),
+    settledAt: time("settled_at"),
+  },
+  (table) => [
+    uniqueIndex("jobs_pending_key")
+      .on(table.tenant, table.type, table.key)
+      .where(sql`status = 'pending' and key is not null`),
+    index("jobs_pending")
+      .on(table.id)
+      .where(sql`status = 'pending'`),
+    index("jobs_import")
+      .on(table.importId, table.id)
+      .where(sql`import_id is not null`),
+  ],
+);
+
+/** The first answer to a request that carried an Idempotency-Key; no answer yet while it is being made. */
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    tenant: tenant(),
+    key: text("key").notNull(),
+    requestHash: text("request_hash").notNull(),
+    status: smallint("status"),
+    /** `json`, not `jsonb`: a replay is the first answer to the letter. */
+    body: json("body"),
+    createdAt: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.key] })],
+);
+
+/** A file that was sent. The counts move in the transaction that moves the jobs they count. */
+export const imports = pgTable("imports", {
+  id: uuid("id").primaryKey(),
+  tenant: tenant(),
+  type: text("type").notNull(),
+  /** `receiving`, `received` (the body was read to its end) or `failed`. */
+  status: text("status").notNull().default("receiving"),
+  read: integer("read").notNull().default(0),
+  accepted: integer("accepted").notNull().default(0),
+  duplicate: integer("duplicate").notNull().default(0),
+  rejected: integer("rejected").notNull().default(0),
+  completed: integer("completed").notNull().default(0),
+  dead: integer("dead").notNull().default(0),
+  errors: jsonb("errors").notNull().default([]),
+  createdAt: time("created_at").notNull().defaultNow(),
+  /** When the last chunk arrived: an import that is silent for long was left by a producer that died. */
+  touchedAt: time("touched_at").notNull().defaultNow(),
+});
+
+/** Where the handler of `row.import` puts its rows. */
+export const importedRows = pgTable(
+  "imported_rows",
+  {
+    importId: uuid("import_id").notNull(),
+    row: integer("row").notNull(),
+    values: jsonb("values").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.importId, table.row] })],
+);
+
+/** Where the handler of `feed.item` puts its items. */
+export const feedItems = pgTable(
+  "feed_items",
+  {
+    source: text("source").notNull(),
+    guid: text("guid").notNull(),
+    item: jsonb("item").notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+    changedAt: time("changed_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.source, table.guid] })],
+);

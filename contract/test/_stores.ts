@@ -1,0 +1,45 @@
+import postgres from "postgres";
+import { migrateLedger } from "../src/ledger/migrate.ts";
+
+export const testRedisUrl = process.env["TEST_REDIS_URL"] ?? "redis://127.0.0.1:6379";
+const serverUrl =
+  process.env["TEST_DATABASE_URL"] ?? "postgres://postgres:postgres@127.0.0.1:5432/postgres";
+
+export interface TestLedger extends AsyncDisposable {
+  url: string;
+  sql: postgres.Sql;
+}
+
+/** A prefix that no other file uses, so that test files may run side by side on one Redis. */
+export function testPrefix(): string {
+  return `test-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+/** An empty ledger of this file's own. */
+export async function createTestLedger(): Promise<TestLedger> {
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  await onServer((server) => server`create database ${server(name)}`);
+  const migrating = postgres(url.href, { max: 1, onnotice: () => {} });
+  await migrateLedger(migrating);
+  await migrating.end();
+  const sql = postgres(url.href, { max: 4, onnotice: () => {} });
+  return {
+    url: url.href,
+    sql,
+    async [Symbol.asyncDispose]() {
+      await sql.end({ timeout: 1 });
+      await onServer((server) => server`drop database if exists ${server(name)} with (force)`);
+    },
+  };
+}
+
+async function onServer(work: (server: postgres.Sql) => PromiseLike<unknown>): Promise<void> {
+  const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  try {
+    await work(server);
+  } finally {
+    await server.end();
+  }
+}
