@@ -1,0 +1,128 @@
+import { jobKey, lockKey, queueKeys } from "./names.ts";
+
+interface Run {
+  attemptsMade: number;
+  attemptsStarted: number;
+  /** What the handler last reported; null without any. */
+  progress: unknown;
+  /** When its last run began, in ms since 1970. */
+  processedOn: number | undefined;
+}
+
+type PendingState = "waiting" | "delayed" | "prioritized" | "active";
+
+/** How a job stands in Redis. */
+export type LiveState = Run &
+  (
+    | { state: PendingState }
+    | { state: "finished"; hasFailed: false; returnValue: unknown }
+    | { state: "finished"; hasFailed: true; failedReason: string }
+  );
+
+/** What reading needs of an ioredis client, single or Cluster. */
+export interface PipelineRedis {
+  pipeline(): ReadPipeline;
+}
+
+export interface ReadPipeline {
+  exists(key: string): unknown;
+  zmscore(key: string, members: string[]): unknown;
+  hmget(key: string, ...fields: string[]): unknown;
+  exec(): Promise<[error: Error | null, reply: unknown][] | null>;
+}
+
+/**
+ * How jobs stand in Redis, in their order; undefined for those that are not there: no lock and no hash, even when a
+ * list still has the id. Two reads a job and two a queue, no scan of a list, one pipeline a queue. Not a snapshot: a
+ * job that moves meanwhile is reported where it was seen. Rejects when Redis refuses one of the reads.
+ */
+export async function readLiveStates(
+  redis: PipelineRedis,
+  prefix: string,
+  jobs: readonly { queue: string; bullId: string }[],
+): Promise<(LiveState | undefined)[]> {
+  const states = Array.from<LiveState | undefined>({ length: jobs.length });
+  const byQueue = Map.groupBy(jobs.entries(), ([, job]) => job.queue);
+  await Promise.all(
+    byQueue.entries().map(async ([queue, group]) => {
+      const ids = group.map(([, job]) => job.bullId);
+      const found = await readQueue(redis.pipeline(), prefix, queue, ids);
+      for (const [at, [index]] of group.entries()) states[index] = found[at];
+    }),
+  );
+  return states;
+}
+
+async function readQueue(pipeline: ReadPipeline, prefix: string, queue: string, ids: string[]) {
+  const keys = queueKeys(prefix, queue);
+  pipeline.zmscore(keys.delayed, ids);
+  pipeline.zmscore(keys.prioritized, ids);
+  for (const id of ids) {
+    pipeline.exists(lockKey(prefix, queue, id));
+    // After the rest, so that a job that ended meanwhile is known to have ended.
+    pipeline.hmget(jobKey(prefix, queue, id), ...hashFields);
+  }
+  const [delayed, prioritized, ...perJob] = repliesOf(await pipeline.exec());
+  const [delayedScores, prioritizedScores] = [listOf(delayed), listOf(prioritized)];
+  return ids.map((_, at) => {
+    const isLocked = perJob[2 * at] === 1;
+    const hash = listOf(perJob[2 * at + 1]);
+    if (!isLocked && hash.every((value) => value === null)) return undefined;
+    let state: PendingState = "waiting";
+    if (isLocked) state = "active";
+    else if (delayedScores[at] !== null) state = "delayed";
+    else if (prioritizedScores[at] !== null) state = "prioritized";
+    return toLiveState(hash.map(textOf), state);
+  });
+}
+
+const hashFields = [
+  "atm",
+  "ats",
+  "progress",
+  "processedOn",
+  "finishedOn",
+  "failedReason",
+  "returnvalue",
+  "timestamp",
+];
+
+function toLiveState(hash: (string | undefined)[], pendingState: PendingState): LiveState {
+  const [made, started, progress, processedOn, finishedOn, failedReason, returnValue] = hash;
+  const run = {
+    attemptsMade: Number(made ?? 0),
+    attemptsStarted: Number(started ?? 0),
+    progress: parseStored(progress),
+    processedOn: processedOn === undefined ? undefined : Number(processedOn),
+  };
+  if (finishedOn === undefined) return { ...run, state: pendingState };
+  // A job that completed after a failure still has the reason; a failed one never has a return value.
+  return returnValue === undefined
+    ? { ...run, state: "finished", hasFailed: true, failedReason: failedReason ?? "" }
+    : { ...run, state: "finished", hasFailed: false, returnValue: parseStored(returnValue) };
+}
+
+/** Null for what is not JSON: any worker may have written it. */
+function parseStored(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+function repliesOf(results: [error: Error | null, reply: unknown][] | null) {
+  return (results ?? []).map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
+}
+
+function listOf(reply: unknown): unknown[] {
+  if (!Array.isArray(reply)) throw new Error("Redis answered no list");
+  return reply;
+}
+
+function textOf(value: unknown) {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,49 @@
+/** How BullMQ is to do a placed job. */
+export interface PlaceOptions {
+  /** Runs in all. */
+  attempts: number;
+  backoff?: { type: "fixed" | "exponential"; delay: number; jitter?: number };
+  delayMs?: number;
+  /** 1 first; jobs without one before all. */
+  priority?: number;
+  lifo?: boolean;
+  /** When the job was made, in ms since 1970; a delay counts from here. */
+  timestamp: number;
+  /** The mark of a job that the reconciler placed: a worker asks the ledger before it runs it. */
+  replaced?: boolean;
+  /** W3C Trace Context; ignored when it is malformed. */
+  traceparent?: string;
+}
+
+const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** What place.lua takes as a job's traceparent. */
+export function encodeTraceparent({ traceparent }: PlaceOptions): string {
+  return traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : "";
+}
+
+/** BullMQ's encoding of what many jobs have in common. */
+export function encodeOptions(options: PlaceOptions): string {
+  const { attempts, backoff, delayMs, priority, lifo, replaced } = options;
+  return JSON.stringify({ attempts, backoff, delay: delayMs, priority, lifo, replaced });
+}
+
+/** Whether `encodeOptions` makes the same of both. */
+export function haveSameEncoding(one: PlaceOptions, other: PlaceOptions): boolean {
+  return (
+    one.attempts === other.attempts &&
+    one.delayMs === other.delayMs &&
+    one.priority === other.priority &&
+    one.lifo === other.lifo &&
+    one.replaced === other.replaced &&
+    (one.backoff === other.backoff ||
+      (one.backoff?.type === other.backoff?.type &&
+        one.backoff?.delay === other.backoff?.delay &&
+        one.backoff?.jitter === other.backoff?.jitter))
+  );
+}
+
+/** Whether a BullMQ job with these options was placed by the reconciler. */
+export function isReplaced(options: object): boolean {
+  return "replaced" in options && options.replaced === true;
+}
