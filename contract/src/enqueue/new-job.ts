@@ -1,0 +1,71 @@
+import { uuidv7 } from "uuidv7";
+import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../job.ts";
+import { findJobType, type JobRequest, type JobTypeName } from "../jobs/index.ts";
+
+/** A job that was validated and has its id, but stands nowhere yet. */
+export interface NewJob {
+  id: string;
+  tenant: string;
+  queue: string;
+  type: JobTypeName;
+  key: string | null;
+  /** JSON text. */
+  data: string;
+  options: JobOptions;
+  runAt: Date | null;
+  importId: string | null;
+  trace: string | null;
+}
+
+export interface Origin {
+  tenant: string;
+  importId?: string | undefined;
+  trace?: string | undefined;
+}
+
+/** @param request parsed by `JobRequest` */
+export function createNewJob(request: JobRequest, origin: Origin): NewJob {
+  const jobType = findJobType(request.type);
+  if (jobType === undefined) throw new Error(`no job type ${request.type}`);
+  return {
+    id: uuidv7(),
+    tenant: origin.tenant,
+    queue: jobType.queue,
+    type: request.type,
+    key: request.key ?? jobType.key?.(request.data) ?? null,
+    data: JSON.stringify(request.data),
+    options: { attempts: request.attempts ?? jobType.attempts, backoff: jobType.backoff },
+    runAt: request.delayMs ? new Date(Date.now() + request.delayMs) : null,
+    importId: origin.importId ?? null,
+    trace: origin.trace ?? null,
+  };
+}
+
+export function isDataTooLarge(job: NewJob): boolean {
+  const atMost = job.data.length * 3;
+  return atMost > limits.dataBytes && new TextEncoder().encode(job.data).length > limits.dataBytes;
+}
+
+/** A job as it stands in the ledger, as far as an accepting answer tells. */
+export interface StandingJob {
+  id: string;
+  type: string;
+  queue: string;
+  key: string | null;
+  status: JobStatus;
+  createdAt: Date;
+  runAt: Date | null;
+}
+
+export function toAcceptedJob(job: StandingJob, outcome: AcceptedJob["outcome"]): AcceptedJob {
+  return {
+    id: job.id,
+    type: job.type,
+    queue: job.queue,
+    status: job.status,
+    outcome,
+    key: job.key,
+    createdAt: job.createdAt.toISOString(),
+    runAt: job.runAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,123 @@
+import type { ISql } from "postgres";
+import { AcceptedJob } from "../job.ts";
+import {
+  claimIdempotencyKeys,
+  type Claimed,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "../ledger/idempotency.ts";
+import { insertKeyedJobs, type Recorded } from "../ledger/insert.ts";
+import { type NewJob, toAcceptedJob } from "./new-job.ts";
+
+/** One job as one request asked for it. */
+export interface SingleEntry {
+  job: NewJob;
+  claim?: IdempotencyClaim | undefined;
+}
+
+export type RecordedEntry =
+  | { status: "accepted"; job: AcceptedJob; isNew: boolean }
+  | { status: "replayed"; answer: StoredAnswer }
+  | { status: "reused" }
+  | { status: "in-use" };
+
+export function toEntry(job: NewJob, recorded: Recorded): RecordedEntry & { status: "accepted" } {
+  return recorded.status === "created"
+    ? {
+        status: "accepted",
+        isNew: true,
+        job: toAcceptedJob({ ...job, status: "pending", createdAt: recorded.createdAt }, "created"),
+      }
+    : { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
+}
+
+/** The answer to a single enqueue, as it is stored for replays. */
+export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
+  if (job.outcome === "duplicate") return { status: 200, body: job };
+  return { status: isPlaced ? 201 : 202, body: job };
+}
+
+/**
+ * Records entries with keys or Idempotency-Keys, answers included. Run it in a transaction. Entries of one batch
+ * that share an Idempotency-Key follow the first of them.
+ */
+export async function recordEntries(
+  sql: ISql,
+  entries: readonly SingleEntry[],
+): Promise<RecordedEntry[]> {
+  const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
+  for (const { job, claim } of entries) {
+    if (claim !== undefined && !leaders.has(identity(claim))) {
+      leaders.set(identity(claim), { job, claim });
+    }
+  }
+  const leading = [...leaders.values()].toSorted((a, b) => (a.claim.key < b.claim.key ? -1 : 1));
+  const claimed = new Map<NewJob, Claimed>();
+  if (leading.length > 0) {
+    const outcomes = await claimIdempotencyKeys(
+      sql,
+      leading.map((entry) => entry.claim),
+    );
+    for (const [index, { job }] of leading.entries()) {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) claimed.set(job, outcome);
+    }
+  }
+  const wanted = entries
+    .filter(({ job, claim }) => claim === undefined || claimed.get(job)?.status === "claimed")
+    .map((entry) => entry.job);
+  const recorded = new Map<NewJob, RecordedEntry & { status: "accepted" }>();
+  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted)).entries()) {
+    const job = wanted[index];
+    if (job !== undefined) recorded.set(job, toEntry(job, outcome));
+  }
+  const answers = leading.flatMap(({ job, claim }) => {
+    const entry = recorded.get(job);
+    return entry === undefined ? [] : [{ ...claim, answer: toAnswer(entry.job, true) }];
+  });
+  if (answers.length > 0) await storeAnswers(sql, answers);
+  return entries.map(({ job, claim }) => {
+    const own = recorded.get(job);
+    if (own !== undefined || claim === undefined) return own ?? { status: "in-use" };
+    const leader = leaders.get(identity(claim));
+    return follow(
+      job,
+      claim,
+      leader,
+      leader && recorded.get(leader.job),
+      leader && claimed.get(leader.job),
+    );
+  });
+}
+
+function follow(
+  job: NewJob,
+  claim: IdempotencyClaim,
+  leader: { job: NewJob; claim: IdempotencyClaim } | undefined,
+  leaderEntry: (RecordedEntry & { status: "accepted" }) | undefined,
+  claimed: Claimed | undefined,
+): RecordedEntry {
+  if (
+    leader !== undefined &&
+    leader.job !== job &&
+    leader.claim.requestHash !== claim.requestHash
+  ) {
+    return { status: "reused" };
+  }
+  if (leaderEntry !== undefined) {
+    return { status: "replayed", answer: toAnswer(leaderEntry.job, true) };
+  }
+  if (claimed?.status !== "answered") {
+    return { status: claimed?.status === "reused" ? "reused" : "in-use" };
+  }
+  const { answer } = claimed;
+  // Its own job stands there: the reply to an earlier COMMIT of this very entry was lost.
+  const first = AcceptedJob.safeParse(answer.body);
+  if (first.data?.id === job.id) return { status: "accepted", job: first.data, isNew: true };
+  return { status: "replayed", answer };
+}
+
+function identity(claim: IdempotencyClaim): string {
+  return `${claim.tenant}\n${claim.key}`;
+}
