@@ -28,6 +28,13 @@ test("numbers and booleans are read only where the schema asks for them", () => 
   });
 });
 
+test("schemas that have names of their own are looked through", () => {
+  const amount = z.number().meta({ id: "TestAmount" });
+  const data = z.strictObject({ amount }).meta({ id: "TestData" });
+  const named = defineJob({ type: "named", queue: "default", data, result: z.null() });
+  expect(createRowMapping(named)(row({ amount: "1.5" }))).toEqual({ amount: 1.5 });
+});
+
 test("an empty cell is left out where a field is optional and no text", () => {
   expect(toData(row({ name: "", note: "", count: "", price: "", isNew: "" }))).toEqual({
     name: "",

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ImportedRow, JobType } from "./job-type.ts";
 
 type FieldType = "string" | "number" | "boolean" | "other";
+type JsonSchema = z.core.JSONSchema._JSONSchema;
 type Fields = Map<string, { type: FieldType; isOptional: boolean }>;
 
 const numberText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
@@ -33,20 +34,23 @@ function read(text: string, type: FieldType | undefined): unknown {
 }
 
 function fieldsOf(schema: z.ZodType): Fields {
-  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: "input" });
+  const document = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  const { properties = {}, required = [] } = resolve(document, document);
   return new Map(
     Object.entries(properties).map(([name, property]) => [
       name,
-      { type: fieldType(property), isOptional: !required.includes(name) },
+      { type: fieldType(resolve(property, document)), isOptional: !required.includes(name) },
     ]),
   );
 }
 
-function fieldType(property: z.core.JSONSchema._JSONSchema): FieldType {
-  if (typeof property === "boolean") return "other";
-  if (property.type === "integer") return "number";
-  if (property.type === "string" || property.type === "number" || property.type === "boolean") {
-    return property.type;
-  }
-  return "other";
+/** A schema with an id stands among the definitions, and a reference in its place. */
+function resolve(schema: JsonSchema, document: z.core.JSONSchema.BaseSchema) {
+  if (typeof schema === "boolean") return {};
+  return document.$defs?.[schema.$ref?.replace("#/$defs/", "") ?? ""] ?? schema;
+}
+
+function fieldType({ type }: z.core.JSONSchema.BaseSchema): FieldType {
+  if (type === "integer") return "number";
+  return type === "string" || type === "number" || type === "boolean" ? type : "other";
 }

@@ -14,6 +14,10 @@ export const feedFetch = defineJob({
         .optional()
         .meta({ description: "Under which name the items are kept; by default the address" }),
     })
+    .refine(({ url, source }) => source !== undefined || url.length <= 255, {
+      path: ["source"],
+      error: "An address of more than 255 characters needs a source.",
+    })
     .meta({ id: "FeedFetchData", example: { url: "https://example.org/feed.xml" } }),
   result: z.strictObject({
     items: z.int().meta({ description: "How many the feed holds" }),

@@ -1,0 +1,52 @@
+import { readMarkup, splitTag, unclosed } from "./xml-markup.ts";
+
+type XmlRoot =
+  | { status: "ok"; format: "rss" | "atom" | "rdf"; tag: string; closingTag: string; end: number }
+  | { status: "invalid"; detail: string };
+
+const formats = new Map<string, "rss" | "atom" | "rdf">([
+  ["rss", "rss"],
+  ["feed", "atom"],
+  ["rdf", "rdf"],
+]);
+/** Comments, instructions and the like that may stand before the root. */
+const maxProlog = 1000;
+
+/** The first tag of a document, when it is that of a feed. */
+export function findRoot(text: string): XmlRoot {
+  let start = text.indexOf("<");
+  for (let passed = 0; start !== -1 && passed < maxProlog; passed += 1) {
+    const { kind, end } = readMarkup(text, start);
+    if (end === -1) return { status: "invalid", detail: unclosed(kind) };
+    if (kind === "tag") return rootOf(text.slice(start, end), end);
+    start = text.indexOf("<", end);
+  }
+  return { status: "invalid", detail: "The document is neither XML nor JSON." };
+}
+
+function rootOf(token: string, end: number): XmlRoot {
+  const { name, attributes } = splitTag(token);
+  const local = name.slice(name.lastIndexOf(":") + 1);
+  if (local === "html") {
+    return { status: "invalid", detail: "The document is an HTML page, not a feed." };
+  }
+  const format = formats.get(local);
+  if (format === undefined) {
+    return {
+      status: "invalid",
+      detail: `The document is no feed: its root is <${name.slice(0, 50)}>.`,
+    };
+  }
+  const tag = `<${name}${knownNamespaces(local, attributes)}>`;
+  return { status: "ok", format, tag, closingTag: `</${name}>`, end };
+}
+
+/** RSS has no namespace of its own but is given strange ones; feedsmith knows RSS 0.90 only without prefixes. */
+function knownNamespaces(root: string, attributes: string): string {
+  return root === "rss"
+    ? attributes.replace(/\sxmlns\s*=\s*(?:"[^"]*"|'[^']*')/i, "")
+    : attributes.replace(
+        /http:\/\/(?:my|channel)\.netscape\.com\/rdf\/simple\/0\.9\/?/gi,
+        "http://purl.org/rss/1.0/",
+      );
+}
