@@ -138,6 +138,9 @@ export function createBatch<Entry, Outcome>(
       inFlight -= 1;
       leaveSoon();
       if (isIdle()) {
+        // It would keep a process alive that has nothing left to do.
+        clearTimeout(expiryTimer);
+        expiryTimer = undefined;
         for (const done of drainWaiters) done();
         drainWaiters = [];
       }

@@ -41,6 +41,9 @@ export const storeFields = {
     .default("bull"),
 };
 
+/** For what needs the ledger alone. */
+export const LedgerConfig = z.object({ DATABASE_URL: storeFields.DATABASE_URL });
+
 export const logLevelField = z
   .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
   .default("info");

@@ -91,9 +91,12 @@ export function problemOf(kind: ProblemKind, detail?: string, errors?: FieldErro
   };
 }
 
+/** A body can have a hundred thousand unknown fields; nobody reads so many. */
+const maxFieldErrors = 25;
+
 /** zod's issues as field errors, below `base` in the document. */
 export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): FieldError[] {
-  return issues.flatMap((issue) => {
+  const errors = issues.flatMap((issue) => {
     const pointer = base + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
     if (issue.code !== "unrecognized_keys") return [{ pointer, detail: issue.message }];
     return issue.keys.map((key) => ({
@@ -101,4 +104,5 @@ export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): Fie
       detail: "Unknown field.",
     }));
   });
+  return errors.slice(0, maxFieldErrors);
 }

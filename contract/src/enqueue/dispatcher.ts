@@ -10,6 +10,7 @@ export interface Dispatcher {
   /** Hands recorded jobs to BullMQ; per job whether it stands in Redis now. What does not is the reconciler's. */
   dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
   readonly unplaced: number;
+  readonly isAway: boolean;
 }
 
 export interface DispatcherDeps {
@@ -46,6 +47,9 @@ export function createDispatcher({ place, breaker, maxUnplaced }: DispatcherDeps
     },
     get unplaced() {
       return current();
+    },
+    get isAway() {
+      return breaker.isOpen;
     },
   };
 }

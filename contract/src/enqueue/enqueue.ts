@@ -1,42 +1,34 @@
-import type { ISql, Sql } from "postgres";
 import { createBatch, runIsolating } from "../batch.ts";
 import { isLockTimeout, isRowFault } from "../ledger/errors.ts";
-import {
-  claimIdempotencyKeys,
-  type IdempotencyClaim,
-  type StoredAnswer,
-  storeAnswers,
-} from "../ledger/idempotency.ts";
-import { insertJobs, insertKeyedJobs } from "../ledger/insert.ts";
+import { type IdempotencyClaim, type StoredAnswer, storeAnswers } from "../ledger/idempotency.ts";
+import { insertJobs } from "../ledger/insert.ts";
 import type { Ledger } from "../ledger/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { findRefused } from "./find-refused.ts";
 import type { NewJob } from "./new-job.ts";
+import { type ManyRequest, recordMany } from "./record-many.ts";
 import {
+  type Accepted,
+  identity,
   recordEntries,
   type RecordedEntry,
+  type Refused,
   type SingleEntry,
   toAnswer,
   toEntry,
 } from "./record.ts";
 
-export type Accepted = RecordedEntry & { status: "accepted" };
-type Refused =
-  | Exclude<RecordedEntry, { status: "accepted" }>
+export type Enqueued =
+  | (Accepted & { isPlaced: boolean })
+  | Refused
   /** Postgres refuses to store it. */
   | { status: "unstorable" };
 
-export type Enqueued = (Accepted & { isPlaced: boolean }) | Refused;
-
-export type EnqueuedMany = { status: "accepted"; jobs: Accepted[]; isPlaced: boolean } | Refused;
-
-export interface ManyRequest {
-  jobs: readonly NewJob[];
-  claim?: IdempotencyClaim | undefined;
-  /** The answer that a replay will get. */
-  toAnswer?: ((jobs: readonly Accepted[], isPlaced: boolean) => StoredAnswer) | undefined;
-  /** Runs in the transaction that records the jobs; it may run again after a COMMIT whose reply was lost. */
-  alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
-}
+export type EnqueuedMany =
+  | { status: "accepted"; jobs: Accepted[]; isPlaced: boolean }
+  | Refused
+  /** Postgres refuses to store these of them; nothing was stored. */
+  | { status: "unstorable"; jobs: NewJob[] };
 
 /** Ledger first, then Redis. Rejects with `BatchRefused` at capacity or when the deadline has come. */
 export interface Enqueue {
@@ -104,7 +96,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       onBatch?.("keyed", entries.length);
       return runIsolating(
         entries,
-        (part) => runKeyed(part, deadline),
+        (part) => runKeyed(part, deadline, part === entries),
         (error) => isRowFault(error) || isLockTimeout(error),
         (_, error) => ({ status: isLockTimeout(error) ? "in-use" : "unstorable" }),
       );
@@ -125,39 +117,62 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     },
   });
 
-  async function runKeyed(part: readonly SingleEntry[], deadline: number): Promise<Enqueued[]> {
+  async function runKeyed(
+    part: readonly SingleEntry[],
+    deadline: number,
+    isWhole: boolean,
+  ): Promise<Enqueued[]> {
+    const isPlaceable = !dispatcher.isAway;
     const recorded = await ledger.repeat(
-      (sql) => sql.begin((tx) => recordEntries(tx, part)),
+      (sql) =>
+        sql.begin(async (tx) => {
+          // The whole batch has waited long enough for the entry that is looked for now.
+          if (!isWhole) await tx`set local lock_timeout = 50`;
+          return recordEntries(tx, part, isPlaceable);
+        }),
       deadline,
     );
     const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
     const placed = await dispatcher.dispatch(created);
-    const late: (IdempotencyClaim & { answer: StoredAnswer })[] = [];
+    const corrected = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
     const outcomes = part.map(({ job, claim }, index): Enqueued => {
       const entry = recorded[index] ?? { status: "in-use" };
       if (entry.status !== "accepted") return entry;
       const isPlaced = !entry.isNew || placed.has(job);
-      if (!isPlaced && claim) late.push({ ...claim, answer: toAnswer(entry.job, false) });
+      if (entry.isNew && isPlaced !== isPlaceable && claim) {
+        corrected.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isPlaced) });
+      }
       return { ...entry, isPlaced };
     });
-    if (late.length > 0) await ledger.repeat((sql) => storeAnswers(sql, late), deadline);
-    return outcomes;
+    if (corrected.size === 0) return outcomes;
+    await ledger.repeat((sql) => storeAnswers(sql, [...corrected.values()]), deadline);
+    return outcomes.map((outcome, index) => {
+      const claim = part[index]?.claim;
+      const answer = claim && corrected.get(identity(claim))?.answer;
+      return outcome.status === "replayed" && answer ? { status: "replayed", answer } : outcome;
+    });
   }
 
   async function runMany(request: ManyRequest, deadline: number): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
+    const isPlaceable = !dispatcher.isAway;
+    let tries = 0;
     try {
-      const recorded = await ledger.repeat((sql) => recordMany(sql, request), deadline);
+      const recorded = await ledger.repeat((sql) => {
+        tries += 1;
+        return recordMany(sql, request, { isPlaceable, isRepeated: tries > 1 });
+      }, deadline);
       if (recorded.status !== "accepted") return recorded;
       const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
       const isPlaced = (await dispatcher.dispatch(created)).size === created.length;
-      if (!isPlaced && claim && request.toAnswer) {
-        const answer = request.toAnswer(recorded.jobs, false);
+      if (isPlaced !== isPlaceable && claim && request.toAnswer) {
+        const answer = request.toAnswer(recorded.jobs, isPlaced);
         await ledger.repeat((sql) => storeAnswers(sql, [{ ...claim, answer }]), deadline);
       }
       return { ...recorded, isPlaced };
     } catch (error) {
-      if (isRowFault(error)) return { status: "unstorable" };
+      const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
+      if (refused.length > 0) return { status: "unstorable", jobs: refused };
       if (isLockTimeout(error)) return { status: "in-use" };
       throw error;
     }
@@ -183,32 +198,4 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
 
 function isNew(entry: RecordedEntry | undefined): boolean {
   return entry?.status === "accepted" && entry.isNew;
-}
-
-async function recordMany(
-  client: Sql,
-  { jobs, claim, toAnswer: answer, alongside }: ManyRequest,
-): Promise<{ status: "accepted"; jobs: Accepted[] } | Refused> {
-  return client.begin(async (sql): Promise<{ status: "accepted"; jobs: Accepted[] } | Refused> => {
-    const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
-    if (claimed?.status === "answered") return { status: "replayed", answer: claimed.answer };
-    if (claimed !== undefined && claimed.status !== "claimed") return claimed;
-    const accepted = await insertMany(sql, jobs);
-    if (claim && answer) await storeAnswers(sql, [{ ...claim, answer: answer(accepted, true) }]);
-    await alongside?.(sql, accepted);
-    return { status: "accepted", jobs: accepted };
-  });
-}
-
-async function insertMany(sql: ISql, jobs: readonly NewJob[]): Promise<Accepted[]> {
-  if (jobs.length === 0) return [];
-  if (jobs.every((job) => job.key === null)) {
-    const createdAt = await insertJobs(sql, jobs);
-    return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
-  }
-  const recorded = await insertKeyedJobs(sql, jobs);
-  return jobs.flatMap((job, index) => {
-    const outcome = recorded[index];
-    return outcome === undefined ? [] : [toEntry(job, outcome)];
-  });
 }

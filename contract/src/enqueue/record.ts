@@ -22,7 +22,10 @@ export type RecordedEntry =
   | { status: "reused" }
   | { status: "in-use" };
 
-export function toEntry(job: NewJob, recorded: Recorded): RecordedEntry & { status: "accepted" } {
+export type Accepted = RecordedEntry & { status: "accepted" };
+export type Refused = Exclude<RecordedEntry, Accepted>;
+
+export function toEntry(job: NewJob, recorded: Recorded): Accepted {
   return recorded.status === "created"
     ? {
         status: "accepted",
@@ -40,11 +43,13 @@ export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
 
 /**
  * Records entries with keys or Idempotency-Keys, answers included. Run it in a transaction. Entries of one batch
- * that share an Idempotency-Key follow the first of them.
+ * that are the same request follow the first of them.
+ * @param isPlaceable whether the jobs are expected to be placed: what the answers say
  */
 export async function recordEntries(
   sql: ISql,
   entries: readonly SingleEntry[],
+  isPlaceable: boolean,
 ): Promise<RecordedEntry[]> {
   const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
   for (const { job, claim } of entries) {
@@ -67,47 +72,29 @@ export async function recordEntries(
   const wanted = entries
     .filter(({ job, claim }) => claim === undefined || claimed.get(job)?.status === "claimed")
     .map((entry) => entry.job);
-  const recorded = new Map<NewJob, RecordedEntry & { status: "accepted" }>();
+  const recorded = new Map<NewJob, Accepted>();
   for (const [index, outcome] of (await insertKeyedJobs(sql, wanted)).entries()) {
     const job = wanted[index];
     if (job !== undefined) recorded.set(job, toEntry(job, outcome));
   }
   const answers = leading.flatMap(({ job, claim }) => {
     const entry = recorded.get(job);
-    return entry === undefined ? [] : [{ ...claim, answer: toAnswer(entry.job, true) }];
+    return entry === undefined ? [] : [{ ...claim, answer: toAnswer(entry.job, isPlaceable) }];
   });
   if (answers.length > 0) await storeAnswers(sql, answers);
   return entries.map(({ job, claim }) => {
     const own = recorded.get(job);
     if (own !== undefined || claim === undefined) return own ?? { status: "in-use" };
     const leader = leaders.get(identity(claim));
-    return follow(
-      job,
-      claim,
-      leader,
-      leader && recorded.get(leader.job),
-      leader && claimed.get(leader.job),
-    );
+    const entry = leader && recorded.get(leader.job);
+    if (entry !== undefined) {
+      return { status: "replayed", answer: toAnswer(entry.job, isPlaceable) };
+    }
+    return follow(job, leader && claimed.get(leader.job));
   });
 }
 
-function follow(
-  job: NewJob,
-  claim: IdempotencyClaim,
-  leader: { job: NewJob; claim: IdempotencyClaim } | undefined,
-  leaderEntry: (RecordedEntry & { status: "accepted" }) | undefined,
-  claimed: Claimed | undefined,
-): RecordedEntry {
-  if (
-    leader !== undefined &&
-    leader.job !== job &&
-    leader.claim.requestHash !== claim.requestHash
-  ) {
-    return { status: "reused" };
-  }
-  if (leaderEntry !== undefined) {
-    return { status: "replayed", answer: toAnswer(leaderEntry.job, true) };
-  }
+function follow(job: NewJob, claimed: Claimed | undefined): RecordedEntry {
   if (claimed?.status !== "answered") {
     return { status: claimed?.status === "reused" ? "reused" : "in-use" };
   }
@@ -118,6 +105,7 @@ function follow(
   return { status: "replayed", answer };
 }
 
-function identity(claim: IdempotencyClaim): string {
-  return `${claim.tenant}\n${claim.key}`;
+/** What makes requests one and the same. */
+export function identity({ tenant, key, requestHash }: IdempotencyClaim): string {
+  return JSON.stringify([tenant, key, requestHash]);
 }

@@ -123,7 +123,7 @@ export const createJobs = defineRoute({
   path: "/v1/jobs/bulk",
   request: {
     headers: requestHeaders,
-    query: z.object({
+    query: z.strictObject({
       atomicity: z.enum(["all", "partial"]).default("all").meta({
         description: "all: one rejected entry rejects all. partial: the others are stored",
       }),

@@ -21,11 +21,16 @@ const connectionCodes = new Set([
   "ENOTFOUND",
 ]);
 
-/** Worth repeating: connection lost (08), deadlock or serialization (40), resources (53), shutdown or time-out (57). */
+/**
+ * Worth repeating: connection lost (08), deadlock or serialization (40), resources (53), shutdown or time-out (57), a
+ * standby that is not promoted yet, a transaction that was cut off.
+ */
 export function isTransient(error: unknown): boolean {
   if (error instanceof LedgerTimeout) return true;
   const code = sqlState(error);
-  return code !== undefined && (connectionCodes.has(code) || /^(08|40|53|57)/.test(code));
+  return (
+    code !== undefined && (connectionCodes.has(code) || /^(08|40|53|57)|^(25006|25P03)$/.test(code))
+  );
 }
 
 /** The fault of one row: its data (22), a constraint (23), a limit (54). */

@@ -23,7 +23,7 @@ export type Claimed =
   | { status: "in-use" };
 
 /**
- * Takes Idempotency-Keys for their requests; keys must differ from each other. One outcome per claim, in order.
+ * Takes Idempotency-Keys for their requests; claims must differ from each other. One outcome per claim, in order.
  * Waits for transactions that are taking the same key.
  */
 export async function claimIdempotencyKeys(
@@ -35,8 +35,8 @@ export async function claimIdempotencyKeys(
       insert into idempotency_keys (tenant, key, request_hash)
       select asked.tenant, asked.key, asked.hash from ${asked(sql, claims)}
       on conflict do nothing
-      returning tenant, key)
-    select asked.ordinal::int from ${asked(sql, claims)} join claimed using (tenant, key)`;
+      returning tenant, key, request_hash as hash)
+    select asked.ordinal::int from ${asked(sql, claims)} join claimed using (tenant, key, hash)`;
   const outcomes = new Map<number, Claimed>(
     taken.map(({ ordinal }) => [ordinal, { status: "claimed" }]),
   );

@@ -42,6 +42,13 @@ export async function insertKeyedJobs(sql: ISql, jobs: readonly NewJob[]): Promi
   });
 }
 
+/** Whether one of these very jobs stands in the ledger. */
+export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise<boolean> {
+  const ids = jobs.map((job) => job.id);
+  const [row] = await sql`select from jobs where id = any(${ids}::uuid[]) limit 1`;
+  return row !== undefined;
+}
+
 // A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
 async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
   const standing = await sql<(StandingJob & { ownId: string })[]>`

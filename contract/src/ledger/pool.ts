@@ -4,7 +4,7 @@ import { isTransient, LedgerTimeout } from "./errors.ts";
 export interface Ledger {
   /** Runs statements; throws `LedgerTimeout` when they take longer than the limit. */
   run<Result>(work: (sql: Sql) => Promise<Result>, timeoutMs?: number): Promise<Result>;
-  /** As `run`, again and again while the failure is transient and `deadline` (performance.now()) has not come. */
+  /** As `run`, again and again while the failure is transient; starts nothing after `deadline` (performance.now()). */
   repeat<Result>(work: (sql: Sql) => Promise<Result>, deadline: number): Promise<Result>;
   close(): Promise<void>;
 }
@@ -39,6 +39,7 @@ export function createLedger(open: () => Sql, settings: { timeoutMs: number }): 
     deadline: number,
   ): Promise<Result> {
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+      if (performance.now() >= deadline) throw new LedgerTimeout(settings.timeoutMs);
       try {
         return await run(work);
       } catch (error) {
@@ -48,5 +49,10 @@ export function createLedger(open: () => Sql, settings: { timeoutMs: number }): 
     }
   }
 
-  return { run, repeat, close: () => sql.end({ timeout: 5 }) };
+  return {
+    run,
+    repeat,
+    // Bounded, because postgres.js waits in vain for a connection that broke off in the middle of a query.
+    close: () => sql.end({ timeout: 1 }),
+  };
 }

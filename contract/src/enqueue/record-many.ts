@@ -1,0 +1,58 @@
+import type { ISql, Sql } from "postgres";
+import {
+  claimIdempotencyKeys,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "../ledger/idempotency.ts";
+import { insertJobs, insertKeyedJobs, isAnyRecorded } from "../ledger/insert.ts";
+import type { NewJob } from "./new-job.ts";
+import { type Accepted, type Refused, toEntry } from "./record.ts";
+
+export interface ManyRequest {
+  jobs: readonly NewJob[];
+  claim?: IdempotencyClaim | undefined;
+  /** The answer that a replay will get. */
+  toAnswer?: ((jobs: readonly Accepted[], isPlaced: boolean) => StoredAnswer) | undefined;
+  /** Runs in the transaction that records the jobs; it may run again after a COMMIT whose reply was lost. */
+  alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
+}
+
+type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
+
+/** Records the jobs of one request in one transaction, its answer included. */
+export async function recordMany(
+  client: Sql,
+  { jobs, claim, toAnswer, alongside }: ManyRequest,
+  { isPlaceable, isRepeated }: { isPlaceable: boolean; isRepeated: boolean },
+): Promise<RecordedMany> {
+  return client.begin(async (sql): Promise<RecordedMany> => {
+    const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
+    if (claimed?.status === "answered") {
+      // Its own jobs stand there: the reply to an earlier COMMIT of this very request was lost.
+      const isOwn = isRepeated && (await isAnyRecorded(sql, jobs));
+      if (!isOwn) return { status: "replayed", answer: claimed.answer };
+    } else if (claimed !== undefined && claimed.status !== "claimed") {
+      return claimed;
+    }
+    const accepted = await insertMany(sql, jobs);
+    if (claim && toAnswer) {
+      await storeAnswers(sql, [{ ...claim, answer: toAnswer(accepted, isPlaceable) }]);
+    }
+    await alongside?.(sql, accepted);
+    return { status: "accepted", jobs: accepted };
+  });
+}
+
+async function insertMany(sql: ISql, jobs: readonly NewJob[]): Promise<Accepted[]> {
+  if (jobs.length === 0) return [];
+  if (jobs.every((job) => job.key === null)) {
+    const createdAt = await insertJobs(sql, jobs);
+    return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
+  }
+  const recorded = await insertKeyedJobs(sql, jobs);
+  return jobs.flatMap((job, index) => {
+    const outcome = recorded[index];
+    return outcome === undefined ? [] : [toEntry(job, outcome)];
+  });
+}
