@@ -1,0 +1,76 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Hono } from "hono";
+import type { Logger } from "pino";
+import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import type { Readiness } from "@toril/contract/http/health";
+import * as health from "@toril/contract/http/health";
+import * as imports from "@toril/contract/http/imports";
+import * as jobs from "@toril/contract/http/jobs";
+import { fieldErrors } from "@toril/contract/problem";
+import type { AppEnv } from "./app-env.ts";
+import { jsonBody } from "./body.ts";
+import { dashboardPath } from "./dashboard.ts";
+import type { FileImporter } from "./import-file.ts";
+import type { ImportLedger } from "./import-ledger.ts";
+import { jobProblem } from "./job-problem.ts";
+import type { LiveJobs } from "./live-jobs.ts";
+import type { Metrics } from "./metrics.ts";
+import { missing } from "./missing.ts";
+import { observe } from "./observe.ts";
+import { createErrorHandler, ProblemError } from "./problem.ts";
+import type { JobReader } from "./read-jobs.ts";
+import { createImport } from "./routes/create-import.ts";
+import { createJob } from "./routes/create-job.ts";
+import { createJobs } from "./routes/create-jobs.ts";
+import { getImport } from "./routes/get-import.ts";
+import { getJob } from "./routes/get-job.ts";
+import { getLiveness } from "./routes/get-liveness.ts";
+import { getReadiness } from "./routes/get-readiness.ts";
+import { listJobs } from "./routes/list-jobs.ts";
+
+export interface AppDeps {
+  log: Logger;
+  metrics: Metrics;
+  enqueue: Enqueue;
+  jobReader: JobReader;
+  liveJobs: LiveJobs;
+  importFile: FileImporter;
+  importLedger: ImportLedger;
+  readiness(): Promise<Readiness>;
+  docs: Hono<AppEnv>;
+  dashboard: Hono;
+  maxBulkEntries: number;
+}
+
+export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const { issues } = result.error;
+      if (result.target !== "json") {
+        throw new ProblemError("invalid-parameter", undefined, fieldErrors(issues));
+      }
+      const { kind, detail } = jobProblem("data" in result ? result.data : undefined);
+      throw new ProblemError(kind, detail, fieldErrors(issues));
+    },
+  });
+  app.onError(createErrorHandler(deps.log));
+  app.notFound(missing);
+  app.use(observe(deps.log, deps.metrics));
+
+  app.openapi({ ...jobs.createJob, middleware: jsonBody }, createJob(deps.enqueue));
+  app.openapi(jobs.createJobs, createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries }));
+  app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs));
+  app.openapi(jobs.listJobs, listJobs(deps.jobReader, deps.liveJobs));
+  app.openapi(imports.createImport, createImport(deps.importFile, deps.importLedger));
+  app.openapi(imports.getImport, getImport(deps.importLedger));
+  app.openapi(health.getLiveness, getLiveness());
+  app.openapi(health.getReadiness, getReadiness(deps.readiness));
+
+  app.get("/metrics", async (c) =>
+    c.body(await deps.metrics.render(), 200, { "Content-Type": deps.metrics.contentType }),
+  );
+  app.route("/", deps.docs);
+  app.route(dashboardPath, deps.dashboard);
+  return app;
+}

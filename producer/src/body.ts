@@ -1,0 +1,76 @@
+import type { MiddlewareHandler } from "hono";
+import { limits } from "@toril/contract/job";
+import { parseJson } from "@toril/contract/json";
+import type { AppEnv } from "./app-env.ts";
+import { ProblemError } from "./problem.ts";
+
+/** Reads a body to its end, or until it is too large. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const declared = request.headers.get("content-length");
+  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  // HTTP framing holds a body to its declared length; only one without a length must be counted.
+  const reading =
+    declared === null
+      ? readCounting(request, maxBytes)
+      : request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+  const bytes = await reading.catch((error: unknown) => {
+    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+  });
+  if (bytes.length === 0) throw new ProblemError("empty-body");
+  return bytes;
+}
+
+/** Whether reading a body failed because its sender went away. */
+export function isCutOff(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new ProblemError("invalid-json", "The body is not valid UTF-8.");
+  }
+}
+
+/** Vouches for a JSON body before its route's validator parses it: its size, its encoding, what JSON.parse lets through. */
+export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
+  const contentType = c.req.header("content-type");
+  if (contentType === undefined || !/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw new ProblemError("unsupported-media-type", "Send application/json.");
+  }
+  // The route's own check knows fewer spellings.
+  c.req.raw.headers.set("Content-Type", "application/json");
+  const bytes = await readBytes(c.req.raw, limits.bodyBytes);
+  const text = decodeUtf8(bytes);
+  const parsed = parseJson(text);
+  if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
+  if (parsed.status === "unstorable") {
+    throw new ProblemError("unstorable-json", undefined, [parsed.error]);
+  }
+  c.set("body", bytes);
+  c.req.bodyCache.text = asCached(text);
+  await next();
+};
+
+/** Hono's cache holds promises, whatever its type says. */
+function asCached(text: string): string {
+  return Promise.resolve(text) as unknown as string;
+}
+
+async function readCounting(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function tooLarge(maxBytes: number) {
+  return new ProblemError("body-too-large", `At most ${maxBytes} bytes are read here.`);
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import {
+  logLevelField,
+  milliseconds,
+  port,
+  storeFields,
+  wholeNumber,
+} from "@toril/contract/config";
+
+/** The producer's settings; main.ts reads them from the environment once. */
+export const Config = z.object({
+  ...storeFields,
+  HOST: z.string().default("127.0.0.1"),
+  PORT: port().default(3000),
+  LOG_LEVEL: logLevelField,
+  /** The deadline of an answer. */
+  REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),
+  BULK_MAX_ENTRIES: wholeNumber(1, 100_000).default(10_000),
+  /** How many jobs may be recorded while Redis is away. */
+  MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000).default(100_000),
+  /** How long a stop waits for requests that are being answered. */
+  DRAIN_MS: milliseconds(0).default(10_000),
+});
+export type Config = z.infer<typeof Config>;

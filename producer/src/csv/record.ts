@@ -1,0 +1,23 @@
+export interface CsvOptions {
+  delimiter: "," | ";" | "\t";
+  /** A label of the WHATWG Encoding Standard; UTF-8 by default. */
+  charset?: string | undefined;
+  maxRowBytes: number;
+}
+
+/** `line` is where the row begins in the file; the header is line 1. */
+export type CsvRecord =
+  | { status: "row"; line: number; row: Record<string, string> }
+  | { status: "bad"; line: number; detail: string };
+
+/** The file as a whole cannot be read, from `line` on. */
+export class CsvError extends Error {
+  readonly line: number;
+  readonly detail: string;
+
+  constructor(line: number, detail: string) {
+    super(`line ${line}: ${detail}`);
+    this.line = line;
+    this.detail = detail;
+  }
+}

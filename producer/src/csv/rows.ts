@@ -1,0 +1,120 @@
+import { parse } from "csv-parse";
+import { CsvError, type CsvOptions, type CsvRecord } from "./record.ts";
+import { headerFault, isWellQuoted, rowFault, toRow } from "./row.ts";
+
+const maxRecords = 500;
+/** A row is measured with its line break. */
+const lineBreakBytes = 2;
+/** How much the parser may want to see beyond a row before it lets that row go. */
+const lookAhead = "????????";
+
+interface RawRecord {
+  record: string[];
+  /** Ends with the first character of the line break. */
+  raw: string;
+}
+
+/** What csv-parse hands over with `raw: true`; its types do not know. */
+function asRawRecord(row: unknown): RawRecord {
+  return row as RawRecord;
+}
+
+/** Text in, records out: csv-parse with line numbers, one bad row at a time, and a bound on what it holds. */
+export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
+  let names: readonly string[] | undefined;
+  let records: CsvRecord[] = [];
+  let fault: CsvError | undefined;
+  let line = 1;
+  let writtenBytes = 0;
+  let rowStart = 0;
+
+  const parser = parse({
+    delimiter,
+    record_delimiter: ["\r\n", "\n", "\r"],
+    raw: true,
+    relax_column_count: true,
+    // A stray quote ends its field at the next delimiter instead of swallowing the rows below; `isWellQuoted` finds it.
+    relax_quotes: true,
+    on_record(row, { bytes }) {
+      const { record, raw } = asRawRecord(row);
+      if (fault === undefined) onRow(record, raw, bytes);
+      return null;
+    },
+  });
+  // Every error also reaches the callback of the write that caused it.
+  parser.on("error", () => {});
+
+  function onRow(values: string[], raw: string, endBytes: number): void {
+    if (endBytes - rowStart > maxRowBytes + lineBreakBytes) return failTooLong();
+    rowStart = endBytes;
+    const start = line;
+    line += 1;
+    const hasQuotes = raw.includes('"');
+    const text = hasQuotes ? raw.replace(/[\r\n]$/, "") : raw;
+    if (hasQuotes) line += text.match(/\r\n?|\n/g)?.length ?? 0;
+    const isQuoted = !hasQuotes || isWellQuoted(text, delimiter);
+    if (names === undefined) return readHeader(values, isQuoted);
+    if (values.length === 1 && values[0] === "" && !hasQuotes) return;
+    const detail = isQuoted ? rowFault(names, values) : "A quote stands where none may stand.";
+    records.push(
+      detail === null
+        ? { status: "row", line: start, row: toRow(names, values) }
+        : { status: "bad", line: start, detail },
+    );
+  }
+
+  function readHeader(values: string[], isQuoted: boolean): void {
+    const detail = isQuoted ? headerFault(values) : "it has a quote where none may stand";
+    if (detail !== null)
+      fault = new CsvError(1, `The first line must name the columns, but ${detail}.`);
+    names = values;
+  }
+
+  function failTooLong(): void {
+    fail(`The row is longer than ${maxRowBytes} bytes. Is a quote left open?`);
+  }
+
+  function fail(detail: string): void {
+    fault ??= new CsvError(line, detail);
+  }
+
+  async function write(text: string): Promise<void> {
+    if (text === "" || fault !== undefined) return;
+    const bytes = Buffer.from(text);
+    writtenBytes += bytes.length;
+    await settled((done) => parser.write(bytes, done));
+    if (writtenBytes - rowStart > maxRowBytes + lookAhead.length) failTooLong();
+  }
+
+  /** Ends the file with a fault that lies behind `text`. */
+  async function breakOff(text: string, detail: string): Promise<void> {
+    await write(text + lookAhead);
+    fail(detail);
+  }
+
+  async function end(): Promise<void> {
+    if (fault !== undefined) return;
+    try {
+      await settled((done) => parser.end(done));
+    } catch (error) {
+      if ((error as { code?: string }).code !== "CSV_QUOTE_NOT_CLOSED") throw error;
+      fail("A quote is opened and never closed.");
+    }
+    if (names === undefined) fail("The first line must name the columns, but the file is empty.");
+  }
+
+  function* take(): Generator<CsvRecord[], void> {
+    const taken = records;
+    records = [];
+    for (let at = 0; at < taken.length; at += maxRecords) yield taken.slice(at, at + maxRecords);
+    if (fault !== undefined) throw fault;
+  }
+
+  return { write, breakOff, end, take, close: () => void parser.destroy() };
+}
+
+function settled(start: (done: (error?: Error | null) => void) => unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => (error ? reject(error) : resolve()));
+  });
+}

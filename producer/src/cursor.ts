@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { ProblemError } from "./problem.ts";
+
+const Id = z.uuid();
+
+/** A place in a list, as text that clients hand back and do not read. */
+export function encodeCursor(id: string): string {
+  return btoa(id).replaceAll("=", "");
+}
+
+export function decodeCursor(cursor: string): string {
+  const id = Id.safeParse(fromBase64(cursor));
+  if (id.success) return id.data;
+  throw new ProblemError("invalid-parameter", undefined, [
+    { pointer: "/cursor", detail: "Not a cursor that was handed out." },
+  ]);
+}
+
+function fromBase64(text: string) {
+  try {
+    return atob(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Scalar } from "@scalar/hono-api-reference";
+import { Hono } from "hono";
+import { stringify } from "yaml";
+import { buildOpenApi } from "@toril/contract/openapi";
+import type { AppEnv } from "./app-env.ts";
+
+const scriptPath = "/docs/scalar.js";
+
+/** The API's document and a page that shows it, all from here: it works without internet. */
+export function createDocs(version: string): Hono<AppEnv> {
+  const document = buildOpenApi(version);
+  const yaml = stringify(document, { aliasDuplicateObjects: false });
+  const entry = import.meta.resolve("@scalar/api-reference");
+  const script = fileURLToPath(new URL("browser/standalone.js", entry));
+  const docs = new Hono<AppEnv>();
+  docs.get("/openapi.json", (c) => c.json(document));
+  docs.get("/openapi.yaml", (c) => c.body(yaml, 200, { "Content-Type": "application/yaml" }));
+  docs.get(
+    "/docs",
+    Scalar({
+      url: "/openapi.json",
+      cdn: scriptPath,
+      pageTitle: "Toril API",
+      withDefaultFonts: false,
+      telemetry: false,
+      agent: { disabled: true },
+    }),
+  );
+  docs.get(scriptPath, async (c) =>
+    c.body(await readFile(script), 200, {
+      "Content-Type": "text/javascript",
+      "Cache-Control": "public, max-age=86400",
+    }),
+  );
+  return docs;
+}

@@ -1,0 +1,147 @@
+import { uuidv7 } from "uuidv7";
+import { BatchRefused } from "@toril/contract/batch";
+import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import type { Origin } from "@toril/contract/enqueue/new-job";
+import type { ImportError } from "@toril/contract/import";
+import { isTransient } from "@toril/contract/ledger/errors";
+import { type ProblemKind, problemOf } from "@toril/contract/problem";
+import {
+  type Chunk,
+  createChunk,
+  type FileEntry,
+  gather,
+  isFull,
+  without,
+} from "./import-chunk.ts";
+import { type ImportLedger, saveImport } from "./import-ledger.ts";
+import { advance, beginning } from "./import-progress.ts";
+import { ProblemError } from "./problem.ts";
+
+/** The file broke at `line`: nothing after it can be read. */
+export class FileBroken extends Error {
+  readonly kind: ProblemKind;
+  readonly line: number;
+
+  constructor(kind: ProblemKind, line: number, detail: string) {
+    super(detail);
+    this.kind = kind;
+    this.line = line;
+  }
+}
+
+export interface ImportFile {
+  type: string;
+  origin: Origin;
+  chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
+}
+
+export type FileImporter = (file: ImportFile) => Promise<{ id: string; isPlaced: boolean }>;
+
+/** A chunk that found no room, or whose COMMIT was not answered, is sent again: its jobs keep their ids. */
+const maxTries = 6;
+/** Well below the age at which an import counts as abandoned. */
+const touchEveryMs = 20_000;
+
+/**
+ * Reads files to their end, whatever their size. One that breaks within its first chunk leaves nothing behind; later,
+ * or when its sender goes away, an import that says so.
+ */
+export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): FileImporter {
+  return async ({ type, origin, chunks }) => {
+    const id = uuidv7();
+    let progress = beginning(id, origin.tenant, type);
+    let isSaved = false;
+    let isPlaced = true;
+    let gathered = createChunk();
+    let onItsWay = Promise.resolve();
+    const toucher = setInterval(() => {
+      if (isSaved) void imports.touch(id).catch(() => {});
+    }, touchEveryMs);
+
+    async function commit(chunk: Chunk): Promise<void> {
+      let next = progress;
+      const outcome = await repeatedly(async () => {
+        const tried = await enqueue.many({
+          jobs: [...chunk.lines.keys()],
+          alongside: (sql, accepted) => {
+            next = advance(progress, chunk, accepted);
+            return saveImport(sql, next);
+          },
+        });
+        if (tried.status === "in-use") throw new BatchRefused("full");
+        return tried;
+      });
+      if (outcome.status === "unstorable") return commit(without(chunk, outcome.jobs));
+      if (outcome.status !== "accepted") throw new Error(`a chunk was ${outcome.status}`);
+      progress = next;
+      isSaved = true;
+      isPlaced &&= outcome.isPlaced;
+    }
+
+    /** One chunk is on its way while the next one is read. */
+    async function send() {
+      await onItsWay;
+      if (gathered.read > 0) onItsWay = commit(gathered);
+      onItsWay.catch(() => {});
+      gathered = createChunk();
+    }
+
+    try {
+      for await (const entries of chunks(id)) {
+        gather(gathered, entries, { ...origin, importId: id });
+        if (isFull(gathered)) await send();
+      }
+      await send();
+      await onItsWay;
+      await repeatedly(() => imports.save({ ...progress, status: "received" }));
+      return { id, isPlaced };
+    } catch (error) {
+      await onItsWay.catch(() => {});
+      const isCutOff = error instanceof ProblemError && error.kind === "incomplete-body";
+      if (!isSaved && !isCutOff) throw toProblemError(error);
+      if (isCutOff || error instanceof FileBroken) {
+        await send();
+        await onItsWay;
+      }
+      const errors = [...progress.errors, toImportError(error)];
+      const save = () => imports.save({ ...progress, status: "failed", errors });
+      // When this fails too, its silence will say so.
+      await (isRefusal(error) ? save() : repeatedly(save)).catch(() => {});
+      throw toProblemError(error, id);
+    } finally {
+      clearInterval(toucher);
+    }
+  };
+}
+
+async function repeatedly<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isRefusal(error) || tries === maxTries) throw error;
+      await new Promise((resolve) => setTimeout(resolve, tries * 200));
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof BatchRefused || isTransient(error);
+}
+
+function toImportError(error: unknown): ImportError {
+  if (error instanceof FileBroken) {
+    return { line: error.line, problem: problemOf(error.kind, error.message) };
+  }
+  if (error instanceof ProblemError) return { line: 0, problem: problemOf(error.kind) };
+  return { line: 0, problem: problemOf(isRefusal(error) ? "at-capacity" : "internal-error") };
+}
+
+function toProblemError(error: unknown, importId?: string): unknown {
+  const kept = importId === undefined ? "" : `What was read before is import ${importId}.`;
+  if (error instanceof FileBroken) {
+    const where = error.line > 0 ? `Line ${error.line}: ` : "";
+    return new ProblemError(error.kind, `${where}${error.message} ${kept}`.trim());
+  }
+  return kept !== "" && isRefusal(error) ? new ProblemError("at-capacity", kept) : error;
+}

@@ -1,0 +1,74 @@
+import type { ISql } from "postgres";
+import type { Import, ImportStatus } from "@toril/contract/import";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { ImportProgress } from "./import-progress.ts";
+
+export interface ImportLedger {
+  save(progress: ImportProgress): Promise<void>;
+  /** Says that the body is still being read. */
+  touch(id: string): Promise<void>;
+  find(tenant: string, id: string): Promise<Import | undefined>;
+}
+
+/** An import that was not touched for so long was left by a producer that died. */
+const abandonedAfter = "60 seconds";
+
+export function createImportLedger(ledger: Ledger): ImportLedger {
+  return {
+    save: (progress) => ledger.run((sql) => saveImport(sql, progress)),
+    touch: (id) =>
+      ledger.run(async (sql) => {
+        await sql`update imports set touched_at = now() where id = ${id}`;
+      }),
+    find: (tenant, id) =>
+      ledger.run(async (sql) => {
+        const [row] = await sql<ImportRow[]>`
+          select id, type, status, read, accepted, duplicate, rejected, completed, dead, errors,
+                 created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"
+          from imports where id = ${id} and tenant = ${tenant}`;
+        return row && toImport(row);
+      }),
+  };
+}
+
+/**
+ * Also a part of the transaction that records the jobs which it counts. A transaction that was thought lost and ends
+ * late changes nothing back.
+ */
+export async function saveImport(sql: ISql, progress: ImportProgress): Promise<void> {
+  const { id, tenant, type, status, read, accepted, duplicate, rejected, errors } = progress;
+  await sql`
+    insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors)
+    values (${id}, ${tenant}, ${type}, ${status}, ${read}, ${accepted}, ${duplicate}, ${rejected},
+            ${JSON.stringify(errors)}::text::jsonb)
+    on conflict (id) do update set
+      status = excluded.status, read = excluded.read, accepted = excluded.accepted,
+      duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,
+      touched_at = now()
+    where imports.status = 'receiving' and imports.read <= excluded.read`;
+}
+
+interface ImportRow extends ImportProgress {
+  completed: number;
+  dead: number;
+  createdAt: Date;
+  isSilent: boolean;
+}
+
+function toImport(row: ImportRow): Import {
+  const { read, accepted, duplicate, rejected, completed, dead } = row;
+  return {
+    id: row.id,
+    type: row.type,
+    status: statusOf(row),
+    counts: { read, accepted, duplicate, rejected, completed, dead },
+    errors: row.errors,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+function statusOf(row: ImportRow): ImportStatus {
+  if (row.status === "failed") return "failed";
+  if (row.status === "receiving") return row.isSilent ? "failed" : "receiving";
+  return row.completed + row.dead < row.accepted ? "running" : "done";
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from "node:fs";
+import type { Logger } from "pino";
+import { readLiveStates } from "@toril/contract/dispatch/live-state";
+import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createBreaker } from "@toril/contract/enqueue/breaker";
+import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
+import { createEnqueue } from "@toril/contract/enqueue/enqueue";
+import { queueNames } from "@toril/contract/jobs/index";
+import project from "../../package.json" with { type: "json" };
+import { createApp } from "./app.ts";
+import type { Config } from "./config.ts";
+import { createDashboard } from "./dashboard.ts";
+import { createDocs } from "./docs.ts";
+import { createFileImporter } from "./import-file.ts";
+import { createImportLedger } from "./import-ledger.ts";
+import { createLiveJobs } from "./live-jobs.ts";
+import { createMetrics } from "./metrics.ts";
+import { connectLedger } from "./postgres.ts";
+import { createJobReader } from "./read-jobs.ts";
+import { createReadiness } from "./readiness.ts";
+import { connectRedis } from "./redis.ts";
+import { serve } from "./serve.ts";
+
+export interface Producer {
+  url: URL;
+  /** Answers what was asked, for at most `DRAIN_MS`, then closes everything. */
+  close(): Promise<void>;
+}
+
+export async function openProducer(config: Config, log: Logger): Promise<Producer> {
+  await using opening = new AsyncDisposableStack();
+  const prefix = config.BULL_PREFIX;
+  let isDraining = false;
+
+  const ledger = connectLedger(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
+  opening.defer(() => ledger.close());
+  const redis = connectRedis(config.REDIS_URL, log);
+  opening.defer(() => redis.disconnect());
+
+  const writeRedis = () => redis.set(`${prefix}:toril:probe`, Date.now(), "EX", 60);
+  const breaker = createBreaker({
+    probe: writeRedis,
+    probeEveryMs: 250,
+    onChange: (isOpen, error) =>
+      isOpen
+        ? log.warn({ err: error }, "redis is away: jobs are recorded and placed later")
+        : log.info("redis is back"),
+  });
+  opening.defer(() => breaker.close());
+  const dispatcher = createDispatcher({
+    place: createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") }),
+    breaker,
+    maxUnplaced: config.MAX_UNPLACED_JOBS,
+  });
+  const enqueue = createEnqueue({
+    ledger,
+    dispatcher,
+    timeoutMs: config.REQUEST_TIMEOUT_MS,
+    onBatch: (lane, size) => metrics.batch(lane, size),
+  });
+  const metrics = createMetrics({
+    waiting: () => enqueue.waiting,
+    unplaced: () => dispatcher.unplaced,
+    isRedisAway: () => breaker.isOpen,
+  });
+
+  const importLedger = createImportLedger(ledger);
+  const dashboard = createDashboard(redis, prefix, queueNames);
+  opening.defer(() => dashboard.close());
+  const app = createApp({
+    log,
+    metrics,
+    enqueue,
+    jobReader: createJobReader(ledger),
+    liveJobs: createLiveJobs((jobs) => readLiveStates(redis, prefix, jobs)),
+    importFile: createFileImporter(enqueue, importLedger),
+    importLedger,
+    readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
+    docs: createDocs(project.version),
+    dashboard: dashboard.routes,
+    maxBulkEntries: config.BULK_MAX_ENTRIES,
+  });
+
+  const server = serve(app, { hostname: config.HOST, port: config.PORT });
+  const opened = opening.move();
+  return {
+    url: server.url,
+    async close() {
+      await using _ = opened;
+      isDraining = true;
+      await server.drain(config.DRAIN_MS);
+      await enqueue.drained();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import type { ISql } from "postgres";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { JobError, JobOptions, JobStatus } from "@toril/contract/job";
+
+/** A job as it stands in the ledger. */
+export interface JobRow {
+  id: string;
+  type: string;
+  queue: string;
+  key: string | null;
+  importId: string | null;
+  status: JobStatus;
+  run: number;
+  data: unknown;
+  options: JobOptions;
+  result: unknown;
+  error: JobError | null;
+  attempts: number;
+  createdAt: Date;
+  runAt: Date | null;
+  settledAt: Date | null;
+}
+
+export interface JobFilter {
+  tenant: string;
+  /** Older than the job with this id. */
+  before?: string | undefined;
+  status?: JobStatus | undefined;
+  type?: string | undefined;
+  importId?: string | undefined;
+}
+
+export interface JobReader {
+  find(tenant: string, id: string): Promise<JobRow | undefined>;
+  /** Newest first. */
+  list(filter: JobFilter, limit: number): Promise<JobRow[]>;
+}
+
+function columns(sql: ISql) {
+  return sql`
+    id, type, queue, key, import_id as "importId", status, run, data, options, result, error, attempts,
+    created_at as "createdAt", run_at as "runAt", settled_at as "settledAt"`;
+}
+
+export function createJobReader(ledger: Ledger): JobReader {
+  return {
+    find: (tenant, id) =>
+      ledger.run(async (sql) => {
+        const [row] = await sql<JobRow[]>`
+          select ${columns(sql)} from jobs where id = ${id} and tenant = ${tenant}`;
+        return row;
+      }),
+    list: (filter, limit) =>
+      ledger.run(
+        (sql) => sql<JobRow[]>`
+          select ${columns(sql)} from jobs
+          where tenant = ${filter.tenant}
+            ${filter.before ? sql`and id < ${filter.before}` : sql``}
+            ${filter.status ? sql`and status = ${filter.status}` : sql``}
+            ${filter.type ? sql`and type = ${filter.type}` : sql``}
+            ${filter.importId ? sql`and import_id = ${filter.importId}` : sql``}
+          order by id desc limit ${limit}`,
+      ),
+  };
+}

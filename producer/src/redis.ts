@@ -1,0 +1,24 @@
+import { Redis } from "ioredis";
+import type { Logger } from "pino";
+
+/**
+ * A connection that fails fast: nothing waits for a Redis that is away, and a half-open socket is found within seconds.
+ * A command that timed out may still run later: whatever is sent here must bear that.
+ */
+export function connectRedis(url: string, log: Logger): Redis {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: 2000,
+    socketTimeout: 3000,
+    connectTimeout: 2000,
+    keepAlive: 10_000,
+    retryStrategy: (times) => Math.min(50 * times, 1000),
+    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+  });
+  redis.on("error", (error) => log.debug({ err: error }, "redis connection"));
+  redis.on("ready", () => log.info("redis connected"));
+  redis.connect().catch(() => {});
+  return redis;
+}

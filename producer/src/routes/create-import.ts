@@ -1,0 +1,66 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
+import type { FileImporter, ImportFile } from "../import-file.ts";
+import type { ImportLedger } from "../import-ledger.ts";
+import { ProblemError } from "../problem.ts";
+import { readCsvEntries, readFeedEntries } from "../read-file.ts";
+
+const delimiters = {
+  ",": ",",
+  ";": ";",
+  "\t": "\t",
+  comma: ",",
+  semicolon: ";",
+  tab: "\t",
+} as const;
+
+export function createImport(
+  importFile: FileImporter,
+  imports: ImportLedger,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { type, source, delimiter } = c.req.valid("query");
+    const contentType = c.req.header("content-type") ?? "";
+    const { raw } = c.req;
+    const origin = callerOf(c);
+
+    let chunks: ImportFile["chunks"];
+    if (isFeed(contentType)) {
+      if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
+      if (source === undefined) throw wrong("/source", "A feed needs a source.");
+      chunks = () => readFeedEntries(raw, { source, contentType });
+    } else if (mediaType(contentType) === "text/csv") {
+      const { body } = raw;
+      if (body === null) throw new ProblemError("empty-body");
+      const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
+      chunks = (importId) =>
+        readCsvEntries(body, {
+          type,
+          importId,
+          delimiter: delimiters[delimiter],
+          ...(charset === undefined ? {} : { charset }),
+        });
+    } else {
+      throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
+    }
+
+    const { id, isPlaced } = await importFile({ type, origin, chunks });
+    const made = await imports.find(origin.tenant, id);
+    if (made === undefined) throw new Error("an import was not kept");
+    return c.json(made, isPlaced ? 201 : 202, { Location: `/v1/imports/${id}` });
+  };
+}
+
+function mediaType(contentType: string): string {
+  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+function isFeed(contentType: string): boolean {
+  return (feedMediaTypes as readonly string[]).includes(mediaType(contentType));
+}
+
+function wrong(pointer: string, detail: string) {
+  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
+}

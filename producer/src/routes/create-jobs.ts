@@ -1,0 +1,113 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import type { Accepted } from "@toril/contract/enqueue/record";
+import type { NewJob } from "@toril/contract/enqueue/new-job";
+import type {
+  BulkEntry,
+  BulkProblem,
+  BulkResult,
+  createJobs as route,
+} from "@toril/contract/http/jobs";
+import { limits } from "@toril/contract/job";
+import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
+import { problemOf } from "@toril/contract/problem";
+import type { AppEnv } from "../app-env.ts";
+import { decodeUtf8, readBytes } from "../body.ts";
+import { callerOf } from "../caller.ts";
+import { idempotencyClaim, replayOf } from "../idempotency.ts";
+import { type ParsedEntry, parseJsonArray, parseNdjson } from "../parse-bulk.ts";
+import { ProblemError } from "../problem.ts";
+
+type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
+
+/** Sound because only this route stores answers under its address, which is part of the fingerprint. */
+function asOwnAnswer(answer: StoredAnswer): Answer {
+  return answer as Answer;
+}
+
+export function createJobs(
+  enqueue: Enqueue,
+  settings: { maxEntries: number },
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const parse = parserOf(c.req.header("content-type"));
+    const bytes = await readBytes(c.req.raw, limits.bulkBodyBytes);
+    c.set("body", bytes);
+    const { atomicity } = c.req.valid("query");
+    const claim = idempotencyClaim(c);
+
+    async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
+      if (atomicity === "all") refuseIfAnyRejected(entries);
+      const outcome = await enqueue.many({
+        jobs: entries.flatMap((entry) => (entry.status === "ok" ? [entry.job] : [])),
+        claim,
+        toAnswer: (accepted, isPlaced) => toAnswer(entries, accepted, isPlaced),
+      });
+      if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
+      return outcome.status === "accepted"
+        ? { ...toAnswer(entries, outcome.jobs, outcome.isPlaced), isReplay: false }
+        : { ...asOwnAnswer(replayOf(outcome, claim)), isReplay: true };
+    }
+
+    const { body, status, isReplay } = await store(
+      parse(decodeUtf8(bytes), callerOf(c), settings.maxEntries),
+    );
+    return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
+  };
+}
+
+/** The entries with those as rejected that Postgres refuses. */
+function without(entries: readonly ParsedEntry[], refused: ReadonlySet<NewJob>): ParsedEntry[] {
+  return entries.map((entry) =>
+    entry.status === "ok" && refused.has(entry.job)
+      ? { status: "rejected", problem: problemOf("unstorable-json") }
+      : entry,
+  );
+}
+
+function parserOf(contentType: string | undefined) {
+  const mediaType = contentType?.split(";")[0]?.trim().toLowerCase();
+  if (mediaType === "application/json") return parseJsonArray;
+  if (mediaType === "application/x-ndjson") return parseNdjson;
+  throw new ProblemError(
+    "unsupported-media-type",
+    "Send application/json or application/x-ndjson.",
+  );
+}
+
+function refuseIfAnyRejected(entries: readonly ParsedEntry[]) {
+  const results = entries.flatMap((entry, index): BulkEntry[] =>
+    entry.status === "rejected" ? [{ index, outcome: "rejected", problem: entry.problem }] : [],
+  );
+  if (results.length === 0) return;
+  const counts = { created: 0, duplicate: 0, rejected: results.length };
+  throw new ProblemError(
+    "invalid-bulk",
+    "Send it with atomicity=partial to store the others.",
+    undefined,
+    {
+      counts,
+      results,
+    } satisfies Pick<BulkProblem, "counts" | "results">,
+  );
+}
+
+function toAnswer(
+  entries: readonly ParsedEntry[],
+  accepted: readonly Accepted[],
+  isPlaced: boolean,
+): Answer {
+  const counts = { created: 0, duplicate: 0, rejected: 0 };
+  const jobs = accepted.values();
+  const results = entries.map((entry, index): BulkEntry => {
+    if (entry.status === "rejected") {
+      counts.rejected += 1;
+      return { index, outcome: "rejected", problem: entry.problem };
+    }
+    const { value } = jobs.next();
+    if (value === undefined) throw new Error("an entry has no outcome");
+    counts[value.job.outcome] += 1;
+    return { index, outcome: value.job.outcome, id: value.job.id };
+  });
+  return { body: { counts, results }, status: counts.rejected > 0 ? 207 : isPlaced ? 201 : 202 };
+}

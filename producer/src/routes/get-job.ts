@@ -1,0 +1,18 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { getJob as route } from "@toril/contract/http/jobs";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
+import { ProblemError } from "../problem.ts";
+import type { JobReader } from "../read-jobs.ts";
+import type { LiveJobs } from "../live-jobs.ts";
+
+export function getJob(jobs: JobReader, live: LiveJobs): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    const row = await jobs.find(callerOf(c).tenant, id);
+    if (row === undefined) throw new ProblemError("job-not-found");
+    const [job] = await live.describe([row]);
+    if (job === undefined) throw new Error("a row was not described");
+    return c.json(job, 200);
+  };
+}

@@ -1,0 +1,13 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { getReadiness as route, Readiness } from "@toril/contract/http/health";
+import type { AppEnv } from "../app-env.ts";
+
+/** 503 only when nothing can be accepted: without Redis it still answers 202, so it must stay in the balancer. */
+export function getReadiness(
+  readiness: () => Promise<Readiness>,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const state = await readiness();
+    return c.json(state, state.status === "ok" || state.status === "degraded" ? 200 : 503);
+  };
+}

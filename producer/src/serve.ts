@@ -1,0 +1,45 @@
+import type { Hono } from "hono";
+import { ConfigError } from "@toril/contract/config";
+import type { AppEnv } from "./app-env.ts";
+
+export interface Server {
+  url: URL;
+  /** Takes no new connection, lets requests end, and cuts those that have not after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+export function serve(app: Hono<AppEnv>, settings: { hostname: string; port: number }): Server {
+  const server = namingTaken(settings.port, () =>
+    Bun.serve({
+      ...settings,
+      // Files of any size are imported as streams; everything else counts what it reads.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      idleTimeout: 60,
+      fetch: (request) => app.fetch(addressed(request)),
+    }),
+  );
+  return {
+    url: server.url,
+    async drain(deadlineMs) {
+      const timer = setTimeout(() => void server.stop(true), deadlineMs);
+      await server.stop();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** @throws ConfigError that says so in one line */
+function namingTaken<Started>(port: number, start: () => Started): Started {
+  try {
+    return start();
+  } catch (error) {
+    const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    throw isTaken ? new ConfigError(`PORT ${port} is taken`, { cause: error }) : error;
+  }
+}
+
+/** Of a request without a valid Host, as health checks send them, Bun knows only the path; Hono wants an address. */
+function addressed(request: Request): Request {
+  const { url } = request;
+  return url.startsWith("/") ? new Request(`http://localhost${url}`, request) : request;
+}
