@@ -1,0 +1,32 @@
+import type { PostgresType } from "postgres";
+
+type Serialize = (values: readonly unknown[]) => string;
+
+/**
+ * The array types that statements are given. postgres.js would ask every new connection for them, and when that
+ * connection is lost meanwhile, the rejection is nobody's and ends the process: `fetch_types: false`, and these.
+ */
+export const arrayTypes: Record<string, PostgresType> = {
+  smallints: arrayType(1005, toPlainLiteral),
+  integers: arrayType(1007, toPlainLiteral),
+  texts: arrayType(1009, toTextLiteral),
+  timestamps: arrayType(1185, toTextLiteral),
+  uuids: arrayType(2951, toPlainLiteral),
+};
+
+function arrayType(oid: number, serialize: Serialize): PostgresType {
+  return { to: oid, from: [oid], serialize, parse: (text: string) => text };
+}
+
+/** For values that need no quotes. */
+function toPlainLiteral(values: readonly unknown[]): string {
+  return `{${values.map((value) => value ?? "null").join(",")}}`;
+}
+
+function toTextLiteral(values: readonly unknown[]): string {
+  return `{${values.map((value) => (value == null ? "null" : quote(String(value)))).join(",")}}`;
+}
+
+function quote(text: string) {
+  return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { queueNames } from "@toril/contract/jobs/index";
+import { loadConfig } from "./config.ts";
+
+const stores = { REDIS_URL: "redis://127.0.0.1", DATABASE_URL: "postgres://127.0.0.1/toril" };
+const _load = (env: Record<string, string> = {}) => loadConfig({ ...stores, ...env }, () => "");
+
+describe("the consumer's configuration", () => {
+  test.each([
+    [{ BULL_QUEUE_NAME: "imports,nowhere" }, "BULL_QUEUE_NAME must be a list of"],
+    [{ BULL_QUEUE_NAME: "," }, "BULL_QUEUE_NAME must be a list of"],
+    [{ WORKER_CONCURRENCY: "0" }, "WORKER_CONCURRENCY must be a whole number from 1 to 10000"],
+    [{ WORKER_LOCK_DURATION_MS: "10" }, "WORKER_LOCK_DURATION_MS must be a whole number from 1000"],
+    [{ WORKER_RATE_LIMIT_MAX: "5" }, "WORKER_RATE_LIMIT_DURATION_MS"],
+    [{ WORKER_RATE_LIMIT_DURATION_MS: "5" }, "WORKER_RATE_LIMIT_MAX"],
+    [{ LOG_LEVEL: "loud" }, "LOG_LEVEL"],
+    [{ FEED_ALLOW_PRIVATE_ADDRESSES: "perhaps" }, "FEED_ALLOW_PRIVATE_ADDRESSES must be true"],
+  ])("refuses %j and names the variable", (env: Record<string, string>, message) => {
+    expect(() => _load(env)).toThrow(message);
+  });
+
+  test("needs the two stores only", () => {
+    expect(_load()).toEqual({
+      redisUrl: stores.REDIS_URL,
+      databaseUrl: stores.DATABASE_URL,
+      prefix: "bull",
+      worker: {
+        queues: queueNames,
+        concurrency: 100,
+        limiter: undefined,
+        lockDurationMs: 10_000,
+        stalledIntervalMs: 5000,
+        maxStalledCount: 10,
+      },
+      batch: { maxEntries: 100, flushMs: 5 },
+      reconcile: { intervalMs: 30_000, graceMs: 5000 },
+      logLevel: "info",
+      metricsPort: 0,
+      host: "127.0.0.1",
+      drainMs: 25_000,
+      isPrivateFeedAllowed: false,
+    });
+  });
+
+  test("takes a list of queues and a rate limit", () => {
+    const { worker } = _load({
+      BULL_QUEUE_NAME: "imports, feeds,imports",
+      WORKER_RATE_LIMIT_MAX: "100",
+      WORKER_RATE_LIMIT_DURATION_MS: "1000",
+    });
+
+    expect(worker.queues).toEqual(["imports", "feeds"]);
+    expect(worker.limiter).toEqual({ max: 100, duration: 1000 });
+  });
+});

@@ -1,0 +1,77 @@
+import {
+  flag,
+  loadEnv,
+  logLevelField,
+  milliseconds,
+  port,
+  storeFields,
+  wholeNumber,
+  type Env,
+} from "@toril/contract/config";
+import { queueNames } from "@toril/contract/jobs/index";
+import { z } from "zod";
+
+const Variables = z
+  .object({
+    ...storeFields,
+    BULL_QUEUE_NAME: z
+      .string()
+      .transform((text) => [...new Set(text.split(",").map((name) => name.trim()))])
+      .refine((names) => names.every((name) => queueNames.includes(name)), {
+        error: `must be a list of ${queueNames.join(", ")}`,
+      })
+      .default(queueNames),
+    WORKER_CONCURRENCY: wholeNumber(1, 10_000).default(100),
+    WORKER_BATCH_SIZE: wholeNumber(1, 1000).default(100),
+    WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5),
+    WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000).optional(),
+    WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1).optional(),
+    WORKER_LOCK_DURATION_MS: milliseconds(1000).default(10_000),
+    WORKER_STALLED_INTERVAL_MS: milliseconds(500).default(5000),
+    WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000).default(10),
+    RECONCILE_INTERVAL_MS: milliseconds(100).default(30_000),
+    RECONCILE_GRACE_MS: milliseconds(0).default(5000),
+    LOG_LEVEL: logLevelField,
+    METRICS_PORT: port().default(0),
+    HOST: z.string().default("127.0.0.1"),
+    DRAIN_MS: milliseconds(0).default(25_000),
+    FEED_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
+  })
+  .refine(
+    (given) =>
+      (given.WORKER_RATE_LIMIT_MAX === undefined) ===
+      (given.WORKER_RATE_LIMIT_DURATION_MS === undefined),
+    {
+      path: ["WORKER_RATE_LIMIT_MAX"],
+      error: "needs WORKER_RATE_LIMIT_DURATION_MS beside it, and the other way round",
+    },
+  );
+
+export type Config = ReturnType<typeof loadConfig>;
+
+/** @throws ConfigError */
+export function loadConfig(env: Env, readFile: (path: string) => string) {
+  const given = loadEnv(Variables, env, readFile);
+  const { WORKER_RATE_LIMIT_MAX: max, WORKER_RATE_LIMIT_DURATION_MS: duration } = given;
+  return {
+    redisUrl: given.REDIS_URL,
+    databaseUrl: given.DATABASE_URL,
+    prefix: given.BULL_PREFIX,
+    worker: {
+      queues: given.BULL_QUEUE_NAME,
+      concurrency: given.WORKER_CONCURRENCY,
+      limiter: max === undefined || duration === undefined ? undefined : { max, duration },
+      lockDurationMs: given.WORKER_LOCK_DURATION_MS,
+      stalledIntervalMs: given.WORKER_STALLED_INTERVAL_MS,
+      maxStalledCount: given.WORKER_MAX_STALLED_COUNT,
+    },
+    batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
+    reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
+    logLevel: given.LOG_LEVEL,
+    /** 0 for none. */
+    metricsPort: given.METRICS_PORT,
+    host: given.HOST,
+    drainMs: given.DRAIN_MS,
+    isPrivateFeedAllowed: given.FEED_ALLOW_PRIVATE_ADDRESSES,
+  };
+}

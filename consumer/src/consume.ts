@@ -1,0 +1,122 @@
+import { bullName, parseBullId } from "@toril/contract/dispatch/names";
+import { Worker, type Job } from "bullmq";
+import type { Redis } from "ioredis";
+import { aborted } from "./aborted.ts";
+import { toJobError } from "./job-error.ts";
+import { createThrottledLog } from "./log.ts";
+import { createProcessor, type ProcessorDeps } from "./process-job.ts";
+import { Ended } from "./verdict.ts";
+import { within } from "./within.ts";
+
+export interface WorkerSettings {
+  queues: readonly string[];
+  prefix: string;
+  concurrency: number;
+  /** Per queue, for all consumers together. */
+  limiter: { max: number; duration: number } | undefined;
+  lockDurationMs: number;
+  stalledIntervalMs: number;
+  maxStalledCount: number;
+}
+
+export interface Workers {
+  start(): void;
+  /** No further job starts; those that run go on. */
+  pause(): void;
+  resume(): void;
+  readonly isRunning: boolean;
+  /**
+   * Lets running jobs end until `deadline` is aborted; then aborts them, and those that give way go back to their
+   * queues. Resolves soon after the deadline in any case.
+   * @returns whether everything ended
+   */
+  close(deadline: AbortSignal): Promise<boolean>;
+}
+
+/** Failed jobs stay in Redis for whoever looks at the dashboard; the ledger keeps them longer. */
+const keepFailed = { age: 7 * 24 * 60 * 60, count: 1000 };
+const errorPeriodMs = 10_000;
+/** What aborted handlers have to give way, and BullMQ to close: it waits for Redis without a limit. */
+const graceMs = 1000;
+
+/** @param redis shared by the workers for all but their blocking reads, for which each opens a copy */
+export function createWorkers(
+  redis: Redis,
+  settings: WorkerSettings,
+  deps: Omit<ProcessorDeps, "lockDurationMs">,
+): Workers {
+  const { activeJobs, log, settle } = deps;
+  const logError = createThrottledLog(
+    (error, repeated) => log.error({ err: error, repeated }, "worker error"),
+    { periodMs: errorPeriodMs, now: () => performance.now() },
+  );
+  const workers = settings.queues.map(open);
+  let isClosing = false;
+
+  function open(queue: string) {
+    const process = createProcessor(queue, { ...deps, lockDurationMs: settings.lockDurationMs });
+    const worker = new Worker(bullName(queue), process, {
+      connection: redis,
+      prefix: settings.prefix,
+      concurrency: settings.concurrency,
+      lockDuration: settings.lockDurationMs,
+      stalledInterval: settings.stalledIntervalMs,
+      maxStalledCount: settings.maxStalledCount,
+      removeOnComplete: { count: 0 },
+      removeOnFail: keepFailed,
+      autorun: false,
+      ...(settings.limiter && { limiter: settings.limiter }),
+    });
+    worker.on("error", logError);
+    worker.on("stalled", (jobId) => log.warn({ queue, jobId }, "job stalled"));
+    worker.on("failed", (job, error) => {
+      // Without a processor: BullMQ ended the job, as it does when one stalled too often.
+      if (job?.finishedOn !== undefined && !(error instanceof Ended)) void bury(queue, job, error);
+    });
+    return worker;
+  }
+
+  async function bury(queue: string, job: Job, thrown: Error) {
+    const target = parseBullId(job.id ?? "");
+    if (target === undefined) return;
+    const error = toJobError(thrown);
+    log.warn({ queue, jobId: target.id, type: job.name, err: error }, "job is dead");
+    try {
+      await settle.submit({
+        ...target,
+        status: "dead",
+        attempts: job.attemptsMade,
+        result: null,
+        error: JSON.stringify(error),
+      });
+      deps.onOutcome(queue, job.name, "dead");
+    } catch (cause) {
+      log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
+    }
+  }
+
+  return {
+    start() {
+      for (const worker of workers) worker.run().catch(logError);
+    },
+    pause() {
+      for (const worker of workers) void worker.pause(true);
+    },
+    resume() {
+      if (!isClosing) for (const worker of workers) void worker.resume();
+    },
+    get isRunning() {
+      return workers.every((worker) => worker.isRunning() && !worker.isPaused());
+    },
+    async close(deadline) {
+      isClosing = true;
+      for (const worker of workers) void worker.pause(true);
+      await Promise.race([activeJobs.idle(), aborted(deadline)]);
+      activeJobs.abortAll(new Error("The consumer stops."));
+      await within(graceMs, activeJobs.idle());
+      const isIdle = activeJobs.size === 0 && redis.status === "ready";
+      const closed = Promise.all(workers.map((worker) => worker.close(!isIdle)));
+      return (await within(graceMs, closed)) && isIdle;
+    },
+  };
+}

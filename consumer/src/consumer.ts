@@ -1,0 +1,171 @@
+import { readFile } from "node:fs/promises";
+import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { limits } from "@toril/contract/job";
+import { aborted } from "./aborted.ts";
+import { createActiveJobs } from "./active-jobs.ts";
+import type { Config } from "./config.ts";
+import { createWorkers } from "./consume.ts";
+import { createEnqueueChildren } from "./enqueue-children.ts";
+import { createFates } from "./fates.ts";
+import { createFreshness } from "./freshness.ts";
+import type { Handlers } from "./handler.ts";
+import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
+import { createThrottledLog, type Log } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
+import { createPatientLedger } from "./patient-ledger.ts";
+import { openClient, openLedger, requireTables } from "./postgres.ts";
+import { createReconciler } from "./reconcile.ts";
+import { openCommandRedis, openWorkerRedis } from "./redis.ts";
+import { createRedisEpoch } from "./redis-epoch.ts";
+import { createSafeFetch } from "./safe-fetch.ts";
+import { createSettle } from "./settle/settle.ts";
+import { serveStatus } from "./status-server.ts";
+import { createUpsertFeedItem } from "./upsert/feed-items.ts";
+import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
+import { within } from "./within.ts";
+
+export interface Consumer {
+  /** The port of the status server, when there is one. */
+  statusPort: number | undefined;
+  /**
+   * Lets running jobs end until `deadline` is aborted, then closes everything.
+   * @returns whether no job was left running
+   */
+  close(deadline: AbortSignal): Promise<boolean>;
+}
+
+const errorPeriodMs = 10_000;
+const feedTimeoutMs = 30_000;
+const feedRedirects = 5;
+/** What connections have to close: postgres.js waits longer for one that was lost. */
+const closeMs = 2000;
+
+export async function openConsumer(
+  config: Config,
+  log: Log,
+  makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
+): Promise<Consumer> {
+  await using opening = new AsyncDisposableStack();
+  const metrics = createMetrics();
+
+  const ledger = openLedger(config.databaseUrl);
+  opening.defer(() => ledger.close());
+  const patient = createPatientLedger({
+    ledger,
+    onAway(error) {
+      log.error({ err: error }, "Postgres is away: no further job starts");
+      workers.pause();
+    },
+    onBack() {
+      log.info("Postgres is back");
+      workers.resume();
+    },
+  });
+  opening.defer(() => patient.stop());
+
+  const logRedisError = createThrottledLog(
+    (error, repeated) => log.error({ err: error, repeated }, "Redis connection error"),
+    { periodMs: errorPeriodMs, now: () => performance.now() },
+  );
+  const workerRedis = openWorkerRedis(config.redisUrl, logRedisError);
+  opening.defer(() => workerRedis.disconnect());
+  const commandRedis = openCommandRedis(config.redisUrl, logRedisError);
+  opening.defer(() => commandRedis.disconnect());
+
+  const epoch = createRedisEpoch({
+    redis: commandRedis,
+    prefix: config.prefix,
+    log,
+    onLost(reason) {
+      log.warn({ reason }, "Redis may have lost jobs");
+      reconciler.wake(reason);
+    },
+  });
+  opening.defer(() => epoch.close());
+  const freshness = createFreshness(Date.now, () => epoch.changedAt);
+  for (const event of ["close", "ready"] as const) workerRedis.on(event, freshness.doubt);
+
+  const script = await readFile(placeScriptUrl, "utf8");
+  const place = createPlace(commandRedis, { prefix: config.prefix, script });
+  const children = createEnqueueChildren({
+    ledger,
+    place,
+    probe: () => commandRedis.ping(),
+    onPlacingAgain: () => reconciler.wake("placing works again"),
+    log,
+  });
+  opening.defer(() => children.close());
+
+  const fetchDocument = opening.use(
+    createSafeFetch({
+      isPrivateAllowed: () => config.isPrivateFeedAllowed,
+      timeoutMs: feedTimeoutMs,
+      maxBytes: limits.feedBytes,
+      maxRedirects: feedRedirects,
+      userAgent: "toril",
+    }),
+  );
+
+  const shared = { ledger: patient, batch: config.batch };
+  const settle = createSettle({ ...shared, onBatch: metrics.onSettleBatch });
+  const workers = createWorkers(
+    workerRedis,
+    { ...config.worker, prefix: config.prefix },
+    {
+      handlers: makeHandlers({
+        fetchDocument,
+        upsertImportedRow: createUpsertImportedRow(shared),
+        upsertFeedItem: createUpsertFeedItem(shared),
+      }),
+      settle,
+      fates: createFates(patient, config.batch),
+      freshness,
+      activeJobs: createActiveJobs(),
+      enqueue: children.enqueue,
+      onOutcome: metrics.onOutcome,
+      log,
+    },
+  );
+
+  const reconciler = createReconciler({
+    openLeaderClient: (connection) => openClient(config.databaseUrl, connection),
+    redis: commandRedis,
+    prefix: config.prefix,
+    place,
+    settle,
+    ...config.reconcile,
+    log,
+  });
+  opening.defer(() => reconciler.close());
+
+  const status =
+    config.metricsPort === 0
+      ? undefined
+      : opening.use(
+          await serveStatus(
+            {
+              registry: metrics.registry,
+              checks: {
+                workers: () => workers.isRunning,
+                redis: () => commandRedis.ping(),
+                postgres: () => ledger.run((sql) => sql`select 1`),
+              },
+            },
+            { host: config.host, port: config.metricsPort },
+          ),
+        );
+
+  await requireTables(ledger);
+  workers.start();
+  reconciler.start();
+  const resources = opening.move();
+  return {
+    statusPort: status?.port,
+    async close(deadline) {
+      const isClean = await workers.close(deadline);
+      await Promise.race([settle.drained(), aborted(deadline)]);
+      await within(closeMs, resources.disposeAsync());
+      return isClean;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import type { Placement } from "@toril/contract/dispatch/place";
+import { createBreaker } from "@toril/contract/enqueue/breaker";
+import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
+import { createEnqueue } from "@toril/contract/enqueue/enqueue";
+import { createNewJob, isDataTooLarge, type NewJob } from "@toril/contract/enqueue/new-job";
+import { JobRequest } from "@toril/contract/jobs/index";
+import { findUnstorable } from "@toril/contract/json";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import { z } from "zod";
+import type { EnqueuedChildren } from "./handler.ts";
+import type { Log } from "./log.ts";
+
+export interface EnqueueChildrenDeps {
+  ledger: Ledger;
+  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  /** Fails as long as Redis is away. */
+  probe(): Promise<unknown>;
+  onPlacingAgain(): void;
+  log: Log;
+}
+
+/** One transaction each: short enough that nobody waits for its locks. */
+const chunkSize = 500;
+/** What a handler waits for Postgres before its run fails. */
+const timeoutMs = 10_000;
+const probeEveryMs = 1000;
+/** Jobs that may be recorded for the reconciler while Redis is away. */
+const maxUnplaced = 10_000;
+
+/** What handlers enqueue passes the same checks as what clients do. */
+export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
+  const { ledger, place, probe, onPlacingAgain, log } = deps;
+  const breaker = createBreaker({
+    probe,
+    probeEveryMs,
+    onChange(isOpen, error) {
+      if (isOpen) log.warn({ err: error }, "jobs of handlers are recorded, but not placed");
+      else onPlacingAgain();
+    },
+  });
+  const dispatcher = createDispatcher({ place, breaker, maxUnplaced });
+  const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
+
+  return {
+    async enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren> {
+      const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
+      for (let start = 0; start < requests.length; start += chunkSize) {
+        const jobs: NewJob[] = [];
+        for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
+          const checked = toNewJob(request);
+          if (checked.status === "ok") jobs.push(checked.job);
+          else children.refused.push({ index: start + offset, detail: checked.detail });
+        }
+        const outcome = await many({ jobs });
+        if (outcome.status !== "accepted") throw new Error(`not enqueued: ${outcome.status}`);
+        for (const { isNew } of outcome.jobs) children[isNew ? "created" : "duplicate"] += 1;
+      }
+      return children;
+    },
+    close: () => breaker.close(),
+  };
+}
+
+type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
+
+function toNewJob(request: JobRequest): Checked {
+  const parsed = JobRequest.safeParse(request);
+  if (!parsed.success) return { status: "refused", detail: z.prettifyError(parsed.error) };
+  const unstorable = findUnstorable(parsed.data.data, 0);
+  if (unstorable !== undefined) {
+    return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
+  }
+  const job = createNewJob(parsed.data, { tenant: "default" });
+  return isDataTooLarge(job)
+    ? { status: "refused", detail: "The data is too large." }
+    : { status: "ok", job };
+}

@@ -1,0 +1,51 @@
+import type { DataOf, JobRequest, JobTypeName, ResultOf } from "@toril/contract/jobs/index";
+import type { JobLog } from "./log.ts";
+
+/** What a handler is given beside its data. */
+export interface HandlerContext {
+  /** The id of the job, the same in every run. */
+  readonly id: string;
+  /** 1 for the first run. */
+  readonly attempt: number;
+  /** Aborted when the run is to end: the process stops. What is rejected afterwards is no failure. */
+  readonly signal: AbortSignal;
+  readonly log: JobLog;
+  /** Shown while the job is pending; the last one counts, and a lost one does no harm. */
+  progress(value: number | object): void;
+  /**
+   * Ledger first, then Redis: when it resolves, the jobs are recorded, but for those that were refused. A run that is
+   * repeated enqueues again.
+   */
+  enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
+}
+
+export interface EnqueuedChildren {
+  created: number;
+  /** A job with the same key is still pending. */
+  duplicate: number;
+  /** What a client would be refused, too: data that does not fit its type, or cannot be stored, or is too large. */
+  refused: { index: number; detail: string }[];
+}
+
+export type Handler<Name extends JobTypeName> = (
+  data: DataOf<Name>,
+  context: HandlerContext,
+) => Promise<ResultOf<Name>>;
+
+export type Handlers = { readonly [Name in JobTypeName]: Handler<Name> };
+
+/** Thrown by a handler: no further run can help. */
+export class GiveUp extends Error {
+  override readonly name = "GiveUp";
+}
+
+/** Thrown by a handler: not before `at`. Uses up no attempt. */
+export class RetryAt extends Error {
+  override readonly name = "RetryAt";
+  readonly at: Date;
+
+  constructor(at: Date, message: string) {
+    super(message);
+    this.at = at;
+  }
+}

@@ -1,0 +1,28 @@
+import { describe, expect, test } from "bun:test";
+import type { HandlerContext } from "../handler.ts";
+import { createEcho } from "./echo.ts";
+
+const echo = createEcho();
+
+function _context(changes: Partial<HandlerContext> = {}): HandlerContext {
+  return { attempt: 1, signal: new AbortController().signal, ...changes } as HandlerContext;
+}
+
+describe("echo", () => {
+  test("fails as many of its first runs as it was told", async () => {
+    const data = { message: "hello", failures: 2 };
+
+    await expect(echo(data, _context({ attempt: 1 }))).rejects.toThrow("run 1 of 2");
+    await expect(echo(data, _context({ attempt: 2 }))).rejects.toThrow("run 2 of 2");
+    expect(await echo(data, _context({ attempt: 3 }))).toEqual({ message: "hello" });
+  });
+
+  test("wakes when its run is to end", async () => {
+    const stop = new AbortController();
+    const sleeping = echo({ message: "hello", sleepMs: 300_000 }, _context({ signal: stop.signal }));
+
+    stop.abort();
+
+    await expect(sleeping).rejects.toThrow("aborted");
+  });
+});

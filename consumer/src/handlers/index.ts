@@ -1,0 +1,23 @@
+import type { Handlers } from "../handler.ts";
+import type { UpsertFeedItem } from "../upsert/feed-items.ts";
+import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
+import { createEcho } from "./echo.ts";
+import { createFeedFetch, type FetchDocument } from "./feed-fetch.ts";
+import { createFeedItem } from "./feed-item.ts";
+import { createRowImport } from "./row-import.ts";
+
+export interface HandlerDeps {
+  upsertImportedRow: UpsertImportedRow;
+  upsertFeedItem: UpsertFeedItem;
+  fetchDocument: FetchDocument;
+}
+
+/** One per job type of the contract: without it this does not compile. */
+export function createHandlers(deps: HandlerDeps): Handlers {
+  return {
+    echo: createEcho(),
+    "row.import": createRowImport(deps.upsertImportedRow),
+    "feed.item": createFeedItem(deps.upsertFeedItem),
+    "feed.fetch": createFeedFetch(deps.fetchDocument),
+  };
+}

@@ -1,0 +1,6 @@
+import type { Handler } from "../handler.ts";
+import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
+
+export function createRowImport(upsert: UpsertImportedRow): Handler<"row.import"> {
+  return (row) => upsert(row);
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from "node:fs";
+import { aborted } from "./aborted.ts";
+import { loadConfig } from "./config.ts";
+import { openConsumer } from "./consumer.ts";
+import { createLog } from "./log.ts";
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env, (path) => readFileSync(path, "utf8"));
+  const log = createLog(config.logLevel);
+  const { stop, deadline } = listenForSignals();
+  const consumer = await openConsumer(config, log);
+  log.info({ queues: config.worker.queues, statusPort: consumer.statusPort }, "ready");
+
+  await aborted(stop.signal);
+  log.info("stopping");
+  const timer = setTimeout(() => deadline.abort(), config.drainMs);
+  const isClean = await consumer.close(deadline.signal);
+  clearTimeout(timer);
+  if (!isClean) throw new Error("jobs were still running when the time to stop was over");
+  log.info("stopped");
+}
+
+/** The first signal stops, the second ends the waiting for running jobs. */
+function listenForSignals() {
+  const stop = new AbortController();
+  const deadline = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => (stop.signal.aborted ? deadline : stop).abort());
+  }
+  return { stop, deadline };
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`consumer: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,73 @@
+import { parseBullId } from "@toril/contract/dispatch/names";
+import { findJobType } from "@toril/contract/jobs/index";
+import type { Job } from "bullmq";
+import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
+import { createContext, type ContextDeps } from "./context.ts";
+import type { Fates } from "./fates.ts";
+import type { Freshness } from "./freshness.ts";
+import type { Handlers } from "./handler.ts";
+import { runHandler } from "./run-handler.ts";
+import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
+
+export interface ProcessorDeps extends ContextDeps, VerdictDeps {
+  handlers: Handlers;
+  fates: Fates;
+  freshness: Freshness;
+  activeJobs: ActiveJobs;
+  onOutcome(queue: string, type: string, outcome: Outcome): void;
+}
+
+/** What an unknown type waits for: a consumer of the version that knows it. */
+const unknownTypeDelayMs = 30_000;
+
+/** BullMQ's processor: returns when BullMQ may forget the job, throws what BullMQ is to make of it otherwise. */
+export function createProcessor(
+  queue: string,
+  deps: ProcessorDeps,
+): (job: Job, token?: string) => Promise<void> {
+  const { handlers, fates, freshness, activeJobs } = deps;
+  const verdicts = createVerdicts(deps);
+
+  async function judge(job: Job, token: string, active: ActiveJob): Promise<Verdict> {
+    const target = parseBullId(job.id ?? "");
+    if (target === undefined) return verdicts.foreign();
+    if (active.isAborted) return verdicts.handBack(job, token);
+    if (!freshness.isFresh(job)) {
+      const fate = await fates.ask(target.id, target.run);
+      if (fate.status !== "pending") return verdicts.stood(job, fate);
+      // A hash without a name is what is left when Redis lost it.
+      if (!job.name) await restore(job, target.id);
+    }
+    const jobType = findJobType(job.name);
+    if (jobType === undefined) {
+      deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
+      return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
+    }
+    const attempt = job.attemptsMade + 1;
+    const context = createContext(deps, { job, active, id: target.id, attempt });
+    const ran = await runHandler(handlers, jobType, job.data, context);
+    const start = { job, token, target, attempt };
+    if (ran.status === "completed") return verdicts.complete(start, ran.result);
+    if (active.isAborted) return verdicts.handBack(job, token);
+    return verdicts.fail(start, ran.thrown);
+  }
+
+  async function restore(job: Job, id: string) {
+    const recorded = await fates.load(id);
+    if (recorded === undefined) return;
+    job.name = recorded.type;
+    job.data = recorded.data;
+    Object.assign(job.opts, recorded.options);
+  }
+
+  return async (job, token = "") => {
+    const active = activeJobs.begin();
+    try {
+      const { outcome, thrown } = await judge(job, token, active);
+      deps.onOutcome(queue, findJobType(job.name) === undefined ? "unknown" : job.name, outcome);
+      if (thrown !== undefined) throw thrown;
+    } finally {
+      activeJobs.end(active);
+    }
+  };
+}

@@ -1,0 +1,122 @@
+import type { Placement, ScriptRedis } from "@toril/contract/dispatch/place";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Sql } from "postgres";
+import { aborted } from "./aborted.ts";
+import { pause } from "./pause.ts";
+import { createEndings } from "./reconcile/endings.ts";
+import { type LeaderConnection, type Leadership, leadOnce } from "./reconcile/leadership.ts";
+import { createLook } from "./reconcile/look.ts";
+import { hasRoom } from "./reconcile/memory.ts";
+import { createPass, type PassCounts } from "./reconcile/pass.ts";
+import { createPlaceAgain } from "./reconcile/place-again.ts";
+import { createRhythm } from "./reconcile/rhythm.ts";
+import { createSearches } from "./reconcile/search.ts";
+import type { Settle } from "./settle/settle.ts";
+
+export interface Reconciler {
+  start(): void;
+  /** One more pass, now or right after the one on its way. */
+  wake(reason: string): void;
+  close(): Promise<void>;
+}
+
+export interface PassReport extends PassCounts {
+  reason: string;
+  ms: number;
+}
+
+export interface ReconcilerDeps {
+  /** Makes a postgres.js client for the connection that holds the leader's lock. */
+  openLeaderClient(connection: LeaderConnection): Sql;
+  /** Its commands must fail in bounded time. */
+  redis: ScriptRedis & Pick<Redis, "hmget" | "info" | "status">;
+  prefix: string;
+  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  settle: Pick<Settle, "submit">;
+  intervalMs: number;
+  /** By Postgres' clock; a younger job may be on its way to Redis. */
+  graceMs: number;
+  pageSize?: number;
+  maxPlacings?: number;
+  /** Between two tries to become the leader. */
+  electEveryMs?: number;
+  log: Pick<Logger, "info" | "warn" | "error">;
+  onPass?(report: PassReport): void;
+}
+
+/**
+ * Makes Redis agree with the ledger: places pending jobs that it does not have, settles those that ended there.
+ * One process leads; it makes a pass when it begins to lead, when woken, and at the interval.
+ */
+export function createReconciler(deps: ReconcilerDeps): Reconciler {
+  const { redis, prefix, place, settle, graceMs, electEveryMs = 5000, log } = deps;
+  const rhythm = createRhythm(deps);
+  const look = createLook(redis, prefix);
+  const endings = createEndings({ redis, prefix, settle });
+  const stop = new AbortController();
+  let running: Promise<void> | undefined;
+  let isPostgresAway = false;
+
+  async function tryPass(pass: () => Promise<PassCounts>, reason: string, signal: AbortSignal) {
+    const startedAt = performance.now();
+    try {
+      const counts = await pass();
+      const report = { reason, ...counts, ms: Math.round(performance.now() - startedAt) };
+      const { placed, heldBack, settled, dead } = counts;
+      if (placed + heldBack + settled + dead > 0) log.info(report, "reconciled");
+      deps.onPass?.(report);
+    } catch (error) {
+      if (!signal.aborted) log.warn({ err: error, reason }, "could not reconcile");
+    }
+  }
+
+  async function makePasses(leadership: Leadership) {
+    const { signal } = leadership;
+    const pass = createPass({
+      leadership,
+      searches: createSearches(look),
+      endings,
+      placeAgain: createPlaceAgain({ leadership, place, hasRoom: () => hasRoom(redis) }),
+      graceMs,
+      pageSize: deps.pageSize ?? 500,
+      maxPlacings: deps.maxPlacings ?? 20,
+      log,
+    });
+    for (let reason = rhythm.begin(); !signal.aborted; reason = await rhythm.next(reason, signal)) {
+      if (redis.status === "ready") await tryPass(pass, reason, signal);
+    }
+  }
+
+  async function lead(leadership: Leadership) {
+    const { signal } = leadership;
+    isPostgresAway = false;
+    log.info("leads the reconciling");
+    // A settlement waits for Postgres as long as it takes: neither the next leadership nor the end waits for it.
+    await Promise.race([makePasses(leadership), aborted(signal)]);
+    if (!stop.signal.aborted) log.warn("lost the connection that made it lead");
+  }
+
+  async function run() {
+    while (!stop.signal.aborted) {
+      try {
+        await leadOnce({ open: deps.openLeaderClient, electEveryMs, stop: stop.signal }, lead);
+      } catch (error) {
+        if (!isPostgresAway) log.warn({ err: error }, "lost the leader's connection to Postgres");
+        isPostgresAway = true;
+      }
+      await pause(electEveryMs, stop.signal);
+    }
+  }
+
+  return {
+    start() {
+      running ??= run();
+    },
+    wake: rhythm.wake,
+    async close() {
+      stop.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { bullId } from "@toril/contract/dispatch/names";
+import { maxPlacementsPerCall, type Placement } from "@toril/contract/dispatch/place";
+import { JobOptions } from "@toril/contract/job";
+import { z } from "zod";
+import type { Leadership } from "./leadership.ts";
+import { countPlacing, type JobToPlace, type PendingJob, uncountPlacing } from "./pending.ts";
+
+export interface PlaceAgainDeps {
+  leadership: Pick<Leadership, "run">;
+  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  /** Whether Redis has room for more. */
+  hasRoom(): Promise<boolean>;
+}
+
+/** What is in memory at once. */
+const maxBytes = 4_000_000;
+
+/** A row that another version wrote must not keep its neighbours from being placed. */
+const StoredOptions = z
+  .object(JobOptions.shape)
+  .catch({ attempts: 3, backoff: { type: "exponential", delay: 1000 } });
+
+interface PlacedAgain {
+  placed: number;
+  /** Redis has no more room. */
+  heldBack: number;
+}
+
+/** Takes jobs of one queue, in the order of ids. */
+export type PlaceAgain = (queue: string, jobs: readonly PendingJob[]) => Promise<PlacedAgain>;
+
+/**
+ * Places jobs that Redis does not have, after counting that in the ledger: what ended meanwhile is left alone, and
+ * what is placed too often can be told.
+ */
+export function createPlaceAgain({ leadership, place, hasRoom }: PlaceAgainDeps): PlaceAgain {
+  return async (queue, jobs) => {
+    let placed = 0;
+    let rest = jobs;
+    while (rest.length > 0 && (await hasRoom())) {
+      const next = rest.slice(0, maxPlacementsPerCall);
+      const counted = await leadership.run((sql) => countPlacing(sql, next, maxBytes));
+      try {
+        if (counted.length > 0) await place(queue, counted.map(toPlacement));
+      } catch (error) {
+        // Redis refused, and may go on refusing: that must not use up the placings of a job.
+        await leadership.run((sql) => uncountPlacing(sql, counted));
+        throw error;
+      }
+      placed += counted.length;
+      const last = counted.at(-1) ?? next.at(-1);
+      rest = rest.filter((job) => last !== undefined && job.id > last.id);
+    }
+    return { placed, heldBack: rest.length };
+  };
+}
+
+function toPlacement(job: JobToPlace): Placement {
+  const timestamp = Date.now();
+  const leftMs = job.runAt === null ? 0 : job.runAt.getTime() - timestamp;
+  return {
+    bullId: bullId(job.id, job.run),
+    type: job.type,
+    data: job.data,
+    options: {
+      ...StoredOptions.parse(job.options),
+      timestamp,
+      replaced: true,
+      ...(leftMs > 0 ? { delayMs: leftMs } : {}),
+      ...(job.trace === null ? {} : { traceparent: job.trace }),
+    },
+  };
+}

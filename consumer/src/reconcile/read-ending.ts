@@ -1,0 +1,58 @@
+import { jobKey } from "@toril/contract/dispatch/names";
+import type { JobError } from "@toril/contract/job";
+import { parseJson, toStorableText } from "@toril/contract/json";
+import type { Redis } from "ioredis";
+import { toJobError } from "../job-error.ts";
+
+/** How BullMQ says a job ended. */
+export interface Ending {
+  status: "completed" | "dead";
+  attempts: number;
+  /** JSON text. */
+  result: string | null;
+  error: JobError | null;
+}
+
+/** Of a job that nobody settled: a foreign worker did it, or BullMQ gave it up. Undefined when its hash is gone. */
+export async function readEnding(
+  redis: Pick<Redis, "hmget">,
+  job: { prefix: string; queue: string; bullId: string },
+): Promise<Ending | undefined> {
+  const [finishedOn, made, failedReason, stacktrace, returnValue] = await redis.hmget(
+    jobKey(job.prefix, job.queue, job.bullId),
+    "finishedOn",
+    "atm",
+    "failedReason",
+    "stacktrace",
+    "returnvalue",
+  );
+  if (finishedOn == null) return undefined;
+  const attempts = Number(made ?? 0);
+  // A job that failed before it completed keeps the reason; only completing sets a return value.
+  return returnValue == null
+    ? { status: "dead", attempts, result: null, error: toError(failedReason, stacktrace) }
+    : { status: "completed", attempts, result: toJsonText(returnValue), error: null };
+}
+
+function toError(failedReason: string | null | undefined, stacktrace: string | null | undefined) {
+  const error = new Error(failedReason || "failed without a reason");
+  const stack = lastOf(stacktrace);
+  if (stack === undefined) delete error.stack;
+  else error.stack = stack;
+  return toJobError(error);
+}
+
+/** BullMQ keeps one stack per run. */
+function lastOf(stacktrace: string | null | undefined): string | undefined {
+  const stacks = parseJson(stacktrace ?? "");
+  const last: unknown =
+    stacks.status === "ok" && Array.isArray(stacks.value) ? stacks.value.at(-1) : undefined;
+  return typeof last === "string" ? last : undefined;
+}
+
+/** Workers in other languages may store plain text. */
+function toJsonText(returnValue: string): string {
+  return parseJson(returnValue).status === "malformed"
+    ? JSON.stringify(toStorableText(returnValue))
+    : returnValue;
+}

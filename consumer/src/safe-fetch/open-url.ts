@@ -1,0 +1,51 @@
+import { request as requestHttp, type IncomingMessage } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { LookupFunction } from "node:net";
+import { literalAddress, PrivateAddressError } from "./public-lookup.ts";
+
+const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+
+/** Why a URL may not be opened, or null. A name passes: its addresses are checked when it is looked up. */
+export function urlFault(url: URL, isAllowed: (address: string) => boolean): string | null {
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    return `The scheme ${url.protocol} is neither http: nor https:.`;
+  }
+  if (url.username !== "" || url.password !== "") return "A URL with credentials is not fetched.";
+  const address = literalAddress(url);
+  if (address === null || isAllowed(address)) return null;
+  return new PrivateAddressError(address).message;
+}
+
+interface OpenOptions {
+  lookup: LookupFunction;
+  signal: AbortSignal;
+  userAgent: string;
+}
+
+/** Sends a GET; the answer's body is still to be read, or destroyed. */
+export function openUrl(
+  url: URL,
+  { lookup, signal, userAgent }: OpenOptions,
+): Promise<IncomingMessage> {
+  const headers = {
+    "user-agent": userAgent,
+    accept:
+      "application/rss+xml, application/atom+xml, application/rdf+xml, application/feed+json, */*;q=0.5",
+    "accept-encoding": "gzip, br",
+  };
+  const request = url.protocol === "https:" ? requestHttps : requestHttp;
+  return new Promise((resolve, reject) => {
+    request(url, { lookup, signal, headers, agent: false })
+      .on("response", resolve)
+      .on("error", reject)
+      .end();
+  });
+}
+
+/** Where an answer sends its reader, or null. */
+export function redirectOf(response: IncomingMessage, from: URL): string | null {
+  const { statusCode, headers } = response;
+  if (!redirectStatuses.has(statusCode ?? 0) || !headers.location) return null;
+  const location = Buffer.from(headers.location, "latin1").toString();
+  return URL.parse(location, from.href)?.href ?? location;
+}

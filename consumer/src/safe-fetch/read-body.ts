@@ -1,0 +1,37 @@
+import type { IncomingMessage } from "node:http";
+import { pipeline, type Readable } from "node:stream";
+import { createBrotliDecompress, createGunzip } from "node:zlib";
+
+type ReadBody = { status: "ok"; bytes: Uint8Array } | { status: "refused"; detail: string };
+
+/** Reads a body of at most `maxBytes`, counted after decompression. Rejects when the connection breaks before its end. */
+export async function readBody(response: IncomingMessage, maxBytes: number): Promise<ReadBody> {
+  const encoding = response.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
+  const stream = decompressed(response, encoding);
+  if (!stream)
+    return {
+      status: "refused",
+      detail: `The encoding ${encoding.slice(0, 50)} was not asked for.`,
+    };
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > maxBytes)
+      return { status: "refused", detail: `The body is larger than ${maxBytes} bytes.` };
+    chunks.push(chunk);
+  }
+  return { status: "ok", bytes: Buffer.concat(chunks, size) };
+}
+
+function decompressed(response: IncomingMessage, encoding: string): Readable | null {
+  if (encoding === "identity" || encoding === "") return response;
+  const decoder =
+    encoding === "gzip" || encoding === "x-gzip"
+      ? createGunzip()
+      : encoding === "br"
+        ? createBrotliDecompress()
+        : null;
+  // The callback's error is the one that iterating the decoder throws.
+  return decoder && pipeline(response, decoder, () => {});
+}

@@ -1,0 +1,81 @@
+import { bullId } from "@toril/contract/dispatch/names";
+import type { FinalStatus, JobStatus } from "@toril/contract/job";
+import type { ISql } from "postgres";
+
+/** How a run ended its job. */
+export interface Settlement {
+  id: string;
+  run: number;
+  status: Extract<FinalStatus, "completed" | "dead">;
+  /** Runs made in all. */
+  attempts: number;
+  /** JSON text. */
+  result: string | null;
+  /** JSON text of a `JobError`. */
+  error: string | null;
+}
+
+export type Settled =
+  | { status: "settled" }
+  /** Nothing was changed. `recorded` is how the job stands; undefined when the ledger does not know it. */
+  | { status: "stood"; recorded: JobStatus | undefined };
+
+/**
+ * Ends jobs that are still pending in that run, and counts them for their imports. One outcome per entry, in order;
+ * of two entries for the same run the first counts.
+ */
+export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Promise<Settled[]> {
+  const first = new Map<string, Settlement>();
+  for (const entry of entries) {
+    if (!first.has(keyOf(entry))) first.set(keyOf(entry), entry);
+  }
+  const ended = new Set((await endPending(sql, [...first.values()])).map(keyOf));
+  const stood = entries.filter(
+    (entry) => !ended.has(keyOf(entry)) || first.get(keyOf(entry)) !== entry,
+  );
+  if (stood.length === 0) return entries.map(() => ({ status: "settled" }));
+  const recorded = await lookUp(sql, stood);
+  const standing = new Set(stood);
+  return entries.map((entry) =>
+    standing.has(entry)
+      ? { status: "stood", recorded: recorded.get(entry.id) }
+      : { status: "settled" },
+  );
+}
+
+function keyOf({ id, run }: { id: string; run: number }) {
+  return bullId(id, run);
+}
+
+// The imports are locked in one order, so that two batches that count for the same ones do not deadlock.
+function endPending(sql: ISql, entries: readonly Settlement[]) {
+  return sql<{ id: string; run: number }[]>`
+    with ended as (
+      update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, settled_at = now()
+      from unnest(
+        ${entries.map((entry) => entry.id)}::uuid[], ${entries.map((entry) => entry.run)}::int[],
+        ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
+        ${entries.map((entry) => entry.result)}::text[]::jsonb[],
+        ${entries.map((entry) => entry.error)}::text[]::jsonb[]
+      ) as s (id, run, status, attempts, result, error)
+      where jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
+      returning jobs.id, jobs.run, jobs.status, jobs.import_id
+    ), counts as (
+      select import_id, count(*) filter (where status = 'completed') as completed,
+             count(*) filter (where status = 'dead') as dead
+      from ended where import_id is not null group by import_id
+    ), held as (
+      select id from imports where id in (select import_id from counts) order by id for update
+    ), counted as (
+      update imports set completed = imports.completed + counts.completed, dead = imports.dead + counts.dead
+      from counts join held on held.id = counts.import_id
+      where imports.id = counts.import_id
+    )
+    select id, run from ended`;
+}
+
+async function lookUp(sql: ISql, entries: readonly Settlement[]) {
+  const rows = await sql<{ id: string; status: JobStatus }[]>`
+    select id, status from jobs where id = any(${entries.map((entry) => entry.id)}::uuid[])`;
+  return new Map(rows.map(({ id, status }) => [id, status]));
+}

@@ -1,0 +1,87 @@
+import { createBatch, runIsolating } from "@toril/contract/batch";
+import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/ledger/errors";
+import type { ISql } from "postgres";
+import { gather } from "../gather.ts";
+import type { PatientLedger } from "../patient-ledger.ts";
+import type { BatchSize } from "../settle/settle.ts";
+
+export interface UpsertDeps {
+  ledger: PatientLedger;
+  batch: BatchSize;
+}
+
+export interface UpsertTable<Row, Outcome> {
+  /** Rows with the same key are the same row. */
+  keyOf(row: Row): string;
+  bytesOf(row: Row): number;
+  /** One statement. `rows` differ in their keys and are sorted by them; one outcome per row, in order. */
+  write(sql: ISql, rows: readonly Row[]): Promise<readonly Outcome[]>;
+}
+
+type Written<Outcome> = { status: "ok"; outcome: Outcome } | { status: "failed"; error: unknown };
+
+const maxBytes = 4_000_000;
+
+/**
+ * Writes rows of many jobs by one statement. Waits for Postgres as long as it takes; rejects for a row that it
+ * does not store.
+ */
+export function createUpsert<Row, Outcome>(
+  { ledger, batch }: UpsertDeps,
+  { keyOf, bytesOf, write: writeRows }: UpsertTable<Row, Outcome>,
+): (row: Row) => Promise<Outcome> {
+  async function writePart(rows: readonly Row[]): Promise<Written<Outcome>[]> {
+    const outcomes = await ledger.insist((sql) => writeRows(sql, rows), isFinal);
+    return outcomes.map((outcome) => ({ status: "ok", outcome }));
+  }
+
+  const { submit } = createBatch<Row, Written<Outcome>>({
+    ...batch,
+    maxBytes,
+    maxInFlight: 2,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
+    bytesOf,
+    async run(rows) {
+      const written = new Map<Row, Written<Outcome>>();
+      for (const round of toRounds(rows, keyOf)) {
+        const outcomes = await runIsolating(round, writePart, isRowFault, failed);
+        for (const [index, outcome] of outcomes.entries()) {
+          const row = round[index];
+          if (row !== undefined) written.set(row, outcome);
+        }
+      }
+      return rows.map((row) => written.get(row) ?? failed(row, new Error("a row was not written")));
+    },
+  });
+
+  const write = gather(submit);
+
+  return async (row) => {
+    const written = await write(row);
+    if (written.status === "failed") throw written.error;
+    return written.outcome;
+  };
+}
+
+/** One statement cannot write a row twice; two that lock their rows in one order do not deadlock. */
+function toRounds<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Row[][] {
+  const rounds: Map<string, Row>[] = [];
+  for (const row of rows) {
+    const key = keyOf(row);
+    let round = rounds.find((one) => !one.has(key));
+    if (round === undefined) rounds.push((round = new Map()));
+    round.set(key, row);
+  }
+  return rounds.map((round) =>
+    [...round].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row),
+  );
+}
+
+function failed(_row: unknown, error: unknown): { status: "failed"; error: unknown } {
+  return { status: "failed", error };
+}
+
+function isFinal(error: unknown) {
+  return !isTransient(error) && !isLockTimeout(error);
+}

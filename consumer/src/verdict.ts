@@ -1,0 +1,111 @@
+import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
+import type { JobError } from "@toril/contract/job";
+import type { Fate } from "./fates.ts";
+import { GiveUp, RetryAt } from "./handler.ts";
+import { toJobError, toReason } from "./job-error.ts";
+import type { Log } from "./log.ts";
+import type { Settle } from "./settle/settle.ts";
+
+/** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
+export type Outcome = "completed" | "dead" | "retried" | "delayed" | "returned" | "stood";
+
+/** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
+export interface Verdict {
+  outcome: Outcome;
+  thrown?: Error;
+}
+
+export interface VerdictDeps {
+  settle: Pick<Settle, "submit">;
+  lockDurationMs: number;
+  log: Log;
+}
+
+export interface StartedJob {
+  job: Job;
+  token: string;
+  target: { id: string; run: number };
+  attempt: number;
+}
+
+/** Thrown to BullMQ for a job that is dead in the ledger. */
+export class Ended extends UnrecoverableError {}
+
+export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
+  async function complete(start: StartedJob, result: string): Promise<Verdict> {
+    const outcome = await settle.submit({
+      ...start.target,
+      status: "completed",
+      attempts: start.attempt,
+      result,
+      error: null,
+    });
+    if (outcome.status === "settled") return { outcome: "completed" };
+    if (outcome.status === "unstorable") return dead(start, outcome.error);
+    return { outcome: "stood" };
+  }
+
+  async function fail(start: StartedJob, thrown: unknown): Promise<Verdict> {
+    const { job, token, target, attempt } = start;
+    if (thrown instanceof RetryAt) return delay(job, token, thrown.at);
+    const error = toJobError(thrown);
+    if (!(thrown instanceof GiveUp) && attempt < (job.opts.attempts ?? 1)) {
+      log.info({ ...lineOf(start), err: error }, "run failed");
+      job.opts.stackTraceLimit = keptStacks;
+      return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
+    }
+    // Without the lock another run has taken over, and its end counts.
+    if ((await job.extendLock(token, lockDurationMs)) !== 1) {
+      log.warn({ ...lineOf(start), err: error }, "lost the job to another run");
+      return { outcome: "stood", thrown: toThrown(new Error(toReason(error)), error) };
+    }
+    const outcome = await settle.submit({
+      ...target,
+      status: "dead",
+      attempts: attempt,
+      result: null,
+      error: JSON.stringify(error),
+    });
+    if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
+    return dead(start, error);
+  }
+
+  function dead(start: StartedJob, error: JobError): Verdict {
+    log.warn({ ...lineOf(start), err: error }, "job is dead");
+    return { outcome: "dead", thrown: toThrown(new Ended(toReason(error)), error) };
+  }
+
+  async function delay(job: Job, token: string, until: Date): Promise<Verdict> {
+    await job.moveToDelayed(until.getTime(), token);
+    return { outcome: "delayed", thrown: new DelayedError() };
+  }
+
+  return {
+    complete,
+    fail,
+    delay,
+    async handBack(job: Job, token: string): Promise<Verdict> {
+      await job.moveToWait(token);
+      return { outcome: "returned", thrown: new WaitingError() };
+    },
+    stood(job: Job, fate: Fate): Verdict {
+      log.info({ jobId: job.id, fate: fate.status }, "not run again");
+      return { outcome: "stood" };
+    },
+    foreign(): Verdict {
+      return { outcome: "stood", thrown: new Ended("This job was not enqueued by Toril.") };
+    },
+  };
+}
+
+function lineOf({ job, target, attempt }: StartedJob) {
+  return { jobId: target.id, type: job.name, attempt };
+}
+
+/** BullMQ keeps stacks in the job's hash, by default those of all runs. */
+const keptStacks = 3;
+
+function toThrown<Thrown extends Error>(thrown: Thrown, error: JobError): Thrown {
+  thrown.stack = error.stack ?? thrown.message;
+  return thrown;
+}
