@@ -1,0 +1,73 @@
+import type { Child } from "./child.ts";
+import type { Household } from "./household.ts";
+import { freePort } from "./ports.ts";
+import { startConsumer, startProducer } from "./processes.ts";
+import type { Stores } from "./stores.ts";
+
+export interface AppsSettings {
+  root: string;
+  env: NodeJS.ProcessEnv;
+  stores: Stores;
+  envFile: string;
+  household: Household;
+  opened: AsyncDisposableStack;
+  /** Aborted when jobs under way shall not be waited for. */
+  hurry: AbortSignal;
+}
+
+/** Producers on ports of their own, from `firstPort` on. */
+export async function openProducers(
+  settings: AppsSettings,
+  count: number,
+  firstPort: number,
+): Promise<Child[]> {
+  const producers = createGroup(settings, "producer");
+  for (let index = 0; index < count; index++) {
+    const port = firstPort + index;
+    const child = await startProducer({ ...appSettings(settings, `producer ${index + 1}`), port });
+    producers.add(child, `http://127.0.0.1:${port}`, `PORT=${port} npm run producer`);
+  }
+  return producers.children;
+}
+
+export async function openConsumers(settings: AppsSettings, count: number): Promise<Child[]> {
+  const consumers = createGroup(settings, "consumer");
+  for (let index = 0; index < count; index++) {
+    const port = await freePort();
+    const child = await startConsumer({ ...appSettings(settings, `consumer ${index + 1}`), port });
+    consumers.add(child, `http://127.0.0.1:${port}/metrics`, "npm run consumer");
+  }
+  return consumers.children;
+}
+
+function appSettings({ root, env, stores, household }: AppsSettings, name: string) {
+  const { onSpawn, signal } = household;
+  return {
+    root,
+    name,
+    env: { ...env, REDIS_URL: stores.redisUrl, DATABASE_URL: stores.databaseUrl },
+    logFile: household.logFile(name),
+    onSpawn,
+    signal,
+  };
+}
+
+/** Processes that drain side by side when it is time. */
+function createGroup({ household, opened, envFile, hurry }: AppsSettings, name: string) {
+  const children: Child[] = [];
+  opened.defer(async () => {
+    household.say(`Stopping ${children.length} ${name}${children.length === 1 ? "" : "s"} ...`);
+    const kill = () => void Promise.all(children.map((child) => child.stop({ atOnce: true })));
+    hurry.addEventListener("abort", kill);
+    if (hurry.aborted) kill();
+    await Promise.all(children.map((child) => child.stop()));
+    hurry.removeEventListener("abort", kill);
+  });
+  return {
+    children,
+    add(child: Child, address: string, again: string) {
+      children.push(child);
+      household.adopt(child, address, `(set -a; . ${envFile}; ${again})`);
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+interface Step {
+  name: string;
+  command: readonly [string, ...string[]];
+}
+
+const projects = [
+  "contract",
+  "contract/tsconfig.src.json",
+  "producer",
+  "consumer",
+  "consumer/tsconfig.src.json",
+  "ops",
+  "loadtest",
+];
+
+// The slow ones first, so that the quick ones fill the gaps.
+const steps: Step[] = [
+  { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
+  { name: "unused code", command: ["knip"] },
+  ...projects.filter(hasConfig).map(typeCheck),
+  { name: "openapi.yaml", command: ["bun", "contract/scripts/write-openapi.ts", "--check"] },
+  { name: "format", command: ["oxfmt", "--check"] },
+];
+
+function hasConfig(project: string): boolean {
+  return existsSync(project.endsWith(".json") ? project : `${project}/tsconfig.json`);
+}
+
+function typeCheck(project: string): Step {
+  return { name: `types of ${project}`, command: ["tsc", "-p", project] };
+}
+
+/** @returns whether it succeeded; says what is wrong when it did not */
+function run({ name, command: [program, ...args] }: Step): Promise<boolean> {
+  const startedAt = performance.now();
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const output: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => output.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => output.push(chunk));
+    child.once("error", (error) => output.push(Buffer.from(error.message)));
+    child.once("close", (code) => {
+      const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+      console.log(`${code === 0 ? "ok    " : "FAILED"} ${name} (${took})`);
+      if (code !== 0) console.log(`\n${Buffer.concat(output).toString().trim()}\n`);
+      resolve(code === 0);
+    });
+  });
+}
+
+const waiting = [...steps];
+const results: boolean[] = [];
+
+async function work(): Promise<void> {
+  for (let step = waiting.shift(); step; step = waiting.shift()) results.push(await run(step));
+}
+
+await Promise.all(Array.from({ length: availableParallelism() }, work));
+process.exitCode = results.every(Boolean) ? 0 : 1;

@@ -1,0 +1,10 @@
+import { rmSync, writeFileSync } from "node:fs";
+
+import { quote } from "./child.ts";
+
+/** Shell assignments, for redis-cli, psql, k6 and whoever wants to look; there only while what they name runs. */
+export function writeEnvFile(path: string, values: Readonly<Record<string, string>>): Disposable {
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${quote(value)}\n`);
+  writeFileSync(path, lines.join(""), { mode: 0o600 });
+  return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+}

@@ -1,0 +1,75 @@
+import { Import } from "@toril/contract/import";
+
+import { until } from "./until.ts";
+
+export interface ImportRequest {
+  /** Of a producer. */
+  url: string;
+  file: string;
+  contentType: string;
+  query: Readonly<Record<string, string>>;
+  /** The answer with the import's id comes when the file was read; this may know it before. */
+  findId?: () => Promise<string | undefined>;
+  /** Told how the import stands, until it is done. */
+  onProgress?: (counts: Import["counts"]) => void;
+  signal: AbortSignal;
+}
+
+// Counts that stand still for this long will not move any more.
+const stallMs = 120_000;
+const everyMs = 100;
+
+/** Sends a file as a stream and follows its import to the end. */
+export async function importFile(request: ImportRequest): Promise<Import> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([over.signal, request.signal]);
+  const current = { ...request, signal };
+  try {
+    const read = send(current);
+    const id = await Promise.race([read.then((answer) => answer.id), announced(current)]);
+    const [, done] = await Promise.all([read, follow(current, id)]);
+    return done;
+  } finally {
+    over.abort();
+  }
+}
+
+async function send({ url, query, file, contentType, signal }: ImportRequest): Promise<Import> {
+  const response = await fetch(`${url}/v1/imports?${new URLSearchParams(query).toString()}`, {
+    method: "POST",
+    headers: { "content-type": contentType },
+    body: Bun.file(file).stream(),
+    signal,
+  });
+  return parse(response);
+}
+
+/** For ever without `findId`. */
+function announced({ findId, signal }: ImportRequest): Promise<string> {
+  if (!findId) return new Promise(() => {});
+  return until("the import begins", findId, { timeoutMs: stallMs, everyMs, signal });
+}
+
+async function follow({ url, onProgress, signal }: ImportRequest, id: string): Promise<Import> {
+  let before = "";
+  for (;;) {
+    const now = await until(
+      `import ${id} gets on`,
+      async () => {
+        const found = await parse(await fetch(`${url}/v1/imports/${id}`, { signal }));
+        return JSON.stringify(found) === before ? undefined : found;
+      },
+      { timeoutMs: stallMs, everyMs, signal },
+    );
+    onProgress?.(now.counts);
+    if (now.status === "done") return now;
+    if (now.status === "failed") throw new Error(`import ${id} failed`);
+    before = JSON.stringify(now);
+  }
+}
+
+async function parse(response: Response): Promise<Import> {
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${response.url} answers ${response.status}: ${body}`);
+  return Import.parse(JSON.parse(body));
+}

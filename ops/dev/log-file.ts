@@ -1,0 +1,32 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+/** A new log, beside the one of the run before. */
+export function openLog(path: string): number {
+  mkdirSync(dirname(path), { recursive: true });
+  if (existsSync(path)) renameSync(path, `${path}.old`);
+  return openSync(path, "a");
+}
+
+const tailBytes = 4096;
+
+export function readTail(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const buffer = Buffer.alloc(Math.min(size, tailBytes));
+    readSync(file, buffer, 0, buffer.length, size - buffer.length);
+    const lines = buffer.toString().trimEnd().split("\n").slice(-20);
+    return lines.map((line) => `  | ${line}`).join("\n");
+  } finally {
+    closeSync(file);
+  }
+}

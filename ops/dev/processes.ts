@@ -1,0 +1,56 @@
+import { join } from "node:path";
+
+import { startChild, type Child, type OnSpawn } from "./child.ts";
+
+export interface AppSettings {
+  root: string;
+  name: string;
+  port: number;
+  env: NodeJS.ProcessEnv;
+  logFile: string;
+  onSpawn?: OnSpawn | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** A producer that is ready on `port`. */
+export function startProducer(settings: AppSettings): Promise<Child> {
+  const { root, port } = settings;
+  return startApp(settings, join(root, "node_modules/.bin/bun"), "producer/src/main.ts", {
+    PORT: String(port),
+  });
+}
+
+/** A consumer that is ready; it has no address but that of its metrics, which is `port`. */
+export function startConsumer(settings: AppSettings): Promise<Child> {
+  const { root, port } = settings;
+  return startApp(settings, join(root, "node_modules/.bin/node"), "consumer/src/main.ts", {
+    METRICS_PORT: String(port),
+  });
+}
+
+async function startApp(
+  { root, name, port, env, logFile, onSpawn, signal }: AppSettings,
+  command: string,
+  script: string,
+  own: NodeJS.ProcessEnv,
+): Promise<Child> {
+  const child = await startChild({
+    name,
+    command,
+    args: [script],
+    cwd: root,
+    env: { ...env, ...own, HOST: "127.0.0.1" },
+    logFile,
+    stopMs: 40_000,
+    onSpawn,
+  });
+  const address = `http://127.0.0.1:${port}/readyz`;
+  await child.ready(() => answers(address), { timeoutMs: 60_000, signal });
+  return child;
+}
+
+async function answers(address: string): Promise<true | undefined> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(5_000) });
+  if (response.ok) return true;
+  throw new Error(`${address} answers ${response.status}: ${await response.text()}`);
+}

@@ -1,0 +1,50 @@
+import { Refusal } from "./refusal.ts";
+import { ask } from "./process-table.ts";
+import { installRedis } from "./install-redis.ts";
+
+export interface RedisServer {
+  /** The command, the arguments that come before Redis' own, and those that bind it to loopback. */
+  at(port: number, dir: string): { command: string; args: string[]; host: string[] };
+}
+
+const image = "redis:7-alpine";
+const oldest = [6, 2] as const;
+
+/** On the PATH, else from the system's packages, else in a container. */
+export function findRedisServer(): RedisServer {
+  const found = findOnPath() ?? (installRedis() ? findOnPath() : undefined);
+  if (found) return onHost(found);
+  if (ask("docker", ["version", "--format", "{{.Server.Version}}"])) return inContainer();
+  throw new Refusal(
+    `No Redis ${oldest.join(".")} or newer: install redis-server or valkey-server, start Docker, or set REDIS_URL.`,
+  );
+}
+
+function findOnPath(): string | undefined {
+  return ["redis-server", "valkey-server"].find((command) => {
+    const version = /v=(\d+)\.(\d+)/.exec(ask(command, ["--version"]));
+    const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
+    return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+  });
+}
+
+function onHost(command: string): RedisServer {
+  return {
+    at: (_port, dir) => ({ command, args: [], host: ["--bind", "127.0.0.1", "--dir", dir] }),
+  };
+}
+
+/** Docker's own port mapping does the binding to loopback. */
+function inContainer(): RedisServer {
+  return {
+    at: (port, dir) => ({
+      command: "docker",
+      args: [
+        ["run", "--rm", "--name", `toril-redis-${port}`],
+        ["--publish", `127.0.0.1:${port}:${port}`, "--volume", `${dir}:/data`],
+        [image, "redis-server"],
+      ].flat(),
+      host: ["--bind", "0.0.0.0", "--protected-mode", "no"],
+    }),
+  };
+}

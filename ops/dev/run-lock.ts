@@ -1,0 +1,110 @@
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Child } from "./child.ts";
+import { describeProcess, identify } from "./process-table.ts";
+import { Refusal } from "./refusal.ts";
+import { until } from "./until.ts";
+
+interface Holder {
+  name: string;
+  pid: number;
+  identity: string | undefined;
+  stopSignal: NodeJS.Signals;
+}
+
+interface Run extends Holder {
+  address: string;
+  startedAt: string;
+  children: Holder[];
+}
+
+export interface RunLock extends Disposable {
+  /** Remembers a process that a killed start would leave behind. */
+  add(child: Child): void;
+}
+
+/**
+ * One start at a time works on a data folder. A start that was killed leaves its lock and its processes: the
+ * next one stops those and takes the lock over.
+ */
+export async function lockData(dataDir: string, address: string): Promise<RunLock> {
+  mkdirSync(dataDir, { recursive: true });
+  const path = join(dataDir, "lock.json");
+  const startedAt = new Date().toISOString();
+  const self = holderOf({ name: "npm start", pid: process.pid, stopSignal: "SIGTERM" });
+  const run: Run = { ...self, address, startedAt, children: [] };
+  while (!tryCreate(path, run)) await takeOver(path, dataDir);
+  return {
+    add(child) {
+      run.children.push(holderOf(child));
+      writeFileSync(`${path}.new`, JSON.stringify(run, undefined, 2));
+      renameSync(`${path}.new`, path);
+    },
+    [Symbol.dispose]: () => rmSync(path, { force: true }),
+  };
+}
+
+function holderOf({ name, pid, stopSignal }: Omit<Holder, "identity">): Holder {
+  return { name, pid, stopSignal, identity: identify(pid) };
+}
+
+/** Linked into place, so that nobody reads half a lock. */
+function tryCreate(path: string, run: Run): boolean {
+  const complete = `${path}.${process.pid}`;
+  writeFileSync(complete, JSON.stringify(run, undefined, 2));
+  try {
+    linkSync(complete, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    rmSync(complete);
+  }
+}
+
+async function takeOver(path: string, dataDir: string): Promise<void> {
+  const run = read(path);
+  if (run && isAlive(run)) {
+    throw new Refusal(
+      `Toril runs already: ${run.address} and the data in ${dataDir} are held by ${describeProcess(run.pid)}, since ${run.startedAt}.\n` +
+        `Stop it with Ctrl-C or "kill ${run.pid}", or start this one with --port and --data of its own.`,
+    );
+  }
+  // Of two that find the same stale lock, one moves it away.
+  const stale = `${path}.stale.${process.pid}`;
+  try {
+    renameSync(path, stale);
+  } catch {
+    return;
+  }
+  const left = (run?.children ?? []).filter(isAlive).toReversed();
+  if (left.length > 0) console.log("The start before was killed. Stopping what it left behind ...");
+  for (const child of left) await stopLeftover(child);
+  rmSync(stale, { force: true });
+}
+
+function read(path: string): Run | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Run;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive({ pid, identity }: Holder): boolean {
+  return identity !== undefined && identify(pid) === identity;
+}
+
+async function stopLeftover(child: Holder): Promise<void> {
+  console.log(`  ${child.name} (pid ${child.pid})`);
+  const gone = async () => (isAlive(child) ? undefined : true);
+  process.kill(child.pid, child.stopSignal);
+  try {
+    await until(child.name, gone, { timeoutMs: 15_000 });
+  } catch {
+    process.kill(child.pid, "SIGKILL");
+    await until(child.name, gone, { timeoutMs: 15_000 });
+  }
+}

@@ -1,0 +1,53 @@
+import { fileURLToPath } from "node:url";
+
+import { Refusal } from "./refusal.ts";
+import { parseStartOptions, startUsage } from "./start-options.ts";
+import { runToril } from "./toril.ts";
+
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+// A Ctrl-C may arrive more than once: from the terminal, and passed on by npm.
+const echoMs = 1_000;
+
+function listen(stop: AbortController, hurry: AbortController): void {
+  let firstAt: number | undefined;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      firstAt ??= performance.now();
+      if (performance.now() - firstAt > echoMs) hurry.abort();
+      stop.abort(new Interrupted(`stopped by ${signal}`));
+    });
+  }
+}
+
+/** @returns the exit code */
+async function main(): Promise<number> {
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  let isOnce = false;
+  try {
+    const root = fileURLToPath(new URL("../../", import.meta.url));
+    // npm changes to the project's folder and tells where it was called.
+    const cwd = process.env["INIT_CWD"] ?? process.cwd();
+    const options = parseStartOptions(process.argv.slice(2), { root, cwd });
+    if (options === "help") {
+      process.stdout.write(startUsage);
+      return 0;
+    }
+    isOnce = options.once;
+    listen(stop, hurry);
+    const { env, stdout: output } = process;
+    await runToril({ root, options, env, output, stop, hurry: hurry.signal });
+    return 0;
+  } catch (error) {
+    const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
+    if (reason instanceof Interrupted && !isOnce) return 0;
+    const isSurprise = !(reason instanceof Refusal || reason instanceof Interrupted);
+    console.error(isSurprise ? reason : `\n${(reason as Error).message}`);
+    return 1;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { startPostgres } from "./postgres.ts";
+import { startRedis } from "./redis.ts";
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Runs every test, or those whose paths are given, on a Redis and a Postgres of their own. */
+async function main(args: readonly string[]): Promise<number> {
+  const dir = mkdtempSync(join(tmpdir(), "toril-test-"));
+  // Postgres may have to run as another user.
+  chmodSync(dir, 0o711);
+  try {
+    await using redis = await startRedis({ dir: join(dir, "redis") });
+    await using postgres = await startPostgres({ dir: join(dir, "postgres") });
+    const report = join(dir, "report.xml");
+    const env = {
+      ...ownEnv(process.env),
+      TEST_REDIS_URL: redis.url,
+      TEST_DATABASE_URL: postgres.url,
+    };
+    const code = await runTests(args, report, env);
+    const { passed, failed, skipped } = count(report);
+    if (skipped > 0) console.log(`${skipped} skipped`);
+    // A run that broke before it could report is a failure too.
+    const broken = code !== 0 && failed === 0 ? 1 : 0;
+    console.log(`${passed} passed, ${failed + broken} failed`);
+    return code;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+const hidden = new Set([
+  // What a developer's shell points at: tests flush and break their stores.
+  "REDIS_URL",
+  "DATABASE_URL",
+  // Set by --no-orphans: tests kill processes, and what those leave behind must be what it is elsewhere.
+  "BUN_FEATURE_FLAG_NO_ORPHANS",
+]);
+
+function ownEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !hidden.has(name)));
+}
+
+function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEnv) {
+  const flags = ["--parallel=2", "--reporter=junit", `--reporter-outfile=${report}`];
+  return new Promise<number>((resolve, reject) => {
+    const tests = spawn(process.execPath, ["test", ...flags, ...args], { env, stdio: "inherit" });
+    for (const signal of signals) process.on(signal, () => tests.kill(signal));
+    tests.once("error", reject);
+    tests.once("exit", (code, signal) =>
+      resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]),
+    );
+  });
+}
+
+function count(report: string): { passed: number; failed: number; skipped: number } {
+  const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
+  const total = /<testsuites[^>]*>/.exec(xml)?.[0] ?? "";
+  const read = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(total)?.[1] ?? 0);
+  const [failed, skipped] = [read("failures") + read("errors"), read("skipped")];
+  return { passed: read("tests") - failed - skipped, failed, skipped };
+}
+
+process.exitCode = await main(process.argv.slice(2));

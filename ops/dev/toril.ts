@@ -1,0 +1,96 @@
+import { join } from "node:path";
+
+import { openConsumers, openProducers } from "./apps.ts";
+import type { Child } from "./child.ts";
+import { runDemo } from "./demo.ts";
+import { writeEnvFile } from "./env-file.ts";
+import { createHousehold } from "./household.ts";
+import { requireFreePorts } from "./ports.ts";
+import type { Output } from "./progress.ts";
+import { Refusal } from "./refusal.ts";
+import { lockData } from "./run-lock.ts";
+import type { StartOptions } from "./start-options.ts";
+import { openStores } from "./stores.ts";
+
+export interface TorilSettings {
+  root: string;
+  options: StartOptions;
+  env: NodeJS.ProcessEnv;
+  output: Output;
+  /** Aborted by whoever wants everything to stop, with the reason. */
+  stop: AbortController;
+  /** Aborted when jobs under way shall not be waited for. */
+  hurry: AbortSignal;
+}
+
+/** Starts everything, shows it at work, and stops it in the opposite order when `stop` is aborted. */
+export async function runToril(settings: TorilSettings): Promise<void> {
+  const { root, options, env, output, stop, hurry } = settings;
+  const { dataDir, port } = options;
+  const url = `http://127.0.0.1:${port}`;
+  using lock = await lockData(dataDir, url);
+  await requireFreePorts(port, options.producers);
+
+  const isPatient = !options.once;
+  const household = createHousehold({ dataDir, output, lock, stop, isPatient });
+  const { signal, say } = household;
+  await using opened = new AsyncDisposableStack();
+  say("Starting");
+  const stores = await openStores({ dataDir, env, household, opened });
+  const envFile = join(dataDir, "env");
+  const apps = { root, env, stores, envFile, household, opened, hurry };
+  const producers = await openProducers(apps, options.producers, port);
+  const consumers = await openConsumers(apps, options.consumers);
+  const { redisUrl: REDIS_URL, databaseUrl: DATABASE_URL } = stores;
+  const PRODUCER_PIDS = pids(producers);
+  const CONSUMER_PIDS = pids(consumers);
+  const PORT = String(port);
+  opened.use(
+    writeEnvFile(envFile, { REDIS_URL, DATABASE_URL, PORT, PRODUCER_PIDS, CONSUMER_PIDS }),
+  );
+
+  if (options.demo) {
+    const complaint = await demonstrate({ url, databaseUrl: DATABASE_URL, output, signal });
+    if (options.once && complaint) throw new Refusal(complaint);
+    if (complaint) say(complaint);
+  }
+  if (options.once) return;
+  say(whatToOpen(url, dataDir));
+  await aborted(signal);
+}
+
+async function demonstrate(demo: Parameters<typeof runDemo>[0]): Promise<string | undefined> {
+  try {
+    const disagreements = await runDemo(demo);
+    if (disagreements.length === 0) return undefined;
+    return `The counts do not agree:\n  ${disagreements.join("\n  ")}`;
+  } catch (error) {
+    demo.signal.throwIfAborted();
+    const reason = error instanceof Error ? error.message : String(error);
+    return `The import did not finish: ${reason}`;
+  }
+}
+
+function pids(children: readonly Child[]): string {
+  return children.map(({ pid }) => pid).join(" ");
+}
+
+function whatToOpen(url: string, dataDir: string): string {
+  return `
+Toril is ready. Open
+  API docs    ${url}/docs
+  dashboard   ${url}/admin/queues
+  metrics     ${url}/metrics
+or send a job
+  curl ${url}/v1/jobs -H 'content-type: application/json' -d '{"type":"echo","data":{"message":"hello"}}'
+Data and logs are in ${dataDir}, the addresses of Redis and Postgres in ${join(dataDir, "env")}.
+Ctrl-C stops everything and keeps the data.`;
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+}
