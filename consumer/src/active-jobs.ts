@@ -1,7 +1,23 @@
 /** One job while this process runs it. */
-export interface ActiveJob {
-  readonly signal: AbortSignal;
-  readonly isAborted: boolean;
+export class ActiveJob {
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  // Made when it is asked for: few handlers do, and a controller costs more than the rest of a start.
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  abort(reason: Error): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(this.#reason);
+  }
 }
 
 export interface ActiveJobs {
@@ -14,24 +30,20 @@ export interface ActiveJobs {
   readonly size: number;
 }
 
-interface Abortable extends ActiveJob {
-  abort(reason: Error): void;
-}
-
 export function createActiveJobs(): ActiveJobs {
-  const active = new Set<ActiveJob & Abortable>();
+  const active = new Set<ActiveJob>();
   let stopReason: Error | undefined;
   let idleWaiters: (() => void)[] = [];
 
   return {
     begin() {
-      const job = createAbortable();
+      const job = new ActiveJob();
       if (stopReason !== undefined) job.abort(stopReason);
       active.add(job);
       return job;
     },
     end(job) {
-      active.delete(job as Abortable);
+      active.delete(job);
       if (active.size > 0) return;
       for (const done of idleWaiters) done();
       idleWaiters = [];
@@ -44,26 +56,6 @@ export function createActiveJobs(): ActiveJobs {
       active.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve)),
     get size() {
       return active.size;
-    },
-  };
-}
-
-function createAbortable(): Abortable {
-  let controller: AbortController | undefined;
-  let reason: Error | undefined;
-  return {
-    // Made when it is asked for: few handlers do, and a controller costs more than the rest of a start.
-    get signal() {
-      controller ??= new AbortController();
-      if (reason !== undefined) controller.abort(reason);
-      return controller.signal;
-    },
-    get isAborted() {
-      return reason !== undefined;
-    },
-    abort(because) {
-      reason ??= because;
-      controller?.abort(reason);
     },
   };
 }

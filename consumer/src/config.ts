@@ -8,7 +8,7 @@ import {
   wholeNumber,
   type Env,
 } from "@toril/contract/config";
-import { queueNames } from "@toril/contract/jobs/index";
+import { queueNames } from "@toril/contract/jobs";
 import { z } from "zod";
 
 const Variables = z

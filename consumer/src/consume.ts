@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { aborted } from "./aborted.ts";
 import { toJobError } from "./job-error.ts";
 import { createThrottledLog } from "./log.ts";
-import { createProcessor, type ProcessorDeps } from "./process-job.ts";
+import { createProcessor, labelOf, type ProcessorDeps } from "./process-job.ts";
 import { Ended } from "./verdict.ts";
 import { within } from "./within.ts";
 
@@ -52,6 +52,7 @@ export function createWorkers(
   );
   const workers = settings.queues.map(open);
   let isClosing = false;
+  let closed: Promise<boolean> | undefined;
 
   function open(queue: string) {
     const process = createProcessor(queue, { ...deps, lockDurationMs: settings.lockDurationMs });
@@ -89,10 +90,21 @@ export function createWorkers(
         result: null,
         error: JSON.stringify(error),
       });
-      deps.onOutcome(queue, job.name, "dead");
+      deps.onOutcome(queue, labelOf(job), "dead");
     } catch (cause) {
       log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
     }
+  }
+
+  async function close(deadline: AbortSignal) {
+    isClosing = true;
+    for (const worker of workers) void worker.pause(true);
+    await Promise.race([activeJobs.idle(), aborted(deadline)]);
+    activeJobs.abortAll(new Error("The consumer stops."));
+    await within(graceMs, activeJobs.idle());
+    const isIdle = activeJobs.size === 0 && redis.status === "ready";
+    const closing = Promise.all(workers.map((worker) => worker.close(!isIdle)));
+    return (await within(graceMs, closing)) && isIdle;
   }
 
   return {
@@ -108,15 +120,6 @@ export function createWorkers(
     get isRunning() {
       return workers.every((worker) => worker.isRunning() && !worker.isPaused());
     },
-    async close(deadline) {
-      isClosing = true;
-      for (const worker of workers) void worker.pause(true);
-      await Promise.race([activeJobs.idle(), aborted(deadline)]);
-      activeJobs.abortAll(new Error("The consumer stops."));
-      await within(graceMs, activeJobs.idle());
-      const isIdle = activeJobs.size === 0 && redis.status === "ready";
-      const closed = Promise.all(workers.map((worker) => worker.close(!isIdle)));
-      return (await within(graceMs, closed)) && isIdle;
-    },
+    close: (deadline) => (closed ??= close(deadline)),
   };
 }

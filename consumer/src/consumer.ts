@@ -46,6 +46,7 @@ export async function openConsumer(
   makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
+  const script = await readFile(placeScriptUrl, "utf8");
   const metrics = createMetrics();
 
   const ledger = openLedger(config.databaseUrl);
@@ -85,7 +86,6 @@ export async function openConsumer(
   const freshness = createFreshness(Date.now, () => epoch.changedAt);
   for (const event of ["close", "ready"] as const) workerRedis.on(event, freshness.doubt);
 
-  const script = await readFile(placeScriptUrl, "utf8");
   const place = createPlace(commandRedis, { prefix: config.prefix, script });
   const children = createEnqueueChildren({
     ledger,
@@ -126,6 +126,8 @@ export async function openConsumer(
       log,
     },
   );
+
+  opening.defer(async () => void (await workers.close(AbortSignal.abort())));
 
   const reconciler = createReconciler({
     openLeaderClient: (connection) => openClient(config.databaseUrl, connection),

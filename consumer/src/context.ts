@@ -1,4 +1,4 @@
-import type { JobRequest } from "@toril/contract/jobs/index";
+import type { JobRequest } from "@toril/contract/jobs";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
@@ -17,25 +17,36 @@ export interface Start {
   attempt: number;
 }
 
-export function createContext(
-  deps: ContextDeps,
-  { job, active, id, attempt }: Start,
-): HandlerContext {
-  let log: JobLog | undefined;
-  return {
-    id,
-    attempt,
-    get signal() {
-      return active.signal;
-    },
-    get log() {
-      return (log ??= deps.log.child({ jobId: id, type: job.name, attempt }));
-    },
-    progress(value) {
-      job.updateProgress(value).catch((error: unknown) => {
-        deps.log.debug({ jobId: id, err: error }, "progress was not kept");
-      });
-    },
-    enqueue: deps.enqueue,
+/** Made for every run: what not every handler uses is made when it is asked for. */
+export class JobContext implements HandlerContext {
+  readonly id: string;
+  readonly attempt: number;
+  readonly enqueue: ContextDeps["enqueue"];
+  readonly #deps: ContextDeps;
+  readonly #start: Start;
+  #log: JobLog | undefined;
+
+  constructor(deps: ContextDeps, start: Start) {
+    this.id = start.id;
+    this.attempt = start.attempt;
+    this.enqueue = deps.enqueue;
+    this.#deps = deps;
+    this.#start = start;
+  }
+
+  get signal(): AbortSignal {
+    return this.#start.active.signal;
+  }
+
+  get log(): JobLog {
+    const { job, id, attempt } = this.#start;
+    this.#log ??= this.#deps.log.child({ jobId: id, type: job.name, attempt });
+    return this.#log;
+  }
+
+  readonly progress = (value: number | object): void => {
+    this.#start.job.updateProgress(value).catch((error: unknown) => {
+      this.log.debug({ err: error }, "progress was not kept");
+    });
   };
 }

@@ -3,7 +3,7 @@ import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
 import { createNewJob, isDataTooLarge, type NewJob } from "@toril/contract/enqueue/new-job";
-import { JobRequest } from "@toril/contract/jobs/index";
+import { JobRequest } from "@toril/contract/jobs";
 import { findUnstorable } from "@toril/contract/json";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import { z } from "zod";

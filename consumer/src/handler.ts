@@ -1,4 +1,4 @@
-import type { DataOf, JobRequest, JobTypeName, ResultOf } from "@toril/contract/jobs/index";
+import type { DataOf, JobRequest, JobTypeName, ResultOf } from "@toril/contract/jobs";
 import type { JobLog } from "./log.ts";
 
 /** What a handler is given beside its data. */

@@ -42,17 +42,13 @@ describe("a throttled log", () => {
   });
 });
 
-test("a line has its level by name and its error as an object", () => {
+test("a line has its level by name, and of an error only what is not data", () => {
   const lines: string[] = [];
-  createLog("info", { write: (line) => lines.push(line) }).error(
-    { err: new Error("no") },
-    "failed",
-  );
+  const log = createLog("info", { write: (line) => lines.push(line) });
 
-  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
-    level: "error",
-    name: "consumer",
-    msg: "failed",
-    err: { message: "no" },
-  });
+  log.error({ err: Object.assign(new Error("no"), { code: "E1", command: "secret" }) }, "failed");
+
+  const line = JSON.parse(lines[0] ?? "");
+  expect(line).toMatchObject({ level: "error", name: "consumer", msg: "failed" });
+  expect(line.err).toEqual({ name: "Error", message: "no", code: "E1", stack: line.err.stack });
 });

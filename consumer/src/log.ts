@@ -10,8 +10,16 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     base: { name: "consumer" },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: describe },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** Clients of stores hang whole commands on their errors, with the data of jobs in them. */
+function describe(thrown: unknown) {
+  if (!(thrown instanceof Error)) return thrown;
+  const { name, message, stack } = thrown;
+  return "code" in thrown ? { name, message, code: thrown.code, stack } : { name, message, stack };
 }
 
 /**

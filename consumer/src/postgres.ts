@@ -1,6 +1,6 @@
+import { arrayTypes } from "@toril/contract/ledger/array-types";
 import { isTransient } from "@toril/contract/ledger/errors";
 import { createLedger, type Ledger } from "@toril/contract/ledger/pool";
-import { arrayTypes } from "./array-types.ts";
 import postgres, { type Options, type Sql } from "postgres";
 
 /** A statement that takes longer has lost its connection, or waits for what never ends. */
@@ -8,9 +8,26 @@ const statementTimeoutMs = 10_000;
 const lockTimeoutMs = 5000;
 
 export function openLedger(url: string): Ledger {
-  const open = () => openClient(url, { max: 10 });
+  const open = () => openClient(url, { max: 10, connection: { ...limits, ...plans } });
   return createLedger(open, { timeoutMs: statementTimeoutMs + 1000 });
 }
+
+const limits = {
+  application_name: "toril-consumer",
+  statement_timeout: statementTimeoutMs,
+  lock_timeout: lockTimeoutMs,
+};
+
+/**
+ * Every statement here names its rows by arrays of ids. One plan each, by index and with hashed joins, suits a ledger of
+ * any size; the planner's own choices, made while few jobs were pending, are the wrong ones when many are.
+ */
+const plans = {
+  plan_cache_mode: "force_generic_plan",
+  enable_seqscan: "off",
+  enable_nestloop: "off",
+  jit: "off",
+};
 
 export function openClient(url: string, options: Options<Record<string, never>>): Sql {
   return postgres(url, {
@@ -20,13 +37,7 @@ export function openClient(url: string, options: Options<Record<string, never>>)
     connect_timeout: 2,
     backoff: (attempt) => Math.min(0.05 * 2 ** attempt, 1),
     onnotice: () => {},
-    connection: {
-      application_name: "toril-consumer",
-      statement_timeout: statementTimeoutMs,
-      lock_timeout: lockTimeoutMs,
-      // Made for tables that were still small, a kept plan reads all of them when they are large.
-      plan_cache_mode: "force_custom_plan",
-    },
+    connection: limits,
     ...options,
   });
 }

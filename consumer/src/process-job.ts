@@ -1,8 +1,8 @@
 import { parseBullId } from "@toril/contract/dispatch/names";
-import { findJobType } from "@toril/contract/jobs/index";
+import { findJobType } from "@toril/contract/jobs";
 import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
-import { createContext, type ContextDeps } from "./context.ts";
+import { JobContext, type ContextDeps } from "./context.ts";
 import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
@@ -31,20 +31,20 @@ export function createProcessor(
   async function judge(job: Job, token: string, active: ActiveJob): Promise<Verdict> {
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return verdicts.foreign();
-    if (active.isAborted) return verdicts.handBack(job, token);
-    if (!freshness.isFresh(job)) {
+    if (!active.isAborted && !freshness.isFresh(job)) {
       const fate = await fates.ask(target.id, target.run);
       if (fate.status !== "pending") return verdicts.stood(job, fate);
       // A hash without a name is what is left when Redis lost it.
       if (!job.name) await restore(job, target.id);
     }
+    if (active.isAborted) return verdicts.handBack(job, token);
     const jobType = findJobType(job.name);
     if (jobType === undefined) {
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = job.attemptsMade + 1;
-    const context = createContext(deps, { job, active, id: target.id, attempt });
+    const context = new JobContext(deps, { job, active, id: target.id, attempt });
     const ran = await runHandler(handlers, jobType, job.data, context);
     const start = { job, token, target, attempt };
     if (ran.status === "completed") return verdicts.complete(start, ran.result);
@@ -64,10 +64,15 @@ export function createProcessor(
     const active = activeJobs.begin();
     try {
       const { outcome, thrown } = await judge(job, token, active);
-      deps.onOutcome(queue, findJobType(job.name) === undefined ? "unknown" : job.name, outcome);
+      deps.onOutcome(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
     } finally {
       activeJobs.end(active);
     }
   };
+}
+
+/** Of a metric, which must not have as many labels as anybody makes up. */
+export function labelOf(job: Job): string {
+  return findJobType(job.name)?.type ?? "unknown";
 }

@@ -1,5 +1,5 @@
 import type { JobType } from "@toril/contract/job-type";
-import type { JobTypeName } from "@toril/contract/jobs/index";
+import type { JobTypeName } from "@toril/contract/jobs";
 import { z } from "zod";
 import { GiveUp, type HandlerContext, type Handlers } from "./handler.ts";
 

@@ -37,7 +37,8 @@ function _refusal(env: Record<string, string | undefined>) {
     _load(env);
     return "none";
   } catch (error) {
-    return error instanceof ConfigError ? error.message : `not a ConfigError: ${error}`;
+    if (error instanceof ConfigError) return error.message;
+    throw error;
   }
 }
 

@@ -20,7 +20,7 @@ export type JobStatus = z.infer<typeof JobStatus>;
 export type FinalStatus = Exclude<JobStatus, "pending">;
 
 /** Where a pending job stands in Redis. `unplaced`: recorded, and the reconciler will place it. */
-export const JobState = z.enum(["waiting", "delayed", "prioritized", "active", "unplaced"]);
+const JobState = z.enum(["waiting", "delayed", "prioritized", "active", "unplaced"]);
 export type JobState = z.infer<typeof JobState>;
 
 export const Backoff = z.strictObject({
@@ -36,7 +36,7 @@ export const JobOptions = z.strictObject({
 });
 export type JobOptions = z.infer<typeof JobOptions>;
 
-export const Key = z.string().min(1).max(limits.keyLength).meta({
+const Key = z.string().min(1).max(limits.keyLength).meta({
   description: "Business identity: while a job of this type and key is pending, it is the answer",
   example: "order-1042",
 });

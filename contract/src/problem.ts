@@ -37,7 +37,6 @@ export const problemKinds = {
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemKind = keyof typeof problemKinds;
-export type ProblemStatus = (typeof problemKinds)[ProblemKind]["status"];
 
 const kinds = Object.keys(problemKinds) as [ProblemKind, ...ProblemKind[]];
 

@@ -1,17 +1,16 @@
+import { readFileSync } from "node:fs";
+
+import { ConfigError, LedgerConfig, loadEnv } from "@toril/contract/config";
+
 import { migrateDatabase } from "./ledger.ts";
 import { Refusal } from "./refusal.ts";
 
-async function migrate(databaseUrl: string | undefined): Promise<void> {
-  if (!databaseUrl) {
-    throw new Refusal("DATABASE_URL is missing, like postgres://user:password@host:5432/database");
-  }
-  await migrateDatabase(databaseUrl);
-  console.log("The ledger is at its newest schema.");
-}
-
 try {
-  await migrate(process.env["DATABASE_URL"]);
+  const config = loadEnv(LedgerConfig, process.env, (path) => readFileSync(path, "utf8"));
+  await migrateDatabase(config.DATABASE_URL);
+  console.log("The ledger is at its newest schema.");
 } catch (error) {
-  console.error(error instanceof Refusal ? error.message : error);
+  const isExpected = error instanceof ConfigError || error instanceof Refusal;
+  console.error(isExpected ? `migrate: ${error.message}` : error);
   process.exitCode = 1;
 }

@@ -38,7 +38,7 @@ export interface AppDeps {
   importLedger: ImportLedger;
   readiness(): Promise<Readiness>;
   docs: Hono<AppEnv>;
-  dashboard: Hono;
+  dashboard: Hono<AppEnv>;
   maxBulkEntries: number;
 }
 

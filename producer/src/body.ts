@@ -40,7 +40,7 @@ export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
   // The route's own check knows fewer spellings.
-  c.req.raw.headers.set("Content-Type", "application/json");
+  if (contentType !== "application/json") c.req.raw.headers.set("Content-Type", "application/json");
   const bytes = await readBytes(c.req.raw, limits.bodyBytes);
   const text = decodeUtf8(bytes);
   const parsed = parseJson(text);

@@ -2,9 +2,12 @@ import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { HonoAdapter } from "@bull-board/hono";
 import { Queue } from "bullmq";
-import type { Redis } from "ioredis";
+import { Hono } from "hono";
 import { serveStatic } from "hono/bun";
+import type { Redis } from "ioredis";
 import { bullName } from "@toril/contract/dispatch/names";
+import type { AppEnv } from "./app-env.ts";
+import { ProblemError, problemResponse } from "./problem.ts";
 
 export const dashboardPath = "/admin/queues";
 
@@ -28,8 +31,21 @@ export function createDashboard(redis: Redis, prefix: string, queueNames: readon
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: "Toril" } },
   });
+  const routes = new Hono<AppEnv>();
+  // Its own read-only mode lets "pause all queues" through.
+  routes.use(async (c, next) => {
+    if (c.req.method !== "GET" && c.req.method !== "HEAD") {
+      c.header("Allow", "GET, HEAD");
+      return problemResponse(c, new ProblemError("method-not-allowed"));
+    }
+    await next();
+    // Its own errors tell what went wrong inside.
+    if (c.res.status >= 500) c.res = problemResponse(c, new ProblemError("at-capacity"));
+    return undefined;
+  });
+  routes.route("/", adapter.registerPlugin());
   return {
-    routes: adapter.registerPlugin(),
+    routes,
     async close() {
       await Promise.all(queues.map((queue) => queue.close()));
     },

@@ -1,4 +1,4 @@
-import { findJobType, jobTypeNames } from "@toril/contract/jobs/index";
+import { findJobType, jobTypeNames } from "@toril/contract/jobs";
 import type { ProblemKind } from "@toril/contract/problem";
 
 /** Which problem a value is that is no `JobRequest`: its type is one that nobody knows, or a field is wrong. */

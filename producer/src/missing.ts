@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { routes } from "@toril/contract/http/index";
+import { routes } from "@toril/contract/http";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 

@@ -7,7 +7,7 @@ import {
   type NewJob,
   type Origin,
 } from "@toril/contract/enqueue/new-job";
-import { JobRequest } from "@toril/contract/jobs/index";
+import { JobRequest } from "@toril/contract/jobs";
 import { ProblemError } from "./problem.ts";
 import { jobProblem } from "./job-problem.ts";
 

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { arrayTypes } from "@toril/contract/ledger/array-types";
 import { createLedger, type Ledger } from "@toril/contract/ledger/pool";
 
 /** @param timeoutMs the deadline of an answer: a statement must end before it, by Postgres' clock or by ours */
@@ -7,6 +8,8 @@ export function connectLedger(url: string, timeoutMs: number): Ledger {
     () =>
       postgres(url, {
         max: 10,
+        fetch_types: false,
+        types: arrayTypes,
         connect_timeout: 2,
         idle_timeout: 60,
         backoff: (retries) => Math.min(0.05 * 2 ** retries, 1),

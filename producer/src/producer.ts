@@ -5,7 +5,7 @@ import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
-import { queueNames } from "@toril/contract/jobs/index";
+import { queueNames } from "@toril/contract/jobs";
 import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
@@ -34,7 +34,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
 
   const ledger = connectLedger(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => ledger.close());
-  const redis = connectRedis(config.REDIS_URL, log);
+  const redis = await connectRedis(config.REDIS_URL, log);
   opening.defer(() => redis.disconnect());
 
   const writeRedis = () => redis.set(`${prefix}:toril:probe`, Date.now(), "EX", 60);

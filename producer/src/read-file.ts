@@ -1,4 +1,4 @@
-import { findJobType, type JobTypeName } from "@toril/contract/jobs/index";
+import { findJobType, type JobTypeName } from "@toril/contract/jobs";
 import { limits } from "@toril/contract/job";
 import { parseFeed } from "@toril/contract/feed/parse-feed";
 import { problemOf } from "@toril/contract/problem";

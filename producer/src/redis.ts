@@ -3,9 +3,10 @@ import type { Logger } from "pino";
 
 /**
  * A connection that fails fast: nothing waits for a Redis that is away, and a half-open socket is found within seconds.
- * A command that timed out may still run later: whatever is sent here must bear that.
+ * A command that timed out may still run later: whatever is sent here must bear that. Resolves when it is connected,
+ * or when the first try has failed.
  */
-export function connectRedis(url: string, log: Logger): Redis {
+export async function connectRedis(url: string, log: Logger): Promise<Redis> {
   const redis = new Redis(url, {
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -19,6 +20,6 @@ export function connectRedis(url: string, log: Logger): Redis {
   });
   redis.on("error", (error) => log.debug({ err: error }, "redis connection"));
   redis.on("ready", () => log.info("redis connected"));
-  redis.connect().catch(() => {});
+  await redis.connect().catch(() => {});
   return redis;
 }

@@ -19,7 +19,10 @@ describe("echo", () => {
 
   test("wakes when its run is to end", async () => {
     const stop = new AbortController();
-    const sleeping = echo({ message: "hello", sleepMs: 300_000 }, _context({ signal: stop.signal }));
+    const sleeping = echo(
+      { message: "hello", sleepMs: 300_000 },
+      _context({ signal: stop.signal }),
+    );
 
     stop.abort();
 

@@ -47,29 +47,31 @@ function keyOf({ id, run }: { id: string; run: number }) {
   return bullId(id, run);
 }
 
-// The imports are locked in one order, so that two batches that count for the same ones do not deadlock.
+// Rows are named by arrays of ids, for otherwise the planner, which takes what is pending for what was pending when it
+// last looked, reads all of it. The imports are locked in one order, so that batches with the same ones do not deadlock.
 function endPending(sql: ISql, entries: readonly Settlement[]) {
+  const ids = entries.map((entry) => entry.id);
   return sql<{ id: string; run: number }[]>`
     with ended as (
       update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, settled_at = now()
       from unnest(
-        ${entries.map((entry) => entry.id)}::uuid[], ${entries.map((entry) => entry.run)}::int[],
+        ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
         ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
         ${entries.map((entry) => entry.result)}::text[]::jsonb[],
         ${entries.map((entry) => entry.error)}::text[]::jsonb[]
       ) as s (id, run, status, attempts, result, error)
-      where jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
+      where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
       returning jobs.id, jobs.run, jobs.status, jobs.import_id
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead
       from ended where import_id is not null group by import_id
     ), held as (
-      select id from imports where id in (select import_id from counts) order by id for update
+      select id from imports where id = any(array(select import_id from counts)) order by id for update
     ), counted as (
       update imports set completed = imports.completed + counts.completed, dead = imports.dead + counts.dead
-      from counts join held on held.id = counts.import_id
-      where imports.id = counts.import_id
+      from counts
+      where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
     select id, run from ended`;
 }

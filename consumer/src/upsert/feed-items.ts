@@ -1,4 +1,4 @@
-import type { DataOf, ResultOf } from "@toril/contract/jobs/index";
+import type { DataOf, ResultOf } from "@toril/contract/jobs";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type FeedItem = DataOf<"feed.item">;

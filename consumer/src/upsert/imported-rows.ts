@@ -1,4 +1,4 @@
-import type { DataOf } from "@toril/contract/jobs/index";
+import type { DataOf } from "@toril/contract/jobs";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type ImportedRow = DataOf<"row.import">;

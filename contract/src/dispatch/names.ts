@@ -1,5 +1,3 @@
-export const defaultPrefix = "bull";
-
 /** The BullMQ name of a queue: always in a hash tag, so that its keys share one slot of a Redis Cluster. */
 export function bullName(queue: string): string {
   return `{${queue}}`;

@@ -45,7 +45,7 @@ function problemResponses(kinds: readonly ProblemKind[]) {
   );
 }
 
-export function header(description: string, example: string) {
+function header(description: string, example: string) {
   return { description, schema: { type: "string" as const }, example };
 }
 

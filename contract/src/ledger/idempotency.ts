@@ -71,13 +71,6 @@ export async function storeAnswers(
     where k.tenant = a.tenant and k.key = a.key`;
 }
 
-/** Gives a key back whose request came to nothing, so that it can be tried again. */
-export async function releaseIdempotencyKey(sql: ISql, claim: IdempotencyClaim): Promise<void> {
-  await sql`
-    delete from idempotency_keys
-    where tenant = ${claim.tenant} and key = ${claim.key} and status is null`;
-}
-
 function asked(sql: ISql, claims: readonly IdempotencyClaim[]) {
   return sql`unnest(
     ${claims.map((claim) => claim.tenant)}::text[], ${claims.map((claim) => claim.key)}::text[],

@@ -4,7 +4,7 @@ import { isTransient, LedgerTimeout } from "./errors.ts";
 export interface Ledger {
   /** Runs statements; throws `LedgerTimeout` when they take longer than the limit. */
   run<Result>(work: (sql: Sql) => Promise<Result>, timeoutMs?: number): Promise<Result>;
-  /** As `run`, again and again while the failure is transient; starts nothing after `deadline` (performance.now()). */
+  /** As `run`, again and again while the failure is transient; nothing runs past `deadline` (performance.now()). */
   repeat<Result>(work: (sql: Sql) => Promise<Result>, deadline: number): Promise<Result>;
   close(): Promise<void>;
 }
@@ -15,6 +15,8 @@ export interface Ledger {
  */
 export function createLedger(open: () => Sql, settings: { timeoutMs: number }): Ledger {
   let sql = open();
+  // Work that nobody may be left to wait for is not begun: running out of time costs every connection.
+  const leastMs = settings.timeoutMs / 10;
 
   async function run<Result>(
     work: (client: Sql) => Promise<Result>,
@@ -39,9 +41,11 @@ export function createLedger(open: () => Sql, settings: { timeoutMs: number }): 
     deadline: number,
   ): Promise<Result> {
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 500)) {
-      if (performance.now() >= deadline) throw new LedgerTimeout(settings.timeoutMs);
+      const leftMs = deadline - performance.now();
+      if (leftMs < leastMs) throw new LedgerTimeout(settings.timeoutMs);
       try {
-        return await run(work);
+        // No longer than the callers wait: what they were told is unknown must not be stored much later.
+        return await run(work, Math.min(settings.timeoutMs, leftMs));
       } catch (error) {
         if (!isTransient(error) || performance.now() + pauseMs >= deadline) throw error;
         await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -1,6 +1,6 @@
 import type { PostgresType } from "postgres";
 
-type Serialize = (values: readonly unknown[]) => string;
+type Values = readonly (string | number | null)[];
 
 /**
  * The array types that statements are given. postgres.js would ask every new connection for them, and when that
@@ -14,17 +14,17 @@ export const arrayTypes: Record<string, PostgresType> = {
   uuids: arrayType(2951, toPlainLiteral),
 };
 
-function arrayType(oid: number, serialize: Serialize): PostgresType {
+function arrayType(oid: number, serialize: (values: Values) => string): PostgresType {
   return { to: oid, from: [oid], serialize, parse: (text: string) => text };
 }
 
 /** For values that need no quotes. */
-function toPlainLiteral(values: readonly unknown[]): string {
+function toPlainLiteral(values: Values): string {
   return `{${values.map((value) => value ?? "null").join(",")}}`;
 }
 
-function toTextLiteral(values: readonly unknown[]): string {
-  return `{${values.map((value) => (value == null ? "null" : quote(String(value)))).join(",")}}`;
+function toTextLiteral(values: Values): string {
+  return `{${values.map((value) => (value === null ? "null" : quote(String(value)))).join(",")}}`;
 }
 
 function quote(text: string) {

@@ -1,0 +1,151 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import { createPlace, type Placement, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createLedger } from "@toril/contract/ledger/pool";
+import { type Processor, Worker } from "bullmq";
+import { Redis } from "ioredis";
+import postgres from "postgres";
+import { createTestLedger, testPrefix } from "../../contract/test/_stores.ts";
+import { startRedis } from "../../ops/dev/redis.ts";
+import { createPatientLedger } from "../src/patient-ledger.ts";
+import { createReconciler, type PassReport, type ReconcilerDeps } from "../src/reconcile.ts";
+import { createSettle } from "../src/settle/settle.ts";
+
+const script = await Bun.file(placeScriptUrl).text();
+
+export type _World = Awaited<ReturnType<typeof _openWorld>>;
+
+/** A ledger, and a Redis that a test may flush, fill and kill. */
+export async function _openWorld() {
+  await using opening = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), "toril-reconcile-"));
+  opening.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const server = opening.use(await startRedis({ dir }));
+  const { url, sql } = opening.use(await createTestLedger());
+  const redis = opening.adopt(_connect(server.url), (client) => client.disconnect());
+  const prefix = testPrefix();
+  const open = (options?: postgres.Options<never>) => postgres(url, { max: 4, ...options });
+  const ledger = createLedger(() => open(), { timeoutMs: 5000 });
+  opening.defer(() => ledger.close());
+  const patient = createPatientLedger({ ledger, onAway() {}, onBack() {} });
+  opening.defer(() => patient.stop());
+  const settle = createSettle({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
+  const place = createPlace(redis, { prefix, script });
+  const opened = opening.move();
+  return {
+    dir,
+    server,
+    sql,
+    redis,
+    prefix,
+    ledger,
+    settle,
+    place,
+    openLeaderClient: open,
+    keys: (queue = "echo") => queueKeys(prefix, queue),
+    hashOf: (id: string, run = 0) => redis.hgetall(jobKey(prefix, "echo", bullId(id, run))),
+    async clear() {
+      await redis.flushall();
+      await sql`truncate jobs`;
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+export function _connect(url: string) {
+  const redis = new Redis(url, { commandTimeout: 5000, retryStrategy: () => 20 });
+  redis.on("error", () => {});
+  return redis;
+}
+
+interface RowChanges {
+  queue?: string;
+  run?: number;
+  placings?: number;
+  ageMs?: number;
+  runAt?: Date;
+  data?: string;
+}
+
+/** Pending rows, an hour old unless told otherwise; their ids, in order. */
+export async function _record({ sql }: _World, count: number, changes: RowChanges = {}) {
+  const { queue = "echo", run = 0, placings = 0, ageMs = 3_600_000, runAt = null, data } = changes;
+  const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
+  await sql`
+    insert into jobs (id, queue, type, run, placings, data, options, run_at, created_at)
+    select id, ${queue}, 'echo', ${run}, ${placings}, ${data ?? '{"message":"hello"}'}::text::jsonb,
+           '{"attempts":2,"backoff":{"type":"fixed","delay":1}}', ${runAt}, now() - ${ageMs} * interval '1 millisecond'
+    from unnest(${ids}::uuid[]) as id`;
+  return ids;
+}
+
+/** Places recorded jobs as a producer would. */
+export async function _place({ place }: _World, ids: readonly string[], queue = "echo") {
+  const options = { attempts: 2, timestamp: Date.now() };
+  await place(
+    queue,
+    ids.map((id): Placement => ({ bullId: id, type: "echo", data: "{}", options })),
+  );
+}
+
+/** A leading reconciler that makes its passes when it is told to. */
+export async function _startReconciler(world: _World, changes: Partial<ReconcilerDeps> = {}) {
+  const reports: PassReport[] = [];
+  const problems: unknown[] = [];
+  const reconciler = createReconciler({
+    ...world,
+    intervalMs: 600_000,
+    graceMs: 600_000,
+    electEveryMs: 20,
+    log: {
+      info() {},
+      warn: (problem: unknown) => problems.push(problem),
+      error: (problem: unknown) => problems.push(problem),
+    },
+    onPass: (report) => reports.push(report),
+    ...changes,
+  });
+  const passFor = (reason: string) =>
+    _until(() => reports.findLast((report) => report.reason === reason));
+  reconciler.start();
+  return {
+    reconciler,
+    reports,
+    problems,
+    passFor,
+    /** One more pass, to its end. */
+    async pass() {
+      const reason = crypto.randomUUID();
+      reconciler.wake(reason);
+      return passFor(reason);
+    },
+    [Symbol.asyncDispose]: () => reconciler.close(),
+  };
+}
+
+/** A stock worker, not one of ours. */
+export function _startWorker({ redis, prefix }: _World, process: Processor) {
+  const connection = redis.duplicate({ maxRetriesPerRequest: null });
+  const worker = new Worker(bullName("echo"), process, { connection, prefix });
+  return Object.assign(worker, {
+    async [Symbol.asyncDispose]() {
+      await worker.close();
+      connection.disconnect();
+    },
+  });
+}
+
+/** Waits until `look` finds something. */
+export async function _until<Found>(
+  look: () => Found | undefined | false | Promise<Found | undefined | false>,
+  withinMs = 15_000,
+): Promise<Found> {
+  for (const deadline = performance.now() + withinMs; ;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadline) throw new Error("waited in vain");
+    await Bun.sleep(5);
+  }
+}

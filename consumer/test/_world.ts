@@ -1,0 +1,177 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import { createPlace, placeScriptUrl, type PlaceOptions } from "@toril/contract/dispatch/place";
+import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
+import type { JobRequest } from "@toril/contract/jobs";
+import { insertJobs } from "@toril/contract/ledger/insert";
+import { Queue } from "bullmq";
+import { Redis } from "ioredis";
+import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
+import { loadConfig } from "../src/config.ts";
+import { openConsumer } from "../src/consumer.ts";
+import type { Handlers } from "../src/handler.ts";
+import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
+import { createLog } from "../src/log.ts";
+
+const script = await Bun.file(placeScriptUrl).text();
+
+export type _World = Awaited<ReturnType<typeof _openWorld>>;
+
+/** A ledger and a prefix of one's own. */
+export async function _openWorld(redisUrl = testRedisUrl) {
+  await using opening = new AsyncDisposableStack();
+  const { url, sql } = opening.use(await createTestLedger());
+  const prefix = testPrefix();
+  const redis = opening.adopt(new Redis(redisUrl), (client) => client.disconnect());
+  opening.defer(() => clear(redis, prefix));
+  const place = createPlace(redis, { prefix, script });
+  const opened = opening.move();
+  const rowOf = async (id: string) => (await sql`select * from jobs where id = ${id}`)[0];
+
+  return {
+    databaseUrl: url,
+    redisUrl,
+    prefix,
+    sql,
+    redis,
+    rowOf,
+    /** The row of a job that ended. */
+    endOf: (id: string) =>
+      _until(async () => {
+        const row = await rowOf(id);
+        return row?.["status"] === "pending" ? undefined : row;
+      }),
+    queue: (name = "default") => new Queue(bullName(name), { connection: redis, prefix }),
+    keys: (queue = "default") => queueKeys(prefix, queue),
+    hashOf: (id: string, queue = "default") => redis.hgetall(jobKey(prefix, queue, id)),
+    /** Nothing of the job is left in Redis. */
+    isForgotten: (id: string, queue = "default") =>
+      _until(async () => (await redis.exists(jobKey(prefix, queue, id))) === 0),
+    async record(request: JobRequest, importId?: string): Promise<NewJob> {
+      const job = createNewJob(request, { tenant: "default", importId });
+      await insertJobs(sql, [job]);
+      return job;
+    },
+    async placeJob(job: NewJob, changes: Partial<PlaceOptions> = {}, run = 0) {
+      const options = { ...job.options, timestamp: Date.now(), ...changes };
+      const placement = { bullId: bullId(job.id, run), type: job.type, data: job.data, options };
+      await place(job.queue, [placement]);
+    },
+    /** As a producer does it. */
+    async accept(request: JobRequest, changes: Partial<PlaceOptions> = {}): Promise<NewJob> {
+      const job = await this.record(request);
+      await this.placeJob(job, changes);
+      return job;
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+async function clear(redis: Redis, prefix: string) {
+  for await (const keys of redis.scanStream({ match: `${prefix}:*`, count: 1000 })) {
+    if (keys.length > 0) await redis.del(keys);
+  }
+}
+
+interface ConsumerChanges {
+  env?: Record<string, string>;
+  handlers?: Partial<Handlers>;
+  log?: (line: Record<string, unknown>) => void;
+}
+
+/** The real consumer, with handlers of one's own where given. */
+export async function _startConsumer(world: _World, changes: ConsumerChanges = {}) {
+  const config = loadConfig(
+    {
+      REDIS_URL: world.redisUrl,
+      DATABASE_URL: world.databaseUrl,
+      BULL_PREFIX: world.prefix,
+      WORKER_STALLED_INTERVAL_MS: "500",
+      RECONCILE_GRACE_MS: "3600000",
+      FEED_ALLOW_PRIVATE_ADDRESSES: "true",
+      ...changes.env,
+    },
+    () => "",
+  );
+  const log = createLog("debug", { write: (line) => changes.log?.(JSON.parse(line)) });
+  const makeHandlers = (deps: HandlerDeps) => ({ ...createHandlers(deps), ...changes.handlers });
+  const consumer = await openConsumer(config, log, makeHandlers);
+  let closed: Promise<boolean> | undefined;
+  const close = (deadline = AbortSignal.timeout(10_000)) => (closed ??= consumer.close(deadline));
+  return {
+    statusPort: consumer.statusPort,
+    close,
+    async [Symbol.asyncDispose]() {
+      await close();
+    },
+  };
+}
+
+/** The job as BullMQ has it, once it is in that state. */
+export function _jobIn(queue: Queue, state: "delayed" | "failed", id: string) {
+  return _until(async () =>
+    (await queue.getJobState(id)) === state ? queue.getJob(id) : undefined,
+  );
+}
+
+/** A promise that a handler or an event fulfils. */
+export function _signal<Value = void>() {
+  return Promise.withResolvers<Value>();
+}
+
+/** A TCP proxy that can be cut off: connections are reset, and new ones refused. */
+export async function _startProxy(targetUrl: string) {
+  const target = new URL(targetUrl);
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((client) => {
+    if (isCut) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on("error", () => {});
+      one.on("close", () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = new URL(targetUrl);
+  url.hostname = "127.0.0.1";
+  url.port = String((server.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.destroy();
+    },
+    mend() {
+      isCut = false;
+    },
+    async [Symbol.asyncDispose]() {
+      this.cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Waits until `look` finds something. */
+export async function _until<Found>(
+  look: () => Found | undefined | false | Promise<Found | undefined | false>,
+  withinMs = 15_000,
+): Promise<Found> {
+  for (const deadline = performance.now() + withinMs; ;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > deadline) throw new Error("waited in vain");
+    await Bun.sleep(5);
+  }
+}

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { JobRequest } from "@toril/contract/jobs";
+import type { Handler } from "../src/handler.ts";
+import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const _item = (guid: string, changes: Record<string, unknown> = {}) =>
+  ({
+    type: "feed.item",
+    data: {
+      source: "test",
+      guid,
+      title: null,
+      link: null,
+      author: null,
+      publishedAt: null,
+      summary: null,
+      content: null,
+      categories: [],
+      ...changes,
+    },
+  }) as JobRequest;
+
+/** Runs one job with this handler and ends the consumer. */
+async function _run(echo: Handler<"echo">, env: Record<string, string> = {}) {
+  const lines: Record<string, unknown>[] = [];
+  await using consumer = await _startConsumer(world, {
+    env: { BULL_QUEUE_NAME: "default", ...env },
+    handlers: { echo },
+    log: (line) => lines.push(line),
+  });
+  const { id } = await world.accept({ type: "echo", data: { message: "parent" } });
+  const row = await world.endOf(id);
+  await consumer.close();
+  return { id, row, lines };
+}
+
+describe("a handler", () => {
+  test("logs with the job's id, type and attempt", async () => {
+    const { id, lines } = await _run(async ({ message }, { log }) => {
+      log.info({ step: 1 }, "half way");
+      log.info("done");
+      return { message };
+    });
+
+    const own = lines.filter((line) => line["jobId"] === id);
+    expect(own).toMatchObject([
+      { msg: "half way", step: 1, type: "echo", attempt: 1, level: "info" },
+      { msg: "done", type: "echo", attempt: 1 },
+    ]);
+  });
+
+  test("reports progress that is seen while it runs", async () => {
+    let seen: string | undefined;
+    await _run(async ({ message }, { id, progress }) => {
+      progress({ done: 3, of: 4 });
+      seen = await _until(async () => (await world.hashOf(id))["progress"]);
+      return { message };
+    });
+
+    expect(JSON.parse(seen ?? "")).toEqual({ done: 3, of: 4 });
+  });
+
+  test("enqueues what is valid and learns what is not", async () => {
+    let children: unknown;
+    await _run(async ({ message }, { enqueue }) => {
+      children = await enqueue([
+        _item("1"),
+        _item("2", { guid: 7 }),
+        _item("3", { title: "\0" }),
+        _item("4", { content: "x".repeat(1_000_001) }),
+        _item("1"),
+        _item("5"),
+      ]);
+      return { message };
+    });
+
+    expect(children).toEqual({
+      created: 2,
+      duplicate: 1,
+      refused: [
+        { index: 1, detail: expect.stringContaining("guid") },
+        { index: 2, detail: expect.stringContaining("NUL") },
+        { index: 3, detail: "The data is too large." },
+      ],
+    });
+    const rows = await world.sql`select key from jobs where type = 'feed.item' order by key`;
+    expect(rows.map((row) => row["key"])).toEqual(["test#1", "test#5"]);
+    expect(await world.redis.llen(world.keys("feeds").wait)).toBe(2);
+    await world.sql`delete from jobs`;
+  });
+
+  test("enqueues many in transactions of their own", async () => {
+    let children: unknown;
+    await _run(async ({ message }, { enqueue }) => {
+      children = await enqueue(Array.from({ length: 1200 }, (_, index) => _item(`many ${index}`)));
+      return { message };
+    });
+
+    expect(children).toEqual({ created: 1200, duplicate: 0, refused: [] });
+    const rows =
+      await world.sql`select 1 from jobs where key like 'test#many%' group by created_at`;
+    expect(rows).toHaveLength(3);
+    await world.sql`delete from jobs`;
+  });
+});
+
+test("jobs that a handler enqueues while Redis is away are placed when it is back", async () => {
+  await using redis = await _startProxy(world.redisUrl);
+  const started = _signal();
+  const isCut = _signal();
+  const enqueued = _signal<unknown>();
+  await using _consumer = await _startConsumer(
+    { ...world, redisUrl: redis.url },
+    {
+      env: { RECONCILE_GRACE_MS: "0" },
+      handlers: {
+        async echo({ message }, { enqueue }) {
+          started.resolve();
+          await isCut.promise;
+          enqueued.resolve(await enqueue([_item("away")]));
+          return { message };
+        },
+      },
+    },
+  );
+  await world.accept({ type: "echo", data: { message: "parent" } });
+  await started.promise;
+  redis.cut();
+  isCut.resolve();
+
+  expect(await enqueued.promise).toEqual({ created: 1, duplicate: 0, refused: [] });
+  redis.mend();
+
+  const [child] = await world.sql`select id from jobs where key = 'test#away'`;
+  expect(await world.endOf(child?.["id"])).toMatchObject({
+    status: "completed",
+    placings: 1,
+    result: { outcome: "new" },
+  });
+});

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { bullId } from "@toril/contract/dispatch/names";
+import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+let world: _World;
+let consumer: Awaited<ReturnType<typeof _startConsumer>>;
+const ran: string[] = [];
+const lines: Record<string, unknown>[] = [];
+
+beforeAll(async () => {
+  world = await _openWorld();
+  consumer = await _startConsumer(world, {
+    log: (line) => lines.push(line),
+    handlers: {
+      async echo({ message }, { id }) {
+        ran.push(id);
+        return { message };
+      },
+    },
+  });
+});
+afterAll(async () => {
+  await consumer[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+const _record = () => world.record({ type: "echo", data: { message: "hello" } });
+const _notRunAgain = (jobId: string) =>
+  _until(() => lines.find((line) => line["msg"] === "not run again" && line["jobId"] === jobId));
+
+describe("a job that Redis hands out", () => {
+  test.each(["completed", "dead", "cancelled", "expired"])(
+    "is acknowledged without running when the ledger has it as %s",
+    async (status) => {
+      const job = await _record();
+      await world.sql`
+        update jobs set status = ${status}, result = '{"message":"first"}', settled_at = now()
+        where id = ${job.id}`;
+
+      await world.placeJob(job, { replaced: true });
+
+      await _notRunAgain(job.id);
+      await world.isForgotten(job.id);
+      expect(ran).not.toContain(job.id);
+      expect(await world.rowOf(job.id)).toMatchObject({ status, result: { message: "first" } });
+    },
+  );
+
+  test("is acknowledged without running when it is an earlier run than the ledger's", async () => {
+    const job = await _record();
+    await world.sql`update jobs set run = 2 where id = ${job.id}`;
+
+    await world.placeJob(job, { replaced: true }, 1);
+
+    await _notRunAgain(bullId(job.id, 1));
+    expect(ran).not.toContain(job.id);
+    await world.placeJob(job, { replaced: true }, 2);
+    expect(await world.endOf(job.id)).toMatchObject({ status: "completed", run: 2 });
+    expect(ran.filter((id) => id === job.id)).toHaveLength(1);
+  });
+
+  test("is acknowledged without running when the ledger does not know it", async () => {
+    const job = await _record();
+    await world.sql`delete from jobs where id = ${job.id}`;
+
+    await world.placeJob(job);
+
+    await _notRunAgain(job.id);
+    await world.isForgotten(job.id);
+    expect(ran).not.toContain(job.id);
+  });
+
+  test("is loaded from the ledger when Redis has lost its hash", async () => {
+    const job = await _record();
+    await world.redis
+      .multi()
+      .lpush(world.keys().wait, job.id)
+      .zadd(world.keys().marker, 0, "0")
+      .exec();
+
+    expect(await world.endOf(job.id)).toMatchObject({
+      status: "completed",
+      attempts: 1,
+      result: { message: "hello" },
+    });
+    await world.isForgotten(job.id);
+  });
+});
+
+test("a job without a hash is retried as the ledger says, and dies when its runs are used up", async () => {
+  const failing = await world.record({
+    type: "echo",
+    data: { message: "hello", failures: 5 },
+    attempts: 2,
+  });
+  await using _other = await _startConsumer(world, {
+    env: { BULL_QUEUE_NAME: "default" },
+    handlers: {
+      async echo({ message, failures = 0 }, { attempt }) {
+        if (attempt <= failures) throw new Error(`run ${attempt}`);
+        return { message };
+      },
+    },
+  });
+  await consumer.close();
+  await world.redis
+    .multi()
+    .lpush(world.keys().wait, failing.id)
+    .zadd(world.keys().marker, 0, "0")
+    .exec();
+
+  const queue = world.queue();
+  const delayed = await _jobIn(queue, "delayed", failing.id);
+  expect(delayed.delay).toBe(1000);
+  await delayed.promote();
+
+  expect(await world.endOf(failing.id)).toMatchObject({
+    status: "dead",
+    attempts: 2,
+    error: { message: "run 2" },
+  });
+  await queue.close();
+});

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { bullName, lockKey } from "@toril/contract/dispatch/names";
+import { Worker } from "bullmq";
+import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const _accept = (message: string, attempts?: number) =>
+  world.accept({ type: "echo", data: { message }, attempts });
+
+/** Takes the next job as a worker would that dies right then. */
+async function _takeAndDie() {
+  const connection = world.redis.duplicate({ maxRetriesPerRequest: null });
+  const worker = new Worker(bullName("default"), undefined, {
+    connection,
+    prefix: world.prefix,
+    lockDuration: 1,
+  });
+  const job = await worker.getNextJob("dead worker");
+  await worker.close(true);
+  connection.disconnect();
+  return job?.id;
+}
+
+test("a job that stalled too often is dead, though no handler ran", async () => {
+  const { id } = await _accept("stalls");
+  expect(await _takeAndDie()).toBe(id);
+  let hasRun = false;
+  await using _consumer = await _startConsumer(world, {
+    env: { WORKER_MAX_STALLED_COUNT: "0" },
+    handlers: {
+      async echo({ message }) {
+        hasRun = true;
+        return { message };
+      },
+    },
+  });
+
+  expect(await world.endOf(id)).toMatchObject({
+    status: "dead",
+    error: { message: "job stalled more than allowable limit" },
+  });
+  expect(hasRun).toBe(false);
+});
+
+test("a job whose worker died runs again", async () => {
+  const { id } = await _accept("again");
+  expect(await _takeAndDie()).toBe(id);
+  await using _consumer = await _startConsumer(world);
+
+  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+});
+
+test("a job that was settled and not acknowledged is acknowledged without running", async () => {
+  const { id } = await _accept("settled");
+  expect(await _takeAndDie()).toBe(id);
+  await world.sql`
+    update jobs set status = 'completed', result = '{"message":"first"}' where id = ${id}`;
+  let hasRun = false;
+  await using _consumer = await _startConsumer(world, {
+    handlers: {
+      async echo({ message }) {
+        hasRun = true;
+        return { message };
+      },
+    },
+  });
+
+  await world.isForgotten(id);
+  expect(hasRun).toBe(false);
+  expect(await world.rowOf(id)).toMatchObject({ result: { message: "first" } });
+});
+
+describe("of two runs that overlap after a lost lock", () => {
+  test("the one that completes first is the end", async () => {
+    const held = _signal();
+    const firstEnded = _signal();
+    let starts = 0;
+    await using _consumer = await _startConsumer(world, {
+      handlers: {
+        async echo() {
+          const start = ++starts;
+          if (start === 1) {
+            await held.promise;
+            firstEnded.resolve();
+          }
+          return { message: `run ${start}` };
+        },
+      },
+    });
+    const { id } = await _accept("twice");
+    await _until(() => starts === 1);
+    await world.redis.del(lockKey(world.prefix, "default", id));
+
+    expect(await world.endOf(id)).toMatchObject({ result: { message: "run 2" } });
+    await world.isForgotten(id);
+    held.resolve();
+    await firstEnded.promise;
+    await _consumer.close();
+
+    expect(await world.rowOf(id)).toMatchObject({ result: { message: "run 2" }, attempts: 1 });
+  });
+
+  test("the one that lost the lock cannot end the job by failing", async () => {
+    const first = _signal();
+    const second = _signal();
+    const lines: Record<string, unknown>[] = [];
+    let starts = 0;
+    await using consumer = await _startConsumer(world, {
+      log: (line) => lines.push(line),
+      handlers: {
+        async echo({ message }) {
+          if (++starts === 1) {
+            await first.promise;
+            throw new Error("too late");
+          }
+          await second.promise;
+          return { message };
+        },
+      },
+    });
+    const { id } = await _accept("twice", 1);
+    await _until(() => starts === 1);
+    await world.redis.del(lockKey(world.prefix, "default", id));
+    await _until(() => starts === 2);
+    first.resolve();
+    await _until(() => lines.some((line) => line["msg"] === "lost the job to another run"));
+
+    expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+    second.resolve();
+    expect(await world.endOf(id)).toMatchObject({ status: "completed", error: null });
+    await consumer.close();
+  });
+});

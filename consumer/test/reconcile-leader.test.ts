@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { createRedisEpoch } from "../src/redis-epoch.ts";
+import { startRedis } from "../../ops/dev/redis.ts";
+import {
+  _openWorld,
+  _place,
+  _record,
+  _startReconciler,
+  _until,
+  type _World,
+} from "./_reconcile.ts";
+
+setDefaultTimeout(60_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+beforeEach(() => world.clear());
+
+const _holders = () =>
+  world.sql<{ pid: number }[]>`
+    select pid from pg_locks join pg_database on pg_database.oid = database
+    where locktype = 'advisory' and granted and datname = current_database()`;
+
+test("of two reconcilers one leads, and the other takes over when the leader's connection dies", async () => {
+  await using first = await _startReconciler(world);
+  await first.passFor("leading");
+  await using second = await _startReconciler(world);
+  const [leader] = await _holders();
+
+  await world.sql`select pg_terminate_backend(${leader!.pid})`;
+
+  await _until(() => first.reports.length + second.reports.length > 1);
+  const holders = await _holders();
+  expect(holders).toHaveLength(1);
+  expect(holders[0]!.pid).not.toBe(leader!.pid);
+});
+
+test("a follower makes no pass, and leads as soon as the leader is closed", async () => {
+  await using first = await _startReconciler(world);
+  await first.passFor("leading");
+  await using second = await _startReconciler(world);
+  second.reconciler.wake("flushed");
+  await first.pass();
+  expect(second.reports).toEqual([]);
+
+  await first.reconciler.close();
+
+  expect(await second.passFor("flushed")).toMatchObject({ seen: 0 });
+});
+
+test("a pass ends when the leader's connection dies in the middle of it, and the next leader goes on", async () => {
+  await _record(world, 20);
+  let placings = 0;
+  await using reconciling = await _startReconciler(world, {
+    pageSize: 5,
+    async place(queue, jobs) {
+      const [leader] = await _holders();
+      placings += 1;
+      if (placings === 2) {
+        await world.sql`select pg_terminate_backend(${leader!.pid})`;
+        await _until(async () => (await _holders()).length === 0);
+      }
+      await world.place(queue, jobs);
+    },
+  });
+
+  await _until(() => reconciling.reports.length === 2);
+
+  expect(reconciling.reports).toMatchObject([
+    { seen: 10, placed: 10 },
+    { seen: 20, placed: 10 },
+  ]);
+});
+
+test("being woken during a pass means one more pass right after it", async () => {
+  await _record(world, 1);
+  const gate = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  await using reconciling = await _startReconciler(world, {
+    async place(queue, jobs) {
+      reached.resolve();
+      await gate.promise;
+      await world.place(queue, jobs);
+    },
+  });
+  await reached.promise;
+
+  reconciling.reconciler.wake("restarted");
+  reconciling.reconciler.wake("flushed");
+  gate.resolve();
+
+  await reconciling.passFor("flushed");
+  await reconciling.pass();
+  expect(reconciling.reports.map((report) => report.reason).slice(0, 2)).toEqual([
+    "leading",
+    "flushed",
+  ]);
+  expect(reconciling.reports).toHaveLength(3);
+});
+
+test("a pass that fails is logged, and the next one does the work", async () => {
+  await _record(world, 3);
+  await world.sql`alter table jobs rename to jobs_away`;
+  await using reconciling = await _startReconciler(world);
+  await _until(() => reconciling.problems.length > 0);
+  await world.sql`alter table jobs_away rename to jobs`;
+
+  expect(await reconciling.pass()).toMatchObject({ placed: 3 });
+});
+
+test("it closes while it rests between two pages, and before it was started", async () => {
+  await _record(world, 50);
+  const reached = Promise.withResolvers<void>();
+  await using reconciling = await _startReconciler(world, {
+    pageSize: 1,
+    async place(queue, jobs) {
+      await world.place(queue, jobs);
+      reached.resolve();
+    },
+  });
+  await reached.promise;
+  await reconciling.reconciler.close();
+
+  expect(await _holders()).toHaveLength(0);
+  expect(await world.redis.llen(world.keys().wait)).toBeLessThan(50);
+  await reconciling.reconciler.close();
+});
+
+test("it closes although a settlement waits for Postgres", async () => {
+  const [id] = await _record(world, 1);
+  await world.redis.hset(`${world.keys().base}${id}`, { finishedOn: 1, returnvalue: "1" });
+  const reached = Promise.withResolvers<void>();
+  const never = Promise.withResolvers<never>();
+  await using reconciling = await _startReconciler(world, {
+    settle: {
+      submit() {
+        reached.resolve();
+        return never.promise;
+      },
+    },
+  });
+  await reached.promise;
+
+  await reconciling.reconciler.close();
+
+  expect(await _holders()).toHaveLength(0);
+});
+
+test("while Redis is away it does nothing, and when Redis is back without its data all is placed again", async () => {
+  await using world = await _openWorld();
+  const ids = await _record(world, 100);
+  await _place(world, ids);
+  await using reconciling = await _startReconciler(world);
+  await reconciling.passFor("leading");
+  await using closing = new AsyncDisposableStack();
+  const epoch = createRedisEpoch({
+    redis: world.redis,
+    prefix: world.prefix,
+    everyMs: 20,
+    log: { warn() {} },
+    onLost: (reason) => reconciling.reconciler.wake(reason),
+  });
+  closing.defer(() => epoch.close());
+  await _until(() => epoch.changedAt < Date.now() - 1);
+
+  await world.server.child.stop({ atOnce: true });
+  await _until(() => world.redis.status !== "ready");
+  reconciling.reconciler.wake("while it is away");
+  await using server = await startRedis({ dir: world.dir, port: world.server.port });
+
+  expect(server.port).toBe(world.server.port);
+  expect(await reconciling.passFor("flushed")).toMatchObject({ placed: 100 });
+  expect(await world.redis.llen(world.keys().wait)).toBe(100);
+  expect(reconciling.reports.map((report) => report.reason)).not.toContain("while it is away");
+});

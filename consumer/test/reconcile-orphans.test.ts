@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { lockKey } from "@toril/contract/dispatch/names";
+import { _openWorld, _place, _record, _startReconciler, type _World } from "./_reconcile.ts";
+
+setDefaultTimeout(60_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+beforeEach(() => world.clear());
+
+const _waiting = () => world.redis.lrange(world.keys().wait, 0, -1);
+
+/** A job of which only the hash is left, behind one that stands where it should. */
+async function _recordOrphan() {
+  const [orphan, sound] = await _record(world, 2);
+  await _place(world, [orphan!, sound!]);
+  await world.redis.lrem(world.keys().wait, 1, orphan!);
+  return { orphan: orphan!, sound: sound! };
+}
+
+test("a job that is in no list is placed again at the second look, once, and not at the first", async () => {
+  const { orphan, sound } = await _recordOrphan();
+  await world.redis.rpush(`${world.keys().base}${orphan}:logs`, "a line");
+  await using reconciling = await _startReconciler(world);
+
+  expect(await reconciling.passFor("leading")).toMatchObject({ seen: 2, placed: 0 });
+  expect(await _waiting()).toEqual([sound]);
+  expect(await reconciling.pass()).toMatchObject({ placed: 1 });
+  expect(await _waiting()).toEqual([orphan, sound]);
+  expect(JSON.parse((await world.hashOf(orphan))["opts"]!)).toMatchObject({ replaced: true });
+  expect(await world.redis.exists(`${world.keys().base}${orphan}:logs`)).toBe(0);
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+});
+
+test("a new leader looks twice as well", async () => {
+  await _recordOrphan();
+  await using first = await _startReconciler(world);
+  await first.passFor("leading");
+  await first.reconciler.close();
+  await using second = await _startReconciler(world);
+
+  expect(await second.passFor("leading")).toMatchObject({ placed: 0 });
+  expect(await second.pass()).toMatchObject({ placed: 1 });
+});
+
+test("a job is never placed again while it has a lock, a score or a place in a list", async () => {
+  const ids = await _record(world, 6);
+  await _place(world, ids);
+  await world.redis.del(world.keys().wait);
+  const [locked, active, paused, delayed, prioritized, waitingChildren] = ids;
+  await world.redis.set(lockKey(world.prefix, "echo", locked!), "token");
+  await world.redis.lpush(world.keys().active, active!);
+  await world.redis.lpush(world.keys().paused, paused!);
+  await world.redis.zadd(world.keys().delayed, 1, delayed!);
+  await world.redis.zadd(world.keys().prioritized, 1, prioritized!);
+  await world.redis.zadd(`${world.keys().base}waiting-children`, 1, waitingChildren!);
+  await using reconciling = await _startReconciler(world);
+
+  expect(await reconciling.passFor("leading")).toMatchObject({ seen: 6, placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+});
+
+test("a job that is back where it should be at the second look is left alone", async () => {
+  const { orphan, sound } = await _recordOrphan();
+  await using reconciling = await _startReconciler(world);
+
+  await reconciling.passFor("leading");
+  await world.redis.lpush(world.keys().wait, orphan);
+
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await _waiting()).toEqual([orphan, sound]);
+});
+
+test("a job that starts between the second look and its removal is left alone", async () => {
+  const { orphan } = await _recordOrphan();
+  const redis = new Proxy(world.redis, {
+    get(target, name) {
+      if (name !== "evalsha") return Reflect.get(target, name, target) as unknown;
+      return async (sha1: string, count: number, keysAndArguments: string[]) => {
+        if (keysAndArguments[count + 1] === "remove") {
+          await target.lpush(world.keys().active, orphan);
+        }
+        return target.evalsha(sha1, count, keysAndArguments);
+      };
+    },
+  });
+  await using reconciling = await _startReconciler(world, { redis });
+
+  await reconciling.passFor("leading");
+
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await world.hashOf(orphan)).toMatchObject({ name: "echo" });
+});
+
+test("a job that is not due yet is not looked for", async () => {
+  const [id] = await _record(world, 1, { runAt: new Date(Date.now() + 3_600_000) });
+  await _place(world, [id!]);
+  await world.redis.del(world.keys().wait);
+  await using reconciling = await _startReconciler(world);
+
+  await reconciling.passFor("leading");
+  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+});
+
+test("in a list that is too long to search for many, one job a pass is looked for all the same", async () => {
+  const ids = await _record(world, 3);
+  await _place(world, ids);
+  await world.redis.del(world.keys().wait);
+  const others = Array.from({ length: 50_000 }, (_, index) => `other-${index}`);
+  for (let round = 0; round < 5; round += 1) await world.redis.lpush(world.keys().wait, ...others);
+  await using reconciling = await _startReconciler(world);
+
+  await reconciling.passFor("leading");
+
+  expect(await reconciling.pass()).toMatchObject({ placed: 1 });
+  expect(await world.redis.lindex(world.keys().wait, 0)).toBe(ids[0]!);
+});
+
+test("old jobs that only wait for their retry do not hide one that hangs", async () => {
+  const retried = await _record(world, 600);
+  await _place(world, retried);
+  await world.redis.del(world.keys().wait);
+  await world.redis.zadd(world.keys().delayed, ...retried.flatMap((id) => [1, id]));
+  await _recordOrphan();
+  await using reconciling = await _startReconciler(world, { pageSize: 50 });
+
+  await reconciling.passFor("leading");
+
+  expect(await reconciling.pass()).toMatchObject({ seen: 602, placed: 1 });
+});

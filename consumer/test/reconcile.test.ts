@@ -1,0 +1,288 @@
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { bullName } from "@toril/contract/dispatch/names";
+import { Queue, UnrecoverableError } from "bullmq";
+import {
+  _openWorld,
+  _place,
+  _record,
+  _startReconciler,
+  _startWorker,
+  _until,
+  type _World,
+} from "./_reconcile.ts";
+
+setDefaultTimeout(60_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+beforeEach(() => world.clear());
+
+const _rowOf = async (id: string | undefined) => {
+  const [row] = await world.sql`select * from jobs where id = ${id ?? null}`;
+  return row!;
+};
+const _waiting = (queue = "echo") => world.redis.lrange(world.keys(queue).wait, 0, -1);
+
+describe("what Redis does not have", () => {
+  test("is placed again after FLUSHALL, 10,000 jobs once each, the oldest first", async () => {
+    const ids = await _record(world, 10_000);
+    await _place(world, ids);
+    await world.redis.flushall();
+    await using reconciling = await _startReconciler(world);
+
+    const report = await reconciling.passFor("leading");
+
+    expect(report).toMatchObject({ seen: 10_000, placed: 10_000, settled: 0, dead: 0 });
+    expect(await _waiting()).toEqual(ids.toReversed());
+    expect(await reconciling.pass()).toMatchObject({ seen: 10_000, placed: 0 });
+  });
+
+  test("is placed with its own data and options, marked as placed again, and counted", async () => {
+    const [id] = await _record(world, 1, { data: '{"n": 12345678901234567890}' });
+    await using reconciling = await _startReconciler(world);
+
+    await reconciling.passFor("leading");
+
+    const { name, data, opts } = await world.hashOf(id!);
+    expect({ name, data }).toEqual({ name: "echo", data: '{"n": 12345678901234567890}' });
+    expect(JSON.parse(opts!)).toMatchObject({
+      attempts: 2,
+      backoff: { type: "fixed", delay: 1 },
+      replaced: true,
+    });
+    expect(await _rowOf(id)).toMatchObject({ placings: 1, status: "pending" });
+  });
+
+  test("is left alone while it is younger than the grace", async () => {
+    const [old] = await _record(world, 1, { ageMs: 700_000 });
+    await _record(world, 1, { ageMs: 500_000 });
+    await using reconciling = await _startReconciler(world, { graceMs: 600_000 });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 1, placed: 1 });
+    expect(await _waiting()).toEqual([old!]);
+  });
+
+  test("is placed as soon as it outgrows the grace, when it was too young for a pass that was called for", async () => {
+    await _record(world, 1, { ageMs: 0 });
+    await using reconciling = await _startReconciler(world, { graceMs: 300 });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 0 });
+    expect(await reconciling.passFor("grace")).toMatchObject({ placed: 1 });
+  });
+
+  test("keeps its due time", async () => {
+    const runAt = new Date(Date.now() + 3_600_000);
+    const [later] = await _record(world, 1, { runAt });
+    const [overdue] = await _record(world, 1, { runAt: new Date(Date.now() - 1000) });
+    await using reconciling = await _startReconciler(world);
+
+    await reconciling.passFor("leading");
+
+    const score = await world.redis.zscore(world.keys().delayed, later!);
+    expect(Math.floor(Number(score) / 4096)).toBe(runAt.getTime());
+    expect(await _waiting()).toEqual([overdue!]);
+  });
+
+  test("is placed under the id of its run, whatever is left of an earlier one", async () => {
+    const [id] = await _record(world, 1, { run: 2 });
+    await world.redis.hset(`${world.keys().base}${id}`, { name: "echo", finishedOn: 1 });
+    await using reconciling = await _startReconciler(world);
+
+    await reconciling.passFor("leading");
+
+    expect(await _waiting()).toEqual([`${id}-2`]);
+    expect(await _rowOf(id)).toMatchObject({ status: "pending", run: 2 });
+  });
+
+  test("is not placed when it ended after the look", async () => {
+    const [id] = await _record(world, 1);
+    const redis = new Proxy(world.redis, {
+      get(target, name) {
+        if (name !== "info") return Reflect.get(target, name, target) as unknown;
+        return async (section: string) => {
+          await world.sql`update jobs set status = 'cancelled'`;
+          return target.info(section);
+        };
+      },
+    });
+    await using reconciling = await _startReconciler(world, { redis });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 1, placed: 0 });
+    expect(await world.hashOf(id!)).toEqual({});
+    expect(await _rowOf(id)).toMatchObject({ status: "cancelled", placings: 0 });
+  });
+
+  test("carries the mark when it ends while it is being placed", async () => {
+    const [id] = await _record(world, 1);
+    await using reconciling = await _startReconciler(world, {
+      async place(queue, jobs) {
+        await world.sql`update jobs set status = 'cancelled'`;
+        await world.place(queue, jobs);
+      },
+    });
+
+    await reconciling.passFor("leading");
+
+    expect(JSON.parse((await world.hashOf(id!))["opts"]!)).toMatchObject({ replaced: true });
+  });
+
+  test("is placed in parts when its data is large", async () => {
+    const ids = await _record(world, 10, { data: JSON.stringify("x".repeat(900_000)) });
+    const parts: number[] = [];
+    await using reconciling = await _startReconciler(world, {
+      place: (queue, jobs) => world.place(queue, jobs).finally(() => parts.push(jobs.length)),
+    });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 10 });
+    expect(await _waiting()).toEqual(ids.toReversed());
+    expect(parts).toEqual([5, 5]);
+  });
+
+  test("is placed page by page and queue by queue", async () => {
+    const queues = ["echo", "imports", "echo", "feeds", "imports"];
+    for (const queue of queues) await _record(world, 7, { queue });
+    await using reconciling = await _startReconciler(world, { pageSize: 4 });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 35, placed: 35 });
+    expect(await _waiting("echo")).toHaveLength(14);
+    expect(await _waiting("imports")).toHaveLength(14);
+    expect(await _waiting("feeds")).toHaveLength(7);
+  });
+
+  test("is placed even if its options are of another version", async () => {
+    await _record(world, 1);
+    await world.sql`update jobs set options = '{"attempts": "many"}'`;
+    await _record(world, 1);
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 2 });
+  });
+
+  test("is given up as dead when it was placed too often", async () => {
+    const [id] = await _record(world, 1, { placings: 3 });
+    await _record(world, 1, { placings: 2 });
+    await using reconciling = await _startReconciler(world, { maxPlacings: 3 });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 1, dead: 1 });
+    expect(await _rowOf(id)).toMatchObject({
+      status: "dead",
+      error: { name: "PlacedTooOften", message: "placed too often" },
+    });
+  });
+});
+
+describe("when Redis refuses", () => {
+  test("a queue that cannot be placed costs no placing and holds up no other queue", async () => {
+    const [broken] = await _record(world, 1, { queue: "broken" });
+    await _record(world, 1, { queue: "echo" });
+    await world.redis.hset(world.keys("broken").meta, "opts.maxLenEvents", "many");
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 1 });
+    expect(await _rowOf(broken)).toMatchObject({ status: "pending", placings: 0 });
+    expect(reconciling.problems).toHaveLength(1);
+  });
+
+  test("nothing is placed beyond 80% of its memory, and all of it once there is room", async () => {
+    await _record(world, 300);
+    const info = await world.redis.info("memory");
+    const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1]);
+    await world.redis.config("SET", "maxmemory", Math.floor(used / 0.85));
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 0, heldBack: 300 });
+    await world.redis.config("SET", "maxmemory", 0);
+    expect(await reconciling.pass()).toMatchObject({ placed: 300, heldBack: 0 });
+    const [row] = await world.sql`select sum(placings)::int as placings from jobs`;
+    expect(row).toEqual({ placings: 300 });
+  });
+});
+
+describe("what ended in Redis without the ledger", () => {
+  test("is settled: completed with the return value of a foreign worker, or dead with its reason", async () => {
+    const [good, bad] = await _record(world, 2);
+    await _place(world, [good!, bad!]);
+    await using worker = _startWorker(world, async (job) => {
+      if (job.id === bad) throw new UnrecoverableError("no such thing");
+      return { answer: 42 };
+    });
+    await _until(async () => (await world.redis.zcard(world.keys().completed)) === 1);
+    await _until(async () => (await world.redis.zcard(world.keys().failed)) === 1);
+    await worker.close();
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 2, placed: 0 });
+    expect(await _rowOf(good)).toMatchObject({
+      status: "completed",
+      result: { answer: 42 },
+      error: null,
+      attempts: 1,
+    });
+    expect(await _rowOf(bad)).toMatchObject({
+      status: "dead",
+      result: null,
+      error: { message: "no such thing", stack: expect.stringContaining("no such thing") },
+      attempts: 1,
+    });
+  });
+
+  test("is settled with plain text and with what Postgres does not store", async () => {
+    const [plain, foul] = await _record(world, 2);
+    const finished = { name: "echo", finishedOn: 1, atm: 2 };
+    await world.redis.hset(`${world.keys().base}${plain}`, { ...finished, returnvalue: "done\0" });
+    await world.redis.hset(`${world.keys().base}${foul}`, {
+      ...finished,
+      returnvalue: '"\\u0000"',
+    });
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 2 });
+    expect(await _rowOf(plain)).toMatchObject({ status: "completed", result: "done\u{FFFD}" });
+    expect(await _rowOf(foul)).toMatchObject({ status: "dead", attempts: 2 });
+  });
+
+  test("is not settled over what the ledger knows", async () => {
+    const [id] = await _record(world, 1);
+    await world.redis.hset(`${world.keys().base}${id}`, { finishedOn: 1, returnvalue: "1" });
+    await using reconciling = await _startReconciler(world, {
+      settle: {
+        async submit(settlement) {
+          await world.sql`update jobs set status = 'cancelled'`;
+          return world.settle.submit(settlement);
+        },
+      },
+    });
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 0 });
+    expect(await _rowOf(id)).toMatchObject({ status: "cancelled", result: null });
+  });
+});
+
+test("stock BullMQ does what was placed after a flush, and finds its settings", async () => {
+  const ids = await _record(world, 20);
+  const queue = new Queue(bullName("echo"), { connection: world.redis, prefix: world.prefix });
+  await queue.waitUntilReady();
+  const done = new Set<unknown>();
+  await using worker = _startWorker(world, async (job) => void done.add(job.id));
+  await worker.waitUntilReady();
+  await world.redis.flushall();
+  await using reconciling = await _startReconciler(world);
+
+  await reconciling.passFor("leading");
+  await _until(() => done.size === 20);
+
+  expect(done).toEqual(new Set(ids));
+  expect(await world.redis.hget(world.keys().meta, "opts.maxLenEvents")).toBe("10000");
+  await queue.close();
+});

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { epochKey } from "@toril/contract/dispatch/names";
+import type { Redis } from "ioredis";
+import { keepData, type Service, startRedis } from "../../ops/dev/redis.ts";
+import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";
+import { _connect, _until } from "./_reconcile.ts";
+
+setDefaultTimeout(60_000);
+
+const dir = mkdtempSync(join(tmpdir(), "toril-epoch-"));
+let server: Service;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis({ dir, args: keepData });
+  redis = _connect(server.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+beforeEach(() => redis.flushall());
+
+const prefix = "test";
+
+/** Watches on a connection of its own, and counts its looks. */
+async function _watch(port = server.port) {
+  const own = _connect(`redis://127.0.0.1:${port}`);
+  const losses: RedisLoss[] = [];
+  const problems: unknown[] = [];
+  let looks = 0;
+  const counting = new Proxy(own, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === "info") looks += 1;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const epoch = createRedisEpoch({
+    redis: counting,
+    prefix,
+    everyMs: 10,
+    log: { warn: (problem: unknown) => problems.push(problem) },
+    onLost: (reason) => losses.push(reason),
+  });
+  return {
+    epoch,
+    losses,
+    problems,
+    connection: own,
+    /** Until two more looks have begun, so that one has ended. */
+    async looked() {
+      const before = looks;
+      await _until(() => looks >= before + 2);
+    },
+    async [Symbol.asyncDispose]() {
+      await epoch.close();
+      own.disconnect();
+    },
+  };
+}
+
+test("nothing is lost while Redis goes on, and the epoch that another process set is kept", async () => {
+  await redis.set(epochKey(prefix), "set before");
+  await using watching = await _watch();
+  await watching.looked();
+  const { changedAt } = watching.epoch;
+
+  await watching.looked();
+
+  expect(watching.losses).toEqual([]);
+  expect(watching.epoch.changedAt).toBe(changedAt);
+  expect(await redis.get(epochKey(prefix))).toBe("set before");
+});
+
+test("FLUSHALL is noticed once by each of many, which agree on the new epoch", async () => {
+  await using stack = new AsyncDisposableStack();
+  const watchers = await Promise.all(Array.from({ length: 8 }, () => _watch()));
+  for (const watching of watchers) stack.use(watching);
+  await Promise.all(watchers.map((watching) => watching.looked()));
+  const before = watchers.map((watching) => watching.epoch.changedAt);
+
+  await redis.flushall();
+  await _until(() => watchers.every((watching) => watching.losses.length > 0));
+  const epoch = await redis.get(epochKey(prefix));
+  await Promise.all(watchers.map((watching) => watching.looked()));
+
+  expect(watchers.map((watching) => watching.losses)).toEqual(watchers.map(() => ["flushed"]));
+  expect(await redis.get(epochKey(prefix))).toBe(epoch);
+  expect(watchers.every(({ epoch }, index) => epoch.changedAt > before[index]!)).toBe(true);
+});
+
+test("a lost connection is noticed when it is back, and until then nothing can be told", async () => {
+  await using watching = await _watch();
+  await watching.looked();
+
+  await redis.call("CLIENT", "KILL", "ID", String(await watching.connection.client("ID")));
+  await _until(() => watching.losses.length > 0);
+  await watching.looked();
+
+  expect(watching.losses).toEqual(["reconnected"]);
+});
+
+test("a restart without a loss of data is noticed", async () => {
+  await using watching = await _watch();
+  await watching.looked();
+  const epoch = await redis.get(epochKey(prefix));
+
+  const { port } = server;
+  await server.stop();
+  const stoppedAt = Date.now();
+  await _until(() => watching.epoch.changedAt >= stoppedAt);
+  server = await startRedis({ dir, port, args: keepData });
+  await _until(() => watching.losses.length > 0);
+
+  expect(watching.losses).toEqual(["restarted"]);
+  expect(await redis.get(epochKey(prefix))).toBe(epoch);
+});
+
+test("a Redis that was away at the start and comes later is noticed", async () => {
+  const { port } = server;
+  await server.stop();
+  await using watching = await _watch(port);
+  await _until(() => watching.connection.status === "reconnecting");
+
+  server = await startRedis({ dir, port, args: keepData });
+  await _until(() => watching.losses.length > 0);
+
+  expect(watching.losses).toEqual(["reconnected"]);
+});
+
+test("what keeps it from looking is logged once, and leaves nothing trusted", async () => {
+  await using watching = await _watch();
+  await watching.looked();
+  await redis.del(epochKey(prefix));
+  await redis.hset(epochKey(prefix), "not", "a string");
+  await _until(() => watching.problems.length > 0);
+  await watching.looked();
+
+  expect(watching.problems).toHaveLength(1);
+  expect(watching.epoch.changedAt).toBeGreaterThanOrEqual(Date.now() - 1);
+  await redis.del(epochKey(prefix));
+  await _until(() => watching.losses.length > 0);
+  expect(watching.losses).toEqual(["flushed"]);
+});

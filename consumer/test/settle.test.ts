@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { ISql } from "postgres";
+import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
+import { createPatientLedger, type PatientLedger } from "../src/patient-ledger.ts";
+import { openLedger } from "../src/postgres.ts";
+import { settleJobs, type Settlement } from "../src/settle/ledger-settle.ts";
+import { createSettle } from "../src/settle/settle.ts";
+
+let store: TestLedger;
+let ledger: Ledger;
+let patient: PatientLedger;
+beforeAll(async () => {
+  store = await createTestLedger();
+  ledger = openLedger(store.url);
+  patient = createPatientLedger({ ledger, onAway() {}, onBack() {} });
+});
+afterAll(async () => {
+  await ledger.close();
+  await store[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  await store.sql`truncate jobs, imports`;
+});
+
+const batch = { maxEntries: 100, flushMs: 5 };
+
+async function _record(count: number, importId: string | null = null, run = 0) {
+  const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
+  await store.sql`
+    insert into jobs (id, queue, type, data, options, run, import_id)
+    select id, 'default', 'echo', '{}', '{}', ${run}, ${importId} from unnest(${ids}::uuid[]) as id`;
+  return ids;
+}
+
+async function _recordImport() {
+  const id = Bun.randomUUIDv7();
+  await store.sql`insert into imports (id, type) values (${id}, 'row.import')`;
+  return id;
+}
+
+function _completed(id: string | undefined, changes: Partial<Settlement> = {}): Settlement {
+  return {
+    id: id ?? "",
+    run: 0,
+    status: "completed",
+    attempts: 1,
+    result: '{"n":1}',
+    error: null,
+    ...changes,
+  };
+}
+
+const _dead = (id: string | undefined, changes: Partial<Settlement> = {}) =>
+  _completed(id, {
+    status: "dead",
+    attempts: 3,
+    result: null,
+    error: '{"name":"Error","message":"no"}',
+    ...changes,
+  });
+
+async function _rows(ids: readonly string[]) {
+  return store.sql`
+    select status, attempts, result, error, settled_at is not null as "isSettled"
+    from jobs where id = any(${ids as string[]}::uuid[]) order by id`;
+}
+
+async function _countsOf(importId: string) {
+  const [counts] = await store.sql`select completed, dead from imports where id = ${importId}`;
+  return counts;
+}
+
+describe("a job that ended", () => {
+  test("is not ended again, and the second caller learns how it stands", async () => {
+    const ids = await _record(1);
+    await settleJobs(store.sql, [_dead(ids[0])]);
+
+    const second = await settleJobs(store.sql, [_completed(ids[0])]);
+
+    expect(second).toEqual([{ status: "stood", recorded: "dead" }]);
+    expect(await _rows(ids)).toMatchObject([{ status: "dead", attempts: 3, result: null }]);
+  });
+
+  test("is ended once by two settlements of one batch, the first of them", async () => {
+    const ids = await _record(1);
+
+    const outcomes = await settleJobs(store.sql, [_completed(ids[0]), _dead(ids[0])]);
+
+    expect(outcomes).toEqual([{ status: "settled" }, { status: "stood", recorded: "completed" }]);
+    expect(await _rows(ids)).toMatchObject([{ status: "completed", error: null }]);
+  });
+
+  test("is counted once for its import", async () => {
+    const importId = await _recordImport();
+    const [id] = await _record(1, importId);
+
+    await Promise.all(
+      [_completed(id), _dead(id), _completed(id)].map((one) => settleJobs(store.sql, [one])),
+    );
+
+    const counts = await _countsOf(importId);
+    expect(counts?.["completed"] + counts?.["dead"]).toBe(1);
+  });
+});
+
+test("a settlement of an earlier run leaves the job pending", async () => {
+  const ids = await _record(1, null, 2);
+
+  const outcomes = await settleJobs(store.sql, [
+    _dead(ids[0], { run: 1 }),
+    _dead(ids[0], { run: 3 }),
+  ]);
+
+  expect(outcomes).toEqual([
+    { status: "stood", recorded: "pending" },
+    { status: "stood", recorded: "pending" },
+  ]);
+  expect(await _rows(ids)).toMatchObject([{ status: "pending", isSettled: false }]);
+  expect(await settleJobs(store.sql, [_completed(ids[0], { run: 2 })])).toEqual([
+    { status: "settled" },
+  ]);
+});
+
+test("a job that the ledger does not know is said to be unknown", async () => {
+  expect(await settleJobs(store.sql, [_completed(Bun.randomUUIDv7())])).toEqual([
+    { status: "stood", recorded: undefined },
+  ]);
+});
+
+describe("what Postgres does not store", () => {
+  test.each([
+    ["a NUL character", '{"text":"\\u0000"}'],
+    ["a lone surrogate", '"\\ud800"'],
+    ["what is not JSON", "{"],
+  ])("%s in a result ends its job as dead, and its batch-mates complete", async (_, result) => {
+    const importId = await _recordImport();
+    const ids = await _record(20, importId);
+    const settle = createSettle({ ledger: patient, batch });
+
+    const outcomes = await Promise.all(
+      ids.map((id, index) => settle.submit(_completed(id, index === 7 ? { result } : {}))),
+    );
+
+    expect(outcomes.map(({ status }) => status)).toEqual(
+      ids.map((_id, index) => (index === 7 ? "unstorable" : "settled")),
+    );
+    const rows = await _rows(ids);
+    expect(rows.map((row) => row["status"])).toEqual(
+      ids.map((_id, index) => (index === 7 ? "dead" : "completed")),
+    );
+    expect(rows[7]).toMatchObject({
+      result: null,
+      error: { name: "ResultNotStorable", message: expect.stringContaining("not storable") },
+    });
+    expect(await _countsOf(importId)).toEqual({ completed: 19, dead: 1 });
+  });
+
+  test("does not overwrite an end that is recorded already", async () => {
+    const ids = await _record(1);
+    await settleJobs(store.sql, [_completed(ids[0])]);
+
+    const settle = createSettle({ ledger: patient, batch });
+
+    expect(await settle.submit(_completed(ids[0], { result: '"\\u0000"' }))).toEqual({
+      status: "stood",
+      recorded: "completed",
+    });
+    expect(await _rows(ids)).toMatchObject([{ status: "completed", result: { n: 1 } }]);
+  });
+});
+
+test("batches that count for the same imports in other orders do not deadlock", async () => {
+  const imports = await Promise.all(Array.from({ length: 5 }, _recordImport));
+  const [first = [], ...others] = await Promise.all(imports.map((id) => _record(20, id)));
+  const batches = first.map((one, index) => [one, ...others.map((ids) => ids[index])]);
+
+  await Promise.all(
+    batches.map((ids, index) => {
+      const entries = ids.map((id) => (index % 4 === 0 ? _dead(id) : _completed(id)));
+      return settleJobs(store.sql, index % 2 === 0 ? entries : entries.toReversed());
+    }),
+  );
+
+  for (const id of imports) expect(await _countsOf(id)).toEqual({ completed: 15, dead: 5 });
+});
+
+test("a batch reads its own rows only, though the planner last saw a ledger in which nothing was pending", async () => {
+  await store.sql`vacuum analyze jobs`;
+  const importId = await _recordImport();
+  const ids = await _record(5000, importId);
+
+  const readSoFar = async (sql: ISql) => {
+    const [row] = await sql<{ rows: number }[]>`
+      select (idx_tup_fetch + seq_tup_read)::int as rows
+      from pg_stat_xact_user_tables where relname = 'jobs'`;
+    return row?.rows ?? 0;
+  };
+
+  const read = await ledger.run((sql) =>
+    sql.begin(async (tx) => {
+      const before = await readSoFar(tx);
+      await settleJobs(
+        tx,
+        ids.slice(0, 50).map((id) => _completed(id)),
+      );
+      return (await readSoFar(tx)) - before;
+    }),
+  );
+
+  expect(read).toBe(50);
+});
+
+test("completed and dead jobs of a batch keep their own results, errors and counts", async () => {
+  const ids = await _record(3);
+  const settle = createSettle({ ledger: patient, batch });
+
+  const outcomes = await Promise.all([
+    settle.submit(_completed(ids[0], { result: "null", attempts: 2 })),
+    settle.submit(_completed(ids[1], { result: '["a, b", "{\\"c\\": \\\\\\\\}"]' })),
+    settle.submit(_dead(ids[2])),
+  ]);
+
+  expect(outcomes).toEqual([{ status: "settled" }, { status: "settled" }, { status: "settled" }]);
+  expect(await _rows(ids)).toMatchObject([
+    { status: "completed", attempts: 2, result: null, error: null, isSettled: true },
+    { status: "completed", attempts: 1, result: ["a, b", '{"c": \\\\}'], error: null },
+    { status: "dead", attempts: 3, result: null, error: { name: "Error", message: "no" } },
+  ]);
+});

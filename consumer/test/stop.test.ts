@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const _accept = (message: string) => world.accept({ type: "echo", data: { message } });
+
+test("a handler that does not give way is left behind, and its job runs elsewhere", async () => {
+  const starting = _signal();
+  const letGo = _signal();
+  const consumer = await _startConsumer(world, {
+    env: { WORKER_LOCK_DURATION_MS: "1000" },
+    handlers: {
+      async echo({ message }) {
+        starting.resolve();
+        await letGo.promise;
+        return { message };
+      },
+    },
+  });
+  const { id } = await _accept("stubborn");
+  await starting.promise;
+
+  expect(await consumer.close(AbortSignal.abort())).toBe(false);
+
+  expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+  await using _other = await _startConsumer(world);
+  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+  letGo.resolve();
+});
+
+test("a handler that gives way at the deadline has its job put back, without using up a run", async () => {
+  const starting = _signal();
+  const consumer = await _startConsumer(world, {
+    handlers: {
+      async echo(_, { signal }) {
+        starting.resolve();
+        await sleep(60_000, undefined, { signal });
+        throw new Error("never");
+      },
+    },
+  });
+  const { id } = await _accept("patient");
+  await starting.promise;
+
+  expect(await consumer.close(AbortSignal.abort())).toBe(true);
+
+  expect(await world.redis.lrange(world.keys().wait, 0, -1)).toEqual([id]);
+  expect(await world.hashOf(id)).not.toHaveProperty("atm");
+  await using _other = await _startConsumer(world);
+  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+});
+
+test("running jobs end and are acknowledged before the consumer stops, and no further one starts", async () => {
+  const held = _signal();
+  const started: string[] = [];
+  const consumer = await _startConsumer(world, {
+    env: { WORKER_CONCURRENCY: "1" },
+    handlers: {
+      async echo({ message }) {
+        started.push(message);
+        await held.promise;
+        return { message };
+      },
+    },
+  });
+  const first = await _accept("first");
+  await _until(() => started.length === 1);
+  const second = await _accept("second");
+
+  const closing = consumer.close(AbortSignal.timeout(20_000));
+  held.resolve();
+
+  expect(await closing).toBe(true);
+  expect(await world.rowOf(first.id)).toMatchObject({ status: "completed" });
+  expect(await world.hashOf(first.id)).toEqual({});
+  expect(started).toEqual(["first"]);
+  expect(await world.redis.lrange(world.keys().wait, 0, -1)).toEqual([second.id]);
+});

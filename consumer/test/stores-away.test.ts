@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { lockKey } from "@toril/contract/dispatch/names";
+import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(60_000);
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+const _accept = (message: string) => world.accept({ type: "echo", data: { message } });
+
+/** A log that can be waited for. */
+function _createLines() {
+  const lines: Record<string, unknown>[] = [];
+  return {
+    lines,
+    log: (line: Record<string, unknown>) => lines.push(line),
+    heard: (text: string) => _until(() => lines.some((line) => line["msg"] === text)),
+  };
+}
+
+describe("while Postgres is away", () => {
+  test("results wait under renewed locks, no job starts, nothing is acknowledged", async () => {
+    await using postgres = await _startProxy(world.databaseUrl);
+    const { lines, log, heard } = _createLines();
+    const held = _signal();
+    const started: string[] = [];
+    await using _consumer = await _startConsumer(
+      { ...world, databaseUrl: postgres.url },
+      {
+        log,
+        env: { WORKER_LOCK_DURATION_MS: "2000" },
+        handlers: {
+          async echo({ message }) {
+            started.push(message);
+            lines.push({ msg: `started ${message}` });
+            if (message === "first") await held.promise;
+            return { message };
+          },
+        },
+      },
+    );
+    const first = await _accept("first");
+    await heard("started first");
+
+    postgres.cut();
+    held.resolve();
+    await heard("Postgres is away: no further job starts");
+    const second = await _accept("second");
+    const lock = lockKey(world.prefix, "default", first.id);
+    // Renewed: a lock of 2 s that is seen twice with more time left than before.
+    let left = await world.redis.pttl(lock);
+    for (let renewals = 0; renewals < 2;) {
+      const now = await _until(() => world.redis.pttl(lock));
+      if (now > left) renewals += 1;
+      left = now;
+    }
+    expect(await world.redis.lrange(world.keys().active, 0, -1)).toContain(first.id);
+    expect(await world.rowOf(first.id)).toMatchObject({ status: "pending" });
+    expect(started).toEqual(["first"]);
+
+    postgres.mend();
+    expect(await world.endOf(first.id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.endOf(second.id)).toMatchObject({ status: "completed", attempts: 1 });
+    const messages = lines.map((line) => line["msg"]);
+    expect(messages.indexOf("Postgres is back")).toBeLessThan(messages.indexOf("started second"));
+    expect(started).toEqual(["first", "second"]);
+  });
+
+  test("the consumer stops at its deadline, and another one does what it left", async () => {
+    await using postgres = await _startProxy(world.databaseUrl);
+    const { log, heard } = _createLines();
+    const held = _signal();
+    const starting = _signal();
+    const consumer = await _startConsumer(
+      { ...world, databaseUrl: postgres.url },
+      {
+        log,
+        env: { WORKER_LOCK_DURATION_MS: "1000" },
+        handlers: {
+          async echo({ message }) {
+            starting.resolve();
+            await held.promise;
+            return { message };
+          },
+        },
+      },
+    );
+    const { id } = await _accept("left");
+    await starting.promise;
+    postgres.cut();
+    held.resolve();
+    await heard("Postgres is away: no further job starts");
+
+    expect(await consumer.close(AbortSignal.abort())).toBe(false);
+
+    await using _other = await _startConsumer(world);
+    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+  });
+});
+
+describe("while Redis is away", () => {
+  test("the consumer stops at its deadline", async () => {
+    await using redis = await _startProxy(world.redisUrl);
+    const { log, heard } = _createLines();
+    const consumer = await _startConsumer({ ...world, redisUrl: redis.url }, { log });
+    const { id } = await _accept("before");
+    await world.endOf(id);
+    redis.cut();
+    await heard("Redis connection error");
+
+    expect(await consumer.close(AbortSignal.abort())).toBe(false);
+  });
+
+  test("results are recorded, and acknowledged when it is back", async () => {
+    await using redis = await _startProxy(world.redisUrl);
+    const held = _signal();
+    const starting = _signal();
+    await using _consumer = await _startConsumer(
+      { ...world, redisUrl: redis.url },
+      {
+        handlers: {
+          async echo({ message }) {
+            starting.resolve();
+            await held.promise;
+            return { message };
+          },
+        },
+      },
+    );
+    const { id } = await _accept("recorded");
+    await starting.promise;
+    redis.cut();
+    held.resolve();
+
+    expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+    expect(await world.redis.lrange(world.keys().active, 0, -1)).toContain(id);
+    redis.mend();
+    await world.isForgotten(id);
+  });
+});
+
+test("a consumer that starts while both are away works when they come", async () => {
+  await using redis = await _startProxy(world.redisUrl);
+  await using postgres = await _startProxy(world.databaseUrl);
+  redis.cut();
+  postgres.cut();
+  await using _consumer = await _startConsumer({
+    ...world,
+    redisUrl: redis.url,
+    databaseUrl: postgres.url,
+  });
+  const { id } = await _accept("early");
+
+  redis.mend();
+  postgres.mend();
+
+  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+});
+
+describe("a job that was cancelled, and whose removal from Redis was lost", () => {
+  test("runs only when it was placed moments ago and Redis was there ever since", async () => {
+    await using redis = await _startProxy(world.redisUrl);
+    const ran = new Set<string>();
+    await using _consumer = await _startConsumer(
+      { ...world, redisUrl: redis.url },
+      {
+        handlers: {
+          async echo({ message }, { id }) {
+            ran.add(id);
+            return { message };
+          },
+        },
+      },
+    );
+    const runsCancelled = async (replaced: boolean) => {
+      const job = await world.record({ type: "echo", data: { message: "cancelled" } });
+      await world.sql`update jobs set status = 'cancelled' where id = ${job.id}`;
+      await world.placeJob(job, { replaced });
+      await world.isForgotten(job.id);
+      expect(await world.rowOf(job.id)).toMatchObject({ status: "cancelled", result: null });
+      return ran.has(job.id);
+    };
+
+    expect(await runsCancelled(false)).toBe(false);
+    await _until(() => runsCancelled(false));
+    expect(await runsCancelled(true)).toBe(false);
+    redis.cut();
+    redis.mend();
+    expect(await runsCancelled(false)).toBe(false);
+  });
+});

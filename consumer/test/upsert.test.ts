@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
+import { createPatientLedger } from "../src/patient-ledger.ts";
+import { openLedger } from "../src/postgres.ts";
+import { createUpsertFeedItem, type FeedItem } from "../src/upsert/feed-items.ts";
+import { createUpsertImportedRow } from "../src/upsert/imported-rows.ts";
+
+let store: TestLedger;
+let ledger: Ledger;
+let statements = 0;
+
+beforeAll(async () => {
+  store = await createTestLedger();
+  ledger = openLedger(store.url);
+});
+afterAll(async () => {
+  await ledger.close();
+  await store[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  statements = 0;
+  await store.sql`truncate imported_rows, feed_items`;
+});
+
+function _deps(maxEntries = 100) {
+  const counting: typeof ledger.run = (work) => {
+    statements += 1;
+    return ledger.run(work);
+  };
+  const patient = createPatientLedger({ ledger: { run: counting }, onAway() {}, onBack() {} });
+  return { ledger: patient, batch: { maxEntries, flushMs: 5 } };
+}
+
+const importId = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
+const _row = (row: number, values: Record<string, string> = { city: "Holtsville" }) => ({
+  importId,
+  row,
+  values,
+});
+
+function _item(changes: Partial<FeedItem> = {}): FeedItem {
+  return {
+    source: "example.org",
+    guid: "1",
+    title: "Hello",
+    link: null,
+    author: null,
+    publishedAt: null,
+    summary: null,
+    content: null,
+    categories: [],
+    ...changes,
+  };
+}
+
+describe("imported rows", () => {
+  test("that Postgres does not store reject alone", async () => {
+    const upsert = createUpsertImportedRow(_deps());
+
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3, 4].map((row) => upsert(_row(row, row === 3 ? { city: "\0" } : {}))),
+    );
+
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect(await store.sql`select row from imported_rows order by row`).toEqual([
+      { row: 1 },
+      { row: 2 },
+      { row: 4 },
+    ] as never);
+  });
+
+  test("of one turn share a statement, and are there once however often they come", async () => {
+    const upsert = createUpsertImportedRow(_deps());
+    const rows = Array.from({ length: 100 }, (_, index) => _row(index + 1));
+
+    await Promise.all(rows.map(upsert));
+    expect(statements).toBe(1);
+    await Promise.all(rows.map(upsert));
+
+    const [count] = await store.sql`select count(*)::int as n from imported_rows`;
+    expect(count).toEqual({ n: 100 });
+  });
+
+  test("keep the file's text exactly", async () => {
+    const upsert = createUpsertImportedRow(_deps());
+    const values = { zip: "00501", "a\\b": 'x"y, {z}', empty: "", line: "1\n2", emoji: "🐂" };
+
+    await upsert(_row(1, values));
+
+    const [row] = await store.sql`select values from imported_rows`;
+    expect(row?.["values"]).toEqual(values);
+  });
+});
+
+describe("feed items", () => {
+  test("are new, then the same, then changed", async () => {
+    const upsert = createUpsertFeedItem(_deps());
+
+    expect(await upsert(_item())).toBe("new");
+    expect(await upsert(_item())).toBe("same");
+    expect(await upsert(_item({ title: "Hello again" }))).toBe("changed");
+    expect(await upsert(_item({ title: "Hello again" }))).toBe("same");
+    expect(await upsert(_item({ source: "example.com" }))).toBe("new");
+  });
+
+  test("that come twice in one batch are written one after the other", async () => {
+    const upsert = createUpsertFeedItem(_deps());
+
+    const outcomes = await Promise.all([
+      upsert(_item()),
+      upsert(_item({ title: "Changed" })),
+      upsert(_item({ title: "Changed" })),
+      upsert(_item({ guid: "2" })),
+    ]);
+
+    expect(outcomes).toEqual(["new", "changed", "same", "new"]);
+    expect(statements).toBe(3);
+    const rows =
+      await store.sql`select guid, item->>'title' as title from feed_items order by guid`;
+    expect(rows).toEqual([
+      { guid: "1", title: "Changed" },
+      { guid: "2", title: "Hello" },
+    ] as never);
+  });
+
+  test("written by two consumers in other orders do not deadlock", async () => {
+    const [one, other] = [createUpsertFeedItem(_deps()), createUpsertFeedItem(_deps())];
+    const guids = Array.from({ length: 200 }, (_, index) => String(index));
+
+    const outcomes = await Promise.all([
+      ...guids.map((guid) => one(_item({ guid, title: "one" }))),
+      ...guids.toReversed().map((guid) => other(_item({ guid, title: "other" }))),
+    ]);
+
+    expect(outcomes.filter((outcome) => outcome === "new")).toHaveLength(200);
+    expect(outcomes.filter((outcome) => outcome === "changed")).toHaveLength(200);
+  });
+});

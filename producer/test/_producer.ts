@@ -1,0 +1,184 @@
+import { expect } from "bun:test";
+import { Redis } from "ioredis";
+import { pino } from "pino";
+import { createClient } from "@toril/contract/client";
+import { buildOpenApi } from "@toril/contract/openapi";
+import { routes } from "@toril/contract/http";
+import { Problem, problemType, type ProblemKind } from "@toril/contract/problem";
+import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
+import { Config } from "../src/config.ts";
+import { openProducer } from "../src/producer.ts";
+
+type Settings = Partial<Record<keyof typeof Config.shape, string>>;
+
+/** Stores of a file's own, for one producer or more. */
+export async function _openStores() {
+  const ledger = await createTestLedger();
+  const redis = new Redis(testRedisUrl);
+  const prefix = testPrefix();
+
+  async function keys() {
+    const found: string[] = [];
+    for await (const page of redis.scanStream({ match: `${prefix}:*`, count: 1000 }))
+      found.push(...page);
+    return found;
+  }
+
+  return {
+    sql: ledger.sql,
+    redis,
+    prefix,
+    settings: { DATABASE_URL: ledger.url, REDIS_URL: testRedisUrl, BULL_PREFIX: prefix },
+    /** How much stands in the ledger and in Redis. */
+    async count() {
+      const [row] = await ledger.sql<{ jobs: number; keys: number; imports: number }[]>`
+        select (select count(*)::int from jobs) as jobs,
+               (select count(*)::int from idempotency_keys) as keys,
+               (select count(*)::int from imports) as imports`;
+      const placed = (await keys()).filter((key) => /:[0-9a-f]{8}-[-0-9a-f]{27}$/.test(key));
+      return { ...row!, placed: placed.length };
+    },
+    async clear() {
+      await ledger.sql`truncate jobs, idempotency_keys, imports`;
+      const found = await keys();
+      if (found.length > 0) await redis.del(found);
+    },
+    async close() {
+      const found = await keys();
+      if (found.length > 0) await redis.del(found);
+      redis.disconnect();
+      await ledger[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const _nothing = { jobs: 0, keys: 0, imports: 0, placed: 0 };
+
+export type _Stores = Awaited<ReturnType<typeof _openStores>>;
+
+/** A producer in this process; its log lines are kept. */
+export async function _startProducer(stores: _Stores, settings: Settings = {}) {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
+  const producer = await openProducer(
+    Config.parse({ PORT: "0", DRAIN_MS: "1000", ...stores.settings, ...settings }),
+    log,
+  );
+  const request = async (path: string, init?: RequestInit) =>
+    _checked(await fetch(new URL(path, producer.url), init), init?.method ?? "GET", path);
+  return {
+    ...producer,
+    lines,
+    request,
+    /** The typed client, with its answers checked too. */
+    client: createClient({
+      baseUrl: producer.url.href,
+      async fetch(asked) {
+        const answer = await _checked(
+          await fetch(asked),
+          asked.method,
+          new URL(asked.url).pathname,
+        );
+        return new Response(answer.text, answer);
+      },
+    }),
+    /** The value of a metric without labels. */
+    async metric(name: string) {
+      const { text } = await request("/metrics");
+      return Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);
+    },
+    post: (body: unknown, headers: Record<string, string> = {}) =>
+      request("/v1/jobs", _json(body, headers)),
+    bulk: (body: unknown, query = "", headers: Record<string, string> = {}) =>
+      request(`/v1/jobs/bulk${query}`, _json(body, headers)),
+    csv: (body: RequestInit["body"], query = "?type=row.import", contentType = "text/csv") =>
+      request(`/v1/imports${query}`, {
+        method: "POST",
+        headers: { "Content-Type": contentType },
+        body,
+      }),
+  };
+}
+
+export type _Producer = Awaited<ReturnType<typeof _startProducer>>;
+
+/** A request with a JSON body; text and bytes go as they are. */
+export function _json(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  const isRaw = typeof body === "string" || body instanceof Uint8Array;
+  return {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...headers },
+    body: isRaw ? body : JSON.stringify(body),
+  };
+}
+
+export interface _Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  // oxlint-disable-next-line no-explicit-any -- it was parsed by the schema that the contract declares
+  body: any;
+}
+
+/** Holds an answer against the contract. */
+export async function _checked(response: Response, method: string, path: string): Promise<_Answer> {
+  const { status, headers } = response;
+  const text = await response.text();
+  expect(headers.get("x-request-id")).toBeTruthy();
+  const route = routes.find(
+    (candidate) =>
+      candidate.method === method.toLowerCase() &&
+      patternOf(candidate.path).test(path.split("?")[0]!),
+  );
+  if (route === undefined) return { status, headers, text, body: textOf(text) };
+
+  const declared = document.paths?.[route.path]?.[route.method]?.responses?.[status];
+  const contentType = headers.get("content-type")!;
+  expect(Object.keys(declared?.content ?? {}), `${method} ${path}: ${status} ${text}`).toContain(
+    contentType,
+  );
+  for (const name of Object.keys(declared?.headers ?? {})) {
+    if (name !== "Idempotency-Replayed") expect(headers.get(name)).toBeTruthy();
+  }
+  const responses: Record<number, { content?: Record<string, { schema: unknown }> }> =
+    route.responses;
+  const schema = responses[status]?.content?.[contentType]?.schema as typeof Problem;
+  const body = schema.parse(JSON.parse(text));
+  expect(body).toEqual(JSON.parse(text));
+  if (contentType === "application/problem+json") {
+    expect(body.status).toBe(status);
+    expect(body.requestId).toBe(headers.get("x-request-id")!);
+  }
+  return { status, headers, text, body };
+}
+
+/** Asserts which problem an answer is, and returns its body. */
+export function _expectProblem(answer: _Answer, kind: ProblemKind): Problem {
+  const problem = Problem.loose().parse(answer.body);
+  expect(problem.type, answer.text).toBe(problemType(kind));
+  expect(problem.status).toBe(answer.status);
+  return problem;
+}
+
+export function _echo(message = "hello", more: object = {}) {
+  return { type: "echo", data: { message }, ...more };
+}
+
+/** Looks again and again until it is so; a test that waits in vain times out. */
+export async function _until(isSo: () => Promise<boolean> | boolean): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const document = buildOpenApi("test");
+
+function patternOf(path: string) {
+  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+}
+
+function textOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,90 @@
+import net from "node:net";
+
+export type _Proxy = Awaited<ReturnType<typeof _openProxy>>;
+
+/** Stands between a producer and a store, and breaks what is between them. */
+export async function _openProxy(target: string) {
+  const url = new URL(target);
+  const { hostname, port } = url;
+  const lines = new Set<{ thaw(): void; close(): void }>();
+  let state: "passing" | "frozen" | "refusing" = "passing";
+  let heldBytes = 0;
+  let cut: { text: string; done(): void } | undefined;
+
+  const listener = net.createServer((client) => {
+    client.on("error", () => {});
+    if (state === "refusing") {
+      client.destroy();
+      return;
+    }
+    const server = net.connect(Number(port), hostname);
+    server.on("error", () => {});
+    const asked: Buffer[] = [];
+    const answered: Buffer[] = [];
+    const line = {
+      // A server that is stopped still has what was sent to it, by clients that have gone too.
+      thaw() {
+        for (const bytes of asked.splice(0)) server.write(bytes);
+        for (const bytes of answered.splice(0)) client.write(bytes);
+        if (client.destroyed) server.end();
+      },
+      close() {
+        lines.delete(line);
+        client.destroy();
+        server.destroy();
+      },
+    };
+    lines.add(line);
+    client.on("data", (bytes) => {
+      asked.push(bytes);
+      if (state === "passing") line.thaw();
+      else heldBytes += bytes.length;
+    });
+    server.on("data", (bytes) => {
+      if (cut !== undefined && bytes.includes(cut.text)) {
+        cut.done();
+        cut = undefined;
+        line.close();
+        return;
+      }
+      answered.push(bytes);
+      if (state === "passing") line.thaw();
+    });
+    client.on("close", () => state === "passing" && line.close());
+    server.on("close", line.close);
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  url.hostname = "127.0.0.1";
+  url.port = String((listener.address() as net.AddressInfo).port);
+
+  return {
+    url: url.href,
+    /** Nothing gets through, and nobody is told. */
+    freeze() {
+      state = "frozen";
+      heldBytes = 0;
+    },
+    refuse() {
+      state = "refusing";
+      for (const line of lines) line.close();
+    },
+    pass() {
+      state = "passing";
+      for (const line of lines) line.thaw();
+    },
+    /** Cuts the connection instead of giving back the next reply that contains `text`. */
+    cutReply(text: string): Promise<void> {
+      return new Promise((done) => {
+        cut = { text, done };
+      });
+    },
+    /** What was sent since it froze. */
+    get heldBytes() {
+      return heldBytes;
+    },
+    close() {
+      listener.close();
+      for (const line of lines) line.close();
+    },
+  };
+}

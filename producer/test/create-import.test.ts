@@ -1,0 +1,273 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import type { Import } from "@toril/contract/import";
+import {
+  type _Answer,
+  _expectProblem,
+  _nothing,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+function accepted(answer: _Answer): Import {
+  expect(answer.status, answer.text).toBe(201);
+  expect(answer.headers.get("location")).toBe(`/v1/imports/${answer.body.id}`);
+  return answer.body;
+}
+
+/** What the jobs of a row.import were given, in the order of the file. */
+async function valuesOf({ id }: Import) {
+  const rows = await stores.sql<{ data: { importId: string; row: number; values: unknown } }[]>`
+    select data from jobs where import_id = ${id} order by (data->>'row')::int`;
+  expect(rows.every(({ data }) => data.importId === id)).toBe(true);
+  return rows.map(({ data }) => data.values);
+}
+
+const feed = await Bun.file(new URL("../../ops/examples/feed.rss.xml", import.meta.url)).text();
+const rss = "application/rss+xml";
+
+describe("a file is refused, and nothing of it is stored", () => {
+  afterEach(async () => expect(await stores.count()).toEqual(_nothing));
+
+  test.each([
+    ["a quote that is not closed", 'a,b\n1,2\n3,"4\n5,6\n', 3],
+    ["a first line that is blank", "\na,b\n1,2\n", 1],
+    ["a first line that is data", "1,2\n3,4\n", 1],
+    ["two columns of one name", "a,a\n1,2\n", 1],
+    ["a column without a name", "a,,b\n1,2,3\n", 1],
+    ["a column __proto__", "a,__proto__\n1,2\n", 1],
+    ["a NUL in its first line", "a,b\0\n1,2\n", 1],
+    [
+      "bytes that are not UTF-8",
+      Buffer.concat([Buffer.from("a,b\n1,2\n3,"), Buffer.of(0xe9, 0x0a)]),
+      3,
+    ],
+    ["a row over 1 MB", `a,b\n1,2\n3,${"x".repeat(1_100_000)}\n`, 3],
+  ])("a CSV with %s", async (_, body, line) => {
+    const problem = _expectProblem(await producer.csv(body), "invalid-csv");
+    expect(problem.detail).toStartWith(`Line ${line}: `);
+  });
+
+  test("a CSV that is broken although it comes in small pieces", async () => {
+    const pieces = ["a,b\n", ...Array.from({ length: 300 }, (_, n) => `${n},x\n`), '300,"x'];
+    const body = new ReadableStream({
+      async pull(controller) {
+        const piece = pieces.shift();
+        if (piece === undefined) controller.close();
+        else controller.enqueue(Buffer.from(piece));
+        await new Promise(setImmediate);
+      },
+    });
+    _expectProblem(await producer.csv(body), "invalid-csv");
+  });
+
+  test("a CSV that is broken and has no end, before it was read", async () => {
+    const text = Buffer.from("x".repeat(65_536));
+    let sent = 0;
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(Buffer.from('message\n"a"b\n"c\n')),
+      pull(controller) {
+        if ((sent += text.length) > 100_000_000) controller.error(new Error("it reads on"));
+        else controller.enqueue(text);
+      },
+    });
+    _expectProblem(await producer.csv(body, "?type=echo"), "invalid-csv");
+  });
+
+  test("an empty one", async () => {
+    _expectProblem(await producer.csv(""), "empty-body");
+    _expectProblem(await producer.csv("", "?type=feed.item&source=s", rss), "empty-body");
+  });
+
+  test.each([
+    ["", "/type"],
+    ["?type=nope", "/type"],
+    ["?type=row.import&delimiter=%7C", "/delimiter"],
+    ["?type=row.import&delimeter=tab", "/delimeter"],
+    [`?type=feed.item&source=${"s".repeat(256)}`, "/source"],
+  ])("one that was sent to /v1/imports%s", async (query, pointer) => {
+    const problem = _expectProblem(await producer.csv("a\n1\n", query), "invalid-parameter");
+    expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
+  });
+
+  test.each(["application/json", "text/html", "application/xml", "text/csvx"])(
+    "one of media type %s",
+    async (contentType) => {
+      const answer = await producer.csv("a\n1\n", "?type=row.import", contentType);
+      _expectProblem(answer, "unsupported-media-type");
+    },
+  );
+
+  test("one in a charset that nobody knows", async () => {
+    const answer = await producer.csv("a\n1\n", "?type=row.import", "text/csv; charset=klingon");
+    expect(_expectProblem(answer, "invalid-csv").detail).toContain("klingon");
+  });
+
+  test("a feed without a source, or for another type", async () => {
+    for (const [query, pointer] of [
+      ["?type=feed.item", "/source"],
+      ["?type=row.import&source=s", "/type"],
+    ]) {
+      const problem = _expectProblem(await producer.csv(feed, query, rss), "invalid-parameter");
+      expect(problem.errors?.[0]?.pointer).toBe(pointer);
+    }
+  });
+
+  test("a feed that is none", async () => {
+    for (const text of ["<html></html>", "{}", "a,b\n1,2\n", '<?xml version="1.0"?><rss']) {
+      const answer = await producer.csv(text, "?type=feed.item&source=s", rss);
+      _expectProblem(answer, "invalid-feed");
+    }
+  });
+});
+
+test("a CSV that breaks after its first chunk leaves an import that says where", async () => {
+  const rows = "1,2\n".repeat(1200);
+  const problem = _expectProblem(await producer.csv(`a,b\n${rows}3,"4`), "invalid-csv");
+  const [row] = await stores.sql<{ id: string }[]>`select id from imports`;
+  expect(problem.detail).toStartWith("Line 1202: ");
+  expect(problem.detail).toContain(row!.id);
+  const made = await producer.client.getImport(row!.id);
+  expect(made).toMatchObject({ status: "failed", counts: { read: 1200, accepted: 1200 } });
+  expect(made.errors.map(({ line }) => line)).toEqual([1202]);
+  expect(await stores.count()).toMatchObject({ jobs: 1200, placed: 1200 });
+});
+
+test("bad rows are reported with their line and skipped", async () => {
+  const csv = 'a,b\n1,2\n3\n4,5,6\n"x\ny",7\n8,"9"0\n,\n10,1\0\n11,12\n';
+  const made = accepted(await producer.csv(csv));
+  expect(made.counts).toMatchObject({ read: 8, accepted: 4, duplicate: 0, rejected: 4 });
+  expect(made.errors.map(({ line }) => line)).toEqual([3, 4, 7, 9]);
+  expect(new Set(made.errors.map(({ problem }) => problem.type))).toEqual(
+    new Set(["urn:toril:problem:invalid-csv"]),
+  );
+  expect(await valuesOf(made)).toEqual([
+    { a: "1", b: "2" },
+    { a: "x\ny", b: "7" },
+    { a: "", b: "" },
+    { a: "11", b: "12" },
+  ]);
+});
+
+test("of thousands of bad rows the first hundred are shown", async () => {
+  const made = accepted(await producer.csv(`a,b\n${"1\n".repeat(3000)}1,2\n`));
+  expect(made.counts).toMatchObject({ read: 3001, accepted: 1, rejected: 3000 });
+  expect(made.errors.map(({ line }) => line)).toEqual(Array.from({ length: 100 }, (_, n) => n + 2));
+});
+
+test("bad rows with enormous names do not make an enormous import", async () => {
+  const name = "n".repeat(500_000);
+  const made = accepted(await producer.csv(`message,${name}\n${"a,b\n".repeat(50)}`, "?type=echo"));
+  expect(made.counts.rejected).toBe(50);
+  expect(JSON.stringify(made).length).toBeLessThan(1_000_000);
+});
+
+test("a file of only a header is an import of nothing", async () => {
+  const made = accepted(await producer.csv("a,b\n"));
+  expect(made).toMatchObject({ status: "done", counts: { read: 0, accepted: 0 } });
+});
+
+test("values are the file's strings, verbatim", async () => {
+  const made = accepted(
+    await producer.csv(
+      'id,text\n007, a \n"",null\n1e3,NULL\n"a ""b""","x, y"\nconstructor,\u{1F402}\n',
+    ),
+  );
+  expect(await valuesOf(made)).toEqual([
+    { id: "007", text: " a " },
+    { id: "", text: "null" },
+    { id: "1e3", text: "NULL" },
+    { id: 'a "b"', text: "x, y" },
+    { id: "constructor", text: "\u{1F402}" },
+  ]);
+});
+
+test.each([
+  ["a byte order mark", "\uFEFFa,b\r\n1,2\r\n", "", "text/csv"],
+  ["semicolons", "a;b\n1;2\n", "&delimiter=;", "text/csv"],
+  ["semicolons by name", "a;b\n1;2\n", "&delimiter=semicolon", "text/csv"],
+  ["tabs", "a\tb\n1\t2\n", "&delimiter=tab", "TEXT/CSV; header=present"],
+  ["no line break at its end", "a,b\n1,2", "", "text/csv;charset=UTF-8"],
+])("a file with %s is read", async (_, csv, query, contentType) => {
+  const made = accepted(await producer.csv(csv, `?type=row.import${query}`, contentType));
+  expect(await valuesOf(made)).toEqual([{ a: "1", b: "2" }]);
+});
+
+test("a file in another charset is read by its label", async () => {
+  const csv = Buffer.from("name\ncaf\xe9\n", "latin1");
+  const made = accepted(await producer.csv(csv, "?type=row.import", 'text/csv; charset="latin1"'));
+  expect(await valuesOf(made)).toEqual([{ name: "café" }]);
+});
+
+test("columns become the fields of another type, numbers where its schema has them", async () => {
+  const csv = "message,sleepMs,failures\n123,5,\nb,007,1\nc,1e400,\nd,,0\ne,1e3,1.5\n";
+  const made = accepted(await producer.csv(csv, "?type=echo"));
+  expect(made.counts).toMatchObject({ read: 5, accepted: 2, rejected: 3 });
+  expect(made.errors.map(({ line, problem }) => [line, problem.errors?.[0]?.pointer])).toEqual([
+    [3, "/data/sleepMs"],
+    [4, "/data/sleepMs"],
+    [6, "/data/failures"],
+  ]);
+  const rows = await stores.sql`select data from jobs order by id`;
+  expect(rows.map(({ data }) => data)).toEqual([
+    { message: "123", sleepMs: 5 },
+    { message: "d", failures: 0 },
+  ]);
+});
+
+test("an import runs until its jobs have ended", async () => {
+  const made = accepted(await producer.csv("a\n1\n2\n"));
+  expect(made.status).toBe("running");
+  await stores.sql`update imports set completed = 1, dead = 1 where id = ${made.id}`;
+  expect(await producer.client.getImport(made.id)).toMatchObject({
+    status: "done",
+    counts: { completed: 1, dead: 1 },
+  });
+});
+
+test("an import whose producer died is not received for ever", async () => {
+  const made = accepted(await producer.csv("a\n1\n"));
+  await stores.sql`update imports set status = 'receiving', touched_at = now()`;
+  expect(await producer.client.getImport(made.id)).toMatchObject({ status: "receiving" });
+  await stores.sql`update imports set touched_at = now() - interval '2 minutes'`;
+  expect(await producer.client.getImport(made.id)).toMatchObject({ status: "failed" });
+});
+
+test("a feed becomes a job for each item, and pending ones are not doubled", async () => {
+  const query = "?type=feed.item&source=example";
+  const first = accepted(await producer.csv(feed, query, `${rss}; charset=utf-8`));
+  const items = first.counts.read;
+  expect(items).toBe(feed.match(/<item[ >]/g)!.length);
+  expect(first.counts).toMatchObject({ accepted: items, duplicate: 0, rejected: 0 });
+  const second = accepted(await producer.csv(feed, query, rss));
+  expect(second.counts).toMatchObject({ read: items, accepted: 0, duplicate: items });
+  expect(second.status).toBe("done");
+  const other = accepted(await producer.csv(feed, "?type=feed.item&source=other", rss));
+  expect(other.counts).toMatchObject({ accepted: items });
+});
+
+test("the typed client sends a stream, and its jobs are found by import", async () => {
+  const body = new Blob([`a\n${Array.from({ length: 700 }, (_, n) => n).join("\n")}\n`]).stream();
+  const made = await producer.client.createImport(body, { type: "row.import" });
+  expect(made.counts.accepted).toBe(700);
+  const page = await producer.client.listJobs({ importId: made.id, limit: 500 });
+  expect(
+    page.items.every(({ importId, state }) => importId === made.id && state === "waiting"),
+  ).toBe(true);
+  const rest = await producer.client.listJobs({ importId: made.id, cursor: page.next! });
+  expect(rest.items.length).toBe(50);
+});

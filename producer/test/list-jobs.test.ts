@@ -1,0 +1,102 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import type { ListJobsQuery } from "@toril/contract/client";
+import type { Job } from "@toril/contract/job";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+async function make(count: number): Promise<string[]> {
+  const entries = Array.from({ length: count }, (_, n) => _echo(`${n}`));
+  const { body } = await producer.bulk(entries);
+  return body.results.map(({ id }: { id: string }) => id);
+}
+
+/** Every page there is; `between` runs after each. */
+async function walk(query: ListJobsQuery, between?: () => Promise<unknown>): Promise<Job[]> {
+  const jobs: Job[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await producer.client.listJobs(
+      cursor === undefined ? query : { ...query, cursor },
+    );
+    expect(page.items.length).toBeLessThanOrEqual(query.limit ?? 50);
+    jobs.push(...page.items);
+    cursor = page.next ?? undefined;
+    await between?.();
+  } while (cursor !== undefined);
+  return jobs;
+}
+
+test("a cursor of one's own making is refused", async () => {
+  for (const cursor of ["x", "null", btoa("1"), btoa("' or 1=1"), "\0", "ä"]) {
+    const answer = await producer.request(`/v1/jobs?cursor=${encodeURIComponent(cursor)}`);
+    _expectProblem(answer, "invalid-parameter");
+  }
+});
+
+test("no jobs are one empty page", async () => {
+  expect(await producer.client.listJobs()).toEqual({ items: [], next: null });
+});
+
+test("a page that ends with the last job has no next one", async () => {
+  await make(3);
+  expect((await producer.client.listJobs({ limit: 3 })).next).toBeNull();
+  expect((await producer.client.listJobs({ limit: 2 })).next).not.toBeNull();
+});
+
+test("paging visits every job once, newest first, while new ones arrive and old ones end", async () => {
+  const ids = await make(95);
+  const seen = await walk({ limit: 10 }, async () => {
+    await make(7);
+    await stores.sql`
+      update jobs set status = 'completed', result = 'null', settled_at = now()
+      where id in (select id from jobs where status = 'pending' order by id limit 3)`;
+  });
+  expect(seen.map(({ id }) => id)).toEqual(ids.toReversed());
+});
+
+test("a page holds up to 500 jobs and 50 by default", async () => {
+  await make(501);
+  expect((await producer.client.listJobs()).items.length).toBe(50);
+  const page = await producer.client.listJobs({ limit: 500 });
+  expect(page.items.length).toBe(500);
+  expect(page.items.every(({ state }) => state === "waiting")).toBe(true);
+});
+
+test("filters narrow the list, alone and together", async () => {
+  const [done = ""] = await make(4);
+  await stores.sql`update jobs set status = 'completed', settled_at = now() where id = ${done}`;
+  const { body: feed } = await producer.post({
+    type: "feed.fetch",
+    data: { url: "http://x.test/" },
+  });
+  const { body: made } = await producer.csv("a\n1\n2\n3\n");
+  const idsOf = async (query: ListJobsQuery) =>
+    (await walk({ ...query, limit: 2 })).map(({ id }) => id);
+
+  expect(await idsOf({ status: "completed" })).toEqual([done]);
+  expect((await idsOf({ status: "pending" })).length).toBe(7);
+  expect(await idsOf({ status: "dead" })).toEqual([]);
+  expect(await idsOf({ type: "feed.fetch" })).toEqual([feed.id]);
+  expect((await idsOf({ importId: made.id })).length).toBe(3);
+  expect((await idsOf({ type: "echo", status: "pending" })).length).toBe(3);
+  expect(await idsOf({ importId: made.id, type: "echo" })).toEqual([]);
+});

@@ -1,0 +1,149 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import {
+  _echo,
+  _expectProblem,
+  _nothing,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _openProxy, type _Proxy } from "./_proxy.ts";
+
+let stores: _Stores;
+let proxy: _Proxy;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  proxy = await _openProxy(stores.settings.DATABASE_URL);
+  producer = await _startProducer(stores, {
+    DATABASE_URL: proxy.url,
+    REQUEST_TIMEOUT_MS: "1000",
+  });
+});
+afterEach(async () => {
+  await until201();
+  await stores.clear();
+});
+afterAll(async () => {
+  await producer.close();
+  proxy.close();
+  await stores.close();
+});
+
+async function until201() {
+  proxy.pass();
+  await _until(async () => (await producer.post(_echo("recovery"))).status === 201);
+}
+
+async function messages() {
+  const rows = await stores.sql<
+    { message: string }[]
+  >`select data->>'message' as message from jobs`;
+  return rows.map(({ message }) => message).filter((message) => message !== "recovery");
+}
+
+const id = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
+
+test.each(["refuse", "freeze"] as const)(
+  "while connections %s, every request is answered 503 in time, and recovers by itself",
+  async (fault) => {
+    expect((await producer.post(_echo("before"))).status).toBe(201);
+    proxy[fault]();
+    const deadline = AbortSignal.timeout(5000);
+    const answers = await Promise.all([
+      producer.request(`/v1/jobs/${id}`, { signal: deadline }),
+      producer.request("/v1/jobs", { signal: deadline }),
+      producer.request(`/v1/imports/${id}`, { signal: deadline }),
+      producer.post(_echo("during")),
+      producer.post(_echo("during", { key: "k" })),
+      producer.post(_echo("during"), { "Idempotency-Key": "1" }),
+      producer.bulk([_echo("during")]),
+    ]);
+    for (const answer of answers) {
+      expect(_expectProblem(answer, "at-capacity").detail).toBeString();
+      expect(answer.headers.get("retry-after")).toBe("1");
+    }
+    expect(deadline.aborted).toBe(false);
+    await until201();
+    expect((await producer.request(`/v1/jobs/${id}`)).status).toBe(404);
+  },
+  20_000,
+);
+
+test("what was answered 503 while it waited is not stored later", async () => {
+  expect((await producer.post(_echo("before"))).status).toBe(201);
+  proxy.freeze();
+  const posts = [];
+  for (const message of ["on its way 1", "on its way 2"]) {
+    const held = proxy.heldBytes;
+    posts.push(producer.post(_echo(message)));
+    await _until(() => proxy.heldBytes > held);
+  }
+  for (let n = 0; n < 20; n += 1) posts.push(producer.post(_echo(`waiting ${n}`)));
+  await _until(async () => (await producer.metric("toril_enqueue_waiting")) === 20);
+  for (const answer of await Promise.all(posts)) _expectProblem(answer, "at-capacity");
+  await until201();
+  expect((await messages()).filter((message) => message.startsWith("waiting"))).toEqual([]);
+}, 20_000);
+
+test("a producer that is full refuses at once, and stores nothing of it", async () => {
+  proxy.freeze();
+  const posts: Promise<unknown>[] = [];
+  // Two requests are on their way, 64 wait, and the rest finds no room.
+  for (let n = 0; n < 80; n += 1) {
+    posts.push(producer.bulk([_echo(`bulk ${n}`)]).then((answer) => answer.body.detail));
+  }
+  const details = await Promise.all(posts);
+  expect(details.filter((detail) => detail === "Nothing was stored. Try again.").length).toBe(14);
+}, 20_000);
+
+test("a ledger that went away for a moment is not noticed", async () => {
+  expect((await producer.post(_echo("before"))).status).toBe(201);
+  proxy.refuse();
+  const posts = [producer.post(_echo("a")), producer.post(_echo("b", { key: "k" }))];
+  proxy.pass();
+  for (const answer of await Promise.all(posts)) expect(answer.status).toBe(201);
+  expect((await messages()).toSorted()).toEqual(["a", "b", "before"]);
+});
+
+test("an import that loses the ledger says so to its sender, and is failed", async () => {
+  const hasty = await _startProducer(stores, {
+    DATABASE_URL: proxy.url,
+    REQUEST_TIMEOUT_MS: "200",
+  });
+  const rows = Buffer.from("1,2\n".repeat(600));
+  let isReady = false;
+  const body = new ReadableStream({
+    start: (controller) => controller.enqueue(Buffer.from("a,b\n")),
+    async pull(controller) {
+      if (!isReady) {
+        controller.enqueue(rows);
+        isReady = true;
+      } else {
+        await _until(async () => (await stores.count()).jobs >= 500);
+        proxy.refuse();
+        controller.enqueue(rows);
+        controller.close();
+      }
+    },
+  });
+  const answer = await hasty.csv(body);
+  await hasty.close();
+  _expectProblem(answer, "at-capacity");
+  const [row] = await stores.sql<{ id: string }[]>`select id from imports`;
+  expect(answer.body.detail).toContain(row!.id);
+}, 30_000);
+
+test("nothing is stored for a producer that starts without a ledger", async () => {
+  proxy.refuse();
+  const late = await _startProducer(stores, { DATABASE_URL: proxy.url, REQUEST_TIMEOUT_MS: "500" });
+  _expectProblem(await late.post(_echo()), "at-capacity");
+  expect((await late.request("/readyz")).status).toBe(503);
+  expect(await stores.count()).toEqual(_nothing);
+  proxy.pass();
+  await _until(async () => (await late.post(_echo())).status === 201);
+  await late.close();
+});

@@ -1,0 +1,225 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import type { TransactionSql } from "postgres";
+import {
+  _echo,
+  _expectProblem,
+  _nothing,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _openProxy, type _Proxy } from "./_proxy.ts";
+
+let stores: _Stores;
+let proxy: _Proxy;
+/** Waits long for locks. */
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  await stores.sql`alter table jobs add constraint no_poison check (data->>'message' <> 'poison')`;
+  await stores.sql.unsafe(
+    `do $$ begin execute format('alter database %I set deadlock_timeout = ''50ms''', current_database()); end $$`,
+  );
+  proxy = await _openProxy(stores.settings.DATABASE_URL);
+  producer = await _startProducer(stores, {
+    DATABASE_URL: proxy.url,
+    REQUEST_TIMEOUT_MS: "20000",
+  });
+});
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await producer.close();
+  proxy.close();
+  await stores.close();
+});
+
+/** A transaction of somebody else, open until it is released. */
+async function hold(work: (sql: TransactionSql) => Promise<unknown>, end = "rollback") {
+  const begun = Promise.withResolvers<void>();
+  const ending = Promise.withResolvers<void>();
+  const done = stores.sql.begin(async (sql) => {
+    await work(sql);
+    begun.resolve();
+    await ending.promise;
+    await sql.unsafe(`${end} and chain`);
+  });
+  await begun.promise;
+  async function release() {
+    ending.resolve();
+    await done;
+  }
+  return { release, [Symbol.asyncDispose]: release };
+}
+
+const lockJobs = (sql: TransactionSql) => sql`lock table jobs in exclusive mode`;
+
+const insertKey = (key: string) => (sql: TransactionSql) =>
+  sql`
+  insert into jobs (id, queue, type, key, data, options)
+  values (gen_random_uuid(), 'default', 'echo', ${key}, '{}', '{}')`;
+
+/** Until so many sessions of this database wait for a lock. */
+const untilWaiting = (count: number) =>
+  _until(async () => {
+    const [row] = await stores.sql<{ waiting: number }[]>`
+      select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return row!.waiting >= count;
+  });
+
+test.each([
+  ["plain", {}],
+  ["with keys", { key: true }],
+])(
+  "one entry that Postgres refuses does not fail the others (%s)",
+  async (_, { key }: { key?: boolean }) => {
+    await using held = await hold(lockJobs);
+    const posts = Array.from({ length: 40 }, (_, n) =>
+      producer.post(_echo(n === 17 ? "poison" : `${n}`, key ? { key: `k${n}` } : {})),
+    );
+    await untilWaiting(2);
+    await held.release();
+    const answers = await Promise.all(posts);
+    _expectProblem(answers[17]!, "unstorable-json");
+    expect(answers.filter(({ status }) => status === 201).length).toBe(39);
+    expect(await stores.count()).toMatchObject({ jobs: 39, placed: 39 });
+  },
+  20_000,
+);
+
+test("an entry of a bulk that Postgres refuses is named", async () => {
+  const entries = ["a", "poison", "b", "poison"].map((message) => _echo(message));
+  const all = await producer.bulk(entries);
+  _expectProblem(all, "invalid-bulk");
+  expect(all.body.results.map(({ index }: { index: number }) => index)).toEqual([1, 3]);
+  expect(await stores.count()).toEqual(_nothing);
+  const headers = { "Idempotency-Key": "1" };
+  const partial = await producer.bulk(entries, "?atomicity=partial", headers);
+  expect([partial.status, partial.body.counts]).toEqual([
+    207,
+    { created: 2, duplicate: 0, rejected: 2 },
+  ]);
+  expect((await producer.bulk(entries, "?atomicity=partial", headers)).text).toBe(partial.text);
+  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+});
+
+test("a row of a file that Postgres refuses is reported with its line", async () => {
+  const answer = await producer.csv("message\na\npoison\nb\n", "?type=echo");
+  expect(answer.body.counts).toMatchObject({ read: 3, accepted: 2, rejected: 1 });
+  expect(answer.body.errors.map(({ line }: { line: number }) => line)).toEqual([3]);
+  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+});
+
+test.each([
+  ["a plain job", {}, {}, "SELECT 1"],
+  ["a job with a key", { key: "k" }, {}, "COMMIT"],
+  ["a request with an Idempotency-Key", {}, { "Idempotency-Key": "1" }, "COMMIT"],
+])(
+  "when the reply to a COMMIT is lost, %s is accepted once",
+  async (_, options, headers: Record<string, string>, text) => {
+    const cut = proxy.cutReply(text);
+    const answer = await producer.post(_echo("a", options), headers);
+    await cut;
+    expect([answer.status, answer.body.outcome]).toEqual([201, "created"]);
+    expect(answer.headers.get("idempotency-replayed")).toBeNull();
+    expect(await stores.count()).toMatchObject({ jobs: 1, placed: 1 });
+    const again = await producer.post(_echo("a", options), headers);
+    if ("Idempotency-Key" in headers) expect(again.text).toBe(answer.text);
+  },
+);
+
+test("when a connection breaks off within a transaction, it is repeated from its beginning", async () => {
+  const cut = proxy.cutReply("INSERT 0 1");
+  const answer = await producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "1" });
+  await cut;
+  expect(answer.status).toBe(201);
+  expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, placed: 1 });
+});
+
+test("when the reply to the COMMIT of a bulk is lost, it is accepted and placed once", async () => {
+  await producer.post(_echo("standing", { key: "standing" }));
+  const entries = [_echo("a", { key: "standing" }), _echo("b", { key: "k" }), _echo("c")];
+  const headers = { "Idempotency-Key": "bulk" };
+  const cut = proxy.cutReply("COMMIT");
+  const answer = await producer.bulk(entries, "", headers);
+  await cut;
+  expect([answer.status, answer.body.counts]).toEqual([
+    201,
+    { created: 2, duplicate: 1, rejected: 0 },
+  ]);
+  expect(answer.headers.get("idempotency-replayed")).toBeNull();
+  expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
+  expect((await producer.bulk(entries, "", headers)).text).toBe(answer.text);
+});
+
+test("when the reply to the COMMIT of a chunk is lost, its rows are counted once", async () => {
+  const cut = proxy.cutReply("COMMIT");
+  const answer = await producer.csv(`a\n${"1\n".repeat(600)}`);
+  await cut;
+  expect([answer.status, answer.body.status]).toEqual([201, "running"]);
+  expect(answer.body.counts).toMatchObject({ read: 600, accepted: 600, duplicate: 0 });
+  expect(await stores.count()).toMatchObject({ jobs: 600, placed: 600 });
+});
+
+test("a batch that is the victim of a deadlock is repeated", async () => {
+  const begun = Promise.withResolvers<void>();
+  const other = stores.sql.begin(async (sql) => {
+    // It must not be the victim itself.
+    await sql`set local deadlock_timeout = '60s'`;
+    await insertKey("b")(sql);
+    begun.resolve();
+    await untilWaiting(1);
+    await insertKey("a")(sql);
+    await sql`rollback and chain`;
+  });
+  await begun.promise;
+  const answer = await producer.bulk([_echo("1", { key: "a" }), _echo("2", { key: "b" })]);
+  await other;
+  expect([answer.status, answer.body.counts.created]).toEqual([201, 2]);
+});
+
+test("who has no key waits for nobody's transaction", async () => {
+  await using held = await hold(insertKey("held"));
+  let isAnswered = false;
+  const waiting = producer.post(_echo("a", { key: "held" })).finally(() => (isAnswered = true));
+  await untilWaiting(1);
+  for (let round = 0; round < 5; round += 1) {
+    expect((await producer.post(_echo())).status).toBe(201);
+    expect((await producer.bulk([_echo()])).status).toBe(201);
+  }
+  expect(isAnswered).toBe(false);
+  await held.release();
+  expect((await waiting).status).toBe(201);
+});
+
+test("a key that stays held fails its own entry only", async () => {
+  const impatient = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "2000" });
+  await using held = await hold(insertKey("held"));
+  const keys = Array.from({ length: 30 }, (_, n) => (n === 9 ? "held" : `k${n}`));
+  const posts = keys.map((key) => impatient.post(_echo("a", { key })));
+  const keyed = impatient.post(_echo("a", { key: "held" }), { "Idempotency-Key": "1" });
+  const answers = await Promise.all(posts);
+  _expectProblem(answers[9]!, "at-capacity");
+  expect(answers.filter(({ status }) => status === 201).length).toBe(29);
+  expect([409, 503]).toContain((await keyed).status);
+  await held.release();
+  await impatient.close();
+  expect(await stores.count()).toMatchObject({ jobs: 29, keys: 0, placed: 29 });
+}, 20_000);
+
+test("a key whose job ends while its insert waits is free", async () => {
+  const { body } = await producer.post(_echo("old", { key: "k" }));
+  await using held = await hold(
+    (sql) => sql`update jobs set status = 'completed', settled_at = now() where id = ${body.id}`,
+    "commit",
+  );
+  const waiting = producer.post(_echo("new", { key: "k" }));
+  await untilWaiting(1);
+  await held.release();
+  const answer = await waiting;
+  expect([answer.status, answer.body.outcome]).toEqual([201, "created"]);
+  expect(answer.body.id).not.toBe(body.id);
+});

@@ -1,0 +1,158 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import {
+  _checked,
+  _echo,
+  _expectProblem,
+  _nothing,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _chunk, _connect, type _Connection, _head } from "./_raw.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+let connection: _Connection;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(() => connection.destroy());
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const json = "Content-Type: application/json";
+
+async function say(...texts: (string | Uint8Array)[]) {
+  connection = await _connect(producer.url);
+  for (const text of texts) await connection.write(text);
+}
+
+/** Sends for as long as the connection takes it; how much that was. */
+async function sendWithoutEnd(text: string): Promise<number> {
+  let sent = 0;
+  while (!connection.isClosed) {
+    await connection.write(text);
+    sent += text.length;
+    if (sent > 100_000_000) throw new Error("it reads on");
+  }
+  return sent;
+}
+
+test.each([
+  ["/v1/jobs", json, "Content-Length: 999999999"],
+  ["/v1/jobs", json, "Transfer-Encoding: chunked"],
+  ["/v1/jobs/bulk", json, "Content-Length: 999999999"],
+  ["/v1/jobs/bulk", "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked"],
+  [
+    "/v1/imports?type=feed.item&source=s",
+    "Content-Type: application/rss+xml",
+    "Transfer-Encoding: chunked",
+  ],
+])("an endless body for %s (%s, %s) is cut off with 413", async (path, type, framing) => {
+  await say(_head(`POST ${path}`, type, framing));
+  const text = "x".repeat(65_536);
+  const sending = sendWithoutEnd(framing.includes("chunked") ? _chunk(text) : text);
+  const answer = await _checked(await connection.answer(), "POST", path);
+  _expectProblem(answer, "body-too-large");
+  await sending;
+  expect(await stores.count()).toEqual(_nothing);
+});
+
+test.each([
+  ["POST /v1/jobs", "Content-Type: text/plain", "unsupported-media-type"],
+  ["POST /v1/imports?type=nope", "Content-Type: text/csv", "invalid-parameter"],
+  ["PUT /v1/jobs", json, "method-not-allowed"],
+  ["POST /nowhere", json, "not-found"],
+] as const)("an endless body for %s (%s) is not read on", async (line, type, kind) => {
+  await say(_head(line, type, "Transfer-Encoding: chunked"));
+  const sending = sendWithoutEnd(_chunk("x".repeat(65_536)));
+  const [method = "", path = ""] = line.split(" ");
+  _expectProblem(await _checked(await connection.answer(), method, path), kind);
+  await sending;
+});
+
+test("a body that is too large by little does not cost its sender the connection", async () => {
+  const body = JSON.stringify(_echo("x".repeat(2_000_000)));
+  await say(_head("POST /v1/jobs", json, `Content-Length: ${body.length}`), body);
+  const answer = await _checked(await connection.answer(), "POST", "/v1/jobs");
+  _expectProblem(answer, "body-too-large");
+  expect(answer.headers.get("connection")).toBeNull();
+});
+
+test.each(["Content-Length: 100", "Transfer-Encoding: chunked"])(
+  "a sender that goes away in the middle of a job (%s) stores nothing and alarms nobody",
+  async (framing) => {
+    const before = producer.lines.length;
+    const text = '{"type":"echo"';
+    await say(_head("POST /v1/jobs", json, framing));
+    await connection.write(framing.includes("chunked") ? _chunk(text) : text);
+    connection.destroy();
+    const answered = () => producer.lines.slice(before).find((line) => line["path"] === "/v1/jobs");
+    await _until(() => answered() !== undefined);
+    expect(answered()).toMatchObject({ status: 400, level: 20 });
+    expect(await stores.count()).toEqual(_nothing);
+  },
+);
+
+test.each(["HTTP/1.0\r\n\r\n", "HTTP/1.0\r\nHost:\r\n\r\n", "HTTP/1.1\r\nHost: a b/c?d#e\r\n\r\n"])(
+  "health checks without a proper Host are answered: %p",
+  async (rest) => {
+    for (const path of ["/livez", "/readyz"]) {
+      await say(`GET ${path} ${rest}`);
+      const answer = await _checked(await connection.answer(), "GET", path);
+      expect([answer.status, answer.body.status]).toEqual([200, "ok"]);
+      connection.destroy();
+    }
+  },
+);
+
+test("a job without a proper Host is accepted, Idempotency-Key and all", async () => {
+  const body = JSON.stringify(_echo());
+  const headers = [json, "Idempotency-Key: hostless", `Content-Length: ${body.length}`];
+  const text = ["POST /v1/jobs HTTP/1.0", ...headers, "", body].join("\r\n");
+  await say(text);
+  const first = await _checked(await connection.answer(), "POST", "/v1/jobs");
+  expect(first.status).toBe(201);
+  connection.destroy();
+  await say(text);
+  const second = await _checked(await connection.answer(), "POST", "/v1/jobs");
+  expect(second.text).toBe(first.text);
+  await stores.clear();
+});
+
+test.each([
+  "X-Request-Id: z\rSet-Cookie: b",
+  "X-Request-Id: z\nSet-Cookie: b",
+  "X-Request-Id: z\0b",
+  "X-Request-Id: z%0d%0aSet-Cookie: b",
+])("no header can be smuggled into the answer by %p", async (header) => {
+  await say(_head("GET /livez", header));
+  const answer = await connection.answer();
+  expect(answer.headers.get("set-cookie")).toBeNull();
+  expect(answer.headers.get("x-request-id") ?? "").not.toStartWith("z");
+});
+
+test.each([
+  ["two lengths", ["Content-Length: 2", "Content-Length: 3"]],
+  ["two framings", ["Content-Length: 2", "Transfer-Encoding: chunked"]],
+  ["a negative length", ["Content-Length: -2"]],
+  ["a list of lengths", ["Content-Length: 2, 2"]],
+  ["20,000 bytes of headers", [`X-Filler: ${"x".repeat(20_000)}`]],
+])("a request with %s is refused, and its connection is closed", async (_, headers) => {
+  await say(_head("POST /v1/jobs", json, ...headers), "{}");
+  const answer = await connection.answer();
+  expect([400, 431]).toContain(answer.status);
+  await connection.closed;
+  expect(await stores.count()).toEqual(_nothing);
+});
+
+test("an address of 20,000 bytes is refused", async () => {
+  await say(_head(`GET /v1/jobs?cursor=${"x".repeat(20_000)}`));
+  expect((await connection.answer()).status).toBe(431);
+});

@@ -1,0 +1,160 @@
+import { afterEach, beforeAll, beforeEach, afterAll, expect, test } from "bun:test";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _openProxy, type _Proxy } from "./_proxy.ts";
+
+let stores: _Stores;
+let proxy: _Proxy;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  proxy = await _openProxy(stores.settings.REDIS_URL);
+});
+beforeEach(async () => {
+  proxy.pass();
+  producer = await start();
+  await _until(async () => (await readiness()) === "ok");
+});
+afterEach(async () => {
+  await producer.close();
+  await stores.clear();
+});
+afterAll(async () => {
+  proxy.close();
+  await stores.close();
+});
+
+const start = (settings: Record<string, string> = {}) =>
+  _startProducer(stores, { REDIS_URL: proxy.url, ...settings });
+
+const readiness = async () => (await producer.request("/readyz")).body.status;
+
+/** Until the producer has found out; the job that did find out is forgotten. */
+async function takeAway(fault: "refuse" | "freeze") {
+  proxy[fault]();
+  const { body, status } = await producer.post(_echo("first to notice"));
+  expect(status).toBe(202);
+  await stores.sql`delete from jobs where id = ${body.id}`;
+}
+
+async function bringBack() {
+  proxy.pass();
+  await _until(async () => (await producer.metric("toril_redis_away")) === 0);
+}
+
+test.each(["refuse", "freeze"] as const)(
+  "while connections to Redis %s, jobs are recorded and answered 202 in time",
+  async (fault) => {
+    proxy[fault]();
+    const deadline = AbortSignal.timeout(5000);
+    const first = await producer.request("/v1/jobs", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(_echo("a")),
+      signal: deadline,
+    });
+    expect(first.status).toBe(202);
+    expect(first.headers.get("location")).toBe(`/v1/jobs/${first.body.id}`);
+    expect(await producer.metric("toril_redis_away")).toBe(1);
+    // From here on nobody waits for Redis.
+    const held = proxy.heldBytes;
+    const second = await producer.post(_echo("b", { key: "k" }));
+    for (const answer of [
+      second,
+      await producer.bulk([_echo("c"), _echo("d")]),
+      await producer.csv("a\n1\n"),
+    ]) {
+      expect(answer.status).toBe(202);
+    }
+    expect((await producer.post(_echo("b", { key: "k" }))).status).toBe(200);
+    if (fault === "freeze") expect(proxy.heldBytes - held).toBeLessThan(1000);
+    expect(await stores.count()).toMatchObject({ jobs: 5, placed: 0 });
+    expect(await producer.metric("toril_unplaced_jobs")).toBe(5);
+    const seen = await producer.client.getJob(first.body.id, { signal: deadline });
+    expect([seen.status, seen.state]).toEqual(["pending", null]);
+    expect((await producer.client.listJobs({}, { signal: deadline })).items.length).toBe(5);
+
+    await bringBack();
+    expect((await producer.post(_echo("e"))).status).toBe(201);
+    // The first may be placed yet: its command waited in a connection that froze.
+    expect((await producer.client.getJob(second.body.id)).state).toBe("unplaced");
+    expect(await producer.metric("toril_unplaced_jobs")).toBe(0);
+  },
+  20_000,
+);
+
+test("as many jobs as allowed are recorded without Redis, then no more", async () => {
+  const strict = await start({ MAX_UNPLACED_JOBS: "2" });
+  proxy.refuse();
+  expect((await strict.post(_echo("a"))).status).toBe(202);
+  expect((await strict.post(_echo("b"))).status).toBe(202);
+  for (const answer of [
+    await strict.post(_echo("c")),
+    await strict.post(_echo("c", { key: "k" })),
+    await strict.bulk([_echo("c")]),
+  ]) {
+    expect(_expectProblem(answer, "at-capacity").detail).toBe("Nothing was stored. Try again.");
+  }
+  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 0 });
+  proxy.pass();
+  await _until(async () => (await strict.post(_echo("d"))).status === 201);
+  await strict.close();
+});
+
+test("a replay says 202 as the first answer did, also when Redis is back", async () => {
+  await takeAway("refuse");
+  const headers = { "Idempotency-Key": "1" };
+  const bulkHeaders = { "Idempotency-Key": "2" };
+  const first = await producer.post(_echo("a"), headers);
+  const firstBulk = await producer.bulk([_echo("a")], "", bulkHeaders);
+  expect([first.status, firstBulk.status]).toEqual([202, 202]);
+  expect((await producer.post(_echo("a"), headers)).status).toBe(202);
+  await bringBack();
+  const again = await producer.post(_echo("a"), headers);
+  expect([again.status, again.text]).toEqual([202, first.text]);
+  const bulkAgain = await producer.bulk([_echo("a")], "", bulkHeaders);
+  expect([bulkAgain.status, bulkAgain.text]).toEqual([202, firstBulk.text]);
+});
+
+test.each([true, false])(
+  "the same request many times at once gets one answer while Redis is away (already known: %p)",
+  async (isKnown) => {
+    if (isKnown) await takeAway("refuse");
+    else proxy.refuse();
+    const headers = { "Idempotency-Key": "1" };
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => producer.post(_echo("a"), headers)),
+    );
+    // Another producer's replay may come between the COMMIT and the news that Redis is away; one's own may not.
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1 });
+  },
+);
+
+test("without Redis a producer is degraded, stays in the balancer and can start", async () => {
+  proxy.refuse();
+  const late = await start();
+  const answer = await late.request("/readyz");
+  expect([answer.status, answer.body]).toEqual([
+    200,
+    { status: "degraded", postgres: "ok", redis: "away" },
+  ]);
+  expect((await late.post(_echo())).status).toBe(202);
+  await late.close();
+});
+
+test("a producer stops in good time while Redis does not answer", async () => {
+  const stopping = await start();
+  expect((await stopping.post(_echo())).status).toBe(201);
+  proxy.freeze();
+  await stopping.close();
+});
