@@ -4,6 +4,8 @@ import type { ProblemKind } from "@toril/contract/problem";
 export interface AppEnv {
   Variables: {
     requestId: string;
+    /** Takes bytes of the memory that bodies may hold; throws a problem when there are none left. */
+    takeMemory(bytes: number): void;
     /** The bytes of a JSON body, for the fingerprint of an Idempotency-Key. */
     body: Uint8Array;
     /** For the log: what the answer was about. */

@@ -14,6 +14,7 @@ import type { FileImporter } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 import { jobProblem } from "./job-problem.ts";
 import type { LiveJobs } from "./live-jobs.ts";
+import { boundMemory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { missing } from "./missing.ts";
 import { observe } from "./observe.ts";
@@ -34,12 +35,13 @@ export interface AppDeps {
   enqueue: Enqueue;
   jobReader: JobReader;
   liveJobs: LiveJobs;
-  importFile: FileImporter;
+  importer: FileImporter;
   importLedger: ImportLedger;
   readiness(): Promise<Readiness>;
   docs: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
   maxBulkEntries: number;
+  maxBodyBytes: number;
 }
 
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
@@ -57,12 +59,13 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.onError(createErrorHandler(deps.log));
   app.notFound(missing);
   app.use(observe(deps.log, deps.metrics));
+  app.use("/v1/*", boundMemory(deps.maxBodyBytes));
 
   app.openapi({ ...jobs.createJob, middleware: jsonBody }, createJob(deps.enqueue));
   app.openapi(jobs.createJobs, createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries }));
   app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs));
   app.openapi(jobs.listJobs, listJobs(deps.jobReader, deps.liveJobs));
-  app.openapi(imports.createImport, createImport(deps.importFile, deps.importLedger));
+  app.openapi(imports.createImport, createImport(deps.importer, deps.importLedger));
   app.openapi(imports.getImport, getImport(deps.importLedger));
   app.openapi(health.getLiveness, getLiveness());
   app.openapi(health.getReadiness, getReadiness(deps.readiness));

@@ -1,23 +1,33 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { limits } from "@toril/contract/job";
 import { parseJson } from "@toril/contract/json";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError } from "./problem.ts";
 
+/** Bodies up to this size hold no memory worth counting. */
+const smallBytes = 64_000;
+
 /** Reads a body to its end, or until it is too large. */
-export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  // HTTP framing holds a body to its declared length; only one without a length must be counted.
-  const reading =
-    declared === null
-      ? readCounting(request, maxBytes)
-      : request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+export async function readBytes(c: Context<AppEnv>, maxBytes: number): Promise<Uint8Array> {
+  refuseEncoded(c);
+  const declared = c.req.header("content-length");
+  if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  // HTTP framing holds a body to its declared length.
+  const isSmall = declared !== undefined && Number(declared) <= smallBytes;
+  const reading = isSmall
+    ? c.req.raw.arrayBuffer().then((buffer) => new Uint8Array(buffer))
+    : readCounting(c, maxBytes);
   const bytes = await reading.catch((error: unknown) => {
     throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
   });
   if (bytes.length === 0) throw new ProblemError("empty-body");
   return bytes;
+}
+
+export function refuseEncoded(c: Context<AppEnv>): void {
+  const encoding = c.req.header("content-encoding");
+  if (encoding === undefined || encoding === "identity") return;
+  throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
 }
 
 /** Whether reading a body failed because its sender went away. */
@@ -41,7 +51,7 @@ export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
   }
   // The route's own check knows fewer spellings.
   if (contentType !== "application/json") c.req.raw.headers.set("Content-Type", "application/json");
-  const bytes = await readBytes(c.req.raw, limits.bodyBytes);
+  const bytes = await readBytes(c, limits.bodyBytes);
   const text = decodeUtf8(bytes);
   const parsed = parseJson(text);
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
@@ -58,12 +68,13 @@ function asCached(text: string): string {
   return Promise.resolve(text) as unknown as string;
 }
 
-async function readCounting(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readCounting(c: Context<AppEnv>, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body ?? []) {
+  for await (const chunk of c.req.raw.body ?? []) {
     length += chunk.length;
     if (length > maxBytes) throw tooLarge(maxBytes);
+    c.get("takeMemory")(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

@@ -1,3 +1,4 @@
+import { limits } from "@toril/contract/job";
 import { z } from "zod";
 import {
   logLevelField,
@@ -16,6 +17,8 @@ export const Config = z.object({
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000).default(10_000),
+  /** What the bodies of all requests may hold together while they are read. */
+  MAX_BODY_BYTES: wholeNumber(limits.bulkBodyBytes, 10_000_000_000).default(128_000_000),
   /** How many jobs may be recorded while Redis is away. */
   MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000).default(100_000),
   /** How long a stop waits for requests that are being answered. */

@@ -35,7 +35,11 @@ export interface ImportFile {
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
 }
 
-export type FileImporter = (file: ImportFile) => Promise<{ id: string; isPlaced: boolean }>;
+export interface FileImporter {
+  run(file: ImportFile): Promise<{ id: string; isPlaced: boolean }>;
+  /** Resolves when no import is under way: one whose sender went away outlives its request. */
+  settled(): Promise<unknown>;
+}
 
 /** A chunk that found no room, or whose COMMIT was not answered, is sent again: its jobs keep their ids. */
 const maxTries = 6;
@@ -47,7 +51,7 @@ const touchEveryMs = 20_000;
  * or when its sender goes away, an import that says so.
  */
 export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): FileImporter {
-  return async ({ type, origin, chunks }) => {
+  async function importFile({ type, origin, chunks }: ImportFile) {
     const id = uuidv7();
     let progress = beginning(id, origin.tenant, type);
     let isSaved = false;
@@ -111,6 +115,20 @@ export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): Fil
     } finally {
       clearInterval(toucher);
     }
+  }
+
+  const running = new Set<Promise<unknown>>();
+  return {
+    async run(file) {
+      const run = importFile(file);
+      running.add(run);
+      try {
+        return await run;
+      } finally {
+        running.delete(run);
+      }
+    },
+    settled: () => Promise.allSettled(running),
   };
 }
 

@@ -67,18 +67,20 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
   const importLedger = createImportLedger(ledger);
   const dashboard = createDashboard(redis, prefix, queueNames);
   opening.defer(() => dashboard.close());
+  const importer = createFileImporter(enqueue, importLedger);
   const app = createApp({
     log,
     metrics,
     enqueue,
     jobReader: createJobReader(ledger),
     liveJobs: createLiveJobs((jobs) => readLiveStates(redis, prefix, jobs)),
-    importFile: createFileImporter(enqueue, importLedger),
+    importer,
     importLedger,
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     dashboard: dashboard.routes,
     maxBulkEntries: config.BULK_MAX_ENTRIES,
+    maxBodyBytes: config.MAX_BODY_BYTES,
   });
 
   const server = serve(app, { hostname: config.HOST, port: config.PORT });
@@ -89,6 +91,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
       await using _ = opened;
       isDraining = true;
       await server.drain(config.DRAIN_MS);
+      await importer.settled();
       await enqueue.drained();
     },
   };

@@ -109,6 +109,19 @@ test("a client that goes away while the ledger is busy leaves an import too", as
   expect(await stores.count()).toMatchObject({ jobs: made.counts.accepted });
 }, 20_000);
 
+test("a stop waits for an import whose sender went away", async () => {
+  const stopping = await _startProducer(stores);
+  const own = await _connect(stopping.url);
+  await own.write(_head("POST /v1/imports?type=row.import", "Content-Type: text/csv", chunked));
+  await own.write(_chunk(`a,b\n${"1,2\n".repeat(600)}`));
+  await _until(async () => (await stores.count()).imports === 1);
+  own.destroy();
+  await stopping.close();
+  const made = await producer.client.getImport((await onlyImport())!);
+  expect(made.status).toBe("failed");
+  expect(made.counts.read).toBe(made.counts.accepted);
+});
+
 test("an upload that is complete is complete, however its sender leaves", async () => {
   const text = `a,b\n${"1,2\n".repeat(700)}`;
   const connection = await upload(`Content-Length: ${text.length}`, text);

@@ -1,11 +1,15 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
 import type { AppEnv } from "../app-env.ts";
+import { refuseEncoded } from "../body.ts";
 import { callerOf } from "../caller.ts";
 import type { FileImporter, ImportFile } from "../import-file.ts";
 import type { ImportLedger } from "../import-ledger.ts";
 import { ProblemError } from "../problem.ts";
 import { readCsvEntries, readFeedEntries } from "../read-file.ts";
+
+/** What the import of a CSV file holds at most, whatever its size. */
+const csvBytes = 4_000_000;
 
 const delimiters = {
   ",": ",",
@@ -17,23 +21,24 @@ const delimiters = {
 } as const;
 
 export function createImport(
-  importFile: FileImporter,
+  importer: FileImporter,
   imports: ImportLedger,
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { type, source, delimiter } = c.req.valid("query");
     const contentType = c.req.header("content-type") ?? "";
-    const { raw } = c.req;
     const origin = callerOf(c);
 
     let chunks: ImportFile["chunks"];
     if (isFeed(contentType)) {
       if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
       if (source === undefined) throw wrong("/source", "A feed needs a source.");
-      chunks = () => readFeedEntries(raw, { source, contentType });
+      chunks = () => readFeedEntries(c, { source, contentType });
     } else if (mediaType(contentType) === "text/csv") {
-      const { body } = raw;
+      const { body } = c.req.raw;
       if (body === null) throw new ProblemError("empty-body");
+      refuseEncoded(c);
+      c.get("takeMemory")(csvBytes);
       const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
       chunks = (importId) =>
         readCsvEntries(body, {
@@ -46,7 +51,7 @@ export function createImport(
       throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
     }
 
-    const { id, isPlaced } = await importFile({ type, origin, chunks });
+    const { id, isPlaced } = await importer.run({ type, origin, chunks });
     const made = await imports.find(origin.tenant, id);
     if (made === undefined) throw new Error("an import was not kept");
     return c.json(made, isPlaced ? 201 : 202, { Location: `/v1/imports/${id}` });

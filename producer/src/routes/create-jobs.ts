@@ -31,7 +31,7 @@ export function createJobs(
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const parse = parserOf(c.req.header("content-type"));
-    const bytes = await readBytes(c.req.raw, limits.bulkBodyBytes);
+    const bytes = await readBytes(c, limits.bulkBodyBytes);
     c.set("body", bytes);
     const { atomicity } = c.req.valid("query");
     const claim = idempotencyClaim(c);

@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _chunk, _connect, _head } from "./_raw.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores, { MAX_BODY_BYTES: "32000000" });
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const megabyte = " ".repeat(1_000_000);
+const large = [0, 1, 2].map(() => _echo("x".repeat(700_000)));
+
+test("bodies that are held unfinished cannot fill the memory: large ones are refused until they are gone", async () => {
+  const holders = await Promise.all(Array.from({ length: 40 }, () => _connect(producer.url)));
+  for (const holder of holders) {
+    await holder.write(
+      _head("POST /v1/jobs", "Content-Type: application/json", "Transfer-Encoding: chunked"),
+    );
+    await holder.write(_chunk(megabyte));
+  }
+  const isFull = async () => (await producer.bulk(large)).status === 503;
+  await _until(isFull);
+  _expectProblem(await producer.bulk(large), "at-capacity");
+  expect((await producer.post(_echo("small"))).status).toBe(201);
+  for (const holder of holders) holder.destroy();
+  await _until(async () => !(await isFull()));
+});
+
+test("a body with a Content-Encoding is refused as such", async () => {
+  const headers = { "Content-Encoding": "gzip" };
+  const body = Bun.gzipSync(JSON.stringify(_echo()));
+  _expectProblem(await producer.post(body, headers), "unsupported-media-type");
+  const csv = await producer.request("/v1/imports?type=row.import", {
+    method: "POST",
+    headers: { ...headers, "Content-Type": "text/csv" },
+    body: Bun.gzipSync("a,b\n1,2\n"),
+  });
+  _expectProblem(csv, "unsupported-media-type");
+});
