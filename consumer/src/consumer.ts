@@ -56,6 +56,8 @@ export async function openConsumer(
     onAway(error) {
       log.error({ err: error }, "Postgres is away: no further job starts");
       workers.pause();
+      // A worker that waits for a job may still be given one: Postgres is asked before that runs.
+      freshness.doubt();
     },
     onBack() {
       log.info("Postgres is back");

@@ -1,5 +1,4 @@
-import type { Context, MiddlewareHandler } from "hono";
-import { limits } from "@toril/contract/job";
+import type { Context } from "hono";
 import { parseJson } from "@toril/contract/json";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError } from "./problem.ts";
@@ -14,12 +13,12 @@ export async function readBytes(c: Context<AppEnv>, maxBytes: number): Promise<U
   if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   // HTTP framing holds a body to its declared length.
   const isSmall = declared !== undefined && Number(declared) <= smallBytes;
-  const reading = isSmall
-    ? c.req.raw.arrayBuffer().then((buffer) => new Uint8Array(buffer))
-    : readCounting(c, maxBytes);
-  const bytes = await reading.catch((error: unknown) => {
+  let bytes: Uint8Array;
+  try {
+    bytes = isSmall ? await c.req.raw.bytes() : await readCounting(c, maxBytes);
+  } catch (error) {
     throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
-  });
+  }
   if (bytes.length === 0) throw new ProblemError("empty-body");
   return bytes;
 }
@@ -43,29 +42,20 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Vouches for a JSON body before its route's validator parses it: its size, its encoding, what JSON.parse lets through. */
-export const jsonBody: MiddlewareHandler<AppEnv> = async (c, next) => {
+/** Reads a JSON body and vouches for its size, its encoding, and what JSON.parse lets through. */
+export async function readJson(c: Context<AppEnv>, maxBytes: number): Promise<unknown> {
   const contentType = c.req.header("content-type");
   if (contentType === undefined || !/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
-  // The route's own check knows fewer spellings.
-  if (contentType !== "application/json") c.req.raw.headers.set("Content-Type", "application/json");
-  const bytes = await readBytes(c, limits.bodyBytes);
-  const text = decodeUtf8(bytes);
-  const parsed = parseJson(text);
+  const bytes = await readBytes(c, maxBytes);
+  c.set("body", bytes);
+  const parsed = parseJson(decodeUtf8(bytes));
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
   if (parsed.status === "unstorable") {
     throw new ProblemError("unstorable-json", undefined, [parsed.error]);
   }
-  c.set("body", bytes);
-  c.req.bodyCache.text = asCached(text);
-  await next();
-};
-
-/** Hono's cache holds promises, whatever its type says. */
-function asCached(text: string): string {
-  return Promise.resolve(text) as unknown as string;
+  return parsed.value;
 }
 
 async function readCounting(c: Context<AppEnv>, maxBytes: number): Promise<Uint8Array> {

@@ -15,8 +15,8 @@ export function observe(log: Logger, metrics: Metrics): MiddlewareHandler<AppEnv
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
     c.set("requestId", requestId);
+    c.header("X-Request-Id", requestId);
     await next();
-    c.res.headers.set("X-Request-Id", requestId);
     const ms = performance.now() - startedAt;
     const { method } = c.req;
     const { status } = c.res;

@@ -77,11 +77,9 @@ test("what was answered 503 while it waited is not stored later", async () => {
   expect((await producer.post(_echo("before"))).status).toBe(201);
   proxy.freeze();
   const posts = [];
-  for (const message of ["on its way 1", "on its way 2"]) {
-    const held = proxy.heldBytes;
-    posts.push(producer.post(_echo(message)));
-    await _until(() => proxy.heldBytes > held);
-  }
+  const held = proxy.heldBytes;
+  posts.push(producer.post(_echo("on its way")));
+  await _until(() => proxy.heldBytes > held);
   for (let n = 0; n < 20; n += 1) posts.push(producer.post(_echo(`waiting ${n}`)));
   await _until(async () => (await producer.metric("toril_enqueue_waiting")) === 20);
   for (const answer of await Promise.all(posts)) _expectProblem(answer, "at-capacity");

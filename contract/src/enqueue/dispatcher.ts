@@ -1,4 +1,4 @@
-import type { Placement } from "../dispatch/place.ts";
+import type { Placement, PlaceOptions } from "../dispatch/place.ts";
 import { bullId } from "../dispatch/names.ts";
 import type { Breaker } from "./breaker.ts";
 import { BatchRefused } from "../batch.ts";
@@ -55,16 +55,10 @@ export function createDispatcher({ place, breaker, maxUnplaced }: DispatcherDeps
 }
 
 function toPlacement(job: NewJob): Placement {
-  const timestamp = Date.now();
-  return {
-    bullId: bullId(job.id, 0),
-    type: job.type,
-    data: job.data,
-    options: {
-      ...job.options,
-      timestamp,
-      ...(job.runAt === null ? {} : { delayMs: Math.max(0, job.runAt.getTime() - timestamp) }),
-      ...(job.trace === null ? {} : { traceparent: job.trace }),
-    },
-  };
+  const options: PlaceOptions = { ...job.options, timestamp: Date.now() };
+  if (job.runAt !== null) {
+    options.delayMs = Math.max(0, job.runAt.getTime() - options.timestamp);
+  }
+  if (job.trace !== null) options.traceparent = job.trace;
+  return { bullId: bullId(job.id, 0), type: job.type, data: job.data, options };
 }

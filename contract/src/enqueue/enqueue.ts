@@ -1,7 +1,7 @@
 import { createBatch, runIsolating } from "../batch.ts";
 import { isLockTimeout, isRowFault } from "../ledger/errors.ts";
 import { type IdempotencyClaim, type StoredAnswer, storeAnswers } from "../ledger/idempotency.ts";
-import { insertJobs } from "../ledger/insert.ts";
+import { insertNewJobs } from "../ledger/insert.ts";
 import type { Ledger } from "../ledger/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { findRefused } from "./find-refused.ts";
@@ -46,15 +46,17 @@ export interface EnqueueDeps {
   onBatch?(lane: "plain" | "keyed" | "many", size: number): void;
 }
 
-/** 128 rows cost 10 µs each where one costs 200; two batches on the way keep Postgres and Redis both busy. */
+/** A batch at a time, of whatever came meanwhile: more on their way are smaller ones, and cost a tenth more CPU a job. */
 const single = {
-  maxEntries: 128,
+  maxEntries: 256,
   maxBytes: 4_000_000,
-  maxInFlight: 2,
-  flushMs: 2,
+  maxInFlight: 1,
+  flushMs: 0,
   maxWaiting: 10_000,
   maxWaitingBytes: 64_000_000,
 };
+/** Two, because one may wait for another's transaction. */
+const keyedSingle = { ...single, maxEntries: 128, maxInFlight: 2, flushMs: 2 };
 const bulk = {
   maxEntries: 1,
   maxBytes: Number.POSITIVE_INFINITY,
@@ -74,7 +76,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return runIsolating(
         jobs,
         async (part): Promise<Enqueued[]> => {
-          const createdAt = await ledger.repeat((sql) => insertJobs(sql, part), deadline);
+          const createdAt = await ledger.repeat((sql) => insertNewJobs(sql, part), deadline);
           const placed = await dispatcher.dispatch(part);
           return part.map((job) => ({
             ...toEntry(job, { status: "created", createdAt }),
@@ -89,7 +91,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
 
   // Apart from the plain ones, so that nobody without a key waits for another's transaction.
   const keyed = createBatch<SingleEntry, Enqueued>({
-    ...single,
+    ...keyedSingle,
     timeoutMs,
     bytesOf: (entry) => entry.job.data.length,
     run: (entries, deadline) => {

@@ -38,6 +38,10 @@ export function isRowFault(error: unknown): boolean {
   return /^(22|23|54)...$/.test(sqlState(error) ?? "");
 }
 
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlState(error) === "23505";
+}
+
 /** Another transaction held the row for longer than `lock_timeout`. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === "55P03";

@@ -2,12 +2,16 @@ import type { RouteHandler } from "@hono/zod-openapi";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import { createNewJob, isDataTooLarge } from "@toril/contract/enqueue/new-job";
 import { toAnswer } from "@toril/contract/enqueue/record";
-import type { createJob as route } from "@toril/contract/http/jobs";
+import { createJob as route } from "@toril/contract/http/jobs";
 import { type AcceptedJob, limits } from "@toril/contract/job";
+import { JobRequest } from "@toril/contract/jobs";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
+import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
+import { readJson } from "../body.ts";
 import { callerOf } from "../caller.ts";
 import { idempotencyClaim, replayOf } from "../idempotency.ts";
+import { jobProblem } from "../job-problem.ts";
 import { ProblemError } from "../problem.ts";
 
 type Answer = StoredAnswer & { body: AcceptedJob; status: 200 | 201 | 202 };
@@ -19,7 +23,9 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 
 export function createJob(enqueue: Enqueue): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
-    const job = createNewJob(c.req.valid("json"), callerOf(c));
+    const value = await readJson(c, limits.bodyBytes);
+    checkHeaders(c.req.header("idempotency-key"));
+    const job = createNewJob(parseRequest(value), callerOf(c));
     if (isDataTooLarge(job)) {
       throw new ProblemError("data-too-large", `At most ${limits.dataBytes} bytes of data.`);
     }
@@ -36,4 +42,18 @@ export function createJob(enqueue: Enqueue): RouteHandler<typeof route, AppEnv> 
       ...(isReplay ? { "Idempotency-Replayed": "true" } : {}),
     });
   };
+}
+
+function checkHeaders(idempotencyKey: string | undefined) {
+  if (idempotencyKey === undefined) return;
+  const parsed = route.request.headers.safeParse({ "idempotency-key": idempotencyKey });
+  if (parsed.success) return;
+  throw new ProblemError("invalid-parameter", undefined, fieldErrors(parsed.error.issues));
+}
+
+function parseRequest(value: unknown): JobRequest {
+  const parsed = JobRequest.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { kind, detail } = jobProblem(value);
+  throw new ProblemError(kind, detail, fieldErrors(parsed.error.issues));
 }

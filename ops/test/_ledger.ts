@@ -1,0 +1,49 @@
+import type { Sql } from "postgres";
+
+/** From now on every write that ends a job, or touches one that ended, is counted. */
+export async function noteEndings(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    create table test_endings (job_id uuid not null);
+    create function test_note_ending() returns trigger language plpgsql as
+      'begin insert into test_endings values (new.id); return null; end';
+    create trigger test_ending after update on jobs for each row
+      when (new.status <> 'pending') execute function test_note_ending();`);
+}
+
+export interface JobCounts {
+  accepted: number;
+  pending: number;
+  completed: number;
+  dead: number;
+  endedTwice: number;
+}
+
+export async function countJobs(sql: Sql): Promise<JobCounts> {
+  const [counts] = await sql<[JobCounts]>`
+    select count(*)::int as accepted,
+           count(*) filter (where status = 'pending')::int as pending,
+           count(*) filter (where status = 'completed')::int as completed,
+           count(*) filter (where status = 'dead')::int as dead,
+           (select count(*) - count(distinct job_id) from test_endings)::int as "endedTwice"
+    from jobs`;
+  return counts;
+}
+
+/** What `countJobs` answers when all is well. */
+export function allCompleted(accepted: number): JobCounts {
+  return { accepted, pending: 0, completed: accepted, dead: 0, endedTwice: 0 };
+}
+
+/** Undefined while jobs are pending. */
+export async function whenEnded(sql: Sql): Promise<JobCounts | undefined> {
+  const counts = await countJobs(sql);
+  return counts.pending === 0 ? counts : undefined;
+}
+
+/** Those of `ids` that the ledger does not have. */
+export async function findMissing(sql: Sql, ids: readonly string[]): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select asked.id from unnest(${ids as string[]}::uuid[]) as asked (id) left join jobs using (id)
+    where jobs.id is null`;
+  return rows.map(({ id }) => id);
+}

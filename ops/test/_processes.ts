@@ -1,0 +1,88 @@
+import { existsSync, readFileSync } from "node:fs";
+
+import type { Child, Exit } from "../dev/child.ts";
+import { requireFreePorts } from "../dev/ports.ts";
+import { ask } from "../dev/process-table.ts";
+
+/** A process that is there to be broken, and that comes back at the same address. */
+export interface Breakable extends AsyncDisposable {
+  readonly pid: number;
+  readonly exited: Promise<Exit>;
+  readonly isDown: boolean;
+  /** Sends a signal to it and its children. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again, after `kill -9` when it still runs. */
+  restart(): Promise<void>;
+  log(): string;
+}
+
+export async function breakable(open: () => Promise<Child>): Promise<Breakable> {
+  let child = await open();
+  let isDown = watch(child);
+  return {
+    get pid() {
+      return child.pid;
+    },
+    get exited() {
+      return child.exited;
+    },
+    get isDown() {
+      return isDown.value;
+    },
+    async kill(signal) {
+      signalTree(child.pid, signal);
+      if (signal === "SIGKILL") await child.exited;
+    },
+    async restart() {
+      await child.stop({ atOnce: true });
+      child = await open();
+      isDown = watch(child);
+    },
+    log: () => readFileSync(child.logFile, "utf8"),
+    async [Symbol.asyncDispose]() {
+      if (!isDown.value) signalTree(child.pid, "SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+function watch(child: Child): { value: boolean } {
+  const isDown = { value: false };
+  void child.exited.then(() => {
+    isDown.value = true;
+  });
+  return isDown;
+}
+
+/** Postgres answers by processes of its own, each in a group of its own. */
+function signalTree(pid: number, signal: NodeJS.Signals): void {
+  for (const target of [pid, ...childrenOf(pid)]) {
+    try {
+      process.kill(target, signal);
+    } catch {
+      // It ended just now.
+    }
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const list = `/proc/${pid}/task/${pid}/children`;
+  const text = existsSync(list) ? readFileSync(list, "utf8") : ask("pgrep", ["-P", String(pid)]);
+  return text.split(/\s+/).filter(Boolean).map(Number);
+}
+
+/**
+ * Below the ports that systems give to outgoing connections: while a store is away, none of them takes its port, and
+ * none is connected to itself.
+ */
+export async function stablePort(): Promise<number> {
+  for (let tries = 0; ; tries += 1) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    try {
+      await requireFreePorts(port, 1);
+      return port;
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createClient, type Client } from "@toril/contract/client";
+import { Redis } from "ioredis";
+import postgres from "postgres";
+
+import { migrateDatabase } from "../dev/ledger.ts";
+import { startPostgres } from "../dev/postgres.ts";
+import { startConsumer, startProducer } from "../dev/processes.ts";
+import { startRedis } from "../dev/redis.ts";
+import { until } from "../dev/until.ts";
+import { noteEndings } from "./_ledger.ts";
+import { breakable, stablePort, type Breakable } from "./_processes.ts";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface App extends Breakable {
+  readonly name: string;
+  readonly url: string;
+}
+
+export interface Store extends Breakable {
+  readonly url: string;
+}
+
+type Variables = Readonly<Record<string, string>>;
+
+export interface Stack extends AsyncDisposable {
+  readonly redis: Store;
+  readonly postgres: Store;
+  readonly producers: readonly App[];
+  readonly consumers: readonly App[];
+  /** Of the first producer. */
+  readonly client: Client;
+  readonly sql: postgres.Sql;
+  readonly redisClient: Redis;
+  /** What every process is started with, and further variables. */
+  readonly env: (more?: Variables) => Record<string, string>;
+  startProducer(more?: Variables): Promise<App>;
+  startConsumer(more?: Variables): Promise<App>;
+  /** Asks again until `probe` answers; when it does not in time, tells how the processes' logs end. */
+  until<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs?: number): Promise<T>;
+}
+
+/** So that what takes 15 s after a crash, or 30 s after a loss, takes a second or two. */
+const impatient = {
+  WORKER_LOCK_DURATION_MS: "2000",
+  WORKER_STALLED_INTERVAL_MS: "1000",
+  RECONCILE_INTERVAL_MS: "500",
+  RECONCILE_GRACE_MS: "500",
+};
+
+/** A Redis, a Postgres, producers and consumers of this test's own, on free ports, in a folder of their own. */
+export async function startStack({
+  producers: producerCount = 1,
+  consumers: consumerCount = 1,
+  env: given = {},
+}: { producers?: number; consumers?: number; env?: Variables } = {}): Promise<Stack> {
+  await using opening = new AsyncDisposableStack();
+  let opened = opening;
+  const dir = mkdtempSync(join(tmpdir(), "toril-stack-"));
+  // Postgres may have to run as another user.
+  chmodSync(dir, 0o711);
+  opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+
+  const redis = await openStore("redis", startRedis);
+  const database = await openStore("postgres", startPostgres);
+  await migrateDatabase(database.url);
+  const sql = postgres(database.url, { max: 4, onnotice: () => {} });
+  opening.defer(() => sql.end({ timeout: 1 }));
+  await noteEndings(sql);
+  const redisClient = new Redis(redis.url, { retryStrategy: () => 50 });
+  redisClient.on("error", () => {});
+  opening.defer(() => redisClient.disconnect());
+
+  const producers: App[] = [];
+  const consumers: App[] = [];
+  const env = (more: Variables = {}) => ({
+    PATH: process.env["PATH"] ?? "",
+    DATABASE_URL: database.url,
+    REDIS_URL: redis.url,
+    ...impatient,
+    ...given,
+    ...more,
+  });
+
+  async function openStore(name: string, start: typeof startRedis | typeof startPostgres) {
+    const port = await stablePort();
+    let url = "";
+    const store = await breakable(async () => {
+      const service = await start({ dir: join(dir, name), port });
+      url = service.url;
+      return service.child;
+    });
+    return opening.use(Object.assign(store, { url }));
+  }
+
+  async function openApp(start: typeof startProducer, kind: string, list: App[], more?: Variables) {
+    const port = await stablePort();
+    const name = `${kind} on ${port}`;
+    const logFile = join(dir, `${kind}-${port}.log`);
+    const running = await breakable(() => start({ root, name, port, env: env(more), logFile }));
+    const app = opened.use(Object.assign(running, { name, url: `http://127.0.0.1:${port}` }));
+    list.push(app);
+    return app;
+  }
+
+  const startMore = {
+    startProducer: (more?: Variables) => openApp(startProducer, "producer", producers, more),
+    startConsumer: (more?: Variables) => openApp(startConsumer, "consumer", consumers, more),
+  };
+  const starting = [
+    ...Array.from({ length: producerCount }, () => startMore.startProducer()),
+    ...Array.from({ length: consumerCount }, () => startMore.startConsumer()),
+  ];
+  // All of them, so that none comes up after the others were closed.
+  await Promise.allSettled(starting);
+  await Promise.all(starting);
+
+  opened = opening.move();
+  return {
+    redis,
+    postgres: database,
+    producers,
+    consumers,
+    client: createClient({ baseUrl: producers[0]?.url ?? "http://127.0.0.1:1" }),
+    sql,
+    redisClient,
+    env,
+    ...startMore,
+    async until(what, probe, timeoutMs = 30_000) {
+      try {
+        return await until(what, probe, { timeoutMs });
+      } catch (error) {
+        const apps = [...producers, ...consumers];
+        const logs = apps.map((app) => `${app.name}:\n${app.log().slice(-2000)}`);
+        throw new Error([error, ...logs].map(String).join("\n"), { cause: error });
+      }
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}

@@ -1,0 +1,93 @@
+import { queueKeys } from "@toril/contract/dispatch/names";
+import { expect, test } from "bun:test";
+
+import { echo } from "./_api.ts";
+import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
+import { countRuns } from "./_metrics.ts";
+import { startStack } from "./_stack.ts";
+
+const rows = 10_000;
+
+test("an import whose consumer is killed twice has every row exactly once", async () => {
+  await using stack = await startStack();
+  const { client, sql, redisClient, until } = stack;
+  const consumer = stack.consumers[0]!;
+
+  const file = _openFile();
+  file.write("number,text\n");
+  file.write(_lines(1, rows / 2));
+  const importing = client.createImport(file.body, { type: "row.import" });
+  const id = await until("the import begins", async () => {
+    const [begun] = await sql<{ id: string }[]>`select id from imports`;
+    return begun?.id;
+  });
+
+  async function killConsumerBeyond(completed: number) {
+    await until(`${completed} rows are completed`, async () => {
+      const { counts } = await client.getImport(id);
+      return counts.completed >= completed || undefined;
+    });
+    await consumer.kill("SIGKILL");
+    expect(await redisClient.llen(queueKeys("bull", "imports").active)).toBeGreaterThan(0);
+    expect((await client.getImport(id)).counts.completed).toBeLessThan(rows);
+  }
+
+  await killConsumerBeyond(rows / 10);
+  file.write(_lines(rows / 2 + 1, rows));
+  file.end();
+  await consumer.restart();
+  await killConsumerBeyond(rows / 2);
+  expect(await importing).toMatchObject({ id, counts: { read: rows, accepted: rows } });
+  await consumer.restart();
+
+  const done = await until("the import is done", async () => {
+    const { status, counts } = await client.getImport(id);
+    return status === "running" ? undefined : { status, counts };
+  });
+  const counts = { read: rows, accepted: rows, duplicate: 0, rejected: 0 };
+  expect(done).toEqual({ status: "done", counts: { ...counts, completed: rows, dead: 0 } });
+  expect(await countJobs(sql)).toEqual(allCompleted(rows));
+  const imported = await sql`
+    select count(*)::int as all, count(distinct row)::int as rows,
+           count(*) filter (where values = jsonb_build_object(
+             'number', row::text, 'text', 'row ' || row || ', "quoted"'))::int as verbatim
+    from imported_rows where import_id = ${id}`;
+  expect([...imported]).toEqual([{ all: rows, rows, verbatim: rows }]);
+}, 60_000);
+
+test("a consumer that was frozen while another one did its jobs ends none of them again", async () => {
+  await using stack = await startStack();
+  const { client, sql, redisClient, until } = stack;
+  const { active } = queueKeys("bull", "default");
+  const frozen = stack.consumers[0]!;
+
+  const jobs = Array.from({ length: 20 }, () => echo("contested", { sleepMs: 1000 }));
+  await client.createJobs(jobs);
+  await until("they run", async () => (await redisClient.llen(active)) === 20 || undefined);
+  await frozen.kill("SIGSTOP");
+  const other = await stack.startConsumer();
+  expect(await until("they have ended", () => whenEnded(sql))).toEqual(allCompleted(20));
+  expect(await countRuns(other, "completed")).toBe(20);
+
+  await frozen.kill("SIGCONT");
+  const stood = async () => (await countRuns(frozen, "stood")) === 20 || undefined;
+  await until("the frozen runs find that they have ended", stood);
+  expect(await countJobs(sql)).toEqual(allCompleted(20));
+}, 60_000);
+
+function _lines(from: number, to: number): string {
+  const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  return numbers.map((number) => `${number},"row ${number}, ""quoted"""\n`).join("");
+}
+
+/** A body that is sent as it is written. */
+function _openFile() {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const encoder = new TextEncoder();
+  return {
+    body: readable,
+    write: (text: string) => void writer.write(encoder.encode(text)),
+    end: () => void writer.close(),
+  };
+}

@@ -1,0 +1,116 @@
+import { queueKeys } from "@toril/contract/dispatch/names";
+import type { JobRequest } from "@toril/contract/jobs";
+import { expect, test } from "bun:test";
+
+import { echo, idOf, postJob } from "./_api.ts";
+import { allCompleted, whenEnded } from "./_ledger.ts";
+import { startStack, type Store } from "./_stack.ts";
+
+interface Loss {
+  name: string;
+  lose(postgres: Store): Promise<void>;
+  giveBack(postgres: Store): Promise<void>;
+  /** Later than the consumer can know: a statement may take 10 s. */
+  dueAfterMs: number;
+}
+
+const losses: Loss[] = [
+  {
+    name: "down",
+    lose: (postgres) => postgres.kill("SIGKILL"),
+    giveBack: (postgres) => postgres.restart(),
+    dueAfterMs: 2000,
+  },
+  {
+    name: "frozen",
+    lose: (postgres) => postgres.kill("SIGSTOP"),
+    giveBack: (postgres) => postgres.kill("SIGCONT"),
+    dueAfterMs: 14_000,
+  },
+];
+const env = { REQUEST_TIMEOUT_MS: "2000", FEED_ALLOW_PRIVATE_ADDRESSES: "true" };
+const patienceMs = 4000;
+
+test.each(losses)(
+  "while Postgres is $name jobs are refused, results are held and no other job starts; then all end once",
+  async ({ lose, giveBack, dueAfterMs }) => {
+    await using site = _serveFeed();
+    await using stack = await startStack({ env });
+    const { sql, redisClient, until } = stack;
+    const [producer, consumer] = [stack.producers[0]!, stack.consumers[0]!];
+    const { active } = queueKeys("bull", "default");
+
+    // Until then a consumer asks Postgres before every start.
+    await _post(producer.url, echo("settling in", { sleepMs: 3500 }));
+    await until("it has settled in", () => whenEnded(sql));
+    const running = await _post(producer.url, ..._five(echo("held", { sleepMs: 500 })));
+    const isRunning = async () => (await redisClient.llen(active)) === running.length || undefined;
+    await until("five jobs run", isRunning);
+    const dueAt = Date.now() + dueAfterMs;
+    const fetching: JobRequest = { type: "feed.fetch", data: { url: site.url } };
+    await _post(producer.url, ..._five({ ...fetching, delayMs: dueAfterMs }));
+
+    await lose(stack.postgres);
+    await _expectRefusal(producer.url);
+    await until(
+      "the consumer has a result that it cannot settle",
+      async () => consumer.log().includes("Postgres is away") || undefined,
+    );
+    await until("the others are due", async () => Date.now() > dueAt || undefined);
+    await _expectRefusal(producer.url);
+    expect((await redisClient.lrange(active, 0, -1)).toSorted()).toEqual(running.toSorted());
+    expect(site.requests).toBe(0);
+
+    await giveBack(stack.postgres);
+    await until("jobs are accepted again", async () => {
+      const { status } = await postJob(producer.url, echo("back"), { idempotencyKey: "back" });
+      return status === 201 || undefined;
+    });
+    const ready = async () => (await fetch(`${consumer.url}/readyz`)).ok || undefined;
+    await until("the consumer is ready again", ready);
+    expect([producer.isDown, consumer.isDown]).toEqual([false, false]);
+    const counts = await until("all jobs have ended", () => whenEnded(sql));
+    expect(counts).toEqual(allCompleted(counts.accepted));
+    // Whether the two that were refused were recorded is unknown, as the answer says.
+    expect([12, 13, 14]).toContain(counts.accepted);
+    expect(site.requests).toBe(5);
+  },
+  60_000,
+);
+
+function _five(request: JobRequest): JobRequest[] {
+  return Array.from({ length: 5 }, () => request);
+}
+
+async function _post(url: string, ...requests: JobRequest[]): Promise<string[]> {
+  const answers = await Promise.all(requests.map((request) => postJob(url, request)));
+  return answers.map(idOf);
+}
+
+async function _expectRefusal(url: string): Promise<void> {
+  const signal = AbortSignal.timeout(patienceMs);
+  const answer = await postJob(url, echo("refused"), { signal });
+  const problem = { type: "urn:toril:problem:at-capacity", status: 503 };
+  expect(answer).toMatchObject({ status: 503, problem });
+}
+
+/** A feed without items, which counts how often it was fetched. */
+function _serveFeed() {
+  let requests = 0;
+  const feed = '<rss version="2.0"><channel><title>Quiet</title></channel></rss>';
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch() {
+      requests += 1;
+      return new Response(feed, { headers: { "Content-Type": "application/rss+xml" } });
+    },
+  });
+  return {
+    url: server.url.href,
+    get requests() {
+      return requests;
+    },
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}

@@ -1,0 +1,101 @@
+import { expect, test } from "bun:test";
+
+import { echo, idOf, postJob, type Answer } from "./_api.ts";
+import { allCompleted, countJobs, findMissing, whenEnded } from "./_ledger.ts";
+import { startStack } from "./_stack.ts";
+
+test("every job that a killed producer answered is recorded and ends, and repeating the others doubles nothing", async () => {
+  await using stack = await startStack({ producers: 2 });
+  const { sql, until } = stack;
+  const [doomed, steady] = stack.producers as [
+    (typeof stack.producers)[0],
+    (typeof stack.producers)[0],
+  ];
+
+  const plain = _createLoad(doomed.url);
+  const keyed = _createLoad(doomed.url, "keyed");
+  const beside = _createLoad(steady.url);
+  const loads = [plain, keyed, beside];
+  const running = [plain.run(70), keyed.run(70), beside.run(60)];
+  await until(
+    "every load is answered in waves",
+    async () => loads.every(({ answers }) => answers.length >= 500) || undefined,
+  );
+  await doomed.kill("SIGKILL");
+  const before = beside.answers.length;
+  await until(
+    "the other one goes on",
+    async () => beside.answers.length > before + 300 || undefined,
+  );
+  for (const load of loads) load.stop();
+  await Promise.all(running);
+
+  expect(plain.unanswered.length).toBeGreaterThan(0);
+  expect(keyed.unanswered.length).toBeGreaterThan(0);
+  expect(beside.unanswered).toEqual([]);
+  const repeated = await Promise.all(keyed.unanswered.map((send) => send(steady.url)));
+
+  const answers = [...loads.flatMap((load) => load.answers), ...repeated];
+  const ids = answers.map(idOf);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(await findMissing(sql, ids)).toEqual([]);
+  const counts = await until("every job has ended", () => whenEnded(sql));
+  expect(counts).toEqual(allCompleted(counts.accepted));
+  // Without an Idempotency-Key nobody knows what became of a request that was not answered.
+  expect(counts.accepted).toBeGreaterThanOrEqual(ids.length);
+  expect(counts.accepted).toBeLessThanOrEqual(ids.length + plain.unanswered.length);
+
+  await doomed.restart();
+  expect((await postJob(doomed.url, echo("again"))).status).toBe(201);
+}, 60_000);
+
+test("a producer that is asked to stop answers every job that it accepted and exits with 0", async () => {
+  // It does not wait for the deadline of answers that were given.
+  const env = { REQUEST_TIMEOUT_MS: "600000" };
+  await using stack = await startStack({ producers: 1, consumers: 0, env });
+  const { sql, until } = stack;
+  const producer = stack.producers[0]!;
+
+  const load = _createLoad(producer.url);
+  const running = load.run(200);
+  await until("the load runs", async () => load.answers.length >= 1000 || undefined);
+  await producer.kill("SIGTERM");
+  const exit = await until("it exits", async () => (producer.isDown ? producer.exited : undefined));
+  expect(exit).toEqual({ code: 0, signal: null });
+  load.stop();
+  await running;
+
+  expect(load.answers.every(({ status }) => status === 201)).toBe(true);
+  const { accepted } = await countJobs(sql);
+  expect(accepted).toBe(load.answers.length);
+}, 60_000);
+
+/** Requests that follow each other on connections which are kept, until `stop` or the first that is not answered. */
+function _createLoad(url: string, kind: "plain" | "keyed" = "plain") {
+  const answers: Answer[] = [];
+  const unanswered: ((url: string) => Promise<Answer>)[] = [];
+  const stopping = new AbortController();
+
+  async function sendOn(line: number) {
+    for (let index = 0; !stopping.signal.aborted; index += 1) {
+      const name = `${line}-${index}`;
+      const send = (to: string) =>
+        postJob(to, echo(name), kind === "keyed" ? { idempotencyKey: name } : {});
+      try {
+        answers.push(await send(url));
+      } catch {
+        unanswered.push(send);
+        return;
+      }
+    }
+  }
+
+  return {
+    answers,
+    unanswered,
+    async run(connections: number) {
+      await Promise.all(Array.from({ length: connections }, (_, line) => sendOn(line)));
+    },
+    stop: () => stopping.abort(),
+  };
+}

@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test";
+
+import { echo, postJob, postMany } from "./_api.ts";
+import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+/** REQUEST_TIMEOUT_MS, by default. */
+const deadlineMs = 5000;
+
+test("while Redis is down jobs are accepted, and complete when it is back without its data", async () => {
+  await using stack = await startStack();
+  await stack.redis.kill("SIGKILL");
+  const before = await _acceptWithoutRedis(stack);
+  await stack.redis.restart();
+  const after = await _acceptWithRedis(stack);
+  const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
+  expect(counts).toEqual(allCompleted(before + after));
+}, 60_000);
+
+test("while Redis does not answer jobs are accepted, and complete when it does again", async () => {
+  await using stack = await startStack();
+  await stack.redis.kill("SIGSTOP");
+  const before = await _acceptWithoutRedis(stack);
+  await stack.redis.kill("SIGCONT");
+  const after = await _acceptWithRedis(stack);
+  const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
+  expect(counts).toEqual(allCompleted(before + after));
+}, 60_000);
+
+test("after FLUSHALL a consumer that starts later completes all that were pending", async () => {
+  await using stack = await startStack({ consumers: 0 });
+  await postMany(stack.producers[0]!.url, 10_000);
+  await stack.redisClient.flushall();
+  expect(await stack.redisClient.dbsize()).toBe(0);
+  await stack.startConsumer();
+  const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
+  expect(counts).toEqual(allCompleted(10_000));
+}, 60_000);
+
+test("after FLUSHALL under a running consumer all that were pending complete", async () => {
+  await using stack = await startStack();
+  const { sql, redisClient, until } = stack;
+  await postMany(stack.producers[0]!.url, 10_000);
+  await until(
+    "some are completed",
+    async () => (await countJobs(sql)).completed > 100 || undefined,
+  );
+  await redisClient.flushall();
+  expect((await countJobs(sql)).pending).toBeGreaterThan(1000);
+  const counts = await until("every job has ended", () => whenEnded(sql));
+  expect(counts).toEqual(allCompleted(10_000));
+}, 60_000);
+
+/** The first within its deadline; many more within another one, so none of them waits for Redis. */
+async function _acceptWithoutRedis({ producers: [producer] }: Stack): Promise<number> {
+  const { url } = producer!;
+  const first = await postJob(url, echo("first"), { signal: AbortSignal.timeout(deadlineMs) });
+  expect(first.status).toBe(202);
+  const signal = AbortSignal.timeout(deadlineMs);
+  for (let index = 0; index < 100; index++) {
+    expect((await postJob(url, echo(`${index}`), { signal })).status).toBe(202);
+  }
+  const ready = await fetch(`${url}/readyz`);
+  expect([ready.status, await ready.json()]).toEqual([
+    200,
+    { status: "degraded", postgres: "ok", redis: "away" },
+  ]);
+  return 101;
+}
+
+/** Waits until jobs are placed at once again; answers how many it took to see that. */
+async function _acceptWithRedis({ producers: [producer], until }: Stack): Promise<number> {
+  let accepted = 0;
+  return until("a job is placed at once", async () => {
+    const { status } = await postJob(producer!.url, echo("placed"));
+    accepted += 1;
+    return status === 201 ? accepted : undefined;
+  });
+}

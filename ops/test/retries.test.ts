@@ -1,0 +1,68 @@
+import type { Job } from "@toril/contract/job";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { echo } from "./_api.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await startStack();
+}, 60_000);
+
+afterAll(() => stack[Symbol.asyncDispose]());
+
+test("a job that fails in every run is dead after the third, with the reason", async () => {
+  const { id } = await stack.client.createJob(echo("hopeless", { failures: 5 }));
+  expect(await _ended(id)).toMatchObject({
+    status: "dead",
+    state: null,
+    attempts: { made: 3, max: 3 },
+    result: null,
+    error: { name: "Error", message: "failed as asked, run 3 of 5" },
+  });
+}, 40_000);
+
+test("a job that may run once is dead after its first failure", async () => {
+  const { id } = await stack.client.createJob({ ...echo("once", { failures: 1 }), attempts: 1 });
+  expect(await _ended(id)).toMatchObject({ status: "dead", attempts: { made: 1, max: 1 } });
+}, 40_000);
+
+test("a job that fails twice waits for its turns and completes in its third run", async () => {
+  const { id } = await stack.client.createJob(echo("third time", { failures: 2 }));
+  await _waitForState(id, "delayed");
+  expect(await _ended(id)).toMatchObject({
+    status: "completed",
+    attempts: { made: 3, max: 3 },
+    result: { message: "third time" },
+    error: null,
+  });
+}, 40_000);
+
+test("a job that takes its time is active until it ends", async () => {
+  const { id } = await stack.client.createJob(echo("slow", { sleepMs: 1000 }));
+  await _waitForState(id, "active");
+  expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 1 } });
+}, 40_000);
+
+test("a job that is delayed starts when it is due and not before", async () => {
+  const { id, runAt } = await stack.client.createJob({ ...echo("later"), delayMs: 1500 });
+  await _waitForState(id, "delayed");
+  const { status, settledAt } = await _ended(id);
+  expect(status).toBe("completed");
+  expect(Date.parse(settledAt!)).toBeGreaterThanOrEqual(Date.parse(runAt!));
+}, 40_000);
+
+function _ended(id: string): Promise<Job> {
+  return stack.until("the job has ended", async () => {
+    const job = await stack.client.getJob(id);
+    return job.status === "pending" ? undefined : job;
+  });
+}
+
+async function _waitForState(id: string, state: Job["state"]) {
+  await stack.until(`the job is ${state}`, async () => {
+    const job = await stack.client.getJob(id);
+    return job.state === state || undefined;
+  });
+}

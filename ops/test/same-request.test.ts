@@ -1,0 +1,97 @@
+import { createClient } from "@toril/contract/client";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { echo, idOf, postJob, type Answer } from "./_api.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+const rounds = 50;
+let stack: Stack;
+let urls: string[];
+
+beforeAll(async () => {
+  stack = await startStack({ producers: 2, consumers: 0 });
+  urls = stack.producers.map(({ url }) => url);
+}, 60_000);
+
+afterAll(() => stack[Symbol.asyncDispose]());
+
+test("of two requests with one Idempotency-Key at one moment, one makes the job and the other gets its answer", async () => {
+  for (let round = 0; round < rounds; round++) {
+    const idempotencyKey = `same ${round}`;
+    const answers = await _atOnce((url) => postJob(url, echo(idempotencyKey), { idempotencyKey }));
+    expect(new Set(answers.map(idOf)).size).toBe(1);
+    expect(_statuses(answers)).toEqual([201, 201]);
+    expect(answers.filter(({ isReplayed }) => isReplayed)).toHaveLength(1);
+    expect(_jobOf(answers[0]!)).toEqual(_jobOf(answers[1]!));
+  }
+  expect(await _countJobs("same %")).toBe(rounds);
+}, 30_000);
+
+test("of two different requests with one Idempotency-Key at one moment, one makes the job and the other is refused", async () => {
+  for (let round = 0; round < rounds; round++) {
+    const idempotencyKey = `other ${round}`;
+    const answers = await _atOnce((url, index) =>
+      postJob(url, echo(`${idempotencyKey} by ${index}`), { idempotencyKey }),
+    );
+    expect(_statuses(answers)).toEqual([201, 422]);
+    expect(answers.find(({ status }) => status === 422)).toMatchObject({
+      problem: { type: "urn:toril:problem:idempotency-key-reused" },
+    });
+  }
+  expect(await _countJobs("other %")).toBe(rounds);
+}, 30_000);
+
+test("of two requests for one key at one moment, one makes the job and the other is told of it", async () => {
+  for (let round = 0; round < rounds; round++) {
+    const message = `keyed ${round}`;
+    const answers = await _atOnce((url) => postJob(url, { ...echo(message), key: message }));
+    expect(new Set(answers.map(idOf)).size).toBe(1);
+    expect(_statuses(answers)).toEqual([200, 201]);
+    const outcomes = answers.map((answer) => _jobOf(answer).outcome);
+    expect(outcomes.toSorted()).toEqual(["created", "duplicate"]);
+  }
+  expect(await _countJobs("keyed %")).toBe(rounds);
+}, 30_000);
+
+test("of two bulks with one Idempotency-Key at one moment, one makes the jobs and the other gets its answer", async () => {
+  for (let round = 0; round < rounds; round++) {
+    const jobs = [1, 2, 3].map((number) => echo(`bulk ${round}, ${number}`));
+    const options = { idempotencyKey: `bulk ${round}` };
+    const [one, other] = await _atOnce((baseUrl) =>
+      createClient({ baseUrl }).createJobs(jobs, options),
+    );
+    expect(one!.counts.created).toBe(3);
+    expect(other).toEqual(one);
+  }
+  expect(await _countJobs("bulk %")).toBe(3 * rounds);
+}, 30_000);
+
+test("of many identical requests at one moment, all get the one job", async () => {
+  const idempotencyKey = "many";
+  const sending = Array.from({ length: 50 }, () =>
+    _atOnce((url) => postJob(url, echo("many"), { idempotencyKey })),
+  );
+  const answers = (await Promise.all(sending)).flat();
+  expect(new Set(answers.map(idOf)).size).toBe(1);
+  expect(answers.filter(({ isReplayed }) => !isReplayed)).toHaveLength(1);
+  expect(await _countJobs("many")).toBe(1);
+}, 30_000);
+
+function _atOnce<Result>(send: (url: string, index: number) => Promise<Result>): Promise<Result[]> {
+  return Promise.all(urls.map(send));
+}
+
+function _statuses(answers: readonly Answer[]): number[] {
+  return answers.map(({ status }) => status).toSorted((a, b) => a - b);
+}
+
+function _jobOf(answer: Answer) {
+  if ("job" in answer) return answer.job;
+  throw new Error(`${answer.status} ${answer.problem.title}`);
+}
+
+async function _countJobs(message: string): Promise<number> {
+  const [found] = await stack.sql<[{ count: number }]>`
+    select count(*)::int as count from jobs where data ->> 'message' like ${message}`;
+  return found.count;
+}
