@@ -1,0 +1,98 @@
+import type { Socket } from "bun";
+
+import { answerLength, isCreated } from "./answer.ts";
+
+export interface LoadResult {
+  created: number;
+  errors: number;
+  /** From the first request to the last answer. */
+  seconds: number;
+  p50Ms: number;
+  p99Ms: number;
+}
+
+export interface ClosedLoop {
+  run(seconds: number): Promise<LoadResult>;
+}
+
+interface Exchange {
+  sentAt: number;
+  received: string;
+}
+
+/** How long after the end of a run an answer is still waited for. */
+const patienceMs = 10_000;
+
+/** Kept-alive connections that each send `request` again as soon as its answer is there. */
+export async function openClosedLoop(
+  port: number,
+  connections: number,
+  request: Uint8Array,
+): Promise<ClosedLoop> {
+  const latenciesMs: number[] = [];
+  let errors = 0;
+  let onTheirWay = 0;
+  let endsAt = 0;
+  let lastAnswerAt = 0;
+  const { promise: isOver, resolve: finish } = Promise.withResolvers<void>();
+
+  function send(socket: Socket<Exchange>) {
+    onTheirWay += 1;
+    socket.data.sentAt = performance.now();
+    // A loopback socket that is idle takes so little at once, unless it is broken.
+    if (socket.write(request) !== request.length) socket.terminate();
+  }
+
+  function settle(isGood: boolean, sentAt: number) {
+    lastAnswerAt = performance.now();
+    onTheirWay -= 1;
+    if (isGood) latenciesMs.push(lastAnswerAt - sentAt);
+    else errors += 1;
+    if (lastAnswerAt >= endsAt && onTheirWay === 0) finish();
+  }
+
+  const handler: Bun.SocketHandler<Exchange> = {
+    data(socket, chunk) {
+      const exchange = socket.data;
+      exchange.received += chunk.toString("latin1");
+      if (exchange.received.length < answerLength(exchange.received)) return;
+      settle(isCreated(exchange.received), exchange.sentAt);
+      exchange.received = "";
+      if (lastAnswerAt < endsAt) send(socket);
+    },
+    close(socket) {
+      if (lastAnswerAt < endsAt || onTheirWay > 0) settle(false, socket.data.sentAt);
+    },
+  };
+  const sockets: Socket<Exchange>[] = [];
+  for (let count = 0; count < connections; count += 1) {
+    const data = { sentAt: 0, received: "" };
+    sockets.push(await Bun.connect({ hostname: "127.0.0.1", port, data, socket: handler }));
+  }
+
+  return {
+    async run(seconds) {
+      const startedAt = performance.now();
+      endsAt = startedAt + seconds * 1000;
+      for (const socket of sockets) send(socket);
+      const impatience = setTimeout(finish, seconds * 1000 + patienceMs);
+      await isOver;
+      clearTimeout(impatience);
+      errors += onTheirWay;
+      onTheirWay = 0;
+      for (const socket of sockets) socket.terminate();
+      latenciesMs.sort((a, b) => a - b);
+      return {
+        created: latenciesMs.length,
+        errors,
+        seconds: (lastAnswerAt - startedAt) / 1000,
+        p50Ms: quantile(latenciesMs, 0.5),
+        p99Ms: quantile(latenciesMs, 0.99),
+      };
+    },
+  };
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+}

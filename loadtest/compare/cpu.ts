@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+// What /proc counts in; the same on every Linux.
+const microsecondsPerTick = 10_000;
+
+/** CPU time in µs until now, by process: each with its children, also those that ended. */
+export function readCpuTimes<Name extends string>(
+  pids: Readonly<Record<Name, number>>,
+): Record<Name, number> {
+  const stats = readStats();
+  const childrenOf = Map.groupBy(stats.values(), (stat) => stat.parent);
+
+  function ticksOf(pid: number): number {
+    const stat = stats.get(pid);
+    if (stat === undefined) throw new Error(`process ${pid} is gone`);
+    const children = childrenOf.get(pid) ?? [];
+    return children.reduce((sum, child) => sum + ticksOf(child.pid), stat.ticks);
+  }
+
+  const times: Record<Name, number> = { ...pids };
+  for (const name of Object.keys(pids) as Name[]) {
+    times[name] = ticksOf(pids[name]) * microsecondsPerTick;
+  }
+  return times;
+}
+
+/** CPU time in µs that the machine was busy until now, for whomever. */
+export function readMachineTime(): number {
+  const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n", 1);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq + steal) * microsecondsPerTick;
+}
+
+interface Stat {
+  pid: number;
+  parent: number;
+  ticks: number;
+}
+
+function readStats(): Map<number, Stat> {
+  const stats = new Map<number, Stat>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const text = readStat(name);
+    // The name may hold spaces and parentheses; what is counted follows the last one.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    stats.set(Number(name), { pid: Number(name), parent: Number(fields[1]), ticks });
+  }
+  return stats;
+}
+
+/** Processes end while /proc is read. */
+function readStat(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return "";
+  }
+}

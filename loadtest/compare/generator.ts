@@ -1,0 +1,41 @@
+import type { LoadResult } from "./closed-loop.ts";
+import type { LoadNews, LoadOrder } from "./load.ts";
+
+/** The load generator, as the benchmark sees it. */
+export interface Generator extends AsyncDisposable {
+  pid: number;
+  connect(port: number, connections: number, bodyBytes: number): Promise<void>;
+  run(seconds: number): Promise<LoadResult>;
+}
+
+export function startGenerator(): Generator {
+  let next = Promise.withResolvers<LoadNews>();
+  const child = Bun.spawn([process.execPath, `${import.meta.dir}/load.ts`], {
+    stdio: ["ignore", "inherit", "inherit"],
+    ipc: (news: LoadNews) => next.resolve(news),
+    onExit: (_, code) => next.reject(new Error(`the load generator ended with exit code ${code}`)),
+  });
+
+  function order(message: LoadOrder): Promise<LoadNews> {
+    next = Promise.withResolvers();
+    child.send(message);
+    return next.promise;
+  }
+
+  return {
+    pid: child.pid,
+    async connect(port, connections, bodyBytes) {
+      await order({ kind: "connect", port, connections, bodyBytes });
+    },
+    async run(seconds) {
+      const news = await order({ kind: "run", seconds });
+      if (news.kind !== "done") throw new Error("the load generator did not run");
+      return news.result;
+    },
+    async [Symbol.asyncDispose]() {
+      next.promise.catch(() => {});
+      child.kill();
+      await child.exited;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import { type ClosedLoop, type LoadResult, openClosedLoop } from "./closed-loop.ts";
+
+/** The load generator is a process of its own: what it costs is not what the servers cost. */
+export type LoadOrder =
+  | { kind: "connect"; port: number; connections: number; bodyBytes: number }
+  | { kind: "run"; seconds: number };
+export type LoadNews = { kind: "connected" } | { kind: "done"; result: LoadResult };
+
+let loop: ClosedLoop | undefined;
+
+async function follow(order: LoadOrder): Promise<LoadNews> {
+  if (order.kind === "connect") {
+    loop = await openClosedLoop(order.port, order.connections, requestOf(order.bodyBytes));
+    return { kind: "connected" };
+  }
+  if (loop === undefined) throw new Error("not connected");
+  return { kind: "done", result: await loop.run(order.seconds) };
+}
+
+function requestOf(bodyBytes: number): Uint8Array {
+  const empty = JSON.stringify({ type: "echo", data: { message: "" } });
+  const message = "x".repeat(Math.max(0, bodyBytes - empty.length));
+  const body = JSON.stringify({ type: "echo", data: { message } });
+  return Buffer.from(
+    [
+      "POST /v1/jobs HTTP/1.1",
+      "Host: 127.0.0.1",
+      "Content-Type: application/json",
+      `Content-Length: ${body.length}`,
+      "",
+      body,
+    ].join("\r\n"),
+  );
+}
+
+process.on("message", (order: LoadOrder) => {
+  void follow(order).then((news) => process.send?.(news));
+});
+process.on("disconnect", () => process.exit());

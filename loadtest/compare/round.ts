@@ -1,0 +1,65 @@
+import { availableParallelism } from "node:os";
+
+import type { LoadResult } from "./closed-loop.ts";
+import { readCpuTimes, readMachineTime } from "./cpu.ts";
+import type { Generator } from "./generator.ts";
+import type { Stores } from "./stores.ts";
+import type { Target } from "./targets.ts";
+
+export interface RoundSettings {
+  target: Target;
+  stores: Stores;
+  generator: Generator;
+  connections: number;
+  bodyBytes: number;
+  seconds: number;
+}
+
+export interface Round extends LoadResult {
+  jobsPerSecond: number;
+  /** CPU time per created job, in µs. */
+  cpuUs: { server: number; redis: number; postgres: number; all: number; generator: number };
+  /** How much of the machine went to processes that have nothing to do with the benchmark. */
+  othersShare: number;
+}
+
+/** @throws when what was answered 201 is not what stands in Redis and in the ledger */
+export async function runRound(settings: RoundSettings): Promise<Round> {
+  const { target, stores, generator, connections, bodyBytes, seconds } = settings;
+  await stores.empty();
+  await generator.connect(target.port, connections, bodyBytes);
+  const pids = {
+    server: target.pid,
+    redis: stores.redisPid,
+    postgres: stores.postgresPid,
+    generator: generator.pid,
+  };
+  const machineBefore = readMachineTime();
+  const before = readCpuTimes(pids);
+  const result = await generator.run(seconds);
+  const after = readCpuTimes(pids);
+  const machineUs = readMachineTime() - machineBefore;
+  await check(target, stores, result);
+
+  const perJob = (name: keyof typeof pids) => (after[name] - before[name]) / result.created;
+  const [server, redis, postgres] = [perJob("server"), perJob("redis"), perJob("postgres")];
+  const all = server + redis + postgres;
+  const ownUs = (all + perJob("generator")) * result.created;
+  return {
+    ...result,
+    jobsPerSecond: result.created / result.seconds,
+    cpuUs: { server, redis, postgres, all, generator: perJob("generator") },
+    othersShare: (machineUs - ownUs) / (result.seconds * 1e6 * availableParallelism()),
+  };
+}
+
+async function check(target: Target, stores: Stores, { created, errors }: LoadResult) {
+  const placed = await stores.countWaiting(target.waitKey);
+  const recorded = target.hasLedger ? await stores.countRecorded() : placed;
+  // What was answered with an error may stand all the same.
+  const isRight = (count: number) => (errors === 0 ? count === created : count >= created);
+  if (isRight(placed) && isRight(recorded)) return;
+  throw new Error(
+    `${target.name}: ${created} created and ${errors} errors, but ${placed} in Redis and ${recorded} in the ledger`,
+  );
+}

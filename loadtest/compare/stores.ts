@@ -1,0 +1,57 @@
+import { join } from "node:path";
+
+import { SQL } from "bun";
+import { Redis } from "ioredis";
+
+import { migrateDatabase } from "../../ops/dev/ledger.ts";
+import { startPostgres } from "../../ops/dev/postgres.ts";
+import { keepData, startRedis } from "../../ops/dev/redis.ts";
+
+/** A Redis and a Postgres for nothing but the benchmark, with the settings of `npm start`. */
+export interface Stores extends AsyncDisposable {
+  redisUrl: string;
+  databaseUrl: string;
+  redisPid: number;
+  postgresPid: number;
+  empty(): Promise<void>;
+  countWaiting(waitKey: string): Promise<number>;
+  countRecorded(): Promise<number>;
+}
+
+export async function startStores(dir: string, signal: AbortSignal): Promise<Stores> {
+  await using started = new AsyncDisposableStack();
+  const redisServer = started.use(
+    await startRedis({
+      dir: join(dir, "redis"),
+      // A rewrite of the file would fall into some round and not into others.
+      args: [...keepData, "--auto-aof-rewrite-percentage", "0"],
+      signal,
+    }),
+  );
+  const postgres = started.use(await startPostgres({ dir: join(dir, "postgres"), signal }));
+  await migrateDatabase(postgres.url);
+  const redis = started.adopt(new Redis(redisServer.url), (client) => client.disconnect());
+  const sql = started.adopt(new SQL(postgres.url, { max: 1 }), (client) => client.close());
+  const all = started.move();
+
+  return {
+    redisUrl: redisServer.url,
+    databaseUrl: postgres.url,
+    redisPid: redisServer.pid,
+    postgresPid: postgres.pid,
+    async empty() {
+      await sql`truncate jobs`;
+      await redis.flushall("SYNC");
+      await redis.bgrewriteaof();
+      while (/aof_rewrite_(in_progress|scheduled):1/.test(await redis.info("persistence"))) {
+        await Bun.sleep(10);
+      }
+    },
+    countWaiting: (waitKey) => redis.llen(waitKey),
+    async countRecorded() {
+      const [row] = (await sql`select count(*)::int as count from jobs`) as { count: number }[];
+      return row?.count ?? 0;
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
