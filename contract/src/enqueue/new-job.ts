@@ -1,6 +1,6 @@
+import { uuidv7 } from "uuidv7";
 import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../job.ts";
 import { findJobType, type JobRequest, type JobTypeName } from "../jobs/index.ts";
-import { createJobId } from "./job-id.ts";
 
 /** A job that was validated and has its id, but stands nowhere yet. */
 export interface NewJob {
@@ -28,7 +28,7 @@ export function createNewJob(request: JobRequest, origin: Origin): NewJob {
   const jobType = findJobType(request.type);
   if (jobType === undefined) throw new Error(`no job type ${request.type}`);
   return {
-    id: createJobId(),
+    id: uuidv7(),
     tenant: origin.tenant,
     queue: jobType.queue,
     type: request.type,
