@@ -1,3 +1,4 @@
+import { logOptions } from "@toril/contract/log-options";
 import { pino, type DestinationStream, type Logger } from "pino";
 
 export type Log = Logger;
@@ -5,21 +6,8 @@ export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
 /** Straight to stdout: a worker transport loses lines when the process is killed. */
 export function createLog(level: string, destination?: DestinationStream): Log {
-  const options = {
-    level,
-    base: { name: "consumer" },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { err: describe },
-  };
+  const options = logOptions("consumer", level);
   return destination === undefined ? pino(options) : pino(options, destination);
-}
-
-/** Clients of stores hang whole commands on their errors, with the data of jobs in them. */
-function describe(thrown: unknown) {
-  if (!(thrown instanceof Error)) return thrown;
-  const { name, message, stack } = thrown;
-  return "code" in thrown ? { name, message, code: thrown.code, stack } : { name, message, stack };
 }
 
 /**

@@ -34,7 +34,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
 
   const ledger = connectLedger(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => ledger.close());
-  const redis = await connectRedis(config.REDIS_URL, log);
+  const redis = await connectRedis(config.REDIS_URL, log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
 
   const writeRedis = () => redis.set(`${prefix}:toril:probe`, Date.now(), "EX", 60);

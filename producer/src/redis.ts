@@ -5,13 +5,14 @@ import type { Logger } from "pino";
  * A connection that fails fast: nothing waits for a Redis that is away, and a half-open socket is found within seconds.
  * A command that timed out may still run later: whatever is sent here must bear that. Resolves when it is connected,
  * or when the first try has failed.
+ * @param answerMs the deadline of an answer, of which a command may take a part
  */
-export async function connectRedis(url: string, log: Logger): Promise<Redis> {
+export async function connectRedis(url: string, log: Logger, answerMs: number): Promise<Redis> {
   const redis = new Redis(url, {
     lazyConnect: true,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: 2000,
+    commandTimeout: Math.min(2000, Math.floor(answerMs * 0.4)),
     socketTimeout: 3000,
     connectTimeout: 2000,
     keepAlive: 10_000,

@@ -46,7 +46,10 @@ export interface EnqueueDeps {
   onBatch?(lane: "plain" | "keyed" | "many", size: number): void;
 }
 
-/** A batch at a time, of whatever came meanwhile: more on their way are smaller ones, and cost a tenth more CPU a job. */
+/**
+ * A batch at a time, of whatever came meanwhile: more on their way are smaller ones, and cost a tenth more CPU a job.
+ * It also lets a replay see the answer of the batch before as it was given.
+ */
 const single = {
   maxEntries: 256,
   maxBytes: 4_000_000,
@@ -55,8 +58,6 @@ const single = {
   maxWaiting: 10_000,
   maxWaitingBytes: 64_000_000,
 };
-/** Two, because one may wait for another's transaction. */
-const keyedSingle = { ...single, maxEntries: 128, maxInFlight: 2, flushMs: 2 };
 const bulk = {
   maxEntries: 1,
   maxBytes: Number.POSITIVE_INFINITY,
@@ -91,7 +92,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
 
   // Apart from the plain ones, so that nobody without a key waits for another's transaction.
   const keyed = createBatch<SingleEntry, Enqueued>({
-    ...keyedSingle,
+    ...single,
     timeoutMs,
     bytesOf: (entry) => entry.job.data.length,
     run: (entries, deadline) => {
