@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { Import } from "../import.ts";
 import { jobTypeNames } from "../jobs/index.ts";
-import { defineRoute, idParameter, location } from "./route.ts";
+import { defineRoute, idParameter, locationBelow } from "./route.ts";
 
 const tags: [string] = ["Imports"];
+const location = locationBelow("/v1/imports");
 const file = { schema: { type: "string" as const } };
 
 export const feedMediaTypes = [

@@ -6,12 +6,13 @@ import {
   defineRoute,
   IdempotencyKey,
   idParameter,
-  location,
+  locationBelow,
   replayed,
   TraceParent,
 } from "./route.ts";
 
 const tags: [string] = ["Jobs"];
+const location = locationBelow("/v1/jobs");
 const requestHeaders = z.object({
   "idempotency-key": IdempotencyKey,
   traceparent: TraceParent,

@@ -51,7 +51,9 @@ function header(description: string, example: string) {
 
 const retryAfter = { "Retry-After": header("Seconds to wait before trying again", "1") };
 
-export const location = { Location: header("The address of what was made", "/v1/jobs/{id}") };
+export function locationBelow(path: string) {
+  return { Location: header("The address of what was made", `${path}/{id}`) };
+}
 
 export const replayed = {
   "Idempotency-Replayed": header("`true` when this is the answer to an earlier request", "true"),
