@@ -47,8 +47,8 @@ export interface EnqueueDeps {
 }
 
 /**
- * A batch at a time, of whatever came meanwhile: more on their way are smaller ones, and cost a tenth more CPU a job.
- * It also lets a replay see the answer of the batch before as it was given.
+ * A batch at a time, of whatever came meanwhile: more on their way would be smaller ones. It also lets a replay see the
+ * answer of the batch before as it was given.
  */
 const single = {
   maxEntries: 256,
