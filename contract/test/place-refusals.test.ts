@@ -16,50 +16,53 @@ function runScript(args: readonly string[]) {
   return redis.eval(_script, names.length, [...names, ...args]);
 }
 
-const kind = ["echo", '{"attempts":3}'];
-const one = ["1", _uuid(1), "1700000000000", "", "{}"];
-const two = ["1", _uuid(2), "1700000000000", "", "{}"];
-const well = [keys.base, "1", ...kind, ...one, ...two];
+const common = ["echo", '{"attempts":3}', "1700000000000"];
+const one = [_uuid(1), "{}"];
+const two = [_uuid(2), "{}"];
+const well = [keys.base, ...common, "2", "2", ...one, ...two];
+const first = [keys.base, ...common, "2", "1", ...one];
 
-function withKind(options: string) {
-  return [keys.base, "1", "echo", options, ...one, ...two];
+function withRun(changes: Record<number, string>) {
+  const run = [...common, "2", "1", ...two];
+  return [...first, ...run.map((value, at) => changes[at] ?? value)];
 }
 
-function withSecond(changes: Record<number, string>) {
-  return [keys.base, "1", ...kind, ...one, ...two.map((value, at) => changes[at] ?? value)];
+function withOptions(options: string) {
+  return withRun({ 1: options });
 }
 
 const malformed: Record<string, readonly string[]> = {
   "no arguments": [],
-  "no jobs": [keys.base, "1", ...kind],
-  "no kinds": [keys.base, "0", ...one],
+  "no runs": [keys.base],
+  "no jobs": [keys.base, ...common, "2", "0"],
   "a missing argument": well.slice(0, -1),
   "an argument too many": [...well, ""],
-  "a count of kinds that is no number": [keys.base, "x", ...kind, ...one],
-  "a count of kinds that is no whole number": [keys.base, "0.5", ...kind, ...one],
-  "a negative count of kinds": [keys.base, "-1", ...kind, ...one],
-  "more kinds than arguments": [keys.base, "9", ...kind, ...one],
-  "options that are no JSON": withKind("{"),
-  "options that are no object": withKind("[3]"),
-  "options with something behind them": withKind('{"attempts":3} '),
-  "options without attempts": withKind("{}"),
-  "a negative delay": withKind('{"attempts":3,"delay":-1}'),
-  "a delay of half a millisecond": withKind('{"attempts":3,"delay":0.5}'),
-  "a delay without an end": withKind('{"attempts":3,"delay":1e999}'),
-  "a delay that is text": withKind('{"attempts":3,"delay":"5"}'),
-  "a null delay": withKind('{"attempts":3,"delay":null}'),
-  "a priority beyond BullMQ's": withKind('{"attempts":3,"priority":2097152}'),
-  "a negative priority": withKind('{"attempts":3,"priority":-1}'),
-  "a kind that is not there": withSecond({ 0: "2" }),
-  "kind 0": withSecond({ 0: "0" }),
-  "an empty id": withSecond({ 1: "" }),
-  "the name of another key as id": withSecond({ 1: "meta" }),
-  "a time that is no number": withSecond({ 2: "now" }),
-  "a time with a fraction": withSecond({ 2: "1.5" }),
-  "a negative time": withSecond({ 2: "-1" }),
-  "a time beyond all dates": withSecond({ 2: "9".repeat(400) }),
-  "an empty time": withSecond({ 2: "" }),
-  "a traceparent of another length": withSecond({ 3: "00-00" }),
+  "a width that is no number": withRun({ 3: "x" }),
+  "a width below that of a job": withRun({ 3: "1" }),
+  "a width beyond that of a job": withRun({ 3: "4" }),
+  "a length that is no number": withRun({ 4: "x" }),
+  "a length that is no whole number": withRun({ 4: "0.5" }),
+  "a negative length": withRun({ 4: "-1" }),
+  "a run longer than the arguments": withRun({ 4: "9" }),
+  "options that are no JSON": withOptions("{"),
+  "options that are no object": withOptions("[3]"),
+  "options with something behind them": withOptions('{"attempts":3} '),
+  "options without attempts": withOptions("{}"),
+  "a negative delay": withOptions('{"attempts":3,"delay":-1}'),
+  "a delay of half a millisecond": withOptions('{"attempts":3,"delay":0.5}'),
+  "a delay without an end": withOptions('{"attempts":3,"delay":1e999}'),
+  "a delay that is text": withOptions('{"attempts":3,"delay":"5"}'),
+  "a null delay": withOptions('{"attempts":3,"delay":null}'),
+  "a priority beyond BullMQ's": withOptions('{"attempts":3,"priority":2097152}'),
+  "a negative priority": withOptions('{"attempts":3,"priority":-1}'),
+  "an empty id": withRun({ 5: "" }),
+  "the name of another key as id": withRun({ 5: "meta" }),
+  "a time that is no number": withRun({ 2: "now" }),
+  "a time with a fraction": withRun({ 2: "1.5" }),
+  "a negative time": withRun({ 2: "-1" }),
+  "a time beyond all dates": withRun({ 2: "9".repeat(400) }),
+  "an empty time": withRun({ 2: "" }),
+  "a traceparent of another length": [...first, ...common, "3", "1", ...two, "00-00"],
 };
 
 test.each(Object.keys(malformed))(
@@ -72,6 +75,7 @@ test.each(Object.keys(malformed))(
 
 test("the arguments that the malformed ones were made from are accepted", async () => {
   expect(await runScript(well)).toBe(2);
+  expect(await runScript(withRun({ 5: _uuid(3) }))).toBe(1);
 });
 
 test.each([
@@ -125,18 +129,14 @@ test("a call carries at most 256 jobs and 4 MB of data, in order", async () => {
   );
 });
 
-test("equal options travel once a call", async () => {
+test("what jobs that follow each other have in common travels once", async () => {
   const calls: string[][] = [];
   const backoffs = [1000, 1000, 2000].map((delay) => ({ type: "fixed" as const, delay }));
   const jobs = backoffs.map((backoff) =>
     _placement({ options: { attempts: 3, timestamp: 1, backoff } }),
   );
-  await createPlace(_recording(calls), _settings)("q", [
-    ...jobs,
-    _placement(),
-    _placement(jobs[0]),
-  ]);
-  expect(calls[0]![10]).toBe("3");
+  await createPlace(_recording(calls), _settings)("q", [...jobs, _placement(), _placement()]);
+  expect(runsIn(calls[0]!)).toEqual([2, 1, 2]);
 });
 
 test("placing works after SCRIPT FLUSH, many calls at once", async () => {
@@ -171,6 +171,17 @@ function _recording(calls: unknown[][]): ScriptRedis {
   };
 }
 
-function jobsIn(keysAndArguments: string[]) {
-  return (keysAndArguments.length - 11 - 2 * Number(keysAndArguments[10])) / 5;
+/** How many jobs each run of a call has. */
+function runsIn(keysAndArguments: string[]): number[] {
+  const lengths: number[] = [];
+  for (let at = 10; at < keysAndArguments.length;) {
+    const [width, length] = [Number(keysAndArguments[at + 3]), Number(keysAndArguments[at + 4])];
+    lengths.push(length);
+    at += 5 + width * length;
+  }
+  return lengths;
+}
+
+function jobsIn(keysAndArguments: string[]): number {
+  return runsIn(keysAndArguments).reduce((sum, length) => sum + length, 0);
 }

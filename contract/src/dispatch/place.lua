@@ -5,24 +5,24 @@
   KEYS[6] meta   KEYS[7] id       KEYS[8] pc        KEYS[9] events
 
   ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
-  ARGV[2] how many kinds follow; a kind is what many jobs have in common
-  then per kind, 2 each:
+  then runs of jobs that follow each other and have the following in common, 5 a run:
     the name of the job
     its options, a JSON object as BullMQ stores it, with `attempts`, without `jobId` and `tm`
-  then per job, 5 each:
-    its kind, from 1
-    its id, as bullId in names.ts makes it
     when it was made, in ms since 1970
-    its W3C traceparent, or ""
+    how many arguments each of its jobs has, 2 or 3
+    how many jobs follow
+  then per job of the run:
+    its id, as bullId in names.ts makes it
     its data, JSON text
+    its W3C traceparent, when jobs of this run have 3
 
   Returns how many jobs were new. A job whose id stands already is left alone, with an event "duplicated".
   Returns an error, and has written nothing, when an argument or a setting in meta is malformed. The spelling of
   ids and traceparents is checked by place.ts, where it costs less.
 
   Writes what addStandardJob-9, addDelayedJob-6 and addPrioritizedJob-9 of BullMQ 6.7.0 write for jobs without
-  parent, repetition and deduplication. The state is the same, the commands are fewer: meta is read once a call,
-  and pushes, scores and counters travel together.
+  parent, repetition and deduplication. The state is the same, the commands are fewer: meta is read and the
+  event stream trimmed once a call, and pushes, scores and counters travel together.
 ]]
 local call = redis.call
 local args = ARGV
@@ -41,15 +41,14 @@ local function malformed(what)
   return redis.error_reply("ERR place: malformed " .. what)
 end
 
-local kindCount = tonumber(args[2])
-if not isWhole(kindCount, #args) then return malformed("count of kinds") end
-local firstJob = 3 + 2 * kindCount
-local jobCount = (#args - firstJob + 1) / 5
-if jobCount < 1 or jobCount % 1 ~= 0 then return malformed("count of arguments") end
-
-local kinds = {}
-for number = 1, kindCount do
-  local text = args[2 + 2 * number]
+local runs, keys, seen = {}, {}, {}
+local mayStand = false
+local at = 2
+while at <= #args do
+  local name, text, time = args[at], args[at + 1], args[at + 2]
+  local width, count = tonumber(args[at + 3]), tonumber(args[at + 4])
+  if width ~= 2 and width ~= 3 then return malformed("width of a run") end
+  if not isWhole(count, #args) or count == 0 then return malformed("length of a run") end
   local isJson, options = pcall(cjson.decode, text)
   if not isJson or type(options) ~= "table" or not options.attempts or not string.find(text, "^{.*}$") then
     return malformed("options")
@@ -57,29 +56,33 @@ for number = 1, kindCount do
   local delay, priority = options.delay or 0, options.priority or 0
   if not isWhole(delay, maxTime) then return malformed("delay") end
   if not isWhole(priority, maxPriority) then return malformed("priority") end
-  kinds[string.format("%d", number)] = {
-    name = args[1 + 2 * number],
+  if not string.find(time, "^%d+$") or tonumber(time) > maxTime then return malformed("time") end
+  local first, last = at + 5, at + 4 + width * count
+  if last > #args then return malformed("count of arguments") end
+  for job = first, last, width do
+    local id = args[job]
+    if #id < 36 then return malformed("id") end
+    if width == 3 and #args[job + 2] ~= 55 then return malformed("traceparent") end
+    mayStand = mayStand or seen[id]
+    seen[id] = true
+    keys[#keys + 1] = base .. id
+  end
+  runs[#runs + 1] = {
+    first = first,
+    last = last,
+    width = width,
+    name = name,
     openOptions = string.sub(text, 1, -2) .. ',"jobId":"',
+    time = time,
     delay = delay,
     delayText = string.format("%d", delay),
     priority = priority,
     priorityText = string.format("%d", priority),
     isLifo = options.lifo,
   }
+  at = last + 1
 end
-
-local checkedTime
-for job = firstJob, #args, 5 do
-  if not kinds[args[job]] then return malformed("kind") end
-  if #args[job + 1] < 36 then return malformed("id") end
-  local time = args[job + 2]
-  if time ~= checkedTime then
-    if not string.find(time, "^%d+$") or tonumber(time) > maxTime then return malformed("time") end
-    checkedTime = time
-  end
-  local traceparent = args[job + 3]
-  if traceparent ~= "" and #traceparent ~= 55 then return malformed("traceparent") end
-end
+if #keys == 0 then return malformed("count of jobs") end
 
 local settings = call("HMGET", metaKey, "opts.maxLenEvents", "paused", "concurrency")
 local maxEvents = settings[1] or "10000"
@@ -103,47 +106,51 @@ local function delayedScore(due)
   return score
 end
 
-call("INCRBY", idKey, jobCount)
+call("INCRBY", idKey, #keys)
 if not settings[1] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
+-- Asked once for all; one by one only when some may stand.
+mayStand = mayStand or call("EXISTS", unpack(keys)) > 0
 
-local newCount = 0
+local jobCount, newCount = 0, 0
 local left, right, prioritized, delayed = {}, {}, {}, {}
-for job = firstJob, #args, 5 do
-  local id = args[job + 1]
-  local key = base .. id
-  if call("EXISTS", key) == 1 then
-    call("XADD", eventsKey, "MAXLEN", "~", maxEvents, "*", "event", "duplicated", "jobId", id)
-  else
-    newCount = newCount + 1
-    local kind, time, traceparent = kinds[args[job]], args[job + 2], args[job + 3]
-    local name = kind.name
-    local options
-    if traceparent == "" then
-      options = kind.openOptions .. id .. '"}'
+for _, run in ipairs(runs) do
+  local name, time, width = run.name, run.time, run.width
+  for job = run.first, run.last, width do
+    jobCount = jobCount + 1
+    local id, key = args[job], keys[jobCount]
+    if mayStand and call("EXISTS", key) == 1 then
+      call("XADD", eventsKey, "*", "event", "duplicated", "jobId", id)
     else
-      options = kind.openOptions .. id .. '","tm":"{\\"traceparent\\":\\"' .. traceparent .. '\\"}"}'
-    end
-    call("HSET", key, "name", name, "data", args[job + 4], "opts", options, "timestamp", time,
-      "delay", kind.delayText, "priority", kind.priorityText)
-    call("XADD", eventsKey, "*", "event", "added", "jobId", id, "name", name)
-    if kind.delay > 0 then
-      local due = tonumber(time) + kind.delay
-      delayed[#delayed + 1] = delayedScore(due)
-      delayed[#delayed + 1] = id
-      call("XADD", eventsKey, "MAXLEN", "~", maxEvents, "*", "event", "delayed", "jobId", id, "delay", due)
-    else
-      if kind.priority > 0 then
-        prioritized[#prioritized + 1] = kind.priority * 4294967296 + call("INCR", pcKey) % 4294967296
-        prioritized[#prioritized + 1] = id
-      elseif kind.isLifo then
-        right[#right + 1] = id
+      newCount = newCount + 1
+      local options
+      if width == 2 then
+        options = run.openOptions .. id .. '"}'
       else
-        left[#left + 1] = id
+        options = run.openOptions .. id .. '","tm":"{\\"traceparent\\":\\"' .. args[job + 2] .. '\\"}"}'
       end
-      call("XADD", eventsKey, "MAXLEN", "~", maxEvents, "*", "event", "waiting", "jobId", id)
+      call("HSET", key, "name", name, "data", args[job + 1], "opts", options, "timestamp", time,
+        "delay", run.delayText, "priority", run.priorityText)
+      call("XADD", eventsKey, "*", "event", "added", "jobId", id, "name", name)
+      if run.delay > 0 then
+        local due = tonumber(time) + run.delay
+        delayed[#delayed + 1] = delayedScore(due)
+        delayed[#delayed + 1] = id
+        call("XADD", eventsKey, "*", "event", "delayed", "jobId", id, "delay", due)
+      else
+        if run.priority > 0 then
+          prioritized[#prioritized + 1] = run.priority * 4294967296 + call("INCR", pcKey) % 4294967296
+          prioritized[#prioritized + 1] = id
+        elseif run.isLifo then
+          right[#right + 1] = id
+        else
+          left[#left + 1] = id
+        end
+        call("XADD", eventsKey, "*", "event", "waiting", "jobId", id)
+      end
     end
   end
 end
+call("XTRIM", eventsKey, "MAXLEN", "~", maxEvents)
 
 if #left > 0 then call("LPUSH", waitKey, unpack(left)) end
 if #right > 0 then call("RPUSH", waitKey, unpack(right)) end

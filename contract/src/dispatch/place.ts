@@ -46,84 +46,76 @@ export function createPlace(
   const { prefix, script } = settings;
   const sha1 = sha1Of(script);
 
-  async function run([keys, args]: [string[], string[]]) {
-    const keysAndArguments = [...keys, ...args];
+  async function run(keyCount: number, keysAndArguments: string[]) {
     try {
-      return await redis.evalsha(await sha1, keys.length, keysAndArguments);
+      return await redis.evalsha(await sha1, keyCount, keysAndArguments);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return await redis.eval(script, keys.length, keysAndArguments);
+      return await redis.eval(script, keyCount, keysAndArguments);
     }
   }
 
   return async (queue, jobs) => {
+    const { base, ...named } = queueKeys(prefix, queue);
+    const { wait, active, delayed, prioritized, marker, meta, id, pc, events } = named;
+    const keys = [wait, active, delayed, prioritized, marker, meta, id, pc, events];
     let created = 0;
-    for (const call of callsOf(jobs)) created += Number(await run(encodeCall(prefix, queue, call)));
+    for (const call of callsOf(jobs)) {
+      const keysAndArguments = [...keys, base];
+      appendRuns(keysAndArguments, call);
+      created += Number(await run(keys.length, keysAndArguments));
+    }
     return created;
   };
 }
 
-function* callsOf(jobs: readonly Placement[]) {
+function callsOf(jobs: readonly Placement[]): (readonly Placement[])[] {
+  const calls: (readonly Placement[])[] = [];
   let start = 0;
   let dataLength = 0;
-  for (const [index, { data }] of jobs.entries()) {
+  jobs.forEach(({ data }, index) => {
     dataLength += data.length;
     if (
       index - start === maxPlacementsPerCall ||
       (index > start && dataLength > maxDataLengthPerCall)
     ) {
-      yield jobs.slice(start, index);
+      calls.push(jobs.slice(start, index));
       start = index;
       dataLength = data.length;
     }
-  }
-  if (start < jobs.length) yield jobs.slice(start);
+  });
+  if (start === 0) return jobs.length === 0 ? [] : [jobs];
+  calls.push(jobs.slice(start));
+  return calls;
 }
 
-/** The KEYS and ARGV that place.lua describes. */
-function encodeCall(
-  prefix: string,
-  queue: string,
-  jobs: readonly Placement[],
-): [keys: string[], args: string[]] {
-  const keys = queueKeys(prefix, queue);
-  const kinds: string[] = [];
-  const kindNumbers = new Map<string, string>();
-  const perJob: string[] = [];
+/** Appends what place.lua describes as runs. */
+function appendRuns(args: string[], jobs: readonly Placement[]): void {
   let last: Placement | undefined;
-  let kind = "";
+  let isTraced = false;
+  let countAt = 0;
+  let count = 0;
   for (const job of jobs) {
     if (!isBullId(job.bullId)) throw new TypeError(`not an id of a job: ${job.bullId}`);
-    if (last?.type !== job.type || !haveSameEncoding(last.options, job.options)) {
-      const options = encodeOptions(job.options);
-      const identity = `${options} ${job.type}`;
-      kind = kindNumbers.get(identity) ?? String(kindNumbers.size + 1);
-      if (kindNumbers.size < Number(kind)) kinds.push(job.type, options);
-      kindNumbers.set(identity, kind);
-      last = job;
+    const { type, options } = job;
+    const traceparent = encodeTraceparent(options);
+    if (
+      last?.type !== type ||
+      last.options.timestamp !== options.timestamp ||
+      isTraced !== (traceparent !== "") ||
+      !haveSameEncoding(last.options, options)
+    ) {
+      isTraced = traceparent !== "";
+      const width = isTraced ? "3" : "2";
+      countAt = args.push(type, encodeOptions(options), String(options.timestamp), width, "") - 1;
+      count = 0;
     }
-    perJob.push(
-      kind,
-      job.bullId,
-      String(job.options.timestamp),
-      encodeTraceparent(job.options),
-      job.data,
-    );
+    args.push(job.bullId, job.data);
+    if (isTraced) args.push(traceparent);
+    count += 1;
+    args[countAt] = String(count);
+    last = job;
   }
-  return [
-    [
-      keys.wait,
-      keys.active,
-      keys.delayed,
-      keys.prioritized,
-      keys.marker,
-      keys.meta,
-      keys.id,
-      keys.pc,
-      keys.events,
-    ],
-    [keys.base, String(kindNumbers.size), ...kinds, ...perJob],
-  ];
 }
 
 async function sha1Of(text: string) {
