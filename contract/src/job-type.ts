@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Backoff } from "./job.ts";
+import type { Backoff, JobOptions } from "./job.ts";
 
 export interface JobTypeDefinition<
   Type extends string,
@@ -35,8 +35,10 @@ export type JobType<
   Type extends string = string,
   Data extends z.ZodType = z.ZodType,
   Result extends z.ZodType = z.ZodType,
-> = Required<Pick<JobTypeDefinition<Type, Data, Result>, "attempts" | "backoff">> &
-  JobTypeDefinition<Type, Data, Result>;
+> = Omit<JobTypeDefinition<Type, Data, Result>, "attempts" | "backoff"> & {
+  /** Of a job that asked for nothing else. */
+  options: JobOptions;
+};
 
 /**
  * Declares a job type. Its name and schemas are what clients see in openapi.yaml, what is checked at the door,
@@ -45,5 +47,6 @@ export type JobType<
 export function defineJob<Type extends string, Data extends z.ZodType, Result extends z.ZodType>(
   definition: JobTypeDefinition<Type, Data, Result>,
 ): JobType<Type, Data, Result> {
-  return { attempts: 3, backoff: { type: "exponential", delay: 1000 }, ...definition };
+  const { attempts = 3, backoff = { type: "exponential", delay: 1000 }, ...rest } = definition;
+  return { ...rest, options: { attempts, backoff } };
 }

@@ -1,4 +1,4 @@
-import { uuidv7 } from "uuidv7";
+import { createJobId } from "@toril/contract/enqueue/job-id";
 import { BatchRefused } from "@toril/contract/batch";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Origin } from "@toril/contract/enqueue/new-job";
@@ -52,7 +52,7 @@ const touchEveryMs = 20_000;
  */
 export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): FileImporter {
   async function importFile({ type, origin, chunks }: ImportFile) {
-    const id = uuidv7();
+    const id = createJobId();
     let progress = beginning(id, origin.tenant, type);
     let isSaved = false;
     let isPlaced = true;

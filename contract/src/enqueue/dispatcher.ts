@@ -34,14 +34,13 @@ export function createDispatcher({ place, breaker, maxUnplaced }: DispatcherDeps
     },
     async dispatch(jobs) {
       const placed = new Set<NewJob>();
+      const groups = [...groupByQueue(jobs)];
       await Promise.all(
-        Map.groupBy(jobs, (job) => job.queue)
-          .entries()
-          .map(async ([queue, group]) => {
-            const isPlaced = await breaker.attempt(() => place(queue, group.map(toPlacement)));
-            if (isPlaced) for (const job of group) placed.add(job);
-            else unplaced = current() + group.length;
-          }),
+        groups.map(async ([queue, group]) => {
+          const isPlaced = await breaker.attempt(() => place(queue, toPlacements(group)));
+          if (isPlaced) for (const job of group) placed.add(job);
+          else unplaced = current() + group.length;
+        }),
       );
       return placed;
     },
@@ -54,11 +53,22 @@ export function createDispatcher({ place, breaker, maxUnplaced }: DispatcherDeps
   };
 }
 
-function toPlacement(job: NewJob): Placement {
-  const options: PlaceOptions = { ...job.options, timestamp: Date.now() };
-  if (job.runAt !== null) {
-    options.delayMs = Math.max(0, job.runAt.getTime() - options.timestamp);
+function groupByQueue(jobs: readonly NewJob[]) {
+  const groups = new Map<string, NewJob[]>();
+  for (const job of jobs) {
+    const group = groups.get(job.queue);
+    if (group === undefined) groups.set(job.queue, [job]);
+    else group.push(job);
   }
-  if (job.trace !== null) options.traceparent = job.trace;
-  return { bullId: bullId(job.id, 0), type: job.type, data: job.data, options };
+  return groups;
+}
+
+function toPlacements(jobs: readonly NewJob[]): Placement[] {
+  const timestamp = Date.now();
+  return jobs.map(({ id, type, data, options: { attempts, backoff }, runAt, trace }) => {
+    const options: PlaceOptions = { attempts, backoff, timestamp };
+    if (runAt !== null) options.delayMs = Math.max(0, runAt.getTime() - timestamp);
+    if (trace !== null) options.traceparent = trace;
+    return { bullId: bullId(id, 0), type, data, options };
+  });
 }

@@ -30,7 +30,7 @@ export type EnqueuedMany =
   /** Postgres refuses to store these of them; nothing was stored. */
   | { status: "unstorable"; jobs: NewJob[] };
 
-/** Ledger first, then Redis. Rejects with `BatchRefused` at capacity or when the deadline has come. */
+/** Ledger first, then Redis. Throws or rejects with `BatchRefused` at capacity or when the deadline has come. */
 export interface Enqueue {
   one(entry: SingleEntry): Promise<Enqueued>;
   /** All of them in one transaction. */
@@ -182,7 +182,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   }
 
   return {
-    async one(entry) {
+    one(entry) {
       dispatcher.reserve();
       return entry.claim === undefined && entry.job.key === null
         ? plain.submit(entry.job)

@@ -1,6 +1,6 @@
-import { uuidv7 } from "uuidv7";
 import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../job.ts";
 import { findJobType, type JobRequest, type JobTypeName } from "../jobs/index.ts";
+import { createJobId } from "./job-id.ts";
 
 /** A job that was validated and has its id, but stands nowhere yet. */
 export interface NewJob {
@@ -28,13 +28,16 @@ export function createNewJob(request: JobRequest, origin: Origin): NewJob {
   const jobType = findJobType(request.type);
   if (jobType === undefined) throw new Error(`no job type ${request.type}`);
   return {
-    id: uuidv7(),
+    id: createJobId(),
     tenant: origin.tenant,
     queue: jobType.queue,
     type: request.type,
     key: request.key ?? jobType.key?.(request.data) ?? null,
     data: JSON.stringify(request.data),
-    options: { attempts: request.attempts ?? jobType.attempts, backoff: jobType.backoff },
+    options:
+      request.attempts === undefined
+        ? jobType.options
+        : { ...jobType.options, attempts: request.attempts },
     runAt: request.delayMs ? new Date(Date.now() + request.delayMs) : null,
     importId: origin.importId ?? null,
     trace: origin.trace ?? null,
@@ -53,7 +56,8 @@ export interface StandingJob {
   queue: string;
   key: string | null;
   status: JobStatus;
-  createdAt: Date;
+  /** ISO 8601, as answers tell it. */
+  createdAt: string;
   runAt: Date | null;
 }
 
@@ -65,7 +69,7 @@ export function toAcceptedJob(job: StandingJob, outcome: AcceptedJob["outcome"])
     status: job.status,
     outcome,
     key: job.key,
-    createdAt: job.createdAt.toISOString(),
+    createdAt: job.createdAt,
     runAt: job.runAt?.toISOString() ?? null,
   };
 }

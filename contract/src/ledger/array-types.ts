@@ -20,6 +20,7 @@ function arrayType(oid: number, serialize: (values: Values) => string): Postgres
 
 /** For values that need no quotes. */
 function toPlainLiteral(values: Values): string {
+  if (!values.includes(null)) return `{${values.join(",")}}`;
   return `{${values.map((value) => value ?? "null").join(",")}}`;
 }
 

@@ -3,7 +3,7 @@ import type { NewJob, StandingJob } from "../enqueue/new-job.ts";
 import { isUniqueViolation } from "./errors.ts";
 
 export type Recorded =
-  | { status: "created"; createdAt: Date }
+  | { status: "created"; createdAt: string }
   | { status: "duplicate"; job: StandingJob };
 
 /** How often an entry is tried again whose pending twin ended between the insert and the look-up. */
@@ -12,9 +12,9 @@ const maxRounds = 5;
 /**
  * Records jobs that have no key: nothing can stand in their way but themselves, when a COMMIT was repeated whose
  * reply was lost.
- * @returns when they were recorded, by Postgres' clock
+ * @returns when they were recorded, by Postgres' clock, in ISO 8601
  */
-export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<Date> {
+export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
   return timed(sql, sql`${insertion(sql, jobs)} on conflict do nothing`);
 }
 
@@ -22,7 +22,7 @@ export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<Date> {
  * As `insertJobs`, for less: to be ready for a conflict costs Postgres a fifth of an insert. Not for use in a
  * transaction, which would end with the first conflict.
  */
-export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<Date> {
+export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<string> {
   try {
     return await timed(sql, insertion(sql, jobs));
   } catch (error) {
@@ -43,7 +43,9 @@ export async function insertKeyedJobs(sql: ISql, jobs: readonly NewJob[]): Promi
     if (round === maxRounds) throw new Error("a key ended and was taken again too often");
     const created = await sql<{ id: string; createdAt: Date }[]>`
       ${insertion(sql, open)} on conflict do nothing returning id, created_at as "createdAt"`;
-    for (const { id, createdAt } of created) outcomes.set(id, { status: "created", createdAt });
+    for (const { id, createdAt } of created) {
+      outcomes.set(id, { status: "created", createdAt: createdAt.toISOString() });
+    }
     const rest = open.filter((job) => !outcomes.has(job.id));
     if (rest.length > 0) await lookUp(sql, rest, outcomes);
     open = rest.filter((job) => !outcomes.has(job.id));
@@ -64,7 +66,9 @@ export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise
 
 // A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
 async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
-  const standing = await sql<(StandingJob & { ownId: string })[]>`
+  const standing = await sql<
+    (Omit<StandingJob, "createdAt"> & { ownId: string; createdAt: Date })[]
+  >`
     select asked.id as "ownId", found.id, found.type, found.queue, found.key, found.status,
            found.created_at as "createdAt", found.run_at as "runAt"
     from unnest(
@@ -77,9 +81,10 @@ async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, 
       select * from jobs where jobs.tenant = asked.tenant and jobs.type = asked.type
         and jobs.key = asked.key and jobs.status = 'pending' and jobs.id <> asked.id
     ) as found`;
-  for (const { ownId, ...job } of standing) {
-    if (job.id === ownId) outcomes.set(ownId, { status: "created", createdAt: job.createdAt });
-    else outcomes.set(ownId, { status: "duplicate", job });
+  for (const { ownId, ...row } of standing) {
+    const createdAt = row.createdAt.toISOString();
+    if (row.id === ownId) outcomes.set(ownId, { status: "created", createdAt });
+    else outcomes.set(ownId, { status: "duplicate", job: { ...row, createdAt } });
   }
 }
 
@@ -87,38 +92,64 @@ function byKey(a: NewJob, b: NewJob) {
   return (a.key ?? "") < (b.key ?? "") ? -1 : 1;
 }
 
-async function timed(sql: ISql, statement: ReturnType<typeof insertion>): Promise<Date> {
+async function timed(sql: ISql, statement: ReturnType<typeof insertion>): Promise<string> {
   const [row] = await sql<{ now: Date }[]>`with inserted as (${statement}) select now()`;
-  return row?.now ?? new Date();
+  return (row?.now ?? new Date()).toISOString();
 }
 
+/** Columns that none of the jobs fills are not sent. */
 function insertion(sql: ISql, jobs: readonly NewJob[]) {
   const { kinds, kindOf } = groupByKind(jobs);
+  const common = sql`
+    (${kinds.map((kind) => kind.tenant)}::text[])[kind], (${kinds.map((kind) => kind.queue)}::text[])[kind],
+    (${kinds.map((kind) => kind.type)}::text[])[kind],
+    (${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
+    (${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
+  const columns = sql`insert into jobs (id, data, tenant, queue, type, options, import_id`;
+  const each = sql`${jobs.map((job) => job.id)}::uuid[], ${kindOf}::int[], ${jobs.map((job) => job.data)}::text[]`;
+  if (jobs.every(isPlain)) {
+    return sql`
+      ${columns}) select id, data::jsonb, ${common} from unnest(${each}) as job (id, kind, data)`;
+  }
   return sql`
-    insert into jobs (id, tenant, queue, type, key, data, options, run_at, import_id, trace)
-    select id, (${kinds.map((kind) => kind.tenant)}::text[])[kind],
-           (${kinds.map((kind) => kind.queue)}::text[])[kind],
-           (${kinds.map((kind) => kind.type)}::text[])[kind], key, data::jsonb,
-           (${kinds.map((kind) => JSON.stringify(kind.options))}::text[])[kind]::jsonb, run_at,
-           (${kinds.map((kind) => kind.importId)}::uuid[])[kind], trace
+    ${columns}, key, run_at, trace) select id, data::jsonb, ${common}, key, run_at, trace
     from unnest(
-      ${jobs.map((job) => job.id)}::uuid[], ${kindOf}::int[],
-      ${jobs.map((job) => job.key)}::text[], ${jobs.map((job) => job.data)}::text[],
+      ${each}, ${jobs.map((job) => job.key)}::text[],
       ${jobs.map((job) => job.runAt?.toISOString() ?? null)}::timestamptz[],
       ${jobs.map((job) => job.trace)}::text[]
-    ) as job (id, kind, key, data, run_at, trace)`;
+    ) as job (id, kind, data, key, run_at, trace)`;
+}
+
+function isPlain({ key, runAt, trace }: NewJob) {
+  return key === null && runAt === null && trace === null;
 }
 
 /** What the jobs of a batch have in common, in most batches all of it, is sent and parsed once. */
 function groupByKind(jobs: readonly NewJob[]) {
   const kinds: NewJob[] = [];
   const numbers = new Map<string, number>();
+  let last: NewJob | undefined;
+  let number = 0;
   const kindOf = jobs.map((job) => {
-    const { tenant, queue, type, options, importId } = job;
-    const identity = JSON.stringify([tenant, queue, type, options, importId]);
-    const number = numbers.get(identity) ?? kinds.push(job);
-    numbers.set(identity, number);
+    if (last === undefined || !areAlike(last, job)) {
+      const { tenant, queue, type, options, importId } = job;
+      const identity = JSON.stringify([tenant, queue, type, options, importId]);
+      number = numbers.get(identity) ?? kinds.push(job);
+      numbers.set(identity, number);
+      last = job;
+    }
     return number;
   });
   return { kinds, kindOf };
+}
+
+/** Quick to tell; of those that are not alike, some are of one kind all the same. */
+function areAlike(one: NewJob, other: NewJob) {
+  return (
+    one.type === other.type &&
+    one.options === other.options &&
+    one.queue === other.queue &&
+    one.tenant === other.tenant &&
+    one.importId === other.importId
+  );
 }
