@@ -12,10 +12,8 @@ import { dashboardPath } from "./dashboard.ts";
 import type { FileImporter } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 import type { LiveJobs } from "./live-jobs.ts";
-import { boundMemory } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { missing } from "./missing.ts";
-import { observe } from "./observe.ts";
 import { createErrorHandler, ProblemError } from "./problem.ts";
 import type { JobReader } from "./read-jobs.ts";
 import { createImport } from "./routes/create-import.ts";
@@ -39,7 +37,6 @@ export interface AppDeps {
   docs: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
   maxBulkEntries: number;
-  maxBodyBytes: number;
 }
 
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
@@ -51,8 +48,6 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   });
   app.onError(createErrorHandler(deps.log));
   app.notFound(missing);
-  app.use(observe(deps.log, deps.metrics));
-  app.use("/v1/*", boundMemory(deps.maxBodyBytes));
 
   // Checks its requests itself, in one step: each of the framework's costs as much as all that it checks.
   app.post(jobs.createJob.path, createJob(deps.enqueue));

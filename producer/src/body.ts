@@ -49,7 +49,7 @@ export async function readJson(c: Context<AppEnv>, maxBytes: number): Promise<un
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
   const bytes = await readBytes(c, maxBytes);
-  c.set("body", bytes);
+  c.env.body = bytes;
   const parsed = parseJson(decodeUtf8(bytes));
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
   if (parsed.status === "unstorable") {
@@ -64,7 +64,7 @@ async function readCounting(c: Context<AppEnv>, maxBytes: number): Promise<Uint8
   for await (const chunk of c.req.raw.body ?? []) {
     length += chunk.length;
     if (length > maxBytes) throw tooLarge(maxBytes);
-    c.get("takeMemory")(chunk.length);
+    c.env.takeMemory(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

@@ -12,7 +12,7 @@ export function idempotencyClaim(c: Context<AppEnv>): IdempotencyClaim | undefin
   const url = new URL(c.req.url);
   const requestHash = createHash("sha256")
     .update(`${c.req.method} ${url.pathname}${url.search}\n`)
-    .update(c.get("body"))
+    .update(c.env.body ?? "")
     .digest("hex");
   return { tenant: callerOf(c).tenant, key, requestHash };
 }

@@ -1,20 +1,23 @@
-import type { MiddlewareHandler } from "hono";
-import type { AppEnv } from "./app-env.ts";
 import { ProblemError } from "./problem.ts";
 
-/** Bounds what the bodies of all requests together hold: each takes its share, and gives it back with its answer. */
-export function boundMemory(maxBytes: number): MiddlewareHandler<AppEnv> {
+/** What the bodies of all requests may hold together while they are read. */
+export interface MemoryBudget {
+  /** Throws a problem when it is used up. */
+  take(bytes: number): void;
+  giveBack(bytes: number): void;
+}
+
+export function createMemoryBudget(maxBytes: number): MemoryBudget {
   let taken = 0;
-  return async (c, next) => {
-    let own = 0;
-    c.set("takeMemory", (bytes) => {
+  return {
+    take(bytes) {
       if (taken + bytes > maxBytes) {
         throw new ProblemError("at-capacity", "Nothing was stored. Try again.");
       }
-      own += bytes;
       taken += bytes;
-    });
-    await next();
-    taken -= own;
+    },
+    giveBack(bytes) {
+      taken -= bytes;
+    },
   };
 }

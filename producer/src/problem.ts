@@ -32,7 +32,7 @@ export class ProblemError extends Error {
 export function createErrorHandler(log: Logger): ErrorHandler<AppEnv> {
   return (error, c) => {
     const problem = asProblem(error);
-    if (problem === undefined) log.error({ err: error, requestId: c.get("requestId") }, "failed");
+    if (problem === undefined) log.error({ err: error, requestId: c.env.requestId }, "failed");
     return problemResponse(c, problem ?? new ProblemError("internal-error"));
   };
 }
@@ -42,10 +42,10 @@ export function problemResponse(c: Context<AppEnv>, error: ProblemError): Respon
   const problem: Problem = {
     ...problemOf(error.kind, error.detail, error.errors),
     instance: c.req.path,
-    requestId: c.get("requestId"),
+    requestId: c.env.requestId,
     ...error.members,
   };
-  c.set("problem", error.kind);
+  c.env.problem = error.kind;
   const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
   if (problem.status === 503) headers["Retry-After"] = "1";
   if (mayBeEndless(c.req.raw.headers)) headers["Connection"] = "close";

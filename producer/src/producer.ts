@@ -11,9 +11,11 @@ import { createApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
 import { createDocs } from "./docs.ts";
+import { createGate } from "./gate.ts";
 import { createFileImporter } from "./import-file.ts";
 import { createImportLedger } from "./import-ledger.ts";
 import { createLiveJobs } from "./live-jobs.ts";
+import { createMemoryBudget } from "./memory.ts";
 import { createMetrics } from "./metrics.ts";
 import { connectLedger } from "./postgres.ts";
 import { createJobReader } from "./read-jobs.ts";
@@ -80,10 +82,11 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     docs: createDocs(project.version),
     dashboard: dashboard.routes,
     maxBulkEntries: config.BULK_MAX_ENTRIES,
-    maxBodyBytes: config.MAX_BODY_BYTES,
   });
 
-  const server = serve(app, { hostname: config.HOST, port: config.PORT });
+  const memory = createMemoryBudget(config.MAX_BODY_BYTES);
+  const gate = createGate({ app, log, metrics, memory });
+  const server = serve(gate, { hostname: config.HOST, port: config.PORT });
   const opened = opening.move();
   return {
     url: server.url,

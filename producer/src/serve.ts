@@ -1,6 +1,4 @@
-import type { Hono } from "hono";
 import { ConfigError } from "@toril/contract/config";
-import type { AppEnv } from "./app-env.ts";
 
 export interface Server {
   url: URL;
@@ -8,14 +6,17 @@ export interface Server {
   drain(deadlineMs: number): Promise<void>;
 }
 
-export function serve(app: Hono<AppEnv>, settings: { hostname: string; port: number }): Server {
+export function serve(
+  answer: (request: Request) => Promise<Response>,
+  settings: { hostname: string; port: number },
+): Server {
   const server = namingTaken(settings.port, () =>
     Bun.serve({
       ...settings,
       // Files of any size are imported as streams; everything else counts what it reads.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       idleTimeout: 60,
-      fetch: (request) => app.fetch(addressed(request)),
+      fetch: (request) => answer(addressed(request)),
     }),
   );
   return {

@@ -38,7 +38,7 @@ export function createImport(
       const { body } = c.req.raw;
       if (body === null) throw new ProblemError("empty-body");
       refuseEncoded(c);
-      c.get("takeMemory")(csvBytes);
+      c.env.takeMemory(csvBytes);
       const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
       chunks = (importId) =>
         readCsvEntries(body, {

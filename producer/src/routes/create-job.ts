@@ -36,11 +36,10 @@ export function createJob(enqueue: Enqueue): RouteHandler<typeof route, AppEnv> 
     const { body, status } = asOwnAnswer(
       isReplay ? replayOf(outcome, claim) : toAnswer(outcome.job, outcome.isPlaced),
     );
-    c.set("jobId", body.id);
-    return c.json(body, status, {
-      Location: `/v1/jobs/${body.id}`,
-      ...(isReplay ? { "Idempotency-Replayed": "true" } : {}),
-    });
+    c.env.jobId = body.id;
+    const headers: Record<string, string> = { Location: `/v1/jobs/${body.id}` };
+    if (isReplay) headers["Idempotency-Replayed"] = "true";
+    return c.json(body, status, headers);
   };
 }
 

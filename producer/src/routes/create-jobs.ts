@@ -32,7 +32,7 @@ export function createJobs(
   return async (c) => {
     const parse = parserOf(c.req.header("content-type"));
     const bytes = await readBytes(c, limits.bulkBodyBytes);
-    c.set("body", bytes);
+    c.env.body = bytes;
     const { atomicity } = c.req.valid("query");
     const claim = idempotencyClaim(c);
 
