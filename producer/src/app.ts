@@ -1,5 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Hono } from "hono";
+import { Hono } from "hono";
+import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { Logger } from "pino";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Readiness } from "@toril/contract/http/health";
@@ -41,12 +42,15 @@ export interface AppDeps {
 
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
+    // Refuses patterns that it cannot compile; for those the framework would take one at ten times the cost.
+    router: new RegExpRouter(),
     defaultHook: (result) => {
       if (result.success) return;
       throw new ProblemError("invalid-parameter", undefined, fieldErrors(result.error.issues));
     },
   });
-  app.onError(createErrorHandler(deps.log));
+  const onError = createErrorHandler(deps.log);
+  app.onError(onError);
   app.notFound(missing);
 
   // Checks its requests itself, in one step: each of the framework's costs as much as all that it checks.
@@ -63,6 +67,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
     c.body(await deps.metrics.render(), 200, { "Content-Type": deps.metrics.contentType }),
   );
   app.route("/", deps.docs);
-  app.route(dashboardPath, deps.dashboard);
+  // An app of its own, for its routes are such patterns.
+  const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
+  dashboard.onError(onError);
+  dashboard.notFound(missing);
+  app.all(`${dashboardPath}/*`, (c) => dashboard.fetch(c.req.raw, c.env));
   return app;
 }
