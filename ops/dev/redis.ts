@@ -24,8 +24,15 @@ export interface RedisSettings {
   signal?: AbortSignal | undefined;
 }
 
-/** Data is kept in `dir`, at the risk of one second when the operating system crashes. */
-export const keepData = ["--appendonly", "yes", "--appendfsync", "everysec"];
+/**
+ * Data is kept in `dir`, at the risk of one second when the operating system crashes. Hashes of jobs stay compact, which
+ * saves a third of their memory; the option has a newer name, which Redis 6 does not know.
+ */
+export const keepData = [
+  ["--appendonly", "yes"],
+  ["--appendfsync", "everysec"],
+  ["--hash-max-ziplist-value", "1024"],
+].flat();
 
 /** A Redis of our own on loopback, which keeps nothing unless `args` say so. */
 export async function startRedis(settings: RedisSettings): Promise<Service> {
