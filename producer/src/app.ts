@@ -1,7 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import { RegExpRouter } from "hono/router/reg-exp-router";
-import type { Logger } from "pino";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Readiness } from "@toril/contract/http/health";
 import * as health from "@toril/contract/http/health";
@@ -10,15 +9,15 @@ import * as jobs from "@toril/contract/http/jobs";
 import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "./app-env.ts";
 import { dashboardPath } from "./dashboard.ts";
+import type { Exchange } from "./exchange.ts";
 import type { FileImporter } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 import type { LiveJobs } from "./live-jobs.ts";
 import type { Metrics } from "./metrics.ts";
-import { missing } from "./missing.ts";
-import { createErrorHandler, ProblemError } from "./problem.ts";
+import { missingProblem } from "./missing.ts";
+import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
 import type { JobReader } from "./read-jobs.ts";
 import { createImport } from "./routes/create-import.ts";
-import { createJob } from "./routes/create-job.ts";
 import { createJobs } from "./routes/create-jobs.ts";
 import { getImport } from "./routes/get-import.ts";
 import { getJob } from "./routes/get-job.ts";
@@ -27,9 +26,10 @@ import { getReadiness } from "./routes/get-readiness.ts";
 import { listJobs } from "./routes/list-jobs.ts";
 
 export interface AppDeps {
-  log: Logger;
+  onError: ErrorHandler;
   metrics: Metrics;
   enqueue: Enqueue;
+  createJob(exchange: Exchange): Promise<Response>;
   jobReader: JobReader;
   liveJobs: LiveJobs;
   importer: FileImporter;
@@ -49,12 +49,11 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
       throw new ProblemError("invalid-parameter", undefined, fieldErrors(result.error.issues));
     },
   });
-  const onError = createErrorHandler(deps.log);
-  app.onError(onError);
-  app.notFound(missing);
+  const { onError } = deps;
+  app.onError((error, c) => onError(error, c.env));
+  app.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
 
-  // Checks its requests itself, in one step: each of the framework's costs as much as all that it checks.
-  app.post(jobs.createJob.path, createJob(deps.enqueue));
+  app.post(jobs.createJob.path, (c) => deps.createJob(c.env));
   app.openapi(jobs.createJobs, createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries }));
   app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs));
   app.openapi(jobs.listJobs, listJobs(deps.jobReader, deps.liveJobs));
@@ -69,8 +68,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route("/", deps.docs);
   // An app of its own, for its routes are such patterns.
   const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
-  dashboard.onError(onError);
-  dashboard.notFound(missing);
+  dashboard.onError((error, c) => onError(error, c.env));
+  dashboard.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
   app.all(`${dashboardPath}/*`, (c) => dashboard.fetch(c.req.raw, c.env));
   return app;
 }

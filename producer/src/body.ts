@@ -1,21 +1,20 @@
-import type { Context } from "hono";
 import { parseJson } from "@toril/contract/json";
-import type { AppEnv } from "./app-env.ts";
+import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
 
 /** Bodies up to this size hold no memory worth counting. */
 const smallBytes = 64_000;
 
 /** Reads a body to its end, or until it is too large. */
-export async function readBytes(c: Context<AppEnv>, maxBytes: number): Promise<Uint8Array> {
-  refuseEncoded(c);
-  const declared = c.req.header("content-length");
-  if (declared !== undefined && Number(declared) > maxBytes) throw tooLarge(maxBytes);
+export async function readBytes(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
+  refuseEncoded(exchange);
+  const declared = exchange.request.headers.get("content-length");
+  if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   // HTTP framing holds a body to its declared length.
-  const isSmall = declared !== undefined && Number(declared) <= smallBytes;
+  const isSmall = declared !== null && Number(declared) <= smallBytes;
   let bytes: Uint8Array;
   try {
-    bytes = isSmall ? await c.req.raw.bytes() : await readCounting(c, maxBytes);
+    bytes = isSmall ? await exchange.request.bytes() : await readCounting(exchange, maxBytes);
   } catch (error) {
     throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
   }
@@ -23,9 +22,9 @@ export async function readBytes(c: Context<AppEnv>, maxBytes: number): Promise<U
   return bytes;
 }
 
-export function refuseEncoded(c: Context<AppEnv>): void {
-  const encoding = c.req.header("content-encoding");
-  if (encoding === undefined || encoding === "identity") return;
+export function refuseEncoded(exchange: Exchange): void {
+  const encoding = exchange.request.headers.get("content-encoding");
+  if (encoding === null || encoding === "identity") return;
   throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
 }
 
@@ -43,13 +42,13 @@ export function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /** Reads a JSON body and vouches for its size, its encoding, and what JSON.parse lets through. */
-export async function readJson(c: Context<AppEnv>, maxBytes: number): Promise<unknown> {
-  const contentType = c.req.header("content-type");
-  if (contentType === undefined || !/^application\/json\s*(;|$)/i.test(contentType)) {
+export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
+  const contentType = exchange.request.headers.get("content-type");
+  if (contentType === null || !/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
-  const bytes = await readBytes(c, maxBytes);
-  c.env.body = bytes;
+  const bytes = await readBytes(exchange, maxBytes);
+  exchange.body = bytes;
   const parsed = parseJson(decodeUtf8(bytes));
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
   if (parsed.status === "unstorable") {
@@ -58,13 +57,13 @@ export async function readJson(c: Context<AppEnv>, maxBytes: number): Promise<un
   return parsed.value;
 }
 
-async function readCounting(c: Context<AppEnv>, maxBytes: number): Promise<Uint8Array> {
+async function readCounting(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
+  for await (const chunk of exchange.request.body ?? []) {
     length += chunk.length;
     if (length > maxBytes) throw tooLarge(maxBytes);
-    c.env.takeMemory(chunk.length);
+    exchange.takeMemory(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

@@ -35,13 +35,13 @@ export function createDashboard(redis: Redis, prefix: string, queueNames: readon
   // Its own read-only mode lets "pause all queues" through.
   routes.use(async (c, next) => {
     if (c.req.method !== "GET" && c.req.method !== "HEAD") {
-      c.header("Allow", "GET, HEAD");
-      return problemResponse(c, new ProblemError("method-not-allowed"));
+      throw new ProblemError("method-not-allowed", undefined, undefined, {
+        headers: { Allow: "GET, HEAD" },
+      });
     }
     await next();
     // Its own errors tell what went wrong inside.
-    if (c.res.status >= 500) c.res = problemResponse(c, new ProblemError("at-capacity"));
-    return undefined;
+    if (c.res.status >= 500) c.res = problemResponse(c.env, new ProblemError("at-capacity"));
   });
   routes.route("/", adapter.registerPlugin());
   return {

@@ -1,9 +1,12 @@
 import type { ProblemKind } from "@toril/contract/problem";
 import type { MemoryBudget } from "./memory.ts";
 
-/** One request and its answer, as every handler finds it in `c.env`. */
+/** One request and its answer, as every handler finds it, those of the framework in `c.env`. */
 export class Exchange {
+  readonly request: Request;
   readonly requestId: string;
+  /** As it was sent: nothing in it is decoded. */
+  readonly path: string;
   /** The bytes of a JSON body, for the fingerprint of an Idempotency-Key. */
   body: Uint8Array | undefined = undefined;
   /** For the log: what the answer was about. */
@@ -12,8 +15,10 @@ export class Exchange {
   readonly #memory: MemoryBudget;
   #heldBytes = 0;
 
-  constructor(requestId: string, memory: MemoryBudget) {
+  constructor(request: Request, requestId: string, path: string, memory: MemoryBudget) {
+    this.request = request;
     this.requestId = requestId;
+    this.path = path;
     this.#memory = memory;
   }
 

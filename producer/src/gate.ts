@@ -1,56 +1,79 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
+import * as jobs from "@toril/contract/http/jobs";
 import type { AppEnv } from "./app-env.ts";
 import { Exchange } from "./exchange.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
-import { findOperation } from "./operations.ts";
+import { findOperation, type Operation } from "./operations.ts";
+import type { ErrorHandler } from "./problem.ts";
+import { pathOf } from "./target.ts";
 
 export interface GateDeps {
   app: Hono<AppEnv>;
+  createJob(exchange: Exchange): Promise<Response>;
+  onError: ErrorHandler;
   log: Logger;
   metrics: Metrics;
   memory: MemoryBudget;
 }
 
+export interface Gate {
+  answer(request: Request): Promise<Response>;
+  /** `POST /v1/jobs` alone, for a server that finds it by itself. */
+  createJob(request: Request): Promise<Response>;
+}
+
+type Handler = (exchange: Exchange) => Response | Promise<Response>;
+
 /**
  * What every request goes through: it gets an id, in the answer and in every log line, and is counted and timed.
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
-export function createGate({ app, log, metrics, memory }: GateDeps) {
+export function createGate({ app, createJob, onError, log, metrics, memory }: GateDeps): Gate {
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
-  return async (request: Request): Promise<Response> => {
+  async function pass(
+    request: Request,
+    path: string,
+    operation: Operation | undefined,
+    handle: Handler,
+  ): Promise<Response> {
     const startedAt = performance.now();
-    const { method } = request;
     const given = request.headers.get("x-request-id");
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
-    const exchange = new Exchange(requestId, memory);
-    const response = await app.fetch(request, exchange);
+    const exchange = new Exchange(request, requestId, path, memory);
+    let response: Response;
+    try {
+      response = await handle(exchange);
+    } catch (error) {
+      response = onError(error, exchange);
+    }
     exchange.end();
     response.headers.set("X-Request-Id", requestId);
     const ms = performance.now() - startedAt;
-    const path = pathOf(request.url);
-    const route = findOperation(method, path)?.path ?? "other";
+    const { method } = request;
     const { status } = response;
-    const { problem } = exchange;
-    metrics.request({ method, route, status, problem }, ms);
+    const route = operation?.path ?? "other";
+    metrics.request({ method, route, status, problem: exchange.problem }, ms);
     const level = status >= 500 ? "warn" : "debug";
     // Asked first: at thousands of requests a second even the object for a line that is not written shows.
     if (log.isLevelEnabled(level)) {
       log[level]({ requestId, jobId: exchange.jobId, method, path, status, ms }, "answered");
     }
     return response;
-  };
-}
+  }
 
-/** Of an address with a host. */
-function pathOf(url: string) {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const end = url.indexOf("?", start);
-  return end === -1 ? url.slice(start) : url.slice(start, end);
+  return {
+    answer(request) {
+      const path = pathOf(request.url);
+      const operation = findOperation(request.method, path);
+      return pass(request, path, operation, (exchange) => app.fetch(request, exchange));
+    },
+    createJob: (request) => pass(request, jobs.createJob.path, jobs.createJob, createJob),
+  };
 }
 
 function isPlain(id: string) {

@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto";
-import type { Context } from "hono";
 import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/ledger/idempotency";
-import type { AppEnv } from "./app-env.ts";
 import { callerOf } from "./caller.ts";
+import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
+import { targetOf } from "./target.ts";
 
 /** The claim of a request that carries an Idempotency-Key: it stands for this method, address and body. */
-export function idempotencyClaim(c: Context<AppEnv>): IdempotencyClaim | undefined {
-  const key = c.req.header("idempotency-key");
-  if (key === undefined) return undefined;
-  const url = new URL(c.req.url);
+export function idempotencyClaim(exchange: Exchange): IdempotencyClaim | undefined {
+  const { request, body = "" } = exchange;
+  const key = request.headers.get("idempotency-key");
+  if (key === null) return undefined;
   const requestHash = createHash("sha256")
-    .update(`${c.req.method} ${url.pathname}${url.search}\n`)
-    .update(c.env.body ?? "")
+    .update(`${request.method} ${targetOf(request.url)}\n`)
+    .update(body)
     .digest("hex");
-  return { tenant: callerOf(c).tenant, key, requestHash };
+  return { tenant: callerOf(exchange).tenant, key, requestHash };
 }
 
 type NotAccepted =

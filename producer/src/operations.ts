@@ -1,6 +1,6 @@
 import { routes } from "@toril/contract/http";
 
-type Operation = (typeof routes)[number];
+export type Operation = (typeof routes)[number];
 
 const patterns = routes.map((operation) => ({
   operation,

@@ -1,11 +1,17 @@
-import type { Context, ErrorHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Logger } from "pino";
 import { BatchRefused } from "@toril/contract/batch";
 import type { FieldError } from "@toril/contract/json";
 import { isLockTimeout, isTransient } from "@toril/contract/ledger/errors";
 import { type Problem, type ProblemKind, problemOf } from "@toril/contract/problem";
-import type { AppEnv } from "./app-env.ts";
+import type { Exchange } from "./exchange.ts";
+
+interface ProblemExtras {
+  /** Further members of the body. */
+  members?: Record<string, unknown>;
+  /** Further headers of the answer. */
+  headers?: Record<string, string>;
+}
 
 /** Thrown wherever a request cannot be answered as asked; becomes the body of the answer. */
 export class ProblemError extends Error {
@@ -13,43 +19,50 @@ export class ProblemError extends Error {
   readonly detail: string | undefined;
   readonly errors: FieldError[] | undefined;
   readonly members: Record<string, unknown>;
+  readonly headers: Record<string, string>;
 
   constructor(
     kind: ProblemKind,
     detail?: string,
     errors?: FieldError[],
-    members: Record<string, unknown> = {},
+    { members = {}, headers = {} }: ProblemExtras = {},
   ) {
     super(detail ?? kind);
     this.kind = kind;
     this.detail = detail;
     this.errors = errors;
     this.members = members;
+    this.headers = headers;
   }
 }
 
+export type ErrorHandler = (error: unknown, exchange: Exchange) => Response;
+
 /** What nobody expected is logged, and reveals nothing but the request's id. */
-export function createErrorHandler(log: Logger): ErrorHandler<AppEnv> {
-  return (error, c) => {
+export function createErrorHandler(log: Logger): ErrorHandler {
+  return (error, exchange) => {
     const problem = asProblem(error);
-    if (problem === undefined) log.error({ err: error, requestId: c.env.requestId }, "failed");
-    return problemResponse(c, problem ?? new ProblemError("internal-error"));
+    if (problem === undefined) log.error({ err: error, requestId: exchange.requestId }, "failed");
+    return problemResponse(exchange, problem ?? new ProblemError("internal-error"));
   };
 }
 
 /** The one place that makes an error body. */
-export function problemResponse(c: Context<AppEnv>, error: ProblemError): Response {
+export function problemResponse(exchange: Exchange, error: ProblemError): Response {
   const problem: Problem = {
     ...problemOf(error.kind, error.detail, error.errors),
-    instance: c.req.path,
-    requestId: c.env.requestId,
+    instance: exchange.path,
+    requestId: exchange.requestId,
     ...error.members,
   };
-  c.env.problem = error.kind;
-  const headers: Record<string, string> = { "Content-Type": "application/problem+json" };
-  if (problem.status === 503) headers["Retry-After"] = "1";
-  if (mayBeEndless(c.req.raw.headers)) headers["Connection"] = "close";
-  return c.body(JSON.stringify(problem), problem.status as 500, headers);
+  exchange.problem = error.kind;
+  const headers: Record<string, string> = {
+    "Content-Type": "application/problem+json",
+    ...error.headers,
+  };
+  if (problem.status === 503) headers["Retry-After"] ??= "1";
+  if (mayBeEndless(exchange.request.headers)) headers["Connection"] = "close";
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
 /** A body below this is read to its end and dropped, so that its sender comes to read the answer. */
@@ -62,7 +75,7 @@ function mayBeEndless(headers: Headers): boolean {
   return Number(length) > droppedBytes;
 }
 
-function asProblem(error: Error): ProblemError | undefined {
+function asProblem(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
   if (error instanceof BatchRefused || isTransient(error) || isLockTimeout(error)) {
     return new ProblemError(

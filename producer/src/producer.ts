@@ -18,9 +18,11 @@ import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
 import { createMetrics } from "./metrics.ts";
 import { connectLedger } from "./postgres.ts";
+import { createErrorHandler } from "./problem.ts";
 import { createJobReader } from "./read-jobs.ts";
 import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
+import { createJob as createJobRoute } from "./routes/create-job.ts";
 import { serve } from "./serve.ts";
 
 export interface Producer {
@@ -70,8 +72,11 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
   const dashboard = createDashboard(redis, prefix, queueNames);
   opening.defer(() => dashboard.close());
   const importer = createFileImporter(enqueue, importLedger);
+  const onError = createErrorHandler(log);
+  const createJob = createJobRoute(enqueue);
   const app = createApp({
-    log,
+    onError,
+    createJob,
     metrics,
     enqueue,
     jobReader: createJobReader(ledger),
@@ -85,7 +90,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
   });
 
   const memory = createMemoryBudget(config.MAX_BODY_BYTES);
-  const gate = createGate({ app, log, metrics, memory });
+  const gate = createGate({ app, createJob, onError, log, metrics, memory });
   const server = serve(gate, { hostname: config.HOST, port: config.PORT });
   const opened = opening.move();
   return {

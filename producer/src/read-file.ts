@@ -1,10 +1,9 @@
-import type { Context } from "hono";
 import { findJobType, type JobTypeName } from "@toril/contract/jobs";
 import { limits } from "@toril/contract/job";
 import { parseFeed } from "@toril/contract/feed/parse-feed";
 import { problemOf } from "@toril/contract/problem";
 import { createRowMapping } from "@toril/contract/row-data";
-import type { AppEnv } from "./app-env.ts";
+import type { Exchange } from "./exchange.ts";
 import { isCutOff, readBytes } from "./body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
@@ -43,10 +42,10 @@ export async function* readCsvEntries(
 
 /** The items of a feed, as requests for `feed.item` jobs. */
 export async function* readFeedEntries(
-  c: Context<AppEnv>,
+  exchange: Exchange,
   options: { source: string; contentType: string },
 ): AsyncGenerator<FileEntry[]> {
-  const bytes = await readBytes(c, limits.feedBytes);
+  const bytes = await readBytes(exchange, limits.feedBytes);
   const feed = await parseFeed(bytes, options);
   if (feed.status === "invalid") throw new FileBroken("invalid-feed", 0, feed.detail);
   for (let start = 0; start < feed.items.length; start += chunkEntries) {

@@ -1,4 +1,6 @@
+import { createJob } from "@toril/contract/http/jobs";
 import { ConfigError } from "@toril/contract/config";
+import type { Gate } from "./gate.ts";
 
 export interface Server {
   url: URL;
@@ -6,17 +8,16 @@ export interface Server {
   drain(deadlineMs: number): Promise<void>;
 }
 
-export function serve(
-  answer: (request: Request) => Promise<Response>,
-  settings: { hostname: string; port: number },
-): Server {
+export function serve(gate: Gate, settings: { hostname: string; port: number }): Server {
   const server = namingTaken(settings.port, () =>
     Bun.serve({
       ...settings,
       // Files of any size are imported as streams; everything else counts what it reads.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       idleTimeout: 60,
-      fetch: (request) => answer(addressed(request)),
+      // Found by the server itself, for less than the framework's router and without parsing the address.
+      routes: { [createJob.path]: { POST: gate.createJob } },
+      fetch: (request) => gate.answer(addressed(request)),
     }),
   );
   return {

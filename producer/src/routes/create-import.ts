@@ -27,17 +27,17 @@ export function createImport(
   return async (c) => {
     const { type, source, delimiter } = c.req.valid("query");
     const contentType = c.req.header("content-type") ?? "";
-    const origin = callerOf(c);
+    const origin = callerOf(c.env);
 
     let chunks: ImportFile["chunks"];
     if (isFeed(contentType)) {
       if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
       if (source === undefined) throw wrong("/source", "A feed needs a source.");
-      chunks = () => readFeedEntries(c, { source, contentType });
+      chunks = () => readFeedEntries(c.env, { source, contentType });
     } else if (mediaType(contentType) === "text/csv") {
       const { body } = c.req.raw;
       if (body === null) throw new ProblemError("empty-body");
-      refuseEncoded(c);
+      refuseEncoded(c.env);
       c.env.takeMemory(csvBytes);
       const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
       chunks = (importId) =>

@@ -1,4 +1,3 @@
-import type { RouteHandler } from "@hono/zod-openapi";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import { createNewJob, isDataTooLarge } from "@toril/contract/enqueue/new-job";
 import { toAnswer } from "@toril/contract/enqueue/record";
@@ -7,9 +6,9 @@ import { type AcceptedJob, limits } from "@toril/contract/job";
 import { JobRequest } from "@toril/contract/jobs";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { fieldErrors } from "@toril/contract/problem";
-import type { AppEnv } from "../app-env.ts";
 import { readJson } from "../body.ts";
 import { callerOf } from "../caller.ts";
+import type { Exchange } from "../exchange.ts";
 import { idempotencyClaim, replayOf } from "../idempotency.ts";
 import { jobProblem } from "../job-problem.ts";
 import { ProblemError } from "../problem.ts";
@@ -21,30 +20,34 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
   return answer as Answer;
 }
 
-export function createJob(enqueue: Enqueue): RouteHandler<typeof route, AppEnv> {
-  return async (c) => {
-    const value = await readJson(c, limits.bodyBytes);
-    checkHeaders(c.req.header("idempotency-key"));
-    const job = createNewJob(parseRequest(value), callerOf(c));
+/** Knows nothing of the framework: at thousands of requests a second that would be a sixth of what it costs. */
+export function createJob(enqueue: Enqueue): (exchange: Exchange) => Promise<Response> {
+  return async (exchange) => {
+    const value = await readJson(exchange, limits.bodyBytes);
+    checkHeaders(exchange.request.headers.get("idempotency-key"));
+    const job = createNewJob(parseRequest(value), callerOf(exchange));
     if (isDataTooLarge(job)) {
       throw new ProblemError("data-too-large", `At most ${limits.dataBytes} bytes of data.`);
     }
-    const claim = idempotencyClaim(c);
+    const claim = idempotencyClaim(exchange);
     const outcome = await enqueue.one({ job, claim });
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const isReplay = outcome.status !== "accepted";
     const { body, status } = asOwnAnswer(
       isReplay ? replayOf(outcome, claim) : toAnswer(outcome.job, outcome.isPlaced),
     );
-    c.env.jobId = body.id;
-    const headers: Record<string, string> = { Location: `/v1/jobs/${body.id}` };
+    exchange.jobId = body.id;
+    const headers: Record<string, string> = {
+      "Content-Type": "application/json",
+      Location: `/v1/jobs/${body.id}`,
+    };
     if (isReplay) headers["Idempotency-Replayed"] = "true";
-    return c.json(body, status, headers);
+    return new Response(JSON.stringify(body), { status, headers });
   };
 }
 
-function checkHeaders(idempotencyKey: string | undefined) {
-  if (idempotencyKey === undefined) return;
+function checkHeaders(idempotencyKey: string | null) {
+  if (idempotencyKey === null) return;
   const parsed = route.request.headers.safeParse({ "idempotency-key": idempotencyKey });
   if (parsed.success) return;
   throw new ProblemError("invalid-parameter", undefined, fieldErrors(parsed.error.issues));

@@ -31,10 +31,10 @@ export function createJobs(
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const parse = parserOf(c.req.header("content-type"));
-    const bytes = await readBytes(c, limits.bulkBodyBytes);
+    const bytes = await readBytes(c.env, limits.bulkBodyBytes);
     c.env.body = bytes;
     const { atomicity } = c.req.valid("query");
-    const claim = idempotencyClaim(c);
+    const claim = idempotencyClaim(c.env);
 
     async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
       if (atomicity === "all") refuseIfAnyRejected(entries);
@@ -50,7 +50,7 @@ export function createJobs(
     }
 
     const { body, status, isReplay } = await store(
-      parse(decodeUtf8(bytes), callerOf(c), settings.maxEntries),
+      parse(decodeUtf8(bytes), callerOf(c.env), settings.maxEntries),
     );
     return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
   };
@@ -85,10 +85,7 @@ function refuseIfAnyRejected(entries: readonly ParsedEntry[]) {
     "invalid-bulk",
     "Send it with atomicity=partial to store the others.",
     undefined,
-    {
-      counts,
-      results,
-    } satisfies Pick<BulkProblem, "counts" | "results">,
+    { members: { counts, results } satisfies Pick<BulkProblem, "counts" | "results"> },
   );
 }
 

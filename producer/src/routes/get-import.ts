@@ -7,7 +7,7 @@ import { ProblemError } from "../problem.ts";
 
 export function getImport(imports: ImportLedger): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
-    const found = await imports.find(callerOf(c).tenant, c.req.valid("param").id);
+    const found = await imports.find(callerOf(c.env).tenant, c.req.valid("param").id);
     if (found === undefined) throw new ProblemError("import-not-found");
     return c.json(found, 200);
   };

@@ -9,7 +9,7 @@ import type { LiveJobs } from "../live-jobs.ts";
 export function getJob(jobs: JobReader, live: LiveJobs): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
-    const row = await jobs.find(callerOf(c).tenant, id);
+    const row = await jobs.find(callerOf(c.env).tenant, id);
     if (row === undefined) throw new ProblemError("job-not-found");
     const [job] = await live.describe([row]);
     if (job === undefined) throw new Error("a row was not described");

@@ -10,7 +10,7 @@ export function listJobs(jobs: JobReader, live: LiveJobs): RouteHandler<typeof r
   return async (c) => {
     const { cursor, limit, ...filter } = c.req.valid("query");
     const before = cursor === undefined ? undefined : decodeCursor(cursor);
-    const { tenant } = callerOf(c);
+    const { tenant } = callerOf(c.env);
     // One more than asked tells whether there is a next page.
     const rows = await jobs.list({ tenant, before, ...filter }, limit + 1);
     const page = rows.slice(0, limit);
