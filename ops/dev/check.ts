@@ -15,6 +15,7 @@ const projects = [
   "consumer/tsconfig.src.json",
   "ops",
   "loadtest",
+  "loadtest/tsconfig.k6.json",
 ];
 
 // The slow ones first, so that the quick ones fill the gaps.

@@ -1,0 +1,106 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { Refusal } from "../../ops/dev/refusal.ts";
+import { until } from "../../ops/dev/until.ts";
+import type { CgroupTree } from "./cgroup-tree.ts";
+import type { Confinement, Limits } from "./confinement.ts";
+import { describeLimits, type GroupFiles, readUsage } from "./group-files.ts";
+import { foldersOfTheDead, ownName } from "./own-name.ts";
+
+const periodUs = 100_000;
+
+/**
+ * Makes a group with the means of the kernel alone.
+ * @throws Refusal when there is none to be had, or its folder is not this user's to make
+ */
+export function confineByFolders(limits: Limits, tree: CgroupTree): Confinement {
+  const files = unifiedFiles(tree) ?? legacyFiles(tree);
+  if (files === undefined) throw new Refusal("there are no control groups for CPU and memory");
+  const folders = [...new Set([files.cpu, files.cpuTime, files.memory])];
+  const left = folders.flatMap((folder) => foldersOfTheDead(dirname(folder)));
+  for (const folder of left) removeEmpty(folder);
+  try {
+    make(files, folders, limits);
+  } catch (error) {
+    for (const folder of folders) removeEmpty(folder);
+    throw new Refusal(`control groups are not this user's to make (${(error as Error).message})`);
+  }
+  const enter = folders.map((folder) => `echo $$ >${join(folder, "cgroup.procs")}`);
+  return {
+    enter: (command, args) => ({
+      command: "/bin/sh",
+      args: ["-c", `${enter.join(" && ")} && exec "$0" "$@"`, command, ...args],
+    }),
+    measure: () => ({ describe: () => describeLimits(files), read: () => readUsage(files) }),
+    async [Symbol.asyncDispose]() {
+      for (const folder of folders) {
+        killAll(folder);
+        const gone = async () => removeEmpty(folder) || undefined;
+        await until(`${folder} is empty`, gone, { timeoutMs: 10_000 });
+      }
+    },
+  };
+}
+
+/** Beside the group of this process: one that holds processes cannot hold groups with limits, unless it is the root. */
+function unifiedFiles(tree: CgroupTree): GroupFiles | undefined {
+  const own = tree.unified();
+  if (own === undefined) return undefined;
+  const isRoot = !existsSync(join(own, "cgroup.type"));
+  const folder = join(isRoot ? own : dirname(own), ownName);
+  return { version: 2, cpu: folder, cpuTime: folder, memory: folder };
+}
+
+/** Below the group of this process, so that its limits hold as well. */
+function legacyFiles(tree: CgroupTree): GroupFiles | undefined {
+  const [cpu, cpuTime, memory] = ["cpu", "cpuacct", "memory"].map((controller) =>
+    tree.legacy(controller),
+  );
+  if (cpu === undefined || cpuTime === undefined || memory === undefined) return undefined;
+  return {
+    version: 1,
+    cpu: join(cpu, ownName),
+    cpuTime: join(cpuTime, ownName),
+    memory: join(memory, ownName),
+  };
+}
+
+function make({ version, cpu, memory }: GroupFiles, folders: string[], limits: Limits): void {
+  for (const folder of folders) mkdirSync(folder);
+  const quotaUs = limits.cpus * periodUs;
+  if (version === 2) {
+    const enabled = join(dirname(cpu), "cgroup.subtree_control");
+    const controllers = readFileSync(enabled, "utf8").trim().split(" ");
+    for (const controller of ["cpu", "memory"]) {
+      if (!controllers.includes(controller)) writeFileSync(enabled, `+${controller}`);
+    }
+    writeFileSync(join(cpu, "cpu.max"), `${quotaUs} ${periodUs}`);
+    writeFileSync(join(memory, "memory.max"), String(limits.memoryBytes));
+  } else {
+    writeFileSync(join(cpu, "cpu.cfs_period_us"), String(periodUs));
+    writeFileSync(join(cpu, "cpu.cfs_quota_us"), String(quotaUs));
+    writeFileSync(join(memory, "memory.limit_in_bytes"), String(limits.memoryBytes));
+  }
+}
+
+/** What a stack that did not stop in time left behind; nobody else's process is in this group. */
+function killAll(folder: string): void {
+  const pids = readFileSync(join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean);
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended just now.
+    }
+  }
+}
+
+function removeEmpty(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch {
+    return !existsSync(folder);
+  }
+}

@@ -1,0 +1,66 @@
+import { readdirSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { parseArgs } from "node:util";
+
+import { Refusal } from "../../ops/dev/refusal.ts";
+
+export interface ConfinedOptions {
+  script: string;
+  /** What the script reads from its environment. */
+  load: Record<string, string>;
+  producers: string;
+  consumers: string;
+}
+
+const scripts = readdirSync(new URL("..", import.meta.url))
+  .filter((file) => extname(file) === ".js")
+  .map((file) => basename(file, ".js"))
+  .toSorted();
+
+export const usage = `bun run k6 -- SCRIPT [options]
+
+Starts a stack confined to 2 CPUs and 4 GB, runs a k6 script against it, and stops it.
+
+  SCRIPT          ${scripts.join(", ")}
+  --rate N        jobs per second, all in all; the script's own by default
+  --duration D    how long the load lasts: 30s, 5m
+  --producers N   1 by default; k6 sends to the first one
+  --consumers N   1 by default
+`;
+
+/** @returns undefined when the usage is asked for */
+export function parseOptions(args: string[]): ConfinedOptions | undefined {
+  const { values, positionals } = parse(args);
+  if (values.help) return undefined;
+  const [script, ...others] = positionals;
+  if (script === undefined || !scripts.includes(script) || others.length > 0) {
+    throw new Refusal(`Name one script: ${scripts.join(", ")}\n\n${usage}`);
+  }
+  return {
+    script,
+    load: {
+      ...(values.rate === undefined ? {} : { RATE: values.rate }),
+      ...(values.duration === undefined ? {} : { DURATION: values.duration }),
+    },
+    producers: values.producers,
+    consumers: values.consumers,
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        rate: { type: "string" },
+        duration: { type: "string" },
+        producers: { type: "string", default: "1" },
+        consumers: { type: "string", default: "1" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  }
+}

@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Refusal } from "../../ops/dev/refusal.ts";
+import { confine } from "./confinement.ts";
+import { findK6, inspect, runK6 } from "./k6.ts";
+import { startMeter } from "./meter.ts";
+import { type ConfinedOptions, parseOptions, usage } from "./options.ts";
+import { renderCosts } from "./report.ts";
+import { startStack } from "./stack.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const limits = { cpus: 2, memoryBytes: 4 * 2 ** 30 };
+
+/** @returns whether everything that the script promises was kept */
+async function run(options: ConfinedOptions, stop: AbortController): Promise<boolean> {
+  const { script, load, producers, consumers } = options;
+  const { signal } = stop;
+  const k6 = findK6();
+  inspect(k6, root, script, load);
+  await using opened = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), "toril-k6-"));
+  opened.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const { enter, measure } = opened.use(confine(limits));
+
+  console.log("Starting the stack");
+  const stack = opened.use(await startStack({ root, producers, consumers, enter, stop }));
+  const { describe, read } = measure(stack.pid);
+  console.log(`It has: ${describe()}`);
+  using meter = startMeter(read);
+
+  console.log(`k6 run loadtest/${script}.js (k6 is not confined)`);
+  const env = { ...load, BASE_URL: stack.url, API_KEY: "" };
+  const summaryFile = join(dir, "summary.json");
+  const result = await runK6({ k6, root, script, env, summaryFile, signal });
+  console.log(`  ${renderCosts(result, meter)}`);
+  signal.throwIfAborted();
+  return result.isGreen;
+}
+
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => stop.abort(new Refusal(`stopped by ${name}`)));
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) console.log(usage);
+  else process.exitCode = (await run(options, stop)) ? 0 : 1;
+} catch (error) {
+  const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
+  console.error(reason instanceof Refusal ? reason.message : reason);
+  process.exitCode = 1;
+}
