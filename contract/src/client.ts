@@ -1,12 +1,16 @@
 import type { z } from "zod";
 import { BulkResult, JobPage } from "./http/jobs.ts";
+import { KeyPage } from "./http/keys.ts";
 import { Import } from "./import.ts";
 import { AcceptedJob, Job, type JobStatus } from "./job.ts";
 import type { JobRequest, JobTypeName } from "./jobs/index.ts";
+import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./keys/api-key.ts";
 import { Problem } from "./problem.ts";
 
 export interface ClientOptions {
   baseUrl: string;
+  /** Goes with every request; a service without keys needs none. */
+  apiKey?: string;
   fetch?: (request: Request) => Promise<Response>;
 }
 
@@ -26,6 +30,12 @@ export interface ListJobsQuery {
   status?: JobStatus;
   type?: JobTypeName;
   importId?: string;
+}
+
+export interface ListKeysQuery {
+  cursor?: string;
+  /** 1 to 500; 50 by default. */
+  limit?: number;
 }
 
 export interface ImportQuery {
@@ -56,7 +66,7 @@ export type Client = ReturnType<typeof createClient>;
  * The API as functions, with `fetch` alone: for Bun, Node, Deno and browsers. Answers are parsed by their schemas.
  * Every function throws `TorilError` for an answer that is no 2xx.
  */
-export function createClient({ baseUrl, fetch: given }: ClientOptions) {
+export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
   const send = given ?? ((request: Request) => fetch(request));
 
   async function call<Schema extends z.ZodType>(
@@ -69,7 +79,9 @@ export function createClient({ baseUrl, fetch: given }: ClientOptions) {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const response = await send(new Request(url.href, request));
+    const asked = new Request(url.href, request);
+    if (apiKey !== undefined) asked.headers.set("Authorization", `Bearer ${apiKey}`);
+    const response = await send(asked);
     if (!response.ok) throw new TorilError(await readProblem(response));
     return schema.parse(await response.json());
   }
@@ -102,6 +114,30 @@ export function createClient({ baseUrl, fetch: given }: ClientOptions) {
 
     getImport: (id: string, options: CallOptions = {}) =>
       call(Import, `/v1/imports/${encodeURIComponent(id)}`, options),
+
+    /** The answer is the only place where the key itself is ever seen. */
+    createKey: (key: z.input<typeof NewApiKey>, options: CallOptions = {}) =>
+      call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", options)),
+
+    listKeys: (query: ListKeysQuery = {}, options: CallOptions = {}) =>
+      call(KeyPage, "/v1/keys", { ...options, query: { ...query } }),
+
+    getKey: (id: string, options: CallOptions = {}) =>
+      call(ApiKey, `/v1/keys/${encodeURIComponent(id)}`, options),
+
+    rotateKey: (
+      id: string,
+      rotation: z.input<typeof KeyRotation> = {},
+      options: CallOptions = {},
+    ) =>
+      call(
+        IssuedApiKey,
+        `/v1/keys/${encodeURIComponent(id)}/rotate`,
+        post(JSON.stringify(rotation), "application/json", options),
+      ),
+
+    revokeKey: (id: string, options: CallOptions = {}) =>
+      call(ApiKey, `/v1/keys/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
   };
 }
 

@@ -1,9 +1,17 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { routes } from "./http/index.ts";
+import { securityScheme } from "./http/route.ts";
 
 /** The OpenAPI 3.1 document of every operation. */
 export function buildOpenApi(version: string) {
   const registry = new OpenAPIRegistry();
+  registry.registerComponent("securitySchemes", securityScheme, {
+    type: "http",
+    scheme: "bearer",
+    description:
+      "`Authorization: Bearer toril_...`, a key of /v1/keys or of `toril keys create`. Without any key, a service " +
+      "that only its own machine can reach serves everybody.",
+  });
   for (const route of routes) registry.registerPath(route);
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: "3.1.0",
@@ -18,6 +26,7 @@ export function buildOpenApi(version: string) {
     tags: [
       { name: "Jobs", description: "One piece of background work each" },
       { name: "Imports", description: "Files whose rows become jobs" },
+      { name: "Keys", description: "Who may call, and what they may do" },
       { name: "Health", description: "For balancers and orchestrators" },
     ],
   });

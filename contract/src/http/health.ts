@@ -8,7 +8,6 @@ export const getLiveness = defineRoute({
   summary: "Does the process live?",
   tags,
   scope: "none",
-  security: [],
   method: "get",
   path: "/livez",
   responses: {
@@ -36,7 +35,6 @@ export const getReadiness = defineRoute({
     "Commits to Postgres and writes to Redis. Without Redis jobs are still accepted (degraded).",
   tags,
   scope: "none",
-  security: [],
   method: "get",
   path: "/readyz",
   responses: {

@@ -60,6 +60,7 @@ export const createImport = defineRoute({
   problems: [
     "empty-body",
     "invalid-parameter",
+    "out-of-reach",
     "body-too-large",
     "unsupported-media-type",
     "invalid-csv",
@@ -79,5 +80,5 @@ export const getImport = defineRoute({
   responses: {
     200: { description: "The import", content: { "application/json": { schema: Import } } },
   },
-  problems: ["invalid-parameter", "import-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "out-of-reach", "import-not-found", "at-capacity"],
 });

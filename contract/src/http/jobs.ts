@@ -21,6 +21,7 @@ const refusals = [
   "empty-body",
   "invalid-json",
   "invalid-parameter",
+  "out-of-reach",
   "idempotency-key-in-use",
   "body-too-large",
   "unsupported-media-type",
@@ -156,7 +157,7 @@ export const getJob = defineRoute({
   responses: {
     200: { description: "The job", content: { "application/json": { schema: Job } } },
   },
-  problems: ["invalid-parameter", "job-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "out-of-reach", "job-not-found", "at-capacity"],
 });
 
 export const JobPage = z

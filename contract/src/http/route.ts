@@ -1,15 +1,18 @@
 import { createRoute, type RouteConfig } from "@hono/zod-openapi";
 import { z } from "zod";
+import type { Scope } from "../keys/scope.ts";
 import { Problem, type ProblemKind, problemKinds } from "../problem.ts";
 
-/** What a caller must be allowed to do. */
-export type Scope = "jobs:write" | "jobs:read" | "none";
+/** What a caller must be allowed to do; "none": anyone may. */
+export type RequiredScope = Scope | "none";
+
+export const securityScheme = "apiKey";
 
 type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
   operationId: string;
   summary: string;
   tags: [string];
-  scope: Scope;
+  scope: RequiredScope;
   /** Which problems this operation answers with, beside those that any can. */
   problems: readonly ProblemKind[];
 };
@@ -23,23 +26,40 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
   const documented: RouteConfig = {
     ...(route as RouteConfig),
     "x-required-scope": scope,
-    responses: { ...route.responses, ...problemResponses([...problems, "internal-error"]) },
+    security: scope === "none" ? [] : [{ [securityScheme]: [scope] }],
+    responses: {
+      ...route.responses,
+      ...problemResponses([...(scope === "none" ? [] : refusals), ...problems, "internal-error"]),
+    },
   };
   return createRoute(documented) as unknown as Documented<Route>;
 }
+
+/** The operation's scope, as clients read it in the document. */
+export function requiredScopeOf(route: { path: string }): RequiredScope {
+  return (route as { "x-required-scope"?: RequiredScope })["x-required-scope"] ?? "none";
+}
+
+/** Before the body or what exists is looked at. */
+const refusals: readonly ProblemKind[] = [
+  "unauthenticated",
+  "insufficient-scope",
+  "too-many-wrong-keys",
+  "at-capacity",
+];
 
 /** Problems are documented but not typed: handlers throw them, and one place makes their body. */
 type Documented<Route extends Definition> = Omit<Route, "scope" | "problems">;
 
 function problemResponses(kinds: readonly ProblemKind[]) {
-  const byStatus = Map.groupBy(kinds, (kind) => problemKinds[kind].status);
+  const byStatus = Map.groupBy(new Set(kinds), (kind) => problemKinds[kind].status);
   return Object.fromEntries(
     [...byStatus].map(([status, names]) => [
       status,
       {
         description: names.map((name) => `${problemKinds[name].title} (${name})`).join("; "),
         content: { "application/problem+json": { schema: Problem } },
-        ...(status === 503 ? { headers: retryAfter } : {}),
+        ...(headersOf[status] ? { headers: headersOf[status] } : {}),
       },
     ]),
   );
@@ -50,6 +70,12 @@ function header(description: string, example: string) {
 }
 
 const retryAfter = { "Retry-After": header("Seconds to wait before trying again", "1") };
+
+const headersOf: Record<number, Record<string, ReturnType<typeof header>>> = {
+  401: { "WWW-Authenticate": header("How to say who you are", 'Bearer realm="Toril"') },
+  429: retryAfter,
+  503: retryAfter,
+};
 
 export function locationBelow(path: string) {
   return { Location: header("The address of what was made", `${path}/{id}`) };
@@ -69,12 +95,14 @@ export const TraceParent = z
   .optional()
   .meta({ description: "W3C Trace Context; carried into the job when it is valid" });
 
-export function idParameter(name: string) {
+export function idParameter(name: string, schema: z.ZodType<string, string> = uuid) {
   return z.object({
-    id: z.uuid().meta({
+    id: schema.meta({
+      ...schema.meta(),
       param: { name: "id", in: "path" },
       description: `The id of the ${name}`,
-      example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
     }),
   });
 }
+
+const uuid = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });

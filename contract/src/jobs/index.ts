@@ -24,6 +24,11 @@ export function findJobType(name: string): JobType<JobTypeName> | undefined {
   return byName.get(name);
 }
 
+/** Where the jobs of a type wait; nowhere for a type that is gone. */
+export function queueOf(type: string): string {
+  return byName.get(type)?.queue ?? "";
+}
+
 interface RequestOf<Name extends JobTypeName> {
   type: Name;
   data: z.input<Named<Name>["data"]>;

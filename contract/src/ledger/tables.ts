@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import {
+  bigint,
   index,
   integer,
   json,
@@ -110,4 +111,31 @@ export const feedItems = pgTable(
     changedAt: time("changed_at").notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.source, table.guid] })],
+);
+
+/** Who may call. A key itself stands nowhere: `hash` is of its text. */
+export const apiKeys = pgTable(
+  "api_keys",
+  {
+    id: text("id").primaryKey(),
+    tenant: tenant(),
+    name: text("name").notNull(),
+    scopes: jsonb("scopes").notNull(),
+    queues: jsonb("queues"),
+    types: jsonb("types"),
+    hash: text("hash").notNull(),
+    previousHash: text("previous_hash"),
+    previousUntil: time("previous_until"),
+    createdAt: time("created_at").notNull().defaultNow(),
+    expiresAt: time("expires_at"),
+    lastUsedAt: time("last_used_at"),
+    rotatedAt: time("rotated_at"),
+    revokedAt: time("revoked_at"),
+    /** Of its last change; producers ask for what is newer than what they have. */
+    revision: bigint("revision", { mode: "number" }).notNull(),
+  },
+  (table) => [
+    uniqueIndex("api_keys_revision").on(table.revision),
+    index("api_keys_tenant").on(table.tenant, table.id),
+  ],
 );

@@ -1,0 +1,172 @@
+import type { ISql, Sql } from "postgres";
+import type { ApiKey, IssuedApiKey, NewApiKey } from "./api-key.ts";
+import { createKeyText, hashKey } from "./key-text.ts";
+import type { Scope } from "./scope.ts";
+
+/** Any number, the same in every version. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
+const changeLock = 7_413_002;
+
+/** A key with what is needed to recognise it. */
+export interface KeyRow {
+  id: string;
+  tenant: string;
+  name: string;
+  scopes: Scope[];
+  queues: string[] | null;
+  types: string[] | null;
+  hash: string;
+  previousHash: string | null;
+  previousUntil: Date | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+  rotatedAt: Date | null;
+  revokedAt: Date | null;
+  /** The newest change of all keys has the highest. */
+  revision: number;
+}
+
+export async function issueKey(
+  sql: Sql,
+  tenant: string,
+  { name, scopes, queues, types, expiresAt }: NewApiKey,
+): Promise<IssuedApiKey> {
+  const { id, text } = createKeyText();
+  const hash = await hashKey(text);
+  const [row] = await changing(
+    sql,
+    (tx) => tx<KeyRow[]>`
+      insert into api_keys (id, tenant, name, scopes, queues, types, hash, expires_at, revision)
+      values (${id}, ${tenant}, ${name}, ${asJson(scopes)}::text::jsonb, ${asJson(queues)}::text::jsonb,
+              ${asJson(types)}::text::jsonb, ${hash}, ${expiresAt}, ${nextRevision(tx)})
+      returning ${columns(tx)}`,
+  );
+  if (row === undefined) throw new Error("a key was not kept");
+  return { ...toApiKey(row), key: text };
+}
+
+/** Newest first; of all tenants without one. */
+export async function listKeys(
+  sql: ISql,
+  filter: { tenant?: string | undefined; before?: string | undefined; limit: number },
+): Promise<ApiKey[]> {
+  const rows = await sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys
+    where true
+      ${filter.tenant === undefined ? sql`` : sql`and tenant = ${filter.tenant}`}
+      ${filter.before === undefined ? sql`` : sql`and id < ${filter.before}`}
+    order by id desc limit ${filter.limit}`;
+  return rows.map(toApiKey);
+}
+
+export async function findKey(sql: ISql, id: string, tenant?: string): Promise<ApiKey | undefined> {
+  const [row] = await sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys where id = ${id} ${ofTenant(sql, tenant)}`;
+  return row && toApiKey(row);
+}
+
+export type Rotated =
+  | { status: "rotated"; key: IssuedApiKey }
+  | { status: "missing" }
+  /** It was revoked or has expired. */
+  | { status: "ended" };
+
+/** Gives a key another secret; the one before is good for another `graceMs`. */
+export async function rotateKey(
+  sql: Sql,
+  id: string,
+  { tenant, graceMs }: { tenant?: string | undefined; graceMs: number },
+): Promise<Rotated> {
+  const { text } = createKeyText(id);
+  const hash = await hashKey(text);
+  return changing(sql, async (tx) => {
+    const [row] = await tx<KeyRow[]>`
+      update api_keys set
+        previous_hash = hash, previous_until = now() + ${graceMs}::int * interval '1 ms', hash = ${hash},
+        rotated_at = now(), revision = ${nextRevision(tx)}
+      where id = ${id} ${ofTenant(tx, tenant)}
+        and revoked_at is null and (expires_at is null or expires_at > now())
+      returning ${columns(tx)}`;
+    if (row !== undefined) return { status: "rotated", key: { ...toApiKey(row), key: text } };
+    return { status: (await findKey(tx, id, tenant)) === undefined ? "missing" : "ended" };
+  });
+}
+
+/** A key that was revoked before stays as it is. */
+export async function revokeKey(
+  sql: Sql,
+  id: string,
+  tenant?: string,
+): Promise<ApiKey | undefined> {
+  return changing(sql, async (tx) => {
+    await tx`
+      update api_keys set revoked_at = now(), revision = ${nextRevision(tx)}
+      where id = ${id} ${ofTenant(tx, tenant)} and revoked_at is null`;
+    return findKey(tx, id, tenant);
+  });
+}
+
+/** The keys that changed after `revision`; all of them for 0. */
+export function readChangedKeys(sql: ISql, revision: number): Promise<KeyRow[]> {
+  return sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys where revision > ${revision} order by revision`;
+}
+
+/** Does not make it a changed key. */
+export async function noteKeyUses(
+  sql: ISql,
+  uses: readonly { id: string; usedAt: number }[],
+): Promise<void> {
+  await sql`
+    update api_keys set last_used_at = greatest(last_used_at, used.at)
+    from unnest(
+      ${uses.map(({ id }) => id)}::text[],
+      ${uses.map(({ usedAt }) => new Date(usedAt).toISOString())}::timestamptz[]
+    ) as used (id, at)
+    where api_keys.id = used.id`;
+}
+
+function changing<Result>(sql: Sql, work: (tx: ISql) => Promise<Result>): Promise<Result> {
+  return sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(${changeLock})`;
+    return work(tx);
+  }) as Promise<Result>;
+}
+
+function nextRevision(sql: ISql) {
+  return sql`(select coalesce(max(revision), 0) + 1 from api_keys)`;
+}
+
+function ofTenant(sql: ISql, tenant: string | undefined) {
+  return tenant === undefined ? sql`` : sql`and tenant = ${tenant}`;
+}
+
+function columns(sql: ISql) {
+  return sql`
+    id, tenant, name, scopes, queues, types, hash, previous_hash as "previousHash",
+    previous_until as "previousUntil", created_at as "createdAt", expires_at as "expiresAt",
+    last_used_at as "lastUsedAt", rotated_at as "rotatedAt", revoked_at as "revokedAt",
+    revision::float8 as revision`;
+}
+
+function toApiKey(row: KeyRow): ApiKey {
+  const { id, tenant, name, scopes, queues, types } = row;
+  return {
+    id,
+    tenant,
+    name,
+    scopes,
+    queues,
+    types,
+    createdAt: row.createdAt.toISOString(),
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+    rotatedAt: row.rotatedAt?.toISOString() ?? null,
+    previousUntil: row.previousUntil?.toISOString() ?? null,
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+  };
+}
+
+function asJson(value: readonly string[] | null) {
+  return value === null ? null : JSON.stringify(value);
+}
