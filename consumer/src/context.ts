@@ -6,7 +6,8 @@ import type { JobLog, Log } from "./log.ts";
 
 export interface ContextDeps {
   log: Log;
-  enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
+  /** For the tenant of the job with this id. */
+  enqueue(parent: string, requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
 }
 
 export interface Start {
@@ -21,7 +22,6 @@ export interface Start {
 export class JobContext implements HandlerContext {
   readonly id: string;
   readonly attempt: number;
-  readonly enqueue: ContextDeps["enqueue"];
   readonly #deps: ContextDeps;
   readonly #start: Start;
   #log: JobLog | undefined;
@@ -29,7 +29,6 @@ export class JobContext implements HandlerContext {
   constructor(deps: ContextDeps, start: Start) {
     this.id = start.id;
     this.attempt = start.attempt;
-    this.enqueue = deps.enqueue;
     this.#deps = deps;
     this.#start = start;
   }
@@ -42,6 +41,10 @@ export class JobContext implements HandlerContext {
     const { job, id, attempt } = this.#start;
     this.#log ??= this.#deps.log.child({ jobId: id, type: job.name, attempt });
     return this.#log;
+  }
+
+  get enqueue(): HandlerContext["enqueue"] {
+    return (requests) => this.#deps.enqueue(this.id, requests);
   }
 
   readonly progress = (value: number | object): void => {

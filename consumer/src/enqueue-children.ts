@@ -41,13 +41,22 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const dispatcher = createDispatcher({ place, breaker, maxUnplaced });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
+  async function tenantOf(id: string): Promise<string> {
+    const [row] = await ledger.run(
+      (sql) => sql<{ tenant: string }[]>`select tenant from jobs where id = ${id}`,
+    );
+    if (row === undefined) throw new Error("the job is not in the ledger any more");
+    return row.tenant;
+  }
+
   return {
-    async enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren> {
+    async enqueue(parent: string, requests: readonly JobRequest[]): Promise<EnqueuedChildren> {
+      const tenant = await tenantOf(parent);
       const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
       for (let start = 0; start < requests.length; start += chunkSize) {
         const jobs: NewJob[] = [];
         for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-          const checked = toNewJob(request);
+          const checked = toNewJob(request, tenant);
           if (checked.status === "ok") jobs.push(checked.job);
           else children.refused.push({ index: start + offset, detail: checked.detail });
         }
@@ -63,14 +72,14 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
 
 type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
 
-function toNewJob(request: JobRequest): Checked {
+function toNewJob(request: JobRequest, tenant: string): Checked {
   const parsed = JobRequest.safeParse(request);
   if (!parsed.success) return { status: "refused", detail: z.prettifyError(parsed.error) };
   const unstorable = findUnstorable(parsed.data.data, 0);
   if (unstorable !== undefined) {
     return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
   }
-  const job = createNewJob(parsed.data, { tenant: "default" });
+  const job = createNewJob(parsed.data, { tenant });
   return isDataTooLarge(job)
     ? { status: "refused", detail: "The data is too large." }
     : { status: "ok", job };

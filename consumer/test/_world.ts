@@ -47,8 +47,8 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     /** Nothing of the job is left in Redis. */
     isForgotten: (id: string, queue = "default") =>
       _until(async () => (await redis.exists(jobKey(prefix, queue, id))) === 0),
-    async record(request: JobRequest, importId?: string): Promise<NewJob> {
-      const job = createNewJob(request, { tenant: "default", importId });
+    async record(request: JobRequest, importId?: string, tenant = "default"): Promise<NewJob> {
+      const job = createNewJob(request, { tenant, importId });
       await insertJobs(sql, [job]);
       return job;
     },

@@ -112,6 +112,26 @@ describe("a handler", () => {
   });
 });
 
+test("what a handler enqueues belongs to the tenant of its job", async () => {
+  await using consumer = await _startConsumer(world, {
+    env: { BULL_QUEUE_NAME: "default" },
+    handlers: {
+      async echo({ message }, { enqueue }) {
+        await enqueue([_item("child")]);
+        return { message };
+      },
+    },
+  });
+  const request = { type: "echo", data: { message: "parent" } } as const;
+  const parent = await world.record(request, undefined, "acme");
+  await world.placeJob(parent);
+  await world.endOf(parent.id);
+  await consumer.close();
+  const rows = await world.sql`select tenant from jobs where key = 'test#child'`;
+  expect(rows.map((row) => row["tenant"])).toEqual(["acme"]);
+  await world.sql`delete from jobs`;
+});
+
 test("jobs that a handler enqueues while Redis is away are placed when it is back", async () => {
   await using redis = await _startProxy(world.redisUrl);
   const started = _signal();

@@ -17,6 +17,7 @@ export function startProducer(settings: AppSettings): Promise<Child> {
   const { root, port } = settings;
   return startApp(settings, join(root, "node_modules/.bin/bun"), "producer/src/main.ts", {
     PORT: String(port),
+    METRICS_PORT: "",
   });
 }
 

@@ -1,10 +1,26 @@
 import type { Origin } from "@toril/contract/enqueue/new-job";
+import { reaches } from "./auth/principal.ts";
 import type { Exchange } from "./exchange.ts";
+import { ProblemError } from "./problem.ts";
 
 const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** On whose behalf a request is made. Without keys everything belongs to one tenant. */
-export function callerOf({ request }: Exchange): Origin {
+/** On whose behalf a request is made. */
+export function callerOf({ request, principal: { tenant } }: Exchange): Origin {
   const trace = request.headers.get("traceparent");
-  return { tenant: "default", trace: trace && traceParent.test(trace) ? trace : undefined };
+  return { tenant, trace: trace && traceParent.test(trace) ? trace : undefined };
+}
+
+/** Throws a problem for work that the caller's key does not reach. */
+export function requireReach({ principal }: Exchange, work: { queue: string; type: string }): void {
+  if (reaches(principal, work)) return;
+  throw new ProblemError(
+    "out-of-reach",
+    `Not for jobs of type ${work.type} in the queue ${work.queue}.`,
+  );
+}
+
+/** To which queues and types a list is narrowed for the caller; undefined: to none. */
+export function reachOf({ principal: { queues, types } }: Exchange) {
+  return { queues: queues ? [...queues] : undefined, types: types ? [...types] : undefined };
 }

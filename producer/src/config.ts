@@ -1,18 +1,28 @@
 import { limits } from "@toril/contract/job";
 import { z } from "zod";
 import {
+  flag,
   logLevelField,
   milliseconds,
   port,
   storeFields,
   wholeNumber,
 } from "@toril/contract/config";
+import { trustedProxiesField } from "./auth/client-address.ts";
 
 /** The producer's settings; main.ts reads them from the environment once. */
 export const Config = z.object({
   ...storeFields,
   HOST: z.string().default("127.0.0.1"),
   PORT: port().default(3000),
+  /** Serves everybody as long as there is no key, although HOST is no loopback address. */
+  ALLOW_OPEN: flag.default(false),
+  /** Wrong keys from one address in a minute; then it is not listened to until that minute is over. */
+  WRONG_KEYS_PER_MINUTE: wholeNumber(1, 1_000_000).default(100),
+  /** Whose word on X-Forwarded-For is taken. */
+  TRUSTED_PROXIES: trustedProxiesField,
+  /** Serves the metrics without a key: for a port that is not published. */
+  METRICS_PORT: port().optional(),
   LOG_LEVEL: logLevelField,
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),

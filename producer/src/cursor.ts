@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { ProblemError } from "./problem.ts";
 
-const Id = z.uuid();
+const JobId = z.uuid();
 
 /** A place in a list, as text that clients hand back and do not read. */
 export function encodeCursor(id: string): string {
   return btoa(id).replaceAll("=", "");
 }
 
-export function decodeCursor(cursor: string): string {
+export function decodeCursor(cursor: string, Id: z.ZodType<string> = JobId): string {
   const id = Id.safeParse(fromBase64(cursor));
   if (id.success) return id.data;
   throw new ProblemError("invalid-parameter", undefined, [

@@ -1,5 +1,14 @@
 import type { ProblemKind } from "@toril/contract/problem";
+import type { Principal } from "./auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
+
+export interface ExchangeSettings {
+  requestId: string;
+  path: string;
+  memory: MemoryBudget;
+  /** Tells the address of whose request it is. */
+  address(): string;
+}
 
 /** One request and its answer, as every handler finds it, those of the framework in `c.env`. */
 export class Exchange {
@@ -7,6 +16,7 @@ export class Exchange {
   readonly requestId: string;
   /** As it was sent: nothing in it is decoded. */
   readonly path: string;
+  readonly address: () => string;
   /** The bytes of a JSON body, for the fingerprint of an Idempotency-Key. */
   body: Uint8Array | undefined = undefined;
   /** For the log: what the answer was about. */
@@ -14,12 +24,24 @@ export class Exchange {
   problem: ProblemKind | undefined = undefined;
   readonly #memory: MemoryBudget;
   #heldBytes = 0;
+  #principal: Principal | undefined = undefined;
 
-  constructor(request: Request, requestId: string, path: string, memory: MemoryBudget) {
+  constructor(request: Request, { requestId, path, memory, address }: ExchangeSettings) {
     this.request = request;
     this.requestId = requestId;
     this.path = path;
+    this.address = address;
     this.#memory = memory;
+  }
+
+  /** Who asks. Throws where nobody was asked who they are. */
+  get principal(): Principal {
+    if (this.#principal === undefined) throw new Error("nobody was let in here");
+    return this.#principal;
+  }
+
+  set principal(principal: Principal) {
+    this.#principal = principal;
   }
 
   /** Takes bytes of the memory that bodies may hold, until the answer; throws a problem when there are none left. */

@@ -2,11 +2,12 @@ import type { Hono } from "hono";
 import type { Logger } from "pino";
 import * as jobs from "@toril/contract/http/jobs";
 import type { AppEnv } from "./app-env.ts";
+import type { Access } from "./auth/access.ts";
 import { Exchange } from "./exchange.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { findOperation, type Operation } from "./operations.ts";
-import type { ErrorHandler } from "./problem.ts";
+import { type ErrorHandler, problemResponse } from "./problem.ts";
 import { pathOf } from "./target.ts";
 
 export interface GateDeps {
@@ -16,26 +17,34 @@ export interface GateDeps {
   log: Logger;
   metrics: Metrics;
   memory: MemoryBudget;
+  access: Access;
+  /** Whose request it is that came from this socket. */
+  clientAddress(socketAddress: string, request: Request): string;
 }
 
 export interface Gate {
-  answer(request: Request): Promise<Response>;
+  answer(request: Request, socketAddress: SocketAddress): Promise<Response>;
   /** `POST /v1/jobs` alone, for a server that finds it by itself. */
-  createJob(request: Request): Promise<Response>;
+  createJob(request: Request, socketAddress: SocketAddress): Promise<Response>;
 }
 
+/** Asked only when it matters. */
+type SocketAddress = () => string;
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
 
 /**
- * What every request goes through: it gets an id, in the answer and in every log line, and is counted and timed.
+ * What every request goes through: it gets an id, in the answer and in every log line, is counted and timed,
+ * and let in or not.
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
-export function createGate({ app, createJob, onError, log, metrics, memory }: GateDeps): Gate {
+export function createGate(deps: GateDeps): Gate {
+  const { app, createJob, onError, log, metrics, memory, access, clientAddress } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
   async function pass(
     request: Request,
+    socketAddress: SocketAddress,
     path: string,
     operation: Operation | undefined,
     handle: Handler,
@@ -44,10 +53,14 @@ export function createGate({ app, createJob, onError, log, metrics, memory }: Ga
     const given = request.headers.get("x-request-id");
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
-    const exchange = new Exchange(request, requestId, path, memory);
+    const address = () => clientAddress(socketAddress(), request);
+    const exchange = new Exchange(request, { requestId, path, memory, address });
     let response: Response;
     try {
-      response = await handle(exchange);
+      const asked = access(exchange, operation);
+      const refusal = asked instanceof Promise ? await asked : asked;
+      response =
+        refusal === undefined ? await handle(exchange) : problemResponse(exchange, refusal);
     } catch (error) {
       response = onError(error, exchange);
     }
@@ -67,12 +80,15 @@ export function createGate({ app, createJob, onError, log, metrics, memory }: Ga
   }
 
   return {
-    answer(request) {
+    answer(request, socketAddress) {
       const path = pathOf(request.url);
       const operation = findOperation(request.method, path);
-      return pass(request, path, operation, (exchange) => app.fetch(request, exchange));
+      return pass(request, socketAddress, path, operation, (exchange) =>
+        app.fetch(request, exchange),
+      );
     },
-    createJob: (request) => pass(request, jobs.createJob.path, jobs.createJob, createJob),
+    createJob: (request, socketAddress) =>
+      pass(request, socketAddress, jobs.createJob.path, jobs.createJob, createJob),
   };
 }
 

@@ -1,5 +1,6 @@
 import { routes } from "@toril/contract/http";
 
+export const operations = routes;
 export type Operation = (typeof routes)[number];
 
 const patterns = routes.map((operation) => ({

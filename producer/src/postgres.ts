@@ -2,12 +2,18 @@ import postgres from "postgres";
 import { arrayTypes } from "@toril/contract/ledger/array-types";
 import { createLedger, type Ledger } from "@toril/contract/ledger/pool";
 
-/** @param timeoutMs the deadline of an answer: a statement must end before it, by Postgres' clock or by ours */
-export function connectLedger(url: string, timeoutMs: number): Ledger {
+/**
+ * @param timeoutMs the deadline of an answer: a statement must end before it, by Postgres' clock or by ours
+ */
+export function connectLedger(
+  url: string,
+  timeoutMs: number,
+  { connections = 10 }: { connections?: number } = {},
+): Ledger {
   return createLedger(
     () =>
       postgres(url, {
-        max: 10,
+        max: connections,
         fetch_types: false,
         types: arrayTypes,
         connect_timeout: 2,

@@ -8,12 +8,15 @@ import { createEnqueue } from "@toril/contract/enqueue/enqueue";
 import { queueNames } from "@toril/contract/jobs";
 import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
+import { openAuth } from "./auth/auth.ts";
+import { clientAddress } from "./auth/client-address.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
 import { createDocs } from "./docs.ts";
 import { createGate } from "./gate.ts";
 import { createFileImporter } from "./import-file.ts";
 import { createImportLedger } from "./import-ledger.ts";
+import { createKeyStore } from "./key-store.ts";
 import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
 import { createMetrics } from "./metrics.ts";
@@ -23,10 +26,12 @@ import { createJobReader } from "./read-jobs.ts";
 import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
-import { serve } from "./serve.ts";
+import { serve, serveMetrics } from "./serve.ts";
 
 export interface Producer {
   url: URL;
+  /** Where METRICS_PORT is served. */
+  metricsUrl: URL | undefined;
   /** Answers what was asked, for at most `DRAIN_MS`, then closes everything. */
   close(): Promise<void>;
 }
@@ -68,6 +73,14 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     isRedisAway: () => breaker.isOpen,
   });
 
+  const auth = await openAuth({
+    log,
+    databaseUrl: config.DATABASE_URL,
+    host: config.HOST,
+    allowOpen: config.ALLOW_OPEN,
+    wrongKeysPerMinute: config.WRONG_KEYS_PER_MINUTE,
+  });
+  opening.defer(() => auth.close());
   const importLedger = createImportLedger(ledger);
   const dashboard = createDashboard(redis, prefix, queueNames);
   opening.defer(() => dashboard.close());
@@ -83,18 +96,34 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     liveJobs: createLiveJobs((jobs) => readLiveStates(redis, prefix, jobs)),
     importer,
     importLedger,
+    keyStore: createKeyStore(ledger, auth.refreshKeys),
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     dashboard: dashboard.routes,
     maxBulkEntries: config.BULK_MAX_ENTRIES,
   });
 
-  const memory = createMemoryBudget(config.MAX_BODY_BYTES);
-  const gate = createGate({ app, createJob, onError, log, metrics, memory });
-  const server = serve(gate, { hostname: config.HOST, port: config.PORT });
+  const gate = createGate({
+    app,
+    createJob,
+    onError,
+    log,
+    metrics,
+    memory: createMemoryBudget(config.MAX_BODY_BYTES),
+    access: auth.access,
+    clientAddress: (socketAddress, { headers }) =>
+      clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
+  });
+  const { HOST: hostname, PORT: port, METRICS_PORT: metricsPort } = config;
+  const server = serve(gate, { hostname, port });
+  opening.defer(() => server.drain(0));
+  const metricsServer =
+    metricsPort === undefined ? undefined : serveMetrics(metrics, { hostname, port: metricsPort });
+  opening.defer(() => metricsServer?.drain(0));
   const opened = opening.move();
   return {
     url: server.url,
+    metricsUrl: metricsServer?.url,
     async close() {
       await using _ = opened;
       isDraining = true;

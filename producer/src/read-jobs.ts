@@ -28,6 +28,8 @@ export interface JobFilter {
   status?: JobStatus | undefined;
   type?: string | undefined;
   importId?: string | undefined;
+  /** Only jobs of these queues and of these types. */
+  reach?: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
 }
 
 export interface JobReader {
@@ -59,6 +61,8 @@ export function createJobReader(ledger: Ledger): JobReader {
             ${filter.status ? sql`and status = ${filter.status}` : sql``}
             ${filter.type ? sql`and type = ${filter.type}` : sql``}
             ${filter.importId ? sql`and import_id = ${filter.importId}` : sql``}
+            ${filter.reach?.queues ? sql`and queue = any(${[...filter.reach.queues]}::text[])` : sql``}
+            ${filter.reach?.types ? sql`and type = any(${[...filter.reach.types]}::text[])` : sql``}
           order by id desc limit ${limit}`,
       ),
   };

@@ -1,8 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
+import { queueOf } from "@toril/contract/jobs";
 import type { AppEnv } from "../app-env.ts";
 import { refuseEncoded } from "../body.ts";
-import { callerOf } from "../caller.ts";
+import { callerOf, requireReach } from "../caller.ts";
 import type { FileImporter, ImportFile } from "../import-file.ts";
 import type { ImportLedger } from "../import-ledger.ts";
 import { ProblemError } from "../problem.ts";
@@ -28,6 +29,7 @@ export function createImport(
     const { type, source, delimiter } = c.req.valid("query");
     const contentType = c.req.header("content-type") ?? "";
     const origin = callerOf(c.env);
+    requireReach(c.env, { type, queue: queueOf(type) });
 
     let chunks: ImportFile["chunks"];
     if (isFeed(contentType)) {

@@ -7,7 +7,7 @@ import { JobRequest } from "@toril/contract/jobs";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { fieldErrors } from "@toril/contract/problem";
 import { readJson } from "../body.ts";
-import { callerOf } from "../caller.ts";
+import { callerOf, requireReach } from "../caller.ts";
 import type { Exchange } from "../exchange.ts";
 import { idempotencyClaim, replayOf } from "../idempotency.ts";
 import { jobProblem } from "../job-problem.ts";
@@ -26,6 +26,7 @@ export function createJob(enqueue: Enqueue): (exchange: Exchange) => Promise<Res
     const value = await readJson(exchange, limits.bodyBytes);
     checkHeaders(exchange.request.headers.get("idempotency-key"));
     const job = createNewJob(parseRequest(value), callerOf(exchange));
+    requireReach(exchange, job);
     if (isDataTooLarge(job)) {
       throw new ProblemError("data-too-large", `At most ${limits.dataBytes} bytes of data.`);
     }

@@ -13,7 +13,7 @@ import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { problemOf } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import { decodeUtf8, readBytes } from "../body.ts";
-import { callerOf } from "../caller.ts";
+import { callerOf, requireReach } from "../caller.ts";
 import { idempotencyClaim, replayOf } from "../idempotency.ts";
 import { type ParsedEntry, parseJsonArray, parseNdjson } from "../parse-bulk.ts";
 import { ProblemError } from "../problem.ts";
@@ -49,9 +49,10 @@ export function createJobs(
         : { ...asOwnAnswer(replayOf(outcome, claim)), isReplay: true };
     }
 
-    const { body, status, isReplay } = await store(
-      parse(decodeUtf8(bytes), callerOf(c.env), settings.maxEntries),
-    );
+    const entries = parse(decodeUtf8(bytes), callerOf(c.env), settings.maxEntries);
+    // Whatever the atomicity: a key that reaches some of them was not meant for these.
+    for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
+    const { body, status, isReplay } = await store(entries);
     return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
   };
 }

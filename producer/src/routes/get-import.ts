@@ -1,7 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { getImport as route } from "@toril/contract/http/imports";
+import { queueOf } from "@toril/contract/jobs";
 import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
+import { callerOf, requireReach } from "../caller.ts";
 import type { ImportLedger } from "../import-ledger.ts";
 import { ProblemError } from "../problem.ts";
 
@@ -9,6 +10,7 @@ export function getImport(imports: ImportLedger): RouteHandler<typeof route, App
   return async (c) => {
     const found = await imports.find(callerOf(c.env).tenant, c.req.valid("param").id);
     if (found === undefined) throw new ProblemError("import-not-found");
+    requireReach(c.env, { type: found.type, queue: queueOf(found.type) });
     return c.json(found, 200);
   };
 }

@@ -1,7 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { getJob as route } from "@toril/contract/http/jobs";
 import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
+import { callerOf, requireReach } from "../caller.ts";
 import { ProblemError } from "../problem.ts";
 import type { JobReader } from "../read-jobs.ts";
 import type { LiveJobs } from "../live-jobs.ts";
@@ -11,6 +11,7 @@ export function getJob(jobs: JobReader, live: LiveJobs): RouteHandler<typeof rou
     const { id } = c.req.valid("param");
     const row = await jobs.find(callerOf(c.env).tenant, id);
     if (row === undefined) throw new ProblemError("job-not-found");
+    requireReach(c.env, row);
     const [job] = await live.describe([row]);
     if (job === undefined) throw new Error("a row was not described");
     return c.json(job, 200);

@@ -1,0 +1,96 @@
+import { defaultTenant } from "@toril/contract/keys/api-key";
+import type { Exchange } from "../exchange.ts";
+import { missingProblem } from "../missing.ts";
+import type { Operation } from "../operations.ts";
+import { ProblemError } from "../problem.ts";
+import type { Authenticator, Identity } from "./authenticator.ts";
+import { type Door, doorAt } from "./doors.ts";
+import type { GuessPenalty } from "./guess-penalty.ts";
+
+/** Says who asks in the exchange, or why there is no answer. At once for a key that was seen before. */
+export type Access = (
+  exchange: Exchange,
+  operation: Operation | undefined,
+) => Refusal | Promise<Refusal>;
+
+type Refusal = ProblemError | undefined;
+
+export interface AccessDeps {
+  authenticator: Authenticator;
+  penalty: GuessPenalty;
+}
+
+const wall: Door = { scope: "any", isPage: false, isShared: false };
+
+/**
+ * The one place that decides who may do what, before anything of the body or of what exists is looked at. An address
+ * without a door leads nowhere, so that what nobody thought of is not open.
+ */
+export function createAccess({ authenticator, penalty }: AccessDeps): Access {
+  return (exchange, operation) => {
+    const found = doorAt(exchange.path, operation);
+    const door = found ?? wall;
+    if (door.scope === "none") return undefined;
+    const authorization = exchange.request.headers.get("authorization");
+    const mayGuess = authorization !== null && !penalty.isIdle();
+    const seconds = mayGuess ? penalty.secondsLeft(exchange.address()) : 0;
+    if (seconds > 0) return guessing(seconds);
+    const identity = authenticator.identify(authorization, door.isPage);
+    return identity instanceof Promise
+      ? identity.then((known) => decide(exchange, found, known))
+      : decide(exchange, found, identity);
+  };
+
+  function decide(exchange: Exchange, door: Door | undefined, identity: Identity): Refusal {
+    if (identity.status === "wrong") penalty.note(exchange.address());
+    if (identity.status !== "known") return unknown(identity, door?.isPage ?? false);
+    const { principal } = identity;
+    if (door === undefined) return missingProblem(exchange.path);
+    const { scope, isShared } = door;
+    if (scope !== "any" && scope !== "none" && !principal.scopes.has(scope)) return lacking(scope);
+    if (isShared && principal.tenant !== defaultTenant) return shared();
+    exchange.principal = principal;
+    return undefined;
+  }
+}
+
+function unknown(identity: Exclude<Identity, { status: "known" }>, isPage: boolean): ProblemError {
+  if (identity.status === "unknowable") {
+    return new ProblemError("at-capacity", "The keys cannot be read now.");
+  }
+  const isWrong = identity.status === "wrong" || identity.status === "ended";
+  const bearer = `Bearer realm="Toril"${isWrong ? ', error="invalid_token"' : ""}`;
+  return new ProblemError("unauthenticated", detailOf(identity), undefined, {
+    headers: { "WWW-Authenticate": isPage ? 'Basic realm="Toril", charset="UTF-8"' : bearer },
+  });
+}
+
+function detailOf(identity: Exclude<Identity, { status: "known" | "unknowable" }>): string {
+  if (identity.status === "missing") return "Send a key: Authorization: Bearer toril_...";
+  if (identity.status !== "unmade") return identity.detail;
+  return (
+    "There is no key yet, and more than this machine may reach this address. Make the first one with " +
+    "`bun run toril keys create --name admin --scopes keys:admin`, or set ALLOW_OPEN=true to serve everybody."
+  );
+}
+
+function lacking(scope: string): ProblemError {
+  const challenge = `Bearer realm="Toril", error="insufficient_scope", scope="${scope}"`;
+  return new ProblemError("insufficient-scope", `It takes the scope ${scope}.`, undefined, {
+    headers: { "WWW-Authenticate": challenge },
+  });
+}
+
+function shared(): ProblemError {
+  return new ProblemError(
+    "insufficient-scope",
+    `It shows the jobs of every tenant: it takes a key of the tenant ${defaultTenant}.`,
+  );
+}
+
+function guessing(seconds: number): ProblemError {
+  const detail = `Nothing is looked up for another ${seconds} s.`;
+  return new ProblemError("too-many-wrong-keys", detail, undefined, {
+    headers: { "Retry-After": String(seconds) },
+  });
+}

@@ -1,0 +1,67 @@
+import type { Logger } from "pino";
+import { noteKeyUses, readChangedKeys } from "@toril/contract/keys/key-ledger";
+import { connectLedger } from "../postgres.ts";
+import { type Access, createAccess } from "./access.ts";
+import { type Authenticator, createAuthenticator, type VerifyToken } from "./authenticator.ts";
+import { createGuessPenalty } from "./guess-penalty.ts";
+import { openKeyTable } from "./key-table.ts";
+import { createKeyUses } from "./key-uses.ts";
+import { isLoopback } from "./loopback.ts";
+
+export interface Auth {
+  access: Access;
+  /** Resolves when all that was changed before the call is known here. */
+  refreshKeys(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AuthSettings {
+  log: Logger;
+  databaseUrl: string;
+  /** Where it listens. */
+  host: string;
+  allowOpen: boolean;
+  wrongKeysPerMinute: number;
+  /** For tokens that are no keys; with it, the service is never open. */
+  verifyToken?: VerifyToken | undefined;
+}
+
+/** Short, so that a Postgres that hangs is asked again soon. */
+const readMs = 1500;
+const noteUsesEveryMs = 60_000;
+
+export async function openAuth(settings: AuthSettings): Promise<Auth> {
+  const { log, databaseUrl, host, allowOpen, verifyToken } = settings;
+  // A connection of its own: requests that fill the others must not keep a revoked key good.
+  const ledger = connectLedger(databaseUrl, readMs, { connections: 1 });
+  let authenticator: Authenticator | undefined;
+  const keys = await openKeyTable({
+    read: (revision) => ledger.run((sql) => readChangedKeys(sql, revision)),
+    onChange: () => authenticator?.forget(),
+    log,
+  });
+  const uses = createKeyUses((noted) => ledger.run((sql) => noteKeyUses(sql, noted)));
+  const mayBeOpen = allowOpen || isLoopback(host);
+  authenticator = createAuthenticator({ keys, uses, mayBeOpen, verifyToken });
+  const penalty = createGuessPenalty(settings.wrongKeysPerMinute);
+  const flushing = setInterval(() => void uses.flush().catch(() => {}), noteUsesEveryMs);
+
+  if (keys.state === "empty" && verifyToken === undefined) {
+    log[isLoopback(host) ? "info" : "warn"](
+      { host },
+      mayBeOpen
+        ? "there is no key: whoever reaches this address may do everything"
+        : "there is no key: every request is refused until the first is made",
+    );
+  }
+  return {
+    access: createAccess({ authenticator, penalty }),
+    refreshKeys: () => keys.refresh(),
+    async close() {
+      clearInterval(flushing);
+      await keys.close();
+      await uses.flush().catch(() => {});
+      await ledger.close();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { clientAddress, trustedProxiesField } from "./client-address.ts";
+
+const proxies = trustedProxiesField.parse("10.0.0.0/8, 192.0.2.7,2001:db8::/32");
+
+test.each([
+  ["198.51.100.1", null, "198.51.100.1"],
+  ["198.51.100.1", "203.0.113.9", "198.51.100.1"],
+  ["10.1.2.3", null, "10.1.2.3"],
+  ["10.1.2.3", "203.0.113.9", "203.0.113.9"],
+  ["::ffff:10.1.2.3", "203.0.113.9", "203.0.113.9"],
+  ["192.0.2.7", "203.0.113.9", "203.0.113.9"],
+  ["192.0.2.8", "203.0.113.9", "192.0.2.8"],
+  ["2001:db8::1", "203.0.113.9", "203.0.113.9"],
+  // Only what trusted proxies wrote counts: the client may have sent a header of its own.
+  ["10.1.2.3", "1.1.1.1, 203.0.113.9", "203.0.113.9"],
+  ["10.1.2.3", "1.1.1.1, 203.0.113.9, 10.9.9.9", "203.0.113.9"],
+  ["10.1.2.3", "nonsense", "10.1.2.3"],
+  ["10.1.2.3", "10.9.9.9", "10.9.9.9"],
+])("from %s, forwarded for %s: it is %s", (socket, forwardedFor, client) => {
+  expect(clientAddress(socket, forwardedFor, proxies)).toBe(client);
+});
+
+test("without proxies that are trusted, nobody's word is taken", () => {
+  const nobody = trustedProxiesField.parse(undefined);
+  expect(clientAddress("127.0.0.1", "1.1.1.1", nobody)).toBe("127.0.0.1");
+});
+
+test.each(["proxy", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "::1/129", "10.0.0/8"])(
+  "%s is no address and no network",
+  (text) => {
+    expect(trustedProxiesField.safeParse(text).success).toBe(false);
+  },
+);

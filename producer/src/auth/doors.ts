@@ -1,0 +1,35 @@
+import { requiredScopeOf } from "@toril/contract/http/route";
+import type { Scope } from "@toril/contract/keys/scope";
+import { type Operation, operations } from "../operations.ts";
+
+/** What it takes to come in at an address. */
+export interface Door {
+  /** "any": whoever has a key. "none": anyone. */
+  scope: Scope | "any" | "none";
+  /** Opened in browsers, which ask a person for a name and a password. */
+  isPage: boolean;
+  /** Shows what all tenants share. */
+  isShared: boolean;
+}
+
+const ofOperations = new Map<Operation, Door>(
+  operations.map((operation) => [
+    operation,
+    { scope: requiredScopeOf(operation), isPage: false, isShared: false },
+  ]),
+);
+const docs: Door = { scope: "any", isPage: true, isShared: false };
+const ofPages = new Map<string, Door>([
+  ["/metrics", { scope: "metrics:read", isPage: true, isShared: false }],
+  ["/docs", docs],
+  ["/docs/scalar.js", docs],
+  ["/openapi.json", docs],
+  ["/openapi.yaml", docs],
+]);
+const admin: Door = { scope: "queues:admin", isPage: true, isShared: true };
+
+/** Undefined for an address that leads nowhere, whatever may be served there. */
+export function doorAt(path: string, operation: Operation | undefined): Door | undefined {
+  if (operation !== undefined) return ofOperations.get(operation);
+  return path.startsWith("/admin/") ? admin : ofPages.get(path);
+}

@@ -1,0 +1,32 @@
+/** When a key was last used, in milliseconds since 1970. */
+export interface KeyUse {
+  usedAt: number;
+}
+
+type Noted = KeyUse & { writtenAt: number };
+
+/** Notes uses in memory, and writes many at once: a minute is exact enough to find keys that nobody needs. */
+export function createKeyUses(
+  write: (uses: readonly { id: string; usedAt: number }[]) => Promise<void>,
+) {
+  const noted = new Map<string, Noted>();
+  return {
+    of(id: string): KeyUse {
+      const known = noted.get(id);
+      if (known !== undefined) return known;
+      const use: Noted = { usedAt: 0, writtenAt: 0 };
+      noted.set(id, use);
+      return use;
+    },
+    /** What cannot be written now is tried again the next time. */
+    async flush(): Promise<void> {
+      const fresh = [...noted].filter(([, use]) => use.usedAt > use.writtenAt);
+      if (fresh.length === 0) return;
+      const uses = fresh.map(([id, { usedAt }]) => ({ id, usedAt }));
+      await write(uses);
+      for (const [index, [, use]] of fresh.entries()) use.writtenAt = uses[index]?.usedAt ?? 0;
+    },
+  };
+}
+
+export type KeyUses = ReturnType<typeof createKeyUses>;

@@ -1,0 +1,35 @@
+import { defaultTenant } from "@toril/contract/keys/api-key";
+import { Scope } from "@toril/contract/keys/scope";
+
+/** Who asks, and what they may do. */
+export interface Principal {
+  /** Of the key, or of whom a token was made out to. */
+  id: string;
+  name: string;
+  /** `open`: nobody said who they are, and nobody has to. */
+  kind: "open" | "key" | "token";
+  tenant: string;
+  scopes: ReadonlySet<Scope>;
+  /** The only queues it reaches; null: all. */
+  queues: ReadonlySet<string> | null;
+  /** The only job types it reaches; null: all. */
+  types: ReadonlySet<string> | null;
+}
+
+/** Whoever calls a service that is open. */
+export const everybody: Principal = {
+  id: "open",
+  name: "open",
+  kind: "open",
+  tenant: defaultTenant,
+  scopes: new Set(Scope.options),
+  queues: null,
+  types: null,
+};
+
+export function reaches(
+  { queues, types }: Principal,
+  work: { queue: string; type: string },
+): boolean {
+  return (queues === null || queues.has(work.queue)) && (types === null || types.has(work.type));
+}

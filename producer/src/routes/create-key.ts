@@ -1,0 +1,24 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { createKey as route } from "@toril/contract/http/keys";
+import { limits } from "@toril/contract/job";
+import { NewApiKey } from "@toril/contract/keys/api-key";
+import { fieldErrors } from "@toril/contract/problem";
+import type { AppEnv } from "../app-env.ts";
+import { readJson } from "../body.ts";
+import { callerOf } from "../caller.ts";
+import type { KeyStore } from "../key-store.ts";
+import { ProblemError } from "../problem.ts";
+
+export function createKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const parsed = NewApiKey.safeParse(await readJson(c.env, limits.bodyBytes));
+    if (!parsed.success) {
+      throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
+    }
+    const issued = await keys.issue(callerOf(c.env).tenant, parsed.data);
+    return c.json(issued, 201, {
+      Location: `/v1/keys/${issued.id}`,
+      "Cache-Control": "no-store",
+    });
+  };
+}

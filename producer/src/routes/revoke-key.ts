@@ -1,0 +1,14 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { revokeKey as route } from "@toril/contract/http/keys";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
+import type { KeyStore } from "../key-store.ts";
+import { ProblemError } from "../problem.ts";
+
+export function revokeKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const revoked = await keys.revoke(callerOf(c.env).tenant, c.req.valid("param").id);
+    if (revoked === undefined) throw new ProblemError("key-not-found");
+    return c.json(revoked, 200);
+  };
+}

@@ -1,0 +1,36 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { rotateKey as route } from "@toril/contract/http/keys";
+import { limits } from "@toril/contract/job";
+import { KeyRotation } from "@toril/contract/keys/api-key";
+import { fieldErrors } from "@toril/contract/problem";
+import type { AppEnv } from "../app-env.ts";
+import { readJson } from "../body.ts";
+import { callerOf } from "../caller.ts";
+import type { KeyStore } from "../key-store.ts";
+import { ProblemError } from "../problem.ts";
+
+type Bodiless = Omit<typeof route, "request"> & {
+  request: Pick<(typeof route)["request"], "params">;
+};
+
+/** Reads its body itself: there may be none. */
+export function rotateKey(keys: KeyStore): RouteHandler<Bodiless, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    const parsed = KeyRotation.safeParse(
+      hasBody(c.req.raw) ? await readJson(c.env, limits.bodyBytes) : {},
+    );
+    if (!parsed.success) {
+      throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
+    }
+    const rotated = await keys.rotate(callerOf(c.env).tenant, id, parsed.data.graceMs);
+    if (rotated.status === "missing") throw new ProblemError("key-not-found");
+    if (rotated.status === "ended") throw new ProblemError("key-ended");
+    return c.json(rotated.key, 200, { "Cache-Control": "no-store" });
+  };
+}
+
+function hasBody({ headers }: Request): boolean {
+  const length = headers.get("content-length");
+  return length === null ? headers.has("transfer-encoding") : length !== "0";
+}

@@ -1,0 +1,27 @@
+import type { NewApiKey } from "@toril/contract/keys/api-key";
+import { issueKey } from "@toril/contract/keys/key-ledger";
+import type { Scope } from "@toril/contract/keys/scope";
+import type { _Stores } from "./_producer.ts";
+
+type Given = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };
+
+/** A key, made as the command makes it: in the ledger. */
+export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: Given = {}) {
+  return issueKey(sql, tenant ?? "default", {
+    name: "test",
+    scopes,
+    queues: null,
+    types: null,
+    expiresAt: null,
+    ...given,
+  });
+}
+
+export function _bearer(key: string): { Authorization: string } {
+  return { Authorization: `Bearer ${key}` };
+}
+
+/** As browsers send it. */
+export function _basic(password: string, name = "toril"): { Authorization: string } {
+  return { Authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}` };
+}

@@ -1,0 +1,233 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { Scope } from "@toril/contract/keys/scope";
+import { problemType } from "@toril/contract/problem";
+import { parse } from "yaml";
+import { _basic, _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+/** What an operation takes, and what becomes of it with the key of another tenant. */
+interface Row {
+  scope: Scope;
+  /** With the ids of things of the tenant `default`. */
+  ask(ids: Ids): Asked;
+  /** 404; nothing of it in the answer; or something made that is the other tenant's own. */
+  elsewhere: "not-found" | "empty" | "own";
+}
+
+type Asked = [path: string, init?: RequestInit | undefined];
+
+interface Ids {
+  job: string;
+  import: string;
+  key: string;
+}
+
+const csv = { method: "POST", headers: { "Content-Type": "text/csv" }, body: "a\n1\n" };
+
+const rows: Record<string, Row | "open"> = {
+  createJob: {
+    scope: "jobs:write",
+    ask: () => ["/v1/jobs", _json(_echo("secret message", { key: "shared" }))],
+    elsewhere: "own",
+  },
+  createJobs: {
+    scope: "jobs:write",
+    ask: () => ["/v1/jobs/bulk", _json([_echo("secret message", { key: "shared" })])],
+    elsewhere: "own",
+  },
+  getJob: { scope: "jobs:read", ask: ({ job }) => [`/v1/jobs/${job}`], elsewhere: "not-found" },
+  listJobs: { scope: "jobs:read", ask: () => ["/v1/jobs"], elsewhere: "empty" },
+  createImport: {
+    scope: "jobs:write",
+    ask: () => ["/v1/imports?type=row.import", csv],
+    elsewhere: "own",
+  },
+  getImport: {
+    scope: "jobs:read",
+    ask: (ids) => [`/v1/imports/${ids.import}`],
+    elsewhere: "not-found",
+  },
+  createKey: {
+    scope: "keys:admin",
+    ask: () => ["/v1/keys", _json({ name: "another", scopes: ["jobs:read"] })],
+    elsewhere: "own",
+  },
+  listKeys: { scope: "keys:admin", ask: () => ["/v1/keys"], elsewhere: "empty" },
+  getKey: { scope: "keys:admin", ask: ({ key }) => [`/v1/keys/${key}`], elsewhere: "not-found" },
+  rotateKey: {
+    scope: "keys:admin",
+    ask: ({ key }) => [`/v1/keys/${key}/rotate`, { method: "POST" }],
+    elsewhere: "not-found",
+  },
+  revokeKey: {
+    scope: "keys:admin",
+    ask: ({ key }) => [`/v1/keys/${key}`, { method: "DELETE" }],
+    elsewhere: "not-found",
+  },
+  getLiveness: "open",
+  getReadiness: "open",
+};
+
+interface Documented {
+  operationId: string;
+  security: Record<string, string[]>[];
+  "x-required-scope": string;
+  responses: Record<string, unknown>;
+}
+
+const document: { paths: Record<string, Record<string, Documented>> } = parse(
+  readFileSync(new URL("../../openapi.yaml", import.meta.url), "utf8"),
+);
+const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+const guarded = Object.entries(rows).filter((entry): entry is [string, Row] => entry[1] !== "open");
+
+let stores: _Stores;
+let producer: _Producer;
+let ids: Ids;
+let admin: string;
+let before: Awaited<ReturnType<_Stores["count"]>>;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  admin = (await _issue(stores, Scope.options.slice())).key;
+  producer = await _startProducer(stores, { WRONG_KEYS_PER_MINUTE: "1000" });
+  const made = await producer.post(_echo("secret message", { key: "shared" }), _bearer(admin));
+  const imported = await send(["/v1/imports?type=row.import", csv], _bearer(admin));
+  ids = {
+    job: made.body.id,
+    import: imported.body.id,
+    key: (await _issue(stores, ["jobs:read"], { name: "secret name" })).id,
+  };
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+beforeEach(async () => {
+  before = await stores.count();
+});
+
+function send([path, init = {}]: Asked, headers: Record<string, string>) {
+  const given = init.headers as Record<string, string> | undefined;
+  return producer.request(path, { ...init, headers: { ...given, ...headers } });
+}
+
+test("every operation of openapi.yaml has a row here, and says what it takes", () => {
+  expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual(
+    Object.keys(rows).toSorted(),
+  );
+  for (const operation of operations) {
+    const row = rows[operation.operationId]!;
+    const scope = row === "open" ? "none" : row.scope;
+    expect(operation["x-required-scope"]).toBe(scope);
+    expect(operation.security).toEqual(row === "open" ? [] : [{ apiKey: [scope] }]);
+    if (row === "open") continue;
+    expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(["401", "403", "429"]));
+    if (row.elsewhere === "not-found") expect(operation.responses).toHaveProperty("404");
+  }
+});
+
+test.each(["/livez", "/readyz"])("%s is open to all, whatever key they send", async (path) => {
+  expect((await producer.request(path)).status).toBe(200);
+  expect((await producer.request(path, { headers: _bearer("wrong") })).status).toBe(200);
+});
+
+describe.each(guarded)("%s", (_name, { scope, ask, elsewhere }) => {
+  async function refused(
+    headers: Record<string, string>,
+    kind: "unauthenticated" | "insufficient-scope",
+  ) {
+    const [path, init] = ask(ids);
+    const unreadable: Asked = [path, { ...init, body: "\0{" }];
+    const answers = [
+      await send([path, init], headers),
+      // Whether there is such a thing must not show.
+      await send(ask(nowhere), headers),
+      // Nor may the body be looked at.
+      ...(init?.method === "POST" ? [await send(unreadable, headers)] : []),
+    ];
+    for (const answer of answers) {
+      expect(_expectProblem(answer, kind).detail).toBe(answers[0]!.body.detail);
+      expect(answer.headers.get("www-authenticate")).toStartWith("Bearer");
+      expect(answer.text).not.toContain("secret");
+    }
+    expect(await stores.count()).toEqual(before);
+  }
+
+  test("without a key: 401", () => refused({}, "unauthenticated"));
+
+  test("with a key that nobody has: 401", async () => {
+    const other = admin.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
+    for (const headers of [_bearer("nonsense"), _bearer(other), _basic(admin)]) {
+      await refused(headers, "unauthenticated");
+    }
+  });
+
+  test("with an expired key: 401", async () => {
+    const { key } = await _issue(stores, [scope], { expiresAt: "2020-01-01T00:00:00.000Z" });
+    await refused(_bearer(key), "unauthenticated");
+  });
+
+  const others = Scope.options.filter((option) => option !== scope);
+
+  test.each(others)("with the scope %s alone: 403", async (wrong) => {
+    const { key } = await _issue(stores, [wrong]);
+    await refused(_bearer(key), "insufficient-scope");
+  });
+
+  test("with all scopes but the one: 403", async () => {
+    const { key } = await _issue(stores, others);
+    await refused(_bearer(key), "insufficient-scope");
+  });
+
+  test(`with another tenant's key: ${elsewhere}`, async () => {
+    const tenant = `other-${crypto.randomUUID().slice(0, 8)}`;
+    const { key } = await _issue(stores, [scope], { tenant });
+    const answer = await send(ask(ids), _bearer(key));
+    if (elsewhere === "not-found") {
+      const none = await send(ask(nowhere), _bearer(key));
+      expect([answer.status, answer.body.type]).toEqual([404, none.body.type]);
+      expect(answer.body.type).not.toBe(problemType("not-found"));
+      return;
+    }
+    expect(answer.status).toBeOneOf([200, 201]);
+    for (const id of Object.values(ids)) expect(answer.text).not.toContain(id);
+    if (elsewhere === "empty") expect(answer.text).not.toContain("secret");
+    if (elsewhere === "own") expect(answer.body.outcome ?? "created").toBe("created");
+  });
+
+  test("with the right key it works", async () => {
+    const { key } = await _issue(stores, [scope]);
+    const spare = { ...ids, key: (await _issue(stores, ["jobs:read"])).id };
+    expect((await send(ask(spare), _bearer(key))).status).toBeOneOf([200, 201]);
+  });
+});
+
+test("what is not served is not told to whom has no key", async () => {
+  const asked: Asked[] = [
+    ["/nowhere"],
+    ["/v1/jobs", { method: "DELETE" }],
+    ["/v1/jobs/%62ulk", { method: "POST" }],
+    ["/admin"],
+    ["/%61dmin/queues"],
+  ];
+  for (const each of asked) {
+    _expectProblem(await send(each, {}), "unauthenticated");
+    expect((await send(each, _bearer(admin))).status).toBeOneOf([404, 405]);
+  }
+});
+
+const nowhere: Ids = {
+  job: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+  import: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+  key: "0mibwkq0705f60718",
+};
