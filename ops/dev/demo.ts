@@ -11,6 +11,7 @@ import {
   type FeedReport,
   type RowsReport,
 } from "./demo-report.ts";
+import { type DemoKey, openDemoKey } from "./demo-key.ts";
 import { importFile } from "./import-file.ts";
 import { createProgress, grouped, type Output } from "./progress.ts";
 
@@ -32,8 +33,9 @@ const feedSource = "toril-example";
 export async function runDemo(settings: DemoSettings): Promise<string[]> {
   const sql = postgres(settings.databaseUrl, { max: 1, onnotice: () => {} });
   try {
-    const rows = await importRows(settings, sql);
-    const feed = await importFeedTwice(settings, sql);
+    await using key = await openDemoKey(sql);
+    const rows = await importRows(settings, sql, key);
+    const feed = await importFeedTwice(settings, sql, key);
     settings.output.write(summary(rows, feed));
     return disagreements(rows, feed);
   } finally {
@@ -44,6 +46,7 @@ export async function runDemo(settings: DemoSettings): Promise<string[]> {
 async function importRows(
   { url, output, signal }: DemoSettings,
   sql: postgres.Sql,
+  { headers }: DemoKey,
 ): Promise<RowsReport> {
   const file = zipCodes();
   const rowsInFile = countLines(readFileSync(file)) - 1;
@@ -55,6 +58,7 @@ async function importRows(
 
   const done = await importFile({
     url,
+    headers,
     file,
     contentType: "text/csv",
     query: { type: "row.import" },
@@ -88,13 +92,14 @@ async function importRows(
 async function importFeedTwice(
   { url, output, signal }: DemoSettings,
   sql: postgres.Sql,
+  { headers }: DemoKey,
 ): Promise<FeedReport> {
   output.write(`\nImporting ${basename(feedFile)} twice\n`);
   const query = { type: "feed.item", source: feedSource };
   const report: FeedReport = { read: [], items: [await countItems(sql)] };
   for (let turn = 0; turn < 2; turn++) {
     const contentType = "application/rss+xml";
-    const done = await importFile({ url, file: feedFile, contentType, query, signal });
+    const done = await importFile({ url, headers, file: feedFile, contentType, query, signal });
     report.read.push(done.counts.read);
     report.items.push(await countItems(sql));
   }

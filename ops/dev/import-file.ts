@@ -5,6 +5,8 @@ import { until } from "./until.ts";
 export interface ImportRequest {
   /** Of a producer. */
   url: string;
+  /** Of every request. */
+  headers: Record<string, string>;
   file: string;
   contentType: string;
   query: Readonly<Record<string, string>>;
@@ -34,10 +36,11 @@ export async function importFile(request: ImportRequest): Promise<Import> {
   }
 }
 
-async function send({ url, query, file, contentType, signal }: ImportRequest): Promise<Import> {
+async function send(request: ImportRequest): Promise<Import> {
+  const { url, headers, query, file, contentType, signal } = request;
   const response = await fetch(`${url}/v1/imports?${new URLSearchParams(query).toString()}`, {
     method: "POST",
-    headers: { "content-type": contentType },
+    headers: { ...headers, "content-type": contentType },
     body: Bun.file(file).stream(),
     signal,
   });
@@ -50,13 +53,14 @@ function announced({ findId, signal }: ImportRequest): Promise<string> {
   return until("the import begins", findId, { timeoutMs: stallMs, everyMs, signal });
 }
 
-async function follow({ url, onProgress, signal }: ImportRequest, id: string): Promise<Import> {
+async function follow(request: ImportRequest, id: string): Promise<Import> {
+  const { url, headers, onProgress, signal } = request;
   let before = "";
   for (;;) {
     const now = await until(
       `import ${id} gets on`,
       async () => {
-        const found = await parse(await fetch(`${url}/v1/imports/${id}`, { signal }));
+        const found = await parse(await fetch(`${url}/v1/imports/${id}`, { headers, signal }));
         return JSON.stringify(found) === before ? undefined : found;
       },
       { timeoutMs: stallMs, everyMs, signal },

@@ -1,0 +1,68 @@
+import { NewApiKey, Tenant } from "@toril/contract/keys/api-key";
+import { issueKey, listKeys } from "@toril/contract/keys/key-ledger";
+import { Scope } from "@toril/contract/keys/scope";
+import { type Command, type Given, UsageError } from "../command.ts";
+import { parseDuration } from "../duration.ts";
+import { describeKey } from "./describe-key.ts";
+
+export const createKey: Command = {
+  summary: "make a key; it is printed this once, on the last line",
+  operands: [],
+  options: {
+    name: { value: "N", help: "who holds it, and what for" },
+    scopes: { value: "A,B", help: `what it may do: ${Scope.options.join(", ")}` },
+    tenant: { value: "T", help: "whose jobs it sees and makes (default)" },
+    queues: { value: "Q,R", help: "the only queues it reaches (all)" },
+    types: { value: "T,U", help: "the only job types it reaches (all)" },
+    expires: { value: "30d", help: "when it ends: 90s, 15m, 12h, 30d (never)" },
+  },
+  async run({ options }, { print, tell, inLedger }) {
+    const tenant = check("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
+    const wanted = check("name", NewApiKey.safeParse(readKey(options)));
+    await inLedger(async (sql) => {
+      const { key, ...made } = await issueKey(sql, tenant, wanted);
+      tell(`made ${describeKey(made)}`);
+      const isFirst = (await listKeys(sql, { limit: 2 })).length === 1;
+      if (isFirst) tell("It is the first: within 2 s every producer wants one.");
+      tell("It is shown this once, and only its hash is kept:");
+      print(key);
+    });
+  },
+};
+
+function readKey(options: Given["options"]) {
+  const { name, scopes, queues, types, expires } = options;
+  if (name === undefined) throw new UsageError("--name is missing");
+  if (scopes === undefined) throw new UsageError("--scopes is missing");
+  return {
+    name,
+    scopes: listOf(scopes),
+    queues: queues === undefined ? null : listOf(queues),
+    types: types === undefined ? null : listOf(types),
+    expiresAt:
+      expires === undefined
+        ? null
+        : new Date(Date.now() + parseDuration("expires", expires)).toISOString(),
+  };
+}
+
+function listOf(text: string): string[] {
+  return text.split(",").map((part) => part.trim());
+}
+
+interface Issue {
+  path: readonly PropertyKey[];
+  message: string;
+}
+
+type Checked<Value> =
+  | { success: true; data: Value }
+  | { success: false; error: { issues: readonly Issue[] } };
+
+function check<Value>(option: string, parsed: Checked<Value>): Value {
+  if (parsed.success) return parsed.data;
+  const complaints = parsed.error.issues.map(
+    ({ path, message }) => `--${String(path[0] ?? option)}: ${message}`,
+  );
+  throw new UsageError([...new Set(complaints)].join("; "));
+}

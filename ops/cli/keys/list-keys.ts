@@ -1,0 +1,45 @@
+import type { ApiKey } from "@toril/contract/keys/api-key";
+import { listKeys as readKeys } from "@toril/contract/keys/key-ledger";
+import type { Command } from "../command.ts";
+import { table } from "../table.ts";
+
+const pageSize = 500;
+const head = ["id", "name", "tenant", "scopes", "limits", "state", "last used"];
+
+export const listKeys: Command = {
+  summary: "show every key, newest first",
+  operands: [],
+  options: { tenant: { value: "T", help: "only this tenant's" } },
+  async run({ options }, { print, tell, inLedger }) {
+    const keys: ApiKey[] = [];
+    await inLedger(async (sql) => {
+      for (;;) {
+        const before = keys.at(-1)?.id;
+        const page = await readKeys(sql, { tenant: options["tenant"], before, limit: pageSize });
+        keys.push(...page);
+        if (page.length < pageSize) return;
+      }
+    });
+    if (keys.length === 0) tell("There is no key.");
+    else print(table(head, keys.map(toRow)));
+  },
+};
+
+function toRow(key: ApiKey): string[] {
+  const limits = [...(key.queues ?? []), ...(key.types ?? [])].join(",");
+  return [
+    key.id,
+    key.name,
+    key.tenant,
+    key.scopes.join(","),
+    limits || "-",
+    stateOf(key),
+    key.lastUsedAt?.slice(0, 16).replace("T", " ") ?? "never",
+  ];
+}
+
+function stateOf({ revokedAt, expiresAt }: ApiKey): string {
+  if (revokedAt !== null) return `revoked ${revokedAt.slice(0, 10)}`;
+  if (expiresAt === null) return "good";
+  return `${Date.parse(expiresAt) > Date.now() ? "until" : "expired"} ${expiresAt.slice(0, 10)}`;
+}

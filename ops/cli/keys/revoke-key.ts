@@ -1,0 +1,17 @@
+import { revokeKey as revoke } from "@toril/contract/keys/key-ledger";
+import { Refusal } from "../../dev/refusal.ts";
+import { type Command, operandOf } from "../command.ts";
+import { describeKey } from "./describe-key.ts";
+
+export const revokeKey: Command = {
+  summary: "refuse a key from now on, for good",
+  operands: ["id"],
+  options: {},
+  async run(given, { tell, inLedger }) {
+    const id = operandOf(given);
+    const revoked = await inLedger((sql) => revoke(sql, id));
+    if (revoked === undefined) throw new Refusal(`There is no key ${id}`);
+    tell(`revoked ${describeKey(revoked)}`);
+    tell("Every producer refuses it within 2 s.");
+  },
+};

@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "@toril/contract/config";
+import { Refusal } from "../dev/refusal.ts";
+import { UsageError } from "./command.ts";
+import { createLedgerAccess } from "./ledger.ts";
+import { run } from "./run.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+try {
+  await run(process.argv.slice(2), {
+    print: (line) => console.log(line),
+    tell: (line) => console.error(line),
+    inLedger: createLedgerAccess(process.env, root),
+  });
+} catch (error) {
+  const isTypo = error instanceof UsageError || error instanceof ConfigError;
+  const isExpected = isTypo || error instanceof Refusal;
+  console.error(isExpected ? `toril: ${error.message}` : error);
+  process.exitCode = isTypo ? 2 : 1;
+}

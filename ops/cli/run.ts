@@ -1,0 +1,54 @@
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { type Command, type Given, UsageError, type World } from "./command.ts";
+import { groups } from "./commands.ts";
+import { commandHelp, groupHelp, overview } from "./help.ts";
+
+/** Does what was typed after `toril`. */
+export async function run(args: readonly string[], world: World): Promise<void> {
+  const [groupName, commandName, ...rest] = args;
+  if (groupName === undefined || isHelp(groupName)) return world.print(overview(groups));
+  const group = Object.hasOwn(groups, groupName) ? groups[groupName] : undefined;
+  if (group === undefined) throw unknown(groupName, Object.keys(groups));
+  if (commandName === undefined || isHelp(commandName)) {
+    return world.print(groupHelp(groupName, group));
+  }
+  const { commands } = group;
+  const name = `${groupName} ${commandName}`;
+  const command = Object.hasOwn(commands, commandName) ? commands[commandName] : undefined;
+  if (command === undefined) throw unknown(name, Object.keys(commands));
+  const given = read(name, command, rest);
+  return given === "help" ? world.print(commandHelp(name, command)) : command.run(given, world);
+}
+
+function read(name: string, command: Command, args: readonly string[]): Given | "help" {
+  const { values, positionals } = parse(name, command, args);
+  const { help, ...options } = values;
+  if (help !== undefined) return "help";
+  const { operands } = command;
+  if (positionals.length !== operands.length) {
+    const wanted = operands.map((operand) => `<${operand}>`).join(" ") || "options only";
+    throw new UsageError(`${name} takes ${wanted}, not "${positionals.join(" ")}"`);
+  }
+  return { operands: positionals, options };
+}
+
+function parse(name: string, command: Command, args: readonly string[]) {
+  const options: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" } };
+  for (const option of Object.keys(command.options)) options[option] = { type: "string" };
+  try {
+    const parsed = parseArgs({ args: [...args], strict: true, allowPositionals: true, options });
+    // Strict: a string for each, and true for --help.
+    return { ...parsed, values: parsed.values as Record<string, string | undefined> };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split(". ")[0] : String(error);
+    throw new UsageError(`${name}: ${reason}`, { cause: error });
+  }
+}
+
+function isHelp(word: string): boolean {
+  return word === "help" || word === "--help" || word === "-h";
+}
+
+function unknown(what: string, known: readonly string[]): UsageError {
+  return new UsageError(`there is no "${what}"; there is ${known.join(", ")}`);
+}

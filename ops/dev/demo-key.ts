@@ -1,0 +1,25 @@
+import { issueKey, listKeys, revokeKey } from "@toril/contract/keys/key-ledger";
+import type { Sql } from "postgres";
+
+export interface DemoKey extends AsyncDisposable {
+  headers: Record<string, string>;
+}
+
+/** A key for as long as the demonstration takes; none where there is none, because the first would close the service. */
+export async function openDemoKey(sql: Sql): Promise<DemoKey> {
+  const [known] = await listKeys(sql, { limit: 1 });
+  if (known === undefined) return { headers: {}, async [Symbol.asyncDispose]() {} };
+  const { id, key } = await issueKey(sql, "default", {
+    name: "npm start",
+    scopes: ["jobs:write", "jobs:read"],
+    queues: null,
+    types: null,
+    expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+  });
+  return {
+    headers: { authorization: `Bearer ${key}` },
+    async [Symbol.asyncDispose]() {
+      await revokeKey(sql, id);
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createClient, TorilError } from "@toril/contract/client";
+
+import { root, startStack, type Stack } from "./_stack.ts";
+
+/** `bun run toril ...args`, as somebody types it. */
+async function toril(args: string, env: Record<string, string> = {}) {
+  const words = args.split(" ").filter(Boolean);
+  const child = Bun.spawn([join(root, "node_modules/.bin/bun"), "run", "toril", ...words], {
+    cwd: root,
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [code, output, said] = await Promise.all([
+    child.exited,
+    child.stdout.text(),
+    child.stderr.text(),
+  ]);
+  return { code, output, said, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
+}
+
+const nowhere = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
+
+test.each(["", "help", "--help", "keys", "keys --help"])("toril %s prints help", async (args) => {
+  const { code, output } = await toril(args);
+  expect(code).toBe(0);
+  expect(output).toContain("keys create");
+});
+
+test("every option of a command is in its help", async () => {
+  const { code, output } = await toril("keys create --help");
+  expect(code).toBe(0);
+  for (const option of ["name", "scopes", "tenant", "queues", "types", "expires"]) {
+    expect(output).toContain(`--${option}`);
+  }
+});
+
+test.each([
+  ["bulls", 'no "bulls"; there is keys'],
+  ["keys make", "there is create, list, rotate, revoke"],
+  ["keys create", "--name is missing"],
+  ["keys create --name a", "--scopes is missing"],
+  ["keys create --name a --scopes", "--scopes"],
+  ["keys create --name a --scopes jobs:all", "--scopes: "],
+  ["keys create --name a --scopes jobs:read --types bull", "--types: "],
+  ["keys create --name a --scopes jobs:read --queues bulls", "--queues: "],
+  ["keys create --name a --scopes jobs:read --expires tomorrow", "--expires wants"],
+  ["keys create --name a --scopes jobs:read --tenant ../b", "--tenant: "],
+  ["keys create --nmae a --scopes jobs:read", "--nmae"],
+  ["keys create a --name a --scopes jobs:read", 'not "a"'],
+  ["keys revoke", "takes <id>"],
+  ["keys rotate 1 --grace 8d", "--grace: 7d at most"],
+])("toril %s is refused with exit 2: %s", async (args, complaint) => {
+  const { code, output, said } = await toril(args, nowhere);
+  expect({ code, output }).toEqual({ code: 2, output: "" });
+  expect(said).toContain("toril: ");
+  expect(said).toContain(complaint);
+});
+
+test("a ledger that is not there is said in one line", async () => {
+  const { code, said } = await toril("keys list", nowhere);
+  expect(code).toBe(1);
+  expect(said).toMatch(/^toril: The ledger cannot be reached: .*ECONNREFUSED.*$/m);
+});
+
+describe("with a ledger", () => {
+  let stack: Stack;
+  let env: Record<string, string>;
+
+  beforeAll(async () => {
+    stack = await startStack({ consumers: 0 });
+    env = { DATABASE_URL: stack.env()["DATABASE_URL"]! };
+  }, 60_000);
+  afterAll(() => stack[Symbol.asyncDispose]());
+
+  const statusWith = async (apiKey: string) => {
+    try {
+      await createClient({ baseUrl: stack.producers[0]!.url, apiKey }).listJobs();
+      return 200;
+    } catch (error) {
+      return error instanceof TorilError ? error.problem.status : 0;
+    }
+  };
+
+  test("a key is made, opens the service at once, is rotated, listed and revoked", async () => {
+    const made = await toril(
+      "keys create --name shop --scopes jobs:read,jobs:write --expires 30d",
+      env,
+    );
+    expect(made).toMatchObject({ code: 0, output: `${made.lastLine}\n` });
+    expect(made.said).toContain("It is the first");
+    expect(await statusWith(made.lastLine)).toBe(200);
+    const [, id = ""] = made.lastLine.split("_");
+
+    const rotated = await toril(`keys rotate ${id} --grace 1h`, env);
+    expect([await statusWith(rotated.lastLine), await statusWith(made.lastLine)]).toEqual([
+      200, 200,
+    ]);
+
+    const other = await toril(
+      "keys create --name feed --scopes jobs:write --tenant acme --types echo",
+      env,
+    );
+    expect(other.said).not.toContain("It is the first");
+    expect(await statusWith(other.lastLine)).toBe(403);
+    const { output } = await toril("keys list", env);
+    expect(output).toMatch(new RegExp(`^${id}  shop  default .* until `, "m"));
+    expect(output).toMatch(/ feed {2}acme .* echo /);
+    expect(output).not.toContain(made.lastLine);
+    expect((await toril("keys list --tenant acme", env)).output).not.toContain("shop");
+
+    expect((await toril(`keys revoke ${id}`, env)).code).toBe(0);
+    await stack.until("it is refused", async () =>
+      (await statusWith(rotated.lastLine)) === 401 ? true : undefined,
+    );
+    expect((await toril(`keys rotate ${id}`, env)).code).toBe(1);
+    expect((await toril("keys revoke nothing", env)).code).toBe(1);
+  }, 60_000);
+
+  test("a ledger that was not migrated is said in one line", async () => {
+    const empty = new URL(env["DATABASE_URL"]!);
+    empty.pathname = "/postgres";
+    const { code, said } = await toril("keys list", { DATABASE_URL: empty.href });
+    expect(code).toBe(1);
+    expect(said).toContain("bun run migrate");
+  }, 20_000);
+});
