@@ -21,7 +21,7 @@ describe("the consumer's configuration", () => {
 
   test("needs the two stores only", () => {
     expect(_load()).toEqual({
-      redisUrl: stores.REDIS_URL,
+      redis: { kind: "single", url: stores.REDIS_URL, options: {} },
       databaseUrl: stores.DATABASE_URL,
       prefix: "bull",
       worker: {

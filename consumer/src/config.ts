@@ -9,6 +9,7 @@ import {
   type Env,
 } from "@toril/contract/config";
 import { queueNames } from "@toril/contract/jobs";
+import { redisServers } from "@toril/contract/redis-config";
 import { z } from "zod";
 
 const Variables = z
@@ -54,7 +55,7 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
   const given = loadEnv(Variables, env, readFile);
   const { WORKER_RATE_LIMIT_MAX: max, WORKER_RATE_LIMIT_DURATION_MS: duration } = given;
   return {
-    redisUrl: given.REDIS_URL,
+    redis: redisServers(given),
     databaseUrl: given.DATABASE_URL,
     prefix: given.BULL_PREFIX,
     worker: {

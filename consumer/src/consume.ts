@@ -1,6 +1,6 @@
 import { bullName, parseBullId } from "@toril/contract/dispatch/names";
 import { Worker, type Job } from "bullmq";
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import { aborted } from "./aborted.ts";
 import { toJobError } from "./job-error.ts";
 import { createThrottledLog } from "./log.ts";
@@ -41,7 +41,7 @@ const graceMs = 1000;
 
 /** @param redis shared by the workers for all but their blocking reads, for which each opens a copy */
 export function createWorkers(
-  redis: Redis,
+  redis: Redis | Cluster,
   settings: WorkerSettings,
   deps: Omit<ProcessorDeps, "lockDurationMs">,
 ): Workers {

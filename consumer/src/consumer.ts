@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { limits } from "@toril/contract/job";
+import { queueNames } from "@toril/contract/jobs";
 import { aborted } from "./aborted.ts";
 import { createActiveJobs } from "./active-jobs.ts";
 import type { Config } from "./config.ts";
@@ -15,7 +17,7 @@ import { createMetrics } from "./metrics.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
 import { openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
-import { openCommandRedis, openWorkerRedis } from "./redis.ts";
+import { openCommandRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSafeFetch } from "./safe-fetch.ts";
 import { createSettle } from "./settle/settle.ts";
@@ -70,14 +72,15 @@ export async function openConsumer(
     (error, repeated) => log.error({ err: error, repeated }, "Redis connection error"),
     { periodMs: errorPeriodMs, now: () => performance.now() },
   );
-  const workerRedis = openWorkerRedis(config.redisUrl, logRedisError);
+  const workerRedis = openWorkerRedis(config.redis, logRedisError);
   opening.defer(() => workerRedis.disconnect());
-  const commandRedis = openCommandRedis(config.redisUrl, logRedisError);
+  const commandRedis = openCommandRedis(config.redis, logRedisError);
   opening.defer(() => commandRedis.disconnect());
 
   const epoch = createRedisEpoch({
     redis: commandRedis,
     prefix: config.prefix,
+    queues: queueNames,
     log,
     onLost(reason) {
       log.warn({ reason }, "Redis may have lost jobs");
@@ -86,13 +89,15 @@ export async function openConsumer(
   });
   opening.defer(() => epoch.close());
   const freshness = createFreshness(Date.now, () => epoch.changedAt);
-  for (const event of ["close", "ready"] as const) workerRedis.on(event, freshness.doubt);
+  watchConnection(workerRedis, freshness.doubt);
 
+  const askRedis = () =>
+    Promise.all(queueNames.map((queue) => commandRedis.exists(epochKey(config.prefix, queue))));
   const place = createPlace(commandRedis, { prefix: config.prefix, script });
   const children = createEnqueueChildren({
     ledger,
     place,
-    probe: () => commandRedis.ping(),
+    probe: askRedis,
     onPlacingAgain: () => reconciler.wake("placing works again"),
     log,
   });
@@ -151,7 +156,7 @@ export async function openConsumer(
               registry: metrics.registry,
               checks: {
                 workers: () => workers.isRunning,
-                redis: () => commandRedis.ping(),
+                redis: askRedis,
                 postgres: () => ledger.run((sql) => sql`select 1`),
               },
             },

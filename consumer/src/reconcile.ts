@@ -1,5 +1,5 @@
 import type { Placement, ScriptRedis } from "@toril/contract/dispatch/place";
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { aborted } from "./aborted.ts";
@@ -30,7 +30,7 @@ export interface ReconcilerDeps {
   /** Makes a postgres.js client for the connection that holds the leader's lock. */
   openLeaderClient(connection: LeaderConnection): Sql;
   /** Its commands must fail in bounded time. */
-  redis: ScriptRedis & Pick<Redis, "hmget" | "info" | "status">;
+  redis: ScriptRedis & Pick<Redis | Cluster, "hmget" | "status">;
   prefix: string;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
   settle: Pick<Settle, "submit">;
@@ -77,7 +77,11 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       leadership,
       searches: createSearches(look),
       endings,
-      placeAgain: createPlaceAgain({ leadership, place, hasRoom: () => hasRoom(redis) }),
+      placeAgain: createPlaceAgain({
+        leadership,
+        place,
+        hasRoom: (queue) => hasRoom(redis, prefix, queue),
+      }),
       graceMs,
       pageSize: deps.pageSize ?? 500,
       maxPlacings: deps.maxPlacings ?? 20,

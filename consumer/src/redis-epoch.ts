@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { epochKey } from "@toril/contract/dispatch/names";
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import { pause } from "./pause.ts";
 
@@ -15,28 +15,37 @@ export interface RedisEpoch {
 
 export interface RedisEpochDeps {
   /** Its commands must fail in bounded time. */
-  redis: Pick<Redis, "get" | "set" | "info" | "status" | "on" | "off">;
+  redis: Pick<Redis | Cluster, "eval" | "status" | "on" | "off">;
   prefix: string;
+  queues: readonly string[];
   everyMs?: number;
   onLost(reason: RedisLoss): void;
   log: Pick<Logger, "warn">;
 }
 
+/** Of the Redis that holds a queue. */
 interface Seen {
   epoch: string;
   runId: string;
 }
 
+/**
+ * KEYS[1] an epoch, ARGV[1] what it becomes when it is not set. Returns the epoch that whoever came first has set, and
+ * INFO of the very node that holds it: in a Cluster or behind Sentinels that may be another one each time.
+ */
+const script = `
+  redis.call("SET", KEYS[1], ARGV[1], "NX")
+  return { redis.call("GET", KEYS[1]), redis.call("INFO", "server") }`;
+
 /** A look that began more intervals ago vouches for nothing. */
 const staleAfter = 3;
 
-/** Tells when Redis may have lost jobs. FLUSHALL drops no connection: a key of our own and the server's run_id tell. */
+/** Tells when Redis may have lost jobs. FLUSHALL drops no connection: keys of our own and the server's run_id tell. */
 export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
-  const { redis, prefix, everyMs = 1000, onLost, log } = deps;
-  const key = epochKey(prefix);
+  const { redis, prefix, queues, everyMs = 1000, onLost, log } = deps;
   const stop = new AbortController();
   let alarm = new AbortController();
-  let seen: Seen | undefined;
+  let seen: readonly Seen[] | undefined;
   /** How often the connection was lost or a look failed, and how many of those a later look has cleared up. */
   let breaks = 0;
   let mended = 0;
@@ -48,14 +57,10 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
   };
   const onReady = () => alarm.abort();
 
-  /** The value that whoever came first has set. */
-  async function readEpoch(): Promise<string> {
-    const standing = await redis.get(key);
-    if (standing !== null) return standing;
-    await redis.set(key, randomUUID(), "NX");
-    const first = await redis.get(key);
-    if (first === null) throw new Error("the epoch was lost while it was set");
-    return first;
+  async function ask(queue: string): Promise<Seen> {
+    const answer = await redis.eval(script, 1, [epochKey(prefix, queue), randomUUID()]);
+    const [epoch, info] = (answer as unknown[]).map(String);
+    return { epoch: epoch ?? "", runId: /^run_id:(\w+)/m.exec(info ?? "")?.[1] ?? "" };
   }
 
   async function look() {
@@ -64,8 +69,7 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
     const breaksBefore = breaks;
     const wasBroken = breaks > mended;
     try {
-      const [epoch, info] = await Promise.all([readEpoch(), redis.info("server")]);
-      const now: Seen = { epoch, runId: /^run_id:(\w+)/m.exec(info)?.[1] ?? "" };
+      const now = await Promise.all(queues.map(ask));
       const loss = lossBetween(seen ?? now, now, wasBroken);
       if (seen === undefined || loss !== undefined) changedAt = Date.now();
       // With a loss it also tells about the connection that was lost while the answers were awaited.
@@ -105,8 +109,12 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
   };
 }
 
-function lossBetween(before: Seen, now: Seen, wasBroken: boolean): RedisLoss | undefined {
-  if (before.epoch !== now.epoch) return "flushed";
-  if (before.runId !== now.runId) return "restarted";
+function lossBetween(
+  before: readonly Seen[],
+  now: readonly Seen[],
+  wasBroken: boolean,
+): RedisLoss | undefined {
+  if (before.some(({ epoch }, index) => epoch !== now[index]?.epoch)) return "flushed";
+  if (before.some(({ runId }, index) => runId !== now[index]?.runId)) return "restarted";
   return wasBroken ? "reconnected" : undefined;
 }

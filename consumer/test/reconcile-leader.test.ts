@@ -159,6 +159,7 @@ test("while Redis is away it does nothing, and when Redis is back without its da
   const epoch = createRedisEpoch({
     redis: world.redis,
     prefix: world.prefix,
+    queues: ["echo"],
     everyMs: 20,
     log: { warn() {} },
     onLost: (reason) => reconciling.reconciler.wake(reason),

@@ -25,6 +25,7 @@ afterAll(async () => {
 beforeEach(() => redis.flushall());
 
 const prefix = "test";
+const queue = "echo";
 
 /** Watches on a connection of its own, and counts its looks. */
 async function _watch(port = server.port) {
@@ -35,13 +36,14 @@ async function _watch(port = server.port) {
   const counting = new Proxy(own, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target);
-      if (name === "info") looks += 1;
+      if (name === "eval") looks += 1;
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
   const epoch = createRedisEpoch({
     redis: counting,
     prefix,
+    queues: [queue],
     everyMs: 10,
     log: { warn: (problem: unknown) => problems.push(problem) },
     onLost: (reason) => losses.push(reason),
@@ -64,7 +66,7 @@ async function _watch(port = server.port) {
 }
 
 test("nothing is lost while Redis goes on, and the epoch that another process set is kept", async () => {
-  await redis.set(epochKey(prefix), "set before");
+  await redis.set(epochKey(prefix, queue), "set before");
   await using watching = await _watch();
   await watching.looked();
   const { changedAt } = watching.epoch;
@@ -73,7 +75,7 @@ test("nothing is lost while Redis goes on, and the epoch that another process se
 
   expect(watching.losses).toEqual([]);
   expect(watching.epoch.changedAt).toBe(changedAt);
-  expect(await redis.get(epochKey(prefix))).toBe("set before");
+  expect(await redis.get(epochKey(prefix, queue))).toBe("set before");
 });
 
 test("FLUSHALL is noticed once by each of many, which agree on the new epoch", async () => {
@@ -85,11 +87,11 @@ test("FLUSHALL is noticed once by each of many, which agree on the new epoch", a
 
   await redis.flushall();
   await _until(() => watchers.every((watching) => watching.losses.length > 0));
-  const epoch = await redis.get(epochKey(prefix));
+  const epoch = await redis.get(epochKey(prefix, queue));
   await Promise.all(watchers.map((watching) => watching.looked()));
 
   expect(watchers.map((watching) => watching.losses)).toEqual(watchers.map(() => ["flushed"]));
-  expect(await redis.get(epochKey(prefix))).toBe(epoch);
+  expect(await redis.get(epochKey(prefix, queue))).toBe(epoch);
   expect(watchers.every(({ epoch }, index) => epoch.changedAt > before[index]!)).toBe(true);
 });
 
@@ -107,7 +109,7 @@ test("a lost connection is noticed when it is back, and until then nothing can b
 test("a restart without a loss of data is noticed", async () => {
   await using watching = await _watch();
   await watching.looked();
-  const epoch = await redis.get(epochKey(prefix));
+  const epoch = await redis.get(epochKey(prefix, queue));
 
   const { port } = server;
   await server.stop();
@@ -117,7 +119,7 @@ test("a restart without a loss of data is noticed", async () => {
   await _until(() => watching.losses.length > 0);
 
   expect(watching.losses).toEqual(["restarted"]);
-  expect(await redis.get(epochKey(prefix))).toBe(epoch);
+  expect(await redis.get(epochKey(prefix, queue))).toBe(epoch);
 });
 
 test("a Redis that was away at the start and comes later is noticed", async () => {
@@ -135,14 +137,14 @@ test("a Redis that was away at the start and comes later is noticed", async () =
 test("what keeps it from looking is logged once, and leaves nothing trusted", async () => {
   await using watching = await _watch();
   await watching.looked();
-  await redis.del(epochKey(prefix));
-  await redis.hset(epochKey(prefix), "not", "a string");
+  await redis.del(epochKey(prefix, queue));
+  await redis.hset(epochKey(prefix, queue), "not", "a string");
   await _until(() => watching.problems.length > 0);
   await watching.looked();
 
   expect(watching.problems).toHaveLength(1);
   expect(watching.epoch.changedAt).toBeGreaterThanOrEqual(Date.now() - 1);
-  await redis.del(epochKey(prefix));
+  await redis.del(epochKey(prefix, queue));
   await _until(() => watching.losses.length > 0);
   expect(watching.losses).toEqual(["flushed"]);
 });

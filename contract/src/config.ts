@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { complaintsAboutRedis, redisFields, redisUrl } from "./redis-config.ts";
+
+export { flag, milliseconds, port, wholeNumber } from "./config-fields.ts";
 
 /** The environment does not make a configuration; the message names every variable that is missing or wrong. */
 export class ConfigError extends Error {}
@@ -7,7 +10,7 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads the variables of `schema` from `env`. `<NAME>_FILE` names a file that holds the value; an empty value is
- * none; without REDIS_URL, REDIS_HOST and REDIS_PORT make one.
+ * none; without REDIS_URL, REDIS_HOST and REDIS_PORT make one. A schema with REDIS_URL also has its companions checked.
  * @param readFile the text of a file; may throw
  * @throws ConfigError
  */
@@ -21,19 +24,18 @@ export function loadEnv<Schema extends z.ZodObject>(
     const value = readValue(name, env, readFile);
     if (value !== undefined) values[name] = value;
   }
-  if (values["REDIS_URL"] === undefined && values["REDIS_HOST"] !== undefined) {
-    values["REDIS_URL"] = redisUrl(values["REDIS_HOST"], values["REDIS_PORT"] ?? "6379");
-  }
+  const complaints = "REDIS_URL" in schema.shape ? complaintsAboutRedis(values) : [];
+  const url = values["REDIS_URL"] ?? redisUrl(values);
+  if (url !== undefined) values["REDIS_URL"] = url;
   const parsed = schema.safeParse(values);
-  if (!parsed.success) throw new ConfigError(describe(parsed.error, values));
+  if (!parsed.success) complaints.push(...describe(parsed.error, values));
+  if (!parsed.success || complaints.length > 0) throw new ConfigError(complaints.join("; "));
   return parsed.data;
 }
 
 /** Where the two stores are. */
 export const storeFields = {
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// address" }),
-  REDIS_HOST: z.string().optional(),
-  REDIS_PORT: port().optional(),
+  ...redisFields,
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// address" }),
   BULL_PREFIX: z
     .string()
@@ -48,29 +50,6 @@ export const logLevelField = z
   .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
   .default("info");
 
-export function wholeNumber(least: number, most: number): z.ZodType<number, string> {
-  const error = `must be a whole number from ${least} to ${most}`;
-  return z
-    .string()
-    .regex(/^\d+$/, error)
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, error);
-}
-
-/** Milliseconds, up to a day. */
-export function milliseconds(least: number): z.ZodType<number, string> {
-  return wholeNumber(least, 86_400_000);
-}
-
-/** 0 lets the system choose. */
-export function port(): z.ZodType<number, string> {
-  return wholeNumber(0, 65_535);
-}
-
-export const flag: z.ZodType<boolean, string> = z.stringbool({
-  error: "must be true or false",
-});
-
 function readValue(name: string, env: Env, readFile: (path: string) => string) {
   const own = env[name]?.trim() || undefined;
   const path = env[`${name}_FILE`]?.trim() || undefined;
@@ -84,10 +63,6 @@ function readValue(name: string, env: Env, readFile: (path: string) => string) {
   }
 }
 
-function redisUrl(host: string, portText: string) {
-  return `redis://${host.includes(":") ? `[${host}]` : host}:${portText}`;
-}
-
 function describe(error: z.ZodError, values: Record<string, string>) {
   const lines = new Map<string, string>();
   for (const { path, message } of error.issues) {
@@ -96,5 +71,5 @@ function describe(error: z.ZodError, values: Record<string, string>) {
       lines.set(name, values[name] === undefined ? `${name} is missing` : `${name} ${message}`);
     }
   }
-  return [...lines.values()].join("; ");
+  return [...lines.values()];
 }

@@ -4,7 +4,7 @@ import { HonoAdapter } from "@bull-board/hono";
 import { Queue } from "bullmq";
 import { Hono } from "hono";
 import { serveStatic } from "hono/bun";
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import { bullName } from "@toril/contract/dispatch/names";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
@@ -12,7 +12,11 @@ import { ProblemError, problemResponse } from "./problem.ts";
 export const dashboardPath = "/admin/queues";
 
 /** Bull Board, to look only: what changes behind the ledger's back is put right again by the reconciler. */
-export function createDashboard(redis: Redis, prefix: string, queueNames: readonly string[]) {
+export function createDashboard(
+  redis: Redis | Cluster,
+  prefix: string,
+  queueNames: readonly string[],
+) {
   const queues = queueNames.map(
     (name) =>
       new Queue(bullName(name), {

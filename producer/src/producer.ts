@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import type { Logger } from "pino";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
+import { probeKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
 import { queueNames } from "@toril/contract/jobs";
+import { redisServers } from "@toril/contract/redis-config";
 import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { openAuth } from "./auth/auth.ts";
@@ -43,10 +45,11 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
 
   const ledger = connectLedger(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => ledger.close());
-  const redis = await connectRedis(config.REDIS_URL, log, config.REQUEST_TIMEOUT_MS);
+  const redis = await connectRedis(redisServers(config), log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
 
-  const writeRedis = () => redis.set(`${prefix}:toril:probe`, Date.now(), "EX", 60);
+  const writeRedis = () =>
+    Promise.all(queueNames.map((queue) => redis.set(probeKey(prefix, queue), "", "EX", 60)));
   const breaker = createBreaker({
     probe: writeRedis,
     probeEveryMs: 250,

@@ -1,5 +1,16 @@
-import { Redis } from "ioredis";
+import type { RedisServers } from "@toril/contract/redis-config";
+import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from "ioredis";
 import type { Logger } from "pino";
+
+type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
+
+const backOff = (times: number) => Math.min(50 * times, 1000);
+const sentinelTries = {
+  sentinelRetryStrategy: backOff,
+  sentinelCommandTimeout: 2000,
+  // A master that hangs closes no connection.
+  failoverDetector: true,
+};
 
 /**
  * A connection that fails fast: nothing waits for a Redis that is away, and a half-open socket is found within seconds.
@@ -7,8 +18,12 @@ import type { Logger } from "pino";
  * or when the first try has failed.
  * @param answerMs the deadline of an answer, of which a command may take a part
  */
-export async function connectRedis(url: string, log: Logger, answerMs: number): Promise<Redis> {
-  const redis = new Redis(url, {
+export async function connectRedis(
+  servers: RedisServers,
+  log: Logger,
+  answerMs: number,
+): Promise<Redis | Cluster> {
+  const redis = openRedis(servers, {
     lazyConnect: true,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -16,11 +31,28 @@ export async function connectRedis(url: string, log: Logger, answerMs: number): 
     socketTimeout: 3000,
     connectTimeout: 2000,
     keepAlive: 10_000,
-    retryStrategy: (times) => Math.min(50 * times, 1000),
-    reconnectOnError: (error) => error.message.startsWith("READONLY"),
+    retryStrategy: backOff,
+    // After a fail-over, until the old master has closed its connections.
+    reconnectOnError: (error) => error.message.includes("READONLY"),
   });
-  redis.on("error", (error) => log.debug({ err: error }, "redis connection"));
+  const firstError = new Promise<void>((resolve) => redis.once("error", () => resolve()));
+  redis.on("error", (error: Error) => log.debug({ err: error }, "redis connection"));
   redis.on("ready", () => log.info("redis connected"));
-  await redis.connect().catch(() => {});
+  // Sentinels are asked again and again, without an end.
+  await Promise.race([redis.connect().catch(() => {}), firstError]);
   return redis;
+}
+
+function openRedis(servers: RedisServers, options: RedisOptions): Redis | Cluster {
+  if (servers.kind === "cluster") {
+    return new Cluster(servers.nodes, {
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: backOff,
+      redisOptions: { ...options, ...servers.options },
+    });
+  }
+  return servers.kind === "sentinel"
+    ? new Redis({ ...options, ...sentinelTries, ...servers.options })
+    : new Redis(servers.url, { ...options, ...servers.options });
 }

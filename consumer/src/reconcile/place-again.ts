@@ -8,8 +8,8 @@ import { countPlacing, type JobToPlace, type PendingJob, uncountPlacing } from "
 export interface PlaceAgainDeps {
   leadership: Pick<Leadership, "run">;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
-  /** Whether Redis has room for more. */
-  hasRoom(): Promise<boolean>;
+  /** Whether the Redis that holds the queue has room for more. */
+  hasRoom(queue: string): Promise<boolean>;
 }
 
 /** What is in memory at once. */
@@ -37,7 +37,7 @@ export function createPlaceAgain({ leadership, place, hasRoom }: PlaceAgainDeps)
   return async (queue, jobs) => {
     let placed = 0;
     let rest = jobs;
-    while (rest.length > 0 && (await hasRoom())) {
+    while (rest.length > 0 && (await hasRoom(queue))) {
       const next = rest.slice(0, maxPlacementsPerCall);
       const counted = await leadership.run((sql) => countPlacing(sql, next, maxBytes));
       try {

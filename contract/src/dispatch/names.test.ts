@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { bullId, bullName, epochKey, jobKey, parseBullId, queueKeys, queueOf } from "./names.ts";
+import {
+  bullId,
+  bullName,
+  epochKey,
+  jobKey,
+  parseBullId,
+  probeKey,
+  queueKeys,
+  queueOf,
+} from "./names.ts";
 
 const id = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
 
@@ -35,6 +44,10 @@ test("all keys of a queue share one hash tag", () => {
   expect(new Set(keys.map((key) => /^bull:\{(.+?)\}:/.exec(key)?.[1]))).toEqual(new Set(["echo"]));
 });
 
-test("the epoch's key belongs to no queue", () => {
-  expect(epochKey("bull")).not.toContain("{");
+test("the keys beside a queue's own share its hash tag, and are none of its jobs", () => {
+  const { base } = queueKeys("bull", "echo");
+  for (const key of [epochKey("bull", "echo"), probeKey("bull", "echo")]) {
+    expect(key).toContain(":{echo}");
+    expect(key.startsWith(base)).toBe(false);
+  }
 });

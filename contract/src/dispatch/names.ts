@@ -57,9 +57,14 @@ export function lockKey(prefix: string, queue: string, id: string): string {
   return `${jobKey(prefix, queue, id)}:lock`;
 }
 
-/** One key per deployment: while it stands, Redis was not flushed. */
-export function epochKey(prefix: string): string {
-  return `${prefix}:toril:epoch`;
+/** While it stands, the Redis that holds the queue was not flushed. In the slot of the queue, but none of its keys. */
+export function epochKey(prefix: string, queue: string): string {
+  return `${prefix}:toril:epoch:${bullName(queue)}`;
+}
+
+/** Written to see whether the Redis that holds the queue takes writes. */
+export function probeKey(prefix: string, queue: string): string {
+  return `${prefix}:toril:probe:${bullName(queue)}`;
 }
 
 /** The BullMQ id of a job's run. A retried job gets a new one, because the ended run's hash may still stand. */
