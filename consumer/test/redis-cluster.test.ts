@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { epochKey } from "@toril/contract/dispatch/names";
+import { startCluster } from "../../ops/test/_redis-fleet.ts";
+import { hasRoom } from "../src/reconcile/memory.ts";
+import { openCommandRedis } from "../src/redis.ts";
+import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";
+import { _until } from "./_reconcile.ts";
+
+setDefaultTimeout(60_000);
+
+const prefix = "test";
+const queues = ["default", "imports", "feeds"];
+
+type Cluster = Awaited<ReturnType<typeof startCluster>>;
+let cluster: Cluster;
+let redis: ReturnType<typeof openCommandRedis>;
+beforeAll(async () => {
+  cluster = await startCluster();
+  const { nodes } = cluster;
+  const addresses = nodes.map(({ port }) => ({ host: "127.0.0.1", port }));
+  redis = openCommandRedis({ kind: "cluster", nodes: addresses, options: {} }, () => {});
+  await _until(() => redis.status === "ready");
+});
+afterAll(async () => {
+  redis.disconnect();
+  await cluster[Symbol.asyncDispose]();
+});
+
+const _holderOf = (queue: string) => cluster.masterOf(epochKey(prefix, queue));
+
+function _watch() {
+  const losses: RedisLoss[] = [];
+  let looks = 0;
+  const counting = new Proxy(redis, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === "eval") looks += 1;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const log = { warn() {} };
+  const onLost = (reason: RedisLoss) => losses.push(reason);
+  const epoch = createRedisEpoch({ redis: counting, prefix, queues, everyMs: 20, log, onLost });
+  return {
+    losses,
+    async looked(times: number) {
+      const before = looks;
+      await _until(() => looks >= before + (times + 1) * queues.length);
+    },
+    [Symbol.asyncDispose]: () => epoch.close(),
+  };
+}
+
+test("the queues are spread, and while all masters go on nothing is lost", async () => {
+  const holders = await Promise.all(queues.map(_holderOf));
+  expect(new Set(holders).size).toBeGreaterThan(1);
+  await using watching = _watch();
+
+  await watching.looked(10);
+
+  expect(watching.losses).toEqual([]);
+});
+
+test.each(queues)("a flush of the master that holds %s is noticed", async (queue) => {
+  await using watching = _watch();
+  await watching.looked(1);
+
+  await (await _holderOf(queue)).client.flushall();
+  await _until(() => watching.losses.length > 0);
+  await watching.looked(2);
+
+  expect(watching.losses).toEqual(["flushed"]);
+});
+
+test("a master with no room for a queue is told apart from those that have", async () => {
+  const full = await _holderOf("default");
+  const holders = await Promise.all(queues.map(_holderOf));
+
+  await full.client.config("SET", "maxmemory", 1);
+  const rooms = await Promise.all(queues.map((queue) => hasRoom(redis, prefix, queue)));
+  await full.client.config("SET", "maxmemory", 0);
+
+  expect(rooms).toEqual(holders.map((holder) => holder !== full));
+  expect(await hasRoom(redis, prefix, "default")).toBe(true);
+});
+
+test("an orderly fail-over, which closes no connection, is noticed", async () => {
+  await using watching = _watch();
+  await watching.looked(1);
+  const master = await _holderOf("default");
+  const replica = cluster.nodes.slice(3).find((_, index) => cluster.nodes[index] === master);
+
+  await replica!.client.call("CLUSTER", "FAILOVER");
+  await _until(() => watching.losses.length > 0);
+
+  expect(watching.losses[0]).toBe("restarted");
+});

@@ -1,0 +1,28 @@
+import { type Answer, echo, postJob } from "./_api.ts";
+
+/** REQUEST_TIMEOUT_MS, by default. */
+const deadlineMs = 5000;
+
+/** Jobs that follow each other on connections which are kept, until it is stopped; rejects when one is not answered in time. */
+export function startLoad(url: string, connections: number) {
+  const answers: Answer[] = [];
+  const stopping = new AbortController();
+
+  async function sendOn(line: number) {
+    for (let index = 0; !stopping.signal.aborted; index += 1) {
+      const signal = AbortSignal.timeout(deadlineMs);
+      answers.push(await postJob(url, echo(`${line}-${index}`), { signal }));
+    }
+  }
+
+  const running = Promise.all(Array.from({ length: connections }, (_, line) => sendOn(line)));
+  running.catch(() => stopping.abort());
+  return {
+    answers,
+    count: (status: number) => answers.filter((answer) => answer.status === status).length,
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

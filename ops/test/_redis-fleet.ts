@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { until } from "../dev/until.ts";
+import { stablePort } from "./_processes.ts";
+import {
+  type RedisProcess,
+  type RedisProcessSettings,
+  startRedisProcess,
+} from "./_redis-server.ts";
+
+/** Several Redis servers in a folder of their own. */
+interface Fleet extends AsyncDisposable {
+  readonly dir: string;
+  start(settings: Omit<RedisProcessSettings, "dir">): Promise<RedisProcess>;
+}
+
+const patience = { timeoutMs: 20_000 };
+
+function openFleet(): Fleet {
+  const dir = mkdtempSync(join(tmpdir(), "toril-fleet-"));
+  const opened = new AsyncDisposableStack();
+  opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  let count = 0;
+  return {
+    dir,
+    async start(settings) {
+      count += 1;
+      return opened.use(await startRedisProcess({ dir: join(dir, `${count}`), ...settings }));
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+/** A master and its replica, watched by three Sentinels who need one second to give a master up. */
+export async function startSentinels(master: string) {
+  await using opening = new AsyncDisposableStack();
+  const fleet = opening.use(openFleet());
+  const first = await fleet.start({});
+  const replica = await fleet.start({ args: ["--replicaof", "127.0.0.1", String(first.port)] });
+  const sentinels = await Promise.all([1, 2, 3].map(startSentinel));
+  // One that knows no replica yet never fails over.
+  const areReady = async () => {
+    const views = await Promise.all(sentinels.map(({ client }) => client.call("INFO", "sentinel")));
+    return views.every((view) => String(view).includes("slaves=1,sentinels=3")) || undefined;
+  };
+  await until("the Sentinels know each other and the replica", areReady, patience);
+  const opened = opening.move();
+
+  async function startSentinel(number: number) {
+    const config = join(fleet.dir, `sentinel-${number}.conf`);
+    writeFileSync(
+      config,
+      `sentinel monitor ${master} 127.0.0.1 ${first.port} 2
+       sentinel down-after-milliseconds ${master} 1000
+       sentinel failover-timeout ${master} 5000
+      `,
+    );
+    return fleet.start({ config, args: ["--sentinel"] });
+  }
+
+  return {
+    first,
+    replica,
+    env: {
+      REDIS_URL: "",
+      REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),
+      REDIS_SENTINEL_MASTER: master,
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+interface Node extends RedisProcess {
+  /** On which the nodes talk to each other. */
+  readonly busPort: number;
+}
+
+const slots = 16_384;
+
+/** Three masters and three replicas, which need two seconds to give a master up. */
+export async function startCluster() {
+  await using opening = new AsyncDisposableStack();
+  const fleet = opening.use(openFleet());
+  const nodes = await Promise.all(Array.from({ length: 6 }, startNode));
+  const [one, two, three, ...replicas] = nodes as [Node, Node, Node, ...Node[]];
+  const masters = [one, two, three];
+  await connectNodes();
+  const opened = opening.move();
+
+  async function startNode(): Promise<Node> {
+    const busPort = await stablePort();
+    const settings = ["--cluster-port", String(busPort), "--cluster-node-timeout", "2000"];
+    const node = await fleet.start({ args: ["--cluster-enabled", "yes", ...settings] });
+    return Object.assign(node, { busPort });
+  }
+
+  async function connectNodes() {
+    const share = Math.ceil(slots / masters.length);
+    for (const [index, { client }] of masters.entries()) {
+      const first = index * share;
+      const own = Array.from({ length: Math.min(share, slots - first) }, (_, slot) => first + slot);
+      await client.cluster("ADDSLOTS", ...own);
+      await client.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
+    }
+    for (const { port, busPort } of nodes.slice(1)) {
+      await one.client.call("CLUSTER", "MEET", "127.0.0.1", port, busPort);
+    }
+    for (const [index, { client }] of replicas.entries()) {
+      const id = String(await masters[index]?.client.call("CLUSTER", "MYID"));
+      const follow = () => client.call("CLUSTER", "REPLICATE", id);
+      await until(`node ${index} may follow`, follow, patience);
+    }
+    await until("the Cluster is whole", isWhole, patience);
+  }
+
+  async function isWhole() {
+    const views = await Promise.all(nodes.map(({ client }) => client.cluster("INFO")));
+    const followed = await Promise.all(masters.map(({ client }) => client.info("replication")));
+    return (
+      (views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(String(view))) &&
+        followed.every((view) => view.includes("state=online"))) ||
+      undefined
+    );
+  }
+
+  return {
+    nodes,
+    /** The master that holds a key's slot. */
+    async masterOf(key: string): Promise<RedisProcess> {
+      for (const node of masters) {
+        const isHere = await node.client.exists(key).catch(() => undefined);
+        if (isHere !== undefined) return node;
+      }
+      throw new Error(`nobody holds ${key}`);
+    },
+    env: {
+      REDIS_URL: "",
+      REDIS_CLUSTER_NODES: nodes.map(({ port }) => `127.0.0.1:${port}`).join(),
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}

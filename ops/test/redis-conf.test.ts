@@ -1,0 +1,146 @@
+import { randomUUID } from "node:crypto";
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jobKey } from "@toril/contract/dispatch/names";
+import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+
+import { until } from "../dev/until.ts";
+import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
+import { root } from "./_stack.ts";
+import { syncedLength, traced } from "./_synced-length.ts";
+
+setDefaultTimeout(60_000);
+
+const dir = mkdtempSync(join(tmpdir(), "toril-redis-conf-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const script = await Bun.file(placeScriptUrl).text();
+const aof = "appendonlydir/appendonly.aof.1.incr.aof";
+const hasStrace = Bun.which("strace") !== null;
+const patience = { timeoutMs: 20_000 };
+
+const _config = (name: string) => join(root, `ops/redis/${name}.conf`);
+
+test.each([
+  ["durable", { appendfsync: "always", save: "" }],
+  ["balanced", { appendfsync: "everysec", save: "3600 1 300 100 60 10000" }],
+])("%s.conf is what Redis then runs with", async (name, own) => {
+  await using redis = await _start(name);
+  const settings = { ...own, appendonly: "yes", "maxmemory-policy": "noeviction", hz: "100" };
+  const asked = await Promise.all(
+    Object.keys(settings).map((key) => redis.client.config("GET", key)),
+  );
+  expect(asked).toEqual(Object.entries(settings));
+});
+
+test.each(["durable", "balanced"])(
+  "with %s.conf a redis-server killed with -9 under load has every acknowledged add when it is back",
+  async (name) => {
+    await using redis = await _start(name);
+    const adds = await _addUntilItDies(redis, 2000);
+    await redis.kill("SIGKILL");
+    await adds.ended;
+    await redis.restart();
+    expect(await _missing(redis, adds.acknowledged)).toEqual([]);
+  },
+);
+
+test.skipIf(!hasStrace)(
+  "with durable.conf what fdatasync had confirmed at a crash holds every acknowledged add",
+  async () => {
+    const { missing } = await _keepWhatWasSynced("durable");
+    expect(missing).toEqual([]);
+  },
+);
+
+test.skipIf(!hasStrace)(
+  "with balanced.conf what fdatasync had confirmed at a crash holds every add acknowledged two seconds before",
+  async () => {
+    const { missing, lostBytes, crashedAt } = await _keepWhatWasSynced("balanced");
+    expect(missing.filter(({ at }) => at < crashedAt - 2000)).toEqual([]);
+    // Or the trace shows nothing.
+    expect(lostBytes).toBeGreaterThan(0);
+  },
+);
+
+test("an append-only file with zeros at its end keeps Redis from starting until redis-check-aof --fix has cut them off", async () => {
+  await using redis = await _start("balanced");
+  const adds = await _addUntilItDies(redis, 100);
+  await redis.kill("SIGKILL");
+  await adds.ended;
+  const file = join(redis.dir, aof);
+  truncateSync(file, readFileSync(file).length + 4096);
+
+  await expect(redis.restart()).rejects.toThrow("Bad file format");
+  const manifest = join(redis.dir, "appendonlydir/appendonly.aof.manifest");
+  const fix = Bun.spawn(["redis-check-aof", "--fix", manifest], {
+    stdin: new Blob(["y\n"]),
+    stdout: "ignore",
+  });
+  expect(await fix.exited).toBe(0);
+  await redis.restart();
+  expect(await _missing(redis, adds.acknowledged)).toEqual([]);
+});
+
+function _start(name: string) {
+  return startRedisProcess({ dir: join(dir, randomUUID()), config: _config(name) });
+}
+
+interface Add {
+  id: string;
+  /** When it was acknowledged. */
+  at: number;
+}
+
+/** Adds jobs as a producer does, until Redis is gone; resolves when so many are acknowledged. */
+async function _addUntilItDies({ client }: RedisProcess, count: number) {
+  const place = createPlace(client, { prefix: "bull", script });
+  const acknowledged: Add[] = [];
+
+  async function addOn() {
+    for (;;) {
+      const id = randomUUID();
+      const options = { attempts: 3, timestamp: Date.now() };
+      await place("default", [{ bullId: id, type: "echo", data: "{}", options }]);
+      acknowledged.push({ id, at: Date.now() });
+    }
+  }
+  const ended = Promise.allSettled([addOn(), addOn(), addOn(), addOn()]);
+  const areEnough = async () => acknowledged.length >= count || undefined;
+  await until("adds are acknowledged", areEnough, patience);
+  return { acknowledged, ended };
+}
+
+async function _missing({ client }: RedisProcess, adds: readonly Add[]): Promise<Add[]> {
+  const stands = await Promise.all(
+    adds.map(({ id }) => client.exists(jobKey("bull", "default", id))),
+  );
+  return adds.filter((_, index) => stands[index] === 0);
+}
+
+/** Crashes under load after more than two seconds; then a Redis starts with what had been synced, and nothing else. */
+async function _keepWhatWasSynced(name: string) {
+  const own = join(dir, randomUUID());
+  const trace = `${own}.trace`;
+  const config = _config(name);
+  await using redis = await startRedisProcess({ dir: own, config, under: traced(trace) });
+  const startedAt = Date.now();
+  const adds = await _addUntilItDies(redis, 100);
+  await until("a while", async () => Date.now() > startedAt + 3000 || undefined, patience);
+  const info = await redis.client.info("server");
+  process.kill(Number(/^process_id:(\d+)/m.exec(info)?.[1]), "SIGKILL");
+  const crashedAt = Date.now();
+  await adds.ended;
+  await redis.exited;
+
+  const rest = join(dir, randomUUID());
+  cpSync(own, rest, { recursive: true });
+  const written = readFileSync(join(rest, aof)).length;
+  const synced = syncedLength(readFileSync(trace, "utf8"), aof);
+  truncateSync(join(rest, aof), synced);
+  await using after = await startRedisProcess({ dir: rest, config });
+  const missing = await _missing(after, adds.acknowledged);
+  return { missing, lostBytes: written - synced, crashedAt };
+}
