@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import type { JobRequest } from "@toril/contract/jobs";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+
+import { echo, idOf, postJob, postMany } from "./_api.ts";
+import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
+import { root, startStack, type Stack } from "./_stack.ts";
+
+setDefaultTimeout(90_000);
+
+const password = "let me in";
+const users = readFileSync(join(root, "ops/redis/users.acl"), "utf8");
+const dir = mkdtempSync(join(tmpdir(), "toril-acl-"));
+let redis: RedisProcess;
+let stack: Stack;
+
+beforeAll(async () => {
+  const file = join(dir, "users.acl");
+  const hash = createHash("sha256").update(password).digest("hex");
+  writeFileSync(file, users.replaceAll(/^(user \S+ on) resetpass/gm, `$1 #${hash}`));
+  redis = await startRedisProcess({
+    dir: join(dir, "redis"),
+    args: ["--aclfile", file],
+    access: { username: "admin", password },
+  });
+  const address = { REDIS_URL: "", REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port) };
+  stack = await startStack({
+    producers: 0,
+    consumers: 0,
+    env: { ...address, REDIS_PASSWORD: password },
+  });
+});
+afterAll(async () => {
+  await stack[Symbol.asyncDispose]();
+  await redis[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const _startProducer = () => stack.startProducer({ REDIS_USERNAME: "toril-producer" });
+const _startConsumer = (more = {}) =>
+  stack.startConsumer({
+    REDIS_USERNAME: "toril-consumer",
+    FEED_ALLOW_PRIVATE_ADDRESSES: "true",
+    ...more,
+  });
+
+test("a user without a password of its own gets nobody in", () => {
+  expect(users).not.toContain("nopass");
+  expect(users.match(/^user \S+ on (?!resetpass )/gm)).toBeNull();
+});
+
+test("a producer needs what toril-producer may do, and no more", async () => {
+  const used = await _used(async () => {
+    await using producer = await _startProducer();
+    const { url } = producer;
+    const answer = await postJob(url, echo("now"));
+    expect(answer.status).toBe(201);
+    expect(await (await fetch(`${url}/v1/jobs/${idOf(answer)}`)).json()).toMatchObject({
+      state: "waiting",
+    });
+    await postMany(url, 20);
+    await postMany(url, 20, 3_600_000);
+    expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: "ok" });
+    await _walkOver(`${url}/admin/queues`, idOf(answer));
+  });
+  await _expectGrants("toril-producer", used);
+});
+
+test("a consumer needs what toril-consumer may do, and no more", async () => {
+  const { until } = stack;
+  const { client } = redis;
+  const { wait, active } = queueKeys("bull", "default");
+  await using feed = await _serveFeed();
+  // Its jobs are recorded, and placed by the reconciler.
+  await using recorder = await stack.startProducer({ REDIS_PORT: "1" });
+  const record = async (job: JobRequest) => idOf(await postJob(recorder.url, job));
+  const hasEnded = (id: string) => async () => {
+    const [row] = await stack.sql`select status from jobs where id = ${id}`;
+    return row?.["status"] === "pending" ? undefined : row?.["status"];
+  };
+
+  const used = await _used(async () => {
+    await postMany(recorder.url, 30);
+    await postMany(recorder.url, 1, 3_600_000);
+    const fetching = await record({ type: "feed.fetch", data: { url: feed.url } });
+    const failing = await record(echo("fails", { failures: 10 }));
+    {
+      const limit = { WORKER_RATE_LIMIT_MAX: "10", WORKER_RATE_LIMIT_DURATION_MS: "200" };
+      await using limited = await _startConsumer(limit);
+      expect(await until("the feed is fetched", hasEnded(fetching))).toBe("completed");
+      expect(await until("the retries are used up", hasEnded(failing))).toBe("dead");
+      const stalling = await record(echo("stalls", { sleepMs: 3000 }));
+      const isActive = async () => (await client.lindex(active, 0)) === stalling || undefined;
+      await until("it runs", isActive);
+      await limited.kill("SIGKILL");
+      await using _ = await _startConsumer();
+      expect(await until("it ran again", hasEnded(stalling))).toBe("completed");
+    }
+    await client.flushall();
+    // Does nothing but reconcile.
+    await using _ = await _startConsumer({ BULL_QUEUE_NAME: "feeds" });
+    const id = await record(echo("waits"));
+    const waits = async () => (await client.lindex(wait, 0)) === id || undefined;
+    await until("it waits", waits);
+    await client.unlink(wait);
+    await until("it is in a list again", waits);
+    const hash = jobKey("bull", "default", id);
+    await client.hsetnx(hash, "returnvalue", '{"message":"done"}');
+    await client.hsetnx(hash, "finishedOn", 1);
+    expect(await until("what another worker did is settled", hasEnded(id))).toBe("completed");
+  });
+  await _expectGrants("toril-consumer", used);
+});
+
+async function _serveFeed() {
+  const server = createServer((_, response) => {
+    response.setHeader("Content-Type", "application/feed+json");
+    response.end(readFileSync(join(root, "ops/examples/feed.json")));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Granted for what cannot be brought about from outside. */
+const spare: Record<string, Record<string, string>> = {
+  "toril-producer": {
+    incr: "place.lua, for jobs with a priority",
+    rpush: "place.lua, for jobs that go first",
+  },
+  "toril-consumer": {},
+};
+
+async function _expectGrants(user: string, used: ReadonlySet<string>) {
+  expect(await redis.client.call("ACL", "LOG")).toEqual([]);
+  const unused = _granted(user).filter((command) => !used.has(command));
+  expect(unused.toSorted()).toEqual(Object.keys(spare[user]!).toSorted());
+}
+
+/** What somebody who looks at the dashboard asks for. */
+async function _walkOver(board: string, id: string) {
+  const queue = encodeURIComponent("{default}");
+  const own = ["workers", "rate-limit", "metrics", "default-job-options", id];
+  const ofJob = [`${id}/logs`, `${id}/flow`];
+  const states = ["latest", "waiting", "active", "delayed", "prioritized", "completed", "failed"];
+  const pages = [
+    ["/api/redis/stats", "/api/job-schedulers"],
+    [...own, ...ofJob].map((page) => `/api/queues/${queue}/${page}`),
+    states.map((state) => `/api/queues?activeQueue=${queue}&status=${state}&page=1`),
+  ].flat();
+  const answers = await Promise.all(pages.map((page) => fetch(`${board}${page}`)));
+  expect(answers.filter(({ status }) => status !== 200).map(({ url }) => url)).toEqual([]);
+}
+
+/** The commands that Redis did meanwhile, also those in scripts. Ours are ones that no user is granted for the work. */
+async function _used(work: () => Promise<void>): Promise<ReadonlySet<string>> {
+  await redis.client.config("RESETSTAT");
+  await work();
+  const stats = await redis.client.info("commandstats");
+  return new Set([...stats.matchAll(/^cmdstat_(.*?):/gm)].map(([, name]) => name ?? ""));
+}
+
+function _granted(user: string): string[] {
+  const line = users.split("\n").find((text) => text.startsWith(`user ${user} `)) ?? "";
+  return [...line.matchAll(/ \+(\S+)/g)].map(([, command]) => command ?? "");
+}
