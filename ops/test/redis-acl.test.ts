@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
 import type { JobRequest } from "@toril/contract/jobs";
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
@@ -75,7 +75,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
 test("a consumer needs what toril-consumer may do, and no more", async () => {
   const { until } = stack;
   const { client } = redis;
-  const { wait, active } = queueKeys("bull", "default");
+  const { wait, active, failed } = queueKeys("bull", "default");
   await using feed = await _serveFeed();
   // Its jobs are recorded, and placed by the reconciler.
   await using recorder = await stack.startProducer({ REDIS_PORT: "1" });
@@ -86,6 +86,8 @@ test("a consumer needs what toril-consumer may do, and no more", async () => {
   };
 
   const used = await _used(async () => {
+    // With a score of 0, as if it had failed in 1970: failed jobs are forgotten after a week.
+    await client.call("GEOADD", failed, -180, -85.05112878, "long ago");
     await postMany(recorder.url, 30);
     await postMany(recorder.url, 1, 3_600_000);
     const fetching = await record({ type: "feed.fetch", data: { url: feed.url } });
@@ -116,6 +118,20 @@ test("a consumer needs what toril-consumer may do, and no more", async () => {
     expect(await until("what another worker did is settled", hasEnded(id))).toBe("completed");
   });
   await _expectGrants("toril-consumer", used);
+});
+
+test("what BullMQ's scripts may ever do for a worker is granted, but for what Toril does not keep there", () => {
+  const scripts = join(dirname(Bun.resolveSync("bullmq", import.meta.dir)), "scripts");
+  const used =
+    /^(move(To(Active|Delayed|Finished)|JobFrom|Stalled)|retryJob|extendLock|releaseLock|updateProgress|saveStacktrace).*\.js$/;
+  const files = readdirSync(scripts).filter((file) => used.test(file));
+  const texts = files.map((file) => readFileSync(join(scripts, file), "utf8"));
+  const calls = texts.flatMap((text) => [...text.matchAll(/call\(["'](\w+)["']/g)]);
+  const commands = new Set(calls.map(([, command]) => command!.toLowerCase()));
+  expect(commands.size).toBeGreaterThan(30);
+  const granted = _granted("toril-consumer");
+  // Metrics of BullMQ's own.
+  expect([...commands].filter((command) => !granted.includes(command))).toEqual(["ltrim"]);
 });
 
 async function _serveFeed() {
