@@ -1,9 +1,11 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { RedisServers } from "@toril/contract/redis-config";
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from "ioredis";
 import type { Logger } from "pino";
 
 type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
 
+const connectMs = 2000;
 const backOff = (times: number) => Math.min(50 * times, 1000);
 const sentinelTries = {
   sentinelRetryStrategy: backOff,
@@ -15,7 +17,7 @@ const sentinelTries = {
 /**
  * A connection that fails fast: nothing waits for a Redis that is away, and a half-open socket is found within seconds.
  * A command that timed out may still run later: whatever is sent here must bear that. Resolves when it is connected,
- * or when the first try has failed.
+ * when the first try has failed, or after 2 s.
  * @param answerMs the deadline of an answer, of which a command may take a part
  */
 export async function connectRedis(
@@ -29,7 +31,7 @@ export async function connectRedis(
     maxRetriesPerRequest: 0,
     commandTimeout: Math.min(2000, Math.floor(answerMs * 0.4)),
     socketTimeout: 3000,
-    connectTimeout: 2000,
+    connectTimeout: connectMs,
     keepAlive: 10_000,
     retryStrategy: backOff,
     // After a fail-over, until the old master has closed its connections.
@@ -38,8 +40,11 @@ export async function connectRedis(
   const firstError = new Promise<void>((resolve) => redis.once("error", () => resolve()));
   redis.on("error", (error: Error) => log.debug({ err: error }, "redis connection"));
   redis.on("ready", () => log.info("redis connected"));
-  // Sentinels are asked again and again, without an end.
-  await Promise.race([redis.connect().catch(() => {}), firstError]);
+  // Sentinels, and a Cluster that is down, are asked again and again, without an end.
+  const giveUp = new AbortController();
+  const patience = wait(connectMs, undefined, { signal: giveUp.signal }).catch(() => {});
+  await Promise.race([redis.connect().catch(() => {}), firstError, patience]);
+  giveUp.abort();
   return redis;
 }
 

@@ -1,0 +1,40 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+
+import { echo, postJob } from "./_api.ts";
+import { startRedisProcess } from "./_redis-server.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+setDefaultTimeout(60_000);
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ producers: 0, consumers: 0 });
+});
+afterAll(() => stack[Symbol.asyncDispose]());
+
+async function _expectToAccept(env: Record<string, string>) {
+  await using producer = await stack.startProducer({ REDIS_URL: "", ...env });
+  expect((await postJob(producer.url, echo("recorded"))).status).toBe(202);
+}
+
+test("a producer starts and accepts while no Sentinel answers", async () => {
+  await _expectToAccept({ REDIS_SENTINELS: "127.0.0.1:1", REDIS_SENTINEL_MASTER: "toril" });
+});
+
+test("a producer starts and accepts while no node of a Cluster answers", async () => {
+  await _expectToAccept({ REDIS_CLUSTER_NODES: "127.0.0.1:1,127.0.0.1:2" });
+});
+
+test("a producer starts and accepts while a Cluster is down, though its nodes answer", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "toril-unreachable-"));
+  try {
+    // Without slots.
+    await using node = await startRedisProcess({ dir, args: ["--cluster-enabled", "yes"] });
+    await _expectToAccept({ REDIS_CLUSTER_NODES: `127.0.0.1:${node.port}` });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
