@@ -119,7 +119,7 @@ export async function startCluster() {
     const views = await Promise.all(nodes.map(({ client }) => client.cluster("INFO")));
     const followed = await Promise.all(masters.map(({ client }) => client.info("replication")));
     return (
-      (views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(String(view))) &&
+      (views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(view)) &&
         followed.every((view) => view.includes("state=online"))) ||
       undefined
     );

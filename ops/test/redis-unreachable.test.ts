@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
+import { stablePort } from "./_processes.ts";
 import { startRedisProcess } from "./_redis-server.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
@@ -32,7 +33,8 @@ test("a producer starts and accepts while a Cluster is down, though its nodes an
   const dir = mkdtempSync(join(tmpdir(), "toril-unreachable-"));
   try {
     // Without slots.
-    await using node = await startRedisProcess({ dir, args: ["--cluster-enabled", "yes"] });
+    const args = ["--cluster-enabled", "yes", "--cluster-port", String(await stablePort())];
+    await using node = await startRedisProcess({ dir, args });
     await _expectToAccept({ REDIS_CLUSTER_NODES: `127.0.0.1:${node.port}` });
   } finally {
     rmSync(dir, { recursive: true, force: true });
