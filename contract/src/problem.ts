@@ -39,6 +39,7 @@ export const problemKinds = {
     title: "This Idempotency-Key was used for another request",
   },
   "too-many-wrong-keys": { status: 429, title: "Too many wrong keys from this address" },
+  "quota-exceeded": { status: 429, title: "The quota of the key is used up" },
   "internal-error": { status: 500, title: "Something went wrong here" },
   "at-capacity": { status: 503, title: "At capacity, or a store is away" },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -14,6 +14,7 @@ export async function openDemoKey(sql: Sql): Promise<DemoKey> {
     scopes: ["jobs:write", "jobs:read"],
     queues: null,
     types: null,
+    quotas: null,
     expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
   });
   return {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
 import type { JobRequest } from "@toril/contract/jobs";
+import { issueKey } from "@toril/contract/keys/key-ledger";
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
@@ -68,6 +69,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
     await postMany(url, 20, 3_600_000);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: "ok" });
     await _walkOver(`${url}/admin/queues`, idOf(answer));
+    await _postWithQuota(url);
   });
   await _expectGrants("toril-producer", used);
 });
@@ -162,6 +164,25 @@ async function _expectGrants(user: string, used: ReadonlySet<string>) {
   expect(await redis.client.call("ACL", "LOG")).toEqual([]);
   const unused = _granted(user).filter((command) => !used.has(command));
   expect(unused.toSorted()).toEqual(Object.keys(spare[user]!).toSorted());
+}
+
+async function _postWithQuota(url: string) {
+  const { key } = await issueKey(stack.sql, "default", {
+    name: "limited",
+    scopes: ["jobs:write"],
+    queues: null,
+    types: null,
+    quotas: { rate: 100 },
+    expiresAt: null,
+  });
+  const answer = await fetch(`${url}/v1/jobs`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+    body: JSON.stringify(echo("counted")),
+  });
+  expect([answer.status, answer.headers.has("RateLimit")]).toEqual([201, true]);
+  // The producers to come are open again.
+  await stack.sql`truncate api_keys`;
 }
 
 /** What somebody who looks at the dashboard asks for. */

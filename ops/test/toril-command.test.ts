@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createClient, TorilError } from "@toril/contract/client";
 
+import { echo } from "./_api.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
 /** `bun run toril ...args`, as somebody types it. */
@@ -31,7 +32,8 @@ test.each(["", "help", "--help", "keys", "keys --help"])("toril %s prints help",
 test("every option of a command is in its help", async () => {
   const { code, output } = await toril("keys create --help");
   expect(code).toBe(0);
-  for (const option of ["name", "scopes", "tenant", "queues", "types", "expires"]) {
+  const options = "name scopes tenant queues types rate burst max-waiting bytes expires";
+  for (const option of options.split(" ")) {
     expect(output).toContain(`--${option}`);
   }
 });
@@ -47,6 +49,10 @@ test.each([
   ["keys create --name a --scopes jobs:read --queues bulls", "--queues: "],
   ["keys create --name a --scopes jobs:read --expires tomorrow", "--expires wants"],
   ["keys create --name a --scopes jobs:read --tenant ../b", "--tenant: "],
+  ["keys create --name a --scopes jobs:write --rate 1.5", "--rate: must be a whole number"],
+  ["keys create --name a --scopes jobs:write --burst 5", "--burst: Needs a rate."],
+  ["keys create --name a --scopes jobs:write --max-waiting 0", "--max-waiting: Too small"],
+  ["keys create --name a --scopes keys:admin --bytes 1", "--scopes: keys:admin"],
   ["keys create --nmae a --scopes jobs:read", "--nmae"],
   ["keys create a --name a --scopes jobs:read", 'not "a"'],
   ["keys revoke", "takes <id>"],
@@ -117,6 +123,20 @@ describe("with a ledger", () => {
     expect((await toril(`keys rotate ${id}`, env)).code).toBe(1);
     expect((await toril("keys revoke nothing", env)).code).toBe(1);
   }, 60_000);
+
+  test("a key with quotas is kept to them", async () => {
+    const quotas = "--rate 1 --burst 2 --max-waiting 50 --bytes 100000";
+    const made = await toril(`keys create --name small --scopes jobs:write ${quotas}`, env);
+    expect((await toril("keys list", env)).output).toContain(
+      "1 jobs/s, 2 at once, 50 waiting, 100000 bytes/s",
+    );
+    const client = createClient({ baseUrl: stack.producers[0]!.url, apiKey: made.lastLine });
+    const two = [echo("a"), echo("b")];
+    expect((await client.createJobs(two)).counts.created).toBe(2);
+    await expect(client.createJobs([...two, echo("c")])).rejects.toMatchObject({
+      problem: { type: "urn:toril:problem:quota-exceeded", status: 429 },
+    });
+  }, 20_000);
 
   test("a ledger that was not migrated is said in one line", async () => {
     const empty = new URL(env["DATABASE_URL"]!);

@@ -1,17 +1,23 @@
 import { parseJson } from "@toril/contract/json";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
+import type { Charge } from "./quotas/charge.ts";
 
 /** Bodies up to this size hold no memory worth counting. */
 const smallBytes = 64_000;
 
-/** Reads a body to its end, or until it is too large. */
-export async function readBytes(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
+/** Reads a body to its end, or until it is too large; its bytes are put to the charge. */
+export async function readBytes(
+  exchange: Exchange,
+  maxBytes: number,
+  charge?: Charge,
+): Promise<Uint8Array> {
   refuseEncoded(exchange);
   const declared = exchange.request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   // HTTP framing holds a body to its declared length.
   const isSmall = declared !== null && Number(declared) <= smallBytes;
+  if (charge !== undefined && declared !== null) await charge.takeBytes(Number(declared));
   let bytes: Uint8Array;
   try {
     bytes = isSmall ? await exchange.request.bytes() : await readCounting(exchange, maxBytes);
@@ -19,6 +25,7 @@ export async function readBytes(exchange: Exchange, maxBytes: number): Promise<U
     throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
   }
   if (bytes.length === 0) throw new ProblemError("empty-body");
+  if (charge !== undefined && declared === null) await charge.takeBytes(bytes.length);
   return bytes;
 }
 
@@ -42,12 +49,16 @@ export function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /** Reads a JSON body and vouches for its size, its encoding, and what JSON.parse lets through. */
-export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
+export async function readJson(
+  exchange: Exchange,
+  maxBytes: number,
+  charge?: Charge,
+): Promise<unknown> {
   const contentType = exchange.request.headers.get("content-type");
   if (contentType === null || !/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
-  const bytes = await readBytes(exchange, maxBytes);
+  const bytes = await readBytes(exchange, maxBytes, charge);
   exchange.body = bytes;
   const parsed = parseJson(decodeUtf8(bytes));
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);

@@ -6,9 +6,13 @@ import { ProblemError } from "./problem.ts";
 const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** On whose behalf a request is made. */
-export function callerOf({ request, principal: { tenant } }: Exchange): Origin {
+export function callerOf({ request, principal: { id, tenant, quotas } }: Exchange): Origin {
   const trace = request.headers.get("traceparent");
-  return { tenant, trace: trace && traceParent.test(trace) ? trace : undefined };
+  return {
+    tenant,
+    quotaKey: quotas?.maxWaiting === undefined ? undefined : id,
+    trace: trace && traceParent.test(trace) ? trace : undefined,
+  };
 }
 
 /** Throws a problem for work that the caller's key does not reach. */

@@ -1,11 +1,15 @@
 import type { ProblemKind } from "@toril/contract/problem";
 import type { Principal } from "./auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
+import { type Charge, createCharge } from "./quotas/charge.ts";
+import type { RateLimit } from "./quotas/key-quota.ts";
+import type { FindQuota } from "./quotas/quotas.ts";
 
 export interface ExchangeSettings {
   requestId: string;
   path: string;
   memory: MemoryBudget;
+  findQuota: FindQuota;
   /** Tells the address of whose request it is. */
   address(): string;
 }
@@ -23,15 +27,18 @@ export class Exchange {
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;
   readonly #memory: MemoryBudget;
+  readonly #findQuota: FindQuota;
   #heldBytes = 0;
   #principal: Principal | undefined = undefined;
+  #charge: Charge | undefined = undefined;
 
-  constructor(request: Request, { requestId, path, memory, address }: ExchangeSettings) {
+  constructor(request: Request, { requestId, path, memory, findQuota, address }: ExchangeSettings) {
     this.request = request;
     this.requestId = requestId;
     this.path = path;
     this.address = address;
     this.#memory = memory;
+    this.#findQuota = findQuota;
   }
 
   /** Who asks. Throws where nobody was asked who they are. */
@@ -42,6 +49,18 @@ export class Exchange {
 
   set principal(principal: Principal) {
     this.#principal = principal;
+  }
+
+  /** Draws on the quotas of who asks; undefined when there are none. */
+  get charge(): Charge | undefined {
+    const { id, quotas } = this.principal;
+    if (quotas === null) return undefined;
+    return (this.#charge ??= createCharge(this.#findQuota(id, quotas)));
+  }
+
+  /** What the answer says of quotas that it drew on. */
+  get rateLimit(): RateLimit | undefined {
+    return this.#charge?.left();
   }
 
   /** Takes bytes of the memory that bodies may hold, until the answer; throws a problem when there are none left. */

@@ -8,6 +8,7 @@ import type { MemoryBudget } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { findOperation, type Operation } from "./operations.ts";
 import { type ErrorHandler, problemResponse } from "./problem.ts";
+import type { FindQuota } from "./quotas/quotas.ts";
 import { pathOf } from "./target.ts";
 
 export interface GateDeps {
@@ -18,6 +19,7 @@ export interface GateDeps {
   metrics: Metrics;
   memory: MemoryBudget;
   access: Access;
+  findQuota: FindQuota;
   /** Whose request it is that came from this socket. */
   clientAddress(socketAddress: string, request: Request): string;
 }
@@ -38,7 +40,7 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
 export function createGate(deps: GateDeps): Gate {
-  const { app, createJob, onError, log, metrics, memory, access, clientAddress } = deps;
+  const { app, createJob, onError, log, metrics, memory, access, findQuota, clientAddress } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
@@ -54,7 +56,7 @@ export function createGate(deps: GateDeps): Gate {
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
     const address = () => clientAddress(socketAddress(), request);
-    const exchange = new Exchange(request, { requestId, path, memory, address });
+    const exchange = new Exchange(request, { requestId, path, memory, findQuota, address });
     let response: Response;
     try {
       const asked = access(exchange, operation);
@@ -66,6 +68,11 @@ export function createGate(deps: GateDeps): Gate {
     }
     exchange.end();
     response.headers.set("X-Request-Id", requestId);
+    const { rateLimit } = exchange;
+    if (rateLimit !== undefined) {
+      response.headers.set("RateLimit-Policy", rateLimit.policy);
+      response.headers.set("RateLimit", rateLimit.limit);
+    }
     const ms = performance.now() - startedAt;
     const { method } = request;
     const { status } = response;

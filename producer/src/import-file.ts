@@ -16,6 +16,7 @@ import {
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { advance, beginning } from "./import-progress.ts";
 import { ProblemError } from "./problem.ts";
+import type { Pace } from "./quotas/charge.ts";
 
 /** The file broke at `line`: nothing after it can be read. */
 export class FileBroken extends Error {
@@ -33,6 +34,8 @@ export interface ImportFile {
   type: string;
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
+  /** At which pace its jobs may be recorded. */
+  pace?: Pace | undefined;
 }
 
 export interface FileImporter {
@@ -51,7 +54,8 @@ const touchEveryMs = 20_000;
  * or when its sender goes away, an import that says so.
  */
 export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): FileImporter {
-  async function importFile({ type, origin, chunks }: ImportFile) {
+  async function importFile({ type, origin, chunks, pace }: ImportFile) {
+    const maxJobs = pace?.maxJobs ?? Number.POSITIVE_INFINITY;
     const id = createJobId();
     let progress = beginning(id, origin.tenant, type);
     let isSaved = false;
@@ -85,15 +89,22 @@ export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): Fil
     /** One chunk is on its way while the next one is read. */
     async function send() {
       await onItsWay;
-      if (gathered.read > 0) onItsWay = commit(gathered);
+      const chunk = gathered;
+      const record = () => commit(chunk);
+      if (chunk.read > 0) {
+        onItsWay = pace === undefined ? record() : pace.recording(chunk.lines.size, record);
+      }
       onItsWay.catch(() => {});
       gathered = createChunk();
     }
 
     try {
       for await (const entries of chunks(id)) {
-        gather(gathered, entries, { ...origin, importId: id });
-        if (isFull(gathered)) await send();
+        for (const part of partsOf(entries, maxJobs)) {
+          if (gathered.read + part.length > maxJobs) await send();
+          gather(gathered, part, { ...origin, importId: id });
+          if (isFull(gathered)) await send();
+        }
       }
       await send();
       await onItsWay;
@@ -132,6 +143,12 @@ export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): Fil
   };
 }
 
+function* partsOf<Entry>(entries: readonly Entry[], maxLength: number) {
+  for (let start = 0; start < entries.length; start += maxLength) {
+    yield entries.slice(start, start + maxLength);
+  }
+}
+
 async function repeatedly<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -161,5 +178,10 @@ function toProblemError(error: unknown, importId?: string): unknown {
     const where = error.line > 0 ? `Line ${error.line}: ` : "";
     return new ProblemError(error.kind, `${where}${error.message} ${kept}`.trim());
   }
-  return kept !== "" && isRefusal(error) ? new ProblemError("at-capacity", kept) : error;
+  if (kept === "") return error;
+  if (isRefusal(error)) return new ProblemError("at-capacity", kept);
+  const isQuota = error instanceof ProblemError && error.kind === "quota-exceeded";
+  return isQuota
+    ? new ProblemError(error.kind, `${error.detail} ${kept}`, undefined, error)
+    : error;
 }

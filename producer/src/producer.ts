@@ -25,6 +25,9 @@ import { createMetrics } from "./metrics.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
 import { createJobReader } from "./read-jobs.ts";
+import { createCountWaiting } from "./quotas/count-waiting.ts";
+import { createLease, leaseScriptUrl } from "./quotas/lease.ts";
+import { createFindQuota } from "./quotas/quotas.ts";
 import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
@@ -114,6 +117,19 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     metrics,
     memory: createMemoryBudget(config.MAX_BODY_BYTES),
     access: auth.access,
+    findQuota: createFindQuota({
+      prefix,
+      lease: createLease({
+        redis,
+        script: readFileSync(leaseScriptUrl, "utf8"),
+        now: () => performance.now(),
+        onChange: (isAway, error) =>
+          isAway
+            ? log.warn({ err: error }, "quotas cannot be shared: this producer keeps them alone")
+            : log.info("quotas are shared again"),
+      }),
+      countWaiting: createCountWaiting(ledger),
+    }),
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });

@@ -45,7 +45,7 @@ export async function* readFeedEntries(
   exchange: Exchange,
   options: { source: string; contentType: string },
 ): AsyncGenerator<FileEntry[]> {
-  const bytes = await readBytes(exchange, limits.feedBytes);
+  const bytes = await readBytes(exchange, limits.feedBytes, exchange.charge);
   const feed = await parseFeed(bytes, options);
   if (feed.status === "invalid") throw new FileBroken("invalid-feed", 0, feed.detail);
   for (let start = 0; start < feed.items.length; start += chunkEntries) {

@@ -12,6 +12,7 @@ export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: 
     scopes,
     queues: null,
     types: null,
+    quotas: null,
     expiresAt: null,
     ...given,
   });

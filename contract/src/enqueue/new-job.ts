@@ -14,12 +14,15 @@ export interface NewJob {
   options: JobOptions;
   runAt: Date | null;
   importId: string | null;
+  /** The key whose waiting jobs are counted, of which this is one. */
+  quotaKey: string | null;
   trace: string | null;
 }
 
 export interface Origin {
   tenant: string;
   importId?: string | undefined;
+  quotaKey?: string | undefined;
   trace?: string | undefined;
 }
 
@@ -40,6 +43,7 @@ export function createNewJob(request: JobRequest, origin: Origin): NewJob {
         : { ...jobType.options, attempts: request.attempts },
     runAt: request.delayMs ? new Date(Date.now() + request.delayMs) : null,
     importId: origin.importId ?? null,
+    quotaKey: origin.quotaKey ?? null,
     trace: origin.trace ?? null,
   };
 }

@@ -65,6 +65,7 @@ export const createImport = defineRoute({
     "unsupported-media-type",
     "invalid-csv",
     "invalid-feed",
+    "quota-exceeded",
     "at-capacity",
   ],
 });

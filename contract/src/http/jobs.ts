@@ -25,6 +25,7 @@ const refusals = [
   "idempotency-key-in-use",
   "body-too-large",
   "unsupported-media-type",
+  "quota-exceeded",
   "at-capacity",
 ] as const;
 

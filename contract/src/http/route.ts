@@ -28,7 +28,7 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
     "x-required-scope": scope,
     security: scope === "none" ? [] : [{ [securityScheme]: [scope] }],
     responses: {
-      ...route.responses,
+      ...(problems.includes("quota-exceeded") ? telling(route.responses) : route.responses),
       ...problemResponses([...(scope === "none" ? [] : refusals), ...problems, "internal-error"]),
     },
   };
@@ -59,7 +59,7 @@ function problemResponses(kinds: readonly ProblemKind[]) {
       {
         description: names.map((name) => `${problemKinds[name].title} (${name})`).join("; "),
         content: { "application/problem+json": { schema: Problem } },
-        ...(headersOf[status] ? { headers: headersOf[status] } : {}),
+        ...headersOf(status, names),
       },
     ]),
   );
@@ -71,11 +71,34 @@ function header(description: string, example: string) {
 
 const retryAfter = { "Retry-After": header("Seconds to wait before trying again", "1") };
 
-const headersOf: Record<number, Record<string, ReturnType<typeof header>>> = {
-  401: { "WWW-Authenticate": header("How to say who you are", 'Bearer realm="Toril"') },
-  429: retryAfter,
-  503: retryAfter,
+const rateLimit = {
+  "RateLimit-Policy": header(
+    "Of a key with quotas: what it may use (draft-ietf-httpapi-ratelimit-headers-11)",
+    '"jobs";q=200;w=2',
+  ),
+  RateLimit: header("What is left of that, and in how many seconds more", '"jobs";r=150;t=1'),
 };
+
+function headersOf(status: number, kinds: readonly ProblemKind[]) {
+  if (status === 401) {
+    const example = 'Bearer realm="Toril"';
+    return { headers: { "WWW-Authenticate": header("How to say who you are", example) } };
+  }
+  if (kinds.includes("quota-exceeded")) return { headers: { ...retryAfter, ...rateLimit } };
+  return status === 429 || status === 503 ? { headers: retryAfter } : {};
+}
+
+/** What is accepted tells what is left of the quotas. */
+function telling(responses: RouteConfig["responses"]): RouteConfig["responses"] {
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, response]) => [
+      status,
+      status.startsWith("2") && !("$ref" in response)
+        ? { ...response, headers: Object.assign({}, response.headers, rateLimit) }
+        : response,
+    ]),
+  );
+}
 
 export function locationBelow(path: string) {
   return { Location: header("The address of what was made", `${path}/{id}`) };

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jobTypeNames, queueNames } from "../jobs/index.ts";
+import { Quotas } from "../quota.ts";
 import { Scope } from "./scope.ts";
 
 export const keyLimits = {
@@ -43,11 +44,15 @@ export const NewApiKey = z
       .nullable()
       .default(null)
       .meta({ description: "The only job types it reaches; all without" }),
+    quotas: Quotas.nullable()
+      .default(null)
+      .meta({ description: "What it may use; without them, as much as there is" }),
     expiresAt: Time.nullable().default(null),
   })
-  .refine((key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types), {
+  .refine((key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types ?? key.quotas), {
     path: ["scopes"],
-    error: "keys:admin makes keys without limits, so it cannot be limited to queues or types.",
+    error:
+      "keys:admin makes keys without limits, so it cannot be limited to queues, types or quotas.",
   })
   .meta({ id: "NewApiKey" });
 export type NewApiKey = z.output<typeof NewApiKey>;
@@ -59,6 +64,7 @@ const fields = {
   scopes: z.array(Scope),
   queues: z.array(z.string()).nullable(),
   types: z.array(z.string()).nullable(),
+  quotas: Quotas.nullable(),
   createdAt: Time,
   expiresAt: Time.nullable(),
   lastUsedAt: Time.nullable().meta({ description: "To a minute or so" }),

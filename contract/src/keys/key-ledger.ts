@@ -1,5 +1,6 @@
 import type { ISql, Sql } from "postgres";
 import type { ApiKey, IssuedApiKey, NewApiKey } from "./api-key.ts";
+import type { Quotas } from "../quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
 import type { Scope } from "./scope.ts";
 
@@ -14,6 +15,7 @@ export interface KeyRow {
   scopes: Scope[];
   queues: string[] | null;
   types: string[] | null;
+  quotas: Quotas | null;
   hash: string;
   previousHash: string | null;
   previousUntil: Date | null;
@@ -29,16 +31,16 @@ export interface KeyRow {
 export async function issueKey(
   sql: Sql,
   tenant: string,
-  { name, scopes, queues, types, expiresAt }: NewApiKey,
+  { name, scopes, queues, types, quotas, expiresAt }: NewApiKey,
 ): Promise<IssuedApiKey> {
   const { id, text } = createKeyText();
   const hash = await hashKey(text);
   const [row] = await changing(
     sql,
     (tx) => tx<KeyRow[]>`
-      insert into api_keys (id, tenant, name, scopes, queues, types, hash, expires_at, revision)
+      insert into api_keys (id, tenant, name, scopes, queues, types, quotas, hash, expires_at, revision)
       values (${id}, ${tenant}, ${name}, ${asJson(scopes)}::text::jsonb, ${asJson(queues)}::text::jsonb,
-              ${asJson(types)}::text::jsonb, ${hash}, ${expiresAt}, ${nextRevision(tx)})
+              ${asJson(types)}::text::jsonb, ${asJson(quotas)}::text::jsonb, ${hash}, ${expiresAt}, ${nextRevision(tx)})
       returning ${columns(tx)}`,
   );
   if (row === undefined) throw new Error("a key was not kept");
@@ -143,14 +145,14 @@ function ofTenant(sql: ISql, tenant: string | undefined) {
 
 function columns(sql: ISql) {
   return sql`
-    id, tenant, name, scopes, queues, types, hash, previous_hash as "previousHash",
+    id, tenant, name, scopes, queues, types, quotas, hash, previous_hash as "previousHash",
     previous_until as "previousUntil", created_at as "createdAt", expires_at as "expiresAt",
     last_used_at as "lastUsedAt", rotated_at as "rotatedAt", revoked_at as "revokedAt",
     revision::float8 as revision`;
 }
 
 function toApiKey(row: KeyRow): ApiKey {
-  const { id, tenant, name, scopes, queues, types } = row;
+  const { id, tenant, name, scopes, queues, types, quotas } = row;
   return {
     id,
     tenant,
@@ -158,6 +160,7 @@ function toApiKey(row: KeyRow): ApiKey {
     scopes,
     queues,
     types,
+    quotas,
     createdAt: row.createdAt.toISOString(),
     expiresAt: row.expiresAt?.toISOString() ?? null,
     lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
@@ -167,6 +170,6 @@ function toApiKey(row: KeyRow): ApiKey {
   };
 }
 
-function asJson(value: readonly string[] | null) {
+function asJson(value: readonly string[] | Quotas | null) {
   return value === null ? null : JSON.stringify(value);
 }

@@ -112,7 +112,8 @@ function insertion(sql: ISql, jobs: readonly NewJob[]) {
       ${columns}) select id, data::jsonb, ${common} from unnest(${each}) as job (id, kind, data)`;
   }
   return sql`
-    ${columns}, key, run_at, trace) select id, data::jsonb, ${common}, key, run_at, trace
+    ${columns}, quota_key, key, run_at, trace) select id, data::jsonb, ${common},
+      (${kinds.map((kind) => kind.quotaKey)}::text[])[kind], key, run_at, trace
     from unnest(
       ${each}, ${jobs.map((job) => job.key)}::text[],
       ${jobs.map((job) => job.runAt?.toISOString() ?? null)}::timestamptz[],
@@ -120,8 +121,8 @@ function insertion(sql: ISql, jobs: readonly NewJob[]) {
     ) as job (id, kind, data, key, run_at, trace)`;
 }
 
-function isPlain({ key, runAt, trace }: NewJob) {
-  return key === null && runAt === null && trace === null;
+function isPlain({ key, runAt, quotaKey, trace }: NewJob) {
+  return key === null && runAt === null && quotaKey === null && trace === null;
 }
 
 /** What the jobs of a batch have in common, in most batches all of it, is sent and parsed once. */
@@ -132,8 +133,8 @@ function groupByKind(jobs: readonly NewJob[]) {
   let number = 0;
   const kindOf = jobs.map((job) => {
     if (last === undefined || !areAlike(last, job)) {
-      const { tenant, queue, type, options, importId } = job;
-      const identity = JSON.stringify([tenant, queue, type, options, importId]);
+      const { tenant, queue, type, options, importId, quotaKey } = job;
+      const identity = JSON.stringify([tenant, queue, type, options, importId, quotaKey]);
       number = numbers.get(identity) ?? kinds.push(job);
       numbers.set(identity, number);
       last = job;
@@ -150,6 +151,7 @@ function areAlike(one: NewJob, other: NewJob) {
     one.options === other.options &&
     one.queue === other.queue &&
     one.tenant === other.tenant &&
-    one.importId === other.importId
+    one.importId === other.importId &&
+    one.quotaKey === other.quotaKey
   );
 }

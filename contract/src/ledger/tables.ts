@@ -35,6 +35,8 @@ export const jobs = pgTable(
     options: jsonb("options").notNull(),
     runAt: time("run_at"),
     importId: uuid("import_id"),
+    /** The API key whose waiting jobs are counted, because it may have only so many. */
+    quotaKey: text("quota_key"),
     trace: text("trace"),
     attempts: integer("attempts").notNull().default(0),
     result: jsonb("result"),
@@ -52,6 +54,9 @@ export const jobs = pgTable(
     index("jobs_import")
       .on(table.importId, table.id)
       .where(sql`import_id is not null`),
+    index("jobs_quota")
+      .on(table.quotaKey)
+      .where(sql`status = 'pending' and quota_key is not null`),
   ],
 );
 
@@ -123,6 +128,7 @@ export const apiKeys = pgTable(
     scopes: jsonb("scopes").notNull(),
     queues: jsonb("queues"),
     types: jsonb("types"),
+    quotas: jsonb("quotas"),
     hash: text("hash").notNull(),
     previousHash: text("previous_hash"),
     previousUntil: time("previous_until"),

@@ -14,6 +14,10 @@ export const createKey: Command = {
     tenant: { value: "T", help: "whose jobs it sees and makes (default)" },
     queues: { value: "Q,R", help: "the only queues it reaches (all)" },
     types: { value: "T,U", help: "the only job types it reaches (all)" },
+    rate: { value: "100", help: "how many jobs a second it may hand over (any)" },
+    burst: { value: "200", help: "how many at once (as many as --rate)" },
+    "max-waiting": { value: "N", help: "how many that have not ended (any)" },
+    bytes: { value: "N", help: "how many bytes of bodies a second (any)" },
     expires: { value: "30d", help: "when it ends: 90s, 15m, 12h, 30d (never)" },
   },
   async run({ options }, { print, tell, inLedger }) {
@@ -39,11 +43,29 @@ function readKey(options: Given["options"]) {
     scopes: listOf(scopes),
     queues: queues === undefined ? null : listOf(queues),
     types: types === undefined ? null : listOf(types),
+    quotas: readQuotas(options),
     expiresAt:
       expires === undefined
         ? null
         : new Date(Date.now() + parseDuration("expires", expires)).toISOString(),
   };
+}
+
+function readQuotas(options: Given["options"]) {
+  const quotas = {
+    rate: readCount("rate", options),
+    burst: readCount("burst", options),
+    maxWaiting: readCount("max-waiting", options),
+    bytes: readCount("bytes", options),
+  };
+  return Object.values(quotas).every((count) => count === undefined) ? null : quotas;
+}
+
+function readCount(option: string, options: Given["options"]): number | undefined {
+  const text = options[option];
+  if (text === undefined) return undefined;
+  if (!/^\d+$/.test(text)) throw new UsageError(`--${option}: must be a whole number`);
+  return Number(text);
 }
 
 function listOf(text: string): string[] {
@@ -62,7 +84,12 @@ type Checked<Value> =
 function check<Value>(option: string, parsed: Checked<Value>): Value {
   if (parsed.success) return parsed.data;
   const complaints = parsed.error.issues.map(
-    ({ path, message }) => `--${String(path[0] ?? option)}: ${message}`,
+    ({ path, message }) => `--${optionOf(path) ?? option}: ${message}`,
   );
   throw new UsageError([...new Set(complaints)].join("; "));
+}
+
+function optionOf(path: readonly PropertyKey[]): string | undefined {
+  const name = path[0] === "quotas" ? path[1] : path[0];
+  return name?.toString().replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

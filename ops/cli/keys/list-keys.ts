@@ -1,6 +1,7 @@
 import type { ApiKey } from "@toril/contract/keys/api-key";
 import { listKeys as readKeys } from "@toril/contract/keys/key-ledger";
 import type { Command } from "../command.ts";
+import { describeQuotas } from "./describe-key.ts";
 import { table } from "../table.ts";
 
 const pageSize = 500;
@@ -26,7 +27,8 @@ export const listKeys: Command = {
 };
 
 function toRow(key: ApiKey): string[] {
-  const limits = [...(key.queues ?? []), ...(key.types ?? [])].join(",");
+  const reach = [...(key.queues ?? []), ...(key.types ?? [])].join(",");
+  const limits = [reach, key.quotas && describeQuotas(key.quotas)].filter(Boolean).join("; ");
   return [
     key.id,
     key.name,

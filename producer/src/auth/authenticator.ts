@@ -152,7 +152,7 @@ function ended(detail: string): Recognised {
   return { status: "ended", detail };
 }
 
-function toPrincipal({ id, name, tenant, scopes, queues, types }: KeyRow): Principal {
+function toPrincipal({ id, name, tenant, scopes, queues, types, quotas }: KeyRow): Principal {
   return {
     id,
     name,
@@ -161,6 +161,7 @@ function toPrincipal({ id, name, tenant, scopes, queues, types }: KeyRow): Princ
     scopes: new Set(scopes),
     queues: queues && new Set(queues),
     types: types && new Set(types),
+    quotas,
   };
 }
 

@@ -1,5 +1,6 @@
 import { defaultTenant } from "@toril/contract/keys/api-key";
 import { Scope } from "@toril/contract/keys/scope";
+import type { Quotas } from "@toril/contract/quota";
 
 /** Who asks, and what they may do. */
 export interface Principal {
@@ -14,6 +15,8 @@ export interface Principal {
   queues: ReadonlySet<string> | null;
   /** The only job types it reaches; null: all. */
   types: ReadonlySet<string> | null;
+  /** What it may use; null: as much as there is. */
+  quotas: Quotas | null;
 }
 
 /** Whoever calls a service that is open. */
@@ -25,6 +28,7 @@ export const everybody: Principal = {
   scopes: new Set(Scope.options),
   queues: null,
   types: null,
+  quotas: null,
 };
 
 export function reaches(

@@ -7,6 +7,7 @@ import { callerOf, requireReach } from "../caller.ts";
 import type { FileImporter, ImportFile } from "../import-file.ts";
 import type { ImportLedger } from "../import-ledger.ts";
 import { ProblemError } from "../problem.ts";
+import type { Pace } from "../quotas/charge.ts";
 import { readCsvEntries, readFeedEntries } from "../read-file.ts";
 
 /** What the import of a CSV file holds at most, whatever its size. */
@@ -31,6 +32,7 @@ export function createImport(
     const origin = callerOf(c.env);
     requireReach(c.env, { type, queue: queueOf(type) });
 
+    const pace = c.env.charge?.paced;
     let chunks: ImportFile["chunks"];
     if (isFeed(contentType)) {
       if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
@@ -42,8 +44,9 @@ export function createImport(
       refuseEncoded(c.env);
       c.env.takeMemory(csvBytes);
       const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
+      const bytes = pace === undefined ? body : slowedDown(body, pace);
       chunks = (importId) =>
-        readCsvEntries(body, {
+        readCsvEntries(bytes, {
           type,
           importId,
           delimiter: delimiters[delimiter],
@@ -53,11 +56,22 @@ export function createImport(
       throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
     }
 
-    const { id, isPlaced } = await importer.run({ type, origin, chunks });
+    const { id, isPlaced } = await importer.run({ type, origin, chunks, pace });
     const made = await imports.find(origin.tenant, id);
     if (made === undefined) throw new Error("an import was not kept");
     return c.json(made, isPlaced ? 201 : 202, { Location: `/v1/imports/${id}` });
   };
+}
+
+function slowedDown(body: ReadableStream<Uint8Array>, pace: Pace): ReadableStream<Uint8Array> {
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      async transform(bytes, controller) {
+        await pace.takeBytes(bytes.length);
+        controller.enqueue(bytes);
+      },
+    }),
+  );
 }
 
 function mediaType(contentType: string): string {

@@ -23,7 +23,9 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 /** Knows nothing of the framework: at thousands of requests a second that would be a sixth of what it costs. */
 export function createJob(enqueue: Enqueue): (exchange: Exchange) => Promise<Response> {
   return async (exchange) => {
-    const value = await readJson(exchange, limits.bodyBytes);
+    const { charge } = exchange;
+    if (charge !== undefined) await charge.take(1);
+    const value = await readJson(exchange, limits.bodyBytes, charge);
     checkHeaders(exchange.request.headers.get("idempotency-key"));
     const job = createNewJob(parseRequest(value), callerOf(exchange));
     requireReach(exchange, job);
@@ -31,7 +33,9 @@ export function createJob(enqueue: Enqueue): (exchange: Exchange) => Promise<Res
       throw new ProblemError("data-too-large", `At most ${limits.dataBytes} bytes of data.`);
     }
     const claim = idempotencyClaim(exchange);
-    const outcome = await enqueue.one({ job, claim });
+    const outcome = await (charge === undefined
+      ? enqueue.one({ job, claim })
+      : charge.reserving(1, () => enqueue.one({ job, claim })));
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const isReplay = outcome.status !== "accepted";
     const { body, status } = asOwnAnswer(

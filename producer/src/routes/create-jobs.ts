@@ -30,8 +30,10 @@ export function createJobs(
   settings: { maxEntries: number },
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
+    const { charge } = c.env;
+    await charge?.take(1);
     const parse = parserOf(c.req.header("content-type"));
-    const bytes = await readBytes(c.env, limits.bulkBodyBytes);
+    const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
     c.env.body = bytes;
     const { atomicity } = c.req.valid("query");
     const claim = idempotencyClaim(c.env);
@@ -52,7 +54,11 @@ export function createJobs(
     const entries = parse(decodeUtf8(bytes), callerOf(c.env), settings.maxEntries);
     // Whatever the atomicity: a key that reaches some of them was not meant for these.
     for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
-    const { body, status, isReplay } = await store(entries);
+    const jobs = entries.filter((entry) => entry.status === "ok").length;
+    if (jobs > 1) await charge?.take(jobs - 1);
+    const { body, status, isReplay } = await (charge === undefined
+      ? store(entries)
+      : charge.reserving(jobs, () => store(entries)));
     return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
   };
 }

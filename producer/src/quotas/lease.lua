@@ -1,0 +1,35 @@
+--[[
+  Takes tokens out of a bucket that all producers share.
+
+  KEYS[1] the bucket, a hash: tokens, a number below 0 when it owes some; at, ms since 1970 by this clock
+
+  ARGV[1] how many tokens a second flow in
+  ARGV[2] how many it holds
+  ARGV[3] least: none are given when there are fewer
+  ARGV[4] need: given in any other case; what the bucket lacks for it, it owes
+  ARGV[5] wanted: given as far as they are there
+
+  Returns how many were given, and how many are left, as text. A bucket that stands not is full.
+]]
+local rate, size = tonumber(ARGV[1]), tonumber(ARGV[2])
+local least, need, wanted = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local tokens = size
+local stored = redis.call("HMGET", KEYS[1], "tokens", "at")
+if stored[1] and stored[2] then
+  local elapsed = math.max(0, now - tonumber(stored[2]))
+  tokens = math.min(size, tonumber(stored[1]) + elapsed * rate / 1000)
+end
+
+local given = 0
+if tokens >= least then
+  given = math.max(need, math.min(wanted, math.floor(tokens)))
+end
+if given > 0 then
+  tokens = tokens - given
+  redis.call("HSET", KEYS[1], "tokens", string.format("%.3f", tokens), "at", string.format("%d", now))
+  redis.call("PEXPIRE", KEYS[1], math.ceil((size - tokens) / rate * 1000) + 1000)
+end
+return { given, string.format("%.3f", tokens) }

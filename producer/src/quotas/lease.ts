@@ -1,0 +1,77 @@
+/** So many tokens a second, and at most `size` at once. */
+export interface Flow {
+  rate: number;
+  size: number;
+}
+
+/** What lease.lua is asked for. */
+export interface LeaseRequest extends Flow {
+  /** The key of the bucket. */
+  bucket: string;
+  least: number;
+  need: number;
+  wanted: number;
+}
+
+export interface Leased {
+  given: number;
+  left: number;
+}
+
+/** Undefined while Redis cannot be asked. */
+export type Lease = (request: LeaseRequest) => Promise<Leased | undefined>;
+
+export interface LeaseDeps {
+  /** ioredis' */
+  redis: { eval(script: string, keyCount: number, ...args: (string | number)[]): Promise<unknown> };
+  /** The text of lease.lua. */
+  script: string;
+  /** Monotonic. */
+  now(): number;
+  onChange(isAway: boolean, error?: unknown): void;
+}
+
+export const leaseScriptUrl: URL = new URL("./lease.lua", import.meta.url);
+
+/** A request may wait for a lease; longer than this it does not. */
+const timeoutMs = 250;
+/** How long nobody asks after a failure. */
+const pauseMs = 1000;
+
+export function createLease({ redis, script, now, onChange }: LeaseDeps): Lease {
+  let isAway = false;
+  let askAt = Number.NEGATIVE_INFINITY;
+
+  function note(away: boolean, error?: unknown) {
+    if (away === isAway) return;
+    isAway = away;
+    onChange(away, error);
+  }
+
+  return async ({ bucket, rate, size, least, need, wanted }) => {
+    if (now() < askAt) return undefined;
+    try {
+      const reply = await inTime(redis.eval(script, 1, bucket, rate, size, least, need, wanted));
+      const [given, left] = reply as [number, string];
+      note(false);
+      return { given, left: Number(left) };
+    } catch (error) {
+      askAt = now() + pauseMs;
+      note(true, error);
+      return undefined;
+    }
+  };
+}
+
+async function inTime<Result>(work: Promise<Result>): Promise<Result> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`Redis did not answer within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,267 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Quotas } from "@toril/contract/quota";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  type _Answer,
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _openProxy, type _Proxy } from "./_proxy.ts";
+
+let stores: _Stores;
+let proxy: _Proxy;
+let one: _Producer;
+let other: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  proxy = await _openProxy(stores.settings.REDIS_URL);
+  [one, other] = await Promise.all([
+    _startProducer(stores, { REDIS_URL: proxy.url }),
+    _startProducer(stores),
+  ]);
+});
+beforeEach(() => proxy.pass());
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await Promise.all([one.close(), other.close()]);
+  proxy.close();
+  await stores.close();
+});
+
+/** A key with quotas, and requests with it. */
+async function holder(quotas: Quotas | null) {
+  const { key, id } = await _issue(stores, ["jobs:write", "jobs:read"], { quotas });
+  const headers = _bearer(key);
+  return {
+    id,
+    headers,
+    post: (producer = one, body: unknown = _echo()) => producer.post(body, headers),
+    bulk: (count: number, producer = one) =>
+      producer.bulk(
+        Array.from({ length: count }, () => _echo()),
+        "",
+        headers,
+      ),
+    csv: (rows: number, producer = one) =>
+      producer.request("/v1/imports?type=row.import", {
+        method: "POST",
+        headers: { ...headers, "Content-Type": "text/csv" },
+        body: `a\n${"1\n".repeat(rows)}`,
+      }),
+  };
+}
+
+const statuses = (answers: _Answer[]) => answers.map(({ status }) => status);
+
+async function oneAfterTheOther(count: number, ask: (index: number) => Promise<_Answer>) {
+  const answers: _Answer[] = [];
+  for (let index = 0; index < count; index += 1) answers.push(await ask(index));
+  return answers;
+}
+
+function expectExceeded(answer: _Answer, detail: string) {
+  expect(_expectProblem(answer, "quota-exceeded").detail).toBe(detail);
+  expect(answer.status).toBe(429);
+  expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  expect(answer.headers.get("ratelimit")).toBeTruthy();
+  expect(answer.headers.get("ratelimit-policy")).toBeTruthy();
+}
+
+describe("quotas", () => {
+  const given = { name: "shop", scopes: ["jobs:write"] };
+  let headers: { Authorization: string };
+
+  beforeAll(async () => {
+    headers = _bearer((await _issue(stores, ["keys:admin"])).key);
+  });
+
+  test("are given where a key is made, shown with it, and kept when it is rotated", async () => {
+    const quotas = { rate: 10, burst: 20, maxWaiting: 5, bytes: 1000 };
+    const made = await one.request("/v1/keys", _json({ ...given, quotas }, headers));
+    expect(made.body.quotas).toEqual(quotas);
+    const path = `/v1/keys/${made.body.id}`;
+    expect((await other.request(path, { headers })).body.quotas).toEqual(quotas);
+    const rotated = await one.request(`${path}/rotate`, { method: "POST", headers });
+    expect(rotated.body.quotas).toEqual(quotas);
+    const answer = await one.post(_echo(), _bearer(rotated.body.key));
+    expect(answer.headers.get("ratelimit-policy")).toStartWith('"jobs";q=20;w=2, "bytes";q=1000');
+  });
+
+  test.each([
+    [{ quotas: { burst: 5 } }, "/quotas/burst"],
+    [{ quotas: { rate: 0 } }, "/quotas/rate"],
+    [{ quotas: { rate: 1, perDay: 5 } }, "/quotas/perDay"],
+    [{ quotas: { rate: 1 }, scopes: ["keys:admin"] }, "/scopes"],
+  ])("that make no sense are refused: %j", async (wrong, pointer) => {
+    const answer = await one.request("/v1/keys", _json({ ...given, ...wrong }, headers));
+    expect(_expectProblem(answer, "invalid-key").errors?.[0]?.pointer).toBe(pointer);
+  });
+});
+
+describe("jobs a second", () => {
+  const ofJobs = "The key may hand over 1 jobs a second, and 5 at once.";
+
+  test("are bounded for all producers together", async () => {
+    const { post } = await holder({ rate: 1, burst: 5 });
+    const answers = await oneAfterTheOther(10, (index) => post(index % 2 === 0 ? one : other));
+    const accepted = answers.filter(({ status }) => status === 201);
+    // A second may pass meanwhile.
+    expect(accepted.length).toBeWithin(5, 9);
+    expect(await stores.count()).toMatchObject({ jobs: accepted.length });
+    const refused = answers.find(({ status }) => status !== 201);
+    expectExceeded(refused!, ofJobs);
+  });
+
+  test("are told before they are used up, and again when there are some", async () => {
+    const { post } = await holder({ rate: 2, burst: 3 });
+    const answer = await post();
+    expect(answer.headers.get("ratelimit-policy")).toBe('"jobs";q=3;w=2');
+    expect(answer.headers.get("ratelimit")).toBe('"jobs";r=2;t=1');
+    await _until(async () => (await post()).status === 429);
+    await _until(async () => (await post()).status === 201);
+  });
+
+  test("count every job of a bulk, which is let in as a whole or not at all", async () => {
+    const { post, bulk } = await holder({ rate: 1, burst: 5 });
+    expectExceeded(await bulk(6), ofJobs);
+    await _until(async () => (await bulk(4)).status === 201);
+    expect((await bulk(4, other)).status).toBe(429);
+    expect(await stores.count()).toMatchObject({ jobs: 4 });
+    expect((await post(other)).status).toBeOneOf([201, 429]);
+  });
+
+  test("slow an import down, however many rows it has", async () => {
+    const { csv } = await holder({ rate: 200, burst: 50 });
+    const answer = await csv(150);
+    expect(answer.body.counts).toMatchObject({ read: 150, accepted: 150 });
+    expect(answer.headers.get("ratelimit")).toMatch(/^"jobs";r=[0-3]?\d;/);
+  });
+
+  test("are no business of reading, of other keys, and of keys without quotas", async () => {
+    const { post, headers } = await holder({ rate: 1, burst: 1 });
+    await _until(async () => (await post()).status === 429);
+    expect((await one.request("/v1/jobs", { headers })).status).toBe(200);
+    const others = await holder({ rate: 1, burst: 1 });
+    expect((await others.post()).status).toBe(201);
+    const free = await holder(null);
+    const answer = await free.post();
+    expect(answer.status).toBe(201);
+    expect(answer.headers.has("ratelimit")).toBe(false);
+    expect(answer.headers.has("ratelimit-policy")).toBe(false);
+  });
+
+  test("are kept by each producer alone while Redis is away", async () => {
+    const { post } = await holder({ rate: 1, burst: 5 });
+    expect((await post()).status).toBe(201);
+    proxy.refuse();
+    const answers = await oneAfterTheOther(10, () => post());
+    const accepted = answers.filter(({ status }) => status === 202).length;
+    expect(accepted).toBeWithin(4, 8);
+    expectExceeded(answers.at(-1)!, ofJobs);
+    proxy.pass();
+    await _until(async () => (await post()).status === 201);
+  });
+});
+
+describe("bytes a second", () => {
+  test("are bounded, whether their number is declared or not", async () => {
+    const { headers, post } = await holder({ bytes: 1000 });
+    const large = _echo("x".repeat(5000));
+    expect((await post(one, large)).status).toBe(201);
+    const answer = await post(other, large);
+    expectExceeded(answer, "The key may send 1000 bytes a second.");
+    expect(Number(answer.headers.get("retry-after"))).toBeWithin(2, 7);
+    const stream = new Blob([JSON.stringify(_echo())]).stream();
+    const chunked = await one.request("/v1/jobs", { ..._json("", headers), body: stream });
+    expectExceeded(chunked, "The key may send 1000 bytes a second.");
+    expect(await stores.count()).toMatchObject({ jobs: 1 });
+  });
+
+  test("slow an import down", async () => {
+    const { csv, post } = await holder({ bytes: 1500 });
+    expect((await csv(2500)).body.counts.accepted).toBe(2500);
+    expect((await post()).status).toBe(429);
+    expect((await csv(10)).body.counts.accepted).toBe(10);
+  });
+});
+
+describe("waiting jobs", () => {
+  const ofWaiting = "The key may have 10 jobs that have not ended.";
+  const settle = (id: string, count: number) => stores.sql`
+    update jobs set status = 'completed' where id in (
+      select id from jobs where quota_key = ${id} and status = 'pending' limit ${count})`;
+
+  test("are bounded until some have ended", async () => {
+    const { id, post } = await holder({ maxWaiting: 10 });
+    const answers = await oneAfterTheOther(15, () => post());
+    const refused = Array.from({ length: 5 }, () => 429);
+    expect(statuses(answers)).toEqual([...Array.from({ length: 10 }, () => 201), ...refused]);
+    expectExceeded(answers.at(-1)!, ofWaiting);
+    expect(answers[3]!.headers.get("ratelimit-policy")).toBe(
+      '"waiting";q=10;qu="concurrent-requests"',
+    );
+    expect(answers[3]!.headers.get("ratelimit")).toBe('"waiting";r=6');
+    await settle(id, 3);
+    await _until(async () => (await post()).status === 201);
+    expect((await post()).status).toBe(201);
+    expect((await post()).status).toBe(201);
+    expectExceeded(await post(), ofWaiting);
+  });
+
+  test("are never more than allowed when all come at once", async () => {
+    const { id, post } = await holder({ maxWaiting: 10 });
+    const answers = await Promise.all(Array.from({ length: 60 }, () => post()));
+    expect(answers.filter(({ status }) => status === 201).length).toBeWithin(1, 11);
+    await _until(async () => {
+      await post();
+      return (await stores.count()).jobs === 10;
+    });
+    await settle(id, 1);
+    await _until(async () => (await post()).status === 201);
+    expect((await post()).status).toBe(429);
+  });
+
+  test("of a bulk are let in as a whole or not at all, also beside those of another producer", async () => {
+    const { bulk, id } = await holder({ maxWaiting: 10 });
+    expectExceeded(await bulk(11), ofWaiting);
+    expect((await bulk(6)).status).toBe(201);
+    expectExceeded(await bulk(6, other), ofWaiting);
+    await settle(id, 6);
+    await _until(async () => (await bulk(6, other)).status === 201);
+    expect(await stores.count()).toMatchObject({ jobs: 12 });
+  });
+
+  test("hold an import up until some have ended", async () => {
+    const { csv, id } = await holder({ maxWaiting: 10 });
+    const answer = csv(25);
+    let settled = 0;
+    while (settled < 25) settled += (await settle(id, 5)).count;
+    expect((await answer).body.counts).toMatchObject({ read: 25, accepted: 25 });
+  });
+
+  test("count what has a key or an Idempotency-Key once", async () => {
+    const { post, headers } = await holder({ maxWaiting: 10 });
+    for (let count = 0; count < 20; count += 1) {
+      expect((await post(one, _echo("a", { key: "k" }))).status).toBeOneOf([200, 201]);
+      const again = await one.post(_echo(), { ...headers, "Idempotency-Key": "1" });
+      expect(again.status).toBe(201);
+    }
+    expect(await stores.count()).toMatchObject({ jobs: 2 });
+  });
+
+  test("of a request that is refused take no place", async () => {
+    const { post } = await holder({ maxWaiting: 1 });
+    for (let count = 0; count < 5; count += 1) {
+      _expectProblem(await post(one, { type: "echo", data: {} }), "invalid-job");
+    }
+    expect((await post()).status).toBe(201);
+    expect((await post()).status).toBe(429);
+  });
+});
