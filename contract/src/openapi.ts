@@ -9,8 +9,8 @@ export function buildOpenApi(version: string) {
     type: "http",
     scheme: "bearer",
     description:
-      "`Authorization: Bearer toril_...`, a key of /v1/keys or of `toril keys create`. Without any key, a service " +
-      "that only its own machine can reach serves everybody.",
+      "`Authorization: Bearer toril_...`, a key of /v1/keys or of `toril keys create`; or an access token of the " +
+      "OpenID issuer that the service is told of. Without any key, a service that only its own machine can reach serves everybody.",
   });
   for (const route of routes) registry.registerPath(route);
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({

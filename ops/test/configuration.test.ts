@@ -60,6 +60,16 @@ const wrong: [Program, Record<string, string>, string][] = [
     "DATABASE_URL_FILE cannot be read: ENOENT: no such file or directory, open '/nowhere'",
   ],
   [
+    "producer",
+    { REDIS_URL, DATABASE_URL, OIDC_ISSUER: "https://login.example" },
+    "OIDC_ISSUER needs OIDC_AUDIENCE",
+  ],
+  [
+    "producer",
+    { REDIS_URL, DATABASE_URL, OIDC_ISSUER: "login.example" },
+    "OIDC_ISSUER must be an https:// or http:// address",
+  ],
+  [
     "consumer",
     { REDIS_URL, DATABASE_URL, BULL_QUEUE_NAME: "bulls" },
     "BULL_QUEUE_NAME must be a list of default, imports, feeds",

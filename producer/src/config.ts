@@ -9,6 +9,7 @@ import {
   wholeNumber,
 } from "@toril/contract/config";
 import { trustedProxiesField } from "./auth/client-address.ts";
+import { oidcFields } from "./auth/oidc/config.ts";
 
 /** The producer's settings; main.ts reads them from the environment once. */
 export const Config = z.object({
@@ -23,6 +24,7 @@ export const Config = z.object({
   TRUSTED_PROXIES: trustedProxiesField,
   /** Serves the metrics without a key: for a port that is not published. */
   METRICS_PORT: port().optional(),
+  ...oidcFields,
   LOG_LEVEL: logLevelField,
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),

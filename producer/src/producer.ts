@@ -12,6 +12,7 @@ import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
 import { openAuth } from "./auth/auth.ts";
 import { clientAddress } from "./auth/client-address.ts";
+import { oidcSettings } from "./auth/oidc/config.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
 import { createDocs } from "./docs.ts";
@@ -42,6 +43,7 @@ export interface Producer {
 }
 
 export async function openProducer(config: Config, log: Logger): Promise<Producer> {
+  const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
   let isDraining = false;
@@ -85,6 +87,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     host: config.HOST,
     allowOpen: config.ALLOW_OPEN,
     wrongKeysPerMinute: config.WRONG_KEYS_PER_MINUTE,
+    oidc,
   });
   opening.defer(() => auth.close());
   const importLedger = createImportLedger(ledger);

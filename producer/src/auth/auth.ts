@@ -2,11 +2,12 @@ import type { Logger } from "pino";
 import { noteKeyUses, readChangedKeys } from "@toril/contract/keys/key-ledger";
 import { connectLedger } from "../postgres.ts";
 import { type Access, createAccess } from "./access.ts";
-import { type Authenticator, createAuthenticator, type VerifyToken } from "./authenticator.ts";
+import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { createGuessPenalty } from "./guess-penalty.ts";
 import { openKeyTable } from "./key-table.ts";
 import { createKeyUses } from "./key-uses.ts";
 import { isLoopback } from "./loopback.ts";
+import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
   access: Access;
@@ -22,8 +23,8 @@ export interface AuthSettings {
   host: string;
   allowOpen: boolean;
   wrongKeysPerMinute: number;
-  /** For tokens that are no keys; with it, the service is never open. */
-  verifyToken?: VerifyToken | undefined;
+  /** Whose tokens are good beside keys; with it, the service is never open. */
+  oidc: OidcSettings | undefined;
 }
 
 /** Short, so that a Postgres that hangs is asked again soon. */
@@ -31,13 +32,15 @@ const readMs = 1500;
 const noteUsesEveryMs = 60_000;
 
 export async function openAuth(settings: AuthSettings): Promise<Auth> {
-  const { log, databaseUrl, host, allowOpen, verifyToken } = settings;
+  const { log, databaseUrl, host, allowOpen, oidc } = settings;
   // A connection of its own: requests that fill the others must not keep a revoked key good.
   const ledger = connectLedger(databaseUrl, readMs, { connections: 1 });
   let authenticator: Authenticator | undefined;
+  const onChange = () => authenticator?.forget();
+  const verifyToken = oidc && openOidc(oidc, { log, onChange });
   const keys = await openKeyTable({
     read: (revision) => ledger.run((sql) => readChangedKeys(sql, revision)),
-    onChange: () => authenticator?.forget(),
+    onChange,
     log,
   });
   const uses = createKeyUses((noted) => ledger.run((sql) => noteKeyUses(sql, noted)));

@@ -1,0 +1,52 @@
+import type { JWTPayload } from "jose";
+import { z } from "zod";
+import { defaultTenant, Tenant } from "@toril/contract/keys/api-key";
+import { Scope } from "@toril/contract/keys/scope";
+import type { Principal } from "../principal.ts";
+
+/** Which claims say what a caller may do, and for whom. `a.b` names a member of a claim. */
+export interface ClaimNames {
+  scope: string;
+  /** Without it everybody is of the tenant `default`. */
+  tenant?: string | undefined;
+}
+
+const Text = z.string().min(1).max(255);
+
+/** Whom a verified token speaks for; a text says what it lacks. */
+export function readClaims(payload: JWTPayload, names: ClaimNames): Principal | string {
+  if (payload["cnf"] !== undefined) return "The token is bound to a key of its client (cnf).";
+  const client = Text.safeParse(payload["client_id"] ?? payload["azp"]).data;
+  const id = Text.safeParse(payload.sub ?? client).data;
+  if (id === undefined) return "The token has no subject (sub).";
+  const tenant =
+    names.tenant === undefined
+      ? defaultTenant
+      : Tenant.safeParse(claim(payload, names.tenant)).data;
+  if (tenant === undefined) return `The token has no tenant (${names.tenant}).`;
+  return {
+    id,
+    name: client ?? id,
+    kind: "token",
+    tenant,
+    scopes: scopesOf(claim(payload, names.scope)),
+    queues: null,
+    types: null,
+    quotas: null,
+  };
+}
+
+/** Of texts with spaces between, or a list of them, as issuers write scopes, those that are known here. */
+function scopesOf(value: unknown): Set<Scope> {
+  const named = typeof value === "string" ? value.split(" ") : Array.isArray(value) ? value : [];
+  return new Set(named.flatMap((scope) => Scope.safeParse(scope).data ?? []));
+}
+
+function claim(payload: JWTPayload, name: string): unknown {
+  if (Object.hasOwn(payload, name)) return payload[name];
+  return name.split(".").reduce<unknown>((value, part) => {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))
+      return undefined;
+    return (value as Record<string, unknown>)[part];
+  }, payload);
+}

@@ -1,0 +1,32 @@
+import { ConfigError } from "@toril/contract/config";
+import { z } from "zod";
+import type { OidcSettings } from "./oidc.ts";
+
+const address = z.url({ protocol: /^https?$/, error: "must be an https:// or http:// address" });
+
+export const oidcFields = {
+  /** Whose access tokens are accepted beside keys; its keys are found by discovery, or at OIDC_JWKS_URL. */
+  OIDC_ISSUER: address.optional(),
+  OIDC_AUDIENCE: z.string().optional(),
+  OIDC_JWKS_URL: address.optional(),
+  OIDC_SCOPE_CLAIM: z.string().default("scope"),
+  OIDC_TENANT_CLAIM: z.string().optional(),
+};
+
+type OidcConfig = z.output<z.ZodObject<typeof oidcFields>>;
+
+/** Undefined when no issuer is named. An issuer's tokens for other services must not be good here. */
+export function oidcSettings(config: OidcConfig): OidcSettings | undefined {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE = "", OIDC_JWKS_URL: jwksUrl } = config;
+  const audiences = OIDC_AUDIENCE.split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
+  if (issuer === undefined) return undefined;
+  if (audiences.length === 0) throw new ConfigError("OIDC_ISSUER needs OIDC_AUDIENCE");
+  return {
+    issuer,
+    audiences,
+    jwksUrl,
+    claims: { scope: config.OIDC_SCOPE_CLAIM, tenant: config.OIDC_TENANT_CLAIM },
+  };
+}

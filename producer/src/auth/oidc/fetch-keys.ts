@@ -1,0 +1,42 @@
+import type { JSONWebKeySet } from "jose";
+import { z } from "zod";
+
+/** Where the keys of an issuer are. */
+export interface KeySource {
+  issuer: string;
+  /** Without it, the issuer's discovery document names it. */
+  jwksUrl?: string | undefined;
+}
+
+const Discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) });
+const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
+
+/**
+ * The public keys of an issuer, as they are now.
+ * @throws when it does not answer in time, or with something else
+ */
+export async function fetchKeys(source: KeySource, timeoutMs: number): Promise<JSONWebKeySet> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const address = source.jwksUrl ?? (await discover(source.issuer, signal));
+  return Keys.parse(await fetchJson(address, signal));
+}
+
+async function discover(issuer: string, signal: AbortSignal): Promise<string> {
+  const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  const found = Discovery.parse(await fetchJson(address, signal));
+  if (found.issuer !== issuer) {
+    throw new Error(`${address} is of the issuer ${found.issuer}, OIDC_ISSUER says ${issuer}`);
+  }
+  return found.jwks_uri;
+}
+
+async function fetchJson(address: string, signal: AbortSignal): Promise<unknown> {
+  const response = await fetch(address, {
+    signal,
+    // Whom a redirect names, nobody has configured.
+    redirect: "error",
+    headers: { Accept: "application/json" },
+  });
+  if (!response.ok) throw new Error(`${address} answers ${response.status}`);
+  return response.json();
+}

@@ -1,0 +1,66 @@
+import { errors, jwtVerify, type JWTVerifyGetKey } from "jose";
+import type { VerifyToken } from "../authenticator.ts";
+import { type ClaimNames, readClaims } from "./claims.ts";
+import { IssuerAway } from "./key-set.ts";
+
+export interface VerifyTokenDeps {
+  findKey: JWTVerifyGetKey;
+  issuer: string;
+  audiences: readonly string[];
+  claims: ClaimNames;
+  /** Milliseconds since 1970. */
+  now(): number;
+}
+
+/** Only such as are made with a private key: with a secret, whoever verifies could also sign. */
+const algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
+/** Tokens of other kinds that an issuer signs with the same keys, as for logging out, say so. */
+const types = new Set([undefined, "jwt", "at+jwt", "application/at+jwt"]);
+const toleranceSeconds = 5;
+
+export function createVerifyToken(deps: VerifyTokenDeps): VerifyToken {
+  return async (token) => {
+    try {
+      const { payload, protectedHeader } = await jwtVerify(token, deps.findKey, {
+        issuer: deps.issuer,
+        audience: [...deps.audiences],
+        algorithms,
+        requiredClaims: ["exp"],
+        clockTolerance: toleranceSeconds,
+        currentDate: new Date(deps.now()),
+      });
+      const principal = types.has(protectedHeader.typ?.toLowerCase())
+        ? readClaims(payload, deps.claims)
+        : "The token is no access token.";
+      if (typeof principal === "string") return { status: "ended", detail: principal };
+      const validUntil = ((payload.exp ?? 0) + toleranceSeconds) * 1000;
+      return { status: "known", principal, validUntil };
+    } catch (error) {
+      if (error instanceof IssuerAway) return { status: "unknowable" };
+      // Its signature is right: it was not guessed.
+      const isGenuine = error instanceof errors.JWTClaimValidationFailed || isExpired(error);
+      return { status: isGenuine ? "ended" : "wrong", detail: describe(error) };
+    }
+  };
+}
+
+function isExpired(error: unknown): error is errors.JWTExpired {
+  return error instanceof errors.JWTExpired;
+}
+
+function describe(error: unknown): string {
+  if (isExpired(error)) return "The token has expired.";
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    const fault = error.reason === "missing" ? "missing" : "not valid here";
+    return `The token's claim ${error.claim} is ${fault}.`;
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return "The token's algorithm is not allowed.";
+  if (error instanceof errors.JWKSNoMatchingKey) return "The token's issuer has no such key.";
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return "The token's signature is wrong.";
+  }
+  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
+    return "It is neither a key nor a token.";
+  }
+  return "The token cannot be verified.";
+}

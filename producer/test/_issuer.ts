@@ -1,0 +1,92 @@
+import {
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  type JWK,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  SignJWT,
+} from "jose";
+
+type Claims = { [Name in keyof JWTPayload]: JWTPayload[Name] | undefined };
+
+export type _Issuer = Awaited<ReturnType<typeof _openIssuer>>;
+
+/** An issuer of access tokens: its discovery document, its keys, and tokens with anything changed. */
+export async function _openIssuer(audience: string) {
+  let current = await makeKey("first");
+  let published: JWK[] = [current.jwk];
+  const asked: string[] = [];
+  let port = 0;
+  let server = open();
+  const url = `http://127.0.0.1:${port}/realm`;
+
+  function open() {
+    const opened = Bun.serve({
+      hostname: "127.0.0.1",
+      port,
+      fetch(request) {
+        const { pathname } = new URL(request.url);
+        asked.push(pathname);
+        if (pathname === "/realm/.well-known/openid-configuration") {
+          return Response.json({ issuer: url, jwks_uri: new URL("/keys", request.url).href });
+        }
+        if (pathname === "/keys") return Response.json({ keys: published });
+        return new Response(null, { status: 404 });
+      },
+    });
+    port = opened.port ?? 0;
+    return opened;
+  }
+
+  async function makeKey(kid: string, alg = "RS256") {
+    const pair = await generateKeyPair(alg, { extractable: true });
+    const jwk = { ...(await exportJWK(pair.publicKey)), kid, alg, use: "sig" };
+    return { ...pair, kid, alg, jwk };
+  }
+
+  return {
+    url,
+    keysUrl: new URL("/keys", url).href,
+    /** Which paths were asked since the last time. */
+    asked() {
+      return asked.splice(0);
+    },
+    /** A token that is right but for what is given. */
+    async sign(claims: Claims = {}, header: Partial<JWTHeaderParameters> = {}, key = current) {
+      const now = Math.floor(Date.now() / 1000);
+      return new SignJWT({
+        iss: url,
+        aud: audience,
+        sub: "alice",
+        exp: now + 300,
+        scope: "jobs:write jobs:read",
+        ...claims,
+      } as JWTPayload)
+        .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "at+jwt", ...header })
+        .sign(key.privateKey);
+    },
+    /** As who confuses a public key with a secret would have it. */
+    async signWithPublicKey() {
+      const secret = new TextEncoder().encode(await exportSPKI(current.publicKey));
+      return new SignJWT({ iss: url, aud: audience, sub: "alice", scope: "jobs:write" })
+        .setExpirationTime("5m")
+        .setProtectedHeader({ alg: "HS256", kid: current.kid })
+        .sign(secret);
+    },
+    makeKey,
+    /** Signs with a new key from now on. */
+    async rotate(kid: string, { keepsOld = true, alg = "RS256" } = {}) {
+      current = await makeKey(kid, alg);
+      published = keepsOld ? [...published, current.jwk] : [current.jwk];
+    },
+    publish(keys: JWK[]) {
+      published = keys;
+    },
+    leave: () => server.stop(true),
+    comeBack() {
+      server = open();
+    },
+    close: () => server.stop(true),
+  };
+}

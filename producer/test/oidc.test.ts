@@ -1,0 +1,325 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { UnsecuredJWT } from "jose";
+import { pino } from "pino";
+import type { Scope } from "@toril/contract/keys/scope";
+import { createAuthenticator } from "../src/auth/authenticator.ts";
+import { openKeyTable } from "../src/auth/key-table.ts";
+import { createKeyUses } from "../src/auth/key-uses.ts";
+import { fetchKeys } from "../src/auth/oidc/fetch-keys.ts";
+import { createKeySet } from "../src/auth/oidc/key-set.ts";
+import { createVerifyToken } from "../src/auth/oidc/verify-token.ts";
+import { _openIssuer, type _Issuer } from "./_issuer.ts";
+import { _until } from "./_producer.ts";
+
+const audience = "https://toril.example";
+const day = 86_400_000;
+let issuer: _Issuer;
+let now: number;
+
+beforeEach(async () => {
+  now = Date.now();
+  issuer = await _openIssuer(audience);
+});
+afterEach(() => issuer.close());
+
+function open(
+  settings: { jwksUrl?: string; tenant?: string; scope?: string; issuer?: string } = {},
+) {
+  const failures: unknown[] = [];
+  let changes = 0;
+  const keys = createKeySet({
+    load: () =>
+      fetchKeys({ issuer: settings.issuer ?? issuer.url, jwksUrl: settings.jwksUrl }, 3000),
+    maxAgeMs: 600_000,
+    cooldownMs: 30_000,
+    retryMs: 1000,
+    now: () => now,
+    onChange: () => (changes += 1),
+    onFailure: (error) => failures.push(error),
+  });
+  const verify = createVerifyToken({
+    findKey: keys.find,
+    issuer: settings.issuer ?? issuer.url,
+    audiences: ["other", audience],
+    claims: { scope: settings.scope ?? "scope", tenant: settings.tenant },
+    now: () => now,
+  });
+  return { verify, failures, changes: () => changes };
+}
+
+const seconds = () => Math.floor(now / 1000);
+
+describe("a token is refused", () => {
+  const bad: [string, () => Promise<string>, string][] = [
+    ["that is no token", async () => "abc", "It is neither a key nor a token."],
+    ["whose parts are not base64", async () => "a.b.c", "It is neither a key nor a token."],
+    ["that has expired", () => issuer.sign({ exp: seconds() - 6 }), "The token has expired."],
+    [
+      "that never expires",
+      () => issuer.sign({ exp: undefined }),
+      "The token's claim exp is missing.",
+    ],
+    [
+      "that is not valid yet",
+      () => issuer.sign({ nbf: seconds() + 60 }),
+      "The token's claim nbf is not valid here.",
+    ],
+    [
+      "for another audience",
+      () => issuer.sign({ aud: "b" }),
+      "The token's claim aud is not valid here.",
+    ],
+    [
+      "without an audience",
+      () => issuer.sign({ aud: undefined }),
+      "The token's claim aud is missing.",
+    ],
+    [
+      "of another issuer",
+      () => issuer.sign({ iss: "https://b" }),
+      "The token's claim iss is not valid here.",
+    ],
+    [
+      "without a signature",
+      async () =>
+        new UnsecuredJWT({ iss: issuer.url, aud: audience, sub: "a" })
+          .setExpirationTime("5m")
+          .encode(),
+      "The token's algorithm is not allowed.",
+    ],
+    [
+      "signed with the public key as if it were a secret",
+      () => issuer.signWithPublicKey(),
+      "The token's algorithm is not allowed.",
+    ],
+    [
+      "signed with a key that its issuer does not have",
+      async () => issuer.sign({}, {}, await issuer.makeKey("unknown")),
+      "The token's issuer has no such key.",
+    ],
+    [
+      "signed with another key of the same name",
+      async () => issuer.sign({}, {}, await issuer.makeKey("first")),
+      "The token's signature is wrong.",
+    ],
+    [
+      "whose claims were changed",
+      async () => {
+        const [head, , signature] = (await issuer.sign()).split(".");
+        const [, claims] = (await issuer.sign({ scope: "keys:admin" })).split(".");
+        return `${head}.${claims}.${signature}`;
+      },
+      "The token's signature is wrong.",
+    ],
+    [
+      "of another kind",
+      () => issuer.sign({}, { typ: "logout+jwt" }),
+      "The token is no access token.",
+    ],
+    [
+      "that is bound to a key of its client",
+      () => issuer.sign({ cnf: { jkt: "x" } }),
+      "The token is bound to a key of its client (cnf).",
+    ],
+    ["without a subject", () => issuer.sign({ sub: undefined }), "The token has no subject (sub)."],
+  ];
+  test.each(bad)("%s", async (_, make, detail) => {
+    // Only what was not signed by the issuer may have been guessed.
+    const isGuess = /neither|algorithm|no such key|signature/.test(detail);
+    const status = isGuess ? "wrong" : "ended";
+    expect(await open().verify(await make())).toEqual({ status, detail });
+  });
+
+  test("without the tenant that is asked for", async () => {
+    const { verify } = open({ tenant: "org" });
+    const detail = "The token has no tenant (org).";
+    for (const org of [undefined, "", 5, ["a"], "a b", "a".repeat(64)]) {
+      expect(await verify(await issuer.sign({ org }))).toEqual({ status: "ended", detail });
+    }
+  });
+});
+
+describe("a token says", () => {
+  test("who its caller is, and until when", async () => {
+    const exp = seconds() + 300;
+    expect(await open().verify(await issuer.sign({ client_id: "importer", exp }))).toEqual({
+      status: "known",
+      principal: {
+        id: "alice",
+        name: "importer",
+        kind: "token",
+        tenant: "default",
+        scopes: new Set<Scope>(["jobs:write", "jobs:read"]),
+        queues: null,
+        types: null,
+        quotas: null,
+      },
+      validUntil: (exp + 5) * 1000,
+    });
+  });
+
+  test.each([
+    ["scope", { scope: " jobs:read openid  jobs:write " }],
+    ["scp", { scp: ["jobs:read", "jobs:write", 7] }],
+    ["realm_access.roles", { realm_access: { roles: ["jobs:read", "jobs:write"] } }],
+    ["https://toril.example/may", { "https://toril.example/may": "jobs:read jobs:write" }],
+  ])("its scopes in the claim %s", async (scope, claims) => {
+    const verdict = await open({ scope }).verify(
+      await issuer.sign({ scope: undefined, ...claims }),
+    );
+    expect(verdict).toMatchObject({ principal: { scopes: new Set(["jobs:read", "jobs:write"]) } });
+  });
+
+  test("no scopes when the claim is missing or something else", async () => {
+    for (const scope of [undefined, 7, { a: 1 }]) {
+      const verdict = await open().verify(await issuer.sign({ scope }));
+      expect(verdict).toMatchObject({ principal: { scopes: new Set() } });
+    }
+  });
+
+  test("its tenant in the claim that is named", async () => {
+    const verdict = await open({ tenant: "org" }).verify(await issuer.sign({ org: "acme" }));
+    expect(verdict).toMatchObject({ principal: { tenant: "acme" } });
+  });
+});
+
+describe("keys", () => {
+  test("are found by discovery, or where the settings say", async () => {
+    await open().verify(await issuer.sign());
+    expect(issuer.asked()).toEqual(["/realm/.well-known/openid-configuration", "/keys"]);
+    await open({ jwksUrl: issuer.keysUrl }).verify(await issuer.sign());
+    expect(issuer.asked()).toEqual(["/keys"]);
+  });
+
+  test("of an issuer whose discovery names another one are not used", async () => {
+    const { verify, failures } = open({ issuer: `${issuer.url}/` });
+    expect(await verify(await issuer.sign({ iss: `${issuer.url}/` }))).toEqual({
+      status: "unknowable",
+    });
+    expect(String(failures[0])).toContain(`is of the issuer ${issuer.url}`);
+  });
+
+  test.each(["RS512", "PS256", "ES256", "ES384", "EdDSA"])("may be of %s", async (alg) => {
+    await issuer.rotate("other", { alg });
+    expect(await open().verify(await issuer.sign())).toMatchObject({ status: "known" });
+  });
+
+  test("are loaded once for many that wait for them", async () => {
+    const { verify } = open();
+    const all = await Promise.all(
+      Array.from({ length: 20 }, async () => verify(await issuer.sign())),
+    );
+    expect(all.every(({ status }) => status === "known")).toBe(true);
+    expect(issuer.asked().length).toBe(2);
+  });
+
+  test("that are new are found at once, but the issuer is not asked for every unknown one", async () => {
+    const { verify } = open();
+    await verify(await issuer.sign());
+    now += 30_000;
+    await issuer.rotate("second");
+    issuer.asked();
+    expect(await verify(await issuer.sign())).toMatchObject({ status: "known" });
+    expect(issuer.asked().length).toBe(2);
+    const foreign = await issuer.makeKey("unknown");
+    for (let count = 0; count < 5; count += 1) {
+      expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "wrong" });
+    }
+    expect(issuer.asked()).toEqual([]);
+    now += 30_000;
+    expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "wrong" });
+    expect(issuer.asked().length).toBe(2);
+  });
+
+  test("that were withdrawn end what they signed within ten minutes, without holding anybody up", async () => {
+    const { verify, changes, failures } = open();
+    const token = await issuer.sign({ exp: seconds() + day });
+    expect(await verify(token)).toMatchObject({ status: "known" });
+    await issuer.rotate("second", { keepsOld: false });
+    now += 600_000;
+    await issuer.leave();
+    expect(await verify(token)).toMatchObject({ status: "known" });
+    await _until(() => failures.length > 0);
+    issuer.comeBack();
+    now += 1000;
+    await verify(token);
+    await _until(() => changes() === 1);
+    expect(await verify(token)).toMatchObject({ status: "wrong" });
+  });
+
+  test("an empty list of them changes nothing", async () => {
+    const { verify, failures } = open();
+    await verify(await issuer.sign());
+    issuer.publish([]);
+    now += 600_000;
+    const token = await issuer.sign({ exp: seconds() + day });
+    expect(await verify(token)).toMatchObject({ status: "known" });
+    await _until(() => failures.length > 0);
+    expect(await verify(token)).toMatchObject({ status: "known" });
+  });
+});
+
+describe("while the issuer is away", () => {
+  test("tokens of keys that are known are verified", async () => {
+    const { verify, failures } = open();
+    await verify(await issuer.sign());
+    await issuer.leave();
+    now += day;
+    const exp = seconds() + 300;
+    expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "known" });
+    await _until(() => failures.length > 0);
+    expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "known" });
+  });
+
+  test("what cannot be verified is not called wrong, and is verified when it is back", async () => {
+    await issuer.leave();
+    const { verify, failures } = open();
+    const token = await issuer.sign();
+    expect(await verify(token)).toEqual({ status: "unknowable" });
+    expect(await verify(token)).toEqual({ status: "unknowable" });
+    expect(failures.length).toBe(1);
+    issuer.comeBack();
+    now += 1000;
+    expect(await verify(token)).toMatchObject({ status: "known" });
+  });
+
+  test("a key that is not known yet is not called wrong either", async () => {
+    const { verify } = open();
+    await verify(await issuer.sign());
+    await issuer.rotate("second");
+    await issuer.leave();
+    now += 30_000;
+    expect(await verify(await issuer.sign())).toEqual({ status: "unknowable" });
+    issuer.comeBack();
+    now += 1000;
+    expect(await verify(await issuer.sign())).toMatchObject({ status: "known" });
+  });
+});
+
+test("a token that was verified is known until it expires, without another check", async () => {
+  const { verify } = open();
+  let verified = 0;
+  const log = pino({ level: "silent" });
+  const keys = await openKeyTable({ read: async () => [], onChange: () => {}, log });
+  const authenticator = createAuthenticator({
+    keys,
+    uses: createKeyUses(async () => {}),
+    mayBeOpen: true,
+    verifyToken(token) {
+      verified += 1;
+      return verify(token);
+    },
+  });
+  const header = `Bearer ${await issuer.sign({ exp: seconds() + 300 })}`;
+  const first = authenticator.identify(header, false);
+  expect(first).toBeInstanceOf(Promise);
+  expect(await first).toMatchObject({ status: "known", principal: { id: "alice" } });
+  expect(authenticator.identify(header, false)).toMatchObject({ principal: { id: "alice" } });
+  const short = `Bearer ${await issuer.sign({ exp: seconds() - 4 })}`;
+  expect(await authenticator.identify(short, false)).toMatchObject({ status: "known" });
+  expect(verified).toBe(2);
+  now += 2000;
+  await _until(() => authenticator.identify(short, false) instanceof Promise);
+  expect(await authenticator.identify(short, false)).toMatchObject({ status: "ended" });
+  await keys.close();
+});

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ConfigError } from "@toril/contract/config";
+import { _openIssuer, type _Issuer } from "./_issuer.ts";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+const audience = "https://toril.example";
+let stores: _Stores;
+let issuer: _Issuer;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  issuer = await _openIssuer(audience);
+  producer = await _startProducer(stores, {
+    OIDC_ISSUER: issuer.url,
+    OIDC_AUDIENCE: `other, ${audience}`,
+    OIDC_SCOPE_CLAIM: "permissions",
+    OIDC_TENANT_CLAIM: "org.id",
+  });
+});
+afterAll(async () => {
+  await producer.close();
+  await issuer.close();
+  await stores.close();
+});
+
+async function holder(permissions: string[], org = "acme", claims = {}) {
+  return _bearer(await issuer.sign({ permissions, org: { id: org }, ...claims }));
+}
+
+test("a token is as good as a key, within its scopes and its tenant", async () => {
+  const acme = await holder(["jobs:write", "jobs:read", "unheard:of"]);
+  const answer = await producer.post(_echo(), acme);
+  expect(answer.status).toBe(201);
+  expect(answer.headers.has("ratelimit")).toBe(false);
+  const path = `/v1/jobs/${answer.body.id}`;
+  expect((await producer.request(path, { headers: acme })).status).toBe(200);
+
+  const reader = await holder(["jobs:read"]);
+  _expectProblem(await producer.post(_echo(), reader), "insufficient-scope");
+  expect((await producer.request(path, { headers: reader })).status).toBe(200);
+
+  const stranger = await holder(["jobs:read"], "bulls");
+  _expectProblem(await producer.request(path, { headers: stranger }), "job-not-found");
+});
+
+test("a token that is not good is refused, and why is said", async () => {
+  const expired = await holder(["jobs:read"], "acme", { exp: 1 });
+  const answer = await producer.request("/v1/jobs", { headers: expired });
+  expect(_expectProblem(answer, "unauthenticated").detail).toBe("The token has expired.");
+  expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
+  const homeless = await holder(["jobs:read"], "not a tenant");
+  _expectProblem(await producer.request("/v1/jobs", { headers: homeless }), "unauthenticated");
+});
+
+test("where an issuer is named nobody is served without a key or a token", async () => {
+  _expectProblem(await producer.post(_echo()), "unauthenticated");
+});
+
+test("keys stay good beside tokens", async () => {
+  const { key } = await _issue(stores, ["jobs:write"]);
+  expect((await producer.post(_echo(), _bearer(key))).status).toBe(201);
+});
+
+test("while the issuer is away its known keys are good, and what cannot be verified is a 503", async () => {
+  const known = await holder(["jobs:write"]);
+  expect((await producer.post(_echo(), known)).status).toBe(201);
+  await issuer.leave();
+  expect((await producer.post(_echo(), known)).status).toBe(201);
+  const fresh = await holder(["jobs:write"], "acme", { sub: "bob" });
+  expect((await producer.post(_echo(), fresh)).status).toBe(201);
+  const late = await _startProducer(stores, {
+    OIDC_ISSUER: issuer.url,
+    OIDC_AUDIENCE: audience,
+  });
+  _expectProblem(await late.post(_echo(), known), "at-capacity");
+  await late.close();
+  issuer.comeBack();
+});
+
+test("tokens that nobody signed count as guesses, those that have ended do not", async () => {
+  const strict = await _startProducer(stores, {
+    OIDC_ISSUER: issuer.url,
+    OIDC_AUDIENCE: audience,
+    WRONG_KEYS_PER_MINUTE: "5",
+  });
+  const ended = await holder(["jobs:read"], "acme", { aud: "elsewhere" });
+  const forged = _bearer(`${(await issuer.sign()).slice(0, -8)}AAAAAAAA`);
+  for (let count = 0; count < 10; count += 1) {
+    _expectProblem(await strict.request("/v1/jobs", { headers: ended }), "unauthenticated");
+  }
+  for (let count = 0; count < 5; count += 1) {
+    _expectProblem(await strict.request("/v1/jobs", { headers: forged }), "unauthenticated");
+  }
+  _expectProblem(await strict.request("/v1/jobs", { headers: forged }), "too-many-wrong-keys");
+  await strict.close();
+});
+
+test("an issuer without an audience stops the start", async () => {
+  const start = _startProducer(stores, { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: " , " });
+  await expect(start).rejects.toEqual(new ConfigError("OIDC_ISSUER needs OIDC_AUDIENCE"));
+});
