@@ -67,7 +67,7 @@ test.each([
 test("a ledger that is not there is said in one line", async () => {
   const { code, said } = await toril("keys list", nowhere);
   expect(code).toBe(1);
-  expect(said).toMatch(/^toril: The ledger cannot be reached: .*ECONNREFUSED.*$/m);
+  expect(said).toMatch(/^toril: The ledger does not answer: .*ECONNREFUSED.*$/m);
 });
 
 describe("with a ledger", () => {
@@ -75,7 +75,7 @@ describe("with a ledger", () => {
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    stack = await startStack({ consumers: 0 });
+    stack = await startStack();
     env = { DATABASE_URL: stack.env()["DATABASE_URL"]! };
   }, 60_000);
   afterAll(() => stack[Symbol.asyncDispose]());

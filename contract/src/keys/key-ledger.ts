@@ -4,8 +4,8 @@ import type { Quotas } from "../quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
 import type { Scope } from "./scope.ts";
 
-/** Any number, the same in every version. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
-const changeLock = 7_413_002;
+/** Any number that no other lock has. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
+const changeLock = 7_413_003;
 
 /** A key with what is needed to recognise it. */
 export interface KeyRow {
