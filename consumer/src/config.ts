@@ -10,6 +10,7 @@ import {
 } from "@toril/contract/config";
 import { queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
+import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { z } from "zod";
 
 const Variables = z
@@ -32,6 +33,7 @@ const Variables = z
     WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000).default(10),
     RECONCILE_INTERVAL_MS: milliseconds(100).default(30_000),
     RECONCILE_GRACE_MS: milliseconds(0).default(5000),
+    SECRET_KEYS: secretKeysField.optional(),
     LOG_LEVEL: logLevelField,
     METRICS_PORT: port().default(0),
     HOST: z.string().default("127.0.0.1"),
@@ -68,6 +70,8 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     },
     batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
+    /** What the secret fields of jobs are encrypted with. */
+    secretKeys: given.SECRET_KEYS,
     logLevel: given.LOG_LEVEL,
     /** 0 for none. */
     metricsPort: given.METRICS_PORT,

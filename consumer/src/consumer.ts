@@ -3,6 +3,7 @@ import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { limits } from "@toril/contract/job";
 import { queueNames } from "@toril/contract/jobs";
+import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { aborted } from "./aborted.ts";
 import { createActiveJobs } from "./active-jobs.ts";
 import type { Config } from "./config.ts";
@@ -50,6 +51,7 @@ export async function openConsumer(
   await using opening = new AsyncDisposableStack();
   const script = await readFile(placeScriptUrl, "utf8");
   const metrics = createMetrics();
+  const secretKeys = config.secretKeys && createKeyRing(config.secretKeys);
 
   const ledger = openLedger(config.databaseUrl);
   opening.defer(() => ledger.close());
@@ -97,6 +99,7 @@ export async function openConsumer(
   const children = createEnqueueChildren({
     ledger,
     place,
+    secretKeys,
     probe: askRedis,
     onPlacingAgain: () => reconciler.wake("placing works again"),
     log,
@@ -128,6 +131,7 @@ export async function openConsumer(
       fates: createFates(patient, config.batch),
       freshness,
       activeJobs: createActiveJobs(),
+      secretKeys,
       enqueue: children.enqueue,
       onOutcome: metrics.onOutcome,
       log,

@@ -1,8 +1,9 @@
 import type { JobRequest } from "@toril/contract/jobs";
+import type { Scrub } from "@toril/contract/secret/scrub";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
-import type { JobLog, Log } from "./log.ts";
+import { type JobLog, type Log, scrubbedLog } from "./log.ts";
 
 export interface ContextDeps {
   log: Log;
@@ -16,6 +17,7 @@ export interface Start {
   /** The id in the ledger. */
   id: string;
   attempt: number;
+  scrub: Scrub | undefined;
 }
 
 /** Made for every run: what not every handler uses is made when it is asked for. */
@@ -38,8 +40,11 @@ export class JobContext implements HandlerContext {
   }
 
   get log(): JobLog {
-    const { job, id, attempt } = this.#start;
-    this.#log ??= this.#deps.log.child({ jobId: id, type: job.name, attempt });
+    const { job, id, attempt, scrub } = this.#start;
+    if (this.#log === undefined) {
+      const log = this.#deps.log.child({ jobId: id, type: job.name, attempt });
+      this.#log = scrub ? scrubbedLog(log, scrub) : log;
+    }
     return this.#log;
   }
 
@@ -48,7 +53,9 @@ export class JobContext implements HandlerContext {
   }
 
   readonly progress = (value: number | object): void => {
-    this.#start.job.updateProgress(value).catch((error: unknown) => {
+    const { job, scrub } = this.#start;
+    const shown = scrub ? (scrub.value(value) as typeof value) : value;
+    job.updateProgress(shown).catch((error: unknown) => {
       this.log.debug({ err: error }, "progress was not kept");
     });
   };

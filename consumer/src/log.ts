@@ -1,4 +1,5 @@
 import { logOptions } from "@toril/contract/log-options";
+import type { Scrub } from "@toril/contract/secret/scrub";
 import { pino, type DestinationStream, type Logger } from "pino";
 
 export type Log = Logger;
@@ -8,6 +9,20 @@ export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 export function createLog(level: string, destination?: DestinationStream): Log {
   const options = logOptions("consumer", level);
   return destination === undefined ? pino(options) : pino(options, destination);
+}
+
+/** A log whose lines do not tell a job's secrets. */
+export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {
+  const write =
+    (level: keyof JobLog) =>
+    (first: unknown, ...rest: unknown[]) => {
+      const fields = first instanceof Error ? { err: first } : first;
+      const message = first instanceof Error && rest.length === 0 ? [first.message] : rest;
+      // What pino takes is what it was given.
+      const line = [fields, ...message].map(scrub.value) as [object, string];
+      log[level](...line);
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
 
 /**

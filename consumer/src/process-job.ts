@@ -1,11 +1,13 @@
 import { parseBullId } from "@toril/contract/dispatch/names";
 import { findJobType } from "@toril/contract/jobs";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
-import type { Handlers } from "./handler.ts";
+import { GiveUp, type Handlers } from "./handler.ts";
+import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
 import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
 
@@ -14,18 +16,22 @@ export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   fates: Fates;
   freshness: Freshness;
   activeJobs: ActiveJobs;
+  secretKeys: KeyRing | undefined;
   onOutcome(queue: string, type: string, outcome: Outcome): void;
 }
 
 /** What an unknown type waits for: a consumer of the version that knows it. */
 const unknownTypeDelayMs = 30_000;
+/** A key that is missing is one that somebody forgot to hand out: the job waits for it, but not much longer than a day. */
+const unknownKeyDelayMs = 30_000;
+const maxKeyWaits = 3000;
 
 /** BullMQ's processor: returns when BullMQ may forget the job, throws what BullMQ is to make of it otherwise. */
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs } = deps;
+  const { handlers, fates, freshness, activeJobs, secretKeys } = deps;
   const verdicts = createVerdicts(deps);
 
   async function judge(job: Job, token: string, active: ActiveJob): Promise<Verdict> {
@@ -44,9 +50,19 @@ export function createProcessor(
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = job.attemptsMade + 1;
-    const context = new JobContext(deps, { job, active, id: target.id, attempt });
-    const ran = await runHandler(handlers, jobType, job.data, context);
-    const start = { job, token, target, attempt };
+    const opened = openSecrets(jobType, target.id, job.data, secretKeys);
+    if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
+      deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
+      return verdicts.delay(job, token, new Date(Date.now() + unknownKeyDelayMs));
+    }
+    if (opened.status !== "ok") {
+      const start = { job, token, target, attempt, scrub: undefined };
+      return verdicts.fail(start, new GiveUp(opened.detail));
+    }
+    const { data, scrub } = opened;
+    const context = new JobContext(deps, { job, active, id: target.id, attempt, scrub });
+    const ran = await runHandler(handlers, jobType, data, context, scrub);
+    const start = { job, token, target, attempt, scrub };
     if (ran.status === "completed") return verdicts.complete(start, ran.result);
     if (active.isAborted) return verdicts.handBack(job, token);
     return verdicts.fail(start, ran.thrown);

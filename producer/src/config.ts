@@ -8,6 +8,7 @@ import {
   storeFields,
   wholeNumber,
 } from "@toril/contract/config";
+import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 
@@ -26,6 +27,8 @@ export const Config = z.object({
   METRICS_PORT: port().optional(),
   ...oidcFields,
   LOG_LEVEL: logLevelField,
+  /** What the secret fields of jobs are encrypted with; without it, jobs that carry one are refused. */
+  SECRET_KEYS: secretKeysField.optional(),
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000).default(10_000),
