@@ -1,25 +1,9 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createClient, TorilError } from "@toril/contract/client";
 
 import { echo } from "./_api.ts";
-import { root, startStack, type Stack } from "./_stack.ts";
-
-/** `bun run toril ...args`, as somebody types it. */
-async function toril(args: string, env: Record<string, string> = {}) {
-  const words = args.split(" ").filter(Boolean);
-  const child = Bun.spawn([join(root, "node_modules/.bin/bun"), "run", "toril", ...words], {
-    cwd: root,
-    env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [code, output, said] = await Promise.all([
-    child.exited,
-    child.stdout.text(),
-    child.stderr.text(),
-  ]);
-  return { code, output, said, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
-}
+import { startStack, type Stack } from "./_stack.ts";
+import { toril } from "./_toril.ts";
 
 const nowhere = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
 
@@ -39,7 +23,7 @@ test("every option of a command is in its help", async () => {
 });
 
 test.each([
-  ["bulls", 'no "bulls"; there is keys'],
+  ["bulls", 'no "bulls"; there is keys, audit'],
   ["keys make", "there is create, list, rotate, revoke"],
   ["keys create", "--name is missing"],
   ["keys create --name a", "--scopes is missing"],

@@ -2,6 +2,8 @@ import type { Hono } from "hono";
 import type { Logger } from "pino";
 import * as jobs from "@toril/contract/http/jobs";
 import type { AppEnv } from "./app-env.ts";
+import type { Audit } from "./audit.ts";
+import { auditedRequest, isAudited } from "./audited-request.ts";
 import type { Access } from "./auth/access.ts";
 import { Exchange } from "./exchange.ts";
 import type { MemoryBudget } from "./memory.ts";
@@ -20,6 +22,7 @@ export interface GateDeps {
   memory: MemoryBudget;
   access: Access;
   findQuota: FindQuota;
+  audit: Audit;
   /** Whose request it is that came from this socket. */
   clientAddress(socketAddress: string, request: Request): string;
 }
@@ -40,7 +43,8 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
 export function createGate(deps: GateDeps): Gate {
-  const { app, createJob, onError, log, metrics, memory, access, findQuota, clientAddress } = deps;
+  const { app, createJob, onError, log, metrics, memory, access, audit, findQuota, clientAddress } =
+    deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
@@ -61,11 +65,15 @@ export function createGate(deps: GateDeps): Gate {
     try {
       const asked = access(exchange, operation);
       const refusal = asked instanceof Promise ? await asked : asked;
+      if (refusal === undefined && operation !== undefined && isAudited(operation)) {
+        exchange.trail = audit.begin(auditedRequest(exchange, operation));
+      }
       response =
         refusal === undefined ? await handle(exchange) : problemResponse(exchange, refusal);
     } catch (error) {
       response = onError(error, exchange);
     }
+    if (exchange.isAudited) await exchange.trail.end(exchange.problem ?? "done");
     exchange.end();
     response.headers.set("X-Request-Id", requestId);
     const { rateLimit } = exchange;

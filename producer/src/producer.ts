@@ -11,6 +11,7 @@ import { redisServers } from "@toril/contract/redis-config";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
+import { createAudit } from "./audit.ts";
 import { openAuth } from "./auth/auth.ts";
 import { clientAddress } from "./auth/client-address.ts";
 import { oidcSettings } from "./auth/oidc/config.ts";
@@ -136,6 +137,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
       }),
       countWaiting: createCountWaiting(ledger),
     }),
+    audit: createAudit(ledger, log),
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });
