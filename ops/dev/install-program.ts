@@ -1,0 +1,81 @@
+import { spawnSync } from "node:child_process";
+
+import { ask } from "./process-table.ts";
+
+export type Program = "redis" | "caddy";
+
+// Debian starts a service as soon as its package is there, and at every boot, unless told not to.
+const apt = (pack: string, service: string) => `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends ${pack}
+if [ -d /run/systemd/system ]; then systemctl disable -q ${service}; fi
+`;
+
+interface Manager {
+  name: string;
+  asRoot: boolean;
+  scripts: Readonly<Record<Program, string>>;
+}
+
+const managers: readonly Manager[] = [
+  {
+    name: "apt-get",
+    asRoot: true,
+    scripts: { redis: apt("redis-server", "redis-server"), caddy: apt("caddy", "caddy") },
+  },
+  {
+    name: "dnf",
+    asRoot: true,
+    scripts: {
+      redis: "dnf install -y -q redis || dnf install -y -q valkey",
+      caddy: "dnf install -y -q caddy",
+    },
+  },
+  {
+    name: "apk",
+    asRoot: true,
+    scripts: {
+      redis: "apk add --quiet redis || apk add --quiet valkey",
+      caddy: "apk add --quiet caddy",
+    },
+  },
+  {
+    name: "pacman",
+    asRoot: true,
+    scripts: {
+      redis: "pacman -Sy --noconfirm --needed valkey || pacman -S --noconfirm --needed redis",
+      caddy: "pacman -Sy --noconfirm --needed caddy",
+    },
+  },
+  {
+    name: "brew",
+    asRoot: false,
+    scripts: { redis: "brew install --quiet redis", caddy: "brew install --quiet caddy" },
+  },
+];
+
+/** Asks the system's package manager, where this user may do so without a password. */
+export function installProgram(program: Program): boolean {
+  const manager = managers.find(({ name }) => ask("sh", ["-c", `command -v ${name}`]) !== "");
+  const shell = manager && shellFor(manager.asRoot);
+  if (!manager || !shell) return false;
+  console.log(`  ${program.padEnd(11)} not on the PATH: installing it with ${manager.name} ...`);
+  const [command, ...args] = [...shell, manager.scripts[program]];
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  if (status !== 0) console.error(`${stdout}${stderr}`.trim());
+  return status === 0;
+}
+
+function shellFor(asRoot: boolean): string[] | undefined {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot === asRoot) return ["sh", "-c"];
+  if (!asRoot) return undefined;
+  return ask("sudo", ["-n", "id", "-u"]) === "0" ? ["sudo", "-n", "sh", "-c"] : undefined;
+}

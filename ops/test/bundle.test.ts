@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+
+import { startChild } from "../dev/child.ts";
+import { echo, postJob } from "./_api.ts";
+import { stablePort } from "./_processes.ts";
+import { root, startStack } from "./_stack.ts";
+
+const bin = (name: string) => join(root, "node_modules/.bin", name);
+
+test("what the images hold migrates, accepts, works and shows its pages, without the rest of the project", async () => {
+  await using opened = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), "toril-bundle-"));
+  opened.defer(() => rmSync(dir, { recursive: true }));
+  const bundling = Bun.spawn([bin("bun"), "ops/docker/bundle.ts", dir], { cwd: root });
+  expect(await bundling.exited).toBe(0);
+  const stack = opened.use(await startStack({ producers: 0, consumers: 0 }));
+  await stack.sql`create database bundled`;
+  const database = new URL(stack.postgres.url);
+  database.pathname = "/bundled";
+  const PORT = String(await stablePort());
+  const env = stack.env({ PORT, DATABASE_URL: database.href });
+
+  async function run(name: string, command: string, script: string) {
+    const logFile = join(dir, `${name}.log`);
+    const settings = { name, command: bin(command), args: [join(dir, script)], cwd: dir, env };
+    const child = await startChild({ ...settings, logFile, stopMs: 30_000 });
+    opened.defer(async () => void (await child.stop()));
+    return child;
+  }
+
+  expect((await (await run("migrate", "node", "consumer/migrate.js")).exited).code).toBe(0);
+  const url = `http://127.0.0.1:${PORT}`;
+  const producer = await run("producer", "bun", "producer/main.js");
+  await producer.ready(async () => (await fetch(`${url}/readyz`)).ok || undefined, {
+    timeoutMs: 20_000,
+  });
+  await run("consumer", "node", "consumer/main.js");
+
+  expect((await postJob(url, echo("bundled"))).status).toBe(201);
+  await stack.until("the job is done", async () => {
+    const { items } = (await (await fetch(`${url}/v1/jobs`)).json()) as {
+      items: { status: string }[];
+    };
+    return items[0]?.status === "completed" || undefined;
+  });
+  const board = "/admin/queues";
+  const pages = ["/docs", "/docs/scalar.js", "/openapi.yaml", "/metrics", board];
+  for (const page of [...pages, `${board}/static/favicon-32x32.png`, `${board}/api/queues`]) {
+    expect({ page, status: (await fetch(url + page)).status }).toEqual({ page, status: 200 });
+  }
+}, 60_000);

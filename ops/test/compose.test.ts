@@ -1,0 +1,119 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { parse } from "yaml";
+
+import project from "../../package.json" with { type: "json" };
+import { root } from "./_stack.ts";
+
+interface Service {
+  image: string;
+  user: string;
+  profiles?: string[];
+  ports?: string[];
+  volumes?: (string | object)[];
+  read_only?: boolean;
+  cap_drop?: string[];
+  cap_add?: string[];
+  security_opt?: string[];
+  restart: string;
+  network_mode?: string;
+  networks?: string[];
+  healthcheck?: object;
+  stop_grace_period?: string;
+  deploy: { replicas?: number; resources: { limits: { cpus: string; memory: string } } };
+}
+
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const text = read("compose.yaml");
+const compose = parse(text, { merge: true }) as {
+  services: Record<string, Service>;
+  networks: Record<string, { internal?: boolean }>;
+};
+const all = Object.entries(compose.services);
+const always = all.filter(([, { profiles }]) => profiles === undefined);
+
+test("what runs without a profile may take 2 CPUs and 4 GB, and no more", () => {
+  let [cpus, megabytes] = [0, 0];
+  for (const [, { deploy }] of always) {
+    const { limits } = deploy.resources;
+    expect(limits.memory).toMatch(/^\d+M$/);
+    cpus += Number(limits.cpus) * (deploy.replicas ?? 1);
+    megabytes += Number.parseInt(limits.memory) * (deploy.replicas ?? 1);
+  }
+  expect(cpus).toBeCloseTo(2, 9);
+  expect(megabytes).toBe(4096);
+});
+
+describe.each(all)("%s", (name, service) => {
+  test("is of a version that does not move", () => {
+    expect(service.image).toMatch(/:v?\d+\.\d+(\.\d+)?(-\w+)?$/);
+  });
+
+  test("writes nothing but its data, as a user without privileges", () => {
+    expect(service.read_only).toBe(true);
+    expect(service.cap_drop).toEqual(["ALL"]);
+    expect(service.security_opt).toEqual(["no-new-privileges:true"]);
+    const mayBeRoot = name === "storage";
+    expect(/^(0|root)(:|$)/.test(service.user)).toBe(mayBeRoot);
+    if (!mayBeRoot) return;
+    expect(service.cap_add).toEqual(["CHOWN"]);
+    expect(service.network_mode).toBe("none");
+    expect(service.restart).toBe("no");
+  });
+
+  test("is published on loopback unless somebody says otherwise", () => {
+    for (const port of service.ports ?? []) {
+      expect(port).toMatch(/^(127\.0\.0\.1|\$\{(HTTP|DIRECT)_BIND:-127\.0\.0\.1\}):/);
+    }
+  });
+
+  test("is given files that are there", () => {
+    const files = (service.volumes ?? [])
+      .filter((volume) => typeof volume === "string")
+      .map((volume) => /^(?:\$\{\w+:-)?(\.\/ops[^:}]*)/.exec(volume)?.[1])
+      .filter((path) => path !== undefined);
+    for (const path of files)
+      expect({ path, isThere: existsSync(join(root, path)) }).toEqual({ path, isThere: true });
+  });
+});
+
+test("the stores have no port, no way out, and time to stop", () => {
+  expect(compose.networks["stores"]?.internal).toBe(true);
+  for (const name of ["redis", "postgres"]) {
+    const { ports, networks, stop_grace_period: grace } = compose.services[name]!;
+    expect(ports).toBeUndefined();
+    expect(networks).toEqual(["stores"]);
+    expect(Number.parseInt(grace ?? "")).toBeGreaterThanOrEqual(30);
+  }
+});
+
+test("what runs on is checked and restarted", () => {
+  for (const [, service] of always.filter(([, { restart }]) => restart !== "no")) {
+    expect(service.restart).toBe("unless-stopped");
+    expect(service.healthcheck).toBeDefined();
+  }
+});
+
+test("the images hold the Bun and the Node that the tests ran on", () => {
+  const bases = [...read("ops/docker/Dockerfile").matchAll(/^FROM (\S+:[\d.]+)-\S+ AS/gm)];
+  const { bun, node } = project.devDependencies;
+  expect(bases.map(([, base]) => base)).toEqual([
+    `oven/bun:${bun}`,
+    `oven/bun:${bun}`,
+    `node:${node}`,
+  ]);
+  for (const name of ["producer", "consumer", "migrate"]) {
+    expect(compose.services[name]!.image).toEndWith(`:${project.version}`);
+  }
+});
+
+test.each([
+  ["compose.yaml", /\$\{(\w+)/g, "ops/docker/README.md"],
+  ["ops/caddy/Caddyfile", /\{\$(\w+)/g, "ops/caddy/README.md"],
+])("every variable of %s is explained", (file, variable, readme) => {
+  const names = new Set([...read(file).matchAll(variable)].map(([, name]) => name!));
+  const explained = read(readme);
+  const missing = [...names].filter((name) => !explained.includes(`\`${name}\``));
+  expect(missing).toEqual([]);
+});
