@@ -1,17 +1,16 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const ledger = join(root, "contract/src/ledger");
-const place = join(root, "contract/src/dispatch/place.lua");
 
 /** Writes what the images run into `outDir`: per program one file, beside it what it reads when it runs. */
 async function bundleAll(outDir: string): Promise<void> {
   const producer = join(outDir, "producer");
   await bundle("bun", producer, { main: "producer/src/main.ts", toril: "ops/cli/main.ts" });
-  cpSync(place, join(producer, "place.lua"));
+  copyScripts("{contract,producer}/src/**/*.lua", producer);
   const fromProducer = createRequire(join(root, "producer/src/main.ts"));
   const fromBoard = createRequire(fromProducer.resolve("@bull-board/api"));
   copyPackage(fromBoard, "@bull-board/ui", producer, ["dist"]);
@@ -25,8 +24,7 @@ async function bundleAll(outDir: string): Promise<void> {
     main: "consumer/src/main.ts",
     migrate: "ops/dev/migrate.ts",
   });
-  cpSync(place, join(consumer, "place.lua"));
-  cpSync(join(root, "consumer/src/reconcile/look.lua"), join(consumer, "look.lua"));
+  copyScripts("{contract,consumer}/src/**/*.lua", consumer);
   cpSync(join(ledger, "migrations"), join(consumer, "migrations"), { recursive: true });
 }
 
@@ -56,6 +54,13 @@ async function bundle(
 function toAscii(file: string) {
   const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   writeFileSync(file, readFileSync(file, "utf8").replaceAll(/[\u0080-\uffff]/g, escape));
+}
+
+/** Scripts for Redis are read from beside the module that sends them, which now is the program. */
+function copyScripts(pattern: string, into: string) {
+  for (const path of new Bun.Glob(pattern).scanSync(root)) {
+    cpSync(join(root, path), join(into, basename(path)));
+  }
 }
 
 /** Pages and scripts that are served as files keep their place in a node_modules. */
