@@ -17,6 +17,7 @@ import { createMetrics } from "./metrics.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
 import { openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
+import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { openCommandRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSafeFetch } from "./safe-fetch.ts";
@@ -49,7 +50,9 @@ export async function openConsumer(
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
   const script = await readFile(placeScriptUrl, "utf8");
-  const metrics = createMetrics();
+  const metrics = createMetrics(config.worker.queues);
+  const activeJobs = createActiveJobs();
+  metrics.gauge("toril_jobs_active", "Jobs that run in this process", () => activeJobs.size);
 
   const ledger = openLedger(config.databaseUrl);
   opening.defer(() => ledger.close());
@@ -127,9 +130,11 @@ export async function openConsumer(
       settle,
       fates: createFates(patient, config.batch),
       freshness,
-      activeJobs: createActiveJobs(),
+      activeJobs,
       enqueue: children.enqueue,
-      onOutcome: metrics.onOutcome,
+      meter: metrics.meter,
+      onStalled: metrics.onStalled,
+      onWorkerError: metrics.onWorkerError,
       log,
     },
   );
@@ -143,6 +148,7 @@ export async function openConsumer(
     place,
     settle,
     ...config.reconcile,
+    ...createReconcileMetrics(metrics.registry),
     log,
   });
   opening.defer(() => reconciler.close());

@@ -14,7 +14,17 @@ export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   fates: Fates;
   freshness: Freshness;
   activeJobs: ActiveJobs;
-  onOutcome(queue: string, type: string, outcome: Outcome): void;
+  meter: JobMeter;
+}
+
+/** Told how long the parts of a job took, and what each start of one came to. */
+export interface JobMeter {
+  /** From when it was due until its first start. */
+  waited(queue: string, type: string, ms: number): void;
+  ran(queue: string, type: string, ms: number): void;
+  /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
+  settled(queue: string, type: string, ms: number): void;
+  came(queue: string, type: string, outcome: Outcome): void;
 }
 
 /** What an unknown type waits for: a consumer of the version that knows it. */
@@ -25,7 +35,7 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs } = deps;
+  const { handlers, fates, freshness, activeJobs, meter } = deps;
   const verdicts = createVerdicts(deps);
 
   async function judge(job: Job, token: string, active: ActiveJob): Promise<Verdict> {
@@ -45,11 +55,18 @@ export function createProcessor(
     }
     const attempt = job.attemptsMade + 1;
     const context = new JobContext(deps, { job, active, id: target.id, attempt });
+    const startedAt = performance.now();
+    if (job.attemptsStarted === 1) meter.waited(queue, jobType.type, waitOf(job));
     const ran = await runHandler(handlers, jobType, job.data, context);
+    const ranAt = performance.now();
+    meter.ran(queue, jobType.type, ranAt - startedAt);
     const start = { job, token, target, attempt };
-    if (ran.status === "completed") return verdicts.complete(start, ran.result);
-    if (active.isAborted) return verdicts.handBack(job, token);
-    return verdicts.fail(start, ran.thrown);
+    if (ran.status === "failed" && active.isAborted) return verdicts.handBack(job, token);
+    const verdict = await (ran.status === "completed"
+      ? verdicts.complete(start, ran.result)
+      : verdicts.fail(start, ran.thrown));
+    meter.settled(queue, jobType.type, performance.now() - ranAt);
+    return verdict;
   }
 
   async function restore(job: Job, id: string) {
@@ -64,12 +81,17 @@ export function createProcessor(
     const active = activeJobs.begin();
     try {
       const { outcome, thrown } = await judge(job, token, active);
-      deps.onOutcome(queue, labelOf(job), outcome);
+      meter.came(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
     } finally {
       activeJobs.end(active);
     }
   };
+}
+
+/** By the clocks of two machines, when another one placed it. */
+function waitOf({ processedOn, timestamp, opts }: Job) {
+  return Math.max(0, (processedOn ?? 0) - timestamp - (opts.delay ?? 0));
 }
 
 /** Of a metric, which must not have as many labels as anybody makes up. */

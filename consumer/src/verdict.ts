@@ -7,7 +7,8 @@ import type { Log } from "./log.ts";
 import type { Settle } from "./settle/settle.ts";
 
 /** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
-export type Outcome = "completed" | "dead" | "retried" | "delayed" | "returned" | "stood";
+export const outcomes = ["completed", "dead", "retried", "delayed", "returned", "stood"] as const;
+export type Outcome = (typeof outcomes)[number];
 
 /** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
 export interface Verdict {

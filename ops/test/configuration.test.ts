@@ -121,6 +121,13 @@ describe("with stores", () => {
     expect(await _run("producer", stack.env({ PORT }))).toEqual({ code: 1, complaint });
   }, 20_000);
 
+  test("a producer whose port for metrics is taken says so in one line", async () => {
+    const METRICS_PORT = new URL(stack.producers[0]!.url).port;
+    const complaint = `producer: METRICS_PORT ${METRICS_PORT} is taken\n`;
+    const run = await _run("producer", stack.env({ PORT: "0", METRICS_PORT }));
+    expect(run).toEqual({ code: 1, complaint });
+  }, 20_000);
+
   test("a consumer whose port is taken says so in one line", async () => {
     const METRICS_PORT = new URL(stack.producers[0]!.url).port;
     const { code, complaint } = await _run("consumer", stack.env({ METRICS_PORT }));

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { Logger } from "pino";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
+import { readQueueSizes } from "@toril/contract/dispatch/queue-sizes";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
@@ -23,6 +24,7 @@ import { createKeyStore } from "./key-store.ts";
 import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
 import { createMetrics } from "./metrics.ts";
+import { addQueueMetrics } from "./queue-metrics.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
 import { createJobReader } from "./read-jobs.ts";
@@ -33,6 +35,7 @@ import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
 import { serve, serveMetrics } from "./serve.ts";
+import { timeLedger, timePlace } from "./timed.ts";
 
 export interface Producer {
   url: URL;
@@ -65,12 +68,15 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
   });
   opening.defer(() => breaker.close());
   const dispatcher = createDispatcher({
-    place: createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") }),
+    place: timePlace(
+      createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") }),
+      (ms) => metrics.placed(ms),
+    ),
     breaker,
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
   const enqueue = createEnqueue({
-    ledger,
+    ledger: timeLedger(ledger, (ms) => metrics.ledgerWrite(ms)),
     dispatcher,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     onBatch: (lane, size) => metrics.batch(lane, size),
@@ -80,6 +86,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     unplaced: () => dispatcher.unplaced,
     isRedisAway: () => breaker.isOpen,
   });
+  addQueueMetrics(metrics.registry, () => readQueueSizes(redis, prefix, queueNames, Date.now));
 
   const auth = await openAuth({
     log,
