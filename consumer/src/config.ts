@@ -8,6 +8,7 @@ import {
   wholeNumber,
   type Env,
 } from "@toril/contract/config";
+import { logShipFields } from "@toril/contract/log-config";
 import { queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
 import { z } from "zod";
@@ -33,6 +34,7 @@ const Variables = z
     RECONCILE_INTERVAL_MS: milliseconds(100).default(30_000),
     RECONCILE_GRACE_MS: milliseconds(0).default(5000),
     LOG_LEVEL: logLevelField,
+    ...logShipFields,
     METRICS_PORT: port().default(0),
     HOST: z.string().default("127.0.0.1"),
     DRAIN_MS: milliseconds(0).default(25_000),
@@ -68,7 +70,11 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     },
     batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
-    logLevel: given.LOG_LEVEL,
+    log: {
+      level: given.LOG_LEVEL,
+      shipTo: given.LOG_SHIP_ADDRESS,
+      shipBufferBytes: given.LOG_SHIP_BUFFER_BYTES,
+    },
     /** 0 for none. */
     metricsPort: given.METRICS_PORT,
     host: given.HOST,

@@ -3,7 +3,7 @@ import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { aborted } from "./aborted.ts";
 import { toJobError } from "./job-error.ts";
-import { createThrottledLog } from "./log.ts";
+import { createThrottledLog } from "./throttled-log.ts";
 import { createProcessor, labelOf, type ProcessorDeps } from "./process-job.ts";
 import { Ended } from "./verdict.ts";
 import { within } from "./within.ts";

@@ -12,7 +12,8 @@ import { createFates } from "./fates.ts";
 import { createFreshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
-import { createThrottledLog, type Log } from "./log.ts";
+import type { Logging } from "./log.ts";
+import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
 import { openClient, openLedger, requireTables } from "./postgres.ts";
@@ -37,6 +38,10 @@ export interface Consumer {
   close(deadline: AbortSignal): Promise<boolean>;
 }
 
+export interface Telemetry extends Pick<Logging, "log"> {
+  shipper?: Logging["shipper"];
+}
+
 const errorPeriodMs = 10_000;
 const feedTimeoutMs = 30_000;
 const feedRedirects = 5;
@@ -45,12 +50,13 @@ const closeMs = 2000;
 
 export async function openConsumer(
   config: Config,
-  log: Log,
+  { log, shipper }: Telemetry,
   makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
   const script = await readFile(placeScriptUrl, "utf8");
   const metrics = createMetrics(config.worker.queues);
+  if (shipper !== undefined) metrics.shipping(shipper);
   const activeJobs = createActiveJobs();
   metrics.gauge("toril_jobs_active", "Jobs that run in this process", () => activeJobs.size);
 

@@ -53,9 +53,7 @@ test("the status server says whether the consumer works, and counts what it did"
     'bullmq_jobs_processed_total{queue="default",type="echo",outcome="completed"} 1',
   );
   for (const name of ["wait", "run", "settle"]) {
-    expect(metrics).toContain(
-      `toril_job_${name}_seconds_count{queue="default",type="echo"} 1`,
-    );
+    expect(metrics).toContain(`toril_job_${name}_seconds_count{queue="default",type="echo"} 1`);
   }
   for (const line of [
     "toril_settle_batch_jobs_count 1",

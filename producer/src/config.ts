@@ -8,6 +8,7 @@ import {
   storeFields,
   wholeNumber,
 } from "@toril/contract/config";
+import { logShipFields } from "@toril/contract/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 
@@ -26,6 +27,7 @@ export const Config = z.object({
   METRICS_PORT: port().optional(),
   ...oidcFields,
   LOG_LEVEL: logLevelField,
+  ...logShipFields,
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000).default(10_000),

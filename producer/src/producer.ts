@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import type { Logger } from "pino";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
 import { readQueueSizes } from "@toril/contract/dispatch/queue-sizes";
@@ -23,6 +22,7 @@ import { createImportLedger } from "./import-ledger.ts";
 import { createKeyStore } from "./key-store.ts";
 import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
+import type { Logging } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { addQueueMetrics } from "./queue-metrics.ts";
 import { connectLedger } from "./postgres.ts";
@@ -45,7 +45,11 @@ export interface Producer {
   close(): Promise<void>;
 }
 
-export async function openProducer(config: Config, log: Logger): Promise<Producer> {
+export interface Telemetry extends Pick<Logging, "log"> {
+  shipper?: Logging["shipper"];
+}
+
+export async function openProducer(config: Config, { log, shipper }: Telemetry): Promise<Producer> {
   const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
@@ -86,6 +90,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     unplaced: () => dispatcher.unplaced,
     isRedisAway: () => breaker.isOpen,
   });
+  if (shipper !== undefined) metrics.shipping(shipper);
   addQueueMetrics(metrics.registry, () => readQueueSizes(redis, prefix, queueNames, Date.now));
 
   const auth = await openAuth({
