@@ -34,6 +34,7 @@ describe("the consumer's configuration", () => {
       },
       batch: { maxEntries: 100, flushMs: 5 },
       reconcile: { intervalMs: 30_000, graceMs: 5000 },
+      trace: undefined,
       log: { level: "info", shipTo: undefined, shipBufferBytes: 8_000_000 },
       metricsPort: 0,
       host: "127.0.0.1",

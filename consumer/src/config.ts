@@ -11,6 +11,7 @@ import {
 import { logShipFields } from "@toril/contract/log-config";
 import { queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
+import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
 
 const Variables = z
@@ -35,6 +36,7 @@ const Variables = z
     RECONCILE_GRACE_MS: milliseconds(0).default(5000),
     LOG_LEVEL: logLevelField,
     ...logShipFields,
+    ...traceFields,
     METRICS_PORT: port().default(0),
     HOST: z.string().default("127.0.0.1"),
     DRAIN_MS: milliseconds(0).default(25_000),
@@ -75,6 +77,8 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
       shipTo: given.LOG_SHIP_ADDRESS,
       shipBufferBytes: given.LOG_SHIP_BUFFER_BYTES,
     },
+    /** Undefined when spans are not sent anywhere. */
+    trace: traceSettings(given, "toril-consumer"),
     /** 0 for none. */
     metricsPort: given.METRICS_PORT,
     host: given.HOST,

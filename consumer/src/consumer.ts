@@ -24,6 +24,7 @@ import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSafeFetch } from "./safe-fetch.ts";
 import { createSettle } from "./settle/settle.ts";
 import { serveStatus } from "./status-server.ts";
+import type { Tracing } from "./tracing.ts";
 import { createUpsertFeedItem } from "./upsert/feed-items.ts";
 import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
 import { within } from "./within.ts";
@@ -40,6 +41,7 @@ export interface Consumer {
 
 export interface Telemetry extends Pick<Logging, "log"> {
   shipper?: Logging["shipper"];
+  tracing?: Tracing | undefined;
 }
 
 const errorPeriodMs = 10_000;
@@ -50,7 +52,7 @@ const closeMs = 2000;
 
 export async function openConsumer(
   config: Config,
-  { log, shipper }: Telemetry,
+  { log, shipper, tracing }: Telemetry,
   makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
@@ -139,6 +141,7 @@ export async function openConsumer(
       activeJobs,
       enqueue: children.enqueue,
       meter: metrics.meter,
+      tracing,
       onStalled: metrics.onStalled,
       onWorkerError: metrics.onWorkerError,
       log,

@@ -1,3 +1,4 @@
+import { traceIdOf } from "@toril/contract/trace/traceparent";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
@@ -7,7 +8,11 @@ import type { JobLog, Log } from "./log.ts";
 export interface ContextDeps {
   log: Log;
   /** For the tenant of the job with this id. */
-  enqueue(parent: string, requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
+  enqueue(
+    parent: string,
+    requests: readonly JobRequest[],
+    traceparent?: string,
+  ): Promise<EnqueuedChildren>;
 }
 
 export interface Start {
@@ -16,6 +21,8 @@ export interface Start {
   /** The id in the ledger. */
   id: string;
   attempt: number;
+  /** For the jobs it enqueues. */
+  traceparent: string | undefined;
 }
 
 /** Made for every run: what not every handler uses is made when it is asked for. */
@@ -38,13 +45,14 @@ export class JobContext implements HandlerContext {
   }
 
   get log(): JobLog {
-    const { job, id, attempt } = this.#start;
-    this.#log ??= this.#deps.log.child({ jobId: id, type: job.name, attempt });
+    const { job, id, attempt, traceparent } = this.#start;
+    const traceId = traceIdOf(traceparent);
+    this.#log ??= this.#deps.log.child({ jobId: id, traceId, type: job.name, attempt });
     return this.#log;
   }
 
   get enqueue(): HandlerContext["enqueue"] {
-    return (requests) => this.#deps.enqueue(this.id, requests);
+    return (requests) => this.#deps.enqueue(this.id, requests, this.#start.traceparent);
   }
 
   readonly progress = (value: number | object): void => {

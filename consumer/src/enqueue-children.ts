@@ -2,7 +2,9 @@ import type { Placement } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob, isDataTooLarge, type NewJob } from "@toril/contract/enqueue/new-job";
+import { createNewJob, isDataTooLarge, type NewJob,
+  type Origin,
+} from "@toril/contract/enqueue/new-job";
 import { JobRequest } from "@toril/contract/jobs";
 import { findUnstorable } from "@toril/contract/json";
 import type { Ledger } from "@toril/contract/ledger/pool";
@@ -50,13 +52,17 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   }
 
   return {
-    async enqueue(parent: string, requests: readonly JobRequest[]): Promise<EnqueuedChildren> {
-      const tenant = await tenantOf(parent);
+    async enqueue(
+      parent: string,
+      requests: readonly JobRequest[],
+      traceparent?: string,
+    ): Promise<EnqueuedChildren> {
+      const origin = { tenant: await tenantOf(parent), trace: traceparent };
       const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
       for (let start = 0; start < requests.length; start += chunkSize) {
         const jobs: NewJob[] = [];
         for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-          const checked = toNewJob(request, tenant);
+          const checked = toNewJob(request, origin);
           if (checked.status === "ok") jobs.push(checked.job);
           else children.refused.push({ index: start + offset, detail: checked.detail });
         }
@@ -72,14 +78,14 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
 
 type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
 
-function toNewJob(request: JobRequest, tenant: string): Checked {
+function toNewJob(request: JobRequest, origin: Origin): Checked {
   const parsed = JobRequest.safeParse(request);
   if (!parsed.success) return { status: "refused", detail: z.prettifyError(parsed.error) };
   const unstorable = findUnstorable(parsed.data.data, 0);
   if (unstorable !== undefined) {
     return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
   }
-  const job = createNewJob(parsed.data, { tenant });
+  const job = createNewJob(parsed.data, origin);
   return isDataTooLarge(job)
     ? { status: "refused", detail: "The data is too large." }
     : { status: "ok", job };

@@ -14,7 +14,9 @@ async function main(): Promise<void> {
     log.warn({ logLevel: log.level }, "another log level");
   });
   const { stop, deadline } = listenForSignals();
-  const consumer = await openConsumer(config, logging);
+  const tracing =
+    config.trace && (await import("./tracing-otlp.ts")).openTracing(config.trace, log);
+  const consumer = await openConsumer(config, { ...logging, tracing });
   log.info({ queues: config.worker.queues, statusPort: consumer.statusPort }, "ready");
 
   await aborted(stop.signal);
@@ -22,6 +24,7 @@ async function main(): Promise<void> {
   const timer = setTimeout(() => deadline.abort(), config.drainMs);
   const isClean = await consumer.close(deadline.signal);
   clearTimeout(timer);
+  await tracing?.close();
   if (!isClean) throw new Error("jobs were still running when the time to stop was over");
   log.info("stopped");
 }

@@ -7,6 +7,8 @@ import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
 import { runHandler } from "./run-handler.ts";
+import { traceparentOf } from "./traceparent-of.ts";
+import type { RunTrace, TracedRun, Tracing } from "./tracing.ts";
 import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
 
 export interface ProcessorDeps extends ContextDeps, VerdictDeps {
@@ -15,6 +17,7 @@ export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   freshness: Freshness;
   activeJobs: ActiveJobs;
   meter: JobMeter;
+  tracing?: Tracing | undefined;
 }
 
 /** Told how long the parts of a job took, and what each start of one came to. */
@@ -35,10 +38,15 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs, meter } = deps;
+  const { handlers, fates, freshness, activeJobs, meter, tracing } = deps;
   const verdicts = createVerdicts(deps);
 
-  async function judge(job: Job, token: string, active: ActiveJob): Promise<Verdict> {
+  async function judge(
+    job: Job,
+    token: string,
+    active: ActiveJob,
+    trace: RunTrace | undefined,
+  ): Promise<Verdict> {
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return verdicts.foreign();
     if (!active.isAborted && !freshness.isFresh(job)) {
@@ -54,17 +62,26 @@ export function createProcessor(
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = job.attemptsMade + 1;
-    const context = new JobContext(deps, { job, active, id: target.id, attempt });
+    const context = new JobContext(deps, {
+      job,
+      active,
+      id: target.id,
+      attempt,
+      traceparent: trace?.traceparent ?? traceparentOf(job),
+    });
     const startedAt = performance.now();
     if (job.attemptsStarted === 1) meter.waited(queue, jobType.type, waitOf(job));
-    const ran = await runHandler(handlers, jobType, job.data, context);
+    const run = () => runHandler(handlers, jobType, job.data, context);
+    const ran = await (trace === undefined ? run() : trace.step("handle", run));
     const ranAt = performance.now();
     meter.ran(queue, jobType.type, ranAt - startedAt);
     const start = { job, token, target, attempt };
     if (ran.status === "failed" && active.isAborted) return verdicts.handBack(job, token);
-    const verdict = await (ran.status === "completed"
-      ? verdicts.complete(start, ran.result)
-      : verdicts.fail(start, ran.thrown));
+    const settle = () =>
+      ran.status === "completed"
+        ? verdicts.complete(start, ran.result)
+        : verdicts.fail(start, ran.thrown);
+    const verdict = await (trace === undefined ? settle() : trace.step("settle", settle));
     meter.settled(queue, jobType.type, performance.now() - ranAt);
     return verdict;
   }
@@ -79,14 +96,25 @@ export function createProcessor(
 
   return async (job, token = "") => {
     const active = activeJobs.begin();
+    const trace = tracing?.begin(tracedRun(queue, job));
     try {
-      const { outcome, thrown } = await judge(job, token, active);
+      const { outcome, thrown } = await judge(job, token, active, trace).catch((error: unknown) => {
+        trace?.end("failed", error);
+        throw error;
+      });
+      trace?.end(outcome, thrown);
       meter.came(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
     } finally {
       activeJobs.end(active);
     }
   };
+}
+
+function tracedRun(queue: string, job: Job): TracedRun {
+  const type = labelOf(job);
+  const attempt = job.attemptsMade + 1;
+  return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
 }
 
 /** By the clocks of two machines, when another one placed it. */

@@ -1,9 +1,11 @@
+import { traceIdOf } from "@toril/contract/trace/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
 import type { JobError } from "@toril/contract/job";
 import type { Fate } from "./fates.ts";
 import { GiveUp, RetryAt } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "./log.ts";
+import { traceparentOf } from "./traceparent-of.ts";
 import type { Settle } from "./settle/settle.ts";
 
 /** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
@@ -100,7 +102,7 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
 }
 
 function lineOf({ job, target, attempt }: StartedJob) {
-  return { jobId: target.id, type: job.name, attempt };
+  return { jobId: target.id, traceId: traceIdOf(traceparentOf(job)), type: job.name, attempt };
 }
 
 /** BullMQ keeps stacks in the job's hash, by default those of all runs. */

@@ -1,4 +1,5 @@
 import { limits } from "@toril/contract/job";
+import { traceFields } from "@toril/contract/trace/settings";
 import { z } from "zod";
 import {
   flag,
@@ -28,6 +29,7 @@ export const Config = z.object({
   ...oidcFields,
   LOG_LEVEL: logLevelField,
   ...logShipFields,
+  ...traceFields,
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000).default(10_000),

@@ -26,6 +26,8 @@ export class Exchange {
   /** For the log: what the answer was about. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;
+  /** The span of this request, for the jobs that come of it. */
+  traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
   #heldBytes = 0;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { ConfigError, loadEnv } from "@toril/contract/config";
 import { switchedLevel } from "@toril/contract/log-options";
+import { traceSettings } from "@toril/contract/trace/settings";
 import { Config } from "./config.ts";
 import { openLogging } from "./log.ts";
 import { openProducer } from "./producer.ts";
@@ -17,11 +18,14 @@ async function main(): Promise<void> {
     log.level = switchedLevel(log.level, config.LOG_LEVEL);
     log.warn({ logLevel: log.level }, "another log level");
   });
-  const producer = await openProducer(config, logging);
+  const spans = traceSettings(config, "toril-producer");
+  const tracing = spans && (await import("./tracing-otlp.ts")).openTracing(spans, log);
+  const producer = await openProducer(config, { ...logging, tracing });
   log.info({ url: producer.url.href }, "producer listens");
   await nextSignal();
   log.info("producer drains");
   await producer.close();
+  await tracing?.close();
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

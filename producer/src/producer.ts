@@ -35,6 +35,7 @@ import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
 import { serve, serveMetrics } from "./serve.ts";
+import type { Tracing } from "./tracing.ts";
 import { timeLedger, timePlace } from "./timed.ts";
 
 export interface Producer {
@@ -47,9 +48,13 @@ export interface Producer {
 
 export interface Telemetry extends Pick<Logging, "log"> {
   shipper?: Logging["shipper"];
+  tracing?: Tracing | undefined;
 }
 
-export async function openProducer(config: Config, { log, shipper }: Telemetry): Promise<Producer> {
+export async function openProducer(
+  config: Config,
+  { log, shipper, tracing }: Telemetry,
+): Promise<Producer> {
   const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
@@ -130,6 +135,7 @@ export async function openProducer(config: Config, { log, shipper }: Telemetry):
     onError,
     log,
     metrics,
+    tracing,
     memory: createMemoryBudget(config.MAX_BODY_BYTES),
     access: auth.access,
     findQuota: createFindQuota({
