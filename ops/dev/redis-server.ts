@@ -1,6 +1,6 @@
 import { Refusal } from "./refusal.ts";
 import { ask } from "./process-table.ts";
-import { installRedis } from "./install-redis.ts";
+import { installProgram } from "./install-program.ts";
 
 export interface RedisServer {
   /** The command, the arguments that come before Redis' own, and those that bind it to loopback. */
@@ -12,7 +12,7 @@ const oldest = [6, 2] as const;
 
 /** On the PATH, else from the system's packages, else in a container. */
 export function findRedisServer(): RedisServer {
-  const found = findOnPath() ?? (installRedis() ? findOnPath() : undefined);
+  const found = findOnPath() ?? (installProgram("redis") ? findOnPath() : undefined);
   if (found) return onHost(found);
   if (ask("docker", ["version", "--format", "{{.Server.Version}}"])) return inContainer();
   throw new Refusal(

@@ -1,0 +1,88 @@
+import { spawnSync } from "node:child_process";
+
+import { ask } from "./process-table.ts";
+
+export type Program = "redis" | "prometheus";
+
+// Debian starts a service as soon as its package is there, and at every boot, unless told not to. One at a time: tests
+// that run side by side ask for programs at once.
+const apt = (packages: string, services = packages) => `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+exec 9> /tmp/toril-install.lock
+flock 9
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+  trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+  chmod 755 /usr/sbin/policy-rc.d
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends ${packages}
+if [ -d /run/systemd/system ]; then systemctl disable -q ${services}; fi
+`;
+
+interface Manager {
+  name: string;
+  asRoot: boolean;
+  scripts: Readonly<Record<Program, string>>;
+}
+
+const managers: readonly Manager[] = [
+  {
+    name: "apt-get",
+    asRoot: true,
+    scripts: { redis: apt("redis-server"), prometheus: apt("prometheus prometheus-alertmanager") },
+  },
+  {
+    name: "dnf",
+    asRoot: true,
+    scripts: {
+      redis: "dnf install -y -q redis || dnf install -y -q valkey",
+      prometheus:
+        "dnf install -y -q golang-github-prometheus golang-github-prometheus-alertmanager",
+    },
+  },
+  {
+    name: "apk",
+    asRoot: true,
+    scripts: {
+      redis: "apk add --quiet redis || apk add --quiet valkey",
+      prometheus: "apk add --quiet prometheus alertmanager",
+    },
+  },
+  {
+    name: "pacman",
+    asRoot: true,
+    scripts: {
+      redis: "pacman -Sy --noconfirm --needed valkey || pacman -S --noconfirm --needed redis",
+      prometheus: "pacman -Sy --noconfirm --needed prometheus alertmanager",
+    },
+  },
+  {
+    name: "brew",
+    asRoot: false,
+    scripts: {
+      redis: "brew install --quiet redis",
+      prometheus: "brew install --quiet prometheus alertmanager",
+    },
+  },
+];
+
+/** Asks the system's package manager, where this user may do so without a password. */
+export function installProgram(program: Program): boolean {
+  const manager = managers.find(({ name }) => ask("sh", ["-c", `command -v ${name}`]) !== "");
+  const shell = manager && shellFor(manager.asRoot);
+  if (!manager || !shell) return false;
+  console.log(`  ${program.padEnd(11)} not on the PATH: installing it with ${manager.name} ...`);
+  const [command, ...args] = [...shell, manager.scripts[program]];
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  if (status !== 0) console.error(`${stdout}${stderr}`.trim());
+  return status === 0;
+}
+
+function shellFor(asRoot: boolean): string[] | undefined {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot === asRoot) return ["sh", "-c"];
+  if (!asRoot) return undefined;
+  return ask("sudo", ["-n", "id", "-u"]) === "0" ? ["sudo", "-n", "sh", "-c"] : undefined;
+}
