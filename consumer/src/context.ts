@@ -3,6 +3,7 @@ import type { JobRequest } from "@toril/contract/jobs";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
+import { tenantOf } from "./job-origin.ts";
 import type { JobLog, Log } from "./log.ts";
 
 export interface ContextDeps {
@@ -47,7 +48,8 @@ export class JobContext implements HandlerContext {
   get log(): JobLog {
     const { job, id, attempt, traceparent } = this.#start;
     const traceId = traceIdOf(traceparent);
-    this.#log ??= this.#deps.log.child({ jobId: id, traceId, type: job.name, attempt });
+    const tenant = tenantOf(job);
+    this.#log ??= this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
     return this.#log;
   }
 

@@ -7,7 +7,7 @@ import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
 import { runHandler } from "./run-handler.ts";
-import { traceparentOf } from "./traceparent-of.ts";
+import { traceparentOf } from "./job-origin.ts";
 import type { RunTrace, TracedRun, Tracing } from "./tracing.ts";
 import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
 

@@ -5,7 +5,7 @@ import type { Fate } from "./fates.ts";
 import { GiveUp, RetryAt } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "./log.ts";
-import { traceparentOf } from "./traceparent-of.ts";
+import { tenantOf, traceparentOf } from "./job-origin.ts";
 import type { Settle } from "./settle/settle.ts";
 
 /** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
@@ -102,7 +102,8 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
 }
 
 function lineOf({ job, target, attempt }: StartedJob) {
-  return { jobId: target.id, traceId: traceIdOf(traceparentOf(job)), type: job.name, attempt };
+  const traceId = traceIdOf(traceparentOf(job));
+  return { jobId: target.id, traceId, tenant: tenantOf(job), type: job.name, attempt };
 }
 
 /** BullMQ keeps stacks in the job's hash, by default those of all runs. */

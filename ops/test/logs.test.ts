@@ -43,7 +43,7 @@ async function switchLevel(app: App, level: string) {
   });
 }
 
-test("what stands on stdout arrives over TCP, from both processes, and names request, trace and job", async () => {
+test("what stands on stdout arrives over TCP, from both processes, and names request, trace, job and tenant", async () => {
   await switchLevel(producer!, "debug");
   const answer = await postJob(
     producer!.url,
@@ -52,10 +52,22 @@ test("what stands on stdout arrives over TCP, from both processes, and names req
   );
   const jobId = idOf(answer);
   const answered = await whenShipped("the request", (line) => line["jobId"] === jobId);
-  expect(answered).toMatchObject({ name: "producer", level: "debug", traceId, status: 201 });
+  expect(answered).toMatchObject({
+    name: "producer",
+    level: "debug",
+    traceId,
+    tenant: "default",
+    status: 201,
+  });
   expect(answered["requestId"]).toBeString();
   const died = await whenShipped("the end", (line) => line.msg === "job is dead");
-  expect(died).toMatchObject({ name: "consumer", level: "warn", jobId, traceId, type: "echo" });
+  expect(died).toMatchObject({
+    name: "consumer",
+    level: "warn",
+    jobId,
+    traceId,
+    tenant: "default",
+  });
   await switchLevel(producer!, "info");
   await whenShipped("the switch", (line) => line["logLevel"] === "info");
   for (const [app, name] of [

@@ -49,6 +49,11 @@ export class Exchange {
     return this.#principal;
   }
 
+  /** Undefined when nobody was let in. */
+  get tenant(): string | undefined {
+    return this.#principal?.tenant;
+  }
+
   set principal(principal: Principal) {
     this.#principal = principal;
   }

@@ -82,14 +82,14 @@ export function createGate(deps: GateDeps): Gate {
     const ms = performance.now() - startedAt;
     const { status } = response;
     const route = operation?.path ?? "other";
-    const { problem, jobId } = exchange;
+    const { problem, jobId, tenant } = exchange;
     metrics.request({ method, route, status, problem }, ms);
     trace?.end({ route, path, status, problem, requestId, jobId });
     const level = status >= 500 ? "warn" : "debug";
     // Asked first: at thousands of requests a second even the object for a line that is not written shows.
     if (log.isLevelEnabled(level)) {
       const traceId = traceIdOf(trace?.traceparent ?? request.headers.get("traceparent"));
-      log[level]({ requestId, traceId, jobId, method, path, status, ms }, "answered");
+      log[level]({ requestId, traceId, tenant, jobId, method, path, status, ms }, "answered");
     }
     return response;
   }
