@@ -11,3 +11,16 @@ test("a line has its level by name, and of an error only what is not data", () =
   expect(line).toMatchObject({ level: "error", name: "consumer", msg: "failed" });
   expect(line.err).toEqual({ name: "Error", message: "no", code: "E1", stack: line.err.stack });
 });
+
+test("a line goes without the passwords of addresses and without keys", () => {
+  const lines: string[] = [];
+  const log = createLog("info", { write: (line) => lines.push(line) });
+
+  log.warn(
+    { err: new Error("redis://:hunter2@redis is away"), apiKey: "hunter2" },
+    "Bearer hunter2hunter2",
+  );
+
+  expect(lines[0]).not.toContain("hunter2");
+  expect(JSON.parse(lines[0] ?? "").err.message).toBe("redis://***@redis is away");
+});

@@ -121,6 +121,7 @@ describe("the dashboards", () => {
 });
 
 describe("with a running stack", () => {
+  const own = new Set<string>();
   const known = new Set<string>(rules.flatMap(({ record }) => (record ? [record] : [])));
 
   beforeAll(async () => {
@@ -129,6 +130,7 @@ describe("with a running stack", () => {
       const metrics = await (await fetch(`${app.url}/metrics`)).text();
       for (const [, name, type] of metrics.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
         known.add(name!);
+        if (/^(toril|bullmq|http)_/.test(name!)) own.add(name!);
         if (type !== "histogram") continue;
         for (const part of ["bucket", "sum", "count"]) known.add(`${name}_${part}`);
       }
@@ -140,6 +142,15 @@ describe("with a running stack", () => {
     const asked = [...rules.map(({ expr }) => expr), ...panelExprs].flatMap(metricsIn);
     expect(asked.length).toBeGreaterThan(50);
     expect(asked.filter((name) => !known.has(name) && !foreign.test(name))).toEqual([]);
+  });
+
+  test("the README beside the rules lists all metrics of Toril's own, and no others", () => {
+    const readme = text("ops/prometheus/README.md");
+    const listed = [...readme.matchAll(/`((?:toril|bullmq|http)_[a-z_]+)/g)].map(
+      ([, name]) => name!,
+    );
+    expect(own.size).toBeGreaterThan(20);
+    expect(new Set(listed)).toEqual(own);
   });
 });
 
