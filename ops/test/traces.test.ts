@@ -112,10 +112,24 @@ test("what the caller does not record is not recorded here", async () => {
 test("a stop sends what is left, and does not wait long for a collector that is away", async () => {
   const traceId = newTraceId();
   const producer = await stack.startProducer();
-  await postJob(producer.url, echo("last"), { traceparent: `00-${traceId}-${spanId}-01` });
+  const [consumer] = stack.consumers;
+  const traceparent = `00-${traceId}-${spanId}-01`;
+  const id = idOf(await postJob(producer.url, echo("last"), { traceparent }));
   await producer.kill("SIGTERM");
   expect(await producer.exited).toMatchObject({ code: 0 });
-  expect(collector.spans.some((span) => span.traceId === traceId)).toBe(true);
+  named(
+    collector.spans.filter((span) => span.traceId === traceId),
+    "POST /v1/jobs",
+  );
+  const second = idOf(await postJob(stack.producers[0]!.url, echo("last of all")));
+  await stack.until("it is done", async () => {
+    return (await stack.client.getJob(second)).status === "completed" || undefined;
+  });
+  await consumer!.kill("SIGTERM");
+  expect(await consumer!.exited).toMatchObject({ code: 0 });
+  const runs = collector.spans.filter(({ name }) => name === "process echo");
+  const ids = runs.map(({ attributes }) => String(attributes["messaging.message.id"]));
+  expect(ids).toEqual(expect.arrayContaining([id, second]));
 
   const lonely = await stack.startProducer({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1" });
   await postJob(lonely.url, echo("alone"));
