@@ -2,7 +2,10 @@ import type { Placement } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob, isDataTooLarge, type NewJob,
+import {
+  createNewJob,
+  isDataTooLarge,
+  type NewJob,
   type Origin,
 } from "@toril/contract/enqueue/new-job";
 import { JobRequest } from "@toril/contract/jobs";
