@@ -43,7 +43,18 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
 export function createGate(deps: GateDeps): Gate {
-  const { app, createJob, onError, log, metrics, memory, access, findQuota, clientAddress, tracing } = deps;
+  const {
+    app,
+    createJob,
+    onError,
+    log,
+    metrics,
+    memory,
+    access,
+    findQuota,
+    clientAddress,
+    tracing,
+  } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
