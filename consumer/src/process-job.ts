@@ -70,7 +70,10 @@ export function createProcessor(
       traceparent: trace?.traceparent ?? traceparentOf(job),
     });
     const startedAt = performance.now();
-    if (job.attemptsStarted === 1) meter.waited(queue, jobType.type, waitOf(job));
+    // A hash that was lost took its timestamp along.
+    if (job.attemptsStarted === 1 && job.timestamp > 0) {
+      meter.waited(queue, jobType.type, waitOf(job));
+    }
     const run = () => runHandler(handlers, jobType, job.data, context);
     const ran = await (trace === undefined ? run() : trace.step("handle", run));
     const ranAt = performance.now();
