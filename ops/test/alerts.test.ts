@@ -2,17 +2,14 @@ import { expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
 import { promtool, run, startMonitoring } from "./_prometheus.ts";
-import { stablePort } from "./_processes.ts";
 import { startStack } from "./_stack.ts";
 
 test("Prometheus scrapes a running stack, and the alerts of a fault reach those they are for", async () => {
-  await using stack = await startStack({ producers: 0 });
+  await using stack = await startStack();
   const { until } = stack;
-  const metricsPort = await stablePort();
-  const producer = await stack.startProducer({ METRICS_PORT: String(metricsPort) });
-  const [consumer] = stack.consumers;
+  const [producer, consumer] = [stack.producers[0]!, stack.consumers[0]];
   await using monitoring = await startMonitoring({
-    producer: [`127.0.0.1:${metricsPort}`],
+    producer: [new URL(producer.url).host],
     consumer: [new URL(consumer!.url).host],
   });
   const { query, told } = monitoring;
@@ -51,7 +48,7 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
     return (await query('ALERTS{alertname="TorilNoConsumer"}')).length === 0 || undefined;
   });
 
-  for (const url of [`http://127.0.0.1:${metricsPort}`, consumer!.url]) {
+  for (const { url } of [producer, consumer!]) {
     const text = await (await fetch(`${url}/metrics`)).text();
     // prom-client's own names are older than the conventions.
     const own = text.split("\n").filter((line) => /^(# \w+ )?(toril|bullmq|http)_/.test(line));
