@@ -36,6 +36,7 @@ describe("the consumer's configuration", () => {
       reconcile: { intervalMs: 30_000, graceMs: 5000 },
       trace: undefined,
       log: { level: "info", shipTo: undefined, shipBufferBytes: 8_000_000 },
+      secretKeys: undefined,
       metricsPort: 0,
       host: "127.0.0.1",
       drainMs: 25_000,

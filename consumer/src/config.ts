@@ -11,6 +11,7 @@ import {
 import { logShipFields } from "@toril/contract/log-config";
 import { queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
+import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
 
@@ -34,6 +35,7 @@ const Variables = z
     WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000).default(10),
     RECONCILE_INTERVAL_MS: milliseconds(100).default(30_000),
     RECONCILE_GRACE_MS: milliseconds(0).default(5000),
+    SECRET_KEYS: secretKeysField.optional(),
     LOG_LEVEL: logLevelField,
     ...logShipFields,
     ...traceFields,
@@ -72,6 +74,8 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     },
     batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
+    /** What the secret fields of jobs are encrypted with. */
+    secretKeys: given.SECRET_KEYS,
     log: {
       level: given.LOG_LEVEL,
       shipTo: given.LOG_SHIP_ADDRESS,

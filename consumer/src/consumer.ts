@@ -3,6 +3,7 @@ import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { limits } from "@toril/contract/job";
 import { queueNames } from "@toril/contract/jobs";
+import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { aborted } from "./aborted.ts";
 import { createActiveJobs } from "./active-jobs.ts";
 import type { Config } from "./config.ts";
@@ -61,6 +62,7 @@ export async function openConsumer(
   if (shipper !== undefined) metrics.shipping(shipper);
   const activeJobs = createActiveJobs();
   metrics.gauge("toril_jobs_active", "Jobs that run in this process", () => activeJobs.size);
+  const secretKeys = config.secretKeys && createKeyRing(config.secretKeys);
 
   const ledger = openLedger(config.databaseUrl);
   opening.defer(() => ledger.close());
@@ -108,6 +110,7 @@ export async function openConsumer(
   const children = createEnqueueChildren({
     ledger,
     place,
+    secretKeys,
     probe: askRedis,
     onPlacingAgain: () => reconciler.wake("placing works again"),
     log,
@@ -139,6 +142,7 @@ export async function openConsumer(
       fates: createFates(patient, config.batch),
       freshness,
       activeJobs,
+      secretKeys,
       enqueue: children.enqueue,
       meter: metrics.meter,
       tracing,

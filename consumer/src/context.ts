@@ -1,10 +1,11 @@
 import { traceIdOf } from "@toril/contract/trace/traceparent";
 import type { JobRequest } from "@toril/contract/jobs";
+import type { Scrub } from "@toril/contract/secret/scrub";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
 import { tenantOf } from "./job-origin.ts";
-import type { JobLog, Log } from "./log.ts";
+import { type JobLog, type Log, scrubbedLog } from "./log.ts";
 
 export interface ContextDeps {
   log: Log;
@@ -24,6 +25,7 @@ export interface Start {
   attempt: number;
   /** For the jobs it enqueues. */
   traceparent: string | undefined;
+  scrub: Scrub | undefined;
 }
 
 /** Made for every run: what not every handler uses is made when it is asked for. */
@@ -46,10 +48,13 @@ export class JobContext implements HandlerContext {
   }
 
   get log(): JobLog {
-    const { job, id, attempt, traceparent } = this.#start;
-    const traceId = traceIdOf(traceparent);
-    const tenant = tenantOf(job);
-    this.#log ??= this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
+    const { job, id, attempt, traceparent, scrub } = this.#start;
+    if (this.#log === undefined) {
+      const traceId = traceIdOf(traceparent);
+      const tenant = tenantOf(job);
+      const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
+      this.#log = scrub ? scrubbedLog(log, scrub) : log;
+    }
     return this.#log;
   }
 
@@ -58,7 +63,9 @@ export class JobContext implements HandlerContext {
   }
 
   readonly progress = (value: number | object): void => {
-    this.#start.job.updateProgress(value).catch((error: unknown) => {
+    const { job, scrub } = this.#start;
+    const shown = scrub ? (scrub.value(value) as typeof value) : value;
+    job.updateProgress(shown).catch((error: unknown) => {
       this.log.debug({ err: error }, "progress was not kept");
     });
   };

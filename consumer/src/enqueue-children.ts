@@ -2,15 +2,13 @@ import type { Placement } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
-import {
-  createNewJob,
-  isDataTooLarge,
-  type NewJob,
-  type Origin,
-} from "@toril/contract/enqueue/new-job";
-import { JobRequest } from "@toril/contract/jobs";
+import { createNewJob, type NewJob, type Origin } from "@toril/contract/enqueue/new-job";
+import { findJobType, JobRequest } from "@toril/contract/jobs";
 import { findUnstorable } from "@toril/contract/json";
 import type { Ledger } from "@toril/contract/ledger/pool";
+import { problemKinds } from "@toril/contract/problem";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
+import { createScrub } from "@toril/contract/secret/scrub";
 import { z } from "zod";
 import type { EnqueuedChildren } from "./handler.ts";
 import type { Log } from "./log.ts";
@@ -18,6 +16,7 @@ import type { Log } from "./log.ts";
 export interface EnqueueChildrenDeps {
   ledger: Ledger;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  secretKeys: KeyRing | undefined;
   /** Fails as long as Redis is away. */
   probe(): Promise<unknown>;
   onPlacingAgain(): void;
@@ -34,7 +33,7 @@ const maxUnplaced = 10_000;
 
 /** What handlers enqueue passes the same checks as what clients do. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
-  const { ledger, place, probe, onPlacingAgain, log } = deps;
+  const { ledger, place, secretKeys, probe, onPlacingAgain, log } = deps;
   const breaker = createBreaker({
     probe,
     probeEveryMs,
@@ -65,7 +64,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       for (let start = 0; start < requests.length; start += chunkSize) {
         const jobs: NewJob[] = [];
         for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-          const checked = toNewJob(request, origin);
+          const checked = toNewJob(request, origin, secretKeys);
           if (checked.status === "ok") jobs.push(checked.job);
           else children.refused.push({ index: start + offset, detail: checked.detail });
         }
@@ -81,15 +80,19 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
 
 type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
 
-function toNewJob(request: JobRequest, origin: Origin): Checked {
+function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined): Checked {
   const parsed = JobRequest.safeParse(request);
-  if (!parsed.success) return { status: "refused", detail: z.prettifyError(parsed.error) };
+  if (!parsed.success) {
+    const findSecrets = findJobType(request.type)?.findSecrets;
+    const scrub = findSecrets && createScrub(request.data, findSecrets);
+    const detail = z.prettifyError(parsed.error);
+    return { status: "refused", detail: scrub?.text(detail) ?? detail };
+  }
   const unstorable = findUnstorable(parsed.data.data, 0);
   if (unstorable !== undefined) {
     return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
   }
-  const job = createNewJob(parsed.data, origin);
-  return isDataTooLarge(job)
-    ? { status: "refused", detail: "The data is too large." }
-    : { status: "ok", job };
+  const made = createNewJob(parsed.data, origin, keys);
+  if (made.status === "ok") return made;
+  return { status: "refused", detail: made.detail ?? problemKinds[made.kind].title };
 }

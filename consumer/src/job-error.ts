@@ -5,16 +5,20 @@ const maxNameLength = 100;
 const maxMessageLength = 1000;
 const maxStackLength = 8000;
 
-/** Whatever was thrown, as the ledger keeps it. */
-export function toJobError(thrown: unknown): JobError {
+/**
+ * Whatever was thrown, as the ledger keeps it.
+ * @param scrub what takes the job's secrets out of a text
+ */
+export function toJobError(thrown: unknown, scrub = (text: string) => text): JobError {
   try {
-    if (!(thrown instanceof Error)) return { name: "Error", message: textOf(thrown) };
+    if (!(thrown instanceof Error))
+      return { name: "Error", message: textOf(scrub(String(thrown))) };
     // Nothing keeps a class of errors from giving these other types.
     const fields: Record<"name" | "message" | "stack", unknown> = thrown as never;
-    const name = cut(String(fields.name), maxNameLength);
-    const message = textOf(fields.message);
+    const name = cut(scrub(String(fields.name)), maxNameLength);
+    const message = textOf(scrub(String(fields.message)));
     return typeof fields.stack === "string"
-      ? { name, message, stack: cut(fields.stack, maxStackLength) }
+      ? { name, message, stack: cut(scrub(fields.stack), maxStackLength) }
       : { name, message };
   } catch {
     return { name: "Error", message: "What was thrown cannot be read." };

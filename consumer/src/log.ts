@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { logLine, logOptions } from "@toril/contract/log-options";
 import { createLogShipper, type LogShipper } from "@toril/contract/log-ship";
+import type { Scrub } from "@toril/contract/secret/scrub";
 import { pino, type DestinationStream, type Logger } from "pino";
 
 export type Log = Logger;
@@ -56,4 +57,18 @@ export function openLogging({ level, shipTo, shipBufferBytes }: LogSettings): Lo
 
 export function createLog(level: string, destination: DestinationStream): Log {
   return pino(logOptions(name, level), destination);
+}
+
+/** A log whose lines do not tell a job's secrets. */
+export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {
+  const write =
+    (level: keyof JobLog) =>
+    (first: unknown, ...rest: unknown[]) => {
+      const fields = first instanceof Error ? { err: first } : first;
+      const message = first instanceof Error && rest.length === 0 ? [first.message] : rest;
+      // What pino takes is what it was given.
+      const line = [fields, ...message].map(scrub.value) as [object, string];
+      log[level](...line);
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -1,11 +1,13 @@
 import { parseBullId } from "@toril/contract/dispatch/names";
 import { findJobType } from "@toril/contract/jobs";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
-import type { Handlers } from "./handler.ts";
+import { GiveUp, type Handlers } from "./handler.ts";
+import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
 import { traceparentOf } from "./job-origin.ts";
 import type { RunTrace, TracedRun, Tracing } from "./tracing.ts";
@@ -16,6 +18,7 @@ export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   fates: Fates;
   freshness: Freshness;
   activeJobs: ActiveJobs;
+  secretKeys: KeyRing | undefined;
   meter: JobMeter;
   tracing?: Tracing | undefined;
 }
@@ -32,13 +35,16 @@ export interface JobMeter {
 
 /** What an unknown type waits for: a consumer of the version that knows it. */
 const unknownTypeDelayMs = 30_000;
+/** A key that is missing is one that somebody forgot to hand out: the job waits for it, but not much longer than a day. */
+const unknownKeyDelayMs = 30_000;
+const maxKeyWaits = 3000;
 
 /** BullMQ's processor: returns when BullMQ may forget the job, throws what BullMQ is to make of it otherwise. */
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs, meter, tracing } = deps;
+  const { handlers, fates, freshness, activeJobs, meter, tracing, secretKeys } = deps;
   const verdicts = createVerdicts(deps);
 
   async function judge(
@@ -62,11 +68,22 @@ export function createProcessor(
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = job.attemptsMade + 1;
+    const opened = openSecrets(jobType, target.id, job.data, secretKeys);
+    if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
+      deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
+      return verdicts.delay(job, token, new Date(Date.now() + unknownKeyDelayMs));
+    }
+    if (opened.status !== "ok") {
+      const start = { job, token, target, attempt, scrub: undefined };
+      return verdicts.fail(start, new GiveUp(opened.detail));
+    }
+    const { data, scrub } = opened;
     const context = new JobContext(deps, {
       job,
       active,
       id: target.id,
       attempt,
+      scrub,
       traceparent: trace?.traceparent ?? traceparentOf(job),
     });
     const startedAt = performance.now();
@@ -74,11 +91,11 @@ export function createProcessor(
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
       meter.waited(queue, jobType.type, waitOf(job));
     }
-    const run = () => runHandler(handlers, jobType, job.data, context);
+    const run = () => runHandler(handlers, jobType, data, context, scrub);
     const ran = await (trace === undefined ? run() : trace.step("handle", run));
     const ranAt = performance.now();
     meter.ran(queue, jobType.type, ranAt - startedAt);
-    const start = { job, token, target, attempt };
+    const start = { job, token, target, attempt, scrub };
     if (ran.status === "failed" && active.isAborted) return verdicts.handBack(job, token);
     const settle = () =>
       ran.status === "completed"

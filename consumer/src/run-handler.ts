@@ -1,5 +1,6 @@
 import type { JobType } from "@toril/contract/job-type";
 import type { JobTypeName } from "@toril/contract/jobs";
+import type { Scrub } from "@toril/contract/secret/scrub";
 import { z } from "zod";
 import { GiveUp, type HandlerContext, type Handlers } from "./handler.ts";
 
@@ -7,12 +8,16 @@ export type Ran =
   /** `result` is JSON text. */
   { status: "completed"; result: string } | { status: "failed"; thrown: unknown };
 
-/** Parses the data, runs the handler, parses its result. */
+/**
+ * Parses the data, runs the handler, parses its result.
+ * @param scrub what takes the data's secrets out of the result
+ */
 export async function runHandler(
   handlers: Handlers,
   jobType: JobType<JobTypeName>,
   data: unknown,
   context: HandlerContext,
+  scrub?: Scrub,
 ): Promise<Ran> {
   const parsed = jobType.data.safeParse(data);
   if (!parsed.success) {
@@ -24,7 +29,11 @@ export async function runHandler(
   try {
     const handle = anyHandler(handlers, jobType.type);
     const result = jobType.result.parse(await handle(parsed.data, context));
-    return { status: "completed", result: toJson(result) };
+    const text = toJson(result);
+    return {
+      status: "completed",
+      result: scrub ? JSON.stringify(scrub.value(JSON.parse(text))) : text,
+    };
   } catch (thrown) {
     return { status: "failed", thrown };
   }

@@ -88,6 +88,7 @@ async function _fetch(
   url: string,
   options: Partial<SafeFetchOptions> = {},
   signal = new AbortController().signal,
+  authorization?: string,
 ): Promise<FetchedDocument> {
   const safeFetch = createSafeFetch({
     isPrivateAllowed: (address) => address === "127.0.0.1",
@@ -98,7 +99,7 @@ async function _fetch(
     ...options,
   });
   try {
-    return await safeFetch(url, signal);
+    return await safeFetch(url, { signal, authorization });
   } finally {
     await safeFetch.close();
   }
@@ -193,6 +194,55 @@ describe("a URL", () => {
       ),
     );
     expect(refusals.map(({ status }) => status)).toEqual(["refused", "refused", "refused"]);
+  });
+});
+
+describe("an authorization", () => {
+  const secret = "Bearer swordfish";
+  const authorized: (string | undefined)[] = [];
+  let other: Server;
+  let elsewhere: string;
+
+  beforeAll(async () => {
+    routes["/private"] = (request, response) => {
+      authorized.push(request.headers.authorization);
+      response.end("private");
+    };
+    other = createServer((request, response) => {
+      authorized.push(request.headers.authorization);
+      const to = new URL(request.url ?? "/", "http://local").searchParams.get("to");
+      if (to) response.writeHead(302, { location: to }).end();
+      else response.end("elsewhere");
+    });
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    elsewhere = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
+  });
+  afterAll(() => other.close());
+
+  async function _authorizedAt(path: string) {
+    authorized.length = 0;
+    const document = await _fetch(`${base}${path}`, {}, undefined, secret);
+    return { text: _text(document), authorized };
+  }
+
+  test("is sent to the origin that was asked for, redirects within it included", async () => {
+    expect(await _authorizedAt("/private")).toEqual({ text: "private", authorized: [secret] });
+    expect(await _authorizedAt("/x?to=/private")).toEqual({
+      text: "private",
+      authorized: [secret],
+    });
+  });
+
+  test("is not sent to another origin, nor back again from there", async () => {
+    expect(await _authorizedAt(`/x?to=${elsewhere}/`)).toEqual({
+      text: "elsewhere",
+      authorized: [undefined],
+    });
+    const back = encodeURIComponent(`${elsewhere}/?to=${base}/private`);
+    expect(await _authorizedAt(`/x?to=${back}`)).toEqual({
+      text: "private",
+      authorized: [undefined, undefined],
+    });
   });
 });
 
@@ -302,7 +352,7 @@ describe("stopping", () => {
       maxRedirects: 3,
       userAgent: "Toril/test",
     });
-    const fetching = safeFetch(`${base}/never`, new AbortController().signal);
+    const fetching = safeFetch(`${base}/never`, { signal: new AbortController().signal });
     await safeFetch.close();
     await safeFetch.close();
     expect(await fetching).toEqual({ status: "failed", detail: "The fetcher was closed." });

@@ -13,8 +13,14 @@ export type FetchedDocument =
   | { status: "refused"; detail: string }
   | { status: "failed"; detail: string };
 
+export interface FetchOptions {
+  signal: AbortSignal;
+  /** A header for the origin of the first URL alone. */
+  authorization?: string | undefined;
+}
+
 export interface SafeFetch extends AsyncDisposable {
-  (url: string, signal: AbortSignal): Promise<FetchedDocument>;
+  (url: string, options: FetchOptions): Promise<FetchedDocument>;
   /** Ends what is under way, as `failed`. */
   close(): Promise<void>;
 }
@@ -40,14 +46,25 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
 
-  async function follow(start: string, signal: AbortSignal): Promise<FetchedDocument> {
+  async function follow(
+    start: string,
+    { signal, authorization }: FetchOptions,
+  ): Promise<FetchedDocument> {
     let href = start;
+    let isAtHome = true;
     for (let redirects = 0; redirects <= options.maxRedirects; redirects++) {
       const url = URL.parse(href);
       if (!url) return { status: "refused", detail: `${href.slice(0, 200)} is not a URL.` };
       const fault = urlFault(url, isAllowed);
       if (fault !== null) return { status: "refused", detail: fault };
-      const response = await openUrl(url, { lookup, signal, userAgent: options.userAgent });
+      // Not even when another origin leads back: it would say what to ask there.
+      isAtHome &&= url.origin === URL.parse(start)?.origin;
+      const response = await openUrl(url, {
+        lookup,
+        signal,
+        userAgent: options.userAgent,
+        authorization: isAtHome ? authorization : undefined,
+      });
       try {
         const location = redirectOf(response, url);
         if (location === null) return await receive(response, url, options.maxBytes);
@@ -62,13 +79,16 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     };
   }
 
-  async function fetchDocument(url: string, signal: AbortSignal): Promise<FetchedDocument> {
+  async function fetchDocument(
+    url: string,
+    { signal, authorization }: FetchOptions,
+  ): Promise<FetchedDocument> {
     signal.throwIfAborted();
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), options.timeoutMs);
     const stops = [signal, deadline.signal, closing.signal];
     try {
-      return await follow(url, AbortSignal.any(stops));
+      return await follow(url, { signal: AbortSignal.any(stops), authorization });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PrivateAddressError) return { status: "refused", detail: error.message };
@@ -89,8 +109,8 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     await Promise.allSettled(running);
   }
 
-  const track = async (url: string, signal: AbortSignal): Promise<FetchedDocument> => {
-    const run = fetchDocument(url, signal);
+  const track = async (url: string, asked: FetchOptions): Promise<FetchedDocument> => {
+    const run = fetchDocument(url, asked);
     running.add(run);
     try {
       return await run;

@@ -1,6 +1,7 @@
 import { traceIdOf } from "@toril/contract/trace/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
 import type { JobError } from "@toril/contract/job";
+import type { Scrub } from "@toril/contract/secret/scrub";
 import type { Fate } from "./fates.ts";
 import { GiveUp, RetryAt } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
@@ -29,6 +30,8 @@ export interface StartedJob {
   token: string;
   target: { id: string; run: number };
   attempt: number;
+  /** Undefined for a job without secrets. */
+  scrub: Scrub | undefined;
 }
 
 /** Thrown to BullMQ for a job that is dead in the ledger. */
@@ -49,9 +52,9 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
   }
 
   async function fail(start: StartedJob, thrown: unknown): Promise<Verdict> {
-    const { job, token, target, attempt } = start;
+    const { job, token, target, attempt, scrub } = start;
     if (thrown instanceof RetryAt) return delay(job, token, thrown.at);
-    const error = toJobError(thrown);
+    const error = toJobError(thrown, scrub?.text);
     if (!(thrown instanceof GiveUp) && attempt < (job.opts.attempts ?? 1)) {
       log.info({ ...lineOf(start), err: error }, "run failed");
       job.opts.stackTraceLimit = keptStacks;

@@ -4,6 +4,7 @@ import { createPlace, placeScriptUrl, type PlaceOptions } from "@toril/contract/
 import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/jobs";
 import { insertJobs } from "@toril/contract/ledger/insert";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
@@ -47,10 +48,16 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     /** Nothing of the job is left in Redis. */
     isForgotten: (id: string, queue = "default") =>
       _until(async () => (await redis.exists(jobKey(prefix, queue, id))) === 0),
-    async record(request: JobRequest, importId?: string, tenant = "default"): Promise<NewJob> {
-      const job = createNewJob(request, { tenant, importId });
-      await insertJobs(sql, [job]);
-      return job;
+    async record(
+      request: JobRequest,
+      importId?: string,
+      tenant = "default",
+      keys?: KeyRing,
+    ): Promise<NewJob> {
+      const made = createNewJob(request, { tenant, importId }, keys);
+      if (made.status !== "ok") throw new Error(made.kind);
+      await insertJobs(sql, [made.job]);
+      return made.job;
     },
     async placeJob(job: NewJob, changes: Partial<PlaceOptions> = {}, run = 0) {
       const options = { ...job.options, timestamp: Date.now(), ...changes };
@@ -58,8 +65,12 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       await place(job.queue, [placement]);
     },
     /** As a producer does it. */
-    async accept(request: JobRequest, changes: Partial<PlaceOptions> = {}): Promise<NewJob> {
-      const job = await this.record(request);
+    async accept(
+      request: JobRequest,
+      changes: Partial<PlaceOptions> = {},
+      keys?: KeyRing,
+    ): Promise<NewJob> {
+      const job = await this.record(request, undefined, "default", keys);
       await this.placeJob(job, changes);
       return job;
     },

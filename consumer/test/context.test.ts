@@ -112,7 +112,7 @@ describe("a handler", () => {
       refused: [
         { index: 1, detail: expect.stringContaining("guid") },
         { index: 2, detail: expect.stringContaining("NUL") },
-        { index: 3, detail: "The data is too large." },
+        { index: 3, detail: "At most 1000000 bytes of data." },
       ],
     });
     const rows = await world.sql`select key from jobs where type = 'feed.item' order by key`;

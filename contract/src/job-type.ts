@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Backoff, JobOptions } from "./job.ts";
+import { type FindSecrets, findSecretsOf } from "./secret/find-secrets.ts";
 
 export interface JobTypeDefinition<
   Type extends string,
@@ -11,7 +12,7 @@ export interface JobTypeDefinition<
   queue: string;
   data: Data;
   result: Result;
-  /** The key of a job that was sent without one. */
+  /** The key of a job that was sent without one. What it takes of a secret is replaced by a keyed hash. */
   key?(data: z.output<Data>): string;
   /** Runs in all; 3 by default. */
   attempts?: number;
@@ -38,6 +39,8 @@ export type JobType<
 > = Omit<JobTypeDefinition<Type, Data, Result>, "attempts" | "backoff"> & {
   /** Of a job that asked for nothing else. */
   options: JobOptions;
+  /** Undefined when no field of the data is secret. */
+  findSecrets: FindSecrets | undefined;
 };
 
 /**
@@ -48,5 +51,5 @@ export function defineJob<Type extends string, Data extends z.ZodType, Result ex
   definition: JobTypeDefinition<Type, Data, Result>,
 ): JobType<Type, Data, Result> {
   const { attempts = 3, backoff = { type: "exponential", delay: 1000 }, ...rest } = definition;
-  return { ...rest, options: { attempts, backoff } };
+  return { ...rest, options: { attempts, backoff }, findSecrets: findSecretsOf(rest.data) };
 }

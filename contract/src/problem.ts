@@ -32,6 +32,10 @@ export const problemKinds = {
   "invalid-bulk": { status: 422, title: "An entry was rejected, so none was stored" },
   "invalid-key": { status: 422, title: "The key does not match its schema" },
   "unstorable-json": { status: 422, title: "The JSON cannot be stored exactly" },
+  "unstorable-secret": {
+    status: 422,
+    title: "A secret cannot be stored here: no keys are configured",
+  },
   "invalid-csv": { status: 422, title: "The CSV cannot be read" },
   "invalid-feed": { status: 422, title: "The feed cannot be read" },
   "idempotency-key-reused": {

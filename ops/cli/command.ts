@@ -29,6 +29,8 @@ export interface World {
   /** To the person who typed it. */
   tell(line: string): void;
   inLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
+  /** The login name of that person. */
+  user: string;
 }
 
 /** The only operand of a command that has one. */

@@ -1,3 +1,5 @@
+import { listAudit } from "./audit/list-audit.ts";
+import { verifyAudit } from "./audit/verify-audit.ts";
 import type { Command } from "./command.ts";
 import { createKey } from "./keys/create-key.ts";
 import { listKeys } from "./keys/list-keys.ts";
@@ -14,5 +16,9 @@ export const groups: Readonly<Record<string, Group>> = {
   keys: {
     summary: "who may call, and what they may do",
     commands: { create: createKey, list: listKeys, rotate: rotateKey, revoke: revokeKey },
+  },
+  audit: {
+    summary: "what administrators changed",
+    commands: { list: listAudit, verify: verifyAudit },
   },
 };

@@ -10,7 +10,12 @@ export function createLedgerAccess(env: Env, root: string) {
     const { DATABASE_URL } = loadEnv(LedgerConfig, withRunning(env, root), (path) =>
       readFileSync(path, "utf8"),
     );
-    const sql = postgres(DATABASE_URL, { max: 1, connect_timeout: 10, onnotice: () => {} });
+    const sql = postgres(DATABASE_URL, {
+      max: 1,
+      connect_timeout: 10,
+      connection: { application_name: "toril", lock_timeout: 10_000, statement_timeout: 60_000 },
+      onnotice: () => {},
+    });
     try {
       return await work(sql);
     } catch (error) {
@@ -34,9 +39,9 @@ function explain(error: unknown): unknown {
     const message = "The ledger has no table for this yet: `bun run migrate` first";
     return new Refusal(message, { cause: error });
   }
-  if (/^E[A-Z]+$|^CONNECT|^(08|28|3D|57)/.test(code)) {
+  if (/^E[A-Z]+$|^CONNECT|^(08|28|3D|55|57)/.test(code)) {
     const reason = (error instanceof Error && error.message) || code;
-    return new Refusal(`The ledger cannot be reached: ${reason}`, { cause: error });
+    return new Refusal(`The ledger does not answer: ${reason}`, { cause: error });
   }
   return error;
 }

@@ -1,3 +1,4 @@
+import { userInfo } from "node:os";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "@toril/contract/config";
 import { Refusal } from "../dev/refusal.ts";
@@ -7,11 +8,21 @@ import { run } from "./run.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // In a container whose user has no name.
+    return String(process.getuid?.());
+  }
+}
+
 try {
   await run(process.argv.slice(2), {
     print: (line) => console.log(line),
     tell: (line) => console.error(line),
     inLedger: createLedgerAccess(process.env, root),
+    user: userName(),
   });
 } catch (error) {
   const isTypo = error instanceof UsageError || error instanceof ConfigError;

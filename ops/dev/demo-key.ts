@@ -1,5 +1,8 @@
+import type { NewApiKey } from "@toril/contract/keys/api-key";
 import { issueKey, listKeys, revokeKey } from "@toril/contract/keys/key-ledger";
 import type { Sql } from "postgres";
+
+import { noteAs } from "../cli/audit/note.ts";
 
 export interface DemoKey extends AsyncDisposable {
   headers: Record<string, string>;
@@ -9,18 +12,19 @@ export interface DemoKey extends AsyncDisposable {
 export async function openDemoKey(sql: Sql): Promise<DemoKey> {
   const [known] = await listKeys(sql, { limit: 1 });
   if (known === undefined) return { headers: {}, async [Symbol.asyncDispose]() {} };
-  const { id, key } = await issueKey(sql, "default", {
+  const wanted: NewApiKey = {
     name: "npm start",
     scopes: ["jobs:write", "jobs:read"],
     queues: null,
     types: null,
     quotas: null,
     expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-  });
+  };
+  const { id, key } = await issueKey(sql, "default", wanted, noteAs("npm start", "createKey"));
   return {
     headers: { authorization: `Bearer ${key}` },
     async [Symbol.asyncDispose]() {
-      await revokeKey(sql, id);
+      await revokeKey(sql, id, undefined, noteAs("npm start", "revokeKey"));
     },
   };
 }

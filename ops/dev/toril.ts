@@ -9,6 +9,7 @@ import { requireFreePorts } from "./ports.ts";
 import type { Output } from "./progress.ts";
 import { Refusal } from "./refusal.ts";
 import { lockData } from "./run-lock.ts";
+import { keepSecretKeys } from "./secret-keys.ts";
 import type { StartOptions } from "./start-options.ts";
 import { openStores } from "./stores.ts";
 
@@ -38,7 +39,9 @@ export async function runToril(settings: TorilSettings): Promise<void> {
   say("Starting");
   const stores = await openStores({ dataDir, env, household, opened });
   const envFile = join(dataDir, "env");
-  const apps = { root, env, stores, envFile, household, opened, hurry };
+  const secretKeys = keepSecretKeys(dataDir, env);
+  const appEnv = { ...env, ...secretKeys };
+  const apps = { root, env: appEnv, stores, envFile, household, opened, hurry };
   const producers = await openProducers(apps, options.producers, port);
   const consumers = await openConsumers(apps, options.consumers);
   const { redisUrl: REDIS_URL, databaseUrl: DATABASE_URL } = stores;
@@ -46,7 +49,14 @@ export async function runToril(settings: TorilSettings): Promise<void> {
   const CONSUMER_PIDS = pids(consumers);
   const PORT = String(port);
   opened.use(
-    writeEnvFile(envFile, { REDIS_URL, DATABASE_URL, PORT, PRODUCER_PIDS, CONSUMER_PIDS }),
+    writeEnvFile(envFile, {
+      REDIS_URL,
+      DATABASE_URL,
+      PORT,
+      PRODUCER_PIDS,
+      CONSUMER_PIDS,
+      ...secretKeys,
+    }),
   );
 
   if (options.demo) {

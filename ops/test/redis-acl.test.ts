@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
 import type { JobRequest } from "@toril/contract/jobs";
+import type { NewApiKey } from "@toril/contract/keys/api-key";
 import { issueKey } from "@toril/contract/keys/key-ledger";
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 
@@ -167,14 +168,15 @@ async function _expectGrants(user: string, used: ReadonlySet<string>) {
 }
 
 async function _postWithQuota(url: string) {
-  const { key } = await issueKey(stack.sql, "default", {
+  const limited: NewApiKey = {
     name: "limited",
     scopes: ["jobs:write"],
     queues: null,
     types: null,
     quotas: { rate: 100 },
     expiresAt: null,
-  });
+  };
+  const { key } = await issueKey(stack.sql, "default", limited, async () => {});
   const answer = await fetch(`${url}/v1/jobs`, {
     method: "POST",
     headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },

@@ -1,25 +1,9 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createClient, TorilError } from "@toril/contract/client";
 
 import { echo } from "./_api.ts";
-import { root, startStack, type Stack } from "./_stack.ts";
-
-/** `bun run toril ...args`, as somebody types it. */
-async function toril(args: string, env: Record<string, string> = {}) {
-  const words = args.split(" ").filter(Boolean);
-  const child = Bun.spawn([join(root, "node_modules/.bin/bun"), "run", "toril", ...words], {
-    cwd: root,
-    env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [code, output, said] = await Promise.all([
-    child.exited,
-    child.stdout.text(),
-    child.stderr.text(),
-  ]);
-  return { code, output, said, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
-}
+import { startStack, type Stack } from "./_stack.ts";
+import { toril } from "./_toril.ts";
 
 const nowhere = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
 
@@ -39,7 +23,7 @@ test("every option of a command is in its help", async () => {
 });
 
 test.each([
-  ["bulls", 'no "bulls"; there is keys'],
+  ["bulls", 'no "bulls"; there is keys, audit'],
   ["keys make", "there is create, list, rotate, revoke"],
   ["keys create", "--name is missing"],
   ["keys create --name a", "--scopes is missing"],
@@ -67,7 +51,7 @@ test.each([
 test("a ledger that is not there is said in one line", async () => {
   const { code, said } = await toril("keys list", nowhere);
   expect(code).toBe(1);
-  expect(said).toMatch(/^toril: The ledger cannot be reached: .*ECONNREFUSED.*$/m);
+  expect(said).toMatch(/^toril: The ledger does not answer: .*ECONNREFUSED.*$/m);
 });
 
 describe("with a ledger", () => {
@@ -75,7 +59,7 @@ describe("with a ledger", () => {
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    stack = await startStack({ consumers: 0 });
+    stack = await startStack();
     env = { DATABASE_URL: stack.env()["DATABASE_URL"]! };
   }, 60_000);
   afterAll(() => stack[Symbol.asyncDispose]());

@@ -8,6 +8,7 @@ import * as imports from "@toril/contract/http/imports";
 import * as jobs from "@toril/contract/http/jobs";
 import * as keys from "@toril/contract/http/keys";
 import { fieldErrors } from "@toril/contract/problem";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "./app-env.ts";
 import { dashboardPath } from "./dashboard.ts";
 import type { Exchange } from "./exchange.ts";
@@ -36,6 +37,7 @@ export interface AppDeps {
   onError: ErrorHandler;
   metrics: Metrics;
   enqueue: Enqueue;
+  secretKeys: KeyRing | undefined;
   createJob(exchange: Exchange): Promise<Response>;
   jobReader: JobReader;
   liveJobs: LiveJobs;
@@ -69,7 +71,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
 
   app.post(jobs.createJob.path, (c) => deps.createJob(c.env));
-  app.openapi(jobs.createJobs, createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries }));
+  app.openapi(
+    jobs.createJobs,
+    createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries, secretKeys: deps.secretKeys }),
+  );
   app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs));
   app.openapi(jobs.listJobs, listJobs(deps.jobReader, deps.liveJobs));
   app.openapi(imports.createImport, createImport(deps.importer, deps.importLedger));

@@ -9,6 +9,7 @@ import {
   storeFields,
   wholeNumber,
 } from "@toril/contract/config";
+import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { logShipFields } from "@toril/contract/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
@@ -28,6 +29,8 @@ export const Config = z.object({
   METRICS_PORT: port().optional(),
   ...oidcFields,
   LOG_LEVEL: logLevelField,
+  /** What the secret fields of jobs are encrypted with; without it, jobs that carry one are refused. */
+  SECRET_KEYS: secretKeysField.optional(),
   ...logShipFields,
   ...traceFields,
   /** The deadline of an answer. */

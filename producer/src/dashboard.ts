@@ -5,7 +5,8 @@ import { Queue } from "bullmq";
 import { Hono } from "hono";
 import { serveStatic } from "hono/bun";
 import type { Cluster, Redis } from "ioredis";
-import { bullName } from "@toril/contract/dispatch/names";
+import { bullName, queueOf } from "@toril/contract/dispatch/names";
+import { redactSealed } from "@toril/contract/secret/secret-data";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 
@@ -16,6 +17,7 @@ export function createDashboard(
   redis: Redis | Cluster,
   prefix: string,
   queueNames: readonly string[],
+  secretQueueNames: ReadonlySet<string>,
 ) {
   const queues = queueNames.map(
     (name) =>
@@ -31,7 +33,11 @@ export function createDashboard(
   const adapter = new HonoAdapter(serveStatic);
   adapter.setBasePath(dashboardPath);
   createBullBoard({
-    queues: queues.map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
+    queues: queues.map((queue) => {
+      const shown = new BullMQAdapter(queue, { readOnlyMode: true });
+      if (secretQueueNames.has(queueOf(queue.name))) shown.setFormatter("data", redactSealed);
+      return shown;
+    }),
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: "Toril" } },
   });

@@ -1,4 +1,5 @@
 import type { ProblemKind } from "@toril/contract/problem";
+import type { AuditTrail } from "./audit.ts";
 import type { Principal } from "./auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
 import { type Charge, createCharge } from "./quotas/charge.ts";
@@ -33,6 +34,7 @@ export class Exchange {
   #heldBytes = 0;
   #principal: Principal | undefined = undefined;
   #charge: Charge | undefined = undefined;
+  #trail: AuditTrail | undefined = undefined;
 
   constructor(request: Request, { requestId, path, memory, findQuota, address }: ExchangeSettings) {
     this.request = request;
@@ -68,6 +70,20 @@ export class Exchange {
   /** What the answer says of quotas that it drew on. */
   get rateLimit(): RateLimit | undefined {
     return this.#charge?.left();
+  }
+
+  get isAudited(): boolean {
+    return this.#trail !== undefined;
+  }
+
+  /** Where a change is noted. Throws for an operation that is none of an administrator's. */
+  get trail(): AuditTrail {
+    if (this.#trail === undefined) throw new Error("nothing is noted of this operation");
+    return this.#trail;
+  }
+
+  set trail(trail: AuditTrail) {
+    this.#trail = trail;
   }
 
   /** Takes bytes of the memory that bodies may hold, until the answer; throws a problem when there are none left. */

@@ -3,6 +3,8 @@ import type { Logger } from "pino";
 import * as jobs from "@toril/contract/http/jobs";
 import { traceIdOf } from "@toril/contract/trace/traceparent";
 import type { AppEnv } from "./app-env.ts";
+import type { Audit } from "./audit.ts";
+import { auditedRequest, isAudited } from "./audited-request.ts";
 import type { Access } from "./auth/access.ts";
 import { Exchange } from "./exchange.ts";
 import type { MemoryBudget } from "./memory.ts";
@@ -22,6 +24,7 @@ export interface GateDeps {
   memory: MemoryBudget;
   access: Access;
   findQuota: FindQuota;
+  audit: Audit;
   /** Whose request it is that came from this socket. */
   clientAddress(socketAddress: string, request: Request): string;
   tracing?: Tracing | undefined;
@@ -51,6 +54,7 @@ export function createGate(deps: GateDeps): Gate {
     metrics,
     memory,
     access,
+    audit,
     findQuota,
     clientAddress,
     tracing,
@@ -78,11 +82,15 @@ export function createGate(deps: GateDeps): Gate {
     try {
       const asked = access(exchange, operation);
       const refusal = asked instanceof Promise ? await asked : asked;
+      if (refusal === undefined && operation !== undefined && isAudited(operation)) {
+        exchange.trail = audit.begin(auditedRequest(exchange, operation));
+      }
       response =
         refusal === undefined ? await handle(exchange) : problemResponse(exchange, refusal);
     } catch (error) {
       response = onError(error, exchange);
     }
+    if (exchange.isAudited) await exchange.trail.end(exchange.problem ?? "done");
     exchange.end();
     response.headers.set("X-Request-Id", requestId);
     const { rateLimit } = exchange;

@@ -1,20 +1,32 @@
 import { createHash } from "node:crypto";
 import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/ledger/idempotency";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { callerOf } from "./caller.ts";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
 import { targetOf } from "./target.ts";
 
-/** The claim of a request that carries an Idempotency-Key: it stands for this method, address and body. */
-export function idempotencyClaim(exchange: Exchange): IdempotencyClaim | undefined {
+/**
+ * The claim of a request that carries an Idempotency-Key: it stands for this method, address and body. With keys, its
+ * hash is keyed: a body may hold a secret that can be guessed.
+ */
+export function idempotencyClaim(
+  exchange: Exchange,
+  secretKeys: KeyRing | undefined,
+): IdempotencyClaim | undefined {
   const { request, body = "" } = exchange;
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
-  const requestHash = createHash("sha256")
+  const plainHash = createHash("sha256")
     .update(`${request.method} ${targetOf(request.url)}\n`)
     .update(body)
     .digest("hex");
-  return { tenant: callerOf(exchange).tenant, key, requestHash };
+  const { tenant } = callerOf(exchange);
+  const [requestHash, ...older] = secretKeys?.digests(plainHash) ?? [];
+  // The first request may have come before there were keys, or before they were rotated.
+  return requestHash === undefined
+    ? { tenant, key, requestHash: plainHash }
+    : { tenant, key, requestHash, olderHashes: [...older, plainHash] };
 }
 
 type NotAccepted =

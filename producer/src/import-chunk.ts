@@ -1,7 +1,7 @@
-import type { NewJob, Origin } from "@toril/contract/enqueue/new-job";
+import type { NewJob } from "@toril/contract/enqueue/new-job";
 import type { ImportError } from "@toril/contract/import";
 import { type Problem, problemOf } from "@toril/contract/problem";
-import { parseEntry } from "./parse-bulk.ts";
+import { type EntryContext, parseEntry } from "./parse-bulk.ts";
 
 /** A row or an item: what is asked for, or why it could not be read. */
 export type FileEntry =
@@ -25,11 +25,11 @@ export function createChunk(): Chunk {
   return { lines: new Map(), length: 0, read: 0, errors: [] };
 }
 
-export function gather(chunk: Chunk, entries: readonly FileEntry[], origin: Origin): void {
+export function gather(chunk: Chunk, entries: readonly FileEntry[], context: EntryContext): void {
   chunk.read += entries.length;
   for (const entry of entries) {
     const { line } = entry;
-    const parsed = entry.status === "ok" ? parseEntry(entry.request, origin) : entry;
+    const parsed = entry.status === "ok" ? parseEntry(entry.request, context) : entry;
     if (parsed.status === "ok") {
       chunk.lines.set(parsed.job, line);
       chunk.length += parsed.job.data.length;

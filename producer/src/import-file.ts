@@ -5,6 +5,7 @@ import type { Origin } from "@toril/contract/enqueue/new-job";
 import type { ImportError } from "@toril/contract/import";
 import { isTransient } from "@toril/contract/ledger/errors";
 import { type ProblemKind, problemOf } from "@toril/contract/problem";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import {
   type Chunk,
   createChunk,
@@ -53,7 +54,11 @@ const touchEveryMs = 20_000;
  * Reads files to their end, whatever their size. One that breaks within its first chunk leaves nothing behind; later,
  * or when its sender goes away, an import that says so.
  */
-export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): FileImporter {
+export function createFileImporter(
+  enqueue: Enqueue,
+  imports: ImportLedger,
+  secretKeys: KeyRing | undefined,
+): FileImporter {
   async function importFile({ type, origin, chunks, pace }: ImportFile) {
     const maxJobs = pace?.maxJobs ?? Number.POSITIVE_INFINITY;
     const id = createJobId();
@@ -102,7 +107,7 @@ export function createFileImporter(enqueue: Enqueue, imports: ImportLedger): Fil
       for await (const entries of chunks(id)) {
         for (const part of partsOf(entries, maxJobs)) {
           if (gathered.read + part.length > maxJobs) await send();
-          gather(gathered, part, { ...origin, importId: id });
+          gather(gathered, part, { origin: { ...origin, importId: id }, secretKeys });
           if (isFull(gathered)) await send();
         }
       }

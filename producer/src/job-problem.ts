@@ -1,10 +1,33 @@
 import { findJobType, jobTypeNames } from "@toril/contract/jobs";
-import type { ProblemKind } from "@toril/contract/problem";
+import type { FieldError } from "@toril/contract/json";
+import { fieldErrors, type ProblemKind } from "@toril/contract/problem";
+import { createScrub } from "@toril/contract/secret/scrub";
+import type { z } from "zod";
+
+interface JobProblem {
+  kind: ProblemKind;
+  detail: string | undefined;
+  errors: FieldError[];
+}
 
 /** Which problem a value is that is no `JobRequest`: its type is one that nobody knows, or a field is wrong. */
-export function jobProblem(value: unknown): { kind: ProblemKind; detail: string | undefined } {
-  const type = typeof value === "object" && value !== null && "type" in value && value.type;
-  return typeof type === "string" && findJobType(type) === undefined
-    ? { kind: "unknown-type", detail: `Known types: ${jobTypeNames.join(", ")}.` }
-    : { kind: "invalid-job", detail: undefined };
+export function jobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
+  const { type, data } = fieldsOf(value);
+  const jobType = typeof type === "string" ? findJobType(type) : undefined;
+  const errors = fieldErrors(issues);
+  if (typeof type === "string" && jobType === undefined) {
+    return { kind: "unknown-type", detail: `Known types: ${jobTypeNames.join(", ")}.`, errors };
+  }
+  const scrub = jobType?.findSecrets && createScrub(data, jobType.findSecrets);
+  return {
+    kind: "invalid-job",
+    detail: undefined,
+    errors: scrub
+      ? errors.map((error) => ({ ...error, detail: scrub.text(error.detail) }))
+      : errors,
+  };
+}
+
+function fieldsOf(value: unknown): { type?: unknown; data?: unknown } {
+  return typeof value === "object" && value !== null ? value : {};
 }

@@ -1,6 +1,8 @@
 import type { Job } from "@toril/contract/job";
 import type { LiveState } from "@toril/contract/dispatch/live-state";
 import { bullId } from "@toril/contract/dispatch/names";
+import { findJobType } from "@toril/contract/jobs";
+import { redactData } from "@toril/contract/secret/secret-data";
 import type { JobRow } from "./read-jobs.ts";
 
 type PlacedJob = { queue: string; bullId: string };
@@ -47,7 +49,7 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     importId: row.importId,
     status: row.status,
     state: isPending ? (current?.state ?? null) : null,
-    data: row.data,
+    data: shownData(row),
     result: row.result,
     error: row.error,
     attempts: {
@@ -59,4 +61,9 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     runAt: row.runAt?.toISOString() ?? null,
     settledAt: row.settledAt?.toISOString() ?? null,
   };
+}
+
+function shownData({ type, data }: JobRow): unknown {
+  const findSecrets = findJobType(type)?.findSecrets;
+  return findSecrets === undefined ? data : redactData(data, findSecrets);
 }

@@ -1,35 +1,37 @@
-import { limits } from "@toril/contract/job";
 import { findUnstorable, parseJson } from "@toril/contract/json";
-import { fieldErrors, type Problem, problemOf } from "@toril/contract/problem";
-import {
-  createNewJob,
-  isDataTooLarge,
-  type NewJob,
-  type Origin,
-} from "@toril/contract/enqueue/new-job";
+import { type Problem, problemOf } from "@toril/contract/problem";
+import { createNewJob, type NewJob, type Origin } from "@toril/contract/enqueue/new-job";
 import { JobRequest } from "@toril/contract/jobs";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { ProblemError } from "./problem.ts";
 import { jobProblem } from "./job-problem.ts";
 
 export type ParsedEntry = { status: "ok"; job: NewJob } | { status: "rejected"; problem: Problem };
 
+/** On whose behalf entries become jobs, and what encrypts their secrets. */
+export interface EntryContext {
+  origin: Origin;
+  secretKeys: KeyRing | undefined;
+}
+
 /** One entry, from a value that JSON.parse made. */
-export function parseEntry(value: unknown, origin: Origin): ParsedEntry {
+export function parseEntry(value: unknown, { origin, secretKeys }: EntryContext): ParsedEntry {
   const unstorable = findUnstorable(value, 0);
   if (unstorable) return rejected(problemOf("unstorable-json", undefined, [unstorable]));
   const parsed = JobRequest.safeParse(value);
   if (!parsed.success) {
-    const { kind, detail } = jobProblem(value);
-    return rejected(problemOf(kind, detail, fieldErrors(parsed.error.issues)));
+    const { kind, detail, errors } = jobProblem(value, parsed.error);
+    return rejected(problemOf(kind, detail, errors));
   }
-  const job = createNewJob(parsed.data, origin);
-  if (isDataTooLarge(job)) {
-    return rejected(problemOf("data-too-large", `At most ${limits.dataBytes} bytes of data.`));
-  }
-  return { status: "ok", job };
+  const made = createNewJob(parsed.data, origin, secretKeys);
+  return made.status === "ok" ? made : rejected(problemOf(made.kind, made.detail, made.errors));
 }
 
-export function parseJsonArray(text: string, origin: Origin, maxEntries: number): ParsedEntry[] {
+export function parseJsonArray(
+  text: string,
+  context: EntryContext,
+  maxEntries: number,
+): ParsedEntry[] {
   let values: unknown;
   try {
     values = JSON.parse(text);
@@ -43,15 +45,19 @@ export function parseJsonArray(text: string, origin: Origin, maxEntries: number)
     );
   }
   refuseCount(values.length, maxEntries);
-  return values.map((value) => parseEntry(value, origin));
+  return values.map((value) => parseEntry(value, context));
 }
 
-export function parseNdjson(text: string, origin: Origin, maxEntries: number): ParsedEntry[] {
+export function parseNdjson(
+  text: string,
+  context: EntryContext,
+  maxEntries: number,
+): ParsedEntry[] {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   refuseCount(lines.length, maxEntries);
   return lines.map((line) => {
     const parsed = parseJson(line);
-    if (parsed.status === "ok") return parseEntry(parsed.value, origin);
+    if (parsed.status === "ok") return parseEntry(parsed.value, context);
     return rejected(
       parsed.status === "malformed"
         ? problemOf("invalid-json", parsed.detail)

@@ -6,10 +6,12 @@ import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
-import { queueNames } from "@toril/contract/jobs";
+import { queueNames, secretQueueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
+import { createKeyRing } from "@toril/contract/secret/key-ring";
 import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
+import { createAudit } from "./audit.ts";
 import { openAuth } from "./auth/auth.ts";
 import { clientAddress } from "./auth/client-address.ts";
 import { oidcSettings } from "./auth/oidc/config.ts";
@@ -58,6 +60,7 @@ export async function openProducer(
   const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
+  const secretKeys = config.SECRET_KEYS && createKeyRing(config.SECRET_KEYS);
   let isDraining = false;
 
   const ledger = connectLedger(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
@@ -108,16 +111,17 @@ export async function openProducer(
   });
   opening.defer(() => auth.close());
   const importLedger = createImportLedger(ledger);
-  const dashboard = createDashboard(redis, prefix, queueNames);
+  const dashboard = createDashboard(redis, prefix, queueNames, secretQueueNames);
   opening.defer(() => dashboard.close());
-  const importer = createFileImporter(enqueue, importLedger);
+  const importer = createFileImporter(enqueue, importLedger, secretKeys);
   const onError = createErrorHandler(log);
-  const createJob = createJobRoute(enqueue);
+  const createJob = createJobRoute(enqueue, secretKeys);
   const app = createApp({
     onError,
     createJob,
     metrics,
     enqueue,
+    secretKeys,
     jobReader: createJobReader(ledger),
     liveJobs: createLiveJobs((jobs) => readLiveStates(redis, prefix, jobs)),
     importer,
@@ -151,6 +155,7 @@ export async function openProducer(
       }),
       countWaiting: createCountWaiting(ledger),
     }),
+    audit: createAudit(ledger, log),
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });

@@ -7,7 +7,7 @@ type Given = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };
 
 /** A key, made as the command makes it: in the ledger. */
 export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: Given = {}) {
-  return issueKey(sql, tenant ?? "default", {
+  const key = {
     name: "test",
     scopes,
     queues: null,
@@ -15,7 +15,8 @@ export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: 
     quotas: null,
     expiresAt: null,
     ...given,
-  });
+  };
+  return issueKey(sql, tenant ?? "default", key, async () => {});
 }
 
 export function _bearer(key: string): { Authorization: string } {

@@ -2,11 +2,14 @@ import { parseFeed } from "@toril/contract/feed/parse-feed";
 import { GiveUp, type Handler } from "../handler.ts";
 import type { FetchedDocument } from "../safe-fetch.ts";
 
-export type FetchDocument = (url: string, signal: AbortSignal) => Promise<FetchedDocument>;
+export type FetchDocument = (
+  url: string,
+  options: { signal: AbortSignal; authorization: string | undefined },
+) => Promise<FetchedDocument>;
 
 export function createFeedFetch(fetchDocument: FetchDocument): Handler<"feed.fetch"> {
-  return async ({ url, source = url }, { signal, enqueue, log }) => {
-    const document = await fetchDocument(url, signal);
+  return async ({ url, source = url, authorization }, { signal, enqueue, log }) => {
+    const document = await fetchDocument(url, { signal, authorization });
     if (document.status === "refused") throw new GiveUp(document.detail);
     if (document.status === "failed") throw new Error(document.detail);
     const { bytes, contentType } = document;

@@ -20,18 +20,20 @@ interface OpenOptions {
   lookup: LookupFunction;
   signal: AbortSignal;
   userAgent: string;
+  authorization: string | undefined;
 }
 
 /** Sends a GET; the answer's body is still to be read, or destroyed. */
 export function openUrl(
   url: URL,
-  { lookup, signal, userAgent }: OpenOptions,
+  { lookup, signal, userAgent, authorization }: OpenOptions,
 ): Promise<IncomingMessage> {
   const headers = {
     "user-agent": userAgent,
     accept:
       "application/rss+xml, application/atom+xml, application/rdf+xml, application/feed+json, */*;q=0.5",
     "accept-encoding": "gzip, br",
+    ...(authorization === undefined ? {} : { authorization }),
   };
   const request = url.protocol === "https:" ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {

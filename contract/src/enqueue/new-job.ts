@@ -1,6 +1,10 @@
 import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../job.ts";
 import { findJobType, type JobRequest, type JobTypeName } from "../jobs/index.ts";
+import type { FieldError } from "../json.ts";
+import type { ProblemKind } from "../problem.ts";
+import type { KeyRing } from "../secret/key-ring.ts";
 import { createJobId } from "./job-id.ts";
+import { protectJob } from "./protect-job.ts";
 
 /** A job that was validated and has its id, but stands nowhere yet. */
 export interface NewJob {
@@ -26,17 +30,33 @@ export interface Origin {
   trace?: string | undefined;
 }
 
-/** @param request parsed by `JobRequest` */
-export function createNewJob(request: JobRequest, origin: Origin): NewJob {
+export type MadeJob =
+  | { status: "ok"; job: NewJob }
+  | { status: "refused"; kind: ProblemKind; detail?: string; errors?: FieldError[] };
+
+/**
+ * @param request parsed by `JobRequest`
+ * @param keys for the secrets in its data
+ */
+export function createNewJob(
+  request: JobRequest,
+  origin: Origin,
+  keys: KeyRing | undefined,
+): MadeJob {
   const jobType = findJobType(request.type);
   if (jobType === undefined) throw new Error(`no job type ${request.type}`);
-  return {
+  const text = JSON.stringify(request.data);
+  if (isTooLarge(text)) {
+    const detail = `At most ${limits.dataBytes} bytes of data.`;
+    return { status: "refused", kind: "data-too-large", detail };
+  }
+  const job: NewJob = {
     id: createJobId(),
     tenant: origin.tenant,
     queue: jobType.queue,
     type: request.type,
     key: request.key ?? jobType.key?.(request.data) ?? null,
-    data: JSON.stringify(request.data),
+    data: text,
     options:
       request.attempts === undefined
         ? jobType.options
@@ -46,11 +66,14 @@ export function createNewJob(request: JobRequest, origin: Origin): NewJob {
     quotaKey: origin.quotaKey ?? null,
     trace: origin.trace ?? null,
   };
+  return jobType.findSecrets === undefined
+    ? { status: "ok", job }
+    : protectJob(job, request, jobType.findSecrets, keys);
 }
 
-export function isDataTooLarge(job: NewJob): boolean {
-  const atMost = job.data.length * 3;
-  return atMost > limits.dataBytes && new TextEncoder().encode(job.data).length > limits.dataBytes;
+function isTooLarge(text: string): boolean {
+  const atMost = text.length * 3;
+  return atMost > limits.dataBytes && new TextEncoder().encode(text).length > limits.dataBytes;
 }
 
 /** A job as it stands in the ledger, as far as an accepting answer tells. */

@@ -66,6 +66,7 @@ export const createJob = defineRoute({
     "data-too-large",
     "invalid-job",
     "unstorable-json",
+    "unstorable-secret",
     "idempotency-key-reused",
   ],
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineJob } from "../job-type.ts";
+import { secret } from "../secret/secret.ts";
 
 export const feedFetch = defineJob({
   type: "feed.fetch",
@@ -13,6 +14,17 @@ export const feedFetch = defineJob({
         .max(255)
         .optional()
         .meta({ description: "Under which name the items are kept; by default the address" }),
+      authorization: secret(
+        z
+          .string()
+          .min(1)
+          .max(8192)
+          .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, "Only what a header can hold."),
+      )
+        .optional()
+        .meta({
+          description: "Value of the Authorization header; sent to the origin of `url` alone",
+        }),
     })
     .refine(({ url, source }) => source !== undefined || url.length <= 255, {
       path: ["source"],

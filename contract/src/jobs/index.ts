@@ -19,6 +19,10 @@ const byName: ReadonlyMap<string, Registered> = new Map(registry.map((job) => [j
 
 export const jobTypeNames = registry.map((job) => job.type);
 export const queueNames = [...new Set(registry.map((job) => job.queue))];
+/** Queues with jobs whose data may hold secrets. */
+export const secretQueueNames: ReadonlySet<string> = new Set(
+  registry.filter((job) => job.findSecrets !== undefined).map((job) => job.queue),
+);
 
 export function findJobType(name: string): JobType<JobTypeName> | undefined {
   return byName.get(name);

@@ -4,8 +4,8 @@ import type { Quotas } from "../quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
 import type { Scope } from "./scope.ts";
 
-/** Any number, the same in every version. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
-const changeLock = 7_413_002;
+/** Any number that no other lock has. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
+const changeLock = 7_413_003;
 
 /** A key with what is needed to recognise it. */
 export interface KeyRow {
@@ -28,21 +28,27 @@ export interface KeyRow {
   revision: number;
 }
 
+/** Told of a key that changed, in the transaction that changed it: what it fails with undoes the change. */
+export type NoteChange = (tx: ISql, key: ChangedKey) => Promise<unknown>;
+
+type ChangedKey = Pick<ApiKey, "id" | "tenant">;
+
 export async function issueKey(
   sql: Sql,
   tenant: string,
   { name, scopes, queues, types, quotas, expiresAt }: NewApiKey,
+  note: NoteChange,
 ): Promise<IssuedApiKey> {
   const { id, text } = createKeyText();
   const hash = await hashKey(text);
-  const [row] = await changing(
-    sql,
-    (tx) => tx<KeyRow[]>`
+  const row = await changing(sql, note, async (tx) => {
+    const [made] = await tx<KeyRow[]>`
       insert into api_keys (id, tenant, name, scopes, queues, types, quotas, hash, expires_at, revision)
       values (${id}, ${tenant}, ${name}, ${asJson(scopes)}::text::jsonb, ${asJson(queues)}::text::jsonb,
               ${asJson(types)}::text::jsonb, ${asJson(quotas)}::text::jsonb, ${hash}, ${expiresAt}, ${nextRevision(tx)})
-      returning ${columns(tx)}`,
-  );
+      returning ${columns(tx)}`;
+    return { changed: made, result: made };
+  });
   if (row === undefined) throw new Error("a key was not kept");
   return { ...toApiKey(row), key: text };
 }
@@ -78,10 +84,11 @@ export async function rotateKey(
   sql: Sql,
   id: string,
   { tenant, graceMs }: { tenant?: string | undefined; graceMs: number },
+  note: NoteChange,
 ): Promise<Rotated> {
   const { text } = createKeyText(id);
   const hash = await hashKey(text);
-  return changing(sql, async (tx) => {
+  return changing<Rotated>(sql, note, async (tx) => {
     const [row] = await tx<KeyRow[]>`
       update api_keys set
         previous_hash = hash, previous_until = now() + ${graceMs}::int * interval '1 ms', hash = ${hash},
@@ -89,8 +96,11 @@ export async function rotateKey(
       where id = ${id} ${ofTenant(tx, tenant)}
         and revoked_at is null and (expires_at is null or expires_at > now())
       returning ${columns(tx)}`;
-    if (row !== undefined) return { status: "rotated", key: { ...toApiKey(row), key: text } };
-    return { status: (await findKey(tx, id, tenant)) === undefined ? "missing" : "ended" };
+    if (row !== undefined) {
+      return { changed: row, result: { status: "rotated", key: { ...toApiKey(row), key: text } } };
+    }
+    const isMissing = (await findKey(tx, id, tenant)) === undefined;
+    return { changed: undefined, result: { status: isMissing ? "missing" : "ended" } };
   });
 }
 
@@ -98,13 +108,15 @@ export async function rotateKey(
 export async function revokeKey(
   sql: Sql,
   id: string,
-  tenant?: string,
+  tenant: string | undefined,
+  note: NoteChange,
 ): Promise<ApiKey | undefined> {
-  return changing(sql, async (tx) => {
-    await tx`
+  return changing(sql, note, async (tx) => {
+    const [changed] = await tx<ChangedKey[]>`
       update api_keys set revoked_at = now(), revision = ${nextRevision(tx)}
-      where id = ${id} ${ofTenant(tx, tenant)} and revoked_at is null`;
-    return findKey(tx, id, tenant);
+      where id = ${id} ${ofTenant(tx, tenant)} and revoked_at is null
+      returning id, tenant`;
+    return { changed, result: await findKey(tx, id, tenant) };
   });
 }
 
@@ -128,10 +140,22 @@ export async function noteKeyUses(
     where api_keys.id = used.id`;
 }
 
-function changing<Result>(sql: Sql, work: (tx: ISql) => Promise<Result>): Promise<Result> {
+interface Change<Result> {
+  /** Undefined when all is as it was. */
+  changed: ChangedKey | undefined;
+  result: Result;
+}
+
+function changing<Result>(
+  sql: Sql,
+  note: NoteChange,
+  work: (tx: ISql) => Promise<Change<Result>>,
+): Promise<Result> {
   return sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${changeLock})`;
-    return work(tx);
+    const { changed, result } = await work(tx);
+    if (changed !== undefined) await note(tx, changed);
+    return result;
   }) as Promise<Result>;
 }
 

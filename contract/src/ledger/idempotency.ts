@@ -1,11 +1,13 @@
 import type { ISql } from "postgres";
 
-/** The Idempotency-Key of a request and the SHA-256 of what was asked. */
+/** The Idempotency-Key of a request and a hash of what was asked. */
 export interface IdempotencyClaim {
   tenant: string;
   key: string;
   /** Hexadecimal. */
   requestHash: string;
+  /** What the same request hashed to with other keys. */
+  olderHashes?: readonly string[];
 }
 
 /** An answer as it was first given. */
@@ -44,7 +46,9 @@ export async function claimIdempotencyKeys(
     const standing = await sql<
       { ordinal: number; isSame: boolean; status: number | null; body: unknown }[]
     >`
-      select asked.ordinal::int, stood.request_hash = asked.hash as "isSame", stood.status, stood.body
+      select asked.ordinal::int,
+             stood.request_hash = asked.hash
+             or stood.request_hash = any(string_to_array(asked.older, ' ')) as "isSame", stood.status, stood.body
       from ${asked(sql, claims)} join idempotency_keys as stood using (tenant, key)`;
     for (const { ordinal, isSame, status, body } of standing) {
       if (outcomes.has(ordinal)) continue;
@@ -74,6 +78,7 @@ export async function storeAnswers(
 function asked(sql: ISql, claims: readonly IdempotencyClaim[]) {
   return sql`unnest(
     ${claims.map((claim) => claim.tenant)}::text[], ${claims.map((claim) => claim.key)}::text[],
-    ${claims.map((claim) => claim.requestHash)}::text[]
-  ) with ordinality as asked (tenant, key, hash, ordinal)`;
+    ${claims.map((claim) => claim.requestHash)}::text[],
+    ${claims.map((claim) => claim.olderHashes?.join(" ") ?? "")}::text[]
+  ) with ordinality as asked (tenant, key, hash, older, ordinal)`;
 }

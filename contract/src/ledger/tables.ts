@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import {
   bigint,
+  boolean,
   index,
   integer,
   json,
@@ -145,3 +146,25 @@ export const apiKeys = pgTable(
     index("api_keys_tenant").on(table.tenant, table.id),
   ],
 );
+/** What administrators changed. Triggers of the migration refuse to change or delete what is in it. */
+export const auditLog = pgTable("audit_log", {
+  seq: integer("seq").primaryKey(),
+  at: time("at").notNull(),
+  actor: text("actor").notNull(),
+  tenant: text("tenant").notNull(),
+  action: text("action").notNull(),
+  target: text("target").notNull(),
+  address: text("address"),
+  requestId: text("request_id"),
+  outcome: text("outcome").notNull(),
+  /** The hash of the entry before; each hash covers it. */
+  previous: text("previous").notNull(),
+  hash: text("hash").notNull(),
+});
+
+/** The one row says with which entry the log ends. Whoever adds one holds it. */
+export const auditHead = pgTable("audit_head", {
+  single: boolean("single").primaryKey().default(true),
+  seq: integer("seq").notNull(),
+  hash: text("hash").notNull(),
+});

@@ -3,6 +3,7 @@ import { issueKey, listKeys } from "@toril/contract/keys/key-ledger";
 import { Scope } from "@toril/contract/keys/scope";
 import { type Command, type Given, UsageError } from "../command.ts";
 import { parseDuration } from "../duration.ts";
+import { noteAs } from "../audit/note.ts";
 import { describeKey } from "./describe-key.ts";
 
 export const createKey: Command = {
@@ -20,11 +21,11 @@ export const createKey: Command = {
     bytes: { value: "N", help: "how many bytes of bodies a second (any)" },
     expires: { value: "30d", help: "when it ends: 90s, 15m, 12h, 30d (never)" },
   },
-  async run({ options }, { print, tell, inLedger }) {
+  async run({ options }, { print, tell, inLedger, user }) {
     const tenant = check("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
     const wanted = check("name", NewApiKey.safeParse(readKey(options)));
     await inLedger(async (sql) => {
-      const { key, ...made } = await issueKey(sql, tenant, wanted);
+      const { key, ...made } = await issueKey(sql, tenant, wanted, noteAs(user, "createKey"));
       tell(`made ${describeKey(made)}`);
       const isFirst = (await listKeys(sql, { limit: 2 })).length === 1;
       if (isFirst) tell("It is the first: within 2 s every producer wants one.");

@@ -1,11 +1,12 @@
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob, isDataTooLarge } from "@toril/contract/enqueue/new-job";
+import { createNewJob } from "@toril/contract/enqueue/new-job";
 import { toAnswer } from "@toril/contract/enqueue/record";
 import { createJob as route } from "@toril/contract/http/jobs";
 import { type AcceptedJob, limits } from "@toril/contract/job";
 import { JobRequest } from "@toril/contract/jobs";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { fieldErrors } from "@toril/contract/problem";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { readJson } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
 import type { Exchange } from "../exchange.ts";
@@ -21,18 +22,20 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 }
 
 /** Knows nothing of the framework: at thousands of requests a second that would be a sixth of what it costs. */
-export function createJob(enqueue: Enqueue): (exchange: Exchange) => Promise<Response> {
+export function createJob(
+  enqueue: Enqueue,
+  secretKeys: KeyRing | undefined,
+): (exchange: Exchange) => Promise<Response> {
   return async (exchange) => {
     const { charge } = exchange;
     if (charge !== undefined) await charge.take(1);
     const value = await readJson(exchange, limits.bodyBytes, charge);
     checkHeaders(exchange.request.headers.get("idempotency-key"));
-    const job = createNewJob(parseRequest(value), callerOf(exchange));
+    const made = createNewJob(parseRequest(value), callerOf(exchange), secretKeys);
+    if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
+    const { job } = made;
     requireReach(exchange, job);
-    if (isDataTooLarge(job)) {
-      throw new ProblemError("data-too-large", `At most ${limits.dataBytes} bytes of data.`);
-    }
-    const claim = idempotencyClaim(exchange);
+    const claim = idempotencyClaim(exchange, secretKeys);
     const outcome = await (charge === undefined
       ? enqueue.one({ job, claim })
       : charge.reserving(1, () => enqueue.one({ job, claim })));
@@ -61,6 +64,6 @@ function checkHeaders(idempotencyKey: string | null) {
 function parseRequest(value: unknown): JobRequest {
   const parsed = JobRequest.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { kind, detail } = jobProblem(value);
-  throw new ProblemError(kind, detail, fieldErrors(parsed.error.issues));
+  const { kind, detail, errors } = jobProblem(value, parsed.error);
+  throw new ProblemError(kind, detail, errors);
 }

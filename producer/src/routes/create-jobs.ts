@@ -11,6 +11,7 @@ import type {
 import { limits } from "@toril/contract/job";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { problemOf } from "@toril/contract/problem";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "../app-env.ts";
 import { decodeUtf8, readBytes } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
@@ -27,8 +28,9 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 
 export function createJobs(
   enqueue: Enqueue,
-  settings: { maxEntries: number },
+  settings: { maxEntries: number; secretKeys: KeyRing | undefined },
 ): RouteHandler<typeof route, AppEnv> {
+  const { maxEntries, secretKeys } = settings;
   return async (c) => {
     const { charge } = c.env;
     await charge?.take(1);
@@ -36,7 +38,7 @@ export function createJobs(
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
     c.env.body = bytes;
     const { atomicity } = c.req.valid("query");
-    const claim = idempotencyClaim(c.env);
+    const claim = idempotencyClaim(c.env, secretKeys);
 
     async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
       if (atomicity === "all") refuseIfAnyRejected(entries);
@@ -51,7 +53,7 @@ export function createJobs(
         : { ...asOwnAnswer(replayOf(outcome, claim)), isReplay: true };
     }
 
-    const entries = parse(decodeUtf8(bytes), callerOf(c.env), settings.maxEntries);
+    const entries = parse(decodeUtf8(bytes), { origin: callerOf(c.env), secretKeys }, maxEntries);
     // Whatever the atomicity: a key that reaches some of them was not meant for these.
     for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
     const jobs = entries.filter((entry) => entry.status === "ok").length;

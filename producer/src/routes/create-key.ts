@@ -15,7 +15,7 @@ export function createKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
     if (!parsed.success) {
       throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
     }
-    const issued = await keys.issue(callerOf(c.env).tenant, parsed.data);
+    const issued = await keys.issue(callerOf(c.env).tenant, parsed.data, c.env.trail);
     return c.json(issued, 201, {
       Location: `/v1/keys/${issued.id}`,
       "Cache-Control": "no-store",

@@ -7,7 +7,8 @@ import { ProblemError } from "../problem.ts";
 
 export function revokeKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
-    const revoked = await keys.revoke(callerOf(c.env).tenant, c.req.valid("param").id);
+    const { id } = c.req.valid("param");
+    const revoked = await keys.revoke(callerOf(c.env).tenant, id, c.env.trail);
     if (revoked === undefined) throw new ProblemError("key-not-found");
     return c.json(revoked, 200);
   };

@@ -23,7 +23,8 @@ export function rotateKey(keys: KeyStore): RouteHandler<Bodiless, AppEnv> {
     if (!parsed.success) {
       throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
     }
-    const rotated = await keys.rotate(callerOf(c.env).tenant, id, parsed.data.graceMs);
+    const { tenant } = callerOf(c.env);
+    const rotated = await keys.rotate(tenant, id, parsed.data.graceMs, c.env.trail);
     if (rotated.status === "missing") throw new ProblemError("key-not-found");
     if (rotated.status === "ended") throw new ProblemError("key-ended");
     return c.json(rotated.key, 200, { "Cache-Control": "no-store" });

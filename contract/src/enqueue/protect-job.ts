@@ -1,0 +1,40 @@
+import type { JobRequest } from "../jobs/index.ts";
+import type { FindSecrets } from "../secret/find-secrets.ts";
+import type { KeyRing } from "../secret/key-ring.ts";
+import { createScrub } from "../secret/scrub.ts";
+import { sealData } from "../secret/secret-data.ts";
+import type { MadeJob, NewJob } from "./new-job.ts";
+
+/** The job as the stores may have it: no secret is left in its data or its key. */
+export function protectJob(
+  job: NewJob,
+  { data, key }: JobRequest,
+  findSecrets: FindSecrets,
+  keys: KeyRing | undefined,
+): MadeJob {
+  const places = findSecrets(data);
+  if (places.length === 0) return { status: "ok", job };
+  if (keys === undefined) {
+    const errors = places.map(({ pointer }) => ({
+      pointer: `/data${pointer}`,
+      detail: "A secret, for which SECRET_KEYS is needed.",
+    }));
+    return { status: "refused", kind: "unstorable-secret", errors };
+  }
+  const digest = (text: string) => keys.digests(text)[0]?.slice(0, 32) ?? "";
+  const safeKey = job.key && createScrub(data, findSecrets, digest)?.text(job.key);
+  if (key !== undefined && safeKey !== undefined && safeKey !== key) {
+    const errors = [
+      { pointer: "/key", detail: "A key is told to everyone: no secret may be in it." },
+    ];
+    return { status: "refused", kind: "invalid-job", errors };
+  }
+  return {
+    status: "ok",
+    job: {
+      ...job,
+      key: safeKey ?? job.key,
+      data: JSON.stringify(sealData(data, job, findSecrets, keys)),
+    },
+  };
+}

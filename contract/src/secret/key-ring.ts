@@ -1,0 +1,70 @@
+import { Buffer } from "node:buffer";
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from "node:crypto";
+import { parseSealed, sealedPrefix } from "./sealed.ts";
+
+export type Opened =
+  | { status: "ok"; text: string }
+  | { status: "unknown-key"; keyId: string }
+  /** It was altered, or sealed for another place. */
+  | { status: "tampered" };
+
+/** Keys by their ids: the first encrypts, every one decrypts. */
+export interface KeyRing {
+  /** @param place what the text belongs to: it can be opened for nothing else */
+  seal(text: string, place: string): string;
+  open(sealed: string, place: string): Opened;
+  /** Hashes that nobody without the keys can compare with guesses, one per key, the current one first. */
+  digests(text: string): string[];
+}
+
+export interface SecretKey {
+  id: string;
+  bytes: Uint8Array;
+}
+
+export const keyBytes = 32;
+const ivBytes = 12;
+const tagBytes = 16;
+const cipherName = "aes-256-gcm";
+
+export function createKeyRing(keys: readonly [SecretKey, ...SecretKey[]]): KeyRing {
+  const byId = new Map(keys.map((key) => [key.id, key.bytes]));
+  const [{ id: currentId, bytes: currentKey }] = keys;
+  // Keys of their own, so that nothing which hashes learns anything of what encrypts.
+  const digestKeys = keys.map(({ bytes }) =>
+    createHmac("sha256", bytes).update("toril digest").digest(),
+  );
+
+  return {
+    seal(text, place) {
+      const iv = randomBytes(ivBytes);
+      const cipher = createCipheriv(cipherName, currentKey, iv, { authTagLength: tagBytes });
+      cipher.setAAD(Buffer.from(place));
+      const parts = [iv, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()];
+      return `${sealedPrefix}${currentId}:${Buffer.concat(parts).toString("base64url")}`;
+    },
+    open(sealed, place) {
+      const parsed = parseSealed(sealed);
+      if (parsed === undefined) return { status: "tampered" };
+      const key = byId.get(parsed.keyId);
+      if (key === undefined) return { status: "unknown-key", keyId: parsed.keyId };
+      const bytes = Buffer.from(parsed.payload, "base64url");
+      if (bytes.length < ivBytes + tagBytes) return { status: "tampered" };
+      try {
+        const iv = bytes.subarray(0, ivBytes);
+        const decipher = createDecipheriv(cipherName, key, iv, { authTagLength: tagBytes });
+        decipher.setAAD(Buffer.from(place));
+        decipher.setAuthTag(bytes.subarray(-tagBytes));
+        const text = Buffer.concat([
+          decipher.update(bytes.subarray(ivBytes, -tagBytes)),
+          decipher.final(),
+        ]).toString();
+        return { status: "ok", text };
+      } catch {
+        return { status: "tampered" };
+      }
+    },
+    digests: (text) =>
+      digestKeys.map((key) => createHmac("sha256", key).update(text).digest("hex")),
+  };
+}

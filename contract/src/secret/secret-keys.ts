@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { keyBytes, type SecretKey } from "./key-ring.ts";
+
+const error =
+  `must be a list of <id>:<key>, ids of letters, digits, ".", "_" and "-", none of them twice, ` +
+  `keys of ${keyBytes} bytes in base64`;
+
+/** `2026a:<base64>,2025b:<base64>`, also on lines of their own. No message tells a part of it. */
+export const secretKeysField: z.ZodType<[SecretKey, ...SecretKey[]], string> = z
+  .string()
+  .transform((text, context) => {
+    const [first, ...rest] = text
+      .split(/[\s,]+/)
+      .filter(Boolean)
+      .map(parseKey);
+    const keys = first && [first, ...rest];
+    const ids = new Set(keys?.map((key) => key?.id));
+    if (keys?.every((key) => key !== undefined) && ids.size === keys.length) {
+      return keys as [SecretKey, ...SecretKey[]];
+    }
+    context.addIssue({ code: "custom", message: error });
+    return z.NEVER;
+  });
+
+function parseKey(text: string): SecretKey | undefined {
+  const [, id, base64] = /^([\w.-]{1,64}):([\w+/-]+={0,2})$/.exec(text) ?? [];
+  if (id === undefined || base64 === undefined) return undefined;
+  const bytes = bytesOf(base64.replaceAll("-", "+").replaceAll("_", "/"));
+  return bytes?.length === keyBytes ? { id, bytes } : undefined;
+}
+
+function bytesOf(base64: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
+}

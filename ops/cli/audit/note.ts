@@ -1,0 +1,16 @@
+import { appendAudit } from "@toril/contract/audit/append-audit";
+import type { NoteChange } from "@toril/contract/keys/key-ledger";
+
+/** Notes in the audit log that `user` changed a key by a command. */
+export function noteAs(user: string, action: string): NoteChange {
+  return (tx, { id, tenant }) =>
+    appendAudit(tx, {
+      actor: `cli:${user}`,
+      tenant,
+      action,
+      target: `/v1/keys/${id}`,
+      address: null,
+      requestId: null,
+      outcome: "done",
+    });
+}

@@ -1,0 +1,77 @@
+import { userInfo } from "node:os";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createClient } from "@toril/contract/client";
+
+import { startStack, type Stack } from "./_stack.ts";
+import { toril } from "./_toril.ts";
+
+let stack: Stack;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  // With a consumer, whose reconciler holds a lock of its own all the time.
+  stack = await startStack();
+  env = { DATABASE_URL: stack.env()["DATABASE_URL"]! };
+}, 60_000);
+afterAll(() => stack[Symbol.asyncDispose]());
+
+test.each([
+  ["audit list --limit 0", "--limit"],
+  ["audit list --limit many", "--limit"],
+  ["audit verify --head 7", "--head"],
+  ["audit verify --head 7:beef", "--head"],
+])(
+  "toril %s is refused with exit 2",
+  async (args, complaint) => {
+    const { code, said } = await toril(args, env);
+    expect(code).toBe(2);
+    expect(said).toContain(complaint);
+  },
+  20_000,
+);
+
+test("what was changed by commands and by HTTP is listed, verified, and found out when it is altered", async () => {
+  const empty = await toril("audit list", env);
+  expect(empty).toMatchObject({ code: 0, output: "", said: expect.stringContaining("Nothing") });
+
+  const made = await toril("keys create --name admin --scopes keys:admin --tenant acme", env);
+  expect(made.code).toBe(0);
+  const client = createClient({ baseUrl: stack.producers[0]!.url, apiKey: made.lastLine });
+  const issued = await client.createKey({ name: "shop", scopes: ["jobs:read"] });
+  expect((await toril(`keys rotate ${issued.id} --grace 1h`, env)).code).toBe(0);
+  expect((await toril(`keys revoke ${issued.id}`, env)).code).toBe(0);
+  expect((await toril(`keys revoke ${issued.id}`, env)).code).toBe(0);
+  expect((await toril("keys revoke nothing", env)).code).toBe(1);
+
+  const { code, output } = await toril("audit list", env);
+  expect(code).toBe(0);
+  const [head, ...rows] = output
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(/ {2,}/));
+  expect(head).toEqual(["seq", "at", "who", "tenant", "what", "of", "from", "request", "outcome"]);
+  const adminId = made.lastLine.split("_")[1]!;
+  const [cli, issuedAt] = [`cli:${userInfo().username}`, `/v1/keys/${issued.id}`];
+  expect(rows.map(([seq, , ...cells]) => [seq, ...cells])).toEqual([
+    ["4", cli, "acme", "revokeKey", issuedAt, "-", "-", "done"],
+    ["3", cli, "acme", "rotateKey", issuedAt, "-", "-", "done"],
+    ["2", `key:${adminId}`, "acme", "createKey", issuedAt, "127.0.0.1", expect.any(String), "done"],
+    ["1", cli, "acme", "createKey", `/v1/keys/${adminId}`, "-", "-", "done"],
+  ] as never);
+  expect((await toril("audit list --limit 1", env)).output.trimEnd().split("\n")).toHaveLength(2);
+
+  const verified = await toril("audit verify", env);
+  expect(verified.code).toBe(0);
+  expect(verified.lastLine).toMatch(/^4:[0-9a-f]{64}$/);
+  const again = await toril(`audit verify --head ${verified.lastLine}`, env);
+  expect(again).toMatchObject({ code: 0, lastLine: verified.lastLine });
+
+  await stack.sql.begin(async (tx) => {
+    await tx`alter table audit_log disable trigger all`;
+    await tx`update audit_log set actor = 'cli:nobody' where seq = 3`;
+    await tx`alter table audit_log enable trigger all`;
+  });
+  const broken = await toril("audit verify", env);
+  expect(broken).toMatchObject({ code: 1, output: "" });
+  expect(broken.said).toContain("Entry 3 was changed");
+}, 60_000);

@@ -1,0 +1,31 @@
+import { describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { jobProblem } from "./job-problem.ts";
+
+function _error(message: string) {
+  return new z.ZodError([{ code: "custom", path: ["data", "x"], message, input: undefined }]);
+}
+
+describe("what is wrong with a job", () => {
+  test("is told without the secrets in its data", () => {
+    const value = { type: "feed.fetch", data: { authorization: "swordfish" } };
+
+    expect(jobProblem(value, _error("not swordfish again"))).toMatchObject({
+      kind: "invalid-job",
+      errors: [{ pointer: "/data/x", detail: "not [secret] again" }],
+    });
+  });
+
+  test("is told as it is for a type without secrets, and for what has no type", () => {
+    for (const value of [{ type: "echo", data: { authorization: "swordfish" } }, null, 7, {}]) {
+      expect(jobProblem(value, _error("not swordfish"))).toMatchObject({
+        kind: "invalid-job",
+        errors: [{ pointer: "/data/x", detail: "not swordfish" }],
+      });
+    }
+  });
+
+  test("may be that nobody knows its type", () => {
+    expect(jobProblem({ type: "none" }, _error("no"))).toMatchObject({ kind: "unknown-type" });
+  });
+});

@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readNewestAudit } from "@toril/contract/audit/read-audit";
+import { verifyAudit } from "@toril/contract/audit/verify-audit";
+import type { IssuedApiKey } from "@toril/contract/keys/api-key";
+import { isAudited } from "../src/audited-request.ts";
+import { operations } from "../src/operations.ts";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+setDefaultTimeout(30_000);
+
+let stores: _Stores;
+let producer: _Producer;
+let admin: IssuedApiKey;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  admin = await _issue(stores, ["keys:admin"], { tenant: "acme" });
+  producer = await _startProducer(stores, { TRUSTED_PROXIES: "127.0.0.1" });
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const newKey = { name: "shop", scopes: ["jobs:write", "jobs:read"] };
+
+function _as(key: string, path: string, init: RequestInit = {}) {
+  const headers = {
+    ...(init.headers as Record<string, string>),
+    "X-Request-Id": _requestId(path),
+    "X-Forwarded-For": "192.0.2.7",
+    ..._bearer(key),
+  };
+  return producer.request(path, { ...init, headers });
+}
+
+function _requestId(path: string) {
+  return `r${path.replaceAll("/", ".")}`;
+}
+
+async function _newest() {
+  expect(await verifyAudit(stores.sql)).toMatchObject({ status: "whole" });
+  return readNewestAudit(stores.sql, 100);
+}
+
+async function _made() {
+  return (await _as(admin.key, "/v1/keys", _json(newKey))).body.id as string;
+}
+
+/** How each operation is asked for something that it does, and for something that it does not. */
+const cases: Record<
+  string,
+  (id: string) => { done: [string, RequestInit]; refused: [string, RequestInit, string] }
+> = {
+  createKey: () => ({
+    done: ["/v1/keys", _json(newKey)],
+    refused: ["/v1/keys", _json({ name: "shop" }), "invalid-key"],
+  }),
+  rotateKey: (id) => ({
+    done: [`/v1/keys/${id}/rotate`, { method: "POST" }],
+    refused: ["/v1/keys/0mibwkq0705f60718/rotate", { method: "POST" }, "key-not-found"],
+  }),
+  revokeKey: (id) => ({
+    done: [`/v1/keys/${id}`, { method: "DELETE" }],
+    refused: ["/v1/keys/0mibwkq0705f60718", { method: "DELETE" }, "key-not-found"],
+  }),
+};
+
+const audited = operations.filter(isAudited).map(({ operationId }) => operationId);
+
+test.each(audited)("%s is noted, what it did and what it did not", async (action) => {
+  expect(Object.keys(cases)).toContain(action);
+  const id = await _made();
+  const { done, refused } = cases[action]!(id);
+  const before = (await _newest()).length;
+
+  const [path, init] = done;
+  const answer = await _as(admin.key, path, init);
+  expect(answer.status).toBeLessThan(300);
+  const [badPath, badInit, kind] = refused;
+  _expectProblem(await _as(admin.key, badPath, badInit), kind as never);
+
+  const [failure, success, ...older] = await _newest();
+  expect(older).toHaveLength(before);
+  const who = { actor: `key:${admin.id}`, tenant: "acme", action, address: "192.0.2.7" };
+  expect(success).toMatchObject({
+    ...who,
+    target: `/v1/keys/${answer.body.id}`,
+    requestId: _requestId(path),
+    outcome: "done",
+  });
+  expect(failure).toMatchObject({
+    ...who,
+    target: badPath,
+    requestId: _requestId(badPath),
+    outcome: kind,
+  });
+});
+
+test("nothing else is noted: what reads, what is no administrator's, who is none", async () => {
+  const id = await _made();
+  const poor = await _issue(stores, ["jobs:write", "jobs:read"]);
+  const before = await _newest();
+
+  for (const [key, path, init] of [
+    [admin.key, "/v1/keys", {}],
+    [admin.key, `/v1/keys/${id}`, {}],
+    [poor.key, "/v1/jobs", _json(_echo())],
+    [poor.key, "/v1/keys", _json(newKey)],
+    [poor.key, `/v1/keys/${id}`, { method: "DELETE" }],
+    ["nonsense", "/v1/keys", _json(newKey)],
+    [admin.key, "/v1/nothing", { method: "DELETE" }],
+  ] as const) {
+    await _as(key, path, init);
+  }
+
+  expect(await _newest()).toEqual(before);
+});
+
+test("who calls while there is no key is anyone", async () => {
+  const open = await _openStores();
+  const unlocked = await _startProducer(open);
+  await unlocked.request("/v1/keys", _json({ name: "admin", scopes: ["keys:admin"] }));
+  await unlocked.close();
+
+  const [entry] = await readNewestAudit(open.sql, 1);
+  await open.close();
+  expect(entry).toMatchObject({ seq: 1, actor: "anyone", tenant: "default", address: "127.0.0.1" });
+});
+
+test("no key is told, and every entry's hash is in the log", async () => {
+  const { body } = await _as(admin.key, "/v1/keys", _json(newKey));
+  const [entry] = await readNewestAudit(stores.sql, 1);
+
+  const secret = (body.key as string).split("_").at(-1)!;
+  expect(JSON.stringify([entry, producer.lines])).not.toContain(secret);
+  const line = producer.lines.findLast(({ msg }) => msg === "audited");
+  expect(line).toMatchObject({
+    seq: entry!.seq,
+    hash: entry!.hash,
+    requestId: _requestId("/v1/keys"),
+  });
+});
+
+test("a change that cannot be noted does not happen", async () => {
+  const id = await _made();
+  await stores.sql`alter table audit_head rename to audit_head_away`;
+  try {
+    const answer = await _as(admin.key, `/v1/keys/${id}`, { method: "DELETE" });
+    _expectProblem(answer, "internal-error");
+  } finally {
+    await stores.sql`alter table audit_head_away rename to audit_head`;
+  }
+
+  expect((await _as(admin.key, `/v1/keys/${id}`)).body.revokedAt).toBeNull();
+  const line = producer.lines.findLast(({ msg }) => msg === "not audited");
+  expect(line).toMatchObject({ action: "revokeKey", target: `/v1/keys/${id}` });
+});
