@@ -13,6 +13,11 @@ let statements = 0;
 beforeAll(async () => {
   store = await createTestLedger();
   ledger = openLedger(store.url);
+  for (const [tenant, id] of Object.entries(jobs)) {
+    await store.sql`
+      insert into jobs (id, tenant, queue, type, data, options)
+      values (${id}, ${tenant}, 'default', 'feed.item', '{}', '{}')`;
+  }
 });
 afterAll(async () => {
   await ledger.close();
@@ -30,6 +35,14 @@ function _deps(maxEntries = 100) {
   };
   const patient = createPatientLedger({ ledger: { run: counting }, onAway() {}, onBack() {} });
   return { ledger: patient, batch: { maxEntries, flushMs: 5 } };
+}
+
+/** A job of each tenant. */
+const jobs = { default: Bun.randomUUIDv7(), other: Bun.randomUUIDv7() };
+
+function _createUpsert(jobId = jobs.default) {
+  const upsert = createUpsertFeedItem(_deps());
+  return (item: FeedItem) => upsert(jobId, item);
 }
 
 const importId = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
@@ -100,7 +113,7 @@ describe("imported rows", () => {
 
 describe("feed items", () => {
   test("are new, then the same, then changed", async () => {
-    const upsert = createUpsertFeedItem(_deps());
+    const upsert = _createUpsert();
 
     expect(await upsert(_item())).toBe("new");
     expect(await upsert(_item())).toBe("same");
@@ -109,8 +122,19 @@ describe("feed items", () => {
     expect(await upsert(_item({ source: "example.com" }))).toBe("new");
   });
 
+  test("of two tenants are two, whatever their key", async () => {
+    const upsert = _createUpsert();
+    const other = _createUpsert(jobs.other);
+
+    expect(await Promise.all([upsert(_item()), other(_item())])).toEqual(["new", "new"]);
+    expect(await other(_item({ title: "Theirs" }))).toBe("changed");
+    expect(await upsert(_item())).toBe("same");
+    const tenants = await store.sql`select tenant from feed_items order by tenant`;
+    expect(tenants.map((row) => row["tenant"])).toEqual(["default", "other"]);
+  });
+
   test("that come twice in one batch are written one after the other", async () => {
-    const upsert = createUpsertFeedItem(_deps());
+    const upsert = _createUpsert();
 
     const outcomes = await Promise.all([
       upsert(_item()),
@@ -130,7 +154,7 @@ describe("feed items", () => {
   });
 
   test("written by two consumers in other orders do not deadlock", async () => {
-    const [one, other] = [createUpsertFeedItem(_deps()), createUpsertFeedItem(_deps())];
+    const [one, other] = [_createUpsert(), _createUpsert()];
     const guids = Array.from({ length: 200 }, (_, index) => String(index));
 
     const outcomes = await Promise.all([

@@ -40,6 +40,16 @@ const wrong: [Program, Record<string, string>, string][] = [
     "PORT must be a whole number from 0 to 65535",
   ],
   [
+    "producer",
+    { REDIS_URL, DATABASE_URL, TRUSTED_PROXIES: "10.0.0.0/8, proxy" },
+    "TRUSTED_PROXIES must be a list of addresses and networks",
+  ],
+  [
+    "producer",
+    { REDIS_URL, DATABASE_URL, ALLOW_OPEN: "maybe" },
+    "ALLOW_OPEN must be true or false",
+  ],
+  [
     "consumer",
     { REDIS_URL, DATABASE_URL, METRICS_PORT: "65536" },
     "METRICS_PORT must be a whole number from 0 to 65535",
@@ -121,11 +131,11 @@ describe("with stores", () => {
     expect(await _run("producer", stack.env({ PORT }))).toEqual({ code: 1, complaint });
   }, 20_000);
 
-  test("a producer whose port for metrics is taken says so in one line", async () => {
+  test("a producer whose metrics port is taken says so in one line", async () => {
     const METRICS_PORT = new URL(stack.producers[0]!.url).port;
     const complaint = `producer: METRICS_PORT ${METRICS_PORT} is taken\n`;
-    const run = await _run("producer", stack.env({ PORT: "0", METRICS_PORT }));
-    expect(run).toEqual({ code: 1, complaint });
+    const env = stack.env({ PORT: "0", METRICS_PORT });
+    expect(await _run("producer", env)).toEqual({ code: 1, complaint });
   }, 20_000);
 
   test("a consumer whose port is taken says so in one line", async () => {

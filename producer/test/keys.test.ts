@@ -217,7 +217,9 @@ test.each(pages)("%s asks for a name and a password, and takes a key for it", as
   expect((await producer.request(path, { headers: _bearer(key) })).status).toBe(200);
   _expectProblem(await producer.request(path, { headers: _basic("wrong") }), "unauthenticated");
   // Browsers send it by themselves, also for a page that means harm.
-  _expectProblem(await producer.request("/v1/jobs", { headers: _basic(key) }), "unauthenticated");
+  const headers = _basic(key);
+  _expectProblem(await producer.request("/v1/jobs", { headers }), "unauthenticated");
+  _expectProblem(await producer.request(path, { method: "POST", headers }), "unauthenticated");
 });
 
 test("the dashboard and the metrics want their scopes, the documents any key", async () => {

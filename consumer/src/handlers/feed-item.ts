@@ -2,5 +2,5 @@ import type { Handler } from "../handler.ts";
 import type { UpsertFeedItem } from "../upsert/feed-items.ts";
 
 export function createFeedItem(upsert: UpsertFeedItem): Handler<"feed.item"> {
-  return async (item) => ({ outcome: await upsert(item) });
+  return async (item, { id }) => ({ outcome: await upsert(id, item) });
 }

@@ -3,9 +3,11 @@ import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type FeedItem = DataOf<"feed.item">;
 export type FeedItemOutcome = ResultOf<"feed.item">["outcome"];
-export type UpsertFeedItem = (item: FeedItem) => Promise<FeedItemOutcome>;
+/** @param jobId whose tenant the item belongs to */
+export type UpsertFeedItem = (jobId: string, item: FeedItem) => Promise<FeedItemOutcome>;
 
 interface Encoded {
+  jobId: string;
   source: string;
   guid: string;
   /** JSON text. */
@@ -19,11 +21,13 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
     async write(sql, rows) {
       // Only a row that an insert made has never been locked.
       const written = await sql<(Pick<Encoded, "source" | "guid"> & { isNew: boolean })[]>`
-        insert into feed_items (source, guid, item)
-        select * from unnest(
-          ${rows.map((row) => row.source)}::text[], ${rows.map((row) => row.guid)}::text[],
-          ${rows.map((row) => row.item)}::text[]::jsonb[])
-        on conflict (source, guid) do update set item = excluded.item, changed_at = now()
+        insert into feed_items (tenant, source, guid, item)
+        select jobs.tenant, source, guid, item
+        from unnest(
+          ${rows.map((row) => row.jobId)}::uuid[], ${rows.map((row) => row.source)}::text[],
+          ${rows.map((row) => row.guid)}::text[], ${rows.map((row) => row.item)}::text[]::jsonb[]
+        ) as given (job_id, source, guid, item) join jobs on jobs.id = job_id
+        on conflict (tenant, source, guid) do update set item = excluded.item, changed_at = now()
         where feed_items.item is distinct from excluded.item
         returning source, guid, xmax = 0 as "isNew"`;
       const outcomes = new Map<string, FeedItemOutcome>(
@@ -32,9 +36,13 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
       return rows.map((row) => outcomes.get(keyOf(row)) ?? "same");
     },
   });
-  return (item) => upsert({ source: item.source, guid: item.guid, item: JSON.stringify(item) });
+  return (jobId, item) => {
+    const { source, guid } = item;
+    return upsert({ jobId, source, guid, item: JSON.stringify(item) });
+  };
 }
 
+/** Two tenants' items of one key are written one after the other. */
 function keyOf({ source, guid }: { source: string; guid: string }) {
   return JSON.stringify([source, guid]);
 }

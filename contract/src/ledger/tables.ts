@@ -110,13 +110,14 @@ export const importedRows = pgTable(
 export const feedItems = pgTable(
   "feed_items",
   {
+    tenant: tenant(),
     source: text("source").notNull(),
     guid: text("guid").notNull(),
     item: jsonb("item").notNull(),
     createdAt: time("created_at").notNull().defaultNow(),
     changedAt: time("changed_at").notNull().defaultNow(),
   },
-  (table) => [primaryKey({ columns: [table.source, table.guid] })],
+  (table) => [primaryKey({ columns: [table.tenant, table.source, table.guid] })],
 );
 
 /** Who may call. A key itself stands nowhere: `hash` is of its text. */

@@ -35,15 +35,22 @@ export function createAccess({ authenticator, penalty }: AccessDeps): Access {
     const mayGuess = authorization !== null && !penalty.isIdle();
     const seconds = mayGuess ? penalty.secondsLeft(exchange.address()) : 0;
     if (seconds > 0) return guessing(seconds);
-    const identity = authenticator.identify(authorization, door.isPage);
+    // A browser that sends a password by itself may look, and change nothing.
+    const isPage = door.isPage && /^(GET|HEAD)$/.test(exchange.request.method);
+    const identity = authenticator.identify(authorization, isPage);
     return identity instanceof Promise
-      ? identity.then((known) => decide(exchange, found, known))
-      : decide(exchange, found, identity);
+      ? identity.then((known) => decide(exchange, found, isPage, known))
+      : decide(exchange, found, isPage, identity);
   };
 
-  function decide(exchange: Exchange, door: Door | undefined, identity: Identity): Refusal {
+  function decide(
+    exchange: Exchange,
+    door: Door | undefined,
+    isPage: boolean,
+    identity: Identity,
+  ): Refusal {
     if (identity.status === "wrong") penalty.note(exchange.address());
-    if (identity.status !== "known") return unknown(identity, door?.isPage ?? false);
+    if (identity.status !== "known") return unknown(identity, isPage);
     const { principal } = identity;
     if (door === undefined) return missingProblem(exchange.path);
     const { scope, isShared } = door;

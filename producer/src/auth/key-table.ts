@@ -17,6 +17,8 @@ export interface KeyTableDeps {
   read(revision: number): Promise<readonly KeyRow[]>;
   onChange(): void;
   log: Logger;
+  /** Milliseconds that only grow. */
+  now?: () => number;
 }
 
 /** A revoked key is refused within 2 s, everywhere. */
@@ -28,7 +30,8 @@ const wholeEveryMs = 60_000;
 const staleAfterMs = 2000;
 
 /** Every key in memory, at most half a second behind the ledger, so that a known key costs no round trip. */
-export async function openKeyTable({ read, onChange, log }: KeyTableDeps): Promise<KeyTable> {
+export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
+  const { read, onChange, log, now = () => performance.now() } = deps;
   let keys = new Map<string, KeyRow>();
   let state: KeyTable["state"] = "unread";
   let revision = 0;
@@ -41,7 +44,7 @@ export async function openKeyTable({ read, onChange, log }: KeyTableDeps): Promi
   let following: Promise<void> | undefined;
 
   async function load(): Promise<void> {
-    const startedAt = performance.now();
+    const startedAt = now();
     const isWhole = startedAt - readWholeAt > wholeEveryMs;
     try {
       const rows = await read(isWhole ? 0 : revision);
@@ -87,7 +90,7 @@ export async function openKeyTable({ read, onChange, log }: KeyTableDeps): Promi
       return state;
     },
     get isStale() {
-      return performance.now() - readAt > staleAfterMs;
+      return now() - readAt > staleAfterMs;
     },
     find: (id) => keys.get(id),
     refresh,

@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { hashKey } from "@toril/contract/keys/key-text";
+import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
+import { openDemoKey } from "../dev/demo-key.ts";
+
+let ledger: TestLedger;
+beforeAll(async () => {
+  ledger = await createTestLedger();
+});
+afterAll(() => ledger[Symbol.asyncDispose]());
+
+test("a service that is open stays open", async () => {
+  await using key = await openDemoKey(ledger.sql);
+  expect(key.headers).toEqual({});
+  expect(await ledger.sql`select from api_keys`).toHaveLength(0);
+});
+
+test("where there are keys, the demonstration has one until it is over", async () => {
+  await ledger.sql`
+    insert into api_keys (id, name, scopes, hash, revision) values ('1', 'first', '[]', '', 1)`;
+  const key = await openDemoKey(ledger.sql);
+  const hash = await hashKey(key.headers["authorization"]!.replace("Bearer ", ""));
+  const read = () => ledger.sql`select scopes, revoked_at from api_keys where hash = ${hash}`;
+  expect(await read()).toMatchObject([{ scopes: ["jobs:write", "jobs:read"], revoked_at: null }]);
+  await key[Symbol.asyncDispose]();
+  expect((await read())[0]!["revoked_at"]).toBeInstanceOf(Date);
+});
