@@ -8,9 +8,11 @@ import {
   wholeNumber,
   type Env,
 } from "@toril/contract/config";
+import { logShipFields } from "@toril/contract/log-config";
 import { queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
 import { secretKeysField } from "@toril/contract/secret/secret-keys";
+import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
 
 const Variables = z
@@ -35,6 +37,8 @@ const Variables = z
     RECONCILE_GRACE_MS: milliseconds(0).default(5000),
     SECRET_KEYS: secretKeysField.optional(),
     LOG_LEVEL: logLevelField,
+    ...logShipFields,
+    ...traceFields,
     METRICS_PORT: port().default(0),
     HOST: z.string().default("127.0.0.1"),
     DRAIN_MS: milliseconds(0).default(25_000),
@@ -72,7 +76,13 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
     /** What the secret fields of jobs are encrypted with. */
     secretKeys: given.SECRET_KEYS,
-    logLevel: given.LOG_LEVEL,
+    log: {
+      level: given.LOG_LEVEL,
+      shipTo: given.LOG_SHIP_ADDRESS,
+      shipBufferBytes: given.LOG_SHIP_BUFFER_BYTES,
+    },
+    /** Undefined when spans are not sent anywhere. */
+    trace: traceSettings(given, "toril-consumer"),
     /** 0 for none. */
     metricsPort: given.METRICS_PORT,
     host: given.HOST,

@@ -3,7 +3,7 @@ import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { aborted } from "./aborted.ts";
 import { toJobError } from "./job-error.ts";
-import { createThrottledLog } from "./log.ts";
+import { createThrottledLog } from "./throttled-log.ts";
 import { createProcessor, labelOf, type ProcessorDeps } from "./process-job.ts";
 import { Ended } from "./verdict.ts";
 import { within } from "./within.ts";
@@ -17,6 +17,11 @@ export interface WorkerSettings {
   lockDurationMs: number;
   stalledIntervalMs: number;
   maxStalledCount: number;
+}
+
+export interface WorkerEvents {
+  onStalled(queue: string): void;
+  onWorkerError(): void;
 }
 
 export interface Workers {
@@ -43,7 +48,7 @@ const graceMs = 1000;
 export function createWorkers(
   redis: Redis | Cluster,
   settings: WorkerSettings,
-  deps: Omit<ProcessorDeps, "lockDurationMs">,
+  deps: Omit<ProcessorDeps, "lockDurationMs"> & WorkerEvents,
 ): Workers {
   const { activeJobs, log, settle } = deps;
   const logError = createThrottledLog(
@@ -68,8 +73,14 @@ export function createWorkers(
       autorun: false,
       ...(settings.limiter && { limiter: settings.limiter }),
     });
-    worker.on("error", logError);
-    worker.on("stalled", (jobId) => log.warn({ queue, jobId }, "job stalled"));
+    worker.on("error", (error) => {
+      deps.onWorkerError();
+      logError(error);
+    });
+    worker.on("stalled", (jobId) => {
+      deps.onStalled(queue);
+      log.warn({ queue, jobId }, "job stalled");
+    });
     worker.on("failed", (job, error) => {
       // Without a processor: BullMQ ended the job, as it does when one stalled too often.
       if (job?.finishedOn !== undefined && !(error instanceof Ended)) void bury(queue, job, error);
@@ -90,7 +101,7 @@ export function createWorkers(
         result: null,
         error: JSON.stringify(error),
       });
-      deps.onOutcome(queue, labelOf(job), "dead");
+      deps.meter.came(queue, labelOf(job), "dead");
     } catch (cause) {
       log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
     }

@@ -13,16 +13,19 @@ import { createFates } from "./fates.ts";
 import { createFreshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
-import { createThrottledLog, type Log } from "./log.ts";
+import type { Logging } from "./log.ts";
+import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
 import { openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
+import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { openCommandRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSafeFetch } from "./safe-fetch.ts";
 import { createSettle } from "./settle/settle.ts";
 import { serveStatus } from "./status-server.ts";
+import type { Tracing } from "./tracing.ts";
 import { createUpsertFeedItem } from "./upsert/feed-items.ts";
 import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
 import { within } from "./within.ts";
@@ -37,6 +40,11 @@ export interface Consumer {
   close(deadline: AbortSignal): Promise<boolean>;
 }
 
+export interface Telemetry extends Pick<Logging, "log"> {
+  shipper?: Logging["shipper"];
+  tracing?: Tracing | undefined;
+}
+
 const errorPeriodMs = 10_000;
 const feedTimeoutMs = 30_000;
 const feedRedirects = 5;
@@ -45,12 +53,15 @@ const closeMs = 2000;
 
 export async function openConsumer(
   config: Config,
-  log: Log,
+  { log, shipper, tracing }: Telemetry,
   makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
   const script = await readFile(placeScriptUrl, "utf8");
-  const metrics = createMetrics();
+  const metrics = createMetrics(config.worker.queues);
+  if (shipper !== undefined) metrics.shipping(shipper);
+  const activeJobs = createActiveJobs();
+  metrics.gauge("toril_jobs_active", "Jobs that run in this process", () => activeJobs.size);
   const secretKeys = config.secretKeys && createKeyRing(config.secretKeys);
 
   const ledger = openLedger(config.databaseUrl);
@@ -130,10 +141,13 @@ export async function openConsumer(
       settle,
       fates: createFates(patient, config.batch),
       freshness,
-      activeJobs: createActiveJobs(),
+      activeJobs,
       secretKeys,
       enqueue: children.enqueue,
-      onOutcome: metrics.onOutcome,
+      meter: metrics.meter,
+      tracing,
+      onStalled: metrics.onStalled,
+      onWorkerError: metrics.onWorkerError,
       log,
     },
   );
@@ -147,6 +161,7 @@ export async function openConsumer(
     place,
     settle,
     ...config.reconcile,
+    ...createReconcileMetrics(metrics.registry),
     log,
   });
   opening.defer(() => reconciler.close());

@@ -1,14 +1,20 @@
+import { traceIdOf } from "@toril/contract/trace/traceparent";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { Scrub } from "@toril/contract/secret/scrub";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
+import { tenantOf } from "./job-origin.ts";
 import { type JobLog, type Log, scrubbedLog } from "./log.ts";
 
 export interface ContextDeps {
   log: Log;
   /** For the tenant of the job with this id. */
-  enqueue(parent: string, requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
+  enqueue(
+    parent: string,
+    requests: readonly JobRequest[],
+    traceparent?: string,
+  ): Promise<EnqueuedChildren>;
 }
 
 export interface Start {
@@ -17,6 +23,8 @@ export interface Start {
   /** The id in the ledger. */
   id: string;
   attempt: number;
+  /** For the jobs it enqueues. */
+  traceparent: string | undefined;
   scrub: Scrub | undefined;
 }
 
@@ -40,16 +48,18 @@ export class JobContext implements HandlerContext {
   }
 
   get log(): JobLog {
-    const { job, id, attempt, scrub } = this.#start;
+    const { job, id, attempt, traceparent, scrub } = this.#start;
     if (this.#log === undefined) {
-      const log = this.#deps.log.child({ jobId: id, type: job.name, attempt });
+      const traceId = traceIdOf(traceparent);
+      const tenant = tenantOf(job);
+      const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
       this.#log = scrub ? scrubbedLog(log, scrub) : log;
     }
     return this.#log;
   }
 
   get enqueue(): HandlerContext["enqueue"] {
-    return (requests) => this.#deps.enqueue(this.id, requests);
+    return (requests) => this.#deps.enqueue(this.id, requests, this.#start.traceparent);
   }
 
   readonly progress = (value: number | object): void => {

@@ -2,7 +2,7 @@ import type { Placement } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
+import { createNewJob, type NewJob, type Origin } from "@toril/contract/enqueue/new-job";
 import { findJobType, JobRequest } from "@toril/contract/jobs";
 import { findUnstorable } from "@toril/contract/json";
 import type { Ledger } from "@toril/contract/ledger/pool";
@@ -54,13 +54,17 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   }
 
   return {
-    async enqueue(parent: string, requests: readonly JobRequest[]): Promise<EnqueuedChildren> {
-      const tenant = await tenantOf(parent);
+    async enqueue(
+      parent: string,
+      requests: readonly JobRequest[],
+      traceparent?: string,
+    ): Promise<EnqueuedChildren> {
+      const origin = { tenant: await tenantOf(parent), trace: traceparent };
       const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
       for (let start = 0; start < requests.length; start += chunkSize) {
         const jobs: NewJob[] = [];
         for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-          const checked = toNewJob(request, tenant, secretKeys);
+          const checked = toNewJob(request, origin, secretKeys);
           if (checked.status === "ok") jobs.push(checked.job);
           else children.refused.push({ index: start + offset, detail: checked.detail });
         }
@@ -76,7 +80,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
 
 type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
 
-function toNewJob(request: JobRequest, tenant: string, keys: KeyRing | undefined): Checked {
+function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined): Checked {
   const parsed = JobRequest.safeParse(request);
   if (!parsed.success) {
     const findSecrets = findJobType(request.type)?.findSecrets;
@@ -88,7 +92,7 @@ function toNewJob(request: JobRequest, tenant: string, keys: KeyRing | undefined
   if (unstorable !== undefined) {
     return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
   }
-  const made = createNewJob(parsed.data, { tenant }, keys);
+  const made = createNewJob(parsed.data, origin, keys);
   if (made.status === "ok") return made;
   return { status: "refused", detail: made.detail ?? problemKinds[made.kind].title };
 }

@@ -1,46 +1,5 @@
-import { describe, expect, test } from "bun:test";
-import { createLog, createThrottledLog } from "./log.ts";
-
-describe("a throttled log", () => {
-  function _create() {
-    let now = 0;
-    const written: [string, number][] = [];
-    const write = createThrottledLog((error, repeated) => written.push([error.message, repeated]), {
-      periodMs: 1000,
-      now: () => now,
-    });
-    return {
-      written,
-      write: (message: string) => write(new Error(message)),
-      pass: (ms: number) => (now += ms),
-    };
-  }
-
-  test("writes one of many like errors a period, and then how many there were", () => {
-    const { written, write, pass } = _create();
-    for (let index = 0; index < 10_000; index += 1) write(`OOM, ${index} bytes`);
-    write("other");
-    pass(1000);
-    write("OOM, 1 bytes");
-    pass(1000);
-    write("OOM, 1 bytes");
-
-    expect(written).toEqual([
-      ["OOM, 0 bytes", 0],
-      ["other", 0],
-      ["OOM, 1 bytes", 9999],
-      ["OOM, 1 bytes", 0],
-    ]);
-  });
-
-  test("takes errors that differ in an id for like ones", () => {
-    const { written, write } = _create();
-    write("could not renew lock for job 019c2f1e-7b1a-7c3d-8a4e-5f6071829304");
-    write("could not renew lock for job 019c2f1e-7b1a-7c3d-8a4e-aaaaaaaaaaaa");
-
-    expect(written).toHaveLength(1);
-  });
-});
+import { expect, test } from "bun:test";
+import { createLog } from "./log.ts";
 
 test("a line has its level by name, and of an error only what is not data", () => {
   const lines: string[] = [];
@@ -51,4 +10,17 @@ test("a line has its level by name, and of an error only what is not data", () =
   const line = JSON.parse(lines[0] ?? "");
   expect(line).toMatchObject({ level: "error", name: "consumer", msg: "failed" });
   expect(line.err).toEqual({ name: "Error", message: "no", code: "E1", stack: line.err.stack });
+});
+
+test("a line goes without the passwords of addresses and without keys", () => {
+  const lines: string[] = [];
+  const log = createLog("info", { write: (line) => lines.push(line) });
+
+  log.warn(
+    { err: new Error("redis://:hunter2@redis is away"), apiKey: "hunter2" },
+    "Bearer hunter2hunter2",
+  );
+
+  expect(lines[0]).not.toContain("hunter2");
+  expect(JSON.parse(lines[0] ?? "").err.message).toBe("redis://***@redis is away");
 });

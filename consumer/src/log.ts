@@ -1,14 +1,62 @@
-import { logOptions } from "@toril/contract/log-options";
+import { connect } from "node:net";
+import { logLine, logOptions } from "@toril/contract/log-options";
+import { createLogShipper, type LogShipper } from "@toril/contract/log-ship";
 import type { Scrub } from "@toril/contract/secret/scrub";
 import { pino, type DestinationStream, type Logger } from "pino";
 
 export type Log = Logger;
 export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
-/** Straight to stdout: a worker transport loses lines when the process is killed. */
-export function createLog(level: string, destination?: DestinationStream): Log {
-  const options = logOptions("consumer", level);
-  return destination === undefined ? pino(options) : pino(options, destination);
+const name = "consumer";
+/** What a stop waits for the aggregator. */
+const flushMs = 2000;
+
+export interface LogSettings {
+  level: string;
+  shipTo: { host: string; port: number } | undefined;
+  shipBufferBytes: number;
+}
+
+export interface Logging extends AsyncDisposable {
+  log: Log;
+  shipper: LogShipper | undefined;
+}
+
+/** Straight to stdout: a worker transport loses lines when the process is killed. And over TCP, when told to. */
+export function openLogging({ level, shipTo, shipBufferBytes }: LogSettings): Logging {
+  const options = logOptions(name, level);
+  if (shipTo === undefined) {
+    return { log: pino(options), shipper: undefined, async [Symbol.asyncDispose]() {} };
+  }
+  const stdout = pino.destination({ fd: 1, sync: true });
+  const shipper = createLogShipper({
+    connect: () =>
+      connect({ ...shipTo, keepAlive: true, noDelay: true })
+        .on("error", () => {})
+        .resume(),
+    maxBuffered: shipBufferBytes,
+    droppedLine: (dropped) => logLine(name, { dropped, msg: "log lines were dropped" }),
+    onChange: (isConnected) =>
+      isConnected ? log.info("ships its log") : log.warn("lost the connection that ships its log"),
+  });
+  const log = pino(options, {
+    write(line) {
+      stdout.write(line);
+      shipper.push(line);
+    },
+  });
+  return {
+    log,
+    shipper,
+    async [Symbol.asyncDispose]() {
+      const left = await shipper.close(flushMs);
+      if (left > 0) stdout.write(logLine(name, { left, msg: "log lines were not shipped" }));
+    },
+  };
+}
+
+export function createLog(level: string, destination: DestinationStream): Log {
+  return pino(logOptions(name, level), destination);
 }
 
 /** A log whose lines do not tell a job's secrets. */
@@ -24,28 +72,3 @@ export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
-
-/**
- * Logs the first of many like errors and, once a period, how many there were since: a worker whose Redis is out of
- * memory emits tens of thousands in seconds.
- */
-export function createThrottledLog(
-  write: (error: Error, repeated: number) => void,
-  settings: { periodMs: number; now: () => number },
-): (error: Error) => void {
-  const seen = new Map<string, { since: number; repeated: number }>();
-  return (error) => {
-    const kind = error.message.replaceAll(/[0-9a-f-]{8,}|\d+/g, "#");
-    const now = settings.now();
-    const last = seen.get(kind);
-    if (last !== undefined && now - last.since < settings.periodMs) {
-      last.repeated += 1;
-      return;
-    }
-    if (seen.size >= maxKinds) seen.clear();
-    seen.set(kind, { since: now, repeated: 0 });
-    write(error, last?.repeated ?? 0);
-  };
-}
-
-const maxKinds = 100;

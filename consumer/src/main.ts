@@ -1,14 +1,22 @@
 import { readFileSync } from "node:fs";
+import { switchedLevel } from "@toril/contract/log-options";
 import { aborted } from "./aborted.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
-import { createLog } from "./log.ts";
+import { openLogging } from "./log.ts";
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env, (path) => readFileSync(path, "utf8"));
-  const log = createLog(config.logLevel);
+  await using logging = openLogging(config.log);
+  const { log } = logging;
+  process.on("SIGUSR2", () => {
+    log.level = switchedLevel(log.level, config.log.level);
+    log.warn({ logLevel: log.level }, "another log level");
+  });
   const { stop, deadline } = listenForSignals();
-  const consumer = await openConsumer(config, log);
+  const tracing =
+    config.trace && (await import("./tracing-otlp.ts")).openTracing(config.trace, log);
+  const consumer = await openConsumer(config, { ...logging, tracing });
   log.info({ queues: config.worker.queues, statusPort: consumer.statusPort }, "ready");
 
   await aborted(stop.signal);
@@ -16,10 +24,9 @@ async function main(): Promise<void> {
   const timer = setTimeout(() => deadline.abort(), config.drainMs);
   const isClean = await consumer.close(deadline.signal);
   clearTimeout(timer);
+  await tracing?.close();
   if (!isClean) throw new Error("jobs were still running when the time to stop was over");
   log.info("stopped");
-  // A store that is frozen never closes its side of a connection; nothing else is open now.
-  setTimeout(() => process.exit(), 1000).unref();
 }
 
 /** The first signal stops, the second ends the waiting for running jobs. */
@@ -32,7 +39,11 @@ function listenForSignals() {
   return { stop, deadline };
 }
 
-main().catch((error: unknown) => {
+try {
+  await main();
+  // A store that is frozen never closes its side of a connection; nothing else is open now.
+  setTimeout(() => process.exit(), 1000).unref();
+} catch (error) {
   process.stderr.write(`consumer: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
-});
+}

@@ -9,6 +9,8 @@ import type { Freshness } from "./freshness.ts";
 import { GiveUp, type Handlers } from "./handler.ts";
 import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
+import { traceparentOf } from "./job-origin.ts";
+import type { RunTrace, TracedRun, Tracing } from "./tracing.ts";
 import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
 
 export interface ProcessorDeps extends ContextDeps, VerdictDeps {
@@ -17,7 +19,18 @@ export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   freshness: Freshness;
   activeJobs: ActiveJobs;
   secretKeys: KeyRing | undefined;
-  onOutcome(queue: string, type: string, outcome: Outcome): void;
+  meter: JobMeter;
+  tracing?: Tracing | undefined;
+}
+
+/** Told how long the parts of a job took, and what each start of one came to. */
+export interface JobMeter {
+  /** From when it was due until its first start. */
+  waited(queue: string, type: string, ms: number): void;
+  ran(queue: string, type: string, ms: number): void;
+  /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
+  settled(queue: string, type: string, ms: number): void;
+  came(queue: string, type: string, outcome: Outcome): void;
 }
 
 /** What an unknown type waits for: a consumer of the version that knows it. */
@@ -31,10 +44,15 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs, secretKeys } = deps;
+  const { handlers, fates, freshness, activeJobs, meter, tracing, secretKeys } = deps;
   const verdicts = createVerdicts(deps);
 
-  async function judge(job: Job, token: string, active: ActiveJob): Promise<Verdict> {
+  async function judge(
+    job: Job,
+    token: string,
+    active: ActiveJob,
+    trace: RunTrace | undefined,
+  ): Promise<Verdict> {
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return verdicts.foreign();
     if (!active.isAborted && !freshness.isFresh(job)) {
@@ -60,12 +78,32 @@ export function createProcessor(
       return verdicts.fail(start, new GiveUp(opened.detail));
     }
     const { data, scrub } = opened;
-    const context = new JobContext(deps, { job, active, id: target.id, attempt, scrub });
-    const ran = await runHandler(handlers, jobType, data, context, scrub);
+    const context = new JobContext(deps, {
+      job,
+      active,
+      id: target.id,
+      attempt,
+      scrub,
+      traceparent: trace?.traceparent ?? traceparentOf(job),
+    });
+    const startedAt = performance.now();
+    // A hash that was lost took its timestamp along.
+    if (job.attemptsStarted === 1 && job.timestamp > 0) {
+      meter.waited(queue, jobType.type, waitOf(job));
+    }
+    const run = () => runHandler(handlers, jobType, data, context, scrub);
+    const ran = await (trace === undefined ? run() : trace.step("handle", run));
+    const ranAt = performance.now();
+    meter.ran(queue, jobType.type, ranAt - startedAt);
     const start = { job, token, target, attempt, scrub };
-    if (ran.status === "completed") return verdicts.complete(start, ran.result);
-    if (active.isAborted) return verdicts.handBack(job, token);
-    return verdicts.fail(start, ran.thrown);
+    if (ran.status === "failed" && active.isAborted) return verdicts.handBack(job, token);
+    const settle = () =>
+      ran.status === "completed"
+        ? verdicts.complete(start, ran.result)
+        : verdicts.fail(start, ran.thrown);
+    const verdict = await (trace === undefined ? settle() : trace.step("settle", settle));
+    meter.settled(queue, jobType.type, performance.now() - ranAt);
+    return verdict;
   }
 
   async function restore(job: Job, id: string) {
@@ -78,14 +116,30 @@ export function createProcessor(
 
   return async (job, token = "") => {
     const active = activeJobs.begin();
+    const trace = tracing?.begin(tracedRun(queue, job));
     try {
-      const { outcome, thrown } = await judge(job, token, active);
-      deps.onOutcome(queue, labelOf(job), outcome);
+      const { outcome, thrown } = await judge(job, token, active, trace).catch((error: unknown) => {
+        trace?.end("failed", error);
+        throw error;
+      });
+      trace?.end(outcome, thrown);
+      meter.came(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
     } finally {
       activeJobs.end(active);
     }
   };
+}
+
+function tracedRun(queue: string, job: Job): TracedRun {
+  const type = labelOf(job);
+  const attempt = job.attemptsMade + 1;
+  return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
+}
+
+/** By the clocks of two machines, when another one placed it. */
+function waitOf({ processedOn, timestamp, opts }: Job) {
+  return Math.max(0, (processedOn ?? 0) - timestamp - (opts.delay ?? 0));
 }
 
 /** Of a metric, which must not have as many labels as anybody makes up. */

@@ -43,6 +43,8 @@ export interface ReconcilerDeps {
   electEveryMs?: number;
   log: Pick<Logger, "info" | "warn" | "error">;
   onPass?(report: PassReport): void;
+  onPassFailed?(): void;
+  onLead?(isLeading: boolean): void;
 }
 
 /**
@@ -67,7 +69,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       if (placed + heldBack + settled + dead > 0) log.info(report, "reconciled");
       deps.onPass?.(report);
     } catch (error) {
-      if (!signal.aborted) log.warn({ err: error, reason }, "could not reconcile");
+      if (signal.aborted) return;
+      deps.onPassFailed?.();
+      log.warn({ err: error, reason }, "could not reconcile");
     }
   }
 
@@ -96,8 +100,10 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const { signal } = leadership;
     isPostgresAway = false;
     log.info("leads the reconciling");
+    deps.onLead?.(true);
     // A settlement waits for Postgres as long as it takes: neither the next leadership nor the end waits for it.
     await Promise.race([makePasses(leadership), aborted(signal)]);
+    deps.onLead?.(false);
     if (!stop.signal.aborted) log.warn("lost the connection that made it lead");
   }
 

@@ -1,3 +1,4 @@
+import { traceIdOf } from "@toril/contract/trace/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
 import type { JobError } from "@toril/contract/job";
 import type { Scrub } from "@toril/contract/secret/scrub";
@@ -5,10 +6,12 @@ import type { Fate } from "./fates.ts";
 import { GiveUp, RetryAt } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "./log.ts";
+import { tenantOf, traceparentOf } from "./job-origin.ts";
 import type { Settle } from "./settle/settle.ts";
 
 /** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
-export type Outcome = "completed" | "dead" | "retried" | "delayed" | "returned" | "stood";
+export const outcomes = ["completed", "dead", "retried", "delayed", "returned", "stood"] as const;
+export type Outcome = (typeof outcomes)[number];
 
 /** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
 export interface Verdict {
@@ -102,7 +105,8 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
 }
 
 function lineOf({ job, target, attempt }: StartedJob) {
-  return { jobId: target.id, type: job.name, attempt };
+  const traceId = traceIdOf(traceparentOf(job));
+  return { jobId: target.id, traceId, tenant: tenantOf(job), type: job.name, attempt };
 }
 
 /** BullMQ keeps stacks in the job's hash, by default those of all runs. */

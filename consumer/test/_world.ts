@@ -106,7 +106,7 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
   );
   const log = createLog("debug", { write: (line) => changes.log?.(JSON.parse(line)) });
   const makeHandlers = (deps: HandlerDeps) => ({ ...createHandlers(deps), ...changes.handlers });
-  const consumer = await openConsumer(config, log, makeHandlers);
+  const consumer = await openConsumer(config, { log }, makeHandlers);
   let closed: Promise<boolean> | undefined;
   const close = (deadline = AbortSignal.timeout(10_000)) => (closed ??= consumer.close(deadline));
   return {

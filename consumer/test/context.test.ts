@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { PlaceOptions } from "@toril/contract/dispatch/place";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { Handler } from "../src/handler.ts";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
@@ -29,14 +30,18 @@ const _item = (guid: string, changes: Record<string, unknown> = {}) =>
   }) as JobRequest;
 
 /** Runs one job with this handler and ends the consumer. */
-async function _run(echo: Handler<"echo">, env: Record<string, string> = {}) {
+async function _run(
+  echo: Handler<"echo">,
+  env: Record<string, string> = {},
+  options: Partial<PlaceOptions> = {},
+) {
   const lines: Record<string, unknown>[] = [];
   await using consumer = await _startConsumer(world, {
     env: { BULL_QUEUE_NAME: "default", ...env },
     handlers: { echo },
     log: (line) => lines.push(line),
   });
-  const { id } = await world.accept({ type: "echo", data: { message: "parent" } });
+  const { id } = await world.accept({ type: "echo", data: { message: "parent" } }, options);
   const row = await world.endOf(id);
   await consumer.close();
   return { id, row, lines };
@@ -55,6 +60,25 @@ describe("a handler", () => {
       { msg: "half way", step: 1, type: "echo", attempt: 1, level: "info" },
       { msg: "done", type: "echo", attempt: 1 },
     ]);
+  });
+
+  test("logs with the tenant and the trace of its job, and what it enqueues belongs to that trace", async () => {
+    const traceId = "0af7651916cd43dd8448eb211c80319c";
+    const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
+    const { id, lines } = await _run(
+      async ({ message }, { log, enqueue }) => {
+        log.info("mine");
+        const data = { importId: crypto.randomUUID(), row: 1, values: {} };
+        await enqueue([{ type: "row.import", data }]);
+        return { message };
+      },
+      {},
+      { tenant: "shop", traceparent },
+    );
+
+    expect(lines.find((line) => line["jobId"] === id)).toMatchObject({ tenant: "shop", traceId });
+    const [child] = await world.sql`select trace from jobs where type = 'row.import'`;
+    expect(child!["trace"]).toBe(traceparent);
   });
 
   test("reports progress that is seen while it runs", async () => {

@@ -64,6 +64,22 @@ describe("what Redis does not have", () => {
     expect(await _rowOf(id)).toMatchObject({ placings: 1, status: "pending" });
   });
 
+  test("is placed with its trace, and its tenant where it has one of its own", async () => {
+    const [common, own] = await _record(world, 2);
+    const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await world.sql`update jobs set tenant = 'shop', trace = ${trace} where id = ${own!}`;
+    await using reconciling = await _startReconciler(world);
+
+    await reconciling.passFor("leading");
+
+    const optionsOf = async (id: string) => JSON.parse((await world.hashOf(id))["opts"]!);
+    expect(await optionsOf(common!)).not.toContainAnyKeys(["tenant", "tm"]);
+    expect(await optionsOf(own!)).toMatchObject({
+      tenant: "shop",
+      tm: JSON.stringify({ traceparent: trace }),
+    });
+  });
+
   test("is left alone while it is younger than the grace", async () => {
     const [old] = await _record(world, 1, { ageMs: 700_000 });
     await _record(world, 1, { ageMs: 500_000 });

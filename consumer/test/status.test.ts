@@ -52,6 +52,42 @@ test("the status server says whether the consumer works, and counts what it did"
   expect(metrics).toContain(
     'bullmq_jobs_processed_total{queue="default",type="echo",outcome="completed"} 1',
   );
-  expect(metrics).toContain("toril_settle_batch_size_count 1");
+  for (const name of ["wait", "run", "settle"]) {
+    expect(metrics).toContain(`toril_job_${name}_seconds_count{queue="default",type="echo"} 1`);
+  }
+  for (const line of [
+    "toril_settle_batch_jobs_count 1",
+    'toril_ledger_write_seconds_count{operation="settle"} 1',
+    'toril_jobs_stalled_total{queue="imports"} 0',
+    'bullmq_jobs_processed_total{queue="feeds",type="feed.fetch",outcome="dead"} 0',
+    "toril_jobs_active 0",
+  ]) {
+    expect(metrics).toContain(line);
+  }
+  expect(metrics).toMatch(/^toril_worker_errors_total \d/m);
+  expect(metrics).toMatch(/^nodejs_eventloop_lag_p99_seconds /m);
   expect((await get("/")).status).toBe(404);
+});
+
+test("the status server tells what the reconciler does, while this process leads", async () => {
+  await using postgres = await _startProxy(world.databaseUrl);
+  await using consumer = await _startConsumer(
+    { ...world, databaseUrl: postgres.url },
+    { env: { METRICS_PORT: String(await _freePort()), RECONCILE_GRACE_MS: "0" } },
+  );
+  const metrics = async () =>
+    (await fetch(`http://127.0.0.1:${consumer.statusPort}/metrics`)).text();
+  const until = (line: RegExp) => _until(async () => line.test(await metrics()));
+  await until(/^toril_reconciler_leading 1$/m);
+  await until(/^toril_reconcile_pass_seconds_count [1-9]/m);
+  const leading = await metrics();
+  expect(leading).toMatch(/^toril_ledger_pending_jobs \d+$/m);
+  expect(leading).toMatch(/^toril_reconciled_jobs_total\{action="placed"\} \d+$/m);
+  expect(leading).toMatch(/^toril_reconcile_last_pass_timestamp_seconds \d/m);
+
+  postgres.cut();
+  await until(/^toril_reconciler_leading 0$/m);
+  expect(await metrics()).not.toMatch(/^toril_ledger_pending_jobs \d/m);
+  postgres.mend();
+  await until(/^toril_reconciler_leading 1$/m);
 });

@@ -88,6 +88,8 @@ const kinds: Record<string, Partial<PlaceOptions>> = {
     replaced: true,
   },
   "marked as placed again": { replaced: true },
+  "of a tenant": { tenant: "shop" },
+  "of another tenant": { tenant: "mill" },
 };
 
 test.each(Object.keys(kinds))("a job that is %s is written as BullMQ writes it", async (kind) => {
@@ -256,6 +258,7 @@ const anyJob = fc
         priority: fc.nat({ max: 3 }),
         lifo: fc.boolean(),
         replaced: fc.boolean(),
+        tenant: fc.constantFrom("shop", "mill"),
         traceparent: fc.constant(traceparent),
       },
       { requiredKeys: ["attempts", "timestamp"] },

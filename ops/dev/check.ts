@@ -24,6 +24,7 @@ const steps: Step[] = [
   { name: "unused code", command: ["knip"] },
   ...projects.filter(hasConfig).map(typeCheck),
   { name: "openapi.yaml", command: ["bun", "contract/scripts/write-openapi.ts", "--check"] },
+  { name: "dashboards", command: ["bun", "ops/grafana/write-dashboards.ts", "--check"] },
   { name: "format", command: ["oxfmt", "--check"] },
 ];
 

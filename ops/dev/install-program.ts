@@ -2,20 +2,23 @@ import { spawnSync } from "node:child_process";
 
 import { ask } from "./process-table.ts";
 
-export type Program = "redis" | "caddy";
+export type Program = "redis" | "caddy" | "prometheus";
 
-// Debian starts a service as soon as its package is there, and at every boot, unless told not to.
-const apt = (pack: string, service: string) => `
+// Debian starts a service as soon as its package is there, and at every boot, unless told not to. One at a time: tests
+// that run side by side ask for programs at once.
+const apt = (packages: string, services = packages) => `
 set -e
 export DEBIAN_FRONTEND=noninteractive
+exec 9> /tmp/toril-install.lock
+flock 9
 if [ ! -e /usr/sbin/policy-rc.d ]; then
   trap 'rm -f /usr/sbin/policy-rc.d' EXIT
   printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
   chmod 755 /usr/sbin/policy-rc.d
 fi
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends ${pack}
-if [ -d /run/systemd/system ]; then systemctl disable -q ${service}; fi
+apt-get install -y -qq --no-install-recommends ${packages}
+if [ -d /run/systemd/system ]; then systemctl disable -q ${services}; fi
 `;
 
 interface Manager {
@@ -28,7 +31,11 @@ const managers: readonly Manager[] = [
   {
     name: "apt-get",
     asRoot: true,
-    scripts: { redis: apt("redis-server", "redis-server"), caddy: apt("caddy", "caddy") },
+    scripts: {
+      redis: apt("redis-server"),
+      caddy: apt("caddy"),
+      prometheus: apt("prometheus prometheus-alertmanager"),
+    },
   },
   {
     name: "dnf",
@@ -36,6 +43,8 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: "dnf install -y -q redis || dnf install -y -q valkey",
       caddy: "dnf install -y -q caddy",
+      prometheus:
+        "dnf install -y -q golang-github-prometheus golang-github-prometheus-alertmanager",
     },
   },
   {
@@ -44,6 +53,7 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: "apk add --quiet redis || apk add --quiet valkey",
       caddy: "apk add --quiet caddy",
+      prometheus: "apk add --quiet prometheus alertmanager",
     },
   },
   {
@@ -52,12 +62,17 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: "pacman -Sy --noconfirm --needed valkey || pacman -S --noconfirm --needed redis",
       caddy: "pacman -Sy --noconfirm --needed caddy",
+      prometheus: "pacman -Sy --noconfirm --needed prometheus alertmanager",
     },
   },
   {
     name: "brew",
     asRoot: false,
-    scripts: { redis: "brew install --quiet redis", caddy: "brew install --quiet caddy" },
+    scripts: {
+      redis: "brew install --quiet redis",
+      caddy: "brew install --quiet caddy",
+      prometheus: "brew install --quiet prometheus alertmanager",
+    },
   },
 ];
 

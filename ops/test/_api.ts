@@ -9,6 +9,7 @@ export type Answer =
 
 export interface PostOptions {
   idempotencyKey?: string;
+  traceparent?: string;
   signal?: AbortSignal;
 }
 
@@ -16,13 +17,14 @@ export interface PostOptions {
 export async function postJob(
   url: string,
   request: JobRequest,
-  { idempotencyKey, signal }: PostOptions = {},
+  { idempotencyKey, traceparent, signal }: PostOptions = {},
 ): Promise<Answer> {
   const response = await fetch(`${url}/v1/jobs`, {
     method: "POST",
     headers: {
       "Content-Type": "application/json",
       ...(idempotencyKey === undefined ? {} : { "Idempotency-Key": idempotencyKey }),
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
     body: JSON.stringify(request),
     ...(signal === undefined ? {} : { signal }),

@@ -6,8 +6,12 @@ import { ProblemError } from "./problem.ts";
 const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** On whose behalf a request is made. */
-export function callerOf({ request, principal: { id, tenant, quotas } }: Exchange): Origin {
-  const trace = request.headers.get("traceparent");
+export function callerOf({
+  request,
+  traceparent,
+  principal: { id, tenant, quotas },
+}: Exchange): Origin {
+  const trace = traceparent ?? request.headers.get("traceparent");
   return {
     tenant,
     quotaKey: quotas?.maxWaiting === undefined ? undefined : id,

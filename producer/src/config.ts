@@ -1,4 +1,5 @@
 import { limits } from "@toril/contract/job";
+import { traceFields } from "@toril/contract/trace/settings";
 import { z } from "zod";
 import {
   flag,
@@ -9,6 +10,7 @@ import {
   wholeNumber,
 } from "@toril/contract/config";
 import { secretKeysField } from "@toril/contract/secret/secret-keys";
+import { logShipFields } from "@toril/contract/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 
@@ -29,6 +31,8 @@ export const Config = z.object({
   LOG_LEVEL: logLevelField,
   /** What the secret fields of jobs are encrypted with; without it, jobs that carry one are refused. */
   SECRET_KEYS: secretKeysField.optional(),
+  ...logShipFields,
+  ...traceFields,
   /** The deadline of an answer. */
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000).default(10_000),

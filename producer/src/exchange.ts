@@ -27,6 +27,8 @@ export class Exchange {
   /** For the log: what the answer was about. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;
+  /** The span of this request, for the jobs that come of it. */
+  traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
   #heldBytes = 0;
@@ -47,6 +49,11 @@ export class Exchange {
   get principal(): Principal {
     if (this.#principal === undefined) throw new Error("nobody was let in here");
     return this.#principal;
+  }
+
+  /** Undefined when nobody was let in. */
+  get tenant(): string | undefined {
+    return this.#principal?.tenant;
   }
 
   set principal(principal: Principal) {

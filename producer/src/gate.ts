@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import * as jobs from "@toril/contract/http/jobs";
+import { traceIdOf } from "@toril/contract/trace/traceparent";
 import type { AppEnv } from "./app-env.ts";
 import type { Audit } from "./audit.ts";
 import { auditedRequest, isAudited } from "./audited-request.ts";
@@ -12,6 +13,7 @@ import { findOperation, type Operation } from "./operations.ts";
 import { type ErrorHandler, problemResponse } from "./problem.ts";
 import type { FindQuota } from "./quotas/quotas.ts";
 import { pathOf } from "./target.ts";
+import type { Tracing } from "./tracing.ts";
 
 export interface GateDeps {
   app: Hono<AppEnv>;
@@ -25,6 +27,7 @@ export interface GateDeps {
   audit: Audit;
   /** Whose request it is that came from this socket. */
   clientAddress(socketAddress: string, request: Request): string;
+  tracing?: Tracing | undefined;
 }
 
 export interface Gate {
@@ -43,8 +46,19 @@ type Handler = (exchange: Exchange) => Response | Promise<Response>;
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
 export function createGate(deps: GateDeps): Gate {
-  const { app, createJob, onError, log, metrics, memory, access, audit, findQuota, clientAddress } =
-    deps;
+  const {
+    app,
+    createJob,
+    onError,
+    log,
+    metrics,
+    memory,
+    access,
+    audit,
+    findQuota,
+    clientAddress,
+    tracing,
+  } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
@@ -56,11 +70,14 @@ export function createGate(deps: GateDeps): Gate {
     handle: Handler,
   ): Promise<Response> {
     const startedAt = performance.now();
+    const { method } = request;
     const given = request.headers.get("x-request-id");
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
     const address = () => clientAddress(socketAddress(), request);
     const exchange = new Exchange(request, { requestId, path, memory, findQuota, address });
+    const trace = tracing?.begin(method, request.headers.get("traceparent"));
+    exchange.traceparent = trace?.traceparent;
     let response: Response;
     try {
       const asked = access(exchange, operation);
@@ -82,14 +99,16 @@ export function createGate(deps: GateDeps): Gate {
       response.headers.set("RateLimit", rateLimit.limit);
     }
     const ms = performance.now() - startedAt;
-    const { method } = request;
     const { status } = response;
     const route = operation?.path ?? "other";
-    metrics.request({ method, route, status, problem: exchange.problem }, ms);
+    const { problem, jobId, tenant } = exchange;
+    metrics.request({ method, route, status, problem }, ms);
+    trace?.end({ route, path, status, problem, requestId, jobId });
     const level = status >= 500 ? "warn" : "debug";
     // Asked first: at thousands of requests a second even the object for a line that is not written shows.
     if (log.isLevelEnabled(level)) {
-      log[level]({ requestId, jobId: exchange.jobId, method, path, status, ms }, "answered");
+      const traceId = traceIdOf(trace?.traceparent ?? request.headers.get("traceparent"));
+      log[level]({ requestId, traceId, tenant, jobId, method, path, status, ms }, "answered");
     }
     return response;
   }

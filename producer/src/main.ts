@@ -1,19 +1,31 @@
 import { readFileSync } from "node:fs";
 import { ConfigError, loadEnv } from "@toril/contract/config";
+import { switchedLevel } from "@toril/contract/log-options";
+import { traceSettings } from "@toril/contract/trace/settings";
 import { Config } from "./config.ts";
-import { createLog } from "./log.ts";
+import { openLogging } from "./log.ts";
 import { openProducer } from "./producer.ts";
 
 async function main(): Promise<void> {
   const config = loadEnv(Config, process.env, (path) => readFileSync(path, "utf8"));
-  const log = createLog(config.LOG_LEVEL);
-  const producer = await openProducer(config, log);
+  await using logging = openLogging({
+    level: config.LOG_LEVEL,
+    shipTo: config.LOG_SHIP_ADDRESS,
+    shipBufferBytes: config.LOG_SHIP_BUFFER_BYTES,
+  });
+  const { log } = logging;
+  process.on("SIGUSR2", () => {
+    log.level = switchedLevel(log.level, config.LOG_LEVEL);
+    log.warn({ logLevel: log.level }, "another log level");
+  });
+  const spans = traceSettings(config, "toril-producer");
+  const tracing = spans && (await import("./tracing-otlp.ts")).openTracing(spans, log);
+  const producer = await openProducer(config, { ...logging, tracing });
   log.info({ url: producer.url.href }, "producer listens");
   await nextSignal();
   log.info("producer drains");
   await producer.close();
-  // A store that is frozen never closes its side of a connection; nothing else is open now.
-  setTimeout(() => process.exit(), 1000).unref();
+  await tracing?.close();
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {
@@ -24,6 +36,8 @@ function nextSignal(): Promise<NodeJS.Signals> {
 
 try {
   await main();
+  // A store that is frozen never closes its side of a connection; nothing else is open now.
+  setTimeout(() => process.exit(), 1000).unref();
 } catch (error) {
   console.error(error instanceof ConfigError ? `producer: ${error.message}` : error);
   process.exitCode = 1;

@@ -1,6 +1,10 @@
+import type { LogShipper } from "@toril/contract/log-ship";
+import { problemKinds } from "@toril/contract/problem";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 export type Metrics = ReturnType<typeof createMetrics>;
+
+const storeSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 export function createMetrics(now: {
   waiting(): number;
@@ -23,11 +27,26 @@ export function createMetrics(now: {
     labelNames: ["kind"],
     registers,
   });
+  // From the beginning: of a counter that first appears as 1 Prometheus sees no increase.
+  for (const kind of Object.keys(problemKinds)) problems.inc({ kind }, 0);
   const batches = new Histogram({
     name: "toril_enqueue_batch_jobs",
     help: "How many jobs shared one commit to the ledger",
     labelNames: ["lane"],
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 1000, 10_000],
+    registers,
+  });
+  const writes = new Histogram({
+    name: "toril_ledger_write_seconds",
+    help: "How long a shared write to the ledger took, its repetitions included",
+    labelNames: ["operation"],
+    buckets: storeSeconds,
+    registers,
+  });
+  const placings = new Histogram({
+    name: "toril_place_seconds",
+    help: "How long handing a batch over to Redis took",
+    buckets: storeSeconds,
     registers,
   });
   gauge("toril_enqueue_waiting", "Requests that wait for a commit", now.waiting);
@@ -61,6 +80,31 @@ export function createMetrics(now: {
     batch(lane: string, size: number) {
       batches.observe({ lane }, size);
     },
+    ledgerWrite(ms: number) {
+      writes.observe({ operation: "accept" }, ms / 1000);
+    },
+    placed(ms: number) {
+      placings.observe(ms / 1000);
+    },
+    /** Of the log that is sent away. */
+    shipping(shipper: LogShipper) {
+      gauge("toril_log_ship_connected", "1 while the aggregator takes log lines", () =>
+        Number(shipper.isConnected),
+      );
+      gauge("toril_log_ship_buffered_bytes", "What waits for it", () => shipper.buffered);
+      registry.registerMetric(
+        new Counter({
+          name: "toril_log_ship_dropped_total",
+          help: "Log lines that were dropped because too many waited for it",
+          registers: [],
+          collect() {
+            this.reset();
+            this.inc(shipper.dropped);
+          },
+        }),
+      );
+    },
+    registry,
     contentType: registry.contentType,
     render: () => registry.metrics(),
   };

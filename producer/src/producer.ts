@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import type { Logger } from "pino";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
+import { readQueueSizes } from "@toril/contract/dispatch/queue-sizes";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
@@ -24,7 +24,9 @@ import { createImportLedger } from "./import-ledger.ts";
 import { createKeyStore } from "./key-store.ts";
 import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
+import type { Logging } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
+import { addQueueMetrics } from "./queue-metrics.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
 import { createJobReader } from "./read-jobs.ts";
@@ -35,6 +37,8 @@ import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
 import { serve, serveMetrics } from "./serve.ts";
+import type { Tracing } from "./tracing.ts";
+import { timeLedger, timePlace } from "./timed.ts";
 
 export interface Producer {
   url: URL;
@@ -44,7 +48,15 @@ export interface Producer {
   close(): Promise<void>;
 }
 
-export async function openProducer(config: Config, log: Logger): Promise<Producer> {
+export interface Telemetry extends Pick<Logging, "log"> {
+  shipper?: Logging["shipper"];
+  tracing?: Tracing | undefined;
+}
+
+export async function openProducer(
+  config: Config,
+  { log, shipper, tracing }: Telemetry,
+): Promise<Producer> {
   const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
@@ -68,12 +80,15 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
   });
   opening.defer(() => breaker.close());
   const dispatcher = createDispatcher({
-    place: createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") }),
+    place: timePlace(
+      createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") }),
+      (ms) => metrics.placed(ms),
+    ),
     breaker,
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
   const enqueue = createEnqueue({
-    ledger,
+    ledger: timeLedger(ledger, (ms) => metrics.ledgerWrite(ms)),
     dispatcher,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     onBatch: (lane, size) => metrics.batch(lane, size),
@@ -83,6 +98,8 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     unplaced: () => dispatcher.unplaced,
     isRedisAway: () => breaker.isOpen,
   });
+  if (shipper !== undefined) metrics.shipping(shipper);
+  addQueueMetrics(metrics.registry, () => readQueueSizes(redis, prefix, queueNames, Date.now));
 
   const auth = await openAuth({
     log,
@@ -122,6 +139,7 @@ export async function openProducer(config: Config, log: Logger): Promise<Produce
     onError,
     log,
     metrics,
+    tracing,
     memory: createMemoryBudget(config.MAX_BODY_BYTES),
     access: auth.access,
     findQuota: createFindQuota({

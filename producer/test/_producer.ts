@@ -62,7 +62,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
   const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
   const producer = await openProducer(
     Config.parse({ PORT: "0", DRAIN_MS: "1000", ...stores.settings, ...settings }),
-    log,
+    { log },
   );
   const request = async (path: string, init?: RequestInit) =>
     _checked(await fetch(new URL(path, producer.url), init), init?.method ?? "GET", path);

@@ -123,6 +123,13 @@ test("metrics tell requests, problems, batches and what waits", async () => {
     /^toril_problems_total\{kind="invalid-json"\} 1$/m,
     /^toril_enqueue_batch_jobs_count\{lane="plain"\} \d+$/m,
     /^toril_enqueue_waiting 0$/m,
+    /^toril_ledger_write_seconds_count\{operation="accept"\} [1-9]/m,
+    /^toril_place_seconds_count [1-9]/m,
+    /^bullmq_queue_size\{queue="default",state="waiting"\} [1-9]\d*$/m,
+    /^bullmq_queue_size\{queue="feeds",state="failed"\} 0$/m,
+    /^toril_queue_oldest_seconds\{queue="default"\} \d/m,
+    /^toril_problems_total\{kind="at-capacity"\} \d/m,
+    /^nodejs_eventloop_lag_p99_seconds \d/m,
     /^toril_unplaced_jobs 0$/m,
     /^toril_redis_away 0$/m,
     /^process_resident_memory_bytes \d+$/m,
@@ -130,6 +137,20 @@ test("metrics tell requests, problems, batches and what waits", async () => {
     expect(text).toMatch(line);
   }
   expect(text).not.toContain("nowhere");
+});
+
+test("metrics are there without a Redis, but for what only Redis knows", async () => {
+  proxy.refuse();
+  // What was read a moment ago is still given.
+  await _until(
+    async () => !(await producer.request("/metrics")).text.includes("bullmq_queue_size{"),
+  );
+  expect((await producer.request("/metrics")).text).toContain("toril_enqueue_waiting 0");
+  proxy.pass();
+  await _until(async () =>
+    (await producer.request("/metrics")).text.includes("bullmq_queue_size{"),
+  );
+  await _until(async () => (await producer.request("/readyz")).body.status === "ok");
 });
 
 test("the log names the request and the job", async () => {

@@ -15,6 +15,7 @@ export interface PendingJob {
 export interface JobToPlace {
   id: string;
   run: number;
+  tenant: string;
   type: string;
   /** JSON text. */
   data: string;
@@ -61,7 +62,7 @@ export async function countPlacing(
     )
     update jobs set placings = placings + 1
     where id = any(array(select id from standing where bytes_before < ${maxBytes})) and status = 'pending'
-    returning id, run, type, data::text as data, options, run_at as "runAt", trace`;
+    returning id, run, tenant, type, data::text as data, options, run_at as "runAt", trace`;
   return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 

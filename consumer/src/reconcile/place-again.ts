@@ -67,6 +67,7 @@ function toPlacement(job: JobToPlace): Placement {
       timestamp,
       replaced: true,
       ...(leftMs > 0 ? { delayMs: leftMs } : {}),
+      ...(job.tenant === "default" ? {} : { tenant: job.tenant }),
       ...(job.trace === null ? {} : { traceparent: job.trace }),
     },
   };

@@ -25,7 +25,8 @@ export interface BatchSize {
 export interface SettleDeps {
   ledger: PatientLedger;
   batch: BatchSize;
-  onBatch?(size: number): void;
+  /** A batch left for the ledger, and has its outcomes. */
+  onBatch?(size: number, ms: number): void;
 }
 
 /** What one statement should carry at most; a larger result travels alone. */
@@ -44,10 +45,11 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),
     async run(entries) {
-      onBatch?.(entries.length);
+      const startedAt = performance.now();
       const outcomes = await runIsolating(entries, write, isRowFault, (_, error) =>
         unstorable(error),
       );
+      onBatch?.(entries.length, performance.now() - startedAt);
       return Promise.all(
         outcomes.map(async (outcome, index) => {
           const entry = entries[index];

@@ -11,6 +11,8 @@ export interface PlaceOptions {
   timestamp: number;
   /** The mark of a job that the reconciler placed: a worker asks the ledger before it runs it. */
   replaced?: boolean;
+  /** For the log of whoever runs it; none is the tenant `default`. BullMQ keeps options that it does not know. */
+  tenant?: string;
   /** W3C Trace Context; ignored when it is malformed. */
   traceparent?: string;
 }
@@ -24,8 +26,8 @@ export function encodeTraceparent({ traceparent }: PlaceOptions): string {
 
 /** BullMQ's encoding of what many jobs have in common. */
 export function encodeOptions(options: PlaceOptions): string {
-  const { attempts, backoff, delayMs, priority, lifo, replaced } = options;
-  return JSON.stringify({ attempts, backoff, delay: delayMs, priority, lifo, replaced });
+  const { attempts, backoff, delayMs, priority, lifo, replaced, tenant } = options;
+  return JSON.stringify({ attempts, backoff, delay: delayMs, priority, lifo, replaced, tenant });
 }
 
 /** Whether `encodeOptions` makes the same of both. */
@@ -36,6 +38,7 @@ export function haveSameEncoding(one: PlaceOptions, other: PlaceOptions): boolea
     one.priority === other.priority &&
     one.lifo === other.lifo &&
     one.replaced === other.replaced &&
+    one.tenant === other.tenant &&
     (one.backoff === other.backoff ||
       (one.backoff?.type === other.backoff?.type &&
         one.backoff?.delay === other.backoff?.delay &&

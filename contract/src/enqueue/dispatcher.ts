@@ -65,9 +65,10 @@ function groupByQueue(jobs: readonly NewJob[]) {
 
 function toPlacements(jobs: readonly NewJob[]): Placement[] {
   const timestamp = Date.now();
-  return jobs.map(({ id, type, data, options: { attempts, backoff }, runAt, trace }) => {
+  return jobs.map(({ id, tenant, type, data, options: { attempts, backoff }, runAt, trace }) => {
     const options: PlaceOptions = { attempts, backoff, timestamp };
     if (runAt !== null) options.delayMs = Math.max(0, runAt.getTime() - timestamp);
+    if (tenant !== "default") options.tenant = tenant;
     if (trace !== null) options.traceparent = trace;
     return { bullId: bullId(id, 0), type, data, options };
   });

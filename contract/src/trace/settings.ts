@@ -1,0 +1,80 @@
+import { z } from "zod";
+
+const samplers = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+] as const;
+
+/** OpenTelemetry's own variables. Without an endpoint nothing of it is loaded. */
+export const traceFields = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
+    .optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs(),
+  OTEL_SERVICE_NAME: z.string().optional(),
+  OTEL_RESOURCE_ATTRIBUTES: pairs(),
+  OTEL_TRACES_SAMPLER: z
+    .enum(samplers, { error: `must be one of ${samplers.join(", ")}` })
+    .default("parentbased_always_on"),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .transform(Number)
+    .refine((ratio) => ratio >= 0 && ratio <= 1, { error: "must be a number from 0 to 1" })
+    .default(1),
+};
+
+const TraceFields = z.object(traceFields);
+type TraceFields = z.output<typeof TraceFields>;
+
+export interface TraceSettings {
+  /** Where spans are sent to, as OTLP over HTTP. */
+  url: string;
+  headers: Record<string, string>;
+  attributes: Record<string, string>;
+  sampler: (typeof samplers)[number];
+  /** Of the traces that begin here, for the samplers that take one. */
+  ratio: number;
+}
+
+/** Undefined when there is nowhere to send spans to. */
+export function traceSettings(given: TraceFields, serviceName: string): TraceSettings | undefined {
+  const endpoint = given.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (endpoint === undefined) return undefined;
+  return {
+    url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
+    headers: given.OTEL_EXPORTER_OTLP_HEADERS,
+    attributes: {
+      "service.name": serviceName,
+      ...given.OTEL_RESOURCE_ATTRIBUTES,
+      ...(given.OTEL_SERVICE_NAME === undefined ? {} : { "service.name": given.OTEL_SERVICE_NAME }),
+    },
+    sampler: given.OTEL_TRACES_SAMPLER,
+    ratio: given.OTEL_TRACES_SAMPLER_ARG,
+  };
+}
+
+/** `a=b,c=d`, with what is special in percent signs. */
+function pairs() {
+  const error = "must be a list like a=b,c=d";
+  return z
+    .string()
+    .regex(/^\s*[^=,\s]+\s*=[^,]*(?:,\s*[^=,\s]+\s*=[^,]*)*$/, error)
+    .transform((text, context) => {
+      try {
+        return Object.fromEntries(text.split(",").map(toPair));
+      } catch {
+        context.addIssue({ code: "custom", message: error });
+        return z.NEVER;
+      }
+    })
+    .default({});
+}
+
+function toPair(text: string): [string, string] {
+  const equals = text.indexOf("=");
+  return [text.slice(0, equals).trim(), decodeURIComponent(text.slice(equals + 1).trim())];
+}

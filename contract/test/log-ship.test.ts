@@ -1,0 +1,162 @@
+import { connect } from "node:net";
+import { expect, test } from "bun:test";
+import { createLogShipper, type ShipSettings } from "../src/log-ship.ts";
+import { _startAggregator } from "./_aggregator.ts";
+
+const numberOf = (line: string) => Number(/^line (\d+)/.exec(line)?.[1]);
+const toldIn = (line: string) => Number(/^(\d+) were dropped$/.exec(line)?.[1] ?? 0);
+
+async function _open(port: number, changes: Partial<ShipSettings> = {}) {
+  const shipper = createLogShipper({
+    connect: () =>
+      connect({ host: "127.0.0.1", port })
+        .on("error", () => {})
+        .resume(),
+    maxBuffered: 1_000_000,
+    droppedLine: (count) => `${count} were dropped\n`,
+    firstPauseMs: 5,
+    longestPauseMs: 20,
+    ...changes,
+  });
+  let pushed = 0;
+  return {
+    shipper,
+    /** Numbered lines of 100 characters. */
+    push(count: number) {
+      for (let index = 0; index < count; index += 1) {
+        shipper.push(`line ${pushed}`.padEnd(99, ".").concat("\n"));
+        pushed += 1;
+      }
+    },
+    [Symbol.asyncDispose]: async () => void (await shipper.close(0)),
+  };
+}
+
+async function _until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+function _upTo(count: number, from = 0) {
+  return Array.from({ length: count - from }, (_, index) => from + index);
+}
+
+test("lines arrive, once and in their order", async () => {
+  await using aggregator = await _startAggregator();
+  await using shipping = await _open(aggregator.port);
+  shipping.push(10);
+  await _until(() => aggregator.lines().length === 10);
+  shipping.push(5000);
+  await _until(() => aggregator.lines().length === 5010);
+  expect(aggregator.lines().map(numberOf)).toEqual(_upTo(5010));
+  expect([shipping.shipper.buffered, shipping.shipper.dropped]).toEqual([0, 0]);
+});
+
+test("what came while nobody listened arrives when somebody does", async () => {
+  await using aggregator = await _startAggregator();
+  await aggregator.stop();
+  await using shipping = await _open(aggregator.port);
+  shipping.push(100);
+  await aggregator.start();
+  await _until(() => aggregator.lines().length === 100);
+  await aggregator.stop();
+  await _until(() => !shipping.shipper.isConnected);
+  shipping.push(100);
+  await aggregator.start();
+  await _until(() => aggregator.lines().length === 200);
+  expect(aggregator.lines().map(numberOf)).toEqual(_upTo(200));
+});
+
+test("an aggregator that dies under load costs what was on the wire, and no line is halved", async () => {
+  await using aggregator = await _startAggregator();
+  await using shipping = await _open(aggregator.port);
+  for (let round = 0; round < 5; round += 1) {
+    const before = aggregator.lines().length;
+    shipping.push(5000);
+    await _until(() => aggregator.lines().length > before);
+    shipping.push(1000);
+    await aggregator.stop();
+    await _until(() => !shipping.shipper.isConnected);
+    await aggregator.start();
+    await _until(() => shipping.shipper.isConnected && shipping.shipper.buffered === 0);
+  }
+  shipping.push(1);
+  await _until(() => aggregator.lines().map(numberOf).includes(30_000));
+  const numbers = aggregator.lines().map(numberOf);
+  expect(numbers).not.toContain(Number.NaN);
+  expect(numbers.at(-1)).toBe(30_000);
+});
+
+test("with nobody to take them the oldest lines are dropped, counted and told", async () => {
+  await using aggregator = await _startAggregator();
+  await aggregator.stop();
+  await using shipping = await _open(aggregator.port, { maxBuffered: 100_000 });
+  shipping.push(50_000);
+  const { buffered, dropped } = shipping.shipper;
+  expect(buffered).toBeLessThanOrEqual(100_000);
+  expect(dropped * 100 + buffered).toBe(5_000_000);
+  await aggregator.start();
+  await _until(() => aggregator.lines().map(numberOf).includes(49_999));
+  const [told, ...rest] = aggregator.lines();
+  expect(toldIn(told!)).toBe(dropped);
+  expect(rest.map(numberOf)).toEqual(_upTo(50_000, dropped));
+});
+
+test("an aggregator that does not read costs lines, not memory, and what is dropped is told in its place", async () => {
+  await using aggregator = await _startAggregator();
+  await using shipping = await _open(aggregator.port, { maxBuffered: 200_000 });
+  await _until(() => shipping.shipper.isConnected);
+  aggregator.stall();
+  while (shipping.shipper.dropped === 0) {
+    shipping.push(1000);
+    expect(shipping.shipper.buffered).toBeLessThanOrEqual(200_000);
+    // The system takes some megabytes.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  aggregator.flow();
+  await _until(() => shipping.shipper.buffered === 0);
+  shipping.push(1);
+  await shipping.shipper.close(5000);
+  await _until(() => aggregator.hasEnded);
+  const lines = aggregator.lines();
+  let next = 0;
+  for (const line of lines) {
+    if (toldIn(line) > 0) next += toldIn(line);
+    else expect(numberOf(line)).toBe(next++);
+  }
+  expect(aggregator.connections).toBe(1);
+  expect(lines.reduce((sum, line) => sum + toldIn(line), 0)).toBe(shipping.shipper.dropped);
+});
+
+test("a connection that takes nothing for long is given up for another one", async () => {
+  await using aggregator = await _startAggregator();
+  aggregator.stall();
+  await using shipping = await _open(aggregator.port, { stallMs: 50, maxBuffered: 20_000_000 });
+  await _until(() => shipping.shipper.isConnected);
+  while (aggregator.connections < 2) {
+    shipping.push(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  aggregator.flow();
+  shipping.push(1);
+  await _until(() => shipping.shipper.buffered === 0);
+});
+
+test("closing sends what is left and ends the connection; later lines are not taken", async () => {
+  await using aggregator = await _startAggregator();
+  await using shipping = await _open(aggregator.port);
+  shipping.push(3000);
+  expect(await shipping.shipper.close(10_000)).toBe(0);
+  expect(await shipping.shipper.close(10_000)).toBe(0);
+  await _until(() => aggregator.hasEnded);
+  shipping.push(1);
+  expect(aggregator.lines().map(numberOf)).toEqual(_upTo(3000));
+  expect(shipping.shipper.buffered).toBe(0);
+});
+
+test("closing waits no longer than its deadline, and tells what is left", async () => {
+  await using aggregator = await _startAggregator();
+  await aggregator.stop();
+  await using shipping = await _open(aggregator.port);
+  shipping.push(7);
+  expect(await shipping.shipper.close(20)).toBe(7);
+});

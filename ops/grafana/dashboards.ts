@@ -1,0 +1,370 @@
+import type { Dashboard, Query } from "./panels.ts";
+
+const perSecond = "[$__rate_interval]";
+
+/** The median and the tail of a histogram. */
+function quantiles(metric: string, by: string, selector = ""): Query[] {
+  const labels = ["le", ...(by === "" ? [] : [by])].join(", ");
+  const legend = by === "" ? "" : `{{${by}}} `;
+  return [0.5, 0.99].map((quantile) => ({
+    expr: `histogram_quantile(${quantile}, sum by (${labels}) (rate(${metric}_bucket${selector}${perSecond})))`,
+    legend: `${legend}p${quantile * 100}`,
+  }));
+}
+
+const toril: Dashboard = {
+  uid: "toril",
+  title: "Toril",
+  rows: [
+    {
+      title: "Now",
+      panels: [
+        {
+          title: "Waiting",
+          unit: "short",
+          isStat: true,
+          queries: [{ expr: "sum(toril:backlog:jobs)", legend: "" }],
+        },
+        {
+          title: "Oldest",
+          unit: "s",
+          isStat: true,
+          queries: [{ expr: "max(toril_queue_oldest_seconds)", legend: "" }],
+        },
+        {
+          title: "Dead in an hour",
+          unit: "short",
+          isStat: true,
+          queries: [
+            {
+              expr: 'sum(increase(bullmq_jobs_processed_total{outcome="dead"}[1h]))',
+              legend: "",
+            },
+          ],
+        },
+        {
+          title: "Producers",
+          unit: "short",
+          isStat: true,
+          queries: [{ expr: 'sum(up{job="producer"})', legend: "" }],
+        },
+        {
+          title: "Consumers",
+          unit: "short",
+          isStat: true,
+          queries: [{ expr: 'sum(up{job="consumer"})', legend: "" }],
+        },
+        {
+          title: "Alerts",
+          unit: "short",
+          isStat: true,
+          queries: [{ expr: 'count(ALERTS{alertstate="firing"}) or vector(0)', legend: "" }],
+        },
+      ],
+    },
+    {
+      title: "Accepting",
+      panels: [
+        {
+          title: "Requests",
+          unit: "reqps",
+          queries: [
+            {
+              expr: `sum by (route, status) (rate(http_request_duration_seconds_count${perSecond}))`,
+              legend: "{{route}} {{status}}",
+            },
+          ],
+        },
+        {
+          title: "POST /v1/jobs",
+          unit: "s",
+          queries: quantiles(
+            "http_request_duration_seconds",
+            "",
+            '{method="POST", route="/v1/jobs"}',
+          ),
+        },
+        {
+          title: "Refused and failed",
+          unit: "reqps",
+          queries: [
+            {
+              expr: `sum by (kind) (rate(toril_problems_total${perSecond})) > 0`,
+              legend: "{{kind}}",
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: "Queues",
+      panels: [
+        {
+          title: "Jobs in Redis",
+          unit: "short",
+          queries: [
+            {
+              expr: "max by (queue, state) (bullmq_queue_size)",
+              legend: "{{queue}} {{state}}",
+            },
+          ],
+        },
+        {
+          title: "Oldest job that is ready",
+          unit: "s",
+          queries: [{ expr: "max by (queue) (toril_queue_oldest_seconds)", legend: "{{queue}}" }],
+        },
+        {
+          title: "Pending in the ledger",
+          description: "At the last comparison with Redis.",
+          unit: "short",
+          queries: [
+            { expr: "max(toril_ledger_pending_jobs)", legend: "pending" },
+            { expr: "sum(toril_unplaced_jobs)", legend: "not placed yet" },
+          ],
+        },
+      ],
+    },
+    {
+      title: "Doing",
+      panels: [
+        {
+          title: "Runs by what they came to",
+          unit: "ops",
+          queries: [
+            {
+              expr: `sum by (type, outcome) (rate(bullmq_jobs_processed_total${perSecond})) > 0`,
+              legend: "{{type}} {{outcome}}",
+            },
+          ],
+        },
+        {
+          title: "Wait until the first start",
+          unit: "s",
+          queries: quantiles("toril_job_wait_seconds", "queue"),
+        },
+        { title: "Run", unit: "s", queries: quantiles("toril_job_run_seconds", "type") },
+        { title: "Settle", unit: "s", queries: quantiles("toril_job_settle_seconds", "type") },
+      ],
+    },
+    {
+      title: "Batches and stores",
+      panels: [
+        {
+          title: "Jobs a batch",
+          unit: "short",
+          queries: [
+            {
+              expr: `sum by (lane) (rate(toril_enqueue_batch_jobs_sum${perSecond})) / sum by (lane) (rate(toril_enqueue_batch_jobs_count${perSecond}))`,
+              legend: "accept {{lane}}",
+            },
+            {
+              expr: `sum(rate(toril_settle_batch_jobs_sum${perSecond})) / sum(rate(toril_settle_batch_jobs_count${perSecond}))`,
+              legend: "settle",
+            },
+          ],
+        },
+        {
+          title: "Shared write to the ledger",
+          unit: "s",
+          queries: quantiles("toril_ledger_write_seconds", "operation"),
+        },
+        { title: "Placing in Redis", unit: "s", queries: quantiles("toril_place_seconds", "") },
+        {
+          title: "Waiting for a commit",
+          unit: "short",
+          queries: [{ expr: "toril_enqueue_waiting", legend: "{{instance}}" }],
+        },
+      ],
+    },
+    {
+      title: "Reconciler",
+      panels: [
+        {
+          title: "What was put right",
+          unit: "ops",
+          queries: [
+            {
+              expr: `sum by (action) (rate(toril_reconciled_jobs_total${perSecond}))`,
+              legend: "{{action}}",
+            },
+          ],
+        },
+        {
+          title: "Passes",
+          unit: "s",
+          queries: [
+            ...quantiles("toril_reconcile_pass_seconds", ""),
+            {
+              expr: "time() - max(toril_reconcile_last_pass_timestamp_seconds)",
+              legend: "since the last one",
+            },
+          ],
+        },
+        {
+          title: "Failures",
+          unit: "ops",
+          queries: [
+            { expr: `sum(rate(toril_reconcile_failures_total${perSecond}))`, legend: "passes" },
+            {
+              expr: `sum by (queue) (rate(toril_jobs_stalled_total${perSecond}))`,
+              legend: "stalled {{queue}}",
+            },
+            { expr: `sum(rate(toril_worker_errors_total${perSecond}))`, legend: "worker errors" },
+          ],
+        },
+      ],
+    },
+    {
+      title: "Processes",
+      panels: [
+        {
+          title: "CPU",
+          unit: "percentunit",
+          queries: [
+            {
+              expr: `rate(process_cpu_seconds_total{job=~"producer|consumer"}${perSecond})`,
+              legend: "{{job}} {{instance}}",
+            },
+          ],
+        },
+        {
+          title: "Resident memory",
+          unit: "bytes",
+          queries: [
+            {
+              expr: 'process_resident_memory_bytes{job=~"producer|consumer"}',
+              legend: "{{job}} {{instance}}",
+            },
+          ],
+        },
+        {
+          title: "Event loop lag, p99",
+          unit: "s",
+          queries: [
+            {
+              expr: 'nodejs_eventloop_lag_p99_seconds{job=~"producer|consumer"}',
+              legend: "{{job}} {{instance}}",
+            },
+          ],
+        },
+        {
+          title: "Jobs that run",
+          unit: "short",
+          queries: [{ expr: "toril_jobs_active", legend: "{{instance}}" }],
+        },
+        {
+          title: "Log shipping",
+          unit: "short",
+          queries: [
+            {
+              expr: `rate(toril_log_ship_dropped_total${perSecond})`,
+              legend: "dropped {{job}} {{instance}}",
+            },
+            { expr: "toril_log_ship_connected", legend: "connected {{job}} {{instance}}" },
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+const stores: Dashboard = {
+  uid: "toril-stores",
+  title: "Toril: Redis and Postgres",
+  rows: [
+    {
+      title: "Redis",
+      panels: [
+        {
+          title: "Memory",
+          unit: "bytes",
+          queries: [
+            { expr: "redis_memory_used_bytes", legend: "used {{instance}}" },
+            { expr: "redis_memory_max_bytes", legend: "maxmemory {{instance}}" },
+          ],
+        },
+        {
+          title: "Commands",
+          unit: "ops",
+          queries: [
+            {
+              expr: `rate(redis_commands_processed_total${perSecond})`,
+              legend: "{{instance}}",
+            },
+          ],
+        },
+        {
+          title: "Clients",
+          unit: "short",
+          queries: [
+            { expr: "redis_connected_clients", legend: "connected" },
+            { expr: "redis_blocked_clients", legend: "blocked: idle workers" },
+          ],
+        },
+      ],
+    },
+    {
+      title: "What must not be",
+      panels: [
+        {
+          title: "Evicted keys",
+          unit: "ops",
+          queries: [{ expr: `rate(redis_evicted_keys_total${perSecond})`, legend: "{{instance}}" }],
+        },
+        {
+          title: "Persistence, 1 is well",
+          unit: "short",
+          queries: [
+            { expr: "redis_rdb_last_bgsave_status", legend: "save" },
+            { expr: "redis_aof_last_write_status", legend: "append" },
+            { expr: "redis_aof_last_bgrewrite_status", legend: "rewrite" },
+          ],
+        },
+        {
+          title: "Lag of replicas",
+          unit: "s",
+          queries: [
+            { expr: "redis_connected_slave_lag_seconds", legend: "redis {{slave_ip}}" },
+            { expr: "pg_replication_lag_seconds", legend: "postgres {{instance}}" },
+          ],
+        },
+      ],
+    },
+    {
+      title: "Postgres",
+      panels: [
+        {
+          title: "Commits and rollbacks",
+          unit: "ops",
+          queries: [
+            {
+              expr: `sum by (datname) (rate(pg_stat_database_xact_commit${perSecond})) > 0`,
+              legend: "commits {{datname}}",
+            },
+            {
+              expr: `sum by (datname) (rate(pg_stat_database_xact_rollback${perSecond})) > 0`,
+              legend: "rollbacks {{datname}}",
+            },
+          ],
+        },
+        {
+          title: "Connections",
+          unit: "short",
+          queries: [
+            { expr: "sum by (state) (pg_stat_activity_count)", legend: "{{state}}" },
+            { expr: "max(pg_settings_max_connections)", legend: "max_connections" },
+          ],
+        },
+        {
+          title: "Size",
+          unit: "bytes",
+          queries: [{ expr: "pg_database_size_bytes", legend: "{{datname}}" }],
+        },
+      ],
+    },
+  ],
+};
+
+/** By the names of their files. */
+export const dashboards: Readonly<Record<string, Dashboard>> = { toril, stores };

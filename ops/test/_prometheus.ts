@@ -1,0 +1,174 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+
+import { startChild } from "../dev/child.ts";
+import { installProgram } from "../dev/install-program.ts";
+import { ask } from "../dev/process-table.ts";
+import { stablePort } from "./_processes.ts";
+import { root } from "./_stack.ts";
+
+export const promtool = () => find("promtool");
+export const amtool = () => find("amtool");
+
+function find(...names: string[]): string {
+  const onPath = () => names.find((name) => ask("sh", ["-c", `command -v ${name}`]) !== "");
+  const found = onPath() ?? (installProgram("prometheus") ? onPath() : undefined);
+  if (found === undefined) throw new Error(`no ${names.join(" or ")}: install Prometheus`);
+  return found;
+}
+
+/** What a program says; throws when it fails. */
+export function run(command: string, args: readonly string[], input = ""): string {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    input,
+  });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+export interface FiringAlert {
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+}
+
+export interface Monitoring extends AsyncDisposable {
+  readonly url: string;
+  query(expr: string): Promise<{ metric: Record<string, string>; value: number }[]>;
+  /** What Alertmanager has told, and whom. */
+  readonly told: readonly (FiringAlert & { receiver: string })[];
+}
+
+interface Targets {
+  producer: readonly string[];
+  consumer: readonly string[];
+}
+
+interface PrometheusConfig {
+  global: object;
+  rule_files: string[];
+  alerting: object;
+  scrape_configs: { job_name: string }[];
+}
+
+interface AlertmanagerConfig {
+  route: { routes: object[] };
+  receivers: { name: string }[];
+}
+
+/** Prometheus and Alertmanager with the real rules and routes, but quicker, and with these targets. */
+export async function startMonitoring(targets: Targets): Promise<Monitoring> {
+  await using opening = new AsyncDisposableStack();
+  const dir = mkdtempSync(join(tmpdir(), "toril-prometheus-"));
+  opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  const [port, alertPort] = [await stablePort(), await stablePort()];
+  const told: Monitoring["told"][number][] = [];
+  const pager = opening.use(
+    startPager((receiver, alerts) => {
+      told.push(...alerts.map((alert) => ({ ...alert, receiver })));
+    }),
+  );
+
+  const alertmanager: AlertmanagerConfig = parse(text("ops/alertmanager/alertmanager.yml"));
+  const quick = { group_wait: "100ms", group_interval: "1s" };
+  write(dir, "alertmanager.yml", {
+    ...alertmanager,
+    route: {
+      ...alertmanager.route,
+      ...quick,
+      routes: alertmanager.route.routes.map((route) => ({ ...route, ...quick })),
+    },
+    receivers: alertmanager.receivers.map(({ name }) => ({
+      name,
+      webhook_configs: [{ url: `${pager.url}/${name}` }],
+    })),
+  });
+  const prometheus: PrometheusConfig = parse(text("ops/prometheus/prometheus.yml"));
+  write(dir, "prometheus.yml", {
+    ...prometheus,
+    global: { scrape_interval: "1s", evaluation_interval: "1s" },
+    rule_files: prometheus.rule_files.map((path) => join(root, "ops/prometheus", path)),
+    alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertPort}`] }] }] },
+    scrape_configs: Object.entries(targets).map(([job_name, addresses]) => ({
+      job_name,
+      static_configs: [{ targets: addresses }],
+    })),
+  });
+
+  mkdirSync(join(dir, "data"));
+  const start = async (name: string, command: string, at: number, args: readonly string[]) => {
+    const child = opening.use(
+      await startChild({
+        name,
+        command,
+        args,
+        cwd: dir,
+        env: { PATH: process.env["PATH"] },
+        logFile: join(dir, `${name}.log`),
+        stopMs: 5000,
+      }),
+    );
+    await child.ready(async () => (await fetch(`http://127.0.0.1:${at}/-/ready`)).ok || undefined, {
+      timeoutMs: 30_000,
+    });
+  };
+  await start("alertmanager", find("prometheus-alertmanager", "alertmanager"), alertPort, [
+    `--config.file=${join(dir, "alertmanager.yml")}`,
+    `--storage.path=${join(dir, "alerts")}`,
+    `--web.listen-address=127.0.0.1:${alertPort}`,
+    "--cluster.listen-address=",
+  ]);
+  await start("prometheus", find("prometheus"), port, [
+    `--config.file=${join(dir, "prometheus.yml")}`,
+    `--storage.tsdb.path=${join(dir, "data")}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+  ]);
+
+  const url = `http://127.0.0.1:${port}`;
+  const opened = opening.move();
+  return {
+    url,
+    told,
+    async query(expr) {
+      const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expr)}`);
+      const { data } = (await response.json()) as Answer;
+      return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+interface Answer {
+  data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+}
+
+/** Who is told by Alertmanager's webhooks. */
+function startPager(tell: (receiver: string, alerts: FiringAlert[]) => void) {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const { alerts } = (await request.json()) as { alerts: FiringAlert[] };
+      tell(new URL(request.url).pathname.slice(1), alerts);
+      return new Response("");
+    },
+  });
+  return {
+    url: server.url.origin,
+    async [Symbol.asyncDispose]() {
+      await server.stop(true);
+    },
+  };
+}
+
+function text(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
+
+function write(dir: string, name: string, config: object) {
+  writeFileSync(join(dir, name), stringify(config));
+}

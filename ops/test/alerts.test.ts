@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test";
+
+import { echo, idOf, postJob, postMany } from "./_api.ts";
+import { promtool, run, startMonitoring } from "./_prometheus.ts";
+import { startStack } from "./_stack.ts";
+
+test("Prometheus scrapes a running stack, and the alerts of a fault reach those they are for", async () => {
+  await using stack = await startStack();
+  const { until } = stack;
+  const [producer, consumer] = [stack.producers[0]!, stack.consumers[0]];
+  await using monitoring = await startMonitoring({
+    producer: [new URL(producer.url).host],
+    consumer: [new URL(consumer!.url).host],
+  });
+  const { query, told } = monitoring;
+  const valueOf = async (expr: string) => (await query(expr))[0]?.value;
+  const whenIs = (expr: string, value: number) =>
+    until(`${expr} is ${value}`, async () => (await valueOf(expr)) === value || undefined);
+  const whenTold = (alertname: string, receiver: string) =>
+    until(
+      `${alertname} reaches ${receiver}`,
+      async () =>
+        told.find(
+          (alert) => alert.receiver === receiver && alert.labels["alertname"] === alertname,
+        ),
+      60_000,
+    );
+  await whenIs("sum(up)", 2);
+  await whenIs("sum(toril_reconciler_leading)", 1);
+  await whenIs('bullmq_jobs_processed_total{type="echo", outcome="dead"}', 0);
+
+  const dying = { ...echo("dies", { failures: 9 }), attempts: 1 };
+  idOf(await postJob(producer.url, dying));
+  const dead = await whenTold("TorilJobsDie", "ticket");
+  expect(dead.labels).toMatchObject({ queue: "default", type: "echo", severity: "ticket" });
+
+  await consumer!.kill("SIGKILL");
+  await postMany(producer.url, 300);
+  await whenIs('toril:backlog:jobs{queue="default"}', 300);
+  const gone = await whenTold("TorilNoConsumer", "page");
+  expect(gone.annotations["runbook"]).toBe("ops/prometheus/runbook.md#torilnoconsumer");
+  expect(await valueOf('toril_queue_oldest_seconds{queue="default"}')).toBeGreaterThan(20);
+  expect(told.filter(({ labels }) => labels["alertname"] === "TorilNoProducer")).toEqual([]);
+
+  await consumer!.restart();
+  await whenIs('toril:backlog:jobs{queue="default"}', 0);
+  await until("the alert ends", async () => {
+    return (await query('ALERTS{alertname="TorilNoConsumer"}')).length === 0 || undefined;
+  });
+
+  for (const { url } of [producer, consumer!]) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    // prom-client's own names are older than the conventions.
+    const own = text.split("\n").filter((line) => /^(# \w+ )?(toril|bullmq|http)_/.test(line));
+    expect(run(promtool(), ["check", "metrics"], `${own.join("\n")}\n`)).toBe("");
+  }
+}, 180_000);

@@ -1,0 +1,168 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "bun:test";
+import { parse } from "yaml";
+
+import { amtool, promtool, run } from "./_prometheus.ts";
+import { root, startStack } from "./_stack.ts";
+
+interface Rule {
+  alert?: string;
+  record?: string;
+  expr: string;
+  labels?: { severity: string };
+  annotations?: { summary: string; runbook: string };
+}
+
+interface Panel {
+  id: number;
+  title: string;
+  targets?: { expr: string }[];
+}
+
+const text = (path: string) => readFileSync(join(root, path), "utf8");
+const filesOf = (folder: string) =>
+  readdirSync(join(root, folder)).map((name) => `${folder}/${name}`);
+
+const ruleFiles = filesOf("ops/prometheus/rules");
+const rules = ruleFiles.flatMap((path) => {
+  const { groups }: { groups: { rules: Rule[] }[] } = parse(text(path));
+  return groups.flatMap((group) => group.rules);
+});
+const alerts = rules.flatMap((rule) => (rule.alert === undefined ? [] : [rule.alert]));
+const dashboards = filesOf("ops/grafana/dashboards").map((path): { uid: string; panels: Panel[] } =>
+  JSON.parse(text(path)),
+);
+const panelExprs = dashboards.flatMap(({ panels }) =>
+  panels.flatMap((panel) => (panel.targets ?? []).map(({ expr }) => expr)),
+);
+
+describe("the rules", () => {
+  // The first of these may have to install it.
+  test("are what Prometheus takes, and so is what it scrapes and whom it tells", () => {
+    run(promtool(), ["check", "rules", ...ruleFiles]);
+    run(promtool(), ["check", "config", "ops/prometheus/prometheus.yml"]);
+    run(amtool(), ["check-config", "ops/alertmanager/alertmanager.yml"]);
+  }, 120_000);
+
+  test("fire when they should, and not otherwise", () => {
+    run(promtool(), ["test", "rules", ...filesOf("ops/prometheus/tests")]);
+  });
+
+  test("have a unit test each", () => {
+    const tested = filesOf("ops/prometheus/tests").map(text).join("\n");
+    // Not a name that is only expected to be silent.
+    const untested = alerts.filter(
+      (alert) => !new RegExp(`alertname: ${alert}\n +exp_alerts:`).test(tested),
+    );
+    expect(untested).toEqual([]);
+  });
+
+  test("have a section of the runbook each, and the runbook no others", () => {
+    const runbook = text("ops/prometheus/runbook.md");
+    const sections = [...runbook.matchAll(/^### (.*)$/gm)].map(([, title]) => title ?? "");
+    expect(sections.toSorted()).toEqual(alerts.toSorted());
+    for (const { alert, annotations, labels } of rules.filter((rule) => rule.alert)) {
+      const anchor = `ops/prometheus/runbook.md#${alert?.toLowerCase()}`;
+      expect([alert, annotations?.runbook]).toEqual([alert, anchor]);
+      expect(["page", "ticket"]).toContain(labels?.severity ?? "");
+    }
+    const anchors = new Set(sections.map((title) => title.toLowerCase()));
+    const links = [...runbook.matchAll(/\]\(#([^)]*)\)/g)].map(([, anchor]) => anchor);
+    expect(links.filter((anchor) => !anchors.has(anchor ?? ""))).toEqual([]);
+  });
+
+  test("are told to the right people", () => {
+    for (const [severity, receiver] of [
+      ["page", "page"],
+      ["ticket", "ticket"],
+    ]) {
+      const args = ["config", "routes", "test", "--config.file=ops/alertmanager/alertmanager.yml"];
+      expect(run(amtool(), [...args, `severity=${severity}`]).trim()).toBe(receiver!);
+    }
+  });
+
+  test("silence only alerts that there are", () => {
+    const config = text("ops/alertmanager/alertmanager.yml");
+    const named = [...config.matchAll(/(?:Toril|Redis|Postgres)[A-Z]\w*/g)].map(([name]) => name);
+    expect(named.filter((name) => !alerts.includes(name))).toEqual([]);
+  });
+});
+
+describe("the dashboards", () => {
+  test("have panels of their own ids and queries that Prometheus takes", () => {
+    for (const { panels } of dashboards) {
+      expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    }
+    const groups = [
+      {
+        name: "panels",
+        rules: panelExprs.map((expr) => ({
+          record: "panel",
+          expr: expr.replaceAll("$__rate_interval", "1m"),
+        })),
+      },
+    ];
+    run(promtool(), ["check", "rules", "--lint=none", "/dev/stdin"], JSON.stringify({ groups }));
+  });
+
+  test("find their data source and are found by Grafana", () => {
+    const { datasources }: { datasources: { uid: string; url: string }[] } = parse(
+      text("ops/grafana/provisioning/datasources/prometheus.yml"),
+    );
+    const uids = new Set(
+      [...JSON.stringify(dashboards).matchAll(/"type":"prometheus","uid":"(\w+)"/g)].map(
+        ([, uid]) => uid!,
+      ),
+    );
+    expect([...uids]).toEqual(datasources.map(({ uid }) => uid));
+    expect(new Set(dashboards.map(({ uid }) => uid)).size).toBe(dashboards.length);
+  });
+});
+
+describe("with a running stack", () => {
+  const own = new Set<string>();
+  const known = new Set<string>(rules.flatMap(({ record }) => (record ? [record] : [])));
+
+  beforeAll(async () => {
+    await using stack = await startStack({ env: { LOG_SHIP_ADDRESS: "127.0.0.1:1" } });
+    for (const app of [...stack.producers, ...stack.consumers]) {
+      const metrics = await (await fetch(`${app.url}/metrics`)).text();
+      for (const [, name, type] of metrics.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
+        known.add(name!);
+        if (/^(toril|bullmq|http)_/.test(name!)) own.add(name!);
+        if (type !== "histogram") continue;
+        for (const part of ["bucket", "sum", "count"]) known.add(`${name}_${part}`);
+      }
+    }
+  }, 60_000);
+
+  test("rules and dashboards ask for metrics that its processes or the exporters have", () => {
+    const foreign = /^(up|ALERTS|redis_\w+|pg_\w+)$/;
+    const asked = [...rules.map(({ expr }) => expr), ...panelExprs].flatMap(metricsIn);
+    expect(asked.length).toBeGreaterThan(50);
+    expect(asked.filter((name) => !known.has(name) && !foreign.test(name))).toEqual([]);
+  });
+
+  test("the README beside the rules lists all metrics of Toril's own, and no others", () => {
+    const readme = text("ops/prometheus/README.md");
+    const listed = [...readme.matchAll(/`((?:toril|bullmq|http)_[a-z_]+)/g)].map(
+      ([, name]) => name!,
+    );
+    expect(own.size).toBeGreaterThan(20);
+    expect(new Set(listed)).toEqual(own);
+  });
+});
+
+const words =
+  /^(sum|max|count|by|on|and|or|rate|increase|deriv|changes|time|vector|histogram_quantile)$/;
+
+/** The names of metrics, without labels, strings, ranges and functions. */
+function metricsIn(expr: string): string[] {
+  const bare = expr
+    .replaceAll(/\{[^}]*\}|\[[^\]]*\]|"[^"]*"/g, " ")
+    .replaceAll(/\b(by|on) *\([^)]*\)/g, " ");
+  return [...bare.matchAll(/[a-zA-Z_:][\w:]*/g)]
+    .map(([name]) => name)
+    .filter((name) => !words.test(name));
+}
