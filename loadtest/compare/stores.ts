@@ -41,6 +41,8 @@ export async function startStores(dir: string, signal: AbortSignal): Promise<Sto
     postgresPid: postgres.pid,
     async empty() {
       await sql`truncate jobs`;
+      // Keeps segments of the log for the next round, as a ledger that has run for a while does.
+      await sql`checkpoint`;
       await redis.flushall("SYNC");
       await redis.bgrewriteaof();
       while (/aof_rewrite_(in_progress|scheduled):1/.test(await redis.info("persistence"))) {

@@ -46,14 +46,11 @@ export interface EnqueueDeps {
   onBatch?(lane: "plain" | "keyed" | "many", size: number): void;
 }
 
-/**
- * A batch at a time, of whatever came meanwhile: more on their way would be smaller ones. It also lets a replay see the
- * answer of the batch before as it was given.
- */
+/** One is placed while the next is committed. More of them, or larger ones, gained nothing that could be measured. */
 const single = {
-  maxEntries: 256,
+  maxEntries: 128,
   maxBytes: 4_000_000,
-  maxInFlight: 1,
+  maxInFlight: 2,
   flushMs: 0,
   maxWaiting: 10_000,
   maxWaitingBytes: 64_000_000,
@@ -93,6 +90,8 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   // Apart from the plain ones, so that nobody without a key waits for another's transaction.
   const keyed = createBatch<SingleEntry, Enqueued>({
     ...single,
+    // One after the other, so that a replay sees the answer of the batch before as it was given.
+    maxInFlight: 1,
     timeoutMs,
     bytesOf: (entry) => entry.job.data.length,
     run: (entries, deadline) => {
