@@ -3,12 +3,12 @@ import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { HonoAdapter } from "@bull-board/hono";
 import { Queue } from "bullmq";
 import { Hono } from "hono";
-import { serveStatic } from "hono/bun";
 import type { Cluster, Redis } from "ioredis";
 import { bullName, queueOf } from "@toril/contract/dispatch/names";
 import { redactSealed } from "@toril/contract/secret/secret-data";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
+import { serveFiles } from "./serve-files.ts";
 
 export const dashboardPath = "/admin/queues";
 
@@ -30,7 +30,7 @@ export function createDashboard(
       }),
   );
   for (const queue of queues) queue.on("error", () => {});
-  const adapter = new HonoAdapter(serveStatic);
+  const adapter = new HonoAdapter(serveFiles);
   adapter.setBasePath(dashboardPath);
   createBullBoard({
     queues: queues.map((queue) => {

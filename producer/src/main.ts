@@ -5,6 +5,8 @@ import { traceSettings } from "@toril/contract/trace/settings";
 import { Config } from "./config.ts";
 import { openLogging } from "./log.ts";
 import { openProducer } from "./producer.ts";
+import { bun } from "./serve-bun.ts";
+import { deno } from "./serve-deno.ts";
 
 async function main(): Promise<void> {
   const config = loadEnv(Config, process.env, (path) => readFileSync(path, "utf8"));
@@ -20,7 +22,8 @@ async function main(): Promise<void> {
   });
   const spans = traceSettings(config, "toril-producer");
   const tracing = spans && (await import("./tracing-otlp.ts")).openTracing(spans, log);
-  const producer = await openProducer(config, { ...logging, tracing });
+  const runtime = "Deno" in globalThis ? deno : bun;
+  const producer = await openProducer(config, { ...logging, tracing }, runtime);
   log.info({ url: producer.url.href }, "producer listens");
   await nextSignal();
   log.info("producer drains");

@@ -36,7 +36,7 @@ import { createFindQuota } from "./quotas/quotas.ts";
 import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
-import { serve, serveMetrics } from "./serve.ts";
+import type { Runtime } from "./serve.ts";
 import type { Tracing } from "./tracing.ts";
 import { timeLedger, timePlace } from "./timed.ts";
 
@@ -56,6 +56,7 @@ export interface Telemetry extends Pick<Logging, "log"> {
 export async function openProducer(
   config: Config,
   { log, shipper, tracing }: Telemetry,
+  runtime: Runtime,
 ): Promise<Producer> {
   const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
@@ -160,10 +161,12 @@ export async function openProducer(
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });
   const { HOST: hostname, PORT: port, METRICS_PORT: metricsPort } = config;
-  const server = serve(gate, { hostname, port });
+  const server = runtime.serve(gate, { hostname, port });
   opening.defer(() => server.drain(0));
   const metricsServer =
-    metricsPort === undefined ? undefined : serveMetrics(metrics, { hostname, port: metricsPort });
+    metricsPort === undefined
+      ? undefined
+      : runtime.serveMetrics(metrics, { hostname, port: metricsPort });
   opening.defer(() => metricsServer?.drain(0));
   const opened = opening.move();
   return {

@@ -8,6 +8,7 @@ import { Problem, problemType, type ProblemKind } from "@toril/contract/problem"
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { Config } from "../src/config.ts";
 import { openProducer } from "../src/producer.ts";
+import { bun } from "../src/serve-bun.ts";
 
 type Settings = Partial<Record<keyof typeof Config.shape, string>>;
 
@@ -63,6 +64,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
   const producer = await openProducer(
     Config.parse({ PORT: "0", DRAIN_MS: "1000", ...stores.settings, ...settings }),
     { log },
+    bun,
   );
   const request = async (path: string, init?: RequestInit) =>
     _checked(await fetch(new URL(path, producer.url), init), init?.method ?? "GET", path);

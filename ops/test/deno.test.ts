@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createClient } from "@toril/contract/client";
+
+import project from "../../package.json" with { type: "json" };
+import { startChild } from "../dev/child.ts";
+import { echo, idOf, postJob } from "./_api.ts";
+import { breakable, stablePort, type Breakable } from "./_processes.ts";
+import { root, startStack, type Stack } from "./_stack.ts";
+
+let stack: Stack;
+let deno: Breakable;
+let dir: string;
+let url: string;
+let metricsPort: number;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "toril-deno-"));
+  stack = await startStack({ producers: 0 });
+  const port = await stablePort();
+  metricsPort = await stablePort();
+  url = `http://127.0.0.1:${port}`;
+  deno = await breakable(() => startOnDeno(port));
+}, 60_000);
+
+afterAll(async () => {
+  await deno?.[Symbol.asyncDispose]();
+  await stack?.[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true });
+});
+
+test("what a producer on Deno accepts, a consumer on Node settles", async () => {
+  const id = idOf(await postJob(url, echo("from Deno")));
+  const client = createClient({ baseUrl: url });
+  const job = await stack.until("it is settled", async () => {
+    const found = await client.getJob(id);
+    return found.status === "pending" ? undefined : found;
+  });
+  expect(job).toMatchObject({ status: "completed", result: { message: "from Deno" } });
+});
+
+test("a file is imported through Deno", async () => {
+  const response = await fetch(`${url}/v1/imports?type=row.import`, {
+    method: "POST",
+    headers: { "Content-Type": "text/csv" },
+    body: Bun.file(join(root, "ops/examples/products.csv")),
+  });
+  expect(response.status).toBe(201);
+  const location = response.headers.get("Location");
+  await stack.until("it is done", async () => {
+    const found = (await (await fetch(`${url}${location}`)).json()) as { status: string };
+    return found.status === "done" || undefined;
+  });
+});
+
+test.each(["/livez", "/readyz", "/metrics", "/docs", "/docs/scalar.js", "/openapi.json"])(
+  "Deno serves %s",
+  async (path) => {
+    const response = await fetch(`${url}${path}`);
+    expect(response.status).toBe(200);
+    expect((await response.text()).length).toBeGreaterThan(0);
+  },
+);
+
+test("Deno serves the dashboard and its files", async () => {
+  const page = await (await fetch(`${url}/admin/queues`)).text();
+  const script = /src="([^"]+\.js)"/.exec(page)?.[1];
+  const file = await fetch(new URL(script ?? "", `${url}/admin/queues/`));
+  expect(file.headers.get("Content-Type")).toStartWith("text/javascript");
+});
+
+test("Deno serves the metrics on a port of their own", async () => {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+  expect(response.status).toBe(200);
+  expect(await response.text()).toContain("process_cpu_seconds_total");
+  expect((await fetch(`http://127.0.0.1:${metricsPort}/v1/jobs`)).status).toBe(404);
+});
+
+test("a second producer on the port says so in one line", async () => {
+  const second = Bun.spawn([findDeno(), ...args], {
+    cwd: root,
+    env: stack.env({ PORT: new URL(url).port }),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  expect(await second.stderr.text()).toBe(`producer: PORT ${new URL(url).port} is taken\n`);
+  expect(await second.exited).toBe(1);
+}, 20_000);
+
+test("a producer on Deno answers what was asked before it stops", async () => {
+  const body = new TransformStream<Uint8Array, Uint8Array>();
+  const answer = fetch(`${url}/v1/imports?type=row.import`, {
+    method: "POST",
+    headers: { "Content-Type": "text/csv" },
+    body: body.readable,
+  });
+  const writer = body.writable.getWriter();
+  await writer.write(new TextEncoder().encode("name\none\n"));
+  await deno.kill("SIGTERM");
+  await stack.until("it drains", async () => deno.log().includes("drains") || undefined);
+  await writer.write(new TextEncoder().encode("two\n"));
+  await writer.close();
+  expect((await answer).status).toBe(201);
+  expect((await deno.exited).code).toBe(0);
+}, 20_000);
+
+/** The program itself: what npm puts on the PATH starts it as a child, and passes no signal on. */
+function findDeno(): string {
+  const require = createRequire(join(root, "package.json"));
+  const { runInstall } = require("deno/install_api.cjs") as { runInstall(): string };
+  return runInstall();
+}
+
+const [, ...args] = project.scripts["producer:deno"].split(" ");
+
+async function startOnDeno(port: number) {
+  const child = await startChild({
+    name: "producer on Deno",
+    command: findDeno(),
+    args,
+    cwd: root,
+    env: stack.env({ PORT: String(port), METRICS_PORT: String(metricsPort) }),
+    logFile: join(dir, "deno.log"),
+    stopMs: 40_000,
+  });
+  await child.ready(async () => (await fetch(`${url}/readyz`)).ok || undefined, {
+    timeoutMs: 60_000,
+  });
+  return child;
+}

@@ -1,0 +1,39 @@
+import { answerMetrics, namingTaken, type Address, type Runtime, type Server } from "./serve.ts";
+
+type Handle = (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>;
+
+/** What is used of Deno: its own types would be a second standard library beside Bun's. */
+interface DenoServe {
+  serve(
+    options: Address & { signal: AbortSignal; onListen(): void },
+    handle: Handle,
+  ): { addr: Address; shutdown(): Promise<void> };
+}
+
+declare const Deno: DenoServe;
+
+export const deno: Runtime = {
+  serve: (gate, address) =>
+    listen("PORT", address, (request, { remoteAddr }) =>
+      gate.answer(request, () => remoteAddr.hostname),
+    ),
+  serveMetrics: (metrics, address) =>
+    listen("METRICS_PORT", address, (request) => answerMetrics(metrics, request)),
+};
+
+function listen(variable: string, address: Address, handle: Handle): Server {
+  const cut = new AbortController();
+  const server = namingTaken(variable, address, () =>
+    Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handle),
+  );
+  const { hostname, port } = server.addr;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return {
+    url: new URL(`http://${host}:${port}`),
+    async drain(deadlineMs) {
+      const timer = setTimeout(() => cut.abort(), deadlineMs);
+      await server.shutdown();
+      clearTimeout(timer);
+    },
+  };
+}
