@@ -15,7 +15,8 @@ import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
 
-const Variables = z
+/** Read from the environment. */
+export const Variables = z
   .object({
     ...storeFields,
     BULL_QUEUE_NAME: z
@@ -24,25 +25,48 @@ const Variables = z
       .refine((names) => names.every((name) => queueNames.includes(name)), {
         error: `must be a list of ${queueNames.join(", ")}`,
       })
-      .default(queueNames),
-    WORKER_CONCURRENCY: wholeNumber(1, 10_000).default(100),
-    WORKER_BATCH_SIZE: wholeNumber(1, 1000).default(100),
-    WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5),
-    WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000).optional(),
-    WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1).optional(),
-    WORKER_LOCK_DURATION_MS: milliseconds(1000).default(10_000),
-    WORKER_STALLED_INTERVAL_MS: milliseconds(500).default(5000),
-    WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000).default(10),
-    RECONCILE_INTERVAL_MS: milliseconds(100).default(30_000),
-    RECONCILE_GRACE_MS: milliseconds(0).default(5000),
-    SECRET_KEYS: secretKeysField.optional(),
+      .default(queueNames)
+      .describe("which queues it serves, as a list"),
+    WORKER_CONCURRENCY: wholeNumber(1, 10_000).default(100).describe("jobs at once, per queue"),
+    WORKER_BATCH_SIZE: wholeNumber(1, 1000)
+      .default(100)
+      .describe("how many results or upserts share a statement"),
+    WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5).describe("how long an unfilled batch gathers"),
+    WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000)
+      .optional()
+      .describe("so many jobs in `WORKER_RATE_LIMIT_DURATION_MS`, per queue"),
+    WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1)
+      .optional()
+      .describe("the period of `WORKER_RATE_LIMIT_MAX`"),
+    WORKER_LOCK_DURATION_MS: milliseconds(1000)
+      .default(10_000)
+      .describe("how long a job belongs to a consumer that does not say that it lives"),
+    WORKER_STALLED_INTERVAL_MS: milliseconds(500)
+      .default(5000)
+      .describe("how often jobs of dead consumers are looked for"),
+    WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000)
+      .default(10)
+      .describe("how often a job may lose its consumer before it is dead"),
+    RECONCILE_INTERVAL_MS: milliseconds(100)
+      .default(30_000)
+      .describe("how often the ledger is compared with Redis"),
+    RECONCILE_GRACE_MS: milliseconds(0)
+      .default(5000)
+      .describe("from which age on a pending job is looked for in Redis"),
+    SECRET_KEYS: secretKeysField
+      .optional()
+      .describe(
+        "what encrypts the secret fields of jobs: `2026a:<32 bytes in base64>,2025b:...`, the first encrypts, all decrypt",
+      ),
     LOG_LEVEL: logLevelField,
     ...logShipFields,
     ...traceFields,
-    METRICS_PORT: port().default(0),
+    METRICS_PORT: port()
+      .default(0)
+      .describe("the port of `/metrics`, `/livez` and `/readyz`; 0 for none"),
     HOST: z.string().default("127.0.0.1"),
     DRAIN_MS: milliseconds(0).default(25_000),
-    FEED_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
+    FEED_ALLOW_PRIVATE_ADDRESSES: flag.default(false).describe("for feeds inside your network"),
   })
   .refine(
     (given) =>

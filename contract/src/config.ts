@@ -36,11 +36,14 @@ export function loadEnv<Schema extends z.ZodObject>(
 /** Where the two stores are. */
 export const storeFields = {
   ...redisFields,
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// address" }),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// address" })
+    .describe("`postgres://...`"),
   BULL_PREFIX: z
     .string()
     .regex(/^[^:{}\s]+$/, "must be text without spaces, colons and braces")
-    .default("bull"),
+    .default("bull")
+    .describe("what every key in Redis begins with"),
 };
 
 /** For what needs the ledger alone. */
@@ -48,7 +51,8 @@ export const LedgerConfig = z.object({ DATABASE_URL: storeFields.DATABASE_URL })
 
 export const logLevelField = z
   .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
-  .default("info");
+  .default("info")
+  .describe("JSON lines on stdout; `debug` logs every request");
 
 function readValue(name: string, env: Env, readFile: (path: string) => string) {
   const own = env[name]?.trim() || undefined;

@@ -40,20 +40,30 @@ const pem = z.string().startsWith("-----BEGIN ", "must be PEM text; <NAME>_FILE 
 export const redisFields = {
   REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// address" })
-    .optional(),
-  REDIS_HOST: z.string().optional(),
-  REDIS_PORT: port().optional(),
-  REDIS_SENTINELS: addresses(26379).optional(),
-  REDIS_SENTINEL_MASTER: z.string().optional(),
-  REDIS_SENTINEL_USERNAME: z.string().optional(),
-  REDIS_SENTINEL_PASSWORD: z.string().optional(),
-  REDIS_CLUSTER_NODES: addresses(6379).optional(),
-  REDIS_USERNAME: z.string().optional(),
-  REDIS_PASSWORD: z.string().optional(),
-  REDIS_TLS: flag.optional(),
-  REDIS_TLS_CA: pem.optional(),
-  REDIS_TLS_CERT: pem.optional(),
-  REDIS_TLS_KEY: pem.optional(),
+    .optional()
+    .describe("`redis://` or `rediss://`; 6.2 or newer, `maxmemory-policy noeviction`"),
+  REDIS_HOST: z.string().optional().describe("with `REDIS_PORT` instead of `REDIS_URL`"),
+  REDIS_PORT: port().optional().describe("6379 beside a `REDIS_HOST`"),
+  REDIS_SENTINELS: addresses(26379)
+    .optional()
+    .describe("instead of `REDIS_URL`: `host:port,host:port`"),
+  REDIS_SENTINEL_MASTER: z
+    .string()
+    .optional()
+    .describe("the name of the master that Sentinels watch"),
+  REDIS_SENTINEL_USERNAME: z.string().optional().describe("for Sentinels that ask for one"),
+  REDIS_SENTINEL_PASSWORD: z.string().optional().describe("for Sentinels that ask for one"),
+  REDIS_CLUSTER_NODES: addresses(6379)
+    .optional()
+    .describe("instead of `REDIS_URL`: some nodes of a Cluster, `host:port,host:port`"),
+  REDIS_USERNAME: z.string().optional().describe("when it is not in `REDIS_URL`"),
+  REDIS_PASSWORD: z.string().optional().describe("when it is not in `REDIS_URL`"),
+  REDIS_TLS: flag.optional().describe("TLS without a `rediss://`"),
+  REDIS_TLS_CA: pem
+    .optional()
+    .describe("the authority that signed the server's certificate, as PEM text"),
+  REDIS_TLS_CERT: pem.optional().describe("the client's certificate, as PEM text"),
+  REDIS_TLS_KEY: pem.optional().describe("the client's key, as PEM text"),
 };
 
 type RedisVariables = z.output<z.ZodObject<typeof redisFields>>;

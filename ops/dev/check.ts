@@ -25,6 +25,11 @@ const steps: Step[] = [
   ...projects.filter(hasConfig).map(typeCheck),
   { name: "openapi.yaml", command: ["bun", "contract/scripts/write-openapi.ts", "--check"] },
   { name: "dashboards", command: ["bun", "ops/grafana/write-dashboards.ts", "--check"] },
+  { name: "migrations", command: ["bun", "contract/scripts/check-migrations.ts"] },
+  {
+    name: "ops/configuration.md",
+    command: ["bun", "ops/dev/write-configuration.ts", "--check"],
+  },
   { name: "format", command: ["oxfmt", "--check"] },
 ];
 

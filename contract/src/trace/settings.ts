@@ -13,18 +13,28 @@ const samplers = [
 export const traceFields = {
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
-    .optional(),
-  OTEL_EXPORTER_OTLP_HEADERS: pairs(),
-  OTEL_SERVICE_NAME: z.string().optional(),
-  OTEL_RESOURCE_ATTRIBUTES: pairs(),
+    .optional()
+    .describe("where spans are sent, as OTLP over HTTP; none are made without it"),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs().describe(
+    "headers for that endpoint: `name=value,name=value`",
+  ),
+  OTEL_SERVICE_NAME: z
+    .string()
+    .optional()
+    .describe(
+      "what the process is called in traces; `toril-producer` or `toril-consumer` when it is not said",
+    ),
+  OTEL_RESOURCE_ATTRIBUTES: pairs().describe("what every span carries: `name=value,name=value`"),
   OTEL_TRACES_SAMPLER: z
     .enum(samplers, { error: `must be one of ${samplers.join(", ")}` })
-    .default("parentbased_always_on"),
+    .default("parentbased_always_on")
+    .describe("which traces are kept"),
   OTEL_TRACES_SAMPLER_ARG: z
     .string()
     .transform(Number)
     .refine((ratio) => ratio >= 0 && ratio <= 1, { error: "must be a number from 0 to 1" })
-    .default(1),
+    .default(1)
+    .describe("the ratio of traces that are kept, for samplers that take one"),
 };
 
 const TraceFields = z.object(traceFields);

@@ -5,12 +5,13 @@ import type { OidcSettings } from "./oidc.ts";
 const address = z.url({ protocol: /^https?$/, error: "must be an https:// or http:// address" });
 
 export const oidcFields = {
-  /** Whose access tokens are accepted beside keys; its keys are found by discovery, or at OIDC_JWKS_URL. */
-  OIDC_ISSUER: address.optional(),
-  OIDC_AUDIENCE: z.string().optional(),
-  OIDC_JWKS_URL: address.optional(),
-  OIDC_SCOPE_CLAIM: z.string().default("scope"),
-  OIDC_TENANT_CLAIM: z.string().optional(),
+  OIDC_ISSUER: address.optional().describe("whose access tokens are accepted beside keys"),
+  OIDC_AUDIENCE: z.string().optional().describe("for whom those tokens must be made out; a list"),
+  OIDC_JWKS_URL: address
+    .optional()
+    .describe("where the issuer's keys are; by discovery when it is not said"),
+  OIDC_SCOPE_CLAIM: z.string().default("scope").describe("which claim holds the scopes"),
+  OIDC_TENANT_CLAIM: z.string().optional().describe("which claim holds the tenant"),
 };
 
 type OidcConfig = z.output<z.ZodObject<typeof oidcFields>>;

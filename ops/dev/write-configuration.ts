@@ -1,0 +1,40 @@
+import { readFile, writeFile } from "node:fs/promises";
+
+import { listVariables, type Variable } from "./configuration.ts";
+
+const path = new URL("../configuration.md", import.meta.url);
+
+function render(variables: readonly Variable[]): string {
+  const rows = variables.map((variable) => `| ${columns(variable).join(" | ")} |`);
+  return `# Configuration
+
+Every variable that a program reads, written from the schemas that check it (\`bun run generate\`). A bad value stops the
+start with a message that names it; an empty one is none. Each can come from a file: \`DATABASE_URL_FILE=/run/secrets/db\`.
+
+| variable | default | of | |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function columns({ name, defaults, isRequired, description }: Variable): string[] {
+  if (description === undefined) {
+    throw new Error(`${name} has no description: say .describe("...") in its schema`);
+  }
+  const texts = [...new Set(Object.values(defaults))];
+  const values = texts.map((text) => (text === undefined ? "none" : text && `\`${text}\``));
+  return [
+    `\`${name}\``,
+    isRequired ? "required" : values.join(", "),
+    Object.keys(defaults).join(", "),
+    description.replaceAll("|", String.raw`\|`),
+  ];
+}
+
+const text = render(listVariables());
+if (!process.argv.includes("--check")) {
+  await writeFile(path, text);
+} else if ((await readFile(path, "utf8").catch(() => "")) !== text) {
+  console.error("ops/configuration.md is stale: run `bun run generate`");
+  process.exitCode = 1;
+}
