@@ -1,0 +1,91 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { parseAllDocuments } from "yaml";
+
+import openapi from "../../openapi.yaml";
+import { complaintsAbout } from "./_cluster.ts";
+import { readKustomization, readVariables, toManifests } from "./_manifests.ts";
+import { root } from "./_stack.ts";
+
+const folder = join(root, "ops/k8s");
+const example = readFileSync(join(folder, "secret.example.env"), "utf8");
+const secrets = { "toril-stores": Object.keys(readVariables(example.split("\n"))) };
+const overlays = ["base", "overlays/dev", "overlays/prod"];
+const hasKubectl = Bun.which("kubectl") !== null;
+
+test.each(overlays)("in %s everything fits together", (overlay) => {
+  const manifests = toManifests(readKustomization(join(folder, overlay)));
+  expect(complaintsAbout(manifests, secrets)).toEqual([]);
+});
+
+test.skipIf(!hasKubectl).each(overlays)(
+  "kubectl builds %s, and it fits together",
+  (overlay) => {
+    const { stdout, stderr } = spawnSync("kubectl", ["kustomize", join(folder, overlay)], {
+      encoding: "utf8",
+    });
+    expect(stderr).toBe("");
+    const manifests = toManifests(parseAllDocuments(stdout).map((one) => one.toJS()));
+    expect(complaintsAbout(manifests, secrets)).toEqual([]);
+  },
+  20_000,
+);
+
+test("whoever comes by the ingress reaches the API, and neither metrics nor health", () => {
+  const [ingress] = toManifests(readKustomization(join(folder, "base"))).all("Ingress");
+  const paths = ingress!.spec.rules.flatMap(({ http }) => http.paths.map(({ path }) => path));
+  const isOpen = (path: string) =>
+    paths.some((open) => path === open || path.startsWith(`${open}/`));
+  const operations = Object.keys((openapi as { paths: object }).paths);
+  const inside = ["/livez", "/readyz", "/metrics"];
+  expect(operations.filter((path) => !isOpen(path) && !inside.includes(path))).toEqual([]);
+  expect(inside.filter(isOpen)).toEqual([]);
+});
+
+describe("a manifest is complained about", () => {
+  const broken: [from: string, to: string, complaint: string][] = [
+    ['"image":"toril-producer"', '"image":"toril"', "runs toril, which nobody builds"],
+    ['"PORT":', '"PROT":', "sets PROT, which producer does not read"],
+    ['"METRICS_PORT":"9464"', '"METRICS_PORT":"9465"', "is deaf on 9464"],
+    ["toril/REDIS_URL", "toril/REDIS", "has no file /run/secrets/toril/REDIS for REDIS_URL_FILE"],
+    ['"key":"DATABASE_URL"', '"key":"DATABASE"', "wants DATABASE of Secret toril-stores"],
+    ['"secretName":"toril-stores"', '"secretName":"stores"', "has no Secret stores"],
+    ['{"name":"toril-producer"}}', '{"name":"toril"}}', "has no ConfigMap toril"],
+    ['"serviceAccountName":"toril"', '"serviceAccountName":"x"', "has no ServiceAccount x"],
+    ['"name":"stores","mountPath"', '"name":"x","mountPath"', "mounts x, which is no volume"],
+    ['"port":"status"}', '"port":"stats"}', "is asked on a port stats"],
+    ['"targetPort":"http"', '"targetPort":"web"', "leads to a port web"],
+    ['"port":{"name":"http"}', '"port":{"name":"web"}', "leads to toril-producer:web"],
+    ['"port":9464}', '"port":9465}', "opens a port 9465"],
+    ['"DRAIN_MS":"10000"', '"DRAIN_MS":"15000"', "is killed after 20 s"],
+    ['"readOnlyRootFilesystem":true', '"readOnlyRootFilesystem":false', "is not hardened"],
+    ['"runAsNonRoot":true', '"runAsNonRoot":false', "is not hardened"],
+    ['"drop":["ALL"]', '"drop":[]', "is not hardened"],
+    ['"name":"toril-consumer"},"poll', '"name":"toril"},"poll', "scales toril, which is not there"],
+  ];
+
+  const base = JSON.stringify(readKustomization(join(folder, "base")));
+
+  test.each(broken)("when %s is %s", (from, to, complaint) => {
+    const documents = JSON.parse(base.replaceAll(from, to)) as unknown[];
+    expect(complaintsAbout(toManifests(documents), secrets).join("\n")).toContain(complaint);
+  });
+
+  test.each(["Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"])(
+    "when a %s selects nothing",
+    (kind) => {
+      const documents = JSON.parse(base) as { kind: string }[];
+      const [victim] = documents.filter((one) => one.kind === kind).slice(-1);
+      const text = JSON.stringify(victim).replace(
+        /"(selector|podSelector)":\{(.*?)"toril"/,
+        '"$1":{$2"other"',
+      );
+      documents[documents.indexOf(victim!)] = JSON.parse(text) as { kind: string };
+      expect(complaintsAbout(toManifests(documents), secrets).join("\n")).toMatch(
+        new RegExp(`${kind} [-a-z]+ (selects nothing|does not select its own pods)`),
+      );
+    },
+  );
+});
