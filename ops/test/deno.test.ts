@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createClient } from "@toril/contract/client";
+import { Import } from "@toril/contract/import";
 
 import project from "../../package.json" with { type: "json" };
 import { startChild } from "../dev/child.ts";
@@ -46,14 +47,15 @@ test("a file is imported through Deno", async () => {
   const response = await fetch(`${url}/v1/imports?type=row.import`, {
     method: "POST",
     headers: { "Content-Type": "text/csv" },
-    body: Bun.file(join(root, "ops/examples/products.csv")),
+    body: "name,price\nbull,1\ncow,2\n",
   });
   expect(response.status).toBe(201);
   const location = response.headers.get("Location");
-  await stack.until("it is done", async () => {
-    const found = (await (await fetch(`${url}${location}`)).json()) as { status: string };
-    return found.status === "done" || undefined;
+  const done = await stack.until("it is done", async () => {
+    const found = Import.parse(await (await fetch(`${url}${location}`)).json());
+    return found.status === "done" ? found : undefined;
   });
+  expect(done.counts).toMatchObject({ accepted: 2, completed: 2 });
 });
 
 test.each(["/livez", "/readyz", "/metrics", "/docs", "/docs/scalar.js", "/openapi.json"])(
