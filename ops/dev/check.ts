@@ -30,6 +30,7 @@ const steps: Step[] = [
     name: "ops/configuration.md",
     command: ["bun", "ops/dev/write-configuration.ts", "--check"],
   },
+  { name: "advisories", command: ["bun", "ops/dev/audit.ts"] },
   { name: "format", command: ["oxfmt", "--check"] },
 ];
 
@@ -53,7 +54,9 @@ function run({ name, command: [program, ...args] }: Step): Promise<boolean> {
     child.once("close", (code) => {
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
       console.log(`${code === 0 ? "ok    " : "FAILED"} ${name} (${took})`);
-      if (code !== 0) console.log(`\n${Buffer.concat(output).toString().trim()}\n`);
+      const said = Buffer.concat(output).toString().trim();
+      if (code !== 0) console.log(`\n${said}\n`);
+      else if (said.startsWith("note: ")) console.log(`       ${said}`);
       resolve(code === 0);
     });
   });

@@ -42,7 +42,8 @@ export function complaintsAbout(
     must(Bun.deepMatch(hardened, container.securityContext), `${id} is not hardened`);
     const image = container.image.replace(/:[^/]*$/, "").replace(/^.*\//, "");
     const runs = (images as Record<string, Program>)[image];
-    if (runs === undefined) return must(false, `${id} runs ${image}, which nobody builds`);
+    must(runs !== undefined, `${id} runs ${image}, which nobody builds`);
+    if (runs === undefined) return;
     const program = pod.isMigrate ? "migrate" : runs;
 
     const variables: Record<string, string> = {};
@@ -66,12 +67,14 @@ export function complaintsAbout(
     const ports = container.ports.map(({ name, containerPort }) => [name, containerPort] as const);
     const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
     for (const probe of probes) {
-      if (probe === undefined) return must(pod.isMigrate, `${id} lacks a probe`);
-      const { port } = probe.httpGet;
-      must(ports.flat().includes(port), `${id} is asked on a port ${port}`);
+      const port = probe?.httpGet.port;
+      must(port !== undefined || pod.isMigrate, `${id} lacks a probe`);
+      const isThere = port === undefined || ports.flat().includes(port);
+      must(isThere, `${id} is asked on a port ${port}`);
     }
-    const listens = [variables["PORT"], variables["METRICS_PORT"]];
-    for (const [, port] of ports) must(listens.includes(String(port)), `${id} is deaf on ${port}`);
+    const listens = new Set([variables["PORT"], variables["METRICS_PORT"]]);
+    for (const [, port] of ports) must(listens.has(String(port)), `${id} is deaf on ${port}`);
+    if (pod.isMigrate) return;
     const drainMs = Number(variables["DRAIN_MS"] ?? defaultFor(program, "DRAIN_MS"));
     const stopMs = (container.lifecycle?.preStop.sleep.seconds ?? 0) * 1000 + drainMs;
     must(

@@ -1,0 +1,41 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+
+/** By package, what the registry knows against its version. */
+const Findings = z.record(
+  z.string(),
+  z.array(z.object({ url: z.string(), title: z.string(), severity: z.string() })),
+);
+
+/** Advisories that are known and let be, each with its reason. */
+const Ignored = z.record(z.string().startsWith("GHSA-"), z.string().min(10));
+
+const [path = new URL("../audit-ignored.json", import.meta.url)] = process.argv.slice(2);
+const ignored = Ignored.parse(JSON.parse(readFileSync(path, "utf8")));
+const flags = Object.keys(ignored).map((id) => `--ignore=${id}`);
+const { status, stdout, stderr } = spawnSync("bun", ["audit", "--json", ...flags], {
+  encoding: "utf8",
+  timeout: 30_000,
+});
+const findings = parseFindings(stdout);
+if (findings === undefined) {
+  console.log(`note: no advisories were asked for: ${stderr.trim() || "no answer in time"}`);
+} else if (status !== 0) {
+  for (const [name, advisories] of Object.entries(findings)) {
+    for (const { severity, title, url } of advisories) {
+      console.error(`${name}: ${severity}: ${title} (${url})`);
+    }
+  }
+  console.error("Upgrade; what has no fix goes into ops/audit-ignored.json, with the reason.");
+  process.exitCode = 1;
+}
+
+/** Undefined when the registry could not be reached, or does not know of advisories. */
+function parseFindings(text: string): z.infer<typeof Findings> | undefined {
+  try {
+    return Findings.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

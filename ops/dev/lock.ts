@@ -1,0 +1,90 @@
+import { z } from "zod";
+
+const Names = z.record(z.string(), z.string()).default({});
+
+const Manifest = z.looseObject({
+  dependencies: Names,
+  devDependencies: Names,
+  optionalDependencies: Names,
+  peerDependencies: Names,
+  optionalPeers: z.array(z.string()).default([]),
+});
+
+/** bun.lock, as far as it is read; what stands at the end of a package's entry is its hash. */
+const Lock = z.looseObject({
+  workspaces: z.record(z.string(), Manifest),
+  packages: z.record(z.string(), z.array(z.unknown()).min(1)),
+});
+
+export interface LockedPackage {
+  name: string;
+  version: string;
+  /** As hexadecimal digits. */
+  sha512: string | undefined;
+  /** Paths in the lock file. */
+  dependencies: readonly string[];
+  /** Whether a workspace asks for it. */
+  isDirect: boolean;
+  /** Whether it is part of what runs, not only of how that is built and tested. */
+  isShipped: boolean;
+}
+
+/** What runs in production; `ops` and `loadtest` are for whoever develops. */
+const shipped = new Set(["contract", "producer", "consumer"]);
+
+/** By path in bun.lock: `name`, or `parent/name` where the parent has a version of its own. */
+export function readLock(text: unknown): Map<string, LockedPackage> {
+  const { workspaces, packages } = Lock.parse(text);
+  const found = new Map<string, LockedPackage>();
+  const manifests = new Map<string, z.infer<typeof Manifest>>();
+  for (const [path, entry] of Object.entries(packages)) {
+    const [id, , manifest] = entry;
+    const [, name, version] = /^(@?[^@]+)@(.+)$/.exec(String(id)) ?? [];
+    if (name === undefined || version === undefined || version.startsWith("workspace:")) continue;
+    manifests.set(path, Manifest.parse(manifest ?? {}));
+    const sha512 = hashOf(entry.at(-1));
+    const rest = { dependencies: [], isDirect: false, isShipped: false };
+    found.set(path, { name, version, sha512, ...rest });
+  }
+
+  /** As Node looks for it: in the package's own folder, then in those above. */
+  function resolve(from: string, name: string): string | undefined {
+    const above = from.split("/");
+    for (let depth = above.length; depth >= 0; depth -= 1) {
+      const path = [...above.slice(0, depth), name].join("/");
+      if (found.has(path)) return path;
+    }
+    return undefined;
+  }
+
+  for (const [path, manifest] of manifests) {
+    const { dependencies, optionalDependencies, peerDependencies, optionalPeers } = manifest;
+    const peers = Object.keys(peerDependencies).filter((name) => !optionalPeers.includes(name));
+    const names = [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers];
+    const own = found.get(path);
+    if (own !== undefined) own.dependencies = names.flatMap((name) => resolve(path, name) ?? []);
+  }
+
+  function ship(path: string) {
+    const one = found.get(path);
+    if (one === undefined || one.isShipped) return;
+    one.isShipped = true;
+    one.dependencies.forEach(ship);
+  }
+
+  for (const [workspace, { dependencies, devDependencies }] of Object.entries(workspaces)) {
+    for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+      const path = resolve(`@toril/${workspace}`, name);
+      const one = path === undefined ? undefined : found.get(path);
+      if (one === undefined || path === undefined) continue;
+      one.isDirect = true;
+      if (shipped.has(workspace) && name in dependencies) ship(path);
+    }
+  }
+  return found;
+}
+
+function hashOf(integrity: unknown): string | undefined {
+  const [, base64] = /^sha512-(.+)$/.exec(String(integrity)) ?? [];
+  return base64 === undefined ? undefined : Buffer.from(base64, "base64").toString("hex");
+}
