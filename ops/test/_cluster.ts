@@ -59,9 +59,13 @@ export function complaintsAbout(
       if (!name.endsWith("_FILE")) continue;
       must(files.includes(value), `${id} has no file ${value} for ${name}`);
     }
-    for (const store of ["DATABASE_URL", "REDIS_URL"]) {
-      const isSaid = store in variables || `${store}_FILE` in variables;
-      must(isSaid || !reads(program, store), `${id} lacks ${store}`);
+    for (const ways of [
+      ["DATABASE_URL"],
+      ["REDIS_URL", "REDIS_SENTINELS", "REDIS_CLUSTER_NODES"],
+    ]) {
+      const isSaid = ways.some((name) => name in variables || `${name}_FILE` in variables);
+      const isRead = ways.some((name) => reads(program, name));
+      must(isSaid || !isRead, `${id} lacks ${ways.join(" or ")}`);
     }
 
     const ports = container.ports.map(({ name, containerPort }) => [name, containerPort] as const);

@@ -48,6 +48,7 @@ describe("a manifest is complained about", () => {
   const broken: [from: string, to: string, complaint: string][] = [
     ['"image":"toril-producer"', '"image":"toril"', "runs toril, which nobody builds"],
     ['"PORT":', '"PROT":', "sets PROT, which producer does not read"],
+    ['"DATABASE_URL_FILE":', '"BULL_PREFIX":', "lacks DATABASE_URL"],
     ['"METRICS_PORT":"9464"', '"METRICS_PORT":"9465"', "is deaf on 9464"],
     ["toril/REDIS_URL", "toril/REDIS", "has no file /run/secrets/toril/REDIS for REDIS_URL_FILE"],
     ['"key":"DATABASE_URL"', '"key":"DATABASE"', "wants DATABASE of Secret toril-stores"],
