@@ -5,14 +5,11 @@ import { wholeNumber } from "./config-fields.ts";
 export const logShipFields = {
   LOG_SHIP_ADDRESS: z
     .string()
-    .regex(
-      /^(?:\[[0-9a-f:.]+\]|[^\s:/[\]]+.describe("`host:port` to which log lines are sent over TCP as well")):\d{1,5}$/i,
-      "must be host:port",
-    )
+    .regex(/^(?:\[[0-9a-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/i, "must be host:port")
     .transform(toAddress)
     .refine(({ port }) => port > 0 && port < 65_536, "must be host:port")
-    .optional(),
-  /** What may wait for the aggregator, in characters. */
+    .optional()
+    .describe("`host:port` to which log lines are sent over TCP as well"),
   LOG_SHIP_BUFFER_BYTES: wholeNumber(100_000, 1_000_000_000)
     .default(8_000_000)
     .describe("what may wait for that address, in characters; more is dropped and counted"),

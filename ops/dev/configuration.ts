@@ -54,7 +54,9 @@ export function reads(program: Program, name: string): boolean {
 function defaultOf(field: z.ZodType): string | undefined {
   if (!(field instanceof z.ZodDefault)) return undefined;
   const value = field.def.defaultValue;
-  return Array.isArray(value) ? value.join(",") : String(value);
+  if (Array.isArray(value)) return value.length > 0 ? value.join(",") : undefined;
+  // What is read into an object has no default but "nothing".
+  return typeof value === "object" ? undefined : z.coerce.string().parse(value);
 }
 
 function descriptionOf(field: z.ZodType): string | undefined {

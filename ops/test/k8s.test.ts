@@ -44,6 +44,17 @@ test("whoever comes by the ingress reaches the API, and neither metrics nor heal
   expect(inside.filter(isOpen)).toEqual([]);
 });
 
+test("what consumers scale by is what producers measure", () => {
+  const [scaled] = toManifests(readKustomization(join(folder, "base"))).all("ScaledObject");
+  const queries = scaled!.spec.triggers.map(({ metadata }) => metadata.query).join("\n");
+  const metrics = queries.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? [];
+  const sources = [...new Bun.Glob("producer/src/**/*.ts").scanSync(root)]
+    .map((path) => readFileSync(join(root, path), "utf8"))
+    .join("\n");
+  expect(metrics.length).toBe(2);
+  expect(metrics.filter((name) => !sources.includes(`name: "${name}"`))).toEqual([]);
+});
+
 describe("a manifest is complained about", () => {
   const broken: [from: string, to: string, complaint: string][] = [
     ['"image":"toril-producer"', '"image":"toril"', "runs toril, which nobody builds"],
