@@ -1,6 +1,6 @@
-import { userInfo } from "node:os";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "@toril/contract/config";
+import { ask } from "../dev/process-table.ts";
 import { Refusal } from "../dev/refusal.ts";
 import { UsageError } from "./command.ts";
 import { createLedgerAccess } from "./ledger.ts";
@@ -8,13 +8,9 @@ import { run } from "./run.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/** The system's word: what the environment says, whoever calls may choose. A user without a name is a number. */
 function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // In a container whose user has no name.
-    return String(process.getuid?.());
-  }
+  return ask("id", ["-un"]) || String(process.getuid?.());
 }
 
 try {

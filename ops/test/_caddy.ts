@@ -20,13 +20,14 @@ export async function startCaddy(
   upstreams: readonly string[],
   variables: Readonly<Record<string, string>> = {},
   scheme: "http" | "https" = "http",
+  host = scheme === "https" ? "localhost" : "127.0.0.1",
 ): Promise<Caddy> {
   await using opening = new AsyncDisposableStack();
   const command = findCaddy();
   const dir = mkdtempSync(join(tmpdir(), "toril-caddy-"));
   opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   const [port, dashboardPort] = [await stablePort(), await stablePort()];
-  const url = `${scheme}://${scheme === "https" ? "localhost" : "127.0.0.1"}:${port}`;
+  const url = `${scheme}://${host}:${port}`;
   const dashboardUrl = `http://127.0.0.1:${dashboardPort}`;
   const logFile = join(dir, "caddy.log");
   const child = await startChild({

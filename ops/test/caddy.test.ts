@@ -67,6 +67,24 @@ test("a producer that cannot be reached is passed over, whatever was asked", asy
   }
 }, 20_000);
 
+test("a name that no site is for is answered 421, never the empty 200 of an accepted job", async () => {
+  await using producer = startUpstream(() => new Response());
+  await using caddy = await startCaddy([producer.url], {}, "http", "localhost");
+  const { port } = new URL(caddy.url);
+
+  const named = await fetch(`http://localhost:${port}/v1/jobs`, { method: "POST", body: "{}" });
+  expect(named.status).toBe(200);
+  for (const url of [
+    `http://127.0.0.1:${port}`,
+    caddy.dashboardUrl.replace("127.0.0.1", "localhost"),
+  ]) {
+    const misdirected = await fetch(`${url}/v1/jobs`, { method: "POST", body: "{}" });
+    expect(misdirected.status).toBe(421);
+    expect(misdirected.headers.get("Content-Type")).toBe("application/problem+json");
+  }
+  expect(producer.requests).toHaveLength(1);
+}, 20_000);
+
 test("a producer that is not ready gets nothing until it is", async () => {
   let status = 503;
   await using unready = startUpstream(

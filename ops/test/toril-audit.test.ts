@@ -1,4 +1,4 @@
-import { userInfo } from "node:os";
+import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createClient } from "@toril/contract/client";
 
@@ -34,7 +34,10 @@ test("what was changed by commands and by HTTP is listed, verified, and found ou
   const empty = await toril("audit list", env);
   expect(empty).toMatchObject({ code: 0, output: "", said: expect.stringContaining("Nothing") });
 
-  const made = await toril("keys create --name admin --scopes keys:admin --tenant acme", env);
+  const made = await toril("keys create --name admin --scopes keys:admin --tenant acme", {
+    ...env,
+    USER: "mallory",
+  });
   expect(made.code).toBe(0);
   const client = createClient({ baseUrl: stack.producers[0]!.url, apiKey: made.lastLine });
   const issued = await client.createKey({ name: "shop", scopes: ["jobs:read"] });
@@ -51,7 +54,10 @@ test("what was changed by commands and by HTTP is listed, verified, and found ou
     .map((line) => line.split(/ {2,}/));
   expect(head).toEqual(["seq", "at", "who", "tenant", "what", "of", "from", "request", "outcome"]);
   const adminId = made.lastLine.split("_")[1]!;
-  const [cli, issuedAt] = [`cli:${userInfo().username}`, `/v1/keys/${issued.id}`];
+  const [cli, issuedAt] = [
+    `cli:${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`,
+    `/v1/keys/${issued.id}`,
+  ];
   expect(rows.map(([seq, , ...cells]) => [seq, ...cells])).toEqual([
     ["4", cli, "acme", "revokeKey", issuedAt, "-", "-", "done"],
     ["3", cli, "acme", "rotateKey", issuedAt, "-", "-", "done"],
