@@ -45,6 +45,11 @@ function _createUpsert(jobId = jobs.default) {
   return (item: FeedItem) => upsert(jobId, item);
 }
 
+function _createUpsertRow(jobId = jobs.default) {
+  const upsert = createUpsertImportedRow(_deps());
+  return (row: ReturnType<typeof _row>) => upsert(jobId, row);
+}
+
 const importId = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
 const _row = (row: number, values: Record<string, string> = { city: "Holtsville" }) => ({
   importId,
@@ -69,7 +74,7 @@ function _item(changes: Partial<FeedItem> = {}): FeedItem {
 
 describe("imported rows", () => {
   test("that Postgres does not store reject alone", async () => {
-    const upsert = createUpsertImportedRow(_deps());
+    const upsert = _createUpsertRow();
 
     const outcomes = await Promise.allSettled(
       [1, 2, 3, 4].map((row) => upsert(_row(row, row === 3 ? { city: "\0" } : {}))),
@@ -89,7 +94,7 @@ describe("imported rows", () => {
   });
 
   test("of one turn share a statement, and are there once however often they come", async () => {
-    const upsert = createUpsertImportedRow(_deps());
+    const upsert = _createUpsertRow();
     const rows = Array.from({ length: 100 }, (_, index) => _row(index + 1));
 
     await Promise.all(rows.map(upsert));
@@ -101,13 +106,24 @@ describe("imported rows", () => {
   });
 
   test("keep the file's text exactly", async () => {
-    const upsert = createUpsertImportedRow(_deps());
+    const upsert = _createUpsertRow();
     const values = { zip: "00501", "a\\b": 'x"y, {z}', empty: "", line: "1\n2", emoji: "🐂" };
 
     await upsert(_row(1, values));
 
     const [row] = await store.sql`select values from imported_rows`;
     expect(row?.["values"]).toEqual(values);
+  });
+
+  test("of a job of another tenant are its own, whoever's import it names", async () => {
+    await _createUpsertRow()(_row(1));
+    await _createUpsertRow(jobs.other)(_row(1, { city: "Elsewhere" }));
+
+    const rows = await store.sql`select tenant, values from imported_rows order by tenant`;
+    expect(rows).toEqual([
+      { tenant: "default", values: { city: "Holtsville" } },
+      { tenant: "other", values: { city: "Elsewhere" } },
+    ] as never);
   });
 });
 

@@ -2,5 +2,5 @@ import type { Handler } from "../handler.ts";
 import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
 
 export function createRowImport(upsert: UpsertImportedRow): Handler<"row.import"> {
-  return (row) => upsert(row);
+  return (row, { id }) => upsert(id, row);
 }

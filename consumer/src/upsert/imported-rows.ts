@@ -2,9 +2,11 @@ import type { DataOf } from "@toril/contract/jobs";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type ImportedRow = DataOf<"row.import">;
-export type UpsertImportedRow = (row: ImportedRow) => Promise<null>;
+/** @param jobId whose tenant the row belongs to, whoever's import it names */
+export type UpsertImportedRow = (jobId: string, row: ImportedRow) => Promise<null>;
 
 interface Encoded {
+  jobId: string;
   importId: string;
   row: number;
   /** JSON text. */
@@ -13,18 +15,22 @@ interface Encoded {
 
 export function createUpsertImportedRow(deps: UpsertDeps): UpsertImportedRow {
   const upsert = createUpsert<Encoded, null>(deps, {
+    // Two tenants' rows of one key are written one after the other.
     keyOf: ({ importId, row }) => `${importId} ${row}`,
     bytesOf: ({ values }) => values.length,
     async write(sql, rows) {
       await sql`
-        insert into imported_rows (import_id, row, values)
-        select * from unnest(
-          ${rows.map((row) => row.importId)}::uuid[], ${rows.map((row) => row.row)}::int[],
-          ${rows.map((row) => row.values)}::text[]::jsonb[])
-        on conflict (import_id, row) do update set values = excluded.values
+        insert into imported_rows (tenant, import_id, row, values)
+        select jobs.tenant, given.import_id, given.row, given.values
+        from unnest(
+          ${rows.map((row) => row.jobId)}::uuid[], ${rows.map((row) => row.importId)}::uuid[],
+          ${rows.map((row) => row.row)}::int[], ${rows.map((row) => row.values)}::text[]::jsonb[]
+        ) as given (job_id, import_id, row, values) join jobs on jobs.id = given.job_id
+        on conflict (tenant, import_id, row) do update set values = excluded.values
         where imported_rows.values is distinct from excluded.values`;
       return rows.map(() => null);
     },
   });
-  return ({ importId, row, values }) => upsert({ importId, row, values: JSON.stringify(values) });
+  return (jobId, { importId, row, values }) =>
+    upsert({ jobId, importId, row, values: JSON.stringify(values) });
 }

@@ -60,7 +60,8 @@ const bulk = {
   maxBytes: Number.POSITIVE_INFINITY,
   maxInFlight: 2,
   flushMs: 0,
-  maxWaiting: 64,
+  // Most are small; what large ones hold is bounded by their bytes.
+  maxWaiting: 2000,
   maxWaitingBytes: 128_000_000,
 };
 

@@ -26,6 +26,10 @@ export const feedFetch = defineJob({
           description: "Value of the Authorization header; sent to the origin of `url` alone",
         }),
     })
+    .refine(({ url }) => !/^https?:\/\/[^/?#]*@/i.test(url), {
+      path: ["url"],
+      error: "An address with a password is kept in the clear: send `authorization`.",
+    })
     .refine(({ url, source }) => source !== undefined || url.length <= 255, {
       path: ["source"],
       error: "An address of more than 255 characters needs a source.",

@@ -99,11 +99,12 @@ export const imports = pgTable("imports", {
 export const importedRows = pgTable(
   "imported_rows",
   {
+    tenant: tenant(),
     importId: uuid("import_id").notNull(),
     row: integer("row").notNull(),
     values: jsonb("values").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.importId, table.row] })],
+  (table) => [primaryKey({ columns: [table.tenant, table.importId, table.row] })],
 );
 
 /** Where the handler of `feed.item` puts its items. */
