@@ -46,7 +46,9 @@ export const Config = z.object({
     .describe("how many jobs one bulk request may carry"),
   MAX_BODY_BYTES: wholeNumber(limits.bulkBodyBytes, 10_000_000_000)
     .default(128_000_000)
-    .describe("what bodies over 64 kB may hold together while they are read; then 503"),
+    .describe(
+      "what bodies over 64 kB may hold together while they are read, those of one tenant half of it; then 503",
+    ),
   MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000)
     .default(100_000)
     .describe("how many jobs may be recorded while Redis is away; then 503"),

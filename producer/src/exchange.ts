@@ -88,11 +88,11 @@ export class Exchange {
 
   /** Takes bytes of the memory that bodies may hold, until the answer; throws a problem when there are none left. */
   takeMemory(bytes: number): void {
-    this.#memory.take(bytes);
+    this.#memory.take(bytes, this.principal);
     this.#heldBytes += bytes;
   }
 
   end(): void {
-    if (this.#heldBytes > 0) this.#memory.giveBack(this.#heldBytes);
+    if (this.#heldBytes > 0) this.#memory.giveBack(this.#heldBytes, this.principal);
   }
 }

@@ -1,0 +1,23 @@
+import { expect, test } from "bun:test";
+import { createMemoryBudget } from "./memory.ts";
+
+const maxBytes = 128_000_000;
+const shop = { kind: "key", tenant: "shop" } as const;
+const press = { kind: "token", tenant: "press" } as const;
+const everybody = { kind: "open", tenant: "default" } as const;
+
+test("a tenant that holds half of the memory leaves the other half to others", () => {
+  const memory = createMemoryBudget(maxBytes);
+  memory.take(maxBytes / 2, shop);
+  expect(() => memory.take(1, shop)).toThrow("Try again");
+  memory.take(maxBytes / 2, press);
+  expect(() => memory.take(1, { ...shop, tenant: "third" })).toThrow("Try again");
+  memory.giveBack(maxBytes / 2, shop);
+  memory.take(maxBytes / 2, shop);
+});
+
+test("without keys everybody shares all of it", () => {
+  const memory = createMemoryBudget(maxBytes);
+  memory.take(maxBytes, everybody);
+  expect(() => memory.take(1, everybody)).toThrow("Try again");
+});
