@@ -76,10 +76,12 @@ test.each(["refuse", "freeze"] as const)(
 test("what was answered 503 while it waited is not stored later", async () => {
   expect((await producer.post(_echo("before"))).status).toBe(201);
   proxy.freeze();
-  const posts = [];
-  const held = proxy.heldBytes;
-  posts.push(producer.post(_echo("on its way")));
-  await _until(() => proxy.heldBytes > held);
+  const posts: ReturnType<typeof producer.post>[] = [];
+  for (const name of ["one on its way", "two on their way"]) {
+    const held = proxy.heldBytes;
+    posts.push(producer.post(_echo(name)));
+    await _until(() => proxy.heldBytes > held);
+  }
   for (let n = 0; n < 20; n += 1) posts.push(producer.post(_echo(`waiting ${n}`)));
   await _until(async () => (await producer.metric("toril_enqueue_waiting")) === 20);
   for (const answer of await Promise.all(posts)) _expectProblem(answer, "at-capacity");
@@ -90,8 +92,8 @@ test("what was answered 503 while it waited is not stored later", async () => {
 test("a producer that is full refuses at once, and stores nothing of it", async () => {
   proxy.freeze();
   const posts: Promise<unknown>[] = [];
-  // Two requests are on their way, 64 wait, and the rest finds no room.
-  for (let n = 0; n < 80; n += 1) {
+  // Two requests are on their way, 200 wait, and the rest finds no room.
+  for (let n = 0; n < 216; n += 1) {
     posts.push(producer.bulk([_echo(`bulk ${n}`)]).then((answer) => answer.body.detail));
   }
   const details = await Promise.all(posts);

@@ -61,7 +61,7 @@ const bulk = {
   maxInFlight: 2,
   flushMs: 0,
   // Most are small; what large ones hold is bounded by their bytes.
-  maxWaiting: 2000,
+  maxWaiting: 200,
   maxWaitingBytes: 128_000_000,
 };
 
