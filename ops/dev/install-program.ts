@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 
 import { ask } from "./process-table.ts";
 
-export type Program = "redis" | "caddy" | "prometheus";
+export type Program = "redis" | "caddy" | "prometheus" | "strace";
 
 // Debian starts a service as soon as its package is there, and at every boot, unless told not to. One at a time: tests
 // that run side by side ask for programs at once.
@@ -24,7 +24,7 @@ if [ -d /run/systemd/system ]; then systemctl disable -q ${services}; fi
 interface Manager {
   name: string;
   asRoot: boolean;
-  scripts: Readonly<Record<Program, string>>;
+  scripts: Readonly<Partial<Record<Program, string>>>;
 }
 
 const managers: readonly Manager[] = [
@@ -34,6 +34,7 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: apt("redis-server"),
       caddy: apt("caddy"),
+      strace: apt("strace"),
       prometheus: apt("prometheus prometheus-alertmanager"),
     },
   },
@@ -43,6 +44,7 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: "dnf install -y -q redis || dnf install -y -q valkey",
       caddy: "dnf install -y -q caddy",
+      strace: "dnf install -y -q strace",
       prometheus:
         "dnf install -y -q golang-github-prometheus golang-github-prometheus-alertmanager",
     },
@@ -53,6 +55,7 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: "apk add --quiet redis || apk add --quiet valkey",
       caddy: "apk add --quiet caddy",
+      strace: "apk add --quiet strace",
       prometheus: "apk add --quiet prometheus alertmanager",
     },
   },
@@ -62,6 +65,7 @@ const managers: readonly Manager[] = [
     scripts: {
       redis: "pacman -Sy --noconfirm --needed valkey || pacman -S --noconfirm --needed redis",
       caddy: "pacman -Sy --noconfirm --needed caddy",
+      strace: "pacman -Sy --noconfirm --needed strace",
       prometheus: "pacman -Sy --noconfirm --needed prometheus alertmanager",
     },
   },
@@ -79,10 +83,11 @@ const managers: readonly Manager[] = [
 /** Asks the system's package manager, where this user may do so without a password. */
 export function installProgram(program: Program): boolean {
   const manager = managers.find(({ name }) => ask("sh", ["-c", `command -v ${name}`]) !== "");
+  const script = manager?.scripts[program];
   const shell = manager && shellFor(manager.asRoot);
-  if (!manager || !shell) return false;
+  if (!manager || !script || !shell) return false;
   console.log(`  ${program.padEnd(11)} not on the PATH: installing it with ${manager.name} ...`);
-  const [command, ...args] = [...shell, manager.scripts[program]];
+  const [command, ...args] = [...shell, script];
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
   if (status !== 0) console.error(`${stdout}${stderr}`.trim());
   return status === 0;

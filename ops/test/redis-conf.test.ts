@@ -6,6 +6,7 @@ import { jobKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 
+import { installProgram } from "../dev/install-program.ts";
 import { until } from "../dev/until.ts";
 import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
 import { root } from "./_stack.ts";
@@ -18,7 +19,8 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const script = await Bun.file(placeScriptUrl).text();
 const aof = "appendonlydir/appendonly.aof.1.incr.aof";
-const hasStrace = Bun.which("strace") !== null;
+// Linux alone has it.
+const hasStrace = Bun.which("strace") !== null || installProgram("strace");
 const patience = { timeoutMs: 20_000 };
 
 const _config = (name: string) => join(root, `ops/redis/${name}.conf`);

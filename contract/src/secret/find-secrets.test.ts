@@ -122,3 +122,7 @@ describe("the secrets of a schema", () => {
     });
   });
 });
+
+test("what JSON cannot carry is no data of a job, so that no secret hides in it", () => {
+  expect(() => findSecretsOf(z.map(z.string(), token))).toThrow("cannot be a map");
+});

@@ -101,7 +101,7 @@ function spread(
 }
 
 function partsOf(schema: z.ZodType): Part[] {
-  const { def } = (schema as unknown as z.core.$ZodTypes)._zod;
+  const def = defOf(schema);
   const itself = (...schemas: z.core.$ZodType[]) =>
     schemas.map((one): Part => ({ of: "itself", schema: asZodType(one) }));
   const rest = (one: z.core.$ZodType, except: readonly string[] = []): Part => ({
@@ -109,7 +109,6 @@ function partsOf(schema: z.ZodType): Part[] {
     schema: asZodType(one),
     except: new Set(except),
   });
-  // oxlint-disable-next-line switch-exhaustiveness-check -- the others have nothing below them that JSON can hold
   switch (def.type) {
     case "object":
       return [
@@ -140,10 +139,40 @@ function partsOf(schema: z.ZodType): Part[] {
     case "default":
     case "prefault":
     case "catch":
+    case "success":
       return itself(def.innerType);
-    default:
+    case "string":
+    case "number":
+    case "boolean":
+    case "bigint":
+    case "symbol":
+    case "null":
+    case "undefined":
+    case "void":
+    case "never":
+    case "any":
+    case "unknown":
+    case "date":
+    case "enum":
+    case "literal":
+    case "file":
+    case "nan":
+    case "template_literal":
+    case "transform":
+    case "custom":
       return [];
+    case "map":
+    case "set":
+    case "promise":
+    case "function":
+      break;
   }
+  throw new Error(`data that comes as JSON cannot be a ${def.type}`);
+}
+
+/** Sound because every schema is of one of zod's own kinds. */
+function defOf(schema: z.ZodType) {
+  return (schema as unknown as z.core.$ZodTypes)._zod.def;
 }
 
 function field(name: string, schema: z.core.$ZodType): Part {

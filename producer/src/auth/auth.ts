@@ -47,7 +47,11 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const mayBeOpen = allowOpen || isLoopback(host);
   authenticator = createAuthenticator({ keys, uses, mayBeOpen, verifyToken });
   const penalty = createGuessPenalty(settings.wrongKeysPerMinute);
-  const flushing = setInterval(() => void uses.flush().catch(() => {}), noteUsesEveryMs);
+  const noteUses = () =>
+    uses.flush().catch((error: unknown) => {
+      log.debug({ err: error }, "the last use of keys is noted later");
+    });
+  const flushing = setInterval(() => void noteUses(), noteUsesEveryMs);
 
   if (keys.state === "empty" && verifyToken === undefined) {
     log[isLoopback(host) ? "info" : "warn"](
@@ -63,7 +67,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
     async close() {
       clearInterval(flushing);
       await keys.close();
-      await uses.flush().catch(() => {});
+      await noteUses();
       await ledger.close();
     },
   };
