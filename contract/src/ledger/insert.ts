@@ -100,20 +100,23 @@ async function timed(sql: ISql, statement: ReturnType<typeof insertion>): Promis
 /** Columns that none of the jobs fills are not sent. */
 function insertion(sql: ISql, jobs: readonly NewJob[]) {
   const { kinds, kindOf } = groupByKind(jobs);
+  // Each array in a select of its own, which Postgres evaluates once: as plain expressions they were parsed for each row.
   const common = sql`
-    (${kinds.map((kind) => kind.tenant)}::text[])[kind], (${kinds.map((kind) => kind.queue)}::text[])[kind],
-    (${kinds.map((kind) => kind.type)}::text[])[kind],
-    (${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
-    (${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
+    (select ${kinds.map((kind) => kind.tenant)}::text[])[kind], (select ${kinds.map((kind) => kind.queue)}::text[])[kind],
+    (select ${kinds.map((kind) => kind.type)}::text[])[kind],
+    (select ${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
+    (select ${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
   const columns = sql`insert into jobs (id, data, tenant, queue, type, options, import_id`;
-  const each = sql`${jobs.map((job) => job.id)}::uuid[], ${kindOf}::int[], ${jobs.map((job) => job.data)}::text[]`;
+  // JSON text has no line breaks: as lines it needs no quoting, which cost each side more than the rest of its parameters.
+  const data = jobs.map((job) => job.data).join("\n");
+  const each = sql`${jobs.map((job) => job.id)}::uuid[], ${kindOf}::int[], string_to_array(${data}, E'\\n')`;
   if (jobs.every(isPlain)) {
     return sql`
       ${columns}) select id, data::jsonb, ${common} from unnest(${each}) as job (id, kind, data)`;
   }
   return sql`
     ${columns}, quota_key, key, run_at, trace) select id, data::jsonb, ${common},
-      (${kinds.map((kind) => kind.quotaKey)}::text[])[kind], key, run_at, trace
+      (select ${kinds.map((kind) => kind.quotaKey)}::text[])[kind], key, run_at, trace
     from unnest(
       ${each}, ${jobs.map((job) => job.key)}::text[],
       ${jobs.map((job) => job.runAt?.toISOString() ?? null)}::timestamptz[],
