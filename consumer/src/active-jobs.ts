@@ -14,6 +14,10 @@ export class ActiveJob {
     return this.#reason !== undefined;
   }
 
+  get reason(): Error | undefined {
+    return this.#reason;
+  }
+
   abort(reason: Error): void {
     this.#reason ??= reason;
     this.#controller?.abort(this.#reason);

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { limits } from "@toril/contract/job";
 import { queueNames } from "@toril/contract/jobs";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
@@ -107,6 +108,10 @@ export async function openConsumer(
   const askRedis = () =>
     Promise.all(queueNames.map((queue) => commandRedis.exists(epochKey(config.prefix, queue))));
   const place = createPlace(commandRedis, { prefix: config.prefix, script });
+  const remove = createRemove(commandRedis, {
+    prefix: config.prefix,
+    script: await readFile(removeScriptUrl, "utf8"),
+  });
   const children = createEnqueueChildren({
     ledger,
     place,
@@ -159,6 +164,7 @@ export async function openConsumer(
     redis: commandRedis,
     prefix: config.prefix,
     place,
+    remove,
     settle,
     ...config.reconcile,
     ...createReconcileMetrics(metrics.registry),

@@ -15,6 +15,9 @@ export interface RecordedJob {
   type: string;
   data: unknown;
   options: JobOptions;
+  tenant: string;
+  runAt: Date | null;
+  expiresAt: Date | null;
 }
 
 /** What the ledger says of jobs that Redis hands out. Both wait for Postgres as long as it takes. */
@@ -56,7 +59,9 @@ export function createFates(ledger: PatientLedger, batch: BatchSize): Fates {
     },
     async load(id) {
       const [row] = await ledger.insist(
-        (sql) => sql<RecordedJob[]>`select type, data, options from jobs where id = ${id}`,
+        (sql) => sql<RecordedJob[]>`
+          select type, data, options, tenant, run_at as "runAt", expires_at as "expiresAt"
+          from jobs where id = ${id}`,
       );
       return row && { ...row, options: JobOptions.parse(row.options) };
     },

@@ -1,3 +1,4 @@
+import { type PlaceOptions, toPlaceOptions } from "@toril/contract/dispatch/options";
 import { parseBullId } from "@toril/contract/dispatch/names";
 import { findJobType } from "@toril/contract/jobs";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
@@ -11,6 +12,7 @@ import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
 import { traceparentOf } from "./job-origin.ts";
 import type { RunTrace, TracedRun, Tracing } from "./tracing.ts";
+import { TimedOut, withinTime } from "./within-time.ts";
 import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
 
 export interface ProcessorDeps extends ContextDeps, VerdictDeps {
@@ -68,6 +70,7 @@ export function createProcessor(
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = job.attemptsMade + 1;
+    if (hasExpired(job)) return verdicts.expire({ job, token, target, attempt, scrub: undefined });
     const opened = openSecrets(jobType, target.id, job.data, secretKeys);
     if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
       deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
@@ -91,12 +94,15 @@ export function createProcessor(
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
       meter.waited(queue, jobType.type, waitOf(job));
     }
-    const run = () => runHandler(handlers, jobType, data, context, scrub);
+    const { timeoutMs } = job.opts as PlaceOptions;
+    const run = () =>
+      withinTime(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
     const ran = await (trace === undefined ? run() : trace.step("handle", run));
     const ranAt = performance.now();
     meter.ran(queue, jobType.type, ranAt - startedAt);
     const start = { job, token, target, attempt, scrub };
-    if (ran.status === "failed" && active.isAborted) return verdicts.handBack(job, token);
+    const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
+    if (ran.status === "failed" && isStopped) return verdicts.handBack(job, token);
     const settle = () =>
       ran.status === "completed"
         ? verdicts.complete(start, ran.result)
@@ -111,7 +117,8 @@ export function createProcessor(
     if (recorded === undefined) return;
     job.name = recorded.type;
     job.data = recorded.data;
-    Object.assign(job.opts, recorded.options);
+    const { timestamp: _, delayMs: __, ...options } = toPlaceOptions(recorded, Date.now());
+    Object.assign(job.opts, options);
   }
 
   return async (job, token = "") => {
@@ -135,6 +142,17 @@ function tracedRun(queue: string, job: Job): TracedRun {
   const type = labelOf(job);
   const attempt = job.attemptsMade + 1;
   return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
+}
+
+/** Nobody has started it in time. */
+function hasExpired({ attemptsStarted, attemptsMade, opts }: Job) {
+  const { expiresAt } = opts as PlaceOptions;
+  return (
+    expiresAt !== undefined &&
+    attemptsStarted === 1 &&
+    attemptsMade === 0 &&
+    expiresAt <= Date.now()
+  );
 }
 
 /** By the clocks of two machines, when another one placed it. */

@@ -1,10 +1,13 @@
-import type { Placement, ScriptRedis } from "@toril/contract/dispatch/place";
+import type { Placement } from "@toril/contract/dispatch/place";
+import type { Remove } from "@toril/contract/dispatch/remove";
+import type { ScriptRedis } from "@toril/contract/dispatch/script";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { aborted } from "./aborted.ts";
 import { pause } from "./pause.ts";
 import { createEndings } from "./reconcile/endings.ts";
+import { keepExpiring } from "./reconcile/expire.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./reconcile/leadership.ts";
 import { createLook } from "./reconcile/look.ts";
 import { hasRoom } from "./reconcile/memory.ts";
@@ -33,6 +36,7 @@ export interface ReconcilerDeps {
   redis: ScriptRedis & Pick<Redis | Cluster, "hmget" | "status">;
   prefix: string;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  remove: Remove;
   settle: Pick<Settle, "submit">;
   intervalMs: number;
   /** By Postgres' clock; a younger job may be on its way to Redis. */
@@ -102,7 +106,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     log.info("leads the reconciling");
     deps.onLead?.(true);
     // A settlement waits for Postgres as long as it takes: neither the next leadership nor the end waits for it.
-    await Promise.race([makePasses(leadership), aborted(signal)]);
+    const { remove } = deps;
+    const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settle, log })];
+    await Promise.race([Promise.all(duties), aborted(signal)]);
     deps.onLead?.(false);
     if (!stop.signal.aborted) log.warn("lost the connection that made it lead");
   }

@@ -1,3 +1,4 @@
+import type { PlaceOptions } from "@toril/contract/dispatch/options";
 import { traceIdOf } from "@toril/contract/trace/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
 import type { JobError } from "@toril/contract/job";
@@ -10,7 +11,15 @@ import { tenantOf, traceparentOf } from "./job-origin.ts";
 import type { Settle } from "./settle/settle.ts";
 
 /** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
-export const outcomes = ["completed", "dead", "retried", "delayed", "returned", "stood"] as const;
+export const outcomes = [
+  "completed",
+  "dead",
+  "expired",
+  "retried",
+  "delayed",
+  "returned",
+  "stood",
+] as const;
 export type Outcome = (typeof outcomes)[number];
 
 /** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
@@ -37,6 +46,17 @@ export interface StartedJob {
 /** Thrown to BullMQ for a job that is dead in the ledger. */
 export class Ended extends UnrecoverableError {}
 
+/** The end of a job that nobody has started in time. */
+export const expired = {
+  status: "expired",
+  attempts: 0,
+  result: null,
+  error: JSON.stringify({
+    name: "Expired",
+    message: "Nobody started it in time.",
+  } satisfies JobError),
+} as const;
+
 export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
   async function complete(start: StartedJob, result: string): Promise<Verdict> {
     const outcome = await settle.submit({
@@ -58,6 +78,7 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
     if (!(thrown instanceof GiveUp) && attempt < (job.opts.attempts ?? 1)) {
       log.info({ ...lineOf(start), err: error }, "run failed");
       job.opts.stackTraceLimit = keptStacks;
+      obeyMaximum(job, attempt);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
     // Without the lock another run has taken over, and its end counts.
@@ -81,6 +102,11 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
     return { outcome: "dead", thrown: toThrown(new Ended(toReason(error)), error) };
   }
 
+  async function expire({ target }: StartedJob): Promise<Verdict> {
+    const { status } = await settle.submit({ ...target, ...expired });
+    return { outcome: status === "settled" ? "expired" : "stood" };
+  }
+
   async function delay(job: Job, token: string, until: Date): Promise<Verdict> {
     await job.moveToDelayed(until.getTime(), token);
     return { outcome: "delayed", thrown: new DelayedError() };
@@ -89,6 +115,7 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
   return {
     complete,
     fail,
+    expire,
     delay,
     async handBack(job: Job, token: string): Promise<Verdict> {
       await job.moveToWait(token);
@@ -111,6 +138,19 @@ function lineOf({ job, target, attempt }: StartedJob) {
 
 /** BullMQ keeps stacks in the job's hash, by default those of all runs. */
 const keptStacks = 3;
+
+/** BullMQ lets exponential delays grow without end. */
+function obeyMaximum(job: Job, attempt: number) {
+  const { backoff } = job.opts as PlaceOptions;
+  if (backoff?.max === undefined) return;
+  const factor = backoff.type === "exponential" ? 2 ** (attempt - 1) : 1;
+  const { jitter = 0 } = backoff;
+  job.opts.backoff = {
+    type: "fixed",
+    delay: Math.min(backoff.max, backoff.delay * factor),
+    jitter,
+  };
+}
 
 function toThrown<Thrown extends Error>(thrown: Thrown, error: JobError): Thrown {
   thrown.stack = error.stack ?? thrown.message;

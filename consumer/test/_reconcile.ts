@@ -96,6 +96,7 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
   const problems: unknown[] = [];
   const reconciler = createReconciler({
     ...world,
+    remove: async () => [],
     intervalMs: 600_000,
     graceMs: 600_000,
     electEveryMs: 20,

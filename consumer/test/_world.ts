@@ -1,5 +1,6 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import { toPlaceOptions } from "@toril/contract/dispatch/options";
 import { createPlace, placeScriptUrl, type PlaceOptions } from "@toril/contract/dispatch/place";
 import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/jobs";
@@ -60,7 +61,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       return made.job;
     },
     async placeJob(job: NewJob, changes: Partial<PlaceOptions> = {}, run = 0) {
-      const options = { ...job.options, timestamp: Date.now(), ...changes };
+      const options = { ...toPlaceOptions(job, Date.now()), ...changes };
       const placement = { bullId: bullId(job.id, run), type: job.type, data: job.data, options };
       await place(job.queue, [placement]);
     },

@@ -28,6 +28,8 @@ export const Import = z
       rejected: count.meta({ description: "Could not be read, or did not match the schema" }),
       completed: count,
       dead: count,
+      cancelled: count,
+      expired: count,
     }),
     errors: z.array(ImportError).meta({ description: "The first rejected rows" }),
     createdAt: z.iso.datetime(),

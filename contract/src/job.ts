@@ -4,6 +4,14 @@ export const limits = {
   keyLength: 255,
   attempts: 100,
   delayMs: 365 * 24 * 60 * 60 * 1000,
+  /** BullMQ's. */
+  priority: 2_097_151,
+  timeoutMs: 24 * 60 * 60 * 1000,
+  backoffMs: 7 * 24 * 60 * 60 * 1000,
+  /** How long a key that may be used once can be kept. */
+  keyWindowMs: 30 * 24 * 60 * 60 * 1000,
+  labels: 10,
+  labelLength: 100,
   pageSize: 500,
   dataBytes: 1_000_000,
   bodyBytes: 2_000_000,
@@ -23,16 +31,32 @@ export type FinalStatus = Exclude<JobStatus, "pending">;
 const JobState = z.enum(["waiting", "delayed", "prioritized", "active", "unplaced"]);
 export type JobState = z.infer<typeof JobState>;
 
-export const Backoff = z.strictObject({
-  type: z.enum(["fixed", "exponential"]),
-  delay: z.int().min(0).meta({ description: "Milliseconds before the second run" }),
-});
+const backoffMs = z.int().min(0).max(limits.backoffMs);
+
+export const Backoff = z
+  .strictObject({
+    type: z.enum(["fixed", "exponential"]),
+    delay: backoffMs.meta({ description: "Milliseconds before the second run" }),
+    jitter: z.number().min(0).max(1).optional().meta({
+      description:
+        "How much of each delay is left to chance: 0.5 makes it anything from half of it on",
+    }),
+    max: backoffMs.optional().meta({ description: "Milliseconds that no delay exceeds" }),
+  })
+  .meta({ id: "Backoff", example: { type: "exponential", delay: 1000, max: 60_000 } });
 export type Backoff = z.infer<typeof Backoff>;
+
+const attempts = z.int().min(1).max(limits.attempts);
+const priority = z.int().min(1).max(limits.priority);
+const timeoutMs = z.int().min(1).max(limits.timeoutMs);
 
 /** What the ledger keeps of how a job is to be done. */
 export const JobOptions = z.strictObject({
-  attempts: z.int().min(1).max(limits.attempts),
+  attempts,
   backoff: Backoff,
+  priority: priority.optional(),
+  order: z.literal("lifo").optional(),
+  timeoutMs: timeoutMs.optional(),
 });
 export type JobOptions = z.infer<typeof JobOptions>;
 
@@ -41,26 +65,74 @@ const Key = z.string().min(1).max(limits.keyLength).meta({
   example: "order-1042",
 });
 
-/** The options that a client may send with a job, beside its type and data. */
+/** What a second job with the key of a first one comes to. */
+export const KeyPolicy = z
+  .discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("pending") }),
+    z.strictObject({
+      type: z.literal("once"),
+      windowMs: z.int().min(1).max(limits.keyWindowMs),
+    }),
+  ])
+  .meta({
+    id: "KeyPolicy",
+    description:
+      "pending: a duplicate while the first is pending. once: also when it has ended, until `windowMs` after it was accepted.",
+    example: { type: "once", windowMs: 3_600_000 },
+  });
+export type KeyPolicy = z.infer<typeof KeyPolicy>;
+
+const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
+/** As clients may write it. */
+const GivenTime = z.iso.datetime({ offset: true });
+
+const Label = z
+  .string()
+  .min(1)
+  .max(limits.labelLength)
+  .regex(/^[^\p{Cc}]*$/u, "No control characters.");
+
+/** The options that a client may send with a job, beside its type and data. By default they are the job type's. */
 export const requestOptions = {
   key: Key.optional(),
+  keyPolicy: KeyPolicy.optional(),
   delayMs: z
     .int()
     .min(0)
     .max(limits.delayMs)
     .optional()
     .meta({ description: "Milliseconds to wait before the first run" }),
-  attempts: z
-    .int()
+  runAt: GivenTime.optional().meta({
+    description: "Not before this time, at most 365 days ahead; instead of `delayMs`",
+    example: "2026-12-24T18:00:00+01:00",
+  }),
+  priority: priority.optional().meta({
+    description: "1 first; jobs without a priority come before all that have one",
+  }),
+  order: z.enum(["fifo", "lifo"]).optional().meta({
+    description: "lifo: before all that wait. Not with a priority, a delay or `runAt`",
+  }),
+  attempts: attempts.optional().meta({ description: "Runs in all; by default the job type's, 3" }),
+  backoff: Backoff.optional().meta({
+    description: "Between runs; by default the job type's, exponential from 1 s",
+  }),
+  timeoutMs: timeoutMs.optional().meta({ description: "Milliseconds that one run may take" }),
+  expiresAt: GivenTime.optional().meta({
+    description: "When nobody has started it by then, it ends as `expired`",
+    example: "2026-12-24T20:00:00+01:00",
+  }),
+  labels: z
+    .array(Label)
     .min(1)
-    .max(limits.attempts)
+    .max(limits.labels)
     .optional()
-    .meta({ description: "Runs in all; by default the job type's, 3" }),
+    .meta({
+      description: "To find it by",
+      example: ["nightly", "customer:42"],
+    }),
 };
 
 const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
-const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
-
 /** The error that ended a job or its last run. */
 export const JobError = z
   .strictObject({ name: z.string(), message: z.string(), stack: z.string().optional() })
@@ -84,6 +156,19 @@ export const AcceptedJob = z
   .meta({ id: "AcceptedJob" });
 export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
+/** The answer to a job that was only checked. */
+export const CheckedJob = z
+  .strictObject({
+    dryRun: z.literal(true),
+    type: z.string(),
+    queue: z.string(),
+    key: z.string().nullable(),
+    runAt: Time.nullable(),
+    expiresAt: Time.nullable(),
+  })
+  .meta({ id: "CheckedJob" });
+export type CheckedJob = z.infer<typeof CheckedJob>;
+
 export const Job = z
   .strictObject({
     id: JobId,
@@ -91,6 +176,7 @@ export const Job = z
     queue: z.string(),
     key: z.string().nullable(),
     importId: z.uuid().nullable(),
+    schedule: z.string().nullable().meta({ description: "The schedule that made it" }),
     status: JobStatus,
     state: JobState.nullable().meta({
       description: "Where a pending job stands in Redis; null when it ended or Redis is away",
@@ -98,10 +184,13 @@ export const Job = z
     data: z.unknown(),
     result: z.unknown(),
     error: JobError.nullable(),
+    labels: z.array(z.string()),
+    priority: z.int().nullable(),
     attempts: z.strictObject({ made: z.int(), max: z.int() }),
     progress: z.unknown().meta({ description: "What the handler last reported; null without any" }),
     createdAt: Time,
     runAt: Time.nullable().meta({ description: "When a delayed job is due" }),
+    expiresAt: Time.nullable().meta({ description: "By when it must have been started" }),
     settledAt: Time.nullable(),
   })
   .meta({ id: "Job" });

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/dispatch/names.ts";
-import { createPlace, type ScriptRedis } from "../src/dispatch/place.ts";
+import { createPlace } from "../src/dispatch/place.ts";
+import type { ScriptRedis } from "../src/dispatch/script.ts";
 import { _connect, _createSite, _placement, _rejection, _script, _uuid } from "./_dispatch.ts";
 
 const redis = _connect();

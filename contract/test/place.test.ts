@@ -22,7 +22,7 @@ async function add(queue: Queue, { bullId, type, data, options }: Placement) {
   const { timestamp, delayMs, traceparent: trace, ...rest } = options;
   setSystemTime(timestamp);
   const jobOptions: JobsOptions = {
-    ...rest,
+    ...(rest as JobsOptions),
     jobId: bullId,
     ...(delayMs === undefined ? {} : { delay: delayMs }),
     ...(trace === undefined

@@ -23,7 +23,7 @@ export function createImportLedger(ledger: Ledger): ImportLedger {
     find: (tenant, id) =>
       ledger.run(async (sql) => {
         const [row] = await sql<ImportRow[]>`
-          select id, type, status, read, accepted, duplicate, rejected, completed, dead, errors,
+          select id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
                  created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"
           from imports where id = ${id} and tenant = ${tenant}`;
         return row && toImport(row);
@@ -51,17 +51,19 @@ export async function saveImport(sql: ISql, progress: ImportProgress): Promise<v
 interface ImportRow extends ImportProgress {
   completed: number;
   dead: number;
+  cancelled: number;
+  expired: number;
   createdAt: Date;
   isSilent: boolean;
 }
 
 function toImport(row: ImportRow): Import {
-  const { read, accepted, duplicate, rejected, completed, dead } = row;
+  const { read, accepted, duplicate, rejected, completed, dead, cancelled, expired } = row;
   return {
     id: row.id,
     type: row.type,
     status: statusOf(row),
-    counts: { read, accepted, duplicate, rejected, completed, dead },
+    counts: { read, accepted, duplicate, rejected, completed, dead, cancelled, expired },
     errors: row.errors,
     createdAt: row.createdAt.toISOString(),
   };
@@ -70,5 +72,6 @@ function toImport(row: ImportRow): Import {
 function statusOf(row: ImportRow): ImportStatus {
   if (row.status === "failed") return "failed";
   if (row.status === "receiving") return row.isSilent ? "failed" : "receiving";
-  return row.completed + row.dead < row.accepted ? "running" : "done";
+  const ended = row.completed + row.dead + row.cancelled + row.expired;
+  return ended < row.accepted ? "running" : "done";
 }

@@ -47,11 +47,14 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     queue: row.queue,
     key: row.key,
     importId: row.importId,
+    schedule: row.schedule,
     status: row.status,
     state: isPending ? (current?.state ?? null) : null,
     data: shownData(row),
     result: row.result,
     error: row.error,
+    labels: row.labels ?? [],
+    priority: row.options.priority ?? null,
     attempts: {
       made: isPending ? (current?.attemptsMade ?? 0) : row.attempts,
       max: row.options.attempts,
@@ -59,6 +62,7 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     progress: isPending ? (current?.progress ?? null) : null,
     createdAt: row.createdAt.toISOString(),
     runAt: row.runAt?.toISOString() ?? null,
+    expiresAt: row.expiresAt?.toISOString() ?? null,
     settledAt: row.settledAt?.toISOString() ?? null,
   };
 }

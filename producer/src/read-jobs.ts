@@ -8,6 +8,8 @@ export interface JobRow {
   type: string;
   queue: string;
   key: string | null;
+  labels: string[] | null;
+  schedule: string | null;
   importId: string | null;
   status: JobStatus;
   run: number;
@@ -18,6 +20,7 @@ export interface JobRow {
   attempts: number;
   createdAt: Date;
   runAt: Date | null;
+  expiresAt: Date | null;
   settledAt: Date | null;
 }
 
@@ -40,8 +43,8 @@ export interface JobReader {
 
 function columns(sql: ISql) {
   return sql`
-    id, type, queue, key, import_id as "importId", status, run, data, options, result, error, attempts,
-    created_at as "createdAt", run_at as "runAt", settled_at as "settledAt"`;
+    id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, run, data, options, result, error, attempts,
+    created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
 }
 
 export function createJobReader(ledger: Ledger): JobReader {

@@ -44,7 +44,7 @@ test("an Idempotency-Key with another body, or sent elsewhere, is refused", asyn
     await one.post(_echo("b"), headers),
     await other.post(`${JSON.stringify(_echo("a"))} `, headers),
     await one.bulk([_echo("a")], "", headers),
-    await one.request("/v1/jobs?again=1", {
+    await one.request("/v1/jobs?dryRun=false", {
       method: "POST",
       headers: { ...headers, "Content-Type": "application/json" },
       body: JSON.stringify(_echo("a")),

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { queueKeys } from "@toril/contract/dispatch/names";
-import type { ScriptRedis } from "@toril/contract/dispatch/place";
+import { createScript, type ScriptRedis } from "@toril/contract/dispatch/script";
 
 /** See look.lua. */
 export type Whereabouts =
@@ -25,7 +24,7 @@ const maxListEntries = 200_000;
 
 export function createLook(redis: ScriptRedis, prefix: string): Look {
   const script = readFileSync(new URL("./look.lua", import.meta.url), "utf8");
-  const sha1 = createHash("sha1").update(script).digest("hex");
+  const send = createScript(redis, script);
 
   async function run(
     queue: string,
@@ -35,16 +34,10 @@ export function createLook(redis: ScriptRedis, prefix: string): Look {
   ) {
     const keys = queueKeys(prefix, queue);
     const sets = [keys.delayed, keys.prioritized, `${keys.base}waiting-children`];
-    const all = [
-      [keys.wait, keys.active, keys.paused, ...sets, keys.completed, keys.failed],
-      [keys.base, mode, String(closeCount), String(maxListEntries), ...ids],
-    ].flat();
-    try {
-      return (await redis.evalsha(sha1, 8, all)) as Whereabouts[];
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return (await redis.eval(script, 8, all)) as Whereabouts[];
-    }
+    const lists = [keys.wait, keys.active, keys.paused];
+    const args = [keys.base, mode, String(closeCount), String(maxListEntries), ...ids];
+    const answer = await send([...lists, ...sets, keys.completed, keys.failed], args);
+    return answer as Whereabouts[];
   }
 
   return {

@@ -1,5 +1,5 @@
 import { queueKeys } from "@toril/contract/dispatch/names";
-import type { ScriptRedis } from "@toril/contract/dispatch/place";
+import type { ScriptRedis } from "@toril/contract/dispatch/script";
 
 /** Above this share of maxmemory Redis is left to those who accept jobs. */
 const maxShare = 0.8;

@@ -21,6 +21,7 @@ export interface JobToPlace {
   data: string;
   options: unknown;
   runAt: Date | null;
+  expiresAt: Date | null;
   trace: string | null;
 }
 
@@ -62,7 +63,8 @@ export async function countPlacing(
     )
     update jobs set placings = placings + 1
     where id = any(array(select id from standing where bytes_before < ${maxBytes})) and status = 'pending'
-    returning id, run, tenant, type, data::text as data, options, run_at as "runAt", trace`;
+    returning id, run, tenant, type, data::text as data, options, run_at as "runAt",
+      expires_at as "expiresAt", trace`;
   return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 

@@ -1,4 +1,5 @@
 import { bullId } from "@toril/contract/dispatch/names";
+import { toPlaceOptions } from "@toril/contract/dispatch/options";
 import { maxPlacementsPerCall, type Placement } from "@toril/contract/dispatch/place";
 import { JobOptions } from "@toril/contract/job";
 import { z } from "zod";
@@ -56,18 +57,14 @@ export function createPlaceAgain({ leadership, place, hasRoom }: PlaceAgainDeps)
 }
 
 function toPlacement(job: JobToPlace): Placement {
-  const timestamp = Date.now();
-  const leftMs = job.runAt === null ? 0 : job.runAt.getTime() - timestamp;
+  const known = { ...job, options: StoredOptions.parse(job.options) };
   return {
     bullId: bullId(job.id, job.run),
     type: job.type,
     data: job.data,
     options: {
-      ...StoredOptions.parse(job.options),
-      timestamp,
+      ...toPlaceOptions(known, Date.now()),
       replaced: true,
-      ...(leftMs > 0 ? { delayMs: leftMs } : {}),
-      ...(job.tenant === "default" ? {} : { tenant: job.tenant }),
       ...(job.trace === null ? {} : { traceparent: job.trace }),
     },
   };

@@ -6,7 +6,7 @@ import type { ISql } from "postgres";
 export interface Settlement {
   id: string;
   run: number;
-  status: Extract<FinalStatus, "completed" | "dead">;
+  status: Exclude<FinalStatus, "cancelled">;
   /** Runs made in all. */
   attempts: number;
   /** JSON text. */
@@ -64,12 +64,14 @@ function endPending(sql: ISql, entries: readonly Settlement[]) {
       returning jobs.id, jobs.run, jobs.status, jobs.import_id
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
-             count(*) filter (where status = 'dead') as dead
+             count(*) filter (where status = 'dead') as dead,
+             count(*) filter (where status = 'expired') as expired
       from ended where import_id is not null group by import_id
     ), held as (
       select id from imports where id = any(array(select import_id from counts)) order by id for update
     ), counted as (
-      update imports set completed = imports.completed + counts.completed, dead = imports.dead + counts.dead
+      update imports set completed = imports.completed + counts.completed, dead = imports.dead + counts.dead,
+        expired = imports.expired + counts.expired
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )

@@ -1,12 +1,19 @@
+import type { Backoff, JobOptions } from "../job.ts";
+
 /** How BullMQ is to do a placed job. */
 export interface PlaceOptions {
   /** Runs in all. */
   attempts: number;
-  backoff?: { type: "fixed" | "exponential"; delay: number; jitter?: number };
+  /** BullMQ does not know `max`; Toril's workers obey it. */
+  backoff?: Backoff;
   delayMs?: number;
   /** 1 first; jobs without one before all. */
   priority?: number;
   lifo?: boolean;
+  /** What a run may take; for Toril's workers. */
+  timeoutMs?: number;
+  /** In ms since 1970; for Toril's workers. */
+  expiresAt?: number;
   /** When the job was made, in ms since 1970; a delay counts from here. */
   timestamp: number;
   /** The mark of a job that the reconciler placed: a worker asks the ledger before it runs it. */
@@ -27,7 +34,18 @@ export function encodeTraceparent({ traceparent }: PlaceOptions): string {
 /** BullMQ's encoding of what many jobs have in common. */
 export function encodeOptions(options: PlaceOptions): string {
   const { attempts, backoff, delayMs, priority, lifo, replaced, tenant } = options;
-  return JSON.stringify({ attempts, backoff, delay: delayMs, priority, lifo, replaced, tenant });
+  const { timeoutMs, expiresAt } = options;
+  return JSON.stringify({
+    attempts,
+    backoff,
+    delay: delayMs,
+    priority,
+    lifo,
+    replaced,
+    tenant,
+    timeoutMs,
+    expiresAt,
+  });
 }
 
 /** Whether `encodeOptions` makes the same of both. */
@@ -39,11 +57,30 @@ export function haveSameEncoding(one: PlaceOptions, other: PlaceOptions): boolea
     one.lifo === other.lifo &&
     one.replaced === other.replaced &&
     one.tenant === other.tenant &&
+    one.timeoutMs === other.timeoutMs &&
+    one.expiresAt === other.expiresAt &&
     (one.backoff === other.backoff ||
       (one.backoff?.type === other.backoff?.type &&
         one.backoff?.delay === other.backoff?.delay &&
-        one.backoff?.jitter === other.backoff?.jitter))
+        one.backoff?.jitter === other.backoff?.jitter &&
+        one.backoff?.max === other.backoff?.max))
   );
+}
+
+/** A job of the ledger as BullMQ is to do it, but for what only a traced or a replaced one has. */
+export function toPlaceOptions(
+  job: { options: JobOptions; runAt: Date | null; expiresAt: Date | null; tenant: string },
+  timestamp: number,
+): PlaceOptions {
+  const { attempts, backoff, priority, order, timeoutMs } = job.options;
+  const options: PlaceOptions = { attempts, backoff, timestamp };
+  if (priority !== undefined) options.priority = priority;
+  if (order === "lifo") options.lifo = true;
+  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+  if (job.expiresAt !== null) options.expiresAt = job.expiresAt.getTime();
+  if (job.runAt !== null) options.delayMs = Math.max(0, job.runAt.getTime() - timestamp);
+  if (job.tenant !== "default") options.tenant = job.tenant;
+  return options;
 }
 
 /** Whether a BullMQ job with these options was placed by the reconciler. */

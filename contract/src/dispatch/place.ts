@@ -5,6 +5,7 @@ import {
   haveSameEncoding,
   type PlaceOptions,
 } from "./options.ts";
+import { createScript, type ScriptRedis } from "./script.ts";
 
 export type { PlaceOptions };
 
@@ -15,12 +16,6 @@ export interface Placement {
   /** JSON text. */
   data: string;
   options: PlaceOptions;
-}
-
-/** What placing needs of an ioredis client, single or Cluster. */
-export interface ScriptRedis {
-  evalsha(sha1: string, keyCount: number, keysAndArguments: string[]): Promise<unknown>;
-  eval(script: string, keyCount: number, keysAndArguments: string[]): Promise<unknown>;
 }
 
 /** Resolves to how many were new. */
@@ -44,16 +39,7 @@ export function createPlace(
   settings: { prefix: string; script: string },
 ): Place {
   const { prefix, script } = settings;
-  const sha1 = sha1Of(script);
-
-  async function run(keyCount: number, keysAndArguments: string[]) {
-    try {
-      return await redis.evalsha(await sha1, keyCount, keysAndArguments);
-    } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return await redis.eval(script, keyCount, keysAndArguments);
-    }
-  }
+  const run = createScript(redis, script);
 
   return async (queue, jobs) => {
     const { base, ...named } = queueKeys(prefix, queue);
@@ -61,9 +47,9 @@ export function createPlace(
     const keys = [wait, active, delayed, prioritized, marker, meta, id, pc, events];
     let created = 0;
     for (const call of callsOf(jobs)) {
-      const keysAndArguments = [...keys, base];
-      appendRuns(keysAndArguments, call);
-      created += Number(await run(keys.length, keysAndArguments));
+      const args = [base];
+      appendRuns(args, call);
+      created += Number(await run(keys, args));
     }
     return created;
   };
@@ -116,9 +102,4 @@ function appendRuns(args: string[], jobs: readonly Placement[]): void {
     args[countAt] = String(count);
     last = job;
   }
-}
-
-async function sha1Of(text: string) {
-  const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

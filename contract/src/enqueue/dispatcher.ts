@@ -1,5 +1,6 @@
-import type { Placement, PlaceOptions } from "../dispatch/place.ts";
 import { bullId } from "../dispatch/names.ts";
+import { toPlaceOptions } from "../dispatch/options.ts";
+import type { Placement } from "../dispatch/place.ts";
 import type { Breaker } from "./breaker.ts";
 import { BatchRefused } from "../batch.ts";
 import type { NewJob } from "./new-job.ts";
@@ -65,11 +66,9 @@ function groupByQueue(jobs: readonly NewJob[]) {
 
 function toPlacements(jobs: readonly NewJob[]): Placement[] {
   const timestamp = Date.now();
-  return jobs.map(({ id, tenant, type, data, options: { attempts, backoff }, runAt, trace }) => {
-    const options: PlaceOptions = { attempts, backoff, timestamp };
-    if (runAt !== null) options.delayMs = Math.max(0, runAt.getTime() - timestamp);
-    if (tenant !== "default") options.tenant = tenant;
-    if (trace !== null) options.traceparent = trace;
-    return { bullId: bullId(id, 0), type, data, options };
+  return jobs.map((job) => {
+    const options = toPlaceOptions(job, timestamp);
+    if (job.trace !== null) options.traceparent = job.trace;
+    return { bullId: bullId(job.id, 0), type: job.type, data: job.data, options };
   });
 }

@@ -1,9 +1,19 @@
-import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../job.ts";
+import {
+  type AcceptedJob,
+  type JobOptions,
+  type JobStatus,
+  type KeyPolicy,
+  limits,
+} from "../job.ts";
+import type { JobType } from "../job-type.ts";
 import { findJobType, type JobRequest, type JobTypeName } from "../jobs/index.ts";
 import type { FieldError } from "../json.ts";
 import type { ProblemKind } from "../problem.ts";
 import type { KeyRing } from "../secret/key-ring.ts";
+import { redactData } from "../secret/secret-data.ts";
+import { termsOf } from "../terms.ts";
 import { createJobId } from "./job-id.ts";
+import { findConflicts } from "./find-conflicts.ts";
 import { protectJob } from "./protect-job.ts";
 
 /** A job that was validated and has its id, but stands nowhere yet. */
@@ -17,6 +27,13 @@ export interface NewJob {
   data: string;
   options: JobOptions;
   runAt: Date | null;
+  expiresAt: Date | null;
+  labels: readonly string[] | null;
+  /** What it can be found by, labels included. */
+  terms: readonly string[] | null;
+  /** For how long its key stays taken when it has ended. */
+  keyWindowMs: number | null;
+  schedule: string | null;
   importId: string | null;
   /** The key whose waiting jobs are counted, of which this is one. */
   quotaKey: string | null;
@@ -26,6 +43,7 @@ export interface NewJob {
 export interface Origin {
   tenant: string;
   importId?: string | undefined;
+  schedule?: string | undefined;
   quotaKey?: string | undefined;
   trace?: string | undefined;
 }
@@ -50,18 +68,24 @@ export function createNewJob(
     const detail = `At most ${limits.dataBytes} bytes of data.`;
     return { status: "refused", kind: "data-too-large", detail };
   }
+  const errors = findConflicts(request);
+  if (errors.length > 0) return { status: "refused", kind: "invalid-job", errors };
+  const runAt = runAtOf(request);
+  const { data } = request;
   const job: NewJob = {
     id: createJobId(),
     tenant: origin.tenant,
     queue: jobType.queue,
     type: request.type,
-    key: request.key ?? jobType.key?.(request.data) ?? null,
+    key: request.key ?? jobType.key?.(data) ?? null,
     data: text,
-    options:
-      request.attempts === undefined
-        ? jobType.options
-        : { ...jobType.options, attempts: request.attempts },
-    runAt: request.delayMs ? new Date(Date.now() + request.delayMs) : null,
+    options: optionsOf(request, jobType.options),
+    runAt,
+    expiresAt: expiresAtOf(request, jobType.expiresInMs, runAt),
+    labels: request.labels ?? null,
+    terms: termsOf(jobType, findable(jobType, data), request.labels),
+    keyWindowMs: keyWindowOf(request.keyPolicy ?? jobType.keyPolicy),
+    schedule: origin.schedule ?? null,
     importId: origin.importId ?? null,
     quotaKey: origin.quotaKey ?? null,
     trace: origin.trace ?? null,
@@ -69,6 +93,47 @@ export function createNewJob(
   return jobType.findSecrets === undefined
     ? { status: "ok", job }
     : protectJob(job, request, jobType.findSecrets, keys);
+}
+
+/** The very options of the type where nothing else was asked for: jobs that share them are quick to tell. */
+function optionsOf(request: JobRequest, ofType: JobOptions): JobOptions {
+  const { attempts, backoff, priority, order, timeoutMs } = request;
+  if ((attempts ?? backoff ?? priority ?? order ?? timeoutMs) === undefined) return ofType;
+  const { priority: typePriority, order: typeOrder, ...rest } = ofType;
+  const options: JobOptions = { ...rest };
+  if (attempts !== undefined) options.attempts = attempts;
+  if (backoff !== undefined) options.backoff = backoff;
+  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+  // A priority and an order exclude each other: what was asked for replaces what the type has.
+  if (priority !== undefined) options.priority = priority;
+  else if (order === "lifo") options.order = order;
+  else if (order === undefined && typePriority !== undefined) options.priority = typePriority;
+  else if (order === undefined && typeOrder !== undefined) options.order = typeOrder;
+  return options;
+}
+
+function runAtOf({ delayMs, runAt }: JobRequest): Date | null {
+  if (runAt !== undefined) return new Date(runAt);
+  return delayMs ? new Date(Date.now() + delayMs) : null;
+}
+
+function expiresAtOf(
+  { expiresAt }: JobRequest,
+  expiresInMs: number | undefined,
+  runAt: Date | null,
+): Date | null {
+  if (expiresAt !== undefined) return new Date(expiresAt);
+  if (expiresInMs === undefined) return null;
+  return new Date(Math.max(Date.now(), runAt?.getTime() ?? 0) + expiresInMs);
+}
+
+/** No secret becomes a term. */
+function findable({ searchable, findSecrets }: JobType<JobTypeName>, data: object): unknown {
+  return searchable && findSecrets ? redactData(data, findSecrets) : data;
+}
+
+function keyWindowOf(policy: KeyPolicy | undefined): number | null {
+  return policy?.type === "once" ? policy.windowMs : null;
 }
 
 function isTooLarge(text: string): boolean {

@@ -8,7 +8,7 @@ import type { MadeJob, NewJob } from "./new-job.ts";
 /** The job as the stores may have it: no secret is left in its data or its key. */
 export function protectJob(
   job: NewJob,
-  { data, key }: JobRequest,
+  { data, key, labels }: JobRequest,
   findSecrets: FindSecrets,
   keys: KeyRing | undefined,
 ): MadeJob {
@@ -22,11 +22,17 @@ export function protectJob(
     return { status: "refused", kind: "unstorable-secret", errors };
   }
   const digest = (text: string) => keys.digests(text)[0]?.slice(0, 32) ?? "";
-  const safeKey = job.key && createScrub(data, findSecrets, digest)?.text(job.key);
-  if (key !== undefined && safeKey !== undefined && safeKey !== key) {
-    const errors = [
-      { pointer: "/key", detail: "A key is told to everyone: no secret may be in it." },
-    ];
+  const scrub = createScrub(data, findSecrets, digest);
+  const safeKey = job.key && scrub?.text(job.key);
+  const told = [
+    ...(key !== undefined && safeKey !== undefined && safeKey !== key ? ["/key"] : []),
+    ...(labels ?? []).flatMap((label, index) =>
+      scrub && scrub.text(label) !== label ? [`/labels/${index}`] : [],
+    ),
+  ];
+  if (told.length > 0) {
+    const detail = "It is told to everyone: no secret may be in it.";
+    const errors = told.map((pointer) => ({ pointer, detail }));
     return { status: "refused", kind: "invalid-job", errors };
   }
   return {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AcceptedJob, Job, JobStatus, limits } from "../job.ts";
+import { AcceptedJob, CheckedJob, Job, JobStatus, limits } from "../job.ts";
 import { JobRequest, jobTypeNames } from "../jobs/index.ts";
 import { Problem } from "../problem.ts";
 import {
@@ -7,6 +7,7 @@ import {
   IdempotencyKey,
   idParameter,
   locationBelow,
+  optional,
   replayed,
   TraceParent,
 } from "./route.ts";
@@ -16,6 +17,9 @@ const location = locationBelow("/v1/jobs");
 const requestHeaders = z.object({
   "idempotency-key": IdempotencyKey,
   traceparent: TraceParent,
+});
+const DryRun = z.enum(["true", "false"]).optional().meta({
+  description: "true: what was sent is checked, and nothing is stored",
 });
 const refusals = [
   "empty-body",
@@ -41,13 +45,15 @@ export const createJob = defineRoute({
   path: "/v1/jobs",
   request: {
     headers: requestHeaders,
+    query: z.strictObject({ dryRun: DryRun }),
     body: { required: true, content: { "application/json": { schema: JobRequest } } },
   },
   responses: {
     200: {
-      description: "A job with this key is still pending; this is it",
-      content: { "application/json": { schema: AcceptedJob } },
-      headers: { ...location, ...replayed },
+      description:
+        "A job with this key stands already; this is it, at `Location`. With `dryRun`: what was sent would be accepted",
+      content: { "application/json": { schema: z.union([AcceptedJob, CheckedJob]) } },
+      headers: { ...optional(location), ...replayed },
     },
     201: {
       description: "Recorded, and waiting in Redis",
@@ -96,6 +102,20 @@ export const BulkProblem = Problem.extend({ counts, results: z.array(BulkEntry) 
 });
 export type BulkProblem = z.infer<typeof BulkProblem>;
 
+export const BulkCheck = z
+  .strictObject({
+    dryRun: z.literal(true),
+    counts: z.strictObject({ valid: z.int().min(0), rejected: z.int().min(0) }),
+    results: z.array(
+      z.discriminatedUnion("outcome", [
+        z.strictObject({ index, outcome: z.literal("valid") }),
+        z.strictObject({ index, outcome: z.literal("rejected"), problem: Problem }),
+      ]),
+    ),
+  })
+  .meta({ id: "BulkCheck" });
+export type BulkCheck = z.infer<typeof BulkCheck>;
+
 /** Each entry is checked by itself, so that one bad entry does not hide the others. */
 const bulkBody = {
   "application/json": {
@@ -131,10 +151,15 @@ export const createJobs = defineRoute({
       atomicity: z.enum(["all", "partial"]).default("all").meta({
         description: "all: one rejected entry rejects all. partial: the others are stored",
       }),
+      dryRun: DryRun,
     }),
     body: { required: true, content: bulkBody },
   },
   responses: {
+    200: {
+      description: "With `dryRun`: which entries would be accepted",
+      content: { "application/json": { schema: BulkCheck } },
+    },
     201: { description: "All are recorded, and waiting in Redis", ...bulkAnswer },
     202: { description: "All are recorded; Redis is away", ...bulkAnswer },
     207: { description: "Some were rejected (atomicity=partial)", ...bulkAnswer },

@@ -100,6 +100,13 @@ function telling(responses: RouteConfig["responses"]): RouteConfig["responses"] 
   );
 }
 
+/** Headers that not every answer has. */
+export function optional(headers: Record<string, object>) {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, one]) => [name, { ...one, required: false }]),
+  );
+}
+
 export function locationBelow(path: string) {
   return { Location: header("The address of what was made", `${path}/{id}`) };
 }

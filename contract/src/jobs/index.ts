@@ -33,12 +33,11 @@ export function queueOf(type: string): string {
   return byName.get(type)?.queue ?? "";
 }
 
-interface RequestOf<Name extends JobTypeName> {
+type RequestOptions = z.input<z.ZodObject<typeof requestOptions>>;
+
+interface RequestOf<Name extends JobTypeName> extends RequestOptions {
   type: Name;
   data: z.input<Named<Name>["data"]>;
-  key?: string | undefined;
-  delayMs?: number | undefined;
-  attempts?: number | undefined;
 }
 
 /** A job as a client asks for it: the type decides what `data` must look like. */

@@ -15,7 +15,7 @@ const maxRounds = 5;
  * @returns when they were recorded, by Postgres' clock, in ISO 8601
  */
 export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
-  return timed(sql, sql`${insertion(sql, jobs)} on conflict do nothing`);
+  return insertAll(sql, jobs, sql`on conflict do nothing`);
 }
 
 /**
@@ -24,7 +24,7 @@ export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> 
  */
 export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<string> {
   try {
-    return await timed(sql, insertion(sql, jobs));
+    return await insertAll(sql, jobs, sql``);
   } catch (error) {
     if (isUniqueViolation(error)) return insertJobs(sql, jobs);
     throw error;
@@ -33,23 +33,27 @@ export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<
 
 /**
  * Records jobs of which some have keys. One outcome per job, in order; a pending job of the same tenant, type and
- * key makes it a `duplicate`. Waits for transactions that are inserting the same key.
+ * key makes it a `duplicate`, and so does one that took the key for a time. Run it in a transaction: it waits for
+ * others that are inserting the same key.
  */
 export async function insertKeyedJobs(sql: ISql, jobs: readonly NewJob[]): Promise<Recorded[]> {
   const outcomes = new Map<string, Recorded>();
   // In one order everywhere, so that two batches rarely wait for each other crosswise.
-  let open: readonly NewJob[] = jobs.toSorted(byKey);
+  const sorted = jobs.toSorted(byKey);
+  const windowed = sorted.filter((job) => job.keyWindowMs !== null);
+  if (windowed.length > 0) await takeWindows(sql, windowed, outcomes);
+  let open: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
   for (let round = 0; open.length > 0; round += 1) {
     if (round === maxRounds) throw new Error("a key ended and was taken again too often");
-    const created = await sql<{ id: string; createdAt: Date }[]>`
-      ${insertion(sql, open)} on conflict do nothing returning id, created_at as "createdAt"`;
-    for (const { id, createdAt } of created) {
+    for (const { id, created_at: createdAt } of await insertFree(sql, open)) {
       outcomes.set(id, { status: "created", createdAt: createdAt.toISOString() });
     }
     const rest = open.filter((job) => !outcomes.has(job.id));
     if (rest.length > 0) await lookUp(sql, rest, outcomes);
     open = rest.filter((job) => !outcomes.has(job.id));
   }
+  const untaken = windowed.filter((job) => outcomes.get(job.id)?.status === "duplicate");
+  if (untaken.length > 0) await giveWindowsBack(sql, untaken);
   return jobs.map((job) => {
     const outcome = outcomes.get(job.id);
     if (outcome === undefined) throw new Error("an entry has no outcome");
@@ -64,13 +68,46 @@ export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise
   return row !== undefined;
 }
 
+/** Takes keys for a time; the job that has one, and still stands in the ledger, is the outcome. */
+async function takeWindows(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
+  // Of two with the same key the first counts: a statement cannot take a key twice.
+  const first = new Map(jobs.toReversed().map((job) => [JSON.stringify([job.type, job.key]), job]));
+  const asked = jobs.filter((job) => first.get(JSON.stringify([job.type, job.key])) === job);
+  const taken = await sql<{ id: string }[]>`
+    insert into key_windows as w (tenant, type, key, job_id, until)
+    select tenant, type, key, id, now() + ms * interval '1 millisecond'
+    from unnest(
+      ${asked.map((job) => job.tenant)}::text[], ${asked.map((job) => job.type)}::text[],
+      ${asked.map((job) => job.key)}::text[], ${asked.map((job) => job.id)}::uuid[],
+      ${asked.map((job) => String(job.keyWindowMs))}::text[]::bigint[]
+    ) as asked (tenant, type, key, id, ms)
+    on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
+    where w.until <= now() or w.job_id = excluded.job_id
+      or not exists (select from jobs where jobs.id = w.job_id)
+    returning job_id as id`;
+  const own = new Set(taken.map(({ id }) => id));
+  const others = jobs.filter((job) => !own.has(job.id));
+  if (others.length === 0) return;
+  const standing = await sql<(Standing & { ownId: string })[]>`
+    select asked.id as "ownId", ${standingColumns(sql)}
+    from unnest(
+      ${others.map((job) => job.id)}::uuid[], ${others.map((job) => job.tenant)}::text[],
+      ${others.map((job) => job.type)}::text[], ${others.map((job) => job.key)}::text[]
+    ) as asked (id, tenant, type, key)
+    join key_windows as w using (tenant, type, key)
+    join jobs as found on found.id = w.job_id`;
+  for (const row of standing) outcomes.set(row.ownId, toDuplicate(row));
+}
+
+/** What is in the way is pending, and took no window: the key is free when it ends. */
+async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
+  await sql`delete from key_windows where job_id = any(${jobs.map((job) => job.id)}::uuid[])`;
+}
+
 // A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
 async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
-  const standing = await sql<
-    (Omit<StandingJob, "createdAt"> & { ownId: string; createdAt: Date })[]
-  >`
-    select asked.id as "ownId", found.id, found.type, found.queue, found.key, found.status,
-           found.created_at as "createdAt", found.run_at as "runAt"
+  const standing = await sql<(Standing & { ownId: string })[]>`
+    select asked.id as "ownId", ${standingColumns(sql)}
     from unnest(
       ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
       ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
@@ -82,20 +119,63 @@ async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, 
         and jobs.key = asked.key and jobs.status = 'pending' and jobs.id <> asked.id
     ) as found`;
   for (const { ownId, ...row } of standing) {
-    const createdAt = row.createdAt.toISOString();
-    if (row.id === ownId) outcomes.set(ownId, { status: "created", createdAt });
-    else outcomes.set(ownId, { status: "duplicate", job: { ...row, createdAt } });
+    if (row.id !== ownId) outcomes.set(ownId, toDuplicate(row));
+    else outcomes.set(ownId, { status: "created", createdAt: row.createdAt.toISOString() });
   }
+}
+
+type Standing = Omit<StandingJob, "createdAt"> & { createdAt: Date };
+
+function standingColumns(sql: ISql) {
+  return sql`
+    found.id, found.type, found.queue, found.key, found.status, found.created_at as "createdAt",
+    found.run_at as "runAt"`;
+}
+
+function toDuplicate({ id, type, queue, key, status, createdAt, runAt }: Standing): Recorded {
+  const job = { id, type, queue, key, status, createdAt: createdAt.toISOString(), runAt };
+  return { status: "duplicate", job };
 }
 
 function byKey(a: NewJob, b: NewJob) {
   return (a.key ?? "") < (b.key ?? "") ? -1 : 1;
 }
 
-async function timed(sql: ISql, statement: ReturnType<typeof insertion>): Promise<string> {
-  const [row] = await sql<{ now: Date }[]>`with inserted as (${statement}) select now()`;
+async function insertAll(sql: ISql, jobs: readonly NewJob[], onConflict: Fragment) {
+  const insert = sql`${insertion(sql, jobs)} ${onConflict}`;
+  const terms = jobs.some((job) => job.terms !== null);
+  const [row] = await sql<{ now: Date }[]>`
+    with inserted as (${insert} ${terms ? sql`returning id` : sql``})
+    ${terms ? sql`, ${naming(sql, jobs)}` : sql``} select now()`;
   return (row?.now ?? new Date()).toISOString();
 }
+
+/** Those in whose way nothing stands. */
+function insertFree(sql: ISql, jobs: readonly NewJob[]) {
+  const insert = sql<{ id: string; created_at: Date }[]>`
+    ${insertion(sql, jobs)} on conflict do nothing returning id, created_at`;
+  if (jobs.every((job) => job.terms === null)) return insert;
+  return sql<{ id: string; created_at: Date }[]>`
+    with inserted as (${insert}), ${naming(sql, jobs)} select id, created_at from inserted`;
+}
+
+/** What the jobs that were inserted can be found by. */
+function naming(sql: ISql, jobs: readonly NewJob[]) {
+  const rows = jobs.flatMap(({ id, tenant, terms }) =>
+    (terms ?? []).map((term) => ({ id, tenant, term })),
+  );
+  return sql`
+    named as (
+      insert into job_terms (tenant, term, job_id)
+      select tenant, term, t.id
+      from unnest(
+        ${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ tenant }) => tenant)}::text[],
+        ${rows.map(({ term }) => term)}::text[]
+      ) as t (id, tenant, term) join inserted using (id)
+    )`;
+}
+
+type Fragment = ReturnType<typeof insertion>;
 
 /** Columns that none of the jobs fills are not sent. */
 function insertion(sql: ISql, jobs: readonly NewJob[]) {
@@ -110,23 +190,41 @@ function insertion(sql: ISql, jobs: readonly NewJob[]) {
   // JSON text has no line breaks: as lines it needs no quoting, which cost each side more than the rest of its parameters.
   const data = jobs.map((job) => job.data).join("\n");
   const each = sql`${jobs.map((job) => job.id)}::uuid[], ${kindOf}::int[], string_to_array(${data}, E'\\n')`;
-  if (jobs.every(isPlain)) {
+  const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
+  if (filled.length === 0) {
     return sql`
       ${columns}) select id, data::jsonb, ${common} from unnest(${each}) as job (id, kind, data)`;
   }
+  const names = filled.map(({ name }) => sql`, ${sql(name)}`);
+  const values = filled.map(({ name, isList }) =>
+    isList ? sql`, string_to_array(${sql(name)}, E'\\n')` : sql`, ${sql(name)}`,
+  );
+  const arrays = filled.map(({ of, isTime }) =>
+    isTime ? sql`, ${jobs.map(of)}::timestamptz[]` : sql`, ${jobs.map(of)}::text[]`,
+  );
   return sql`
-    ${columns}, quota_key, key, run_at, trace) select id, data::jsonb, ${common},
-      (select ${kinds.map((kind) => kind.quotaKey)}::text[])[kind], key, run_at, trace
-    from unnest(
-      ${each}, ${jobs.map((job) => job.key)}::text[],
-      ${jobs.map((job) => job.runAt?.toISOString() ?? null)}::timestamptz[],
-      ${jobs.map((job) => job.trace)}::text[]
-    ) as job (id, kind, data, key, run_at, trace)`;
+    ${columns}${names}) select id, data::jsonb, ${common}${values}
+    from unnest(${each}${arrays}) as job (id, kind, data${names})`;
 }
 
-function isPlain({ key, runAt, quotaKey, trace }: NewJob) {
-  return key === null && runAt === null && quotaKey === null && trace === null;
+interface RareColumn {
+  name: string;
+  of(job: NewJob): string | null;
+  isTime?: boolean;
+  /** Sent as lines. */
+  isList?: boolean;
 }
+
+/** What most jobs do not have. */
+const rareColumns: readonly RareColumn[] = [
+  { name: "key", of: (job) => job.key },
+  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, isTime: true },
+  { name: "trace", of: (job) => job.trace },
+  { name: "quota_key", of: (job) => job.quotaKey },
+  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, isTime: true },
+  { name: "labels", of: (job) => job.labels?.join("\n") ?? null, isList: true },
+  { name: "schedule", of: (job) => job.schedule },
+];
 
 /** What the jobs of a batch have in common, in most batches all of it, is sent and parsed once. */
 function groupByKind(jobs: readonly NewJob[]) {
@@ -136,8 +234,8 @@ function groupByKind(jobs: readonly NewJob[]) {
   let number = 0;
   const kindOf = jobs.map((job) => {
     if (last === undefined || !areAlike(last, job)) {
-      const { tenant, queue, type, options, importId, quotaKey } = job;
-      const identity = JSON.stringify([tenant, queue, type, options, importId, quotaKey]);
+      const { tenant, queue, type, options, importId } = job;
+      const identity = JSON.stringify([tenant, queue, type, options, importId]);
       number = numbers.get(identity) ?? kinds.push(job);
       numbers.set(identity, number);
       last = job;
@@ -154,7 +252,6 @@ function areAlike(one: NewJob, other: NewJob) {
     one.options === other.options &&
     one.queue === other.queue &&
     one.tenant === other.tenant &&
-    one.importId === other.importId &&
-    one.quotaKey === other.quotaKey
+    one.importId === other.importId
   );
 }

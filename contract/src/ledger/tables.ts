@@ -38,10 +38,19 @@ export const jobs = pgTable(
     importId: uuid("import_id"),
     /** The API key whose waiting jobs are counted, because it may have only so many. */
     quotaKey: text("quota_key"),
+    /** When it expires, if nobody has started it. */
+    expiresAt: time("expires_at"),
+    labels: text("labels").array(),
+    /** The name of the schedule that made it. */
+    schedule: text("schedule"),
     trace: text("trace"),
     attempts: integer("attempts").notNull().default(0),
     result: jsonb("result"),
     error: jsonb("error"),
+    /** The errors of its runs, as far as they were kept. */
+    failures: jsonb("failures"),
+    /** How it ended before it was made pending again, the oldest first. */
+    history: jsonb("history"),
     createdAt: time("created_at").notNull().defaultNow(),
     settledAt: time("settled_at"),
   },
@@ -58,6 +67,40 @@ export const jobs = pgTable(
     index("jobs_quota")
       .on(table.quotaKey)
       .where(sql`status = 'pending' and quota_key is not null`),
+    index("jobs_expiring")
+      .on(table.expiresAt, table.id)
+      .where(sql`status = 'pending' and expires_at is not null`),
+  ],
+);
+
+/** What jobs can be found by, beside their columns; no row for a job without labels and searchable fields. */
+export const jobTerms = pgTable(
+  "job_terms",
+  {
+    tenant: tenant(),
+    /** `labelTerm` or `fieldTerm` makes it. */
+    term: text("term").notNull(),
+    jobId: uuid("job_id").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.term, table.jobId] }),
+    index("job_terms_job").on(table.jobId),
+  ],
+);
+
+/** Until when a key that may be used once is taken, and by which job. */
+export const keyWindows = pgTable(
+  "key_windows",
+  {
+    tenant: tenant(),
+    type: text("type").notNull(),
+    key: text("key").notNull(),
+    jobId: uuid("job_id").notNull(),
+    until: time("until").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.type, table.key] }),
+    index("key_windows_until").on(table.until),
   ],
 );
 
@@ -89,6 +132,8 @@ export const imports = pgTable("imports", {
   rejected: integer("rejected").notNull().default(0),
   completed: integer("completed").notNull().default(0),
   dead: integer("dead").notNull().default(0),
+  cancelled: integer("cancelled").notNull().default(0),
+  expired: integer("expired").notNull().default(0),
   errors: jsonb("errors").notNull().default([]),
   createdAt: time("created_at").notNull().defaultNow(),
   /** When the last chunk arrived: an import that is silent for long was left by a producer that died. */

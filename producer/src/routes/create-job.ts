@@ -1,12 +1,13 @@
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob } from "@toril/contract/enqueue/new-job";
+import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
 import { toAnswer } from "@toril/contract/enqueue/record";
 import { createJob as route } from "@toril/contract/http/jobs";
-import { type AcceptedJob, limits } from "@toril/contract/job";
+import { type AcceptedJob, type CheckedJob, limits } from "@toril/contract/job";
 import { JobRequest } from "@toril/contract/jobs";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { z } from "zod";
 import { readJson } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
 import type { Exchange } from "../exchange.ts";
@@ -31,10 +32,15 @@ export function createJob(
     if (charge !== undefined) await charge.take(1);
     const value = await readJson(exchange, limits.bodyBytes, charge);
     checkHeaders(exchange.request.headers.get("idempotency-key"));
+    const isDryRun = parseQuery(exchange.request.url).dryRun === "true";
     const made = createNewJob(parseRequest(value), callerOf(exchange), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requireReach(exchange, job);
+    if (isDryRun) {
+      const headers = { "Content-Type": "application/json" };
+      return new Response(JSON.stringify(toChecked(job)), { headers });
+    }
     const claim = idempotencyClaim(exchange, secretKeys);
     const outcome = await (charge === undefined
       ? enqueue.one({ job, claim })
@@ -52,6 +58,23 @@ export function createJob(
     if (isReplay) headers["Idempotency-Replayed"] = "true";
     return new Response(JSON.stringify(body), { status, headers });
   };
+}
+
+function parseQuery(url: string): z.output<typeof route.request.query> {
+  const start = url.indexOf("?");
+  if (start === -1) return {};
+  const query = Object.fromEntries(new URLSearchParams(url.slice(start)));
+  const parsed = route.request.query.safeParse(query);
+  if (parsed.success) return parsed.data;
+  throw new ProblemError("invalid-parameter", undefined, fieldErrors(parsed.error.issues));
+}
+
+function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
+  const times = {
+    runAt: runAt?.toISOString() ?? null,
+    expiresAt: expiresAt?.toISOString() ?? null,
+  };
+  return { dryRun: true, type, queue, key, ...times };
 }
 
 function checkHeaders(idempotencyKey: string | null) {

@@ -3,6 +3,7 @@ import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Accepted } from "@toril/contract/enqueue/record";
 import type { NewJob } from "@toril/contract/enqueue/new-job";
 import type {
+  BulkCheck,
   BulkEntry,
   BulkProblem,
   BulkResult,
@@ -37,7 +38,7 @@ export function createJobs(
     const parse = parserOf(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
     c.env.body = bytes;
-    const { atomicity } = c.req.valid("query");
+    const { atomicity, dryRun } = c.req.valid("query");
     const claim = idempotencyClaim(c.env, secretKeys);
 
     async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
@@ -56,6 +57,10 @@ export function createJobs(
     const entries = parse(decodeUtf8(bytes), { origin: callerOf(c.env), secretKeys }, maxEntries);
     // Whatever the atomicity: a key that reaches some of them was not meant for these.
     for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
+    if (dryRun === "true") {
+      if (atomicity === "all") refuseIfAnyRejected(entries);
+      return c.json(toCheck(entries), 200);
+    }
     const jobs = entries.filter((entry) => entry.status === "ok").length;
     if (jobs > 1) await charge?.take(jobs - 1);
     const { body, status, isReplay } = await (charge === undefined
@@ -96,6 +101,19 @@ function refuseIfAnyRejected(entries: readonly ParsedEntry[]) {
     undefined,
     { members: { counts, results } satisfies Pick<BulkProblem, "counts" | "results"> },
   );
+}
+
+function toCheck(entries: readonly ParsedEntry[]): BulkCheck {
+  const counts = { valid: 0, rejected: 0 };
+  const results = entries.map((entry, index): BulkCheck["results"][number] => {
+    if (entry.status === "ok") {
+      counts.valid += 1;
+      return { index, outcome: "valid" };
+    }
+    counts.rejected += 1;
+    return { index, outcome: "rejected", problem: entry.problem };
+  });
+  return { dryRun: true, counts, results };
 }
 
 function toAnswer(

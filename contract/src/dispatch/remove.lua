@@ -1,0 +1,45 @@
+--[[
+  Takes jobs of one queue out of Redis, as far as no worker has them.
+
+  KEYS[1] wait   KEYS[2] delayed   KEYS[3] prioritized   KEYS[4] events
+
+  ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
+  ARGV[2] "any", or "unstarted": leaves alone what a worker has ever started
+  ARGV[3] how many list entries may be passed in this call
+  ARGV[4...] ids
+
+  Returns a word per id:
+    "missing"   it has no hash and no lock
+    "active"    a worker has it: left alone
+    "started"   a worker had it: left alone
+    "removed"   its keys are gone. In a list too long to be searched its id stays: the worker that comes across it asks
+                the ledger.
+]]
+local call = redis.call
+
+local base = ARGV[1]
+local isUnstartedOnly = ARGV[2] == "unstarted"
+local entriesLeft = tonumber(ARGV[3])
+
+local function remove(id)
+  local key = base .. id
+  if call("EXISTS", key .. ":lock") == 1 then return "active" end
+  if call("EXISTS", key) == 0 then return "missing" end
+  if isUnstartedOnly and tonumber(call("HGET", key, "ats") or 0) > 0 then return "started" end
+  if call("ZREM", KEYS[2], id) == 0 and call("ZREM", KEYS[3], id) == 0 then
+    local length = call("LLEN", KEYS[1])
+    if length <= entriesLeft then
+      entriesLeft = entriesLeft - length
+      call("LREM", KEYS[1], 1, id)
+    end
+  end
+  call("DEL", key, key .. ":logs")
+  call("XADD", KEYS[4], "*", "event", "removed", "jobId", id)
+  return "removed"
+end
+
+local states = {}
+for index = 4, #ARGV do
+  states[index - 3] = remove(ARGV[index])
+end
+return states

@@ -1,0 +1,40 @@
+import { queueKeys } from "./names.ts";
+import { createScript, type ScriptRedis } from "./script.ts";
+
+/** See remove.lua. */
+export type Removed = "missing" | "active" | "started" | "removed";
+
+/**
+ * Takes jobs out of Redis that no worker has; `unstarted`: and that none ever had. One word per BullMQ id, in order.
+ * Rejects as the client does.
+ */
+export type Remove = (
+  queue: string,
+  ids: readonly string[],
+  mode: "any" | "unstarted",
+) => Promise<Removed[]>;
+
+export const removeScriptUrl: URL = new URL("./remove.lua", import.meta.url);
+
+/** About 2 ms of Redis in one call. */
+const maxListEntries = 200_000;
+const maxIdsPerCall = 256;
+
+/** @param settings.script the text of `removeScriptUrl` */
+export function createRemove(
+  redis: ScriptRedis,
+  settings: { prefix: string; script: string },
+): Remove {
+  const run = createScript(redis, settings.script);
+  return async (queue, ids, mode) => {
+    const { base, wait, delayed, prioritized, events } = queueKeys(settings.prefix, queue);
+    const keys = [wait, delayed, prioritized, events];
+    const states: Removed[] = [];
+    for (let start = 0; start < ids.length; start += maxIdsPerCall) {
+      const some = ids.slice(start, start + maxIdsPerCall);
+      const answer = await run(keys, [base, mode, String(maxListEntries), ...some]);
+      states.push(...(answer as Removed[]));
+    }
+    return states;
+  };
+}

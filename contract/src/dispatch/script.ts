@@ -1,0 +1,26 @@
+/** What a script needs of an ioredis client, single or Cluster. */
+export interface ScriptRedis {
+  evalsha(sha1: string, keyCount: number, keysAndArguments: string[]): Promise<unknown>;
+  eval(script: string, keyCount: number, keysAndArguments: string[]): Promise<unknown>;
+}
+
+export type Script = (keys: readonly string[], args: readonly string[]) => Promise<unknown>;
+
+/** Sends a script by its hash, and whole where Redis does not have it yet. */
+export function createScript(redis: ScriptRedis, script: string): Script {
+  const sha1 = sha1Of(script);
+  return async (keys, args) => {
+    const all = [...keys, ...args];
+    try {
+      return await redis.evalsha(await sha1, keys.length, all);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+      return await redis.eval(script, keys.length, all);
+    }
+  };
+}
+
+async function sha1Of(text: string) {
+  const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
