@@ -10,6 +10,7 @@ import { createActiveJobs } from "./active-jobs.ts";
 import type { Config } from "./config.ts";
 import { createWorkers } from "./consume.ts";
 import { createEnqueueChildren } from "./enqueue-children.ts";
+import { createFailures } from "./failures.ts";
 import { createFates } from "./fates.ts";
 import { createFreshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
@@ -144,6 +145,7 @@ export async function openConsumer(
         upsertFeedItem: createUpsertFeedItem(shared),
       }),
       settle,
+      failures: createFailures({ redis: commandRedis, prefix: config.prefix, log }),
       fates: createFates(patient, config.batch),
       freshness,
       activeJobs,

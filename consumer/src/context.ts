@@ -1,3 +1,4 @@
+import { type JobLogLine, limits } from "@toril/contract/job";
 import { traceIdOf } from "@toril/contract/trace/traceparent";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { Scrub } from "@toril/contract/secret/scrub";
@@ -6,6 +7,7 @@ import type { ActiveJob } from "./active-jobs.ts";
 import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
 import { tenantOf } from "./job-origin.ts";
 import { type JobLog, type Log, scrubbedLog } from "./log.ts";
+import { RunLog } from "./run-log.ts";
 
 export interface ContextDeps {
   log: Log;
@@ -34,7 +36,7 @@ export class JobContext implements HandlerContext {
   readonly attempt: number;
   readonly #deps: ContextDeps;
   readonly #start: Start;
-  #log: JobLog | undefined;
+  #log: RunLog | undefined;
 
   constructor(deps: ContextDeps, start: Start) {
     this.id = start.id;
@@ -48,12 +50,30 @@ export class JobContext implements HandlerContext {
   }
 
   get log(): JobLog {
+    return this.#ownLog();
+  }
+
+  /** The last lines that the handler wrote. */
+  get lines(): readonly JobLogLine[] {
+    return this.#log?.lines ?? [];
+  }
+
+  #ownLog(): RunLog {
     const { job, id, attempt, traceparent, scrub } = this.#start;
     if (this.#log === undefined) {
       const traceId = traceIdOf(traceparent);
       const tenant = tenantOf(job);
       const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
-      this.#log = scrub ? scrubbedLog(log, scrub) : log;
+      job.opts.keepLogs = limits.logLines;
+      this.#log = new RunLog(
+        scrub ? scrubbedLog(log, scrub) : log,
+        scrub?.text ?? ((text) => text),
+        (line) => {
+          job.log(JSON.stringify(line)).catch((error: unknown) => {
+            this.#deps.log.debug({ err: error }, "a line was not kept");
+          });
+        },
+      );
     }
     return this.#log;
   }

@@ -100,7 +100,7 @@ export function createProcessor(
     const ran = await (trace === undefined ? run() : trace.step("handle", run));
     const ranAt = performance.now();
     meter.ran(queue, jobType.type, ranAt - startedAt);
-    const start = { job, token, target, attempt, scrub };
+    const start = { job, token, target, attempt, scrub, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
     if (ran.status === "failed" && isStopped) return verdicts.handBack(job, token);
     const settle = () =>

@@ -1,8 +1,10 @@
 import type { PlaceOptions } from "@toril/contract/dispatch/options";
 import { traceIdOf } from "@toril/contract/trace/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
-import type { JobError } from "@toril/contract/job";
+import { queueOf } from "@toril/contract/dispatch/names";
+import type { JobError, JobLogLine, RunError } from "@toril/contract/job";
 import type { Scrub } from "@toril/contract/secret/scrub";
+import type { Failures } from "./failures.ts";
 import type { Fate } from "./fates.ts";
 import { GiveUp, RetryAt } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
@@ -30,6 +32,7 @@ export interface Verdict {
 
 export interface VerdictDeps {
   settle: Pick<Settle, "submit">;
+  failures: Failures;
   lockDurationMs: number;
   log: Log;
 }
@@ -41,6 +44,8 @@ export interface StartedJob {
   attempt: number;
   /** Undefined for a job without secrets. */
   scrub: Scrub | undefined;
+  /** The last that the handler wrote. */
+  lines?: readonly JobLogLine[];
 }
 
 /** Thrown to BullMQ for a job that is dead in the ledger. */
@@ -57,7 +62,17 @@ export const expired = {
   } satisfies JobError),
 } as const;
 
-export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
+export function createVerdicts({ settle, failures, lockDurationMs, log }: VerdictDeps) {
+  /** How it went, as the ledger keeps it of a job that ended. */
+  async function course({ job, attempt, lines = [] }: StartedJob, last?: RunError) {
+    const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
+    const all = last === undefined ? before : [...before, last];
+    return {
+      failures: all.length === 0 ? null : JSON.stringify(all),
+      log: lines.length === 0 ? null : JSON.stringify(lines),
+    };
+  }
+
   async function complete(start: StartedJob, result: string): Promise<Verdict> {
     const outcome = await settle.submit({
       ...start.target,
@@ -65,6 +80,7 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
       attempts: start.attempt,
       result,
       error: null,
+      ...(await course(start)),
     });
     if (outcome.status === "settled") return { outcome: "completed" };
     if (outcome.status === "unstorable") return dead(start, outcome.error);
@@ -75,10 +91,12 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
     const { job, token, target, attempt, scrub } = start;
     if (thrown instanceof RetryAt) return delay(job, token, thrown.at);
     const error = toJobError(thrown, scrub?.text);
+    const failure = { attempt, at: new Date().toISOString(), ...error };
     if (!(thrown instanceof GiveUp) && attempt < (job.opts.attempts ?? 1)) {
       log.info({ ...lineOf(start), err: error }, "run failed");
       job.opts.stackTraceLimit = keptStacks;
       obeyMaximum(job, attempt);
+      await failures.note(queueOf(job.queueName), job.id ?? "", failure);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
     // Without the lock another run has taken over, and its end counts.
@@ -92,6 +110,7 @@ export function createVerdicts({ settle, lockDurationMs, log }: VerdictDeps) {
       attempts: attempt,
       result: null,
       error: JSON.stringify(error),
+      ...(await course(start, failure)),
     });
     if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
     return dead(start, error);

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { BulkResult, JobPage } from "./http/jobs.ts";
 import { KeyPage } from "./http/keys.ts";
 import { Import } from "./import.ts";
-import { AcceptedJob, Job, type JobStatus } from "./job.ts";
+import { AcceptedJob, JobDetail, type JobStatus } from "./job.ts";
 import type { JobRequest, JobTypeName } from "./jobs/index.ts";
 import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./keys/api-key.ts";
 import { Problem } from "./problem.ts";
@@ -27,9 +27,20 @@ export interface ListJobsQuery {
   cursor?: string;
   /** 1 to 500; 50 by default. */
   limit?: number;
-  status?: JobStatus;
   type?: JobTypeName;
+  queue?: string;
+  status?: JobStatus;
+  /** Needs a queue, and nothing else beside it. */
+  state?: "waiting" | "active" | "delayed" | "prioritized";
+  key?: string;
+  label?: string;
+  schedule?: string;
   importId?: string;
+  /** ISO 8601 */
+  createdAfter?: string;
+  createdBefore?: string;
+  /** A field that the job type lets be searched. */
+  [field: `data.${string}`]: string;
 }
 
 export interface ListKeysQuery {
@@ -100,7 +111,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       }),
 
     getJob: (id: string, options: CallOptions = {}) =>
-      call(Job, `/v1/jobs/${encodeURIComponent(id)}`, options),
+      call(JobDetail, `/v1/jobs/${encodeURIComponent(id)}`, options),
 
     listJobs: (query: ListJobsQuery = {}, options: CallOptions = {}) =>
       call(JobPage, "/v1/jobs", { ...options, query: { ...query } }),

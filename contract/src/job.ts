@@ -12,6 +12,9 @@ export const limits = {
   keyWindowMs: 30 * 24 * 60 * 60 * 1000,
   labels: 10,
   labelLength: 100,
+  /** What is kept of how a job went. */
+  failures: 10,
+  logLines: 20,
   pageSize: 500,
   dataBytes: 1_000_000,
   bodyBytes: 2_000_000,
@@ -60,7 +63,7 @@ export const JobOptions = z.strictObject({
 });
 export type JobOptions = z.infer<typeof JobOptions>;
 
-const Key = z.string().min(1).max(limits.keyLength).meta({
+export const Key = z.string().min(1).max(limits.keyLength).meta({
   description: "Business identity: while a job of this type and key is pending, it is the answer",
   example: "order-1042",
 });
@@ -84,7 +87,7 @@ export type KeyPolicy = z.infer<typeof KeyPolicy>;
 
 const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
 /** As clients may write it. */
-const GivenTime = z.iso.datetime({ offset: true });
+export const GivenTime = z.iso.datetime({ offset: true });
 
 const Label = z
   .string()
@@ -133,7 +136,7 @@ export const requestOptions = {
 };
 
 const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
-/** The error that ended a job or its last run. */
+/** The error that ended a job, or a run of it. */
 export const JobError = z
   .strictObject({ name: z.string(), message: z.string(), stack: z.string().optional() })
   .meta({ id: "JobError" });
@@ -195,3 +198,31 @@ export const Job = z
   })
   .meta({ id: "Job" });
 export type Job = z.infer<typeof Job>;
+
+/** What a run came to that failed. */
+export const RunError = z
+  .strictObject({ attempt: z.int().min(1), at: Time, ...JobError.shape })
+  .meta({ id: "RunError" });
+export type RunError = z.infer<typeof RunError>;
+
+/** A line that the handler wrote. */
+export const JobLogLine = z
+  .strictObject({
+    at: Time,
+    level: z.enum(["debug", "info", "warn", "error"]),
+    message: z.string(),
+  })
+  .meta({ id: "JobLogLine" });
+export type JobLogLine = z.infer<typeof JobLogLine>;
+
+/** A job with what takes longer to find out. */
+export const JobDetail = Job.extend({
+  startedAt: Time.nullable().meta({ description: "When its last run began; null when unknown" }),
+  position: z.int().min(1).nullable().meta({
+    description: "How many are taken before it, itself included; null in a queue too long to tell",
+  }),
+  failures: z.array(RunError).meta({ description: "The last runs that failed, the oldest first" }),
+  log: z.array(JobLogLine).meta({ description: "The last lines that its handler wrote" }),
+  history: z.array(z.unknown()).meta({ description: "How it ended before it was retried" }),
+}).meta({ id: "JobDetail" });
+export type JobDetail = z.infer<typeof JobDetail>;

@@ -1,24 +1,29 @@
 import type { JobType } from "./job-type.ts";
 
 /** A longer value is not searched for: an index entry holds so much and no more. */
-const maxTermValueLength = 200;
+export const maxTermValueLength = 200;
 
-function labelTerm(label: string): string {
+export function labelTerm(label: string): string {
   return `l:${label}`;
 }
 
-function fieldTerm(field: string, value: string): string {
+export function fieldTerm(field: string, value: string): string {
   return `f:${field}=${value}`;
+}
+
+export function scheduleTerm(schedule: string): string {
+  return `s:${schedule}`;
 }
 
 /** What a job can be found by; null for one without labels and searchable fields. */
 export function termsOf(
   { searchable }: Pick<JobType, "searchable">,
   data: unknown,
-  labels: readonly string[] | undefined,
+  { labels, schedule }: { labels?: readonly string[] | undefined; schedule?: string | undefined },
 ): string[] | null {
-  if (searchable === undefined && labels === undefined) return null;
+  if ((searchable ?? labels ?? schedule) === undefined) return null;
   const terms = new Set(labels?.map(labelTerm));
+  if (schedule !== undefined) terms.add(scheduleTerm(schedule));
   for (const field of searchable ?? []) {
     const value = (data as Record<string, unknown>)[field];
     if (!isFindable(value)) continue;

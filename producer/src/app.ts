@@ -20,6 +20,7 @@ import type { Metrics } from "./metrics.ts";
 import { missingProblem } from "./missing.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
 import type { JobReader } from "./read-jobs.ts";
+import type { JobSearch } from "./search-jobs.ts";
 import { createImport } from "./routes/create-import.ts";
 import { createJobs } from "./routes/create-jobs.ts";
 import { createKey } from "./routes/create-key.ts";
@@ -28,7 +29,7 @@ import { getJob } from "./routes/get-job.ts";
 import { getKey } from "./routes/get-key.ts";
 import { getLiveness } from "./routes/get-liveness.ts";
 import { getReadiness } from "./routes/get-readiness.ts";
-import { listJobs } from "./routes/list-jobs.ts";
+import { type ListState, listJobs } from "./routes/list-jobs.ts";
 import { listKeys } from "./routes/list-keys.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { rotateKey } from "./routes/rotate-key.ts";
@@ -40,6 +41,8 @@ export interface AppDeps {
   secretKeys: KeyRing | undefined;
   createJob(exchange: Exchange): Promise<Response>;
   jobReader: JobReader;
+  jobSearch: JobSearch;
+  listState: ListState;
   liveJobs: LiveJobs;
   importer: FileImporter;
   importLedger: ImportLedger;
@@ -76,7 +79,15 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
     createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries, secretKeys: deps.secretKeys }),
   );
   app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs));
-  app.openapi(jobs.listJobs, listJobs(deps.jobReader, deps.liveJobs));
+  app.openapi(
+    jobs.listJobs,
+    listJobs({
+      search: deps.jobSearch,
+      jobs: deps.jobReader,
+      live: deps.liveJobs,
+      listState: deps.listState,
+    }),
+  );
   app.openapi(imports.createImport, createImport(deps.importer, deps.importLedger));
   app.openapi(imports.getImport, getImport(deps.importLedger));
   app.post(keys.createKey.path, createKey(deps.keyStore));

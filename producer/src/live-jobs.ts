@@ -1,28 +1,60 @@
-import type { Job } from "@toril/contract/job";
+import type { LiveDetail } from "@toril/contract/dispatch/live-detail";
+import type { Job, JobDetail } from "@toril/contract/job";
 import type { LiveState } from "@toril/contract/dispatch/live-state";
 import { bullId } from "@toril/contract/dispatch/names";
 import { findJobType } from "@toril/contract/jobs";
 import { redactData } from "@toril/contract/secret/secret-data";
-import type { JobRow } from "./read-jobs.ts";
+import type { JobDetailRow, JobRow } from "./read-jobs.ts";
 
 type PlacedJob = { queue: string; bullId: string };
 
 export interface LiveJobs {
   /** Rows of the ledger as clients see them, with what Redis knows of those that are pending. */
   describe(rows: readonly JobRow[]): Promise<Job[]>;
+  /** One of them, with what takes longer to find out. */
+  detail(row: JobDetailRow): Promise<JobDetail>;
 }
 
-export function createLiveJobs(
-  readStates: (jobs: readonly PlacedJob[]) => Promise<readonly (LiveState | undefined)[]>,
-): LiveJobs {
+export interface LiveJobsDeps {
+  readStates(jobs: readonly PlacedJob[]): Promise<readonly (LiveState | undefined)[]>;
+  readDetail(job: PlacedJob): Promise<LiveDetail>;
+}
+
+export function createLiveJobs({ readStates, readDetail }: LiveJobsDeps): LiveJobs {
   return {
     async describe(rows) {
       const pending = rows.filter((row) => row.status === "pending");
-      const states = await readStates(
-        pending.map((row) => ({ queue: row.queue, bullId: bullId(row.id, row.run) })),
-      ).catch(() => undefined);
+      const states = await readStates(pending.map(placed)).catch(() => undefined);
       return rows.map((row) => toJob(row, states && live(states[pending.indexOf(row)])));
     },
+    async detail(row) {
+      if (row.status !== "pending") return toDetail(row, undefined, undefined);
+      const [states, detail] = await Promise.all([
+        readStates([placed(row)]).catch(() => undefined),
+        readDetail(placed(row)).catch(() => undefined),
+      ]);
+      return toDetail(row, states && live(states[0]), detail);
+    },
+  };
+}
+
+function placed({ id, run, queue }: JobRow): PlacedJob {
+  return { queue, bullId: bullId(id, run) };
+}
+
+function toDetail(
+  row: JobDetailRow,
+  current: Live | undefined,
+  detail: LiveDetail | undefined,
+): JobDetail {
+  const { processedOn } = current ?? {};
+  return {
+    ...toJob(row, current),
+    startedAt: processedOn === undefined ? null : new Date(processedOn).toISOString(),
+    position: current?.state === "active" ? null : (detail?.position ?? null),
+    failures: row.failures ?? detail?.failures ?? [],
+    log: row.log ?? detail?.log ?? [],
+    history: row.history ?? [],
   };
 }
 
@@ -30,13 +62,14 @@ interface Live {
   state: Job["state"];
   attemptsMade: number;
   progress: unknown;
+  processedOn?: number | undefined;
 }
 
 function live(found: LiveState | undefined): Live {
   if (found === undefined) return { state: "unplaced", attemptsMade: 0, progress: null };
-  const { state, attemptsMade, progress = null } = found;
+  const { state, attemptsMade, processedOn, progress = null } = found;
   // It ended a moment ago, and its batch is on the way to the ledger.
-  return { state: state === "finished" ? "active" : state, attemptsMade, progress };
+  return { state: state === "finished" ? "active" : state, attemptsMade, progress, processedOn };
 }
 
 function toJob(row: JobRow, current: Live | undefined): Job {

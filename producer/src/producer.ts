@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { listState } from "@toril/contract/dispatch/list-state";
+import { readLiveDetail } from "@toril/contract/dispatch/live-detail";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
 import { readQueueSizes } from "@toril/contract/dispatch/queue-sizes";
@@ -30,6 +32,7 @@ import { addQueueMetrics } from "./queue-metrics.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
 import { createJobReader } from "./read-jobs.ts";
+import { createJobSearch } from "./search-jobs.ts";
 import { createCountWaiting } from "./quotas/count-waiting.ts";
 import { createLease, leaseScriptUrl } from "./quotas/lease.ts";
 import { createFindQuota } from "./quotas/quotas.ts";
@@ -124,7 +127,12 @@ export async function openProducer(
     enqueue,
     secretKeys,
     jobReader: createJobReader(ledger),
-    liveJobs: createLiveJobs((jobs) => readLiveStates(redis, prefix, jobs)),
+    jobSearch: createJobSearch(ledger),
+    listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
+    liveJobs: createLiveJobs({
+      readStates: (jobs) => readLiveStates(redis, prefix, jobs),
+      readDetail: (job) => readLiveDetail(redis, prefix, job),
+    }),
     importer,
     importLedger,
     keyStore: createKeyStore(ledger, auth.refreshKeys),

@@ -1,6 +1,6 @@
 import type { ISql } from "postgres";
 import type { Ledger } from "@toril/contract/ledger/pool";
-import type { JobError, JobOptions, JobStatus } from "@toril/contract/job";
+import type { JobError, JobLogLine, JobOptions, JobStatus, RunError } from "@toril/contract/job";
 
 /** A job as it stands in the ledger. */
 export interface JobRow {
@@ -24,24 +24,20 @@ export interface JobRow {
   settledAt: Date | null;
 }
 
-export interface JobFilter {
-  tenant: string;
-  /** Older than the job with this id. */
-  before?: string | undefined;
-  status?: JobStatus | undefined;
-  type?: string | undefined;
-  importId?: string | undefined;
-  /** Only jobs of these queues and of these types. */
-  reach?: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
+/** A row with what only a look at this one job tells. */
+export interface JobDetailRow extends JobRow {
+  failures: RunError[] | null;
+  log: JobLogLine[] | null;
+  history: unknown[] | null;
 }
 
 export interface JobReader {
-  find(tenant: string, id: string): Promise<JobRow | undefined>;
-  /** Newest first. */
-  list(filter: JobFilter, limit: number): Promise<JobRow[]>;
+  find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
+  /** Those of the ids that the tenant has, in their order. */
+  findAll(tenant: string, ids: readonly string[]): Promise<JobRow[]>;
 }
 
-function columns(sql: ISql) {
+export function jobColumns(sql: ISql) {
   return sql`
     id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, run, data, options, result, error, attempts,
     created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
@@ -51,22 +47,16 @@ export function createJobReader(ledger: Ledger): JobReader {
   return {
     find: (tenant, id) =>
       ledger.run(async (sql) => {
-        const [row] = await sql<JobRow[]>`
-          select ${columns(sql)} from jobs where id = ${id} and tenant = ${tenant}`;
+        const [row] = await sql<JobDetailRow[]>`
+          select ${jobColumns(sql)}, failures, log, history from jobs where id = ${id} and tenant = ${tenant}`;
         return row;
       }),
-    list: (filter, limit) =>
-      ledger.run(
-        (sql) => sql<JobRow[]>`
-          select ${columns(sql)} from jobs
-          where tenant = ${filter.tenant}
-            ${filter.before ? sql`and id < ${filter.before}` : sql``}
-            ${filter.status ? sql`and status = ${filter.status}` : sql``}
-            ${filter.type ? sql`and type = ${filter.type}` : sql``}
-            ${filter.importId ? sql`and import_id = ${filter.importId}` : sql``}
-            ${filter.reach?.queues ? sql`and queue = any(${[...filter.reach.queues]}::text[])` : sql``}
-            ${filter.reach?.types ? sql`and type = any(${[...filter.reach.types]}::text[])` : sql``}
-          order by id desc limit ${limit}`,
-      ),
+    findAll: (tenant, ids) =>
+      ledger.run(async (sql) => {
+        const rows = await sql<JobRow[]>`
+          select ${jobColumns(sql)} from jobs where id = any(${[...ids]}::uuid[]) and tenant = ${tenant}`;
+        const byId = new Map(rows.map((row) => [row.id, row]));
+        return ids.flatMap((id) => byId.get(id) ?? []);
+      }),
   };
 }

@@ -156,6 +156,11 @@ test("a job that was accepted stands in the ledger and in Redis, and is found", 
     runAt: null,
     expiresAt: null,
     settledAt: null,
+    startedAt: null,
+    position: 1,
+    failures: [],
+    log: [],
+    history: [],
   });
   const { name, data, opts = "{}" } = await hash(answer.body.id);
   expect([name, JSON.parse(data!)]).toEqual(["echo", { message: "hello \u{1F402}" }]);

@@ -13,6 +13,10 @@ export interface Settlement {
   result: string | null;
   /** JSON text of a `JobError`. */
   error: string | null;
+  /** JSON text of `RunError`s; of a job whose every run went well: none. */
+  failures?: string | null;
+  /** JSON text of `JobLogLine`s; of a job whose handler wrote nothing: none. */
+  log?: string | null;
 }
 
 export type Settled =
@@ -51,15 +55,27 @@ function keyOf({ id, run }: { id: string; run: number }) {
 // last looked, reads all of it. The imports are locked in one order, so that batches with the same ones do not deadlock.
 function endPending(sql: ISql, entries: readonly Settlement[]) {
   const ids = entries.map((entry) => entry.id);
+  // Few jobs have any.
+  const isTold = entries.some(({ failures, log }) => failures != null || log != null);
+  const told = isTold
+    ? {
+        set: sql`, failures = s.failures, log = s.log`,
+        arrays: sql`,
+        ${entries.map((entry) => entry.failures ?? null)}::text[]::jsonb[],
+        ${entries.map((entry) => entry.log ?? null)}::text[]::jsonb[]`,
+        names: sql`, failures, log`,
+      }
+    : { set: sql``, arrays: sql``, names: sql`` };
   return sql<{ id: string; run: number }[]>`
     with ended as (
       update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, settled_at = now()
+        ${told.set}
       from unnest(
         ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
         ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
         ${entries.map((entry) => entry.result)}::text[]::jsonb[],
-        ${entries.map((entry) => entry.error)}::text[]::jsonb[]
-      ) as s (id, run, status, attempts, result, error)
+        ${entries.map((entry) => entry.error)}::text[]::jsonb[]${told.arrays}
+      ) as s (id, run, status, attempts, result, error${told.names})
       where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
       returning jobs.id, jobs.run, jobs.status, jobs.import_id
     ), counts as (

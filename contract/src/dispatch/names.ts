@@ -52,6 +52,9 @@ export function jobKey(prefix: string, queue: string, id: string): string {
   return `${prefix}:${bullName(queue)}:${id}`;
 }
 
+/** The field of a job's hash that holds what its runs failed with; BullMQ leaves it alone. */
+export const failuresField = "toril:failures";
+
 /** Held by the worker that runs the job. */
 export function lockKey(prefix: string, queue: string, id: string): string {
   return `${jobKey(prefix, queue, id)}:lock`;

@@ -83,7 +83,10 @@ export function createNewJob(
     runAt,
     expiresAt: expiresAtOf(request, jobType.expiresInMs, runAt),
     labels: request.labels ?? null,
-    terms: termsOf(jobType, findable(jobType, data), request.labels),
+    terms: termsOf(jobType, findable(jobType, data), {
+      labels: request.labels,
+      schedule: origin.schedule,
+    }),
     keyWindowMs: keyWindowOf(request.keyPolicy ?? jobType.keyPolicy),
     schedule: origin.schedule ?? null,
     importId: origin.importId ?? null,

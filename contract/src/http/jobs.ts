@@ -1,9 +1,20 @@
 import { z } from "zod";
-import { AcceptedJob, CheckedJob, Job, JobStatus, limits } from "../job.ts";
-import { JobRequest, jobTypeNames } from "../jobs/index.ts";
+import {
+  AcceptedJob,
+  CheckedJob,
+  GivenTime,
+  Job,
+  JobDetail,
+  JobStatus,
+  Key,
+  limits,
+} from "../job.ts";
+import { JobRequest, jobTypeNames, queueNames, searchableFields } from "../jobs/index.ts";
 import { Problem } from "../problem.ts";
+import { maxTermValueLength } from "../terms.ts";
 import {
   defineRoute,
+  header,
   IdempotencyKey,
   idParameter,
   locationBelow,
@@ -176,13 +187,19 @@ export const createJobs = defineRoute({
 export const getJob = defineRoute({
   operationId: "getJob",
   summary: "Look at a job",
+  description: "With an `If-None-Match` of the `ETag` that it still has: 304.",
   tags,
   scope: "jobs:read",
   method: "get",
   path: "/v1/jobs/{id}",
   request: { params: idParameter("job") },
   responses: {
-    200: { description: "The job", content: { "application/json": { schema: Job } } },
+    200: {
+      description: "The job",
+      content: { "application/json": { schema: JobDetail } },
+      headers: { ETag: header("Of what the answer says", '"1f.9b74c9897bac770f"') },
+    },
+    304: { description: "It is as it was" },
   },
   problems: ["invalid-parameter", "out-of-reach", "job-not-found", "at-capacity"],
 });
@@ -190,10 +207,27 @@ export const getJob = defineRoute({
 export const JobPage = z
   .strictObject({
     items: z.array(Job),
-    next: z.string().nullable().meta({ description: "The cursor of the next page" }),
+    next: z.string().nullable().meta({
+      description: "The cursor of the next page. A page that looked at many jobs in vain is short",
+    }),
   })
   .meta({ id: "JobPage" });
 export type JobPage = z.infer<typeof JobPage>;
+
+/** `data.<field>` for each field that a job type lets be searched. */
+const searchParameters = Object.fromEntries(
+  searchableFields.map((field) => [
+    `data.${field}`,
+    z
+      .string()
+      .min(1)
+      .max(maxTermValueLength)
+      .optional()
+      .meta({
+        description: `Jobs whose data has this \`${field}\``,
+      }),
+  ]),
+);
 
 export const listJobs = defineRoute({
   operationId: "listJobs",
@@ -206,13 +240,27 @@ export const listJobs = defineRoute({
     query: z.strictObject({
       cursor: z.string().optional().meta({ description: "`next` of the page before" }),
       limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-      status: JobStatus.optional(),
       type: z.enum(jobTypeNames).optional(),
+      queue: z.enum(queueNames).optional(),
+      status: JobStatus.optional(),
+      state: z.enum(["waiting", "active", "delayed", "prioritized"]).optional().meta({
+        description: "Asked of Redis, so it needs a `queue`; not beside what else narrows the list",
+      }),
+      key: Key.optional(),
+      label: z.string().min(1).max(limits.labelLength).optional(),
+      schedule: z.string().min(1).max(255).optional(),
       importId: z.uuid().optional(),
+      createdAfter: GivenTime.optional(),
+      createdBefore: GivenTime.optional(),
+      ...searchParameters,
     }),
   },
   responses: {
-    200: { description: "A page", content: { "application/json": { schema: JobPage } } },
+    200: {
+      description: "A page",
+      content: { "application/json": { schema: JobPage } },
+      headers: optional({ Link: header("The next page", '</v1/jobs?cursor=MDE5>; rel="next"') }),
+    },
   },
   problems: ["invalid-parameter", "at-capacity"],
 });

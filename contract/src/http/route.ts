@@ -65,7 +65,7 @@ function problemResponses(kinds: readonly ProblemKind[]) {
   );
 }
 
-function header(description: string, example: string) {
+export function header(description: string, example: string) {
   return { description, schema: { type: "string" as const }, example };
 }
 

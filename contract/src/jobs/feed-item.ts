@@ -7,5 +7,6 @@ export const feedItem = defineJob({
   queue: "feeds",
   data: FeedItem,
   result: z.strictObject({ outcome: z.enum(["new", "changed", "same"]) }),
+  searchable: ["source"],
   key: (item) => `${item.source}#${item.guid}`,
 });

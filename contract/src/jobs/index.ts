@@ -19,6 +19,10 @@ const byName: ReadonlyMap<string, Registered> = new Map(registry.map((job) => [j
 
 export const jobTypeNames = registry.map((job) => job.type);
 export const queueNames = [...new Set(registry.map((job) => job.queue))];
+/** What jobs can be found by, of whatever type. */
+export const searchableFields = [
+  ...new Set(registry.flatMap((job: Pick<JobType, "searchable">) => job.searchable ?? [])),
+];
 /** Queues with jobs whose data may hold secrets. */
 export const secretQueueNames: ReadonlySet<string> = new Set(
   registry.filter((job) => job.findSecrets !== undefined).map((job) => job.queue),
@@ -26,6 +30,10 @@ export const secretQueueNames: ReadonlySet<string> = new Set(
 
 export function findJobType(name: string): JobType<JobTypeName> | undefined {
   return byName.get(name);
+}
+
+export function typesOf(queue: string): string[] {
+  return registry.filter((job) => job.queue === queue).map((job) => job.type);
 }
 
 /** Where the jobs of a type wait; nowhere for a type that is gone. */

@@ -49,6 +49,8 @@ export const jobs = pgTable(
     error: jsonb("error"),
     /** The errors of its runs, as far as they were kept. */
     failures: jsonb("failures"),
+    /** The last lines of its handler. */
+    log: jsonb("log"),
     /** How it ended before it was made pending again, the oldest first. */
     history: jsonb("history"),
     createdAt: time("created_at").notNull().defaultNow(),
@@ -61,6 +63,13 @@ export const jobs = pgTable(
     index("jobs_pending")
       .on(table.id)
       .where(sql`status = 'pending'`),
+    index("jobs_type").on(table.tenant, table.type, table.id),
+    index("jobs_ended")
+      .on(table.tenant, table.status, table.id)
+      .where(sql`status in ('dead', 'cancelled', 'expired')`),
+    index("jobs_key")
+      .on(table.tenant, table.key, table.id)
+      .where(sql`key is not null`),
     index("jobs_import")
       .on(table.importId, table.id)
       .where(sql`import_id is not null`),

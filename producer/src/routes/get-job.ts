@@ -2,9 +2,10 @@ import type { RouteHandler } from "@hono/zod-openapi";
 import type { getJob as route } from "@toril/contract/http/jobs";
 import type { AppEnv } from "../app-env.ts";
 import { callerOf, requireReach } from "../caller.ts";
+import { etagOf, matches } from "../etag.ts";
+import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
 import type { JobReader } from "../read-jobs.ts";
-import type { LiveJobs } from "../live-jobs.ts";
 
 export function getJob(jobs: JobReader, live: LiveJobs): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
@@ -12,8 +13,9 @@ export function getJob(jobs: JobReader, live: LiveJobs): RouteHandler<typeof rou
     const row = await jobs.find(callerOf(c.env).tenant, id);
     if (row === undefined) throw new ProblemError("job-not-found");
     requireReach(c.env, row);
-    const [job] = await live.describe([row]);
-    if (job === undefined) throw new Error("a row was not described");
-    return c.json(job, 200);
+    const job = await live.detail(row);
+    const headers = { ETag: etagOf(row, job) };
+    if (matches(c.req.header("if-none-match"), headers.ETag)) return c.body(null, 304, headers);
+    return c.json(job, 200, headers);
   };
 }

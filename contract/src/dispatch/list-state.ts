@@ -1,0 +1,36 @@
+import { parseBullId, queueKeys } from "./names.ts";
+
+/** What listing needs of an ioredis client, single or Cluster. */
+export interface ListingRedis {
+  lrange(key: string, start: number, stop: number): Promise<string[]>;
+  zrevrange(key: string, start: number, stop: number): Promise<string[]>;
+}
+
+export type ListedState = "waiting" | "active" | "delayed" | "prioritized";
+
+/**
+ * The ids of jobs that stand somewhere, from `start` on: those that came last, or are due last, first. Costs what it
+ * passes over.
+ * @returns `isLast` when there are no more behind these
+ */
+export async function listState(
+  redis: ListingRedis,
+  prefix: string,
+  queue: string,
+  state: ListedState,
+  { start, count }: { start: number; count: number },
+): Promise<{ ids: string[]; isLast: boolean }> {
+  const keys = queueKeys(prefix, queue);
+  const stop = start + count - 1;
+  const found = await read();
+  return {
+    ids: found.flatMap((bullId) => parseBullId(bullId)?.id ?? []),
+    isLast: found.length < count,
+  };
+
+  async function read() {
+    if (state === "waiting") return redis.lrange(keys.wait, start, stop);
+    if (state === "active") return redis.lrange(keys.active, start, stop);
+    return redis.zrevrange(state === "delayed" ? keys.delayed : keys.prioritized, start, stop);
+  }
+}

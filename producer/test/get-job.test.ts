@@ -1,0 +1,41 @@
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { _echo, _openStores, _startProducer } from "./_producer.ts";
+
+const stores = await _openStores();
+const producer = await _startProducer(stores);
+
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+test("a job tells its place in the queue: what has no priority first, the oldest first", async () => {
+  const ids: string[] = [];
+  for (const more of [{ priority: 5 }, { priority: 2 }, {}, {}, { order: "lifo" }]) {
+    ids.push((await producer.post(_echo("a", more))).body.id);
+  }
+  const jobs = await Promise.all(ids.map((id) => producer.client.getJob(id)));
+  expect(jobs.map((job) => job.position)).toEqual([5, 4, 2, 3, 1]);
+  const { body } = await producer.post(_echo("a", { delayMs: 60_000 }));
+  expect((await producer.client.getJob(body.id)).position).toBeNull();
+});
+
+test("an ETag stands for what the answer says", async () => {
+  const { body } = await producer.post(_echo());
+  const path = `/v1/jobs/${body.id}`;
+  const ask = (tag: string) => producer.request(path, { headers: { "If-None-Match": tag } });
+  const first = await producer.request(path);
+  const tag = first.headers.get("etag") ?? "";
+  expect(tag).toMatch(/^"[\w-]+\.[0-9a-f]{16}"$/);
+  for (const same of [tag, `W/${tag}`, `"x", ${tag}`, "*"]) {
+    const { status, headers } = await ask(same);
+    expect([status, headers.get("etag")]).toEqual([304, tag]);
+  }
+  expect((await ask('"x"')).status).toBe(200);
+  await stores.sql`update jobs set status = 'completed', settled_at = now()`;
+  const changed = await ask(tag);
+  expect(changed.status).toBe(200);
+  const [version] = tag.slice(1).split(".");
+  expect(changed.headers.get("etag")).not.toContain(`${version}.`);
+});

@@ -1,0 +1,195 @@
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import type { ListJobsQuery } from "@toril/contract/client";
+import type { Sql } from "postgres";
+import { createJobSearch, type JobFilter } from "../src/search-jobs.ts";
+import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
+
+const stores = await _openStores();
+const producer = await _startProducer(stores);
+
+afterEach(async () => {
+  await stores.clear();
+  await stores.sql`truncate job_terms`;
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+async function idsOf(query: ListJobsQuery): Promise<string[]> {
+  const ids: string[] = [];
+  for (let cursor: string | undefined = ""; cursor !== undefined;) {
+    const asked = cursor === "" ? query : { ...query, cursor };
+    const { items, next } = await producer.client.listJobs({ limit: 2, ...asked });
+    ids.push(...items.map((job) => job.id));
+    cursor = next ?? undefined;
+  }
+  return ids;
+}
+
+async function post(options: object): Promise<string> {
+  return (await producer.post(_echo("a", options))).body.id;
+}
+
+const none = {
+  title: null,
+  link: null,
+  author: null,
+  publishedAt: null,
+  summary: null,
+  content: null,
+};
+const feedItem = (source: string, guid: string) => ({
+  type: "feed.item",
+  data: { source, guid, ...none, categories: [] },
+});
+
+describe("jobs are found", () => {
+  test("by label, key, type, queue and status, alone and together", async () => {
+    const a = await post({ labels: ["red", "blue"], key: "k" });
+    const b = await post({ labels: ["red"] });
+    const c = await post({});
+    await stores.sql`update jobs set status = 'dead' where id = ${b}`;
+    for (const [query, ids] of [
+      [{ label: "red" }, [b, a]],
+      [{ label: "blue" }, [a]],
+      [{ label: "green" }, []],
+      [{ label: "red", status: "pending" }, [a]],
+      [{ key: "k" }, [a]],
+      [{ key: "k", label: "red" }, [a]],
+      [{ key: "k", status: "dead" }, []],
+      [{ status: "dead" }, [b]],
+      [{ status: "pending" }, [c, a]],
+      [{ status: "pending", type: "echo", queue: "default" }, [c, a]],
+      [{ queue: "default" }, [c, b, a]],
+      [{ queue: "feeds" }, []],
+      [{ type: "echo", status: "expired" }, []],
+      [{}, [c, b, a]],
+    ] as const) {
+      expect(await idsOf(query), JSON.stringify(query)).toEqual([...ids]);
+    }
+  });
+
+  test("by a field of their data that their type names", async () => {
+    const ids: string[] = [];
+    for (const [source, guid] of [
+      ["s", "1"],
+      ["s", "2"],
+      ["other", "1"],
+    ] as const) {
+      const { status, body } = await producer.post(feedItem(source, guid));
+      expect(status).toBe(201);
+      ids.push(body.id);
+    }
+    expect(await idsOf({ "data.source": "s" })).toEqual([ids[1]!, ids[0]!]);
+    expect(await idsOf({ "data.source": "s", key: "s#1" })).toEqual([ids[0]!]);
+    const answer = await producer.request("/v1/jobs?data.guid=1");
+    _expectProblem(answer, "invalid-parameter");
+  });
+
+  test("by when they were made", async () => {
+    const old = await post({});
+    await Bun.sleep(5);
+    const middle = new Date();
+    await Bun.sleep(5);
+    const young = await post({});
+    const time = middle.toISOString();
+    expect(await idsOf({ createdAfter: time })).toEqual([young]);
+    expect(await idsOf({ createdBefore: time })).toEqual([old]);
+    expect(await idsOf({ createdBefore: time, createdAfter: time })).toEqual([]);
+  });
+
+  test("by where they stand in Redis", async () => {
+    const [a, b] = [await post({}), await post({})];
+    const delayed = await post({ delayMs: 60_000 });
+    const prioritized = await post({ priority: 3 });
+    const queue = "default";
+    expect(await idsOf({ queue, state: "waiting", limit: 1 })).toEqual([b, a]);
+    expect(await idsOf({ queue, state: "delayed" })).toEqual([delayed]);
+    expect(await idsOf({ queue, state: "prioritized" })).toEqual([prioritized]);
+    expect(await idsOf({ queue, state: "active" })).toEqual([]);
+  });
+
+  test.each(["?state=waiting", "?state=waiting&queue=default&type=echo", "?queue=none", "?label="])(
+    "but not with %s",
+    async (query) => {
+      _expectProblem(await producer.request(`/v1/jobs${query}`), "invalid-parameter");
+    },
+  );
+});
+
+test("the next page is a link, too", async () => {
+  await post({ labels: ["red"] });
+  await post({ labels: ["red"] });
+  const first = await producer.request("/v1/jobs?label=red&limit=1");
+  const [, link] = /^<(.+)>; rel="next"$/.exec(first.headers.get("link") ?? "") ?? [];
+  const second = await producer.request(link ?? "");
+  expect(second.body.items).toHaveLength(1);
+  expect(second.body.items[0].id).not.toBe(first.body.items[0].id);
+  expect(second.headers.get("link")).toBeNull();
+});
+
+describe("with many jobs", () => {
+  /** A search whose reads of the ledger are counted, and how many there were. */
+  async function counting(filter: Partial<JobFilter>) {
+    const reads = { bySequence: 0, byIndex: 0 };
+    const ledger = {
+      run: (work: (sql: Sql) => Promise<unknown>) =>
+        stores.sql.begin(async (sql) => {
+          const readsUntilNow = async () => {
+            const [row] = await sql<(typeof reads)[]>`
+              select sum(seq_tup_read)::int as "bySequence", sum(idx_tup_fetch)::int as "byIndex"
+              from pg_stat_xact_user_tables where relname in ('jobs', 'job_terms')`;
+            return row!;
+          };
+          const before = await readsUntilNow();
+          const found = await work(sql as never);
+          const after = await readsUntilNow();
+          reads.bySequence = after.bySequence - before.bySequence;
+          reads.byIndex = after.byIndex - before.byIndex;
+          return found;
+        }),
+    };
+    const search = createJobSearch(ledger as never);
+    const reach = { queues: undefined, types: undefined };
+    const found = await search.find(
+      { tenant: "default", terms: [], reach, ...filter },
+      undefined,
+      10,
+    );
+    return { ...found, reads };
+  }
+
+  test("a page reads what it shows, and in vain no more than it may", async () => {
+    await stores.sql`
+      insert into jobs (id, queue, type, status, data, options, labels)
+      select (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'default', 'echo',
+             case when n % 1000 = 0 then 'dead' else 'completed' end, '{}',
+             '{"attempts":3,"backoff":{"type":"fixed","delay":1}}', case when n % 10 = 0 then array['red'] end
+      from generate_series(1, 60000) as n`;
+    await stores.sql`
+      insert into job_terms (term, job_id) select 'l:red', id from jobs where labels is not null`;
+    await stores.sql`vacuum analyze jobs, job_terms`;
+    for (const [filter, most, found] of [
+      [{}, 100, 10],
+      [{ type: "echo" }, 100, 10],
+      [{ queue: "default" }, 11_000, 10],
+      [{ terms: ["l:red"] }, 100, 10],
+      [{ status: "dead" }, 100, 10],
+      [{ status: "expired" }, 100, 0],
+      [{ status: "pending" }, 100, 0],
+      [{ key: "none" }, 100, 0],
+      [{ type: "echo", status: "dead" }, 21_000, 10],
+      [{ type: "echo", queue: "none" }, 21_000, 0],
+      [{ terms: ["l:red", "l:blue"] }, 21_000, 0],
+    ] as const) {
+      const { rows, reads } = await counting(filter);
+      expect(reads.bySequence, JSON.stringify(filter)).toBe(0);
+      expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(most);
+      expect(rows, JSON.stringify(filter)).toHaveLength(found);
+    }
+    expect(await idsOf({ type: "echo", status: "dead", limit: 7 })).toHaveLength(60);
+    const { next } = await counting({ type: "echo", queue: "none" });
+    expect(next).toBeDefined();
+  }, 30_000);
+});
