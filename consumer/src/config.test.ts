@@ -14,6 +14,8 @@ describe("the consumer's configuration", () => {
     [{ WORKER_RATE_LIMIT_MAX: "5" }, "WORKER_RATE_LIMIT_DURATION_MS"],
     [{ WORKER_RATE_LIMIT_DURATION_MS: "5" }, "WORKER_RATE_LIMIT_MAX"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL"],
+    [{ RETAIN_DEAD: "a year" }, "RETAIN_DEAD must be a time like 90s, 12h or 30d, or off"],
+    [{ RETAIN_COMPLETED: "0d" }, "RETAIN_COMPLETED"],
     [{ FEED_ALLOW_PRIVATE_ADDRESSES: "perhaps" }, "FEED_ALLOW_PRIVATE_ADDRESSES must be true"],
   ])("refuses %j and names the variable", (env: Record<string, string>, message) => {
     expect(() => _load(env)).toThrow(message);
@@ -34,6 +36,17 @@ describe("the consumer's configuration", () => {
       },
       batch: { maxEntries: 100, flushMs: 5 },
       reconcile: { intervalMs: 30_000, graceMs: 5000 },
+      retain: {
+        ages: {
+          completed: 604_800_000,
+          dead: 7_776_000_000,
+          cancelled: 2_592_000_000,
+          expired: 2_592_000_000,
+          imports: null,
+          idempotencyKeys: 86_400_000,
+        },
+        intervalMs: 30_000,
+      },
       trace: undefined,
       log: { level: "info", shipTo: undefined, shipBufferBytes: 8_000_000 },
       secretKeys: undefined,

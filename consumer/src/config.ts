@@ -14,6 +14,7 @@ import { redisServers } from "@toril/contract/redis-config";
 import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
+import { retainFields, retainSettings } from "./retain/config.ts";
 
 /** Read from the environment. */
 export const Variables = z
@@ -53,6 +54,7 @@ export const Variables = z
     RECONCILE_GRACE_MS: milliseconds(0)
       .default(5000)
       .describe("from which age on a pending job is looked for in Redis"),
+    ...retainFields,
     SECRET_KEYS: secretKeysField
       .optional()
       .describe(
@@ -98,6 +100,7 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     },
     batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
+    retain: retainSettings(given),
     /** What the secret fields of jobs are encrypted with. */
     secretKeys: given.SECRET_KEYS,
     log: {

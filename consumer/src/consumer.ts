@@ -24,6 +24,8 @@ import { createReconciler } from "./reconcile.ts";
 import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { openCommandRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
+import { createRetain } from "./retain.ts";
+import { createRetainMetrics } from "./retain/metrics.ts";
 import { createSafeFetch } from "./safe-fetch.ts";
 import { createSettle } from "./settle/settle.ts";
 import { serveStatus } from "./status-server.ts";
@@ -168,6 +170,7 @@ export async function openConsumer(
     place,
     remove,
     settle,
+    duties: [createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log })],
     ...config.reconcile,
     ...createReconcileMetrics(metrics.registry),
     log,

@@ -38,6 +38,8 @@ export interface ReconcilerDeps {
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
   remove: Remove;
   settle: Pick<Settle, "submit">;
+  /** What the leader does besides, until its leadership ends. */
+  duties?: readonly ((leadership: Leadership) => Promise<void>)[];
   intervalMs: number;
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
@@ -108,6 +110,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     // A settlement waits for Postgres as long as it takes: neither the next leadership nor the end waits for it.
     const { remove } = deps;
     const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settle, log })];
+    for (const duty of deps.duties ?? []) duties.push(duty(leadership));
     await Promise.race([Promise.all(duties), aborted(signal)]);
     deps.onLead?.(false);
     if (!stop.signal.aborted) log.warn("lost the connection that made it lead");

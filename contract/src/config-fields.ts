@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseDuration } from "./duration.ts";
 
 export function wholeNumber(least: number, most: number): z.ZodType<number, string> {
   const error = `must be a whole number from ${least} to ${most}`;
@@ -12,6 +13,17 @@ export function wholeNumber(least: number, most: number): z.ZodType<number, stri
 /** Milliseconds, up to a day. */
 export function milliseconds(least: number): z.ZodType<number, string> {
   return wholeNumber(least, 86_400_000);
+}
+
+/** An age like `90s`, `15m`, `12h` or `30d`, in milliseconds; null for `off`. */
+export function ageOrOff(): z.ZodType<number | null, string> {
+  return z.string().transform((text, context) => {
+    if (text === "off") return null;
+    const ms = parseDuration(text);
+    if (ms !== undefined) return ms;
+    context.addIssue({ code: "custom", message: "must be a time like 90s, 12h or 30d, or off" });
+    return z.NEVER;
+  });
 }
 
 /** 0 lets the system choose. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { complaintsAboutRedis, redisFields, redisUrl } from "./redis-config.ts";
 
-export { flag, milliseconds, port, wholeNumber } from "./config-fields.ts";
+export { ageOrOff, flag, milliseconds, port, wholeNumber } from "./config-fields.ts";
 
 /** The environment does not make a configuration; the message names every variable that is missing or wrong. */
 export class ConfigError extends Error {}

@@ -23,7 +23,13 @@ export const problemKinds = {
     status: 409,
     title: "The first request with this Idempotency-Key is still being answered",
   },
+  "answer-not-kept": {
+    status: 409,
+    title: "The first request with this Idempotency-Key was carried out; its answer holds a secret",
+  },
   "key-ended": { status: 409, title: "The key was revoked or has expired" },
+  "job-gone": { status: 410, title: "Jobs of that age that have ended were deleted" },
+  "import-gone": { status: 410, title: "Imports of that age were deleted" },
   "body-too-large": { status: 413, title: "The body is too large" },
   "data-too-large": { status: 413, title: "The data of the job is too large" },
   "too-many-entries": { status: 413, title: "Too many entries in one request" },

@@ -52,7 +52,7 @@ export function reads(program: Program, name: string): boolean {
 }
 
 function defaultOf(field: z.ZodType): string | undefined {
-  if (!(field instanceof z.ZodDefault)) return undefined;
+  if (!(field instanceof z.ZodDefault || field instanceof z.ZodPrefault)) return undefined;
   const value = field.def.defaultValue;
   if (Array.isArray(value)) return value.length > 0 ? value.join(",") : undefined;
   // What is read into an object has no default but "nothing".

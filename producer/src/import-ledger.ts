@@ -1,5 +1,6 @@
 import type { ISql } from "postgres";
 import type { Import, ImportStatus } from "@toril/contract/import";
+import { mayBeDeleted } from "@toril/contract/ledger/retention-marks";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ImportProgress } from "./import-progress.ts";
 
@@ -8,6 +9,8 @@ export interface ImportLedger {
   /** Says that the body is still being read. */
   touch(id: string): Promise<void>;
   find(tenant: string, id: string): Promise<Import | undefined>;
+  /** Why `find` does not find it. */
+  whyMissing(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
 }
 
 /** An import that was not touched for so long was left by a producer that died. */
@@ -28,6 +31,10 @@ export function createImportLedger(ledger: Ledger): ImportLedger {
           from imports where id = ${id} and tenant = ${tenant}`;
         return row && toImport(row);
       }),
+    whyMissing: (tenant, id) =>
+      ledger.run(async (sql) =>
+        (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
+      ),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ISql } from "postgres";
+import { mayBeDeleted } from "@toril/contract/ledger/retention-marks";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { JobError, JobLogLine, JobOptions, JobStatus, RunError } from "@toril/contract/job";
 
@@ -33,6 +34,8 @@ export interface JobDetailRow extends JobRow {
 
 export interface JobReader {
   find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
+  /** Why `find` does not find it. */
+  whyMissing(tenant: string, id: string): Promise<"job-gone" | "job-not-found">;
   /** Those of the ids that the tenant has, in their order. */
   findAll(tenant: string, ids: readonly string[]): Promise<JobRow[]>;
 }
@@ -51,6 +54,10 @@ export function createJobReader(ledger: Ledger): JobReader {
           select ${jobColumns(sql)}, failures, log, history from jobs where id = ${id} and tenant = ${tenant}`;
         return row;
       }),
+    whyMissing: (tenant, id) =>
+      ledger.run(async (sql) =>
+        (await mayBeDeleted(sql, "job", { tenant, id })) ? "job-gone" : "job-not-found",
+      ),
     findAll: (tenant, ids) =>
       ledger.run(async (sql) => {
         const rows = await sql<JobRow[]>`

@@ -81,5 +81,5 @@ export const getImport = defineRoute({
   responses: {
     200: { description: "The import", content: { "application/json": { schema: Import } } },
   },
-  problems: ["invalid-parameter", "out-of-reach", "import-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "out-of-reach", "import-not-found", "import-gone", "at-capacity"],
 });

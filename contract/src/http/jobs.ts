@@ -201,7 +201,7 @@ export const getJob = defineRoute({
     },
     304: { description: "It is as it was" },
   },
-  problems: ["invalid-parameter", "out-of-reach", "job-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "out-of-reach", "job-not-found", "job-gone", "at-capacity"],
 });
 
 export const JobPage = z

@@ -79,6 +79,9 @@ export const jobs = pgTable(
     index("jobs_expiring")
       .on(table.expiresAt, table.id)
       .where(sql`status = 'pending' and expires_at is not null`),
+    index("jobs_settled")
+      .on(table.status, table.settledAt)
+      .where(sql`settled_at is not null`),
   ],
 );
 
@@ -124,8 +127,29 @@ export const idempotencyKeys = pgTable(
     /** `json`, not `jsonb`: a replay is the first answer to the letter. */
     body: json("body"),
     createdAt: time("created_at").notNull().defaultNow(),
+    /** When it was answered; until then, when whoever answers it last said to be at it. */
+    touchedAt: time("touched_at").notNull().defaultNow(),
+    /** Who is answering, where that takes more than one transaction. */
+    owner: uuid("owner"),
+    /** Of a body that was too large to be hashed beforehand. */
+    bodyHash: text("body_hash"),
   },
-  (table) => [primaryKey({ columns: [table.tenant, table.key] })],
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.key] }),
+    index("idempotency_keys_touched").on(table.touchedAt),
+  ],
+);
+
+/** Up to which id retention has deleted: what is older and not there may have been. Ids ascend with time. */
+export const retentionMarks = pgTable(
+  "retention_marks",
+  {
+    tenant: tenant(),
+    /** `job` or `import`. */
+    what: text("what").notNull(),
+    newest: uuid("newest").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.what] })],
 );
 
 /** A file that was sent. The counts move in the transaction that moves the jobs they count. */

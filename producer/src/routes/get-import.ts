@@ -8,8 +8,10 @@ import { ProblemError } from "../problem.ts";
 
 export function getImport(imports: ImportLedger): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
-    const found = await imports.find(callerOf(c.env).tenant, c.req.valid("param").id);
-    if (found === undefined) throw new ProblemError("import-not-found");
+    const { id } = c.req.valid("param");
+    const { tenant } = callerOf(c.env);
+    const found = await imports.find(tenant, id);
+    if (found === undefined) throw new ProblemError(await imports.whyMissing(tenant, id));
     requireReach(c.env, { type: found.type, queue: queueOf(found.type) });
     return c.json(found, 200);
   };

@@ -10,8 +10,9 @@ import type { JobReader } from "../read-jobs.ts";
 export function getJob(jobs: JobReader, live: LiveJobs): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
-    const row = await jobs.find(callerOf(c.env).tenant, id);
-    if (row === undefined) throw new ProblemError("job-not-found");
+    const { tenant } = callerOf(c.env);
+    const row = await jobs.find(tenant, id);
+    if (row === undefined) throw new ProblemError(await jobs.whyMissing(tenant, id));
     requireReach(c.env, row);
     const job = await live.detail(row);
     const headers = { ETag: etagOf(row, job) };
