@@ -44,6 +44,7 @@ describe("the consumer's configuration", () => {
           expired: 2_592_000_000,
           imports: null,
           idempotencyKeys: 86_400_000,
+          keyWindows: 0,
         },
         intervalMs: 30_000,
       },

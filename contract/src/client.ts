@@ -120,15 +120,15 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     createImport: (
       body: Body,
       { contentType = "text/csv", ...query }: ImportQuery,
-      options: CallOptions = {},
-    ) => call(Import, "/v1/imports", { ...post(body, contentType, options), query: { ...query } }),
+      write: WriteOptions = {},
+    ) => call(Import, "/v1/imports", { ...post(body, contentType, write), query: { ...query } }),
 
     getImport: (id: string, options: CallOptions = {}) =>
       call(Import, `/v1/imports/${encodeURIComponent(id)}`, options),
 
     /** The answer is the only place where the key itself is ever seen. */
-    createKey: (key: z.input<typeof NewApiKey>, options: CallOptions = {}) =>
-      call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", options)),
+    createKey: (key: z.input<typeof NewApiKey>, write: WriteOptions = {}) =>
+      call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", write)),
 
     listKeys: (query: ListKeysQuery = {}, options: CallOptions = {}) =>
       call(KeyPage, "/v1/keys", { ...options, query: { ...query } }),
@@ -136,15 +136,11 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     getKey: (id: string, options: CallOptions = {}) =>
       call(ApiKey, `/v1/keys/${encodeURIComponent(id)}`, options),
 
-    rotateKey: (
-      id: string,
-      rotation: z.input<typeof KeyRotation> = {},
-      options: CallOptions = {},
-    ) =>
+    rotateKey: (id: string, rotation: z.input<typeof KeyRotation> = {}, write: WriteOptions = {}) =>
       call(
         IssuedApiKey,
         `/v1/keys/${encodeURIComponent(id)}/rotate`,
-        post(JSON.stringify(rotation), "application/json", options),
+        post(JSON.stringify(rotation), "application/json", write),
       ),
 
     revokeKey: (id: string, options: CallOptions = {}) =>

@@ -8,6 +8,7 @@ import { startStack } from "./_stack.ts";
 async function _kindOf(answer: Promise<unknown>): Promise<string | undefined> {
   try {
     await answer;
+    return undefined;
   } catch (error) {
     if (error instanceof TorilError) return error.problem.type.split(":").at(-1);
     throw error;

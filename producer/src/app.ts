@@ -18,6 +18,7 @@ import type { KeyStore } from "./key-store.ts";
 import type { LiveJobs } from "./live-jobs.ts";
 import type { Metrics } from "./metrics.ts";
 import { missingProblem } from "./missing.ts";
+import type { Once } from "./once.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
 import type { JobReader } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
@@ -47,6 +48,7 @@ export interface AppDeps {
   importer: FileImporter;
   importLedger: ImportLedger;
   keyStore: KeyStore;
+  once: Once;
   readiness(): Promise<Readiness>;
   docs: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
@@ -88,7 +90,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
       listState: deps.listState,
     }),
   );
-  app.openapi(imports.createImport, createImport(deps.importer, deps.importLedger));
+  app.openapi(imports.createImport, createImport(deps.importer, deps.once));
   app.openapi(imports.getImport, getImport(deps.importLedger));
   app.post(keys.createKey.path, createKey(deps.keyStore));
   app.openapi(keys.listKeys, listKeys(deps.keyStore));

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { IdempotencyKey } from "@toril/contract/http/route";
 import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/ledger/idempotency";
+import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { callerOf } from "./caller.ts";
 import type { Exchange } from "./exchange.ts";
@@ -17,16 +19,27 @@ export function idempotencyClaim(
   const { request, body = "" } = exchange;
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
+  const parsed = IdempotencyKey.safeParse(key);
+  if (!parsed.success) {
+    const errors = fieldErrors(parsed.error.issues, "/idempotency-key");
+    throw new ProblemError("invalid-parameter", undefined, errors);
+  }
   const plainHash = createHash("sha256")
     .update(`${request.method} ${targetOf(request.url)}\n`)
     .update(body)
     .digest("hex");
   const { tenant } = callerOf(exchange);
-  const [requestHash, ...older] = secretKeys?.digests(plainHash) ?? [];
-  // The first request may have come before there were keys, or before they were rotated.
-  return requestHash === undefined
-    ? { tenant, key, requestHash: plainHash }
-    : { tenant, key, requestHash, olderHashes: [...older, plainHash] };
+  const [requestHash, ...olderHashes] = keyedHashes(plainHash, secretKeys);
+  return { tenant, key, requestHash, olderHashes };
+}
+
+/** A hash as it is kept, and as it may have been kept before there were keys, or before they were rotated. */
+export function keyedHashes(
+  plainHash: string,
+  secretKeys: KeyRing | undefined,
+): [string, ...string[]] {
+  const [newest, ...older] = secretKeys?.digests(plainHash) ?? [];
+  return newest === undefined ? [plainHash] : [newest, ...older, plainHash];
 }
 
 type NotAccepted =

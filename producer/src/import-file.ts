@@ -2,7 +2,7 @@ import { createJobId } from "@toril/contract/enqueue/job-id";
 import { BatchRefused } from "@toril/contract/batch";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Origin } from "@toril/contract/enqueue/new-job";
-import type { ImportError } from "@toril/contract/import";
+import type { Import, ImportError } from "@toril/contract/import";
 import { isTransient } from "@toril/contract/ledger/errors";
 import { type ProblemKind, problemOf } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
@@ -17,6 +17,7 @@ import {
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { advance, beginning } from "./import-progress.ts";
 import { ProblemError } from "./problem.ts";
+import type { Keep } from "./once.ts";
 import type { Pace } from "./quotas/charge.ts";
 
 /** The file broke at `line`: nothing after it can be read. */
@@ -37,10 +38,19 @@ export interface ImportFile {
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
   /** At which pace its jobs may be recorded. */
   pace?: Pace | undefined;
+  /** Keeps the answer, in the transaction that says that the file was read. */
+  keep: Keep;
+}
+
+/** The answer to who sent a file. */
+export interface ImportAnswer {
+  /** 202: Redis is away. */
+  status: 201 | 202;
+  body: Import;
 }
 
 export interface FileImporter {
-  run(file: ImportFile): Promise<{ id: string; isPlaced: boolean }>;
+  run(file: ImportFile): Promise<ImportAnswer>;
   /** Resolves when no import is under way: one whose sender went away outlives its request. */
   settled(): Promise<unknown>;
 }
@@ -59,7 +69,13 @@ export function createFileImporter(
   imports: ImportLedger,
   secretKeys: KeyRing | undefined,
 ): FileImporter {
-  async function importFile({ type, origin, chunks, pace }: ImportFile) {
+  async function importFile({
+    type,
+    origin,
+    chunks,
+    pace,
+    keep,
+  }: ImportFile): Promise<ImportAnswer> {
     const maxJobs = pace?.maxJobs ?? Number.POSITIVE_INFINITY;
     const id = createJobId();
     let progress = beginning(id, origin.tenant, type);
@@ -113,8 +129,12 @@ export function createFileImporter(
       }
       await send();
       await onItsWay;
-      await repeatedly(() => imports.save({ ...progress, status: "received" }));
-      return { id, isPlaced };
+      const status = isPlaced ? 201 : 202;
+      const received = { ...progress, status: "received" as const };
+      const body = await repeatedly(() =>
+        imports.finish(received, (tx, made) => keep(tx, { status, body: made })),
+      );
+      return { status, body };
     } catch (error) {
       await onItsWay.catch(() => {});
       const isCutOff = error instanceof ProblemError && error.kind === "incomplete-body";

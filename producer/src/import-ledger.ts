@@ -1,4 +1,4 @@
-import type { ISql } from "postgres";
+import type { ISql, TransactionSql } from "postgres";
 import type { Import, ImportStatus } from "@toril/contract/import";
 import { mayBeDeleted } from "@toril/contract/ledger/retention-marks";
 import type { Ledger } from "@toril/contract/ledger/pool";
@@ -6,6 +6,11 @@ import type { ImportProgress } from "./import-progress.ts";
 
 export interface ImportLedger {
   save(progress: ImportProgress): Promise<void>;
+  /** Saves what is final. @param alongside runs in the same transaction; it may run again when a reply was lost */
+  finish(
+    progress: ImportProgress,
+    alongside: (tx: TransactionSql, made: Import) => Promise<void>,
+  ): Promise<Import>;
   /** Says that the body is still being read. */
   touch(id: string): Promise<void>;
   find(tenant: string, id: string): Promise<Import | undefined>;
@@ -23,14 +28,17 @@ export function createImportLedger(ledger: Ledger): ImportLedger {
       ledger.run(async (sql) => {
         await sql`update imports set touched_at = now() where id = ${id}`;
       }),
-    find: (tenant, id) =>
-      ledger.run(async (sql) => {
-        const [row] = await sql<ImportRow[]>`
-          select id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
-                 created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"
-          from imports where id = ${id} and tenant = ${tenant}`;
-        return row && toImport(row);
-      }),
+    finish: (progress, alongside) =>
+      ledger.run((sql) =>
+        sql.begin(async (tx) => {
+          await saveImport(tx, progress);
+          const made = await findImport(tx, progress.tenant, progress.id);
+          if (made === undefined) throw new Error("an import was not kept");
+          await alongside(tx, made);
+          return made;
+        }),
+      ),
+    find: (tenant, id) => ledger.run((sql) => findImport(sql, tenant, id)),
     whyMissing: (tenant, id) =>
       ledger.run(async (sql) =>
         (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
@@ -53,6 +61,14 @@ export async function saveImport(sql: ISql, progress: ImportProgress): Promise<v
       duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,
       touched_at = now()
     where imports.status = 'receiving' and imports.read <= excluded.read`;
+}
+
+async function findImport(sql: ISql, tenant: string, id: string): Promise<Import | undefined> {
+  const [row] = await sql<ImportRow[]>`
+    select id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
+           created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"
+    from imports where id = ${id} and tenant = ${tenant}`;
+  return row && toImport(row);
 }
 
 interface ImportRow extends ImportProgress {

@@ -1,3 +1,4 @@
+import type { TransactionSql } from "postgres";
 import type { ApiKey, IssuedApiKey, NewApiKey } from "@toril/contract/keys/api-key";
 import {
   findKey,
@@ -5,41 +6,73 @@ import {
   listKeys,
   type NoteChange,
   revokeKey,
-  type Rotated,
   rotateKey,
 } from "@toril/contract/keys/key-ledger";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { AuditTrail } from "./audit.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Once } from "./once.ts";
+import { ProblemError } from "./problem.ts";
 
-/** The keys of a tenant. */
+/** The keys of a tenant. A request that issues one again with its Idempotency-Key is told which one it was. */
 export interface KeyStore {
-  issue(tenant: string, key: NewApiKey, trail: AuditTrail): Promise<IssuedApiKey>;
+  issue(exchange: Exchange, key: NewApiKey): Promise<IssuedApiKey>;
   /** Newest first. */
   list(tenant: string, page: { before: string | undefined; limit: number }): Promise<ApiKey[]>;
   find(tenant: string, id: string): Promise<ApiKey | undefined>;
-  rotate(tenant: string, id: string, graceMs: number, trail: AuditTrail): Promise<Rotated>;
+  rotate(exchange: Exchange, id: string, graceMs: number): Promise<IssuedApiKey>;
   revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
 }
 
 /** @param refresh makes changes known to this producer; the others find them by themselves */
-export function createKeyStore(ledger: Ledger, refresh: () => Promise<void>): KeyStore {
-  async function changing<Result>(change: Promise<Result>): Promise<Result> {
-    const result = await change;
+export function createKeyStore(ledger: Ledger, once: Once, refresh: () => Promise<void>): KeyStore {
+  async function issuing(
+    exchange: Exchange,
+    work: (tx: TransactionSql) => Promise<IssuedApiKey>,
+  ): Promise<IssuedApiKey> {
+    let issued: IssuedApiKey | undefined;
+    const { body } = await once.inTransaction(exchange, async (tx) => {
+      issued = await work(tx);
+      // Without the secret, which is kept nowhere.
+      return { status: 200, body: { id: issued.id } };
+    });
+    if (issued === undefined) throw issuedBefore(body.id);
     await refresh();
-    return result;
+    return issued;
   }
+
   return {
-    issue: (tenant, key, trail) =>
-      changing(ledger.run((sql) => issueKey(sql, tenant, key, noteIn(trail)))),
+    issue: (exchange, key) =>
+      issuing(exchange, (tx) =>
+        issueKey(tx, exchange.principal.tenant, key, noteIn(exchange.trail)),
+      ),
     list: (tenant, page) => ledger.run((sql) => listKeys(sql, { tenant, ...page })),
     find: (tenant, id) => ledger.run((sql) => findKey(sql, id, tenant)),
-    rotate: (tenant, id, graceMs, trail) =>
-      changing(ledger.run((sql) => rotateKey(sql, id, { tenant, graceMs }, noteIn(trail)))),
-    revoke: (tenant, id, trail) =>
-      changing(ledger.run((sql) => revokeKey(sql, id, tenant, noteIn(trail)))),
+    rotate: (exchange, id, graceMs) =>
+      issuing(exchange, async (tx) => {
+        const { tenant } = exchange.principal;
+        const rotated = await rotateKey(tx, id, { tenant, graceMs }, noteIn(exchange.trail));
+        if (rotated.status === "missing") throw new ProblemError("key-not-found");
+        if (rotated.status === "ended") throw new ProblemError("key-ended");
+        return rotated.key;
+      }),
+    async revoke(tenant, id, trail) {
+      const revoked = await ledger.run((sql) => revokeKey(sql, id, tenant, noteIn(trail)));
+      await refresh();
+      return revoked;
+    },
   };
 }
 
 function noteIn(trail: AuditTrail): NoteChange {
   return (tx, { id }) => trail.done(tx, `/v1/keys/${id}`);
+}
+
+function issuedBefore(id: string) {
+  return new ProblemError(
+    "answer-not-kept",
+    `It was about the key ${id}. Rotate that for a secret of its own.`,
+    undefined,
+    { headers: { Location: `/v1/keys/${id}` } },
+  );
 }

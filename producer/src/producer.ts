@@ -28,6 +28,7 @@ import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
 import type { Logging } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
+import { createOnce } from "./once.ts";
 import { addQueueMetrics } from "./queue-metrics.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
@@ -118,6 +119,7 @@ export async function openProducer(
   const dashboard = createDashboard(redis, prefix, queueNames, secretQueueNames);
   opening.defer(() => dashboard.close());
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
+  const once = createOnce(ledger, secretKeys);
   const onError = createErrorHandler(log);
   const createJob = createJobRoute(enqueue, secretKeys);
   const app = createApp({
@@ -135,7 +137,8 @@ export async function openProducer(
     }),
     importer,
     importLedger,
-    keyStore: createKeyStore(ledger, auth.refreshKeys),
+    keyStore: createKeyStore(ledger, once, auth.refreshKeys),
+    once,
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     dashboard: dashboard.routes,

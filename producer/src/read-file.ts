@@ -3,8 +3,7 @@ import { limits } from "@toril/contract/job";
 import { parseFeed } from "@toril/contract/feed/parse-feed";
 import { problemOf } from "@toril/contract/problem";
 import { createRowMapping } from "@toril/contract/row-data";
-import type { Exchange } from "./exchange.ts";
-import { isCutOff, readBytes } from "./body.ts";
+import { isCutOff } from "./body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { FileBroken } from "./import-file.ts";
@@ -42,10 +41,9 @@ export async function* readCsvEntries(
 
 /** The items of a feed, as requests for `feed.item` jobs. */
 export async function* readFeedEntries(
-  exchange: Exchange,
+  bytes: Uint8Array,
   options: { source: string; contentType: string },
 ): AsyncGenerator<FileEntry[]> {
-  const bytes = await readBytes(exchange, limits.feedBytes, exchange.charge);
   const feed = await parseFeed(bytes, options);
   if (feed.status === "invalid") throw new FileBroken("invalid-feed", 0, feed.detail);
   for (let start = 0; start < feed.items.length; start += chunkEntries) {

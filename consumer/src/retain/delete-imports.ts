@@ -14,7 +14,7 @@ export async function deleteImports(sql: ISql, { ageMs, size }: Batch): Promise<
     with due as (
       select id, tenant from imports
       where id < (lpad(to_hex((extract(epoch from ${before}) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
-        and touched_at < ${before} and completed + dead >= accepted
+        and touched_at < ${before} and completed + dead + cancelled + expired >= accepted
       order by id limit ${maxImports} for update skip locked
     ), doomed as (
       select r.tenant, r.import_id, r.row from due

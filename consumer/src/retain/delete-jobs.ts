@@ -12,7 +12,7 @@ export function deleteJobs(status: FinalStatus) {
     const isDue = sql`status = ${status} and settled_at < now() - ${ageMs} * interval '1 ms'`;
     const [row] = await sql<{ count: number; last: Date | null }[]>`
       with due as (
-        select id from jobs where ${isDue} and settled_at >= ${from}
+        select id from jobs where ${isDue} and settled_at >= ${from} and not ${holdsKey(sql)}
         order by settled_at limit ${size} for update skip locked
       ), deleted as (
         delete from jobs where id = any(array(select id from due)) and ${isDue}
@@ -24,4 +24,12 @@ export function deleteJobs(status: FinalStatus) {
     const { count = 0, last = null } = row ?? {};
     return { count, next: count < size ? undefined : (last ?? undefined) };
   };
+}
+
+/** Its key may be used once only, and is still taken: as long as it stands. */
+function holdsKey(sql: ISql) {
+  return sql`(
+    key is not null and exists (
+      select from key_windows as w
+      where w.tenant = jobs.tenant and w.type = jobs.type and w.key = jobs.key and w.job_id = jobs.id and w.until > now()))`;
 }

@@ -2,6 +2,7 @@ import type { ISql } from "postgres";
 import { deleteIdempotencyKeys } from "./delete-idempotency-keys.ts";
 import { deleteImports } from "./delete-imports.ts";
 import { deleteJobs } from "./delete-jobs.ts";
+import { deleteKeyWindows } from "./delete-key-windows.ts";
 
 /** One batch of what has been kept for long enough. */
 export interface Batch {
@@ -27,6 +28,7 @@ export const sweeps = {
   expired: deleteJobs("expired"),
   imports: deleteImports,
   idempotencyKeys: deleteIdempotencyKeys,
+  keyWindows: deleteKeyWindows,
 } satisfies Record<string, Sweep>;
 
 export type Retainable = keyof typeof sweeps;

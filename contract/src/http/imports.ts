@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { Import } from "../import.ts";
 import { jobTypeNames } from "../jobs/index.ts";
-import { defineRoute, idParameter, locationBelow } from "./route.ts";
+import {
+  defineRoute,
+  IdempotencyKey,
+  idParameter,
+  locationBelow,
+  onceProblems,
+  replayed,
+} from "./route.ts";
 
 const tags: [string] = ["Imports"];
 const location = locationBelow("/v1/imports");
@@ -19,12 +26,15 @@ export const createImport = defineRoute({
   summary: "Send a file whose rows become jobs",
   description:
     "The body is read as a stream; the answer comes when it has been read. For `row.import` the values are the " +
-    "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs.",
+    "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs. " +
+    "With an Idempotency-Key the body is compared when it has been read. A key is used up by an import that was read to " +
+    "its end: one that failed, or whose sender went away, is made anew.",
   tags,
   scope: "jobs:write",
   method: "post",
   path: "/v1/imports",
   request: {
+    headers: z.object({ "idempotency-key": IdempotencyKey }),
     query: z.strictObject({
       type: z.enum(jobTypeNames).meta({ example: "row.import" }),
       source: z.string().min(1).max(255).optional().meta({
@@ -49,12 +59,12 @@ export const createImport = defineRoute({
     201: {
       description: "Read to its end; counts.read, accepted, duplicate and rejected are final",
       content: { "application/json": { schema: Import } },
-      headers: location,
+      headers: { ...location, ...replayed },
     },
     202: {
       description: "The same, but Redis is away: the jobs will be placed when it is back",
       content: { "application/json": { schema: Import } },
-      headers: location,
+      headers: { ...location, ...replayed },
     },
   },
   problems: [
@@ -65,6 +75,7 @@ export const createImport = defineRoute({
     "unsupported-media-type",
     "invalid-csv",
     "invalid-feed",
+    ...onceProblems,
     "quota-exceeded",
     "at-capacity",
   ],

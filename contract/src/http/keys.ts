@@ -1,11 +1,16 @@
 import { z } from "zod";
 import { limits } from "../job.ts";
 import { ApiKey, IssuedApiKey, KeyId, KeyRotation, NewApiKey } from "../keys/api-key.ts";
-import { defineRoute, idParameter, locationBelow } from "./route.ts";
+import { defineRoute, IdempotencyKey, idParameter, locationBelow, onceProblems } from "./route.ts";
 
 const tags: [string] = ["Keys"];
 const scope = "keys:admin";
 const params = idParameter("key", KeyId);
+const headers = z.object({ "idempotency-key": IdempotencyKey });
+const unrepeated = [...onceProblems, "answer-not-kept"] as const;
+const again =
+  " With an Idempotency-Key it is done once; a secret is kept nowhere, so that a repeated request is told which key it " +
+  "was about (answer-not-kept).";
 const unread = [
   "incomplete-body",
   "body-too-large",
@@ -18,12 +23,16 @@ export const createKey = defineRoute({
   operationId: "createKey",
   summary: "Make a key",
   description:
-    "It belongs to the tenant of who makes it. The answer is the only place where the key itself is ever seen.",
+    "It belongs to the tenant of who makes it. The answer is the only place where the key itself is ever seen." +
+    again,
   tags,
   scope,
   method: "post",
   path: "/v1/keys",
-  request: { body: { required: true, content: { "application/json": { schema: NewApiKey } } } },
+  request: {
+    headers,
+    body: { required: true, content: { "application/json": { schema: NewApiKey } } },
+  },
   responses: {
     201: {
       description: "The key, shown this once",
@@ -31,7 +40,7 @@ export const createKey = defineRoute({
       headers: locationBelow("/v1/keys"),
     },
   },
-  problems: ["empty-body", ...unread, "invalid-key"],
+  problems: ["empty-body", "invalid-parameter", ...unread, "invalid-key", ...unrepeated],
 });
 
 export const KeyPage = z
@@ -77,13 +86,15 @@ export const getKey = defineRoute({
 export const rotateKey = defineRoute({
   operationId: "rotateKey",
   summary: "Give a key another secret",
-  description: "The secret before is good for another `graceMs`. Without a body: it ends at once.",
+  description:
+    "The secret before is good for another `graceMs`. Without a body: it ends at once." + again,
   tags,
   scope,
   method: "post",
   path: "/v1/keys/{id}/rotate",
   request: {
     params,
+    headers,
     body: { required: false, content: { "application/json": { schema: KeyRotation } } },
   },
   responses: {
@@ -92,7 +103,14 @@ export const rotateKey = defineRoute({
       content: { "application/json": { schema: IssuedApiKey } },
     },
   },
-  problems: ["invalid-parameter", ...unread, "key-not-found", "key-ended", "invalid-key"],
+  problems: [
+    "invalid-parameter",
+    ...unread,
+    "key-not-found",
+    "key-ended",
+    "invalid-key",
+    ...unrepeated,
+  ],
 });
 
 export const revokeKey = defineRoute({

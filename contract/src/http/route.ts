@@ -120,6 +120,9 @@ export const IdempotencyKey = z.string().min(1).max(255).optional().meta({
   example: "7f6c2b1e-order-1042",
 });
 
+/** Which answers an operation with an Idempotency-Key has besides. */
+export const onceProblems = ["idempotency-key-in-use", "idempotency-key-reused"] as const;
+
 export const TraceParent = z
   .string()
   .optional()

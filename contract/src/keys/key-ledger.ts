@@ -1,4 +1,4 @@
-import type { ISql, Sql } from "postgres";
+import type { ISql, Sql, TransactionSql } from "postgres";
 import type { ApiKey, IssuedApiKey, NewApiKey } from "./api-key.ts";
 import type { Quotas } from "../quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
@@ -34,7 +34,7 @@ export type NoteChange = (tx: ISql, key: ChangedKey) => Promise<unknown>;
 type ChangedKey = Pick<ApiKey, "id" | "tenant">;
 
 export async function issueKey(
-  sql: Sql,
+  sql: Sql | TransactionSql,
   tenant: string,
   { name, scopes, queues, types, quotas, expiresAt }: NewApiKey,
   note: NoteChange,
@@ -81,7 +81,7 @@ export type Rotated =
 
 /** Gives a key another secret; the one before is good for another `graceMs`. */
 export async function rotateKey(
-  sql: Sql,
+  sql: Sql | TransactionSql,
   id: string,
   { tenant, graceMs }: { tenant?: string | undefined; graceMs: number },
   note: NoteChange,
@@ -146,17 +146,19 @@ interface Change<Result> {
   result: Result;
 }
 
-function changing<Result>(
-  sql: Sql,
+/** In the transaction that `sql` is, or in one of its own. */
+async function changing<Result>(
+  sql: Sql | TransactionSql,
   note: NoteChange,
   work: (tx: ISql) => Promise<Change<Result>>,
 ): Promise<Result> {
-  return sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(${changeLock})`;
-    const { changed, result } = await work(tx);
-    if (changed !== undefined) await note(tx, changed);
-    return result;
-  }) as Promise<Result>;
+  if ("begin" in sql) {
+    return sql.begin((tx) => changing(tx, note, work)) as Promise<Result>;
+  }
+  await sql`select pg_advisory_xact_lock(${changeLock})`;
+  const { changed, result } = await work(sql);
+  if (changed !== undefined) await note(sql, changed);
+  return result;
 }
 
 function nextRevision(sql: ISql) {

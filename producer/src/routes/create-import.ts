@@ -1,13 +1,14 @@
+import { createHash } from "node:crypto";
 import type { RouteHandler } from "@hono/zod-openapi";
 import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
+import { limits } from "@toril/contract/job";
 import { queueOf } from "@toril/contract/jobs";
 import type { AppEnv } from "../app-env.ts";
-import { refuseEncoded } from "../body.ts";
+import { isCutOff, readBytes, refuseEncoded } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
 import type { FileImporter, ImportFile } from "../import-file.ts";
-import type { ImportLedger } from "../import-ledger.ts";
+import type { Once } from "../once.ts";
 import { ProblemError } from "../problem.ts";
-import type { Pace } from "../quotas/charge.ts";
 import { readCsvEntries, readFeedEntries } from "../read-file.ts";
 
 /** What the import of a CSV file holds at most, whatever its size. */
@@ -24,7 +25,7 @@ const delimiters = {
 
 export function createImport(
   importer: FileImporter,
-  imports: ImportLedger,
+  once: Once,
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { type, source, delimiter } = c.req.valid("query");
@@ -34,17 +35,31 @@ export function createImport(
 
     const pace = c.env.charge?.paced;
     let chunks: ImportFile["chunks"];
+    let bodyHash: (() => Promise<string>) | undefined;
     if (isFeed(contentType)) {
       if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
       if (source === undefined) throw wrong("/source", "A feed needs a source.");
-      chunks = () => readFeedEntries(c.env, { source, contentType });
+      const bytes = await readBytes(c.env, limits.feedBytes, c.env.charge);
+      c.env.body = bytes;
+      chunks = () => readFeedEntries(bytes, { source, contentType });
     } else if (mediaType(contentType) === "text/csv") {
       const { body } = c.req.raw;
       if (body === null) throw new ProblemError("empty-body");
       refuseEncoded(c.env);
       c.env.takeMemory(csvBytes);
       const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
-      const bytes = pace === undefined ? body : slowedDown(body, pace);
+      const hash = createHash("sha256");
+      const isOnce = c.req.header("idempotency-key") !== undefined;
+      const bytes = tap(body, [
+        ...(pace === undefined ? [] : [(part: Uint8Array) => pace.takeBytes(part.length)]),
+        ...(isOnce ? [(part: Uint8Array) => void hash.update(part)] : []),
+      ]);
+      if (isOnce) {
+        bodyHash = async () => {
+          if (!bytes.locked) await readToEnd(bytes);
+          return hash.copy().digest("hex");
+        };
+      }
       chunks = (importId) =>
         readCsvEntries(bytes, {
           type,
@@ -56,18 +71,35 @@ export function createImport(
       throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
     }
 
-    const { id, isPlaced } = await importer.run({ type, origin, chunks, pace });
-    const made = await imports.find(origin.tenant, id);
-    if (made === undefined) throw new Error("an import was not kept");
-    return c.json(made, isPlaced ? 201 : 202, { Location: `/v1/imports/${id}` });
+    const { body, status, isReplay } = await once.holding(
+      c.env,
+      (keep) => importer.run({ type, origin, chunks, pace, keep }),
+      bodyHash,
+    );
+    return c.json(body, status, {
+      Location: `/v1/imports/${body.id}`,
+      ...(isReplay ? { "Idempotency-Replayed": "true" } : {}),
+    });
   };
 }
 
-function slowedDown(body: ReadableStream<Uint8Array>, pace: Pace): ReadableStream<Uint8Array> {
+async function readToEnd(bytes: ReadableStream<Uint8Array>) {
+  try {
+    await bytes.pipeTo(new WritableStream());
+  } catch (error) {
+    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+  }
+}
+
+type Look = (bytes: Uint8Array) => Promise<void> | void;
+
+/** The same bytes, each part only when everybody has looked at it. */
+function tap(body: ReadableStream<Uint8Array>, looks: readonly Look[]) {
+  if (looks.length === 0) return body;
   return body.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       async transform(bytes, controller) {
-        await pace.takeBytes(bytes.length);
+        for (const look of looks) await look(bytes);
         controller.enqueue(bytes);
       },
     }),

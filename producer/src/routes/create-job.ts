@@ -31,7 +31,6 @@ export function createJob(
     const { charge } = exchange;
     if (charge !== undefined) await charge.take(1);
     const value = await readJson(exchange, limits.bodyBytes, charge);
-    checkHeaders(exchange.request.headers.get("idempotency-key"));
     const isDryRun = parseQuery(exchange.request.url).dryRun === "true";
     const made = createNewJob(parseRequest(value), callerOf(exchange), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
@@ -75,13 +74,6 @@ function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
     expiresAt: expiresAt?.toISOString() ?? null,
   };
   return { dryRun: true, type, queue, key, ...times };
-}
-
-function checkHeaders(idempotencyKey: string | null) {
-  if (idempotencyKey === null) return;
-  const parsed = route.request.headers.safeParse({ "idempotency-key": idempotencyKey });
-  if (parsed.success) return;
-  throw new ProblemError("invalid-parameter", undefined, fieldErrors(parsed.error.issues));
 }
 
 function parseRequest(value: unknown): JobRequest {

@@ -5,7 +5,6 @@ import { NewApiKey } from "@toril/contract/keys/api-key";
 import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import { readJson } from "../body.ts";
-import { callerOf } from "../caller.ts";
 import type { KeyStore } from "../key-store.ts";
 import { ProblemError } from "../problem.ts";
 
@@ -15,7 +14,7 @@ export function createKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
     if (!parsed.success) {
       throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
     }
-    const issued = await keys.issue(callerOf(c.env).tenant, parsed.data, c.env.trail);
+    const issued = await keys.issue(c.env, parsed.data);
     return c.json(issued, 201, {
       Location: `/v1/keys/${issued.id}`,
       "Cache-Control": "no-store",

@@ -5,7 +5,6 @@ import { KeyRotation } from "@toril/contract/keys/api-key";
 import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import { readJson } from "../body.ts";
-import { callerOf } from "../caller.ts";
 import type { KeyStore } from "../key-store.ts";
 import { ProblemError } from "../problem.ts";
 
@@ -23,11 +22,8 @@ export function rotateKey(keys: KeyStore): RouteHandler<Bodiless, AppEnv> {
     if (!parsed.success) {
       throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
     }
-    const { tenant } = callerOf(c.env);
-    const rotated = await keys.rotate(tenant, id, parsed.data.graceMs, c.env.trail);
-    if (rotated.status === "missing") throw new ProblemError("key-not-found");
-    if (rotated.status === "ended") throw new ProblemError("key-ended");
-    return c.json(rotated.key, 200, { "Cache-Control": "no-store" });
+    const rotated = await keys.rotate(c.env, id, parsed.data.graceMs);
+    return c.json(rotated, 200, { "Cache-Control": "no-store" });
   };
 }
 

@@ -1,0 +1,135 @@
+import { randomUUID } from "node:crypto";
+import type { TransactionSql } from "postgres";
+import { isLockTimeout } from "@toril/contract/ledger/errors";
+import {
+  answerHeldKey,
+  holdIdempotencyKey,
+  releaseHeldKey,
+  touchHeldKey,
+} from "@toril/contract/ledger/held-idempotency";
+import {
+  claimIdempotencyKeys,
+  type Claimed,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "@toril/contract/ledger/idempotency";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { Exchange } from "./exchange.ts";
+import { idempotencyClaim, keyedHashes } from "./idempotency.ts";
+import { ProblemError } from "./problem.ts";
+
+export type Answered<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
+
+/** Keeps the answer in the transaction that it is given. */
+export type Keep = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
+
+/**
+ * Answers a request with an Idempotency-Key once: afterwards the first answer comes again. Work that throws leaves
+ * the key free. Its body must have been read by `readJson`, or there is none.
+ */
+export interface Once {
+  /** Work and answer are in one transaction. Whoever comes meanwhile waits for it, for as long as for any lock. */
+  inTransaction<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (tx: TransactionSql) => Promise<Answer>,
+  ): Promise<Answered<Answer>>;
+  /**
+   * For work of many transactions that does no harm when it is done again: whoever comes meanwhile is refused, and
+   * when this process dies, the next one does it again.
+   * @param work may keep its answer together with the last of what it does
+   * @param bodyHash reads a body that is too large to be read before, unless the work has done so
+   */
+  holding<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (keep: Keep) => Promise<Answer>,
+    bodyHash?: () => Promise<string>,
+  ): Promise<Answered<Answer>>;
+}
+
+/** Well below the age at which a claim counts as abandoned. */
+const touchEveryMs = 20_000;
+
+/** Sound because an answer is stored under the method and address of its request: by the work of the same route. */
+function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): Answered<Answer> {
+  return { ...(answer as Answer), isReplay: true };
+}
+
+export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Once {
+  const inOne = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
+    ledger.run((sql) => sql.begin(work) as Promise<Result>);
+
+  async function inTransaction<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (tx: TransactionSql) => Promise<Answer>,
+  ): Promise<Answered<Answer>> {
+    const claim = idempotencyClaim(exchange, secretKeys);
+    return inOne(async (tx) => {
+      const claimed = claim && (await claimOne(tx, claim));
+      if (claimed?.status === "answered") return asOwnAnswer<Answer>(claimed.answer);
+      const answer = await work(tx);
+      if (claim) await storeAnswers(tx, [{ ...claim, answer }]);
+      return { ...answer, isReplay: false };
+    });
+  }
+
+  async function holding<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (keep: Keep) => Promise<Answer>,
+    bodyHash?: () => Promise<string>,
+  ): Promise<Answered<Answer>> {
+    const claimed = idempotencyClaim(exchange, secretKeys);
+    if (claimed === undefined) return { ...(await work(async () => {})), isReplay: false };
+    const bodyHashes = async (): Promise<readonly string[]> =>
+      bodyHash === undefined ? [] : keyedHashes(await bodyHash(), secretKeys);
+    const claim = { ...claimed, owner: randomUUID() };
+    const held = await ledger.run((sql) => holdIdempotencyKey(sql, claim));
+    if (held.status === "answered") {
+      const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
+      if (!isSame) throw refusal("reused");
+      return asOwnAnswer<Answer>(held.answer);
+    }
+    if (held.status !== "held") throw refusal(held.status);
+
+    let isKept = false;
+    const keep: Keep = async (tx, answer) => {
+      const [hash = null] = await bodyHashes();
+      await answerHeldKey(tx, claim, answer, hash);
+      isKept = true;
+    };
+    const toucher = setInterval(() => {
+      ledger.run((sql) => touchHeldKey(sql, claim)).catch(() => {});
+    }, touchEveryMs);
+    try {
+      const answer = await work(keep);
+      if (!isKept) await inOne((tx) => keep(tx, answer));
+      return { ...answer, isReplay: false };
+    } catch (error) {
+      // What cannot be released is abandoned.
+      await ledger.run((sql) => releaseHeldKey(sql, claim)).catch(() => {});
+      throw error;
+    } finally {
+      clearInterval(toucher);
+    }
+  }
+
+  return { inTransaction, holding };
+}
+
+async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Claimed> {
+  let claimed: Claimed | undefined;
+  try {
+    [claimed] = await claimIdempotencyKeys(tx, [claim]);
+  } catch (error) {
+    throw isLockTimeout(error) ? refusal("in-use") : error;
+  }
+  if (claimed?.status === "claimed" || claimed?.status === "answered") return claimed;
+  throw refusal(claimed?.status ?? "in-use");
+}
+
+function refusal(status: "reused" | "in-use") {
+  return new ProblemError(
+    status === "reused" ? "idempotency-key-reused" : "idempotency-key-in-use",
+  );
+}

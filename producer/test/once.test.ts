@@ -1,0 +1,239 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import type { IssuedApiKey } from "@toril/contract/keys/api-key";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let one: _Producer;
+let other: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  [one, other] = await Promise.all([_startProducer(stores), _startProducer(stores)]);
+});
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await Promise.all([one.close(), other.close()]);
+  await stores.close();
+});
+
+const csv = "zip,city\n00501,Holtsville\n00544,Holtsville\n";
+
+function _import(
+  producer: _Producer,
+  key: string,
+  body: RequestInit["body"] = csv,
+  { query = "?type=row.import", contentType = "text/csv" } = {},
+) {
+  return producer.request(`/v1/imports${query}`, {
+    method: "POST",
+    headers: { "Content-Type": contentType, "Idempotency-Key": key },
+    body,
+  });
+}
+
+/** A body that begins, and goes on when it is told to. */
+function _slowBody(first: string) {
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  const body = new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+      controller.enqueue(new TextEncoder().encode(first));
+    },
+  });
+  return {
+    body,
+    end(rest: string) {
+      controller.enqueue(new TextEncoder().encode(rest));
+      controller.close();
+    },
+    breakOff: () => controller.error(new Error("gone")),
+  };
+}
+
+const _claims = () => stores.sql<{ status: number | null }[]>`select status from idempotency_keys`;
+
+test("an import that is sent again is answered as it was, and makes no further jobs", async () => {
+  const first = await _import(one, "file-1");
+  expect([first.status, first.headers.get("idempotency-replayed")]).toEqual([201, null]);
+  await stores.sql`update jobs set status = 'completed', settled_at = now()`;
+  await stores.sql`update imports set completed = 2`;
+  for (const producer of [one, other]) {
+    const again = await _import(producer, "file-1");
+    expect([again.status, again.text]).toEqual([201, first.text]);
+    expect(again.headers.get("location")).toBe(`/v1/imports/${first.body.id}`);
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
+  }
+  expect(await stores.count()).toMatchObject({ jobs: 2, imports: 1, keys: 1 });
+});
+
+test("an import with the key of another one is refused, once its body is known", async () => {
+  await _import(one, "file-2");
+  for (const body of [csv.replace("00544", "00545"), `${csv}00545,Holtsville\n`, "zip\n"]) {
+    _expectProblem(await _import(other, "file-2", body), "idempotency-key-reused");
+  }
+  const query = "?type=row.import&delimiter=;";
+  _expectProblem(await _import(other, "file-2", csv, { query }), "idempotency-key-reused");
+  const headers = { "Idempotency-Key": "file-2" };
+  _expectProblem(await one.post(_echo(), headers), "idempotency-key-reused");
+  expect(await stores.count()).toMatchObject({ jobs: 2, imports: 1, keys: 1 });
+});
+
+test("a feed that is sent again is answered as it was", async () => {
+  const feed = JSON.stringify({
+    version: "https://jsonfeed.org/version/1.1",
+    title: "T",
+    items: [{ id: "1", content_text: "a" }],
+  });
+  const as = { query: "?type=feed.item&source=s", contentType: "application/feed+json" };
+  const first = await _import(one, "feed-1", feed, as);
+  expect(first.body.counts.accepted).toBe(1);
+  const again = await _import(other, "feed-1", feed, as);
+  expect([again.status, again.text]).toEqual([first.status, first.text]);
+  _expectProblem(await _import(other, "feed-1", `${feed} `, as), "idempotency-key-reused");
+  expect(await stores.count()).toMatchObject({ jobs: 1, imports: 1 });
+});
+
+test("while an import is read, a second one with its key is refused; then it is answered", async () => {
+  const slow = _slowBody(csv);
+  const reading = _import(one, "file-3", slow.body);
+  await _until(async () => (await _claims()).length === 1);
+  _expectProblem(await _import(other, "file-3"), "idempotency-key-in-use");
+  slow.end("00545,Holtsville\n");
+  const first = await reading;
+  expect(first.body.counts.accepted).toBe(3);
+  const again = await _import(other, "file-3", `${csv}00545,Holtsville\n`);
+  expect(again.text).toBe(first.text);
+  expect(await stores.count()).toMatchObject({ jobs: 3, imports: 1 });
+});
+
+test("an import that came to nothing leaves its key free", async () => {
+  _expectProblem(await _import(one, "file-4", 'a,b\n1,2,"3'), "invalid-csv");
+  _expectProblem(await _import(one, "file-4", ""), "empty-body");
+  expect(await _claims()).toHaveLength(0);
+  expect((await _import(one, "file-4")).status).toBe(201);
+});
+
+test("a sender that goes away leaves its key free", async () => {
+  const slow = _slowBody(csv);
+  const gone = _import(one, "file-5", slow.body).catch(() => "gone");
+  await _until(async () => (await _claims()).length === 1);
+  slow.breakOff();
+  expect(await gone).toBe("gone");
+  await _until(async () => (await _claims()).length === 0);
+  expect((await _import(other, "file-5")).status).toBe(201);
+});
+
+test("the key of a producer that died is taken over by the same request, and by no other", async () => {
+  const slow = _slowBody(csv);
+  const late = _import(one, "file-6", slow.body);
+  await _until(async () => (await _claims()).length === 1);
+  await stores.sql`update idempotency_keys set touched_at = now() - interval '61 seconds'`;
+  const query = "?type=row.import&delimiter=;";
+  _expectProblem(await _import(other, "file-6", csv, { query }), "idempotency-key-reused");
+  const taken = await _import(other, "file-6");
+  expect(taken.status).toBe(201);
+  // It was not dead, only slow: the answer that was kept stays.
+  slow.end("");
+  expect((await late).status).toBe(201);
+  expect((await _import(one, "file-6")).text).toBe(taken.text);
+});
+
+test("an import of any size is compared without being held", async () => {
+  const line = `${"x".repeat(999)}\n`;
+  const rows = 2000;
+  const first = await _import(one, "file-7", `a\n${line.repeat(rows)}`);
+  expect(first.body.counts.read).toBe(rows);
+  const again = await _import(other, "file-7", `a\n${line.repeat(rows)}`);
+  expect(again.text).toBe(first.text);
+  const longer = `a\n${line.repeat(rows)}${line}`;
+  _expectProblem(await _import(other, "file-7", longer), "idempotency-key-reused");
+  expect(await stores.count()).toMatchObject({ jobs: rows, imports: 1 });
+});
+
+test("an Idempotency-Key that is none is refused", async () => {
+  const long = "k".repeat(256);
+  for (const answer of [
+    await one.post(_echo(), { "Idempotency-Key": long }),
+    await one.bulk([_echo()], "", { "Idempotency-Key": long }),
+    await _import(one, long),
+    await one.request(
+      "/v1/keys",
+      _json({ name: "a", scopes: ["jobs:read"] }, { "Idempotency-Key": long }),
+    ),
+  ]) {
+    expect(_expectProblem(answer, "invalid-parameter").errors?.[0]?.pointer).toBe(
+      "/idempotency-key",
+    );
+  }
+  expect(await stores.count()).toMatchObject({ jobs: 0, imports: 0, keys: 0 });
+});
+
+test("a key is made and rotated once, and its secret is kept nowhere", async () => {
+  const admin: IssuedApiKey = await _issue(stores, ["keys:admin"], { name: "admin" });
+  await _until(async () => (await one.request("/v1/keys")).status === 401);
+  const headers = { ..._bearer(admin.key), "Idempotency-Key": "make-1" };
+  const wanted = { name: "shop", scopes: ["jobs:write"] };
+  const made = await one.request("/v1/keys", _json(wanted, headers));
+  expect(made.status).toBe(201);
+  const again = await one.request("/v1/keys", _json(wanted, headers));
+  expect(_expectProblem(again, "answer-not-kept").detail).toContain(made.body.id);
+  expect(again.headers.get("location")).toBe(`/v1/keys/${made.body.id}`);
+  const different = await one.request("/v1/keys", _json({ ...wanted, name: "x" }, headers));
+  _expectProblem(different, "idempotency-key-reused");
+
+  const rotate = () =>
+    one.request(`/v1/keys/${made.body.id}/rotate`, {
+      method: "POST",
+      headers: { ..._bearer(admin.key), "Idempotency-Key": "rotate-1" },
+    });
+  const rotated = await rotate();
+  expect(rotated.status).toBe(200);
+  _expectProblem(await rotate(), "answer-not-kept");
+
+  const { body } = await one.request("/v1/keys", { headers: _bearer(admin.key) });
+  expect(body.items).toHaveLength(2);
+  const kept = JSON.stringify(await stores.sql`select * from idempotency_keys`);
+  for (const { key } of [made.body, rotated.body]) {
+    expect(kept).not.toContain(key.split("_").at(-1));
+  }
+  expect((await one.post(_echo(), _bearer(rotated.body.key))).status).toBe(201);
+  const noted = await stores.sql`
+    select action, outcome from audit_log where actor = ${`key:${admin.id}`} order by seq`;
+  expect(noted.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
+    "createKey done",
+    "createKey answer-not-kept",
+    "createKey idempotency-key-reused",
+    "rotateKey done",
+    "rotateKey answer-not-kept",
+  ]);
+});
+
+test("the same key is asked for by many at the same moment, and made once", async () => {
+  const admin = await _issue(stores, ["keys:admin"], { name: "second admin" });
+  await _until(
+    async () => (await other.request("/v1/keys", { headers: _bearer(admin.key) })).status === 200,
+  );
+  await _until(
+    async () => (await one.request("/v1/keys", { headers: _bearer(admin.key) })).status === 200,
+  );
+  const headers = { ..._bearer(admin.key), "Idempotency-Key": "make-2" };
+  const wanted = _json({ name: "many", scopes: ["jobs:write"] }, headers);
+  const answers = await Promise.all(
+    [one, other, one, other].map((producer) => producer.request("/v1/keys", wanted)),
+  );
+  expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+    201, 409, 409, 409,
+  ]);
+  const rows = await stores.sql`select from api_keys where name = 'many'`;
+  expect(rows).toHaveLength(1);
+});
