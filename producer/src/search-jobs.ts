@@ -90,7 +90,7 @@ function sourceOf(sql: ISql, filter: JobFilter): Source {
     tenant: sql`and jobs.tenant = ${tenant}`,
     key: key === undefined ? undefined : sql`and jobs.key = ${key}`,
     importId: importId === undefined ? undefined : sql`and jobs.import_id = ${importId}`,
-    status: status === undefined ? undefined : sql`and jobs.status = ${status}`,
+    status: status && isStatus(sql, status),
     type: type === undefined ? undefined : sql`and jobs.type = ${type}`,
     queue: queue === undefined ? undefined : sql`and jobs.queue = ${queue}`,
     queues: reach.queues && sql`and jobs.queue = any(${[...reach.queues]}::text[])`,
@@ -141,6 +141,15 @@ function sourceOf(sql: ISql, filter: JobFilter): Source {
 
 function all(sql: ISql, conditions: readonly Fragment[]): Fragment {
   return conditions.length === 0 ? sql`` : sql`${[...conditions]}`;
+}
+
+/** Written out: a plan that is made for any value uses no index that is made for some. */
+function isStatus(sql: ISql, status: JobStatus): Fragment {
+  if (status === "pending") return sql`and jobs.status = 'pending'`;
+  if (status === "dead") return sql`and jobs.status = 'dead'`;
+  if (status === "cancelled") return sql`and jobs.status = 'cancelled'`;
+  if (status === "expired") return sql`and jobs.status = 'expired'`;
+  return sql`and jobs.status = 'completed'`;
 }
 
 function isNamed(sql: ISql, tenant: string, term: string): Fragment {
