@@ -35,6 +35,7 @@ describe("the consumer's configuration", () => {
         maxStalledCount: 10,
       },
       batch: { maxEntries: 100, flushMs: 5 },
+      sandboxThreads: undefined,
       reconcile: { intervalMs: 30_000, graceMs: 5000 },
       retain: {
         ages: {

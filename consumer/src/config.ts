@@ -33,6 +33,9 @@ export const Variables = z
       .default(100)
       .describe("how many results or upserts share a statement"),
     WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5).describe("how long an unfilled batch gathers"),
+    WORKER_SANDBOX_THREADS: wholeNumber(1, 256)
+      .optional()
+      .describe("how many heavy jobs are computed at once; by default one core is left free"),
     WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000)
       .optional()
       .describe("so many jobs in `WORKER_RATE_LIMIT_DURATION_MS`, per queue"),
@@ -99,6 +102,8 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
       maxStalledCount: given.WORKER_MAX_STALLED_COUNT,
     },
     batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
+    /** Undefined for as many as cores but one. */
+    sandboxThreads: given.WORKER_SANDBOX_THREADS,
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
     retain: retainSettings(given),
     /** What the secret fields of jobs are encrypted with. */

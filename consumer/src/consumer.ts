@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { extname } from "node:path";
 import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { limits } from "@toril/contract/job";
-import { queueNames } from "@toril/contract/jobs";
+import { queueNames, sandboxedTypes } from "@toril/contract/jobs";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { aborted } from "./aborted.ts";
 import { createActiveJobs } from "./active-jobs.ts";
@@ -22,11 +24,13 @@ import { createPatientLedger } from "./patient-ledger.ts";
 import { openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
 import { createReconcileMetrics } from "./reconcile/metrics.ts";
+import { createReadRows } from "./read-rows.ts";
 import { openCommandRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createRetain } from "./retain.ts";
 import { createRetainMetrics } from "./retain/metrics.ts";
 import { createSafeFetch } from "./safe-fetch.ts";
+import { createSandbox } from "./sandbox/sandbox.ts";
 import { createSettle } from "./settle/settle.ts";
 import { serveStatus } from "./status-server.ts";
 import type { Tracing } from "./tracing.ts";
@@ -54,6 +58,13 @@ const feedTimeoutMs = 30_000;
 const feedRedirects = 5;
 /** What connections have to close: postgres.js waits longer for one that was lost. */
 const closeMs = 2000;
+
+/** Beside this module; in an image all of them are bundled. */
+const extension = extname(import.meta.url);
+const sandboxUrls = {
+  host: new URL(`./sandbox-host${extension}`, import.meta.url),
+  thread: new URL(`./sandbox-thread${extension}`, import.meta.url),
+};
 
 export async function openConsumer(
   config: Config,
@@ -135,6 +146,21 @@ export async function openConsumer(
     }),
   );
 
+  const sandbox = opening.use(
+    createSandbox({
+      types: sandboxedTypes,
+      urls: sandboxUrls,
+      threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
+      capabilities: { readRows: createReadRows(patient) },
+    }),
+  );
+  metrics.gauge("toril_sandbox_running", "Heavy jobs that are computed", () => sandbox.running);
+  metrics.gauge(
+    "toril_sandbox_waiting",
+    "Heavy jobs that wait for a thread",
+    () => sandbox.waiting,
+  );
+
   const shared = { ledger: patient, batch: config.batch };
   const settle = createSettle({ ...shared, onBatch: metrics.onSettleBatch });
   const workers = createWorkers(
@@ -143,6 +169,7 @@ export async function openConsumer(
     {
       handlers: makeHandlers({
         fetchDocument,
+        sandboxed: sandbox.handlers,
         upsertImportedRow: createUpsertImportedRow(shared),
         upsertFeedItem: createUpsertFeedItem(shared),
       }),

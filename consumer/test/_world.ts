@@ -131,6 +131,13 @@ export function _signal<Value = void>() {
   return Promise.withResolvers<Value>();
 }
 
+export async function _freePort() {
+  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = server;
+  server.stop(true);
+  return port;
+}
+
 /** A TCP proxy that can be cut off: connections are reset, and new ones refused. */
 export async function _startProxy(targetUrl: string) {
   const target = new URL(targetUrl);

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { _openWorld, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
+import {
+  _freePort,
+  _openWorld,
+  _startConsumer,
+  _startProxy,
+  _until,
+  type _World,
+} from "./_world.ts";
 
 setDefaultTimeout(30_000);
 
@@ -8,13 +15,6 @@ beforeAll(async () => {
   world = await _openWorld();
 });
 afterAll(() => world[Symbol.asyncDispose]());
-
-async function _freePort() {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
-}
 
 test("the status server says whether the consumer works, and counts what it did", async () => {
   await using postgres = await _startProxy(world.databaseUrl);

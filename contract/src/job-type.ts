@@ -2,10 +2,23 @@ import type { z } from "zod";
 import type { Backoff, JobOptions, KeyPolicy } from "./job.ts";
 import { type FindSecrets, findSecretsOf } from "./secret/find-secrets.ts";
 
+/** What a run apart from the consumer may use. */
+export interface SandboxLimits {
+  /** Of the thread's JavaScript heap. */
+  memoryMb: number;
+  /** The run is ended then, whatever it does. */
+  timeoutMs: number;
+}
+
+const defaultSandbox: SandboxLimits = { memoryMb: 256, timeoutMs: 300_000 };
+
+type SandboxOption = true | Partial<SandboxLimits> | undefined;
+
 export interface JobTypeDefinition<
   Type extends string,
   Data extends z.ZodType,
   Result extends z.ZodType,
+  Sandbox extends SandboxOption = SandboxOption,
 > {
   /** Also the BullMQ job name, and the name of the handler. */
   type: Type;
@@ -34,6 +47,8 @@ export interface JobTypeDefinition<
    * booleans are read where the schema asks for them, and an empty cell of an optional field is left out.
    */
   fromRow?(row: ImportedRow): unknown;
+  /** For handlers that compute: each run has a thread of its own; `true` for 256 MB and 5 minutes. */
+  sandbox?: Sandbox;
 }
 
 export interface ImportedRow {
@@ -47,29 +62,37 @@ export type JobType<
   Type extends string = string,
   Data extends z.ZodType = z.ZodType,
   Result extends z.ZodType = z.ZodType,
+  Sandbox extends SandboxOption = SandboxOption,
 > = Omit<
   JobTypeDefinition<Type, Data, Result>,
-  "attempts" | "backoff" | "priority" | "order" | "timeoutMs"
+  "attempts" | "backoff" | "priority" | "order" | "timeoutMs" | "sandbox"
 > & {
   /** Of a job that asked for nothing else. */
   options: JobOptions;
   /** Undefined when no field of the data is secret. */
   findSecrets: FindSecrets | undefined;
+  sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
 };
 
 /**
  * Declares a job type. Its name and schemas are what clients see in openapi.yaml, what is checked at the door,
  * and what its handler in the consumer is typed by.
  */
-export function defineJob<Type extends string, Data extends z.ZodType, Result extends z.ZodType>(
-  definition: JobTypeDefinition<Type, Data, Result>,
-): JobType<Type, Data, Result> {
+export function defineJob<
+  Type extends string,
+  Data extends z.ZodType,
+  Result extends z.ZodType,
+  Sandbox extends SandboxOption = undefined,
+>(
+  definition: JobTypeDefinition<Type, Data, Result, Sandbox>,
+): JobType<Type, Data, Result, Sandbox> {
   const {
     attempts = 3,
     backoff = { type: "exponential", delay: 1000 },
     priority,
     order,
     timeoutMs,
+    sandbox,
     ...rest
   } = definition;
   const options = {
@@ -80,5 +103,16 @@ export function defineJob<Type extends string, Data extends z.ZodType, Result ex
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const findSecrets = findSecretsOf(rest.data);
-  return { ...rest, options, findSecrets };
+  return { ...rest, options, findSecrets, sandbox: limitsOf(sandbox) };
+}
+
+/** Sound because it is undefined for undefined alone. */
+function limitsOf<Sandbox extends SandboxOption>(sandbox: Sandbox | undefined) {
+  const asked: Partial<SandboxLimits> | undefined = sandbox === true ? {} : sandbox;
+  return (asked && { ...defaultSandbox, ...asked }) as JobType<
+    string,
+    z.ZodType,
+    z.ZodType,
+    Sandbox
+  >["sandbox"];
 }

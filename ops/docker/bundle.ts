@@ -22,6 +22,8 @@ async function bundleAll(outDir: string): Promise<void> {
   const consumer = join(outDir, "consumer");
   await bundle("node", consumer, {
     main: "consumer/src/main.ts",
+    "sandbox-host": "consumer/src/sandbox-host.ts",
+    "sandbox-thread": "consumer/src/sandbox-thread.ts",
     migrate: "ops/dev/migrate.ts",
   });
   copyScripts("{contract,consumer}/src/**/*.lua", consumer);

@@ -1,3 +1,4 @@
+import type { SandboxedTypeName } from "@toril/contract/jobs";
 import type { Handlers } from "../handler.ts";
 import type { UpsertFeedItem } from "../upsert/feed-items.ts";
 import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
@@ -7,17 +8,20 @@ import { createFeedItem } from "./feed-item.ts";
 import { createRowImport } from "./row-import.ts";
 
 export interface HandlerDeps {
+  fetchDocument: FetchDocument;
   upsertImportedRow: UpsertImportedRow;
   upsertFeedItem: UpsertFeedItem;
-  fetchDocument: FetchDocument;
+  /** Those that run in threads. */
+  sandboxed: Pick<Handlers, SandboxedTypeName>;
 }
 
-/** One per job type of the contract: without it this does not compile. */
+/** One per job type of the contract, the sandboxed ones apart: without it this does not compile. */
 export function createHandlers(deps: HandlerDeps): Handlers {
-  return {
+  const own: Omit<Handlers, SandboxedTypeName> = {
     echo: createEcho(),
     "row.import": createRowImport(deps.upsertImportedRow),
     "feed.item": createFeedItem(deps.upsertFeedItem),
     "feed.fetch": createFeedFetch(deps.fetchDocument),
   };
+  return { ...own, ...deps.sandboxed };
 }

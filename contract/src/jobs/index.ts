@@ -1,19 +1,23 @@
 import { z } from "zod";
 import { requestOptions } from "../job.ts";
-import type { JobType } from "../job-type.ts";
+import type { JobType, SandboxLimits } from "../job-type.ts";
 import { echo } from "./echo.ts";
 import { feedFetch } from "./feed-fetch.ts";
 import { feedItem } from "./feed-item.ts";
+import { importStats } from "./import-stats.ts";
 import { rowImport } from "./row-import.ts";
 
 /** Every job type there is. A new one is a file beside this one, a line here and a handler in the consumer. */
-const registry = [echo, rowImport, feedItem, feedFetch] as const;
+const registry = [echo, rowImport, importStats, feedItem, feedFetch] as const;
 
 type Registered = (typeof registry)[number];
 export type JobTypeName = Registered["type"];
 type Named<Name extends JobTypeName> = Extract<Registered, { type: Name }>;
 export type DataOf<Name extends JobTypeName> = z.output<Named<Name>["data"]>;
 export type ResultOf<Name extends JobTypeName> = z.output<Named<Name>["result"]>;
+
+/** Types whose handlers run in the sandbox. */
+export type SandboxedTypeName = Extract<Registered, { sandbox: SandboxLimits }>["type"];
 
 const byName: ReadonlyMap<string, Registered> = new Map(registry.map((job) => [job.type, job]));
 
@@ -26,6 +30,10 @@ export const searchableFields = [
 /** Queues with jobs whose data may hold secrets. */
 export const secretQueueNames: ReadonlySet<string> = new Set(
   registry.filter((job) => job.findSecrets !== undefined).map((job) => job.queue),
+);
+
+export const sandboxedTypes = registry.flatMap(({ type, sandbox }) =>
+  sandbox === undefined ? [] : [{ type, limits: sandbox }],
 );
 
 export function findJobType(name: string): JobType<JobTypeName> | undefined {

@@ -1,0 +1,40 @@
+import { statsLimits } from "@toril/contract/jobs/import-stats";
+import { GiveUp } from "../../handler.ts";
+import type { SandboxedHandler } from "../../sandbox/sandboxed-handler.ts";
+import { type ColumnCounter, createColumnCounter } from "./column-counter.ts";
+
+export const importStats: SandboxedHandler<"import.stats"> = async (
+  { importId, columns },
+  { readRows, progress },
+) => {
+  let rows = 0;
+  let counters: ColumnCounter[] = [];
+  let reading = readRows(importId, 0);
+  for (let page = await reading; page !== undefined; page = await reading) {
+    // Read while this one is counted.
+    reading = readRows(importId, page.lastRow);
+    reading.catch(() => {});
+    const values: Record<string, string>[] = JSON.parse(page.values);
+    if (rows === 0) counters = countersOf(columns, values[0] ?? {});
+    for (const row of values) {
+      for (const counter of counters) counter.add(row[counter.name] ?? "");
+    }
+    rows += values.length;
+    progress({ rows });
+  }
+  if (rows === 0) throw new GiveUp(`There are no rows of the import ${importId}.`);
+  return { rows, columns: counters.map((counter) => counter.stats()) };
+};
+
+/** Every row of a file has the same columns. */
+function countersOf(asked: readonly string[] | undefined, row: Record<string, string>) {
+  const names = [...new Set(asked ?? Object.keys(row).toSorted())];
+  const missing = names.filter((name) => !Object.hasOwn(row, name));
+  if (missing.length > 0) throw new GiveUp(`The import has no column ${missing.join(", ")}.`);
+  if (names.length > statsLimits.columns) {
+    throw new GiveUp(`Of more than ${statsLimits.columns} columns, some have to be chosen.`);
+  }
+  const maxDistinct = Math.floor(statsLimits.distinct / names.length);
+  const maxNumbers = Math.floor(statsLimits.numbers / names.length);
+  return names.map((name) => createColumnCounter(name, { maxDistinct, maxNumbers }));
+}

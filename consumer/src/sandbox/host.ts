@@ -1,0 +1,158 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { SandboxedTypeName } from "@toril/contract/jobs";
+import type { SandboxLimits } from "@toril/contract/job-type";
+import type { HandlerContext } from "../handler.ts";
+import type { FromThread, ToThread } from "./messages.ts";
+import type { Capabilities } from "./sandboxed-handler.ts";
+import { fromThreadError, namedError } from "./thread-error.ts";
+
+export interface SandboxedRun {
+  type: SandboxedTypeName;
+  limits: SandboxLimits;
+  data: unknown;
+  context: HandlerContext;
+}
+
+/** One thread, in a process of its own. */
+export interface Host {
+  readonly memoryMb: number;
+  /** False when the process is gone, or to be given up. */
+  readonly isAlive: boolean;
+  /** One at a time. */
+  run(run: SandboxedRun): Promise<unknown>;
+  kill(): Promise<void>;
+}
+
+export interface HostUrls {
+  host: URL;
+  thread: URL;
+}
+
+/** What an aborted handler has to give way. */
+const graceMs = 250;
+/** As V8 and the kernel end processes that want too much. */
+const memorySignals = new Set<string | null>(["SIGABRT", "SIGILL", "SIGKILL", "SIGTRAP"]);
+
+export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabilities): Host {
+  const child = fork(fileURLToPath(urls.host), [urls.thread.href, String(memoryMb)], {
+    env: {},
+    execArgv: [],
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  // A process that could not be made has no exit.
+  const gone = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  let isAlive = true;
+
+  function giveUp() {
+    isAlive = false;
+    child.kill("SIGKILL");
+  }
+
+  async function run({ type, limits, data, context }: SandboxedRun): Promise<unknown> {
+    const { id, attempt, signal } = context;
+    if (!isAlive) throw namedError("ThreadExited", "The process of the thread could not be made.");
+    const ended = Promise.withResolvers<unknown>();
+
+    function fail(error: unknown) {
+      giveUp();
+      ended.reject(error);
+    }
+
+    function onMessage(message: FromThread) {
+      switch (message.kind) {
+        case "log":
+          context.log[message.level](...(message.line as [object, string]));
+          return;
+        case "progress":
+          context.progress(message.value);
+          return;
+        case "ask":
+          void answer(child, capabilities, id, message);
+          return;
+        case "completed":
+          ended.resolve(message.result);
+          return;
+        case "failed":
+          ended.reject(fromThreadError(message.error));
+          return;
+        case "crashed":
+          fail(fromThreadError(message.error));
+      }
+    }
+
+    const onExit = (code: number | null, by: string | null) =>
+      fail(
+        memorySignals.has(by)
+          ? namedError("OutOfMemory", `${by} ended the run: it needed more than ${memoryMb} MB.`)
+          : namedError("ThreadExited", `The process of the thread ended with ${by ?? code}.`),
+      );
+    const late = setTimeout(
+      () => fail(namedError("TimedOut", `The run took longer than ${limits.timeoutMs} ms.`)),
+      limits.timeoutMs,
+    );
+    let grace: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      send(child, { kind: "abort" });
+      grace = setTimeout(() => fail(signal.reason), graceMs);
+    };
+
+    child.on("message", onMessage).on("exit", onExit).on("error", fail);
+    signal.addEventListener("abort", onAbort);
+    try {
+      send(child, { kind: "run", type, id, attempt, data });
+      if (signal.aborted) onAbort();
+      return await ended.promise;
+    } finally {
+      clearTimeout(late);
+      clearTimeout(grace);
+      signal.removeEventListener("abort", onAbort);
+      child.off("message", onMessage).off("exit", onExit).off("error", fail);
+      if (signal.aborted) giveUp();
+    }
+  }
+
+  child.once("exit", () => (isAlive = false));
+  child.on("error", giveUp);
+  return {
+    memoryMb,
+    get isAlive() {
+      return isAlive;
+    },
+    run,
+    async kill() {
+      giveUp();
+      await gone;
+    },
+  };
+}
+
+async function answer(
+  child: ChildProcess,
+  capabilities: Capabilities,
+  jobId: string,
+  { seq, name, given }: FromThread & { kind: "ask" },
+) {
+  try {
+    const value = await capabilityNamed(capabilities, name)(jobId, ...given);
+    send(child, { kind: "answer", seq, status: "ok", value });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    send(child, { kind: "answer", seq, status: "failed", detail });
+  }
+}
+
+function capabilityNamed(capabilities: Capabilities, name: string) {
+  if (!Object.hasOwn(capabilities, name)) throw new Error(`There is no ${name}.`);
+  // Threads ask by functions that are typed by the same interface.
+  return capabilities[name as keyof Capabilities] as (
+    jobId: string,
+    ...given: unknown[]
+  ) => Promise<unknown>;
+}
+
+/** That the process is gone is told by its exit. */
+function send(child: ChildProcess, message: ToThread) {
+  if (child.connected) child.send(message, () => {});
+}

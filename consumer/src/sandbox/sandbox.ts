@@ -1,0 +1,137 @@
+import type { sandboxedTypes, SandboxedTypeName } from "@toril/contract/jobs";
+import { type HandlerContext, type Handlers, RetryAt } from "../handler.ts";
+import { type Host, type HostUrls, openHost } from "./host.ts";
+import type { Capabilities } from "./sandboxed-handler.ts";
+
+export interface SandboxSettings {
+  types: typeof sandboxedTypes;
+  urls: HostUrls;
+  threads: number;
+  capabilities: Capabilities;
+}
+
+export interface Sandbox extends AsyncDisposable {
+  /** What the consumer calls for a sandboxed type: it runs the handler in a thread. */
+  handlers: Pick<Handlers, SandboxedTypeName>;
+  readonly running: number;
+  readonly waiting: number;
+}
+
+interface Waiter {
+  memoryMb: number;
+  start(host: Host): void;
+}
+
+/** A thread that nobody needs ends. */
+const idleMs = 30_000;
+/** Those that wait hold places of the consumer, which jobs of other types are to get, too. */
+const maxWaiting = 20;
+const retryMs = 2000;
+
+/** Threads for heavy jobs: made when they are needed, used again by types of the same memory. */
+export function createSandbox({ types, urls, threads, capabilities }: SandboxSettings): Sandbox {
+  const hosts = new Set<Host>();
+  const idle = new Map<Host, NodeJS.Timeout>();
+  const waiting: Waiter[] = [];
+  let isClosed = false;
+
+  function take(memoryMb: number): Host | undefined {
+    const fitting = [...idle.keys()].find((host) => host.isAlive && host.memoryMb === memoryMb);
+    if (fitting !== undefined) {
+      clearTimeout(idle.get(fitting));
+      idle.delete(fitting);
+      return fitting;
+    }
+    const [other] = idle.keys();
+    if (hosts.size >= threads && other !== undefined) void drop(other);
+    if (hosts.size >= threads) return undefined;
+    const host = openHost(urls, memoryMb, capabilities);
+    hosts.add(host);
+    return host;
+  }
+
+  function drop(host: Host) {
+    clearTimeout(idle.get(host));
+    idle.delete(host);
+    hosts.delete(host);
+    return host.kill();
+  }
+
+  function acquire(memoryMb: number, signal: AbortSignal): Promise<Host> {
+    if (isClosed) throw new Error("The sandbox is closed.");
+    const host = take(memoryMb);
+    if (host !== undefined) return Promise.resolve(host);
+    if (waiting.length >= maxWaiting) {
+      throw new RetryAt(new Date(Date.now() + retryMs), "Every thread is busy.");
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        waiting.splice(waiting.indexOf(waiter), 1);
+        reject(signal.reason);
+      };
+      const waiter: Waiter = {
+        memoryMb,
+        start(host) {
+          signal.removeEventListener("abort", onAbort);
+          resolve(host);
+        },
+      };
+      waiting.push(waiter);
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  function release(host: Host) {
+    if (host.isAlive && !isClosed) {
+      idle.set(
+        host,
+        setTimeout(() => void drop(host), idleMs),
+      );
+    } else {
+      void drop(host);
+    }
+    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+      const next = take(first.memoryMb);
+      if (next === undefined) return;
+      waiting.shift();
+      first.start(next);
+    }
+  }
+
+  async function run(
+    { type, limits }: (typeof sandboxedTypes)[number],
+    data: unknown,
+    context: HandlerContext,
+  ) {
+    const { signal } = context;
+    signal.throwIfAborted();
+    const host = await acquire(limits.memoryMb, signal);
+    try {
+      return await host.run({ type, limits, data, context });
+    } finally {
+      release(host);
+    }
+  }
+
+  const handlers = Object.fromEntries(
+    types.map((sandboxed) => [
+      sandboxed.type,
+      (data: unknown, context: HandlerContext) => run(sandboxed, data, context),
+    ]),
+  );
+
+  return {
+    // Its result is parsed by the type's schema, as every handler's is.
+    handlers: handlers as unknown as Sandbox["handlers"],
+    get running() {
+      return hosts.size - idle.size;
+    },
+    get waiting() {
+      return waiting.length;
+    },
+    async [Symbol.asyncDispose]() {
+      isClosed = true;
+      await Promise.all([...hosts].map(drop));
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { sandboxedTypes } from "@toril/contract/jobs";
+import { loadConfig } from "../src/config.ts";
+import { openConsumer } from "../src/consumer.ts";
+import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
+import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
+import { createLog } from "../src/log.ts";
+import { createPatientLedger } from "../src/patient-ledger.ts";
+import { openLedger } from "../src/postgres.ts";
+import { createReadRows } from "../src/read-rows.ts";
+import { createSandbox } from "../src/sandbox/sandbox.ts";
+
+/** The consumer as it runs, on Node, but for the handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
+const [kind] = process.argv.slice(2);
+const config = loadConfig(process.env, () => "");
+const log = createLog("info", { write: (line) => void process.stdout.write(line) });
+const ledger = createPatientLedger({
+  ledger: openLedger(config.databaseUrl),
+  onAway() {},
+  onBack() {},
+});
+const readRows = createReadRows(ledger);
+const rogue = createSandbox({
+  types: sandboxedTypes.map(({ type }) => ({ type, limits: { memoryMb: 64, timeoutMs: 3000 } })),
+  urls: {
+    host: new URL("../src/sandbox-host.ts", import.meta.url),
+    thread: new URL("_rogue-thread.ts", import.meta.url),
+  },
+  threads: 1,
+  capabilities: { readRows },
+});
+const sandboxed: Record<string, HandlerDeps["sandboxed"]> = {
+  rogue: rogue.handlers,
+  unsandboxed: {
+    "import.stats": (data, context) =>
+      importStats(
+        data,
+        Object.assign(Object.create(context), {
+          readRows: (importId: string, afterRow: number) =>
+            readRows(context.id, importId, afterRow),
+        }),
+      ),
+  },
+};
+const consumer = await openConsumer(config, { log }, (deps) =>
+  createHandlers({ ...deps, sandboxed: sandboxed[kind ?? ""] ?? deps.sandboxed }),
+);
+const deadline = new AbortController();
+process.once("SIGINT", () => deadline.abort());
+process.once("SIGTERM", () => {
+  void consumer.close(deadline.signal).then((isClean) => process.exit(isClean ? 0 : 1));
+});
+process.stdout.write(`${JSON.stringify({ msg: "ready", statusPort: consumer.statusPort })}\n`);

@@ -1,0 +1,52 @@
+import { parentPort } from "node:worker_threads";
+import { GiveUp, RetryAt } from "../src/handler.ts";
+import type { SandboxContext } from "../src/sandbox/sandboxed-handler.ts";
+import { serveThread } from "../src/sandbox/serve-thread.ts";
+
+const result = { rows: 0, columns: [] };
+
+const deeds: Record<string, (context: SandboxContext) => unknown> = {
+  objects() {
+    for (const kept: unknown[] = []; ;) kept.push({ number: Math.random() });
+  },
+  json() {
+    const text = JSON.stringify(Array.from({ length: 100_000 }, (_, index) => ({ index })));
+    for (const kept: unknown[] = []; ;) kept.push(JSON.parse(text));
+  },
+  exit: () => process.exit(3),
+  loop({ progress }) {
+    progress({ pid: process.pid });
+    for (;;);
+  },
+  throw() {
+    throw new TypeError("thrown");
+  },
+  later: () =>
+    new Promise(() => {
+      setTimeout(() => {
+        throw new TypeError("thrown later");
+      });
+    }),
+  "give-up"() {
+    throw new GiveUp("given up");
+  },
+  again({ attempt, log }) {
+    log.info({ attempt }, "from the thread");
+    if (++runs === 1) throw new RetryAt(new Date(Date.now() + 100), "again");
+  },
+  "gives-way": ({ signal, progress }) =>
+    new Promise((_, reject) => {
+      progress({ pid: process.pid });
+      signal.addEventListener("abort", () => reject(signal.reason as Error));
+    }),
+  unclonable: () => ({ ...result, rows: () => {} }),
+  environment: () => ({ ...result, rows: Object.keys(process.env).length }),
+};
+let runs = 0;
+
+if (parentPort !== null) {
+  serveThread(parentPort, {
+    "import.stats": async ({ columns: [name = ""] = [] }, context) =>
+      ((await deeds[name]?.(context)) ?? result) as typeof result,
+  });
+}

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { _openWorld, _startConsumer, type _World } from "./_world.ts";
+
+setDefaultTimeout(60_000);
+
+let world: _World;
+let consumer: Awaited<ReturnType<typeof _startConsumer>>;
+beforeAll(async () => {
+  world = await _openWorld();
+  consumer = await _startConsumer(world);
+});
+afterAll(async () => {
+  await consumer[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+async function _store(rows: readonly Record<string, string>[], tenant = "default") {
+  const importId = Bun.randomUUIDv7();
+  await world.sql`
+    insert into imported_rows (tenant, import_id, row, values)
+    select ${tenant}, ${importId}, ordinality, value
+    from jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) with ordinality`;
+  return importId;
+}
+
+async function _statsOf(importId: string, columns?: string[]) {
+  const { id } = await world.accept({ type: "import.stats", data: { importId, columns } });
+  return world.endOf(id);
+}
+
+test("every column of an import is counted", async () => {
+  const importId = await _store([
+    { city: "Ulm", size: "1.5" },
+    { city: "Ulm", size: "" },
+    { city: "Köln", size: " 2e1 " },
+    { city: "", size: "large" },
+  ]);
+
+  expect(await _statsOf(importId)).toMatchObject({
+    status: "completed",
+    result: {
+      rows: 4,
+      columns: [
+        {
+          name: "city",
+          count: 3,
+          empty: 1,
+          longest: 4,
+          distinct: 2,
+          isDistinctExact: true,
+          top: [
+            { value: "Ulm", count: 2 },
+            { value: "Köln", count: 1 },
+          ],
+          numbers: null,
+        },
+        {
+          name: "size",
+          count: 3,
+          empty: 1,
+          numbers: { count: 2, min: 1.5, max: 20, mean: 10.75, median: 10.75, isExact: true },
+        },
+      ],
+    },
+  });
+});
+
+test("the numbers of a large import are those that Postgres finds, page by page", async () => {
+  const importId = Bun.randomUUIDv7();
+  await world.sql`
+    insert into imported_rows (import_id, row, values)
+    select ${importId}, row, jsonb_build_object('n', (random() * 1000 - 500)::text, 'x', repeat('x', row % 500))
+    from generate_series(1, 20000) as row`;
+  const [expected] = await world.sql`
+    select count(*)::int, min(n), max(n), avg(n) as mean, stddev_samp(n) as stddev,
+      percentile_cont(0.5) within group (order by n) as median,
+      percentile_cont(0.95) within group (order by n) as p95
+    from (select (values->>'n')::float8 as n from imported_rows where import_id = ${importId}) as numbers`;
+
+  const end = await _statsOf(importId, ["n"]);
+
+  expect(end).toMatchObject({
+    result: { rows: 20_000, columns: [{ name: "n", isDistinctExact: true }] },
+  });
+  const { isExact, ...numbers } = end["result"].columns[0].numbers;
+  expect(isExact).toBe(true);
+  for (const [name, value] of Object.entries(expected!)) {
+    expect(numbers[name]).toBeCloseTo(value as number, 6);
+  }
+});
+
+test("what cannot be counted is given up, and says why", async () => {
+  const importId = await _store([{ a: "1" }]);
+  const others = await _store([{ a: "1" }], "other");
+
+  for (const [id, columns, message] of [
+    [Bun.randomUUIDv7(), undefined, "no rows"],
+    [others, undefined, "no rows"],
+    [importId, ["a", "b"], "no column b"],
+  ] as const) {
+    const end = await _statsOf(id, columns && [...columns]);
+    expect(end).toMatchObject({ status: "dead", attempts: 1, error: { name: "GiveUp" } });
+    expect(end["error"].message).toContain(message);
+  }
+});
+
+test("of many at once all are done, though few may wait for a thread, and no attempt is used", async () => {
+  const importId = await _store([{ a: "1" }]);
+  const jobs = await Promise.all(
+    Array.from({ length: 60 }, () => world.accept({ type: "import.stats", data: { importId } })),
+  );
+  for (const { id } of jobs) {
+    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+  }
+});

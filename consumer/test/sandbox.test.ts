@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import { _openWorld, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(60_000);
+
+const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
+const script = fileURLToPath(new URL("_node-consumer.ts", import.meta.url));
+const importId = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+/** On Node, as in earnest: Bun's threads know no limit of memory. */
+async function _startRogue() {
+  const child = Bun.spawn([node, script, "rogue"], {
+    env: {
+      REDIS_URL: world.redisUrl,
+      DATABASE_URL: world.databaseUrl,
+      BULL_PREFIX: world.prefix,
+      WORKER_LOCK_DURATION_MS: "1000",
+      WORKER_STALLED_INTERVAL_MS: "500",
+      RECONCILE_GRACE_MS: "3600000",
+    },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const out = new Response(child.stdout).text();
+  return {
+    child,
+    async stop() {
+      child.kill("SIGINT");
+      child.kill("SIGTERM");
+      await child.exited;
+      return (await out)
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { msg: string });
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+const _run = (deed: string) =>
+  world.accept({ type: "import.stats", data: { importId, columns: [deed] }, attempts: 1 });
+
+/** Of the process that has the thread. */
+const _pidOf = (id: string) =>
+  _until(async () => {
+    const { progress } = await world.hashOf(id, "imports");
+    return progress === undefined ? undefined : (JSON.parse(progress) as { pid: number }).pid;
+  });
+
+const _isGone = (pid: number) =>
+  _until(() => {
+    try {
+      return !process.kill(pid, 0);
+    } catch {
+      return true;
+    }
+  });
+
+test("whatever a run in a thread does, it ends that run alone", async () => {
+  await using rogue = await _startRogue();
+  const deeds = [
+    ["objects", "OutOfMemory", /more than 64 MB/],
+    ["json", "OutOfMemory", /more than 64 MB/],
+    ["exit", "ThreadExited", /exited with 3/],
+    ["loop", "TimedOut", /longer than 3000 ms/],
+    ["throw", "TypeError", /^thrown$/],
+    ["later", "TypeError", /^thrown later$/],
+    ["give-up", "GiveUp", /^given up$/],
+    ["unclonable", "DataCloneError", /could not be cloned/],
+  ] as const;
+  const jobs = await Promise.all(deeds.map(([deed]) => _run(deed)));
+  const well = await _run("well");
+
+  for (const [index, [, name, message]] of deeds.entries()) {
+    const end = await world.endOf(jobs[index]!.id);
+    expect(end).toMatchObject({ status: "dead", attempts: 1, error: { name } });
+    expect(end["error"].message).toMatch(message);
+    const { id } = await world.accept({ type: "echo", data: { message: "hello" } });
+    expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  }
+  expect(await world.endOf(well.id)).toMatchObject({ status: "completed" });
+  const messages = (await rogue.stop()).map(({ msg }) => msg);
+  // Longer than a lock lasts: it was renewed.
+  expect(messages).not.toContain("job stalled");
+});
+
+test("a run in a thread logs, comes again when it says so, and has no environment", async () => {
+  await using rogue = await _startRogue();
+  const again = await _run("again");
+  expect(await world.endOf(again.id)).toMatchObject({ status: "completed", attempts: 1 });
+  const { id } = await _run("environment");
+  expect(await world.endOf(id)).toMatchObject({ result: { rows: 0 } });
+
+  expect(await rogue.stop()).toContainEqual(
+    expect.objectContaining({ msg: "from the thread", jobId: again.id, attempt: 1 }),
+  );
+});
+
+describe.each(["loop", "gives-way"])("of a consumer that stops, a run that %s", (deed) => {
+  test("is ended, and its job goes back to its queue", async () => {
+    await using rogue = await _startRogue();
+    const { id } = await _run(deed);
+    const pid = await _pidOf(id);
+
+    await rogue.stop();
+
+    expect(rogue.child.exitCode).toBe(0);
+    await _isGone(pid);
+    expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+    expect(await world.redis.lrange(world.keys("imports").wait, 0, -1)).toEqual([id]);
+    await world.redis.del(world.keys("imports").wait);
+  });
+});
+
+test("of a consumer that is killed, no thread is left", async () => {
+  await using rogue = await _startRogue();
+  const { id } = await _run("loop");
+  const pid = await _pidOf(id);
+
+  rogue.child.kill("SIGKILL");
+
+  await _isGone(pid);
+});
