@@ -14,6 +14,8 @@ import { createWorkers } from "./consume.ts";
 import { createEnqueueChildren } from "./enqueue-children.ts";
 import { createFailures } from "./failures.ts";
 import { createFates } from "./fates.ts";
+import { createCompareItems } from "./feeds/compare-items.ts";
+import { createFeedStates } from "./feeds/feed-states.ts";
 import { createFreshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
@@ -169,6 +171,8 @@ export async function openConsumer(
     {
       handlers: makeHandlers({
         fetchDocument,
+        feeds: createFeedStates(patient),
+        compareItems: createCompareItems(patient),
         sandboxed: sandbox.handlers,
         upsertImportedRow: createUpsertImportedRow(shared),
         upsertFeedItem: createUpsertFeedItem(shared),

@@ -106,7 +106,8 @@ async function _fetch(
 }
 
 function _text(document: FetchedDocument): string {
-  return document.status === "ok" ? new TextDecoder().decode(document.bytes) : document.detail;
+  if (document.status === "ok") return new TextDecoder().decode(document.bytes);
+  return document.status === "not-modified" ? document.status : document.detail;
 }
 
 describe("what is not on the public internet", () => {
@@ -272,6 +273,7 @@ describe("redirects", () => {
   test("without a Location are refused", async () => {
     expect(await _fetch(`${base}/no-location`)).toEqual({
       status: "refused",
+      code: 302,
       detail: "The server answered 302.",
     });
   });
@@ -290,6 +292,7 @@ describe("a body", () => {
   test.each(["/large", "/endless", "/bomb"])("that is too large is refused: %s", async (path) => {
     expect(await _fetch(base + path)).toEqual({
       status: "refused",
+      code: 200,
       detail: "The body is larger than 100000 bytes.",
     });
   });
@@ -307,6 +310,7 @@ describe("an answer", () => {
   test.each([400, 401, 403, 404, 410, 451, 304])("of %d is final", async (code) => {
     expect(await _fetch(`${base}/answer/${code}`)).toEqual({
       status: "refused",
+      code,
       detail: `The server answered ${code}.`,
     });
   });
@@ -314,6 +318,7 @@ describe("an answer", () => {
   test.each([408, 425, 429, 500, 502, 503])("of %d is worth a retry", async (code) => {
     expect(await _fetch(`${base}/answer/${code}`)).toEqual({
       status: "failed",
+      code,
       detail: `The server answered ${code}.`,
     });
   });

@@ -1,22 +1,33 @@
 import type { IncomingMessage } from "node:http";
-import { openUrl, redirectOf, urlFault } from "./safe-fetch/open-url.ts";
+import { openUrl, redirectOf, urlFault, type Validators } from "./safe-fetch/open-url.ts";
 import {
   createGuardedLookup,
   isPublicAddress,
   PrivateAddressError,
 } from "./safe-fetch/public-lookup.ts";
 import { readBody } from "./safe-fetch/read-body.ts";
+import { retryAfterOf } from "./safe-fetch/retry-after.ts";
 
-/** `refused` will never work, `failed` is worth another try. */
+/** `refused` will never work, `failed` is worth another try. `code` is HTTP's, where there was an answer. */
 export type FetchedDocument =
-  | { status: "ok"; bytes: Uint8Array; contentType: string | undefined; url: string }
-  | { status: "refused"; detail: string }
-  | { status: "failed"; detail: string };
+  | ({ status: "ok"; code: number; bytes: Uint8Array; contentType: string | undefined } & Known)
+  | { status: "not-modified"; code: number }
+  | { status: "refused"; code?: number; detail: string }
+  | { status: "failed"; code?: number; detail: string }
+  /** The server says when to come again. */
+  | { status: "later"; code: number; at: Date; detail: string };
+
+/** A document that was fetched: what its server knows this version by, at the URL that its redirects ended at. */
+export interface Known extends Validators {
+  url: string;
+}
 
 export interface FetchOptions {
   signal: AbortSignal;
   /** A header for the origin of the first URL alone. */
   authorization?: string | undefined;
+  /** Sent to its own URL alone. */
+  known?: Known | undefined;
 }
 
 export interface SafeFetch extends AsyncDisposable {
@@ -48,7 +59,7 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
 
   async function follow(
     start: string,
-    { signal, authorization }: FetchOptions,
+    { signal, authorization, known }: FetchOptions,
   ): Promise<FetchedDocument> {
     let href = start;
     let isAtHome = true;
@@ -59,15 +70,22 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
       if (fault !== null) return { status: "refused", detail: fault };
       // Not even when another origin leads back: it would say what to ask there.
       isAtHome &&= url.origin === URL.parse(start)?.origin;
+      const isKnown = known?.url === url.href && (known.etag ?? known.lastModified) !== null;
+      const validators = isKnown ? known : undefined;
       const response = await openUrl(url, {
         lookup,
         signal,
         userAgent: options.userAgent,
         authorization: isAtHome ? authorization : undefined,
+        validators,
       });
       try {
         const location = redirectOf(response, url);
-        if (location === null) return await receive(response, url, options.maxBytes);
+        if (location === null) {
+          if (response.statusCode === 304 && validators)
+            return { status: "not-modified", code: 304 };
+          return await receive(response, url, options.maxBytes);
+        }
         href = location;
       } finally {
         response.destroy();
@@ -79,16 +97,14 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     };
   }
 
-  async function fetchDocument(
-    url: string,
-    { signal, authorization }: FetchOptions,
-  ): Promise<FetchedDocument> {
+  async function fetchDocument(url: string, asked: FetchOptions): Promise<FetchedDocument> {
+    const { signal } = asked;
     signal.throwIfAborted();
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), options.timeoutMs);
     const stops = [signal, deadline.signal, closing.signal];
     try {
-      return await follow(url, { signal: AbortSignal.any(stops), authorization });
+      return await follow(url, { ...asked, signal: AbortSignal.any(stops) });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PrivateAddressError) return { status: "refused", detail: error.message };
@@ -132,13 +148,15 @@ async function receive(
   maxBytes: number,
 ): Promise<FetchedDocument> {
   const code = response.statusCode ?? 0;
-  if (code >= 500 || retriedStatuses.has(code)) {
-    return { status: "failed", detail: `The server answered ${code}.` };
-  }
-  if (code < 200 || code >= 300)
-    return { status: "refused", detail: `The server answered ${code}.` };
+  const detail = `The server answered ${code}.`;
+  const at = retryAfterOf(response, Date.now());
+  if (at !== null) return { status: "later", code, at, detail };
+  if (code >= 500 || retriedStatuses.has(code)) return { status: "failed", code, detail };
+  if (code < 200 || code >= 300) return { status: "refused", code, detail };
   const body = await readBody(response, maxBytes);
-  if (body.status !== "ok") return body;
-  const contentType = response.headers["content-type"];
-  return { status: "ok", bytes: body.bytes, contentType, url: url.href };
+  if (body.status !== "ok") return { ...body, code };
+  const { "content-type": contentType, etag = null } = response.headers;
+  const lastModified = response.headers["last-modified"] ?? null;
+  const { bytes } = body;
+  return { status: "ok", code, bytes, contentType, url: url.href, etag, lastModified };
 }

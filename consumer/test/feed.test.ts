@@ -64,11 +64,13 @@ describe("a feed that is fetched", () => {
     const first = await _fetch("/feed", "test");
     expect(first).toMatchObject({
       status: "completed",
-      result: { items: 2, created: 2, duplicate: 0 },
+      result: { items: 2, new: 2, changed: 0, same: 0, notModified: false },
     });
     await _itemJobsEnded();
     bodies.set("/feed", _rss(_item("1", "One") + _item("2", "Second") + _item("3", "Three")));
-    await _fetch("/feed", "test");
+    expect(await _fetch("/feed", "test")).toMatchObject({
+      result: { items: 3, new: 1, changed: 1, same: 1, duplicate: 0, skipped: 0 },
+    });
     await _itemJobsEnded();
 
     expect(await _itemsOf("test")).toEqual([
@@ -82,7 +84,6 @@ describe("a feed that is fetched", () => {
     expect(outcomes).toEqual([
       { outcome: "changed", count: 1 },
       { outcome: "new", count: 3 },
-      { outcome: "same", count: 1 },
     ] as never);
   });
 
@@ -91,7 +92,7 @@ describe("a feed that is fetched", () => {
 
     expect(await _fetch("/large", "large")).toMatchObject({
       status: "completed",
-      result: { items: 2, created: 1, duplicate: 0 },
+      result: { items: 2, new: 1, skipped: 1 },
     });
     await _itemJobsEnded();
     expect(await _itemsOf("large")).toEqual([{ guid: "2", title: "Two" }] as never);

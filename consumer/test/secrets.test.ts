@@ -45,7 +45,15 @@ async function _consume(
   return Object.assign(consumer, { lines });
 }
 
-const _nothing = { items: 0, created: 0, duplicate: 0 };
+const _nothing = {
+  items: 0,
+  new: 0,
+  changed: 0,
+  same: 0,
+  duplicate: 0,
+  skipped: 0,
+  notModified: false,
+};
 
 describe("a handler", () => {
   test("gets the secrets that the stores have encrypted", async () => {

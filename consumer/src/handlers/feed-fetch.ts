@@ -1,23 +1,103 @@
+import { isDeepStrictEqual } from "node:util";
 import { parseFeed } from "@toril/contract/feed/parse-feed";
-import { GiveUp, type Handler } from "../handler.ts";
-import type { FetchedDocument } from "../safe-fetch.ts";
+import { findJobType, type ResultOf } from "@toril/contract/jobs";
+import { createScrub } from "@toril/contract/secret/scrub";
+import type { CompareItems } from "../feeds/compare-items.ts";
+import type { FeedFetch, FeedStates } from "../feeds/feed-states.ts";
+import { GiveUp, type Handler, type HandlerContext, RetryAt } from "../handler.ts";
+import type { FetchedDocument, FetchOptions, Known } from "../safe-fetch.ts";
+import type { FeedItem } from "../upsert/feed-items.ts";
 
-export type FetchDocument = (
-  url: string,
-  options: { signal: AbortSignal; authorization: string | undefined },
-) => Promise<FetchedDocument>;
+export type FetchDocument = (url: string, options: FetchOptions) => Promise<FetchedDocument>;
 
-export function createFeedFetch(fetchDocument: FetchDocument): Handler<"feed.fetch"> {
-  return async ({ url, source = url, authorization }, { signal, enqueue, log }) => {
-    const document = await fetchDocument(url, { signal, authorization });
-    if (document.status === "refused") throw new GiveUp(document.detail);
-    if (document.status === "failed") throw new Error(document.detail);
-    const { bytes, contentType } = document;
-    const feed = await parseFeed(bytes, { contentType, source });
-    if (feed.status === "invalid") throw new GiveUp(feed.detail);
-    const requests = feed.items.map((data) => ({ type: "feed.item", data }) as const);
-    const { created, duplicate, refused } = await enqueue(requests);
+export interface FeedFetchDeps {
+  fetchDocument: FetchDocument;
+  feeds: FeedStates;
+  compareItems: CompareItems;
+}
+
+type Summary = ResultOf<"feed.fetch">;
+
+/** Waiting as a server asks uses up no attempt; one that always asks is left to the next run of a schedule. */
+const maxDelays = 20;
+
+const unchanged: Summary = {
+  items: 0,
+  new: 0,
+  changed: 0,
+  same: 0,
+  duplicate: 0,
+  skipped: 0,
+  notModified: true,
+};
+
+export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
+  const { fetchDocument, feeds, compareItems } = deps;
+  const findSecrets = findJobType("feed.fetch")?.findSecrets;
+
+  async function enqueueItems(
+    { url }: FeedFetch,
+    items: readonly FeedItem[],
+    { id, enqueue, log }: HandlerContext,
+  ): Promise<Summary> {
+    const { fresh, changed, same } = await compareItems(id, items);
+    const toRequest = (data: FeedItem) => ({ type: "feed.item", data }) as const;
+    const first = await enqueue(fresh.map(toRequest));
+    const second = await enqueue(changed.map(toRequest));
+    const refused = [...first.refused, ...second.refused];
     if (refused.length > 0) log.warn({ url, refused: refused.slice(0, 10) }, "items were skipped");
-    return { items: feed.items.length, created, duplicate };
+    return {
+      items: items.length,
+      new: first.created,
+      changed: second.created,
+      same,
+      duplicate: first.duplicate + second.duplicate,
+      skipped: refused.length,
+      notModified: false,
+    };
+  }
+
+  return async (data, context) => {
+    const { url, source = url, authorization } = data;
+    const { id, signal } = context;
+    // A server may say again what it was told.
+    const scrub = findSecrets && createScrub(data, findSecrets);
+    const fetch = await feeds.begin(id, source, url);
+    const { known } = fetch;
+    const document = await fetchDocument(url, { signal, authorization, known });
+    const { code } = document;
+
+    async function recorded(error: Error): Promise<Error> {
+      const detail = scrub?.text(error.message) ?? error.message;
+      await feeds.end(fetch, { code, error: detail, known });
+      return error;
+    }
+
+    if (document.status === "not-modified") {
+      await feeds.end(fetch, { code, known });
+      return unchanged;
+    }
+    if (document.status !== "ok") throw await recorded(errorOf(document, fetch));
+    const { bytes, contentType, url: finalUrl, etag, lastModified } = document;
+    const feed = await parseFeed(bytes, { contentType, source });
+    if (feed.status === "invalid") throw await recorded(new GiveUp(feed.detail));
+    const summary = await enqueueItems(fetch, feed.items, context);
+    const now: Known = { url: finalUrl, etag, lastModified };
+    const isTold = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
+    // A job that still waits may hold what an item was before.
+    const isKnown = summary.duplicate === 0 && !isTold;
+    await feeds.end(fetch, { code, known: isKnown ? now : undefined });
+    return summary;
   };
+}
+
+function errorOf(
+  { status, detail, ...document }: Exclude<FetchedDocument, { status: "ok" | "not-modified" }>,
+  { failures }: FeedFetch,
+): Error {
+  if (status === "failed") return new Error(detail);
+  if (!("at" in document)) return new GiveUp(detail);
+  return failures < maxDelays
+    ? new RetryAt(document.at, detail)
+    : new GiveUp(`${detail} It has asked for time ${maxDelays} times in a row.`);
 }

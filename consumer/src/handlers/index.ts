@@ -3,12 +3,11 @@ import type { Handlers } from "../handler.ts";
 import type { UpsertFeedItem } from "../upsert/feed-items.ts";
 import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
 import { createEcho } from "./echo.ts";
-import { createFeedFetch, type FetchDocument } from "./feed-fetch.ts";
+import { createFeedFetch, type FeedFetchDeps } from "./feed-fetch.ts";
 import { createFeedItem } from "./feed-item.ts";
 import { createRowImport } from "./row-import.ts";
 
-export interface HandlerDeps {
-  fetchDocument: FetchDocument;
+export interface HandlerDeps extends FeedFetchDeps {
   upsertImportedRow: UpsertImportedRow;
   upsertFeedItem: UpsertFeedItem;
   /** Those that run in threads. */
@@ -21,7 +20,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     echo: createEcho(),
     "row.import": createRowImport(deps.upsertImportedRow),
     "feed.item": createFeedItem(deps.upsertFeedItem),
-    "feed.fetch": createFeedFetch(deps.fetchDocument),
+    "feed.fetch": createFeedFetch(deps),
   };
   return { ...own, ...deps.sandboxed };
 }

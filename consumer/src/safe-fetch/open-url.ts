@@ -16,17 +16,25 @@ export function urlFault(url: URL, isAllowed: (address: string) => boolean): str
   return new PrivateAddressError(address).message;
 }
 
+/** What a document was known by when it was last fetched. */
+export interface Validators {
+  etag: string | null;
+  lastModified: string | null;
+}
+
 interface OpenOptions {
   lookup: LookupFunction;
   signal: AbortSignal;
   userAgent: string;
   authorization: string | undefined;
+  /** Of what an answer of 304 is to stand for. */
+  validators: Validators | undefined;
 }
 
 /** Sends a GET; the answer's body is still to be read, or destroyed. */
 export function openUrl(
   url: URL,
-  { lookup, signal, userAgent, authorization }: OpenOptions,
+  { lookup, signal, userAgent, authorization, validators }: OpenOptions,
 ): Promise<IncomingMessage> {
   const headers = {
     "user-agent": userAgent,
@@ -34,6 +42,8 @@ export function openUrl(
       "application/rss+xml, application/atom+xml, application/rdf+xml, application/feed+json, */*;q=0.5",
     "accept-encoding": "gzip, br",
     ...(authorization === undefined ? {} : { authorization }),
+    ...(validators?.etag && { "if-none-match": validators.etag }),
+    ...(validators?.lastModified && { "if-modified-since": validators.lastModified }),
   };
   const request = url.protocol === "https:" ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {

@@ -36,8 +36,12 @@ export const feedFetch = defineJob({
     })
     .meta({ id: "FeedFetchData", example: { url: "https://example.org/feed.xml" } }),
   result: z.strictObject({
-    items: z.int().meta({ description: "How many the feed holds" }),
-    created: z.int().meta({ description: "How many became jobs" }),
-    duplicate: z.int().meta({ description: "How many were still waiting from the last time" }),
+    items: z.int().meta({ description: "How many the feed holds; none are read when notModified" }),
+    new: z.int().meta({ description: "Were not kept yet, and became jobs" }),
+    changed: z.int().meta({ description: "Differ from what is kept, and became jobs" }),
+    same: z.int().meta({ description: "Are kept as they are" }),
+    duplicate: z.int().meta({ description: "Are still waiting from the last time" }),
+    skipped: z.int().meta({ description: "Are too large, or cannot be stored" }),
+    notModified: z.boolean().meta({ description: "The server said that nothing changed (304)" }),
   }),
 });

@@ -199,6 +199,34 @@ export const feedItems = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.source, table.guid] })],
 );
 
+/** Feeds that were fetched, each under the name its items are kept by. */
+export const feeds = pgTable(
+  "feeds",
+  {
+    tenant: tenant(),
+    source: text("source").notNull(),
+    url: text("url").notNull(),
+    /** Where it is after its redirects: only there the validators mean something. */
+    finalUrl: text("final_url"),
+    etag: text("etag"),
+    lastModified: text("last_modified"),
+    /** HTTP's, of the last answer. */
+    status: smallint("status"),
+    lastError: text("last_error"),
+    /** In a row. */
+    failures: integer("failures").notNull().default(0),
+    /** When a fetch last ended. */
+    fetchedAt: time("fetched_at"),
+    /** Raised by every fetch that begins, and by one that another overtook. */
+    fetches: integer("fetches").notNull().default(0),
+    createdAt: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    // An address may be longer than an entry of an index.
+    uniqueIndex("feeds_identity").on(table.tenant, table.source, sql`md5(url)`),
+  ],
+);
+
 /** Who may call. A key itself stands nowhere: `hash` is of its text. */
 export const apiKeys = pgTable(
   "api_keys",

@@ -1,0 +1,46 @@
+import { findUnstorable } from "@toril/contract/json";
+import { isLockTimeout, isTransient } from "@toril/contract/ledger/errors";
+import type { PatientLedger } from "../patient-ledger.ts";
+import type { FeedItem } from "../upsert/feed-items.ts";
+
+export interface ComparedItems {
+  fresh: FeedItem[];
+  changed: FeedItem[];
+  same: number;
+}
+
+/** With what is kept of the tenant of that job. Items that cannot be kept are fresh ones. */
+export type CompareItems = (jobId: string, items: readonly FeedItem[]) => Promise<ComparedItems>;
+
+/** @param items of one source, each guid once */
+export function createCompareItems(ledger: PatientLedger): CompareItems {
+  return async (jobId, items) => {
+    const compared: ComparedItems = { fresh: [], changed: [], same: 0 };
+    const storable = items.filter((item) => findUnstorable(item, 0) === undefined);
+    const guids = storable.map((item) => item.guid);
+    const [first] = storable;
+    const kept =
+      first === undefined
+        ? []
+        : await ledger.insist(
+            (sql) => sql<{ guid: string; isSame: boolean }[]>`
+              select guid, kept.item = given.item as "isSame"
+              from unnest(
+                ${guids}::text[], ${storable.map((item) => JSON.stringify(item))}::text[]::jsonb[]
+              ) as given (guid, item)
+              join (
+                select guid, item from feed_items
+                where tenant = (select tenant from jobs where id = ${jobId}::uuid)
+                  and source = ${first.source} and guid = any(${guids}::text[])
+              ) as kept using (guid)`,
+            (error) => !isTransient(error) && !isLockTimeout(error),
+          );
+    const isSame = new Map(kept.map((row) => [row.guid, row.isSame]));
+    for (const item of items) {
+      const known = isSame.get(item.guid);
+      if (known === true) compared.same += 1;
+      else compared[known === undefined ? "fresh" : "changed"].push(item);
+    }
+    return compared;
+  };
+}

@@ -1,0 +1,83 @@
+import { toStorableText } from "@toril/contract/json";
+import { isLockTimeout, isTransient } from "@toril/contract/ledger/errors";
+import type { PatientLedger } from "../patient-ledger.ts";
+import type { Known } from "../safe-fetch.ts";
+
+/** A fetch that began. */
+export interface FeedFetch {
+  jobId: string;
+  source: string;
+  url: string;
+  /** Tells whether another has begun since. */
+  turn: number;
+  /** Failures in a row until now. */
+  failures: number;
+  known: Known | undefined;
+}
+
+export interface FeedOutcome {
+  code: number | undefined;
+  /** Undefined when all went well. */
+  error?: string;
+  /** What the next fetch may ask by: only when all that was fetched is kept, or a job. */
+  known: Known | undefined;
+}
+
+/** What is known of each feed, in the tenant of the job that fetches it. */
+export interface FeedStates {
+  begin(jobId: string, source: string, url: string): Promise<FeedFetch>;
+  end(fetch: FeedFetch, outcome: FeedOutcome): Promise<void>;
+}
+
+interface Row {
+  turn: number;
+  failures: number;
+  finalUrl: string | null;
+  etag: string | null;
+  lastModified: string | null;
+}
+
+const maxErrorLength = 1000;
+
+export function createFeedStates(ledger: PatientLedger): FeedStates {
+  const isFinal = (error: unknown) => !isTransient(error) && !isLockTimeout(error);
+
+  return {
+    async begin(jobId, source, url) {
+      const [row] = await ledger.insist(
+        (sql) => sql<Row[]>`
+          insert into feeds (tenant, source, url, fetches)
+          select tenant, ${source}, ${url}, 1 from jobs where id = ${jobId}::uuid
+          on conflict (tenant, source, md5(url)) do update set fetches = feeds.fetches + 1
+          returning fetches as turn, failures, final_url as "finalUrl", etag,
+            last_modified as "lastModified"`,
+        isFinal,
+      );
+      if (row === undefined) throw new Error("the job is not in the ledger any more");
+      const { turn, failures, finalUrl, etag, lastModified } = row;
+      const known = finalUrl === null ? undefined : { url: finalUrl, etag, lastModified };
+      return { jobId, source, url, turn, failures, known };
+    },
+
+    /**
+     * Of fetches that overlap, one may enqueue what the other has replaced. Neither leaves validators then, so that
+     * the next one reads the feed again: whoever was overtaken raises `fetches`, for the other to see.
+     */
+    async end({ jobId, source, url, turn }, { code = null, error, known }) {
+      const lastError = error === undefined ? null : toStorableText(error.slice(0, maxErrorLength));
+      await ledger.insist(
+        (sql) => sql`
+          update feeds set
+            final_url = case when fetches = ${turn} then ${known?.url ?? null}::text end,
+            etag = case when fetches = ${turn} then ${known?.etag ?? null}::text end,
+            last_modified = case when fetches = ${turn} then ${known?.lastModified ?? null}::text end,
+            fetches = case when fetches = ${turn} then fetches else fetches + 1 end,
+            status = ${code}::smallint, last_error = ${lastError}::text, fetched_at = now(),
+            failures = case when ${lastError}::text is null then 0 else failures + 1 end
+          where tenant = (select tenant from jobs where id = ${jobId}::uuid)
+            and source = ${source} and md5(url) = md5(${url})`,
+        isFinal,
+      );
+    },
+  };
+}

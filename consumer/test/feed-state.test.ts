@@ -1,0 +1,292 @@
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { JobRequest } from "@toril/contract/jobs";
+import { createKeyRing } from "@toril/contract/secret/key-ring";
+import { createFeedStates } from "../src/feeds/feed-states.ts";
+import { createPatientLedger } from "../src/patient-ledger.ts";
+import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+interface _Answer {
+  status?: number;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+let world: _World;
+let server: Server;
+let origin: string;
+const answers = new Map<string, (headers: IncomingHttpHeaders) => _Answer>();
+const asked: { path: string; headers: IncomingHttpHeaders }[] = [];
+
+beforeAll(async () => {
+  world = await _openWorld();
+  server = createServer((request, response) => {
+    const path = request.url ?? "";
+    asked.push({ path, headers: request.headers });
+    const { status = 200, headers, body = "" } = answers.get(path)?.(request.headers) ?? {};
+    response.writeHead(status, { "content-type": "application/xml", ...headers }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+beforeEach(() => void (asked.length = 0));
+afterAll(async () => {
+  server.closeAllConnections();
+  server.close();
+  await world[Symbol.asyncDispose]();
+});
+
+const _rss = (...titles: string[]) =>
+  `<rss version="2.0"><channel><title>T</title>${titles
+    .map(
+      (title, index) =>
+        `<item><guid isPermaLink="false">${index}</guid><title>${title}</title></item>`,
+    )
+    .join("")}</channel></rss>`;
+
+const _request = (path: string): JobRequest => ({
+  type: "feed.fetch",
+  data: { url: origin + path, source: path },
+});
+
+async function _fetch(path: string) {
+  const { id } = await world.accept(_request(path));
+  return world.endOf(id);
+}
+
+const _stateOf = async (path: string) =>
+  (await world.sql`select * from feeds where source = ${path}`)[0];
+
+const _itemJobsEnded = () =>
+  _until(async () => {
+    const [row] = await world.sql`
+      select count(*)::int as pending from jobs where type = 'feed.item' and status = 'pending'`;
+    return row?.["pending"] === 0;
+  });
+
+/** Not changed for whoever asks by the ETag of `version`. */
+function _serve(path: string, version: () => { etag: string; body: string }) {
+  answers.set(path, (headers) => {
+    const { etag, body } = version();
+    if (headers["if-none-match"] === etag) return { status: 304, headers: { etag } };
+    return { headers: { etag, "last-modified": "Mon, 23 Nov 2026 10:00:00 GMT" }, body };
+  });
+}
+
+describe("a feed that is fetched again", () => {
+  test("is asked for by ETag and Last-Modified, and costs nothing when it did not change", async () => {
+    await using _consumer = await _startConsumer(world);
+    let version = { etag: '"1"', body: _rss("One", "Two") };
+    _serve("/etag", () => version);
+    expect(await _fetch("/etag")).toMatchObject({ result: { new: 2, notModified: false } });
+    await _itemJobsEnded();
+
+    expect((await _fetch("/etag"))?.["result"]).toEqual({
+      items: 0,
+      new: 0,
+      changed: 0,
+      same: 0,
+      duplicate: 0,
+      skipped: 0,
+      notModified: true,
+    });
+    expect(asked.map(({ headers }) => headers["if-none-match"])).toEqual([undefined, '"1"']);
+    expect(asked[1]?.headers["if-modified-since"]).toBe("Mon, 23 Nov 2026 10:00:00 GMT");
+    expect(await _stateOf("/etag")).toMatchObject({ status: 304, failures: 0, last_error: null });
+
+    version = { etag: '"2"', body: _rss("One", "Second", "Three") };
+    expect((await _fetch("/etag"))?.["result"]).toMatchObject({
+      items: 3,
+      new: 1,
+      changed: 1,
+      same: 1,
+      notModified: false,
+    });
+    await _itemJobsEnded();
+    const jobs = await world.sql`
+      select from jobs where data->>'source' = '/etag' and type = 'feed.item'`;
+    expect(jobs).toHaveLength(4);
+  });
+
+  test("is asked by nothing at another address than the one that answered", async () => {
+    await using _consumer = await _startConsumer(world);
+    let to = "/a";
+    answers.set("/moving", () => ({ status: 302, headers: { location: to } }));
+    _serve("/a", () => ({ etag: '"same"', body: _rss("A") }));
+    _serve("/b", () => ({ etag: '"same"', body: _rss("B") }));
+    await _fetch("/moving");
+    await _itemJobsEnded();
+
+    to = "/b";
+    expect(await _fetch("/moving")).toMatchObject({ result: { changed: 1, notModified: false } });
+    expect(asked.map(({ headers }) => headers["if-none-match"])).toEqual(Array(4).fill(undefined));
+  });
+
+  test("is read again while an item of it still waits as what it was before", async () => {
+    let version = { etag: '"1"', body: _rss("One") };
+    _serve("/waiting", () => version);
+    const held = Promise.withResolvers<void>();
+    await using consumer = await _startConsumer(world, {
+      handlers: {
+        "feed.item": async () => {
+          await held.promise;
+          throw new Error("never kept");
+        },
+      },
+    });
+    await _fetch("/waiting");
+    version = { etag: '"2"', body: _rss("Changed") };
+
+    expect(await _fetch("/waiting")).toMatchObject({ result: { new: 0, duplicate: 1 } });
+
+    expect(await _stateOf("/waiting")).toMatchObject({ etag: null, failures: 0 });
+    held.resolve();
+    await consumer.close();
+    await world.sql`update jobs set status = 'dead' where type = 'feed.item' and status = 'pending'`;
+  });
+});
+
+describe("a broken feed is reported", () => {
+  test.each<[string, _Answer, string]>([
+    ["/gone", { status: 410 }, "The server answered 410."],
+    ["/html", { body: "<html></html>" }, ""],
+    ["/cut", { body: "<rss><channel><item><title>" }, ""],
+    ["/loop", { status: 302, headers: { location: "/loop" } }, "redirects more than 5 times"],
+    ["/large", { body: " ".repeat(8_000_001) }, "larger than 8000000 bytes"],
+  ])("%s", async (path, answer, detail) => {
+    await using _consumer = await _startConsumer(world);
+    answers.set(path, () => answer);
+
+    const job = await _fetch(path);
+
+    expect(job).toMatchObject({ status: "dead", attempts: 1, error: { name: "GiveUp" } });
+    expect(job?.["error"].message).toContain(detail);
+    expect(await _stateOf(path)).toMatchObject({
+      failures: 1,
+      last_error: job?.["error"].message,
+      etag: null,
+    });
+  });
+
+  test("with how often in a row, until it works again; what it was known by stays", async () => {
+    await using _consumer = await _startConsumer(world);
+    _serve("/flaky", () => ({ etag: '"1"', body: _rss("One") }));
+    await _fetch("/flaky");
+    const works = answers.get("/flaky");
+    answers.set("/flaky", () => ({ status: 404 }));
+    await _fetch("/flaky");
+    await _fetch("/flaky");
+    expect(await _stateOf("/flaky")).toMatchObject({ failures: 2, status: 404, etag: '"1"' });
+
+    answers.set("/flaky", works!);
+    expect(await _fetch("/flaky")).toMatchObject({ result: { notModified: true } });
+    expect(await _stateOf("/flaky")).toMatchObject({ failures: 0, last_error: null });
+  });
+
+  test("without the secret that its server repeats", async () => {
+    const key = { id: "2026a", bytes: crypto.getRandomValues(new Uint8Array(32)) };
+    const env = { SECRET_KEYS: `2026a:${Buffer.from(key.bytes).toString("base64")}` };
+    await using _consumer = await _startConsumer(world, { env });
+    const authorization = "Bearer very-secret-token";
+    answers.set("/echo", (headers) => ({
+      headers: { etag: `"${headers.authorization}"` },
+      body: _rss("One"),
+    }));
+    const { id } = await world.accept(
+      { type: "feed.fetch", data: { url: `${origin}/echo`, source: "/echo", authorization } },
+      {},
+      createKeyRing([key]),
+    );
+
+    expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+    expect(JSON.stringify(await _stateOf("/echo"))).not.toContain("very-secret");
+  });
+});
+
+test.each([429, 503])(
+  "a server that answers %d says when to come again, and no attempt is used",
+  async (status) => {
+    await using _consumer = await _startConsumer(world);
+    const path = `/busy/${status}`;
+    let isBusy = true;
+    answers.set(path, () => {
+      const answer = isBusy ? { status, headers: { "retry-after": "1" } } : { body: _rss("One") };
+      isBusy = false;
+      return answer;
+    });
+
+    expect(await _fetch(path)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(asked).toHaveLength(2);
+    expect(await _stateOf(path)).toMatchObject({ failures: 0, status: 200 });
+  },
+);
+
+test("a server that always asks for time is given up", async () => {
+  await using _consumer = await _startConsumer(world);
+  answers.set("/always", () => ({ status: 429, headers: { "retry-after": "0" } }));
+  await world.sql`
+    insert into feeds (source, url, failures) values ('/always', ${`${origin}/always`}, 20)`;
+
+  expect(await _fetch("/always")).toMatchObject({ status: "dead", error: { name: "GiveUp" } });
+});
+
+test("of fetches that overlap, none leaves what the next one would be spared by", async () => {
+  const job = await world.record(_request("/overlap"));
+  const feeds = createFeedStates(
+    createPatientLedger({
+      ledger: { run: (work) => work(world.sql) },
+      onAway() {},
+      onBack() {},
+    }),
+  );
+  const known = { url: `${origin}/overlap`, etag: '"1"', lastModified: null };
+  const begin = () => feeds.begin(job.id, "/overlap", known.url);
+  const end = (fetch: Awaited<ReturnType<typeof begin>>) => feeds.end(fetch, { code: 200, known });
+  const etag = async () => (await _stateOf("/overlap"))?.["etag"];
+
+  for (const isFirstSooner of [true, false]) {
+    const first = await begin();
+    const second = await begin();
+    await end(isFirstSooner ? first : second);
+    await end(isFirstSooner ? second : first);
+    expect(await etag()).toBeNull();
+  }
+  await end(await begin());
+  expect(await etag()).toBe('"1"');
+  await world.sql`update jobs set status = 'dead' where id = ${job.id}`;
+});
+
+test("a feed that two consumers fetch many times at once is kept once, and no job is dead", async () => {
+  const titles = Array.from({ length: 300 }, (_, index) => `Item ${index}`);
+  _serve("/shared", () => ({ etag: '"1"', body: _rss(...titles) }));
+  await using _first = await _startConsumer(world);
+  await using _second = await _startConsumer(world);
+
+  const jobs = await Promise.all(
+    Array.from({ length: 8 }, () => world.accept(_request("/shared"))),
+  );
+
+  for (const { id } of jobs) {
+    const end = await world.endOf(id);
+    expect(end).toMatchObject({ status: "completed", result: { skipped: 0 } });
+  }
+  await _itemJobsEnded();
+  const kept = await world.sql`select guid from feed_items where source = '/shared'`;
+  expect(kept).toHaveLength(300);
+  const unwanted = await world.sql`
+    select id from jobs where data->>'source' = '/shared' and status <> 'completed'`;
+  expect(unwanted).toHaveLength(0);
+  expect(await _fetch("/shared")).toMatchObject({ status: "completed" });
+  expect(await _fetch("/shared")).toMatchObject({ result: { notModified: true } });
+});
