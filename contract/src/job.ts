@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { plainText } from "./plain-text.ts";
 
 export const limits = {
   keyLength: 255,
@@ -89,11 +90,7 @@ const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
 /** As clients may write it. */
 export const GivenTime = z.iso.datetime({ offset: true });
 
-const Label = z
-  .string()
-  .min(1)
-  .max(limits.labelLength)
-  .regex(/^[^\p{Cc}]*$/u, "No control characters.");
+const Label = z.string().min(1).max(limits.labelLength).regex(plainText, "No control characters.");
 
 /** The options that a client may send with a job, beside its type and data. By default they are the job type's. */
 export const requestOptions = {

@@ -24,6 +24,8 @@ const steps: Step[] = [
   { name: "unused code", command: ["knip"] },
   ...projects.filter(hasConfig).map(typeCheck),
   { name: "openapi.yaml", command: ["bun", "contract/scripts/write-openapi.ts", "--check"] },
+  { name: "compatibility", command: ["bun", "ops/dev/check-compatibility.ts"] },
+  { name: "openapi.yaml, as Redocly lints it", command: ["bun", "ops/dev/lint-openapi.ts"] },
   { name: "dashboards", command: ["bun", "ops/grafana/write-dashboards.ts", "--check"] },
   { name: "migrations", command: ["bun", "contract/scripts/check-migrations.ts"] },
   {

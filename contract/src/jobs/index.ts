@@ -64,11 +64,14 @@ function asRequestSchema(schema: z.ZodType): z.ZodType<JobRequest> {
   return schema as z.ZodType<JobRequest>;
 }
 
-const variants = registry.map((job) =>
-  z
-    .strictObject({ type: z.literal(job.type), data: job.data, ...requestOptions })
-    .meta({ id: `JobRequest.${job.type}` }),
-);
+/** What clients send to ask for a job of a type. */
+export function requestSchemaOf({ type, data }: Pick<JobType, "type" | "data">) {
+  return z
+    .strictObject({ type: z.literal(type), data, ...requestOptions })
+    .meta({ id: `JobRequest.${type}` });
+}
+
+const variants = registry.map(requestSchemaOf);
 
 export const JobRequest = asRequestSchema(
   z

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { plainText } from "../plain-text.ts";
 import { jobTypeNames, queueNames } from "../jobs/index.ts";
 import { Quotas } from "../quota.ts";
 import { Scope } from "./scope.ts";
@@ -28,7 +29,7 @@ const Name = z
   .trim()
   .min(1)
   .max(keyLimits.nameLength)
-  .regex(/^\P{Cc}*$/u, "Without control characters.")
+  .regex(plainText, "Without control characters.")
   .meta({ description: "For people: who holds it, and what for", example: "shop" });
 
 /** What a new key may do. */

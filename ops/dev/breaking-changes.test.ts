@@ -1,0 +1,151 @@
+import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
+import { expect, test } from "bun:test";
+import { requestSchemaOf } from "@toril/contract/jobs";
+import { defineJob } from "@toril/contract/job-type";
+import { buildOpenApi } from "@toril/contract/openapi";
+import { z } from "zod";
+import { breakingChanges, type Document } from "./breaking-changes.ts";
+
+const base = {
+  to: z.string().max(100),
+  subject: z.string().optional(),
+  kind: z.enum(["text", "html"]).optional(),
+  copies: z.number().min(1).optional(),
+  tags: z.array(z.string().max(20)).max(5).optional(),
+  sender: z.strictObject({ name: z.string(), address: z.string().optional() }).optional(),
+  place: z.union([z.string(), z.strictObject({ city: z.string() })]).optional(),
+};
+
+function _asWritten(document: object): Document {
+  return JSON.parse(JSON.stringify(document)) as Document;
+}
+
+/** A document with a job type whose data has these fields. */
+function _documentOf(fields: z.ZodRawShape): Document {
+  const result = z.null();
+  const mail = defineJob({ type: "mail", queue: "default", data: z.strictObject(fields), result });
+  const generator = new OpenApiGeneratorV31([{ type: "schema", schema: requestSchemaOf(mail) }]);
+  return _asWritten(generator.generateComponents());
+}
+
+function _pointers(fields: z.ZodRawShape, before: z.ZodRawShape = base) {
+  return breakingChanges(_documentOf(before), _documentOf(fields)).map(({ pointer }) => pointer);
+}
+
+const data = "JobRequest.mail/properties/data";
+
+test("the same document breaks nothing, that of the whole contract neither", () => {
+  expect(_pointers(base)).toEqual([]);
+  const document = _asWritten(buildOpenApi("1.0.0"));
+  expect(Object.keys(document.components?.schemas ?? {})).toContain("JobRequest.echo");
+  expect(breakingChanges(document, structuredClone(document))).toEqual([]);
+});
+
+test.each<[string, z.ZodRawShape, string[]]>([
+  ["a field is required", { ...base, subject: z.string() }, [`${data}/required`]],
+  ["a new field is required", { ...base, when: z.string() }, [`${data}/required`]],
+  [
+    "a type is narrowed",
+    { ...base, copies: z.int().min(1).optional() },
+    [`${data}/properties/copies/type`],
+  ],
+  ["a type is another", { ...base, to: z.boolean() }, [`${data}/properties/to/type`]],
+  [
+    "a value is gone",
+    { ...base, kind: z.enum(["text"]).optional() },
+    [`${data}/properties/kind/enum`],
+  ],
+  [
+    "only some values are left",
+    { ...base, subject: z.enum(["a"]).optional() },
+    [`${data}/properties/subject/enum`],
+  ],
+  [
+    "a field is gone",
+    { to: base.to },
+    Object.keys(base)
+      .slice(1)
+      .map((name) => `${data}/properties/${name}`),
+  ],
+  ["a limit is tighter", { ...base, to: z.string().max(99) }, [`${data}/properties/to/maxLength`]],
+  [
+    "a least is higher",
+    { ...base, copies: z.number().min(2).optional() },
+    [`${data}/properties/copies/minimum`],
+  ],
+  [
+    "a limit is new",
+    { ...base, subject: z.string().min(1).optional() },
+    [`${data}/properties/subject/minLength`],
+  ],
+  [
+    "a pattern is new",
+    { ...base, to: z.string().max(100).regex(/@/) },
+    [`${data}/properties/to/pattern`],
+  ],
+  [
+    "what a list holds is tighter",
+    { ...base, tags: z.array(z.string().max(10)).max(5).optional() },
+    [`${data}/properties/tags/items/maxLength`],
+  ],
+  [
+    "a field within a field is required",
+    { ...base, sender: z.strictObject({ name: z.string(), address: z.string() }).optional() },
+    [`${data}/properties/sender/required`],
+  ],
+  [
+    "an alternative is gone",
+    { ...base, place: z.string().optional() },
+    [`${data}/properties/place/anyOf/1/type`],
+  ],
+])("%s", (_, fields, pointers) => {
+  expect(_pointers(fields)).toEqual(pointers);
+});
+
+test.each<[string, z.ZodRawShape]>([
+  ["a field is optional", { ...base, to: base.to.optional() }],
+  ["a new field is optional", { ...base, when: z.string().optional() }],
+  ["a value is new", { ...base, kind: z.enum(["text", "html", "amp"]).optional() }],
+  ["a limit is wider", { ...base, to: z.string().max(200), copies: z.number().min(0).optional() }],
+  ["a limit is gone", { ...base, to: z.string(), tags: z.array(z.string()).optional() }],
+  ["a value may be null", { ...base, subject: z.string().nullable().optional() }],
+  [
+    "an alternative is new",
+    { ...base, place: z.union([...base.place.unwrap().options, z.boolean()]).optional() },
+  ],
+])("nothing breaks when %s", (_, fields) => {
+  expect(_pointers(fields)).toEqual([]);
+});
+
+test("a job type that is gone breaks its clients, a new one nobody's", () => {
+  const document = _documentOf(base);
+  expect(breakingChanges(document, {})).toEqual([
+    { pointer: "JobRequest.mail", detail: "the job type is gone" },
+  ]);
+  expect(breakingChanges({}, document)).toEqual([]);
+});
+
+test("schemas that are shared, and those that hold themselves, are followed", () => {
+  const _tree = (node: object) =>
+    ({
+      components: {
+        schemas: {
+          "JobRequest.tree": {
+            type: "object",
+            properties: { data: { $ref: "#/components/schemas/Node" } },
+          },
+          Node: {
+            type: "object",
+            properties: {
+              children: { type: "array", items: { $ref: "#/components/schemas/Node" } },
+            },
+            ...node,
+          },
+        },
+      },
+    }) as Document;
+  expect(breakingChanges(_tree({}), _tree({}))).toEqual([]);
+  expect(breakingChanges(_tree({}), _tree({ required: ["children"] }))).toEqual([
+    { pointer: "JobRequest.tree/properties/data/required", detail: "children is required now" },
+  ]);
+});

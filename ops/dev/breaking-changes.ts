@@ -1,0 +1,175 @@
+/** A schema of OpenAPI 3.1, as far as it is looked at here. */
+export interface Schema {
+  $ref?: string;
+  type?: string | string[];
+  enum?: unknown[];
+  const?: unknown;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  additionalProperties?: boolean | Schema;
+  items?: Schema;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+  [keyword: string]: unknown;
+}
+
+export interface Document {
+  components?: { schemas?: Record<string, Schema> };
+}
+
+export interface BreakingChange {
+  /** Below the schemas of the document: `JobRequest.echo/properties/data/required`. */
+  pointer: string;
+  detail: string;
+}
+
+const requests = "JobRequest.";
+
+/** What was accepted of a job of any type, and no longer is. */
+export function breakingChanges(before: Document, after: Document): BreakingChange[] {
+  const old = before.components?.schemas ?? {};
+  const names = Object.keys(old).filter((name) => name.startsWith(requests));
+  const compare = createComparison(old, after.components?.schemas ?? {});
+  return names.flatMap((name) =>
+    after.components?.schemas?.[name] === undefined
+      ? [{ pointer: name, detail: "the job type is gone" }]
+      : compare({ $ref: refTo(name) }, { $ref: refTo(name) }, name),
+  );
+}
+
+type Compare = (before: Schema, after: Schema, pointer: string) => BreakingChange[];
+
+function createComparison(old: Record<string, Schema>, now: Record<string, Schema>): Compare {
+  const onTheWay = new Set<string>();
+
+  const compare: Compare = (before, after, pointer) => {
+    const pair = JSON.stringify([before.$ref, after.$ref]);
+    if (before.$ref !== undefined || after.$ref !== undefined) {
+      if (onTheWay.has(pair)) return [];
+      onTheWay.add(pair);
+      const changes = compare(resolve(before, old), resolve(after, now), pointer);
+      onTheWay.delete(pair);
+      return changes;
+    }
+    const choices = before.anyOf ?? before.oneOf;
+    if (choices !== undefined) {
+      return choices.flatMap((choice, at) => compare(choice, after, `${pointer}/anyOf/${at}`));
+    }
+    const offered = after.anyOf ?? after.oneOf;
+    if (offered !== undefined) return compareWithChoice(before, offered, pointer);
+    return [
+      ...compareTypes(before, after, pointer),
+      ...compareValues(before, after, pointer),
+      ...compareLimits(before, after, pointer),
+      ...compareFields(before, after, pointer),
+      ...compareParts(before, after, pointer),
+    ];
+  };
+
+  /** One that takes all is enough; where there is none, the nearest tells why. */
+  function compareWithChoice(before: Schema, offered: readonly Schema[], pointer: string) {
+    const each = offered.map((choice) => compare(before, choice, pointer));
+    return each.toSorted((a, b) => a.length - b.length)[0] ?? [];
+  }
+
+  function compareFields(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+    const { properties: had = {}, required: needed = [] } = before;
+    const { properties: has = {}, required: needs = [] } = after;
+    const isClosed = after.additionalProperties === false;
+    const changes = needs
+      .filter((name) => !needed.includes(name))
+      .map((name) => ({ pointer: `${pointer}/required`, detail: `${name} is required now` }));
+    for (const [name, schema] of Object.entries(had)) {
+      const below = `${pointer}/properties/${name}`;
+      const kept = has[name];
+      if (kept !== undefined) changes.push(...compare(schema, kept, below));
+      else if (isClosed) changes.push({ pointer: below, detail: "the field is gone" });
+    }
+    if (isClosed && isObject(before) && before.additionalProperties !== false) {
+      const detail = "other fields are refused now";
+      changes.push({ pointer: `${pointer}/additionalProperties`, detail });
+    }
+    return changes;
+  }
+
+  function compareParts(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+    const changes: BreakingChange[] = [];
+    if (after.items) changes.push(...compare(before.items ?? {}, after.items, `${pointer}/items`));
+    if (typeof after.additionalProperties === "object") {
+      const others = before.additionalProperties;
+      const below = `${pointer}/additionalProperties`;
+      const had = typeof others === "object" ? others : {};
+      if (others !== false) changes.push(...compare(had, after.additionalProperties, below));
+    }
+    for (const [at, part] of (after.allOf ?? []).entries()) {
+      const known = before.allOf?.map((one) => compare(one, part, `${pointer}/allOf/${at}`));
+      changes.push(
+        ...(known?.toSorted((a, b) => a.length - b.length)[0] ??
+          compare({ ...before, allOf: [] }, part, `${pointer}/allOf/${at}`)),
+      );
+    }
+    return changes;
+  }
+
+  return compare;
+}
+
+function compareTypes(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+  const [had, has] = [typesOf(before), typesOf(after)];
+  if (has === undefined) return [];
+  const isTaken = (type: string) =>
+    has.includes(type) || (type === "integer" && has.includes("number"));
+  const lost = had === undefined ? ["anything"] : had.filter((type) => !isTaken(type));
+  return lost.map((type) => ({ pointer: `${pointer}/type`, detail: `${type} is refused now` }));
+}
+
+function compareValues(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+  const [had, has] = [valuesOf(before), valuesOf(after)];
+  if (has === undefined) return [];
+  const allowed = new Set(has.map((value) => JSON.stringify(value)));
+  const lost = had?.map((value) => JSON.stringify(value)).filter((value) => !allowed.has(value));
+  return (lost ?? ["all other values"]).map((value) => ({
+    pointer: `${pointer}/enum`,
+    detail: `${value} refused now`,
+  }));
+}
+
+const least = ["minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum"];
+const most = ["maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum"];
+const exact = ["pattern", "format", "multipleOf", "uniqueItems", "propertyNames", "not"];
+
+function compareLimits(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+  const isTighter = (keyword: string) => {
+    const [had, has] = [before[keyword], after[keyword]];
+    if (has === undefined || has === false) return false;
+    if (exact.includes(keyword)) return JSON.stringify(had) !== JSON.stringify(has);
+    if (typeof had !== "number") return true;
+    return least.includes(keyword) ? Number(has) > had : Number(has) < had;
+  };
+  return [...least, ...most, ...exact].filter(isTighter).map((keyword) => ({
+    pointer: `${pointer}/${keyword}`,
+    detail: `${JSON.stringify(before[keyword]) ?? "none"} became ${JSON.stringify(after[keyword])}`,
+  }));
+}
+
+function typesOf({ type }: Schema): string[] | undefined {
+  return typeof type === "string" ? [type] : type;
+}
+
+function valuesOf(schema: Schema): unknown[] | undefined {
+  return "const" in schema ? [schema.const] : schema.enum;
+}
+
+function isObject(schema: Schema): boolean {
+  return schema.properties !== undefined || (typesOf(schema)?.includes("object") ?? false);
+}
+
+function resolve(schema: Schema, schemas: Record<string, Schema>): Schema {
+  const name = schema.$ref?.split("/").at(-1);
+  return name === undefined ? schema : (schemas[name] ?? {});
+}
+
+function refTo(name: string): string {
+  return `#/components/schemas/${name}`;
+}

@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { type BreakingChange, breakingChanges, type Document } from "./breaking-changes.ts";
+
+/**
+ * Compares openapi.yaml with its last committed versions: of HEAD, and of the change before. What breaks the clients
+ * of a job type passes when the changelog's part about what is unreleased names its pointer; a `*` stands for all types.
+ */
+const path = "openapi.yaml";
+
+function git(...args: string[]): string | undefined {
+  const { status, stdout } = spawnSync("git", args, { encoding: "utf8", maxBuffer: 64_000_000 });
+  return status === 0 ? stdout : undefined;
+}
+
+function isNoted({ pointer }: BreakingChange, notes: string): boolean {
+  const forAll = pointer.replace(/^JobRequest\.[^/]+?(?=\/|$)/, "JobRequest.*");
+  return notes.includes(`\`${pointer}\``) || notes.includes(`\`${forAll}\``);
+}
+
+const commits = git("log", "-2", "--format=%H", "--", path)?.trim().split("\n") ?? [];
+const earlier = ["HEAD", ...commits.slice(1)]
+  .map((commit) => git("show", `${commit}:${path}`))
+  .filter((text) => text !== undefined);
+const after = parse(readFileSync(path, "utf8")) as Document;
+const notes = /^## Unreleased\n(.*?)(?=^## |$(?![\s\S]))/ms.exec(
+  readFileSync("CHANGELOG.md", "utf8"),
+)?.[1];
+const changes = earlier.flatMap((text) => breakingChanges(parse(text) as Document, after));
+const unnoted = new Map(
+  changes
+    .filter((change) => !isNoted(change, notes ?? ""))
+    .map((change) => [JSON.stringify(change), change]),
+);
+
+if (earlier.length === 0) console.log(`note: no earlier ${path} to compare with`);
+for (const { pointer, detail } of unnoted.values()) console.error(`${pointer}: ${detail}`);
+if (unnoted.size > 0) {
+  console.error("This breaks clients. Keep it compatible, or name the pointer in CHANGELOG.md.");
+  process.exitCode = 1;
+}
