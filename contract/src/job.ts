@@ -119,7 +119,7 @@ export const requestOptions = {
   timeoutMs: timeoutMs.optional().meta({ description: "Milliseconds that one run may take" }),
   expiresAt: GivenTime.optional().meta({
     description: "When nobody has started it by then, it ends as `expired`",
-    example: "2026-12-24T20:00:00+01:00",
+    example: "2099-12-24T20:00:00+01:00",
   }),
   labels: z
     .array(Label)

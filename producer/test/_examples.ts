@@ -1,0 +1,92 @@
+/** A schema, a parameter or a body of the document, as far as it is looked at here. */
+// oxlint-disable-next-line no-explicit-any -- the document is held against its standard elsewhere
+type Node = any;
+
+interface Example {
+  name: string;
+  path: string;
+  init: { method: string; headers: Record<string, string>; body?: string };
+  /** It names something that is not there. */
+  isOfAnother: boolean;
+}
+
+/** Requests made of every example that the document shows of a request. */
+export function _examplesOf(document: Node): Example[] {
+  const resolve = (node: Node): Node =>
+    node?.$ref ? resolve(document.components.schemas[node.$ref.split("/").at(-1)]) : node;
+
+  function sampleOf(given: Node): unknown {
+    const schema = resolve(given);
+    const [choice] = schema.oneOf ?? schema.anyOf ?? schema.allOf ?? [];
+    if (schema.example !== undefined) return schema.example;
+    if (schema.enum) return schema.enum[0];
+    if (choice !== undefined) return sampleOf(choice);
+    if (schema.type === "array") return [sampleOf(schema.items)];
+    if (schema.type === "integer" || schema.type === "number") return schema.minimum ?? 1;
+    if (schema.type === "boolean") return true;
+    if (schema.format === "uuid") return "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
+    if (schema.type === "object") {
+      const needed: string[] = schema.required ?? [];
+      return Object.fromEntries(needed.map((name) => [name, sampleOf(schema.properties[name])]));
+    }
+    return "text";
+  }
+
+  /** What is shown of a whole, and each field of which something is shown. */
+  function bodiesOf(given: Node): unknown[] {
+    const schema = resolve(given);
+    const shown = schema.example === undefined ? [] : [schema.example];
+    if (schema.oneOf || schema.anyOf) {
+      return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(bodiesOf)];
+    }
+    if (schema.type !== "object") return [sampleOf(schema)];
+    const least = sampleOf({ ...schema, example: undefined }) as object;
+    const fields = Object.entries<Node>(schema.properties ?? {}).flatMap(([name, field]) => {
+      const example = resolve(field).example;
+      if (example === undefined) return [];
+      // A policy is one of a key.
+      const more = name === "keyPolicy" ? { key: sampleOf(schema.properties.key) } : {};
+      return [{ ...least, ...more, [name]: example }];
+    });
+    return [...shown, least, ...fields];
+  }
+
+  const examples: Example[] = [];
+  for (const [pattern, operations] of Object.entries<Node>(document.paths)) {
+    for (const [method, operation] of Object.entries<Node>(operations)) {
+      const parameters: Node[] = operation.parameters ?? [];
+      const exampleOf = ({ schema, example }: Node) => example ?? resolve(schema).example;
+      const path = pattern.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+        String(exampleOf(parameters.find((one) => one.name === name))),
+      );
+      const query = new URLSearchParams(
+        parameters
+          .filter((one) => one.in === "query" && exampleOf(one) !== undefined)
+          .map((one): [string, string] => [one.name, String(exampleOf(one))]),
+      );
+      const headers = Object.fromEntries(
+        parameters
+          .filter((one) => one.in === "header" && exampleOf(one) !== undefined)
+          .map((one): [string, string] => [one.name, String(exampleOf(one))]),
+      );
+      const target = query.size === 0 ? path : `${path}?${query.toString()}`;
+      const add = (content: { body?: string }, more: Record<string, string>) =>
+        examples.push({
+          name: `${operation.operationId} ${content.body?.trim() ?? ""}`.slice(0, 150),
+          path: target,
+          init: { method: method.toUpperCase(), headers: { ...headers, ...more }, ...content },
+          isOfAnother: pattern.includes("{"),
+        });
+      const media = Object.entries<Node>(operation.requestBody?.content ?? {});
+      if (media.length === 0) add({}, {});
+      for (const [type, { schema, example }] of media) {
+        const isJson = type === "application/json";
+        const shown = example === undefined ? [] : [example];
+        for (const body of isJson ? [...shown, ...bodiesOf(schema)] : shown) {
+          add({ body: isJson ? JSON.stringify(body) : body }, { "Content-Type": type });
+        }
+      }
+    }
+  }
+  return examples;
+}

@@ -1,0 +1,37 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { buildOpenApi } from "@toril/contract/openapi";
+import { Scope } from "@toril/contract/keys/scope";
+import { _examplesOf } from "./_examples.ts";
+import { _bearer, _issue } from "./_keys.ts";
+import { _openStores, type _Producer, _startProducer, type _Stores } from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+let authorization: { Authorization: string };
+
+beforeAll(async () => {
+  stores = await _openStores();
+  authorization = _bearer((await _issue(stores, Scope.options)).key);
+  producer = await _startProducer(stores);
+});
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const examples = _examplesOf(buildOpenApi("test"));
+
+test("openapi.yaml shows many requests", () => {
+  expect(examples.length).toBeGreaterThan(40);
+});
+
+test.each(examples)(
+  "is accepted as openapi.yaml shows it: $name",
+  async ({ path, init, isOfAnother }) => {
+    const headers = { ...init.headers, ...authorization };
+    const answer = await producer.request(path, { ...init, headers });
+    const isAccepted = answer.status < 300 || (isOfAnother && answer.status === 404);
+    expect(isAccepted, `${path} ${init.body}\n${answer.status} ${answer.text}`).toBe(true);
+  },
+);
