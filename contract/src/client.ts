@@ -1,11 +1,13 @@
 import type { z } from "zod";
 import { BulkResult, JobPage } from "./http/jobs.ts";
 import { KeyPage } from "./http/keys.ts";
+import { QueueCleaned, QueueDrained, QueueList } from "./http/queues.ts";
 import { Import } from "./import.ts";
 import { AcceptedJob, JobDetail, type JobStatus } from "./job.ts";
 import type { JobRequest, JobTypeName } from "./jobs/index.ts";
 import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./keys/api-key.ts";
 import { Problem } from "./problem.ts";
+import { Queue, type QueueChange, type QueueCleaning, QueueSettings } from "./queue.ts";
 
 export interface ClientOptions {
   baseUrl: string;
@@ -126,6 +128,47 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     getImport: (id: string, options: CallOptions = {}) =>
       call(Import, `/v1/imports/${encodeURIComponent(id)}`, options),
 
+    listQueues: (options: CallOptions = {}) => call(QueueList, "/v1/queues", options),
+
+    getQueue: (queue: string, options: CallOptions = {}) => call(Queue, queuePath(queue), options),
+
+    /** What is not given stays; `null` lifts a limit. */
+    changeQueue: (queue: string, change: QueueChange, options: CallOptions = {}) =>
+      call(QueueSettings, queuePath(queue), {
+        ...post(JSON.stringify(change), "application/json", options),
+        method: "PATCH",
+      }),
+
+    pauseQueue: (queue: string, options: CallOptions = {}) =>
+      call(QueueSettings, `${queuePath(queue)}/pause`, { ...options, method: "POST" }),
+
+    resumeQueue: (queue: string, options: CallOptions = {}) =>
+      call(QueueSettings, `${queuePath(queue)}/resume`, { ...options, method: "POST" }),
+
+    /** One batch: again with `next` as the cursor until that is null. */
+    drainQueue: (
+      queue: string,
+      query: { delayed?: boolean; cursor?: string } = {},
+      options: CallOptions = {},
+    ) =>
+      call(QueueDrained, `${queuePath(queue)}/drain`, {
+        ...options,
+        method: "POST",
+        query: { ...query, delayed: query.delayed?.toString() },
+      }),
+
+    /** One batch: again with `next` as the cursor until that is null. */
+    cleanQueue: (
+      queue: string,
+      cleaning: QueueCleaning,
+      query: { cursor?: string } = {},
+      options: CallOptions = {},
+    ) =>
+      call(QueueCleaned, `${queuePath(queue)}/clean`, {
+        ...post(JSON.stringify(cleaning), "application/json", options),
+        query,
+      }),
+
     /** The answer is the only place where the key itself is ever seen. */
     createKey: (key: z.input<typeof NewApiKey>, write: WriteOptions = {}) =>
       call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", write)),
@@ -146,6 +189,10 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     revokeKey: (id: string, options: CallOptions = {}) =>
       call(ApiKey, `/v1/keys/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
   };
+}
+
+function queuePath(queue: string) {
+  return `/v1/queues/${encodeURIComponent(queue)}`;
 }
 
 function post(body: Body, contentType: string, { idempotencyKey, signal }: WriteOptions) {

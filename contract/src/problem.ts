@@ -16,6 +16,7 @@ export const problemKinds = {
   "job-not-found": { status: 404, title: "No such job" },
   "import-not-found": { status: 404, title: "No such import" },
   "key-not-found": { status: 404, title: "No such key" },
+  "queue-not-found": { status: 404, title: "No such queue" },
   "unknown-type": { status: 404, title: "No such job type" },
   "not-found": { status: 404, title: "Nothing is served here" },
   "method-not-allowed": { status: 405, title: "Not with this method" },
@@ -37,6 +38,7 @@ export const problemKinds = {
   "invalid-job": { status: 422, title: "The job does not match its schema" },
   "invalid-bulk": { status: 422, title: "An entry was rejected, so none was stored" },
   "invalid-key": { status: 422, title: "The key does not match its schema" },
+  "invalid-request": { status: 422, title: "The body does not match its schema" },
   "unstorable-json": { status: 422, title: "The JSON cannot be stored exactly" },
   "unstorable-secret": {
     status: 422,

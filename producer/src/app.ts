@@ -7,10 +7,13 @@ import * as health from "@toril/contract/http/health";
 import * as imports from "@toril/contract/http/imports";
 import * as jobs from "@toril/contract/http/jobs";
 import * as keys from "@toril/contract/http/keys";
+import * as queues from "@toril/contract/http/queues";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "./app-env.ts";
+import type { CleanQueue } from "./clean-queue.ts";
 import { dashboardPath } from "./dashboard.ts";
+import type { DrainQueue } from "./drain-queue.ts";
 import type { Exchange } from "./exchange.ts";
 import type { FileImporter } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
@@ -20,18 +23,27 @@ import type { Metrics } from "./metrics.ts";
 import { missingProblem } from "./missing.ts";
 import type { Once } from "./once.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
+import type { QueueControl } from "./queue-control.ts";
+import type { QueueReader } from "./queue-reader.ts";
 import type { JobReader } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
+import { changeQueue } from "./routes/change-queue.ts";
+import { cleanQueue } from "./routes/clean-queue.ts";
 import { createImport } from "./routes/create-import.ts";
 import { createJobs } from "./routes/create-jobs.ts";
 import { createKey } from "./routes/create-key.ts";
+import { drainQueue } from "./routes/drain-queue.ts";
 import { getImport } from "./routes/get-import.ts";
 import { getJob } from "./routes/get-job.ts";
 import { getKey } from "./routes/get-key.ts";
 import { getLiveness } from "./routes/get-liveness.ts";
+import { getQueue } from "./routes/get-queue.ts";
 import { getReadiness } from "./routes/get-readiness.ts";
 import { type ListState, listJobs } from "./routes/list-jobs.ts";
 import { listKeys } from "./routes/list-keys.ts";
+import { listQueues } from "./routes/list-queues.ts";
+import { pauseQueue } from "./routes/pause-queue.ts";
+import { resumeQueue } from "./routes/resume-queue.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { rotateKey } from "./routes/rotate-key.ts";
 
@@ -47,12 +59,24 @@ export interface AppDeps {
   liveJobs: LiveJobs;
   importer: FileImporter;
   importLedger: ImportLedger;
+  queueReader: QueueReader;
+  queueControl: QueueControl;
+  drainQueue: DrainQueue;
+  cleanQueue: CleanQueue;
   keyStore: KeyStore;
   once: Once;
   readiness(): Promise<Readiness>;
   docs: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
   maxBulkEntries: number;
+}
+
+/** For handlers that read the body themselves: the framework takes one of another type for none. */
+function bodiless<Given extends { body: unknown }>({
+  body: _,
+  ...rest
+}: Given): Omit<Given, "body"> {
+  return rest;
 }
 
 /** Sound because the gate alone calls the app, with an exchange. */
@@ -92,12 +116,19 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   );
   app.openapi(imports.createImport, createImport(deps.importer, deps.once));
   app.openapi(imports.getImport, getImport(deps.importLedger));
+  app.openapi(queues.listQueues, listQueues(deps.queueReader));
+  app.openapi(queues.getQueue, getQueue(deps.queueReader));
+  const { changeQueue: change, cleanQueue: clean } = queues;
+  app.openapi({ ...change, request: bodiless(change.request) }, changeQueue(deps.queueControl));
+  app.openapi({ ...clean, request: bodiless(clean.request) }, cleanQueue(deps.cleanQueue));
+  app.openapi(queues.pauseQueue, pauseQueue(deps.queueControl));
+  app.openapi(queues.resumeQueue, resumeQueue(deps.queueControl));
+  app.openapi(queues.drainQueue, drainQueue(deps.drainQueue));
   app.post(keys.createKey.path, createKey(deps.keyStore));
   app.openapi(keys.listKeys, listKeys(deps.keyStore));
   app.openapi(keys.getKey, getKey(deps.keyStore));
-  // Without its body: the framework takes one of another type for none.
-  const { params } = keys.rotateKey.request;
-  app.openapi({ ...keys.rotateKey, request: { params } }, rotateKey(deps.keyStore));
+  const { rotateKey: rotate } = keys;
+  app.openapi({ ...rotate, request: bodiless(rotate.request) }, rotateKey(deps.keyStore));
   app.openapi(keys.revokeKey, revokeKey(deps.keyStore));
   app.openapi(health.getLiveness, getLiveness());
   app.openapi(health.getReadiness, getReadiness(deps.readiness));

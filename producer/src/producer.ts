@@ -1,10 +1,15 @@
 import { readFileSync } from "node:fs";
 import { listState } from "@toril/contract/dispatch/list-state";
 import { readLiveDetail } from "@toril/contract/dispatch/live-detail";
+import { createTakeWaiting, drainScriptUrl } from "@toril/contract/dispatch/drain-queue";
+import { createFailedJobs } from "@toril/contract/dispatch/failed-jobs";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
+import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
 import { readQueueSizes } from "@toril/contract/dispatch/queue-sizes";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
+import { createWatchQueue, watchScriptUrl } from "@toril/contract/dispatch/watch-queue";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
@@ -17,9 +22,11 @@ import { createAudit } from "./audit.ts";
 import { openAuth } from "./auth/auth.ts";
 import { clientAddress } from "./auth/client-address.ts";
 import { oidcSettings } from "./auth/oidc/config.ts";
+import { createCleanQueue } from "./clean-queue.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
 import { createDocs } from "./docs.ts";
+import { createDrainQueue, type DrainDeps } from "./drain-queue.ts";
 import { createGate } from "./gate.ts";
 import { createFileImporter } from "./import-file.ts";
 import { createImportLedger } from "./import-ledger.ts";
@@ -29,7 +36,9 @@ import { createMemoryBudget } from "./memory.ts";
 import type { Logging } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createOnce } from "./once.ts";
+import { createQueueControl } from "./queue-control.ts";
 import { addQueueMetrics } from "./queue-metrics.ts";
+import { createQueueReader } from "./queue-reader.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
 import { createJobReader } from "./read-jobs.ts";
@@ -65,6 +74,7 @@ export async function openProducer(
   const oidc = oidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
+  const scripted = (url: URL) => ({ prefix, script: readFileSync(url, "utf8") });
   const secretKeys = config.SECRET_KEYS && createKeyRing(config.SECRET_KEYS);
   let isDraining = false;
 
@@ -85,10 +95,7 @@ export async function openProducer(
   });
   opening.defer(() => breaker.close());
   const dispatcher = createDispatcher({
-    place: timePlace(
-      createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") }),
-      (ms) => metrics.placed(ms),
-    ),
+    place: timePlace(createPlace(redis, scripted(placeScriptUrl)), (ms) => metrics.placed(ms)),
     breaker,
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
@@ -118,6 +125,13 @@ export async function openProducer(
   const importLedger = createImportLedger(ledger);
   const dashboard = createDashboard(redis, prefix, queueNames, secretQueueNames);
   opening.defer(() => dashboard.close());
+  const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
+  const queueReader = createQueueReader({
+    readSizes: (queues) => readQueueSizes(redis, prefix, queues, Date.now),
+    watch: createWatchQueue(redis, scripted(watchScriptUrl)),
+    queues: queueNames,
+  });
+  opening.defer(() => queueReader.close());
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
   const once = createOnce(ledger, secretKeys);
   const onError = createErrorHandler(log);
@@ -132,13 +146,26 @@ export async function openProducer(
     jobSearch: createJobSearch(ledger),
     listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
     liveJobs: createLiveJobs({
-      readStates: (jobs) => readLiveStates(redis, prefix, jobs),
+      readStates,
       readDetail: (job) => readLiveDetail(redis, prefix, job),
     }),
     importer,
     importLedger,
     keyStore: createKeyStore(ledger, once, auth.refreshKeys),
     once,
+    queueReader,
+    queueControl: createQueueControl(
+      ledger,
+      createApplySettings(redis, scripted(settingsScriptUrl)),
+      log,
+    ),
+    drainQueue: createDrainQueue({
+      ledger,
+      takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
+      readStates,
+      remove: createRemove(redis, scripted(removeScriptUrl)),
+    }),
+    cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     dashboard: dashboard.routes,

@@ -25,6 +25,7 @@ export interface QueueKeys {
   pc: string;
   events: string;
   marker: string;
+  limiter: string;
 }
 
 export function queueKeys(prefix: string, queue: string): QueueKeys {
@@ -44,6 +45,7 @@ export function queueKeys(prefix: string, queue: string): QueueKeys {
     pc: `${base}pc`,
     events: `${base}events`,
     marker: `${base}marker`,
+    limiter: `${base}limiter`,
   };
 }
 
@@ -68,6 +70,21 @@ export function epochKey(prefix: string, queue: string): string {
 /** Written to see whether the Redis that holds the queue takes writes. */
 export function probeKey(prefix: string, queue: string): string {
   return `${prefix}:toril:probe:${bullName(queue)}`;
+}
+
+/** How many jobs had come and how many were there, every few seconds. In the slot of the queue, as those below. */
+export function samplesKey(prefix: string, queue: string): string {
+  return `${prefix}:toril:samples:${bullName(queue)}`;
+}
+
+/** Which workers serve the queue. */
+export function workersKey(prefix: string, queue: string): string {
+  return `${prefix}:toril:workers:${bullName(queue)}`;
+}
+
+/** When the next job with this key of a type may start. */
+export function slotKey(prefix: string, queue: string, type: string, hash: string): string {
+  return `${prefix}:toril:slot:${bullName(queue)}:${type}:${hash}`;
 }
 
 /** The BullMQ id of a job's run. A retried job gets a new one, because the ended run's hash may still stand. */

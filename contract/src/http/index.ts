@@ -1,6 +1,15 @@
 import { getLiveness, getReadiness } from "./health.ts";
 import { createImport, getImport } from "./imports.ts";
 import { createKey, getKey, listKeys, revokeKey, rotateKey } from "./keys.ts";
+import {
+  changeQueue,
+  cleanQueue,
+  drainQueue,
+  getQueue,
+  listQueues,
+  pauseQueue,
+  resumeQueue,
+} from "./queues.ts";
 import { createJob, createJobs, getJob, listJobs } from "./jobs.ts";
 
 /** Every operation, in the order in which a client meets them. */
@@ -11,6 +20,13 @@ export const routes = [
   listJobs,
   createImport,
   getImport,
+  listQueues,
+  getQueue,
+  changeQueue,
+  pauseQueue,
+  resumeQueue,
+  drainQueue,
+  cleanQueue,
   createKey,
   listKeys,
   getKey,

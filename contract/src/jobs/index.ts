@@ -49,6 +49,11 @@ export function queueOf(type: string): string {
   return byName.get(type)?.queue ?? "";
 }
 
+/** The types whose jobs wait in a queue. */
+export function typesIn(queue: string): string[] {
+  return registry.filter((job) => job.queue === queue).map((job) => job.type);
+}
+
 type RequestOptions = z.input<z.ZodObject<typeof requestOptions>>;
 
 interface RequestOf<Name extends JobTypeName> extends RequestOptions {

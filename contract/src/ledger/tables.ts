@@ -116,6 +116,16 @@ export const keyWindows = pgTable(
   ],
 );
 
+/** What an operator has set for a queue. Redis obeys it, and is told again by the reconciler when it has lost it. */
+export const queueSettings = pgTable("queue_settings", {
+  queue: text("queue").primaryKey(),
+  paused: boolean("paused").notNull().default(false),
+  concurrency: integer("concurrency"),
+  rateMax: integer("rate_max"),
+  rateDurationMs: integer("rate_duration_ms"),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
 /** The first answer to a request that carried an Idempotency-Key; no answer yet while it is being made. */
 export const idempotencyKeys = pgTable(
   "idempotency_keys",

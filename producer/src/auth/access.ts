@@ -91,7 +91,7 @@ function lacking(scope: string): ProblemError {
 function shared(): ProblemError {
   return new ProblemError(
     "insufficient-scope",
-    `It shows the jobs of every tenant: it takes a key of the tenant ${defaultTenant}.`,
+    `It is about the jobs of every tenant: it takes a key of the tenant ${defaultTenant}.`,
   );
 }
 

@@ -13,10 +13,10 @@ export interface Door {
 }
 
 const ofOperations = new Map<Operation, Door>(
-  operations.map((operation) => [
-    operation,
-    { scope: requiredScopeOf(operation), isPage: false, isShared: false },
-  ]),
+  operations.map((operation) => {
+    const scope = requiredScopeOf(operation);
+    return [operation, { scope, isPage: false, isShared: scope === "queues:admin" }];
+  }),
 );
 const docs: Door = { scope: "any", isPage: true, isShared: false };
 const ofPages = new Map<string, Door>([

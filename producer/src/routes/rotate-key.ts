@@ -4,16 +4,13 @@ import { limits } from "@toril/contract/job";
 import { KeyRotation } from "@toril/contract/keys/api-key";
 import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
+import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
 import type { KeyStore } from "../key-store.ts";
 import { ProblemError } from "../problem.ts";
 
-type Bodiless = Omit<typeof route, "request"> & {
-  request: Pick<(typeof route)["request"], "params">;
-};
-
 /** Reads its body itself: there may be none. */
-export function rotateKey(keys: KeyStore): RouteHandler<Bodiless, AppEnv> {
+export function rotateKey(keys: KeyStore): RouteHandler<Bodiless<typeof route>, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
     const parsed = KeyRotation.safeParse(

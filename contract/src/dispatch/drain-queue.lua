@@ -1,0 +1,28 @@
+--[[
+  Takes jobs that wait out of a queue, those that would be next first. What runs is in none of these lists.
+
+  KEYS[1] wait   KEYS[2] prioritized   KEYS[3] delayed   KEYS[4] events
+
+  ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
+  ARGV[2] how many at most
+  ARGV[3] "1": also those that are delayed
+
+  Returns their ids.
+]]
+local call = redis.call
+
+local base, most = ARGV[1], tonumber(ARGV[2])
+local ids = call("RPOP", KEYS[1], most) or {}
+local function popFrom(key)
+  if #ids == most then return end
+  local popped = call("ZPOPMIN", key, most - #ids)
+  for index = 1, #popped, 2 do ids[#ids + 1] = popped[index] end
+end
+popFrom(KEYS[2])
+if ARGV[3] == "1" then popFrom(KEYS[3]) end
+
+for _, id in ipairs(ids) do
+  call("DEL", base .. id, base .. id .. ":logs")
+  call("XADD", KEYS[4], "*", "event", "removed", "jobId", id)
+end
+return ids

@@ -1,0 +1,23 @@
+import { queueKeys } from "./names.ts";
+import { createScript, type ScriptRedis } from "./script.ts";
+
+/** See drain-queue.lua. Rejects as the client does. */
+export type TakeWaiting = (
+  queue: string,
+  options: { most: number; isDelayedToo: boolean },
+) => Promise<string[]>;
+
+export const drainScriptUrl: URL = new URL("./drain-queue.lua", import.meta.url);
+
+/** @param settings.script the text of `drainScriptUrl` */
+export function createTakeWaiting(
+  redis: ScriptRedis,
+  { prefix, script }: { prefix: string; script: string },
+): TakeWaiting {
+  const run = createScript(redis, script);
+  return async (queue, { most, isDelayedToo }) => {
+    const { base, wait, prioritized, delayed, events } = queueKeys(prefix, queue);
+    const args = [base, String(most), isDelayedToo ? "1" : ""];
+    return (await run([wait, prioritized, delayed, events], args)) as string[];
+  };
+}

@@ -1,0 +1,38 @@
+--[[
+  Takes a sample of how many jobs have come to a queue and how many are there, unless somebody has in these 5 seconds,
+  and tells what there is to tell. The samples of a minute stand in a ring; all who watch share them. O(1).
+
+  KEYS[1] samples   KEYS[2] id   KEYS[3] wait   KEYS[4] active   KEYS[5] delayed   KEYS[6] prioritized
+  KEYS[7] meta      KEYS[8] workers
+
+  Returns { now, { came, backlog }, { at, came, backlog } of the oldest sample or false,
+            { paused, concurrency, max, duration } of meta, HGETALL of the workers }; times in ms since 1970
+]]
+local call = redis.call
+
+local periodMs, ringSize = 5000, 13
+
+local time = call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local came = tonumber(call("GET", KEYS[2]) or 0)
+local backlog = call("LLEN", KEYS[3]) + call("LLEN", KEYS[4]) + call("ZCARD", KEYS[5]) + call("ZCARD", KEYS[6])
+
+local oldest = false
+local isDue = true
+local stored = call("HGETALL", KEYS[1])
+for index = 2, #stored, 2 do
+  local at, itsCame, itsBacklog = string.match(stored[index], "^(%d+):(%d+):(%d+)$")
+  at, itsCame, itsBacklog = tonumber(at), tonumber(itsCame), tonumber(itsBacklog)
+  if math.floor(at / periodMs) == math.floor(now / periodMs) then isDue = false end
+  -- One of more jobs than have come is of another life of this queue.
+  local counts = at > now - periodMs * ringSize and at <= now and itsCame <= came
+  if counts and (not oldest or at < oldest[1]) then oldest = { at, itsCame, itsBacklog } end
+end
+if isDue then
+  local slot = math.floor(now / periodMs) % ringSize
+  call("HSET", KEYS[1], string.format("%d", slot), string.format("%.0f:%.0f:%.0f", now, came, backlog))
+  call("PEXPIRE", KEYS[1], periodMs * ringSize * 2)
+end
+
+local settings = call("HMGET", KEYS[7], "paused", "concurrency", "max", "duration")
+return { now, { came, backlog }, oldest, settings, call("HGETALL", KEYS[8]) }

@@ -1,0 +1,45 @@
+import type { QueueSize } from "@toril/contract/dispatch/queue-sizes";
+import type { WatchedQueue } from "@toril/contract/dispatch/watch-queue";
+import type { Queue } from "@toril/contract/queue";
+import { ProblemError } from "./problem.ts";
+
+export interface QueueReader {
+  /** As Redis has them; throws a problem when it is away. */
+  describe(queues: readonly string[]): Promise<Queue[]>;
+  close(): void;
+}
+
+export interface QueueReaderDeps {
+  readSizes(queues: readonly string[]): Promise<readonly QueueSize[]>;
+  watch(queue: string): Promise<WatchedQueue>;
+  /** Those of which samples are taken, so that there is something to compare with when somebody asks. */
+  queues: readonly string[];
+}
+
+const sampleEveryMs = 5000;
+
+export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps): QueueReader {
+  const sample = () => {
+    for (const queue of queues) watch(queue).catch(() => {});
+  };
+  const timer = setInterval(sample, sampleEveryMs);
+  sample();
+
+  async function read(names: readonly string[]): Promise<Queue[]> {
+    const [sizes, watched] = await Promise.all([readSizes(names), Promise.all(names.map(watch))]);
+    return sizes.flatMap(({ queue: name, counts, oldestMs: oldestWaitingMs }, at) => {
+      const rest = watched[at];
+      return rest === undefined ? [] : [{ name, counts, oldestWaitingMs, ...rest }];
+    });
+  }
+
+  return {
+    describe: (names) => read(names).catch(away),
+    close: () => clearInterval(timer),
+  };
+}
+
+/** How full a queue is stands nowhere else. */
+export function away(): never {
+  throw new ProblemError("at-capacity", "Redis is away.");
+}

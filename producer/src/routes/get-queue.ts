@@ -1,0 +1,16 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { getQueue as route } from "@toril/contract/http/queues";
+import type { AppEnv } from "../app-env.ts";
+import { ProblemError } from "../problem.ts";
+import { requireQueue } from "../queue-reach.ts";
+import type { QueueReader } from "../queue-reader.ts";
+
+export function getQueue(queues: QueueReader): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { queue } = c.req.valid("param");
+    requireQueue(c.env, queue);
+    const [found] = await queues.describe([queue]);
+    if (found === undefined) throw new ProblemError("queue-not-found");
+    return c.json(found, 200);
+  };
+}

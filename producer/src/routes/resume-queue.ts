@@ -1,0 +1,14 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { resumeQueue as route } from "@toril/contract/http/queues";
+import type { AppEnv } from "../app-env.ts";
+import type { QueueControl } from "../queue-control.ts";
+import { requireQueue } from "../queue-reach.ts";
+
+export function resumeQueue(control: QueueControl): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { queue } = c.req.valid("param");
+    requireQueue(c.env, queue);
+    const { settings, isInForce } = await control.change(queue, { paused: false }, c.env.trail);
+    return c.json(settings, isInForce ? 200 : 202);
+  };
+}

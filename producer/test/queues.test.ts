@@ -1,0 +1,321 @@
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { Queue, Worker } from "bullmq";
+import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
+import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/dispatch/names";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+setDefaultTimeout(30_000);
+
+let stores: _Stores;
+let producer: _Producer;
+let queue: Queue;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+  queue = new Queue(bullName("default"), { connection: stores.redis, prefix: stores.prefix });
+});
+afterEach(async () => {
+  await stores.clear();
+  await stores.sql`truncate queue_settings`;
+});
+afterAll(async () => {
+  await queue.close();
+  await producer.close();
+  await stores.close();
+});
+
+const _patch = (body: unknown, name = "default") =>
+  producer.request(`/v1/queues/${name}`, { ..._json(body), method: "PATCH" });
+
+async function _placed(more: object = {}) {
+  const answer = await producer.post(_echo("hello", more));
+  expect(answer.status).toBe(201);
+  return answer.body.id as string;
+}
+
+/** Takes one job as a stock worker does, and keeps it or fails with it. */
+async function _take({ fails = false } = {}) {
+  const connection = stores.redis.duplicate({ maxRetriesPerRequest: null });
+  const worker = new Worker(bullName("default"), null, {
+    connection,
+    prefix: stores.prefix,
+    skipStalledCheck: true,
+    lockDuration: 60_000,
+  });
+  const job = await worker.getNextJob("token", { block: false });
+  if (fails) await job?.moveToFailed(new Error("no"), "token", false);
+  await worker.close();
+  connection.disconnect();
+  return job?.id;
+}
+
+async function _drainAll(query = "") {
+  let cancelled = 0;
+  for (let cursor: string | null = ""; cursor !== null;) {
+    const more: string = cursor && `${query ? "&" : "?"}cursor=${cursor}`;
+    const path = `/v1/queues/default/drain${query}${more}`;
+    const { status, body } = await producer.request(path, { method: "POST" });
+    expect(status).toBe(200);
+    cancelled += body.cancelled;
+    cursor = body.next;
+  }
+  return cancelled;
+}
+
+const _statusOf = async (id: string) =>
+  (await stores.sql`select status, error from jobs where id = ${id}`)[0];
+
+test("a queue is described by what stands in it", async () => {
+  const failing = await _placed({ attempts: 1 });
+  const running = await _placed();
+  await _placed();
+  await _placed({ delayMs: 60_000 });
+  await _placed({ priority: 3 });
+  expect(await _take({ fails: true })).toBe(failing);
+  expect(await _take()).toBe(running);
+
+  const found = await producer.client.getQueue("default");
+  const counts = { waiting: 1, active: 1, delayed: 1, prioritized: 1, failed: 1 };
+  expect(found).toMatchObject({ counts, paused: false, concurrency: null, rateLimit: null });
+  expect(found.workers).toEqual([]);
+  const { items } = await producer.client.listQueues();
+  expect(items.map(({ name }) => name)).toEqual(["default", "imports", "feeds"]);
+});
+
+test("rates are what came and what left since the oldest sample of the minute, shared by all producers", async () => {
+  const jobs = await Promise.all([1, 2, 3, 4, 5, 6].map(() => _placed()));
+  const key = samplesKey(stores.prefix, "default");
+  const [seconds] = await stores.redis.time();
+  const at = (Number(seconds) - 30) * 1000;
+  await stores.redis.del(key);
+  await stores.redis.hset(key, "99", `${at}:${jobs.length - 6}:4`);
+  const { rates } = await producer.client.getQueue("default");
+  // 6 came, and what is there grew by 2 only: 4 left.
+  expect(rates!.overMs).toBeGreaterThanOrEqual(29_000);
+  expect(rates!.in * (rates!.overMs / 1000)).toBeCloseTo(6, 0);
+  expect(rates!.out * (rates!.overMs / 1000)).toBeCloseTo(4, 0);
+
+  const other = await _startProducer(stores);
+  const theirs = (await other.client.getQueue("default")).rates!;
+  expect(theirs.in * (theirs.overMs / 1000)).toBeCloseTo(6, 0);
+  await other.close();
+});
+
+test("a sample of more jobs than have come is of another life of the queue", async () => {
+  await _placed();
+  const key = samplesKey(stores.prefix, "default");
+  await stores.redis.del(key);
+  await stores.redis.hset(key, "99", `${Date.now() - 30_000}:5000:10`);
+  expect((await producer.client.getQueue("default")).rates).toBeNull();
+});
+
+test("workers are those who said so lately", async () => {
+  const beat = createSendBeat(stores.redis, stores.prefix);
+  const said = {
+    host: "a",
+    pid: 7,
+    concurrency: 100,
+    active: 3,
+    startedAt: new Date().toISOString(),
+  };
+  await beat("default", "one", said);
+  await beat("default", "two", said);
+  const gone = `${Date.now() - 60_000}:${JSON.stringify(said)}`;
+  await stores.redis.hset(`${stores.prefix}:toril:workers:{default}`, "silent", gone);
+  const { workers } = await producer.client.getQueue("default");
+  expect(workers.map(({ id }) => id).toSorted()).toEqual(["one", "two"]);
+  expect(workers[0]).toMatchObject({ ...said });
+  await beat("default", "two", undefined);
+  expect((await producer.client.getQueue("default")).workers).toHaveLength(1);
+});
+
+test("to describe queues takes no command whose time grows with them", async () => {
+  const requests = Array.from({ length: 300 }, () => _echo());
+  await producer.bulk(requests);
+  const monitor = await stores.redis.duplicate().monitor();
+  const commands: string[] = [];
+  monitor.on("monitor", (_: string, args: string[]) => {
+    if (args.some((arg) => arg.includes(stores.prefix))) commands.push(args[0]!.toLowerCase());
+  });
+  await producer.client.listQueues();
+  await stores.redis.get(`${stores.prefix}:last`);
+  while (!commands.includes("get") || commands.at(-1) !== "get") await Bun.sleep(5);
+  monitor.disconnect();
+  const allowed = ["llen", "zcard", "lindex", "zrange", "hmget", "hget", "get", "hgetall", "hset"];
+  const known = new Set([...allowed, "pexpire", "evalsha", "eval", "time"]);
+  expect(commands.filter((command) => !known.has(command))).toEqual([]);
+  expect(commands).toContain("llen");
+});
+
+test("pause and resume are BullMQ's own", async () => {
+  expect(await producer.client.pauseQueue("default")).toEqual({
+    queue: "default",
+    paused: true,
+    concurrency: null,
+    rateLimit: null,
+  });
+  expect(await queue.isPaused()).toBe(true);
+  const id = await _placed();
+  expect(await _take()).toBeUndefined();
+  expect(await producer.client.getQueue("default")).toMatchObject({
+    paused: true,
+    counts: { waiting: 1 },
+  });
+  await producer.client.resumeQueue("default");
+  expect(await queue.isPaused()).toBe(false);
+  expect(await stores.redis.zrange(queueKeys(stores.prefix, "default").marker, 0, -1)).toEqual([
+    "0",
+  ]);
+  expect(await _take()).toBe(id);
+});
+
+test("limits are set, kept when others are, and lifted", async () => {
+  const rateLimit = { max: 5, durationMs: 2000 };
+  expect((await _patch({ concurrency: 3 })).status).toBe(200);
+  await _patch({ rateLimit });
+  expect(await producer.client.getQueue("default")).toMatchObject({ concurrency: 3, rateLimit });
+  expect(await queue.getGlobalConcurrency()).toBe(3);
+  expect(await queue.getGlobalRateLimit()).toEqual({ max: 5, duration: 2000 });
+  await _patch({ concurrency: null });
+  await _patch({ rateLimit: null });
+  expect(await queue.getGlobalConcurrency()).toBeNull();
+  expect(await queue.getGlobalRateLimit()).toBeNull();
+});
+
+test.each([
+  [{}, ""],
+  [{ concurrency: 0 }, "/concurrency"],
+  [{ concurrency: 1.5 }, "/concurrency"],
+  [{ rateLimit: { max: 1 } }, "/rateLimit/durationMs"],
+  [{ rateLimit: { max: 0, durationMs: 5 } }, "/rateLimit/max"],
+  [{ paused: true }, "/paused"],
+])("%j sets nothing", async (body, pointer) => {
+  const problem = _expectProblem(await _patch(body), "invalid-request");
+  expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
+  expect(await stores.sql`select from queue_settings`).toHaveLength(0);
+});
+
+test("a queue that there is not", async () => {
+  _expectProblem(await producer.request("/v1/queues/nowhere"), "queue-not-found");
+  _expectProblem(await _patch({ concurrency: 1 }, "nowhere"), "queue-not-found");
+  for (const verb of ["pause", "resume", "drain", "clean"]) {
+    const answer = await producer.request(`/v1/queues/nowhere/${verb}`, { method: "POST" });
+    _expectProblem(answer, "queue-not-found");
+  }
+});
+
+test("drained is what waits, not what runs or is delayed", async () => {
+  const running = await _placed();
+  await _take();
+  const waiting = [
+    await _placed(),
+    await _placed({ priority: 2 }),
+    await _placed({ order: "lifo" }),
+  ];
+  const delayed = await _placed({ delayMs: 60_000 });
+
+  expect(await _drainAll()).toBe(3);
+  for (const id of waiting) {
+    expect(await _statusOf(id)).toMatchObject({ status: "cancelled", error: { name: "Drained" } });
+    expect(await stores.redis.exists(jobKey(stores.prefix, "default", id))).toBe(0);
+  }
+  expect((await _statusOf(running))?.["status"]).toBe("pending");
+  expect((await _statusOf(delayed))?.["status"]).toBe("pending");
+  expect((await producer.client.getQueue("default")).counts).toMatchObject({
+    waiting: 0,
+    prioritized: 0,
+    active: 1,
+    delayed: 1,
+  });
+
+  expect(await _drainAll("?delayed=true")).toBe(1);
+  expect((await _statusOf(delayed))?.["status"]).toBe("cancelled");
+  expect((await _statusOf(running))?.["status"]).toBe("pending");
+});
+
+test("draining takes many requests, also covers what is in the ledger alone, and counts for imports", async () => {
+  const requests = Array.from({ length: 2500 }, () => _echo());
+  await producer.bulk(requests);
+  const lost = await _placed();
+  await stores.redis.del(jobKey(stores.prefix, "default", lost));
+  await stores.redis.lrem(queueKeys(stores.prefix, "default").wait, 0, lost);
+  await stores.sql`update jobs set created_at = now() - interval '1 minute'`;
+  const importId = Bun.randomUUIDv7();
+  await stores.sql`insert into imports (id, type) values (${importId}, 'echo')`;
+  await stores.sql`update jobs set import_id = ${importId}`;
+  const first = await producer.client.drainQueue("default");
+  expect(first.cancelled).toBe(1000);
+  expect(first.next).not.toBeNull();
+  expect(await _drainAll()).toBe(1501);
+  const rows = await stores.sql`select status, count(*)::int as count from jobs group by 1`;
+  expect(rows.map((row) => ({ ...row }))).toEqual([{ status: "cancelled", count: 2501 }]);
+  expect((await producer.request(`/v1/imports/${importId}`)).body.counts.cancelled).toBe(2501);
+});
+
+test("cleaned are old failed jobs, but not those that the ledger does not know to have ended", async () => {
+  const { failed } = queueKeys(stores.prefix, "default");
+  const [old, young, unsettled] = [await _placed(), await _placed(), await _placed()];
+  for (const [id, age] of [
+    [old, 60_000],
+    [young, 0],
+    [unsettled, 60_000],
+  ] as const) {
+    await stores.redis.zadd(failed, Date.now() - age, id);
+  }
+  await stores.sql`update jobs set status = 'dead' where id = any(${[old, young]}::uuid[])`;
+  const cleaning = { state: "failed", olderThanMs: 30_000 } as const;
+  expect(await producer.client.cleanQueue("default", cleaning)).toEqual({ removed: 1, next: null });
+  expect((await stores.redis.zrange(failed, 0, -1)).toSorted()).toEqual(
+    [young, unsettled].toSorted(),
+  );
+  expect(await stores.redis.exists(jobKey(stores.prefix, "default", old))).toBe(0);
+  const wrong = _json({ state: "completed", olderThanMs: 1 });
+  _expectProblem(await producer.request("/v1/queues/default/clean", wrong), "invalid-request");
+  const query = await producer.request("/v1/queues/default/clean?cursor=x", _json(cleaning));
+  _expectProblem(query, "invalid-parameter");
+});
+
+test("only an operator of the tenant default comes in, and only to the queues of the key", async () => {
+  const guarded = await _openStores();
+  const { key: operator } = await _issue(guarded, ["queues:admin"]);
+  const { key: client } = await _issue(guarded, ["jobs:write", "jobs:read", "keys:admin"]);
+  const { key: tenant } = await _issue(guarded, ["queues:admin"], { tenant: "acme" });
+  const { key: limited } = await _issue(guarded, ["queues:admin"], { queues: ["imports"] });
+  const { key: typed } = await _issue(guarded, ["queues:admin"], { types: ["echo", "feed.item"] });
+  const open = await _startProducer(guarded);
+  const names = async (key: string) =>
+    (await open.request("/v1/queues", { headers: _bearer(key) })).body.items.map(
+      ({ name }: { name: string }) => name,
+    );
+  expect(await names(operator)).toEqual(["default", "imports", "feeds"]);
+  expect(await names(limited)).toEqual(["imports"]);
+  expect(await names(typed)).toEqual(["default"]);
+  for (const key of [client, tenant]) {
+    for (const [method, path] of [
+      ["GET", "/v1/queues"],
+      ["GET", "/v1/queues/default"],
+      ["PATCH", "/v1/queues/default"],
+      ["POST", "/v1/queues/default/pause"],
+      ["POST", "/v1/queues/default/resume"],
+      ["POST", "/v1/queues/default/drain"],
+      ["POST", "/v1/queues/default/clean"],
+    ] as const) {
+      const answer = await open.request(path, { method, headers: _bearer(key) });
+      _expectProblem(answer, "insufficient-scope");
+    }
+  }
+  const beyond = { method: "POST", headers: _bearer(limited) };
+  _expectProblem(await open.request("/v1/queues/default/pause", beyond), "out-of-reach");
+  await open.close();
+  await guarded.close();
+});
