@@ -1,7 +1,12 @@
 /** One job while this process runs it. */
 export class ActiveJob {
+  readonly queue: string;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
+
+  constructor(queue: string) {
+    this.queue = queue;
+  }
 
   // Made when it is asked for: few handlers do, and a controller costs more than the rest of a start.
   get signal(): AbortSignal {
@@ -25,13 +30,14 @@ export class ActiveJob {
 }
 
 export interface ActiveJobs {
-  begin(): ActiveJob;
+  begin(queue: string): ActiveJob;
   end(job: ActiveJob): void;
   /** Tells every run to end, and every later one from its beginning. */
   abortAll(reason: Error): void;
   /** Resolves when nothing runs. */
   idle(): Promise<void>;
   readonly size: number;
+  sizeIn(queue: string): number;
 }
 
 export function createActiveJobs(): ActiveJobs {
@@ -40,8 +46,8 @@ export function createActiveJobs(): ActiveJobs {
   let idleWaiters: (() => void)[] = [];
 
   return {
-    begin() {
-      const job = new ActiveJob();
+    begin(queue) {
+      const job = new ActiveJob(queue);
       if (stopReason !== undefined) job.abort(stopReason);
       active.add(job);
       return job;
@@ -61,5 +67,7 @@ export function createActiveJobs(): ActiveJobs {
     get size() {
       return active.size;
     },
+    sizeIn: (queue) =>
+      active.values().reduce((count, job) => count + Number(job.queue === queue), 0),
   };
 }

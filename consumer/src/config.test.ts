@@ -13,6 +13,9 @@ describe("the consumer's configuration", () => {
     [{ WORKER_LOCK_DURATION_MS: "10" }, "WORKER_LOCK_DURATION_MS must be a whole number from 1000"],
     [{ WORKER_RATE_LIMIT_MAX: "5" }, "WORKER_RATE_LIMIT_DURATION_MS"],
     [{ WORKER_RATE_LIMIT_DURATION_MS: "5" }, "WORKER_RATE_LIMIT_MAX"],
+    [{ WORKER_KEY_RATE_LIMITS: "echo=5/1000" }, "with a type that has a limit per key: feed.fetch"],
+    [{ WORKER_KEY_RATE_LIMITS: "feed.fetch=0/1000" }, "WORKER_KEY_RATE_LIMITS must be a list"],
+    [{ WORKER_KEY_RATE_LIMITS: "feed.fetch=5" }, "WORKER_KEY_RATE_LIMITS must be a list"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL"],
     [{ RETAIN_DEAD: "a year" }, "RETAIN_DEAD must be a time like 90s, 12h or 30d, or off"],
     [{ RETAIN_COMPLETED: "0d" }, "RETAIN_COMPLETED"],
@@ -30,6 +33,7 @@ describe("the consumer's configuration", () => {
         queues: queueNames,
         concurrency: 100,
         limiter: undefined,
+        keyRates: new Map(),
         lockDurationMs: 10_000,
         stalledIntervalMs: 5000,
         maxStalledCount: 10,
@@ -68,5 +72,13 @@ describe("the consumer's configuration", () => {
 
     expect(worker.queues).toEqual(["imports", "feeds"]);
     expect(worker.limiter).toEqual({ max: 100, duration: 1000 });
+  });
+
+  test("takes other limits per key", () => {
+    const rateOf = (text: string) =>
+      _load({ WORKER_KEY_RATE_LIMITS: text }).worker.keyRates.get("feed.fetch");
+
+    expect(rateOf("feed.fetch=5/1000")).toEqual({ max: 5, durationMs: 1000 });
+    expect(rateOf("feed.fetch=off")).toBeNull();
   });
 });

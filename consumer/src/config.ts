@@ -9,12 +9,32 @@ import {
   type Env,
 } from "@toril/contract/config";
 import { logShipFields } from "@toril/contract/log-config";
-import { queueNames } from "@toril/contract/jobs";
+import type { KeyRate } from "@toril/contract/job-type";
+import { findJobType, jobTypeNames, queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
 import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
 import { retainFields, retainSettings } from "./retain/config.ts";
+
+const limitedTypes: string[] = jobTypeNames.filter(
+  (type) => findJobType(type)?.rateLimit !== undefined,
+);
+const keyRatePattern = /^([^=]+)=(?:([0-9]{1,7})\/([0-9]{1,8})|off)$/;
+const keyRateError = `must be a list of <type>=<max>/<ms> or <type>=off, with a type that has a limit per key: ${limitedTypes.join(", ")}`;
+
+const keyRates = z.string().transform((text, context) => {
+  const rates = new Map<string, KeyRate | null>();
+  for (const entry of text.split(",")) {
+    const [, type = "", max, ms] = keyRatePattern.exec(entry.trim()) ?? [];
+    if (!limitedTypes.includes(type) || Number(max) === 0 || Number(ms) === 0) {
+      context.addIssue(keyRateError);
+      return z.NEVER;
+    }
+    rates.set(type, max === undefined ? null : { max: Number(max), durationMs: Number(ms) });
+  }
+  return rates;
+});
 
 /** Read from the environment. */
 export const Variables = z
@@ -42,6 +62,11 @@ export const Variables = z
     WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1)
       .optional()
       .describe("the period of `WORKER_RATE_LIMIT_MAX`"),
+    WORKER_KEY_RATE_LIMITS: keyRates
+      .default(new Map())
+      .describe(
+        "other limits per key than those of the job types, as a list: `feed.fetch=100/60000` (jobs in ms), `feed.fetch=off`",
+      ),
     WORKER_LOCK_DURATION_MS: milliseconds(1000)
       .default(10_000)
       .describe("how long a job belongs to a consumer that does not say that it lives"),
@@ -97,6 +122,8 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
       queues: given.BULL_QUEUE_NAME,
       concurrency: given.WORKER_CONCURRENCY,
       limiter: max === undefined || duration === undefined ? undefined : { max, duration },
+      /** By job type; null: none. */
+      keyRates: given.WORKER_KEY_RATE_LIMITS,
       lockDurationMs: given.WORKER_LOCK_DURATION_MS,
       stalledIntervalMs: given.WORKER_STALLED_INTERVAL_MS,
       maxStalledCount: given.WORKER_MAX_STALLED_COUNT,

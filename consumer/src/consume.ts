@@ -68,6 +68,8 @@ export function createWorkers(
       lockDuration: settings.lockDurationMs,
       stalledInterval: settings.stalledIntervalMs,
       maxStalledCount: settings.maxStalledCount,
+      // What is set for a queue while it runs is obeyed within a second.
+      maximumRateLimitDelay: 1000,
       removeOnComplete: { count: 0 },
       removeOnFail: keepFailed,
       autorun: false,

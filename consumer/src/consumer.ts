@@ -3,7 +3,9 @@ import { availableParallelism } from "node:os";
 import { extname } from "node:path";
 import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
+import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
 import { limits } from "@toril/contract/job";
 import { queueNames, sandboxedTypes } from "@toril/contract/jobs";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
@@ -19,6 +21,8 @@ import { createFeedStates } from "./feeds/feed-states.ts";
 import { createFreshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { createKeyLimits } from "./key-limits.ts";
 import type { Logging } from "./log.ts";
 import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
@@ -182,6 +186,11 @@ export async function openConsumer(
       fates: createFates(patient, config.batch),
       freshness,
       activeJobs,
+      keyLimits: createKeyLimits({
+        redis: workerRedis,
+        prefix: config.prefix,
+        rates: config.worker.keyRates,
+      }),
       secretKeys,
       enqueue: children.enqueue,
       meter: metrics.meter,
@@ -200,6 +209,10 @@ export async function openConsumer(
     prefix: config.prefix,
     place,
     remove,
+    apply: createApplySettings(commandRedis, {
+      prefix: config.prefix,
+      script: await readFile(settingsScriptUrl, "utf8"),
+    }),
     settle,
     duties: [createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log })],
     ...config.reconcile,
@@ -227,6 +240,13 @@ export async function openConsumer(
 
   await requireTables(ledger);
   workers.start();
+  const heartbeat = startHeartbeat({
+    send: createSendBeat(commandRedis, config.prefix),
+    queues: config.worker.queues,
+    concurrency: config.worker.concurrency,
+    activeIn: activeJobs.sizeIn,
+  });
+  opening.defer(() => heartbeat.close());
   reconciler.start();
   const resources = opening.move();
   return {

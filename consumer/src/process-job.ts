@@ -8,6 +8,7 @@ import { JobContext, type ContextDeps } from "./context.ts";
 import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
 import { GiveUp, type Handlers } from "./handler.ts";
+import type { KeyLimits } from "./key-limits.ts";
 import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
 import { traceparentOf } from "./job-origin.ts";
@@ -20,6 +21,7 @@ export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   fates: Fates;
   freshness: Freshness;
   activeJobs: ActiveJobs;
+  keyLimits: KeyLimits;
   secretKeys: KeyRing | undefined;
   meter: JobMeter;
   tracing?: Tracing | undefined;
@@ -46,7 +48,7 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs, meter, tracing, secretKeys } = deps;
+  const { handlers, fates, freshness, activeJobs, keyLimits, meter, tracing, secretKeys } = deps;
   const verdicts = createVerdicts(deps);
 
   async function judge(
@@ -70,7 +72,10 @@ export function createProcessor(
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = job.attemptsMade + 1;
-    if (hasExpired(job)) return verdicts.expire({ job, token, target, attempt, scrub: undefined });
+    const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
+    if (isFirstStart && hasExpired(job)) {
+      return verdicts.expire({ job, token, target, attempt, scrub: undefined });
+    }
     const opened = openSecrets(jobType, target.id, job.data, secretKeys);
     if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
       deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
@@ -81,6 +86,15 @@ export function createProcessor(
       return verdicts.fail(start, new GiveUp(opened.detail));
     }
     const { data, scrub } = opened;
+    const asked = keyLimits.turnOf(queue, jobType, job, data);
+    if (asked !== undefined) {
+      const turn = await asked;
+      if (turn.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
+        return verdicts.expire({ job, token, target, attempt, scrub });
+      }
+      const { expiresAt = turn.at } = job.opts as PlaceOptions;
+      if (turn.at > 0) return verdicts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
+    }
     const context = new JobContext(deps, {
       job,
       active,
@@ -122,7 +136,7 @@ export function createProcessor(
   }
 
   return async (job, token = "") => {
-    const active = activeJobs.begin();
+    const active = activeJobs.begin(queue);
     const trace = tracing?.begin(tracedRun(queue, job));
     try {
       const { outcome, thrown } = await judge(job, token, active, trace).catch((error: unknown) => {
@@ -144,15 +158,9 @@ function tracedRun(queue: string, job: Job): TracedRun {
   return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
 }
 
-/** Nobody has started it in time. */
-function hasExpired({ attemptsStarted, attemptsMade, opts }: Job) {
+function hasExpired({ opts }: Job) {
   const { expiresAt } = opts as PlaceOptions;
-  return (
-    expiresAt !== undefined &&
-    attemptsStarted === 1 &&
-    attemptsMade === 0 &&
-    expiresAt <= Date.now()
-  );
+  return expiresAt !== undefined && expiresAt <= Date.now();
 }
 
 /** By the clocks of two machines, when another one placed it. */

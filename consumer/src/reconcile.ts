@@ -1,3 +1,4 @@
+import type { ApplySettings } from "@toril/contract/dispatch/queue-settings";
 import type { Placement } from "@toril/contract/dispatch/place";
 import type { Remove } from "@toril/contract/dispatch/remove";
 import type { ScriptRedis } from "@toril/contract/dispatch/script";
@@ -13,6 +14,7 @@ import { createLook } from "./reconcile/look.ts";
 import { hasRoom } from "./reconcile/memory.ts";
 import { createPass, type PassCounts } from "./reconcile/pass.ts";
 import { createPlaceAgain } from "./reconcile/place-again.ts";
+import { restoreSettings } from "./reconcile/restore-settings.ts";
 import { createRhythm } from "./reconcile/rhythm.ts";
 import { createSearches } from "./reconcile/search.ts";
 import type { Settle } from "./settle/settle.ts";
@@ -37,6 +39,7 @@ export interface ReconcilerDeps {
   prefix: string;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
   remove: Remove;
+  apply: ApplySettings;
   settle: Pick<Settle, "submit">;
   /** What the leader does besides, until its leadership ends. */
   duties?: readonly ((leadership: Leadership) => Promise<void>)[];
@@ -83,7 +86,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
 
   async function makePasses(leadership: Leadership) {
     const { signal } = leadership;
-    const pass = createPass({
+    const { apply } = deps;
+    const placeAndSettle = createPass({
       leadership,
       searches: createSearches(look),
       endings,
@@ -97,6 +101,11 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       maxPlacings: deps.maxPlacings ?? 20,
       log,
     });
+    const pass = async () => {
+      // First: what is paused must not run when it is placed again.
+      await restoreSettings({ leadership, apply, log });
+      return placeAndSettle();
+    };
     for (let reason = rhythm.begin(); !signal.aborted; reason = await rhythm.next(reason, signal)) {
       if (redis.status === "ready") await tryPass(pass, reason, signal);
     }

@@ -97,6 +97,7 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
   const reconciler = createReconciler({
     ...world,
     remove: async () => [],
+    apply: async () => {},
     intervalMs: 600_000,
     graceMs: 600_000,
     electEveryMs: 20,

@@ -14,6 +14,12 @@ const defaultSandbox: SandboxLimits = { memoryMb: 256, timeoutMs: 300_000 };
 
 type SandboxOption = true | Partial<SandboxLimits> | undefined;
 
+/** So many jobs may start at once, and so many in a time in the long run. */
+export interface KeyRate {
+  max: number;
+  durationMs: number;
+}
+
 export interface JobTypeDefinition<
   Type extends string,
   Data extends z.ZodType,
@@ -40,6 +46,11 @@ export interface JobTypeDefinition<
   timeoutMs?: number;
   /** From when a job was accepted, or is due, until it expires without having been started. */
   expiresInMs?: number;
+  /**
+   * Per what `by` makes of the data, all consumers together: jobs over the rate wait for their turn, which uses up none
+   * of their attempts. `WORKER_KEY_RATE_LIMITS` changes it.
+   */
+  rateLimit?: KeyRate & { by(data: z.output<Data>): string };
   /** Fields of the data, texts, numbers or booleans, by whose values jobs can be found. */
   searchable?: readonly string[];
   /**

@@ -4,13 +4,12 @@ const dayMs = 24 * 60 * 60 * 1000;
 const count = z.int().min(0);
 const time = z.iso.datetime();
 
-export const QueueRateLimit = z
+const QueueRateLimit = z
   .strictObject({
     max: z.int().min(1).max(1_000_000).meta({ description: "So many jobs start" }),
     durationMs: z.int().min(1).max(dayMs).meta({ description: "in so many milliseconds" }),
   })
   .meta({ id: "QueueRateLimit", example: { max: 100, durationMs: 1000 } });
-export type QueueRateLimit = z.infer<typeof QueueRateLimit>;
 
 const settings = {
   concurrency: z

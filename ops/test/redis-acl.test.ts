@@ -70,6 +70,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
     await postMany(url, 20, 3_600_000);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: "ok" });
     await _walkOver(`${url}/admin/queues`, idOf(answer));
+    await _operate(`${url}/v1/queues/default`);
     await _postWithQuota(url);
   });
   await _expectGrants("toril-producer", used);
@@ -156,6 +157,7 @@ const spare: Record<string, Record<string, string>> = {
   "toril-producer": {
     incr: "place.lua, for jobs with a priority",
     rpush: "place.lua, for jobs that go first",
+    lrem: "remove.lua, for jobs that are placed while their queue is drained",
   },
   "toril-consumer": { ltrim: "BullMQ's addLog, for handlers that write to their log" },
 };
@@ -184,6 +186,26 @@ async function _postWithQuota(url: string) {
   expect([answer.status, answer.headers.has("RateLimit")]).toEqual([201, true]);
   // The producers to come are open again.
   await stack.sql`truncate api_keys`;
+}
+
+/** What an operator does to a queue. */
+async function _operate(queue: string) {
+  await redis.client.call("GEOADD", queueKeys("bull", "default").failed, -180, -85.05112878, "old");
+  const send = (verb: string, method = "POST", body?: object) =>
+    fetch(`${queue}${verb}`, {
+      method,
+      headers: { "Content-Type": "application/json" },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const answers = [
+    await send("/pause"),
+    await send("/resume"),
+    await send("", "PATCH", { rateLimit: { max: 5, durationMs: 1000 } }),
+    await send("/clean", "POST", { state: "failed", olderThanMs: 0 }),
+    await send("/drain?delayed=true"),
+    await send("", "GET"),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
 }
 
 /** What somebody who looks at the dashboard asks for. */

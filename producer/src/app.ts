@@ -11,6 +11,7 @@ import * as queues from "@toril/contract/http/queues";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "./app-env.ts";
+import { bodiless } from "./bodiless.ts";
 import type { CleanQueue } from "./clean-queue.ts";
 import { dashboardPath } from "./dashboard.ts";
 import type { DrainQueue } from "./drain-queue.ts";
@@ -71,14 +72,6 @@ export interface AppDeps {
   maxBulkEntries: number;
 }
 
-/** For handlers that read the body themselves: the framework takes one of another type for none. */
-function bodiless<Given extends { body: unknown }>({
-  body: _,
-  ...rest
-}: Given): Omit<Given, "body"> {
-  return rest;
-}
-
 /** Sound because the gate alone calls the app, with an exchange. */
 function pathOf(env: object | undefined): string {
   return (env as Exchange).path;
@@ -118,17 +111,15 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.openapi(imports.getImport, getImport(deps.importLedger));
   app.openapi(queues.listQueues, listQueues(deps.queueReader));
   app.openapi(queues.getQueue, getQueue(deps.queueReader));
-  const { changeQueue: change, cleanQueue: clean } = queues;
-  app.openapi({ ...change, request: bodiless(change.request) }, changeQueue(deps.queueControl));
-  app.openapi({ ...clean, request: bodiless(clean.request) }, cleanQueue(deps.cleanQueue));
+  app.openapi(bodiless(queues.changeQueue), changeQueue(deps.queueControl));
   app.openapi(queues.pauseQueue, pauseQueue(deps.queueControl));
   app.openapi(queues.resumeQueue, resumeQueue(deps.queueControl));
   app.openapi(queues.drainQueue, drainQueue(deps.drainQueue));
+  app.openapi(bodiless(queues.cleanQueue), cleanQueue(deps.cleanQueue));
   app.post(keys.createKey.path, createKey(deps.keyStore));
   app.openapi(keys.listKeys, listKeys(deps.keyStore));
   app.openapi(keys.getKey, getKey(deps.keyStore));
-  const { rotateKey: rotate } = keys;
-  app.openapi({ ...rotate, request: bodiless(rotate.request) }, rotateKey(deps.keyStore));
+  app.openapi(bodiless(keys.rotateKey), rotateKey(deps.keyStore));
   app.openapi(keys.revokeKey, revokeKey(deps.keyStore));
   app.openapi(health.getLiveness, getLiveness());
   app.openapi(health.getReadiness, getReadiness(deps.readiness));

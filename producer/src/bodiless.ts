@@ -1,4 +1,12 @@
-/** A route whose handler reads the body itself. */
+/** A route whose handler reads the body itself: the framework takes one of another type for none. */
 export type Bodiless<Route extends { request: { body: unknown } }> = Omit<Route, "request"> & {
   request: Omit<Route["request"], "body">;
 };
+
+export function bodiless<Route extends { request: { body: unknown } }>(
+  route: Route,
+): Bodiless<Route> {
+  const request: Partial<Route["request"]> = { ...route.request };
+  delete request.body;
+  return { ...route, request: request as Omit<Route["request"], "body"> };
+}

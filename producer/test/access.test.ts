@@ -19,8 +19,8 @@ interface Row {
   scope: Scope;
   /** With the ids of things of the tenant `default`. */
   ask(ids: Ids): Asked;
-  /** 404; nothing of it in the answer; or something made that is the other tenant's own. */
-  elsewhere: "not-found" | "empty" | "own";
+  /** 404; nothing of it in the answer; something made that is the other tenant's own; 403 for what all tenants share. */
+  elsewhere: "not-found" | "empty" | "own" | "refused";
 }
 
 type Asked = [path: string, init?: RequestInit | undefined];
@@ -55,6 +55,33 @@ const rows: Record<string, Row | "open"> = {
     scope: "jobs:read",
     ask: (ids) => [`/v1/imports/${ids.import}`],
     elsewhere: "not-found",
+  },
+  listQueues: { scope: "queues:admin", ask: () => ["/v1/queues"], elsewhere: "refused" },
+  getQueue: { scope: "queues:admin", ask: () => ["/v1/queues/default"], elsewhere: "refused" },
+  changeQueue: {
+    scope: "queues:admin",
+    ask: () => ["/v1/queues/default", { ..._json({ concurrency: 9 }), method: "PATCH" }],
+    elsewhere: "refused",
+  },
+  pauseQueue: {
+    scope: "queues:admin",
+    ask: () => ["/v1/queues/default/pause", { method: "POST" }],
+    elsewhere: "refused",
+  },
+  resumeQueue: {
+    scope: "queues:admin",
+    ask: () => ["/v1/queues/default/resume", { method: "POST" }],
+    elsewhere: "refused",
+  },
+  drainQueue: {
+    scope: "queues:admin",
+    ask: () => ["/v1/queues/default/drain", { method: "POST" }],
+    elsewhere: "refused",
+  },
+  cleanQueue: {
+    scope: "queues:admin",
+    ask: () => ["/v1/queues/default/clean", _json({ state: "failed", olderThanMs: 0 })],
+    elsewhere: "refused",
   },
   createKey: {
     scope: "keys:admin",
@@ -193,6 +220,10 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere }) => {
     const tenant = `other-${crypto.randomUUID().slice(0, 8)}`;
     const { key } = await _issue(stores, [scope], { tenant });
     const answer = await send(ask(ids), _bearer(key));
+    if (elsewhere === "refused") {
+      _expectProblem(answer, "insufficient-scope");
+      return;
+    }
     if (elsewhere === "not-found") {
       const none = await send(ask(nowhere), _bearer(key));
       expect([answer.status, answer.body.type]).toEqual([404, none.body.type]);

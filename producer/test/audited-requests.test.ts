@@ -20,10 +20,12 @@ setDefaultTimeout(30_000);
 let stores: _Stores;
 let producer: _Producer;
 let admin: IssuedApiKey;
+let operator: IssuedApiKey;
 
 beforeAll(async () => {
   stores = await _openStores();
   admin = await _issue(stores, ["keys:admin"], { tenant: "acme" });
+  operator = await _issue(stores, ["queues:admin"]);
   producer = await _startProducer(stores, { TRUSTED_PROXIES: "127.0.0.1" });
 });
 afterAll(async () => {
@@ -73,7 +75,21 @@ const cases: Record<
     done: [`/v1/keys/${id}`, { method: "DELETE" }],
     refused: ["/v1/keys/0mibwkq0705f60718", { method: "DELETE" }, "key-not-found"],
   }),
+  changeQueue: () => ofQueue("", { ..._json({ concurrency: 5 }), method: "PATCH" }),
+  pauseQueue: () => ofQueue("/pause"),
+  resumeQueue: () => ofQueue("/resume"),
+  drainQueue: () => ofQueue("/drain"),
+  cleanQueue: () => ofQueue("/clean", _json({ state: "failed", olderThanMs: 0 })),
 };
+
+function ofQueue(verb: string, init: RequestInit = { method: "POST" }) {
+  const refused: [string, RequestInit, string] = [
+    `/v1/queues/nowhere${verb}`,
+    init,
+    "queue-not-found",
+  ];
+  return { done: [`/v1/queues/default${verb}`, init] as [string, RequestInit], refused };
+}
 
 const audited = operations.filter(isAudited).map(({ operationId }) => operationId);
 
@@ -84,22 +100,23 @@ test.each(audited)("%s is noted, what it did and what it did not", async (action
   const before = (await _newest()).length;
 
   const [path, init] = done;
-  const answer = await _as(admin.key, path, init);
+  const who = action.endsWith("Queue") ? operator : admin;
+  const answer = await _as(who.key, path, init);
   expect(answer.status).toBeLessThan(300);
   const [badPath, badInit, kind] = refused;
-  _expectProblem(await _as(admin.key, badPath, badInit), kind as never);
+  _expectProblem(await _as(who.key, badPath, badInit), kind as never);
 
   const [failure, success, ...older] = await _newest();
   expect(older).toHaveLength(before);
-  const who = { actor: `key:${admin.id}`, tenant: "acme", action, address: "192.0.2.7" };
+  const entry = { actor: `key:${who.id}`, tenant: who.tenant, action, address: "192.0.2.7" };
   expect(success).toMatchObject({
-    ...who,
-    target: `/v1/keys/${answer.body.id}`,
+    ...entry,
+    target: who === admin ? `/v1/keys/${answer.body.id}` : path,
     requestId: _requestId(path),
     outcome: "done",
   });
   expect(failure).toMatchObject({
-    ...who,
+    ...entry,
     target: badPath,
     requestId: _requestId(badPath),
     outcome: kind,

@@ -173,7 +173,7 @@ test("pause and resume are BullMQ's own", async () => {
   });
   await producer.client.resumeQueue("default");
   expect(await queue.isPaused()).toBe(false);
-  expect(await stores.redis.zrange(queueKeys(stores.prefix, "default").marker, 0, -1)).toEqual([
+  expect(await stores.redis.zrange(queueKeys(stores.prefix, "default").marker, "0", "-1")).toEqual([
     "0",
   ]);
   expect(await _take()).toBe(id);
@@ -275,7 +275,7 @@ test("cleaned are old failed jobs, but not those that the ledger does not know t
   await stores.sql`update jobs set status = 'dead' where id = any(${[old, young]}::uuid[])`;
   const cleaning = { state: "failed", olderThanMs: 30_000 } as const;
   expect(await producer.client.cleanQueue("default", cleaning)).toEqual({ removed: 1, next: null });
-  expect((await stores.redis.zrange(failed, 0, -1)).toSorted()).toEqual(
+  expect((await stores.redis.zrange(failed, "0", "-1")).toSorted()).toEqual(
     [young, unsettled].toSorted(),
   );
   expect(await stores.redis.exists(jobKey(stores.prefix, "default", old))).toBe(0);
@@ -285,37 +285,19 @@ test("cleaned are old failed jobs, but not those that the ledger does not know t
   _expectProblem(query, "invalid-parameter");
 });
 
-test("only an operator of the tenant default comes in, and only to the queues of the key", async () => {
+test("a key reaches the queues that it is limited to, and those that hold its types alone", async () => {
   const guarded = await _openStores();
-  const { key: operator } = await _issue(guarded, ["queues:admin"]);
-  const { key: client } = await _issue(guarded, ["jobs:write", "jobs:read", "keys:admin"]);
-  const { key: tenant } = await _issue(guarded, ["queues:admin"], { tenant: "acme" });
   const { key: limited } = await _issue(guarded, ["queues:admin"], { queues: ["imports"] });
   const { key: typed } = await _issue(guarded, ["queues:admin"], { types: ["echo", "feed.item"] });
-  const open = await _startProducer(guarded);
-  const names = async (key: string) =>
-    (await open.request("/v1/queues", { headers: _bearer(key) })).body.items.map(
-      ({ name }: { name: string }) => name,
-    );
-  expect(await names(operator)).toEqual(["default", "imports", "feeds"]);
+  const closed = await _startProducer(guarded);
+  const names = async (key: string) => {
+    const { body } = await closed.request("/v1/queues", { headers: _bearer(key) });
+    return body.items.map(({ name }: { name: string }) => name);
+  };
   expect(await names(limited)).toEqual(["imports"]);
   expect(await names(typed)).toEqual(["default"]);
-  for (const key of [client, tenant]) {
-    for (const [method, path] of [
-      ["GET", "/v1/queues"],
-      ["GET", "/v1/queues/default"],
-      ["PATCH", "/v1/queues/default"],
-      ["POST", "/v1/queues/default/pause"],
-      ["POST", "/v1/queues/default/resume"],
-      ["POST", "/v1/queues/default/drain"],
-      ["POST", "/v1/queues/default/clean"],
-    ] as const) {
-      const answer = await open.request(path, { method, headers: _bearer(key) });
-      _expectProblem(answer, "insufficient-scope");
-    }
-  }
   const beyond = { method: "POST", headers: _bearer(limited) };
-  _expectProblem(await open.request("/v1/queues/default/pause", beyond), "out-of-reach");
-  await open.close();
+  _expectProblem(await closed.request("/v1/queues/default/pause", beyond), "out-of-reach");
+  await closed.close();
   await guarded.close();
 });

@@ -5,6 +5,8 @@ import { secret } from "../secret/secret.ts";
 export const feedFetch = defineJob({
   type: "feed.fetch",
   queue: "feeds",
+  // What one server can be expected to bear.
+  rateLimit: { by: ({ url }) => new URL(url).host, max: 20, durationMs: 10_000 },
   data: z
     .strictObject({
       url: z.url({ protocol: /^https?$/ }).max(2048),
