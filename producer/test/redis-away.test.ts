@@ -158,3 +158,22 @@ test("a producer stops in good time while Redis does not answer", async () => {
   proxy.freeze();
   await stopping.close();
 });
+
+test.each(["refuse", "freeze"] as const)(
+  "while connections to Redis %s, what is set for a queue is recorded, and the rest is refused",
+  async (fault) => {
+    proxy[fault]();
+    expect((await producer.request("/v1/queues/default/pause", { method: "POST" })).status).toBe(
+      202,
+    );
+    expect(await stores.sql`select queue, paused from queue_settings`).toMatchObject([
+      { queue: "default", paused: true },
+    ]);
+    _expectProblem(await producer.request("/v1/queues"), "at-capacity");
+    const drained = await producer.request("/v1/queues/default/drain", { method: "POST" });
+    _expectProblem(drained, "at-capacity");
+    proxy.pass();
+    const resume = () => producer.request("/v1/queues/default/resume", { method: "POST" });
+    await _until(async () => (await resume()).status === 200);
+  },
+);

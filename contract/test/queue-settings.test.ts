@@ -1,0 +1,85 @@
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { queueKeys } from "../src/dispatch/names.ts";
+import type { PlaceOptions } from "../src/dispatch/place.ts";
+import { createApplySettings, settingsScriptUrl } from "../src/dispatch/queue-settings.ts";
+import type { QueueSettings } from "../src/queue.ts";
+import { _connect, _createSite, _placement } from "./_dispatch.ts";
+
+const script = await Bun.file(settingsScriptUrl).text();
+const redis = _connect();
+const [bullmq, toril] = [_createSite(redis), _createSite(redis)];
+const apply = createApplySettings(redis, { prefix: toril.prefix, script });
+const queue = bullmq.openQueue("q");
+
+afterEach(() => Promise.all([bullmq.clear(), toril.clear()]));
+afterAll(async () => {
+  await queue.close();
+  await redis.quit();
+});
+
+const free = { queue: "q", paused: false, concurrency: null, rateLimit: null };
+const rateLimit = { max: 5, durationMs: 1000 };
+
+/** What a site has in the keys that settings are about. */
+async function _state(prefix: string) {
+  const { meta, marker, events } = queueKeys(prefix, "q");
+  const told = await redis.xrange(events, "-", "+");
+  return {
+    meta: await redis.hgetall(meta),
+    marker: await redis.zrange(marker, 0, -1, "WITHSCORES"),
+    events: told.map(([, fields]) => fields[1]),
+  };
+}
+
+async function _expectSame() {
+  expect(await _state(toril.prefix)).toEqual(await _state(bullmq.prefix));
+}
+
+const loads: [string, Partial<PlaceOptions>[]][] = [
+  ["an empty queue", []],
+  ["one with waiting jobs", [{}, { delayMs: 60_000 }]],
+  ["one with prioritized jobs", [{ priority: 3 }]],
+  ["one with delayed jobs alone", [{ delayMs: 60_000 }]],
+];
+
+test.each(loads)("pausing and resuming %s is what BullMQ does", async (_, options) => {
+  const jobs = options.map((more, n) =>
+    _placement({ n, options: { attempts: 1, timestamp: 1_700_000_000_000, ...more } }),
+  );
+  for (const site of [bullmq, toril]) if (jobs.length > 0) await site.place("q", jobs);
+  await queue.pause();
+  await apply({ ...free, paused: true });
+  await _expectSame();
+  await queue.resume();
+  await apply(free);
+  await _expectSame();
+});
+
+test("limits are what BullMQ sets and lifts", async () => {
+  await queue.setGlobalConcurrency(3);
+  await queue.setGlobalRateLimit(5, 1000);
+  await apply({ ...free, concurrency: 3, rateLimit });
+  await _expectSame();
+  await queue.removeGlobalConcurrency();
+  await queue.removeGlobalRateLimit();
+  await apply(free);
+  await _expectSame();
+});
+
+test("what was counted towards another rate holds nobody up, and towards the same rate it counts on", async () => {
+  const { limiter } = queueKeys(toril.prefix, "q");
+  await apply({ ...free, rateLimit });
+  await redis.set(limiter, "5");
+  await apply({ ...free, rateLimit });
+  expect(await redis.get(limiter)).toBe("5");
+  await apply({ ...free, rateLimit: { max: 6, durationMs: 1000 } });
+  expect(await redis.exists(limiter)).toBe(0);
+});
+
+test("saying it again changes nothing", async () => {
+  const settings: QueueSettings = { ...free, paused: true, concurrency: 2, rateLimit };
+  await apply(settings);
+  const before = await _state(toril.prefix);
+  await apply(settings);
+  expect(await _state(toril.prefix)).toEqual(before);
+});
