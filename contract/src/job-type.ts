@@ -48,7 +48,7 @@ export interface JobTypeDefinition<
   expiresInMs?: number;
   /**
    * Per what `by` makes of the data, all consumers together: jobs over the rate wait for their turn, which uses up none
-   * of their attempts. `WORKER_KEY_RATE_LIMITS` changes it.
+   * of their attempts. Not of a secret: a hash of it stands in Redis. `WORKER_KEY_RATE_LIMITS` changes the rate.
    */
   rateLimit?: KeyRate & { by(data: z.output<Data>): string };
   /** Fields of the data, texts, numbers or booleans, by whose values jobs can be found. */

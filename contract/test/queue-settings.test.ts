@@ -26,7 +26,7 @@ async function _state(prefix: string) {
   const told = await redis.xrange(events, "-", "+");
   return {
     meta: await redis.hgetall(meta),
-    marker: await redis.zrange(marker, 0, -1, "WITHSCORES"),
+    marker: await redis.zrange(marker, "0", "-1", "WITHSCORES"),
     events: told.map(([, fields]) => fields[1]),
   };
 }
