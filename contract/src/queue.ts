@@ -34,7 +34,7 @@ export const QueueChange = z
     rateLimit: settings.rateLimit.optional(),
   })
   .refine((change) => Object.keys(change).length > 0, "Nothing is changed.")
-  .meta({ id: "QueueChange", example: { concurrency: 10, rateLimit: null } });
+  .meta({ id: "QueueChange", minProperties: 1, example: { concurrency: 10, rateLimit: null } });
 export type QueueChange = z.infer<typeof QueueChange>;
 
 export const QueueWorker = z

@@ -48,7 +48,7 @@ export function _examplesOf(document: Node): Example[] {
       const more = name === "keyPolicy" ? { key: sampleOf(schema.properties.key) } : {};
       return [{ ...least, ...more, [name]: example }];
     });
-    return [...shown, least, ...fields];
+    return [...shown, ...(schema.minProperties > 0 ? [] : [least]), ...fields];
   }
 
   const examples: Example[] = [];
