@@ -3,7 +3,15 @@ import { BulkResult, JobPage } from "./http/jobs.ts";
 import { KeyPage } from "./http/keys.ts";
 import { QueueCleaned, QueueDrained, QueueList } from "./http/queues.ts";
 import { Import } from "./import.ts";
-import { AcceptedJob, JobDetail, type JobStatus } from "./job.ts";
+import {
+  follow,
+  type FollowOptions,
+  toFollowedEvent,
+  toFollowedImportEvent,
+  toFollowedJobEvent,
+} from "./follow.ts";
+import { AcceptedJob, Job, JobDetail, type JobStatus } from "./job.ts";
+import type { SentEvent } from "./read-events.ts";
 import type { JobRequest, JobTypeName } from "./jobs/index.ts";
 import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./keys/api-key.ts";
 import { Problem } from "./problem.ts";
@@ -23,6 +31,11 @@ export interface CallOptions {
 export interface WriteOptions extends CallOptions {
   /** Repeating a request with the same key and body gets the first one's answer. */
   idempotencyKey?: string;
+}
+
+export interface WaitOptions {
+  /** Seconds to wait for the end of the job, 60 at most. */
+  wait: number;
 }
 
 export interface ListJobsQuery {
@@ -82,26 +95,63 @@ export type Client = ReturnType<typeof createClient>;
 export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
   const send = given ?? ((request: Request) => fetch(request));
 
+  function sendTo(path: string, init: RequestInit): Promise<Response> {
+    const asked = new Request(new URL(path, baseUrl).href, init);
+    if (apiKey !== undefined) asked.headers.set("Authorization", `Bearer ${apiKey}`);
+    return send(asked);
+  }
+
   async function call<Schema extends z.ZodType>(
     schema: Schema,
     path: string,
     init: RequestInit & { query?: Record<string, string | number | undefined> } = {},
   ): Promise<z.output<Schema>> {
     const { query = {}, ...request } = init;
-    const url = new URL(path, baseUrl);
+    const url = new URL(path, "http://any");
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const asked = new Request(url.href, request);
-    if (apiKey !== undefined) asked.headers.set("Authorization", `Bearer ${apiKey}`);
-    const response = await send(asked);
+    const response = await sendTo(url.pathname + url.search, request);
     if (!response.ok) throw new TorilError(await readProblem(response));
     return schema.parse(await response.json());
   }
 
+  function followAt<Event>(
+    path: string,
+    toEvent: (sent: SentEvent) => Event,
+    options: FollowOptions = {},
+  ) {
+    const { signal } = options;
+    const connect = async (lastEventId: string | undefined) => {
+      const headers = new Headers({ Accept: "text/event-stream" });
+      if (lastEventId !== undefined) headers.set("Last-Event-ID", lastEventId);
+      const response = await sendTo(path, { headers, ...(signal && { signal }) });
+      if (!response.ok) throw new TorilError(await readProblem(response));
+      return response.status === 204 ? undefined : (response.body ?? undefined);
+    };
+    const isPassing = (error: unknown) =>
+      !(error instanceof TorilError) || error.problem.status >= 500;
+    return follow(connect, toEvent, { ...options, isPassing });
+  }
+
+  function createJob(request: JobRequest, write?: WriteOptions): Promise<AcceptedJob>;
+  /** A `Job`, which has a `settledAt`, when it ended in time. */
+  function createJob(
+    request: JobRequest,
+    write: WriteOptions & WaitOptions,
+  ): Promise<AcceptedJob | Job>;
+  function createJob(
+    request: JobRequest,
+    { wait, ...write }: WriteOptions & Partial<WaitOptions> = {},
+  ): Promise<AcceptedJob | Job> {
+    const init = post(JSON.stringify(request), "application/json", write);
+    if (wait === undefined) return call(AcceptedJob, "/v1/jobs", init);
+    init.headers.set("Prefer", `wait=${wait}`);
+    return call(AcceptedJob.or(Job), "/v1/jobs", init);
+  }
+
   return {
-    createJob: (request: JobRequest, write: WriteOptions = {}) =>
-      call(AcceptedJob, "/v1/jobs", post(JSON.stringify(request), "application/json", write)),
+    createJob,
 
     createJobs: (
       requests: readonly JobRequest[],
@@ -112,8 +162,24 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         query: { atomicity },
       }),
 
-    getJob: (id: string, options: CallOptions = {}) =>
-      call(JobDetail, `/v1/jobs/${encodeURIComponent(id)}`, options),
+    getJob: (id: string, { wait, ...options }: CallOptions & Partial<WaitOptions> = {}) =>
+      call(JobDetail, `/v1/jobs/${encodeURIComponent(id)}`, {
+        ...options,
+        ...(wait === undefined ? {} : { headers: { Prefer: `wait=${wait}` } }),
+      }),
+
+    /** Until it has ended. */
+    followJob: (id: string, options?: FollowOptions) =>
+      followAt(`/v1/jobs/${encodeURIComponent(id)}/events`, toFollowedJobEvent, options),
+
+    /** Until it is done. */
+    followImport: (id: string, options?: FollowOptions) =>
+      followAt(`/v1/imports/${encodeURIComponent(id)}/events`, toFollowedImportEvent, options),
+
+    followQueue: (queue: string, options?: FollowOptions) =>
+      followAt(`/v1/queues/${encodeURIComponent(queue)}/events`, toFollowedEvent, options),
+
+    followJobs: (options?: FollowOptions) => followAt("/v1/events", toFollowedEvent, options),
 
     listJobs: (query: ListJobsQuery = {}, options: CallOptions = {}) =>
       call(JobPage, "/v1/jobs", { ...options, query: { ...query } }),

@@ -24,6 +24,7 @@ export const limits = {
   /** Parsing holds up everything else for about 0.1 s a megabyte. */
   feedBytes: 8_000_000,
   importErrors: 100,
+  waitSeconds: 60,
 } as const;
 
 /** How a job stands in the ledger. All but `pending` are final. */
@@ -86,7 +87,7 @@ export const KeyPolicy = z
   });
 export type KeyPolicy = z.infer<typeof KeyPolicy>;
 
-const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
+export const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
 /** As clients may write it. */
 export const GivenTime = z.iso.datetime({ offset: true });
 
@@ -132,7 +133,8 @@ export const requestOptions = {
     }),
 };
 
-const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
+export const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
+
 /** The error that ended a job, or a run of it. */
 export const JobError = z
   .strictObject({ name: z.string(), message: z.string(), stack: z.string().optional() })

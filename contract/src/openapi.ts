@@ -1,4 +1,5 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
+import { EventGap, JobEvent } from "./event.ts";
 import { routes } from "./http/index.ts";
 import { securityScheme } from "./http/route.ts";
 
@@ -13,7 +14,9 @@ export function buildOpenApi(version: string) {
       "OpenID issuer that the service is told of. Without any key, a service that only its own machine can reach serves everybody.",
   });
   for (const route of routes) registry.registerPath(route);
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  // No media type of an answer says what the data of its events is.
+  const data = [JobEvent, EventGap].map((schema) => ({ type: "schema" as const, schema }));
+  return new OpenApiGeneratorV31([...registry.definitions, ...data]).generateDocument({
     openapi: "3.1.0",
     info: {
       title: "Toril",
@@ -26,6 +29,7 @@ export function buildOpenApi(version: string) {
     tags: [
       { name: "Jobs", description: "One piece of background work each" },
       { name: "Imports", description: "Files whose rows become jobs" },
+      { name: "Events", description: "What happens to jobs, as server-sent events" },
       { name: "Keys", description: "Who may call, and what they may do" },
       { name: "Health", description: "For balancers and orchestrators" },
     ],

@@ -3,11 +3,13 @@ import { Hono } from "hono";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Readiness } from "@toril/contract/http/health";
+import * as events from "@toril/contract/http/events";
 import * as health from "@toril/contract/http/health";
 import * as imports from "@toril/contract/http/imports";
 import * as jobs from "@toril/contract/http/jobs";
 import * as keys from "@toril/contract/http/keys";
 import * as queues from "@toril/contract/http/queues";
+import { queueNames } from "@toril/contract/jobs";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "./app-env.ts";
@@ -15,6 +17,7 @@ import { bodiless } from "./bodiless.ts";
 import type { CleanQueue } from "./clean-queue.ts";
 import { dashboardPath } from "./dashboard.ts";
 import type { DrainQueue } from "./drain-queue.ts";
+import type { Events } from "./events/events.ts";
 import type { Exchange } from "./exchange.ts";
 import type { FileImporter } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
@@ -34,6 +37,10 @@ import { createImport } from "./routes/create-import.ts";
 import { createJobs } from "./routes/create-jobs.ts";
 import { createKey } from "./routes/create-key.ts";
 import { drainQueue } from "./routes/drain-queue.ts";
+import { followImport } from "./routes/follow-import.ts";
+import { followJob } from "./routes/follow-job.ts";
+import { followJobs } from "./routes/follow-jobs.ts";
+import { followQueue } from "./routes/follow-queue.ts";
 import { getImport } from "./routes/get-import.ts";
 import { getJob } from "./routes/get-job.ts";
 import { getKey } from "./routes/get-key.ts";
@@ -64,10 +71,12 @@ export interface AppDeps {
   queueControl: QueueControl;
   drainQueue: DrainQueue;
   cleanQueue: CleanQueue;
+  events: Events;
   keyStore: KeyStore;
   once: Once;
   readiness(): Promise<Readiness>;
   docs: Hono<AppEnv>;
+  pages: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
   maxBulkEntries: number;
 }
@@ -97,7 +106,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
     jobs.createJobs,
     createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries, secretKeys: deps.secretKeys }),
   );
-  app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs));
+  app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs, deps.events.waitForEnd));
   app.openapi(
     jobs.listJobs,
     listJobs({
@@ -116,6 +125,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.openapi(queues.resumeQueue, resumeQueue(deps.queueControl));
   app.openapi(queues.drainQueue, drainQueue(deps.drainQueue));
   app.openapi(bodiless(queues.cleanQueue), cleanQueue(deps.cleanQueue));
+  app.openapi(events.followJob, followJob(deps.jobReader, deps.events.followJob));
+  app.openapi(events.followImport, followImport(deps.importLedger, deps.events.followImport));
+  app.openapi(events.followQueue, followQueue(deps.events.followJobs));
+  app.openapi(events.followJobs, followJobs(deps.events.followJobs, queueNames));
   app.post(keys.createKey.path, createKey(deps.keyStore));
   app.openapi(keys.listKeys, listKeys(deps.keyStore));
   app.openapi(keys.getKey, getKey(deps.keyStore));
@@ -128,6 +141,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
     c.body(await deps.metrics.render(), 200, { "Content-Type": deps.metrics.contentType }),
   );
   app.route("/", deps.docs);
+  app.route("/", deps.pages);
   // An app of its own, for its routes are such patterns.
   const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
   dashboard.onError((error, c) => onError(error, c.env));

@@ -49,6 +49,11 @@ export const Config = z.object({
     .describe(
       "what bodies over 64 kB may hold together while they are read, those of one tenant half of it; then 503",
     ),
+  MAX_LISTENERS: wholeNumber(1, 100_000)
+    .default(2000)
+    .describe(
+      "how many requests may wait for their job and streams of events may be open together; more of them do not wait, or get 503",
+    ),
   MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000)
     .default(100_000)
     .describe("how many jobs may be recorded while Redis is away; then 503"),

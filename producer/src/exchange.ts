@@ -13,6 +13,14 @@ export interface ExchangeSettings {
   findQuota: FindQuota;
   /** Tells the address of whose request it is. */
   address(): string;
+  peer: Peer;
+}
+
+/** The other side of a connection. */
+export interface Peer {
+  readonly address: string;
+  /** For an answer that takes its time: the connection is not cut for being silent. */
+  keepOpen(): void;
 }
 
 /** One request and its answer, as every handler finds it, those of the framework in `c.env`. */
@@ -31,18 +39,21 @@ export class Exchange {
   traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
+  readonly #peer: Peer;
   #heldBytes = 0;
   #principal: Principal | undefined = undefined;
   #charge: Charge | undefined = undefined;
   #trail: AuditTrail | undefined = undefined;
 
-  constructor(request: Request, { requestId, path, memory, findQuota, address }: ExchangeSettings) {
+  constructor(request: Request, settings: ExchangeSettings) {
+    const { requestId, path, memory, findQuota, address, peer } = settings;
     this.request = request;
     this.requestId = requestId;
     this.path = path;
     this.address = address;
     this.#memory = memory;
     this.#findQuota = findQuota;
+    this.#peer = peer;
   }
 
   /** Who asks. Throws where nobody was asked who they are. */
@@ -92,7 +103,13 @@ export class Exchange {
     this.#heldBytes += bytes;
   }
 
+  keepOpen(): void {
+    this.#peer.keepOpen();
+  }
+
+  /** Nothing of the body is needed any more. */
   end(): void {
     if (this.#heldBytes > 0) this.#memory.giveBack(this.#heldBytes, this.principal);
+    this.#heldBytes = 0;
   }
 }

@@ -6,7 +6,7 @@ import type { AppEnv } from "./app-env.ts";
 import type { Audit } from "./audit.ts";
 import { auditedRequest, isAudited } from "./audited-request.ts";
 import type { Access } from "./auth/access.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type Peer } from "./exchange.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { findOperation, type Operation } from "./operations.ts";
@@ -31,13 +31,11 @@ export interface GateDeps {
 }
 
 export interface Gate {
-  answer(request: Request, socketAddress: SocketAddress): Promise<Response>;
+  answer(request: Request, peer: Peer): Promise<Response>;
   /** `POST /v1/jobs` alone, for a server that finds it by itself. */
-  createJob(request: Request, socketAddress: SocketAddress): Promise<Response>;
+  createJob(request: Request, peer: Peer): Promise<Response>;
 }
 
-/** Asked only when it matters. */
-type SocketAddress = () => string;
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
 
 /**
@@ -64,7 +62,7 @@ export function createGate(deps: GateDeps): Gate {
 
   async function pass(
     request: Request,
-    socketAddress: SocketAddress,
+    peer: Peer,
     path: string,
     operation: Operation | undefined,
     handle: Handler,
@@ -74,8 +72,8 @@ export function createGate(deps: GateDeps): Gate {
     const given = request.headers.get("x-request-id");
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
-    const address = () => clientAddress(socketAddress(), request);
-    const exchange = new Exchange(request, { requestId, path, memory, findQuota, address });
+    const address = () => clientAddress(peer.address, request);
+    const exchange = new Exchange(request, { requestId, path, memory, findQuota, address, peer });
     const trace = tracing?.begin(method, request.headers.get("traceparent"));
     exchange.traceparent = trace?.traceparent;
     let response: Response;
@@ -114,15 +112,13 @@ export function createGate(deps: GateDeps): Gate {
   }
 
   return {
-    answer(request, socketAddress) {
+    answer(request, peer) {
       const path = pathOf(request.url);
       const operation = findOperation(request.method, path);
-      return pass(request, socketAddress, path, operation, (exchange) =>
-        app.fetch(request, exchange),
-      );
+      return pass(request, peer, path, operation, (exchange) => app.fetch(request, exchange));
     },
-    createJob: (request, socketAddress) =>
-      pass(request, socketAddress, jobs.createJob.path, jobs.createJob, createJob),
+    createJob: (request, peer) =>
+      pass(request, peer, jobs.createJob.path, jobs.createJob, createJob),
   };
 }
 

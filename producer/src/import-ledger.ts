@@ -16,10 +16,18 @@ export interface ImportLedger {
   find(tenant: string, id: string): Promise<Import | undefined>;
   /** Why `find` does not find it. */
   whyMissing(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
+  /** Whichever of these there are, of any tenant. */
+  findMany(ids: readonly string[]): Promise<Import[]>;
 }
 
 /** An import that was not touched for so long was left by a producer that died. */
 const abandonedAfter = "60 seconds";
+
+function columns(sql: ISql) {
+  return sql`
+    id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
+    created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"`;
+}
 
 export function createImportLedger(ledger: Ledger): ImportLedger {
   return {
@@ -43,6 +51,12 @@ export function createImportLedger(ledger: Ledger): ImportLedger {
       ledger.run(async (sql) =>
         (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
       ),
+    findMany: (ids) =>
+      ledger.run(async (sql) => {
+        const rows = await sql<ImportRow[]>`
+          select ${columns(sql)} from imports where id = any(${[...ids]}::uuid[])`;
+        return rows.map(toImport);
+      }),
   };
 }
 

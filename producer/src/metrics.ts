@@ -10,6 +10,7 @@ export function createMetrics(now: {
   waiting(): number;
   unplaced(): number;
   isRedisAway(): boolean;
+  listeners(): number;
 }) {
   const registry = new Registry();
   const registers = [registry];
@@ -50,6 +51,7 @@ export function createMetrics(now: {
     registers,
   });
   gauge("toril_enqueue_waiting", "Requests that wait for a commit", now.waiting);
+  gauge("toril_listeners", "Requests that wait for a job, and streams of events", now.listeners);
   gauge("toril_unplaced_jobs", "Jobs recorded here while Redis is away", now.unplaced);
   gauge("toril_redis_away", "1 while the dispatcher does not answer", () =>
     Number(now.isRedisAway()),

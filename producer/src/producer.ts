@@ -18,6 +18,7 @@ import { redisServers } from "@toril/contract/redis-config";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import project from "../../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
+import { createAwaitJob } from "./await-job.ts";
 import { createAudit } from "./audit.ts";
 import { openAuth } from "./auth/auth.ts";
 import { clientAddress } from "./auth/client-address.ts";
@@ -27,6 +28,7 @@ import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
 import { createDocs } from "./docs.ts";
 import { createDrainQueue, type DrainDeps } from "./drain-queue.ts";
+import { createEvents } from "./events/events.ts";
 import { createGate } from "./gate.ts";
 import { createFileImporter } from "./import-file.ts";
 import { createImportLedger } from "./import-ledger.ts";
@@ -41,8 +43,11 @@ import { addQueueMetrics } from "./queue-metrics.ts";
 import { createQueueReader } from "./queue-reader.ts";
 import { connectLedger } from "./postgres.ts";
 import { createErrorHandler } from "./problem.ts";
+import { createReadJob } from "./read-job.ts";
 import { createJobReader } from "./read-jobs.ts";
 import { createJobSearch } from "./search-jobs.ts";
+import { createPages } from "./pages/pages.ts";
+import { findOperation } from "./operations.ts";
 import { createCountWaiting } from "./quotas/count-waiting.ts";
 import { createLease, leaseScriptUrl } from "./quotas/lease.ts";
 import { createFindQuota } from "./quotas/quotas.ts";
@@ -109,6 +114,7 @@ export async function openProducer(
     waiting: () => enqueue.waiting,
     unplaced: () => dispatcher.unplaced,
     isRedisAway: () => breaker.isOpen,
+    listeners: () => events.listeners,
   });
   if (shipper !== undefined) metrics.shipping(shipper);
   addQueueMetrics(metrics.registry, () => readQueueSizes(redis, prefix, queueNames, Date.now));
@@ -135,20 +141,38 @@ export async function openProducer(
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
   const once = createOnce(ledger, secretKeys);
   const onError = createErrorHandler(log);
-  const createJob = createJobRoute(enqueue, secretKeys);
+  const jobReader = createJobReader(ledger);
+  const liveJobs = createLiveJobs({
+    readStates,
+    readDetail: (job) => readLiveDetail(redis, prefix, job),
+  });
+  const readJob = createReadJob(jobReader, liveJobs);
+  const events = createEvents({
+    redis,
+    servers: redisServers(config),
+    prefix,
+    queues: queueNames,
+    ledger,
+    imports: importLedger,
+    readJob,
+    isLetIn: async (exchange) =>
+      (await auth.access(exchange, findOperation("GET", exchange.path))) === undefined,
+    maxListeners: config.MAX_LISTENERS,
+    log,
+  });
+  opening.defer(() => events.close());
+  const createJob = createJobRoute(enqueue, secretKeys, createAwaitJob(events.waitForEnd, readJob));
   const app = createApp({
     onError,
     createJob,
     metrics,
     enqueue,
     secretKeys,
-    jobReader: createJobReader(ledger),
+    jobReader,
     jobSearch: createJobSearch(ledger),
     listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
-    liveJobs: createLiveJobs({
-      readStates,
-      readDetail: (job) => readLiveDetail(redis, prefix, job),
-    }),
+    liveJobs,
+    events,
     importer,
     importLedger,
     keyStore: createKeyStore(ledger, once, auth.refreshKeys),
@@ -168,6 +192,7 @@ export async function openProducer(
     cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
+    pages: createPages(enqueue, secretKeys, project.version),
     dashboard: dashboard.routes,
     maxBulkEntries: config.BULK_MAX_ENTRIES,
   });
@@ -213,6 +238,7 @@ export async function openProducer(
     async close() {
       await using _ = opened;
       isDraining = true;
+      await events.close();
       await server.drain(config.DRAIN_MS);
       await importer.settled();
       await enqueue.drained();

@@ -3,6 +3,10 @@ import type { RedisServers } from "@toril/contract/redis-config";
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from "ioredis";
 import type { Logger } from "pino";
 
+/** What a command may take that waits for something new. */
+export const blockMs = 2000;
+
+type SingleServers = Exclude<RedisServers, { kind: "cluster" }>;
 type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
 
 const connectMs = 2000;
@@ -48,6 +52,26 @@ export async function connectRedis(
   return redis;
 }
 
+/**
+ * A connection for one blocking read after the other. Undefined for a Cluster, where one read cannot wait for the
+ * streams of several slots.
+ */
+export function openBlockingRedis(servers: RedisServers): Redis | undefined {
+  if (servers.kind === "cluster") return undefined;
+  const redis = openRedis(servers, {
+    enableOfflineQueue: true,
+    maxRetriesPerRequest: 0,
+    commandTimeout: blockMs + 3000,
+    socketTimeout: blockMs + 3000,
+    connectTimeout: connectMs,
+    retryStrategy: backOff,
+  });
+  redis.on("error", () => {});
+  return redis;
+}
+
+function openRedis(servers: SingleServers, options: RedisOptions): Redis;
+function openRedis(servers: RedisServers, options: RedisOptions): Redis | Cluster;
 function openRedis(servers: RedisServers, options: RedisOptions): Redis | Cluster {
   if (servers.kind === "cluster") {
     return new Cluster(servers.nodes, {

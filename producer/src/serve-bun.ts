@@ -1,4 +1,5 @@
 import { createJob } from "@toril/contract/http/jobs";
+import type { Peer } from "./exchange.ts";
 import { answerMetrics, namingTaken, type Address, type Runtime, type Server } from "./serve.ts";
 
 type AnyServer = Bun.Server<unknown>;
@@ -15,10 +16,10 @@ export const bun: Runtime = {
         routes: {
           [createJob.path]: {
             POST: (request: Request, server: AnyServer) =>
-              gate.createJob(request, () => peerOf(server, request)),
+              gate.createJob(request, new BunPeer(server, request)),
           },
         },
-        fetch: (request, server) => gate.answer(addressed(request), () => peerOf(server, request)),
+        fetch: (request, server) => gate.answer(addressed(request), new BunPeer(server, request)),
       }),
     ),
   serveMetrics: (metrics, address) =>
@@ -39,8 +40,23 @@ function listen(variable: string, address: Address, start: () => AnyServer): Ser
   };
 }
 
-function peerOf(server: AnyServer, request: Request): string {
-  return server.requestIP(request)?.address ?? "unknown";
+/** Asked only when it matters. */
+class BunPeer implements Peer {
+  readonly #server: AnyServer;
+  readonly #request: Request;
+
+  constructor(server: AnyServer, request: Request) {
+    this.#server = server;
+    this.#request = request;
+  }
+
+  get address(): string {
+    return this.#server.requestIP(this.#request)?.address ?? "unknown";
+  }
+
+  keepOpen(): void {
+    this.#server.timeout(this.#request, 0);
+  }
 }
 
 /** Of a request without a valid Host, as health checks send them, Bun knows only the path; Hono wants an address. */

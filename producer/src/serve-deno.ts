@@ -15,7 +15,11 @@ declare const Deno: DenoServe;
 export const deno: Runtime = {
   serve: (gate, address) =>
     listen("PORT", address, (request, { remoteAddr }) =>
-      gate.answer(request, () => remoteAddr.hostname),
+      gate.answer(request, {
+        address: remoteAddr.hostname,
+        // It cuts nothing for being silent.
+        keepOpen() {},
+      }),
     ),
   serveMetrics: (metrics, address) =>
     listen("METRICS_PORT", address, (request) => answerMetrics(metrics, request)),

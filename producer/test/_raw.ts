@@ -47,6 +47,8 @@ export async function _connect(url: URL) {
         });
       }
     },
+    /** Reads no more. */
+    pause: () => socket.pause(),
     end: () => socket.end(),
     destroy: () => socket.destroy(),
   };

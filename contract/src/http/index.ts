@@ -1,3 +1,4 @@
+import { followImport, followJob, followJobs, followQueue } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { createImport, getImport } from "./imports.ts";
 import { createKey, getKey, listKeys, revokeKey, rotateKey } from "./keys.ts";
@@ -27,6 +28,10 @@ export const routes = [
   resumeQueue,
   drainQueue,
   cleanQueue,
+  followJob,
+  followImport,
+  followQueue,
+  followJobs,
   createKey,
   listKeys,
   getKey,

@@ -19,6 +19,8 @@ import {
   idParameter,
   locationBelow,
   optional,
+  Prefer,
+  preferenceApplied,
   replayed,
   TraceParent,
 } from "./route.ts";
@@ -55,16 +57,17 @@ export const createJob = defineRoute({
   method: "post",
   path: "/v1/jobs",
   request: {
-    headers: requestHeaders,
+    headers: requestHeaders.extend({ prefer: Prefer }),
     query: z.strictObject({ dryRun: DryRun }),
     body: { required: true, content: { "application/json": { schema: JobRequest } } },
   },
   responses: {
     200: {
       description:
-        "A job with this key stands already; this is it, at `Location`. With `dryRun`: what was sent would be accepted",
-      content: { "application/json": { schema: z.union([AcceptedJob, CheckedJob]) } },
-      headers: { ...optional(location), ...replayed },
+        "A job with this key stands already; this is it, at `Location` (it has an `outcome`). With `Prefer: wait`: the job, " +
+        "which has ended (it has a `settledAt`). With `dryRun`: what was sent would be accepted (it has a `dryRun`)",
+      content: { "application/json": { schema: z.union([AcceptedJob, Job, CheckedJob]) } },
+      headers: { ...optional(location), ...replayed, ...preferenceApplied },
     },
     201: {
       description: "Recorded, and waiting in Redis",
@@ -72,9 +75,10 @@ export const createJob = defineRoute({
       headers: { ...location, ...replayed },
     },
     202: {
-      description: "Recorded; Redis is away, and the job will be placed when it is back",
+      description:
+        "Recorded; Redis is away, and the job will be placed when it is back. With `Prefer: wait`: the time is up",
       content: { "application/json": { schema: AcceptedJob } },
-      headers: { ...location, ...replayed },
+      headers: { ...location, ...replayed, ...preferenceApplied },
     },
   },
   problems: [
@@ -192,12 +196,15 @@ export const getJob = defineRoute({
   scope: "jobs:read",
   method: "get",
   path: "/v1/jobs/{id}",
-  request: { params: idParameter("job") },
+  request: { params: idParameter("job"), headers: z.object({ prefer: Prefer }) },
   responses: {
     200: {
-      description: "The job",
+      description: "The job; with `Prefer: wait`, when it ended or the time is up",
       content: { "application/json": { schema: JobDetail } },
-      headers: { ETag: header("Of what the answer says", '"1f.9b74c9897bac770f"') },
+      headers: {
+        ETag: header("Of what the answer says", '"1f.9b74c9897bac770f"'),
+        ...preferenceApplied,
+      },
     },
     304: { description: "It is as it was" },
   },

@@ -15,11 +15,15 @@ export interface Door {
 const ofOperations = new Map<Operation, Door>(
   operations.map((operation) => {
     const scope = requiredScopeOf(operation);
-    return [operation, { scope, isPage: false, isShared: scope === "queues:admin" }];
+    // An EventSource says who asks as its page did.
+    const isPage = operation.path.endsWith("/events");
+    return [operation, { scope, isPage, isShared: scope === "queues:admin" }];
   }),
 );
 const docs: Door = { scope: "any", isPage: true, isShared: false };
 const ofPages = new Map<string, Door>([
+  ["/", { scope: "none", isPage: true, isShared: false }],
+  ["/template", { scope: "jobs:write", isPage: true, isShared: false }],
   ["/metrics", { scope: "metrics:read", isPage: true, isShared: false }],
   ["/docs", docs],
   ["/docs/scalar.js", docs],

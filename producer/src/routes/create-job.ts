@@ -10,6 +10,7 @@ import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { z } from "zod";
 import { readJson } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
+import type { AwaitJob } from "../await-job.ts";
 import type { Exchange } from "../exchange.ts";
 import { idempotencyClaim, replayOf } from "../idempotency.ts";
 import { jobProblem } from "../job-problem.ts";
@@ -26,6 +27,7 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 export function createJob(
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,
+  awaitJob: AwaitJob,
 ): (exchange: Exchange) => Promise<Response> {
   return async (exchange) => {
     const { charge } = exchange;
@@ -55,6 +57,15 @@ export function createJob(
       Location: `/v1/jobs/${body.id}`,
     };
     if (isReplay) headers["Idempotency-Replayed"] = "true";
+    if (exchange.request.headers.has("prefer")) {
+      const waited = await awaitJob(exchange, body);
+      if (waited !== undefined) {
+        Object.assign(headers, waited.headers);
+        return waited.job === undefined
+          ? new Response(JSON.stringify(body), { status: 202, headers })
+          : new Response(JSON.stringify(waited.job), { status: 200, headers });
+      }
+    }
     return new Response(JSON.stringify(body), { status, headers });
   };
 }

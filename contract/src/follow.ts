@@ -1,0 +1,91 @@
+import { EventGap, JobEvent } from "./event.ts";
+import { Import } from "./import.ts";
+import { Job } from "./job.ts";
+import { readEvents, type SentEvent } from "./read-events.ts";
+
+export interface FollowOptions {
+  signal?: AbortSignal;
+  /** The `id` of the event that was seen last. */
+  lastEventId?: string;
+}
+
+interface Seen {
+  /** For `lastEventId`; undefined as long as there is none. */
+  id: string | undefined;
+}
+
+export type FollowedEvent = Seen &
+  ({ event: "gap"; data: EventGap } | { event: JobEvent["event"]; data: JobEvent });
+export type FollowedJobEvent = FollowedEvent | (Seen & { event: "snapshot"; data: Job });
+export type FollowedImportEvent = Seen & { event: "snapshot"; data: Import };
+
+export function toFollowedEvent({ event, data, id }: SentEvent): FollowedEvent {
+  if (event === "gap") return { event, data: EventGap.parse(JSON.parse(data)), id };
+  const parsed = JobEvent.parse(JSON.parse(data));
+  return { event: parsed.event, data: parsed, id };
+}
+
+export function toFollowedJobEvent(sent: SentEvent): FollowedJobEvent {
+  const { event, data, id } = sent;
+  return event === "snapshot"
+    ? { event, data: Job.parse(JSON.parse(data)), id }
+    : toFollowedEvent(sent);
+}
+
+export function toFollowedImportEvent({ data, id }: SentEvent): FollowedImportEvent {
+  return { event: "snapshot", data: Import.parse(JSON.parse(data)), id };
+}
+
+const pauseMs = 1000;
+
+/**
+ * Events, also over the end of a connection: it connects again and goes on where it was, until a stream has ended for
+ * good. Throws what `connect` throws the first time, and later what is no passing failure.
+ * @param connect resolves with the body of the answer; undefined: the stream has ended
+ */
+export async function* follow<Event>(
+  connect: (lastEventId: string | undefined) => Promise<ReadableStream<Uint8Array> | undefined>,
+  toEvent: (sent: SentEvent) => Event,
+  { isPassing, signal, lastEventId }: FollowOptions & { isPassing(error: unknown): boolean },
+): AsyncGenerator<Event, void, undefined> {
+  let last = lastEventId;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      const body = await connect(last);
+      if (body === undefined) return;
+      const events = untilBroken(
+        readEvents(body, (id) => (last = id)),
+        signal,
+      );
+      for await (const sent of events) yield toEvent(sent);
+    } catch (error) {
+      if (isFirst || signal?.aborted || !isPassing(error)) throw error;
+    }
+    if (last?.endsWith(";end")) return;
+    await pause(signal);
+  }
+}
+
+async function* untilBroken(events: AsyncIterable<SentEvent>, signal: AbortSignal | undefined) {
+  try {
+    yield* events;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+  }
+}
+
+/** Rejects with the reason when it is aborted. */
+function pause(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, pauseMs);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { decodeCursor, encodeCursor, encodeEnd, isAfter, isEnd } from "./cursor.ts";
+
+test("a cursor tells how far each queue was read", () => {
+  const positions = { default: "1764150000000-3", feeds: "0-0" };
+  expect(decodeCursor(encodeCursor(positions), ["default", "feeds"])).toEqual(positions);
+});
+
+test("a queue that the cursor does not know is read from its beginning", () => {
+  expect(decodeCursor("default:5-0", ["default", "feeds"])).toEqual({
+    default: "5-0",
+    feeds: "0-0",
+  });
+});
+
+test.each(["nonsense", "default:1", "default:1-0;end", ":1-0", "default:-1-0,", "default:1-0,,"])(
+  "%s is no cursor",
+  (id) => expect(decodeCursor(id, ["default"])).toBeUndefined(),
+);
+
+test("the end of a stream is told apart", () => {
+  expect(isEnd(encodeEnd({ default: "1-0" }))).toBe(true);
+  expect(isEnd(encodeCursor({ default: "1-0" }))).toBe(false);
+});
+
+test("positions are compared as numbers, also beyond 2^53", () => {
+  expect(isAfter("10-0", "9-0")).toBe(true);
+  expect(isAfter("9-10", "9-9")).toBe(true);
+  expect(isAfter("18446744073709551615-1", "18446744073709551614-2")).toBe(true);
+  expect(isAfter("9-9", "9-9")).toBe(false);
+});

@@ -1,0 +1,34 @@
+import { comparePositions, origin, type Positions } from "@toril/contract/dispatch/event-stream";
+
+/** What the id of the last event of a stream ends with. */
+const end = ";end";
+
+/** How far a client has got, as the `id` of an event: `default:1764150000000-0,feeds:0-0`. */
+export function encodeCursor(positions: Positions): string {
+  return Object.entries(positions)
+    .map(([queue, position]) => `${queue}:${position}`)
+    .join(",");
+}
+
+export function encodeEnd(positions: Positions): string {
+  return `${encodeCursor(positions)}${end}`;
+}
+
+export function isEnd(id: string | undefined): boolean {
+  return id?.endsWith(end) ?? false;
+}
+
+/** Where a client goes on in each queue: from the beginning in one that its id does not name. Undefined when it is no id. */
+export function decodeCursor(id: string, queues: readonly string[]): Positions | undefined {
+  const found = new Map<string, string>();
+  for (const part of id.split(",")) {
+    const [, queue, position] = /^(.+):(\d{1,20}-\d{1,20})$/.exec(part) ?? [];
+    if (queue === undefined || position === undefined) return undefined;
+    found.set(queue, position);
+  }
+  return Object.fromEntries(queues.map((queue) => [queue, found.get(queue) ?? origin]));
+}
+
+export function isAfter(position: string, other: string | undefined): boolean {
+  return other === undefined || comparePositions(position, other) > 0;
+}

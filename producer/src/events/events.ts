@@ -1,0 +1,77 @@
+import { readEdges, readRange } from "@toril/contract/dispatch/event-stream";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { RedisServers } from "@toril/contract/redis-config";
+import type { Cluster, Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Exchange } from "../exchange.ts";
+import type { ImportLedger } from "../import-ledger.ts";
+import { createEventStreams } from "./event-stream.ts";
+import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
+import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
+import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
+import { createHub } from "./hub.ts";
+import { createPlaces } from "./places.ts";
+import { createReadFailedRuns } from "./read-failed-runs.ts";
+import { createReadOutcomes } from "./read-outcomes.ts";
+import { createReplay } from "./replay.ts";
+import { createStreamSources } from "./stream-source.ts";
+import { createWaitForEnd, type WaitForEnd } from "./wait-for-end.ts";
+
+export interface EventsDeps {
+  redis: Redis | Cluster;
+  servers: RedisServers;
+  prefix: string;
+  queues: readonly string[];
+  ledger: Ledger;
+  imports: ImportLedger;
+  readJob: FollowJobDeps["read"];
+  isLetIn(exchange: Exchange): Promise<boolean>;
+  maxListeners: number;
+  log: Logger;
+}
+
+/** All that tells clients what happens. */
+export interface Events {
+  waitForEnd: WaitForEnd;
+  followJob: FollowJob;
+  followJobs: FollowJobs;
+  followImport: ImportFollowing["follow"];
+  /** Requests that wait, and streams. */
+  readonly listeners: number;
+  /** Ends what waits and every stream; twice is safe. */
+  close(): Promise<void>;
+}
+
+export function createEvents(deps: EventsDeps): Events {
+  const { redis, servers, prefix, queues, ledger, imports, readJob, isLetIn, log } = deps;
+  const places = createPlaces(deps.maxListeners);
+  const edgesOf = (queue: string) => readEdges(redis, prefix, queue);
+  const hub = createHub({
+    queues,
+    open: createStreamSources(servers, redis, prefix),
+    readEdges: edgesOf,
+    readOutcomes: createReadOutcomes(ledger),
+    readFailedRuns: createReadFailedRuns(redis, prefix),
+    log,
+  });
+  const replay = createReplay({
+    readEdges: edgesOf,
+    readRange: (queue, range, count) => readRange(redis, prefix, queue, range, count),
+    describe: hub.describe,
+  });
+  const openStream = createEventStreams({ places, isLetIn });
+  const followImport = createFollowImport({ findMany: imports.findMany, openStream });
+  return {
+    waitForEnd: createWaitForEnd(hub, places),
+    followJob: createFollowJob({ hub, replay, openStream, read: readJob }),
+    followJobs: createFollowJobs({ hub, replay, openStream }),
+    followImport: followImport.follow,
+    get listeners() {
+      return places.taken;
+    },
+    async close() {
+      followImport.close();
+      await hub.close();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import type { Import } from "@toril/contract/import";
+import type { Exchange } from "../exchange.ts";
+import { isEnd } from "./cursor.ts";
+import { headOnly, type OpenEventStream } from "./event-stream.ts";
+import { toFrame, toMark } from "./frame.ts";
+import { createLooking } from "./looking.ts";
+
+export interface FollowImportDeps {
+  findMany(ids: readonly string[]): Promise<Import[]>;
+  openStream: OpenEventStream;
+  everyMs?: number;
+}
+
+export interface ImportFollowing {
+  /** A stream of how an import stands, which the caller may see. */
+  follow(exchange: Exchange, found: Import, lastEventId: string | undefined): Response;
+  close(): void;
+}
+
+interface Follower {
+  send(found: Import): void;
+  end(): void;
+}
+
+/** The ledger is asked once for all that are followed. */
+export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
+  const { findMany, openStream, everyMs = 1000 } = deps;
+  const followers = new Map<string, Set<Follower>>();
+  const looking = createLooking(look, { everyMs, isNeeded: () => followers.size > 0 });
+
+  async function look() {
+    for (const found of await findMany([...followers.keys()])) {
+      for (const follower of followers.get(found.id) ?? []) follower.send(found);
+    }
+  }
+
+  return {
+    follow(exchange, found, lastEventId) {
+      if (isEnd(lastEventId)) return new Response(null, { status: 204 });
+      const head = headOnly(exchange);
+      if (head !== undefined) return head;
+      const { id } = found;
+      let last: string | undefined;
+      const follower: Follower = {
+        send(current) {
+          const text = JSON.stringify(current);
+          if (text === last) return;
+          last = text;
+          const hasEnded = isFinal(current);
+          sink.send(toFrame("snapshot", current, hasEnded ? ";end" : undefined));
+          if (hasEnded) sink.end();
+        },
+        end: () => sink.end(),
+      };
+      const { sink, response } = openStream(exchange, {
+        heartbeat: () => toMark(undefined),
+        onEnd() {
+          const others = followers.get(id);
+          if (others?.delete(follower) && others.size === 0) followers.delete(id);
+        },
+      });
+      followers.set(id, (followers.get(id) ?? new Set()).add(follower));
+      follower.send(found);
+      looking.soon();
+      return response;
+    },
+    close() {
+      looking.close();
+      const left = [...followers.values()].flatMap((some) => [...some]);
+      for (const follower of left) follower.end();
+    },
+  };
+}
+
+/** What a file that broke off has brought until then is carried out. */
+function isFinal({ status, counts }: Import): boolean {
+  const { accepted, completed, dead, cancelled, expired } = counts;
+  if (status === "failed") return completed + dead + cancelled + expired >= accepted;
+  return status === "done" || status === "cancelled";
+}

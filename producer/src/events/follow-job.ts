@@ -1,0 +1,107 @@
+import { origin, type Positions } from "@toril/contract/dispatch/event-stream";
+import { parseBullId } from "@toril/contract/dispatch/names";
+import type { JobEvent } from "@toril/contract/event";
+import type { Job } from "@toril/contract/job";
+import type { Exchange } from "../exchange.ts";
+import { encodeCursor, encodeEnd, isAfter, isEnd } from "./cursor.ts";
+import { headOnly } from "./event-stream.ts";
+import { toFrame, toMark } from "./frame.ts";
+import { cursorFrom, type FollowDeps } from "./follow-jobs.ts";
+import type { Listener } from "./hub.ts";
+
+export interface FollowJobDeps extends FollowDeps {
+  /** The job as it stands now. */
+  read(tenant: string, id: string): Promise<Job | undefined>;
+}
+
+/** A stream of what happens to one job, which the caller may see. */
+export type FollowJob = (
+  exchange: Exchange,
+  job: { id: string; queue: string },
+  lastEventId: string | undefined,
+) => Promise<Response>;
+
+type Given = [event: JobEvent, id: string | undefined, frame: Uint8Array];
+
+export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps): FollowJob {
+  return async (exchange, { id, queue }, lastEventId) => {
+    if (isEnd(lastEventId)) return new Response(null, { status: 204 });
+    const head = headOnly(exchange);
+    if (head !== undefined) return head;
+    const { tenant } = exchange.principal;
+    const after = cursorFrom(lastEventId, [queue]);
+    let held: Given[] | undefined = [];
+    let ending: Promise<void> | undefined;
+    let seen: Positions = after ?? {};
+    const listener: Listener = {
+      queues: [queue],
+      jobId: id,
+      after,
+      receive(...given) {
+        if (held) held.push(given);
+        else give(...given);
+      },
+      end: () => sink.end(),
+    };
+    const { sink, response } = openStream(exchange, {
+      heartbeat: () => toMark(held ? undefined : hub.cursorOf(listener)),
+      onEnd: () => hub.leave(listener),
+    });
+
+    function give(event: JobEvent, cursor: string | undefined, frame: Uint8Array) {
+      if (ending !== undefined) return;
+      if (event.status === "pending") sink.send(frame);
+      else ending = finish(event).catch(() => sink.end());
+    }
+
+    async function finish(event: JobEvent) {
+      hub.leave(listener);
+      const job = await read(tenant, id);
+      const whole = job === undefined || job.status === "pending" ? event : { ...event, job };
+      sink.send(toFrame(event.event, whole, encodeEnd(seen)));
+      sink.end();
+    }
+
+    async function begin(live: Positions | undefined) {
+      let isWhole = after !== undefined && live !== undefined;
+      const [from = origin, to = origin] = [after?.[queue], live?.[queue]];
+      if (isWhole && isAfter(to, from)) {
+        await replay(
+          {
+            queue,
+            from,
+            to,
+            sink,
+            isWanted: ({ bullId }) => parseBullId(bullId)?.id === id,
+            give({ event }, position) {
+              seen = { [queue]: position };
+              const cursor = encodeCursor(seen);
+              give(event, cursor, toFrame(event.event, event, cursor));
+            },
+          },
+          () => {
+            isWhole = false;
+            sink.send(toFrame("gap", { queue }, undefined));
+          },
+        );
+      }
+      if (live !== undefined) seen = { [queue]: isAfter(to, from) ? to : from };
+      if (isWhole) return;
+      const job = await read(tenant, id);
+      if (job === undefined) return sink.end();
+      sink.send(toFrame("snapshot", job, live && encodeCursor(seen)));
+    }
+
+    const live = await hub.join(listener);
+    if (hub.isClosed) sink.end();
+    begin(live).then(
+      () => {
+        const waiting = held ?? [];
+        held = undefined;
+        for (const given of waiting) give(...given);
+      },
+      () => sink.end(),
+    );
+    return response;
+  };
+}

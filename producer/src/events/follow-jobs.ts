@@ -1,0 +1,111 @@
+import { origin } from "@toril/contract/dispatch/event-stream";
+import { reaches } from "../auth/principal.ts";
+import type { Exchange } from "../exchange.ts";
+import { ProblemError } from "../problem.ts";
+import { decodeCursor, encodeCursor, isAfter } from "./cursor.ts";
+import type { Happening } from "./describe.ts";
+import { headOnly, type OpenEventStream } from "./event-stream.ts";
+import { toFrame, toMark } from "./frame.ts";
+import type { Hub, Listener } from "./hub.ts";
+import type { Replay } from "./replay.ts";
+
+export interface FollowDeps {
+  hub: Hub;
+  replay: Replay;
+  openStream: OpenEventStream;
+}
+
+const maxHeld = 5000;
+const pageSize = 100;
+
+/** A stream of all that happens in these queues to jobs that the caller reaches. */
+export type FollowJobs = (
+  exchange: Exchange,
+  queues: readonly string[],
+  lastEventId: string | undefined,
+) => Promise<Response>;
+
+export function createFollowJobs({ hub, replay, openStream }: FollowDeps): FollowJobs {
+  return async (exchange, queues, lastEventId) => {
+    const head = headOnly(exchange);
+    if (head !== undefined) return head;
+    const { principal } = exchange;
+    const after = cursorFrom(lastEventId, queues);
+    let held: Uint8Array[] | undefined = [];
+    const isMeant = ({ tenant, event }: Happening) =>
+      tenant === principal.tenant && reaches(principal, event);
+    const send = (frame: Uint8Array) => {
+      if (held === undefined) sink.send(frame);
+      // It comes back, and reads the rest from Redis.
+      else if (held.push(frame) > maxHeld) sink.end();
+    };
+    const listener: Listener = {
+      queues,
+      after,
+      isMeant,
+      receive: (_event, _id, frame) => send(frame),
+      onGap: (queue) => send(toFrame("gap", { queue }, hub.cursorOf(listener))),
+      end: () => sink.end(),
+    };
+    const { sink, response } = openStream(exchange, {
+      // While it is caught up with, the client has not seen what the listener has.
+      heartbeat: () => toMark(held ? undefined : hub.cursorOf(listener)),
+      onEnd: () => hub.leave(listener),
+    });
+    const live = await hub.join(listener);
+    if (live === undefined || !sink.isOpen) {
+      hub.leave(listener);
+      sink.end();
+      throw new ProblemError("at-capacity", "Redis is away: nothing is known of what happens.");
+    }
+    const seen: Record<string, string> = { ...(after ?? pick(live, queues)) };
+
+    async function catchUp() {
+      for (const queue of queues) {
+        const [from = origin, to = origin] = [seen[queue], live?.[queue]];
+        if (!isAfter(to, from)) continue;
+        await replay(
+          {
+            queue,
+            from,
+            to,
+            sink,
+            give(happening, position) {
+              if (!isMeant(happening)) return;
+              seen[queue] = position;
+              const { event } = happening;
+              sink.send(toFrame(event.event, event, encodeCursor(seen)));
+            },
+          },
+          () => sink.send(toFrame("gap", { queue }, undefined)),
+        );
+        seen[queue] = to;
+      }
+    }
+
+    sink.send(toMark(encodeCursor(seen)));
+    async function begin() {
+      await catchUp();
+      for (const [index, frame] of (held ?? []).entries()) {
+        sink.send(frame);
+        if (index % pageSize === pageSize - 1) await sink.drained();
+      }
+      held = undefined;
+    }
+
+    begin().catch(() => sink.end());
+    return response;
+  };
+}
+
+/** Where a client goes on, of what it sent as `Last-Event-ID`. */
+export function cursorFrom(lastEventId: string | undefined, queues: readonly string[]) {
+  if (lastEventId === undefined || lastEventId === "") return undefined;
+  const cursor = decodeCursor(lastEventId, queues);
+  if (cursor !== undefined) return cursor;
+  throw new ProblemError("invalid-parameter", "Last-Event-ID is none that was given out here.");
+}
+
+function pick(positions: Readonly<Record<string, string>>, queues: readonly string[]) {
+  return Object.fromEntries(queues.map((queue) => [queue, positions[queue] ?? origin]));
+}

@@ -1,0 +1,26 @@
+import type { JobError, JobStatus } from "@toril/contract/job";
+import type { Ledger } from "@toril/contract/ledger/pool";
+
+/** What the ledger says of a job, as far as events tell it. */
+export interface JobOutcome {
+  id: string;
+  tenant: string;
+  type: string;
+  queue: string;
+  importId: string | null;
+  status: JobStatus;
+  run: number;
+  attempts: number;
+  error: JobError | null;
+}
+
+export type ReadOutcomes = (ids: readonly string[]) => Promise<JobOutcome[]>;
+
+export function createReadOutcomes(ledger: Ledger): ReadOutcomes {
+  return (ids) =>
+    ledger.run(
+      (sql) => sql<JobOutcome[]>`
+        select id, tenant, type, queue, import_id as "importId", status, run, attempts, error from jobs
+        where id = any(${[...ids]}::uuid[])`,
+    );
+}

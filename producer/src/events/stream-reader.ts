@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  hasGap,
+  origin,
+  type Positions,
+  type StreamEdges,
+  type StreamEntry,
+} from "@toril/contract/dispatch/event-stream";
+import type { Logger } from "pino";
+
+/** One connection to what BullMQ notes of all queues. */
+export interface StreamSource {
+  /** Waits for something new, but not for long. */
+  read(positions: Positions, count: number): Promise<StreamEntry[]>;
+  close(): void;
+}
+
+export interface StreamReaderDeps {
+  queues: readonly string[];
+  open(): StreamSource;
+  readEdges(queue: string): Promise<StreamEdges>;
+  /** What was read, in order; nothing more is read until it is handled. */
+  handle(entries: readonly StreamEntry[]): Promise<void>;
+  /** Entries of this queue may have been missed. */
+  onGap(queue: string, position: string): void;
+  log: Logger;
+}
+
+export interface StreamReader {
+  /** Where it began to read. Rejects when it is closed before. */
+  readonly started: Promise<Positions>;
+  close(): Promise<void>;
+}
+
+/** Of each queue in one go: what clients cannot read in between must fit what they may leave unread. */
+const maxEntries = 200;
+const retryMs = 250;
+
+/** Reads on as long as it is open, and waits for a Redis that is away. */
+export function openStreamReader(deps: StreamReaderDeps): StreamReader {
+  const { queues, open, readEdges, handle, onGap, log } = deps;
+  const closing = new AbortController();
+  const started = Promise.withResolvers<Positions>();
+  started.promise.catch(() => {});
+  const source = open();
+  const positions: Record<string, string> = {};
+  let isAway = false;
+
+  async function begin() {
+    for (const queue of queues) positions[queue] = (await readEdges(queue)).last;
+    started.resolve({ ...positions });
+  }
+
+  async function readOn() {
+    const entries = await source.read(positions, maxEntries);
+    await handle(entries);
+    const counts = new Map<string, number>();
+    for (const { queue, position } of entries) {
+      positions[queue] = position;
+      counts.set(queue, (counts.get(queue) ?? 0) + 1);
+    }
+    // Who lags behind may be overtaken by what is dropped.
+    const full = queues.filter((queue) => (counts.get(queue) ?? 0) >= maxEntries);
+    await checkGaps(full);
+  }
+
+  async function checkGaps(checked: readonly string[]) {
+    for (const queue of checked) {
+      const edges = await readEdges(queue);
+      const position = positions[queue] ?? origin;
+      if (!hasGap(edges, position)) continue;
+      // Only a stream that was made anew ends before where it was read to.
+      if (edges.first === undefined || hasGap({ ...edges, first: undefined }, position)) {
+        positions[queue] = origin;
+      }
+      onGap(queue, positions[queue] ?? origin);
+    }
+  }
+
+  async function run() {
+    let hasBegun = false;
+    while (!closing.signal.aborted) {
+      try {
+        if (!hasBegun) await begin();
+        else if (isAway) await checkGaps(queues);
+        hasBegun = true;
+        isAway = false;
+        while (!closing.signal.aborted) await readOn();
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        if (!isAway) log.warn({ err: error }, "events are not read now");
+        isAway = true;
+        await sleep(retryMs, undefined, { signal: closing.signal }).catch(() => {});
+      }
+    }
+  }
+
+  const running = run();
+  return {
+    started: started.promise,
+    async close() {
+      closing.abort();
+      started.reject(new Error("closed"));
+      source.close();
+      await running;
+    },
+  };
+}

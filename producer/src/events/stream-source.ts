@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { readStreams } from "@toril/contract/dispatch/event-stream";
+import type { RedisServers } from "@toril/contract/redis-config";
+import type { Cluster, Redis } from "ioredis";
+import { blockMs, openBlockingRedis } from "../redis.ts";
+import type { StreamSource } from "./stream-reader.ts";
+
+const pollMs = 200;
+
+/** One connection that waits for all queues; on a Cluster, where there can be none, the one that is there is asked. */
+export function createStreamSources(
+  servers: RedisServers,
+  shared: Redis | Cluster,
+  prefix: string,
+): () => StreamSource {
+  return () => {
+    const own = openBlockingRedis(servers);
+    if (own !== undefined) {
+      return {
+        read: (positions, count) => readStreams(own, prefix, positions, { count, blockMs }),
+        close: () => own.disconnect(),
+      };
+    }
+    const closing = new AbortController();
+    return {
+      async read(positions, count) {
+        const ofQueues = Object.entries(positions).map(([queue, position]) =>
+          readStreams(shared, prefix, { [queue]: position }, { count }),
+        );
+        const entries = (await Promise.all(ofQueues)).flat();
+        if (entries.length === 0) await sleep(pollMs, undefined, closing);
+        return entries;
+      },
+      close: () => closing.abort(),
+    };
+  };
+}

@@ -1,0 +1,55 @@
+import { type JobStatus, limits } from "@toril/contract/job";
+import type { Exchange } from "../exchange.ts";
+import type { Hub } from "./hub.ts";
+import type { Places } from "./places.ts";
+
+/** Resolves when the job has ended, the time is up, or the client is gone. */
+export type WaitForEnd = (
+  exchange: Exchange,
+  job: { id: string; queue: string; status: JobStatus },
+) => Promise<Waited | undefined>;
+
+export interface Waited {
+  /** Nobody is there any more to read an answer. */
+  isGone: boolean;
+  headers: { "Preference-Applied": string };
+}
+
+/** Undefined where there is nothing to wait for: no such preference, or too many wait already. */
+export function createWaitForEnd(hub: Hub, places: Places): WaitForEnd {
+  return async (exchange, { id, queue, status }) => {
+    const seconds = secondsOf(exchange.request.headers.get("prefer"));
+    const applied = { "Preference-Applied": `wait=${seconds}` };
+    if (status !== "pending" && seconds !== undefined) return { isGone: false, headers: applied };
+    if (seconds === undefined || hub.isClosed || !places.take()) return undefined;
+    const { signal } = exchange.request;
+    const done = Promise.withResolvers<void>();
+    const end = () => done.resolve();
+    const listener = {
+      queues: [queue],
+      jobId: id,
+      end,
+      receive: ({ status }: { status: string }) => void (status !== "pending" && end()),
+    };
+    exchange.keepOpen();
+    exchange.end();
+    const timer = setTimeout(end, seconds * 1000);
+    signal.addEventListener("abort", end);
+    if (!signal.aborted && seconds > 0) {
+      hub.add(listener);
+      await done.promise;
+      hub.leave(listener);
+    }
+    signal.removeEventListener("abort", end);
+    clearTimeout(timer);
+    places.giveBack();
+    return { isGone: signal.aborted, headers: applied };
+  };
+}
+
+/** Of RFC 7240's `wait`; more than the maximum is taken for the maximum, nonsense for nothing. */
+function secondsOf(prefer: string | null): number | undefined {
+  if (prefer === null) return undefined;
+  const [, digits] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)/i.exec(prefer) ?? [];
+  return digits === undefined ? undefined : Math.min(Number(digits), limits.waitSeconds);
+}

@@ -1,0 +1,58 @@
+/** A page of one file: what it runs and how it looks is in it, and nothing else is loaded. */
+export function htmlPage({ title, body, script = "" }: Page): Response {
+  const nonce = crypto.randomUUID();
+  const html = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>${title}</title>
+<style nonce="${nonce}">${style}</style>
+</head>
+<body>
+<main>
+${body}
+</main>
+${script && `<script nonce="${nonce}">${script}</script>\n`}</body>
+</html>
+`;
+  const policy = [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}'`,
+    `style-src 'nonce-${nonce}'`,
+    "img-src data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ];
+  return new Response(html, {
+    headers: {
+      "Content-Type": "text/html; charset=utf-8",
+      "Content-Security-Policy": policy.join("; "),
+      "Cache-Control": "no-store",
+      "Referrer-Policy": "no-referrer",
+      "X-Content-Type-Options": "nosniff",
+    },
+  });
+}
+
+interface Page {
+  title: string;
+  /** HTML; whoever puts text of others in escapes it. */
+  body: string;
+  script?: string;
+}
+
+const style = `
+:root { font: 1rem/1.5 system-ui, sans-serif; color-scheme: light dark; }
+body { margin: 0; }
+main { max-width: 44rem; margin: 0 auto; padding: 2rem 1rem; }
+h1 { line-height: 1.2; }
+code, time { font-family: ui-monospace, monospace; }
+li { margin: .25rem 0; }
+time { opacity: .75; margin-right: 1ch; }
+[role=status] { font-weight: 600; }
+`;

@@ -1,0 +1,18 @@
+import { Hono } from "hono";
+import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { AppEnv } from "../app-env.ts";
+import { home } from "./home.ts";
+import { template } from "./template.ts";
+
+/** For whoever opens the address in a browser. */
+export function createPages(
+  enqueue: Enqueue,
+  secretKeys: KeyRing | undefined,
+  version: string,
+): Hono<AppEnv> {
+  const pages = new Hono<AppEnv>();
+  pages.get("/", home(version));
+  pages.get("/template", template(enqueue, secretKeys));
+  return pages;
+}

@@ -1,0 +1,80 @@
+import type { Context } from "hono";
+import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import { createNewJob } from "@toril/contract/enqueue/new-job";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf, requireReach } from "../caller.ts";
+import { ProblemError } from "../problem.ts";
+import { htmlPage } from "./page.ts";
+
+const request = {
+  type: "echo" as const,
+  data: { message: "hello from /template", sleepMs: 1500 },
+};
+
+/** Adds a job, and answers a page that shows its life as it happens. */
+export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
+  return async (c: Context<AppEnv>) => {
+    const exchange = c.env;
+    // Browsers send a password along that they know, also to what another site leads them to.
+    if (c.req.header("sec-fetch-site") === "cross-site") {
+      throw new ProblemError("insufficient-scope", "It adds a job: open the page itself.");
+    }
+    if (c.req.method === "HEAD") return htmlPage({ title, body: "" });
+    const made = createNewJob(request, callerOf(exchange), secretKeys);
+    if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
+    const { job } = made;
+    requireReach(exchange, job);
+    const { charge } = exchange;
+    if (charge !== undefined) await charge.take(1);
+    const outcome = await (charge === undefined
+      ? enqueue.one({ job })
+      : charge.reserving(1, () => enqueue.one({ job })));
+    if (outcome.status !== "accepted") throw new ProblemError("internal-error");
+    exchange.jobId = job.id;
+    return htmlPage({ title, body: bodyFor(job.id), script: scriptFor(job.id) });
+  };
+}
+
+const title = "A job's life · Toril";
+
+function bodyFor(id: string): string {
+  return `<h1>A job's life</h1>
+<p>Added: <a href="/v1/jobs/${id}"><code>${id}</code></a></p>
+<p>It is <span id="state" role="status">pending</span>.</p>
+<ol id="life" aria-label="What happened"></ol>
+<p><a href="/template">Add another</a> · <a href="/">Toril</a></p>
+<noscript><p>Without JavaScript, ask for it at its address above.</p></noscript>`;
+}
+
+function scriptFor(id: string): string {
+  return `
+const state = document.getElementById("state");
+const life = document.getElementById("life");
+const events = new EventSource("/v1/jobs/${id}/events");
+const ends = ["completed", "dead", "cancelled", "expired"];
+function show(at, text) {
+  const time = document.createElement("time");
+  time.dateTime = at;
+  time.textContent = new Date(at).toLocaleTimeString();
+  const item = document.createElement("li");
+  item.append(time, text);
+  life.append(item);
+}
+function told({ type, data }) {
+  const event = JSON.parse(data);
+  state.textContent = type;
+  const detail = event.job?.result ?? event.error?.message ?? event.progress;
+  show(event.at, detail === undefined || detail === null ? type : type + ": " + JSON.stringify(detail));
+  if (ends.includes(type)) events.close();
+}
+events.addEventListener("snapshot", ({ data }) => {
+  const job = JSON.parse(data);
+  state.textContent = job.state ?? job.status;
+  if (life.childElementCount === 0) show(job.createdAt, "accepted");
+});
+for (const name of ["waiting", "delayed", "active", "progress", "failed", ...ends]) {
+  events.addEventListener(name, told);
+}
+`;
+}

@@ -1,0 +1,44 @@
+import { readEvents } from "@toril/contract/read-events";
+
+export type _Listener = Awaited<ReturnType<typeof _listen>>;
+
+interface Heard {
+  event: string;
+  // oxlint-disable-next-line no-explicit-any -- tests look into it
+  data: any;
+  id: string | undefined;
+}
+
+/** A stream of events, and what has come by now. */
+export async function _listen(url: string | URL, headers: Record<string, string> = {}) {
+  const leaving = new AbortController();
+  const response = await fetch(url, { headers, signal: leaving.signal });
+  const heard: Heard[] = [];
+  let lastId: string | undefined;
+  const read = async () => {
+    if (response.body === null) return;
+    const events = readEvents(response.body, (id) => (lastId = id));
+    for await (const { event, data, id } of events) heard.push({ event, data: JSON.parse(data), id });
+  };
+  let isEnded = false;
+  const ended = read()
+    .catch(() => {})
+    .finally(() => (isEnded = true));
+  return {
+    response,
+    heard,
+    ended,
+    get isEnded() {
+      return isEnded;
+    },
+    /** As a client would send it when it comes back. */
+    get lastId() {
+      return lastId ?? "";
+    },
+    names: () => heard.map(({ event }) => event),
+    async leave() {
+      leaving.abort();
+      await ended;
+    },
+  };
+}

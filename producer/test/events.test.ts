@@ -1,0 +1,320 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { queueKeys } from "@toril/contract/dispatch/names";
+import { _listen, type _Listener } from "./_events.ts";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _openProxy } from "./_proxy.ts";
+import { _connect, _head } from "./_raw.ts";
+
+let stores: _Stores;
+let producers: _Producer[];
+let listeners: _Listener[];
+
+beforeAll(async () => {
+  stores = await _openStores();
+});
+afterAll(() => stores.close());
+beforeEach(() => {
+  producers = [];
+  listeners = [];
+});
+afterEach(async () => {
+  await Promise.all(listeners.map((listener) => listener.leave()));
+  await Promise.all(producers.map((producer) => producer.close()));
+  await stores.sql`truncate api_keys`;
+  await stores.clear();
+});
+
+async function start(settings: Parameters<typeof _startProducer>[1] = {}) {
+  const producer = await _startProducer(stores, settings);
+  producers.push(producer);
+  return producer;
+}
+
+async function listen(producer: _Producer, path: string, headers: Record<string, string> = {}) {
+  const listener = await _listen(new URL(path, producer.url), headers);
+  listeners.push(listener);
+  return listener;
+}
+
+/** As a consumer settles it. */
+function settle(id: string, status = "completed") {
+  return stores.sql`
+    update jobs set status = ${status}, attempts = 1, settled_at = now() where id = ${id}`;
+}
+
+const { events } = queueKeys("", "default");
+const note = (...fields: string[]) => stores.redis.xadd(`${stores.prefix}${events}`, "*", ...fields);
+
+describe("Prefer: wait", () => {
+  test("is answered with the job as soon as it ended", async () => {
+    const producer = await start();
+    const waiting = producer.post(_echo(), { Prefer: "wait=60" });
+    await _until(async () => (await stores.count()).jobs === 1);
+    const [row] = await stores.sql`select id from jobs`;
+    await settle(row!["id"]);
+    const { status, body, headers } = await waiting;
+    expect([status, body.id, body.status]).toEqual([200, row!["id"], "completed"]);
+    expect(headers.get("location")).toBe(`/v1/jobs/${body.id}`);
+    expect(headers.get("preference-applied")).toBe("wait=60");
+  });
+
+  test("is answered with what was accepted when the time is up", async () => {
+    const producer = await start();
+    const { status, body, headers } = await producer.post(_echo(), { Prefer: "wait=1" });
+    expect([status, body.outcome]).toEqual([202, "created"]);
+    expect(headers.get("location")).toBe(`/v1/jobs/${body.id}`);
+    expect(headers.get("preference-applied")).toBe("wait=1");
+    const got = await producer.request(`/v1/jobs/${body.id}`, { headers: { Prefer: "wait=1" } });
+    expect([got.status, got.body.status]).toEqual([200, "pending"]);
+    expect(got.headers.get("preference-applied")).toBe("wait=1");
+  });
+
+  test("waits for the job that stands already, also as a replay", async () => {
+    const producer = await start();
+    const { body: first } = await producer.post(_echo("a", { key: "k" }), {
+      "Idempotency-Key": "i",
+    });
+    const waiting = [
+      producer.post(_echo("b", { key: "k" }), { Prefer: "wait=60" }),
+      producer.post(_echo("a", { key: "k" }), { Prefer: "wait=60", "Idempotency-Key": "i" }),
+      producer.request(`/v1/jobs/${first.id}`, { headers: { Prefer: "wait=60" } }),
+    ];
+    await _until(async () => (await producer.metric("toril_listeners")) === 3);
+    await settle(first.id);
+    for (const { status, body } of await Promise.all(waiting)) {
+      expect([status, body.id, body.status]).toEqual([200, first.id, "completed"]);
+    }
+    // What is stored is the answer to an enqueue.
+    const replay = await producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "i" });
+    expect([replay.status, replay.body]).toEqual([201, first]);
+  });
+
+  test("costs nothing further when the client is gone", async () => {
+    const producer = await start();
+    const gone = new AbortController();
+    const init = { method: "POST", body: JSON.stringify(_echo()), signal: gone.signal };
+    const headers = { "Content-Type": "application/json", Prefer: "wait=60" };
+    const asked = fetch(new URL("/v1/jobs", producer.url), { ...init, headers });
+    await _until(async () => (await producer.metric("toril_listeners")) === 1);
+    gone.abort();
+    await asked.catch(() => {});
+    await _until(async () => (await producer.metric("toril_listeners")) === 0);
+  });
+
+  test("is heeded up to a minute, and by as many as may listen", async () => {
+    const producer = await start({ MAX_LISTENERS: "1" });
+    const first = producer.post(_echo("first"), { Prefer: 'respond-async, wait="600"' });
+    await _until(async () => (await producer.metric("toril_listeners")) === 1);
+    const second = await producer.post(_echo("second"), { Prefer: "wait=60" });
+    expect([second.status, second.headers.has("preference-applied")]).toEqual([201, false]);
+    _expectProblem(await producer.request("/v1/events"), "at-capacity");
+    const [row] = await stores.sql`select id from jobs order by id limit 1`;
+    await settle(row!["id"]);
+    expect((await first).headers.get("preference-applied")).toBe("wait=60");
+  });
+
+  test.each(["wait=soon", "wait=-1", "return=minimal", "await=5"])("%s is not heeded", async (prefer) => {
+    const producer = await start();
+    const { status, headers } = await producer.post(_echo(), { Prefer: prefer });
+    expect([status, headers.has("preference-applied")]).toEqual([201, false]);
+  });
+
+  test("shows nothing to whoever may only write", async () => {
+    const { key } = await _issue(stores, ["jobs:write"]);
+    const producer = await start();
+    const { status } = await producer.post(_echo(), { ..._bearer(key), Prefer: "wait=60" });
+    expect(status).toBe(201);
+  });
+
+  test("works without Redis", async () => {
+    const proxy = await _openProxy(stores.settings.REDIS_URL);
+    proxy.refuse();
+    const producer = await start({ REDIS_URL: proxy.url });
+    const waiting = producer.post(_echo(), { Prefer: "wait=60" });
+    await _until(async () => (await producer.metric("toril_listeners")) === 1);
+    const [row] = await stores.sql`select id from jobs`;
+    const stream = listen(producer, `/v1/jobs/${row!["id"]}/events`);
+    await _until(async () => (await producer.metric("toril_listeners")) === 2);
+    await settle(row!["id"], "cancelled");
+    expect((await waiting).body.status).toBe("cancelled");
+    await (await stream).ended;
+    expect((await stream).names().at(-1)).toBe("cancelled");
+    _expectProblem(await producer.request("/v1/events"), "at-capacity");
+    proxy.close();
+  }, 20_000);
+});
+
+describe("a stream", () => {
+  test("is what an event stream should be", async () => {
+    const producer = await start();
+    const { response } = await listen(producer, "/v1/queues/default/events");
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(response.headers.get("x-accel-buffering")).toBe("no");
+    expect(response.headers.get("x-request-id")).toBeTruthy();
+    const head = await fetch(new URL("/v1/events", producer.url), { method: "HEAD" });
+    expect([head.status, head.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    expect(await producer.metric("toril_listeners")).toBe(1);
+  });
+
+  test("of a job that ended is told at once, and not again", async () => {
+    const producer = await start();
+    const { body } = await producer.post(_echo());
+    await settle(body.id, "expired");
+    const path = `/v1/jobs/${body.id}/events`;
+    const stream = await listen(producer, path);
+    await stream.ended;
+    expect(stream.names()).toEqual(["snapshot", "expired"]);
+    expect(stream.heard[1]!.data.job.status).toBe("expired");
+    const again = await producer.request(path, { headers: { "Last-Event-ID": stream.lastId } });
+    expect(again.status).toBe(204);
+  });
+
+  test("tells what Redis knows of a run: progress, and why it failed", async () => {
+    const producer = await start();
+    const { body } = await producer.post(_echo());
+    const stream = await listen(producer, `/v1/jobs/${body.id}/events`);
+    await _until(() => stream.heard.length === 1);
+    await note("event", "active", "jobId", body.id, "prev", "waiting");
+    await note("event", "progress", "jobId", body.id, "data", '{"done":1}');
+    const hash = `${stores.prefix}:{default}:${body.id}`;
+    await stores.redis.hset(hash, { atm: 1, failedReason: "it broke" });
+    await note("event", "delayed", "jobId", body.id, "delay", "1764150000000");
+    await _until(() => stream.heard.length === 4);
+    expect(stream.names()).toEqual(["snapshot", "active", "progress", "failed"]);
+    expect(stream.heard[2]!.data.progress).toEqual({ done: 1 });
+    expect(stream.heard[3]!.data).toMatchObject({
+      attempts: 1,
+      error: { message: "it broke" },
+      runAt: "2025-11-26T09:40:00.000Z",
+    });
+  });
+
+  test("shows a tenant its own jobs, and a key those that it reaches", async () => {
+    const scopes = ["jobs:write" as const, "jobs:read" as const];
+    const { key: other } = await _issue(stores, scopes, { tenant: "other" });
+    const { key: own } = await _issue(stores, scopes);
+    const { key: narrow } = await _issue(stores, scopes, { queues: ["feeds"] });
+    const producer = await start();
+    const streams = await Promise.all(
+      [own, other, narrow].map((key) => listen(producer, "/v1/events", _bearer(key))),
+    );
+    const { body } = await producer.post(_echo("mine"), _bearer(own));
+    const { body: theirs } = await producer.post(_echo("theirs"), _bearer(other));
+    await _until(() => streams[0]!.heard.length > 0 && streams[1]!.heard.length > 0);
+    expect(streams[0]!.heard.map(({ data }) => data.id)).toEqual([body.id]);
+    expect(streams[1]!.heard.map(({ data }) => data.id)).toEqual([theirs.id]);
+    expect(streams[2]!.heard).toEqual([]);
+    const of = (key: string, path: string) => producer.request(path, { headers: _bearer(key) });
+    _expectProblem(await of(other, `/v1/jobs/${body.id}/events`), "job-not-found");
+    _expectProblem(await of(narrow, `/v1/jobs/${body.id}/events`), "out-of-reach");
+    _expectProblem(await of(narrow, "/v1/queues/default/events"), "out-of-reach");
+  });
+
+  test("goes on at another producer, and says where something may be missing", async () => {
+    const [first, second] = [await start(), await start()];
+    const stream = await listen(first, "/v1/events");
+    await first.post(_echo("seen"));
+    await _until(() => stream.heard.length === 1);
+    await stream.leave();
+    const missed = [await first.post(_echo("a")), await first.post(_echo("b"))];
+    const headers = { "Last-Event-ID": stream.lastId };
+    const resumed = await listen(second, "/v1/events", headers);
+    const late = await second.post(_echo("c"));
+    await _until(() => resumed.heard.length === 3);
+    expect(resumed.heard.map(({ data }) => data.id)).toEqual(
+      [...missed, late].map(({ body }) => body.id),
+    );
+    await stores.redis.xtrim(`${stores.prefix}${events}`, "MAXLEN", 2);
+    const trimmed = await listen(second, "/v1/events", headers);
+    await _until(() => trimmed.heard.length === 2);
+    expect(trimmed.names()).toEqual(["gap", "waiting"]);
+    expect(trimmed.heard[0]!.data).toEqual({ queue: "default" });
+    expect(trimmed.heard[1]!.data.id).toBe(late.body.id);
+  });
+
+  test("refuses an id that is none, a job and a queue that are none", async () => {
+    const producer = await start();
+    const headers = { "Last-Event-ID": "yesterday" };
+    _expectProblem(await producer.request("/v1/events", { headers }), "invalid-parameter");
+    _expectProblem(await producer.request("/v1/queues/none/events"), "invalid-parameter");
+    _expectProblem(await producer.request("/v1/jobs/none/events"), "invalid-parameter");
+    const unknown = crypto.randomUUID();
+    _expectProblem(await producer.request(`/v1/jobs/${unknown}/events`), "job-not-found");
+    _expectProblem(await producer.request(`/v1/imports/${unknown}/events`), "import-not-found");
+  });
+
+  test("of an import ends when it is done", async () => {
+    const producer = await start();
+    const { body } = await producer.csv("a\n1\n2\n");
+    const path = `/v1/imports/${body.id}/events`;
+    const stream = await listen(producer, path);
+    await _until(() => stream.heard.length === 1);
+    await stores.sql`update imports set completed = 1 where id = ${body.id}`;
+    await _until(() => stream.heard.length === 2);
+    await stores.sql`update imports set completed = 2 where id = ${body.id}`;
+    await stream.ended;
+    expect(stream.heard.map(({ event, data }) => [event, data.counts.completed])).toEqual([
+      ["snapshot", 0],
+      ["snapshot", 1],
+      ["snapshot", 2],
+    ]);
+    const again = await producer.request(path, { headers: { "Last-Event-ID": stream.lastId } });
+    expect(again.status).toBe(204);
+  });
+
+  test("that nobody reads is cut off", async () => {
+    const producer = await start();
+    const slow = await _connect(producer.url);
+    await slow.write(_head("GET /v1/queues/default/events"));
+    slow.pause();
+    await _until(async () => (await producer.metric("toril_listeners")) === 1);
+    const { body } = await producer.post(_echo());
+    const progress = JSON.stringify("x".repeat(100_000));
+    const isThere = async () => (await producer.metric("toril_listeners")) === 1;
+    for (let sent = 0; sent < 1000 && (await isThere()); sent += 1) {
+      await note("event", "progress", "jobId", body.id, "data", progress);
+    }
+    expect(await isThere()).toBe(false);
+    slow.destroy();
+  }, 30_000);
+
+  test("is ended when the producer drains, and so is a request that waits", async () => {
+    const producer = await start({ DRAIN_MS: "60000" });
+    const { body } = await producer.post(_echo());
+    const streams = await Promise.all([
+      listen(producer, "/v1/events"),
+      listen(producer, "/v1/queues/feeds/events"),
+      listen(producer, `/v1/jobs/${body.id}/events`),
+    ]);
+    const waiting = producer.post(_echo("b"), { Prefer: "wait=60" });
+    await _until(async () => (await producer.metric("toril_listeners")) === 4);
+    await producer.close();
+    expect((await waiting).status).toBe(202);
+    for (const stream of streams) await stream.ended;
+  }, 20_000);
+});
+
+test("the typed client waits, and follows what happens", async () => {
+  const producer = await start();
+  const { client } = producer;
+  const waiting = client.createJob({ type: "echo", data: { message: "a" } }, { wait: 60 });
+  await _until(async () => (await producer.metric("toril_listeners")) === 1);
+  const [row] = await stores.sql`select id from jobs`;
+  const following = Array.fromAsync(client.followJob(row!["id"]));
+  await _until(async () => (await producer.metric("toril_listeners")) === 2);
+  const got = client.getJob(row!["id"], { wait: 60 });
+  await settle(row!["id"]);
+  expect(await waiting).toMatchObject({ status: "completed", settledAt: expect.any(String) });
+  expect((await got).status).toBe("completed");
+  expect((await following).map(({ event }) => event)).toEqual(["snapshot", "completed"]);
+});
