@@ -8,6 +8,7 @@ import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { NewApiKey } from "@toril/contract/keys/api-key";
 import { issueKey } from "@toril/contract/keys/key-ledger";
+import { readEvents } from "@toril/contract/read-events";
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
@@ -69,6 +70,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
     await postMany(url, 20);
     await postMany(url, 20, 3_600_000);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: "ok" });
+    await _follow(`${url}/v1/events`);
     await _walkOver(`${url}/admin/queues`, idOf(answer));
     await _operate(`${url}/v1/queues/default`);
     await _postWithQuota(url);
@@ -206,6 +208,12 @@ async function _operate(queue: string) {
     await send("", "GET"),
   ];
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
+}
+
+/** From the beginning of what Redis has, and on. */
+async function _follow(url: string) {
+  const response = await fetch(url, { headers: { "Last-Event-ID": "default:0-0" } });
+  for await (const { event } of readEvents(response.body!)) if (event === "waiting") break;
 }
 
 /** What somebody who looks at the dashboard asks for. */

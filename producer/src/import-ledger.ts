@@ -79,9 +79,7 @@ export async function saveImport(sql: ISql, progress: ImportProgress): Promise<v
 
 async function findImport(sql: ISql, tenant: string, id: string): Promise<Import | undefined> {
   const [row] = await sql<ImportRow[]>`
-    select id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
-           created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"
-    from imports where id = ${id} and tenant = ${tenant}`;
+    select ${columns(sql)} from imports where id = ${id} and tenant = ${tenant}`;
   return row && toImport(row);
 }
 

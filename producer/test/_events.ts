@@ -18,7 +18,8 @@ export async function _listen(url: string | URL, headers: Record<string, string>
   const read = async () => {
     if (response.body === null) return;
     const events = readEvents(response.body, (id) => (lastId = id));
-    for await (const { event, data, id } of events) heard.push({ event, data: JSON.parse(data), id });
+    for await (const { event, data, id } of events)
+      heard.push({ event, data: JSON.parse(data), id });
   };
   let isEnded = false;
   const ended = read()

@@ -21,6 +21,8 @@ interface Row {
   ask(ids: Ids): Asked;
   /** 404; nothing of it in the answer; something made that is the other tenant's own; 403 for what all tenants share. */
   elsewhere: "not-found" | "empty" | "own" | "refused";
+  /** Also asked by a page, which says who asks as browsers do. */
+  isPage?: true;
 }
 
 type Asked = [path: string, init?: RequestInit | undefined];
@@ -83,6 +85,25 @@ const rows: Record<string, Row | "open"> = {
     ask: () => ["/v1/queues/default/clean", _json({ state: "failed", olderThanMs: 0 })],
     elsewhere: "refused",
   },
+  followJob: {
+    scope: "jobs:read",
+    ask: ({ job }) => [`/v1/jobs/${job}/events`],
+    elsewhere: "not-found",
+    isPage: true,
+  },
+  followImport: {
+    scope: "jobs:read",
+    ask: (ids) => [`/v1/imports/${ids.import}/events`],
+    elsewhere: "not-found",
+    isPage: true,
+  },
+  followQueue: {
+    scope: "jobs:read",
+    ask: () => ["/v1/queues/default/events"],
+    elsewhere: "empty",
+    isPage: true,
+  },
+  followJobs: { scope: "jobs:read", ask: () => ["/v1/events"], elsewhere: "empty", isPage: true },
   createKey: {
     scope: "keys:admin",
     ask: () => ["/v1/keys", _json({ name: "another", scopes: ["jobs:read"] })],
@@ -168,7 +189,7 @@ test.each(["/livez", "/readyz"])("%s is open to all, whatever key they send", as
   expect((await producer.request(path, { headers: _bearer("wrong") })).status).toBe(200);
 });
 
-describe.each(guarded)("%s", (_name, { scope, ask, elsewhere }) => {
+describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
   async function refused(
     headers: Record<string, string>,
     kind: "unauthenticated" | "insufficient-scope",
@@ -184,7 +205,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere }) => {
     ];
     for (const answer of answers) {
       expect(_expectProblem(answer, kind).detail).toBe(answers[0]!.body.detail);
-      expect(answer.headers.get("www-authenticate")).toStartWith("Bearer");
+      expect(answer.headers.get("www-authenticate")).toStartWith(isPage ? "Basic" : "Bearer");
       expect(answer.text).not.toContain("secret");
     }
     expect(await stores.count()).toEqual(before);
@@ -194,7 +215,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere }) => {
 
   test("with a key that nobody has: 401", async () => {
     const other = admin.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
-    for (const headers of [_bearer("nonsense"), _bearer(other), _basic(admin)]) {
+    for (const headers of [_bearer("nonsense"), _bearer(other), _basic(isPage ? other : admin)]) {
       await refused(headers, "unauthenticated");
     }
   });

@@ -52,7 +52,8 @@ function settle(id: string, status = "completed") {
 }
 
 const { events } = queueKeys("", "default");
-const note = (...fields: string[]) => stores.redis.xadd(`${stores.prefix}${events}`, "*", ...fields);
+const note = (...fields: string[]) =>
+  stores.redis.xadd(`${stores.prefix}${events}`, "*", ...fields);
 
 describe("Prefer: wait", () => {
   test("is answered with the job as soon as it ended", async () => {
@@ -122,11 +123,14 @@ describe("Prefer: wait", () => {
     expect((await first).headers.get("preference-applied")).toBe("wait=60");
   });
 
-  test.each(["wait=soon", "wait=-1", "return=minimal", "await=5"])("%s is not heeded", async (prefer) => {
-    const producer = await start();
-    const { status, headers } = await producer.post(_echo(), { Prefer: prefer });
-    expect([status, headers.has("preference-applied")]).toEqual([201, false]);
-  });
+  test.each(["wait=soon", "wait=-1", "return=minimal", "await=5"])(
+    "%s is not heeded",
+    async (prefer) => {
+      const producer = await start();
+      const { status, headers } = await producer.post(_echo(), { Prefer: prefer });
+      expect([status, headers.has("preference-applied")]).toEqual([201, false]);
+    },
+  );
 
   test("shows nothing to whoever may only write", async () => {
     const { key } = await _issue(stores, ["jobs:write"]);
@@ -146,7 +150,9 @@ describe("Prefer: wait", () => {
     await _until(async () => (await producer.metric("toril_listeners")) === 2);
     await settle(row!["id"], "cancelled");
     expect((await waiting).body.status).toBe("cancelled");
-    await (await stream).ended;
+    await (
+      await stream
+    ).ended;
     expect((await stream).names().at(-1)).toBe("cancelled");
     _expectProblem(await producer.request("/v1/events"), "at-capacity");
     proxy.close();
