@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 
 import { ask } from "./process-table.ts";
 
-export type Program = "redis" | "caddy" | "prometheus" | "strace";
+export type Program = "redis" | "caddy" | "prometheus" | "strace" | "chromium";
 
 // Debian starts a service as soon as its package is there, and at every boot, unless told not to. One at a time: tests
 // that run side by side ask for programs at once.
@@ -18,7 +18,7 @@ if [ ! -e /usr/sbin/policy-rc.d ]; then
 fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends ${packages}
-if [ -d /run/systemd/system ]; then systemctl disable -q ${services}; fi
+if [ -n "${services}" ] && [ -d /run/systemd/system ]; then systemctl disable -q ${services}; fi
 `;
 
 interface Manager {
@@ -35,6 +35,7 @@ const managers: readonly Manager[] = [
       redis: apt("redis-server"),
       caddy: apt("caddy"),
       strace: apt("strace"),
+      chromium: apt("chromium", ""),
       prometheus: apt("prometheus prometheus-alertmanager"),
     },
   },
@@ -45,6 +46,7 @@ const managers: readonly Manager[] = [
       redis: "dnf install -y -q redis || dnf install -y -q valkey",
       caddy: "dnf install -y -q caddy",
       strace: "dnf install -y -q strace",
+      chromium: "dnf install -y -q chromium",
       prometheus:
         "dnf install -y -q golang-github-prometheus golang-github-prometheus-alertmanager",
     },
@@ -56,6 +58,7 @@ const managers: readonly Manager[] = [
       redis: "apk add --quiet redis || apk add --quiet valkey",
       caddy: "apk add --quiet caddy",
       strace: "apk add --quiet strace",
+      chromium: "apk add --quiet chromium",
       prometheus: "apk add --quiet prometheus alertmanager",
     },
   },
@@ -66,6 +69,7 @@ const managers: readonly Manager[] = [
       redis: "pacman -Sy --noconfirm --needed valkey || pacman -S --noconfirm --needed redis",
       caddy: "pacman -Sy --noconfirm --needed caddy",
       strace: "pacman -Sy --noconfirm --needed strace",
+      chromium: "pacman -Sy --noconfirm --needed chromium",
       prometheus: "pacman -Sy --noconfirm --needed prometheus alertmanager",
     },
   },

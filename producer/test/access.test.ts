@@ -205,7 +205,9 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     ];
     for (const answer of answers) {
       expect(_expectProblem(answer, kind).detail).toBe(answers[0]!.body.detail);
-      expect(answer.headers.get("www-authenticate")).toStartWith(isPage ? "Basic" : "Bearer");
+      expect(answer.headers.get("www-authenticate")).toStartWith(
+        isPage && kind === "unauthenticated" ? "Basic" : "Bearer",
+      );
       expect(answer.text).not.toContain("secret");
     }
     expect(await stores.count()).toEqual(before);

@@ -1,0 +1,25 @@
+import { chromium, type Browser } from "playwright-core";
+
+import { installProgram } from "../dev/install-program.ts";
+import { ask } from "../dev/process-table.ts";
+
+/** The Chromium of this system, without a window. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: findChromium(),
+    // Its sandbox refuses root.
+    chromiumSandbox: process.getuid?.() !== 0,
+  });
+}
+
+function findChromium(): string {
+  const own = process.env["CHROMIUM"];
+  if (own !== undefined) return own;
+  const onPath = () =>
+    ["chromium", "chromium-browser", "google-chrome"]
+      .map((name) => ask("sh", ["-c", `command -v ${name}`]))
+      .find((path) => path !== "");
+  const found = onPath() ?? (installProgram("chromium") ? onPath() : undefined);
+  if (found === undefined) throw new Error("these tests need chromium on the PATH");
+  return found;
+}

@@ -1,0 +1,114 @@
+import { issueKey } from "@toril/contract/keys/key-ledger";
+import type { Scope } from "@toril/contract/keys/scope";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import type { Browser, BrowserContextOptions } from "playwright-core";
+
+import { openBrowser } from "./_browser.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+setDefaultTimeout(120_000);
+
+let stack: Stack;
+let browser: Browser;
+let url: string;
+
+beforeAll(async () => {
+  [stack, browser] = await Promise.all([startStack(), openBrowser()]);
+  url = stack.producers[0]!.url;
+});
+afterAll(async () => {
+  await browser?.close();
+  await stack?.[Symbol.asyncDispose]();
+});
+
+/** A page, and what it complained about, of its policy too. */
+async function open(path: string, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on(
+    "console",
+    (message) => void (message.type() === "error" && complaints.push(message.text())),
+  );
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  const response = await page.goto(`${url}${path}`);
+  return { page, complaints, response, close: () => context.close() };
+}
+
+async function watchLife(options: BrowserContextOptions = {}) {
+  const { page, complaints, response, close } = await open("/template", options);
+  expect(response!.status()).toBe(200);
+  await page.getByRole("status").filter({ hasText: "active" }).waitFor();
+  await page.getByRole("status").filter({ hasText: "completed" }).waitFor();
+  const steps = await page
+    .getByRole("list", { name: "What happened" })
+    .getByRole("listitem")
+    .allTextContents();
+  expect(steps[0]).toEndWith("accepted");
+  expect(steps.at(-1)).toContain('completed: {"message":"hello from /template"}');
+  const id = await page.locator("code").first().textContent();
+  const [row] = await stack.sql`select status, tenant from jobs where id = ${id}`;
+  expect(complaints).toEqual([]);
+  await close();
+  return row!;
+}
+
+test.each(["light", "dark"] as const)("hello leads on (%s)", async (colorScheme) => {
+  const { page, complaints, close } = await open("/", { colorScheme });
+  expect(await page.getByRole("heading").textContent()).toBe("Hello, this is Toril");
+  const background = await page.evaluate<string>(
+    "getComputedStyle(document.documentElement).backgroundColor + getComputedStyle(document.body).color",
+  );
+  expect(background.includes("rgb(255, 255, 255)")).toBe(colorScheme === "dark");
+  const links = await page.getByRole("navigation").getByRole("link").all();
+  expect(links.length).toBe(6);
+  for (const link of links) {
+    const answer = await fetch(`${url}${await link.getAttribute("href")}`);
+    expect(answer.status).toBe(200);
+    await answer.body?.cancel();
+  }
+  expect(complaints).toEqual([]);
+  await close();
+});
+
+test("hello to a program is JSON", async () => {
+  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  expect(await answer.json()).toMatchObject({ name: "toril", links: { docs: "/docs" } });
+});
+
+test("a job's life is shown as it happens", async () => {
+  expect(await watchLife()).toMatchObject({ status: "completed", tenant: "default" });
+});
+
+test("another site cannot have a browser add jobs, and a look at the head adds none", async () => {
+  const count = async () => (await stack.sql`select count(*)::int as n from jobs`)[0]!["n"];
+  const before = await count();
+  const led = await fetch(`${url}/template`, { headers: { "Sec-Fetch-Site": "cross-site" } });
+  expect(led.status).toBe(403);
+  expect((await fetch(`${url}/template`, { method: "HEAD" })).status).toBe(200);
+  expect(await count()).toBe(before);
+});
+
+test("with keys, the browser's password is good for the page and its events", async () => {
+  const issue = (scopes: Scope[]) => {
+    const limits = { queues: null, types: null, quotas: null, expiresAt: null };
+    return issueKey(stack.sql, "acme", { name: "browser", scopes, ...limits }, async () => {});
+  };
+  const { key } = await issue(["jobs:write", "jobs:read"]);
+  const { key: readOnly } = await issue(["jobs:read"]);
+  await stack.until("it is closed", async () =>
+    (await fetch(`${url}/template`, { method: "HEAD" })).status === 401 ? true : undefined,
+  );
+  const httpCredentials = { username: "toril", password: key };
+  expect(await watchLife({ httpCredentials })).toMatchObject({
+    status: "completed",
+    tenant: "acme",
+  });
+  const basic = Buffer.from(`toril:${readOnly}`).toString("base64");
+  const refused = await fetch(`${url}/template`, { headers: { Authorization: `Basic ${basic}` } });
+  expect(refused.status).toBe(403);
+  const hello = await open("/");
+  expect(hello.response!.status()).toBe(200);
+  await hello.close();
+  await stack.sql`truncate api_keys`;
+});
