@@ -43,6 +43,16 @@ test("what a producer on Deno accepts, a consumer on Node settles", async () => 
   expect(job).toMatchObject({ status: "completed", result: { message: "from Deno" } });
 });
 
+test("Deno tells what happens, and waits for a job's end", async () => {
+  const client = createClient({ baseUrl: url });
+  const data = { message: "waited for", sleepMs: 300 };
+  const ended = await client.createJob({ type: "echo", data }, { wait: 30 });
+  expect(ended).toMatchObject({ status: "completed", result: { message: "waited for" } });
+  const { id } = await client.createJob({ type: "echo", data });
+  const told = await Array.fromAsync(client.followJob(id));
+  expect([told[0]?.event, told.at(-1)?.event]).toEqual(["snapshot", "completed"]);
+});
+
 test("a file is imported through Deno", async () => {
   const response = await fetch(`${url}/v1/imports?type=row.import`, {
     method: "POST",
@@ -98,6 +108,8 @@ test("a producer on Deno answers what was asked before it stops", async () => {
     headers: { "Content-Type": "text/csv" },
     body: body.readable,
   });
+  // It is ended: nobody waits for its client.
+  const events = fetch(`${url}/v1/events`);
   const writer = body.writable.getWriter();
   await writer.write(new TextEncoder().encode("name\none\n"));
   await deno.kill("SIGTERM");
@@ -105,6 +117,7 @@ test("a producer on Deno answers what was asked before it stops", async () => {
   await writer.write(new TextEncoder().encode("two\n"));
   await writer.close();
   expect((await answer).status).toBe(201);
+  await (await events).text();
   expect((await deno.exited).code).toBe(0);
 }, 20_000);
 

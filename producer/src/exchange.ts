@@ -19,8 +19,8 @@ export interface ExchangeSettings {
 /** The other side of a connection. */
 export interface Peer {
   readonly address: string;
-  /** For an answer that takes its time: the connection is not cut for being silent. */
-  keepOpen(): void;
+  /** For an answer that takes its time: the connection may be silent for so long, 255 s at most; for ever with 0. */
+  keepOpen(seconds: number): void;
 }
 
 /** One request and its answer, as every handler finds it, those of the framework in `c.env`. */
@@ -35,6 +35,8 @@ export class Exchange {
   /** For the log: what the answer was about. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;
+  /** How long it waited because it was asked to: nothing that tells how quick answers are. */
+  waitedMs = 0;
   /** The span of this request, for the jobs that come of it. */
   traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
@@ -103,8 +105,8 @@ export class Exchange {
     this.#heldBytes += bytes;
   }
 
-  keepOpen(): void {
-    this.#peer.keepOpen();
+  keepOpen(seconds: number): void {
+    this.#peer.keepOpen(seconds);
   }
 
   /** Nothing of the body is needed any more. */

@@ -96,7 +96,7 @@ export function createGate(deps: GateDeps): Gate {
       response.headers.set("RateLimit-Policy", rateLimit.policy);
       response.headers.set("RateLimit", rateLimit.limit);
     }
-    const ms = performance.now() - startedAt;
+    const ms = performance.now() - startedAt - exchange.waitedMs;
     const { status } = response;
     const route = operation?.path ?? "other";
     const { problem, jobId, tenant } = exchange;

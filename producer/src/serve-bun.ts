@@ -54,8 +54,8 @@ class BunPeer implements Peer {
     return this.#server.requestIP(this.#request)?.address ?? "unknown";
   }
 
-  keepOpen(): void {
-    this.#server.timeout(this.#request, 0);
+  keepOpen(seconds: number): void {
+    this.#server.timeout(this.#request, seconds);
   }
 }
 

@@ -49,15 +49,17 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
 
   return (exchange, { heartbeat, onEnd }) => {
     if (!places.take()) throw new ProblemError("at-capacity", "Too many clients listen already.");
-    exchange.keepOpen();
+    exchange.keepOpen(0);
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
     let isOpen = true;
     let wake = () => {};
     const beating = setInterval(() => {
       sink.send(heartbeat());
-      void isLetIn(exchange).then((isStill) => {
-        if (!isStill) sink.end();
-      });
+      void isLetIn(exchange)
+        .catch(() => false)
+        .then((isStill) => {
+          if (!isStill) sink.end();
+        });
     }, heartbeatMs);
 
     function close() {

@@ -26,6 +26,7 @@ interface Follower {
 export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   const { findMany, openStream, everyMs = 1000 } = deps;
   const followers = new Map<string, Set<Follower>>();
+  let isClosed = false;
   const looking = createLooking(look, { everyMs, isNeeded: () => followers.size > 0 });
 
   async function look() {
@@ -61,10 +62,12 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
       });
       followers.set(id, (followers.get(id) ?? new Set()).add(follower));
       follower.send(found);
+      if (isClosed) sink.end();
       looking.soon();
       return response;
     },
     close() {
+      isClosed = true;
       looking.close();
       const left = [...followers.values()].flatMap((some) => [...some]);
       for (const follower of left) follower.end();

@@ -31,8 +31,10 @@ export function createWaitForEnd(hub: Hub, places: Places): WaitForEnd {
       end,
       receive: ({ status }: { status: string }) => void (status !== "pending" && end()),
     };
-    exchange.keepOpen();
+    // And as long again as an idle connection is kept.
+    exchange.keepOpen(seconds + 60);
     exchange.end();
+    const startedAt = performance.now();
     const timer = setTimeout(end, seconds * 1000);
     signal.addEventListener("abort", end);
     if (!signal.aborted && seconds > 0) {
@@ -43,6 +45,7 @@ export function createWaitForEnd(hub: Hub, places: Places): WaitForEnd {
     signal.removeEventListener("abort", end);
     clearTimeout(timer);
     places.giveBack();
+    exchange.waitedMs = performance.now() - startedAt;
     return { isGone: signal.aborted, headers: applied };
   };
 }
