@@ -108,16 +108,16 @@ test("a producer on Deno answers what was asked before it stops", async () => {
     headers: { "Content-Type": "text/csv" },
     body: body.readable,
   });
-  // It is ended: nobody waits for its client.
-  const events = fetch(`${url}/v1/events`);
   const writer = body.writable.getWriter();
   await writer.write(new TextEncoder().encode("name\none\n"));
+  // It is ended: nobody waits for its client.
+  const events = await fetch(`${url}/v1/events`);
   await deno.kill("SIGTERM");
   await stack.until("it drains", async () => deno.log().includes("drains") || undefined);
   await writer.write(new TextEncoder().encode("two\n"));
   await writer.close();
   expect((await answer).status).toBe(201);
-  await (await events).text();
+  await events.text();
   expect((await deno.exited).code).toBe(0);
 }, 20_000);
 
