@@ -66,7 +66,9 @@ export function _examplesOf(document: Node): Example[] {
       );
       const headers = Object.fromEntries(
         parameters
-          .filter((one) => one.in === "header" && exampleOf(one) !== undefined)
+          // Nobody does jobs here that could be waited for.
+          .filter((one) => one.in === "header" && one.name !== "prefer")
+          .filter((one) => exampleOf(one) !== undefined)
           .map((one): [string, string] => [one.name, String(exampleOf(one))]),
       );
       const target = query.size === 0 ? path : `${path}?${query.toString()}`;

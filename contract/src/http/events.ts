@@ -64,6 +64,7 @@ export const followQueue = defineRoute({
   request: {
     params: z.object({
       queue: z.enum(queueNames as [string, ...string[]]).meta({
+        example: "default",
         param: { name: "queue", in: "path" },
         description: "The name of the queue",
       }),
