@@ -6,13 +6,13 @@ const reason = new Error("stop");
 describe("active jobs", () => {
   test("are told to end, whether they asked for the signal before or after, or begin later", () => {
     const activeJobs = createActiveJobs();
-    const [early, late] = [activeJobs.begin("q"), activeJobs.begin("q")];
+    const [early, late] = [activeJobs.begin("q", "1"), activeJobs.begin("q", "2")];
     const signal = early.signal;
     expect([signal.aborted, early.isAborted, late.isAborted]).toEqual([false, false, false]);
 
     activeJobs.abortAll(reason);
 
-    const later = activeJobs.begin("q");
+    const later = activeJobs.begin("q", "3");
     for (const job of [early, late, later]) {
       expect([job.isAborted, job.signal.aborted, job.signal.reason]).toEqual([true, true, reason]);
     }
@@ -22,7 +22,7 @@ describe("active jobs", () => {
   test("are idle when the last one has ended", async () => {
     const activeJobs = createActiveJobs();
     await activeJobs.idle();
-    const [one, other] = [activeJobs.begin("q"), activeJobs.begin("q")];
+    const [one, other] = [activeJobs.begin("q", "4"), activeJobs.begin("q", "5")];
     let isIdle = false;
     const idle = activeJobs.idle().then(() => (isIdle = true));
 

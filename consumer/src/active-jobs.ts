@@ -1,11 +1,13 @@
 /** One job while this process runs it. */
 export class ActiveJob {
   readonly queue: string;
+  readonly bullId: string;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 
-  constructor(queue: string) {
+  constructor(queue: string, bullId: string) {
     this.queue = queue;
+    this.bullId = bullId;
   }
 
   // Made when it is asked for: few handlers do, and a controller costs more than the rest of a start.
@@ -30,8 +32,12 @@ export class ActiveJob {
 }
 
 export interface ActiveJobs {
-  begin(queue: string): ActiveJob;
+  begin(queue: string, bullId: string): ActiveJob;
   end(job: ActiveJob): void;
+  /** Tells the runs of this id to end. */
+  abort(bullId: string, reason: Error): void;
+  /** Those that ran already when this was last asked. */
+  lasting(): ActiveJob[];
   /** Tells every run to end, and every later one from its beginning. */
   abortAll(reason: Error): void;
   /** Resolves when nothing runs. */
@@ -44,10 +50,11 @@ export function createActiveJobs(): ActiveJobs {
   const active = new Set<ActiveJob>();
   let stopReason: Error | undefined;
   let idleWaiters: (() => void)[] = [];
+  let earlier: ReadonlySet<ActiveJob> = new Set();
 
   return {
-    begin(queue) {
-      const job = new ActiveJob(queue);
+    begin(queue, bullId) {
+      const job = new ActiveJob(queue, bullId);
       if (stopReason !== undefined) job.abort(stopReason);
       active.add(job);
       return job;
@@ -57,6 +64,14 @@ export function createActiveJobs(): ActiveJobs {
       if (active.size > 0) return;
       for (const done of idleWaiters) done();
       idleWaiters = [];
+    },
+    abort(bullId, reason) {
+      for (const job of active) if (job.bullId === bullId) job.abort(reason);
+    },
+    lasting() {
+      const found = [...active].filter((job) => earlier.has(job));
+      earlier = new Set(active);
+      return found;
     },
     abortAll(reason) {
       stopReason = reason;

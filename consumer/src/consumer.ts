@@ -1,6 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { extname } from "node:path";
+import { createPlaceRuns } from "@toril/contract/change/place-runs";
+import { createWithdraw } from "@toril/contract/change/withdraw";
+import { createMove, moveScriptUrl } from "@toril/contract/dispatch/move";
 import { epochKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
@@ -20,18 +23,20 @@ import { createCompareItems } from "./feeds/compare-items.ts";
 import { createFeedStates } from "./feeds/feed-states.ts";
 import { createFreshness } from "./freshness.ts";
 import type { Handlers } from "./handler.ts";
+import { heedAborts } from "./heed-aborts.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createKeyLimits } from "./key-limits.ts";
 import type { Logging } from "./log.ts";
 import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
+import { runOperations } from "./operations/run-operations.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
 import { openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
 import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { createReadRows } from "./read-rows.ts";
-import { openCommandRedis, openWorkerRedis, watchConnection } from "./redis.ts";
+import { openCommandRedis, openListenerRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createRetain } from "./retain.ts";
 import { createRetainMetrics } from "./retain/metrics.ts";
@@ -110,6 +115,10 @@ export async function openConsumer(
   opening.defer(() => workerRedis.disconnect());
   const commandRedis = openCommandRedis(config.redis, logRedisError);
   opening.defer(() => commandRedis.disconnect());
+
+  const listenerRedis = openListenerRedis(config.redis, logRedisError);
+  opening.defer(() => listenerRedis.disconnect());
+  opening.use(heedAborts({ redis: listenerRedis, prefix: config.prefix, ledger, activeJobs, log }));
 
   const epoch = createRedisEpoch({
     redis: commandRedis,
@@ -248,6 +257,23 @@ export async function openConsumer(
   });
   opening.defer(() => heartbeat.close());
   reconciler.start();
+  opening.use(
+    runOperations({
+      ledger,
+      withdraw: createWithdraw({
+        remove,
+        publish: (channel, message) => commandRedis.publish(channel, message),
+        prefix: config.prefix,
+      }),
+      placeRuns: createPlaceRuns({ ledger, place, remove }),
+      move: createMove(commandRedis, {
+        prefix: config.prefix,
+        script: await readFile(moveScriptUrl, "utf8"),
+      }),
+      onLeftBehind: () => reconciler.wake("an operation left jobs behind"),
+      log,
+    }),
+  );
   const resources = opening.move();
   return {
     statusPort: status?.port,

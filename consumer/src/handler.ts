@@ -7,7 +7,10 @@ export interface HandlerContext {
   readonly id: string;
   /** 1 for the first run. */
   readonly attempt: number;
-  /** Aborted when the run is to end: the process stops. What is rejected afterwards is no failure. */
+  /**
+   * Aborted when the run is to end: the process stops, the job was cancelled, or its time is up. But for the last, what is
+   * rejected afterwards is no failure.
+   */
   readonly signal: AbortSignal;
   readonly log: JobLog;
   /** Shown while the job is pending; the last one counts, and a lost one does no harm. */

@@ -4,6 +4,7 @@ import { findJobType } from "@toril/contract/jobs";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
+import { Cancelled } from "./cancelled.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
@@ -65,7 +66,7 @@ export function createProcessor(
       // A hash without a name is what is left when Redis lost it.
       if (!job.name) await restore(job, target.id);
     }
-    if (active.isAborted) return verdicts.handBack(job, token);
+    if (active.isAborted) return giveWay(job, token, active);
     const jobType = findJobType(job.name);
     if (jobType === undefined) {
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
@@ -116,7 +117,7 @@ export function createProcessor(
     meter.ran(queue, jobType.type, ranAt - startedAt);
     const start = { job, token, target, attempt, scrub, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
-    if (ran.status === "failed" && isStopped) return verdicts.handBack(job, token);
+    if (ran.status === "failed" && isStopped) return giveWay(job, token, active);
     const settle = () =>
       ran.status === "completed"
         ? verdicts.complete(start, ran.result)
@@ -124,6 +125,10 @@ export function createProcessor(
     const verdict = await (trace === undefined ? settle() : trace.step("settle", settle));
     meter.settled(queue, jobType.type, performance.now() - ranAt);
     return verdict;
+  }
+
+  function giveWay(job: Job, token: string, { reason }: ActiveJob) {
+    return reason instanceof Cancelled ? verdicts.cancelled(job) : verdicts.handBack(job, token);
   }
 
   async function restore(job: Job, id: string) {
@@ -136,7 +141,7 @@ export function createProcessor(
   }
 
   return async (job, token = "") => {
-    const active = activeJobs.begin(queue);
+    const active = activeJobs.begin(queue, job.id ?? "");
     const trace = tracing?.begin(tracedRun(queue, job));
     try {
       const { outcome, thrown } = await judge(job, token, active, trace).catch((error: unknown) => {

@@ -55,6 +55,20 @@ export function openCommandRedis(
   return redis;
 }
 
+/** For messages, which may not come for days: that it hangs is found out by TCP alone. */
+export function openListenerRedis(
+  servers: RedisServers,
+  onError: (error: Error) => void,
+): Redis | Cluster {
+  const redis = open(
+    servers,
+    { ...common, maxRetriesPerRequest: null, keepAlive: 10_000 },
+    patient,
+  );
+  redis.on("error", onError);
+  return redis;
+}
+
 /** Calls back whenever what Redis holds may have changed behind our back. */
 export function watchConnection(redis: Redis | Cluster, onChange: () => void): void {
   const ofClusters = ["+node", "-node", "node error"];

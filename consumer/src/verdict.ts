@@ -144,6 +144,10 @@ export function createVerdicts({ settle, failures, lockDurationMs, log }: Verdic
       log.info({ jobId: job.id, fate: fate.status }, "not run again");
       return { outcome: "stood" };
     },
+    cancelled(job: Job): Verdict {
+      log.info({ jobId: job.id }, "run ended from outside");
+      return { outcome: "stood" };
+    },
     foreign(): Verdict {
       return { outcome: "stood", thrown: new Ended("This job was not enqueued by Toril.") };
     },

@@ -1,4 +1,11 @@
 import type { z } from "zod";
+import {
+  DeadLetter,
+  DeadLetterPage,
+  DeadLetterSummary,
+  InspectedDeadLetter,
+  Redriven,
+} from "./dead-letter.ts";
 import { BulkResult, JobPage } from "./http/jobs.ts";
 import { KeyPage } from "./http/keys.ts";
 import { QueueCleaned, QueueDrained, QueueList } from "./http/queues.ts";
@@ -10,10 +17,11 @@ import {
   toFollowedImportEvent,
   toFollowedJobEvent,
 } from "./follow.ts";
-import { AcceptedJob, Job, JobDetail, type JobStatus } from "./job.ts";
+import { AcceptedJob, Job, type JobChanges, JobDetail, type JobStatus } from "./job.ts";
 import type { SentEvent } from "./read-events.ts";
 import type { JobRequest, JobTypeName } from "./jobs/index.ts";
 import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./keys/api-key.ts";
+import { Operation, OperationPage, OperationPreview, type OperationRequest } from "./operation.ts";
 import { Problem } from "./problem.ts";
 import { Queue, type QueueChange, type QueueCleaning, QueueSettings } from "./queue.ts";
 
@@ -58,10 +66,18 @@ export interface ListJobsQuery {
   [field: `data.${string}`]: string;
 }
 
-export interface ListKeysQuery {
+export interface PageQuery {
   cursor?: string;
   /** 1 to 500; 50 by default. */
   limit?: number;
+}
+
+export interface ListDeadLettersQuery extends PageQuery {
+  type?: JobTypeName;
+  queue?: string;
+  /** As the summary tells it. */
+  reason?: string;
+  label?: string;
 }
 
 export interface ImportQuery {
@@ -184,6 +200,27 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     listJobs: (query: ListJobsQuery = {}, options: CallOptions = {}) =>
       call(JobPage, "/v1/jobs", { ...options, query: { ...query } }),
 
+    /** One that runs is told to end. Throws when it has ended otherwise. */
+    cancelJob: (id: string, options: CallOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
+
+    /** @param ifMatch the ETag of the job as it is known; `*` for any */
+    changeJob: (id: string, ifMatch: string, changes: JobChanges, options: CallOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}`, {
+        ...options,
+        method: "PATCH",
+        headers: { "Content-Type": "application/json", "If-Match": ifMatch },
+        body: JSON.stringify(changes),
+      }),
+
+    /** Makes a delayed job due. */
+    promoteJob: (id: string, options: CallOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}/promote`, { ...options, method: "POST" }),
+
+    /** Does a job again that has ended. */
+    retryJob: (id: string, options: CallOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}/retry`, { ...options, method: "POST" }),
+
     /** Resolves when the body has been read; its jobs may still run. */
     createImport: (
       body: Body,
@@ -235,11 +272,65 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         query,
       }),
 
+    /** Jobs whose attempts are used up, or that were given up. */
+    listDeadLetters: (query: ListDeadLettersQuery = {}, options: CallOptions = {}) =>
+      call(DeadLetterPage, "/v1/dead-letters", { ...options, query: { ...query } }),
+
+    summarizeDeadLetters: (options: CallOptions = {}) =>
+      call(DeadLetterSummary, "/v1/dead-letters/summary", options),
+
+    getDeadLetter: (id: string, options: CallOptions = {}) =>
+      call(InspectedDeadLetter, `/v1/dead-letters/${encodeURIComponent(id)}`, options),
+
+    redriveDeadLetter: (id: string, options: CallOptions = {}) =>
+      call(Job, `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, {
+        ...options,
+        method: "POST",
+      }),
+
+    /** Up to 1,000; for those that a filter selects, there is `createOperation`. */
+    redriveDeadLetters: (ids: readonly string[], options: CallOptions = {}) =>
+      call(
+        Redriven,
+        "/v1/dead-letters/redrive",
+        post(JSON.stringify({ ids }), "application/json", options),
+      ),
+
+    deleteDeadLetter: (id: string, options: CallOptions = {}) =>
+      call(DeadLetter, `/v1/dead-letters/${encodeURIComponent(id)}`, {
+        ...options,
+        method: "DELETE",
+      }),
+
+    /** Something that is done to many jobs in the background. */
+    createOperation: (request: Omit<OperationRequest, "dryRun">, options: CallOptions = {}) =>
+      call(Operation, "/v1/operations", post(JSON.stringify(request), "application/json", options)),
+
+    /** To how many jobs it would be done. */
+    previewOperation: (request: Omit<OperationRequest, "dryRun">, options: CallOptions = {}) =>
+      call(
+        OperationPreview,
+        "/v1/operations",
+        post(JSON.stringify({ ...request, dryRun: true }), "application/json", options),
+      ),
+
+    listOperations: (query: PageQuery = {}, options: CallOptions = {}) =>
+      call(OperationPage, "/v1/operations", { ...options, query: { ...query } }),
+
+    getOperation: (id: string, options: CallOptions = {}) =>
+      call(Operation, `/v1/operations/${encodeURIComponent(id)}`, options),
+
+    stopOperation: (id: string, options: CallOptions = {}) =>
+      call(Operation, `/v1/operations/${encodeURIComponent(id)}/stop`, {
+        ...options,
+        method: "POST",
+      }),
+
     /** The answer is the only place where the key itself is ever seen. */
     createKey: (key: z.input<typeof NewApiKey>, write: WriteOptions = {}) =>
       call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", write)),
 
-    listKeys: (query: ListKeysQuery = {}, options: CallOptions = {}) =>
+    listKeys: (query: PageQuery = {}, options: CallOptions = {}) =>
       call(KeyPage, "/v1/keys", { ...options, query: { ...query } }),
 
     getKey: (id: string, options: CallOptions = {}) =>

@@ -31,6 +31,8 @@ export const limits = {
 export const JobStatus = z.enum(["pending", "completed", "dead", "cancelled", "expired"]);
 export type JobStatus = z.infer<typeof JobStatus>;
 export type FinalStatus = Exclude<JobStatus, "pending">;
+export const FinalJobStatus = JobStatus.exclude(["pending"]);
+export const finalStatuses: readonly FinalStatus[] = FinalJobStatus.options;
 
 /** Where a pending job stands in Redis. `unplaced`: recorded, and the reconciler will place it. */
 const JobState = z.enum(["waiting", "delayed", "prioritized", "active", "unplaced"]);
@@ -132,6 +134,25 @@ export const requestOptions = {
       example: ["nightly", "customer:42"],
     }),
 };
+
+/** What can be changed about a job that waits. What is not sent stays as it is. */
+export const JobChanges = z
+  .strictObject({
+    delayMs: z.int().min(0).max(limits.delayMs).optional().meta({
+      description: "Milliseconds from now; 0: at once",
+    }),
+    runAt: GivenTime.optional().meta({ description: "Not before this time; instead of `delayMs`" }),
+    priority: priority.nullable().optional().meta({ description: "null: none" }),
+  })
+  .refine(({ delayMs, runAt, priority }) => (delayMs ?? runAt ?? priority) !== undefined, {
+    error: "Nothing is to be changed.",
+  })
+  .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
+    path: ["runAt"],
+    error: "Not beside delayMs.",
+  })
+  .meta({ id: "JobChanges", example: { delayMs: 60_000, priority: 10 } });
+export type JobChanges = z.infer<typeof JobChanges>;
 
 export const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
 

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import { jobKey, lockKey, queueKeys } from "@toril/contract/dispatch/names";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { NewApiKey } from "@toril/contract/keys/api-key";
 import { issueKey } from "@toril/contract/keys/key-ledger";
@@ -69,6 +69,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
     });
     await postMany(url, 20);
     await postMany(url, 20, 3_600_000);
+    await _cancelOnes(url);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: "ok" });
     await _follow(`${url}/v1/events`);
     await _walkOver(`${url}/admin/queues`, idOf(answer));
@@ -168,6 +169,16 @@ async function _expectGrants(user: string, used: ReadonlySet<string>) {
   expect(await redis.client.call("ACL", "LOG")).toEqual([]);
   const unused = _granted(user).filter((command) => !used.has(command));
   expect(unused.toSorted()).toEqual(Object.keys(spare[user]!).toSorted());
+}
+
+/** One that waits, and one that runs. */
+async function _cancelOnes(url: string) {
+  for (const isRunning of [false, true]) {
+    const id = idOf(await postJob(url, echo("cancelled")));
+    if (isRunning) await redis.client.set(lockKey("bull", "default", id), "token");
+    const answer = await fetch(`${url}/v1/jobs/${id}`, { method: "DELETE" });
+    expect(answer.status).toBe(200);
+  }
 }
 
 async function _postWithQuota(url: string) {

@@ -4,12 +4,14 @@ import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Readiness } from "@toril/contract/http/health";
 import * as events from "@toril/contract/http/events";
+import * as deadLetters from "@toril/contract/http/dead-letters";
 import * as health from "@toril/contract/http/health";
 import * as imports from "@toril/contract/http/imports";
 import * as jobs from "@toril/contract/http/jobs";
 import * as keys from "@toril/contract/http/keys";
 import * as queues from "@toril/contract/http/queues";
 import { queueNames } from "@toril/contract/jobs";
+import * as operations from "@toril/contract/http/operations";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "./app-env.ts";
@@ -18,14 +20,17 @@ import type { CleanQueue } from "./clean-queue.ts";
 import { dashboardPath } from "./dashboard.ts";
 import type { DrainQueue } from "./drain-queue.ts";
 import type { Events } from "./events/events.ts";
+import type { DeadLetters } from "./dead-letters.ts";
 import type { Exchange } from "./exchange.ts";
 import type { FileImporter } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
+import type { JobChanges } from "./job-changes.ts";
 import type { KeyStore } from "./key-store.ts";
 import type { LiveJobs } from "./live-jobs.ts";
 import type { Metrics } from "./metrics.ts";
 import { missingProblem } from "./missing.ts";
 import type { Once } from "./once.ts";
+import type { OperationLedger } from "./operation-ledger.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
 import type { QueueControl } from "./queue-control.ts";
 import type { QueueReader } from "./queue-reader.ts";
@@ -33,6 +38,8 @@ import type { JobReader } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
 import { changeQueue } from "./routes/change-queue.ts";
 import { cleanQueue } from "./routes/clean-queue.ts";
+import { cancelJob } from "./routes/cancel-job.ts";
+import { changeJob } from "./routes/change-job.ts";
 import { createImport } from "./routes/create-import.ts";
 import { createJobs } from "./routes/create-jobs.ts";
 import { createKey } from "./routes/create-key.ts";
@@ -52,6 +59,18 @@ import { listKeys } from "./routes/list-keys.ts";
 import { listQueues } from "./routes/list-queues.ts";
 import { pauseQueue } from "./routes/pause-queue.ts";
 import { resumeQueue } from "./routes/resume-queue.ts";
+import { promoteJob } from "./routes/promote-job.ts";
+import { retryJob } from "./routes/retry-job.ts";
+import { createOperation } from "./routes/create-operation.ts";
+import { deleteDeadLetter } from "./routes/delete-dead-letter.ts";
+import { getDeadLetter } from "./routes/get-dead-letter.ts";
+import { getOperation } from "./routes/get-operation.ts";
+import { listDeadLetters } from "./routes/list-dead-letters.ts";
+import { listOperations } from "./routes/list-operations.ts";
+import { redriveDeadLetter } from "./routes/redrive-dead-letter.ts";
+import { redriveDeadLetters } from "./routes/redrive-dead-letters.ts";
+import { stopOperation } from "./routes/stop-operation.ts";
+import { summarizeDeadLetters } from "./routes/summarize-dead-letters.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { rotateKey } from "./routes/rotate-key.ts";
 
@@ -65,6 +84,9 @@ export interface AppDeps {
   jobSearch: JobSearch;
   listState: ListState;
   liveJobs: LiveJobs;
+  jobChanges: JobChanges;
+  deadLetters: DeadLetters;
+  operations: OperationLedger;
   importer: FileImporter;
   importLedger: ImportLedger;
   queueReader: QueueReader;
@@ -87,19 +109,9 @@ function pathOf(env: object | undefined): string {
 }
 
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
-  const app = new OpenAPIHono<AppEnv>({
-    // Refuses patterns that it cannot compile; for those the framework would take one at ten times the cost.
-    router: new RegExpRouter(),
-    // What was let in at one address is served at no other.
-    getPath: (_, options) => pathOf(options?.env),
-    defaultHook: (result) => {
-      if (result.success) return;
-      throw new ProblemError("invalid-parameter", undefined, fieldErrors(result.error.issues));
-    },
-  });
-  const { onError } = deps;
-  app.onError((error, c) => onError(error, c.env));
-  app.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
+  const app = createRouter(deps);
+  // What its router cannot tell from an address without an id.
+  const byId = createRouter(deps);
 
   app.post(jobs.createJob.path, (c) => deps.createJob(c.env));
   app.openapi(
@@ -116,6 +128,12 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
       listState: deps.listState,
     }),
   );
+  app.post(`${jobs.createJob.path}/*`, (c) => byId.fetch(c.req.raw, c.env));
+  const changing = [deps.jobReader, deps.liveJobs, deps.jobChanges] as const;
+  app.openapi(jobs.cancelJob, cancelJob(...changing));
+  app.openapi(bodiless(jobs.changeJob), changeJob(...changing));
+  byId.openapi(jobs.promoteJob, promoteJob(...changing));
+  byId.openapi(jobs.retryJob, retryJob(...changing));
   app.openapi(imports.createImport, createImport(deps.importer, deps.once));
   app.openapi(imports.getImport, getImport(deps.importLedger));
   app.openapi(queues.listQueues, listQueues(deps.queueReader));
@@ -125,6 +143,21 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.openapi(queues.resumeQueue, resumeQueue(deps.queueControl));
   app.openapi(queues.drainQueue, drainQueue(deps.drainQueue));
   app.openapi(bodiless(queues.cleanQueue), cleanQueue(deps.cleanQueue));
+  const letters = deps.deadLetters;
+  app.openapi(deadLetters.listDeadLetters, listDeadLetters(letters));
+  app.openapi(deadLetters.summarizeDeadLetters, summarizeDeadLetters(letters));
+  app.openapi(
+    bodiless(deadLetters.redriveDeadLetters),
+    redriveDeadLetters(letters, deps.jobChanges, deps.operations),
+  );
+  byId.openapi(deadLetters.getDeadLetter, getDeadLetter(letters));
+  byId.openapi(deadLetters.redriveDeadLetter, redriveDeadLetter(letters, ...changing));
+  byId.openapi(deadLetters.deleteDeadLetter, deleteDeadLetter(letters, deps.jobChanges));
+  app.all(`${deadLetters.listDeadLetters.path}/*`, (c) => byId.fetch(c.req.raw, c.env));
+  app.openapi(bodiless(operations.createOperation), createOperation(deps.operations));
+  app.openapi(operations.listOperations, listOperations(deps.operations));
+  app.openapi(operations.getOperation, getOperation(deps.operations));
+  app.openapi(operations.stopOperation, stopOperation(deps.operations));
   app.openapi(events.followJob, followJob(deps.jobReader, deps.events.followJob));
   app.openapi(events.followImport, followImport(deps.importLedger, deps.events.followImport));
   app.openapi(events.followQueue, followQueue(deps.events.followJobs));
@@ -144,8 +177,24 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route("/", deps.pages);
   // An app of its own, for its routes are such patterns.
   const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
-  dashboard.onError((error, c) => onError(error, c.env));
+  dashboard.onError((error, c) => deps.onError(error, c.env));
   dashboard.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
   app.all(`${dashboardPath}/*`, (c) => dashboard.fetch(c.req.raw, c.env));
   return app;
+}
+
+function createRouter({ onError }: Pick<AppDeps, "onError">): OpenAPIHono<AppEnv> {
+  const router = new OpenAPIHono<AppEnv>({
+    // Refuses patterns that it cannot compile; for those the framework would take one at ten times the cost.
+    router: new RegExpRouter(),
+    // What was let in at one address is served at no other.
+    getPath: (_, options) => pathOf(options?.env),
+    defaultHook: (result) => {
+      if (result.success) return;
+      throw new ProblemError("invalid-parameter", undefined, fieldErrors(result.error.issues));
+    },
+  });
+  router.onError((error, c) => onError(error, c.env));
+  router.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
+  return router;
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { type Versioned, versionOf } from "@toril/contract/version";
+import { type VersionedJob, versionOf } from "@toril/contract/change/version";
 
 /** `"<version>.<hash>"`: what a change is conditioned on, and what the answer says. */
-export function etagOf(row: Versioned, body: unknown): string {
+export function etagOf(row: VersionedJob, body: unknown): string {
   const hash = createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 16);
   return `"${versionOf(row)}.${hash}"`;
 }

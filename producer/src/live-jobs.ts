@@ -2,15 +2,15 @@ import type { LiveDetail } from "@toril/contract/dispatch/live-detail";
 import type { Job, JobDetail } from "@toril/contract/job";
 import type { LiveState } from "@toril/contract/dispatch/live-state";
 import { bullId } from "@toril/contract/dispatch/names";
-import { findJobType } from "@toril/contract/jobs";
-import { redactData } from "@toril/contract/secret/secret-data";
 import type { JobDetailRow, JobRow } from "./read-jobs.ts";
+import { shownData } from "./shown-data.ts";
 
 type PlacedJob = { queue: string; bullId: string };
 
 export interface LiveJobs {
   /** Rows of the ledger as clients see them, with what Redis knows of those that are pending. */
   describe(rows: readonly JobRow[]): Promise<Job[]>;
+  describeOne(row: JobRow): Promise<Job>;
   /** One of them, with what takes longer to find out. */
   detail(row: JobDetailRow): Promise<JobDetail>;
 }
@@ -21,19 +21,25 @@ export interface LiveJobsDeps {
 }
 
 export function createLiveJobs({ readStates, readDetail }: LiveJobsDeps): LiveJobs {
+  async function readLive(rows: readonly JobRow[]) {
+    const pending = rows.filter((row) => row.status === "pending");
+    const states = await readStates(pending.map(placed)).catch(() => undefined);
+    return (row: JobRow) => states && live(states[pending.indexOf(row)]);
+  }
+
   return {
     async describe(rows) {
-      const pending = rows.filter((row) => row.status === "pending");
-      const states = await readStates(pending.map(placed)).catch(() => undefined);
-      return rows.map((row) => toJob(row, states && live(states[pending.indexOf(row)])));
+      const liveOf = await readLive(rows);
+      return rows.map((row) => toJob(row, liveOf(row)));
     },
+    describeOne: async (row) => toJob(row, (await readLive([row]))(row)),
     async detail(row) {
       if (row.status !== "pending") return toDetail(row, undefined, undefined);
-      const [states, detail] = await Promise.all([
-        readStates([placed(row)]).catch(() => undefined),
+      const [liveOf, detail] = await Promise.all([
+        readLive([row]),
         readDetail(placed(row)).catch(() => undefined),
       ]);
-      return toDetail(row, states && live(states[0]), detail);
+      return toDetail(row, liveOf(row), detail);
     },
   };
 }
@@ -98,9 +104,4 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     expiresAt: row.expiresAt?.toISOString() ?? null,
     settledAt: row.settledAt?.toISOString() ?? null,
   };
-}
-
-function shownData({ type, data }: JobRow): unknown {
-  const findSecrets = findJobType(type)?.findSecrets;
-  return findSecrets === undefined ? data : redactData(data, findSecrets);
 }

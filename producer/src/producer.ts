@@ -3,6 +3,9 @@ import { listState } from "@toril/contract/dispatch/list-state";
 import { readLiveDetail } from "@toril/contract/dispatch/live-detail";
 import { createTakeWaiting, drainScriptUrl } from "@toril/contract/dispatch/drain-queue";
 import { createFailedJobs } from "@toril/contract/dispatch/failed-jobs";
+import { createPlaceRuns } from "@toril/contract/change/place-runs";
+import { createWithdraw } from "@toril/contract/change/withdraw";
+import { createMove, moveScriptUrl } from "@toril/contract/dispatch/move";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
 import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
@@ -26,12 +29,14 @@ import { oidcSettings } from "./auth/oidc/config.ts";
 import { createCleanQueue } from "./clean-queue.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./dashboard.ts";
+import { createDeadLetters } from "./dead-letters.ts";
 import { createDocs } from "./docs.ts";
 import { createDrainQueue, type DrainDeps } from "./drain-queue.ts";
 import { createEvents } from "./events/events.ts";
 import { createGate } from "./gate.ts";
 import { createFileImporter } from "./import-file.ts";
 import { createImportLedger } from "./import-ledger.ts";
+import { createJobChanges } from "./job-changes.ts";
 import { createKeyStore } from "./key-store.ts";
 import { createLiveJobs } from "./live-jobs.ts";
 import { createMemoryBudget } from "./memory.ts";
@@ -39,6 +44,7 @@ import type { Logging } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import { createOnce } from "./once.ts";
 import { createQueueControl } from "./queue-control.ts";
+import { createOperationLedger } from "./operation-ledger.ts";
 import { addQueueMetrics } from "./queue-metrics.ts";
 import { createQueueReader } from "./queue-reader.ts";
 import { connectLedger } from "./postgres.ts";
@@ -99,8 +105,9 @@ export async function openProducer(
         : log.info("redis is back"),
   });
   opening.defer(() => breaker.close());
+  const place = createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") });
   const dispatcher = createDispatcher({
-    place: timePlace(createPlace(redis, scripted(placeScriptUrl)), (ms) => metrics.placed(ms)),
+    place: timePlace(place, (ms) => metrics.placed(ms)),
     breaker,
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
@@ -161,6 +168,18 @@ export async function openProducer(
     log,
   });
   opening.defer(() => events.close());
+  const remove = createRemove(redis, scripted(removeScriptUrl));
+  const jobChanges = createJobChanges({
+    ledger,
+    breaker,
+    withdraw: createWithdraw({
+      remove,
+      publish: (channel, message) => redis.publish(channel, message),
+      prefix,
+    }),
+    placeRuns: createPlaceRuns({ ledger, place, remove }),
+    move: createMove(redis, scripted(moveScriptUrl)),
+  });
   const createJob = createJobRoute(enqueue, secretKeys, createAwaitJob(events.waitForEnd, readJob));
   const app = createApp({
     onError,
@@ -173,6 +192,9 @@ export async function openProducer(
     listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
     liveJobs,
     events,
+    jobChanges,
+    deadLetters: createDeadLetters(ledger),
+    operations: createOperationLedger(ledger),
     importer,
     importLedger,
     keyStore: createKeyStore(ledger, once, auth.refreshKeys),

@@ -40,7 +40,7 @@ export async function _openStores() {
       return { ...row!, placed: placed.length };
     },
     async clear() {
-      await ledger.sql`truncate jobs, idempotency_keys, imports`;
+      await ledger.sql`truncate jobs, job_terms, operations, idempotency_keys, imports`;
       const found = await keys();
       if (found.length > 0) await redis.del(found);
     },

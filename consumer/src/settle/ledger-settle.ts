@@ -1,5 +1,6 @@
+import { reasonOf } from "@toril/contract/change/reason";
 import { bullId } from "@toril/contract/dispatch/names";
-import type { FinalStatus, JobStatus } from "@toril/contract/job";
+import { type FinalStatus, JobError, type JobStatus } from "@toril/contract/job";
 import type { ISql } from "postgres";
 
 /** How a run ended its job. */
@@ -55,27 +56,26 @@ function keyOf({ id, run }: { id: string; run: number }) {
 // last looked, reads all of it. The imports are locked in one order, so that batches with the same ones do not deadlock.
 function endPending(sql: ISql, entries: readonly Settlement[]) {
   const ids = entries.map((entry) => entry.id);
-  // Few jobs have any.
-  const isTold = entries.some(({ failures, log }) => failures != null || log != null);
-  const told = isTold
-    ? {
-        set: sql`, failures = s.failures, log = s.log`,
-        arrays: sql`,
-        ${entries.map((entry) => entry.failures ?? null)}::text[]::jsonb[],
-        ${entries.map((entry) => entry.log ?? null)}::text[]::jsonb[]`,
-        names: sql`, failures, log`,
-      }
-    : { set: sql``, arrays: sql``, names: sql`` };
+  // Few jobs have any of these.
+  const rare = [
+    { name: "failures", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.failures ?? null },
+    { name: "log", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.log ?? null },
+    { name: "reason", cast: sql`text[]`, of: reasonIn },
+  ].filter(({ of }) => entries.some((entry) => of(entry) !== null));
+  const sets = rare.map(({ name }) => sql`, ${sql(name)} = s.${sql(name)}`);
+  const names = rare.map(({ name }) => sql`, ${sql(name)}`);
+  const arrays = rare.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
+  const all = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
   return sql<{ id: string; run: number }[]>`
     with ended as (
       update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, settled_at = now()
-        ${told.set}
+        ${all(sets)}
       from unnest(
         ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
         ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
         ${entries.map((entry) => entry.result)}::text[]::jsonb[],
-        ${entries.map((entry) => entry.error)}::text[]::jsonb[]${told.arrays}
-      ) as s (id, run, status, attempts, result, error${told.names})
+        ${entries.map((entry) => entry.error)}::text[]::jsonb[]${all(arrays)}
+      ) as s (id, run, status, attempts, result, error${all(names)})
       where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
       returning jobs.id, jobs.run, jobs.status, jobs.import_id
     ), counts as (
@@ -92,6 +92,10 @@ function endPending(sql: ISql, entries: readonly Settlement[]) {
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
     select id, run from ended`;
+}
+
+function reasonIn({ status, error }: Settlement) {
+  return status === "dead" && error !== null ? reasonOf(JobError.parse(JSON.parse(error))) : null;
 }
 
 async function lookUp(sql: ISql, entries: readonly Settlement[]) {

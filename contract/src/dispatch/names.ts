@@ -87,6 +87,11 @@ export function slotKey(prefix: string, queue: string, type: string, hash: strin
   return `${prefix}:toril:slot:${bullName(queue)}:${type}:${hash}`;
 }
 
+/** Where those who end a job from outside tell whoever runs it. */
+export function abortChannel(prefix: string): string {
+  return `${prefix}:toril:abort`;
+}
+
 /** The BullMQ id of a job's run. A retried job gets a new one, because the ended run's hash may still stand. */
 export function bullId(id: string, run: number): string {
   return run === 0 ? id : `${id}-${run}`;

@@ -1,7 +1,7 @@
 --[[
   Takes jobs of one queue out of Redis, as far as no worker has them.
 
-  KEYS[1] wait   KEYS[2] delayed   KEYS[3] prioritized   KEYS[4] events
+  KEYS[1] wait   KEYS[2] delayed   KEYS[3] prioritized   KEYS[4] events   KEYS[5] failed
 
   ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
   ARGV[2] "any", or "unstarted": leaves alone what a worker has ever started
@@ -26,7 +26,7 @@ local function remove(id)
   if call("EXISTS", key .. ":lock") == 1 then return "active" end
   if call("EXISTS", key) == 0 then return "missing" end
   if isUnstartedOnly and tonumber(call("HGET", key, "ats") or 0) > 0 then return "started" end
-  if call("ZREM", KEYS[2], id) == 0 and call("ZREM", KEYS[3], id) == 0 then
+  if call("ZREM", KEYS[2], id) == 0 and call("ZREM", KEYS[3], id) == 0 and call("ZREM", KEYS[5], id) == 0 then
     local length = call("LLEN", KEYS[1])
     if length <= entriesLeft then
       entriesLeft = entriesLeft - length

@@ -27,8 +27,8 @@ export function createRemove(
 ): Remove {
   const run = createScript(redis, settings.script);
   return async (queue, ids, mode) => {
-    const { base, wait, delayed, prioritized, events } = queueKeys(settings.prefix, queue);
-    const keys = [wait, delayed, prioritized, events];
+    const { base, wait, delayed, prioritized, events, failed } = queueKeys(settings.prefix, queue);
+    const keys = [wait, delayed, prioritized, events, failed];
     const states: Removed[] = [];
     for (let start = 0; start < ids.length; start += maxIdsPerCall) {
       const some = ids.slice(start, start + maxIdsPerCall);

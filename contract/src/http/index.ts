@@ -1,3 +1,11 @@
+import {
+  deleteDeadLetter,
+  getDeadLetter,
+  listDeadLetters,
+  redriveDeadLetter,
+  redriveDeadLetters,
+  summarizeDeadLetters,
+} from "./dead-letters.ts";
 import { followImport, followJob, followJobs, followQueue } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { createImport, getImport } from "./imports.ts";
@@ -11,7 +19,17 @@ import {
   pauseQueue,
   resumeQueue,
 } from "./queues.ts";
-import { createJob, createJobs, getJob, listJobs } from "./jobs.ts";
+import {
+  cancelJob,
+  changeJob,
+  createJob,
+  createJobs,
+  getJob,
+  listJobs,
+  promoteJob,
+  retryJob,
+} from "./jobs.ts";
+import { createOperation, getOperation, listOperations, stopOperation } from "./operations.ts";
 
 /** Every operation, in the order in which a client meets them. */
 export const routes = [
@@ -19,8 +37,22 @@ export const routes = [
   createJobs,
   getJob,
   listJobs,
+  cancelJob,
+  changeJob,
+  promoteJob,
+  retryJob,
   createImport,
   getImport,
+  listDeadLetters,
+  summarizeDeadLetters,
+  getDeadLetter,
+  redriveDeadLetter,
+  redriveDeadLetters,
+  deleteDeadLetter,
+  createOperation,
+  listOperations,
+  getOperation,
+  stopOperation,
   listQueues,
   getQueue,
   changeQueue,

@@ -4,6 +4,7 @@ import {
   CheckedJob,
   GivenTime,
   Job,
+  JobChanges,
   JobDetail,
   JobStatus,
   Key,
@@ -14,6 +15,7 @@ import { Problem } from "../problem.ts";
 import { maxTermValueLength } from "../terms.ts";
 import {
   defineRoute,
+  etag,
   header,
   IdempotencyKey,
   idParameter,
@@ -202,13 +204,128 @@ export const getJob = defineRoute({
       description: "The job; with `Prefer: wait`, when it ended or the time is up",
       content: { "application/json": { schema: JobDetail } },
       headers: {
-        ETag: header("Of what the answer says", '"1f.9b74c9897bac770f"'),
+        ...etag,
         ...preferenceApplied,
       },
     },
     304: { description: "It is as it was" },
   },
   problems: ["invalid-parameter", "out-of-reach", "job-not-found", "job-gone", "at-capacity"],
+});
+
+export const cancelJob = defineRoute({
+  operationId: "cancelJob",
+  summary: "Cancel a job",
+  description:
+    "One that waits is gone at once; of one that runs, the handler's signal aborts within a second, wherever it runs. " +
+    "Works while Redis is away.",
+  tags,
+  scope: "jobs:write",
+  method: "delete",
+  path: "/v1/jobs/{id}",
+  request: { params: idParameter("job") },
+  responses: {
+    200: {
+      description: "It is cancelled, now or before",
+      content: { "application/json": { schema: Job } },
+    },
+  },
+  problems: ["invalid-parameter", "out-of-reach", "job-not-found", "job-ended", "at-capacity"],
+});
+
+export const changeJob = defineRoute({
+  operationId: "changeJob",
+  summary: "Change when and how urgently a job that waits is done",
+  tags,
+  scope: "jobs:write",
+  method: "patch",
+  path: "/v1/jobs/{id}",
+  request: {
+    params: idParameter("job"),
+    headers: z.object({
+      "if-match": z.string().max(1000).optional().meta({
+        description: "Needed: the `ETag` of the job as it is known; `*` for any",
+        example: '"0-pending-0-0-0"',
+      }),
+    }),
+    body: { required: true, content: { "application/json": { schema: JobChanges } } },
+  },
+  responses: {
+    200: {
+      description: "It is changed",
+      content: { "application/json": { schema: Job } },
+      headers: etag,
+    },
+  },
+  problems: [
+    "empty-body",
+    "invalid-json",
+    "invalid-parameter",
+    "out-of-reach",
+    "job-not-found",
+    "job-active",
+    "job-ended",
+    "precondition-failed",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-job",
+    "unstorable-json",
+    "precondition-required",
+    "at-capacity",
+  ],
+});
+
+export const promoteJob = defineRoute({
+  operationId: "promoteJob",
+  summary: "Make a delayed job due",
+  description: "Also one that waits for its next run.",
+  tags,
+  scope: "jobs:write",
+  method: "post",
+  path: "/v1/jobs/{id}/promote",
+  request: { params: idParameter("job") },
+  responses: {
+    200: {
+      description: "It is due now",
+      content: { "application/json": { schema: Job } },
+    },
+  },
+  problems: [
+    "invalid-parameter",
+    "out-of-reach",
+    "job-not-found",
+    "job-active",
+    "job-ended",
+    "job-not-delayed",
+    "at-capacity",
+  ],
+});
+
+export const retryJob = defineRoute({
+  operationId: "retryJob",
+  summary: "Do a job again that has ended",
+  description:
+    "It is pending again under the same id, with as many attempts as at first, and ends once more.",
+  tags,
+  scope: "jobs:write",
+  method: "post",
+  path: "/v1/jobs/{id}/retry",
+  request: { params: idParameter("job") },
+  responses: {
+    202: {
+      description: "It is pending; while Redis is away, it will be placed later",
+      content: { "application/json": { schema: Job } },
+      headers: location,
+    },
+  },
+  problems: [
+    "invalid-parameter",
+    "out-of-reach",
+    "job-not-found",
+    "job-pending",
+    "key-taken",
+    "at-capacity",
+  ],
 });
 
 export const JobPage = z

@@ -111,6 +111,10 @@ export function locationBelow(path: string) {
   return { Location: header("The address of what was made", `${path}/{id}`) };
 }
 
+export const etag = {
+  ETag: header("The version of the job, for If-Match", '"0-pending-0-0-0"'),
+};
+
 export const replayed = {
   "Idempotency-Replayed": header("`true` when this is the answer to an earlier request", "true"),
 };

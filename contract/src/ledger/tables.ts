@@ -47,6 +47,8 @@ export const jobs = pgTable(
     attempts: integer("attempts").notNull().default(0),
     result: jsonb("result"),
     error: jsonb("error"),
+    /** Of a dead one: `reasonOf` its error. */
+    reason: text("reason"),
     /** The errors of its runs, as far as they were kept. */
     failures: jsonb("failures"),
     /** The last lines of its handler. */
@@ -76,6 +78,9 @@ export const jobs = pgTable(
     index("jobs_quota")
       .on(table.quotaKey)
       .where(sql`status = 'pending' and quota_key is not null`),
+    index("jobs_dead_reason")
+      .on(table.tenant, table.type, table.reason, table.id)
+      .where(sql`status = 'dead'`),
     index("jobs_expiring")
       .on(table.expiresAt, table.id)
       .where(sql`status = 'pending' and expires_at is not null`),
@@ -182,6 +187,40 @@ export const imports = pgTable("imports", {
   /** When the last chunk arrived: an import that is silent for long was left by a producer that died. */
   touchedAt: time("touched_at").notNull().defaultNow(),
 });
+
+/** What is done to many jobs, bit by bit. The counts and the cursor move in the transactions that change the jobs. */
+export const operations = pgTable(
+  "operations",
+  {
+    id: uuid("id").primaryKey(),
+    tenant: tenant(),
+    action: text("action").notNull(),
+    filter: jsonb("filter").notNull(),
+    /** To which queues and types it is limited, with its maker's key. */
+    reach: jsonb("reach").notNull(),
+    ratePerSecond: integer("rate_per_second"),
+    status: text("status").notNull().default("pending"),
+    /** The last job that was looked at. */
+    cursor: uuid("cursor"),
+    seen: integer("seen").notNull().default(0),
+    changed: integer("changed").notNull().default(0),
+    skipped: integer("skipped").notNull().default(0),
+    failed: integer("failed").notNull().default(0),
+    error: text("error"),
+    isStopping: boolean("is_stopping").notNull().default(false),
+    /** Who is at it, and until when nobody else takes it over. */
+    holder: uuid("holder"),
+    leaseUntil: time("lease_until"),
+    createdAt: time("created_at").notNull().defaultNow(),
+    endedAt: time("ended_at"),
+  },
+  (table) => [
+    index("operations_open")
+      .on(table.id)
+      .where(sql`status in ('pending', 'running')`),
+    index("operations_tenant").on(table.tenant, table.id),
+  ],
+);
 
 /** Where the handler of `row.import` puts its rows. */
 export const importedRows = pgTable(

@@ -1,0 +1,54 @@
+import { cancelJobs } from "@toril/contract/change/cancel";
+import { deleteDead } from "@toril/contract/change/delete";
+import type { PlaceRuns } from "@toril/contract/change/place-runs";
+import { promoteJobs } from "@toril/contract/change/promote";
+import { retryJobs } from "@toril/contract/change/retry";
+import type { Withdraw } from "@toril/contract/change/withdraw";
+import type { Move } from "@toril/contract/dispatch/move";
+import type { JobStatus } from "@toril/contract/job";
+import type { OperationAction } from "@toril/contract/operation";
+import type { ISql } from "postgres";
+
+export interface Applied {
+  changed: number;
+  /** Not changed, although they are as the operation wants them. */
+  failed: number;
+  /** What Redis has to know when it is committed. */
+  follow?(): Promise<void>;
+}
+
+/** Does it to jobs that have this status, in the transaction that it is given. */
+type Action = (sql: ISql, ids: readonly string[], status: JobStatus) => Promise<Applied>;
+
+export interface ActionDeps {
+  withdraw: Withdraw;
+  placeRuns: PlaceRuns;
+  move: Move;
+}
+
+export function createActions(deps: ActionDeps): Record<OperationAction, Action> {
+  const { withdraw, placeRuns, move } = deps;
+  return {
+    async cancel(sql, ids) {
+      const runs = await cancelJobs(sql, ids);
+      return { changed: runs.length, failed: 0, follow: () => withdraw(runs) };
+    },
+    async retry(sql, ids, status) {
+      const runs = await retryJobs(sql, ids, status === "pending" ? [] : [status]);
+      return {
+        changed: runs.length,
+        failed: ids.length - runs.length,
+        follow: () => placeRuns(runs),
+      };
+    },
+    async promote(sql, ids) {
+      const outcomes = await promoteJobs(sql, ids, move);
+      const promoted = [...outcomes.values()].filter((outcome) => outcome === "promoted");
+      return { changed: promoted.length, failed: 0 };
+    },
+    async delete(sql, ids) {
+      const runs = await deleteDead(sql, ids);
+      return { changed: runs.length, failed: 0, follow: () => withdraw(runs) };
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { cancelJobs } from "@toril/contract/change/cancel";
+import { createWithdraw } from "@toril/contract/change/withdraw";
+import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
+import type { HandlerContext } from "../src/handler.ts";
+import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+let world: _World;
+let remove: ReturnType<typeof createRemove>;
+const consumers: AsyncDisposable[] = [];
+type Act = (context: HandlerContext) => Promise<unknown>;
+/** What the next jobs do, by their message. */
+const acts = new Map<string, Act>();
+
+beforeAll(async () => {
+  world = await _openWorld();
+  const script = await Bun.file(removeScriptUrl).text();
+  remove = createRemove(world.redis, { prefix: world.prefix, script });
+  for (let count = 0; count < 2; count += 1) {
+    consumers.push(
+      await _startConsumer(world, {
+        handlers: {
+          async echo({ message }, context) {
+            await acts.get(message)?.(context);
+            return { message };
+          },
+        },
+      }),
+    );
+  }
+});
+afterAll(async () => {
+  for (const consumer of consumers) await consumer[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+let serial = 0;
+async function _accept(act: Act, more: object = {}) {
+  const message = `job ${++serial}`;
+  acts.set(message, act);
+  return world.accept({ type: "echo", data: { message }, ...more });
+}
+
+/** A job whose handler runs until its signal aborts. */
+async function _running() {
+  const started = _signal();
+  const ended = _signal<unknown>();
+  const job = await _accept(({ signal }) => {
+    started.resolve();
+    return new Promise((_, reject) => {
+      signal.addEventListener("abort", () => {
+        ended.resolve(signal.reason);
+        reject(signal.reason as Error);
+      });
+    });
+  });
+  await started.promise;
+  return { id: job.id, ended: ended.promise };
+}
+
+const _cancel = (id: string) => cancelJobs(world.sql, [id]);
+const _withdraw = (publish: (channel: string, message: string) => Promise<unknown>) =>
+  createWithdraw({ remove, publish, prefix: world.prefix });
+const _publish = (channel: string, message: string) => world.redis.publish(channel, message);
+
+test.each(["the message", "the question, when the message was missed"])(
+  "%s ends a run of a cancelled job; nobody retries it, and BullMQ forgets it",
+  async (how) => {
+    const { id, ended } = await _running();
+
+    const runs = await _cancel(id);
+    await _withdraw(how === "the message" ? _publish : async () => {})(runs);
+
+    expect(await ended).toMatchObject({ name: "Cancelled" });
+    await world.isForgotten(id);
+    expect(await world.redis.zscore(world.keys().failed, id)).toBeNull();
+    expect(await world.rowOf(id)).toMatchObject({
+      status: "cancelled",
+      run: 0,
+      error: { name: "Cancelled" },
+      result: null,
+    });
+  },
+);
+
+test("a message goes to every consumer, wherever the jobs run", async () => {
+  const running = await Promise.all(Array.from({ length: 6 }, () => _running()));
+
+  await _withdraw(_publish)(
+    await cancelJobs(
+      world.sql,
+      running.map(({ id }) => id),
+    ),
+  );
+
+  for (const { ended } of running) expect(await ended).toMatchObject({ name: "Cancelled" });
+});
+
+test("a handler that ignores its signal changes nothing", async () => {
+  const started = _signal();
+  const goOn = _signal();
+  const { id } = await _accept(async () => {
+    started.resolve();
+    await goOn.promise;
+  });
+  await started.promise;
+
+  await _withdraw(_publish)(await _cancel(id));
+  goOn.resolve();
+
+  await world.isForgotten(id);
+  expect(await world.rowOf(id)).toMatchObject({ status: "cancelled", result: null });
+});
+
+test("one that waits is gone at once, and one that waits for its next run, too", async () => {
+  const later = await world.accept(
+    { type: "echo", data: { message: "later" } },
+    { delayMs: 3_600_000 },
+  );
+  const failing = await _accept(() => Promise.reject(new Error("not now")), {
+    backoff: { type: "fixed", delay: 3_600_000 },
+  });
+  const { delayed } = world.keys();
+  await _until(async () => (await world.redis.zscore(delayed, failing.id)) !== null);
+
+  await _withdraw(_publish)(await cancelJobs(world.sql, [later.id, failing.id]));
+
+  expect(await world.redis.zcard(delayed)).toBe(0);
+  expect(await world.hashOf(later.id)).toEqual({});
+  expect(await world.hashOf(failing.id)).toEqual({});
+});
+
+test("whoever ends a job first has ended it: results and cancellations at the same time", async () => {
+  const importId = crypto.randomUUID();
+  await world.sql`insert into imports (id, type, status, accepted) values (${importId}, 'echo', 'received', 60)`;
+  const jobs = await Promise.all(
+    Array.from({ length: 60 }, (_, n) =>
+      world.record({ type: "echo", data: { message: `raced ${n}` } }, importId),
+    ),
+  );
+  let runs = 0;
+  for (const [n] of jobs.entries()) acts.set(`raced ${n}`, async () => void (runs += 1));
+
+  await Promise.all(jobs.map((job) => world.placeJob(job)));
+  await Promise.all(jobs.map(async ({ id }) => _withdraw(_publish)(await _cancel(id))));
+
+  const ends = await Promise.all(jobs.map(({ id }) => world.endOf(id)));
+  const count = (status: string) => ends.filter((row) => row["status"] === status).length;
+  expect(count("completed") + count("cancelled")).toBe(60);
+  expect(runs).toBeGreaterThanOrEqual(count("completed"));
+  const [row] = await world.sql`select completed, cancelled from imports where id = ${importId}`;
+  expect(row).toEqual({ completed: count("completed"), cancelled: count("cancelled") });
+  for (const { id } of jobs) await world.isForgotten(id);
+});

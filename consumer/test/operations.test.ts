@@ -1,0 +1,179 @@
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { bullId } from "@toril/contract/dispatch/names";
+import { selectJobs } from "@toril/contract/change/select";
+import type { JobSelection, OperationAction } from "@toril/contract/operation";
+import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(20_000);
+
+let world: _World;
+let consumer: Awaited<ReturnType<typeof _startConsumer>>;
+
+// Serves another queue: nothing of what is done to jobs here is a worker's doing.
+const idle = { env: { BULL_QUEUE_NAME: "feeds" } };
+
+beforeAll(async () => {
+  world = await _openWorld();
+  consumer = await _startConsumer(world, idle);
+});
+afterEach(async () => {
+  await world.sql`truncate jobs, job_terms, operations`;
+});
+afterAll(async () => {
+  await consumer[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+interface Asked {
+  tenant?: string;
+  reach?: object;
+  ratePerSecond?: number;
+}
+
+async function _operate(action: OperationAction, filter: JobSelection, asked: Asked = {}) {
+  const { tenant = "default", reach = {}, ratePerSecond = null } = asked;
+  const id = crypto.randomUUID();
+  await world.sql`
+    insert into operations (id, tenant, action, filter, reach, rate_per_second)
+    values (${id}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
+            ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond})`;
+  return id;
+}
+
+const _find = async (id: string) =>
+  (await world.sql`select * from operations where id = ${id}`)[0]!;
+const _ended = (id: string) =>
+  _until(async () => {
+    const row = await _find(id);
+    return row["ended_at"] !== null && row;
+  }, 15_000);
+
+/** Jobs in the ledger alone. */
+async function _fill(
+  count: number,
+  status = "pending",
+  more: { tenant?: string; key?: string } = {},
+) {
+  await world.sql`
+    insert into jobs (id, tenant, queue, type, key, data, options, status)
+    select ('019c2f1e-' || lpad(to_hex(n), 4, '0') || '-7000-8000-' || right(md5(random()::text), 12))::uuid,
+           ${more.tenant ?? "default"}, 'default', 'echo', ${more.key ?? null}::text, '{"message":"a"}',
+           '{"attempts":3,"backoff":{"type":"fixed","delay":1}}', ${status}
+    from generate_series(1, ${count}::int) as n`;
+}
+
+async function _count() {
+  const rows = await world.sql<{ tenant: string; status: string; count: number }[]>`
+    select tenant, status, count(*)::int as count from jobs group by tenant, status`;
+  return Object.fromEntries(
+    rows.map(({ tenant, status, count }) => [`${tenant} ${status}`, count]),
+  );
+}
+
+test("cancels all that waits, of its tenant alone, in Redis too", async () => {
+  const placed = await world.accept({ type: "echo", data: { message: "a" } });
+  await _fill(600);
+  await _fill(10, "pending", { tenant: "other" });
+  await _fill(5, "completed");
+
+  const row = await _ended(await _operate("cancel", {}));
+
+  expect(row).toMatchObject({ status: "done", seen: 601, changed: 601, skipped: 0, failed: 0 });
+  expect(await _count()).toEqual({
+    "default cancelled": 601,
+    "other pending": 10,
+    "default completed": 5,
+  });
+  await world.isForgotten(placed.id);
+});
+
+test("retries what is dead, places it, and says whose key is taken", async () => {
+  await _fill(3, "dead");
+  await _fill(2, "dead", { key: "k" });
+  await _fill(1, "pending", { key: "other" });
+
+  const row = await _ended(await _operate("retry", {}));
+
+  expect(row).toMatchObject({ status: "done", seen: 5, changed: 4, failed: 1 });
+  const again = await world.sql<{ id: string }[]>`select id from jobs where run = 1`;
+  expect(again).toHaveLength(4);
+  for (const { id } of again)
+    expect(await world.hashOf(bullId(id, 1))).toMatchObject({ name: "echo" });
+});
+
+test("promotes and deletes", async () => {
+  const { id } = await world.accept({ type: "echo", data: { message: "a" }, delayMs: 3_600_000 });
+  await _fill(2, "dead");
+
+  expect(await _ended(await _operate("promote", {}))).toMatchObject({ changed: 1, skipped: 0 });
+  expect(await world.redis.lrange(world.keys().wait, 0, -1)).toContain(id);
+  expect(await _ended(await _operate("promote", {}))).toMatchObject({ changed: 0, skipped: 1 });
+  expect(await _ended(await _operate("delete", {}))).toMatchObject({ changed: 2 });
+  expect(await _count()).toEqual({ "default pending": 1 });
+});
+
+test("keeps to what its maker's key reaches, and to its filter", async () => {
+  const labelled = await world.record({ type: "echo", data: { message: "a" }, labels: ["x"] });
+  await _fill(2);
+
+  expect(
+    await _ended(await _operate("cancel", {}, { reach: { types: ["row.import"] } })),
+  ).toMatchObject({
+    seen: 0,
+  });
+  const later = { createdAfter: new Date(Date.now() + 60_000).toISOString() };
+  expect(await _ended(await _operate("cancel", later))).toMatchObject({ seen: 0 });
+  expect(await _ended(await _operate("cancel", { label: "x" }))).toMatchObject({ changed: 1 });
+  expect(await world.rowOf(labelled.id)).toMatchObject({ status: "cancelled" });
+});
+
+test("keeps to its rate, and stops when it is told to", async () => {
+  await _fill(1000);
+  const id = await _operate("cancel", {}, { ratePerSecond: 10 });
+  await _until(async () => (await _find(id))["seen"] > 0);
+
+  await world.sql`update operations set is_stopping = true where id = ${id}`;
+
+  const row = await _ended(id);
+  expect(row["status"]).toBe("stopped");
+  expect(row["seen"]).toBeLessThan(500);
+  expect(await _count()).toMatchObject({ "default cancelled": row["changed"] });
+});
+
+test("what another holder has is left alone until its lease is over, and then goes on where it was", async () => {
+  await _fill(20);
+  const ids = await world.sql<{ id: string }[]>`select id from jobs order by id`;
+  const id = await _operate("cancel", {});
+  await world.sql`
+    update operations set status = 'running', holder = gen_random_uuid(), cursor = ${ids[9]!.id},
+      seen = 10, changed = 10, lease_until = now() + interval '3 seconds'
+    where id = ${id}`;
+  await world.sql`update jobs set status = 'cancelled' where id <= ${ids[9]!.id}`;
+
+  expect(await _ended(id)).toMatchObject({ status: "done", seen: 20, changed: 20 });
+  const [row] =
+    await world.sql`select lease_until > created_at + interval '3 seconds' as late from operations`;
+  expect(row).toEqual({ late: true });
+});
+
+test("no part of it reads the whole ledger", async () => {
+  await _fill(30_000, "completed");
+  await world.sql`vacuum analyze jobs`;
+  const scope = {
+    tenant: "default",
+    reach: {},
+    filter: { key: "nobody has it" },
+    createdBefore: new Date(),
+  };
+  let examined = 0;
+  for (let cursor: string | null = null, isLast = false; !isLast; examined += 1) {
+    const page = await selectJobs(
+      world.sql,
+      { ...scope, action: "retry", filter: { ...scope.filter, status: "completed" } },
+      cursor,
+      250,
+    );
+    ({ cursor, isLast } = page);
+  }
+  expect(examined).toBe(7);
+});

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { createPlaceRuns } from "@toril/contract/change/place-runs";
+import { retryJobs } from "@toril/contract/change/retry";
+import { jobKey } from "@toril/contract/dispatch/names";
+import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
+import { finalStatuses } from "@toril/contract/job";
+import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+let world: _World;
+let consumer: Awaited<ReturnType<typeof _startConsumer>>;
+const starts: string[] = [];
+let isFailing = true;
+
+beforeAll(async () => {
+  world = await _openWorld();
+  consumer = await _startConsumer(world, {
+    handlers: {
+      async echo({ message }, { id, attempt }) {
+        starts.push(`${id} ${attempt}`);
+        if (isFailing) throw new Error("not yet");
+        return { message };
+      },
+    },
+  });
+});
+afterAll(async () => {
+  await consumer[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+async function _retry(id: string) {
+  const [place, remove] = await Promise.all([
+    Bun.file(placeScriptUrl).text(),
+    Bun.file(removeScriptUrl).text(),
+  ]);
+  const { redis, prefix, sql } = world;
+  const placeRuns = createPlaceRuns({
+    ledger: { run: (work) => work(sql) },
+    place: createPlace(redis, { prefix, script: place }),
+    remove: createRemove(redis, { prefix, script: remove }),
+  });
+  await placeRuns(await retryJobs(sql, [id], finalStatuses));
+}
+
+test("a dead job that is retried has all its attempts again, dies again, and completes at last", async () => {
+  const { failed } = world.keys();
+  const { id } = await world.accept({
+    type: "echo",
+    data: { message: "a" },
+    attempts: 2,
+    backoff: { type: "fixed", delay: 10 },
+  });
+  for (const [bullId, again] of [
+    [id, `${id}-1`],
+    [`${id}-1`, `${id}-2`],
+  ] as const) {
+    expect(await world.endOf(id)).toMatchObject({ status: "dead", attempts: 2 });
+    // Bull Board shows what is in there.
+    await _until(async () => (await world.redis.zscore(failed, bullId)) !== null);
+    isFailing = again === `${id}-1`;
+    await _retry(id);
+    expect(await world.redis.exists(jobKey(world.prefix, "default", bullId))).toBe(0);
+    expect(await world.redis.zscore(failed, bullId)).toBeNull();
+  }
+
+  expect(await world.endOf(id)).toMatchObject({
+    status: "completed",
+    run: 2,
+    attempts: 1,
+    history: [
+      { run: 0, status: "dead", attempts: 2, error: { message: "not yet" } },
+      { run: 1, status: "dead", attempts: 2, error: { message: "not yet" } },
+    ],
+  });
+  expect(starts).toEqual([1, 2, 1, 2, 1].map((attempt) => `${id} ${attempt}`));
+});
+
+test("a completed job keeps its result in its history", async () => {
+  const { id } = await world.accept({ type: "echo", data: { message: "b" } });
+  await world.endOf(id);
+  await world.isForgotten(id);
+
+  await _retry(id);
+
+  expect(await world.endOf(id)).toMatchObject({
+    status: "completed",
+    run: 1,
+    result: { message: "b" },
+    history: [{ run: 0, status: "completed", result: { message: "b" }, error: null }],
+  });
+});

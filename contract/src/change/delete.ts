@@ -1,0 +1,19 @@
+import type { ISql } from "postgres";
+import type { EndedRun } from "./cancel.ts";
+
+/**
+ * Forgets those of the jobs that are dead.
+ * @returns their last runs
+ */
+export function deleteDead(sql: ISql, ids: readonly string[]): Promise<EndedRun[]> {
+  return sql<EndedRun[]>`
+    with standing as (
+      select id from jobs where id = any(${[...ids]}::uuid[]) and status = 'dead' order by id for update
+    ), gone as (
+      delete from jobs where id = any(array(select id from standing)) and status = 'dead'
+      returning id, run, queue
+    ), unnamed as (
+      delete from job_terms where job_id = any(array(select id from gone))
+    )
+    select id, run, queue from gone`;
+}

@@ -1,0 +1,97 @@
+import type { ISql } from "postgres";
+import { type Reach, selectJobs, type SelectionScope } from "@toril/contract/change/select";
+import { createJobId } from "@toril/contract/enqueue/job-id";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
+
+export interface OperationLedger {
+  create(tenant: string, reach: Reach, request: OperationRequest): Promise<Operation>;
+  /** Counts to 10,000, or through 100,000 jobs. */
+  preview(tenant: string, reach: Reach, request: OperationRequest): Promise<OperationPreview>;
+  find(tenant: string, id: string): Promise<Operation | undefined>;
+  /** Newest first. */
+  list(tenant: string, before: string | undefined, limit: number): Promise<Operation[]>;
+  /** Has no effect on one that has ended. */
+  stop(tenant: string, id: string): Promise<void>;
+}
+
+const maxMatches = 10_000;
+const maxPages = 20;
+const pageSize = 5000;
+/** Of Postgres' clock and ours. */
+const maxSkewMs = 60_000;
+
+export function createOperationLedger(ledger: Pick<Ledger, "run">): OperationLedger {
+  return {
+    create: (tenant, reach, { action, filter, ratePerSecond }) =>
+      ledger.run(async (sql) => {
+        const [row] = await sql<OperationRow[]>`
+          insert into operations (id, tenant, action, filter, reach, rate_per_second)
+          values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
+                  ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond ?? null})
+          returning ${columns(sql)}`;
+        if (row === undefined) throw new Error("an operation was not kept");
+        return toOperation(row);
+      }),
+    async preview(tenant, reach, { action, filter }) {
+      const createdBefore = new Date(Date.now() + maxSkewMs);
+      const scope: SelectionScope = { tenant, reach, action, filter, createdBefore };
+      let matches = 0;
+      let after: string | null = null;
+      for (let pages = 0; pages < maxPages && matches < maxMatches; pages += 1) {
+        const page = await ledger.run((sql) => selectJobs(sql, scope, after, pageSize));
+        matches += page.ids.length;
+        if (page.isLast) return { dryRun: true, matches, isExact: true };
+        after = page.cursor;
+      }
+      return { dryRun: true, matches, isExact: false };
+    },
+    find: (tenant, id) =>
+      ledger.run(async (sql) => {
+        const [row] = await sql<OperationRow[]>`
+          select ${columns(sql)} from operations where id = ${id} and tenant = ${tenant}`;
+        return row && toOperation(row);
+      }),
+    list: (tenant, before, limit) =>
+      ledger.run(async (sql) => {
+        const rows = await sql<OperationRow[]>`
+          select ${columns(sql)} from operations
+          where tenant = ${tenant} ${before ? sql`and id < ${before}` : sql``}
+          order by id desc limit ${limit}`;
+        return rows.map(toOperation);
+      }),
+    stop: (tenant, id) =>
+      ledger.run(async (sql) => {
+        // One that nobody has begun has nobody to end it.
+        await sql`
+          update operations set is_stopping = true,
+            status = case when status = 'pending' then 'stopped' else status end,
+            ended_at = case when status = 'pending' then now() end
+          where id = ${id} and tenant = ${tenant} and status in ('pending', 'running')`;
+      }),
+  };
+}
+
+type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &
+  Operation["counts"] & { createdAt: Date; endedAt: Date | null };
+
+function columns(sql: ISql) {
+  return sql`
+    id, action, filter, rate_per_second as "ratePerSecond", status, seen, changed, skipped, failed, error,
+    created_at as "createdAt", ended_at as "endedAt"`;
+}
+
+function toOperation({ seen, changed, skipped, failed, ...row }: OperationRow): Operation {
+  const { id, action, filter, ratePerSecond, status, error, createdAt, endedAt } = row;
+  return {
+    id,
+    action,
+    filter,
+    ratePerSecond,
+    status,
+    counts: { seen, changed, skipped, failed },
+    error,
+    createdAt: createdAt.toISOString(),
+    endedAt: endedAt?.toISOString() ?? null,
+  };
+}

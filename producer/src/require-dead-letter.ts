@@ -1,0 +1,16 @@
+import { callerOf, requireReach } from "./caller.ts";
+import type { DeadLetterRow, DeadLetters } from "./dead-letters.ts";
+import type { Exchange } from "./exchange.ts";
+import { ProblemError } from "./problem.ts";
+
+/** The dead letter that a request is about. Throws a problem when the caller has none such, or does not reach it. */
+export async function requireDeadLetter(
+  letters: Pick<DeadLetters, "find">,
+  exchange: Exchange,
+  id: string,
+): Promise<DeadLetterRow> {
+  const row = await letters.find(callerOf(exchange).tenant, id);
+  if (row === undefined) throw new ProblemError("dead-letter-not-found");
+  requireReach(exchange, row);
+  return row;
+}

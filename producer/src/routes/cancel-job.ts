@@ -1,0 +1,25 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { cancelJob as route } from "@toril/contract/http/jobs";
+import type { AppEnv } from "../app-env.ts";
+import type { JobChanges } from "../job-changes.ts";
+import type { LiveJobs } from "../live-jobs.ts";
+import { ProblemError } from "../problem.ts";
+import type { JobReader } from "../read-jobs.ts";
+import { requireJob } from "../require-job.ts";
+
+export function cancelJob(
+  jobs: JobReader,
+  live: LiveJobs,
+  changes: JobChanges,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    let row = await requireJob(jobs, c.env, id);
+    if (row.status === "pending") {
+      await changes.cancel(id);
+      row = await requireJob(jobs, c.env, id);
+    }
+    if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
+    return c.json(await live.describeOne(row), 200);
+  };
+}

@@ -1,0 +1,76 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { changeJob as route } from "@toril/contract/http/jobs";
+import { JobChanges as Changes, limits } from "@toril/contract/job";
+import { type FieldError } from "@toril/contract/json";
+import { fieldErrors } from "@toril/contract/problem";
+import type { AppEnv } from "../app-env.ts";
+import type { Bodiless } from "../bodiless.ts";
+import { readJson } from "../body.ts";
+import { etagOf } from "../etag.ts";
+import type { JobChanges } from "../job-changes.ts";
+import type { LiveJobs } from "../live-jobs.ts";
+import { ProblemError } from "../problem.ts";
+import type { JobReader, JobRow } from "../read-jobs.ts";
+import { requireJob } from "../require-job.ts";
+
+/** Reads its body itself, as exactly as that of a job. */
+export function changeJob(
+  jobs: JobReader,
+  live: LiveJobs,
+  changes: JobChanges,
+): RouteHandler<Bodiless<typeof route>, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    const ifMatch = c.req.valid("header")["if-match"];
+    const parsed = Changes.safeParse(await readJson(c.env, limits.bodyBytes));
+    if (!parsed.success) throw refused(fieldErrors(parsed.error.issues));
+    if (ifMatch === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
+    const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
+    const before = await requireJob(jobs, c.env, id);
+    checkTime(change.runAt, before);
+    const outcome = await changes.change(id, { change, ifMatch });
+    if (outcome.status !== "changed") throw problemOf(outcome);
+    const row = await requireJob(jobs, c.env, id);
+    const job = await live.describeOne(row);
+    return c.json(job, 200, { ETag: etagOf(row, job) });
+  };
+}
+
+function runAtOf({ delayMs, runAt }: Changes): Date | null | undefined {
+  if (runAt !== undefined) return new Date(runAt);
+  if (delayMs === undefined) return undefined;
+  return delayMs === 0 ? null : new Date(Date.now() + delayMs);
+}
+
+function checkTime(runAt: Date | null | undefined, { expiresAt }: JobRow) {
+  if (!runAt) return;
+  const detail =
+    runAt.getTime() > Date.now() + limits.delayMs
+      ? "At most 365 days ahead."
+      : "It would expire before it may run.";
+  const latest = Math.min(Date.now() + limits.delayMs, (expiresAt?.getTime() ?? Infinity) - 1);
+  if (runAt.getTime() > latest) throw refused([{ pointer: "/runAt", detail }]);
+}
+
+function refused(errors: FieldError[]) {
+  return new ProblemError("invalid-job", undefined, errors);
+}
+
+type Unchanged = Exclude<Awaited<ReturnType<JobChanges["change"]>>, { status: "changed" }>;
+
+function problemOf(outcome: Unchanged): ProblemError {
+  switch (outcome.status) {
+    case "missing":
+      return new ProblemError("job-not-found");
+    case "stale":
+      return new ProblemError("precondition-failed");
+    case "ended":
+      return new ProblemError("job-ended", `It is ${outcome.as}.`);
+    case "active":
+      return new ProblemError("job-active");
+    case "unfound":
+      return new ProblemError("at-capacity", "Too many jobs wait to find it among them.");
+    case "away":
+      return new ProblemError("at-capacity", "Redis is away.");
+  }
+}

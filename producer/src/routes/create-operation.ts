@@ -1,0 +1,28 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { createOperation as route } from "@toril/contract/http/operations";
+import { limits } from "@toril/contract/job";
+import { OperationRequest } from "@toril/contract/operation";
+import { fieldErrors } from "@toril/contract/problem";
+import type { AppEnv } from "../app-env.ts";
+import type { Bodiless } from "../bodiless.ts";
+import { readJson } from "../body.ts";
+import { callerOf, reachOf } from "../caller.ts";
+import type { OperationLedger } from "../operation-ledger.ts";
+import { ProblemError } from "../problem.ts";
+
+export function createOperation(
+  operations: OperationLedger,
+): RouteHandler<Bodiless<typeof route>, AppEnv> {
+  return async (c) => {
+    const parsed = OperationRequest.safeParse(await readJson(c.env, limits.bodyBytes));
+    if (!parsed.success) {
+      throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
+    }
+    const { tenant } = callerOf(c.env);
+    const reach = reachOf(c.env);
+    if (parsed.data.dryRun)
+      return c.json(await operations.preview(tenant, reach, parsed.data), 200);
+    const operation = await operations.create(tenant, reach, parsed.data);
+    return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });
+  };
+}

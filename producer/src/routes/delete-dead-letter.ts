@@ -1,0 +1,19 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { deleteDeadLetter as route } from "@toril/contract/http/dead-letters";
+import type { AppEnv } from "../app-env.ts";
+import { type DeadLetters, toDeadLetter } from "../dead-letters.ts";
+import type { JobChanges } from "../job-changes.ts";
+import { ProblemError } from "../problem.ts";
+import { requireDeadLetter } from "../require-dead-letter.ts";
+
+export function deleteDeadLetter(
+  letters: DeadLetters,
+  changes: JobChanges,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    const row = await requireDeadLetter(letters, c.env, id);
+    if (!(await changes.deleteDead(id))) throw new ProblemError("dead-letter-not-found");
+    return c.json(toDeadLetter(row), 200);
+  };
+}

@@ -1,0 +1,26 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { promoteJob as route } from "@toril/contract/http/jobs";
+import type { AppEnv } from "../app-env.ts";
+import type { JobChanges } from "../job-changes.ts";
+import type { LiveJobs } from "../live-jobs.ts";
+import { ProblemError } from "../problem.ts";
+import type { JobReader } from "../read-jobs.ts";
+import { requireJob } from "../require-job.ts";
+
+export function promoteJob(
+  jobs: JobReader,
+  live: LiveJobs,
+  changes: JobChanges,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    await requireJob(jobs, c.env, id);
+    const outcome = await changes.promote(id);
+    const row = await requireJob(jobs, c.env, id);
+    if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
+    if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);
+    if (outcome === "active") throw new ProblemError("job-active");
+    if (outcome === "not-delayed") throw new ProblemError("job-not-delayed");
+    return c.json(await live.describeOne(row), 200);
+  };
+}

@@ -1,0 +1,29 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { redriveDeadLetter as route } from "@toril/contract/http/dead-letters";
+import type { AppEnv } from "../app-env.ts";
+import type { DeadLetters } from "../dead-letters.ts";
+import type { JobChanges } from "../job-changes.ts";
+import type { LiveJobs } from "../live-jobs.ts";
+import { ProblemError } from "../problem.ts";
+import type { JobReader } from "../read-jobs.ts";
+import { requireDeadLetter } from "../require-dead-letter.ts";
+import { requireJob } from "../require-job.ts";
+
+export function redriveDeadLetter(
+  letters: DeadLetters,
+  jobs: JobReader,
+  live: LiveJobs,
+  changes: JobChanges,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    await requireDeadLetter(letters, c.env, id);
+    const isRetried = (await changes.retry([id], ["dead"])).has(id);
+    if (!isRetried) {
+      await requireDeadLetter(letters, c.env, id);
+      throw new ProblemError("key-taken");
+    }
+    const row = await requireJob(jobs, c.env, id);
+    return c.json(await live.describeOne(row), 202, { Location: `/v1/jobs/${id}` });
+  };
+}

@@ -1,0 +1,48 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { Redriven } from "@toril/contract/dead-letter";
+import type { redriveDeadLetters as route } from "@toril/contract/http/dead-letters";
+import { limits } from "@toril/contract/job";
+import { RedriveRequest } from "@toril/contract/operation";
+import { fieldErrors } from "@toril/contract/problem";
+import type { AppEnv } from "../app-env.ts";
+import type { Bodiless } from "../bodiless.ts";
+import { readJson } from "../body.ts";
+import { callerOf, reachOf } from "../caller.ts";
+import type { DeadLetters } from "../dead-letters.ts";
+import type { JobChanges } from "../job-changes.ts";
+import type { OperationLedger } from "../operation-ledger.ts";
+import { ProblemError } from "../problem.ts";
+
+export function redriveDeadLetters(
+  letters: DeadLetters,
+  changes: JobChanges,
+  operations: OperationLedger,
+): RouteHandler<Bodiless<typeof route>, AppEnv> {
+  async function redrive(tenant: string, reach: ReturnType<typeof reachOf>, given: string[]) {
+    const ids = [...new Set(given)];
+    const known = await letters.known(tenant, reach, ids);
+    const redriven = await changes.retry([...known], ["dead"]);
+    const results = ids.map((id): Redriven["results"][number] => {
+      if (redriven.has(id)) return { id, outcome: "redriven" };
+      return { id, outcome: known.has(id) ? "key-taken" : "not-found" };
+    });
+    return {
+      counts: { redriven: redriven.size, rejected: ids.length - redriven.size },
+      results,
+    };
+  }
+
+  return async (c) => {
+    const parsed = RedriveRequest.safeParse(await readJson(c.env, limits.bodyBytes));
+    if (!parsed.success) {
+      throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
+    }
+    const { tenant } = callerOf(c.env);
+    const reach = reachOf(c.env);
+    if ("ids" in parsed.data) return c.json(await redrive(tenant, reach, parsed.data.ids), 200);
+    const request = { ...parsed.data, action: "retry" as const };
+    if (request.dryRun) return c.json(await operations.preview(tenant, reach, request), 200);
+    const operation = await operations.create(tenant, reach, request);
+    return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });
+  };
+}

@@ -1,0 +1,24 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { retryJob as route } from "@toril/contract/http/jobs";
+import type { AppEnv } from "../app-env.ts";
+import type { JobChanges } from "../job-changes.ts";
+import type { LiveJobs } from "../live-jobs.ts";
+import { ProblemError } from "../problem.ts";
+import type { JobReader } from "../read-jobs.ts";
+import { requireJob } from "../require-job.ts";
+
+export function retryJob(
+  jobs: JobReader,
+  live: LiveJobs,
+  changes: JobChanges,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { id } = c.req.valid("param");
+    const before = await requireJob(jobs, c.env, id);
+    if (before.status === "pending") throw new ProblemError("job-pending");
+    const isRetried = (await changes.retry([id])).has(id);
+    const row = await requireJob(jobs, c.env, id);
+    if (!isRetried) throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
+    return c.json(await live.describeOne(row), 202, { Location: `/v1/jobs/${id}` });
+  };
+}

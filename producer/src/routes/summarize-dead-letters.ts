@@ -1,0 +1,9 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { summarizeDeadLetters as route } from "@toril/contract/http/dead-letters";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf, reachOf } from "../caller.ts";
+import type { DeadLetters } from "../dead-letters.ts";
+
+export function summarizeDeadLetters(letters: DeadLetters): RouteHandler<typeof route, AppEnv> {
+  return async (c) => c.json(await letters.summarize(callerOf(c.env).tenant, reachOf(c.env)), 200);
+}

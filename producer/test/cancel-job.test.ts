@@ -1,0 +1,110 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { jobKey, lockKey } from "@toril/contract/dispatch/names";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+import { _openProxy } from "./_proxy.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(async () => {
+  await stores.sql`truncate api_keys`;
+  await stores.clear();
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const _cancel = (id: string, headers = {}) =>
+  producer.request(`/v1/jobs/${id}`, { method: "DELETE", headers });
+const _isInRedis = (id: string) => stores.redis.exists(jobKey(stores.prefix, "default", id));
+
+test("a waiting job is cancelled, gone from Redis, and its key is free; once more changes nothing", async () => {
+  const { body } = await producer.post(_echo("a", { key: "k" }));
+
+  const answer = await _cancel(body.id);
+
+  expect(answer.status).toBe(200);
+  expect(answer.body).toMatchObject({
+    status: "cancelled",
+    state: null,
+    error: { name: "Cancelled" },
+  });
+  expect(await _isInRedis(body.id)).toBe(0);
+  expect((await producer.post(_echo("b", { key: "k" }))).status).toBe(201);
+  expect((await _cancel(body.id)).body).toEqual(answer.body);
+  expect(await producer.client.cancelJob(body.id)).toEqual(answer.body);
+});
+
+test("the cancelled jobs of an import count for its end", async () => {
+  const made = await producer.csv("a\n1\n2\n");
+  const { items } = await producer.client.listJobs({ importId: made.body.id });
+
+  for (const { id } of items) await _cancel(id);
+
+  expect(await producer.client.getImport(made.body.id)).toMatchObject({
+    status: "done",
+    counts: { accepted: 2, cancelled: 2, completed: 0 },
+  });
+});
+
+test("whoever runs it is told, and no other", async () => {
+  const { body } = await producer.post(_echo());
+  const waiting = await producer.post(_echo());
+  await stores.redis.set(lockKey(stores.prefix, "default", body.id), "token");
+  const listener = stores.redis.duplicate();
+  const heard: string[] = [];
+  listener.on("message", (_, message: string) => heard.push(message));
+  await listener.subscribe(`${stores.prefix}:toril:abort`);
+
+  await _cancel(waiting.body.id);
+  await _cancel(body.id);
+
+  expect(await _isInRedis(body.id)).toBe(1);
+  while (heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(heard.map((text) => JSON.parse(text))).toEqual([{ version: 1, bullIds: [body.id] }]);
+  listener.disconnect();
+});
+
+test.each(["completed", "dead", "expired"])("a job that is %s: 409", async (status) => {
+  const { body } = await producer.post(_echo());
+  await stores.sql`update jobs set status = ${status}, settled_at = now() where id = ${body.id}`;
+
+  _expectProblem(await _cancel(body.id), "job-ended");
+  expect((await producer.client.getJob(body.id)).status).toBe(status as "dead");
+});
+
+test("a key that reaches other queues or types, and no such job", async () => {
+  const { body } = await producer.post(_echo());
+  const { key } = await _issue(stores, ["jobs:write"], { types: ["row.import"] });
+  _expectProblem(await _cancel(body.id, _bearer(key)), "out-of-reach");
+  _expectProblem(await _cancel(crypto.randomUUID(), _bearer(key)), "job-not-found");
+  _expectProblem(await _cancel("x", _bearer(key)), "invalid-parameter");
+  expect(await stores.sql`select status from jobs`).toMatchObject([{ status: "pending" }]);
+});
+
+test("works while Redis is away", async () => {
+  const proxy = await _openProxy(stores.settings.REDIS_URL);
+  const lonely = await _startProducer(stores, { REDIS_URL: proxy.url });
+  const { body } = await lonely.post(_echo());
+  proxy.freeze();
+
+  for (const status of [200, 200]) {
+    const answer = await lonely.request(`/v1/jobs/${body.id}`, { method: "DELETE" });
+    expect(answer).toMatchObject({ status, body: { status: "cancelled" } });
+  }
+  await lonely.close();
+  proxy.close();
+});

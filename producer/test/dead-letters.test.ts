@@ -1,0 +1,176 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { reasonOf } from "@toril/contract/change/reason";
+import { queueKeys } from "@toril/contract/dispatch/names";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(async () => {
+  await stores.sql`truncate api_keys`;
+  await stores.clear();
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+/** As a worker that gave it up leaves it. */
+async function _die(message: string, more: object = {}): Promise<string> {
+  const { body } = await producer.post(_echo("a", more));
+  const error = { name: "Error", message, stack: `Error: ${message}\n    at here` };
+  await stores.sql`
+    update jobs set status = 'dead', attempts = 3, error = ${JSON.stringify(error)}::text::jsonb,
+      reason = ${reasonOf(error)}, settled_at = now()
+    where id = ${body.id}`;
+  const { wait, failed } = queueKeys(stores.prefix, "default");
+  await stores.redis.lrem(wait, 1, body.id);
+  await stores.redis.zadd(failed, Date.now(), body.id);
+  return body.id;
+}
+
+const _list = (query: object) =>
+  producer.client.listDeadLetters(query).then(({ items }) => items.map(({ id }) => id));
+
+test("are listed newest first, in pages, by type, queue, reason and label", async () => {
+  const [one, two, three] = [
+    await _die("no order 17"),
+    await _die("no order 18", { labels: ["nightly"] }),
+    await _die("timeout"),
+  ];
+  await producer.post(_echo("alive"));
+
+  expect(await _list({})).toEqual([three, two, one]);
+  const page = await producer.client.listDeadLetters({ limit: 2 });
+  expect(await _list({ limit: 2, cursor: page.next! })).toEqual([one]);
+  expect(await _list({ reason: "Error: no order #" })).toEqual([two, one]);
+  expect(await _list({ label: "nightly", queue: "default", type: "echo" })).toEqual([two]);
+  expect(await _list({ type: "row.import" })).toEqual([]);
+  expect(page.items[0]).toMatchObject({
+    reason: "Error: timeout",
+    error: { name: "Error", message: "timeout", stack: "Error: timeout\n    at here" },
+    attempts: { made: 3, max: 3 },
+  });
+});
+
+test("one shows its data and how it ended before", async () => {
+  const id = await _die("first");
+  await producer.client.redriveDeadLetter(id);
+  _expectProblem(await producer.request(`/v1/dead-letters/${id}`), "dead-letter-not-found");
+  await stores.sql`update jobs set status = 'dead', settled_at = now() where id = ${id}`;
+
+  expect(await producer.client.getDeadLetter(id)).toMatchObject({
+    data: { message: "a" },
+    reason: null,
+    history: [{ run: 0, status: "dead", attempts: 3, error: { message: "first" } }],
+  });
+});
+
+test("redriving one: 202, and its key may be taken", async () => {
+  const id = await _die("no", { key: "k" });
+  await producer.post(_echo("b", { key: "k" }));
+  const redrive = () => producer.request(`/v1/dead-letters/${id}/redrive`, { method: "POST" });
+
+  _expectProblem(await redrive(), "key-taken");
+  await stores.sql`delete from jobs where status = 'pending'`;
+  const answer = await redrive();
+  expect(answer).toMatchObject({ status: 202, body: { status: "pending", state: "waiting" } });
+  expect(await stores.redis.zcard(queueKeys(stores.prefix, "default").failed)).toBe(0);
+  _expectProblem(await redrive(), "dead-letter-not-found");
+});
+
+test("redriving many tells what became of each; of two with the same key one is done", async () => {
+  const ids = [await _die("a", { key: "k" }), await _die("b"), await _die("c", { key: "k" })];
+  const alive = (await producer.post(_echo())).body.id;
+
+  const { counts, results } = await producer.client.redriveDeadLetters([...ids, alive, ids[0]!]);
+
+  expect(counts).toEqual({ redriven: 2, rejected: 2 });
+  expect(results.map(({ outcome }) => outcome)).toEqual([
+    "key-taken",
+    "redriven",
+    "redriven",
+    "not-found",
+  ]);
+});
+
+test("redriving by a filter is an operation", async () => {
+  await _die("a", { labels: ["x"] });
+  await _die("b");
+  const post = (body: object) => producer.request("/v1/dead-letters/redrive", _json(body));
+
+  expect((await post({ filter: { label: "x" }, dryRun: true })).body).toEqual({
+    dryRun: true,
+    matches: 1,
+    isExact: true,
+  });
+  const made = await post({ filter: { label: "x" }, ratePerSecond: 5 });
+  expect(made).toMatchObject({ status: 202, body: { action: "retry", status: "pending" } });
+  expect(made.headers.get("location")).toBe(`/v1/operations/${made.body.id}`);
+  _expectProblem(await post({ ids: [] }), "invalid-operation");
+  _expectProblem(await post({ filter: { status: "completed" } }), "invalid-operation");
+});
+
+test("one that is deleted is gone from both stores", async () => {
+  const id = await _die("a", { labels: ["x"] });
+
+  expect(await producer.client.deleteDeadLetter(id)).toMatchObject({ id, reason: "Error: a" });
+
+  _expectProblem(await producer.request(`/v1/jobs/${id}`), "job-not-found");
+  expect(await stores.sql`select from job_terms`).toHaveLength(0);
+  expect(await stores.redis.zcard(queueKeys(stores.prefix, "default").failed)).toBe(0);
+});
+
+test("are counted by type and reason from an index alone", async () => {
+  for (const message of ["no order 1", "no order 2", "timeout"]) await _die(message);
+
+  expect((await producer.client.summarizeDeadLetters()).groups).toEqual([
+    { type: "echo", reason: "Error: no order #", count: 2 },
+    { type: "echo", reason: "Error: timeout", count: 1 },
+  ]);
+
+  await stores.sql`
+    insert into jobs (id, queue, type, data, options, status, reason)
+    select gen_random_uuid(), 'default', 'echo', '{}', '{}',
+           case when n % 20 = 0 then 'dead' else 'completed' end, 'Error: ' || n % 3
+    from generate_series(1, 50000) as n`;
+  await stores.sql`vacuum analyze jobs`;
+  const plan = await stores.sql`
+    explain select type, reason, count(*)::int as count from jobs
+    where tenant = 'default' and status = 'dead'
+    group by type, reason order by count(*) desc, type, reason limit 501`;
+  const text = plan.map((row) => row["QUERY PLAN"]).join("\n");
+  expect(text).toContain("Index Only Scan using jobs_dead_reason");
+  expect(text).not.toContain("Seq Scan");
+});
+
+test("a key that reaches other types sees and touches none of them", async () => {
+  const id = await _die("a");
+  const { key } = await _issue(stores, ["jobs:read", "jobs:write"], { types: ["row.import"] });
+  const ask = (path: string, init: RequestInit = {}) =>
+    producer.request(`/v1/dead-letters${path}`, {
+      ...init,
+      headers: { ..._bearer(key), ...(init.headers as object) },
+    });
+
+  expect((await ask("")).body.items).toEqual([]);
+  expect((await ask("/summary")).body.groups).toEqual([]);
+  _expectProblem(await ask(`/${id}`), "out-of-reach");
+  _expectProblem(await ask(`/${id}`, { method: "DELETE" }), "out-of-reach");
+  _expectProblem(await ask(`/${id}/redrive`, { method: "POST" }), "out-of-reach");
+  expect((await ask("/redrive", _json({ ids: [id] }))).body.counts.redriven).toBe(0);
+  expect((await ask("/redrive", _json({ filter: {}, dryRun: true }))).body.matches).toBe(0);
+});
