@@ -65,8 +65,6 @@ export const DeadLetterSummary = z
   .meta({ id: "DeadLetterSummary" });
 export type DeadLetterSummary = z.infer<typeof DeadLetterSummary>;
 
-export const maxRedriven = 1000;
-
 export const Redriven = z
   .strictObject({
     counts: z.strictObject({ redriven: z.int().min(0), rejected: z.int().min(0) }),

@@ -76,8 +76,7 @@ export const RedriveRequest = z
 
 const count = z.int().min(0);
 
-export const OperationStatus = z.enum(["pending", "running", "done", "stopped", "failed"]);
-export type OperationStatus = z.infer<typeof OperationStatus>;
+const OperationStatus = z.enum(["pending", "running", "done", "stopped", "failed"]);
 
 /** Something that is done to many jobs, bit by bit. */
 export const Operation = z

@@ -8,7 +8,7 @@ export interface EndedRun {
   queue: string;
 }
 
-export const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
+const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 
 /**
  * Ends, as cancelled, those of the jobs that are pending, and counts them for their imports.

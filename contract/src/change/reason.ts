@@ -1,6 +1,6 @@
 import type { JobError } from "../job.ts";
 
-export const maxReasonLength = 200;
+const maxReasonLength = 200;
 const maxReadLength = 1000;
 
 /** What jobs that died of the same cause have in common: the error without its numbers, ids and quoted parts. */

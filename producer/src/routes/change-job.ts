@@ -1,8 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { changeJob as route } from "@toril/contract/http/jobs";
 import { JobChanges as Changes, limits } from "@toril/contract/job";
-import { type FieldError } from "@toril/contract/json";
-import { fieldErrors } from "@toril/contract/problem";
+import type { FieldError } from "@toril/contract/json";
+import { fieldErrors, type ProblemKind } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
@@ -59,18 +59,18 @@ function refused(errors: FieldError[]) {
 type Unchanged = Exclude<Awaited<ReturnType<JobChanges["change"]>>, { status: "changed" }>;
 
 function problemOf(outcome: Unchanged): ProblemError {
-  switch (outcome.status) {
-    case "missing":
-      return new ProblemError("job-not-found");
-    case "stale":
-      return new ProblemError("precondition-failed");
-    case "ended":
-      return new ProblemError("job-ended", `It is ${outcome.as}.`);
-    case "active":
-      return new ProblemError("job-active");
-    case "unfound":
-      return new ProblemError("at-capacity", "Too many jobs wait to find it among them.");
-    case "away":
-      return new ProblemError("at-capacity", "Redis is away.");
-  }
+  if (outcome.status === "ended") return new ProblemError("job-ended", `It is ${outcome.as}.`);
+  const [kind, detail] = problems[outcome.status];
+  return new ProblemError(kind, detail);
 }
+
+const problems = {
+  missing: ["job-not-found", undefined],
+  stale: ["precondition-failed", undefined],
+  active: ["job-active", undefined],
+  unfound: ["at-capacity", "Too many jobs wait to find it among them."],
+  away: ["at-capacity", "Redis is away."],
+} as const satisfies Record<
+  Exclude<Unchanged["status"], "ended">,
+  readonly [ProblemKind, ...unknown[]]
+>;
