@@ -162,7 +162,10 @@ const spare: Record<string, Record<string, string>> = {
     rpush: "place.lua, for jobs that go first",
     lrem: "remove.lua, for jobs that are placed while their queue is drained",
   },
-  "toril-consumer": { ltrim: "BullMQ's addLog, for handlers that write to their log" },
+  "toril-consumer": {
+    ltrim: "BullMQ's addLog, for handlers that write to their log",
+    publish: "an operation that cancels what runs",
+  },
 };
 
 async function _expectGrants(user: string, used: ReadonlySet<string>) {
