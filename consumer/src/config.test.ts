@@ -55,6 +55,7 @@ describe("the consumer's configuration", () => {
       },
       trace: undefined,
       log: { level: "info", shipTo: undefined, shipBufferBytes: 8_000_000 },
+      schedules: undefined,
       secretKeys: undefined,
       metricsPort: 0,
       host: "127.0.0.1",

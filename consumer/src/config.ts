@@ -1,4 +1,5 @@
 import {
+  ConfigError,
   flag,
   loadEnv,
   logLevelField,
@@ -12,9 +13,12 @@ import { logShipFields } from "@toril/contract/log-config";
 import type { KeyRate } from "@toril/contract/job-type";
 import { findJobType, jobTypeNames, queueNames } from "@toril/contract/jobs";
 import { redisServers } from "@toril/contract/redis-config";
+import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { secretKeysField } from "@toril/contract/secret/secret-keys";
 import { traceFields, traceSettings } from "@toril/contract/trace/settings";
 import { z } from "zod";
+import type { ScheduleFile } from "./schedules/apply-file.ts";
+import { parseScheduleFile } from "./schedules/read-file.ts";
 import { retainFields, retainSettings } from "./retain/config.ts";
 
 const limitedTypes: string[] = jobTypeNames.filter(
@@ -83,6 +87,12 @@ export const Variables = z
       .default(5000)
       .describe("from which age on a pending job is looked for in Redis"),
     ...retainFields,
+    SCHEDULES_FILE: z
+      .string()
+      .optional()
+      .describe(
+        "a file of schedules, YAML or JSON: names with what `PUT /v1/schedules/{name}` takes; read at the start and on SIGHUP",
+      ),
     SECRET_KEYS: secretKeysField
       .optional()
       .describe(
@@ -133,6 +143,7 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     sandboxThreads: given.WORKER_SANDBOX_THREADS,
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
     retain: retainSettings(given),
+    schedules: readSchedules(given, readFile),
     /** What the secret fields of jobs are encrypted with. */
     secretKeys: given.SECRET_KEYS,
     log: {
@@ -148,4 +159,19 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     drainMs: given.DRAIN_MS,
     isPrivateFeedAllowed: given.FEED_ALLOW_PRIVATE_ADDRESSES,
   };
+}
+
+function readSchedules(
+  { SCHEDULES_FILE: path, SECRET_KEYS: keys }: z.output<typeof Variables>,
+  readFile: (path: string) => string,
+): ScheduleFile | undefined {
+  if (path === undefined) return undefined;
+  let text: string;
+  try {
+    text = readFile(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`SCHEDULES_FILE cannot be read: ${reason}`);
+  }
+  return parseScheduleFile(path, text, keys && createKeyRing(keys));
 }

@@ -37,6 +37,9 @@ import { createReconciler } from "./reconcile.ts";
 import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { createReadRows } from "./read-rows.ts";
 import { openCommandRedis, openListenerRedis, openWorkerRedis, watchConnection } from "./redis.ts";
+import type { ScheduleFile } from "./schedules/apply-file.ts";
+import { createCancelJob } from "./schedules/cancel-job.ts";
+import { createTicker } from "./schedules/ticker.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createRetain } from "./retain.ts";
 import { createRetainMetrics } from "./retain/metrics.ts";
@@ -52,6 +55,8 @@ import { within } from "./within.ts";
 export interface Consumer {
   /** The port of the status server, when there is one. */
   statusPort: number | undefined;
+  /** Another state of the file of schedules. */
+  useSchedules(file: ScheduleFile): void;
   /**
    * Lets running jobs end until `deadline` is aborted, then closes everything.
    * @returns whether no job was left running
@@ -230,6 +235,22 @@ export async function openConsumer(
   });
   opening.defer(() => reconciler.close());
 
+  const withdraw = createWithdraw({
+    remove,
+    publish: (channel, message) => commandRedis.publish(channel, message),
+    prefix: config.prefix,
+  });
+  const ticker = createTicker({
+    ledger,
+    dispatch: children.dispatch,
+    secretKeys,
+    cancelJob: createCancelJob(withdraw),
+    onRun: metrics.onScheduleRun,
+    log,
+  });
+  if (config.schedules !== undefined) ticker.useFile(config.schedules);
+  opening.defer(() => ticker.close());
+
   const status =
     config.metricsPort === 0
       ? undefined
@@ -260,11 +281,7 @@ export async function openConsumer(
   opening.use(
     runOperations({
       ledger,
-      withdraw: createWithdraw({
-        remove,
-        publish: (channel, message) => commandRedis.publish(channel, message),
-        prefix: config.prefix,
-      }),
+      withdraw,
       placeRuns: createPlaceRuns({ ledger, place, remove }),
       move: createMove(commandRedis, {
         prefix: config.prefix,
@@ -274,9 +291,11 @@ export async function openConsumer(
       log,
     }),
   );
+  ticker.start();
   const resources = opening.move();
   return {
     statusPort: status?.port,
+    useSchedules: ticker.useFile,
     async close(deadline) {
       const isClean = await workers.close(deadline);
       await Promise.race([settle.drained(), aborted(deadline)]);

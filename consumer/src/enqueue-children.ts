@@ -74,6 +74,8 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       }
       return children;
     },
+    /** Places what was recorded elsewhere. */
+    dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
     close: () => breaker.close(),
   };
 }

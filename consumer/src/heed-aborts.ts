@@ -23,7 +23,7 @@ export interface HeedAbortsDeps {
  * ledger is asked every second.
  */
 export function heedAborts(deps: HeedAbortsDeps): AsyncDisposable {
-  const { redis, prefix, ledger, activeJobs, everyMs = 1000, log } = deps;
+  const { redis, prefix, ledger, activeJobs, everyMs = 500, log } = deps;
   const stop = new AbortController();
   let isFailing = false;
 

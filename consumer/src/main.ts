@@ -6,7 +6,8 @@ import { openConsumer } from "./consumer.ts";
 import { openLogging } from "./log.ts";
 
 async function main(): Promise<void> {
-  const config = loadConfig(process.env, (path) => readFileSync(path, "utf8"));
+  const load = () => loadConfig(process.env, (path) => readFileSync(path, "utf8"));
+  const config = load();
   await using logging = openLogging(config.log);
   const { log } = logging;
   process.on("SIGUSR2", () => {
@@ -17,6 +18,16 @@ async function main(): Promise<void> {
   const tracing =
     config.trace && (await import("./tracing-otlp.ts")).openTracing(config.trace, log);
   const consumer = await openConsumer(config, { ...logging, tracing });
+  if (config.schedules !== undefined) {
+    process.on("SIGHUP", () => {
+      try {
+        const { schedules } = load();
+        if (schedules !== undefined) consumer.useSchedules(schedules);
+      } catch (error) {
+        log.error({ err: error }, "the file of schedules is not used");
+      }
+    });
+  }
   log.info({ queues: config.worker.queues, statusPort: consumer.statusPort }, "ready");
 
   await aborted(stop.signal);

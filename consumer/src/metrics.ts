@@ -1,5 +1,6 @@
 import type { LogShipper } from "@toril/contract/log-ship";
 import { findJobType, jobTypeNames } from "@toril/contract/jobs";
+import { ScheduleRun } from "@toril/contract/schedule/schedule";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { JobMeter } from "./process-job.ts";
 import { outcomes } from "./verdict.ts";
@@ -54,6 +55,13 @@ export function createMetrics(queues: readonly string[]) {
     help: "Errors of BullMQ's workers",
     registers,
   });
+  const scheduled = new Counter({
+    name: "toril_schedule_runs_total",
+    help: "Due schedules, by what became of them",
+    labelNames: ["outcome"],
+    registers,
+  });
+  for (const outcome of ScheduleRun.shape.outcome.options) scheduled.inc({ outcome }, 0);
   const batchSize = new Histogram({
     name: "toril_settle_batch_jobs",
     help: "How many jobs shared one write to the ledger",
@@ -92,6 +100,7 @@ export function createMetrics(queues: readonly string[]) {
     registry,
     meter,
     onStalled: (queue: string) => stalled.inc({ queue }),
+    onScheduleRun: (outcome: string) => scheduled.inc({ outcome }),
     onWorkerError: () => workerErrors.inc(),
     onSettleBatch(size: number, ms: number) {
       batchSize.observe(size);

@@ -88,6 +88,8 @@ async function clear(redis: Redis, prefix: string) {
 interface ConsumerChanges {
   env?: Record<string, string>;
   handlers?: Partial<Handlers>;
+  /** By their paths. */
+  files?: Record<string, string>;
   log?: (line: Record<string, unknown>) => void;
 }
 
@@ -103,7 +105,7 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
       FEED_ALLOW_PRIVATE_ADDRESSES: "true",
       ...changes.env,
     },
-    () => "",
+    (path) => changes.files?.[path] ?? "",
   );
   const log = createLog("debug", { write: (line) => changes.log?.(JSON.parse(line)) });
   const makeHandlers = (deps: HandlerDeps) => ({ ...createHandlers(deps), ...changes.handlers });

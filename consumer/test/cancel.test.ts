@@ -60,7 +60,7 @@ async function _running() {
   return { id: job.id, ended: ended.promise };
 }
 
-const _cancel = (id: string) => cancelJobs(world.sql, [id]);
+const _cancel = (id: string) => cancelJobs(world.sql, [{ id }]);
 const _withdraw = (publish: (channel: string, message: string) => Promise<unknown>) =>
   createWithdraw({ remove, publish, prefix: world.prefix });
 const _publish = (channel: string, message: string) => world.redis.publish(channel, message);
@@ -91,7 +91,7 @@ test("a message goes to every consumer, wherever the jobs run", async () => {
   await _withdraw(_publish)(
     await cancelJobs(
       world.sql,
-      running.map(({ id }) => id),
+      running.map(({ id }) => ({ id })),
     ),
   );
 
@@ -125,7 +125,7 @@ test("one that waits is gone at once, and one that waits for its next run, too",
   const { delayed } = world.keys();
   await _until(async () => (await world.redis.zscore(delayed, failing.id)) !== null);
 
-  await _withdraw(_publish)(await cancelJobs(world.sql, [later.id, failing.id]));
+  await _withdraw(_publish)(await cancelJobs(world.sql, [later, failing]));
 
   expect(await world.redis.zcard(delayed)).toBe(0);
   expect(await world.hashOf(later.id)).toEqual({});

@@ -9,6 +9,7 @@ import {
 import { BulkResult, JobPage } from "./http/jobs.ts";
 import { KeyPage } from "./http/keys.ts";
 import { QueueCleaned, QueueDrained, QueueList } from "./http/queues.ts";
+import { SchedulePage } from "./http/schedules.ts";
 import { Import } from "./import.ts";
 import {
   follow,
@@ -24,6 +25,12 @@ import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./keys/a
 import { Operation, OperationPage, OperationPreview, type OperationRequest } from "./operation.ts";
 import { Problem } from "./problem.ts";
 import { Queue, type QueueChange, type QueueCleaning, QueueSettings } from "./queue.ts";
+import {
+  type PreviewedDefinition,
+  Schedule,
+  type ScheduleDefinition,
+  SchedulePreview,
+} from "./schedule/schedule.ts";
 
 export interface ClientOptions {
   baseUrl: string;
@@ -78,6 +85,13 @@ export interface ListDeadLettersQuery extends PageQuery {
   /** As the summary tells it. */
   reason?: string;
   label?: string;
+}
+
+export interface PreviewQuery {
+  /** 1 to 100; 10 by default. */
+  count?: number;
+  /** ISO 8601; now by default. */
+  after?: string;
 }
 
 export interface ImportQuery {
@@ -231,6 +245,51 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     getImport: (id: string, options: CallOptions = {}) =>
       call(Import, `/v1/imports/${encodeURIComponent(id)}`, options),
 
+    /** Makes it, or replaces its definition; with `ifVersion` only if that is its version still. */
+    putSchedule: (
+      name: string,
+      definition: z.input<typeof ScheduleDefinition>,
+      { ifVersion, ...options }: CallOptions & { ifVersion?: number } = {},
+    ) => {
+      const request = post(JSON.stringify(definition), "application/json", options);
+      if (ifVersion !== undefined) request.headers.set("If-Match", `"${ifVersion}"`);
+      return call(Schedule, scheduleAt(name), { ...request, method: "PUT" });
+    },
+
+    /** By name. */
+    listSchedules: (query: PageQuery = {}, options: CallOptions = {}) =>
+      call(SchedulePage, "/v1/schedules", { ...options, query: { ...query } }),
+
+    getSchedule: (name: string, options: CallOptions = {}) =>
+      call(Schedule, scheduleAt(name), options),
+
+    deleteSchedule: (name: string, options: CallOptions = {}) =>
+      call(Schedule, scheduleAt(name), { ...options, method: "DELETE" }),
+
+    pauseSchedule: (name: string, options: CallOptions = {}) =>
+      call(Schedule, `${scheduleAt(name)}/pause`, { ...options, method: "POST" }),
+
+    resumeSchedule: (name: string, options: CallOptions = {}) =>
+      call(Schedule, `${scheduleAt(name)}/resume`, { ...options, method: "POST" }),
+
+    /** Beside its times. */
+    runSchedule: (name: string, options: CallOptions = {}) =>
+      call(AcceptedJob, `${scheduleAt(name)}/run`, { ...options, method: "POST" }),
+
+    previewSchedule: (name: string, query: PreviewQuery = {}, options: CallOptions = {}) =>
+      call(SchedulePreview, `${scheduleAt(name)}/preview`, { ...options, query: { ...query } }),
+
+    /** Of a definition that is not stored. */
+    previewDefinition: (
+      definition: z.input<typeof PreviewedDefinition>,
+      query: PreviewQuery = {},
+      options: CallOptions = {},
+    ) =>
+      call(SchedulePreview, "/v1/schedules/preview", {
+        ...post(JSON.stringify(definition), "application/json", options),
+        query: { ...query },
+      }),
+
     listQueues: (options: CallOptions = {}) => call(QueueList, "/v1/queues", options),
 
     getQueue: (queue: string, options: CallOptions = {}) => call(Queue, queuePath(queue), options),
@@ -350,6 +409,10 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
 
 function queuePath(queue: string) {
   return `/v1/queues/${encodeURIComponent(queue)}`;
+}
+
+function scheduleAt(name: string) {
+  return `/v1/schedules/${encodeURIComponent(name)}`;
 }
 
 function post(body: Body, contentType: string, { idempotencyKey, signal }: WriteOptions) {

@@ -16,6 +16,11 @@ export const limits = {
   /** What is kept of how a job went. */
   failures: 10,
   logLines: 20,
+  scheduleNameLength: 100,
+  descriptionLength: 1000,
+  /** What a schedule by an interval has between two runs. */
+  everyMs: { min: 1000, max: 365 * 24 * 60 * 60 * 1000 },
+  previewedTimes: 100,
   pageSize: 500,
   dataBytes: 1_000_000,
   bodyBytes: 2_000_000,

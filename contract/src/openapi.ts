@@ -30,6 +30,7 @@ export function buildOpenApi(version: string) {
       { name: "Jobs", description: "One piece of background work each" },
       { name: "Imports", description: "Files whose rows become jobs" },
       { name: "Events", description: "What happens to jobs, as server-sent events" },
+      { name: "Schedules", description: "What makes jobs again and again" },
       { name: "Keys", description: "Who may call, and what they may do" },
       { name: "Health", description: "For balancers and orchestrators" },
     ],

@@ -12,6 +12,7 @@ import * as keys from "@toril/contract/http/keys";
 import * as queues from "@toril/contract/http/queues";
 import { queueNames } from "@toril/contract/jobs";
 import * as operations from "@toril/contract/http/operations";
+import * as schedules from "@toril/contract/http/schedules";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "./app-env.ts";
@@ -48,6 +49,7 @@ import { followImport } from "./routes/follow-import.ts";
 import { followJob } from "./routes/follow-job.ts";
 import { followJobs } from "./routes/follow-jobs.ts";
 import { followQueue } from "./routes/follow-queue.ts";
+import { deleteSchedule } from "./routes/delete-schedule.ts";
 import { getImport } from "./routes/get-import.ts";
 import { getJob } from "./routes/get-job.ts";
 import { getKey } from "./routes/get-key.ts";
@@ -71,8 +73,17 @@ import { redriveDeadLetter } from "./routes/redrive-dead-letter.ts";
 import { redriveDeadLetters } from "./routes/redrive-dead-letters.ts";
 import { stopOperation } from "./routes/stop-operation.ts";
 import { summarizeDeadLetters } from "./routes/summarize-dead-letters.ts";
+import { getSchedule } from "./routes/get-schedule.ts";
+import { listSchedules } from "./routes/list-schedules.ts";
+import { pauseSchedule } from "./routes/pause-schedule.ts";
+import { previewDefinition } from "./routes/preview-definition.ts";
+import { previewSchedule } from "./routes/preview-schedule.ts";
+import { putSchedule } from "./routes/put-schedule.ts";
+import { resumeSchedule } from "./routes/resume-schedule.ts";
 import { revokeKey } from "./routes/revoke-key.ts";
 import { rotateKey } from "./routes/rotate-key.ts";
+import { runSchedule } from "./routes/run-schedule.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
 
 export interface AppDeps {
   onError: ErrorHandler;
@@ -94,6 +105,7 @@ export interface AppDeps {
   drainQueue: DrainQueue;
   cleanQueue: CleanQueue;
   events: Events;
+  scheduleStore: ScheduleStore;
   keyStore: KeyStore;
   once: Once;
   readiness(): Promise<Readiness>;
@@ -167,6 +179,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.openapi(keys.getKey, getKey(deps.keyStore));
   app.openapi(bodiless(keys.rotateKey), rotateKey(deps.keyStore));
   app.openapi(keys.revokeKey, revokeKey(deps.keyStore));
+  addScheduleRoutes(app, deps);
   app.openapi(health.getLiveness, getLiveness());
   app.openapi(health.getReadiness, getReadiness(deps.readiness));
 
@@ -197,4 +210,24 @@ function createRouter({ onError }: Pick<AppDeps, "onError">): OpenAPIHono<AppEnv
   router.onError((error, c) => onError(error, c.env));
   router.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
   return router;
+}
+
+function addScheduleRoutes(
+  app: OpenAPIHono<AppEnv>,
+  { scheduleStore: store, enqueue, secretKeys }: AppDeps,
+) {
+  const { params, headers } = schedules.putSchedule.request;
+  const put = { ...schedules.putSchedule, request: { params, headers } };
+  app.openapi(put, putSchedule(store, secretKeys));
+  app.openapi(schedules.listSchedules, listSchedules(store));
+  app.openapi(schedules.getSchedule, getSchedule(store));
+  app.openapi(schedules.deleteSchedule, deleteSchedule(store));
+  app.openapi(schedules.pauseSchedule, pauseSchedule(store));
+  app.openapi(schedules.resumeSchedule, resumeSchedule(store));
+  app.openapi(schedules.runSchedule, runSchedule(store, enqueue, secretKeys));
+  app.openapi(schedules.previewSchedule, previewSchedule(store));
+  const { query } = schedules.previewDefinition.request;
+  // The router knows no word among names. The gate lets nothing in here but what is an operation's address.
+  const path = "/v1/schedules/{name}";
+  app.openapi({ ...schedules.previewDefinition, path, request: { query } }, previewDefinition());
 }

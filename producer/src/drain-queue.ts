@@ -1,9 +1,9 @@
+import { cancelJobs } from "@toril/contract/change/cancel";
 import type { TakeWaiting } from "@toril/contract/dispatch/drain-queue";
 import type { LiveState } from "@toril/contract/dispatch/live-state";
 import { bullId, parseBullId } from "@toril/contract/dispatch/names";
 import type { Remove } from "@toril/contract/dispatch/remove";
 import type { JobError } from "@toril/contract/job";
-import { cancelJobs } from "@toril/contract/ledger/cancel-jobs";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ISql, Sql } from "postgres";
 import { away } from "./queue-reader.ts";
@@ -43,7 +43,7 @@ const drained: JobError = { name: "Drained", message: "Its queue was drained." }
 export function createDrainQueue(deps: DrainDeps): DrainQueue {
   const { ledger, takeWaiting, readStates, remove } = deps;
   const cancel = (jobs: readonly { id: string; run: number }[]) =>
-    ledger.run((sql) => cancelJobs(sql, jobs, drained));
+    ledger.run(async (sql) => (await cancelJobs(sql, jobs, drained)).length);
 
   async function cancelPlaced(queue: string, isDelayedToo: boolean) {
     let taken = 0;

@@ -60,7 +60,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
 
   return {
     async cancel(id) {
-      const ended = await ledger.run((sql) => cancelJobs(sql, [id]));
+      const ended = await ledger.run((sql) => cancelJobs(sql, [{ id }]));
       if (ended.length > 0) await breaker.attempt(() => withdraw(ended));
     },
     async retry(ids, statuses = finalStatuses) {

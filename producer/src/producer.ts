@@ -59,6 +59,7 @@ import { createLease, leaseScriptUrl } from "./quotas/lease.ts";
 import { createFindQuota } from "./quotas/quotas.ts";
 import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
+import { createScheduleStore } from "./schedule-store.ts";
 import { createJob as createJobRoute } from "./routes/create-job.ts";
 import type { Runtime } from "./serve.ts";
 import type { Tracing } from "./tracing.ts";
@@ -212,6 +213,7 @@ export async function openProducer(
       remove: createRemove(redis, scripted(removeScriptUrl)),
     }),
     cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
+    scheduleStore: createScheduleStore(ledger, secretKeys),
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     pages: createPages(enqueue, secretKeys, project.version),

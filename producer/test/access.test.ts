@@ -39,9 +39,21 @@ interface Ids {
   operation: string;
   import: string;
   key: string;
+  schedule: string;
 }
 
 const csv = { method: "POST", headers: { "Content-Type": "text/csv" }, body: "a\n1\n" };
+
+const schedule = { everyMs: 3_600_000, job: _echo("secret message") };
+
+function scheduleRow(method: string, action = ""): Row {
+  const scope = method === "GET" ? "jobs:read" : "jobs:write";
+  return {
+    scope,
+    ask: (ids) => [`/v1/schedules/${ids.schedule}${action}`, { method }],
+    elsewhere: "not-found",
+  };
+}
 
 const rows: Record<string, Row | "open"> = {
   createJob: {
@@ -88,6 +100,23 @@ const rows: Record<string, Row | "open"> = {
     scope: "jobs:read",
     ask: (ids) => [`/v1/imports/${ids.import}`],
     elsewhere: "not-found",
+  },
+  putSchedule: {
+    scope: "jobs:write",
+    ask: () => ["/v1/schedules/mine", { ..._json(schedule), method: "PUT" }],
+    elsewhere: "own",
+  },
+  listSchedules: { scope: "jobs:read", ask: () => ["/v1/schedules"], elsewhere: "empty" },
+  getSchedule: scheduleRow("GET"),
+  deleteSchedule: scheduleRow("DELETE"),
+  pauseSchedule: scheduleRow("POST", "/pause"),
+  resumeSchedule: scheduleRow("POST", "/resume"),
+  runSchedule: scheduleRow("POST", "/run"),
+  previewSchedule: scheduleRow("GET", "/preview"),
+  previewDefinition: {
+    scope: "jobs:read",
+    ask: () => ["/v1/schedules/preview", _json({ everyMs: 3_600_000 })],
+    elsewhere: "own",
   },
   listQueues: { scope: "queues:admin", ask: () => ["/v1/queues"], elsewhere: "refused" },
   getQueue: { scope: "queues:admin", ask: () => ["/v1/queues/default"], elsewhere: "refused" },
@@ -239,6 +268,7 @@ beforeAll(async () => {
     operation: operation.body.id,
     import: imported.body.id,
     key: (await _issue(stores, ["jobs:read"], { name: "secret name" })).id,
+    schedule: await putSchedule(),
   };
   const ended = [ids.ended, ids.dead, ids.redriven, ids.deleted];
   await stores.sql`update jobs set status = 'dead', settled_at = now() where id in ${stores.sql(ended)}`;
@@ -250,6 +280,12 @@ afterAll(async () => {
 beforeEach(async () => {
   before = await stores.count();
 });
+
+async function putSchedule() {
+  const put = { ..._json(schedule), method: "PUT" };
+  const made = await send([`/v1/schedules/${crypto.randomUUID()}`, put], _bearer(admin));
+  return made.body.name as string;
+}
 
 function send([path, init = {}]: Asked, headers: Record<string, string>) {
   const given = init.headers as Record<string, string> | undefined;
@@ -348,7 +384,8 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
 
   test("with the right key it works", async () => {
     const { key } = await _issue(stores, [scope]);
-    const spare = { ...ids, key: (await _issue(stores, ["jobs:read"])).id };
+    const spareKey = (await _issue(stores, ["jobs:read"])).id;
+    const spare = { ...ids, key: spareKey, schedule: await putSchedule() };
     expect((await send(ask(spare), _bearer(key))).status).toBeOneOf([200, 201, 202]);
   });
 });
@@ -380,4 +417,5 @@ const nowhere: Ids = {
   operation: none,
   import: none,
   key: "0mibwkq0705f60718",
+  schedule: "nowhere",
 };

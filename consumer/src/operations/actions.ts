@@ -30,7 +30,10 @@ export function createActions(deps: ActionDeps): Record<OperationAction, Action>
   const { withdraw, placeRuns, move } = deps;
   return {
     async cancel(sql, ids) {
-      const runs = await cancelJobs(sql, ids);
+      const runs = await cancelJobs(
+        sql,
+        ids.map((id) => ({ id })),
+      );
       return { changed: runs.length, failed: 0, follow: () => withdraw(runs) };
     },
     async retry(sql, ids, status) {

@@ -11,18 +11,24 @@ export interface EndedRun {
 const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 
 /**
- * Ends, as cancelled, those of the jobs that are pending, and counts them for their imports.
+ * Ends, as cancelled, those of the jobs that are pending, where a run is given in that run, and counts them for their
+ * imports.
  * @returns the runs that it ended
  */
 export function cancelJobs(
   sql: ISql,
-  ids: readonly string[],
+  jobs: readonly { id: string; run?: number }[],
   error: JobError = cancelled,
 ): Promise<EndedRun[]> {
   // Locked in one order, so that those who end the same jobs, or jobs of the same imports, do not deadlock.
+  const ids = jobs.map(({ id }) => id);
+  const runs = jobs.map(({ run }) => run ?? null);
   return sql<EndedRun[]>`
     with standing as (
-      select id from jobs where id = any(${[...ids]}::uuid[]) and status = 'pending' order by id for update
+      select jobs.id from jobs
+      join unnest(${ids}::uuid[], ${runs}::int[]) as asked (id, run)
+        on asked.id = jobs.id and coalesce(asked.run, jobs.run) = jobs.run
+      where jobs.id = any(${ids}::uuid[]) and status = 'pending' order by jobs.id for update of jobs
     ), ended as (
       update jobs set status = 'cancelled', error = ${JSON.stringify(error)}::text::jsonb, settled_at = now()
       where id = any(array(select id from standing)) and status = 'pending'

@@ -42,6 +42,8 @@ export interface NewJob {
 
 export interface Origin {
   tenant: string;
+  /** Of a job whose id is not made up, but follows from what it is made for. */
+  id?: string | undefined;
   importId?: string | undefined;
   schedule?: string | undefined;
   quotaKey?: string | undefined;
@@ -73,7 +75,7 @@ export function createNewJob(
   const runAt = runAtOf(request);
   const { data } = request;
   const job: NewJob = {
-    id: createJobId(),
+    id: origin.id ?? createJobId(),
     tenant: origin.tenant,
     queue: jobType.queue,
     type: request.type,

@@ -30,6 +30,17 @@ import {
   retryJob,
 } from "./jobs.ts";
 import { createOperation, getOperation, listOperations, stopOperation } from "./operations.ts";
+import {
+  deleteSchedule,
+  getSchedule,
+  listSchedules,
+  pauseSchedule,
+  previewDefinition,
+  previewSchedule,
+  putSchedule,
+  resumeSchedule,
+  runSchedule,
+} from "./schedules.ts";
 
 /** Every operation, in the order in which a client meets them. */
 export const routes = [
@@ -43,6 +54,15 @@ export const routes = [
   retryJob,
   createImport,
   getImport,
+  putSchedule,
+  listSchedules,
+  getSchedule,
+  deleteSchedule,
+  pauseSchedule,
+  resumeSchedule,
+  runSchedule,
+  previewSchedule,
+  previewDefinition,
   listDeadLetters,
   summarizeDeadLetters,
   getDeadLetter,

@@ -83,3 +83,33 @@ export const JobRequest = asRequestSchema(
     .discriminatedUnion("type", variants as [(typeof variants)[0], ...typeof variants])
     .meta({ id: "JobRequest", example: { type: "echo", data: { message: "hello" } } }),
 );
+
+/** Times of one job's own, which the job of a schedule cannot have. */
+const { delayMs: _, runAt: __, expiresAt: ___, ...templateOptions } = requestOptions;
+
+type TemplateOptions = z.input<z.ZodObject<typeof templateOptions>>;
+
+interface TemplateOf<Name extends JobTypeName> extends TemplateOptions {
+  type: Name;
+  data: z.input<Named<Name>["data"]>;
+}
+
+/** A job as a schedule asks for it again and again. */
+export type JobTemplate = { [Name in JobTypeName]: TemplateOf<Name> }[JobTypeName];
+
+/** Sound as `asRequestSchema` is. */
+function asTemplateSchema(schema: z.ZodType): z.ZodType<JobTemplate> {
+  return schema as z.ZodType<JobTemplate>;
+}
+
+const templates = registry.map((job) =>
+  z
+    .strictObject({ type: z.literal(job.type), data: job.data, ...templateOptions })
+    .meta({ id: `JobTemplate.${job.type}` }),
+);
+
+export const JobTemplate = asTemplateSchema(
+  z
+    .discriminatedUnion("type", templates as [(typeof templates)[0], ...typeof templates])
+    .meta({ id: "JobTemplate", example: { type: "echo", data: { message: "hello" } } }),
+);

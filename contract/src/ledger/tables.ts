@@ -130,6 +130,38 @@ export const queueSettings = pgTable("queue_settings", {
   rateDurationMs: integer("rate_duration_ms"),
   updatedAt: time("updated_at").notNull().defaultNow(),
 });
+/** What makes a job again and again. Nothing of it stands in Redis. */
+export const schedules = pgTable(
+  "schedules",
+  {
+    tenant: tenant(),
+    name: text("name").notNull(),
+    /** Another one with every definition: secrets of its job are encrypted for it. */
+    id: uuid("id").notNull(),
+    /** Of its job. */
+    type: text("type").notNull(),
+    definition: jsonb("definition").notNull(),
+    /** `api` or `file`: who wrote it last. */
+    source: text("source").notNull(),
+    paused: boolean("paused").notNull().default(false),
+    /** Null while it is paused, and when it is over. */
+    nextAt: time("next_at"),
+    /** The latest time that was dealt with. */
+    lastSlot: time("last_slot"),
+    /** Whether it is still pending decides what an overlap is. */
+    lastJobId: uuid("last_job_id"),
+    lastRun: jsonb("last_run"),
+    version: integer("version").notNull().default(1),
+    createdAt: time("created_at").notNull().defaultNow(),
+    updatedAt: time("updated_at").notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.name] }),
+    index("schedules_due")
+      .on(table.nextAt)
+      .where(sql`next_at is not null`),
+  ],
+);
 
 /** The first answer to a request that carried an Idempotency-Key; no answer yet while it is being made. */
 export const idempotencyKeys = pgTable(

@@ -1,0 +1,52 @@
+import { defaultTenant } from "@toril/contract/keys/api-key";
+import type { Ledger } from "@toril/contract/ledger/pool";
+import type { ScheduleDefinition } from "@toril/contract/schedule/schedule";
+import {
+  deleteOthersOfFile,
+  findSchedule,
+  saveSchedule,
+  type ScheduleRow,
+} from "@toril/contract/schedule/schedule-ledger";
+import { openTemplate } from "@toril/contract/schedule/template";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
+
+export type ScheduleFile = ReadonlyMap<string, ScheduleDefinition>;
+
+const tenant = defaultTenant;
+
+/** Makes the schedules that came from a file those that stand in it now. What is as it was is left alone. */
+export async function applyFile(
+  ledger: Pick<Ledger, "run">,
+  file: ScheduleFile,
+  keys: KeyRing | undefined,
+): Promise<{ saved: string[]; deleted: string[] }> {
+  const saved: string[] = [];
+  for (const [name, definition] of file) {
+    const found = await ledger.run((sql) => findSchedule(sql, { tenant, name }));
+    if (found?.source === "file" && isSame(found, definition, keys)) continue;
+    const written = { definition, source: "file" } as const;
+    await ledger.run((sql) => saveSchedule(sql, { tenant, name }, written, { keys }));
+    saved.push(name);
+  }
+  const deleted = await ledger.run((sql) => deleteOthersOfFile(sql, tenant, [...file.keys()]));
+  return { saved, deleted };
+}
+
+/** Its secrets are compared opened: encrypted, they look different each time. */
+function isSame(
+  { id, definition }: ScheduleRow,
+  other: ScheduleDefinition,
+  keys: KeyRing | undefined,
+) {
+  const opened = openTemplate(definition.job, id, keys);
+  if (opened.status !== "ok") return false;
+  return canonical({ ...definition, job: opened.job }) === canonical(other);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === "object" && one !== null && !Array.isArray(one)
+      ? Object.fromEntries(Object.entries(one).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : one,
+  );
+}

@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { decide } from "./decide.ts";
+
+const nightly = { cron: "30 2 * * *", timeZone: "Europe/Berlin", missed: "once" } as const;
+
+test.each([
+  ["the gap", "2026-03-28T01:30:00Z", "2026-03-29T01:00:00.000Z"],
+  ["behind the gap", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00.000Z"],
+  ["the hour that comes twice", "2026-10-24T00:30:00Z", "2026-10-25T00:30:00.000Z"],
+  ["behind it", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00.000Z"],
+])("the next time is %s", (_, due, next) => {
+  const at = new Date(due);
+  const decision = decide(nightly, at, new Date(at.getTime() + 20));
+  expect(decision).toEqual({ slot: at, next: new Date(next), isMissed: false });
+});
+
+test("an American spring and autumn", () => {
+  const rules = { ...nightly, timeZone: "America/New_York", cron: "30 1,2 * * *" };
+  for (const [due, next] of [
+    ["2026-03-08T06:30:00Z", "2026-03-08T07:00:00.000Z"],
+    ["2026-03-08T07:00:00Z", "2026-03-09T05:30:00.000Z"],
+    ["2026-11-01T05:30:00Z", "2026-11-01T07:30:00.000Z"],
+  ] as const) {
+    expect(decide(rules, new Date(due), new Date(due)).next).toEqual(new Date(next));
+  }
+});
+
+test("for all that was missed there is the latest time, or none", () => {
+  const due = new Date("2026-03-27T01:30:00Z");
+  const now = new Date("2026-03-30T12:00:00Z");
+  const expected = {
+    slot: new Date("2026-03-30T00:30:00Z"),
+    next: new Date("2026-03-31T00:30:00Z"),
+  };
+  expect(decide(nightly, due, now)).toEqual({ ...expected, isMissed: false });
+  expect(decide({ ...nightly, missed: "skip" }, due, now)).toEqual({ ...expected, isMissed: true });
+});
+
+test("what is late by less than a minute was not missed", () => {
+  const due = new Date("2026-03-27T01:30:00Z");
+  const now = new Date("2026-03-27T01:30:59Z");
+  expect(decide({ ...nightly, missed: "skip" }, due, now)).toMatchObject({ isMissed: false });
+});
+
+test("there is none after `until`", () => {
+  const due = new Date("2026-03-27T01:30:00Z");
+  expect(decide({ ...nightly, until: "2026-03-28T00:00:00Z" }, due, due).next).toBeNull();
+});

@@ -1,0 +1,185 @@
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ScheduleDefinition } from "@toril/contract/schedule/schedule";
+import { saveSchedule } from "@toril/contract/schedule/schedule-ledger";
+import { createKeyRing } from "@toril/contract/secret/key-ring";
+import { loadConfig } from "../src/config.ts";
+import { parseScheduleFile } from "../src/schedules/read-file.ts";
+import { _openWorld, _startConsumer, _until } from "./_world.ts";
+
+setDefaultTimeout(30_000);
+
+const world = await _openWorld();
+afterAll(() => world[Symbol.asyncDispose]());
+afterEach(async () => {
+  await world.sql`truncate schedules, jobs`;
+});
+
+const secretKeys = `2026a:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
+const yearly = (message: string) => ({
+  cron: "0 0 1 1 *",
+  job: { type: "echo", data: { message } },
+});
+const secretive = {
+  cron: "0 0 1 1 *",
+  job: { type: "feed.fetch", data: { url: "http://a.example", authorization: "Bearer fish" } },
+};
+
+async function _boot(file: object) {
+  const said: Record<string, unknown>[] = [];
+  await using _ = await _startConsumer(world, {
+    env: { SCHEDULES_FILE: "schedules.json", SECRET_KEYS: secretKeys },
+    files: { "schedules.json": JSON.stringify(file) },
+    log: (line) => said.push(line),
+  });
+  return _until(() => said.find(({ msg }) => msg === "schedules of the file are in the ledger"));
+}
+
+async function _stored() {
+  const rows = await world.sql<{ name: string; source: string; version: number }[]>`
+    select name, source, version from schedules order by name`;
+  return rows.map(({ name, source, version }) => `${name} ${source} ${version}`);
+}
+
+test("schedules of the file are made at the start, changed with it, and deleted with it", async () => {
+  const definition = ScheduleDefinition.parse(yearly("api"));
+  for (const name of ["api", "taken"]) {
+    const named = { tenant: "default", name };
+    await saveSchedule(world.sql, named, { definition, source: "api" }, { keys: undefined });
+  }
+  const other = { tenant: "other", name: "a" };
+  await saveSchedule(world.sql, other, { definition, source: "file" }, { keys: undefined });
+  await world.sql`update schedules set tenant = 'other' where name = 'a'`;
+
+  await _boot({ a: yearly("1"), b: yearly("1"), secretive, taken: yearly("1") });
+  const made = [
+    "a file 1",
+    "a file 1",
+    "api api 1",
+    "b file 1",
+    "secretive file 1",
+    "taken file 2",
+  ];
+  expect(await _stored()).toEqual(made);
+
+  // The order of fields, and a secret that is encrypted anew, are no change.
+  const { cron, job } = yearly("1");
+  await _boot({ b: { job, cron }, a: yearly("1"), secretive, taken: yearly("1") });
+  expect(await _stored()).toEqual(made);
+
+  expect(await _boot({ b: yearly("2") })).toMatchObject({
+    saved: ["b"],
+    deleted: expect.arrayContaining(["a", "secretive", "taken"]),
+  });
+  expect(await _stored()).toEqual(["a file 1", "api api 1", "b file 2"]);
+  const [row] = await world.sql`select tenant from schedules where name = 'a'`;
+  expect(row!["tenant"]).toBe("other");
+});
+
+test("an empty file has no schedules, and without a file nothing is deleted", async () => {
+  await _boot({ a: yearly("1") });
+  await (await _startConsumer(world)).close();
+  expect(await _stored()).toEqual(["a file 1"]);
+  await _boot({});
+  expect(await _stored()).toEqual([]);
+});
+
+test("a file that is wrong is refused, and every line and field named", () => {
+  const text = `
+nightly:
+  cron: "30 24 * * *"
+  job:
+    type: echo
+    data: { message: 5 }
+-bad:
+  everyMs: 1000
+  job: { type: echo, data: { message: a } }
+half:
+  everyMs: 1000
+`;
+  expect(_refusal(text)).toBe(
+    [
+      "SCHEDULES_FILE s.yaml: line 3: /nightly/cron: CronPattern: Invalid value for hour: 24",
+      "line 6: /nightly/job/data/message: Invalid input: expected string, received number",
+      "line 7: /-bad: Letters, digits, dots, dashes and underscores.",
+      "line 10: /half/job: Invalid input: expected object, received undefined",
+    ].join("; "),
+  );
+  expect(_refusal("a: [")).toStartWith("SCHEDULES_FILE s.yaml: line 1: ");
+  expect(_refusal("a: {cron: 1, cron: 2}")).toContain("line 1: Map keys must be unique");
+  expect(_refusal("- a")).toBe(
+    "SCHEDULES_FILE s.yaml: line 1: it must hold names with their definitions",
+  );
+  expect(_refusal(JSON.stringify({ a: secretive }))).toContain(
+    "/a/job/data/authorization: A secret, for which SECRET_KEYS is needed.",
+  );
+  const keys = createKeyRing(_keysOf(secretKeys));
+  expect(
+    _refusal(JSON.stringify({ a: { ...secretive, more: "Bearer fish" } }), keys),
+  ).not.toContain("fish");
+});
+
+function _refusal(text: string, keys?: ReturnType<typeof createKeyRing>) {
+  try {
+    parseScheduleFile("s.yaml", text, keys);
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function _keysOf(text: string) {
+  const env = { REDIS_URL: "redis://a", DATABASE_URL: "postgres://a", SECRET_KEYS: text };
+  return loadConfig(env, () => "").secretKeys!;
+}
+
+test("the example is a file of schedules", async () => {
+  const path = new URL("../../ops/examples/schedules.yaml", import.meta.url);
+  const file = parseScheduleFile("schedules.yaml", await Bun.file(path).text(), undefined);
+  expect([...file.keys()]).toEqual(["nightly-greeting", "feed"]);
+});
+
+test("the process refuses to start with a bad file, and reads a good one again on SIGHUP", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "toril-"));
+  await using _ = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true }) };
+  const path = join(directory, "schedules.yaml");
+  const env = {
+    REDIS_URL: world.redisUrl,
+    DATABASE_URL: world.databaseUrl,
+    BULL_PREFIX: world.prefix,
+  };
+  const start = () =>
+    Bun.spawn(
+      [
+        fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url)),
+        fileURLToPath(new URL("../src/main.ts", import.meta.url)),
+      ],
+      { env: { ...env, SCHEDULES_FILE: path }, stdout: "ignore", stderr: "pipe" },
+    );
+
+  const missing = start();
+  expect(await missing.exited).toBe(1);
+  expect(await missing.stderr.text()).toStartWith("consumer: SCHEDULES_FILE cannot be read: ");
+  await writeFile(path, "a:\n  everyMs: 5\n");
+  const bad = start();
+  expect(await bad.exited).toBe(1);
+  expect(await bad.stderr.text()).toContain("line 2: /a/everyMs");
+
+  await writeFile(path, JSON.stringify({ a: yearly("1") }));
+  const child = start();
+  await _until(async () => (await _stored()).includes("a file 1"));
+  await writeFile(path, "no: [");
+  child.kill("SIGHUP");
+  await writeFile(path, JSON.stringify({ b: yearly("1") }));
+  await _until(async () => {
+    child.kill("SIGHUP");
+    await Bun.sleep(100);
+    return (await _stored()).includes("b file 1");
+  });
+  await _until(async () => (await _stored()).length === 1);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+});

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+
+import { allCompleted, whenEnded } from "./_ledger.ts";
+import { startStack } from "./_stack.ts";
+
+const schedules = 10;
+const everyMs = 2000;
+
+test("consumers that are killed and a Redis that is flushed cost a schedule no run, and double none", async () => {
+  await using stack = await startStack({ consumers: 2 });
+  const { client, sql, redisClient, until } = stack;
+  const [first, second] = stack.consumers;
+  const job = { type: "echo", data: { message: "tick" } } as const;
+  for (let index = 0; index < schedules; index += 1) {
+    await client.putSchedule(`tick-${index}`, { everyMs, overlap: "queue", job });
+  }
+
+  async function anotherRound(what: string) {
+    const [before] = await sql<{ jobs: number }[]>`select count(*)::int as jobs from jobs`;
+    await until(what, async () => {
+      const [now] = await sql<{ jobs: number }[]>`select count(*)::int as jobs from jobs`;
+      return now!.jobs >= before!.jobs + schedules || undefined;
+    });
+  }
+
+  await anotherRound("two consumers tick");
+  await first!.kill("SIGKILL");
+  await anotherRound("the other one ticks alone");
+  await redisClient.flushall();
+  await anotherRound("it ticks on a Redis that was flushed");
+  await first!.restart();
+  await second!.kill("SIGKILL");
+  await anotherRound("the first one ticks again");
+  await sql`delete from schedules`;
+
+  const counts = await until("every job has ended", () => whenEnded(sql));
+  const made = await sql<{ jobs: number; expected: number }[]>`
+    select count(*)::int as jobs, ((max(slot) - min(slot)) / ${everyMs}::int + 1)::int as expected
+    from (select schedule, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as slot from jobs) as job
+    group by schedule`;
+  expect(made).toHaveLength(schedules);
+  for (const { jobs, expected } of made) expect(jobs).toBe(expected);
+  expect(counts).toEqual(allCompleted(made.reduce((sum, { jobs }) => sum + jobs, 0)));
+}, 60_000);

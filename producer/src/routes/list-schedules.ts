@@ -1,0 +1,24 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { listSchedules as route } from "@toril/contract/http/schedules";
+import { ScheduleName } from "@toril/contract/schedule/schedule";
+import { toSchedule } from "@toril/contract/schedule/schedule-ledger";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
+import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { reachedTypes } from "../reached-schedule.ts";
+import type { ScheduleStore } from "../schedule-store.ts";
+
+export function listSchedules(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { cursor, limit } = c.req.valid("query");
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, ScheduleName);
+    const { tenant } = callerOf(c.env);
+    const types = reachedTypes(c.env);
+    // One more than asked tells whether there is a next page.
+    const found = await schedules.list({ tenant, after, types, limit: limit + 1 });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    const next = last ? encodeCursor(last.name) : null;
+    return c.json({ items: page.map(toSchedule), next }, 200);
+  };
+}

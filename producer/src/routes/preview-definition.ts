@@ -1,0 +1,24 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { previewDefinition as route } from "@toril/contract/http/schedules";
+import { limits } from "@toril/contract/job";
+import { checkPreviewed } from "@toril/contract/schedule/check-definition";
+import { previewSlots } from "@toril/contract/schedule/slots";
+import type { AppEnv } from "../app-env.ts";
+import { readJson } from "../body.ts";
+import { ProblemError } from "../problem.ts";
+
+type Bodiless = Omit<typeof route, "request"> & {
+  request: Pick<(typeof route)["request"], "query">;
+};
+
+/** Reads its body itself. */
+export function previewDefinition(): RouteHandler<Bodiless, AppEnv> {
+  return async (c) => {
+    const { count, after = Date.now() } = c.req.valid("query");
+    const checked = checkPreviewed(await readJson(c.env, limits.bodyBytes));
+    if (checked.status === "refused") {
+      throw new ProblemError("invalid-schedule", undefined, checked.errors);
+    }
+    return c.json(previewSlots(checked.timing, new Date(after), count), 200);
+  };
+}

@@ -1,0 +1,16 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { previewSchedule as route } from "@toril/contract/http/schedules";
+import { previewSlots } from "@toril/contract/schedule/slots";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
+import { reachedSchedule } from "../reached-schedule.ts";
+import type { ScheduleStore } from "../schedule-store.ts";
+
+export function previewSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { name } = c.req.valid("param");
+    const { count, after = Date.now() } = c.req.valid("query");
+    const found = reachedSchedule(c.env, await schedules.find(callerOf(c.env).tenant, name));
+    return c.json(previewSlots(found.definition, new Date(after), count), 200);
+  };
+}

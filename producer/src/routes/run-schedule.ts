@@ -1,0 +1,45 @@
+import type { RouteHandler } from "@hono/zod-openapi";
+import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import { createNewJob } from "@toril/contract/enqueue/new-job";
+import type { runSchedule as route } from "@toril/contract/http/schedules";
+import { openTemplate } from "@toril/contract/schedule/template";
+import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
+import { ProblemError } from "../problem.ts";
+import { reachedSchedule } from "../reached-schedule.ts";
+import type { ScheduleStore } from "../schedule-store.ts";
+
+export function runSchedule(
+  schedules: ScheduleStore,
+  enqueue: Enqueue,
+  secretKeys: KeyRing | undefined,
+): RouteHandler<typeof route, AppEnv> {
+  return async (c) => {
+    const { charge } = c.env;
+    if (charge !== undefined) await charge.take(1);
+    const { name } = c.req.valid("param");
+    const caller = callerOf(c.env);
+    const { tenant } = caller;
+    const found = reachedSchedule(c.env, await schedules.find(tenant, name));
+    const opened = openTemplate(found.definition.job, found.id, secretKeys);
+    if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
+    const made = createNewJob(opened.job, { ...caller, schedule: name }, secretKeys);
+    if (made.status === "refused") {
+      const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
+      throw new ProblemError(kind, made.detail, made.errors);
+    }
+    const record = () =>
+      enqueue.many({ jobs: [made.job], alongside: schedules.noting(tenant, name) });
+    const outcome = await (charge === undefined ? record() : charge.reserving(1, record));
+    if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
+    const [accepted] = outcome.status === "accepted" ? outcome.jobs : [];
+    if (outcome.status !== "accepted" || accepted === undefined) {
+      throw new ProblemError("at-capacity", "A job with its key is being recorded. Try again.");
+    }
+    const { job } = accepted;
+    c.env.jobId = job.id;
+    const status = accepted.isNew ? (outcome.isPlaced ? 201 : 202) : 200;
+    return c.json(job, status, { Location: `/v1/jobs/${job.id}` });
+  };
+}

@@ -1,0 +1,5 @@
+import type { ScheduleRow } from "@toril/contract/schedule/schedule-ledger";
+
+export function scheduleHeaders({ version }: ScheduleRow) {
+  return { ETag: `"${version}"` };
+}
