@@ -220,7 +220,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
 
     /** @param ifMatch the ETag of the job as it is known; `*` for any */
     changeJob: (id: string, ifMatch: string, changes: JobChanges, options: CallOptions = {}) =>
-      call(Job, `/v1/jobs/${encodeURIComponent(id)}`, {
+      call(JobDetail, `/v1/jobs/${encodeURIComponent(id)}`, {
         ...options,
         method: "PATCH",
         headers: { "Content-Type": "application/json", "If-Match": ifMatch },

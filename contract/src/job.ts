@@ -156,7 +156,7 @@ export const JobChanges = z
     path: ["runAt"],
     error: "Not beside delayMs.",
   })
-  .meta({ id: "JobChanges", example: { delayMs: 60_000, priority: 10 } });
+  .meta({ id: "JobChanges", minProperties: 1, example: { delayMs: 60_000, priority: 10 } });
 export type JobChanges = z.infer<typeof JobChanges>;
 
 export const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });

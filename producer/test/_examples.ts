@@ -17,7 +17,8 @@ export function _examplesOf(document: Node): Example[] {
 
   function sampleOf(given: Node): unknown {
     const schema = resolve(given);
-    const [choice] = schema.oneOf ?? schema.anyOf ?? schema.allOf ?? [];
+    const isObject = schema.type === "object";
+    const [choice] = isObject ? [] : (schema.oneOf ?? schema.anyOf ?? schema.allOf ?? []);
     if (schema.example !== undefined) return schema.example;
     if (schema.enum) return schema.enum[0];
     if (choice !== undefined) return sampleOf(choice);
@@ -25,8 +26,8 @@ export function _examplesOf(document: Node): Example[] {
     if (schema.type === "integer" || schema.type === "number") return schema.minimum ?? 1;
     if (schema.type === "boolean") return true;
     if (schema.format === "uuid") return "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
-    if (schema.type === "object") {
-      const needed: string[] = schema.required ?? [];
+    if (isObject) {
+      const needed: string[] = [...(schema.required ?? []), ...(schema.oneOf?.[0].required ?? [])];
       return Object.fromEntries(needed.map((name) => [name, sampleOf(schema.properties[name])]));
     }
     return "text";
@@ -36,7 +37,7 @@ export function _examplesOf(document: Node): Example[] {
   function bodiesOf(given: Node): unknown[] {
     const schema = resolve(given);
     const shown = schema.example === undefined ? [] : [schema.example];
-    if (schema.oneOf || schema.anyOf) {
+    if (schema.type !== "object" && (schema.oneOf || schema.anyOf)) {
       return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(bodiesOf)];
     }
     if (schema.type !== "object") return [sampleOf(schema)];

@@ -226,8 +226,8 @@ test("what nobody knows is not found", async () => {
 
 test.each([
   ["PUT", "/v1/jobs", "POST, GET, HEAD"],
-  ["DELETE", `/v1/jobs/${importId}`, "GET, HEAD"],
-  ["PATCH", "/v1/jobs/bulk", "POST, GET, HEAD"],
+  ["PUT", `/v1/jobs/${importId}`, "GET, HEAD, DELETE, PATCH"],
+  ["PUT", "/v1/jobs/bulk", "POST, GET, HEAD, DELETE, PATCH"],
   ["GET", "/v1/imports", "POST"],
   ["OPTIONS", "/v1/jobs", "POST, GET, HEAD"],
   ["POST", "/livez", "GET, HEAD"],

@@ -253,7 +253,7 @@ export const changeJob = defineRoute({
   responses: {
     200: {
       description: "It is changed",
-      content: { "application/json": { schema: Job } },
+      content: { "application/json": { schema: JobDetail } },
       headers: etag,
     },
   },

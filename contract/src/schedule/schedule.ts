@@ -67,6 +67,8 @@ export type Timing = z.output<z.ZodObject<typeof timing>>;
 function hasOneRhythm({ cron, everyMs }: Timing) {
   return (cron === undefined) !== (everyMs === undefined);
 }
+/** The same, as the document says it. */
+const rhythms = { oneOf: [{ required: ["cron"] }, { required: ["everyMs"] }] };
 const oneRhythm = { path: ["cron"], error: "Either `cron` or `everyMs` is needed, and not both." };
 
 function isInOrder({ from, until }: Timing) {
@@ -80,6 +82,7 @@ export const ScheduleDefinition = z
   .refine(hasOneRhythm, oneRhythm)
   .refine(isInOrder, inOrder)
   .meta({
+    ...rhythms,
     id: "ScheduleDefinition",
     example: {
       cron: "30 2 * * *",
@@ -95,6 +98,7 @@ export const PreviewedDefinition = z
   .refine(hasOneRhythm, oneRhythm)
   .refine(isInOrder, inOrder)
   .meta({
+    ...rhythms,
     id: "PreviewedDefinition",
     example: { cron: "30 2 * * *", timeZone: "Europe/Berlin" },
   });

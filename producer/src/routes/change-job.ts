@@ -31,7 +31,7 @@ export function changeJob(
     const outcome = await changes.change(id, { change, ifMatch });
     if (outcome.status !== "changed") throw problemOf(outcome);
     const row = await requireJob(jobs, c.env, id);
-    const job = await live.describeOne(row);
+    const job = await live.detail(row);
     return c.json(job, 200, { ETag: etagOf(row, job) });
   };
 }
