@@ -228,12 +228,12 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       }),
 
     /** Makes a delayed job due. */
-    promoteJob: (id: string, options: CallOptions = {}) =>
-      call(Job, `/v1/jobs/${encodeURIComponent(id)}/promote`, { ...options, method: "POST" }),
+    promoteJob: (id: string, options: WriteOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}/promote`, bare(options)),
 
     /** Does a job again that has ended. */
-    retryJob: (id: string, options: CallOptions = {}) =>
-      call(Job, `/v1/jobs/${encodeURIComponent(id)}/retry`, { ...options, method: "POST" }),
+    retryJob: (id: string, options: WriteOptions = {}) =>
+      call(Job, `/v1/jobs/${encodeURIComponent(id)}/retry`, bare(options)),
 
     /** Resolves when the body has been read; its jobs may still run. */
     createImport: (
@@ -266,15 +266,15 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     deleteSchedule: (name: string, options: CallOptions = {}) =>
       call(Schedule, scheduleAt(name), { ...options, method: "DELETE" }),
 
-    pauseSchedule: (name: string, options: CallOptions = {}) =>
-      call(Schedule, `${scheduleAt(name)}/pause`, { ...options, method: "POST" }),
+    pauseSchedule: (name: string, options: WriteOptions = {}) =>
+      call(Schedule, `${scheduleAt(name)}/pause`, bare(options)),
 
-    resumeSchedule: (name: string, options: CallOptions = {}) =>
-      call(Schedule, `${scheduleAt(name)}/resume`, { ...options, method: "POST" }),
+    resumeSchedule: (name: string, options: WriteOptions = {}) =>
+      call(Schedule, `${scheduleAt(name)}/resume`, bare(options)),
 
     /** Beside its times. */
-    runSchedule: (name: string, options: CallOptions = {}) =>
-      call(AcceptedJob, `${scheduleAt(name)}/run`, { ...options, method: "POST" }),
+    runSchedule: (name: string, options: WriteOptions = {}) =>
+      call(AcceptedJob, `${scheduleAt(name)}/run`, bare(options)),
 
     previewSchedule: (name: string, query: PreviewQuery = {}, options: CallOptions = {}) =>
       call(SchedulePreview, `${scheduleAt(name)}/preview`, { ...options, query: { ...query } }),
@@ -283,7 +283,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     previewDefinition: (
       definition: z.input<typeof PreviewedDefinition>,
       query: PreviewQuery = {},
-      options: CallOptions = {},
+      options: WriteOptions = {},
     ) =>
       call(SchedulePreview, "/v1/schedules/preview", {
         ...post(JSON.stringify(definition), "application/json", options),
@@ -301,21 +301,20 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         method: "PATCH",
       }),
 
-    pauseQueue: (queue: string, options: CallOptions = {}) =>
-      call(QueueSettings, `${queuePath(queue)}/pause`, { ...options, method: "POST" }),
+    pauseQueue: (queue: string, options: WriteOptions = {}) =>
+      call(QueueSettings, `${queuePath(queue)}/pause`, bare(options)),
 
-    resumeQueue: (queue: string, options: CallOptions = {}) =>
-      call(QueueSettings, `${queuePath(queue)}/resume`, { ...options, method: "POST" }),
+    resumeQueue: (queue: string, options: WriteOptions = {}) =>
+      call(QueueSettings, `${queuePath(queue)}/resume`, bare(options)),
 
     /** One batch: again with `next` as the cursor until that is null. */
     drainQueue: (
       queue: string,
       query: { delayed?: boolean; cursor?: string } = {},
-      options: CallOptions = {},
+      options: WriteOptions = {},
     ) =>
       call(QueueDrained, `${queuePath(queue)}/drain`, {
-        ...options,
-        method: "POST",
+        ...bare(options),
         query: { ...query, delayed: query.delayed?.toString() },
       }),
 
@@ -324,7 +323,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       queue: string,
       cleaning: QueueCleaning,
       query: { cursor?: string } = {},
-      options: CallOptions = {},
+      options: WriteOptions = {},
     ) =>
       call(QueueCleaned, `${queuePath(queue)}/clean`, {
         ...post(JSON.stringify(cleaning), "application/json", options),
@@ -341,14 +340,11 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     getDeadLetter: (id: string, options: CallOptions = {}) =>
       call(InspectedDeadLetter, `/v1/dead-letters/${encodeURIComponent(id)}`, options),
 
-    redriveDeadLetter: (id: string, options: CallOptions = {}) =>
-      call(Job, `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, {
-        ...options,
-        method: "POST",
-      }),
+    redriveDeadLetter: (id: string, options: WriteOptions = {}) =>
+      call(Job, `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, bare(options)),
 
     /** Up to 1,000; for those that a filter selects, there is `createOperation`. */
-    redriveDeadLetters: (ids: readonly string[], options: CallOptions = {}) =>
+    redriveDeadLetters: (ids: readonly string[], options: WriteOptions = {}) =>
       call(
         Redriven,
         "/v1/dead-letters/redrive",
@@ -362,11 +358,11 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       }),
 
     /** Something that is done to many jobs in the background. */
-    createOperation: (request: Omit<OperationRequest, "dryRun">, options: CallOptions = {}) =>
+    createOperation: (request: Omit<OperationRequest, "dryRun">, options: WriteOptions = {}) =>
       call(Operation, "/v1/operations", post(JSON.stringify(request), "application/json", options)),
 
     /** To how many jobs it would be done. */
-    previewOperation: (request: Omit<OperationRequest, "dryRun">, options: CallOptions = {}) =>
+    previewOperation: (request: Omit<OperationRequest, "dryRun">, options: WriteOptions = {}) =>
       call(
         OperationPreview,
         "/v1/operations",
@@ -379,11 +375,8 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     getOperation: (id: string, options: CallOptions = {}) =>
       call(Operation, `/v1/operations/${encodeURIComponent(id)}`, options),
 
-    stopOperation: (id: string, options: CallOptions = {}) =>
-      call(Operation, `/v1/operations/${encodeURIComponent(id)}/stop`, {
-        ...options,
-        method: "POST",
-      }),
+    stopOperation: (id: string, options: WriteOptions = {}) =>
+      call(Operation, `/v1/operations/${encodeURIComponent(id)}/stop`, bare(options)),
 
     /** The answer is the only place where the key itself is ever seen. */
     createKey: (key: z.input<typeof NewApiKey>, write: WriteOptions = {}) =>
@@ -413,6 +406,14 @@ function queuePath(queue: string) {
 
 function scheduleAt(name: string) {
   return `/v1/schedules/${encodeURIComponent(name)}`;
+}
+
+function bare({ idempotencyKey, signal }: WriteOptions) {
+  return {
+    method: "POST",
+    ...(idempotencyKey === undefined ? {} : { headers: { "Idempotency-Key": idempotencyKey } }),
+    ...(signal === undefined ? {} : { signal }),
+  };
 }
 
 function post(body: Body, contentType: string, { idempotencyKey, signal }: WriteOptions) {

@@ -12,6 +12,7 @@ export async function readBytes(
   maxBytes: number,
   charge?: Charge,
 ): Promise<Uint8Array> {
+  if (exchange.body !== undefined) return exchange.body;
   refuseEncoded(exchange);
   const declared = exchange.request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
@@ -27,6 +28,11 @@ export async function readBytes(
   if (bytes.length === 0) throw new ProblemError("empty-body");
   if (charge !== undefined && declared === null) await charge.takeBytes(bytes.length);
   return bytes;
+}
+
+export function hasBody({ headers }: Request): boolean {
+  const length = headers.get("content-length");
+  return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
 
 export function refuseEncoded(exchange: Exchange): void {

@@ -13,6 +13,7 @@ import { findOperation, type Operation } from "./operations.ts";
 import { type ErrorHandler, problemResponse } from "./problem.ts";
 import type { FindQuota } from "./quotas/quotas.ts";
 import { pathOf } from "./target.ts";
+import { isRepeated, type Repeat } from "./repeat.ts";
 import type { Tracing } from "./tracing.ts";
 
 export interface GateDeps {
@@ -24,6 +25,7 @@ export interface GateDeps {
   memory: MemoryBudget;
   access: Access;
   findQuota: FindQuota;
+  repeat: Repeat;
   audit: Audit;
   /** Whose request it is that came from this socket. */
   clientAddress(socketAddress: string, request: Request): string;
@@ -54,6 +56,7 @@ export function createGate(deps: GateDeps): Gate {
     access,
     audit,
     findQuota,
+    repeat,
     clientAddress,
     tracing,
   } = deps;
@@ -115,7 +118,12 @@ export function createGate(deps: GateDeps): Gate {
     answer(request, peer) {
       const path = pathOf(request.url);
       const operation = findOperation(request.method, path);
-      return pass(request, peer, path, operation, (exchange) => app.fetch(request, exchange));
+      return pass(request, peer, path, operation, (exchange) => {
+        const handle = async () => app.fetch(request, exchange);
+        return operation !== undefined && isRepeated(operation, request)
+          ? repeat(exchange, handle)
+          : app.fetch(request, exchange);
+      });
     },
     createJob: (request, peer) =>
       pass(request, peer, jobs.createJob.path, jobs.createJob, createJob),

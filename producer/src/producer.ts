@@ -57,6 +57,7 @@ import { findOperation } from "./operations.ts";
 import { createCountWaiting } from "./quotas/count-waiting.ts";
 import { createLease, leaseScriptUrl } from "./quotas/lease.ts";
 import { createFindQuota } from "./quotas/quotas.ts";
+import { createRepeat } from "./repeat.ts";
 import { createReadiness } from "./readiness.ts";
 import { connectRedis } from "./redis.ts";
 import { createScheduleStore } from "./schedule-store.ts";
@@ -243,6 +244,7 @@ export async function openProducer(
       }),
       countWaiting: createCountWaiting(ledger),
     }),
+    repeat: createRepeat(once),
     audit: createAudit(ledger, log),
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),

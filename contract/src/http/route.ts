@@ -18,11 +18,11 @@ type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
 };
 
 /**
- * One operation as data. `operationId` in kebab-case names the producer's file in routes/.
+ * One operation as data. Every POST takes an Idempotency-Key. `operationId` in kebab-case names the producer's file in routes/.
  * @returns a route of @hono/zod-openapi with every problem as a documented response
  */
 export function defineRoute<const Route extends Definition>(definition: Route) {
-  const { scope, problems, ...route } = definition;
+  const { scope, problems, ...route } = takingKey(definition);
   const documented: RouteConfig = {
     ...(route as RouteConfig),
     "x-required-scope": scope,
@@ -33,6 +33,18 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
     },
   };
   return createRoute(documented) as unknown as Documented<Route>;
+}
+
+/** A POST that says nothing of headers is repeated as all are. */
+function takingKey(definition: Definition): Definition {
+  if (definition.method !== "post" || definition.request?.headers !== undefined) return definition;
+  const headers = z.object({ "idempotency-key": IdempotencyKey });
+  return {
+    ...definition,
+    request: { ...definition.request, headers },
+    responses: withHeaders(definition.responses, replayed),
+    problems: [...definition.problems, ...onceProblems, "body-too-large"],
+  };
 }
 
 /** The operation's scope, as clients read it in the document. */
@@ -90,11 +102,15 @@ function headersOf(status: number, kinds: readonly ProblemKind[]) {
 
 /** What is accepted tells what is left of the quotas. */
 function telling(responses: RouteConfig["responses"]): RouteConfig["responses"] {
+  return withHeaders(responses, rateLimit);
+}
+
+function withHeaders(responses: RouteConfig["responses"], headers: object) {
   return Object.fromEntries(
     Object.entries(responses).map(([status, response]) => [
       status,
       status.startsWith("2") && !("$ref" in response)
-        ? { ...response, headers: Object.assign({}, response.headers, rateLimit) }
+        ? { ...response, headers: Object.assign({}, response.headers, headers) }
         : response,
     ]),
   );

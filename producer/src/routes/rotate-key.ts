@@ -5,7 +5,7 @@ import { KeyRotation } from "@toril/contract/keys/api-key";
 import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import type { Bodiless } from "../bodiless.ts";
-import { readJson } from "../body.ts";
+import { hasBody, readJson } from "../body.ts";
 import type { KeyStore } from "../key-store.ts";
 import { ProblemError } from "../problem.ts";
 
@@ -22,9 +22,4 @@ export function rotateKey(keys: KeyStore): RouteHandler<Bodiless<typeof route>, 
     const rotated = await keys.rotate(c.env, id, parsed.data.graceMs);
     return c.json(rotated, 200, { "Cache-Control": "no-store" });
   };
-}
-
-function hasBody({ headers }: Request): boolean {
-  const length = headers.get("content-length");
-  return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
