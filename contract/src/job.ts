@@ -246,6 +246,10 @@ export const JobDetail = Job.extend({
   position: z.int().min(1).nullable().meta({
     description: "How many are taken before it, itself included; null in a queue too long to tell",
   }),
+  estimatedStartAt: Time.nullable().meta({
+    description:
+      "When a delayed job is due, or one that waits is reached at the rate of the last minute; null when there is none. Not a part of the ETag",
+  }),
   failures: z.array(RunError).meta({ description: "The last runs that failed, the oldest first" }),
   log: z.array(JobLogLine).meta({ description: "The last lines that its handler wrote" }),
   history: z.array(z.unknown()).meta({ description: "How it ended before it was retried" }),

@@ -18,9 +18,11 @@ export interface LiveJobs {
 export interface LiveJobsDeps {
   readStates(jobs: readonly PlacedJob[]): Promise<readonly (LiveState | undefined)[]>;
   readDetail(job: PlacedJob): Promise<LiveDetail>;
+  /** Jobs a second that leave a queue; undefined: unknown, or none does. */
+  rateOut(queue: string): number | undefined;
 }
 
-export function createLiveJobs({ readStates, readDetail }: LiveJobsDeps): LiveJobs {
+export function createLiveJobs({ readStates, readDetail, rateOut }: LiveJobsDeps): LiveJobs {
   async function readLive(rows: readonly JobRow[]) {
     const pending = rows.filter((row) => row.status === "pending");
     const states = await readStates(pending.map(placed)).catch(() => undefined);
@@ -34,12 +36,12 @@ export function createLiveJobs({ readStates, readDetail }: LiveJobsDeps): LiveJo
     },
     describeOne: async (row) => toJob(row, (await readLive([row]))(row)),
     async detail(row) {
-      if (row.status !== "pending") return toDetail(row, undefined, undefined);
+      if (row.status !== "pending") return toDetail(row, {});
       const [liveOf, detail] = await Promise.all([
         readLive([row]),
         readDetail(placed(row)).catch(() => undefined),
       ]);
-      return toDetail(row, liveOf(row), detail);
+      return toDetail(row, { current: liveOf(row), detail, rate: rateOut(row.queue) });
     },
   };
 }
@@ -48,20 +50,34 @@ function placed({ id, run, queue }: JobRow): PlacedJob {
   return { queue, bullId: bullId(id, run) };
 }
 
-function toDetail(
-  row: JobDetailRow,
-  current: Live | undefined,
-  detail: LiveDetail | undefined,
-): JobDetail {
+function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail {
   const { processedOn } = current ?? {};
+  const position = current?.state === "active" ? null : (detail?.position ?? null);
   return {
     ...toJob(row, current),
     startedAt: processedOn === undefined ? null : new Date(processedOn).toISOString(),
-    position: current?.state === "active" ? null : (detail?.position ?? null),
+    position,
+    estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
     failures: row.failures ?? detail?.failures ?? [],
     log: row.log ?? detail?.log ?? [],
     history: row.history ?? [],
   };
+}
+
+interface Seen {
+  current?: Live | undefined;
+  detail?: LiveDetail | undefined;
+  rate?: number | undefined;
+}
+
+function estimateStart(
+  { runAt }: JobRow,
+  seen: { state: Job["state"] | undefined; position: number | null; rate: number | undefined },
+): string | null {
+  const { state, position, rate } = seen;
+  if (state === "delayed") return runAt?.toISOString() ?? null;
+  if (position === null || !rate) return null;
+  return new Date(Date.now() + (position / rate) * 1000).toISOString();
 }
 
 interface Live {

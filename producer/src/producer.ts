@@ -154,6 +154,7 @@ export async function openProducer(
   const liveJobs = createLiveJobs({
     readStates,
     readDetail: (job) => readLiveDetail(redis, prefix, job),
+    rateOut: queueReader.rateOut,
   });
   const readJob = createReadJob(jobReader, liveJobs);
   const events = createEvents({

@@ -6,6 +6,8 @@ import { ProblemError } from "./problem.ts";
 export interface QueueReader {
   /** As Redis has them; throws a problem when it is away. */
   describe(queues: readonly string[]): Promise<Queue[]>;
+  /** Jobs a second that left a queue of late, when it was last looked at; undefined: unknown, or it is paused. */
+  rateOut(queue: string): number | undefined;
   close(): void;
 }
 
@@ -19,8 +21,13 @@ export interface QueueReaderDeps {
 const sampleEveryMs = 5000;
 
 export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps): QueueReader {
+  const rates = new Map<string, number | undefined>();
+  const sampleOne = async (queue: string) => {
+    const watched = await watch(queue).catch(() => undefined);
+    rates.set(queue, watched?.paused === false ? watched.rates?.out : undefined);
+  };
   const sample = () => {
-    for (const queue of queues) watch(queue).catch(() => {});
+    for (const queue of queues) void sampleOne(queue);
   };
   const timer = setInterval(sample, sampleEveryMs);
   sample();
@@ -34,6 +41,7 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
   }
 
   return {
+    rateOut: (queue) => rates.get(queue),
     describe: (names) => read(names).catch(away),
     close: () => clearInterval(timer),
   };

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
+import { createLiveJobs } from "../src/live-jobs.ts";
 import { _echo, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();
@@ -19,6 +20,24 @@ test("a job tells its place in the queue: what has no priority first, the oldest
   expect(jobs.map((job) => job.position)).toEqual([5, 4, 2, 3, 1]);
   const { body } = await producer.post(_echo("a", { delayMs: 60_000 }));
   expect((await producer.client.getJob(body.id)).position).toBeNull();
+});
+
+test("a job tells when it will be reached, as far as that can be told", async () => {
+  const runAt = new Date(Date.now() + 60_000).toISOString();
+  const { body: delayed } = await producer.post(_echo("a", { runAt }));
+  expect((await producer.client.getJob(delayed.id)).estimatedStartAt).toBe(runAt);
+  const { body: waiting } = await producer.post(_echo());
+  // Nobody takes any.
+  expect((await producer.client.getJob(waiting.id)).estimatedStartAt).toBeNull();
+  const at = {
+    readStates: async () => [{ state: "waiting" }],
+    readDetail: async () => ({ position: 50 }),
+  };
+  const live = createLiveJobs({ ...at, rateOut: () => 10 } as never);
+  const row = { status: "pending", options: {}, createdAt: new Date(), data: {} };
+  const { estimatedStartAt } = await live.detail(row as never);
+  const inMs = Date.parse(estimatedStartAt ?? "") - Date.now();
+  expect(Math.abs(inMs - 5000)).toBeLessThan(4000);
 });
 
 test("an ETag stands for what the answer says", async () => {

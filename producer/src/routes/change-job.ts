@@ -32,7 +32,7 @@ export function changeJob(
     if (outcome.status !== "changed") throw problemOf(outcome);
     const row = await requireJob(jobs, c.env, id);
     const job = await live.detail(row);
-    return c.json(job, 200, { ETag: etagOf(row, job) });
+    return c.json(job, 200, { ETag: etagOf(row, { ...job, estimatedStartAt: null }) });
   };
 }
 

@@ -20,7 +20,7 @@ export function getJob(
       row = await requireJob(jobs, c.env, id);
     }
     const job = await live.detail(row);
-    const headers = { ...waited?.headers, ETag: etagOf(row, job) };
+    const headers = { ...waited?.headers, ETag: etagOf(row, { ...job, estimatedStartAt: null }) };
     if (matches(c.req.header("if-none-match"), headers.ETag)) return c.body(null, 304, headers);
     return c.json(job, 200, headers);
   };
