@@ -160,7 +160,6 @@ const spare: Record<string, Record<string, string>> = {
   "toril-producer": {
     incr: "place.lua, for jobs with a priority",
     rpush: "place.lua, for jobs that go first",
-    lrem: "remove.lua, for jobs that are placed while their queue is drained",
   },
   "toril-consumer": {
     ltrim: "BullMQ's addLog, for handlers that write to their log",
