@@ -1,6 +1,7 @@
 import type { ISql, Sql } from "postgres";
 import type { NewJob, StandingJob } from "../enqueue/new-job.ts";
 import { isUniqueViolation } from "./errors.ts";
+import { insertion } from "./insertion.ts";
 
 export type Recorded =
   | { status: "created"; createdAt: string }
@@ -141,7 +142,11 @@ function byKey(a: NewJob, b: NewJob) {
   return (a.key ?? "") < (b.key ?? "") ? -1 : 1;
 }
 
-async function insertAll(sql: ISql, jobs: readonly NewJob[], onConflict: Fragment) {
+async function insertAll(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  onConflict: ReturnType<typeof insertion>,
+) {
   const insert = sql`${insertion(sql, jobs)} ${onConflict}`;
   const terms = jobs.some((job) => job.terms !== null);
   const [row] = await sql<{ now: Date }[]>`
@@ -173,85 +178,4 @@ function naming(sql: ISql, jobs: readonly NewJob[]) {
         ${rows.map(({ term }) => term)}::text[]
       ) as t (id, tenant, term) join inserted using (id)
     )`;
-}
-
-type Fragment = ReturnType<typeof insertion>;
-
-/** Columns that none of the jobs fills are not sent. */
-function insertion(sql: ISql, jobs: readonly NewJob[]) {
-  const { kinds, kindOf } = groupByKind(jobs);
-  // Each array in a select of its own, which Postgres evaluates once: as plain expressions they were parsed for each row.
-  const common = sql`
-    (select ${kinds.map((kind) => kind.tenant)}::text[])[kind], (select ${kinds.map((kind) => kind.queue)}::text[])[kind],
-    (select ${kinds.map((kind) => kind.type)}::text[])[kind],
-    (select ${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
-    (select ${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
-  const columns = sql`insert into jobs (id, data, tenant, queue, type, options, import_id`;
-  // JSON text has no line breaks: as lines it needs no quoting, which cost each side more than the rest of its parameters.
-  const data = jobs.map((job) => job.data).join("\n");
-  const each = sql`${jobs.map((job) => job.id)}::uuid[], ${kindOf}::int[], string_to_array(${data}, E'\\n')`;
-  const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
-  if (filled.length === 0) {
-    return sql`
-      ${columns}) select id, data::jsonb, ${common} from unnest(${each}) as job (id, kind, data)`;
-  }
-  const names = filled.map(({ name }) => sql`, ${sql(name)}`);
-  const values = filled.map(({ name, isList }) =>
-    isList ? sql`, string_to_array(${sql(name)}, E'\\n')` : sql`, ${sql(name)}`,
-  );
-  const arrays = filled.map(({ of, isTime }) =>
-    isTime ? sql`, ${jobs.map(of)}::timestamptz[]` : sql`, ${jobs.map(of)}::text[]`,
-  );
-  return sql`
-    ${columns}${names}) select id, data::jsonb, ${common}${values}
-    from unnest(${each}${arrays}) as job (id, kind, data${names})`;
-}
-
-interface RareColumn {
-  name: string;
-  of(job: NewJob): string | null;
-  isTime?: boolean;
-  /** Sent as lines. */
-  isList?: boolean;
-}
-
-/** What most jobs do not have. */
-const rareColumns: readonly RareColumn[] = [
-  { name: "key", of: (job) => job.key },
-  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, isTime: true },
-  { name: "trace", of: (job) => job.trace },
-  { name: "quota_key", of: (job) => job.quotaKey },
-  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, isTime: true },
-  { name: "labels", of: (job) => job.labels?.join("\n") ?? null, isList: true },
-  { name: "schedule", of: (job) => job.schedule },
-];
-
-/** What the jobs of a batch have in common, in most batches all of it, is sent and parsed once. */
-function groupByKind(jobs: readonly NewJob[]) {
-  const kinds: NewJob[] = [];
-  const numbers = new Map<string, number>();
-  let last: NewJob | undefined;
-  let number = 0;
-  const kindOf = jobs.map((job) => {
-    if (last === undefined || !areAlike(last, job)) {
-      const { tenant, queue, type, options, importId } = job;
-      const identity = JSON.stringify([tenant, queue, type, options, importId]);
-      number = numbers.get(identity) ?? kinds.push(job);
-      numbers.set(identity, number);
-      last = job;
-    }
-    return number;
-  });
-  return { kinds, kindOf };
-}
-
-/** Quick to tell; of those that are not alike, some are of one kind all the same. */
-function areAlike(one: NewJob, other: NewJob) {
-  return (
-    one.type === other.type &&
-    one.options === other.options &&
-    one.queue === other.queue &&
-    one.tenant === other.tenant &&
-    one.importId === other.importId
-  );
 }
