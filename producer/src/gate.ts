@@ -103,7 +103,7 @@ export function createGate(deps: GateDeps): Gate {
     const { status } = response;
     const route = operation?.path ?? "other";
     const { problem, jobId, tenant } = exchange;
-    metrics.request({ method, route, status, problem }, ms);
+    metrics.request({ method, route, status }, problem, ms);
     trace?.end({ route, path, status, problem, requestId, jobId });
     const level = status >= 500 ? "warn" : "debug";
     // Asked first: at thousands of requests a second even the object for a line that is not written shows.

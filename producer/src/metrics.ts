@@ -1,6 +1,7 @@
 import type { LogShipper } from "@toril/contract/log-ship";
 import { problemKinds } from "@toril/contract/problem";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { createRequestTimes, type RequestLabels } from "./request-times.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -15,13 +16,11 @@ export function createMetrics(now: {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const requests = new Histogram({
-    name: "http_request_duration_seconds",
-    help: "How long requests took to answer",
-    labelNames: ["method", "route", "status"],
-    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
-    registers,
-  });
+  const requests = createRequestTimes(
+    "http_request_duration_seconds",
+    "How long requests took to answer",
+  );
+  registry.registerMetric(requests.metric);
   const problems = new Counter({
     name: "toril_problems_total",
     help: "Requests that were refused or failed, by the kind of problem",
@@ -71,12 +70,8 @@ export function createMetrics(now: {
   }
 
   return {
-    request(
-      labels: { method: string; route: string; status: number; problem: string | undefined },
-      ms: number,
-    ) {
-      const { method, route, status, problem } = labels;
-      requests.observe({ method, route, status }, ms / 1000);
+    request(labels: RequestLabels, problem: string | undefined, ms: number) {
+      requests.observe(labels, ms / 1000);
       if (problem !== undefined) problems.inc({ kind: problem });
     },
     batch(lane: string, size: number) {
