@@ -146,9 +146,16 @@ export async function openConsumer(
     prefix: config.prefix,
     script: await readFile(removeScriptUrl, "utf8"),
   });
+  const withdraw = createWithdraw({
+    remove,
+    publish: (channel, message) => commandRedis.publish(channel, message),
+    prefix: config.prefix,
+  });
   const children = createEnqueueChildren({
     ledger,
     place,
+    remove,
+    withdraw,
     secretKeys,
     probe: askRedis,
     onPlacingAgain: () => reconciler.wake("placing works again"),
@@ -235,14 +242,10 @@ export async function openConsumer(
   });
   opening.defer(() => reconciler.close());
 
-  const withdraw = createWithdraw({
-    remove,
-    publish: (channel, message) => commandRedis.publish(channel, message),
-    prefix: config.prefix,
-  });
   const ticker = createTicker({
     ledger,
     dispatch: children.dispatch,
+    takeBack: children.takeBack,
     secretKeys,
     cancelJob: createCancelJob(withdraw),
     onRun: metrics.onScheduleRun,

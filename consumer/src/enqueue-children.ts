@@ -1,4 +1,6 @@
+import type { Withdraw } from "@toril/contract/change/withdraw";
 import type { Placement } from "@toril/contract/dispatch/place";
+import type { Remove } from "@toril/contract/dispatch/remove";
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
@@ -16,6 +18,8 @@ import type { Log } from "./log.ts";
 export interface EnqueueChildrenDeps {
   ledger: Ledger;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  remove: Remove;
+  withdraw: Withdraw;
   secretKeys: KeyRing | undefined;
   /** Fails as long as Redis is away. */
   probe(): Promise<unknown>;
@@ -33,7 +37,7 @@ const maxUnplaced = 10_000;
 
 /** What handlers enqueue passes the same checks as what clients do. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
-  const { ledger, place, secretKeys, probe, onPlacingAgain, log } = deps;
+  const { ledger, place, remove, withdraw, secretKeys, probe, onPlacingAgain, log } = deps;
   const breaker = createBreaker({
     probe,
     probeEveryMs,
@@ -42,7 +46,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       else onPlacingAgain();
     },
   });
-  const dispatcher = createDispatcher({ place, breaker, maxUnplaced });
+  const dispatcher = createDispatcher({ place, remove, withdraw, breaker, maxUnplaced });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
   async function tenantOf(id: string): Promise<string> {
@@ -76,6 +80,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     },
     /** Places what was recorded elsewhere. */
     dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
+    takeBack: dispatcher.takeBack,
     close: () => breaker.close(),
   };
 }

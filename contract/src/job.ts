@@ -85,11 +85,13 @@ export const KeyPolicy = z
       type: z.literal("once"),
       windowMs: z.int().min(1).max(limits.keyWindowMs),
     }),
+    z.strictObject({ type: z.literal("replace") }),
   ])
   .meta({
     id: "KeyPolicy",
     description:
-      "pending: a duplicate while the first is pending. once: also when it has ended, until `windowMs` after it was accepted.",
+      "pending: a duplicate while the first is pending. once: also when it has ended, until `windowMs` after it was accepted. " +
+      "replace: the first is cancelled, and a duplicate only while it is running.",
     example: { type: "once", windowMs: 3_600_000 },
   });
 export type KeyPolicy = z.infer<typeof KeyPolicy>;
@@ -180,6 +182,9 @@ export const AcceptedJob = z
     key: z.string().nullable(),
     createdAt: Time,
     runAt: Time.nullable(),
+    replaced: JobId.optional().meta({
+      description: "The job with its key that it replaced, which is cancelled",
+    }),
   })
   .meta({ id: "AcceptedJob" });
 export type AcceptedJob = z.infer<typeof AcceptedJob>;

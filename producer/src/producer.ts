@@ -108,8 +108,16 @@ export async function openProducer(
   });
   opening.defer(() => breaker.close());
   const place = createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") });
+  const remove = createRemove(redis, scripted(removeScriptUrl));
+  const withdraw = createWithdraw({
+    remove,
+    publish: (channel, message) => redis.publish(channel, message),
+    prefix,
+  });
   const dispatcher = createDispatcher({
     place: timePlace(place, (ms) => metrics.placed(ms)),
+    remove,
+    withdraw,
     breaker,
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
@@ -171,15 +179,10 @@ export async function openProducer(
     log,
   });
   opening.defer(() => events.close());
-  const remove = createRemove(redis, scripted(removeScriptUrl));
   const jobChanges = createJobChanges({
     ledger,
     breaker,
-    withdraw: createWithdraw({
-      remove,
-      publish: (channel, message) => redis.publish(channel, message),
-      prefix,
-    }),
+    withdraw,
     placeRuns: createPlaceRuns({ ledger, place, remove }),
     move: createMove(redis, scripted(moveScriptUrl)),
   });
@@ -212,7 +215,7 @@ export async function openProducer(
       ledger,
       takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
       readStates,
-      remove: createRemove(redis, scripted(removeScriptUrl)),
+      remove,
     }),
     cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
     scheduleStore: createScheduleStore(ledger, secretKeys),

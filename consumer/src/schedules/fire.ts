@@ -1,6 +1,7 @@
 import type { EndedRun } from "@toril/contract/change/cancel";
 import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
 import { insertKeyedJobs } from "@toril/contract/ledger/insert";
+import type { TakeBack } from "@toril/contract/ledger/replace";
 import type { ScheduleRun } from "@toril/contract/schedule/schedule";
 import { type Due, noteRun, type ScheduleRow } from "@toril/contract/schedule/schedule-ledger";
 import { slotId } from "@toril/contract/schedule/slot-id";
@@ -13,6 +14,7 @@ import { decide } from "./decide.ts";
 export interface FireDeps {
   secretKeys: KeyRing | undefined;
   cancelJob: CancelJob;
+  takeBack: TakeBack;
 }
 
 export interface Fired {
@@ -51,7 +53,7 @@ async function makeJob(
   tx: ISql,
   { tenant, name, id, definition, lastJobId }: ScheduleRow,
   slot: Date,
-  { secretKeys, cancelJob }: FireDeps,
+  { secretKeys, cancelJob, takeBack }: FireDeps,
   runOf: RunOf,
 ): Promise<Fired> {
   const jobId = await slotId(tenant, name, slot);
@@ -78,7 +80,7 @@ async function makeJob(
           message: `The schedule ${name} was due again.`,
         })
       : undefined;
-  const [recorded] = await insertKeyedJobs(tx, [made.job]);
+  const [recorded] = await insertKeyedJobs(tx, [made.job], takeBack);
   if (recorded?.status === "duplicate") {
     return { run: runOf("duplicate", recorded.job.id), cancelled };
   }

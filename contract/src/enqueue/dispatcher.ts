@@ -1,6 +1,10 @@
+import type { EndedRun } from "../change/cancel.ts";
+import type { Withdraw } from "../change/withdraw.ts";
 import { bullId } from "../dispatch/names.ts";
 import { toPlaceOptions } from "../dispatch/options.ts";
 import type { Placement } from "../dispatch/place.ts";
+import type { Remove } from "../dispatch/remove.ts";
+import type { TakeBack } from "../ledger/replace.ts";
 import type { Breaker } from "./breaker.ts";
 import { BatchRefused } from "../batch.ts";
 import type { NewJob } from "./new-job.ts";
@@ -10,18 +14,25 @@ export interface Dispatcher {
   reserve(): void;
   /** Hands recorded jobs to BullMQ; per job whether it stands in Redis now. What does not is the reconciler's. */
   dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
+  /** For jobs that are replaced. */
+  takeBack: TakeBack;
+  /** Takes runs that have ended out of Redis. */
+  withdraw(runs: readonly EndedRun[]): Promise<void>;
   readonly unplaced: number;
   readonly isAway: boolean;
 }
 
 export interface DispatcherDeps {
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  remove: Remove;
+  withdraw: Withdraw;
   breaker: Breaker;
   /** How many jobs may be recorded while Redis is away. */
   maxUnplaced: number;
 }
 
-export function createDispatcher({ place, breaker, maxUnplaced }: DispatcherDeps): Dispatcher {
+export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+  const { place, remove, withdraw, breaker, maxUnplaced } = deps;
   let unplaced = 0;
 
   function current() {
@@ -44,6 +55,22 @@ export function createDispatcher({ place, breaker, maxUnplaced }: DispatcherDeps
         }),
       );
       return placed;
+    },
+    async takeBack(runs) {
+      const active = new Set<EndedRun>();
+      await Promise.all(
+        [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
+          breaker.attempt(async () => {
+            const ids = group.map(({ id, run }) => bullId(id, run));
+            const states = await remove(queue, ids, "any");
+            for (const [at, run] of group.entries()) if (states[at] === "active") active.add(run);
+          }),
+        ),
+      );
+      return runs.filter((run) => !active.has(run));
+    },
+    async withdraw(runs) {
+      if (runs.length > 0) await breaker.attempt(() => withdraw(runs));
     },
     get unplaced() {
       return current();

@@ -1,3 +1,4 @@
+import type { EndedRun } from "../change/cancel.ts";
 import { createBatch, runIsolating } from "../batch.ts";
 import { isLockTimeout, isRowFault } from "../ledger/errors.ts";
 import { type IdempotencyClaim, type StoredAnswer, storeAnswers } from "../ledger/idempotency.ts";
@@ -131,10 +132,11 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
         sql.begin(async (tx) => {
           // The whole batch has waited long enough for the entry that is looked for now.
           if (!isWhole) await tx`set local lock_timeout = 50`;
-          return recordEntries(tx, part, isPlaceable);
+          return recordEntries(tx, part, isPlaceable, dispatcher.takeBack);
         }),
       deadline,
     );
+    await dispatcher.withdraw(recorded.flatMap(replacedBy));
     const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
     const placed = await dispatcher.dispatch(created);
     const corrected = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
@@ -163,9 +165,11 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     try {
       const recorded = await ledger.repeat((sql) => {
         tries += 1;
-        return recordMany(sql, request, { isPlaceable, isRepeated: tries > 1 });
+        const { takeBack } = dispatcher;
+        return recordMany(sql, request, { isPlaceable, isRepeated: tries > 1, takeBack });
       }, deadline);
       if (recorded.status !== "accepted") return recorded;
+      await dispatcher.withdraw(recorded.jobs.flatMap(replacedBy));
       const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
       const isPlaced = (await dispatcher.dispatch(created)).size === created.length;
       if (isPlaced !== isPlaceable && claim && request.toAnswer) {
@@ -197,6 +201,10 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return plain.waiting + keyed.waiting + requests.waiting;
     },
   };
+}
+
+function replacedBy(entry: RecordedEntry): EndedRun[] {
+  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
 }
 
 function isNew(entry: RecordedEntry | undefined): boolean {

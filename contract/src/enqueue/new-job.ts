@@ -1,10 +1,4 @@
-import {
-  type AcceptedJob,
-  type JobOptions,
-  type JobStatus,
-  type KeyPolicy,
-  limits,
-} from "../job.ts";
+import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../job.ts";
 import type { JobType } from "../job-type.ts";
 import { findJobType, type JobRequest, type JobTypeName } from "../jobs/index.ts";
 import type { FieldError } from "../json.ts";
@@ -33,6 +27,8 @@ export interface NewJob {
   terms: readonly string[] | null;
   /** For how long its key stays taken when it has ended. */
   keyWindowMs: number | null;
+  /** Cancels the pending job that has its key, unless a worker has that. */
+  replacesWaiting: boolean;
   schedule: string | null;
   importId: string | null;
   /** The key whose waiting jobs are counted, of which this is one. */
@@ -74,6 +70,7 @@ export function createNewJob(
   if (errors.length > 0) return { status: "refused", kind: "invalid-job", errors };
   const runAt = runAtOf(request);
   const { data } = request;
+  const policy = request.keyPolicy ?? jobType.keyPolicy;
   const job: NewJob = {
     id: origin.id ?? createJobId(),
     tenant: origin.tenant,
@@ -89,7 +86,8 @@ export function createNewJob(
       labels: request.labels,
       schedule: origin.schedule,
     }),
-    keyWindowMs: keyWindowOf(request.keyPolicy ?? jobType.keyPolicy),
+    keyWindowMs: policy?.type === "once" ? policy.windowMs : null,
+    replacesWaiting: policy?.type === "replace",
     schedule: origin.schedule ?? null,
     importId: origin.importId ?? null,
     quotaKey: origin.quotaKey ?? null,
@@ -137,10 +135,6 @@ function findable({ searchable, findSecrets }: JobType<JobTypeName>, data: objec
   return searchable && findSecrets ? redactData(data, findSecrets) : data;
 }
 
-function keyWindowOf(policy: KeyPolicy | undefined): number | null {
-  return policy?.type === "once" ? policy.windowMs : null;
-}
-
 function isTooLarge(text: string): boolean {
   const atMost = text.length * 3;
   return atMost > limits.dataBytes && new TextEncoder().encode(text).length > limits.dataBytes;
@@ -158,7 +152,12 @@ export interface StandingJob {
   runAt: Date | null;
 }
 
-export function toAcceptedJob(job: StandingJob, outcome: AcceptedJob["outcome"]): AcceptedJob {
+/** @param replaced the id of the job that it replaced */
+export function toAcceptedJob(
+  job: StandingJob,
+  outcome: AcceptedJob["outcome"],
+  replaced?: string,
+): AcceptedJob {
   return {
     id: job.id,
     type: job.type,
@@ -168,5 +167,6 @@ export function toAcceptedJob(job: StandingJob, outcome: AcceptedJob["outcome"])
     key: job.key,
     createdAt: job.createdAt,
     runAt: job.runAt?.toISOString() ?? null,
+    ...(replaced === undefined ? undefined : { replaced }),
   };
 }

@@ -6,6 +6,7 @@ import {
   storeAnswers,
 } from "../ledger/idempotency.ts";
 import { insertJobs, insertKeyedJobs, isAnyRecorded } from "../ledger/insert.ts";
+import type { TakeBack } from "../ledger/replace.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./record.ts";
 
@@ -18,13 +19,19 @@ export interface ManyRequest {
   alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
 }
 
+interface RecordingOptions {
+  isPlaceable: boolean;
+  isRepeated: boolean;
+  takeBack: TakeBack;
+}
+
 type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
 
 /** Records the jobs of one request in one transaction, its answer included. */
 export async function recordMany(
   client: Sql,
   { jobs, claim, toAnswer, alongside }: ManyRequest,
-  { isPlaceable, isRepeated }: { isPlaceable: boolean; isRepeated: boolean },
+  { isPlaceable, isRepeated, takeBack }: RecordingOptions,
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
@@ -35,7 +42,7 @@ export async function recordMany(
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
-    const accepted = await insertMany(sql, jobs);
+    const accepted = await insertMany(sql, jobs, takeBack);
     if (claim && toAnswer) {
       await storeAnswers(sql, [{ ...claim, answer: toAnswer(accepted, isPlaceable) }]);
     }
@@ -44,13 +51,17 @@ export async function recordMany(
   });
 }
 
-async function insertMany(sql: ISql, jobs: readonly NewJob[]): Promise<Accepted[]> {
+async function insertMany(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  takeBack: TakeBack,
+): Promise<Accepted[]> {
   if (jobs.length === 0) return [];
   if (jobs.every((job) => job.key === null)) {
     const createdAt = await insertJobs(sql, jobs);
     return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
   }
-  const recorded = await insertKeyedJobs(sql, jobs);
+  const recorded = await insertKeyedJobs(sql, jobs, takeBack);
   return jobs.flatMap((job, index) => {
     const outcome = recorded[index];
     return outcome === undefined ? [] : [toEntry(job, outcome)];

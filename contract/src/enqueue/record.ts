@@ -7,7 +7,9 @@ import {
   type StoredAnswer,
   storeAnswers,
 } from "../ledger/idempotency.ts";
+import type { EndedRun } from "../change/cancel.ts";
 import { insertKeyedJobs, type Recorded } from "../ledger/insert.ts";
+import type { TakeBack } from "../ledger/replace.ts";
 import { type NewJob, toAcceptedJob } from "./new-job.ts";
 
 /** One job as one request asked for it. */
@@ -17,7 +19,7 @@ export interface SingleEntry {
 }
 
 export type RecordedEntry =
-  | { status: "accepted"; job: AcceptedJob; isNew: boolean }
+  | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: EndedRun | undefined }
   | { status: "replayed"; answer: StoredAnswer }
   | { status: "reused" }
   | { status: "in-use" };
@@ -26,13 +28,17 @@ export type Accepted = RecordedEntry & { status: "accepted" };
 export type Refused = Exclude<RecordedEntry, Accepted>;
 
 export function toEntry(job: NewJob, recorded: Recorded): Accepted {
-  return recorded.status === "created"
-    ? {
-        status: "accepted",
-        isNew: true,
-        job: toAcceptedJob({ ...job, status: "pending", createdAt: recorded.createdAt }, "created"),
-      }
-    : { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
+  if (recorded.status === "duplicate") {
+    return { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
+  }
+  const { createdAt, replaced } = recorded;
+  const accepted = { ...job, status: "pending" as const, createdAt };
+  return {
+    status: "accepted",
+    isNew: true,
+    job: toAcceptedJob(accepted, "created", replaced?.id),
+    replaced,
+  };
 }
 
 /** The answer to a single enqueue, as it is stored for replays. */
@@ -50,6 +56,7 @@ export async function recordEntries(
   sql: ISql,
   entries: readonly SingleEntry[],
   isPlaceable: boolean,
+  takeBack: TakeBack,
 ): Promise<RecordedEntry[]> {
   const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
   for (const { job, claim } of entries) {
@@ -73,7 +80,7 @@ export async function recordEntries(
     .filter(({ job, claim }) => claim === undefined || claimed.get(job)?.status === "claimed")
     .map((entry) => entry.job);
   const recorded = new Map<NewJob, Accepted>();
-  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted)).entries()) {
+  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted, takeBack)).entries()) {
     const job = wanted[index];
     if (job !== undefined) recorded.set(job, toEntry(job, outcome));
   }

@@ -1,10 +1,12 @@
 import type { ISql, Sql } from "postgres";
+import type { EndedRun } from "../change/cancel.ts";
 import type { NewJob, StandingJob } from "../enqueue/new-job.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { insertion } from "./insertion.ts";
+import { findReplaced, replaceWaiting, type TakeBack } from "./replace.ts";
 
 export type Recorded =
-  | { status: "created"; createdAt: string }
+  | { status: "created"; createdAt: string; replaced?: EndedRun | undefined }
   | { status: "duplicate"; job: StandingJob };
 
 /** How often an entry is tried again whose pending twin ended between the insert and the look-up. */
@@ -34,32 +36,52 @@ export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<
 
 /**
  * Records jobs of which some have keys. One outcome per job, in order; a pending job of the same tenant, type and
- * key makes it a `duplicate`, and so does one that took the key for a time. Run it in a transaction: it waits for
- * others that are inserting the same key.
+ * key makes it a `duplicate`, unless it is to be replaced, and so does one that took the key for a time. Run it in a
+ * transaction: it waits for others that are inserting the same key.
  */
-export async function insertKeyedJobs(sql: ISql, jobs: readonly NewJob[]): Promise<Recorded[]> {
+export async function insertKeyedJobs(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  takeBack: TakeBack,
+): Promise<Recorded[]> {
   const outcomes = new Map<string, Recorded>();
+  const replaced = new Map<string, EndedRun>();
+  const laterOf = findReplaced(jobs);
   // In one order everywhere, so that two batches rarely wait for each other crosswise.
-  const sorted = jobs.toSorted(byKey);
+  const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKey);
   const windowed = sorted.filter((job) => job.keyWindowMs !== null);
   if (windowed.length > 0) await takeWindows(sql, windowed, outcomes);
   let open: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
   for (let round = 0; open.length > 0; round += 1) {
     if (round === maxRounds) throw new Error("a key ended and was taken again too often");
-    for (const { id, created_at: createdAt } of await insertFree(sql, open)) {
-      outcomes.set(id, { status: "created", createdAt: createdAt.toISOString() });
+    for (const { id, created_at } of await insertFree(sql, open)) {
+      const createdAt = created_at.toISOString();
+      outcomes.set(id, { status: "created", createdAt, replaced: replaced.get(id) });
     }
-    const rest = open.filter((job) => !outcomes.has(job.id));
+    open = open.filter((job) => !outcomes.has(job.id));
+    const replacing = open.filter((job) => job.replacesWaiting);
+    const ended = replacing.length > 0 ? await replaceWaiting(sql, replacing, takeBack) : none;
+    for (const [by, run] of ended) replaced.set(by, run);
+    const rest = open.filter((job) => !ended.has(job.id));
     if (rest.length > 0) await lookUp(sql, rest, outcomes);
-    open = rest.filter((job) => !outcomes.has(job.id));
+    open = open.filter((job) => !outcomes.has(job.id));
   }
   const untaken = windowed.filter((job) => outcomes.get(job.id)?.status === "duplicate");
   if (untaken.length > 0) await giveWindowsBack(sql, untaken);
   return jobs.map((job) => {
-    const outcome = outcomes.get(job.id);
+    const later = laterOf.get(job);
+    const outcome = later ? asDuplicate(later, outcomes.get(later.id)) : outcomes.get(job.id);
     if (outcome === undefined) throw new Error("an entry has no outcome");
     return outcome;
   });
+}
+
+const none: ReadonlyMap<string, EndedRun> = new Map();
+
+function asDuplicate(job: NewJob, outcome: Recorded | undefined): Recorded | undefined {
+  if (outcome?.status !== "created") return outcome;
+  const { createdAt } = outcome;
+  return { status: "duplicate", job: { ...job, status: "pending", createdAt } };
 }
 
 /** Whether one of these very jobs stands in the ledger. */
