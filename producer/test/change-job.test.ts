@@ -242,6 +242,8 @@ describe("change", () => {
     expect(await _row(id)).toEqual(before);
     await _end(id);
     _expectProblem(await _patch(id, { delayMs: hour }, { "If-Match": "*" }), "job-ended");
+    await stores.sql`update jobs set expires_at = now() where id = ${id}`;
+    _expectProblem(await _patch(id, { delayMs: hour }, { "If-Match": "*" }), "job-ended");
   });
 
   test.each([

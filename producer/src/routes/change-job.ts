@@ -27,7 +27,7 @@ export function changeJob(
     if (ifMatch === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
     const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
     const before = await requireJob(jobs, c.env, id);
-    checkTime(change.runAt, before);
+    if (before.status === "pending") checkTime(change.runAt, before);
     const outcome = await changes.change(id, { change, ifMatch });
     if (outcome.status !== "changed") throw problemOf(outcome);
     const row = await requireJob(jobs, c.env, id);

@@ -1,0 +1,437 @@
+import { TorilError } from "@toril/contract/client";
+import { bullId, epochKey, jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import { type ProblemKind, problemType } from "@toril/contract/problem";
+import fc from "fast-check";
+
+import type { Stack } from "./_stack.ts";
+
+/** Where a job comes to rest when nobody does anything to it. */
+type Rest = "waits" | "delayed" | "runs" | "completed" | "dead" | "cancelled" | "expired";
+type Policy = "pending" | "once" | "replace";
+
+interface Options {
+  isDelayed: boolean;
+  /** Runs until it is cancelled. */
+  isLong: boolean;
+  failures: number;
+  attempts: number;
+  key: string | undefined;
+  policy: Policy;
+  priority: number | undefined;
+  isLifo: boolean;
+}
+
+interface ModelJob extends Options {
+  id: string;
+  rest: Rest;
+  run: number;
+  endings: number;
+}
+
+/** What the jobs of a stack are believed to be. */
+export interface Model {
+  isPaused: boolean;
+  jobs: ModelJob[];
+  /** The job that has taken a key for a time. */
+  windows: Map<string, ModelJob>;
+}
+
+/** A stack, and what makes the keys of one sequence its own. */
+export interface Real {
+  stack: Stack;
+  sequence: string;
+}
+
+type Command = fc.AsyncCommand<Model, Real>;
+
+const hour = 3_600_000;
+const pendingRests: readonly Rest[] = ["waits", "delayed", "runs"];
+
+const isPending = (job: ModelJob) => pendingRests.includes(job.rest);
+
+function begin(model: Model, job: ModelJob) {
+  if (model.isPaused) job.rest = "waits";
+  else if (job.isLong) job.rest = "runs";
+  else end(job, job.failures >= job.attempts ? "dead" : "completed");
+}
+
+function end(job: ModelJob, rest: Rest) {
+  job.rest = rest;
+  job.endings += 1;
+}
+
+function retry(model: Model, job: ModelJob) {
+  job.run += 1;
+  begin(model, job);
+}
+
+function holderOf(model: Model, key: string | undefined) {
+  return key === undefined
+    ? undefined
+    : model.jobs.find((job) => job.key === key && isPending(job));
+}
+
+/** The kind of problem that a call is answered with; undefined when it succeeds. */
+async function problemOf(call: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await call;
+    return undefined;
+  } catch (error) {
+    if (error instanceof TorilError) return error.problem.type;
+    throw error;
+  }
+}
+
+async function expectProblem(call: Promise<unknown>, kind: ProblemKind | undefined) {
+  const found = await problemOf(call);
+  const expected = kind === undefined ? undefined : problemType(kind);
+  if (found !== expected) throw new Error(`answered ${found ?? "2xx"}, not ${expected ?? "2xx"}`);
+}
+
+class Create implements Command {
+  readonly options: Options;
+
+  constructor(options: Options) {
+    this.options = options;
+  }
+
+  check = () => true;
+
+  async run(model: Model, { stack, sequence }: Real) {
+    const { isDelayed, isLong, failures, attempts, policy, priority } = this.options;
+    const isLifo = this.options.isLifo && !isDelayed && priority === undefined;
+    const key = this.options.key && `${this.options.key} of ${sequence}`;
+    const taken = policy === "once" && key ? model.windows.get(key) : undefined;
+    const standing = holderOf(model, key);
+    const isReplaced = standing !== undefined && policy === "replace" && standing.rest !== "runs";
+    const duplicateOf = taken ?? (isReplaced ? undefined : standing);
+
+    const answer = await stack.client.createJob({
+      type: "echo",
+      data: { message: "m", failures, ...(isLong ? { sleepMs: 300_000 } : {}) },
+      attempts,
+      backoff: { type: "fixed", delay: 1 },
+      labels: [sequence],
+      ...(isDelayed ? { delayMs: hour } : {}),
+      ...(priority === undefined ? {} : { priority }),
+      ...(isLifo ? { order: "lifo" as const } : {}),
+      ...(key === undefined ? {} : { key, keyPolicy: policyOf(policy) }),
+    });
+
+    const told = [answer.outcome, answer.replaced];
+    const expected = duplicateOf
+      ? ["duplicate", undefined]
+      : ["created", isReplaced ? standing.id : undefined];
+    if (JSON.stringify(told) !== JSON.stringify(expected)) {
+      throw new Error(`answered ${JSON.stringify(told)}, not ${JSON.stringify(expected)}`);
+    }
+    if (duplicateOf !== undefined) {
+      if (answer.id !== duplicateOf.id) throw new Error("a duplicate of another job");
+      return await agree(model, stack);
+    }
+    if (isReplaced) end(standing, "cancelled");
+    const job: ModelJob = {
+      ...this.options,
+      key,
+      id: answer.id,
+      rest: "delayed",
+      run: 0,
+      endings: 0,
+    };
+    model.jobs.push(job);
+    if (policy === "once" && key !== undefined) model.windows.set(key, job);
+    if (!isDelayed) begin(model, job);
+    await agree(model, stack);
+  }
+
+  toString = () => `create ${JSON.stringify(this.options)}`;
+}
+
+function policyOf(policy: Policy) {
+  return policy === "once" ? { type: policy, windowMs: hour } : { type: policy };
+}
+
+/** Something that is done to one job, whichever there are. */
+abstract class OnOne implements Command {
+  readonly at: number;
+
+  constructor(at: number) {
+    this.at = at;
+  }
+
+  check = (model: Readonly<Model>) => model.jobs.length > 0;
+
+  async run(model: Model, { stack }: Real) {
+    const job = model.jobs[this.at % model.jobs.length];
+    if (job === undefined) return;
+    await this.apply(model, job, stack);
+    await agree(model, stack);
+  }
+
+  protected abstract apply(model: Model, job: ModelJob, stack: Stack): Promise<void>;
+
+  toString = () => `${this.constructor.name} ${this.at}`;
+}
+
+class Cancel extends OnOne {
+  protected async apply(_: Model, job: ModelJob, { client }: Stack) {
+    const isAllowed = isPending(job) || job.rest === "cancelled";
+    await expectProblem(client.cancelJob(job.id), isAllowed ? undefined : "job-ended");
+    if (isPending(job)) end(job, "cancelled");
+  }
+}
+
+class Retry extends OnOne {
+  protected async apply(model: Model, job: ModelJob, { client }: Stack) {
+    const again = client.retryJob(job.id);
+    if (isPending(job)) return expectProblem(again, "job-pending");
+    if (holderOf(model, job.key)) return expectProblem(again, "key-taken");
+    await expectProblem(again, undefined);
+    retry(model, job);
+  }
+}
+
+class Redrive extends OnOne {
+  protected async apply(model: Model, job: ModelJob, { client }: Stack) {
+    const again = client.redriveDeadLetter(job.id);
+    if (job.rest !== "dead") return expectProblem(again, "dead-letter-not-found");
+    if (holderOf(model, job.key)) return expectProblem(again, "key-taken");
+    await expectProblem(again, undefined);
+    retry(model, job);
+  }
+}
+
+class Promote extends OnOne {
+  protected async apply(model: Model, job: ModelJob, { client }: Stack) {
+    const promoted = client.promoteJob(job.id);
+    if (!isPending(job)) return expectProblem(promoted, "job-ended");
+    if (job.rest === "runs") return expectProblem(promoted, "job-active");
+    if (job.rest === "waits") return expectProblem(promoted, "job-not-delayed");
+    await expectProblem(promoted, undefined);
+    begin(model, job);
+  }
+}
+
+class Change extends OnOne {
+  readonly isDelayed: boolean | undefined;
+  readonly priority: number | null;
+
+  constructor(at: number, isDelayed: boolean | undefined, priority: number | null) {
+    super(at);
+    this.isDelayed = isDelayed;
+    this.priority = priority;
+  }
+
+  protected async apply(model: Model, job: ModelJob, { client }: Stack) {
+    const { priority, isDelayed } = this;
+    const delay = isDelayed === undefined ? {} : { delayMs: isDelayed ? hour : 0 };
+    const changed = client.changeJob(job.id, "*", { priority, ...delay });
+    if (!isPending(job)) return expectProblem(changed, "job-ended");
+    if (job.rest === "runs") return expectProblem(changed, "job-active");
+    await expectProblem(changed, undefined);
+    job.priority = priority ?? undefined;
+    if (isDelayed === true) job.rest = "delayed";
+    if (isDelayed === false && job.rest === "delayed") begin(model, job);
+  }
+
+  override toString = () => `Change ${this.at} ${this.isDelayed} ${this.priority}`;
+}
+
+/** Something that is done to all there is. */
+class OnAll implements Command {
+  readonly name: string;
+  readonly check: (model: Readonly<Model>) => boolean;
+  readonly #apply: (model: Model, real: Real) => Promise<void>;
+
+  constructor(
+    name: string,
+    apply: (model: Model, real: Real) => Promise<void>,
+    check: (model: Readonly<Model>) => boolean = () => true,
+  ) {
+    this.name = name;
+    this.#apply = apply;
+    this.check = check;
+  }
+
+  async run(model: Model, real: Real) {
+    await this.#apply(model, real);
+    await agree(model, real.stack);
+  }
+
+  toString = () => this.name;
+}
+
+const pause = new OnAll(
+  "pause",
+  async (model, { stack }) => {
+    await stack.client.pauseQueue("default");
+    model.isPaused = true;
+  },
+  (model) => !model.isPaused,
+);
+
+export async function resumeAll(model: Model, { client }: Stack): Promise<void> {
+  await client.resumeQueue("default");
+  model.isPaused = false;
+  for (const job of model.jobs) if (job.rest === "waits") begin(model, job);
+}
+
+const expire = new OnAll(
+  "create one that expires",
+  async (model, { stack, sequence }) => {
+    const expiresAt = new Date(Date.now() + 300).toISOString();
+    const data = { message: "m" };
+    const labels = [sequence];
+    const { id } = await stack.client.createJob({ type: "echo", data, expiresAt, labels });
+    const plain = { isDelayed: false, isLong: false, failures: 0, attempts: 3, isLifo: false };
+    const unkeyed = { key: undefined, policy: "pending", priority: undefined } as const;
+    const job: ModelJob = { ...plain, ...unkeyed, id, rest: "waits", run: 0, endings: 0 };
+    end(job, "expired");
+    model.jobs.push(job);
+  },
+  (model) => model.isPaused,
+);
+
+const redriveAll = new OnAll("redrive all", async (model, { stack, sequence }) => {
+  const { client } = stack;
+  const filter = { status: "dead" as const, label: sequence };
+  const { id } = await client.createOperation({ action: "retry", filter });
+  await stack.until("the operation is done", async () => {
+    return (await client.getOperation(id)).status === "done" || undefined;
+  });
+  const dead = model.jobs.filter((job) => job.rest === "dead");
+  const free = dead.filter((job) => holderOf(model, job.key) === undefined);
+  const isNewest = (job: ModelJob) =>
+    job.key === undefined || free.findLast((other) => other.key === job.key) === job;
+  for (const job of free.filter(isNewest)) retry(model, job);
+});
+
+const flush = new OnAll("FLUSHALL", async (model, { stack: { redisClient, until } }) => {
+  await redisClient.flushall();
+  // Until that is noticed, a paused queue goes on.
+  await until("the flush is noticed", async () => {
+    const { meta } = queueKeys("bull", "default");
+    const isNoticed = (await redisClient.exists(epochKey("bull", "default"))) === 1;
+    const isPaused = (await redisClient.hexists(meta, "paused")) === 1;
+    return (isNoticed && isPaused === model.isPaused) || undefined;
+  });
+  // Its handler has no lock any more, and the queue is paused for the run that is placed again.
+  if (model.isPaused) for (const job of running(model)) job.rest = "waits";
+});
+
+const kill = new OnAll(
+  "kill -9 of the consumer",
+  async (model, { stack }) => {
+    const { redisClient, until } = stack;
+    const [consumer] = stack.consumers;
+    const keys = running(model).map((job) => jobKey("bull", "default", bullId(job.id, job.run)));
+    const stalls = () => Promise.all(keys.map((key) => redisClient.hget(key, "stc")));
+    const before = await stalls();
+    await consumer?.kill("SIGKILL");
+    await consumer?.restart();
+    await until("what ran has stalled", async () => {
+      const now = await stalls();
+      return now.every((count, at) => Number(count) > Number(before[at])) || undefined;
+    });
+  },
+  // BullMQ would put what stalled in the list of a paused queue, whatever its priority.
+  (model) => !model.isPaused || running(model).length === 0,
+);
+
+function running({ jobs }: Readonly<Model>) {
+  return jobs.filter((job) => job.rest === "runs");
+}
+
+/** Waits until the ledger and Redis are what the model is, every job in one place. */
+export async function agree(model: Model, stack: Stack): Promise<void> {
+  let difference = "";
+  try {
+    await stack.until("the model is met", async () => {
+      difference = await findDifference(model, stack);
+      return difference === "" || undefined;
+    });
+  } catch (error) {
+    throw new Error(difference, { cause: error });
+  }
+}
+
+async function findDifference({ jobs }: Model, { sql, redisClient }: Stack): Promise<string> {
+  const ids = jobs.map(({ id }) => id);
+  const rows = await sql<{ id: string; text: string }[]>`
+    select id, concat_ws(' ', status, run, coalesce(jsonb_array_length(history), 0),
+        case when status in ('completed', 'dead') then attempts end,
+        (select count(*) from test_endings where job_id = jobs.id)) as text
+    from jobs where id = any(${ids}::uuid[]) or status = 'pending'`;
+  const expected = new Map(jobs.map((job) => [job.id, rowOf(job)]));
+  for (const { id, text } of rows) {
+    if (expected.get(id) !== text) return `${id} is ${text}, not ${expected.get(id)}`;
+    expected.delete(id);
+  }
+  if (expected.size > 0) return `${[...expected.keys()].join()} not in the ledger`;
+
+  const { wait, active, delayed, prioritized, paused } = queueKeys("bull", "default");
+  const lists = { wait, active, paused };
+  const sets = { delayed, prioritized };
+  const places: string[] = [];
+  for (const [name, key] of Object.entries(lists)) {
+    for (const id of await redisClient.lrange(key, 0, "-1")) places.push(`${id} ${name}`);
+  }
+  for (const [name, key] of Object.entries(sets)) {
+    for (const id of await redisClient.zrange(key, 0, "-1")) places.push(`${id} ${name}`);
+  }
+  const wanted = jobs.flatMap(placeOf).toSorted().join("\n");
+  const found = places.toSorted().join("\n");
+  return found === wanted ? "" : `in Redis:\n${found}\nnot\n${wanted}`;
+}
+
+function rowOf({ rest, run, endings, failures, attempts }: ModelJob): string {
+  const status = pendingRests.includes(rest) ? "pending" : rest;
+  const made = Math.min(failures + 1, attempts);
+  const hasRun = rest === "completed" || rest === "dead";
+  return [status, run, run, ...(hasRun ? [made] : []), endings].join(" ");
+}
+
+function placeOf(job: ModelJob): string[] {
+  const id = bullId(job.id, job.run);
+  if (job.rest === "delayed") return [`${id} delayed`];
+  if (job.rest === "runs") return [`${id} active`];
+  if (job.rest !== "waits") return [];
+  return [`${id} ${job.priority === undefined ? "wait" : "prioritized"}`];
+}
+
+const anyJob = fc.nat({ max: 1000 });
+
+/** Sequences of what clients, time and misfortune do to jobs. */
+export function sequences(most: number): fc.Arbitrary<Iterable<Command>> {
+  const options = fc.record({
+    isDelayed: fc.boolean(),
+    isLong: fc.boolean(),
+    failures: fc.nat({ max: 2 }),
+    attempts: fc.integer({ min: 1, max: 3 }),
+    key: fc.option(fc.constantFrom("a", "b"), { nil: undefined }),
+    policy: fc.constantFrom<Policy>("pending", "once", "replace"),
+    priority: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+    isLifo: fc.boolean(),
+  });
+  const isDelayed = fc.option(fc.boolean(), { nil: undefined });
+  const priority = fc.option(fc.integer({ min: 1, max: 3 }));
+  const resume = new OnAll(
+    "resume",
+    (model, { stack }) => resumeAll(model, stack),
+    (model) => model.isPaused,
+  );
+  const create = options.map((given) => new Create(given));
+  const commands: fc.Arbitrary<Command>[] = [
+    create,
+    create,
+    create,
+    anyJob.map((at) => new Cancel(at)),
+    anyJob.map((at) => new Retry(at)),
+    anyJob.map((at) => new Redrive(at)),
+    anyJob.map((at) => new Promote(at)),
+    fc.tuple(anyJob, isDelayed, priority).map((given) => new Change(...given)),
+    fc.constantFrom<Command>(pause, resume, expire, redriveAll),
+    fc.constantFrom<Command>(pause, resume, flush, kill),
+  ];
+  return fc.commands(commands, { maxCommands: most, size: "max" });
+}

@@ -1,0 +1,37 @@
+import { test } from "bun:test";
+import fc from "fast-check";
+
+import { agree, type Model, resumeAll, sequences } from "./_model.ts";
+import { startStack } from "./_stack.ts";
+
+/** `MODEL_RUNS` and `MODEL_SEED` are for longer hunts, and for what one of them found. */
+const { MODEL_RUNS = "15", MODEL_SEED } = process.env;
+const numRuns = Number(MODEL_RUNS);
+
+test(
+  "whatever is done to jobs, each is where the model has it, in both stores, and none is lost",
+  async () => {
+    await using stack = await startStack({ env: { WORKER_MAX_STALLED_COUNT: "100" } });
+    let count = 0;
+    await fc.assert(
+      fc.asyncProperty(sequences(30), async (commands) => {
+        count += 1;
+        const model: Model = { isPaused: false, jobs: [], windows: new Map() };
+        const setup = () => ({ model, real: { stack, sequence: `sequence ${count}` } });
+        await fc.asyncModelRun(setup, commands);
+        await resumeAll(model, stack);
+        await agree(model, stack);
+        for (const { id, rest } of model.jobs) {
+          if (rest === "delayed" || rest === "runs") await stack.client.cancelJob(id);
+        }
+      }),
+      {
+        numRuns,
+        // Each step takes real processes a while: what failed is told, and not looked for in shorter sequences.
+        endOnFailure: true,
+        ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
+      },
+    );
+  },
+  60_000 + numRuns * 10_000,
+);
