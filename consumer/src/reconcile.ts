@@ -87,13 +87,18 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   async function makePasses(leadership: Leadership) {
     const { signal } = leadership;
     const { apply } = deps;
+    const restore = () => restoreSettings({ leadership, apply, log });
     const placeAndSettle = createPass({
       leadership,
       searches: createSearches(look),
       endings,
       placeAgain: createPlaceAgain({
         leadership,
-        place,
+        async place(queue, jobs) {
+          // What is paused must not run when it is placed again, and Redis may have been flushed a moment ago.
+          await restore();
+          await place(queue, jobs);
+        },
         hasRoom: (queue) => hasRoom(redis, prefix, queue),
       }),
       graceMs,
@@ -102,8 +107,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       log,
     });
     const pass = async () => {
-      // First: what is paused must not run when it is placed again.
-      await restoreSettings({ leadership, apply, log });
+      await restore();
       return placeAndSettle();
     };
     for (let reason = rhythm.begin(); !signal.aborted; reason = await rhythm.next(reason, signal)) {

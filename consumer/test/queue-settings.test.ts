@@ -137,6 +137,7 @@ test("what is set is put back after a flush, before jobs are", async () => {
   await reconciler.pass();
   await _until(async () => (await own.hashOf(id!))["name"]);
   expect(await meta()).toMatchObject(set);
-  expect(order).toEqual(["set", "placed"]);
+  // Also right before: it may have been flushed a moment ago.
+  expect(order).toEqual(["set", "set", "placed"]);
   expect(await redis.exists(own.keys().marker)).toBe(0);
 });
