@@ -7,7 +7,7 @@ export const PastEnd = z
     run: z.int().min(0),
     status: FinalJobStatus,
     attempts: z.int().min(0),
-    error: JobError.nullable(),
+    error: z.union([JobError, z.null()]),
     result: z.unknown().optional(),
     settledAt: z.iso.datetime(),
   })

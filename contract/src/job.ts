@@ -216,7 +216,7 @@ export const Job = z
     }),
     data: z.unknown(),
     result: z.unknown(),
-    error: JobError.nullable(),
+    error: z.union([JobError, z.null()]),
     labels: z.array(z.string()),
     priority: z.int().nullable(),
     attempts: z.strictObject({ made: z.int(), max: z.int() }),

@@ -9,24 +9,20 @@ const patterns = routes.map((operation) => ({
   pattern: new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, "[^/]+")}$`),
 }));
 
-// Nearly every request is for one of these.
-const withoutParameters = new Map<string, Operation>(
-  routes.flatMap((operation) =>
-    methodsOf(operation).map((method) => [`${method} ${operation.path}`, operation] as const),
-  ),
-);
+const byPath = Map.groupBy(patterns, ({ operation }) => operation.path as string);
 
 export function findOperation(method: string, path: string): Operation | undefined {
-  return (
-    withoutParameters.get(`${method} ${path}`) ??
-    patterns.find(({ methods, pattern }) => methods.includes(method) && pattern.test(path))
-      ?.operation
-  );
+  return at(path).find(({ methods }) => methods.includes(method))?.operation;
 }
 
 /** Which methods an address knows; none when there is no such address. */
 export function methodsAt(path: string): string[] {
-  return patterns.flatMap(({ methods, pattern }) => (pattern.test(path) ? methods : []));
+  return at(path).flatMap(({ methods }) => methods);
+}
+
+/** What is spelled out hides what a parameter would be: `bulk` is the id of no job. Nearly every request is for such. */
+function at(path: string) {
+  return byPath.get(path) ?? patterns.filter(({ pattern }) => pattern.test(path));
 }
 
 function methodsOf({ method }: Operation): string[] {

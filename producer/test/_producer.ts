@@ -1,9 +1,12 @@
 import { expect } from "bun:test";
+import addFormats from "ajv-formats";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { Redis } from "ioredis";
 import { pino } from "pino";
 import { createClient } from "@toril/contract/client";
 import { buildOpenApi } from "@toril/contract/openapi";
 import { routes } from "@toril/contract/http";
+import { escapePointer } from "@toril/contract/json";
 import { Problem, problemType, type ProblemKind } from "@toril/contract/problem";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { Config } from "../src/config.ts";
@@ -130,11 +133,13 @@ export async function _checked(response: Response, method: string, path: string)
     return { status, headers, text: "", body: undefined };
   }
   const text = await response.text();
-  const route = routes.find(
-    (candidate) =>
-      candidate.method === method.toLowerCase() &&
-      patternOf(candidate.path).test(path.split("?")[0]!),
-  );
+  const address = path.split("?")[0]!;
+  const spelled = routes.filter((candidate) => candidate.path === address);
+  const served =
+    spelled.length > 0
+      ? spelled
+      : routes.filter((candidate) => patternOf(candidate.path).test(address));
+  const route = served.find((candidate) => candidate.method === method.toLowerCase());
   if (route === undefined) return { status, headers, text, body: textOf(text) };
 
   const declared = document.paths?.[route.path]?.[route.method]?.responses?.[status];
@@ -157,6 +162,11 @@ export async function _checked(response: Response, method: string, path: string)
   const schema = responses[status]?.content?.[contentType]?.schema as typeof Problem;
   const body = schema.parse(JSON.parse(text));
   expect(body).toEqual(JSON.parse(text));
+  const isDocumented = documentedBody(
+    ["paths", route.path, route.method, "responses", status],
+    contentType,
+  );
+  expect(isDocumented(body) ? [] : isDocumented.errors, `${method} ${path}: ${text}`).toEqual([]);
   if (contentType === "application/problem+json") {
     expect(body.status).toBe(status);
     expect(body.requestId).toBe(headers.get("x-request-id")!);
@@ -186,6 +196,22 @@ function isStream({ headers }: Response) {
 }
 
 const document = buildOpenApi("test");
+
+const ajv = addFormats.default(new Ajv2020({ strict: false }));
+ajv.addSchema(document, "openapi");
+const compiled = new Map<string, ValidateFunction>();
+
+/** What the document says of a body, as a client would read it that knows nothing else. */
+function documentedBody(response: (string | number)[], contentType: string): ValidateFunction {
+  const steps = [...response, "content", contentType, "schema"];
+  const pointer = steps.map((step) => encodeURIComponent(escapePointer(String(step)))).join("/");
+  let validate = compiled.get(pointer);
+  if (validate === undefined) {
+    validate = ajv.compile({ $ref: `openapi#/${pointer}` });
+    compiled.set(pointer, validate);
+  }
+  return validate;
+}
 
 function isOptional(header: string) {
   return header === "Idempotency-Replayed" || header.startsWith("RateLimit");

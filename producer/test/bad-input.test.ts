@@ -227,7 +227,9 @@ test("what nobody knows is not found", async () => {
 test.each([
   ["PUT", "/v1/jobs", "POST, GET, HEAD"],
   ["PUT", `/v1/jobs/${importId}`, "GET, HEAD, DELETE, PATCH"],
-  ["PUT", "/v1/jobs/bulk", "POST, GET, HEAD, DELETE, PATCH"],
+  ["PATCH", "/v1/jobs/bulk", "POST"],
+  ["DELETE", "/v1/dead-letters/summary", "GET, HEAD"],
+  ["PUT", "/v1/schedules/preview", "POST"],
   ["GET", "/v1/imports", "POST"],
   ["OPTIONS", "/v1/jobs", "POST, GET, HEAD"],
   ["POST", "/livez", "GET, HEAD"],

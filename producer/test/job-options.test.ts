@@ -1,6 +1,13 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
-import { _echo, _expectProblem, _nothing, _openStores, _startProducer } from "./_producer.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _nothing,
+  _openStores,
+  _startProducer,
+} from "./_producer.ts";
 
 const stores = await _openStores();
 const producer = await _startProducer(stores);
@@ -171,6 +178,12 @@ describe("with dryRun nothing is stored", () => {
     );
     expect([status, body.counts]).toEqual([200, { valid: 1, rejected: 1 }]);
     expect(await stores.count()).toEqual(_nothing);
+  });
+
+  test("an Idempotency-Key that is none is refused", async () => {
+    const headers = { "Idempotency-Key": "x".repeat(256) };
+    const answer = await producer.request("/v1/jobs?dryRun=true", _json(_echo(), headers));
+    _expectProblem(answer, "invalid-parameter");
   });
 
   test("another query is refused", async () => {

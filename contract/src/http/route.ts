@@ -43,7 +43,7 @@ function takingKey(definition: Definition): Definition {
     ...definition,
     request: { ...definition.request, headers },
     responses: withHeaders(definition.responses, replayed),
-    problems: [...definition.problems, ...onceProblems, "body-too-large"],
+    problems: [...definition.problems, ...onceProblems, "invalid-parameter", "body-too-large"],
   };
 }
 

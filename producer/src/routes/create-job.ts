@@ -38,11 +38,11 @@ export function createJob(
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requireReach(exchange, job);
+    const claim = idempotencyClaim(exchange, secretKeys);
     if (isDryRun) {
       const headers = { "Content-Type": "application/json" };
       return new Response(JSON.stringify(toChecked(job)), { headers });
     }
-    const claim = idempotencyClaim(exchange, secretKeys);
     const outcome = await (charge === undefined
       ? enqueue.one({ job, claim })
       : charge.reserving(1, () => enqueue.one({ job, claim })));
