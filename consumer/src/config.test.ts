@@ -50,6 +50,7 @@ describe("the consumer's configuration", () => {
           imports: null,
           idempotencyKeys: 86_400_000,
           keyWindows: 0,
+          operations: 2_592_000_000,
         },
         intervalMs: 30_000,
       },

@@ -17,6 +17,7 @@ const off: RetainAges = {
   imports: null,
   idempotencyKeys: null,
   keyWindows: null,
+  operations: null,
 };
 
 let world: _World;
@@ -27,7 +28,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 beforeEach(async () => {
   await world.clear();
   await world.sql`
-    truncate imports, imported_rows, idempotency_keys, retention_marks, job_terms, key_windows`;
+    truncate imports, imported_rows, idempotency_keys, retention_marks, job_terms, key_windows, operations`;
 });
 
 /** Jobs that ended so many hours ago; their ids, in order. */
@@ -146,6 +147,20 @@ test("a job whose key may be used once is kept until that time is over", async (
   expect(await _kept()).toEqual([taken!]);
   const windows = await sql<{ key: string }[]>`select key from key_windows`;
   expect(windows.map(({ key }) => key)).toEqual(["k"]);
+});
+
+test("of operations only those that ended long ago are deleted", async () => {
+  const { sql } = world;
+  await sql`
+    insert into operations (id, action, filter, reach, status, created_at, ended_at)
+    select gen_random_uuid(), 'cancel', '{}', '{}', status, now() - interval '99 hours', now() - hours * interval '1 hour'
+    from (values ('done', 50), ('stopped', 50), ('failed', 50), ('done', 1), ('running', null), ('pending', null))
+      as operation (status, hours)`;
+  const { deleted, oldest } = await _retain({ operations: 24 * hour }, 2);
+  expect(deleted).toEqual({ operations: 3 });
+  expect(oldest.get("operations")).toBeCloseTo(3600, -2);
+  const kept = await sql<{ status: string }[]>`select status from operations order by status`;
+  expect(kept.map(({ status }) => status)).toEqual(["done", "pending", "running"]);
 });
 
 test("of a tenant whose jobs were deleted, what is older and missing may have been", async () => {

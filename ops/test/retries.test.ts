@@ -23,6 +23,18 @@ test("a job that fails in every run is dead after the third, with the reason", a
   });
 }, 40_000);
 
+test("between its runs lie a second, two and four", async () => {
+  const { id } = await stack.client.createJob({ ...echo("patient", { failures: 3 }), attempts: 4 });
+  expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 4, max: 4 } });
+  const { failures, settledAt } = await stack.client.getJob(id);
+  const times = [...failures.map(({ at }) => at), settledAt!].map((at) => Date.parse(at));
+  const waits = times.slice(1).map((time, index) => time - times[index]!);
+  for (const [index, atLeast] of [1000, 2000, 4000].entries()) {
+    // What failed is noted a moment after BullMQ has begun to count.
+    expect(waits[index]).toBeGreaterThan(atLeast - 100);
+  }
+}, 40_000);
+
 test("a job that may run once is dead after its first failure", async () => {
   const { id } = await stack.client.createJob({ ...echo("once", { failures: 1 }), attempts: 1 });
   expect(await _ended(id)).toMatchObject({ status: "dead", attempts: { made: 1, max: 1 } });

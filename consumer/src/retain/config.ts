@@ -22,6 +22,7 @@ export const retainFields = {
     "24h",
     "for how long the first answer comes again, whatever became of its job",
   ),
+  RETAIN_OPERATIONS: age("30d", "how long it is told what operations on many jobs came to"),
   RETAIN_INTERVAL_MS: milliseconds(100)
     .default(30_000)
     .describe("how often the ledger is looked through for what may be deleted"),
@@ -41,6 +42,7 @@ export function retainSettings(given: {
     imports: given.RETAIN_IMPORTS,
     idempotencyKeys: given.RETAIN_IDEMPOTENCY_KEYS,
     keyWindows: 0,
+    operations: given.RETAIN_OPERATIONS,
   };
   return { ages, intervalMs: given.RETAIN_INTERVAL_MS };
 }

@@ -14,5 +14,7 @@ export function readOldest(sql: ISql) {
     union all
     select 'imports', ${age(sql`(select created_at from imports order by id limit 1)`)}
     union all
-    select 'idempotencyKeys', ${age(sql`(select touched_at from idempotency_keys order by touched_at limit 1)`)}`;
+    select 'idempotencyKeys', ${age(sql`(select touched_at from idempotency_keys order by touched_at limit 1)`)}
+    union all
+    select 'operations', ${age(sql`(select ended_at from operations where ended_at is not null order by ended_at limit 1)`)}`;
 }

@@ -3,6 +3,7 @@ import { deleteIdempotencyKeys } from "./delete-idempotency-keys.ts";
 import { deleteImports } from "./delete-imports.ts";
 import { deleteJobs } from "./delete-jobs.ts";
 import { deleteKeyWindows } from "./delete-key-windows.ts";
+import { deleteOperations } from "./delete-operations.ts";
 
 /** One batch of what has been kept for long enough. */
 export interface Batch {
@@ -29,6 +30,7 @@ export const sweeps = {
   imports: deleteImports,
   idempotencyKeys: deleteIdempotencyKeys,
   keyWindows: deleteKeyWindows,
+  operations: deleteOperations,
 } satisfies Record<string, Sweep>;
 
 export type Retainable = keyof typeof sweeps;

@@ -251,6 +251,9 @@ export const operations = pgTable(
       .on(table.id)
       .where(sql`status in ('pending', 'running')`),
     index("operations_tenant").on(table.tenant, table.id),
+    index("operations_ended")
+      .on(table.endedAt)
+      .where(sql`ended_at is not null`),
   ],
 );
 

@@ -1,0 +1,12 @@
+import type { ISql } from "postgres";
+import type { Batch, Deleted } from "./sweeps.ts";
+
+/** Operations that were done, stopped or given up so long ago. */
+export async function deleteOperations(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
+  const { count } = await sql`
+    delete from operations where id in (
+      select id from operations where ended_at < now() - ${ageMs} * interval '1 ms'
+      order by ended_at limit ${size} for update skip locked
+    )`;
+  return { count, next: count < size ? undefined : new Date(0) };
+}

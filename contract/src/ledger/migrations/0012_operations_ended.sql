@@ -1,0 +1,1 @@
+CREATE INDEX "operations_ended" ON "operations" USING btree ("ended_at") WHERE ended_at is not null;
