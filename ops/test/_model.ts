@@ -45,9 +45,9 @@ export interface Real {
 type Command = fc.AsyncCommand<Model, Real>;
 
 const hour = 3_600_000;
-const pendingRests: readonly Rest[] = ["waits", "delayed", "runs"];
+const pendingRests: ReadonlySet<Rest> = new Set(["waits", "delayed", "runs"]);
 
-const isPending = (job: ModelJob) => pendingRests.includes(job.rest);
+const isPending = (job: ModelJob) => pendingRests.has(job.rest);
 
 function begin(model: Model, job: ModelJob) {
   if (model.isPaused) job.rest = "waits";
@@ -385,7 +385,7 @@ async function findDifference({ jobs }: Model, { sql, redisClient }: Stack): Pro
 }
 
 function rowOf({ rest, run, endings, failures, attempts }: ModelJob): string {
-  const status = pendingRests.includes(rest) ? "pending" : rest;
+  const status = pendingRests.has(rest) ? "pending" : rest;
   const made = Math.min(failures + 1, attempts);
   const hasRun = rest === "completed" || rest === "dead";
   return [status, run, run, ...(hasRun ? [made] : []), endings].join(" ");
