@@ -96,6 +96,8 @@ test.each(["Content-Length: 100", "Transfer-Encoding: chunked"])(
     const answered = () => producer.lines.slice(before).find((line) => line["path"] === "/v1/jobs");
     await _until(() => answered() !== undefined);
     expect(answered()).toMatchObject({ status: 400, level: 20 });
+    const { text: metrics } = await producer.request("/metrics");
+    expect(metrics).toMatch(/^toril_problems_total\{kind="incomplete-body"\} [1-9]/m);
     expect(await stores.count()).toEqual(_nothing);
   },
 );

@@ -1,0 +1,114 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { problemKinds } from "@toril/contract/problem";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(async () => {
+  await stores.sql`truncate api_keys`;
+  await stores.clear();
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const cancelAll = { action: "cancel", filter: { type: "echo" } } as const;
+const _create = (body: unknown, headers = {}) =>
+  producer.request("/v1/operations", _json(body, headers));
+const _stop = (id: string) => producer.request(`/v1/operations/${id}/stop`, { method: "POST" });
+
+describe("an operation is not made of", () => {
+  test.each([
+    ["nothing", {}, "/action"],
+    ["an action that is none", { action: "run", filter: {} }, "/action"],
+    [
+      "a filter that nobody knows",
+      { action: "cancel", filter: { colour: "red" } },
+      "/filter/colour",
+    ],
+    ["a type that nobody knows", { action: "cancel", filter: { type: "nope" } }, "/filter/type"],
+    ["no filter", { action: "cancel" }, "/filter"],
+    [
+      "a status that it is not for",
+      { action: "cancel", filter: { status: "dead" } },
+      "/filter/status",
+    ],
+    ["a rate of nothing", { ...cancelAll, ratePerSecond: 0 }, "/ratePerSecond"],
+    [
+      "a time that is none",
+      { action: "cancel", filter: { createdAfter: "today" } },
+      "/filter/createdAfter",
+    ],
+  ])("%s", async (_, body, pointer) => {
+    const problem = _expectProblem(await _create(body), "invalid-operation");
+    expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
+    expect((await producer.client.listOperations()).items).toEqual([]);
+  });
+
+  test.each([
+    ["", "empty-body"],
+    ["{", "invalid-json"],
+    ['{"action":"cancel","filter":{"key":"\\u0000"}}', "unstorable-json"],
+  ] as const)("%s", async (body, kind) => {
+    _expectProblem(await _create(body), kind);
+  });
+});
+
+test("a dry run says how many, and makes nothing", async () => {
+  await producer.post(_echo());
+  await producer.post(_echo());
+  expect(await producer.client.previewOperation(cancelAll)).toMatchObject({ matches: 2 });
+  expect((await producer.client.listOperations()).items).toEqual([]);
+});
+
+test("one that has not begun is stopped at once, and one that is done cannot be", async () => {
+  const { id } = await producer.client.createOperation(cancelAll);
+  expect((await producer.client.stopOperation(id)).status).toBe("stopped");
+  expect((await _stop(id)).body.status).toBe("stopped");
+  for (const status of ["done", "failed"]) {
+    await stores.sql`update operations set status = ${status}, ended_at = now() where id = ${id}`;
+    _expectProblem(await _stop(id), "operation-ended");
+  }
+  _expectProblem(await _stop("019c2f1e-7b1a-7c3d-8a4e-5f6071829304"), "operation-not-found");
+});
+
+test("every kind of problem is met by a test", async () => {
+  const root = new URL("../../", import.meta.url).pathname;
+  const paths = new Bun.Glob("{producer,consumer,ops}/test/*.ts").scan({ cwd: root });
+  const texts = await Promise.all(
+    (await Array.fromAsync(paths)).map((path) => Bun.file(`${root}${path}`).text()),
+  );
+  const all = texts.join("\n");
+  expect(Object.keys(problemKinds).filter((kind) => !all.includes(`"${kind}"`))).toEqual([]);
+});
+
+test("operations are listed newest first, page by page, and each belongs to its tenant", async () => {
+  const ids: string[] = [];
+  for (let count = 0; count < 3; count += 1) ids.push((await _create(cancelAll)).body.id);
+  const first = await producer.client.listOperations({ limit: 2 });
+  const second = await producer.client.listOperations({ limit: 2, cursor: first.next! });
+  expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(ids.toReversed());
+  expect(second.next).toBeNull();
+
+  const { key } = await _issue(stores, ["jobs:read"], { tenant: "other" });
+  const headers = _bearer(key);
+  const others = await producer.request("/v1/operations", { headers });
+  expect(others.body.items).toEqual([]);
+  const answer = await producer.request(`/v1/operations/${ids[0]}`, { headers });
+  _expectProblem(answer, "operation-not-found");
+});
