@@ -28,6 +28,14 @@ interface ModelJob extends Options {
   endings: number;
 }
 
+const { MODEL_RUNS = "15", MODEL_SEED } = process.env;
+
+/** Longer, or where one before found something, when it is asked for. */
+export const hunt = {
+  numRuns: Number(MODEL_RUNS),
+  ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
+};
+
 /** What the jobs of a stack are believed to be. */
 export interface Model {
   isPaused: boolean;

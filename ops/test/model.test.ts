@@ -1,12 +1,8 @@
 import { test } from "bun:test";
 import fc from "fast-check";
 
-import { agree, type Model, resumeAll, sequences } from "./_model.ts";
+import { agree, hunt, type Model, resumeAll, sequences } from "./_model.ts";
 import { startStack } from "./_stack.ts";
-
-/** `MODEL_RUNS` and `MODEL_SEED` are for longer hunts, and for what one of them found. */
-const { MODEL_RUNS = "15", MODEL_SEED } = process.env;
-const numRuns = Number(MODEL_RUNS);
 
 test(
   "whatever is done to jobs, each is where the model has it, in both stores, and none is lost",
@@ -26,12 +22,11 @@ test(
         }
       }),
       {
-        numRuns,
+        ...hunt,
         // Each step takes real processes a while: what failed is told, and not looked for in shorter sequences.
         endOnFailure: true,
-        ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
       },
     );
   },
-  60_000 + numRuns * 10_000,
+  60_000 + hunt.numRuns * 10_000,
 );

@@ -12,6 +12,7 @@ import type { Metrics } from "./metrics.ts";
 import { findOperation, type Operation } from "./operations.ts";
 import { type ErrorHandler, problemResponse } from "./problem.ts";
 import type { FindQuota } from "./quotas/quotas.ts";
+import { refuseNul } from "./refuse-nul.ts";
 import { pathOf } from "./target.ts";
 import { isRepeated, type Repeat } from "./repeat.ts";
 import type { Tracing } from "./tracing.ts";
@@ -119,6 +120,7 @@ export function createGate(deps: GateDeps): Gate {
       const path = pathOf(request.url);
       const operation = findOperation(request.method, path);
       return pass(request, peer, path, operation, (exchange) => {
+        if (operation !== undefined && 400 in operation.responses) refuseNul(request.url);
         const handle = async () => app.fetch(request, exchange);
         return operation !== undefined && isRepeated(operation, request)
           ? repeat(exchange, handle)

@@ -193,6 +193,8 @@ test.each([
   ["/v1/jobs?cursor=", "/cursor"],
   ["/v1/jobs?cursor=%00", "/cursor"],
   ["/v1/jobs?cursor=bm8gaWQ", "/cursor"],
+  ["/v1/jobs?key=%00", "/key"],
+  ["/v1/jobs?data.source=%00", "/data.source"],
   ["/v1/jobs?status=waiting", "/status"],
   ["/v1/jobs?type=nope", "/type"],
   ["/v1/jobs?importId=1", "/importId"],
@@ -203,6 +205,8 @@ test.each([
   ["/v1/jobs/%zz", "/id"],
   [`/v1/jobs/${importId}%20`, "/id"],
   ["/v1/imports/1", "/id"],
+  ["/v1/dead-letters?queue=%00", "/queue"],
+  ["/v1/dead-letters?reason=a%00b", "/reason"],
 ])("GET %s is refused", async (path, pointer) => {
   const problem = _expectProblem(await producer.request(path), "invalid-parameter");
   expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
