@@ -92,7 +92,7 @@ export function createGate(deps: GateDeps): Gate {
     } catch (error) {
       response = onError(error, exchange);
     }
-    if (exchange.isAudited) await exchange.trail.end(exchange.problem ?? "done");
+    if (exchange.isAudited) await exchange.trail.end(exchange.problem ?? outcomeOf(response));
     exchange.end();
     response.headers.set("X-Request-Id", requestId);
     const { rateLimit } = exchange;
@@ -130,6 +130,11 @@ export function createGate(deps: GateDeps): Gate {
     createJob: (request, peer) =>
       pass(request, peer, jobs.createJob.path, jobs.createJob, createJob),
   };
+}
+
+/** Of a request that was answered without a problem. */
+function outcomeOf({ headers }: Response) {
+  return headers.has("Idempotency-Replayed") ? "replayed" : "done";
 }
 
 function isPlain(id: string) {

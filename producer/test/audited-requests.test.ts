@@ -143,6 +143,14 @@ test("nothing else is noted: what reads, what is no administrator's, who is none
   expect(await _newest()).toEqual(before);
 });
 
+test("a replay is told from what it repeats, and changed nothing", async () => {
+  const path = "/v1/queues/default/resume";
+  const init = { method: "POST", headers: { "Idempotency-Key": "once" } };
+  for (const _ of [1, 2]) expect((await _as(operator.key, path, init)).status).toBe(200);
+  const outcomes = (await readNewestAudit(stores.sql, 2)).map(({ outcome }) => outcome);
+  expect(outcomes).toEqual(["replayed", "done"]);
+});
+
 test("who calls while there is no key is anyone", async () => {
   const open = await _openStores();
   const unlocked = await _startProducer(open);
