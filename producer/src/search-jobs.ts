@@ -56,19 +56,24 @@ export function createJobSearch(ledger: Ledger): JobSearch {
   return {
     find: (filter, before, limit) =>
       ledger.run(async (sql) => {
-        const { ids, rest } = sourceOf(sql, filter);
+        const sources = sourcesOf(sql, filter);
         const { createdAfter, createdBefore } = filter;
         const end = lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest);
         const start = createdAfter ? firstIdOf(createdAfter) : lowest;
         const span = { start, end };
-        const floor = rest.length === 0 ? undefined : await findFloor(sql, ids, span);
+        let floor: string | undefined;
+        for (const { ids, rest } of sources) {
+          if (rest.length > 0) floor = greater(floor, await findFloor(sql, ids, span));
+        }
         // One more than asked tells whether there is a next page.
         const tail = sql<[]>`limit ${limit + 1}`;
+        const ids = sources.map(({ ids, rest }, at) => {
+          const some = ids({ start: floor ?? start, end }, rest, tail);
+          return at === 0 ? sql`(${some})` : sql` union all (${some})`;
+        });
         const found = await sql<JobRow[]>`
           select ${jobColumns(sql)}
-          from (
-            select id from (${ids({ start: floor ?? start, end }, rest, tail)}) as one order by id desc ${tail}
-          ) as found
+          from (select id from (${ids}) as one order by id desc ${tail}) as found
           join jobs using (id) order by id desc`;
         const rows = found.slice(0, limit);
         return { rows, next: found.length > limit ? rows.at(-1)?.id : floor };
@@ -83,7 +88,8 @@ async function findFloor(sql: ISql, ids: Source["ids"], span: Span) {
   return row?.id;
 }
 
-function sourceOf(sql: ISql, filter: JobFilter): Source {
+/** Together they have every job of the filter, and none has one of another. */
+function sourcesOf(sql: ISql, filter: JobFilter): Source[] {
   const { tenant, terms, key, importId, status, type, queue, reach } = filter;
   const [term, ...otherTerms] = terms;
   const conditions: Record<string, Fragment | undefined> = {
@@ -103,17 +109,21 @@ function sourceOf(sql: ISql, filter: JobFilter): Source {
     ),
     ...named.map((name) => isNamed(sql, tenant, name)),
   ];
-  const fromIndex = (told: readonly string[]): Source => ({
-    ids: ({ start, end }, rest, tail) => sql`
+  const walk =
+    (told: readonly Fragment[]): Source["ids"] =>
+    ({ start, end }, rest, tail) =>
+      sql`
       select id from jobs
-      where id < ${end} and id >= ${start} ${told.map((name) => conditions[name] ?? sql``)} ${all(sql, rest)}
-      order by id desc ${tail}`,
+      where id < ${end} and id >= ${start} ${all(sql, told)} ${all(sql, rest)}
+      order by id desc ${tail}`;
+  const fromIndex = (told: readonly string[]): Source => ({
+    ids: walk(told.flatMap((name) => conditions[name] ?? [])),
     rest: restOf(told, terms),
   });
 
-  if (key !== undefined) return fromIndex(["tenant", "key"]);
+  if (key !== undefined) return [fromIndex(["tenant", "key"])];
   if (term !== undefined) {
-    return {
+    const named: Source = {
       ids: ({ start, end }, rest, tail) => sql`
         select term.job_id as id from job_terms as term join jobs on jobs.id = term.job_id
         where term.tenant = ${tenant} and term.term = ${term}
@@ -121,22 +131,26 @@ function sourceOf(sql: ISql, filter: JobFilter): Source {
         order by term.job_id desc ${tail}`,
       rest: restOf(["tenant"], otherTerms),
     };
+    return [named];
   }
-  if (importId !== undefined) return fromIndex(["importId"]);
-  if (status === "pending") return fromIndex(["status"]);
-  if (status !== undefined && status !== "completed") return fromIndex(["tenant", "status"]);
-  if (type !== undefined) return fromIndex(["tenant", "type"]);
-  const types = reach.types ?? (queue === undefined ? undefined : typesOf(queue));
-  return {
+  if (importId !== undefined) return [fromIndex(["importId"])];
+  if (status === "pending") return [fromIndex(["status"])];
+  if (status !== undefined && status !== "completed") return [fromIndex(["tenant", "status"])];
+  const one = type === undefined ? undefined : [type];
+  const types = one ?? reach.types ?? (queue === undefined ? undefined : typesOf(queue));
+  const ended: Source = {
     ids: ({ start, end }, rest, tail) => sql`
       select jobs.id from ${types ? among(sql, types) : standing(sql, tenant)} as of
       cross join lateral (
         select id from jobs
-        where jobs.tenant = ${tenant} and jobs.type = of.type and id < ${end} and id >= ${start} ${all(sql, rest)}
+        where jobs.tenant = ${tenant} and jobs.type = of.type and jobs.status <> 'pending'
+          and id < ${end} and id >= ${start} ${all(sql, rest)}
         order by id desc ${tail}
       ) as jobs order by id desc`,
-    rest: restOf(["tenant", "types"], []),
+    rest: restOf(["tenant", type === undefined ? "types" : "type"], []),
   };
+  if (status === "completed") return [ended];
+  return [{ ids: walk([isStatus(sql, "pending")]), rest: restOf([], []) }, ended];
 }
 
 function all(sql: ISql, conditions: readonly Fragment[]): Fragment {
@@ -162,17 +176,22 @@ function among(sql: ISql, types: readonly string[]): Fragment {
   return sql`(select unnest(${[...types]}::text[]) as type)`;
 }
 
-/** Every type that the tenant has jobs of, from one index entry each. */
+/** Every type that the tenant has jobs of that ended, from one index entry each. */
 function standing(sql: ISql, tenant: string): Fragment {
   return sql`(
     with recursive types as (
-      (select type from jobs where tenant = ${tenant} order by type limit 1)
+      (select type from jobs where tenant = ${tenant} and status <> 'pending' order by type limit 1)
       union all
       select (
-        select type from jobs where tenant = ${tenant} and jobs.type > types.type order by type limit 1
+        select type from jobs
+        where tenant = ${tenant} and status <> 'pending' and jobs.type > types.type order by type limit 1
       ) from types where types.type is not null
     )
     select type from types where type is not null)`;
+}
+
+function greater(one: string | undefined, other: string | undefined) {
+  return one === undefined || (other !== undefined && other > one) ? other : one;
 }
 
 function lesser(one: string, other: string) {

@@ -192,4 +192,31 @@ describe("with many jobs", () => {
     const { next } = await counting({ type: "echo", queue: "none" });
     expect(next).toBeDefined();
   }, 30_000);
+
+  test("what waits of other tenants and types costs pages, and hides nothing", async () => {
+    await stores.sql`
+      insert into jobs (id, tenant, queue, type, status, data, options)
+      select (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid,
+             case when n % 2 = 0 then 'default' else 'other' end,
+             'default', case when n % 10000 < 4 then 'echo' else 'row.import' end,
+             case when n < 20000 then 'completed' else 'pending' end, '{}',
+             '{"attempts":3,"backoff":{"type":"fixed","delay":1}}'
+      from generate_series(1, 60000) as n`;
+    await stores.sql`vacuum analyze jobs`;
+    for (const [filter, found] of [
+      [{}, 10],
+      [{ type: "echo" }, 3],
+      [{ tenant: "nobody" }, 0],
+    ] as const) {
+      const { rows, reads, next } = await counting(filter);
+      expect(reads.bySequence, JSON.stringify(filter)).toBe(0);
+      expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(21_000);
+      expect(rows, JSON.stringify(filter)).toHaveLength(found);
+      expect(next, JSON.stringify(filter)).toBeDefined();
+    }
+    const ids = await idsOf({ type: "echo", limit: 3 });
+    const rows = await stores.sql<{ id: string }[]>`
+      select id from jobs where tenant = 'default' and type = 'echo' order by id desc`;
+    expect(ids).toEqual(rows.map(({ id }) => id));
+  }, 30_000);
 });
