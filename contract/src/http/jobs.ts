@@ -356,6 +356,8 @@ const searchParameters = Object.fromEntries(
 export const listJobs = defineRoute({
   operationId: "listJobs",
   summary: "List jobs, newest first",
+  description:
+    "A page looks at 10,000 jobs at most that what was asked for passes over: it may have none, and a `next` all the same.",
   tags,
   scope: "jobs:read",
   method: "get",
