@@ -233,6 +233,10 @@ class Change extends OnOne {
   protected async apply(model: Model, job: ModelJob, { client }: Stack) {
     const { priority, isDelayed } = this;
     const delay = isDelayed === undefined ? {} : { delayMs: isDelayed ? hour : 0 };
+    if (isPending(job)) {
+      const stale = client.changeJob(job.id, '"as-it-never-was"', { priority, ...delay });
+      await expectProblem(stale, "precondition-failed");
+    }
     const changed = client.changeJob(job.id, "*", { priority, ...delay });
     if (!isPending(job)) return expectProblem(changed, "job-ended");
     if (job.rest === "runs") return expectProblem(changed, "job-active");
@@ -282,6 +286,14 @@ export async function resumeAll(model: Model, { client }: Stack): Promise<void> 
   await client.resumeQueue("default");
   model.isPaused = false;
   for (const job of model.jobs) if (job.rest === "waits") begin(model, job);
+}
+
+export async function cancelAll(model: Model, stack: Stack): Promise<void> {
+  for (const job of model.jobs.filter(isPending)) {
+    await stack.client.cancelJob(job.id);
+    end(job, "cancelled");
+  }
+  await agree(model, stack);
 }
 
 const expire = new OnAll(

@@ -1,7 +1,7 @@
 import { test } from "bun:test";
 import fc from "fast-check";
 
-import { agree, hunt, type Model, resumeAll, sequences } from "./_model.ts";
+import { agree, cancelAll, hunt, type Model, resumeAll, sequences } from "./_model.ts";
 import { startStack } from "./_stack.ts";
 
 test(
@@ -17,9 +17,7 @@ test(
         await fc.asyncModelRun(setup, commands);
         await resumeAll(model, stack);
         await agree(model, stack);
-        for (const { id, rest } of model.jobs) {
-          if (rest === "delayed" || rest === "runs") await stack.client.cancelJob(id);
-        }
+        await cancelAll(model, stack);
       }),
       {
         ...hunt,

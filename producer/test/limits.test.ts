@@ -215,6 +215,23 @@ describe("waiting jobs", () => {
     expectExceeded(await post(), ofWaiting);
   });
 
+  test("are also those that are done again", async () => {
+    const { post, headers } = await holder({ maxWaiting: 3 });
+    const ids = (await oneAfterTheOther(3, () => post())).map(({ body }) => body.id as string);
+    await stores.sql`update jobs set status = 'dead', settled_at = now()`;
+    await _until(async () => (await post()).status === 201);
+    expect((await post()).status).toBe(201);
+    const again = (path: string, body?: unknown) =>
+      one.request(path, body ? _json(body, headers) : { method: "POST", headers });
+
+    _expectProblem(await again("/v1/dead-letters/redrive", { ids }), "quota-exceeded");
+    expect((await again(`/v1/jobs/${ids[0]}/retry`)).status).toBe(202);
+    _expectProblem(await again(`/v1/jobs/${ids[1]}/retry`), "quota-exceeded");
+    _expectProblem(await again(`/v1/dead-letters/${ids[1]}/redrive`), "quota-exceeded");
+    const pending = await stores.sql`select from jobs where status = 'pending'`;
+    expect(pending).toHaveLength(3);
+  });
+
   test("are never more than allowed when all come at once", async () => {
     const { id, post } = await holder({ maxWaiting: 10 });
     const answers = await Promise.all(Array.from({ length: 60 }, () => post()));

@@ -91,6 +91,7 @@ export const redriveDeadLetter = defineRoute({
     "out-of-reach",
     "dead-letter-not-found",
     "key-taken",
+    "quota-exceeded",
     "at-capacity",
   ],
 });
@@ -124,6 +125,7 @@ export const redriveDeadLetters = defineRoute({
     "unsupported-media-type",
     "invalid-operation",
     "unstorable-json",
+    "quota-exceeded",
     "at-capacity",
   ],
 });

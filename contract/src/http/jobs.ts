@@ -324,6 +324,7 @@ export const retryJob = defineRoute({
     "job-not-found",
     "job-pending",
     "key-taken",
+    "quota-exceeded",
     "at-capacity",
   ],
 });

@@ -19,6 +19,17 @@ export interface Pace {
   recording<Result>(jobs: number, record: () => Promise<Result>): Promise<Result>;
 }
 
+/** What makes so many jobs wait, drawn on the quota of who asks, if there is one. */
+export async function charging<Result>(
+  charge: Charge | undefined,
+  jobs: number,
+  record: () => Promise<Result>,
+): Promise<Result> {
+  if (charge === undefined) return record();
+  await charge.take(jobs);
+  return charge.reserving(jobs, record);
+}
+
 /** A stream waits no longer than this; then it is refused as well. */
 const patienceMs = 30_000;
 

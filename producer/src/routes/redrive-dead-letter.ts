@@ -5,6 +5,7 @@ import type { DeadLetters } from "../dead-letters.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
+import { charging } from "../quotas/charge.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireDeadLetter } from "../require-dead-letter.ts";
 import { requireJob } from "../require-job.ts";
@@ -18,8 +19,8 @@ export function redriveDeadLetter(
   return async (c) => {
     const { id } = c.req.valid("param");
     await requireDeadLetter(letters, c.env, id);
-    const isRetried = (await changes.retry([id], ["dead"])).has(id);
-    if (!isRetried) {
+    const retried = await charging(c.env.charge, 1, () => changes.retry([id], ["dead"]));
+    if (!retried.has(id)) {
       await requireDeadLetter(letters, c.env, id);
       throw new ProblemError("key-taken");
     }

@@ -11,17 +11,20 @@ import { callerOf, reachOf } from "../caller.ts";
 import type { DeadLetters } from "../dead-letters.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { OperationLedger } from "../operation-ledger.ts";
+import type { Exchange } from "../exchange.ts";
 import { ProblemError } from "../problem.ts";
+import { charging } from "../quotas/charge.ts";
 
 export function redriveDeadLetters(
   letters: DeadLetters,
   changes: JobChanges,
   operations: OperationLedger,
 ): RouteHandler<Bodiless<typeof route>, AppEnv> {
-  async function redrive(tenant: string, reach: ReturnType<typeof reachOf>, given: string[]) {
+  async function redrive(exchange: Exchange, given: string[]) {
     const ids = [...new Set(given)];
-    const known = await letters.known(tenant, reach, ids);
-    const redriven = await changes.retry([...known], ["dead"]);
+    const known = await letters.known(callerOf(exchange).tenant, reachOf(exchange), ids);
+    const retry = () => changes.retry([...known], ["dead"]);
+    const redriven = known.size === 0 ? known : await charging(exchange.charge, known.size, retry);
     const results = ids.map((id): Redriven["results"][number] => {
       if (redriven.has(id)) return { id, outcome: "redriven" };
       return { id, outcome: known.has(id) ? "key-taken" : "not-found" };
@@ -37,9 +40,9 @@ export function redriveDeadLetters(
     if (!parsed.success) {
       throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
     }
+    if ("ids" in parsed.data) return c.json(await redrive(c.env, parsed.data.ids), 200);
     const { tenant } = callerOf(c.env);
     const reach = reachOf(c.env);
-    if ("ids" in parsed.data) return c.json(await redrive(tenant, reach, parsed.data.ids), 200);
     const request = { ...parsed.data, action: "retry" as const };
     if (request.dryRun) return c.json(await operations.preview(tenant, reach, request), 200);
     const operation = await operations.create(tenant, reach, request);

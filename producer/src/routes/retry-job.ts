@@ -4,6 +4,7 @@ import type { AppEnv } from "../app-env.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
+import { charging } from "../quotas/charge.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireJob } from "../require-job.ts";
 
@@ -16,9 +17,11 @@ export function retryJob(
     const { id } = c.req.valid("param");
     const before = await requireJob(jobs, c.env, id);
     if (before.status === "pending") throw new ProblemError("job-pending");
-    const isRetried = (await changes.retry([id])).has(id);
+    const retried = await charging(c.env.charge, 1, () => changes.retry([id]));
     const row = await requireJob(jobs, c.env, id);
-    if (!isRetried) throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
+    if (!retried.has(id)) {
+      throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
+    }
     return c.json(await live.describeOne(row), 202, { Location: `/v1/jobs/${id}` });
   };
 }
