@@ -44,6 +44,8 @@ interface Source {
   ids(span: Span, rest: readonly Fragment[], tail: Fragment): Fragment;
   /** What the index cannot tell of the filter. */
   rest: Fragment[];
+  /** Less than `maxScanned`, where nearly all of the entries match. */
+  mostScanned?: number;
 }
 
 /** How many index entries are looked at for a page; further ones are another page's. */
@@ -62,8 +64,8 @@ export function createJobSearch(ledger: Ledger): JobSearch {
         const start = createdAfter ? firstIdOf(createdAfter) : lowest;
         const span = { start, end };
         let floor: string | undefined;
-        for (const { ids, rest } of sources) {
-          if (rest.length > 0) floor = greater(floor, await findFloor(sql, ids, span));
+        for (const source of sources) {
+          if (source.rest.length > 0) floor = greater(floor, await findFloor(sql, source, span));
         }
         // One more than asked tells whether there is a next page.
         const tail = sql<[]>`limit ${limit + 1}`;
@@ -82,9 +84,9 @@ export function createJobSearch(ledger: Ledger): JobSearch {
 }
 
 /** The last entry that this page looks at, when there are more. */
-async function findFloor(sql: ISql, ids: Source["ids"], span: Span) {
+async function findFloor(sql: ISql, { ids, mostScanned = maxScanned }: Source, span: Span) {
   const [row] = await sql<{ id: string }[]>`
-    select id from (${ids(span, [], sql`offset ${maxScanned} limit 1`)}) as found limit 1`;
+    select id from (${ids(span, [], sql`offset ${mostScanned} limit 1`)}) as found limit 1`;
   return row?.id;
 }
 
@@ -149,7 +151,7 @@ function sourcesOf(sql: ISql, filter: JobFilter): Source[] {
       ) as jobs order by id desc`,
     rest: restOf(["tenant", type === undefined ? "types" : "type"], []),
   };
-  if (status === "completed") return [ended];
+  if (status === "completed") return [{ ...ended, mostScanned: 1000 }];
   return [{ ids: walk([isStatus(sql, "pending")]), rest: restOf([], []) }, ended];
 }
 

@@ -176,6 +176,7 @@ describe("with many jobs", () => {
       [{ queue: "default" }, 11_000, 10],
       [{ terms: ["l:red"] }, 100, 10],
       [{ status: "dead" }, 100, 10],
+      [{ status: "completed" }, 2100, 10],
       [{ status: "expired" }, 100, 0],
       [{ status: "pending" }, 100, 0],
       [{ key: "none" }, 100, 0],
