@@ -52,13 +52,15 @@ export async function stepOn(
       ? { changed: 0, failed: 0 }
       : await actions[action](sql, page.ids, statusOf(action, filter));
   const { changed, failed } = applied;
+  // What the steps before changed is in Redis by now.
+  const isDone = page.isLast && seen === 0;
   await sql`
     update operations set cursor = ${page.cursor}, seen = seen + ${seen}, changed = changed + ${changed},
       failed = failed + ${failed}, skipped = skipped + ${seen - changed - failed},
       lease_until = now() + ${lease}::interval,
-      status = ${page.isLast ? "done" : "running"}, ended_at = case when ${page.isLast} then now() end
+      status = ${isDone ? "done" : "running"}, ended_at = case when ${isDone} then now() end
     where id = ${id}`;
-  return { status: page.isLast ? "done" : "more", seen, applied };
+  return { status: isDone ? "done" : "more", seen, applied };
 }
 
 /** It cannot go on. */
