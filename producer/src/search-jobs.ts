@@ -2,7 +2,6 @@ import type { JobStatus } from "@toril/contract/job";
 import { typesOf } from "@toril/contract/jobs";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ISql, PendingQuery } from "postgres";
-import { jobColumns, type JobRow } from "./read-jobs.ts";
 
 export interface JobFilter {
   tenant: string;
@@ -20,7 +19,7 @@ export interface JobFilter {
 }
 
 export interface FoundJobs {
-  rows: JobRow[];
+  ids: string[];
   /** The next page has what is older than the job with this id; undefined on the last page. */
   next: string | undefined;
 }
@@ -38,14 +37,12 @@ interface Span {
   end: string;
 }
 
-/** Where jobs are looked for: an index in the order of ids. */
+/** Where jobs are looked for, newest first: an index in the order of ids. */
 interface Source {
-  /** The ids of jobs, newest first; `tail` limits them. */
-  ids(span: Span, rest: readonly Fragment[], tail: Fragment): Fragment;
-  /** What the index cannot tell of the filter. */
-  rest: Fragment[];
-  /** Less than `maxScanned`, where nearly all of the entries match. */
-  mostScanned?: number;
+  /** The ids of those that match, among as many entries as a page looks at. */
+  ids(tail: Fragment): Fragment;
+  /** The last entry that a page looks at when there are more; none where every entry matches. */
+  floor?(unless: Fragment): Fragment;
 }
 
 /** How many index entries are looked at for a page; further ones are another page's. */
@@ -57,42 +54,63 @@ const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 export function createJobSearch(ledger: Ledger): JobSearch {
   return {
     find: (filter, before, limit) =>
-      ledger.run(async (sql) => {
-        const sources = sourcesOf(sql, filter);
-        const { createdAfter, createdBefore } = filter;
-        const end = lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest);
-        const start = createdAfter ? firstIdOf(createdAfter) : lowest;
-        const span = { start, end };
-        let floor: string | undefined;
-        for (const source of sources) {
-          if (source.rest.length > 0) floor = greater(floor, await findFloor(sql, source, span));
-        }
-        // One more than asked tells whether there is a next page.
-        const tail = sql<[]>`limit ${limit + 1}`;
-        const ids = sources.map(({ ids, rest }, at) => {
-          const some = ids({ start: floor ?? start, end }, rest, tail);
-          return at === 0 ? sql`(${some})` : sql` union all (${some})`;
-        });
-        const found = await sql<JobRow[]>`
-          select ${jobColumns(sql)}
-          from (select id from (${ids}) as one order by id desc ${tail}) as found
-          join jobs using (id) order by id desc`;
-        const rows = found.slice(0, limit);
-        return { rows, next: found.length > limit ? rows.at(-1)?.id : floor };
-      }),
+      ledger.run((pool) =>
+        pool.begin("read only", async (sql) => {
+          const { createdAfter, createdBefore } = filter;
+          const span = {
+            start: createdAfter ? firstIdOf(createdAfter) : lowest,
+            end: lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest),
+          };
+          // One more than asked tells whether there is a next page.
+          const sources = sourcesOf(sql, filter, span);
+          const [, { ids, floor }] = await Promise.all([
+            setLocally(sql, walkOnly),
+            readSources(sql, sources, limit + 1),
+          ]);
+          return { ids: ids.slice(0, limit), next: ids.length > limit ? ids[limit - 1] : floor };
+        }),
+      ),
   };
 }
 
-/** The last entry that this page looks at, when there are more. */
-async function findFloor(sql: ISql, { ids, mostScanned = maxScanned }: Source, span: Span) {
-  const [row] = await sql<{ id: string }[]>`
-    select id from (${ids(span, [], sql`offset ${mostScanned} limit 1`)}) as found limit 1`;
-  return row?.id;
+/** For one transaction: what bounds a search is the order of its indexes, whatever else might seem to cost less. */
+const walkOnly = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_sort: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  plan_cache_mode: "force_generic_plan",
+  jit: "off",
+};
+
+async function setLocally(sql: ISql, parameters: Readonly<Record<string, string>>) {
+  await sql`select set_config(key, value, true) from jsonb_each_text(${sql.json(parameters)})`;
+}
+
+/** What all sources have down to the highest floor, in one snapshot. */
+async function readSources(sql: ISql, sources: readonly Source[], most: number) {
+  const found = sources.map(({ ids, floor }, at) => {
+    // A source that fills the page ends above its floor.
+    const isFull = sql<[]>`(select count(*) = ${most} from found)`;
+    return sql<[]>`
+      ${at === 0 ? sql`` : sql`union all`} (
+        with found as materialized (${ids(sql<[]>`limit ${most}`)})
+        select id, false as "isFloor" from found ${floor ? sql`union all (${floor(isFull)})` : sql``}
+      )`;
+  });
+  const entries = await sql<{ id: string; isFloor: boolean }[]>`${found} order by id desc`;
+  const floor = entries.find(({ isFloor }) => isFloor)?.id;
+  const ids = entries.flatMap(({ id, isFloor }) =>
+    isFloor || (floor !== undefined && id < floor) ? [] : [id],
+  );
+  return { ids: ids.slice(0, most), floor };
 }
 
 /** Together they have every job of the filter, and none has one of another. */
-function sourcesOf(sql: ISql, filter: JobFilter): Source[] {
+function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
   const { tenant, terms, key, importId, status, type, queue, reach } = filter;
+  const { start, end } = span;
   const [term, ...otherTerms] = terms;
   const conditions: Record<string, Fragment | undefined> = {
     tenant: sql`and jobs.tenant = ${tenant}`,
@@ -111,48 +129,90 @@ function sourcesOf(sql: ISql, filter: JobFilter): Source[] {
     ),
     ...named.map((name) => isNamed(sql, tenant, name)),
   ];
-  const walk =
-    (told: readonly Fragment[]): Source["ids"] =>
-    ({ start, end }, rest, tail) =>
-      sql`
-      select id from jobs
-      where id < ${end} and id >= ${start} ${all(sql, told)} ${all(sql, rest)}
-      order by id desc ${tail}`;
-  const fromIndex = (told: readonly string[]): Source => ({
-    ids: walk(told.flatMap((name) => conditions[name] ?? [])),
-    rest: restOf(told, terms),
-  });
+  const walk = (told: readonly Fragment[], rest: readonly Fragment[]): Source =>
+    scan(
+      sql,
+      rest,
+      (tail) => sql<[]>`
+      select * from jobs where id < ${end} and id >= ${start} ${all(sql, told)} order by id desc ${tail}`,
+    );
+  const fromIndex = (...told: string[]) =>
+    walk(
+      told.flatMap((name) => conditions[name] ?? []),
+      restOf(told, terms),
+    );
 
-  if (key !== undefined) return [fromIndex(["tenant", "key"])];
+  if (key !== undefined) return [fromIndex("tenant", "key")];
   if (term !== undefined) {
-    const named: Source = {
-      ids: ({ start, end }, rest, tail) => sql`
-        select term.job_id as id from job_terms as term join jobs on jobs.id = term.job_id
-        where term.tenant = ${tenant} and term.term = ${term}
-          and term.job_id < ${end} and term.job_id >= ${start} ${all(sql, rest)}
-        order by term.job_id desc ${tail}`,
-      rest: restOf(["tenant"], otherTerms),
-    };
+    const named = scan(
+      sql,
+      restOf(["tenant"], otherTerms),
+      (tail) => sql<[]>`
+      select jobs.* from job_terms as term join jobs on jobs.id = term.job_id
+      where term.tenant = ${tenant} and term.term = ${term}
+        and term.job_id < ${end} and term.job_id >= ${start}
+      order by term.job_id desc ${tail}`,
+    );
     return [named];
   }
-  if (importId !== undefined) return [fromIndex(["importId"])];
-  if (status === "pending") return [fromIndex(["status"])];
-  if (status !== undefined && status !== "completed") return [fromIndex(["tenant", "status"])];
+  if (importId !== undefined) return [fromIndex("importId")];
+  if (status === "pending") return [fromIndex("status")];
+  if (status !== undefined && status !== "completed") return [fromIndex("tenant", "status")];
   const one = type === undefined ? undefined : [type];
   const types = one ?? reach.types ?? (queue === undefined ? undefined : typesOf(queue));
-  const ended: Source = {
-    ids: ({ start, end }, rest, tail) => sql`
-      select jobs.id from ${types ? among(sql, types) : standing(sql, tenant)} as of
-      cross join lateral (
-        select id from jobs
-        where jobs.tenant = ${tenant} and jobs.type = of.type and jobs.status <> 'pending'
-          and id < ${end} and id >= ${start} ${all(sql, rest)}
-        order by id desc ${tail}
-      ) as jobs order by id desc`,
-    rest: restOf(["tenant", type === undefined ? "types" : "type"], []),
+  const completed = scanEach(sql, span, {
+    by: "type",
+    values: types ? among(sql, types) : completedTypes(sql, tenant),
+    told: sql<[]>`tenant = ${tenant} and status = 'completed'`,
+    rest: restOf(["tenant", "status", type === undefined ? "types" : "type"], []),
+  });
+  if (status === "completed") return [completed];
+  const others = scanEach(sql, span, {
+    by: "status",
+    values: among(sql, ["dead", "cancelled", "expired"]),
+    told: sql<[]>`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`,
+    rest: restOf(["tenant"], []),
+  });
+  return [walk([isStatus(sql, "pending")], restOf([], [])), completed, others];
+}
+
+function scan(sql: ISql, rest: readonly Fragment[], entries: (tail: Fragment) => Fragment): Source {
+  if (rest.length === 0)
+    return { ids: (tail) => sql<[]>`select id from (${entries(tail)}) as jobs` };
+  return {
+    ids: (tail) => sql<[]>`
+      select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs
+      where true ${all(sql, rest)} order by id desc ${tail}`,
+    floor: (unless) => sql<[]>`
+      select id, true from (${entries(sql<[]>`offset ${maxScanned} limit 1`)}) as jobs where not ${unless}`,
   };
-  if (status === "completed") return [{ ...ended, mostScanned: 1000 }];
-  return [{ ids: walk([isStatus(sql, "pending")]), rest: restOf([], []) }, ended];
+}
+
+interface Each {
+  by: "type" | "status";
+  values: Fragment;
+  told: Fragment;
+  rest: readonly Fragment[];
+}
+
+/** As many entries for each value: what fills the page may be of one of them alone. */
+function scanEach(sql: ISql, { start, end }: Span, { by, values, told, rest }: Each): Source {
+  // An order that only the index has: a walk by id alone would be one over all other jobs, too.
+  const order = sql<[]>`order by ${sql(by)} desc, id desc`;
+  const entries = (tail: Fragment) => sql<[]>`
+    select * from jobs
+    where ${told} and (${sql(by)}, id) < (each.value, ${end}::uuid) and (${sql(by)}, id) >= (each.value, ${start}::uuid)
+    ${order} ${tail}`;
+  const inEach = (some: Fragment, tail: Fragment) => sql<[]>`
+    select jobs.id from ${values} as each (value) cross join lateral (${some}) as jobs order by jobs.id desc ${tail}`;
+  if (rest.length === 0) return { ids: (tail) => inEach(entries(tail), tail) };
+  const matching = (tail: Fragment) => sql<[]>`
+    select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs where true ${all(sql, rest)} ${order} ${tail}`;
+  const floor = inEach(entries(sql<[]>`offset ${maxScanned} limit 1`), sql<[]>`limit 1`);
+  return {
+    ids: (tail) => inEach(matching(tail), tail),
+    floor: () => sql<[]>`select id, true from (${floor}) as jobs`,
+  };
 }
 
 function all(sql: ISql, conditions: readonly Fragment[]): Fragment {
@@ -175,25 +235,21 @@ function isNamed(sql: ISql, tenant: string, term: string): Fragment {
 }
 
 function among(sql: ISql, types: readonly string[]): Fragment {
-  return sql`(select unnest(${[...types]}::text[]) as type)`;
+  return sql`unnest(${[...types]}::text[])`;
 }
 
-/** Every type that the tenant has jobs of that ended, from one index entry each. */
-function standing(sql: ISql, tenant: string): Fragment {
+/** Every type that the tenant has completed jobs of, from one index entry each. */
+function completedTypes(sql: ISql, tenant: string): Fragment {
   return sql`(
     with recursive types as (
-      (select type from jobs where tenant = ${tenant} and status <> 'pending' order by type limit 1)
+      (select type from jobs where tenant = ${tenant} and status = 'completed' order by type limit 1)
       union all
       select (
         select type from jobs
-        where tenant = ${tenant} and status <> 'pending' and jobs.type > types.type order by type limit 1
+        where tenant = ${tenant} and status = 'completed' and jobs.type > types.type order by type limit 1
       ) from types where types.type is not null
     )
     select type from types where type is not null)`;
-}
-
-function greater(one: string | undefined, other: string | undefined) {
-  return one === undefined || (other !== undefined && other > one) ? other : one;
 }
 
 function lesser(one: string, other: string) {

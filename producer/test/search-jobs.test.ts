@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { ListJobsQuery } from "@toril/contract/client";
-import type { Sql } from "postgres";
+import type { ISql } from "postgres";
 import { createJobSearch, type JobFilter } from "../src/search-jobs.ts";
 import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
 
@@ -133,24 +133,26 @@ describe("with many jobs", () => {
   /** A search whose reads of the ledger are counted, and how many there were. */
   async function counting(filter: Partial<JobFilter>) {
     const reads = { bySequence: 0, byIndex: 0 };
-    const ledger = {
-      run: (work: (sql: Sql) => Promise<unknown>) =>
-        stores.sql.begin(async (sql) => {
-          const readsUntilNow = async () => {
-            const [row] = await sql<(typeof reads)[]>`
-              select sum(seq_tup_read)::int as "bySequence", sum(idx_tup_fetch)::int as "byIndex"
-              from pg_stat_xact_user_tables where relname in ('jobs', 'job_terms')`;
-            return row!;
-          };
-          const before = await readsUntilNow();
-          const found = await work(sql as never);
-          const after = await readsUntilNow();
-          reads.bySequence = after.bySequence - before.bySequence;
-          reads.byIndex = after.byIndex - before.byIndex;
-          return found;
-        }),
-    };
-    const search = createJobSearch(ledger as never);
+    const begin = (_: string, work: (sql: ISql) => Promise<unknown>) =>
+      stores.sql.begin(async (sql) => {
+        const readsUntilNow = async () => {
+          const [row] = await sql<(typeof reads)[]>`
+              select sum(entries) filter (where relkind = 'r')::int as "bySequence",
+                     sum(entries) filter (where relkind = 'i')::int as "byIndex"
+              from pg_class cross join pg_stat_get_xact_tuples_returned(oid) as entries
+              where relname like 'jobs%' or relname like 'job\\_terms%'`;
+          return row!;
+        };
+        const before = await readsUntilNow();
+        const found = await work(sql);
+        const after = await readsUntilNow();
+        reads.bySequence = after.bySequence - before.bySequence;
+        reads.byIndex = after.byIndex - before.byIndex;
+        return found;
+      });
+    const search = createJobSearch({
+      run: (work: (sql: unknown) => unknown) => work({ begin }),
+    } as never);
     const reach = { queues: undefined, types: undefined };
     const found = await search.find(
       { tenant: "default", terms: [], reach, ...filter },
@@ -176,18 +178,19 @@ describe("with many jobs", () => {
       [{ queue: "default" }, 11_000, 10],
       [{ terms: ["l:red"] }, 100, 10],
       [{ status: "dead" }, 100, 10],
-      [{ status: "completed" }, 2100, 10],
+      [{ status: "completed" }, 100, 10],
+      [{ type: "echo", status: "completed" }, 100, 10],
       [{ status: "expired" }, 100, 0],
       [{ status: "pending" }, 100, 0],
       [{ key: "none" }, 100, 0],
-      [{ type: "echo", status: "dead" }, 21_000, 10],
+      [{ type: "echo", status: "dead" }, 100, 10],
       [{ type: "echo", queue: "none" }, 21_000, 0],
-      [{ terms: ["l:red", "l:blue"] }, 21_000, 0],
+      [{ terms: ["l:red", "l:blue"] }, 41_000, 0],
     ] as const) {
-      const { rows, reads } = await counting(filter);
+      const { ids, reads } = await counting(filter);
       expect(reads.bySequence, JSON.stringify(filter)).toBe(0);
       expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(most);
-      expect(rows, JSON.stringify(filter)).toHaveLength(found);
+      expect(ids, JSON.stringify(filter)).toHaveLength(found);
     }
     expect(await idsOf({ type: "echo", status: "dead", limit: 7 })).toHaveLength(60);
     const { next } = await counting({ type: "echo", queue: "none" });
@@ -204,15 +207,17 @@ describe("with many jobs", () => {
              '{"attempts":3,"backoff":{"type":"fixed","delay":1}}'
       from generate_series(1, 60000) as n`;
     await stores.sql`vacuum analyze jobs`;
-    for (const [filter, found] of [
-      [{}, 10],
-      [{ type: "echo" }, 3],
-      [{ tenant: "nobody" }, 0],
+    for (const [filter, most, found] of [
+      [{}, 100, 10],
+      [{ status: "completed" }, 100, 10],
+      [{ type: "row.import", status: "completed" }, 100, 10],
+      [{ type: "echo" }, 21_000, 3],
+      [{ tenant: "nobody" }, 21_000, 0],
     ] as const) {
-      const { rows, reads, next } = await counting(filter);
+      const { ids, reads, next } = await counting(filter);
       expect(reads.bySequence, JSON.stringify(filter)).toBe(0);
-      expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(21_000);
-      expect(rows, JSON.stringify(filter)).toHaveLength(found);
+      expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(most);
+      expect(ids, JSON.stringify(filter)).toHaveLength(found);
       expect(next, JSON.stringify(filter)).toBeDefined();
     }
     const ids = await idsOf({ type: "echo", limit: 3 });

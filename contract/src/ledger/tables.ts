@@ -68,7 +68,7 @@ export const jobs = pgTable(
     // An index of all jobs is a twentieth of what it costs to accept one.
     index("jobs_type")
       .on(table.tenant, table.type, table.id)
-      .where(sql`status <> 'pending'`),
+      .where(sql`status = 'completed'`),
     index("jobs_ended")
       .on(table.tenant, table.status, table.id)
       .where(sql`status in ('dead', 'cancelled', 'expired')`),

@@ -51,7 +51,7 @@ interface Page {
   next: string | null;
 }
 
-async function searchLedger({ search }: ListJobsDeps, exchange: Exchange, query: Narrowed) {
+async function searchLedger({ jobs, search }: ListJobsDeps, exchange: Exchange, query: Narrowed) {
   const { cursor, limit, label, schedule, createdAfter, createdBefore, ...filter } = query;
   const terms = [
     ...(label === undefined ? [] : [labelTerm(label)]),
@@ -61,10 +61,11 @@ async function searchLedger({ search }: ListJobsDeps, exchange: Exchange, query:
       return value === undefined ? [] : [fieldTerm(field, value)];
     }),
   ];
-  const { rows, next } = await search.find(
+  const { tenant } = callerOf(exchange);
+  const { ids, next } = await search.find(
     {
       ...filter,
-      tenant: callerOf(exchange).tenant,
+      tenant,
       terms,
       createdAfter: createdAfter === undefined ? undefined : new Date(createdAfter),
       createdBefore: createdBefore === undefined ? undefined : new Date(createdBefore),
@@ -73,6 +74,7 @@ async function searchLedger({ search }: ListJobsDeps, exchange: Exchange, query:
     cursor === undefined ? undefined : decodeCursor(cursor),
     limit,
   );
+  const rows = await jobs.findAll(tenant, ids);
   return { rows, next: next === undefined ? null : encodeCursor(next) } satisfies Page;
 }
 
