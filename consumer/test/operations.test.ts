@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 
 import { bullId } from "@toril/contract/dispatch/names";
 import { selectJobs } from "@toril/contract/change/select";
 import type { JobSelection, OperationAction } from "@toril/contract/operation";
+import type { Quotas } from "@toril/contract/quota";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 setDefaultTimeout(20_000);
@@ -28,15 +29,16 @@ interface Asked {
   tenant?: string;
   reach?: object;
   ratePerSecond?: number;
+  quotaKey?: string;
 }
 
 async function _operate(action: OperationAction, filter: JobSelection, asked: Asked = {}) {
-  const { tenant = "default", reach = {}, ratePerSecond = null } = asked;
+  const { tenant = "default", reach = {}, ratePerSecond = null, quotaKey = null } = asked;
   const id = crypto.randomUUID();
   await world.sql`
-    insert into operations (id, tenant, action, filter, reach, rate_per_second)
+    insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
     values (${id}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
-            ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond})`;
+            ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond}, ${quotaKey})`;
   return id;
 }
 
@@ -138,6 +140,52 @@ test("keeps to its rate, and stops when it is told to", async () => {
   expect(row["status"]).toBe("stopped");
   expect(row["seen"]).toBeLessThan(500);
   expect(await _count()).toMatchObject({ "default cancelled": row["changed"] });
+});
+
+test("one with a rate does not hold up the others", async () => {
+  await _fill(100);
+  await _fill(5, "dead");
+  const slow = await _operate("cancel", {}, { ratePerSecond: 1 });
+  await _until(async () => (await _find(slow))["seen"] > 0);
+
+  expect(await _ended(await _operate("delete", {}))).toMatchObject({ changed: 5 });
+  expect(await _find(slow)).toMatchObject({ status: "running" });
+});
+
+async function _keyOf(quotas: Quotas) {
+  const id = crypto.randomUUID();
+  await world.sql`
+    insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
+    values (${id}, 'default', 'k', '[]', ${JSON.stringify(quotas)}::text::jsonb, ${id},
+            (select coalesce(max(revision), 0) + 1 from api_keys))`;
+  return id;
+}
+
+test("what it makes pending waits for a place among its maker's jobs", async () => {
+  await _fill(7, "dead");
+  const quotaKey = await _keyOf({ maxWaiting: 3 });
+  const id = await _operate("retry", {}, { quotaKey });
+  const pending = () =>
+    world.sql<{ id: string }[]>`
+      select id from jobs where status = 'pending' and quota_key = ${quotaKey}`;
+  await _until(async () => (await pending()).length === 3);
+  const looks = await _find(id);
+  await _until(async () => (await _find(id))["lease_until"] > looks["lease_until"]);
+
+  for (const most of [3, 3, 1]) {
+    await _until(async () => (await pending()).length === most);
+    expect(await _find(id)).toMatchObject({ ended_at: null });
+    await world.sql`update jobs set status = 'completed' where status = 'pending'`;
+  }
+  expect(await _ended(id)).toMatchObject({ status: "done", seen: 7, changed: 7 });
+});
+
+test("what it makes pending keeps to the rate of its maker's key", async () => {
+  await _fill(40, "dead");
+  const id = await _operate("retry", {}, { quotaKey: await _keyOf({ rate: 10 }) });
+  await _until(async () => (await _find(id))["seen"] > 0);
+
+  expect(await _find(id)).toMatchObject({ seen: 10, status: "running" });
 });
 
 test("what another holder has is left alone until its lease is over, and then goes on where it was", async () => {

@@ -42,7 +42,7 @@ async function _retry(id: string) {
     place: createPlace(redis, { prefix, script: place }),
     remove: createRemove(redis, { prefix, script: remove }),
   });
-  await placeRuns(await retryJobs(sql, [id], finalStatuses));
+  await placeRuns(await retryJobs(sql, [id], { statuses: finalStatuses, quotaKey: undefined }));
 }
 
 test("a dead job that is retried has all its attempts again, dies again, and completes at last", async () => {

@@ -1,3 +1,4 @@
+import type { Reach } from "@toril/contract/change/select";
 import type { Origin } from "@toril/contract/enqueue/new-job";
 import { reaches } from "./auth/principal.ts";
 import type { Exchange } from "./exchange.ts";
@@ -17,6 +18,19 @@ export function callerOf({
     quotaKey: quotas?.maxWaiting === undefined ? undefined : id,
     trace: trace && traceParent.test(trace) ? trace : undefined,
   };
+}
+
+/** Who has an operation done, and within what bounds. */
+export interface OperationMaker {
+  tenant: string;
+  reach: Reach;
+  /** Of a key with quotas. */
+  quotaKey: string | undefined;
+}
+
+export function operationMakerOf(exchange: Exchange): OperationMaker {
+  const { id, tenant, quotas } = exchange.principal;
+  return { tenant, reach: reachOf(exchange), quotaKey: quotas === null ? undefined : id };
 }
 
 /** Throws a problem for work that the caller's key does not reach. */

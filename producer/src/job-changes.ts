@@ -3,11 +3,10 @@ import { changeJob, type Changed, type JobChange } from "@toril/contract/change/
 import { deleteDead } from "@toril/contract/change/delete";
 import type { PlaceRuns } from "@toril/contract/change/place-runs";
 import { type Promoted, promoteJobs } from "@toril/contract/change/promote";
-import { retryJobs } from "@toril/contract/change/retry";
+import { type Retry, retryJobs } from "@toril/contract/change/retry";
 import type { Withdraw } from "@toril/contract/change/withdraw";
 import type { Move, Moved } from "@toril/contract/dispatch/move";
 import type { Breaker } from "@toril/contract/enqueue/breaker";
-import { type FinalStatus, finalStatuses } from "@toril/contract/job";
 import { isUniqueViolation } from "@toril/contract/ledger/errors";
 import type { Ledger } from "@toril/contract/ledger/pool";
 
@@ -16,7 +15,7 @@ export interface JobChanges {
   /** Does nothing to a job that has ended. */
   cancel(id: string): Promise<void>;
   /** @returns the ids that are pending again; the others are pending already, or their key is taken */
-  retry(ids: readonly string[], statuses?: readonly FinalStatus[]): Promise<ReadonlySet<string>>;
+  retry(ids: readonly string[], retry: Retry): Promise<ReadonlySet<string>>;
   /** @returns whether it was dead */
   deleteDead(id: string): Promise<boolean>;
   /** Undefined for a job that has ended. */
@@ -38,13 +37,13 @@ export interface JobChangesDeps {
 export function createJobChanges(deps: JobChangesDeps): JobChanges {
   const { ledger, breaker, withdraw, placeRuns, move } = deps;
 
-  async function retryFree(ids: readonly string[], statuses: readonly FinalStatus[]) {
+  async function retryFree(ids: readonly string[], retry: Retry) {
     try {
-      return await ledger.run((sql) => retryJobs(sql, ids, statuses));
+      return await ledger.run((sql) => retryJobs(sql, ids, retry));
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
       // A key was taken at this moment, and is seen to be taken now.
-      return ledger.run((sql) => retryJobs(sql, ids, statuses));
+      return ledger.run((sql) => retryJobs(sql, ids, retry));
     }
   }
 
@@ -63,8 +62,8 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
       const ended = await ledger.run((sql) => cancelJobs(sql, [{ id }]));
       if (ended.length > 0) await breaker.attempt(() => withdraw(ended));
     },
-    async retry(ids, statuses = finalStatuses) {
-      const runs = await retryFree(ids, statuses);
+    async retry(ids, retry) {
+      const runs = await retryFree(ids, retry);
       if (runs.length > 0) await breaker.attempt(() => placeRuns(runs));
       return new Set(runs.map(({ id }) => id));
     },

@@ -1,13 +1,14 @@
 import type { ISql } from "postgres";
-import { type Reach, selectJobs, type SelectionScope } from "@toril/contract/change/select";
+import { selectJobs, type SelectionScope } from "@toril/contract/change/select";
 import { createJobId } from "@toril/contract/enqueue/job-id";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
+import type { OperationMaker } from "./caller.ts";
 
 export interface OperationLedger {
-  create(tenant: string, reach: Reach, request: OperationRequest): Promise<Operation>;
+  create(maker: OperationMaker, request: OperationRequest): Promise<Operation>;
   /** Counts to 10,000, or through 100,000 jobs. */
-  preview(tenant: string, reach: Reach, request: OperationRequest): Promise<OperationPreview>;
+  preview(maker: OperationMaker, request: OperationRequest): Promise<OperationPreview>;
   find(tenant: string, id: string): Promise<Operation | undefined>;
   /** Newest first. */
   list(tenant: string, before: string | undefined, limit: number): Promise<Operation[]>;
@@ -23,17 +24,17 @@ const maxSkewMs = 60_000;
 
 export function createOperationLedger(ledger: Pick<Ledger, "run">): OperationLedger {
   return {
-    create: (tenant, reach, { action, filter, ratePerSecond }) =>
+    create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }) =>
       ledger.run(async (sql) => {
         const [row] = await sql<OperationRow[]>`
-          insert into operations (id, tenant, action, filter, reach, rate_per_second)
+          insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
           values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
-                  ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond ?? null})
+                  ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
           returning ${columns(sql)}`;
         if (row === undefined) throw new Error("an operation was not kept");
         return toOperation(row);
       }),
-    async preview(tenant, reach, { action, filter }) {
+    async preview({ tenant, reach }, { action, filter }) {
       const createdBefore = new Date(Date.now() + maxSkewMs);
       const scope: SelectionScope = { tenant, reach, action, filter, createdBefore };
       let matches = 0;

@@ -17,6 +17,7 @@ import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
 import { queueNames, secretQueueNames } from "@toril/contract/jobs";
+import { countWaiting } from "@toril/contract/ledger/count-waiting";
 import { redisServers } from "@toril/contract/redis-config";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import project from "../../package.json" with { type: "json" };
@@ -54,7 +55,6 @@ import { createJobReader } from "./read-jobs.ts";
 import { createJobSearch } from "./search-jobs.ts";
 import { createPages } from "./pages/pages.ts";
 import { findOperation } from "./operations.ts";
-import { createCountWaiting } from "./quotas/count-waiting.ts";
 import { createLease, leaseScriptUrl } from "./quotas/lease.ts";
 import { createFindQuota } from "./quotas/quotas.ts";
 import { createRepeat } from "./repeat.ts";
@@ -246,7 +246,7 @@ export async function openProducer(
             ? log.warn({ err: error }, "quotas cannot be shared: this producer keeps them alone")
             : log.info("quotas are shared again"),
       }),
-      countWaiting: createCountWaiting(ledger),
+      countWaiting: (quotaKey, limit) => ledger.run((sql) => countWaiting(sql, quotaKey, limit)),
     }),
     repeat: createRepeat(once),
     audit: createAudit(ledger, log),

@@ -232,6 +232,28 @@ describe("waiting jobs", () => {
     expect(pending).toHaveLength(3);
   });
 
+  test("are those that the key made so, whoever handed them over", async () => {
+    const { id, headers } = await holder({ maxWaiting: 2 });
+    const other = await holder({ maxWaiting: 10 });
+    const ids = (await oneAfterTheOther(3, () => other.post())).map(({ body }) => body.id);
+    await stores.sql`update jobs set status = 'dead', settled_at = now()`;
+    const retry = (job: string) =>
+      one.request(`/v1/jobs/${job}/retry`, { method: "POST", headers });
+    expect((await retry(ids[0])).status).toBe(202);
+    expect((await retry(ids[1])).status).toBe(202);
+    _expectProblem(await retry(ids[2]), "quota-exceeded");
+
+    const asked = await one.request(
+      "/v1/operations",
+      _json({ action: "retry", filter: {} }, headers),
+    );
+    expect(asked.status).toBe(202);
+    // A consumer holds it to the quotas of this key.
+    const [operation] = await stores.sql`
+      select quota_key from operations where id = ${asked.body.id}`;
+    expect(operation).toEqual({ quota_key: id });
+  });
+
   test("are never more than allowed when all come at once", async () => {
     const { id, post } = await holder({ maxWaiting: 10 });
     const answers = await Promise.all(Array.from({ length: 60 }, () => post()));

@@ -18,7 +18,11 @@ export interface Applied {
 }
 
 /** Does it to jobs that have this status, in the transaction that it is given. */
-type Action = (sql: ISql, ids: readonly string[], status: JobStatus) => Promise<Applied>;
+type Action = (
+  sql: ISql,
+  ids: readonly string[],
+  of: { status: JobStatus; quotaKey: string | null },
+) => Promise<Applied>;
 
 export interface ActionDeps {
   withdraw: Withdraw;
@@ -36,8 +40,9 @@ export function createActions(deps: ActionDeps): Record<OperationAction, Action>
       );
       return { changed: runs.length, failed: 0, follow: () => withdraw(runs) };
     },
-    async retry(sql, ids, status) {
-      const runs = await retryJobs(sql, ids, status === "pending" ? [] : [status]);
+    async retry(sql, ids, { status, quotaKey }) {
+      const statuses = status === "pending" ? [] : [status];
+      const runs = await retryJobs(sql, ids, { statuses, quotaKey: quotaKey ?? undefined });
       return {
         changed: runs.length,
         failed: ids.length - runs.length,

@@ -9,6 +9,7 @@ import {
   failOperation,
   releaseOperation,
   stepOn,
+  untilNextTurn,
 } from "./ledger-operations.ts";
 
 export interface RunOperationsDeps extends ActionDeps {
@@ -18,12 +19,12 @@ export interface RunOperationsDeps extends ActionDeps {
   log: Pick<Logger, "info" | "warn" | "error">;
 }
 
-/** Short enough that nobody waits for its locks, and Redis for its scripts. */
-const batchSize = 250;
 const idleMs = 1000;
+/** How soon a key that has too many waiting jobs is asked again. */
+const fullMs = 1000;
 const faultMs = 1000;
 
-/** Does what operations ask for, one after the other, shared with every other consumer. */
+/** Does what operations ask for, each for a moment in turn, shared with every other consumer. */
 export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
   const { ledger, onLeftBehind, log } = deps;
   const actions = createActions(deps);
@@ -32,68 +33,63 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
   const { signal } = stop;
   let isFailing = false;
 
-  async function carryOut(operation: ClaimedOperation) {
-    const { id, ratePerSecond } = operation;
-    const size = Math.min(batchSize, ratePerSecond ?? batchSize);
-    for (let isOver = false; !isOver && !signal.aborted;) {
-      const startedAt = performance.now();
-      const step = await ledger.run((sql) =>
-        sql.begin((tx) => stepOn(tx, { operation, holder, size }, actions)),
-      );
-      isFailing = false;
-      isOver = step.status !== "more";
-      if (step.status === "over") break;
-      await step.applied.follow?.().catch((error: unknown) => {
-        log.warn({ err: error, operationId: id }, "Redis did not follow an operation");
-        onLeftBehind();
-      });
-      const tookMs = performance.now() - startedAt;
-      // Half of the time at most, without a rate: others want the stores, too.
-      const dueMs = ratePerSecond === null ? 2 * tookMs : (1000 * step.seen) / ratePerSecond;
-      if (!isOver) await pause(dueMs - tookMs, signal);
-    }
-    if (signal.aborted) await ledger.run((sql) => releaseOperation(sql, id, holder));
-    else log.info({ operationId: id }, "operation ended");
+  /** @returns when the operation has its next turn, in milliseconds */
+  async function step(operation: ClaimedOperation): Promise<number> {
+    const { id } = operation;
+    const startedAt = performance.now();
+    const stepped = await ledger.run((sql) =>
+      sql.begin((tx) => stepOn(tx, { operation, holder }, actions)),
+    );
+    if (stepped.status === "over") return 0;
+    if (stepped.status === "full") return fullMs;
+    if (stepped.status === "done") log.info({ operationId: id }, "operation ended");
+    const { applied, seen, jobsPerSecond } = stepped;
+    await applied.follow?.().catch((error: unknown) => {
+      log.warn({ err: error, operationId: id }, "Redis did not follow an operation");
+      onLeftBehind();
+    });
+    const tookMs = performance.now() - startedAt;
+    // Half of the time at most, without a rate: others want the stores, too.
+    return jobsPerSecond === Infinity ? tookMs : (1000 * seen) / jobsPerSecond - tookMs;
   }
 
-  async function tryNext(): Promise<number> {
+  async function stepOrFail(operation: ClaimedOperation): Promise<number> {
+    const { id } = operation;
+    try {
+      return await step(operation);
+    } catch (error) {
+      // A key that was taken at this moment is seen to be taken the next time.
+      if (isUniqueViolation(error)) return faultMs;
+      if (!isRowFault(error)) throw error;
+      const said = error instanceof Error ? error.message : String(error);
+      log.error({ err: error, operationId: id }, "operation failed");
+      await ledger.run((sql) => failOperation(sql, { id, holder, error: said }));
+      return 0;
+    }
+  }
+
+  /** @returns how long to wait before there is something to do, in milliseconds */
+  async function goOn(): Promise<number> {
     const operation = await ledger.run((sql) => claimOperation(sql, holder));
-    if (operation === undefined) return idleMs;
-    log.info({ operationId: operation.id, action: operation.action }, "operation goes on");
-    for (;;) {
-      try {
-        await carryOut(operation);
-        return 0;
-      } catch (error) {
-        // A key that was taken at this moment is seen to be taken the next time.
-        if (isRowFault(error) && !isUniqueViolation(error)) {
-          const said = error instanceof Error ? error.message : String(error);
-          log.error({ err: error, operationId: operation.id }, "operation failed");
-          const failure = { id: operation.id, holder, error: said };
-          await ledger.run((sql) => failOperation(sql, failure));
-          return 0;
-        }
-        complain(error);
-        await pause(faultMs, signal);
-        if (signal.aborted) return 0;
-      }
+    if (operation === undefined) {
+      const dueMs = await ledger.run((sql) => untilNextTurn(sql));
+      return Math.min(dueMs ?? idleMs, idleMs);
     }
-  }
-
-  function complain(error: unknown) {
-    if (!isFailing && !signal.aborted) log.warn({ err: error }, "operations wait");
-    isFailing = true;
+    const dueMs = await stepOrFail(operation);
+    await ledger.run((sql) => releaseOperation(sql, { id: operation.id, holder, dueMs }));
+    return 0;
   }
 
   async function run() {
     while (!signal.aborted) {
-      const waitMs = await tryNext().then(
+      const waitMs = await goOn().then(
         (ms) => {
           isFailing = false;
           return ms;
         },
         (error: unknown) => {
-          complain(error);
+          if (!isFailing && !signal.aborted) log.warn({ err: error }, "operations wait");
+          isFailing = true;
           return faultMs;
         },
       );

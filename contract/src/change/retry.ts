@@ -2,6 +2,13 @@ import type { ISql } from "postgres";
 import type { FinalStatus } from "../job.ts";
 import type { EndedRun } from "./cancel.ts";
 
+export interface Retry {
+  /** Only jobs that ended so. */
+  statuses: readonly FinalStatus[];
+  /** The API key for which they count from now on. */
+  quotaKey: string | undefined;
+}
+
 /** A run that is pending now, after one that ended. */
 export interface RetriedRun extends EndedRun {
   type: string;
@@ -21,7 +28,7 @@ const keptResultBytes = 10_000;
 export function retryJobs(
   sql: ISql,
   ids: readonly string[],
-  statuses: readonly FinalStatus[],
+  { statuses, quotaKey }: Retry,
 ): Promise<RetriedRun[]> {
   return sql<RetriedRun[]>`
     with standing as (
@@ -38,7 +45,7 @@ export function retryJobs(
       order by tenant, type, key, case when key is null then id end, id desc
     ), again as (
       update jobs set status = 'pending', run = run + 1, placings = 0, attempts = 0, result = null, error = null,
-        reason = null, failures = null, settled_at = null, expires_at = null, run_at = null,
+        reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
         history = (
           select jsonb_agg(entry order by at) from (
             select entry, at from jsonb_array_elements(

@@ -234,6 +234,8 @@ export const operations = pgTable(
     /** To which queues and types it is limited, with its maker's key. */
     reach: jsonb("reach").notNull(),
     ratePerSecond: integer("rate_per_second"),
+    /** Of its maker, when that has quotas: what it makes pending counts for it. */
+    quotaKey: text("quota_key"),
     status: text("status").notNull().default("pending"),
     /** The last job that was looked at. */
     cursor: uuid("cursor"),

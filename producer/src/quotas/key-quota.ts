@@ -1,6 +1,5 @@
 import type { Quotas } from "@toril/contract/quota";
 import { type Bucket, createBucket } from "./bucket.ts";
-import type { CountWaiting } from "./count-waiting.ts";
 import type { Flow, Lease } from "./lease.ts";
 import { rateLimitOf, rateLimitPolicyOf } from "./rate-limit-fields.ts";
 import { createWaitingCap } from "./waiting-cap.ts";
@@ -32,7 +31,8 @@ export interface KeyQuotaDeps {
   /** What the names of this key's buckets begin with. */
   bucketPrefix: string;
   lease: Lease;
-  countWaiting: CountWaiting;
+  /** How many of a key's jobs have not ended, counted up to the limit. */
+  countWaiting(quotaKey: string, limit: number): Promise<number>;
   now(): number;
 }
 

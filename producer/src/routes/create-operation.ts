@@ -6,7 +6,7 @@ import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
-import { callerOf, reachOf } from "../caller.ts";
+import { operationMakerOf } from "../caller.ts";
 import type { OperationLedger } from "../operation-ledger.ts";
 import { ProblemError } from "../problem.ts";
 
@@ -18,11 +18,9 @@ export function createOperation(
     if (!parsed.success) {
       throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
     }
-    const { tenant } = callerOf(c.env);
-    const reach = reachOf(c.env);
-    if (parsed.data.dryRun)
-      return c.json(await operations.preview(tenant, reach, parsed.data), 200);
-    const operation = await operations.create(tenant, reach, parsed.data);
+    const maker = operationMakerOf(c.env);
+    if (parsed.data.dryRun) return c.json(await operations.preview(maker, parsed.data), 200);
+    const operation = await operations.create(maker, parsed.data);
     return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });
   };
 }

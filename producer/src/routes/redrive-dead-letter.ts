@@ -1,6 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { redriveDeadLetter as route } from "@toril/contract/http/dead-letters";
 import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
 import type { DeadLetters } from "../dead-letters.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
@@ -19,7 +20,10 @@ export function redriveDeadLetter(
   return async (c) => {
     const { id } = c.req.valid("param");
     await requireDeadLetter(letters, c.env, id);
-    const retried = await charging(c.env.charge, 1, () => changes.retry([id], ["dead"]));
+    const { quotaKey } = callerOf(c.env);
+    const retried = await charging(c.env.charge, 1, () =>
+      changes.retry([id], { statuses: ["dead"], quotaKey }),
+    );
     if (!retried.has(id)) {
       await requireDeadLetter(letters, c.env, id);
       throw new ProblemError("key-taken");

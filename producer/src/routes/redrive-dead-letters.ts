@@ -7,7 +7,7 @@ import { fieldErrors } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
-import { callerOf, reachOf } from "../caller.ts";
+import { callerOf, operationMakerOf, reachOf } from "../caller.ts";
 import type { DeadLetters } from "../dead-letters.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { OperationLedger } from "../operation-ledger.ts";
@@ -22,8 +22,9 @@ export function redriveDeadLetters(
 ): RouteHandler<Bodiless<typeof route>, AppEnv> {
   async function redrive(exchange: Exchange, given: string[]) {
     const ids = [...new Set(given)];
-    const known = await letters.known(callerOf(exchange).tenant, reachOf(exchange), ids);
-    const retry = () => changes.retry([...known], ["dead"]);
+    const { tenant, quotaKey } = callerOf(exchange);
+    const known = await letters.known(tenant, reachOf(exchange), ids);
+    const retry = () => changes.retry([...known], { statuses: ["dead"], quotaKey });
     const redriven = known.size === 0 ? known : await charging(exchange.charge, known.size, retry);
     const results = ids.map((id): Redriven["results"][number] => {
       if (redriven.has(id)) return { id, outcome: "redriven" };
@@ -41,11 +42,10 @@ export function redriveDeadLetters(
       throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
     }
     if ("ids" in parsed.data) return c.json(await redrive(c.env, parsed.data.ids), 200);
-    const { tenant } = callerOf(c.env);
-    const reach = reachOf(c.env);
+    const maker = operationMakerOf(c.env);
     const request = { ...parsed.data, action: "retry" as const };
-    if (request.dryRun) return c.json(await operations.preview(tenant, reach, request), 200);
-    const operation = await operations.create(tenant, reach, request);
+    if (request.dryRun) return c.json(await operations.preview(maker, request), 200);
+    const operation = await operations.create(maker, request);
     return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });
   };
 }

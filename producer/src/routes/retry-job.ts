@@ -1,6 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { retryJob as route } from "@toril/contract/http/jobs";
+import { finalStatuses } from "@toril/contract/job";
 import type { AppEnv } from "../app-env.ts";
+import { callerOf } from "../caller.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
@@ -15,9 +17,12 @@ export function retryJob(
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
+    const { quotaKey } = callerOf(c.env);
     const before = await requireJob(jobs, c.env, id);
     if (before.status === "pending") throw new ProblemError("job-pending");
-    const retried = await charging(c.env.charge, 1, () => changes.retry([id]));
+    const retried = await charging(c.env.charge, 1, () =>
+      changes.retry([id], { statuses: finalStatuses, quotaKey }),
+    );
     const row = await requireJob(jobs, c.env, id);
     if (!retried.has(id)) {
       throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");

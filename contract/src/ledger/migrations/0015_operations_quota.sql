@@ -1,0 +1,1 @@
+ALTER TABLE "operations" ADD COLUMN "quota_key" text;
