@@ -121,7 +121,9 @@ test("what nobody comes across expires all the same, and is gone from Redis", as
     expect((await world.endOf(job.id))?.["status"]).toBe("expired");
     await world.isForgotten(job.id);
   }
-  const { wait, delayed, prioritized } = world.keys();
+  const { wait, delayed, prioritized, events } = world.keys();
+  const told = (await world.redis.xrange(events, "-", "+")).map(([, fields]) => fields.join(" "));
+  for (const { id } of jobs) expect(told).toContain(`event removed jobId ${id}`);
   expect(await world.redis.lrange(wait, 0, -1)).toEqual([other.id]);
   expect(await world.redis.zcard(delayed)).toBe(0);
   expect(await world.redis.zcard(prioritized)).toBe(0);

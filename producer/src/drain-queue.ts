@@ -7,6 +7,7 @@ import type { JobError } from "@toril/contract/job";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ISql, Sql } from "postgres";
 import { away } from "./queue-reader.ts";
+import { walkOnly } from "./walk-only.ts";
 
 export interface DrainBatch {
   isDelayedToo: boolean;
@@ -65,7 +66,7 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     const cancelled = await cancel(jobs.filter(missing));
     // Placed meanwhile.
     const ids = placements.filter(missing).map((placement) => placement.bullId);
-    await remove(queue, ids, "any").catch(away);
+    await remove(queue, ids, "ended").catch(away);
     return cancelled;
   }
 
@@ -86,13 +87,10 @@ interface PendingJob {
   isDelayed: boolean;
 }
 
-/**
- * A page of what is pending in all queues, by the index of what is pending: statistics of a ledger that was still small
- * would make each page read all of it. What was accepted just now is on its way to Redis, and counts as accepted later.
- */
+/** A page of what is pending in all queues. What was accepted just now is on its way to Redis, and counts as accepted later. */
 function readPending(sql: Sql, after: string) {
   return sql.begin(async (tx: ISql) => {
-    await tx`select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`;
+    await walkOnly(tx);
     return tx<PendingJob[]>`
       select id, run, queue, coalesce(run_at > now(), false) as "isDelayed" from jobs
       where status = 'pending' and id > ${after} and created_at < now() - interval '5 seconds'

@@ -2,6 +2,7 @@ import type { JobStatus } from "@toril/contract/job";
 import { typesOf } from "@toril/contract/jobs";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ISql, PendingQuery } from "postgres";
+import { walkOnly } from "./walk-only.ts";
 
 export interface JobFilter {
   tenant: string;
@@ -64,28 +65,13 @@ export function createJobSearch(ledger: Ledger): JobSearch {
           // One more than asked tells whether there is a next page.
           const sources = sourcesOf(sql, filter, span);
           const [, { ids, floor }] = await Promise.all([
-            setLocally(sql, walkOnly),
+            walkOnly(sql),
             readSources(sql, sources, limit + 1),
           ]);
           return { ids: ids.slice(0, limit), next: ids.length > limit ? ids[limit - 1] : floor };
         }),
       ),
   };
-}
-
-/** For one transaction: what bounds a search is the order of its indexes, whatever else might seem to cost less. */
-const walkOnly = {
-  enable_seqscan: "off",
-  enable_bitmapscan: "off",
-  enable_sort: "off",
-  enable_hashjoin: "off",
-  enable_mergejoin: "off",
-  plan_cache_mode: "force_generic_plan",
-  jit: "off",
-};
-
-async function setLocally(sql: ISql, parameters: Readonly<Record<string, string>>) {
-  await sql`select set_config(key, value, true) from jsonb_each_text(${sql.json(parameters)})`;
 }
 
 /** What all sources have down to the highest floor, in one snapshot. */

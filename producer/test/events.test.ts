@@ -205,6 +205,28 @@ describe("a stream", () => {
     });
   });
 
+  test("tells of a cancelled job that Redis never had", async () => {
+    const producer = await start();
+    const { body } = await producer.post(_echo());
+    const { body: other } = await producer.post(_echo());
+    const { base, wait } = queueKeys(stores.prefix, "default");
+    await stores.redis.del(wait, base + body.id, base + other.id);
+    // Nothing that was accepted just now is drained.
+    await stores.sql`update jobs set created_at = created_at - interval '1 minute'`;
+    const streams = await Promise.all(
+      ["/v1/events", "/v1/queues/default/events"].map((path) => listen(producer, path)),
+    );
+    await producer.request(`/v1/jobs/${body.id}`, { method: "DELETE" });
+    await producer.client.drainQueue("default");
+    await _until(() => streams.every(({ heard }) => heard.length === 2));
+    for (const { heard } of streams) {
+      expect(heard.map(({ event, data }) => [event, data.id])).toEqual([
+        ["cancelled", body.id],
+        ["cancelled", other.id],
+      ]);
+    }
+  });
+
   test("shows a tenant its own jobs, and a key those that it reaches", async () => {
     const scopes = ["jobs:write" as const, "jobs:read" as const];
     const { key: other } = await _issue(stores, scopes, { tenant: "other" });

@@ -18,7 +18,7 @@ export function createWithdraw({ remove, publish, prefix }: WithdrawDeps): Withd
     const active: string[] = [];
     for (const [queue, group] of Map.groupBy(runs, (run) => run.queue)) {
       const ids = group.map(({ id, run }) => bullId(id, run));
-      const states = await remove(queue, ids, "any");
+      const states = await remove(queue, ids, "ended");
       active.push(...ids.filter((_, at) => states[at] === "active"));
     }
     if (active.length > 0) await publish(abortChannel(prefix), encodeAbort(active));

@@ -4,7 +4,8 @@
   KEYS[1] wait   KEYS[2] delayed   KEYS[3] prioritized   KEYS[4] events   KEYS[5] failed
 
   ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
-  ARGV[2] "any", or "unstarted": leaves alone what a worker has ever started
+  ARGV[2] "any"; "ended": what is not there is told of in the events, too, because it has ended all the same;
+          "unstarted": so is this, and what a worker has ever started is left alone
   ARGV[3] how many list entries may be passed in this call
   ARGV[4...] ids
 
@@ -19,12 +20,20 @@ local call = redis.call
 
 local base = ARGV[1]
 local isUnstartedOnly = ARGV[2] == "unstarted"
+local isMissingTold = ARGV[2] ~= "any"
 local entriesLeft = tonumber(ARGV[3])
+
+local function tell(id)
+  call("XADD", KEYS[4], "*", "event", "removed", "jobId", id)
+end
 
 local function remove(id)
   local key = base .. id
   if call("EXISTS", key .. ":lock") == 1 then return "active" end
-  if call("EXISTS", key) == 0 then return "missing" end
+  if call("EXISTS", key) == 0 then
+    if isMissingTold then tell(id) end
+    return "missing"
+  end
   if isUnstartedOnly and tonumber(call("HGET", key, "ats") or 0) > 0 then return "started" end
   if call("ZREM", KEYS[2], id) == 0 and call("ZREM", KEYS[3], id) == 0 and call("ZREM", KEYS[5], id) == 0 then
     local length = call("LLEN", KEYS[1])
@@ -34,7 +43,7 @@ local function remove(id)
     end
   end
   call("DEL", key, key .. ":logs")
-  call("XADD", KEYS[4], "*", "event", "removed", "jobId", id)
+  tell(id)
   return "removed"
 end
 

@@ -5,13 +5,16 @@ import { createScript, type ScriptRedis } from "./script.ts";
 export type Removed = "missing" | "active" | "started" | "removed";
 
 /**
- * Takes jobs out of Redis that no worker has; `unstarted`: and that none ever had. One word per BullMQ id, in order.
- * Rejects as the client does.
+ * `ended`: whoever reads the queue's events hears of all of them, because the ledger has ended them.
+ * `unstarted`: so it does of those that no worker ever had, and the others stay.
  */
+export type RemoveMode = "any" | "ended" | "unstarted";
+
+/** Takes jobs out of Redis that no worker has. One word per BullMQ id, in order. Rejects as the client does. */
 export type Remove = (
   queue: string,
   ids: readonly string[],
-  mode: "any" | "unstarted",
+  mode: RemoveMode,
 ) => Promise<Removed[]>;
 
 export const removeScriptUrl: URL = new URL("./remove.lua", import.meta.url);
