@@ -216,6 +216,40 @@ const toril: Dashboard = {
       ],
     },
     {
+      title: "Schedules and retention",
+      panels: [
+        {
+          title: "Schedules that were due",
+          unit: "ops",
+          queries: [
+            {
+              expr: `sum by (outcome) (rate(toril_schedule_runs_total${perSecond}))`,
+              legend: "{{outcome}}",
+            },
+          ],
+        },
+        {
+          title: "Deleted, having been kept for long enough",
+          unit: "ops",
+          queries: [
+            {
+              expr: `sum by (what) (rate(toril_retention_deleted_total${perSecond}))`,
+              legend: "{{what}}",
+            },
+            {
+              expr: `sum(rate(toril_retention_failures_total${perSecond}))`,
+              legend: "passes that broke off",
+            },
+          ],
+        },
+        {
+          title: "Age of the oldest that is kept",
+          unit: "s",
+          queries: [{ expr: "max by (what) (toril_retention_oldest_seconds)", legend: "{{what}}" }],
+        },
+      ],
+    },
+    {
       title: "Processes",
       panels: [
         {

@@ -54,6 +54,9 @@ export const Config = z.object({
     .describe(
       "how many requests may wait for their job and streams of events may be open together; more of them do not wait, or get 503",
     ),
+  MAX_SCHEDULES: wholeNumber(1, 1_000_000)
+    .default(10_000)
+    .describe("how many schedules a tenant may have; a file of schedules may hold more"),
   MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000)
     .default(100_000)
     .describe("how many jobs may be recorded while Redis is away; then 503"),

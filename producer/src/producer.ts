@@ -218,7 +218,11 @@ export async function openProducer(
       remove,
     }),
     cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
-    scheduleStore: createScheduleStore(ledger, secretKeys),
+    scheduleStore: createScheduleStore({
+      ledger,
+      keys: secretKeys,
+      maxSchedules: config.MAX_SCHEDULES,
+    }),
     readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     pages: createPages(enqueue, secretKeys, project.version),

@@ -14,6 +14,8 @@ import {
   setPaused,
 } from "@toril/contract/schedule/schedule-ledger";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { ISql } from "postgres";
+import { ProblemError } from "./problem.ts";
 
 /** The schedules of a tenant. What a `Check` throws leaves all as it was. */
 export interface ScheduleStore {
@@ -37,12 +39,28 @@ export interface ScheduleStore {
   noting(tenant: string, name: string): NonNullable<ManyRequest["alongside"]>;
 }
 
-export function createScheduleStore(ledger: Ledger, keys: KeyRing | undefined): ScheduleStore {
+export interface ScheduleStoreDeps {
+  ledger: Ledger;
+  keys: KeyRing | undefined;
+  /** Of a tenant. */
+  maxSchedules: number;
+}
+
+export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
+  const { ledger, keys, maxSchedules } = deps;
   return {
     put: (tenant, name, definition, check) =>
-      ledger.run((sql) =>
-        saveSchedule(sql, { tenant, name }, { definition, source: "api" }, { keys, check }),
-      ),
+      ledger.run(async (sql) => {
+        const others = await countOthers(sql, { tenant, name }, maxSchedules);
+        const checkCount: Check = (found) => {
+          check(found);
+          if (found === undefined && others >= maxSchedules) {
+            throw new ProblemError("too-many-schedules", `It may have ${maxSchedules}.`);
+          }
+        };
+        const asked = { keys, check: checkCount };
+        return saveSchedule(sql, { tenant, name }, { definition, source: "api" }, asked);
+      }),
     list: (filter) => ledger.run((sql) => listSchedules(sql, filter)),
     find: (tenant, name) => ledger.run((sql) => findSchedule(sql, { tenant, name })),
     setPaused: (tenant, name, isPaused, check) =>
@@ -59,4 +77,16 @@ export function createScheduleStore(ledger: Ledger, keys: KeyRing | undefined): 
         await noteRun(sql, { tenant, name }, { ...none, at, outcome, jobId: id });
       },
   };
+}
+
+async function countOthers(
+  sql: ISql,
+  { tenant, name }: { tenant: string; name: string },
+  limit: number,
+) {
+  const [row] = await sql<{ others: number }[]>`
+    select count(*)::int as others from (
+      select from schedules where tenant = ${tenant} and name <> ${name} limit ${limit}
+    ) as found`;
+  return row?.others ?? 0;
 }

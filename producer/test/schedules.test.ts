@@ -44,6 +44,23 @@ function preview(definition: unknown, query = "") {
 
 const at = (name: string) => `/v1/schedules/${name}`;
 
+test("a tenant has as many as it may, and can change each of them", async () => {
+  const narrow = await _startProducer(stores, { MAX_SCHEDULES: "2" });
+  try {
+    const putHere = (name: string) =>
+      narrow.request(at(name), { ..._json(nightly), method: "PUT" });
+    expect((await putHere("a")).status).toBe(201);
+    expect((await putHere("b")).status).toBe(201);
+    const { detail } = _expectProblem(await putHere("c"), "too-many-schedules");
+    expect(detail).toBe("It may have 2.");
+    expect((await putHere("b")).status).toBe(200);
+    await narrow.request(at("a"), { method: "DELETE" });
+    expect((await putHere("c")).status).toBe(201);
+  } finally {
+    await narrow.close();
+  }
+});
+
 describe("a definition that is refused names its fields", () => {
   const cases: [string, object, string[]][] = [
     ["neither cron nor everyMs", { job }, ["/cron"]],

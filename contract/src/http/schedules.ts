@@ -60,6 +60,7 @@ export const putSchedule = defineRoute({
     "invalid-parameter",
     "out-of-reach",
     ...unread,
+    "too-many-schedules",
     "precondition-failed",
     "data-too-large",
     "unstorable-secret",
