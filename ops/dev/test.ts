@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
+
+import { type ProblemKind, problemKinds, problemType } from "@toril/contract/problem";
 
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
@@ -17,18 +19,23 @@ async function main(args: readonly string[]): Promise<number> {
     await using redis = await startRedis({ dir: join(dir, "redis") });
     await using postgres = await startPostgres({ dir: join(dir, "postgres") });
     const report = join(dir, "report.xml");
+    const problems = join(dir, "problems.txt");
+    writeFileSync(problems, "");
     const env = {
       ...ownEnv(process.env),
       TEST_REDIS_URL: redis.url,
       TEST_DATABASE_URL: postgres.url,
+      TEST_PROBLEMS_FILE: problems,
     };
     const code = await runTests(args, report, env);
     const { passed, failed, skipped } = count(report);
     if (skipped > 0) console.log(`${skipped} skipped`);
+    const unmet = args.length === 0 ? unmetProblems(readFileSync(problems, "utf8")) : [];
+    if (unmet.length > 0) console.error(`No test met the problems: ${unmet.join(", ")}`);
     // A run that broke before it could report is a failure too.
-    const broken = code !== 0 && failed === 0 ? 1 : 0;
+    const broken = failed === 0 && (code !== 0 || unmet.length > 0) ? 1 : 0;
     console.log(`${passed} passed, ${failed + broken} failed`);
-    return code;
+    return unmet.length > 0 ? 1 : code;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -56,6 +63,12 @@ function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEn
       resolve(code ?? 128 + constants.signals[signal ?? "SIGTERM"]),
     );
   });
+}
+
+/** The kinds that no producer answered with: the contract declares nothing that cannot happen. */
+function unmetProblems(met: string): string[] {
+  const types = new Set(met.split("\n"));
+  return Object.keys(problemKinds).filter((kind) => !types.has(problemType(kind as ProblemKind)));
 }
 
 function count(report: string): { passed: number; failed: number; skipped: number } {

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { TorilError } from "@toril/contract/client";
 import { createJobId } from "@toril/contract/enqueue/job-id";
 
+import { _noteProblem } from "../../contract/test/_problems.ts";
 import { echo, idOf, postJob } from "./_api.ts";
 import { startStack } from "./_stack.ts";
 
@@ -10,8 +11,10 @@ async function _kindOf(answer: Promise<unknown>): Promise<string | undefined> {
     await answer;
     return undefined;
   } catch (error) {
-    if (error instanceof TorilError) return error.problem.type.split(":").at(-1);
-    throw error;
+    if (!(error instanceof TorilError)) throw error;
+    const { type } = error.problem;
+    _noteProblem(type);
+    return type.split(":").at(-1);
   }
 }
 

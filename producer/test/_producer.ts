@@ -8,6 +8,7 @@ import { buildOpenApi } from "@toril/contract/openapi";
 import { routes } from "@toril/contract/http";
 import { escapePointer } from "@toril/contract/json";
 import { Problem, problemType, type ProblemKind } from "@toril/contract/problem";
+import { _noteProblem } from "../../contract/test/_problems.ts";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { Config } from "../src/config.ts";
 import { openProducer } from "../src/producer.ts";
@@ -140,7 +141,12 @@ export async function _checked(response: Response, method: string, path: string)
       ? spelled
       : routes.filter((candidate) => patternOf(candidate.path).test(address));
   const route = served.find((candidate) => candidate.method === method.toLowerCase());
-  if (route === undefined) return { status, headers, text, body: textOf(text) };
+  if (route === undefined) {
+    const body = textOf(text);
+    const problem = Problem.safeParse(body);
+    if (problem.success) _noteProblem(problem.data.type);
+    return { status, headers, text, body };
+  }
 
   const declared = document.paths?.[route.path]?.[route.method]?.responses?.[status];
   if (declared !== undefined && !("content" in declared)) {
@@ -170,6 +176,7 @@ export async function _checked(response: Response, method: string, path: string)
   if (contentType === "application/problem+json") {
     expect(body.status).toBe(status);
     expect(body.requestId).toBe(headers.get("x-request-id")!);
+    _noteProblem(body.type);
   }
   return { status, headers, text, body };
 }

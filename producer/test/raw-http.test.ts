@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { problemType } from "@toril/contract/problem";
+import { _noteProblem } from "../../contract/test/_problems.ts";
 import {
   _checked,
   _echo,
@@ -98,6 +100,7 @@ test.each(["Content-Length: 100", "Transfer-Encoding: chunked"])(
     expect(answered()).toMatchObject({ status: 400, level: 20 });
     const { text: metrics } = await producer.request("/metrics");
     expect(metrics).toMatch(/^toril_problems_total\{kind="incomplete-body"\} [1-9]/m);
+    _noteProblem(problemType("incomplete-body"));
     expect(await stores.count()).toEqual(_nothing);
   },
 );
