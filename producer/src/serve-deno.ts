@@ -7,7 +7,7 @@ interface DenoServe {
   serve(
     options: Address & { signal: AbortSignal; onListen(): void },
     handle: Handle,
-  ): { addr: Address; shutdown(): Promise<void> };
+  ): { addr: Address; finished: Promise<void>; shutdown(): Promise<void> };
 }
 
 declare const Deno: DenoServe;
@@ -31,13 +31,22 @@ function listen(variable: string, address: Address, handle: Handle): Server {
     Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handle),
   );
   const { hostname, port } = server.addr;
+  let isDown = false;
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return {
     url: new URL(`http://${host}:${port}`),
     async drain(deadlineMs) {
-      const timer = setTimeout(() => cut.abort(), deadlineMs);
-      await server.shutdown();
-      clearTimeout(timer);
+      // To cut a server that is down, or that goes down at this moment, ends the process.
+      if (isDown) return;
+      if (deadlineMs === 0) {
+        cut.abort();
+        await server.finished;
+      } else {
+        const timer = setTimeout(() => cut.abort(), deadlineMs);
+        await server.shutdown();
+        clearTimeout(timer);
+      }
+      isDown = true;
     },
   };
 }
