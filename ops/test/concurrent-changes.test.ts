@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type Client, createClient, TorilError } from "@toril/contract/client";
+import { queueKeys } from "@toril/contract/dispatch/names";
+import type { JobRequest } from "@toril/contract/jobs";
+
+import { findMissing } from "./_ledger.ts";
+import { startStack } from "./_stack.ts";
+
+let stack: Awaited<ReturnType<typeof startStack>>;
+
+beforeAll(async () => {
+  stack = await startStack({ producers: 2, consumers: 2 });
+  await stack.sql.unsafe(`
+    create table test_steps (was text, now text, runs int);
+    create function test_note_step() returns trigger language plpgsql as
+      'begin insert into test_steps values (old.status, new.status, new.run - old.run); return null; end';
+    create trigger test_step after update on jobs for each row
+      when (old.status <> new.status or old.run <> new.run) execute function test_note_step();`);
+}, 60_000);
+afterAll(() => stack[Symbol.asyncDispose]());
+
+const below = (count: number) => Math.floor(Math.random() * count);
+const oneOf = <const T>(list: readonly [T, ...T[]]): T => list[below(list.length)] ?? list[0];
+const label = () => oneOf(["a", "b", "c"]);
+
+function _request(): JobRequest {
+  const job: JobRequest = {
+    type: "echo",
+    data: { message: "a", sleepMs: oneOf([0, 0, 5, 50, 200]), failures: oneOf([0, 0, 1, 3]) },
+    attempts: oneOf([1, 2, 3]),
+    backoff: { type: "fixed", delay: oneOf([1, 30]) },
+    labels: [label()],
+  };
+  return oneOf<JobRequest>([
+    job,
+    { ...job, priority: 1 + below(5) },
+    { ...job, order: "lifo" },
+    { ...job, delayMs: below(400) },
+    { ...job, key: `k${below(15)}` },
+    { ...job, key: `k${below(15)}`, keyPolicy: { type: "replace" } },
+    { ...job, expiresAt: new Date(Date.now() + 300 + below(1000)).toISOString() },
+  ]);
+}
+
+/** One of what can be done, at one of the producers; how often each is drawn is how often it stands here. */
+type Deed = (client: Client, id: string) => Promise<unknown>;
+
+const deeds: readonly [Deed, ...Deed[]] = [
+  (client, id) => client.cancelJob(id),
+  (client, id) => client.cancelJob(id),
+  (client, id) => client.retryJob(id),
+  (client, id) => client.retryJob(id),
+  (client, id) => client.promoteJob(id),
+  (client, id) => client.changeJob(id, "*", { priority: 1 + below(9) }),
+  (client, id) => client.changeJob(id, "*", { delayMs: below(300) }),
+  (client, id) => client.redriveDeadLetter(id),
+  (client) => client.drainQueue("default", { delayed: oneOf([true, false]) }),
+  (client) => client.cleanQueue("default", { state: "failed", olderThanMs: 0 }),
+  (client) => client.pauseQueue("default"),
+  (client) => client.resumeQueue("default"),
+  (client) => {
+    const action = oneOf(["cancel", "retry", "promote"]);
+    return client.createOperation({ action, filter: { label: label() } });
+  },
+];
+
+/** What was answered is kept; refusals, and answers that a killed process owes, are not. */
+async function _attempt<T>(deed: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await deed();
+  } catch (error) {
+    if (error instanceof TorilError && error.problem.status === 500) throw error;
+    return undefined;
+  }
+}
+
+test("whatever many clients do to the same jobs at once, and whoever is killed, none is lost and none steps wrong", async () => {
+  const { sql, redisClient, producers, consumers, until } = stack;
+  const clientOf = (at: number) => createClient({ baseUrl: producers[at]!.url });
+  const clients = [clientOf(0), clientOf(1)] as const;
+  const ids: string[] = [];
+
+  async function drive(count: number) {
+    for (let done = 0; done < count; done += 1) {
+      const made = await _attempt(() => oneOf(clients).createJob(_request()));
+      if (made !== undefined) ids.push(made.id);
+      const id = ids.at(-1 - below(Math.min(40, ids.length)));
+      if (id !== undefined) await _attempt(() => oneOf(deeds)(oneOf(clients), id));
+    }
+  }
+  const driven = (goal: number) => until("it goes on", async () => ids.length >= goal || undefined);
+  const driving = Promise.all(Array.from({ length: 10 }, () => drive(80)));
+  await driven(200);
+  await consumers[0]!.kill("SIGKILL");
+  await consumers[0]!.restart();
+  await driven(400);
+  await stack.redis.kill("SIGKILL");
+  await stack.redis.restart();
+  await driving;
+
+  await until("it goes on", () => _attempt(() => clients[0].resumeQueue("default")));
+  await until("operations end", async () => {
+    const open = await sql`select from operations where status in ('pending', 'running')`;
+    return open.length === 0 || undefined;
+  });
+  await until("all end", async () => {
+    const pending = await sql`select from jobs where status = 'pending'`;
+    return pending.length === 0 || undefined;
+  });
+  expect(await findMissing(sql, ids)).toEqual([]);
+  const wrong = await sql`
+    select * from test_steps where not (
+      was = 'pending' and now <> 'pending' and runs = 0 or was <> 'pending' and now = 'pending' and runs = 1)`;
+  expect([...wrong]).toEqual([]);
+
+  const keys = queueKeys("bull", "default");
+  expect(await redisClient.exists(keys.meta)).toBe(1);
+  await until("Redis has none but the dead", async () => {
+    const failed = await redisClient.zrange(keys.failed, 0, "-1");
+    const dead = await sql<{ id: string }[]>`select id from jobs where status = 'dead'`;
+    const deadIds = new Set(dead.map(({ id }) => id));
+    const hashes = await redisClient.keys(`${keys.base}0*`);
+    const areOver = failed.every((id) => deadIds.has(id.slice(0, 36)));
+    return (hashes.length === failed.length && areOver) || undefined;
+  });
+}, 120_000);
