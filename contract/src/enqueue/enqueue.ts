@@ -47,9 +47,12 @@ export interface EnqueueDeps {
   onBatch?(lane: "plain" | "keyed" | "many", size: number): void;
 }
 
-/** One is placed while the next is committed. More of them, or larger ones, gained nothing that could be measured. */
+/**
+ * One is placed while the next is committed; more of them gained nothing. What 256 clients send keeps two of 96 full:
+ * of 128, every other one left half empty.
+ */
 const single = {
-  maxEntries: 128,
+  maxEntries: 96,
   maxBytes: 4_000_000,
   maxInFlight: 2,
   flushMs: 0,
