@@ -15,7 +15,7 @@ const batchSize = 250;
 /** For how long nobody else takes an operation over whose holder says nothing. */
 const lease = "10 seconds";
 
-/** The one that has waited the longest for its turn, of those that nobody is at. */
+/** The one that has waited the longest for its turn, of those that nobody else is at. One that failed is still the holder's. */
 export async function claimOperation(
   sql: ISql,
   holder: string,
@@ -24,7 +24,8 @@ export async function claimOperation(
     update operations set status = 'running', holder = ${holder}, lease_until = now() + ${lease}::interval
     where id = any(array(
       select id from operations
-      where status in ('pending', 'running') and (lease_until is null or lease_until <= now())
+      where status in ('pending', 'running')
+        and (lease_until is null or lease_until <= now() or holder = ${holder})
       order by lease_until nulls first, id limit 1 for update skip locked))
     returning id, tenant, action, filter, reach, rate_per_second as "ratePerSecond",
       quota_key as "quotaKey", created_at as "createdBefore"`;
@@ -97,6 +98,6 @@ export async function releaseOperation(
   { id, holder, dueMs }: { id: string; holder: string; dueMs: number },
 ): Promise<void> {
   await sql`
-    update operations set lease_until = now() + ${Math.max(0, dueMs)} * interval '1 millisecond'
+    update operations set holder = null, lease_until = now() + ${Math.max(0, dueMs)} * interval '1 millisecond'
     where id = ${id} and holder = ${holder}`;
 }
