@@ -1,7 +1,8 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { ListJobsQuery } from "@toril/contract/client";
 import type { ISql } from "postgres";
-import { createJobSearch, type JobFilter } from "../src/search-jobs.ts";
+import { createJobSearch } from "../src/search-jobs.ts";
+import type { JobFilter } from "../src/search-sources.ts";
 import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();

@@ -42,7 +42,7 @@ export function createActions(deps: ActionDeps): Record<OperationAction, Action>
     },
     async retry(sql, ids, { status, quotaKey }) {
       const statuses = status === "pending" ? [] : [status];
-      const runs = await retryJobs(sql, ids, { statuses, quotaKey: quotaKey ?? undefined });
+      const runs = await retryJobs(sql, ids, { statuses, quotaKey });
       return {
         changed: runs.length,
         failed: ids.length - runs.length,

@@ -6,7 +6,7 @@ export interface Retry {
   /** Only jobs that ended so. */
   statuses: readonly FinalStatus[];
   /** The API key for which they count from now on. */
-  quotaKey: string | undefined;
+  quotaKey: string | null | undefined;
 }
 
 /** A run that is pending now, after one that ended. */
