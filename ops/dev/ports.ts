@@ -6,16 +6,19 @@ import { Refusal } from "./refusal.ts";
 
 const host = "127.0.0.1";
 
-/**
- * Below the ports that systems give to outgoing connections: while a server is away, nothing takes its port, and no
- * client that looks for it is connected to itself.
- */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
-    if (await isFree(port)) return port;
-  }
-  throw new Error(`no free port on ${host}`);
+/** A free port, below those that systems give to outgoing connections: while a server is away, no client has its port. */
+export const freePort = createPortPicker(30_000, 2_500);
+
+/** Picks the free ones of `size` ports in turn, so that none is picked again before what asked for it listens. */
+export function createPortPicker(first: number, size: number): () => Promise<number> {
+  let next = Math.floor(Math.random() * size);
+  return async () => {
+    for (let tries = 0; tries < size; tries++) {
+      const port = first + (next++ % size);
+      if (await isFree(port)) return port;
+    }
+    throw new Error(`no free port on ${host} from ${first} to ${first + size - 1}`);
+  };
 }
 
 /** @throws Refusal that says who has the first port that is taken */

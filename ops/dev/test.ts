@@ -28,7 +28,9 @@ async function main(args: readonly string[]): Promise<number> {
       TEST_PROBLEMS_FILE: problems,
     };
     const code = await runTests(args, report, env);
-    const { passed, failed, skipped } = count(report);
+    const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
+    for (const failure of failuresIn(xml)) console.error(failure);
+    const { passed, failed, skipped } = count(xml);
     if (skipped > 0) console.log(`${skipped} skipped`);
     const unmet = args.length === 0 ? unmetProblems(readFileSync(problems, "utf8")) : [];
     if (unmet.length > 0) console.error(`No test met the problems: ${unmet.join(", ")}`);
@@ -71,8 +73,25 @@ function unmetProblems(met: string): string[] {
   return Object.keys(problemKinds).filter((kind) => !types.has(problemType(kind as ProblemKind)));
 }
 
-function count(report: string): { passed: number; failed: number; skipped: number } {
-  const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
+/** What failed and why, once more, for whoever sees only the end of thousands of lines. */
+function failuresIn(xml: string): string[] {
+  const cases = xml.matchAll(
+    /<testcase name="([^"]*)"[^>]* file="([^"]*)"[^>]*>\s*<failure[^>]*>([^<]*)/g,
+  );
+  return Array.from(cases, ([, name, file, text]) =>
+    decode(`\n(fail) ${file}: ${name}\n${text}`).slice(0, 4000),
+  );
+}
+
+const entities: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+
+function decode(text: string): string {
+  return text.replaceAll(/&(?:#(\d+)|(\w+));/g, (whole, code?: string, name = "") =>
+    code ? String.fromCodePoint(Number(code)) : (entities[name] ?? whole),
+  );
+}
+
+function count(xml: string): { passed: number; failed: number; skipped: number } {
   const total = /<testsuites[^>]*>/.exec(xml)?.[0] ?? "";
   const read = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(total)?.[1] ?? 0);
   const [failed, skipped] = [read("failures") + read("errors"), read("skipped")];

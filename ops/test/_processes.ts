@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 
 import type { Child, Exit } from "../dev/child.ts";
-import { requireFreePorts } from "../dev/ports.ts";
+import { createPortPicker } from "../dev/ports.ts";
 import { ask } from "../dev/process-table.ts";
 
 /** A process that is there to be broken, and that comes back at the same address. */
@@ -71,18 +71,8 @@ function childrenOf(pid: number): number[] {
   return text.split(/\s+/).filter(Boolean).map(Number);
 }
 
-/**
- * Below the ports that systems give to outgoing connections: while a store is away, none of them takes its port, and
- * none is connected to itself.
- */
-export async function stablePort(): Promise<number> {
-  for (let tries = 0; ; tries += 1) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
-    try {
-      await requireFreePorts(port, 1);
-      return port;
-    } catch (error) {
-      if (tries === 20) throw error;
-    }
-  }
-}
+/** A port that no other test takes while its server is away: those that run at the same time have ports of their own. */
+export const stablePort = createPortPicker(
+  15_000 + (Number(process.env["BUN_TEST_WORKER_ID"] ?? 0) % 3) * 5_000,
+  5_000,
+);
