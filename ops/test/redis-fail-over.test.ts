@@ -1,5 +1,5 @@
 import { epochKey } from "@toril/contract/dispatch/names";
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { idOf } from "./_api.ts";
 import { allCompleted, findMissing, whenEnded } from "./_ledger.ts";
@@ -7,6 +7,11 @@ import { startLoad } from "./_load.ts";
 import { startCluster, startSentinels } from "./_redis-fleet.ts";
 import type { RedisProcess } from "./_redis-server.ts";
 import { startStack, type Stack } from "./_stack.ts";
+
+setDefaultTimeout(180_000);
+
+/** A Sentinel that finds its own clock to have stood still, as on a machine that has too much to do, rests for 30 s. */
+const failOverMs = 90_000;
 
 test.each([
   ["dies", "SIGKILL"],
@@ -19,7 +24,6 @@ test.each([
     await _breakUnderLoad(stack, redis.first, signal);
     expect(await redis.replica.client.info("replication")).toContain("role:master");
   },
-  60_000,
 );
 
 test("in a Cluster a master that dies under load costs no accepted job, and jobs are placed on the next one", async () => {
@@ -28,7 +32,7 @@ test("in a Cluster a master that dies under load costs no accepted job, and jobs
   await _breakUnderLoad(stack, await redis.masterOf(epochKey("bull", "default")), "SIGKILL");
   const board = await fetch(`${stack.producers[0]!.url}/admin/queues/api/queues`);
   expect([board.status, await board.text()]).toEqual([200, expect.stringContaining("{imports}")]);
-}, 60_000);
+});
 
 async function _breakUnderLoad(stack: Stack, master: RedisProcess, signal: "SIGKILL" | "SIGSTOP") {
   const { sql, until } = stack;
@@ -38,7 +42,8 @@ async function _breakUnderLoad(stack: Stack, master: RedisProcess, signal: "SIGK
   await master.kill(signal);
   await until("it is missed", async () => load.count(202) >= 20 || undefined);
   const before = load.count(201);
-  await until("jobs are placed again", async () => load.count(201) >= before + 200 || undefined);
+  const areAgain = async () => load.count(201) >= before + 200 || undefined;
+  await until("jobs are placed again", areAgain, failOverMs);
   const last = load.answers.length;
   await until("all of them", async () => load.answers.length >= last + 200 || undefined);
   await load.stop();
