@@ -20,7 +20,7 @@ const ledger = createPatientLedger({
 });
 const readRows = createReadRows(ledger);
 const rogue = createSandbox({
-  types: sandboxedTypes.map(({ type }) => ({ type, limits: { memoryMb: 64, timeoutMs: 3000 } })),
+  types: sandboxedTypes.map(({ type }) => ({ type, limits: { memoryMb: 64, timeoutMs: 10_000 } })),
   urls: {
     host: new URL("../src/sandbox-host.ts", import.meta.url),
     thread: new URL("_rogue-thread.ts", import.meta.url),

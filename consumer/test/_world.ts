@@ -187,7 +187,7 @@ export async function _startProxy(targetUrl: string) {
 /** Waits until `look` finds something. */
 export async function _until<Found>(
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
-  withinMs = 15_000,
+  withinMs = 30_000,
 ): Promise<Found> {
   for (const deadline = performance.now() + withinMs; ;) {
     const found = await look();

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cancelJobs } from "@toril/contract/change/cancel";
 import { createWithdraw } from "@toril/contract/change/withdraw";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import type { HandlerContext } from "../src/handler.ts";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 let remove: ReturnType<typeof createRemove>;

@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { PlaceOptions } from "@toril/contract/dispatch/place";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { Handler } from "../src/handler.ts";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 beforeAll(async () => {

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bullId } from "@toril/contract/dispatch/names";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;

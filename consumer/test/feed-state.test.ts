@@ -1,12 +1,4 @@
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { JobRequest } from "@toril/contract/jobs";
@@ -14,8 +6,6 @@ import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { createFeedStates } from "../src/feeds/feed-states.ts";
 import { createPatientLedger } from "../src/patient-ledger.ts";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 interface _Answer {
   status?: number;

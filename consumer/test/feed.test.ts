@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;

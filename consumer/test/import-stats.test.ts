@@ -1,7 +1,5 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { _openWorld, _startConsumer, type _World } from "./_world.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;

@@ -1,7 +1,5 @@
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 beforeEach(async () => {

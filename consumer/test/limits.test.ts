@@ -1,7 +1,5 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 beforeAll(async () => {

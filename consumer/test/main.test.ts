@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { _openWorld, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));

@@ -1,11 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { bullId } from "@toril/contract/dispatch/names";
 import { selectJobs } from "@toril/contract/change/select";
 import type { JobSelection, OperationAction } from "@toril/contract/operation";
 import type { Quotas } from "@toril/contract/quota";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(20_000);
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
@@ -48,7 +46,7 @@ const _ended = (id: string) =>
   _until(async () => {
     const row = await _find(id);
     return row["ended_at"] !== null && row;
-  }, 15_000);
+  });
 
 /** Jobs in the ledger alone. */
 async function _fill(

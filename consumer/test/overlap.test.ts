@@ -1,9 +1,7 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bullName, lockKey } from "@toril/contract/dispatch/names";
 import { Worker } from "bullmq";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 beforeAll(async () => {

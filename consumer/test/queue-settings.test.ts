@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import {
   type ApplySettings,
@@ -10,8 +10,6 @@ import { changeQueueSettings, enforceQueueSettings } from "@toril/contract/ledge
 import type { QueueChange } from "@toril/contract/queue";
 import * as reconciling from "./_reconcile.ts";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 let apply: ApplySettings;

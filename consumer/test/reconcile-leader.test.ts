@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createRedisEpoch } from "../src/redis-epoch.ts";
 import { startRedis } from "../../ops/dev/redis.ts";
 import {
@@ -9,8 +9,6 @@ import {
   _until,
   type _World,
 } from "./_reconcile.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 beforeAll(async () => {

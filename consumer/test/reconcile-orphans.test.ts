@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { lockKey } from "@toril/contract/dispatch/names";
 import { _openWorld, _place, _record, _startReconciler, type _World } from "./_reconcile.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 beforeAll(async () => {

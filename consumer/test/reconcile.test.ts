@@ -1,12 +1,4 @@
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { bullName } from "@toril/contract/dispatch/names";
 import { Queue, UnrecoverableError } from "bullmq";
 import {
@@ -18,8 +10,6 @@ import {
   _until,
   type _World,
 } from "./_reconcile.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 beforeAll(async () => {

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { epochKey } from "@toril/contract/dispatch/names";
 import { startCluster } from "../../ops/test/_redis-fleet.ts";
 import { hasRoom } from "../src/reconcile/memory.ts";
 import { openCommandRedis } from "../src/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";
 import { _until } from "./_reconcile.ts";
-
-setDefaultTimeout(60_000);
 
 const prefix = "test";
 const queues = ["default", "imports", "feeds"];

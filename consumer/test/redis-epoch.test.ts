@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +7,6 @@ import type { Redis } from "ioredis";
 import { keepData, type Service, startRedis } from "../../ops/dev/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";
 import { _connect, _until } from "./_reconcile.ts";
-
-setDefaultTimeout(60_000);
 
 const dir = mkdtempSync(join(tmpdir(), "toril-epoch-"));
 let server: Service;

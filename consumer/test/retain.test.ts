@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mayBeDeleted } from "@toril/contract/ledger/retention-marks";
 import type { FinalStatus, JobStatus } from "@toril/contract/job";
 import { createRetain } from "../src/retain.ts";
 import type { RetainAges } from "../src/retain/config.ts";
 import type { Retainable } from "../src/retain/sweeps.ts";
 import { _openWorld, _startReconciler, _until, type _World } from "./_reconcile.ts";
-
-setDefaultTimeout(60_000);
 
 const hour = 3_600_000;
 const off: RetainAges = {

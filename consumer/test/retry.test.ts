@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createPlaceRuns } from "@toril/contract/change/place-runs";
 import { retryJobs } from "@toril/contract/change/retry";
 import { jobKey } from "@toril/contract/dispatch/names";
@@ -6,8 +6,6 @@ import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { finalStatuses } from "@toril/contract/job";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;

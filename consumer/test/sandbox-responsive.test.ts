@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { _freePort, _openWorld, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(120_000);
 
 const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
 const script = fileURLToPath(new URL("_node-consumer.ts", import.meta.url));

@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { _openWorld, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(60_000);
 
 const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
 const script = fileURLToPath(new URL("_node-consumer.ts", import.meta.url));
@@ -72,7 +70,7 @@ test("whatever a run in a thread does, it ends that run alone", async () => {
     ["objects", "OutOfMemory", /more than 64 MB/],
     ["json", "OutOfMemory", /more than 64 MB/],
     ["exit", "ThreadExited", /exited with 3/],
-    ["loop", "TimedOut", /longer than 3000 ms/],
+    ["loop", "TimedOut", /longer than 10000 ms/],
     ["throw", "TypeError", /^thrown$/],
     ["later", "TypeError", /^thrown later$/],
     ["give-up", "GiveUp", /^given up$/],

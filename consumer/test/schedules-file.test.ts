@@ -1,4 +1,4 @@
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,8 +9,6 @@ import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { loadConfig } from "../src/config.ts";
 import { parseScheduleFile } from "../src/schedules/read-file.ts";
 import { _openWorld, _startConsumer, _until } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 const world = await _openWorld();
 afterAll(() => world[Symbol.asyncDispose]());

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { jobKey } from "@toril/contract/dispatch/names";
 import { ScheduleDefinition } from "@toril/contract/schedule/schedule";
 import { findSchedule, saveSchedule } from "@toril/contract/schedule/schedule-ledger";
@@ -7,8 +7,6 @@ import { createKeyRing } from "@toril/contract/secret/key-ring";
 import type { z } from "zod";
 import { loadConfig } from "../src/config.ts";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 const world = await _openWorld();
 afterAll(() => world[Symbol.asyncDispose]());

@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
 import { createKeyRing, type SecretKey } from "@toril/contract/secret/key-ring";
 import type { Handlers } from "../src/handler.ts";
 import { GiveUp } from "../src/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 const token = "Bearer swordfish-1234567890";
 const data = { url: "http://feed.example/", authorization: token };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   _freePort,
   _openWorld,
@@ -7,8 +7,6 @@ import {
   _until,
   type _World,
 } from "./_world.ts";
-
-setDefaultTimeout(30_000);
 
 let world: _World;
 beforeAll(async () => {

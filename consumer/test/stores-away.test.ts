@@ -1,8 +1,6 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { lockKey } from "@toril/contract/dispatch/names";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
-
-setDefaultTimeout(60_000);
 
 let world: _World;
 beforeAll(async () => {

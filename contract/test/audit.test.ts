@@ -1,20 +1,10 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { appendAudit } from "../src/audit/append-audit.ts";
 import type { AuditEntry } from "../src/audit/audit-entry.ts";
 import { readNewestAudit } from "../src/audit/read-audit.ts";
 import { type AuditHead, verifyAudit } from "../src/audit/verify-audit.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";
-
-setDefaultTimeout(30_000);
 
 let ledger: TestLedger;
 let sql: Sql;

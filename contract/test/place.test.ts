@@ -292,4 +292,4 @@ test("any sequence of calls leaves what the same sequence of adds leaves", async
       .afterEach(() => Promise.all([added.clear(), placed.clear()])),
     { numRuns: 60 },
   );
-}, 60_000);
+});

@@ -56,7 +56,12 @@ function ownEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEnv) {
-  const flags = ["--parallel=2", "--reporter=junit", `--reporter-outfile=${report}`];
+  const flags = [
+    "--parallel=2",
+    "--timeout=180000",
+    "--reporter=junit",
+    `--reporter-outfile=${report}`,
+  ];
   return new Promise<number>((resolve, reject) => {
     const tests = spawn(process.execPath, ["test", ...flags, ...args], { env, stdio: "inherit" });
     for (const signal of signals) process.on(signal, () => tests.kill(signal));

@@ -48,7 +48,7 @@ export async function startCaddy(
   });
   opening.defer(async () => void (await child.stop()));
   await child.ready(async () => (await fetch(`${dashboardUrl}/up`)).ok || undefined, {
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
   });
   const opened = opening.move();
   return {

@@ -16,7 +16,7 @@ interface Fleet extends AsyncDisposable {
   start(settings: Omit<RedisProcessSettings, "dir">): Promise<RedisProcess>;
 }
 
-const patience = { timeoutMs: 20_000 };
+const patience = { timeoutMs: 60_000 };
 
 function openFleet(): Fleet {
   const dir = mkdtempSync(join(tmpdir(), "toril-fleet-"));

@@ -82,5 +82,5 @@ export function _pids(...lists: (string | undefined)[]): number[] {
 
 export async function _gone(pids: readonly number[]): Promise<void> {
   const areGone = async () => pids.every((pid) => identify(pid) === undefined) || undefined;
-  await until(`processes ${pids.join(", ")} end`, areGone, { timeoutMs: 20_000 });
+  await until(`processes ${pids.join(", ")} end`, areGone, { timeoutMs: 60_000 });
 }

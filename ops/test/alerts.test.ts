@@ -54,4 +54,4 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
     const own = text.split("\n").filter((line) => /^(# \w+ )?(toril|bullmq|http)_/.test(line));
     expect(run(promtool(), ["check", "metrics"], `${own.join("\n")}\n`)).toBe("");
   }
-}, 180_000);
+});

@@ -35,7 +35,7 @@ test("what the images hold migrates, accepts, works and shows its pages, without
   const url = `http://127.0.0.1:${PORT}`;
   const producer = await run("producer", "bun", "producer/main.js");
   await producer.ready(async () => (await fetch(`${url}/readyz`)).ok || undefined, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   await run("consumer", "node", "consumer/main.js");
 
@@ -51,4 +51,4 @@ test("what the images hold migrates, accepts, works and shows its pages, without
   for (const page of [...pages, `${board}/static/favicon-32x32.png`, `${board}/api/queues`]) {
     expect({ page, status: (await fetch(url + page)).status }).toEqual({ page, status: 200 });
   }
-}, 60_000);
+});

@@ -11,12 +11,12 @@ let caddy: Caddy;
 beforeAll(async () => {
   stack = await startStack({ producers: 2, consumers: 1 });
   caddy = await startCaddy(stack.producers.map(({ url }) => url));
-}, 60_000);
+});
 
 afterAll(async () => {
   await caddy[Symbol.asyncDispose]();
   await stack[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 test("the producers share the requests", async () => {
   const send = async () => expect((await postJob(caddy.url, echo("shared"))).status).toBe(201);
@@ -24,7 +24,7 @@ test("the producers share the requests", async () => {
   const shares = await Promise.all(stack.producers.map(_countPosts));
   for (const share of shares) expect(share).toBeGreaterThan(100);
   expect(shares.reduce((sum, share) => sum + share, 0)).toBe(400);
-}, 30_000);
+});
 
 test("a file goes through to its last row, and the dashboard, its own port and the docs open", async () => {
   const rows = Array.from({ length: 3000 }, (_, index) => `${index},thing ${index}`);
@@ -47,7 +47,7 @@ test("a file goes through to its last row, and the dashboard, its own port and t
     expect(await board.text()).toContain("Toril");
   }
   expect((await fetch(`${caddy.dashboardUrl}/v1/jobs`)).status).toBe(404);
-}, 60_000);
+});
 
 test("with Redis away the producers stay in, and jobs are recorded", async () => {
   await stack.redis.kill("SIGKILL");
@@ -59,7 +59,7 @@ test("with Redis away the producers stay in, and jobs are recorded", async () =>
   });
   expect(answer.status).toBe(202);
   await stack.redis.restart();
-}, 60_000);
+});
 
 test("a producer killed under load costs no request that may be repeated", async () => {
   const [doomed] = stack.producers as [App];
@@ -105,7 +105,7 @@ test("a producer killed under load costs no request that may be repeated", async
   expect(failures).toEqual([]);
   expect(new Set(ids).size).toBe(ids.length);
   expect(await findMissing(stack.sql, ids)).toEqual([]);
-}, 60_000);
+});
 
 async function _countPosts({ url }: App): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();

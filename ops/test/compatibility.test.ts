@@ -2,11 +2,9 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
 
 import { root } from "./_stack.ts";
-
-setDefaultTimeout(60_000);
 
 const withGit = test.skipIf(Bun.which("git") === null);
 let dir: string;

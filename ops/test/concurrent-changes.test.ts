@@ -16,7 +16,7 @@ beforeAll(async () => {
       'begin insert into test_steps values (old.status, new.status, new.run - old.run); return null; end';
     create trigger test_step after update on jobs for each row
       when (old.status <> new.status or old.run <> new.run) execute function test_note_step();`);
-}, 60_000);
+});
 afterAll(() => stack[Symbol.asyncDispose]());
 
 const below = (count: number) => Math.floor(Math.random() * count);
@@ -123,4 +123,4 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
     const areOver = failed.every((id) => deadIds.has(id.slice(0, 36)));
     return (hashes.length === failed.length && areOver) || undefined;
   });
-}, 120_000);
+});

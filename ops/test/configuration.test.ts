@@ -86,13 +86,9 @@ const wrong: [Program, Record<string, string>, string][] = [
   ],
 ];
 
-test.each(wrong)(
-  "%s with %j says: %s",
-  async (program, env, complaint) => {
-    expect(await _run(program, env)).toEqual({ code: 1, complaint: `${program}: ${complaint}\n` });
-  },
-  20_000,
-);
+test.each(wrong)("%s with %j says: %s", async (program, env, complaint) => {
+  expect(await _run(program, env)).toEqual({ code: 1, complaint: `${program}: ${complaint}\n` });
+});
 
 describe("with stores", () => {
   let stack: Stack;
@@ -101,7 +97,7 @@ describe("with stores", () => {
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), "toril-secrets-"));
     stack = await startStack({ consumers: 0 });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await stack[Symbol.asyncDispose]();
@@ -123,20 +119,20 @@ describe("with stores", () => {
       const { items } = await stack.client.listJobs({ status: "completed" });
       return items.length > 0 || undefined;
     });
-  }, 30_000);
+  });
 
   test("a producer whose port is taken says so in one line", async () => {
     const PORT = new URL(stack.producers[0]!.url).port;
     const complaint = `producer: PORT ${PORT} is taken\n`;
     expect(await _run("producer", stack.env({ PORT }))).toEqual({ code: 1, complaint });
-  }, 20_000);
+  });
 
   test("a producer whose metrics port is taken says so in one line", async () => {
     const METRICS_PORT = new URL(stack.producers[0]!.url).port;
     const complaint = `producer: METRICS_PORT ${METRICS_PORT} is taken\n`;
     const env = stack.env({ PORT: "0", METRICS_PORT });
     expect(await _run("producer", env)).toEqual({ code: 1, complaint });
-  }, 20_000);
+  });
 
   test("a consumer whose port is taken says so in one line", async () => {
     const METRICS_PORT = new URL(stack.producers[0]!.url).port;
@@ -144,7 +140,7 @@ describe("with stores", () => {
     expect(code).toBe(1);
     expect(complaint).toMatch(/^consumer: .*\n$/);
     expect(complaint).toContain(METRICS_PORT);
-  }, 20_000);
+  });
 
   test("a consumer of an empty database asks for the migrations", async () => {
     const database = new URL(stack.env()["DATABASE_URL"]!);
@@ -152,13 +148,13 @@ describe("with stores", () => {
     const { code, complaint } = await _run("consumer", stack.env({ DATABASE_URL: database.href }));
     expect(code).toBe(1);
     expect(complaint).toMatch(/^consumer: .*migrations.*\n$/);
-  }, 20_000);
+  });
 
   test("migrating a Postgres that is not there says why in one line", async () => {
     const { code, complaint } = await _run("migrate", { DATABASE_URL });
     expect(code).toBe(1);
     expect(complaint).toMatch(/^migrate: .*ECONNREFUSED.*\n$/);
-  }, 20_000);
+  });
 });
 
 async function _run(program: Program, env: Record<string, string>) {

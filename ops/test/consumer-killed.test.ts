@@ -54,7 +54,7 @@ test("an import whose consumer is killed twice has every row exactly once", asyn
              'number', row::text, 'text', 'row ' || row || ', "quoted"'))::int as verbatim
     from imported_rows where import_id = ${id}`;
   expect([...imported]).toEqual([{ all: rows, rows, verbatim: rows }]);
-}, 60_000);
+});
 
 test("a consumer that was frozen while another one did its jobs ends none of them again", async () => {
   await using stack = await startStack();
@@ -74,7 +74,7 @@ test("a consumer that was frozen while another one did its jobs ends none of the
   const stood = async () => (await countRuns(frozen, "stood")) === 20 || undefined;
   await until("the frozen runs find that they have ended", stood);
   expect(await countJobs(sql)).toEqual(allCompleted(20));
-}, 60_000);
+});
 
 function _lines(from: number, to: number): string {
   const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);

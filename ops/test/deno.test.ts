@@ -25,7 +25,7 @@ beforeAll(async () => {
   metricsPort = await stablePort();
   url = `http://127.0.0.1:${port}`;
   deno = await breakable(() => startOnDeno(port));
-}, 60_000);
+});
 
 afterAll(async () => {
   await deno?.[Symbol.asyncDispose]();
@@ -99,7 +99,7 @@ test("a second producer on the port says so in one line", async () => {
   });
   expect(await second.stderr.text()).toBe(`producer: PORT ${new URL(url).port} is taken\n`);
   expect(await second.exited).toBe(1);
-}, 20_000);
+});
 
 test("a producer on Deno answers what was asked before it stops", async () => {
   const body = new TransformStream<Uint8Array, Uint8Array>();
@@ -119,7 +119,7 @@ test("a producer on Deno answers what was asked before it stops", async () => {
   expect((await answer).status).toBe(201);
   await events.text();
   expect((await deno.exited).code).toBe(0);
-}, 20_000);
+});
 
 /** The program itself: what npm puts on the PATH starts it as a child, and passes no signal on. */
 function findDeno(): string {

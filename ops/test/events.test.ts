@@ -1,12 +1,10 @@
 import { queueKeys } from "@toril/contract/dispatch/names";
 import { readEvents } from "@toril/contract/read-events";
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
 import { startCluster } from "./_redis-fleet.ts";
 import { startStack, type Stack } from "./_stack.ts";
-
-setDefaultTimeout(90_000);
 
 let stack: Stack;
 let url: string;

@@ -22,7 +22,7 @@ beforeAll(async () => {
     },
   });
   [producer, consumer] = [stack.producers[0]!, stack.consumers[0]!];
-}, 60_000);
+});
 
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
@@ -78,7 +78,7 @@ test("what stands on stdout arrives over TCP, from both processes, and names req
     // What was written before the connection stood was kept for it.
     expect(app.log().trim().split("\n").slice(0, own.length)).toEqual(own);
   }
-}, 30_000);
+});
 
 test("a signal switches the level of a running process, and back", async () => {
   const path = "/v1/jobs?limit=7";
@@ -94,7 +94,7 @@ test("a signal switches the level of a running process, and back", async () => {
   expect(count()).toBe(1);
   await switchLevel(consumer!, "debug");
   await switchLevel(consumer!, "info");
-}, 30_000);
+});
 
 test("an aggregator that does not read, and one that is gone, hold nobody up, and cost counted lines", async () => {
   aggregator.stall();
@@ -121,7 +121,7 @@ test("an aggregator that does not read, and one that is gone, hold nobody up, an
   expect(told).toMatchObject({ name: "producer", level: "warn", msg: "log lines were dropped" });
   const id = idOf(await postJob(producer!.url, echo("afterwards")));
   await whenShipped("the next request", (line) => line["jobId"] === id);
-}, 60_000);
+});
 
 test("a stop sends the last lines, and does not wait for an aggregator that is away", async () => {
   await consumer!.kill("SIGTERM");
@@ -132,4 +132,4 @@ test("a stop sends the last lines, and does not wait for an aggregator that is a
   await producer!.kill("SIGTERM");
   expect(await producer!.exited).toMatchObject({ code: 0 });
   expect(producer!.log().trim().split("\n").at(-1)).toMatch(/"left":\d+,.*were not shipped"/);
-}, 30_000);
+});

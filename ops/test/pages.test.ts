@@ -1,12 +1,10 @@
 import { issueKey } from "@toril/contract/keys/key-ledger";
 import type { Scope } from "@toril/contract/keys/scope";
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser, BrowserContextOptions } from "playwright-core";
 
 import { openBrowser } from "./_browser.ts";
 import { startStack, type Stack } from "./_stack.ts";
-
-setDefaultTimeout(120_000);
 
 let stack: Stack;
 let browser: Browser;

@@ -75,7 +75,6 @@ test.each(losses)(
     expect([12, 13, 14]).toContain(counts.accepted);
     expect(site.requests).toBe(5);
   },
-  60_000,
 );
 
 function _five(request: JobRequest): JobRequest[] {

@@ -47,7 +47,7 @@ test("every job that a killed producer answered is recorded and ends, and repeat
 
   await doomed.restart();
   expect((await postJob(doomed.url, echo("again"))).status).toBe(201);
-}, 60_000);
+});
 
 test("a producer that is asked to stop answers every job that it accepted and exits with 0", async () => {
   // It does not wait for the deadline of answers that were given.
@@ -68,7 +68,7 @@ test("a producer that is asked to stop answers every job that it accepted and ex
   expect(load.answers.every(({ status }) => status === 201)).toBe(true);
   const { accepted } = await countJobs(sql);
   expect(accepted).toBe(load.answers.length);
-}, 60_000);
+});
 
 /** Requests that follow each other on connections which are kept, until `stop` or the first that is not answered. */
 function _createLoad(url: string, kind: "plain" | "keyed" = "plain") {

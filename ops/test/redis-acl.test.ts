@@ -9,13 +9,11 @@ import type { JobRequest } from "@toril/contract/jobs";
 import type { NewApiKey } from "@toril/contract/keys/api-key";
 import { issueKey } from "@toril/contract/keys/key-ledger";
 import { readEvents } from "@toril/contract/read-events";
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
 import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
-
-setDefaultTimeout(90_000);
 
 const password = "let me in";
 const users = readFileSync(join(root, "ops/redis/users.acl"), "utf8");

@@ -1,10 +1,8 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
 import { startCluster } from "./_redis-fleet.ts";
 import { startStack } from "./_stack.ts";
-
-setDefaultTimeout(60_000);
 
 const hour = 3_600_000;
 const open = new AsyncDisposableStack();

@@ -4,15 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jobKey } from "@toril/contract/dispatch/names";
 import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 
 import { installProgram } from "../dev/install-program.ts";
 import { until } from "../dev/until.ts";
 import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
 import { root } from "./_stack.ts";
 import { syncedLength, traced } from "./_synced-length.ts";
-
-setDefaultTimeout(60_000);
 
 const dir = mkdtempSync(join(tmpdir(), "toril-redis-conf-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -21,7 +19,7 @@ const script = await Bun.file(placeScriptUrl).text();
 const aof = "appendonlydir/appendonly.aof.1.incr.aof";
 // Linux alone has it.
 const hasStrace = Bun.which("strace") !== null || installProgram("strace");
-const patience = { timeoutMs: 20_000 };
+const patience = { timeoutMs: 60_000 };
 
 const _config = (name: string) => join(root, `ops/redis/${name}.conf`);
 

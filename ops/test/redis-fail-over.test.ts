@@ -1,5 +1,5 @@
 import { epochKey } from "@toril/contract/dispatch/names";
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import { idOf } from "./_api.ts";
 import { allCompleted, findMissing, whenEnded } from "./_ledger.ts";
@@ -7,8 +7,6 @@ import { startLoad } from "./_load.ts";
 import { startCluster, startSentinels } from "./_redis-fleet.ts";
 import type { RedisProcess } from "./_redis-server.ts";
 import { startStack, type Stack } from "./_stack.ts";
-
-setDefaultTimeout(180_000);
 
 /** A Sentinel that finds its own clock to have stood still, as on a machine that has too much to do, rests for 30 s. */
 const failOverMs = 90_000;

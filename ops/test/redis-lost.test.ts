@@ -15,7 +15,7 @@ test("while Redis is down jobs are accepted, and complete when it is back withou
   const after = await _acceptWithRedis(stack);
   const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
   expect(counts).toEqual(allCompleted(before + after));
-}, 60_000);
+});
 
 test("while Redis does not answer jobs are accepted, and complete when it does again", async () => {
   await using stack = await startStack();
@@ -25,7 +25,7 @@ test("while Redis does not answer jobs are accepted, and complete when it does a
   const after = await _acceptWithRedis(stack);
   const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
   expect(counts).toEqual(allCompleted(before + after));
-}, 60_000);
+});
 
 test("after FLUSHALL a consumer that starts later completes all that were pending", async () => {
   await using stack = await startStack({ consumers: 0 });
@@ -35,7 +35,7 @@ test("after FLUSHALL a consumer that starts later completes all that were pendin
   await stack.startConsumer();
   const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
   expect(counts).toEqual(allCompleted(10_000));
-}, 60_000);
+});
 
 test("after FLUSHALL under a running consumer all that were pending complete", async () => {
   await using stack = await startStack();
@@ -49,7 +49,7 @@ test("after FLUSHALL under a running consumer all that were pending complete", a
   expect((await countJobs(sql)).pending).toBeGreaterThan(1000);
   const counts = await until("every job has ended", () => whenEnded(sql));
   expect(counts).toEqual(allCompleted(10_000));
-}, 60_000);
+});
 
 /** The first within its deadline; many more within another one, so none of them waits for Redis. */
 async function _acceptWithoutRedis({ producers: [producer] }: Stack): Promise<number> {

@@ -1,15 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob } from "./_api.ts";
 import { type Certificate, createAuthority } from "./_certificates.ts";
 import { stablePort } from "./_processes.ts";
 import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
 import { startStack, type Stack } from "./_stack.ts";
-
-setDefaultTimeout(60_000);
 
 const dir = mkdtempSync(join(tmpdir(), "toril-tls-"));
 let authority: Awaited<ReturnType<typeof createAuthority>>;

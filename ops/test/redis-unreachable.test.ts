@@ -1,14 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
 import { stablePort } from "./_processes.ts";
 import { startRedisProcess } from "./_redis-server.ts";
 import { startStack, type Stack } from "./_stack.ts";
-
-setDefaultTimeout(60_000);
 
 let stack: Stack;
 beforeAll(async () => {

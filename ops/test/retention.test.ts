@@ -54,4 +54,4 @@ test("what was kept for long enough is gone, which is not the same as never havi
   expect(metrics).toContain('toril_retention_deleted_total{what="completed"} 3');
   expect(metrics).toContain('toril_retention_deleted_total{what="imports"} 1');
   expect(metrics).toMatch(/toril_retention_oldest_seconds\{what="dead"\} \d/);
-}, 60_000);
+});

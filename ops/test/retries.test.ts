@@ -8,7 +8,7 @@ let stack: Stack;
 
 beforeAll(async () => {
   stack = await startStack();
-}, 60_000);
+});
 
 afterAll(() => stack[Symbol.asyncDispose]());
 
@@ -21,7 +21,7 @@ test("a job that fails in every run is dead after the third, with the reason", a
     result: null,
     error: { name: "Error", message: "failed as asked, run 3 of 5" },
   });
-}, 40_000);
+});
 
 test("between its runs lie a second, two and four", async () => {
   const { id } = await stack.client.createJob({ ...echo("patient", { failures: 3 }), attempts: 4 });
@@ -33,12 +33,12 @@ test("between its runs lie a second, two and four", async () => {
     // What failed is noted a moment after BullMQ has begun to count.
     expect(waits[index]).toBeGreaterThan(atLeast - 100);
   }
-}, 40_000);
+});
 
 test("a job that may run once is dead after its first failure", async () => {
   const { id } = await stack.client.createJob({ ...echo("once", { failures: 1 }), attempts: 1 });
   expect(await _ended(id)).toMatchObject({ status: "dead", attempts: { made: 1, max: 1 } });
-}, 40_000);
+});
 
 test("a job that fails twice waits for its turns and completes in its third run", async () => {
   const { id } = await stack.client.createJob(echo("third time", { failures: 2 }));
@@ -49,13 +49,13 @@ test("a job that fails twice waits for its turns and completes in its third run"
     result: { message: "third time" },
     error: null,
   });
-}, 40_000);
+});
 
 test("a job that takes its time is active until it ends", async () => {
   const { id } = await stack.client.createJob(echo("slow", { sleepMs: 1000 }));
   await _waitForState(id, "active");
   expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 1 } });
-}, 40_000);
+});
 
 test("a job that is delayed starts when it is due and not before", async () => {
   const { id, runAt } = await stack.client.createJob({ ...echo("later"), delayMs: 1500 });
@@ -63,7 +63,7 @@ test("a job that is delayed starts when it is due and not before", async () => {
   const { status, settledAt } = await _ended(id);
   expect(status).toBe("completed");
   expect(Date.parse(settledAt!)).toBeGreaterThanOrEqual(Date.parse(runAt!));
-}, 40_000);
+});
 
 function _ended(id: string): Promise<Job> {
   return stack.until("the job has ended", async () => {

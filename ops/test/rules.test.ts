@@ -43,7 +43,7 @@ describe("the rules", () => {
     run(promtool(), ["check", "rules", ...ruleFiles]);
     run(promtool(), ["check", "config", "ops/prometheus/prometheus.yml"]);
     run(amtool(), ["check-config", "ops/alertmanager/alertmanager.yml"]);
-  }, 120_000);
+  });
 
   test("fire when they should, and not otherwise", () => {
     run(promtool(), ["test", "rules", ...filesOf("ops/prometheus/tests")]);
@@ -135,7 +135,7 @@ describe("with a running stack", () => {
         for (const part of ["bucket", "sum", "count"]) known.add(`${name}_${part}`);
       }
     }
-  }, 60_000);
+  });
 
   test("rules and dashboards ask for metrics that its processes or the exporters have", () => {
     const foreign = /^(up|ALERTS|redis_\w+|pg_\w+)$/;

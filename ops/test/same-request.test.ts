@@ -11,7 +11,7 @@ let urls: string[];
 beforeAll(async () => {
   stack = await startStack({ producers: 2, consumers: 0 });
   urls = stack.producers.map(({ url }) => url);
-}, 60_000);
+});
 
 afterAll(() => stack[Symbol.asyncDispose]());
 
@@ -25,7 +25,7 @@ test("of two requests with one Idempotency-Key at one moment, one makes the job 
     expect(_jobOf(answers[0]!)).toEqual(_jobOf(answers[1]!));
   }
   expect(await _countJobs("same %")).toBe(rounds);
-}, 30_000);
+});
 
 test("of two different requests with one Idempotency-Key at one moment, one makes the job and the other is refused", async () => {
   for (let round = 0; round < rounds; round++) {
@@ -39,7 +39,7 @@ test("of two different requests with one Idempotency-Key at one moment, one make
     });
   }
   expect(await _countJobs("other %")).toBe(rounds);
-}, 30_000);
+});
 
 test("of two requests for one key at one moment, one makes the job and the other is told of it", async () => {
   for (let round = 0; round < rounds; round++) {
@@ -51,7 +51,7 @@ test("of two requests for one key at one moment, one makes the job and the other
     expect(outcomes.toSorted()).toEqual(["created", "duplicate"]);
   }
   expect(await _countJobs("keyed %")).toBe(rounds);
-}, 30_000);
+});
 
 test("of two bulks with one Idempotency-Key at one moment, one makes the jobs and the other gets its answer", async () => {
   for (let round = 0; round < rounds; round++) {
@@ -64,7 +64,7 @@ test("of two bulks with one Idempotency-Key at one moment, one makes the jobs an
     expect(other).toEqual(one);
   }
   expect(await _countJobs("bulk %")).toBe(3 * rounds);
-}, 30_000);
+});
 
 test("of many identical requests at one moment, all get the one job", async () => {
   const idempotencyKey = "many";
@@ -75,7 +75,7 @@ test("of many identical requests at one moment, all get the one job", async () =
   expect(new Set(answers.map(idOf)).size).toBe(1);
   expect(answers.filter(({ isReplayed }) => !isReplayed)).toHaveLength(1);
   expect(await _countJobs("many")).toBe(1);
-}, 30_000);
+});
 
 function _atOnce<Result>(send: (url: string, index: number) => Promise<Result>): Promise<Result[]> {
   return Promise.all(urls.map(send));

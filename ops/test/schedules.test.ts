@@ -41,4 +41,4 @@ test("consumers that are killed and a Redis that is flushed cost a schedule no r
   expect(made).toHaveLength(schedules);
   for (const { jobs, expected } of made) expect(jobs).toBe(expected);
   expect(counts).toEqual(allCompleted(made.reduce((sum, { jobs }) => sum + jobs, 0)));
-}, 60_000);
+});

@@ -38,7 +38,7 @@ beforeAll(async () => {
       LOG_LEVEL: "trace",
     },
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   server.closeAllConnections();
@@ -133,4 +133,4 @@ test("a private feed is fetched, and its secret is nowhere but in the request fo
   }
   expect(dumps.redis.match(/sealed:1:key0:/g)?.length).toBeGreaterThanOrEqual(2);
   expect(dumps.postgres.match(/sealed:1:key0:/g)?.length).toBe(paths.length);
-}, 60_000);
+});

@@ -4,13 +4,13 @@ import { expect, test } from "bun:test";
 
 import postgres from "postgres";
 
-import { freePort } from "../dev/ports.ts";
+import { stablePort } from "./_processes.ts";
 import { identify } from "../dev/process-table.ts";
 import { until } from "../dev/until.ts";
 import { _dataDir, _gone, _npmStart, _pids, _readEnv, type Start } from "./_start.ts";
 
 const ready = "Toril is ready";
-const patience = 60_000;
+const patience = 300_000;
 
 test("an unknown flag is named, with what there is instead, and nothing starts", async () => {
   await using start = _npmStart(["--twice"]);
@@ -20,112 +20,92 @@ test("an unknown flag is named, with what there is instead, and nothing starts",
   expect(start.output()).not.toContain("Starting");
 });
 
-test(
-  "a process that cannot start ends everything, and its complaint is shown",
-  async () => {
-    using data = _dataDir();
-    const args = ["--no-demo", "--port", String(await freePort()), "--data", data.path];
-    await using start = _npmStart(args, { WORKER_CONCURRENCY: "many" });
-    expect(await start.ended).toBe(1);
-    expect(start.output()).toContain("consumer 1 ended with exit code");
-    expect(start.output()).toContain("WORKER_CONCURRENCY");
-    await _gone(pidsIn(start));
-    expect(existsSync(join(data.path, "lock.json"))).toBe(false);
-  },
-  patience,
-);
+test("a process that cannot start ends everything, and its complaint is shown", async () => {
+  using data = _dataDir();
+  const args = ["--no-demo", "--port", String(await stablePort()), "--data", data.path];
+  await using start = _npmStart(args, { WORKER_CONCURRENCY: "many" });
+  expect(await start.ended).toBe(1);
+  expect(start.output()).toContain("consumer 1 ended with exit code");
+  expect(start.output()).toContain("WORKER_CONCURRENCY");
+  await _gone(pidsIn(start));
+  expect(existsSync(join(data.path, "lock.json"))).toBe(false);
+});
 
-test(
-  "a second start says who has the port, and who has the data",
-  async () => {
-    using data = _dataDir();
-    using other = _dataDir();
-    const port = String(await freePort());
-    await using first = _npmStart(["--no-demo", "--port", port, "--data", data.path]);
-    await first.says(ready);
-    const [producer] = _pids(_readEnv(data.path)["PRODUCER_PIDS"]);
+test("a second start says who has the port, and who has the data", async () => {
+  using data = _dataDir();
+  using other = _dataDir();
+  const port = String(await stablePort());
+  await using first = _npmStart(["--no-demo", "--port", port, "--data", data.path]);
+  await first.says(ready);
+  const [producer] = _pids(_readEnv(data.path)["PRODUCER_PIDS"]);
 
-    await using samePort = _npmStart(["--no-demo", "--port", port, "--data", other.path]);
-    expect(await samePort.ended).toBe(1);
-    expect(samePort.output()).toContain(`Port ${port} is taken by pid ${producer}`);
+  await using samePort = _npmStart(["--no-demo", "--port", port, "--data", other.path]);
+  expect(await samePort.ended).toBe(1);
+  expect(samePort.output()).toContain(`Port ${port} is taken by pid ${producer}`);
 
-    await using sameData = _npmStart(["--no-demo", "--port", port, "--data", data.path]);
-    expect(await sameData.ended).toBe(1);
-    expect(sameData.output()).toContain(`Toril runs already: http://127.0.0.1:${port}`);
-    expect(_readEnv(data.path)["PORT"]).toBe(port);
-  },
-  patience,
-);
+  await using sameData = _npmStart(["--no-demo", "--port", port, "--data", data.path]);
+  expect(await sameData.ended).toBe(1);
+  expect(sameData.output()).toContain(`Toril runs already: http://127.0.0.1:${port}`);
+  expect(_readEnv(data.path)["PORT"]).toBe(port);
+});
 
-test(
-  "Ctrl-C stops all it started, and the next start has the data",
-  async () => {
-    using data = _dataDir();
-    const port = String(await freePort());
-    const args = ["--no-demo", "--port", port, "--data", data.path];
-    const first = _npmStart([...args, "--consumers", "2"]);
-    await first.says(ready);
-    const env = _readEnv(data.path);
-    expect(_pids(env["PRODUCER_PIDS"], env["CONSUMER_PIDS"])).toHaveLength(3);
-    const location = await postEcho(port);
-    first.ctrlC();
-    expect(await first.ended).toBe(0);
-    await _gone(pidsIn(first));
-    expect(existsSync(join(data.path, "env"))).toBe(false);
+test("Ctrl-C stops all it started, and the next start has the data", async () => {
+  using data = _dataDir();
+  const port = String(await stablePort());
+  const args = ["--no-demo", "--port", port, "--data", data.path];
+  const first = _npmStart([...args, "--consumers", "2"]);
+  await first.says(ready);
+  const env = _readEnv(data.path);
+  expect(_pids(env["PRODUCER_PIDS"], env["CONSUMER_PIDS"])).toHaveLength(3);
+  const location = await postEcho(port);
+  first.ctrlC();
+  expect(await first.ended).toBe(0);
+  await _gone(pidsIn(first));
+  expect(existsSync(join(data.path, "env"))).toBe(false);
 
-    await using second = _npmStart(args);
-    await second.says(ready);
-    const job = await fetch(new URL(location, `http://127.0.0.1:${port}`));
-    expect(job.status).toBe(200);
-  },
-  patience,
-);
+  await using second = _npmStart(args);
+  await second.says(ready);
+  const job = await fetch(new URL(location, `http://127.0.0.1:${port}`));
+  expect(job.status).toBe(200);
+});
 
-test(
-  "producers have ports of their own, and one start outlives a worker that someone kills",
-  async () => {
-    using data = _dataDir();
-    const port = await freePort();
-    const args = ["--no-demo", "--port", String(port), "--producers", "2", "--data", data.path];
-    await using start = _npmStart(args);
-    await start.says(ready);
-    for (const each of [port, port + 1]) {
-      const response = await fetch(`http://127.0.0.1:${each}/readyz`);
-      expect(response.status).toBe(200);
-    }
-    const [consumer] = _pids(_readEnv(data.path)["CONSUMER_PIDS"]);
-    process.kill(consumer as number, "SIGKILL");
-    await start.says(`consumer 1 (pid ${consumer}) was ended by SIGKILL. Start it again with`);
-    expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
-  },
-  patience,
-);
+test("producers have ports of their own, and one start outlives a worker that someone kills", async () => {
+  using data = _dataDir();
+  const port = await stablePort();
+  const args = ["--no-demo", "--port", String(port), "--producers", "2", "--data", data.path];
+  await using start = _npmStart(args);
+  await start.says(ready);
+  for (const each of [port, port + 1]) {
+    const response = await fetch(`http://127.0.0.1:${each}/readyz`);
+    expect(response.status).toBe(200);
+  }
+  const [consumer] = _pids(_readEnv(data.path)["CONSUMER_PIDS"]);
+  process.kill(consumer as number, "SIGKILL");
+  await start.says(`consumer 1 (pid ${consumer}) was ended by SIGKILL. Start it again with`);
+  expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+});
 
-test(
-  "what a killed start leaves behind is stopped by the next one",
-  async () => {
-    using data = _dataDir();
-    const args = ["--no-demo", "--port", String(await freePort()), "--data", data.path];
-    const first = _npmStart(args);
-    await first.says(ready);
-    const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
-    process.kill(lock.pid, "SIGKILL");
-    await first.ended;
-    const left = pidsIn(first);
-    expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
+test("what a killed start leaves behind is stopped by the next one", async () => {
+  using data = _dataDir();
+  const args = ["--no-demo", "--port", String(await stablePort()), "--data", data.path];
+  const first = _npmStart(args);
+  await first.says(ready);
+  const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
+  process.kill(lock.pid, "SIGKILL");
+  await first.ended;
+  const left = pidsIn(first);
+  expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
 
-    await using second = _npmStart(args);
-    await second.says(ready);
-    await _gone(left);
-  },
-  patience,
-);
+  await using second = _npmStart(args);
+  await second.says(ready);
+  await _gone(left);
+});
 
 test(
   "--once imports a real file twice without losing or doubling a row",
   async () => {
     using data = _dataDir();
-    const args = ["--once", "--port", String(await freePort()), "--data", data.path];
+    const args = ["--once", "--port", String(await stablePort()), "--data", data.path];
     for (const turn of [1, 2]) {
       await using start = _npmStart(args);
       expect(await start.ended).toBe(0);
@@ -151,14 +131,14 @@ test(
       await _gone(pidsIn(start));
     }
   },
-  5 * patience,
+  patience,
 );
 
 test(
   "one Ctrl-C in the middle of the import is enough, and the rows are done after the next start",
   async () => {
     using data = _dataDir();
-    const args = ["--port", String(await freePort()), "--data", data.path];
+    const args = ["--port", String(await stablePort()), "--data", data.path];
     const first = _npmStart(args);
     await first.says("accepted");
     first.ctrlC();
@@ -176,14 +156,14 @@ test(
           from jobs where type = 'row.import'`;
         return row.pending === 0 ? row : undefined;
       };
-      const end = await until("no row is pending", settled, { timeoutMs: 2 * patience });
+      const end = await until("no row is pending", settled, { timeoutMs: 120_000 });
       expect(end.jobs).toBeGreaterThan(0);
       expect(end.rows).toBe(end.jobs);
     } finally {
       await sql.end();
     }
   },
-  4 * patience,
+  patience,
 );
 
 async function postEcho(port: string): Promise<string> {

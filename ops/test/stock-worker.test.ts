@@ -49,7 +49,7 @@ test("a stock BullMQ worker does jobs that Toril placed, and the ledger learns h
   expect(await client.getJob(later.id)).toMatchObject({ status: "completed" });
   expect([...starts.values()].filter((count) => count !== 1)).toEqual([2]);
   expect(await redisClient.zcard(queueKeys("bull", "default").completed)).toBe(502);
-}, 60_000);
+});
 
 function _closing(worker: Worker, connection: Redis) {
   return {

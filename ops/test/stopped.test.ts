@@ -21,7 +21,7 @@ test("a consumer that is asked to stop ends the jobs that run, leaves the others
 
   await consumer.restart();
   expect(await until("the others have ended", () => whenEnded(sql))).toEqual(allCompleted(12));
-}, 60_000);
+});
 
 test("a consumer that is asked to stop gives a job that outlasts DRAIN_MS back to its queue", async () => {
   await using stack = await startStack({ env: { DRAIN_MS: "300" } });
@@ -42,7 +42,7 @@ test("a consumer that is asked to stop gives a job that outlasts DRAIN_MS back t
     return job.status === "pending" ? undefined : job;
   });
   expect(job).toMatchObject({ status: "completed", attempts: { made: 1 } });
-}, 60_000);
+});
 
 test("producers and consumers stop when they are asked to although Postgres does not answer", async () => {
   await using stack = await startStack();
@@ -52,7 +52,7 @@ test("producers and consumers stop when they are asked to although Postgres does
   for (const app of [...stack.producers, ...stack.consumers]) {
     expect(await _stop(stack, app)).toEqual({ code: 0, signal: null });
   }
-}, 60_000);
+});
 
 async function _stop({ until }: Stack, app: App) {
   await app.kill("SIGTERM");

@@ -61,7 +61,7 @@ describe("with a ledger", () => {
   beforeAll(async () => {
     stack = await startStack();
     env = { DATABASE_URL: stack.env()["DATABASE_URL"]! };
-  }, 60_000);
+  });
   afterAll(() => stack[Symbol.asyncDispose]());
 
   const statusWith = async (apiKey: string) => {
@@ -106,7 +106,7 @@ describe("with a ledger", () => {
     );
     expect((await toril(`keys rotate ${id}`, env)).code).toBe(1);
     expect((await toril("keys revoke nothing", env)).code).toBe(1);
-  }, 60_000);
+  });
 
   test("a key with quotas is kept to them", async () => {
     const quotas = "--rate 1 --burst 2 --max-waiting 50 --bytes 100000";
@@ -120,7 +120,7 @@ describe("with a ledger", () => {
     await expect(client.createJobs([...two, echo("c")])).rejects.toMatchObject({
       problem: { type: "urn:toril:problem:quota-exceeded", status: 429 },
     });
-  }, 20_000);
+  });
 
   test("a ledger that was not migrated is said in one line", async () => {
     const empty = new URL(env["DATABASE_URL"]!);
@@ -128,5 +128,5 @@ describe("with a ledger", () => {
     const { code, said } = await toril("keys list", { DATABASE_URL: empty.href });
     expect(code).toBe(1);
     expect(said).toContain("bun run migrate");
-  }, 20_000);
+  });
 });

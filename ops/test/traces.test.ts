@@ -19,7 +19,7 @@ beforeAll(async () => {
       LOG_LEVEL: "debug",
     },
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
@@ -70,7 +70,7 @@ test("one trace reaches from the caller over the request and the job to its hand
     expect(app.log()).not.toContain("cannot send spans");
   }
   expect(stack.producers[0]!.log()).toContain(`"traceId":"${traceId}"`);
-}, 30_000);
+});
 
 test("every row of a file belongs to the trace of its import, and every run to that of its job", async () => {
   const traceId = newTraceId();
@@ -85,7 +85,7 @@ test("every row of a file belongs to the trace of its import, and every run to t
   expect(runs.map(({ parentSpanId }) => parentSpanId)).toEqual(Array(3).fill(request.spanId));
   const outcomes = runs.map(({ attributes }) => String(attributes["toril.job.outcome"]));
   expect(outcomes.toSorted()).toEqual(["completed", "completed", "retried"]);
-}, 30_000);
+});
 
 test("a request without a trace begins one", async () => {
   const id = idOf(await postJob(stack.producers[0]!.url, echo("begins")));
@@ -95,7 +95,7 @@ test("a request without a trace begins one", async () => {
   const request = named(await spansOf(run.traceId, 4), "POST /v1/jobs");
   expect(request.parentSpanId).toBeUndefined();
   expect(run.parentSpanId).toBe(request.spanId);
-}, 30_000);
+});
 
 test("what the caller does not record is not recorded here", async () => {
   const [silent, loud] = [newTraceId(), newTraceId()];
@@ -107,7 +107,7 @@ test("what the caller does not record is not recorded here", async () => {
   expect(collector.spans.filter((span) => span.traceId === silent)).toEqual([]);
   const [row] = await stack.sql`select trace from jobs where id = ${idOf(first)}`;
   expect(row!["trace"]).toStartWith(`00-${silent}-`);
-}, 30_000);
+});
 
 test("a stop sends what is left, and does not wait long for a collector that is away", async () => {
   const traceId = newTraceId();
@@ -135,7 +135,7 @@ test("a stop sends what is left, and does not wait long for a collector that is 
   await postJob(lonely.url, echo("alone"));
   await lonely.kill("SIGTERM");
   expect(await lonely.exited).toMatchObject({ code: 0 });
-}, 30_000);
+});
 
 test("nothing of OpenTelemetry is loaded but by what main.ts loads when it is told to", async () => {
   const importers = new Set<string>();

@@ -15,7 +15,7 @@ test("two consumers share the jobs, and each job ends once", async () => {
   );
   expect(Math.min(...shares)).toBeGreaterThan(0);
   expect(shares.reduce((sum, share) => sum + share, 0)).toBe(5000);
-}, 60_000);
+});
 
 test("whichever of two consumers is killed, the other one places what Redis has lost", async () => {
   await using stack = await startStack({ consumers: 2 });
@@ -31,4 +31,4 @@ test("whichever of two consumers is killed, the other one places what Redis has 
     expect(counts).toEqual(allCompleted(accepted));
     await consumer.restart();
   }
-}, 60_000);
+});

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readNewestAudit } from "@toril/contract/audit/read-audit";
 import { verifyAudit } from "@toril/contract/audit/verify-audit";
 import type { Ledger } from "@toril/contract/ledger/pool";
@@ -6,8 +6,6 @@ import { pino } from "pino";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
 import { createAudit } from "../src/audit.ts";
 import { connectLedger } from "../src/postgres.ts";
-
-setDefaultTimeout(30_000);
 
 const request = {
   actor: "key:0mibwkq0705f60718",

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readNewestAudit } from "@toril/contract/audit/read-audit";
 import { verifyAudit } from "@toril/contract/audit/verify-audit";
 import type { IssuedApiKey } from "@toril/contract/keys/api-key";
@@ -14,8 +14,6 @@ import {
   _startProducer,
   type _Stores,
 } from "./_producer.ts";
-
-setDefaultTimeout(30_000);
 
 let stores: _Stores;
 let producer: _Producer;

@@ -156,7 +156,7 @@ describe("Prefer: wait", () => {
     expect((await stream).names().at(-1)).toBe("cancelled");
     _expectProblem(await producer.request("/v1/events"), "at-capacity");
     proxy.close();
-  }, 20_000);
+  });
 });
 
 describe("a stream", () => {
@@ -314,7 +314,7 @@ describe("a stream", () => {
     }
     expect(await isThere()).toBe(false);
     slow.destroy();
-  }, 30_000);
+  });
 
   test("is ended when the producer drains, and so is a request that waits", async () => {
     const producer = await start({ DRAIN_MS: "60000" });
@@ -329,7 +329,7 @@ describe("a stream", () => {
     await producer.close();
     expect((await waiting).status).toBe(202);
     for (const stream of streams) await stream.ended;
-  }, 20_000);
+  });
 });
 
 test("the typed client waits, and follows what happens", async () => {

@@ -70,7 +70,6 @@ test.each(["refuse", "freeze"] as const)(
     await until201();
     expect((await producer.request(`/v1/jobs/${id}`)).status).toBe(404);
   },
-  20_000,
 );
 
 test("what was answered 503 while it waited is not stored later", async () => {
@@ -87,7 +86,7 @@ test("what was answered 503 while it waited is not stored later", async () => {
   for (const answer of await Promise.all(posts)) _expectProblem(answer, "at-capacity");
   await until201();
   expect((await messages()).filter((message) => message.startsWith("waiting"))).toEqual([]);
-}, 20_000);
+});
 
 test("a producer that is full refuses at once, and stores nothing of it", async () => {
   proxy.freeze();
@@ -98,7 +97,7 @@ test("a producer that is full refuses at once, and stores nothing of it", async 
   }
   const details = await Promise.all(posts);
   expect(details.filter((detail) => detail === "Nothing was stored. Try again.").length).toBe(14);
-}, 20_000);
+});
 
 test("a ledger that went away for a moment is not noticed", async () => {
   expect((await producer.post(_echo("before"))).status).toBe(201);
@@ -135,7 +134,7 @@ test("an import that loses the ledger says so to its sender, and is failed", asy
   _expectProblem(answer, "at-capacity");
   const [row] = await stores.sql<{ id: string }[]>`select id from imports`;
   expect(answer.body.detail).toContain(row!.id);
-}, 30_000);
+});
 
 test("nothing is stored for a producer that starts without a ledger", async () => {
   proxy.refuse();

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
 import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
 import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/dispatch/names";
@@ -12,8 +12,6 @@ import {
   _startProducer,
   type _Stores,
 } from "./_producer.ts";
-
-setDefaultTimeout(30_000);
 
 let stores: _Stores;
 let producer: _Producer;

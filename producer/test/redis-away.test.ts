@@ -88,7 +88,6 @@ test.each(["refuse", "freeze"] as const)(
     expect((await producer.client.getJob(second.body.id)).state).toBe("unplaced");
     expect(await producer.metric("toril_unplaced_jobs")).toBe(0);
   },
-  20_000,
 );
 
 test("as many jobs as allowed are recorded without Redis, then no more", async () => {

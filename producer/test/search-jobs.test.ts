@@ -196,7 +196,7 @@ describe("with many jobs", () => {
     expect(await idsOf({ type: "echo", status: "dead", limit: 7 })).toHaveLength(60);
     const { next } = await counting({ type: "echo", queue: "none" });
     expect(next).toBeDefined();
-  }, 30_000);
+  });
 
   test("what waits of other tenants and types costs pages, and hides nothing", async () => {
     await stores.sql`
@@ -225,5 +225,5 @@ describe("with many jobs", () => {
     const rows = await stores.sql<{ id: string }[]>`
       select id from jobs where tenant = 'default' and type = 'echo' order by id desc`;
     expect(ids).toEqual(rows.map(({ id }) => id));
-  }, 30_000);
+  });
 });

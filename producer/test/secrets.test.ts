@@ -1,12 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { bullName, jobKey } from "@toril/contract/dispatch/names";
 import {
   _expectProblem,
@@ -16,8 +8,6 @@ import {
   _startProducer,
   type _Stores,
 } from "./_producer.ts";
-
-setDefaultTimeout(30_000);
 
 const [oldKey, newKey] = ["2025b", "2026a"].map((id) => `${id}:${_randomKey()}`) as [
   string,
