@@ -1,9 +1,9 @@
 import { sandboxedTypes } from "@toril/contract/jobs";
+import { createLogging } from "@toril/contract/logging";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
 import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
-import { createLog } from "../src/log.ts";
 import { createPatientLedger } from "../src/patient-ledger.ts";
 import { openLedger } from "../src/postgres.ts";
 import { createReadRows } from "../src/read-rows.ts";
@@ -12,7 +12,12 @@ import { createSandbox } from "../src/sandbox/sandbox.ts";
 /** The consumer as it runs, on Node, but for the handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
 const [kind] = process.argv.slice(2);
 const config = loadConfig(process.env, () => "");
-const log = createLog("info", { write: (line) => void process.stdout.write(line) });
+const { log } = createLogging({
+  name: "consumer",
+  level: "info",
+  stdout: { write: (line) => void process.stdout.write(line) },
+  ship: undefined,
+});
 const ledger = createPatientLedger({
   ledger: openLedger(config.databaseUrl),
   onAway() {},

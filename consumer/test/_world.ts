@@ -5,6 +5,7 @@ import { createPlace, placeScriptUrl, type PlaceOptions } from "@toril/contract/
 import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/jobs";
 import { insertJobs } from "@toril/contract/ledger/insert";
+import { createLogging } from "@toril/contract/logging";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
@@ -13,7 +14,6 @@ import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import type { Handlers } from "../src/handler.ts";
 import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
-import { createLog } from "../src/log.ts";
 
 const script = await Bun.file(placeScriptUrl).text();
 
@@ -107,7 +107,12 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
     },
     (path) => changes.files?.[path] ?? "",
   );
-  const log = createLog("debug", { write: (line) => changes.log?.(JSON.parse(line)) });
+  const { log } = createLogging({
+    name: "consumer",
+    level: "debug",
+    stdout: { write: (line) => changes.log?.(JSON.parse(line)) },
+    ship: undefined,
+  });
   const makeHandlers = (deps: HandlerDeps) => ({ ...createHandlers(deps), ...changes.handlers });
   const consumer = await openConsumer(config, { log }, makeHandlers);
   let closed: Promise<boolean> | undefined;

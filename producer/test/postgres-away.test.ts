@@ -111,7 +111,7 @@ test("a ledger that went away for a moment is not noticed", async () => {
 test("an import that loses the ledger says so to its sender, and is failed", async () => {
   const hasty = await _startProducer(stores, {
     DATABASE_URL: proxy.url,
-    REQUEST_TIMEOUT_MS: "200",
+    REQUEST_TIMEOUT_MS: "1500",
   });
   const rows = Buffer.from("1,2\n".repeat(600));
   let isReady = false;

@@ -1,20 +1,24 @@
 import { expect, test } from "bun:test";
-import { createLog } from "./log.ts";
+import { createLogging } from "./logging.ts";
+
+function _open() {
+  const lines: string[] = [];
+  const stdout = { write: (line: string) => lines.push(line) };
+  return { ...createLogging({ name: "one", level: "info", stdout, ship: undefined }), lines };
+}
 
 test("a line has its level by name, and of an error only what is not data", () => {
-  const lines: string[] = [];
-  const log = createLog("info", { write: (line) => lines.push(line) });
+  const { log, lines } = _open();
 
   log.error({ err: Object.assign(new Error("no"), { code: "E1", command: "secret" }) }, "failed");
 
   const line = JSON.parse(lines[0] ?? "");
-  expect(line).toMatchObject({ level: "error", name: "consumer", msg: "failed" });
+  expect(line).toMatchObject({ level: "error", name: "one", msg: "failed" });
   expect(line.err).toEqual({ name: "Error", message: "no", code: "E1", stack: line.err.stack });
 });
 
 test("a line goes without the passwords of addresses and without keys", () => {
-  const lines: string[] = [];
-  const log = createLog("info", { write: (line) => lines.push(line) });
+  const { log, lines } = _open();
 
   log.warn(
     { err: new Error("redis://:hunter2@redis is away"), apiKey: "hunter2" },
