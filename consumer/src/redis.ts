@@ -1,11 +1,30 @@
 import type { RedisServers } from "@toril/contract/redis-config";
-import { Cluster, type ClusterOptions, Redis, type RedisOptions as AnyRedisOptions } from "ioredis";
+import {
+  Cluster,
+  type ClusterOptions,
+  Redis,
+  type RedisOptions as AnyRedisOptions,
+  SentinelConnector,
+} from "ioredis";
 import { coalesceWrites } from "./coalesce-writes.ts";
 
 type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
 
 const backOff = (times: number) => Math.min(50 * times, 1000);
+
+/**
+ * While Sentinels are asked for the master, the word of a fail-over would end the connection for good. Who is asking needs
+ * no word of it.
+ */
+class SteadyConnector extends SentinelConnector {
+  override connect(...given: Parameters<SentinelConnector["connect"]>) {
+    this["failoverDetector"]?.cleanup();
+    return super.connect(...given);
+  }
+}
+
 const sentinelTries = {
+  Connector: SteadyConnector as RedisOptions["Connector"],
   sentinelRetryStrategy: backOff,
   sentinelCommandTimeout: 2000,
   // A master that hangs closes no connection.

@@ -63,6 +63,8 @@ export async function startSentinels(master: string) {
   return {
     first,
     replica,
+    /** In the order in which clients ask them. */
+    sentinels,
     env: {
       REDIS_URL: "",
       REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { RedisServers } from "@toril/contract/redis-config";
-import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from "ioredis";
+import { Cluster, Redis, type RedisOptions as AnyRedisOptions, SentinelConnector } from "ioredis";
 import type { Logger } from "pino";
 
 /** What a command may take that waits for something new. */
@@ -11,7 +11,20 @@ type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
 
 const connectMs = 2000;
 const backOff = (times: number) => Math.min(50 * times, 1000);
+
+/**
+ * While Sentinels are asked for the master, the word of a fail-over would end the connection for good. Who is asking needs
+ * no word of it.
+ */
+class SteadyConnector extends SentinelConnector {
+  override connect(...given: Parameters<SentinelConnector["connect"]>) {
+    this["failoverDetector"]?.cleanup();
+    return super.connect(...given);
+  }
+}
+
 const sentinelTries = {
+  Connector: SteadyConnector as RedisOptions["Connector"],
   sentinelRetryStrategy: backOff,
   sentinelCommandTimeout: 2000,
   // A master that hangs closes no connection.
