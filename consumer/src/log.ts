@@ -1,32 +1,14 @@
 import { connect } from "node:net";
-import { createLogging, type Logging } from "@toril/contract/logging";
+import { createLogging, type Logging, type LogSettings } from "@toril/contract/logging";
 import type { Scrub } from "@toril/contract/secret/scrub";
 import { type Logger, pino } from "pino";
 
 export type Log = Logger;
 export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
-export interface LogSettings {
-  level: string;
-  shipTo: { host: string; port: number } | undefined;
-  shipBufferBytes: number;
-}
-
 /** To stdout, and over TCP when told to. */
-export function openLogging({ level, shipTo, shipBufferBytes }: LogSettings): Logging {
-  return createLogging({
-    name: "consumer",
-    level,
-    stdout: pino.destination({ fd: 1, sync: true }),
-    ship: shipTo && {
-      connect: () =>
-        connect({ ...shipTo, keepAlive: true, noDelay: true })
-          .on("error", () => {})
-          .resume(),
-      maxBuffered: shipBufferBytes,
-    },
-  });
-}
+export const openLogging = (settings: LogSettings): Logging =>
+  createLogging("consumer", settings, { stdout: pino.destination({ fd: 1, sync: true }), connect });
 
 /** A log whose lines do not tell a job's secrets. */
 export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {

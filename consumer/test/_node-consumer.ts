@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { sandboxedTypes } from "@toril/contract/jobs";
 import { createLogging } from "@toril/contract/logging";
 import { loadConfig } from "../src/config.ts";
@@ -12,12 +13,7 @@ import { createSandbox } from "../src/sandbox/sandbox.ts";
 /** The consumer as it runs, on Node, but for the handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
 const [kind] = process.argv.slice(2);
 const config = loadConfig(process.env, () => "");
-const { log } = createLogging({
-  name: "consumer",
-  level: "info",
-  stdout: { write: (line) => void process.stdout.write(line) },
-  ship: undefined,
-});
+const { log } = createLogging("consumer", config.log, { stdout: process.stdout, connect });
 const ledger = createPatientLedger({
   ledger: openLedger(config.databaseUrl),
   onAway() {},

@@ -103,16 +103,13 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
       WORKER_STALLED_INTERVAL_MS: "500",
       RECONCILE_GRACE_MS: "3600000",
       FEED_ALLOW_PRIVATE_ADDRESSES: "true",
+      LOG_LEVEL: "debug",
       ...changes.env,
     },
     (path) => changes.files?.[path] ?? "",
   );
-  const { log } = createLogging({
-    name: "consumer",
-    level: "debug",
-    stdout: { write: (line) => changes.log?.(JSON.parse(line)) },
-    ship: undefined,
-  });
+  const stdout = { write: (line: string) => changes.log?.(JSON.parse(line)) };
+  const { log } = createLogging("consumer", config.log, { stdout, connect });
   const makeHandlers = (deps: HandlerDeps) => ({ ...createHandlers(deps), ...changes.handlers });
   const consumer = await openConsumer(config, { log }, makeHandlers);
   let closed: Promise<boolean> | undefined;

@@ -19,7 +19,10 @@ export function startUpstream(
     maxRequestBodySize: 1_000_000_000,
     fetch(request) {
       const { pathname } = new URL(request.url);
-      if (pathname === "/readyz") return new Response(null, { status: readiness() });
+      // Not kept: once the server is gone, a request would break off on it.
+      if (pathname === "/readyz") {
+        return new Response(null, { status: readiness(), headers: { Connection: "close" } });
+      }
       requests.push(`${request.method} ${pathname}`);
       return answer(request);
     },

@@ -56,8 +56,6 @@ test("a producer that cannot be reached is passed over, whatever was asked", asy
   await using there = startUpstream(async (request) => new Response(await request.text()));
   await using caddy = await startCaddy([gone.url, there.url]);
   await gone.server.stop(true);
-  // By then Caddy knows that the connection which it kept from its health check is closed: a POST on it would have broken off.
-  await Bun.sleep(300);
 
   for (let index = 0; index < 20; index += 1) {
     const response = await fetch(`${caddy.url}/v1/jobs`, { method: "POST", body: `job ${index}` });

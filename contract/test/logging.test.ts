@@ -1,10 +1,14 @@
+import { connect } from "node:net";
 import { expect, test } from "bun:test";
-import { createLogging } from "./logging.ts";
+import { createLogging } from "../src/logging.ts";
 
 function _open() {
   const lines: string[] = [];
   const stdout = { write: (line: string) => lines.push(line) };
-  return { ...createLogging({ name: "one", level: "info", stdout, ship: undefined }), lines };
+  return {
+    ...createLogging("one", { level: "info", shipBufferBytes: 0 }, { stdout, connect }),
+    lines,
+  };
 }
 
 test("a line has its level by name, and of an error only what is not data", () => {
