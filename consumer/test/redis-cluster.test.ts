@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { epochKey } from "@toril/contract/dispatch/names";
-import { startCluster } from "../../ops/test/_redis-fleet.ts";
+import { startCluster } from "../../ops/dev/redis-fleet.ts";
 import { hasRoom } from "../src/reconcile/memory.ts";
 import { openCommandRedis } from "../src/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";

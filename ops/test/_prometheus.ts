@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { startChild } from "../dev/child.ts";
 import { installProgram } from "../dev/install-program.ts";
 import { ask } from "../dev/process-table.ts";
-import { stablePort } from "./_processes.ts";
+import { stablePort } from "../dev/breakable.ts";
 import { root } from "./_stack.ts";
 
 export const promtool = () => find("promtool");

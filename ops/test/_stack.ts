@@ -12,7 +12,7 @@ import { startConsumer, startProducer } from "../dev/processes.ts";
 import { startRedis } from "../dev/redis.ts";
 import { until } from "../dev/until.ts";
 import { noteEndings } from "./_ledger.ts";
-import { breakable, stablePort, type Breakable } from "./_processes.ts";
+import { breakable, stablePort, type Breakable } from "../dev/breakable.ts";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 

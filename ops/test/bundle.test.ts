@@ -5,7 +5,7 @@ import { expect, test } from "bun:test";
 
 import { startChild } from "../dev/child.ts";
 import { echo, postJob } from "./_api.ts";
-import { stablePort } from "./_processes.ts";
+import { stablePort } from "../dev/breakable.ts";
 import { root, startStack } from "./_stack.ts";
 
 const bin = (name: string) => join(root, "node_modules/.bin", name);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Problem } from "@toril/contract/problem";
 
 import { until as patiently } from "../dev/until.ts";
-import { startCaddy } from "./_caddy.ts";
+import { startCaddy } from "../dev/caddy.ts";
 import { startUpstream, type Upstream } from "./_upstream.ts";
 
 const until = <T>(what: string, probe: () => Promise<T | undefined>) =>

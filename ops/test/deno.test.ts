@@ -9,7 +9,7 @@ import { Import } from "@toril/contract/import";
 import project from "../../package.json" with { type: "json" };
 import { startChild } from "../dev/child.ts";
 import { echo, idOf, postJob } from "./_api.ts";
-import { breakable, stablePort, type Breakable } from "./_processes.ts";
+import { breakable, stablePort, type Breakable } from "../dev/breakable.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;

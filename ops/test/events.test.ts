@@ -3,7 +3,7 @@ import { readEvents } from "@toril/contract/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
-import { startCluster } from "./_redis-fleet.ts";
+import { startCluster } from "../dev/redis-fleet.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;

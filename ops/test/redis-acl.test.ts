@@ -12,7 +12,7 @@ import { readEvents } from "@toril/contract/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";
-import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
+import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
 const password = "let me in";

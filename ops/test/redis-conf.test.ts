@@ -8,7 +8,7 @@ import { afterAll, expect, test } from "bun:test";
 
 import { installProgram } from "../dev/install-program.ts";
 import { until } from "../dev/until.ts";
-import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
+import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { root } from "./_stack.ts";
 import { syncedLength, traced } from "./_synced-length.ts";
 

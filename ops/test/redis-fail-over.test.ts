@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import { idOf } from "./_api.ts";
 import { allCompleted, findMissing, whenEnded } from "./_ledger.ts";
 import { startLoad } from "./_load.ts";
-import { startCluster, startSentinels } from "./_redis-fleet.ts";
-import type { RedisProcess } from "./_redis-server.ts";
+import { startCluster, startSentinels } from "../dev/redis-fleet.ts";
+import type { RedisProcess } from "../dev/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 /** A Sentinel that finds its own clock to have stood still, as on a machine that has too much to do, rests for 30 s. */

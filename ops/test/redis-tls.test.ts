@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob } from "./_api.ts";
 import { type Certificate, createAuthority } from "./_certificates.ts";
-import { stablePort } from "./_processes.ts";
-import { type RedisProcess, startRedisProcess } from "./_redis-server.ts";
+import { stablePort } from "../dev/breakable.ts";
+import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "toril-tls-"));

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
-import { stablePort } from "./_processes.ts";
-import { startRedisProcess } from "./_redis-server.ts";
+import { stablePort } from "../dev/breakable.ts";
+import { startRedisProcess } from "../dev/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;

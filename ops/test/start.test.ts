@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 
 import postgres from "postgres";
 
-import { stablePort } from "./_processes.ts";
+import { stablePort } from "../dev/breakable.ts";
 import { identify } from "../dev/process-table.ts";
 import { until } from "../dev/until.ts";
 import { _dataDir, _gone, _npmStart, _pids, _readEnv, type Start } from "./_start.ts";

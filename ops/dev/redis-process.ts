@@ -2,9 +2,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 
-import { startChild } from "../dev/child.ts";
-import { findRedisServer } from "../dev/redis-server.ts";
-import { breakable, stablePort, type Breakable } from "./_processes.ts";
+import { startChild } from "./child.ts";
+import { findRedisServer } from "./redis-server.ts";
+import { breakable, stablePort, type Breakable } from "./breakable.ts";
 
 export interface RedisProcess extends Breakable {
   readonly dir: string;
@@ -16,6 +16,8 @@ export interface RedisProcess extends Breakable {
 export interface RedisProcessSettings {
   /** For its data, one of its own. */
   dir: string;
+  /** A free one by default. */
+  port?: number;
   config?: string;
   /** A program that runs it. */
   under?: readonly string[];
@@ -29,7 +31,7 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
   const { dir, config, under = [], args = [], access = {} } = settings;
   await using opening = new AsyncDisposableStack();
   mkdirSync(dir, { recursive: true });
-  const port = await stablePort();
+  const port = settings.port ?? (await stablePort());
   const { command, args: before, host } = findRedisServer().at(port, dir);
   const connect = () => {
     const redis = new Redis({ port, retryStrategy: () => 50, ...access });

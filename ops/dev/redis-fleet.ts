@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { until } from "../dev/until.ts";
-import { stablePort } from "./_processes.ts";
+import { until } from "./until.ts";
+import { stablePort } from "./breakable.ts";
 import {
   type RedisProcess,
   type RedisProcessSettings,
   startRedisProcess,
-} from "./_redis-server.ts";
+} from "./redis-process.ts";
 
 /** Several Redis servers in a folder of their own. */
 interface Fleet extends AsyncDisposable {
@@ -16,7 +16,16 @@ interface Fleet extends AsyncDisposable {
   start(settings: Omit<RedisProcessSettings, "dir">): Promise<RedisProcess>;
 }
 
+export interface FleetOptions {
+  /** Further arguments of every server that holds data. */
+  args?: readonly string[];
+  /** Opens a proxy in front of a port and returns the proxy's port, which the servers announce instead of their own. */
+  through?: (port: number) => Promise<number>;
+}
+
 const patience = { timeoutMs: 60_000 };
+
+const direct = (port: number) => Promise.resolve(port);
 
 function openFleet(): Fleet {
   const dir = mkdtempSync(join(tmpdir(), "toril-fleet-"));
@@ -34,11 +43,15 @@ function openFleet(): Fleet {
 }
 
 /** A master and its replica, watched by three Sentinels who need one second to give a master up. */
-export async function startSentinels(master: string) {
+export async function startSentinels(
+  master: string,
+  { args = [], through = direct }: FleetOptions = {},
+) {
   await using opening = new AsyncDisposableStack();
   const fleet = opening.use(openFleet());
-  const first = await fleet.start({});
-  const replica = await fleet.start({ args: ["--replicaof", "127.0.0.1", String(first.port)] });
+  const first = await startServer([]);
+  const masterPort = first.announcedPort;
+  const replica = await startServer(["--replicaof", "127.0.0.1", String(masterPort)]);
   const sentinels = await Promise.all([1, 2, 3].map(startSentinel));
   // One that knows no replica yet never fails over.
   const areReady = async () => {
@@ -48,11 +61,19 @@ export async function startSentinels(master: string) {
   await until("the Sentinels know each other and the replica", areReady, patience);
   const opened = opening.move();
 
+  async function startServer(more: readonly string[]) {
+    const port = await stablePort();
+    const announcedPort = await through(port);
+    const announce = ["--replica-announce-port", String(announcedPort)];
+    const server = await fleet.start({ port, args: [...announce, ...more, ...args] });
+    return Object.assign(server, { announcedPort });
+  }
+
   async function startSentinel(number: number) {
     const config = join(fleet.dir, `sentinel-${number}.conf`);
     writeFileSync(
       config,
-      `sentinel monitor ${master} 127.0.0.1 ${first.port} 2
+      `sentinel monitor ${master} 127.0.0.1 ${masterPort} 2
        sentinel down-after-milliseconds ${master} 1000
        sentinel failover-timeout ${master} 5000
       `,
@@ -77,12 +98,13 @@ export async function startSentinels(master: string) {
 interface Node extends RedisProcess {
   /** On which the nodes talk to each other. */
   readonly busPort: number;
+  readonly announcedPort: number;
 }
 
 const slots = 16_384;
 
 /** Three masters and three replicas, which need two seconds to give a master up. */
-export async function startCluster() {
+export async function startCluster({ args = [], through = direct }: FleetOptions = {}) {
   await using opening = new AsyncDisposableStack();
   const fleet = opening.use(openFleet());
   const nodes = await Promise.all(Array.from({ length: 6 }, startNode));
@@ -92,10 +114,18 @@ export async function startCluster() {
   const opened = opening.move();
 
   async function startNode(): Promise<Node> {
-    const busPort = await stablePort();
-    const settings = ["--cluster-port", String(busPort), "--cluster-node-timeout", "2000"];
-    const node = await fleet.start({ args: ["--cluster-enabled", "yes", ...settings] });
-    return Object.assign(node, { busPort });
+    const [port, busPort] = [await stablePort(), await stablePort()];
+    const announcedPort = await through(port);
+    const settings = {
+      "cluster-enabled": "yes",
+      "cluster-port": busPort,
+      "cluster-node-timeout": 2000,
+      "cluster-announce-port": announcedPort,
+      "cluster-announce-bus-port": busPort,
+    };
+    const own = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const node = await fleet.start({ port, args: [...own, ...args] });
+    return Object.assign(node, { busPort, announcedPort });
   }
 
   async function connectNodes() {
@@ -139,7 +169,7 @@ export async function startCluster() {
     },
     env: {
       REDIS_URL: "",
-      REDIS_CLUSTER_NODES: nodes.map(({ port }) => `127.0.0.1:${port}`).join(),
+      REDIS_CLUSTER_NODES: nodes.map(({ announcedPort }) => `127.0.0.1:${announcedPort}`).join(),
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 
-import type { Child, Exit } from "../dev/child.ts";
-import { createPortPicker } from "../dev/ports.ts";
-import { ask } from "../dev/process-table.ts";
+import type { Child, Exit } from "./child.ts";
+import { createPortPicker } from "./ports.ts";
+import { ask } from "./process-table.ts";
 
 /** A process that is there to be broken, and that comes back at the same address. */
 export interface Breakable extends AsyncDisposable {

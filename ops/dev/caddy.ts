@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { breakable, type Breakable, stablePort } from "./breakable.ts";
+import { startChild } from "./child.ts";
+import { installProgram } from "./install-program.ts";
+import { ask } from "./process-table.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface Caddy extends Breakable {
+  readonly url: string;
+  readonly dashboardUrl: string;
+}
+
+/** The real Caddyfile before `upstreams`, on ports of its own; CADDY names another Caddy than that of the PATH. */
+export async function startCaddy(
+  upstreams: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+  scheme: "http" | "https" = "http",
+  host = scheme === "https" ? "localhost" : "127.0.0.1",
+): Promise<Caddy> {
+  await using opening = new AsyncDisposableStack();
+  const command = findCaddy();
+  const dir = mkdtempSync(join(tmpdir(), "toril-caddy-"));
+  opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  const [port, dashboardPort] = [await stablePort(), await stablePort()];
+  const url = `${scheme}://${host}:${port}`;
+  const dashboardUrl = `http://127.0.0.1:${dashboardPort}`;
+  const server = opening.use(
+    await breakable(async () => {
+      const child = await startChild({
+        name: "caddy",
+        command: join(root, "ops/caddy/start.sh"),
+        args: [],
+        env: {
+          CADDY: command,
+          HOME: dir,
+          PATH: process.env["PATH"],
+          PRODUCERS: upstreams.map((upstream) => new URL(upstream).host).join(" "),
+          SITE_ADDRESS: url,
+          DASHBOARD_ADDRESS: dashboardUrl,
+          ...variables,
+        },
+        logFile: join(dir, "caddy.log"),
+        stopMs: 12_000,
+      });
+      await child.ready(async () => (await fetch(`${dashboardUrl}/up`)).ok || undefined, {
+        timeoutMs: 30_000,
+      });
+      return child;
+    }),
+  );
+  const opened = opening.move();
+  return {
+    url,
+    dashboardUrl,
+    get pid() {
+      return server.pid;
+    },
+    get exited() {
+      return server.exited;
+    },
+    get isDown() {
+      return server.isDown;
+    },
+    kill: server.kill,
+    restart: server.restart,
+    log: server.log,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+function findCaddy(): string {
+  const own = process.env["CADDY"];
+  if (own !== undefined) return own;
+  const isThere = () => ask("caddy", ["version"]) !== "";
+  if (isThere() || (installProgram("caddy") && isThere())) return "caddy";
+  throw new Error("these tests need caddy on the PATH");
+}
