@@ -1,5 +1,6 @@
 import type { Reach } from "@toril/contract/change/select";
 import type { Origin } from "@toril/contract/enqueue/new-job";
+import { jobTypeNames, queueOf } from "@toril/contract/jobs";
 import { reaches } from "./auth/principal.ts";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
@@ -31,6 +32,17 @@ export interface OperationMaker {
 export function operationMakerOf(exchange: Exchange): OperationMaker {
   const { id, tenant, quotas } = exchange.principal;
   return { tenant, reach: reachOf(exchange), quotaKey: quotas === null ? undefined : id };
+}
+
+/** Whose operations are looked for, and the job types that the caller may not see. */
+export interface OperationViewer {
+  tenant: string;
+  hidden: readonly { type: string; queue: string }[];
+}
+
+export function operationViewerOf({ principal }: Exchange): OperationViewer {
+  const all = jobTypeNames.map((type) => ({ type, queue: queueOf(type) }));
+  return { tenant: principal.tenant, hidden: all.filter((work) => !reaches(principal, work)) };
 }
 
 /** Throws a problem for work that the caller's key does not reach. */

@@ -32,6 +32,8 @@ export class Exchange {
   readonly address: () => string;
   /** The bytes of a JSON body, for the fingerprint of an Idempotency-Key. */
   body: Uint8Array | undefined = undefined;
+  /** What else two requests must have in common for one to get the response to the other. */
+  replayScope = "";
   /** For the log: what the answer was about. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;

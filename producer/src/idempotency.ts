@@ -9,14 +9,14 @@ import { ProblemError } from "./problem.ts";
 import { targetOf } from "./target.ts";
 
 /**
- * The claim of a request that carries an Idempotency-Key: it stands for this method, address and body. With keys, its
- * hash is keyed: a body may hold a secret that can be guessed.
+ * The claim of a request that carries an Idempotency-Key: it stands for this method, address, body and replay scope. With
+ * keys, its hash is keyed: a body may hold a secret that can be guessed.
  */
 export function idempotencyClaim(
   exchange: Exchange,
   secretKeys: KeyRing | undefined,
 ): IdempotencyClaim | undefined {
-  const { request, body = "" } = exchange;
+  const { request, body = "", replayScope } = exchange;
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
   const parsed = IdempotencyKey.safeParse(key);
@@ -27,6 +27,7 @@ export function idempotencyClaim(
   const plainHash = createHash("sha256")
     .update(`${request.method} ${targetOf(request.url)}\n`)
     .update(body)
+    .update(replayScope)
     .digest("hex");
   const { tenant } = callerOf(exchange);
   const [requestHash, ...olderHashes] = keyedHashes(plainHash, secretKeys);

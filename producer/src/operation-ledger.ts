@@ -3,17 +3,18 @@ import { selectJobs, type SelectionScope } from "@toril/contract/change/select";
 import { createJobId } from "@toril/contract/enqueue/job-id";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
-import type { OperationMaker } from "./caller.ts";
+import type { OperationMaker, OperationViewer } from "./caller.ts";
 
 export interface OperationLedger {
   create(maker: OperationMaker, request: OperationRequest): Promise<Operation>;
   /** Counts to 10,000, or through 100,000 jobs. */
   preview(maker: OperationMaker, request: OperationRequest): Promise<OperationPreview>;
-  find(tenant: string, id: string): Promise<Operation | undefined>;
-  /** Newest first. */
-  list(tenant: string, before: string | undefined, limit: number): Promise<Operation[]>;
-  /** Has no effect on one that has ended. */
-  stop(tenant: string, id: string): Promise<void>;
+  /** `hidden`: it is about jobs that the viewer may not see. */
+  find(viewer: OperationViewer, id: string): Promise<Operation | "hidden" | undefined>;
+  /** Those that the viewer may see, newest first. */
+  list(viewer: OperationViewer, before: string | undefined, limit: number): Promise<Operation[]>;
+  /** Has no effect on one that has ended, or that the viewer may not see. */
+  stop(viewer: OperationViewer, id: string): Promise<void>;
 }
 
 const maxMatches = 10_000;
@@ -47,30 +48,44 @@ export function createOperationLedger(ledger: Pick<Ledger, "run">): OperationLed
       }
       return { dryRun: true, matches, isExact: false };
     },
-    find: (tenant, id) =>
+    find: ({ tenant, hidden }, id) =>
       ledger.run(async (sql) => {
-        const [row] = await sql<OperationRow[]>`
-          select ${columns(sql)} from operations where id = ${id} and tenant = ${tenant}`;
-        return row && toOperation(row);
+        const [row] = await sql<(OperationRow & { isVisible: boolean })[]>`
+          select ${columns(sql)}, ${isVisible(sql, hidden)} as "isVisible"
+          from operations where id = ${id} and tenant = ${tenant}`;
+        return row && (row.isVisible ? toOperation(row) : "hidden");
       }),
-    list: (tenant, before, limit) =>
+    list: ({ tenant, hidden }, before, limit) =>
       ledger.run(async (sql) => {
         const rows = await sql<OperationRow[]>`
           select ${columns(sql)} from operations
-          where tenant = ${tenant} ${before ? sql`and id < ${before}` : sql``}
+          where tenant = ${tenant} and ${isVisible(sql, hidden)} ${before ? sql`and id < ${before}` : sql``}
           order by id desc limit ${limit}`;
         return rows.map(toOperation);
       }),
-    stop: (tenant, id) =>
+    stop: ({ tenant, hidden }, id) =>
       ledger.run(async (sql) => {
         // One that nobody has begun has nobody to end it.
         await sql`
           update operations set is_stopping = true,
             status = case when status = 'pending' then 'stopped' else status end,
             ended_at = case when status = 'pending' then now() end
-          where id = ${id} and tenant = ${tenant} and status in ('pending', 'running')`;
+          where id = ${id} and tenant = ${tenant} and status in ('pending', 'running')
+            and ${isVisible(sql, hidden)}`;
       }),
   };
+}
+
+/** Whether neither its filter nor its maker's restrictions let it touch jobs of a hidden type. */
+function isVisible(sql: ISql, hidden: OperationViewer["hidden"]) {
+  return sql`not exists (
+    select from unnest(
+      ${hidden.map(({ type }) => type)}::text[], ${hidden.map(({ queue }) => queue)}::text[]
+    ) as hidden (type, queue)
+    where coalesce(filter ->> 'type', hidden.type) = hidden.type
+      and coalesce(filter ->> 'queue', hidden.queue) = hidden.queue
+      and coalesce(reach -> 'types' ? hidden.type, true)
+      and coalesce(reach -> 'queues' ? hidden.queue, true))`;
 }
 
 type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &

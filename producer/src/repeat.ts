@@ -1,4 +1,5 @@
 import { limits } from "@toril/contract/job";
+import type { Principal } from "./auth/principal.ts";
 import { hasBody, readBytes } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Once } from "./once.ts";
@@ -6,7 +7,8 @@ import type { Operation } from "./operations.ts";
 
 /** What an operation answers, as it is kept for who repeats it. */
 interface Kept {
-  location: string | null;
+  /** By their names. */
+  headers?: Record<string, string>;
   /** JSON. */
   answer: unknown;
 }
@@ -33,21 +35,22 @@ export function createRepeat(once: Once): Repeat {
     if (hasBody(exchange.request)) {
       exchange.body = await readBytes(exchange, limits.bodyBytes);
     }
+    exchange.replayScope = replayScopeOf(exchange.principal);
     let own: Response | undefined;
     try {
       const { status, body, isReplay } = await once.holding(exchange, async () => {
         own = await handle();
         if (!own.ok) throw new NotDone();
         const answer: unknown = await own.clone().json();
-        const kept: Kept = { location: own.headers.get("location"), answer };
+        const kept: Kept = { headers: pick(own.headers, keptHeaders), answer };
         return { status: own.status, body: kept };
       });
       if (!isReplay && own !== undefined) return own;
-      const headers = new Headers({
+      const headers = {
+        ...body.headers,
         "Content-Type": "application/json",
         "Idempotency-Replayed": "true",
-      });
-      if (body.location !== null) headers.set("Location", body.location);
+      };
       return new Response(JSON.stringify(body.answer), { status, headers });
     } catch (error) {
       if (error instanceof NotDone && own !== undefined) return own;
@@ -58,3 +61,25 @@ export function createRepeat(once: Once): Repeat {
 
 /** Leaves the key free. */
 class NotDone extends Error {}
+
+const keptHeaders = ["Location", "ETag"];
+
+function pick(headers: Headers, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = headers.get(name);
+      return value === null ? [] : [[name, value]];
+    }),
+  );
+}
+
+/**
+ * A response is replayed before its operation has looked at what the request is about: only to callers who would have
+ * been shown the same. Empty for callers who may see everything of their tenant.
+ */
+function replayScopeOf({ scopes, queues, types }: Principal): string {
+  const mayRead = scopes.has("jobs:read");
+  if (mayRead && queues === null && types === null) return "";
+  const sorted = (names: ReadonlySet<string> | null) => names && [...names].toSorted();
+  return JSON.stringify({ mayRead, queues: sorted(queues), types: sorted(types) });
+}

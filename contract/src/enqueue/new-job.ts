@@ -36,6 +36,11 @@ export interface NewJob {
   trace: string | null;
 }
 
+/** Jobs with the same text have the same key: a key belongs to its tenant and job type. */
+export function keyIdentity({ tenant, type, key }: NewJob): string {
+  return JSON.stringify([tenant, type, key]);
+}
+
 export interface Origin {
   tenant: string;
   /** Of a job whose id is not made up, but follows from what it is made for. */

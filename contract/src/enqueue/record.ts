@@ -64,7 +64,7 @@ export async function recordEntries(
       leaders.set(identity(claim), { job, claim });
     }
   }
-  const leading = [...leaders.values()].toSorted((a, b) => (a.claim.key < b.claim.key ? -1 : 1));
+  const leading = [...leaders].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   const claimed = new Map<NewJob, Claimed>();
   if (leading.length > 0) {
     const outcomes = await claimIdempotencyKeys(

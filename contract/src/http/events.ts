@@ -37,7 +37,7 @@ export const followJob = defineRoute({
   path: "/v1/jobs/{id}/events",
   request: { params: idParameter("job"), headers },
   responses: { ...stream, ...ended },
-  problems: [...problems, "job-not-found"],
+  problems: [...problems, "job-not-found", "job-gone"],
 });
 
 export const followImport = defineRoute({
@@ -50,7 +50,7 @@ export const followImport = defineRoute({
   path: "/v1/imports/{id}/events",
   request: { params: idParameter("import"), headers },
   responses: { ...stream, ...ended },
-  problems: [...problems, "import-not-found"],
+  problems: [...problems, "import-not-found", "import-gone"],
 });
 
 export const followQueue = defineRoute({

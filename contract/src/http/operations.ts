@@ -45,6 +45,7 @@ export const createOperation = defineRoute({
 export const listOperations = defineRoute({
   operationId: "listOperations",
   summary: "List operations, newest first",
+  description: "Only those whose jobs the key may all see.",
   tags,
   scope: "jobs:read",
   method: "get",
@@ -70,7 +71,7 @@ export const getOperation = defineRoute({
   path: "/v1/operations/{id}",
   request: { params },
   responses: { 200: { description: "The operation", ...one } },
-  problems: ["invalid-parameter", "operation-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "out-of-reach", "operation-not-found", "at-capacity"],
 });
 
 export const stopOperation = defineRoute({
@@ -83,5 +84,11 @@ export const stopOperation = defineRoute({
   path: "/v1/operations/{id}/stop",
   request: { params },
   responses: { 202: { description: "It stops, or has stopped", ...one } },
-  problems: ["invalid-parameter", "operation-not-found", "operation-ended", "at-capacity"],
+  problems: [
+    "invalid-parameter",
+    "out-of-reach",
+    "operation-not-found",
+    "operation-ended",
+    "at-capacity",
+  ],
 });

@@ -1,6 +1,6 @@
 import type { ISql, Sql } from "postgres";
 import type { EndedRun } from "../change/cancel.ts";
-import type { NewJob, StandingJob } from "../enqueue/new-job.ts";
+import { keyIdentity, type NewJob, type StandingJob } from "../enqueue/new-job.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { insertion } from "./insertion.ts";
 import { findReplaced, replaceWaiting, type TakeBack } from "./replace.ts";
@@ -48,7 +48,7 @@ export async function insertKeyedJobs(
   const replaced = new Map<string, EndedRun>();
   const laterOf = findReplaced(jobs);
   // In one order everywhere, so that two batches rarely wait for each other crosswise.
-  const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKey);
+  const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKeyIdentity);
   const windowed = sorted.filter((job) => job.keyWindowMs !== null);
   if (windowed.length > 0) await takeWindows(sql, windowed, outcomes);
   let open: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
@@ -94,8 +94,8 @@ export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise
 /** Takes keys for a time; the job that has one, and still stands in the ledger, is the outcome. */
 async function takeWindows(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
   // Of two with the same key the first counts: a statement cannot take a key twice.
-  const first = new Map(jobs.toReversed().map((job) => [JSON.stringify([job.type, job.key]), job]));
-  const asked = jobs.filter((job) => first.get(JSON.stringify([job.type, job.key])) === job);
+  const first = new Map(jobs.toReversed().map((job) => [keyIdentity(job), job]));
+  const asked = jobs.filter((job) => first.get(keyIdentity(job)) === job);
   const taken = await sql<{ id: string }[]>`
     insert into key_windows as w (tenant, type, key, job_id, until)
     select tenant, type, key, id, now() + ms * interval '1 millisecond'
@@ -160,8 +160,14 @@ function toDuplicate({ id, type, queue, key, status, createdAt, runAt }: Standin
   return { status: "duplicate", job };
 }
 
-function byKey(a: NewJob, b: NewJob) {
-  return (a.key ?? "") < (b.key ?? "") ? -1 : 1;
+function byKeyIdentity(a: NewJob, b: NewJob) {
+  return (
+    compare(a.key ?? "", b.key ?? "") || compare(a.type, b.type) || compare(a.tenant, b.tenant)
+  );
+}
+
+function compare(a: string, b: string) {
+  return a === b ? 0 : a < b ? -1 : 1;
 }
 
 async function insertAll(

@@ -1,6 +1,6 @@
 import type { ISql } from "postgres";
 import { cancelJobs, type EndedRun } from "../change/cancel.ts";
-import type { NewJob } from "../enqueue/new-job.ts";
+import { keyIdentity, type NewJob } from "../enqueue/new-job.ts";
 import type { JobError } from "../job.ts";
 
 /** Takes runs out of Redis, but for those that a worker has now: the others. All of them while Redis is away. */
@@ -17,10 +17,9 @@ export function findReplaced(jobs: readonly NewJob[]): Map<NewJob, NewJob> {
   const found = new Map<NewJob, NewJob>();
   if (!jobs.some((job) => job.replacesWaiting)) return found;
   for (const job of jobs.toReversed()) {
-    const identity = JSON.stringify([job.tenant, job.type, job.key]);
-    const later = last.get(identity);
+    const later = last.get(keyIdentity(job));
     if (later !== undefined) found.set(job, later);
-    else if (job.replacesWaiting) last.set(identity, job);
+    else if (job.replacesWaiting) last.set(keyIdentity(job), job);
   }
   return found;
 }

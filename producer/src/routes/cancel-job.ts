@@ -6,6 +6,7 @@ import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireJob } from "../require-job.ts";
+import { changedJob } from "../shown-data.ts";
 
 export function cancelJob(
   jobs: JobReader,
@@ -20,6 +21,6 @@ export function cancelJob(
       row = await requireJob(jobs, c.env, id);
     }
     if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
-    return c.json(await live.describeOne(row), 200);
+    return c.json(changedJob(c.env, await live.describeOne(row)), 200);
   };
 }

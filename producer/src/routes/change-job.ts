@@ -12,6 +12,7 @@ import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
 import type { JobReader, JobRow } from "../read-jobs.ts";
 import { requireJob } from "../require-job.ts";
+import { changedJobDetail } from "../shown-data.ts";
 
 /** Reads its body itself, as exactly as that of a job. */
 export function changeJob(
@@ -32,7 +33,9 @@ export function changeJob(
     if (outcome.status !== "changed") throw problemOf(outcome);
     const row = await requireJob(jobs, c.env, id);
     const job = await live.detail(row);
-    return c.json(job, 200, { ETag: etagOf(row, { ...job, estimatedStartAt: null }) });
+    return c.json(changedJobDetail(c.env, job), 200, {
+      ETag: etagOf(row, { ...job, estimatedStartAt: null }),
+    });
   };
 }
 

@@ -5,6 +5,7 @@ import { type DeadLetters, toDeadLetter } from "../dead-letters.ts";
 import type { JobChanges } from "../job-changes.ts";
 import { ProblemError } from "../problem.ts";
 import { requireDeadLetter } from "../require-dead-letter.ts";
+import { changedDeadLetter } from "../shown-data.ts";
 
 export function deleteDeadLetter(
   letters: DeadLetters,
@@ -14,6 +15,6 @@ export function deleteDeadLetter(
     const { id } = c.req.valid("param");
     const row = await requireDeadLetter(letters, c.env, id);
     if (!(await changes.deleteDead(id))) throw new ProblemError("dead-letter-not-found");
-    return c.json(toDeadLetter(row), 200);
+    return c.json(changedDeadLetter(c.env, toDeadLetter(row)), 200);
   };
 }

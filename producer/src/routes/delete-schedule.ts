@@ -5,6 +5,7 @@ import type { AppEnv } from "../app-env.ts";
 import { callerOf } from "../caller.ts";
 import { reachedSchedule } from "../reached-schedule.ts";
 import type { ScheduleStore } from "../schedule-store.ts";
+import { changedSchedule } from "../shown-data.ts";
 
 export function deleteSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
@@ -12,6 +13,6 @@ export function deleteSchedule(schedules: ScheduleStore): RouteHandler<typeof ro
     const row = await schedules.delete(callerOf(c.env).tenant, name, (found) => {
       reachedSchedule(c.env, found);
     });
-    return c.json(toSchedule(reachedSchedule(c.env, row)), 200);
+    return c.json(changedSchedule(c.env, toSchedule(reachedSchedule(c.env, row))), 200);
   };
 }

@@ -1,7 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { listOperations as route } from "@toril/contract/http/operations";
 import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
+import { operationViewerOf } from "../caller.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { OperationLedger } from "../operation-ledger.ts";
 
@@ -10,7 +10,7 @@ export function listOperations(operations: OperationLedger): RouteHandler<typeof
     const { cursor, limit } = c.req.valid("query");
     const before = cursor === undefined ? undefined : decodeCursor(cursor);
     // One more than asked tells whether there is a next page.
-    const found = await operations.list(callerOf(c.env).tenant, before, limit + 1);
+    const found = await operations.list(operationViewerOf(c.env), before, limit + 1);
     const items = found.slice(0, limit);
     const last = found.length > limit ? items.at(-1) : undefined;
     return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);

@@ -6,6 +6,7 @@ import { callerOf } from "../caller.ts";
 import { reachedSchedule } from "../reached-schedule.ts";
 import { scheduleHeaders } from "../schedule-headers.ts";
 import type { ScheduleStore } from "../schedule-store.ts";
+import { changedSchedule } from "../shown-data.ts";
 
 export function pauseSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
@@ -14,6 +15,6 @@ export function pauseSchedule(schedules: ScheduleStore): RouteHandler<typeof rou
       reachedSchedule(c.env, found);
     });
     const schedule = reachedSchedule(c.env, row);
-    return c.json(toSchedule(schedule), 200, scheduleHeaders(schedule));
+    return c.json(changedSchedule(c.env, toSchedule(schedule)), 200, scheduleHeaders(schedule));
   };
 }

@@ -6,6 +6,7 @@ import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireJob } from "../require-job.ts";
+import { changedJob } from "../shown-data.ts";
 
 export function promoteJob(
   jobs: JobReader,
@@ -21,6 +22,6 @@ export function promoteJob(
     if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);
     if (outcome === "active") throw new ProblemError("job-active");
     if (outcome === "not-delayed") throw new ProblemError("job-not-delayed");
-    return c.json(await live.describeOne(row), 200);
+    return c.json(changedJob(c.env, await live.describeOne(row)), 200);
   };
 }

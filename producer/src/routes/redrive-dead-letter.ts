@@ -10,6 +10,7 @@ import { charging } from "../quotas/charge.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireDeadLetter } from "../require-dead-letter.ts";
 import { requireJob } from "../require-job.ts";
+import { changedJob } from "../shown-data.ts";
 
 export function redriveDeadLetter(
   letters: DeadLetters,
@@ -29,6 +30,8 @@ export function redriveDeadLetter(
       throw new ProblemError("key-taken");
     }
     const row = await requireJob(jobs, c.env, id);
-    return c.json(await live.describeOne(row), 202, { Location: `/v1/jobs/${id}` });
+    return c.json(changedJob(c.env, await live.describeOne(row)), 202, {
+      Location: `/v1/jobs/${id}`,
+    });
   };
 }

@@ -9,6 +9,7 @@ import { ProblemError } from "../problem.ts";
 import { charging } from "../quotas/charge.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireJob } from "../require-job.ts";
+import { changedJob } from "../shown-data.ts";
 
 export function retryJob(
   jobs: JobReader,
@@ -27,6 +28,8 @@ export function retryJob(
     if (!retried.has(id)) {
       throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
     }
-    return c.json(await live.describeOne(row), 202, { Location: `/v1/jobs/${id}` });
+    return c.json(changedJob(c.env, await live.describeOne(row)), 202, {
+      Location: `/v1/jobs/${id}`,
+    });
   };
 }
