@@ -38,7 +38,7 @@ function open(
     onFailure: (error) => failures.push(error),
   });
   const verify = createVerifyToken({
-    findKey: keys.find,
+    keys,
     issuer: settings.issuer ?? issuer.url,
     audiences: ["other", audience],
     claims: { scope: settings.scope ?? "scope", tenant: settings.tenant },
@@ -229,6 +229,39 @@ describe("keys", () => {
     now += 30_000;
     expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "wrong" });
     expect(issuer.asked().length).toBe(2);
+  });
+
+  test("are each tried for a token without kid, also a key that the issuer has only now", async () => {
+    const first = await issuer.makeKey("a");
+    const second = await issuer.makeKey("b");
+    issuer.publish([first.jwk, second.jwk]);
+    const { verify } = open();
+    const anonymous = { kid: undefined };
+    for (const key of [first, second]) {
+      expect(await verify(await issuer.sign({}, anonymous, key))).toMatchObject({
+        status: "known",
+      });
+    }
+    const expired = await issuer.sign({ exp: seconds() - 60 }, anonymous, second);
+    expect(await verify(expired)).toMatchObject({ status: "ended" });
+    const third = await issuer.makeKey("c");
+    const late = await issuer.sign({ exp: seconds() + day }, anonymous, third);
+    expect(await verify(late)).toEqual({
+      status: "wrong",
+      detail: "The token's signature is wrong.",
+    });
+    issuer.publish([first.jwk, second.jwk, third.jwk]);
+    now += 30_000;
+    expect(await verify(late)).toMatchObject({ status: "known" });
+  });
+
+  test.each([{}, { kid: undefined }])("that are listed twice are one key (%j)", async (header) => {
+    const key = await issuer.makeKey("twice");
+    issuer.publish([key.jwk, { ...key.jwk, x5t: "renewed" }, key.jwk]);
+    const { verify } = open();
+    expect(await verify(await issuer.sign({}, header, key))).toMatchObject({ status: "known" });
+    const forged = await issuer.sign({}, header, await issuer.makeKey("twice"));
+    expect(await verify(forged)).toMatchObject({ status: "wrong" });
   });
 
   test("that were withdrawn end what they signed within ten minutes, without holding anybody up", async () => {

@@ -1,5 +1,6 @@
 import {
   createLocalJWKSet,
+  decodeProtectedHeader,
   errors,
   type JSONWebKeySet,
   type JWTVerifyGetKey,
@@ -23,9 +24,14 @@ export interface KeySetSettings {
   onFailure(error: unknown): void;
 }
 
-interface KeySet {
-  /** Throws `IssuerAway`, and what jose throws. */
-  find: JWTVerifyGetKey;
+type VerifyWith<Result> = (getKey: JWTVerifyGetKey) => Promise<Result>;
+
+export interface KeySet {
+  /**
+   * Runs `verify` with the keys that match the token's header, one after the other, until the signature fits.
+   * Throws `IssuerAway`, and what jose throws.
+   */
+  verify<Result>(token: string, verify: VerifyWith<Result>): Promise<Result>;
   /** Loads the keys before anyone needs them. */
   warmUp(): void;
 }
@@ -66,21 +72,52 @@ export function createKeySet(settings: KeySetSettings): KeySet {
   }
 
   return {
-    async find(header, token) {
+    async verify(token, verify) {
       if (isDue(settings.maxAgeMs)) void load();
       if (known === undefined) await loading;
       if (known === undefined) throw new IssuerAway();
+      const { find } = known;
       try {
-        return await known.find(header, token);
+        return await tryEach(find, verify);
       } catch (error) {
-        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        if (!mayBeOfNewKey(error, token)) throw error;
         if (loading !== undefined || isDue(settings.cooldownMs)) await load();
         if (hasFailed) throw new IssuerAway();
-        return known.find(header, token);
+        if (known.find === find) throw error;
+        return tryEach(known.find, verify);
       }
     },
     warmUp() {
       void load();
     },
   };
+}
+
+/** Several keys match a token without `kid`, or one that an issuer lists twice: only the signature tells which it is. */
+async function tryEach<Result>(find: LocalJWKSet, verify: VerifyWith<Result>): Promise<Result> {
+  try {
+    return await verify(find);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let mismatch: Error = new errors.JWKSNoMatchingKey();
+    for await (const key of error) {
+      try {
+        return await verify(() => key);
+      } catch (failure) {
+        if (!isMismatch(failure)) throw failure;
+        mismatch = failure;
+      }
+    }
+    throw mismatch;
+  }
+}
+
+/** Without a `kid`, only a signature that fits no known key tells that the issuer may have a new one. */
+function mayBeOfNewKey(error: unknown, token: string): boolean {
+  if (error instanceof errors.JWKSNoMatchingKey) return true;
+  return isMismatch(error) && decodeProtectedHeader(token).kid === undefined;
+}
+
+function isMismatch(error: unknown): error is errors.JWSSignatureVerificationFailed {
+  return error instanceof errors.JWSSignatureVerificationFailed;
 }

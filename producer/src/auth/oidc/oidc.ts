@@ -32,5 +32,5 @@ export function openOidc(settings: OidcSettings, { log, onChange }: OidcDeps): V
     onFailure: (error) => log.warn({ err: error, issuer }, "the issuer's keys cannot be loaded"),
   });
   keys.warmUp();
-  return createVerifyToken({ ...settings, findKey: keys.find, now: Date.now });
+  return createVerifyToken({ ...settings, keys, now: Date.now });
 }

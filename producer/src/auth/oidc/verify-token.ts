@@ -1,10 +1,10 @@
-import { errors, jwtVerify, type JWTVerifyGetKey } from "jose";
+import { errors, jwtVerify } from "jose";
 import type { VerifyToken } from "../authenticator.ts";
 import { type ClaimNames, readClaims } from "./claims.ts";
-import { IssuerAway } from "./key-set.ts";
+import { IssuerAway, type KeySet } from "./key-set.ts";
 
 export interface VerifyTokenDeps {
-  findKey: JWTVerifyGetKey;
+  keys: Pick<KeySet, "verify">;
   issuer: string;
   audiences: readonly string[];
   claims: ClaimNames;
@@ -21,14 +21,17 @@ const toleranceSeconds = 5;
 export function createVerifyToken(deps: VerifyTokenDeps): VerifyToken {
   return async (token) => {
     try {
-      const { payload, protectedHeader } = await jwtVerify(token, deps.findKey, {
+      const options = {
         issuer: deps.issuer,
         audience: [...deps.audiences],
         algorithms,
         requiredClaims: ["exp"],
         clockTolerance: toleranceSeconds,
         currentDate: new Date(deps.now()),
-      });
+      };
+      const { payload, protectedHeader } = await deps.keys.verify(token, (getKey) =>
+        jwtVerify(token, getKey, options),
+      );
       const principal = types.has(protectedHeader.typ?.toLowerCase())
         ? readClaims(payload, deps.claims)
         : "The token is no access token.";
