@@ -38,6 +38,34 @@ export function statusOf(action: OperationAction, { status }: JobSelection): Job
   return status ?? statusesOf[action][0] ?? "pending";
 }
 
+const all = z.boolean().optional().meta({
+  description:
+    "true: really every job, which takes an empty filter. Needed with one, unless `dryRun` is true",
+});
+const dryRun = z.boolean().optional().meta({
+  description: "true: says how many, and changes none",
+});
+
+interface Selecting {
+  filter?: Partial<JobSelection> | undefined;
+  all?: boolean | undefined;
+  dryRun?: boolean | undefined;
+}
+
+/** A filter that a bug has left empty must not select every job. */
+function checkAll({ filter = {}, all, dryRun }: Selecting, context: z.RefinementCtx) {
+  // A status says what can be done, and selects all the same.
+  const isEmpty = Object.keys(filter).every((name) => name === "status");
+  if (isEmpty && !all && !dryRun) {
+    const message = "The filter selects every job: send `all: true` if that is meant.";
+    context.addIssue({ code: "custom", path: ["all"], message });
+  }
+  if (!isEmpty && all) {
+    const message = "`all` and a filter are mutually exclusive.";
+    context.addIssue({ code: "custom", path: ["all"], message });
+  }
+}
+
 const ratePerSecond = z.int().min(1).max(10_000).optional().meta({
   description:
     "Jobs a second at most; by default as many as half of the time of one connection does",
@@ -50,29 +78,51 @@ export const OperationRequest = z
         "cancel and promote: of pending jobs. retry: of dead ones, or of those with the `status` asked for. delete: of dead ones",
     }),
     filter: JobSelection,
+    all,
     ratePerSecond,
-    dryRun: z.boolean().optional().meta({ description: "true: says how many, and changes none" }),
+    dryRun,
   })
   .refine(({ action, filter: { status } }) => !status || statusesOf[action].includes(status), {
     path: ["filter", "status"],
     error: "Not what this can be done to.",
   })
+  .superRefine(checkAll)
   .meta({
     id: "OperationRequest",
     example: { action: "retry", filter: { status: "dead", type: "echo" }, ratePerSecond: 100 },
   });
 export type OperationRequest = z.infer<typeof OperationRequest>;
 
+/** The same without a status: dead letters are dead. */
+const DeadLetterSelection = JobSelection.omit({ status: true }).meta({
+  id: "DeadLetterSelection",
+  example: { type: "echo", label: "nightly" },
+});
+
 export const RedriveRequest = z
-  .union([
-    z.strictObject({ ids: z.array(z.uuid()).min(1).max(1000) }),
-    z.strictObject({
-      filter: JobSelection.omit({ status: true }),
-      ratePerSecond,
-      dryRun: z.boolean().optional(),
+  .strictObject({
+    ids: z.array(z.uuid()).min(1).max(1000).optional().meta({
+      description: "These dead letters, at once. Everything else is of a filter",
     }),
-  ])
-  .meta({ id: "RedriveRequest", example: { ids: ["019c2f1e-7b1a-7c3d-8a4e-5f6071829304"] } });
+    filter: DeadLetterSelection.optional().meta({
+      description: "All dead letters that it selects, in the background; instead of `ids`",
+    }),
+    all,
+    ratePerSecond,
+    dryRun,
+  })
+  .superRefine((request, context) => {
+    const { ids, ...others } = request;
+    if (ids === undefined) checkAll(request, context);
+    else if (Object.keys(others).length > 0) {
+      context.addIssue({ code: "custom", path: ["ids"], message: "Not beside a filter." });
+    }
+  })
+  .meta({
+    id: "RedriveRequest",
+    minProperties: 1,
+    example: { ids: ["019c2f1e-7b1a-7c3d-8a4e-5f6071829304"] },
+  });
 
 const count = z.int().min(0);
 

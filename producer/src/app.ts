@@ -216,8 +216,8 @@ function addScheduleRoutes(
   app: OpenAPIHono<AppEnv>,
   { scheduleStore: store, enqueue, secretKeys }: AppDeps,
 ) {
-  const { params, headers } = schedules.putSchedule.request;
-  const put = { ...schedules.putSchedule, request: { params, headers } };
+  const { params } = schedules.putSchedule.request;
+  const put = { ...schedules.putSchedule, request: { params } };
   app.openapi(put, putSchedule(store, secretKeys));
   app.openapi(schedules.listSchedules, listSchedules(store));
   app.openapi(schedules.getSchedule, getSchedule(store));

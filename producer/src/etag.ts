@@ -1,15 +1,88 @@
 import { createHash } from "node:crypto";
-import { type VersionedJob, versionOf } from "@toril/contract/change/version";
+import { ProblemError } from "./problem.ts";
 
-/** `"<version>.<hash>"`: what a change is conditioned on, and what the answer says. */
-export function etagOf(row: VersionedJob, body: unknown): string {
+/** `"<version>.<hash>"`: changes are conditioned on the version alone, 304 on the whole. */
+export function etagOf(version: string | number, body: unknown): string {
   const hash = createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 16);
-  return `"${versionOf(row)}.${hash}"`;
+  return `"${version}.${hash}"`;
 }
 
-/** Whether an If-None-Match names the tag (RFC 9110). */
-export function matches(condition: string | undefined, etag: string): boolean {
-  if (condition === undefined) return false;
-  const tags = new Set(condition.split(",").map((tag) => tag.trim().replace(/^W\//, "")));
-  return tags.has("*") || tags.has(etag);
+/**
+ * Evaluates If-Match and If-None-Match before a resource is changed (RFC 9110, section 13.2). Call it while the row is
+ * locked. Throws `precondition-failed`.
+ * @param version undefined when the resource does not exist
+ */
+export function requirePreconditions(request: Request, version: string | number | undefined): void {
+  const etag = version === undefined ? undefined : `"${version}"`;
+  if (evaluate(request, etag) !== "met") throw new ProblemError("precondition-failed");
+}
+
+/** Evaluates the same before a resource is shown. Throws `precondition-failed`. */
+export function isNotModified(request: Request, etag: string): boolean {
+  const outcome = evaluate(request, etag);
+  if (outcome === "failed") throw new ProblemError("precondition-failed");
+  return outcome === "not-modified";
+}
+
+/** Throws when a change must not be made to this version of a job. */
+export type CheckVersion = (version: string) => void;
+
+/** Undefined for a request without preconditions: its job need not be locked first. */
+export function versionCheckOf(request: Request): CheckVersion | undefined {
+  const { headers } = request;
+  if (!headers.has("if-match") && !headers.has("if-none-match")) return undefined;
+  return (version) => requirePreconditions(request, version);
+}
+
+function evaluate(
+  { method, headers }: Request,
+  etag: string | undefined,
+): "met" | "failed" | "not-modified" {
+  const isRead = method === "GET" || method === "HEAD";
+  const ifMatch = headers.get("if-match");
+  const ifNoneMatch = headers.get("if-none-match");
+  if (ifMatch !== null && !namesVersion(ifMatch, etag, { isStrong: true })) return "failed";
+  if (ifNoneMatch === null) return "met";
+  const isNamed = isRead
+    ? namesWhole(ifNoneMatch, etag)
+    : namesVersion(ifNoneMatch, etag, { isStrong: false });
+  if (!isNamed) return "met";
+  return isRead ? "not-modified" : "failed";
+}
+
+function namesVersion(
+  field: string,
+  etag: string | undefined,
+  { isStrong }: { isStrong: boolean },
+): boolean {
+  if (etag === undefined) return false;
+  const version = versionIn(opaque(etag));
+  return (
+    isAny(field) ||
+    tagsIn(field).some(({ value, isWeak }) => !(isStrong && isWeak) && versionIn(value) === version)
+  );
+}
+
+function namesWhole(field: string, etag: string | undefined): boolean {
+  if (etag === undefined) return false;
+  return isAny(field) || tagsIn(field).some(({ value }) => value === opaque(etag));
+}
+
+function isAny(field: string) {
+  return field.trim() === "*";
+}
+
+function tagsIn(field: string) {
+  return [...field.matchAll(/(W\/)?"([^"]*)"/g)].map(([, weak, value = ""]) => ({
+    value,
+    isWeak: weak !== undefined,
+  }));
+}
+
+function opaque(etag: string) {
+  return etag.slice(1, -1);
+}
+
+function versionIn(value: string) {
+  return value.split(".", 1)[0];
 }

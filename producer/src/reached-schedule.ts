@@ -1,7 +1,8 @@
 import { jobTypeNames, queueOf } from "@toril/contract/jobs";
-import type { ScheduleRow } from "@toril/contract/schedule/schedule-ledger";
+import { type ScheduleRow, toSchedule } from "@toril/contract/schedule/schedule-ledger";
 import { reaches } from "./auth/principal.ts";
 import { requireReach } from "./caller.ts";
+import { etagOf } from "./etag.ts";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
 
@@ -10,6 +11,11 @@ export function reachedSchedule(exchange: Exchange, found: ScheduleRow | undefin
   if (found === undefined) throw new ProblemError("schedule-not-found");
   requireReach(exchange, { type: found.type, queue: queueOf(found.type) });
   return found;
+}
+
+export function toAnswer(row: ScheduleRow) {
+  const schedule = toSchedule(row);
+  return { schedule, headers: { ETag: etagOf(row.version, schedule) } };
 }
 
 /** The types of which the caller sees schedules; undefined: of all. */

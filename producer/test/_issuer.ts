@@ -8,6 +8,7 @@ import {
   SignJWT,
 } from "jose";
 
+type Header = { [Name in keyof JWTHeaderParameters]?: JWTHeaderParameters[Name] | undefined };
 type Claims = { [Name in keyof JWTPayload]: JWTPayload[Name] | undefined };
 
 export type _Issuer = Awaited<ReturnType<typeof _openIssuer>>;
@@ -53,7 +54,7 @@ export async function _openIssuer(audience: string) {
       return asked.splice(0);
     },
     /** A token that is right but for what is given. */
-    async sign(claims: Claims = {}, header: Partial<JWTHeaderParameters> = {}, key = current) {
+    async sign(claims: Claims = {}, header: Header = {}, key = current) {
       const now = Math.floor(Date.now() / 1000);
       return new SignJWT({
         iss: url,
@@ -63,7 +64,12 @@ export async function _openIssuer(audience: string) {
         scope: "jobs:write jobs:read",
         ...claims,
       } as JWTPayload)
-        .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "at+jwt", ...header })
+        .setProtectedHeader({
+          alg: key.alg,
+          kid: key.kid,
+          typ: "at+jwt",
+          ...header,
+        } as JWTHeaderParameters)
         .sign(key.privateKey);
     },
     /** As who confuses a public key with a secret would have it. */

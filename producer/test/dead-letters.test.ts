@@ -120,7 +120,18 @@ test("redriving by a filter is an operation", async () => {
   const made = await post({ filter: { label: "x" }, ratePerSecond: 5 });
   expect(made).toMatchObject({ status: 202, body: { action: "retry", status: "pending" } });
   expect(made.headers.get("location")).toBe(`/v1/operations/${made.body.id}`);
-  _expectProblem(await post({ ids: [] }), "invalid-operation");
+  for (const refused of [
+    {},
+    { ids: [] },
+    { filter: {} },
+    { filter: { label: "x" }, all: true },
+    { ids: [made.body.id], all: true },
+  ]) {
+    _expectProblem(await post(refused), "invalid-operation");
+  }
+  for (const all of [{ filter: {}, all: true }, { all: true }]) {
+    expect((await post(all)).body).toMatchObject({ action: "retry", filter: {} });
+  }
   _expectProblem(await post({ filter: { status: "completed" } }), "invalid-operation");
 });
 

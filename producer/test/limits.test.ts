@@ -248,7 +248,7 @@ describe("waiting jobs", () => {
 
     const asked = await one.request(
       "/v1/operations",
-      _json({ action: "retry", filter: {} }, headers),
+      _json({ action: "retry", filter: {}, all: true }, headers),
     );
     expect(asked.status).toBe(202);
     // A consumer holds it to the quotas of this key.

@@ -47,6 +47,9 @@ describe("an operation is not made of", () => {
       { action: "cancel", filter: { status: "dead" } },
       "/filter/status",
     ],
+    ["an empty filter without all", { action: "cancel", filter: {} }, "/all"],
+    ["a status alone without all", { action: "retry", filter: { status: "dead" } }, "/all"],
+    ["all beside a filter", { ...cancelAll, all: true }, "/all"],
     ["a rate of nothing", { ...cancelAll, ratePerSecond: 0 }, "/ratePerSecond"],
     [
       "a time that is none",
@@ -66,6 +69,14 @@ describe("an operation is not made of", () => {
   ] as const)("%s", async (body, kind) => {
     _expectProblem(await _create(body), kind);
   });
+});
+
+test("an empty filter selects every job when all is meant, or only counted", async () => {
+  await producer.post(_echo());
+  const everything = { action: "cancel", filter: {} };
+  expect((await _create({ ...everything, dryRun: true })).body.matches).toBe(1);
+  const made = await _create({ ...everything, all: true });
+  expect(made).toMatchObject({ status: 202, body: { filter: {} } });
 });
 
 test("a dry run says how many, and makes nothing", async () => {

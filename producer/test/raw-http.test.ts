@@ -105,6 +105,18 @@ test.each(["Content-Length: 100", "Transfer-Encoding: chunked"])(
   },
 );
 
+test("a chunked body with a trailer, which Bun refuses with 400, stores no job", async () => {
+  const head = _head("POST /v1/jobs", json, "Transfer-Encoding: chunked");
+  for (const trailer of ["X-Checksum: abc\r\n", ""]) {
+    await say(`${head}${_chunk(JSON.stringify(_echo()))}0\r\n${trailer}\r\n`);
+    const { status } = await connection.answer();
+    const { jobs } = await stores.count();
+    expect([status, jobs]).toEqual(trailer === "" ? [201, 1] : [400, 0]);
+    connection.destroy();
+  }
+  await stores.clear();
+});
+
 test.each(["HTTP/1.0\r\n\r\n", "HTTP/1.0\r\nHost:\r\n\r\n", "HTTP/1.1\r\nHost: a b/c?d#e\r\n\r\n"])(
   "health checks without a proper Host are answered: %p",
   async (rest) => {

@@ -121,7 +121,7 @@ test("it is made, replaced, listed, shown and deleted", async () => {
   const made = await put("nightly", { ...nightly, description: "All asleep" });
   expect(made.status).toBe(201);
   expect(made.headers.get("location")).toBe(at("nightly"));
-  expect(made.headers.get("etag")).toBe('"1"');
+  expect(made.headers.get("etag")).toMatch(/^"1\.\w+"$/);
   expect(made.body).toMatchObject({
     ...nightly,
     name: "nightly",
@@ -141,7 +141,7 @@ test("it is made, replaced, listed, shown and deleted", async () => {
   const replaced = await put("nightly", { everyMs: 60_000, job, overlap: "replace" });
   expect(replaced.status).toBe(200);
   expect(replaced.body).toMatchObject({ cron: null, everyMs: 60_000, description: null });
-  expect(replaced.headers.get("etag")).toBe('"2"');
+  expect(replaced.headers.get("etag")).toMatch(/^"2\.\w+"$/);
   expect(Date.parse(replaced.body.nextAt) % 60_000).toBe(0);
   expect(await producer.client.getSchedule("nightly")).toEqual(replaced.body);
   expect((await producer.client.listSchedules()).items).toEqual([replaced.body]);

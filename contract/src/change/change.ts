@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import type { Move } from "../dispatch/move.ts";
 import { bullId } from "../dispatch/names.ts";
 import type { JobOptions, JobStatus } from "../job.ts";
-import { matchesVersion, versionOf } from "./version.ts";
+import { versionOf } from "./version.ts";
 
 /** What is not given stays as it is. */
 export interface JobChange {
@@ -14,7 +14,7 @@ export interface JobChange {
 
 export type Changed =
   | { status: "changed" }
-  | { status: "missing" | "stale" | "active" | "unfound" }
+  | { status: "missing" | "active" | "unfound" }
   | { status: "ended"; as: JobStatus };
 
 interface Row {
@@ -28,19 +28,21 @@ interface Row {
 
 /**
  * Changes when and how urgently a job that waits is done: in the ledger, then in Redis. Run it in a transaction, which
- * holds the row, and roll that back when the outcome is `active` or `unfound`. Rejects as Redis does.
+ * holds the row, and roll that back when the outcome is `active` or `unfound`. `check` throws when this
+ * version must not be changed. Rejects as Redis does.
  */
 export async function changeJob(
   sql: ISql,
   id: string,
-  { change, ifMatch }: { change: JobChange; ifMatch: string },
+  change: JobChange,
+  check: (version: string) => void,
   move: Move,
 ): Promise<Changed> {
   const [row] = await sql<Row[]>`
     select run, queue, status, options, run_at as "runAt", expires_at as "expiresAt"
     from jobs where id = ${id} for update`;
   if (row === undefined) return { status: "missing" };
-  if (!matchesVersion(ifMatch, versionOf(row))) return { status: "stale" };
+  check(versionOf(row));
   if (row.status !== "pending") return { status: "ended", as: row.status };
   const options = change.priority === undefined ? row.options : withPriority(row, change.priority);
   const runAt = change.runAt === undefined ? row.runAt : change.runAt;

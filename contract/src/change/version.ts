@@ -1,3 +1,4 @@
+import type { ISql } from "postgres";
 import type { JobOptions, JobStatus } from "../job.ts";
 
 export interface VersionedJob {
@@ -20,8 +21,10 @@ export function versionOf({ run, status, options, runAt, expiresAt }: VersionedJ
   return parts.join("-");
 }
 
-/** Whether an `If-Match` names this version; what follows it behind a dot is of the answer that told it. */
-export function matchesVersion(ifMatch: string, version: string): boolean {
-  const tags = ifMatch.split(",").map((tag) => tag.trim());
-  return tags.some((tag) => tag === "*" || /^"([^".]*)[^"]*"$/.exec(tag)?.[1] === version);
+/** Locks a job until the transaction ends; its version is undefined when there is no such job. */
+export async function lockVersion(tx: ISql, id: string): Promise<string | undefined> {
+  const [row] = await tx<VersionedJob[]>`
+    select run, status, options, run_at as "runAt", expires_at as "expiresAt"
+    from jobs where id = ${id} for update`;
+  return row && versionOf(row);
 }

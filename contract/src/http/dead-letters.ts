@@ -99,7 +99,8 @@ export const redriveDeadLetter = defineRoute({
 export const redriveDeadLetters = defineRoute({
   operationId: "redriveDeadLetters",
   summary: "Do many dead jobs again",
-  description: "Up to 1,000 by their ids, or all that a filter selects, as an operation.",
+  description:
+    "Up to 1,000 by their ids, or all that a filter selects, as an operation. An empty filter needs `all: true`.",
   tags,
   scope: "jobs:write",
   method: "post",

@@ -24,13 +24,18 @@ const stream = {
     content: { "text/event-stream": { schema: { type: "string" as const } } },
   },
 };
-const ended = { 204: { description: "The stream of this `Last-Event-ID` has ended" } };
+const ended = {
+  204: {
+    description:
+      "`Last-Event-ID` is the `id` of the last event of the stream: do not connect again",
+  },
+};
 const problems: ProblemKind[] = ["invalid-parameter", "out-of-reach", "at-capacity"];
 
 export const followJob = defineRoute({
   operationId: "followJob",
   summary: "Follow a job",
-  description: `A \`snapshot\`, then what happens, until it has ended. ${format}`,
+  description: `A \`snapshot\`, then what happens, until it has ended. Of a job that has ended: a \`snapshot\` and its end. ${format}`,
   tags,
   scope,
   method: "get",

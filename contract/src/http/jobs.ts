@@ -20,6 +20,7 @@ import {
   IdempotencyKey,
   idParameter,
   locationBelow,
+  notModified,
   optional,
   Prefer,
   preferenceApplied,
@@ -193,7 +194,7 @@ export const createJobs = defineRoute({
 export const getJob = defineRoute({
   operationId: "getJob",
   summary: "Look at a job",
-  description: "With an `If-None-Match` of the `ETag` that it still has: 304.",
+  conditional: true,
   tags,
   scope: "jobs:read",
   method: "get",
@@ -208,7 +209,7 @@ export const getJob = defineRoute({
         ...preferenceApplied,
       },
     },
-    304: { description: "It is as it was" },
+    304: notModified,
   },
   problems: ["invalid-parameter", "out-of-reach", "job-not-found", "job-gone", "at-capacity"],
 });
@@ -223,6 +224,7 @@ export const cancelJob = defineRoute({
   scope: "jobs:write",
   method: "delete",
   path: "/v1/jobs/{id}",
+  conditional: true,
   request: { params: idParameter("job") },
   responses: {
     200: {
@@ -240,6 +242,7 @@ export const changeJob = defineRoute({
   scope: "jobs:write",
   method: "patch",
   path: "/v1/jobs/{id}",
+  conditional: true,
   request: {
     params: idParameter("job"),
     headers: z.object({
@@ -265,7 +268,6 @@ export const changeJob = defineRoute({
     "job-not-found",
     "job-active",
     "job-ended",
-    "precondition-failed",
     "body-too-large",
     "unsupported-media-type",
     "invalid-job",
@@ -283,6 +285,7 @@ export const promoteJob = defineRoute({
   scope: "jobs:write",
   method: "post",
   path: "/v1/jobs/{id}/promote",
+  conditional: true,
   request: { params: idParameter("job") },
   responses: {
     200: {
@@ -310,6 +313,7 @@ export const retryJob = defineRoute({
   scope: "jobs:write",
   method: "post",
   path: "/v1/jobs/{id}/retry",
+  conditional: true,
   request: { params: idParameter("job") },
   responses: {
     202: {

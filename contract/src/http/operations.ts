@@ -12,7 +12,7 @@ export const createOperation = defineRoute({
   summary: "Cancel, retry, promote or delete many jobs",
   description:
     "Done in the background, bit by bit, to the jobs that there are now. A key that is limited to queues or types " +
-    "limits what it makes. Deleting is for dead letters.",
+    "limits what it makes. An empty filter needs `all: true`. Deleting is for dead letters.",
   tags,
   scope: "jobs:write",
   method: "post",

@@ -13,6 +13,8 @@ type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
   summary: string;
   tags: [string];
   scope: RequiredScope;
+  /** What it is about has an ETag: the operation evaluates If-Match and If-None-Match (RFC 9110, section 13). */
+  conditional?: true;
   /** Which problems this operation answers with, beside those that any can. */
   problems: readonly ProblemKind[];
 };
@@ -22,7 +24,7 @@ type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
  * @returns a route of @hono/zod-openapi with every problem as a documented response
  */
 export function defineRoute<const Route extends Definition>(definition: Route) {
-  const { scope, problems, ...route } = takingKey(definition);
+  const { scope, problems, conditional: _, ...route } = takingConditions(takingKey(definition));
   const documented: RouteConfig = {
     ...(route as RouteConfig),
     "x-required-scope": scope,
@@ -47,6 +49,26 @@ function takingKey(definition: Definition): Definition {
   };
 }
 
+function takingConditions(definition: Definition): Definition {
+  const { conditional, method, request, problems } = definition;
+  if (!conditional) return definition;
+  const own = request?.headers as z.ZodObject | undefined;
+  const effect =
+    method === "get" ? "304 when it is the current one" : "412 when it is the current one";
+  const headers = z.object({
+    "if-match": Condition.meta({ description: "ETags or `*`; 412 when none is the current one" }),
+    "if-none-match": Condition.meta({ description: `ETags or \`*\`; ${effect}` }),
+    ...own?.shape,
+  });
+  return {
+    ...definition,
+    request: { ...request, headers },
+    problems: [...problems, "invalid-parameter", "precondition-failed"],
+  };
+}
+
+const Condition = z.string().max(4000).optional();
+
 /** The operation's scope, as clients read it in the document. */
 export function requiredScopeOf(route: { path: string }): RequiredScope {
   return (route as { "x-required-scope"?: RequiredScope })["x-required-scope"] ?? "none";
@@ -61,7 +83,7 @@ const refusals: readonly ProblemKind[] = [
 ];
 
 /** Problems are documented but not typed: handlers throw them, and one place makes their body. */
-type Documented<Route extends Definition> = Omit<Route, "scope" | "problems">;
+type Documented<Route extends Definition> = Omit<Route, "scope" | "problems" | "conditional">;
 
 function problemResponses(kinds: readonly ProblemKind[]) {
   const byStatus = Map.groupBy(new Set(kinds), (kind) => problemKinds[kind].status);
@@ -130,6 +152,8 @@ export function locationBelow(path: string) {
 export const etag = {
   ETag: header("The version of the job, for If-Match", '"0-pending-0-0-0"'),
 };
+
+export const notModified = { description: "It still has an ETag of If-None-Match" };
 
 export const replayed = {
   "Idempotency-Replayed": header("`true` when this is the answer to an earlier request", "true"),

@@ -7,7 +7,7 @@ import {
   ScheduleName,
   SchedulePreview,
 } from "../schedule/schedule.ts";
-import { defineRoute, locationBelow } from "./route.ts";
+import { defineRoute, header, locationBelow, notModified } from "./route.ts";
 
 const tags: [string] = ["Schedules"];
 const params = z.object({
@@ -18,7 +18,7 @@ const params = z.object({
   }),
 });
 const etag = {
-  ETag: { description: "Its version", schema: { type: "string" as const }, example: '"3"' },
+  ETag: header("Its version and, behind a dot, a hash of this answer", '"3.1f0c9a3b5d7e2468"'),
 };
 const shown = { content: { "application/json": { schema: Schedule } }, headers: etag };
 const unread = [
@@ -36,16 +36,14 @@ export const putSchedule = defineRoute({
   operationId: "putSchedule",
   summary: "Make a schedule, or replace its definition",
   description:
-    "Its job is checked like one that is handed over now. What is paused stays paused. With `If-Match`: only if its version is still that.",
+    "Its job is checked like one that is handed over now. What is paused stays paused. With `If-None-Match: *`: only if there is none yet.",
   tags,
   scope: "jobs:write",
   method: "put",
   path: "/v1/schedules/{name}",
+  conditional: true,
   request: {
     params,
-    headers: z.object({
-      "if-match": z.string().optional().meta({ description: "An ETag, or `*`", example: '"3"' }),
-    }),
     body: { required: true, content: { "application/json": { schema: ScheduleDefinition } } },
   },
   responses: {
@@ -61,7 +59,6 @@ export const putSchedule = defineRoute({
     "out-of-reach",
     ...unread,
     "too-many-schedules",
-    "precondition-failed",
     "data-too-large",
     "unstorable-secret",
     "quota-exceeded",
@@ -101,8 +98,9 @@ export const getSchedule = defineRoute({
   scope: "jobs:read",
   method: "get",
   path: "/v1/schedules/{name}",
+  conditional: true,
   request: { params },
-  responses: { 200: { description: "The schedule", ...shown } },
+  responses: { 200: { description: "The schedule", ...shown }, 304: notModified },
   problems: missing,
 });
 
@@ -114,6 +112,7 @@ export const deleteSchedule = defineRoute({
   scope: "jobs:write",
   method: "delete",
   path: "/v1/schedules/{name}",
+  conditional: true,
   request: { params },
   responses: {
     200: {
@@ -131,6 +130,7 @@ export const pauseSchedule = defineRoute({
   scope: "jobs:write",
   method: "post",
   path: "/v1/schedules/{name}/pause",
+  conditional: true,
   request: { params },
   responses: { 200: { description: "It is paused, or was", ...shown } },
   problems: missing,
@@ -144,6 +144,7 @@ export const resumeSchedule = defineRoute({
   scope: "jobs:write",
   method: "post",
   path: "/v1/schedules/{name}/resume",
+  conditional: true,
   request: { params },
   responses: { 200: { description: "It goes on, or did", ...shown } },
   problems: missing,
@@ -163,6 +164,7 @@ export const runSchedule = defineRoute({
   scope: "jobs:write",
   method: "post",
   path: "/v1/schedules/{name}/run",
+  conditional: true,
   request: { params },
   responses: {
     200: { description: "A job with its key stands already; this is it", ...acceptedJob },

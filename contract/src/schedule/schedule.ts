@@ -142,7 +142,10 @@ export const Schedule = z
     paused: z.boolean(),
     nextAt: Time.nullable().meta({ description: "Null when it is paused, or over" }),
     lastRun: ScheduleRun.nullable(),
-    version: z.int().meta({ description: "Raised by every change; the ETag" }),
+    version: z.int().meta({
+      description:
+        'Raised by every change of it, not by its runs; `If-Match: "<version>"` names it',
+    }),
     createdAt: Time,
     updatedAt: Time,
   })

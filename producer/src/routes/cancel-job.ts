@@ -1,6 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
+import { versionOf } from "@toril/contract/change/version";
 import type { cancelJob as route } from "@toril/contract/http/jobs";
 import type { AppEnv } from "../app-env.ts";
+import { versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
@@ -15,11 +17,12 @@ export function cancelJob(
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
+    const check = versionCheckOf(c.env.request);
     let row = await requireJob(jobs, c.env, id);
     if (row.status === "pending") {
-      await changes.cancel(id);
+      await changes.cancel(id, check);
       row = await requireJob(jobs, c.env, id);
-    }
+    } else check?.(versionOf(row));
     if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
     return c.json(changedJob(c.env, await live.describeOne(row)), 200);
   };

@@ -1,4 +1,5 @@
 import type { RouteHandler } from "@hono/zod-openapi";
+import { versionOf } from "@toril/contract/change/version";
 import type { changeJob as route } from "@toril/contract/http/jobs";
 import { JobChanges as Changes, limits } from "@toril/contract/job";
 import type { FieldError } from "@toril/contract/json";
@@ -6,7 +7,7 @@ import { fieldErrors, type ProblemKind } from "@toril/contract/problem";
 import type { AppEnv } from "../app-env.ts";
 import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
-import { etagOf } from "../etag.ts";
+import { etagOf, versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
@@ -22,19 +23,20 @@ export function changeJob(
 ): RouteHandler<Bodiless<typeof route>, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
-    const ifMatch = c.req.valid("header")["if-match"];
     const parsed = Changes.safeParse(await readJson(c.env, limits.bodyBytes));
     if (!parsed.success) throw refused(fieldErrors(parsed.error.issues));
-    if (ifMatch === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
+    const check =
+      c.req.header("if-match") === undefined ? undefined : versionCheckOf(c.env.request);
+    if (check === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
     const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
     const before = await requireJob(jobs, c.env, id);
     if (before.status === "pending") checkTime(change.runAt, before);
-    const outcome = await changes.change(id, { change, ifMatch });
+    const outcome = await changes.change(id, change, check);
     if (outcome.status !== "changed") throw problemOf(outcome);
     const row = await requireJob(jobs, c.env, id);
     const job = await live.detail(row);
     return c.json(changedJobDetail(c.env, job), 200, {
-      ETag: etagOf(row, { ...job, estimatedStartAt: null }),
+      ETag: etagOf(versionOf(row), { ...job, estimatedStartAt: null }),
     });
   };
 }
@@ -69,7 +71,6 @@ function problemOf(outcome: Unchanged): ProblemError {
 
 const problems = {
   missing: ["job-not-found", undefined],
-  stale: ["precondition-failed", undefined],
   active: ["job-active", undefined],
   unfound: ["at-capacity", "Too many jobs wait to find it among them."],
   away: ["at-capacity", "Redis is away."],

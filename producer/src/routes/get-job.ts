@@ -1,7 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
+import { versionOf } from "@toril/contract/change/version";
 import type { getJob as route } from "@toril/contract/http/jobs";
 import type { AppEnv } from "../app-env.ts";
-import { etagOf, matches } from "../etag.ts";
+import { etagOf, isNotModified } from "../etag.ts";
 import type { WaitForEnd } from "../events/wait-for-end.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import type { JobReader } from "../read-jobs.ts";
@@ -20,8 +21,9 @@ export function getJob(
       row = await requireJob(jobs, c.env, id);
     }
     const job = await live.detail(row);
-    const headers = { ...waited?.headers, ETag: etagOf(row, { ...job, estimatedStartAt: null }) };
-    if (matches(c.req.header("if-none-match"), headers.ETag)) return c.body(null, 304, headers);
+    const etag = etagOf(versionOf(row), { ...job, estimatedStartAt: null });
+    const headers = { ...waited?.headers, ETag: etag };
+    if (isNotModified(c.env.request, etag)) return c.body(null, 304, headers);
     return c.json(job, 200, headers);
   };
 }

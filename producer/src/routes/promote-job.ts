@@ -1,6 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { promoteJob as route } from "@toril/contract/http/jobs";
 import type { AppEnv } from "../app-env.ts";
+import { versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
@@ -16,7 +17,7 @@ export function promoteJob(
   return async (c) => {
     const { id } = c.req.valid("param");
     await requireJob(jobs, c.env, id);
-    const outcome = await changes.promote(id);
+    const outcome = await changes.promote(id, versionCheckOf(c.env.request));
     const row = await requireJob(jobs, c.env, id);
     if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
     if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);

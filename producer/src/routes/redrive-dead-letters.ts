@@ -41,9 +41,10 @@ export function redriveDeadLetters(
     if (!parsed.success) {
       throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
     }
-    if ("ids" in parsed.data) return c.json(await redrive(c.env, parsed.data.ids), 200);
+    const { ids, filter = {}, ...options } = parsed.data;
+    if (ids !== undefined) return c.json(await redrive(c.env, ids), 200);
     const maker = operationMakerOf(c.env);
-    const request = { ...parsed.data, action: "retry" as const };
+    const request = { ...options, filter, action: "retry" as const };
     if (request.dryRun) return c.json(await operations.preview(maker, request), 200);
     const operation = await operations.create(maker, request);
     return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });

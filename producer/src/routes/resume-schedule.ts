@@ -1,10 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { resumeSchedule as route } from "@toril/contract/http/schedules";
-import { toSchedule } from "@toril/contract/schedule/schedule-ledger";
 import type { AppEnv } from "../app-env.ts";
 import { callerOf } from "../caller.ts";
-import { reachedSchedule } from "../reached-schedule.ts";
-import { scheduleHeaders } from "../schedule-headers.ts";
+import { requirePreconditions } from "../etag.ts";
+import { reachedSchedule, toAnswer } from "../reached-schedule.ts";
 import type { ScheduleStore } from "../schedule-store.ts";
 import { changedSchedule } from "../shown-data.ts";
 
@@ -12,9 +11,9 @@ export function resumeSchedule(schedules: ScheduleStore): RouteHandler<typeof ro
   return async (c) => {
     const { name } = c.req.valid("param");
     const row = await schedules.setPaused(callerOf(c.env).tenant, name, false, (found) => {
-      reachedSchedule(c.env, found);
+      requirePreconditions(c.env.request, reachedSchedule(c.env, found).version);
     });
-    const schedule = reachedSchedule(c.env, row);
-    return c.json(changedSchedule(c.env, toSchedule(schedule)), 200, scheduleHeaders(schedule));
+    const { schedule, headers } = toAnswer(reachedSchedule(c.env, row));
+    return c.json(changedSchedule(c.env, schedule), 200, headers);
   };
 }

@@ -1,8 +1,10 @@
 import type { RouteHandler } from "@hono/zod-openapi";
+import { versionOf } from "@toril/contract/change/version";
 import type { retryJob as route } from "@toril/contract/http/jobs";
 import { finalStatuses } from "@toril/contract/job";
 import type { AppEnv } from "../app-env.ts";
 import { callerOf } from "../caller.ts";
+import { versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
@@ -20,9 +22,11 @@ export function retryJob(
     const { id } = c.req.valid("param");
     const { quotaKey } = callerOf(c.env);
     const before = await requireJob(jobs, c.env, id);
+    const check = versionCheckOf(c.env.request);
+    check?.(versionOf(before));
     if (before.status === "pending") throw new ProblemError("job-pending");
     const retried = await charging(c.env.charge, 1, () =>
-      changes.retry([id], { statuses: finalStatuses, quotaKey }),
+      changes.retry([id], { statuses: finalStatuses, quotaKey }, check),
     );
     const row = await requireJob(jobs, c.env, id);
     if (!retried.has(id)) {

@@ -6,6 +6,7 @@ import { openTemplate } from "@toril/contract/schedule/template";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "../app-env.ts";
 import { callerOf } from "../caller.ts";
+import { requirePreconditions } from "../etag.ts";
 import { ProblemError } from "../problem.ts";
 import { reachedSchedule } from "../reached-schedule.ts";
 import type { ScheduleStore } from "../schedule-store.ts";
@@ -22,6 +23,7 @@ export function runSchedule(
     const caller = callerOf(c.env);
     const { tenant } = caller;
     const found = reachedSchedule(c.env, await schedules.find(tenant, name));
+    requirePreconditions(c.env.request, found.version);
     const opened = openTemplate(found.definition.job, found.id, secretKeys);
     if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
     const made = createNewJob(opened.job, { ...caller, schedule: name }, secretKeys);

@@ -1,0 +1,121 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { routes } from "@toril/contract/http";
+import {
+  _echo,
+  _expectProblem,
+  _json,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores);
+});
+afterEach(async () => {
+  await stores.clear();
+  await stores.sql`truncate schedules`;
+});
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+const daily = { cron: "0 2 * * *", job: _echo() };
+
+/** Resources with an ETag: each is made anew, and told by its path. */
+const resources: Record<string, () => Promise<string>> = {
+  "/v1/jobs/{id}": async () =>
+    (await producer.post(_echo("a", { delayMs: 3_600_000 }))).headers.get("location")!,
+  "/v1/schedules/{name}": async () => {
+    await producer.request("/v1/schedules/daily", { ..._json(daily), method: "PUT" });
+    return "/v1/schedules/daily";
+  },
+};
+
+/** Whatever is done to a resource at its own address, or at one below it. */
+const operations = routes.flatMap(({ path, method, operationId }) =>
+  Object.keys(resources)
+    .filter((resource) => path.startsWith(resource) && !/\/(events|preview)$/.test(path))
+    .map((resource) => ({
+      operationId,
+      method: method.toUpperCase(),
+      resource,
+      path: path as string,
+    })),
+);
+
+const bodies: Record<string, unknown> = { PUT: daily, PATCH: { priority: 3 } };
+
+async function prepare({ method, resource, path }: (typeof operations)[number]) {
+  const address = await resources[resource]!();
+  const etag = (await producer.request(address)).headers.get("etag")!;
+  const send = (headers: Record<string, string>) => {
+    const init = method in bodies ? _json(bodies[method], headers) : { headers };
+    return producer.request(path.replace(resource, address), { ...init, method });
+  };
+  // What a job or a schedule is, without what time alone changes.
+  const read = async () => (await producer.request(address)).headers.get("etag");
+  return { etag, send, read };
+}
+
+test.each(operations)("$operationId evaluates If-Match and If-None-Match", async (operation) => {
+  const { etag, send, read } = await prepare(operation);
+  const isRead = operation.method === "GET";
+  const stale = '"no-such-version"';
+  for (const ifMatch of [stale, `W/${etag}`, `${stale}, W/${etag}`, "nonsense"]) {
+    _expectProblem(await send({ "If-Match": ifMatch }), "precondition-failed");
+  }
+  const needed: Record<string, string> = operation.method === "PATCH" ? { "If-Match": "*" } : {};
+  for (const ifNoneMatch of ["*", etag, `${stale},W/${etag}`]) {
+    const answer = await send({ ...needed, "If-None-Match": ifNoneMatch });
+    if (isRead) expect([answer.status, answer.headers.get("etag")]).toEqual([304, etag]);
+    else _expectProblem(answer, "precondition-failed");
+  }
+  expect(await read()).toBe(etag);
+  const met = { "If-Match": `${stale}, ${etag}`, "If-None-Match": stale };
+  const { status } = await send(met);
+  // A job that is pending is retried under no condition.
+  expect(status).toBe(
+    operation.operationId === "retryJob" ? 409 : expectedStatus(operation.operationId),
+  );
+});
+
+function expectedStatus(operationId: string) {
+  return operationId === "runSchedule" ? 201 : 200;
+}
+
+test("of many who make a schedule with If-None-Match: *, one makes it and none replaces it", async () => {
+  const put = (headers: Record<string, string>) =>
+    producer.request("/v1/schedules/daily", { ..._json(daily, headers), method: "PUT" });
+  const answers = await Promise.all(Array.from({ length: 8 }, () => put({ "If-None-Match": "*" })));
+  const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b);
+  expect(statuses).toEqual([201, ...Array.from({ length: 7 }, () => 412)]);
+  expect((await producer.client.getSchedule("daily")).version).toBe(1);
+});
+
+test("of a cancellation and a change of the same version one is refused", async () => {
+  const path = await resources["/v1/jobs/{id}"]!();
+  const headers = { "If-Match": (await producer.request(path)).headers.get("etag")! };
+  const answers = await Promise.all([
+    producer.request(path, { ..._json({ priority: 3 }, headers), method: "PATCH" }),
+    producer.request(path, { method: "DELETE", headers }),
+  ]);
+  expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 412]);
+});
+
+test("a dead job is retried in the version that is named alone", async () => {
+  const path = await resources["/v1/jobs/{id}"]!();
+  await stores.sql`update jobs set status = 'dead', settled_at = now()`;
+  const retry = (etag: string) =>
+    producer.request(`${path}/retry`, { method: "POST", headers: { "If-Match": etag } });
+  const etag = (await producer.request(path)).headers.get("etag")!;
+  _expectProblem(await retry('"stale"'), "precondition-failed");
+  expect((await retry(etag)).status).toBe(202);
+  _expectProblem(await retry(etag), "precondition-failed");
+});
