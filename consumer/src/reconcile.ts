@@ -50,6 +50,8 @@ export interface ReconcilerDeps {
   maxPlacings?: number;
   /** Between two tries to become the leader. */
   electEveryMs?: number;
+  /** How long a leader may be silent before Postgres ends its session: frozen or dead, it is replaced after the next try. */
+  sessionMs?: number;
   log: Pick<Logger, "info" | "warn" | "error">;
   onPass?(report: PassReport): void;
   onPassFailed?(): void;
@@ -61,7 +63,16 @@ export interface ReconcilerDeps {
  * One process leads; it makes a pass when it begins to lead, when woken, and at the interval.
  */
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
-  const { redis, prefix, place, settle, graceMs, electEveryMs = 5000, log } = deps;
+  const {
+    redis,
+    prefix,
+    place,
+    settle,
+    graceMs,
+    electEveryMs = 5000,
+    sessionMs = 8000,
+    log,
+  } = deps;
   const rhythm = createRhythm(deps);
   const look = createLook(redis, prefix);
   const endings = createEndings({ redis, prefix, settle });
@@ -132,7 +143,10 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   async function run() {
     while (!stop.signal.aborted) {
       try {
-        await leadOnce({ open: deps.openLeaderClient, electEveryMs, stop: stop.signal }, lead);
+        await leadOnce(
+          { open: deps.openLeaderClient, electEveryMs, sessionMs, stop: stop.signal },
+          lead,
+        );
       } catch (error) {
         if (!isPostgresAway) log.warn({ err: error }, "lost the leader's connection to Postgres");
         isPostgresAway = true;

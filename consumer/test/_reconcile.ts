@@ -26,7 +26,8 @@ export async function _openWorld() {
   const { url, sql } = opening.use(await createTestLedger());
   const redis = opening.adopt(_connect(server.url), (client) => client.disconnect());
   const prefix = testPrefix();
-  const open = (options?: postgres.Options<never>) => postgres(url, { max: 4, ...options });
+  const open = (options?: postgres.Options<never>, at = url) =>
+    postgres(at, { max: 4, ...options });
   const ledger = createLedger(() => open(), { timeoutMs: 5000 });
   opening.defer(() => ledger.close());
   const patient = createPatientLedger({ ledger, onAway() {}, onBack() {} });
@@ -37,6 +38,7 @@ export async function _openWorld() {
   return {
     dir,
     server,
+    url,
     sql,
     redis,
     prefix,

@@ -142,7 +142,7 @@ export async function _freePort() {
   return port;
 }
 
-/** A TCP proxy that can be cut off: connections are reset, and new ones refused. */
+/** A TCP proxy that can be cut off (connections are reset, new ones refused) or frozen, as the sockets of a stopped process. */
 export async function _startProxy(targetUrl: string) {
   const target = new URL(targetUrl);
   const sockets = new Set<Socket>();
@@ -178,6 +178,12 @@ export async function _startProxy(targetUrl: string) {
     },
     mend() {
       isCut = false;
+    },
+    freeze() {
+      for (const socket of sockets) socket.pause();
+    },
+    thaw() {
+      for (const socket of sockets) socket.resume();
     },
     async [Symbol.asyncDispose]() {
       this.cut();

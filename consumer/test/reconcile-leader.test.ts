@@ -9,6 +9,7 @@ import {
   _until,
   type _World,
 } from "./_reconcile.ts";
+import { _startProxy } from "./_world.ts";
 
 let world: _World;
 beforeAll(async () => {
@@ -34,6 +35,42 @@ test("of two reconcilers one leads, and the other takes over when the leader's c
   const holders = await _holders();
   expect(holders).toHaveLength(1);
   expect(holders[0]!.pid).not.toBe(leader!.pid);
+});
+
+test("a leader that is frozen loses the lock, and another one does its work", async () => {
+  await using proxy = await _startProxy(world.url);
+  await using frozen = await _startReconciler(world, {
+    openLeaderClient: (options) => world.openLeaderClient(options, proxy.url),
+    sessionMs: 200,
+  });
+  await frozen.passFor("leading");
+  await using other = await _startReconciler(world);
+  const [leader] = await _holders();
+
+  proxy.freeze();
+  await _record(world, 3);
+  frozen.reconciler.wake("flushed");
+
+  expect(await other.passFor("leading")).toMatchObject({ placed: 3 });
+  proxy.thaw();
+  await other.pass();
+  const holders = await _holders();
+  expect(holders).toHaveLength(1);
+  expect(holders[0]!.pid).not.toBe(leader!.pid);
+  expect(frozen.reports).toHaveLength(1);
+});
+
+test("a leader without work keeps the lock", async () => {
+  await using leading = await _startReconciler(world, { sessionMs: 100 });
+  await leading.passFor("leading");
+  const [leader] = await _holders();
+  await using other = await _startReconciler(world, { sessionMs: 100 });
+
+  // Twice as long as a session may be silent, by the clock that ends it.
+  await world.sql`select pg_sleep(0.2)`;
+
+  expect([...(await _holders())]).toEqual([leader!]);
+  expect(other.reports).toEqual([]);
 });
 
 test("a follower makes no pass, and leads as soon as the leader is closed", async () => {

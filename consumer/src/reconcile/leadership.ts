@@ -15,6 +15,8 @@ export interface LeadershipDeps {
   open(connection: LeaderConnection): Sql;
   /** Between two tries to become the leader. */
   electEveryMs: number;
+  /** After how long without a statement Postgres ends the leader's session, which frees the lock. */
+  sessionMs: number;
   stop: AbortSignal;
 }
 
@@ -38,7 +40,7 @@ const answerMs = 10_000;
  * one has not yet noticed that its connection is gone.
  */
 export async function leadOnce(
-  { open, electEveryMs, stop }: LeadershipDeps,
+  { open, electEveryMs, sessionMs, stop }: LeadershipDeps,
   lead: (leadership: Leadership) => Promise<void>,
 ): Promise<void> {
   const lost = new AbortController();
@@ -58,11 +60,22 @@ export async function leadOnce(
     }
   }
 
+  /** A process that is frozen or blocked stops sending these, and loses the session by Postgres' clock. */
+  async function keepAlive() {
+    while (!lost.signal.aborted) {
+      await pause(sessionMs / 4, lost.signal);
+      await run((sql) => sql`select 1`).catch(lose);
+    }
+  }
+
   stop.addEventListener("abort", lose);
   if (stop.aborted) lose();
   try {
     while (!lost.signal.aborted) {
-      if (await run(tryLock)) return await lead({ signal: lost.signal, run });
+      if (await run((sql) => tryLock(sql, sessionMs))) {
+        void keepAlive();
+        return await lead({ signal: lost.signal, run });
+      }
       await pause(electEveryMs, lost.signal);
     }
   } finally {
@@ -72,13 +85,17 @@ export async function leadOnce(
 }
 
 /**
- * Without the keepalives the lock of a dead host stands for two hours. Without the planner's settings, statistics of
- * a ledger that was still small make each page read and sort all that is pending.
+ * The lock must outlive neither a dead host (keepalives) nor a frozen process, whose kernel still answers them: such a
+ * session is idle, or its reply is not read (tcp_user_timeout). Without the planner's settings, statistics of a ledger
+ * that was still small make each page read and sort all that is pending.
  */
-async function tryLock(sql: Sql): Promise<boolean> {
+async function tryLock(sql: Sql, sessionMs: number): Promise<boolean> {
+  const silence = String(sessionMs);
   const [row] = await sql<{ isHeld: boolean }[]>`
-    select set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
-           set_config('tcp_keepalives_count', '3', false), set_config('jit', 'off', false),
+    select set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
+           set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', ${silence}, false),
+           set_config('idle_session_timeout', ${silence}, false),
+           set_config('idle_in_transaction_session_timeout', ${silence}, false), set_config('jit', 'off', false),
            set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
            pg_try_advisory_lock(${leaderLock}) as "isHeld"`;
   return row?.isHeld ?? false;
