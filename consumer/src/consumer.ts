@@ -23,16 +23,17 @@ import { createFates } from "./fates.ts";
 import { createCompareItems } from "./feeds/compare-items.ts";
 import { createFeedStates } from "./feeds/feed-states.ts";
 import { createFreshness } from "./freshness.ts";
-import type { Handlers } from "./handler.ts";
+import { type Handlers, requireHandlers } from "./handler.ts";
 import { heedAborts } from "./heed-aborts.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
+import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createKeyLimits } from "./key-limits.ts";
 import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
-import { openClient, openLedger, requireTables } from "./postgres.ts";
+import { openBackgroundLedger, openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
 import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { createReadRows } from "./read-rows.ts";
@@ -97,6 +98,8 @@ export async function openConsumer(
 
   const ledger = openLedger(config.databaseUrl);
   opening.defer(() => ledger.close());
+  const background = openBackgroundLedger(config.databaseUrl);
+  opening.defer(() => background.close());
   const patient = createPatientLedger({
     ledger,
     onAway(error) {
@@ -152,7 +155,7 @@ export async function openConsumer(
     prefix: config.prefix,
   });
   const children = createEnqueueChildren({
-    ledger,
+    ledger: background,
     place,
     remove,
     withdraw,
@@ -190,18 +193,20 @@ export async function openConsumer(
 
   const shared = { ledger: patient, batch: config.batch };
   const settle = createSettle({ ...shared, onBatch: metrics.onSettleBatch });
+  const handlers = makeHandlers({
+    fetchDocument,
+    feeds: createFeedStates(patient),
+    compareItems: createCompareItems(patient),
+    sandboxed: sandbox.handlers,
+    upsertImportedRow: createUpsertImportedRow(shared),
+    upsertFeedItem: createUpsertFeedItem(shared),
+  });
+  requireHandlers(handlers, sandboxedHandlers);
   const workers = createWorkers(
     workerRedis,
     { ...config.worker, prefix: config.prefix },
     {
-      handlers: makeHandlers({
-        fetchDocument,
-        feeds: createFeedStates(patient),
-        compareItems: createCompareItems(patient),
-        sandboxed: sandbox.handlers,
-        upsertImportedRow: createUpsertImportedRow(shared),
-        upsertFeedItem: createUpsertFeedItem(shared),
-      }),
+      handlers,
       settle,
       failures: createFailures({ redis: commandRedis, prefix: config.prefix, log }),
       fates: createFates(patient, config.batch),
@@ -243,7 +248,7 @@ export async function openConsumer(
   opening.defer(() => reconciler.close());
 
   const ticker = createTicker({
-    ledger,
+    ledger: background,
     dispatch: children.dispatch,
     takeBack: children.takeBack,
     secretKeys,
@@ -283,9 +288,9 @@ export async function openConsumer(
   reconciler.start();
   opening.use(
     runOperations({
-      ledger,
+      ledger: background,
       withdraw,
-      placeRuns: createPlaceRuns({ ledger, place, remove }),
+      placeRuns: createPlaceRuns({ ledger: background, place, remove }),
       move: createMove(commandRedis, {
         prefix: config.prefix,
         script: await readFile(moveScriptUrl, "utf8"),

@@ -1,4 +1,11 @@
-import type { DataOf, JobRequest, JobTypeName, ResultOf } from "@toril/contract/jobs";
+import {
+  type DataOf,
+  type JobRequest,
+  type JobTypeName,
+  jobTypeNames,
+  type ResultOf,
+  sandboxedTypes,
+} from "@toril/contract/jobs";
 import type { JobLog } from "./log.ts";
 
 /** What a handler is given beside its data. */
@@ -36,6 +43,22 @@ export type Handler<Name extends JobTypeName> = (
 ) => Promise<ResultOf<Name>>;
 
 export type Handlers = { readonly [Name in JobTypeName]: Handler<Name> };
+
+/**
+ * Throws when a job type has no handler: its jobs would die after their last attempt. The compiler says so too, but not
+ * to a registry that is put together at run time or written in JavaScript.
+ * @param sandboxed what runs in the threads
+ */
+export function requireHandlers(
+  handlers: Partial<Record<JobTypeName, unknown>>,
+  sandboxed: Partial<Record<JobTypeName, unknown>>,
+): void {
+  const missing = [
+    ...jobTypeNames.filter((type) => typeof handlers[type] !== "function"),
+    ...sandboxedTypes.flatMap(({ type }) => (typeof sandboxed[type] === "function" ? [] : type)),
+  ];
+  if (missing.length > 0) throw new Error(`no handler for the job types: ${missing.join(", ")}`);
+}
 
 /** Thrown by a handler: no further run can help. */
 export class GiveUp extends Error {

@@ -7,27 +7,47 @@ import postgres, { type Options, type Sql } from "postgres";
 const statementTimeoutMs = 10_000;
 const lockTimeoutMs = 5000;
 
+/** For what jobs wait for: every statement names its rows by arrays of ids, and writes or reads just those. */
 export function openLedger(url: string): Ledger {
-  const open = () => openClient(url, { max: 10, connection: { ...limits, ...plans } });
-  return createLedger(open, { timeoutMs: statementTimeoutMs + 1000 });
+  return open(url, { max: 7, plans: plansById });
+}
+
+/** For schedules, operations, and the jobs they and handlers enqueue. */
+export function openBackgroundLedger(url: string): Ledger {
+  return open(url, { max: 3, plans: plansByWalk });
+}
+
+function open(url: string, { max, plans }: { max: number; plans: Record<string, string> }) {
+  const connection = { ...limits, ...plans };
+  return createLedger(() => openClient(url, { max, connection }), {
+    timeoutMs: statementTimeoutMs + 1000,
+  });
 }
 
 const limits = {
   application_name: "toril-consumer",
   statement_timeout: statementTimeoutMs,
   lock_timeout: lockTimeoutMs,
+  // A process that is frozen in the middle of a transaction would hold the rows of a schedule or an operation for ever.
+  idle_in_transaction_session_timeout: statementTimeoutMs,
 };
 
 /**
- * Every statement here names its rows by arrays of ids. One plan each, by index and with hashed joins, suits a ledger of
- * any size; the planner's own choices, made while few jobs were pending, are the wrong ones when many are.
+ * One plan for each statement, by index and with hashed joins, suits a ledger of any size; the planner's own choices,
+ * made while few jobs were pending, are the wrong ones when many are.
  */
-const plans = {
+const plansById = {
   plan_cache_mode: "force_generic_plan",
   enable_seqscan: "off",
   enable_nestloop: "off",
   jit: "off",
 };
+
+/**
+ * Those walk an index up to a limit, or look up by index what they found. Only a sequential scan is never right for them,
+ * and what the planner chooses by statistics of an empty table.
+ */
+const plansByWalk = { enable_seqscan: "off", jit: "off" };
 
 export function openClient(url: string, options: Options<Record<string, never>>): Sql {
   return postgres(url, {

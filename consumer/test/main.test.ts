@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
-import { _openWorld, _until, type _World } from "./_world.ts";
+import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -45,6 +45,11 @@ describe("the consumer refuses to start", () => {
     expect(await child.lines).toMatch(/^consumer: the ledger cannot be used .*migrations run\?\n$/);
     await world.sql`drop database ${world.sql(name)} with (force)`;
   });
+});
+
+test("the consumer refuses to start with a job type that has no handler, and names it", async () => {
+  const starting = _startConsumer(world, { handlers: { "feed.item": undefined as never } });
+  await expect(starting).rejects.toThrow("no handler for the job types: feed.item");
 });
 
 test("the consumer does jobs on Node, and ends with 0 after SIGTERM", async () => {

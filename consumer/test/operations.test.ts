@@ -3,6 +3,9 @@ import { bullId } from "@toril/contract/dispatch/names";
 import { selectJobs } from "@toril/contract/change/select";
 import type { JobSelection, OperationAction } from "@toril/contract/operation";
 import type { Quotas } from "@toril/contract/quota";
+import { createNewJob } from "@toril/contract/enqueue/new-job";
+import { insertKeyedJobs } from "@toril/contract/ledger/insert";
+import { openBackgroundLedger, openLedger } from "../src/postgres.ts";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
@@ -16,7 +19,7 @@ beforeAll(async () => {
   consumer = await _startConsumer(world, idle);
 });
 afterEach(async () => {
-  await world.sql`truncate jobs, job_terms, operations`;
+  await world.sql`truncate jobs, job_terms, operations, key_windows`;
 });
 afterAll(async () => {
   await consumer[Symbol.asyncDispose]();
@@ -227,4 +230,43 @@ test("no part of it reads the whole ledger", async () => {
     ({ cursor, isLast } = page);
   }
   expect(examined).toBe(7);
+});
+
+test("a job whose key is taken for a time is found without reading the jobs of others", async () => {
+  await using closing = new AsyncDisposableStack();
+  const ledger = openBackgroundLedger(world.databaseUrl);
+  closing.defer(() => ledger.close());
+  await _fill(5000, "completed");
+  const enqueue = () =>
+    ledger.run((sql) =>
+      sql.begin(async (tx) => {
+        const keyPolicy = { type: "once" as const, windowMs: 60_000 };
+        const request = { type: "echo" as const, data: { message: "a" }, key: "k", keyPolicy };
+        const made = createNewJob(request, { tenant: "default" }, undefined);
+        if (made.status !== "ok") throw new Error(made.kind);
+        const [recorded] = await insertKeyedJobs(tx, [made.job], async () => []);
+        const [table] = await tx<{ read: number }[]>`
+          select (coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0))::int as read
+          from pg_stat_xact_user_tables where relname = 'jobs'`;
+        return { status: recorded!.status, rowsRead: table!.read };
+      }),
+    );
+  expect(await enqueue()).toMatchObject({ status: "created" });
+  await world.sql`analyze jobs, key_windows`;
+
+  const { status, rowsRead } = await enqueue();
+
+  expect(status).toBe("duplicate");
+  expect(rowsRead).toBeLessThan(100);
+});
+
+test("no connection holds rows for long in a transaction that its process does not go on with", async () => {
+  for (const open of [openLedger, openBackgroundLedger]) {
+    const ledger = open(world.databaseUrl);
+    const [row] = await ledger.run(
+      (sql) => sql`select current_setting('idle_in_transaction_session_timeout') as limit`,
+    );
+    expect(row).toEqual({ limit: "10s" });
+    await ledger.close();
+  }
 });
