@@ -49,24 +49,30 @@ export async function startSentinels(
 ) {
   await using opening = new AsyncDisposableStack();
   const fleet = opening.use(openFleet());
-  const first = await startServer([]);
+  const first = await startServer("first", "");
   const masterPort = first.announcedPort;
-  const replica = await startServer(["--replicaof", "127.0.0.1", String(masterPort)]);
+  const replica = await startServer("second", `replicaof 127.0.0.1 ${masterPort}`);
   const sentinels = await Promise.all([1, 2, 3].map(startSentinel));
   // One that knows no replica yet never fails over.
-  const areReady = async () => {
-    const views = await Promise.all(sentinels.map(({ client }) => client.call("INFO", "sentinel")));
-    return views.every((view) => String(view).includes("slaves=1,sentinels=3")) || undefined;
-  };
-  await until("the Sentinels know each other and the replica", areReady, patience);
+  await until("the Sentinels know each other and the replica", isWhole, patience);
   const opened = opening.move();
 
-  async function startServer(more: readonly string[]) {
+  /** Who follows whom stands in a file, which Sentinels have the server rewrite when they change it. */
+  async function startServer(name: string, roleConfig: string) {
     const port = await stablePort();
     const announcedPort = await through(port);
-    const announce = ["--replica-announce-port", String(announcedPort)];
-    const server = await fleet.start({ port, args: [...announce, ...more, ...args] });
-    return Object.assign(server, { announcedPort });
+    const config = join(fleet.dir, `${name}.conf`);
+    writeFileSync(config, `${roleConfig}\nreplica-announce-port ${announcedPort}\n`);
+    return Object.assign(await fleet.start({ port, config, args }), { announcedPort });
+  }
+
+  async function isWhole() {
+    const views = await Promise.all(sentinels.map(({ client }) => client.call("INFO", "sentinel")));
+    const areAgreed = views.every((view) =>
+      /status=ok,[^]*slaves=1,sentinels=3/.test(String(view)),
+    );
+    const servers = [first, replica].map(({ client }) => client.info("replication"));
+    return (areAgreed && isEachMasterFollowed(await Promise.all(servers))) || undefined;
   }
 
   async function startSentinel(number: number) {
@@ -86,6 +92,7 @@ export async function startSentinels(
     replica,
     /** In the order in which clients ask them. */
     sentinels,
+    isWhole,
     env: {
       REDIS_URL: "",
       REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),
@@ -149,16 +156,14 @@ export async function startCluster({ args = [], through = direct }: FleetOptions
 
   async function isWhole() {
     const views = await Promise.all(nodes.map(({ client }) => client.cluster("INFO")));
-    const followed = await Promise.all(masters.map(({ client }) => client.info("replication")));
-    return (
-      (views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(view)) &&
-        followed.every((view) => view.includes("state=online"))) ||
-      undefined
-    );
+    const areAgreed = views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(view));
+    const servers = nodes.map(({ client }) => client.info("replication"));
+    return (areAgreed && isEachMasterFollowed(await Promise.all(servers))) || undefined;
   }
 
   return {
     nodes,
+    isWhole,
     /** The master that holds a key's slot. */
     async masterOf(key: string): Promise<RedisProcess> {
       for (const node of masters) {
@@ -173,4 +178,12 @@ export async function startCluster({ args = [], through = direct }: FleetOptions
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** @param views what INFO says about replication, of every server */
+function isEachMasterFollowed(views: readonly string[]): boolean {
+  const masters = views.filter((view) => view.includes("role:master"));
+  return (
+    masters.length * 2 === views.length && masters.every((view) => view.includes("state=online"))
+  );
 }

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Refusal } from "../dev/refusal.ts";
+import { chaosUsage, parseChaosOptions, type ChaosOptions } from "./options.ts";
+import { describeChaos, writeSection } from "./report.ts";
+import { isIntact, runChaos } from "./run.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** @returns whether every guarantee held */
+async function injectFaults(options: ChaosOptions, report: string, signal: AbortSignal) {
+  for (const topology of options.topologies) {
+    const result = await runChaos({
+      root,
+      topology,
+      seed: options.seed,
+      durationMs: options.minutes * 60_000,
+      pauseMs: 2000,
+      holdMs: [1000, 6000],
+      backlog: options.backlog,
+      bulkSize: 1000,
+      importRows: 10_000,
+      giveUpMs: 60_000,
+      ...(options.kinds && { kinds: options.kinds }),
+      say: console.log,
+      signal,
+    });
+    signal.throwIfAborted();
+    const section = describeChaos(result);
+    console.log(`\n${section}\n`);
+    if (report !== "") writeSection(report, topology, section);
+    if (isIntact(result)) continue;
+    console.error(JSON.stringify(result.violations.slice(0, 5), undefined, 2));
+    console.error(`A guarantee was broken. Logs and evidence: ${result.dump}`);
+    return false;
+  }
+  return true;
+}
+
+async function main(): Promise<number> {
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => stop.abort(new Refusal(`stopped by ${name}`)));
+  }
+  try {
+    const options = parseChaosOptions(process.argv.slice(2));
+    if (options === "help") {
+      process.stdout.write(chaosUsage);
+      return 0;
+    }
+    const report = options.report ?? join(root, "ops/chaos/report.md");
+    return (await injectFaults(options, report, stop.signal)) ? 0 : 1;
+  } catch (error) {
+    console.error(error instanceof Refusal ? error.message : error);
+    return 1;
+  }
+}
+
+process.exitCode = await main();

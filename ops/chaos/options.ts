@@ -1,0 +1,69 @@
+import { parseArgs } from "node:util";
+
+import { Refusal } from "../dev/refusal.ts";
+import { type TopologyName, topologyNames } from "./topology.ts";
+
+export interface ChaosOptions {
+  topologies: readonly TopologyName[];
+  minutes: number;
+  seed: number;
+  backlog: number;
+  kinds: readonly string[] | undefined;
+  isIsolation: boolean;
+  report: string | undefined;
+}
+
+export const chaosUsage = `usage: bun run chaos -- [options]
+
+  --minutes N       how long faults are injected on each topology (10)
+  --seed N          what the plan of faults follows from (1)
+  --redis NAMES     single, sentinel, cluster, or several of them as a list (all)
+  --backlog N       about how many jobs are kept pending (10000)
+  --faults KINDS    only these kinds, as a list, each once; ends when they were injected
+  --isolation       measures a quiet tenant beside others that misbehave, and overload, instead of injecting faults
+  --report FILE     the report whose sections are replaced (ops/chaos/report.md); "" writes none
+`;
+
+/** @throws Refusal */
+export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help" {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        minutes: { type: "string", default: "10" },
+        seed: { type: "string", default: "1" },
+        redis: { type: "string", default: topologyNames.join() },
+        backlog: { type: "string", default: "10000" },
+        faults: { type: "string" },
+        isolation: { type: "boolean", default: false },
+        report: { type: "string" },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (values.help) return "help";
+    const topologies = values.redis.split(",").map((name) => {
+      const known = topologyNames.find((one) => one === name.trim());
+      if (known === undefined)
+        throw new Error(`--redis ${name} is none of ${topologyNames.join()}`);
+      return known;
+    });
+    return {
+      topologies,
+      minutes: positive("--minutes", values.minutes),
+      seed: positive("--seed", values.seed),
+      backlog: positive("--backlog", values.backlog),
+      kinds: values.faults?.split(",").map((kind) => kind.trim()),
+      isIsolation: values.isolation,
+      report: values.report,
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Refusal(`${message}\n\n${chaosUsage}`, { cause: error });
+  }
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${name} ${text} is no positive number`);
+  return value;
+}

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { Account } from "./account.ts";
+import type { Send } from "./client.ts";
+import { unkeyedRowsOf } from "./load.ts";
+
+/** Measures what a caller notices of a fault. */
+export interface Probe {
+  /** The longest time without an accepted POST from `since` on, by `performance.now()`. */
+  longestGap(since: number): number;
+  /** Resolves when a job enqueued from now on has been accepted, dispatched and settled on every queue with load. */
+  recovered(signal: AbortSignal): Promise<void>;
+}
+
+const everyMs = 100;
+const giveUpMs = 5000;
+/** Above all other rows and echoes, so that they are not taken for those of the load. */
+const firstProbeRow = 1_000_000_000;
+
+/** Enqueues a small job every 100 ms until `signal` is aborted, without waiting for the one before. */
+export function startProbe(send: Send, account: Account, signal: AbortSignal): Probe {
+  const accepted: number[] = [performance.now()];
+  let row = firstProbeRow;
+
+  async function ask() {
+    const json = { type: "echo", data: { message: "probe" } };
+    const answer = await send("/v1/jobs", { json, timeoutMs: giveUpMs });
+    note(answer);
+    if (answer !== undefined && answer.status < 300) accepted.push(performance.now());
+  }
+
+  function note(answer: Awaited<ReturnType<Send>>) {
+    const { id } = (answer?.body ?? {}) as { id?: string };
+    if (answer === undefined || answer.status >= 300 || id === undefined) return;
+    account.ids.push(id);
+    account.note("probes");
+  }
+
+  async function probe() {
+    while (!signal.aborted) {
+      void ask();
+      await sleep(everyMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Before all that wait, so that it tells whether the queue works and not how long it is. */
+  async function completes(job: object, ending: AbortSignal) {
+    while (!ending.aborted) {
+      const json = { ...job, order: "lifo" };
+      const headers = { Prefer: "wait=2" };
+      const answer = await send("/v1/jobs", { json, headers, timeoutMs: giveUpMs });
+      note(answer);
+      const { status } = (answer?.body ?? {}) as { status?: string };
+      if (status === "completed") return;
+      await sleep(50, undefined, { signal: ending }).catch(() => {});
+    }
+    throw new Error("given up");
+  }
+
+  void probe();
+  return {
+    longestGap(since) {
+      const firstLater = accepted.findIndex((at) => at >= since);
+      const later = accepted.slice(firstLater === -1 ? accepted.length - 1 : firstLater);
+      const times = [since, ...later, ...(firstLater === -1 ? [performance.now()] : [])];
+      return times.slice(1).reduce((most, at, index) => {
+        return Math.max(most, at - (times[index] ?? at));
+      }, 0);
+    },
+    async recovered(ending) {
+      row += 1;
+      const data = { importId: unkeyedRowsOf, row, values: {} };
+      await Promise.all([
+        completes({ type: "echo", data: { message: "recovered" } }, ending),
+        completes({ type: "row.import", data }, ending),
+      ]);
+    },
+  };
+}

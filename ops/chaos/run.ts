@@ -1,0 +1,285 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { until } from "../dev/until.ts";
+import { createAccount, type Account, type Violation } from "./account.ts";
+import { createBacklog } from "./backlog.ts";
+import { allCallers } from "./callers.ts";
+import { createSend, type Send } from "./client.ts";
+import { type Fault, faultKinds, type FaultKind, neverInjected } from "./faults.ts";
+import { runLoad } from "./load.ts";
+import { type Probe, startProbe } from "./probe.ts";
+import { createRandom } from "./random.ts";
+import { type ChaosStack, startChaosStack } from "./stack.ts";
+import type { TopologyName } from "./topology.ts";
+import {
+  findStuck,
+  findWrongSteps,
+  type Verdict,
+  verify,
+  watchSteps,
+  whenDrained,
+} from "./verify.ts";
+
+export interface ChaosSettings {
+  root: string;
+  topology: TopologyName;
+  seed: number;
+  /** How long faults are injected under load; draining and verifying come on top. */
+  durationMs: number;
+  /** Between the recovery from one fault and the next fault. */
+  pauseMs: number;
+  /** How long a process stands still, or a store refuses to write: at least and at most. */
+  holdMs: readonly [number, number];
+  /** About how many jobs are kept pending. */
+  backlog: number;
+  bulkSize: number;
+  importRows: number;
+  /** Further variables of producers and consumers. */
+  env?: Readonly<Record<string, string>>;
+  /** How long requests whose outcome is unknown are repeated after the load. */
+  giveUpMs: number;
+  /** Only these kinds, in this order, each once, and no longer than they take; by default every kind again and again in random order. */
+  kinds?: readonly string[];
+  say?(text: string): void;
+  signal?: AbortSignal;
+}
+
+export interface InjectedFault {
+  kind: string;
+  target: string;
+  heldMs: number;
+  /** The longest time without an accepted POST. */
+  unavailableMs: number;
+  /** From the end of the fault until a new job on each queue was accepted and settled. */
+  recoveryMs: number;
+}
+
+export interface ChaosResult {
+  topology: TopologyName;
+  seed: number;
+  durationMs: number;
+  faults: readonly InjectedFault[];
+  notInjected: readonly { kind: string; reason: string }[];
+  acknowledged: number;
+  done: ReadonlyMap<string, number>;
+  verdict: Verdict;
+  violations: readonly Violation[];
+  /** Where the logs and the evidence are, when something is wrong. */
+  dump?: string;
+}
+
+/** Longer than a lock, a stalled check and a pass of the reconciler together, on a machine that is busy. */
+const recoveryMs = 90_000;
+/** When something is wrong already, what is left matters less. */
+const brokenMs = 10_000;
+/** For jobs that are due. */
+const stuckSeconds = 180;
+const schedules = ["chaos-1", "chaos-2", "chaos-3"];
+
+/** Breaks a stack under load, following a plan that `seed` determines, and compares what it acknowledged with what it did. */
+export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
+  const { root, topology, seed, env = {}, say = () => {} } = settings;
+  const dir = mkdtempSync(join(tmpdir(), "toril-chaos-"));
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  const account = createAccount();
+  const stack = opened.use(await startChaosStack({ root, dir, topology, env }));
+  const { sql } = stack;
+  await watchSteps(sql);
+  say(`${topology}: seed ${seed}, ${stack.processes.size} processes, ${stack.url}`);
+
+  const stopping = new AbortController();
+  const over = AbortSignal.any([
+    stopping.signal,
+    account.broken,
+    ...(settings.signal ? [settings.signal] : []),
+  ]);
+  const giveUp = new AbortController();
+  const send = createSend(stack.url);
+  const probe = startProbe(send, account, over);
+  await putSchedules(send, over);
+  const load = runLoad(
+    {
+      send,
+      account,
+      backlog: createBacklog(sql, settings.backlog, over),
+      random: createRandom(seed + 1),
+      bulkSize: settings.bulkSize,
+      importRows: settings.importRows,
+      signal: over,
+      giveUp: giveUp.signal,
+    },
+    allCallers(stack.url),
+  );
+  const watching = watchLedger(stack, account, over);
+
+  const startedAt = performance.now();
+  const { faults, notInjected } = await injectFaults(settings, stack, { account, probe, over });
+  const ranMs = performance.now() - startedAt;
+  stopping.abort();
+  const patience = setTimeout(() => giveUp.abort(), settings.giveUpMs);
+  await Promise.all([load, watching]);
+  clearTimeout(patience);
+  const isStopped = await deleteSchedules(send);
+  if (!isStopped) account.violate("the schedules could not be deleted after the faults", schedules);
+  say(`${topology}: ${account.acknowledged} jobs acknowledged, waiting for the last of them`);
+  await whenDrained(sql, account.violations.length > 0 ? brokenMs : recoveryMs);
+  const verdict = await verify(sql, account);
+  const result: ChaosResult = {
+    topology,
+    seed,
+    durationMs: ranMs,
+    faults,
+    notInjected,
+    acknowledged: account.acknowledged,
+    done: account.done,
+    verdict,
+    violations: account.violations,
+  };
+  return isIntact(result) ? result : { ...result, dump: dumpEvidence(root, dir, result) };
+}
+
+export function isIntact({ verdict, violations }: ChaosResult): boolean {
+  return violations.length + verdict.lost + verdict.duplicated + verdict.stuck === 0;
+}
+
+interface Injection {
+  account: Account;
+  probe: Probe;
+  over: AbortSignal;
+}
+
+async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injection: Injection) {
+  const { durationMs, pauseMs, holdMs, seed, kinds, say = () => {} } = settings;
+  const { account, over } = injection;
+  const random = createRandom(seed);
+  const faults: InjectedFault[] = [];
+  const reasons = new Map(neverInjected.map(({ kind, reason }) => [kind, reason]));
+  const startedAt = performance.now();
+  const isTimeLeft = () => !over.aborted && performance.now() - startedAt < durationMs;
+
+  async function inject(kind: FaultKind) {
+    await sleep(pauseMs, undefined, { signal: over }).catch(() => {});
+    if (!isTimeLeft()) return;
+    const fault = await kind.prepare({ stack, random, holdMs });
+    if (typeof fault === "string") {
+      reasons.set(kind.kind, fault);
+      return;
+    }
+    const injected = await injectOne(kind.kind, fault, stack, injection);
+    if (injected === undefined) return;
+    faults.push(injected);
+    const { unavailableMs, recoveryMs } = injected;
+    say(
+      `  ${seconds(performance.now() - startedAt).padStart(7)}  ${kind.kind} (${fault.target}): ` +
+        `unavailable ${seconds(unavailableMs)}, recovered after ${seconds(recoveryMs)}; ` +
+        `${account.acknowledged} acknowledged`,
+    );
+  }
+
+  if (kinds === undefined) {
+    while (isTimeLeft()) {
+      for (const kind of random.shuffle(faultKinds)) if (isTimeLeft()) await inject(kind);
+    }
+  }
+  for (const name of kinds ?? []) {
+    const kind = faultKinds.find((one) => one.kind === name);
+    if (kind === undefined) throw new Error(`there is no fault "${name}"`);
+    await inject(kind);
+  }
+  return {
+    faults,
+    notInjected: Array.from(reasons, ([kind, reason]) => ({ kind, reason })),
+  };
+}
+
+async function injectOne(
+  kind: string,
+  fault: Fault,
+  stack: ChaosStack,
+  { account, probe, over }: Injection,
+): Promise<InjectedFault | undefined> {
+  const startedAt = performance.now();
+  const ending = AbortSignal.any([over, AbortSignal.timeout(recoveryMs + fault.holdMs)]);
+  try {
+    await fault.inject();
+    await sleep(fault.holdMs, undefined, { signal: over }).catch(() => {});
+    const healedAt = performance.now();
+    const healing = fault.heal();
+    await probe.recovered(ending);
+    const recoveryMs = performance.now() - healedAt;
+    await healing;
+    const unavailableMs = probe.longestGap(startedAt);
+    const whole = { timeoutMs: 60_000, signal: over };
+    await until("Redis is whole again", () => stack.topology.isWhole(), whole);
+    for (const [name, one] of stack.processes) {
+      if (one.isDown) account.violate(`${name} ended, and nobody had stopped it`, { kind });
+    }
+    return { kind, target: fault.target, heldMs: healedAt - startedAt, unavailableMs, recoveryMs };
+  } catch (error) {
+    if (!over.aborted)
+      account.violate(`stuck: no recovery from ${kind} (${fault.target})`, String(error));
+    return undefined;
+  }
+}
+
+async function watchLedger({ sql }: ChaosStack, account: Account, over: AbortSignal) {
+  while (!over.aborted) {
+    try {
+      const wrong = await findWrongSteps(sql);
+      if (wrong.length > 0)
+        account.violate("duplicated: a job took a step it must not take", wrong);
+      const stuck = await findStuck(sql, stuckSeconds);
+      if (stuck.length > 0) account.violate("stuck: jobs that are due are not carried out", stuck);
+    } catch {
+      // Postgres is away.
+    }
+    await sleep(1000, undefined, { signal: over }).catch(() => {});
+  }
+}
+
+async function putSchedules(send: Send, signal: AbortSignal) {
+  for (const name of schedules) {
+    const job = { type: "echo", data: { message: name } };
+    const json = { everyMs: 1000, overlap: "queue", job };
+    await until(
+      `the schedule ${name} is stored`,
+      async () =>
+        (await send(`/v1/schedules/${name}`, { method: "PUT", json }))?.status === 201 || undefined,
+      { timeoutMs: 30_000, signal },
+    );
+  }
+}
+
+async function deleteSchedules(send: Send): Promise<boolean> {
+  const areGone = schedules.map((name) =>
+    until(
+      `the schedule ${name} is deleted`,
+      async () => {
+        const status = (await send(`/v1/schedules/${name}`, { method: "DELETE" }))?.status;
+        return status === 200 || status === 404 || undefined;
+      },
+      { timeoutMs: recoveryMs },
+    ),
+  );
+  return (await Promise.allSettled(areGone)).every(({ status }) => status === "fulfilled");
+}
+
+/** @returns the folder */
+function dumpEvidence(root: string, dir: string, result: ChaosResult): string {
+  const { topology, seed, verdict, violations, faults } = result;
+  const dump = join(root, ".toril", "chaos", `${topology}-${seed}-${Date.now()}`);
+  mkdirSync(dump, { recursive: true });
+  if (existsSync(join(dir, "logs")))
+    cpSync(join(dir, "logs"), join(dump, "logs"), { recursive: true });
+  const evidence = JSON.stringify({ violations, verdict, faults }, undefined, 2);
+  writeFileSync(join(dump, "evidence.json"), evidence);
+  return dump;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,159 @@
+import type { Sql } from "postgres";
+
+import { until } from "../dev/until.ts";
+import type { Account } from "./account.ts";
+import { unkeyedRowsOf } from "./load.ts";
+
+/** From now on every step of a job that must not happen is noted by the ledger itself. */
+export async function watchSteps(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    create table chaos_wrong_steps (
+      at timestamptz not null default clock_timestamp(), job_id uuid not null, was jsonb, became jsonb);
+    create function chaos_note_step() returns trigger language plpgsql as
+      'begin insert into chaos_wrong_steps (job_id, was, became) values (new.id, to_jsonb(old), to_jsonb(new)); return null; end';
+    create trigger chaos_step after update on jobs for each row when (
+      not (
+        old.status = 'pending' and new.run = old.run
+        or old.status <> 'pending' and new.status = 'pending' and new.run = old.run + 1
+        or old.status <> 'pending' and new.status = old.status and new.run = old.run
+           and new.settled_at is not distinct from old.settled_at
+      )) execute function chaos_note_step();`);
+}
+
+/** Steps that were noted: a job that was settled twice, or re-opened without another generation. */
+export async function findWrongSteps(sql: Sql): Promise<unknown[]> {
+  return [...(await sql`select * from chaos_wrong_steps limit 20`)];
+}
+
+/** Due for `seconds` and still pending. */
+export async function findStuck(sql: Sql, seconds: number): Promise<unknown[]> {
+  return [
+    ...(await sql`
+      select * from jobs
+      where id in (select id from jobs where status = 'pending' order by id limit 50)
+        and status = 'pending' and coalesce(run_at, created_at) < now() - make_interval(secs => ${seconds})
+      limit 5`),
+  ];
+}
+
+/** Waits until no job is pending; gives up when none was settled for `quietMs`. @returns how many are left */
+export async function whenDrained(sql: Sql, quietMs: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  let since = performance.now();
+  return until(
+    "every job ends",
+    async () => {
+      const [row] = await sql<[{ pending: number }]>`
+        select count(*)::int as pending from jobs where status = 'pending'`;
+      if (row.pending < least) since = performance.now();
+      least = Math.min(least, row.pending);
+      return row.pending === 0 || performance.now() - since > quietMs ? row.pending : undefined;
+    },
+    { timeoutMs: 600_000, everyMs: 250 },
+  );
+}
+
+export interface Verdict {
+  jobs: number;
+  lost: number;
+  duplicated: number;
+  stuck: number;
+  /** Examples of what is wrong. */
+  evidence: Record<string, unknown[]>;
+}
+
+/** Compares what was acknowledged with the ledger and with what the handlers have written. */
+export async function verify(sql: Sql, account: Account): Promise<Verdict> {
+  const evidence: Record<string, unknown[]> = {};
+  const find = async (what: string, rows: PromiseLike<readonly unknown[]>) => {
+    const found = await rows;
+    if (found.length > 0) evidence[what] = found.slice(0, 20);
+    return found.length;
+  };
+  await sql.unsafe(
+    "create table chaos_ids (id uuid not null); create table chaos_cancelled (id uuid not null);",
+  );
+  await store(sql, "chaos_ids", account.ids);
+  await store(sql, "chaos_cancelled", account.cancelled);
+  await sql`analyze chaos_ids, jobs, imported_rows`;
+
+  const lost = [
+    await find(
+      "acknowledged jobs that are not in the ledger",
+      sql`select id from chaos_ids except select id from jobs limit 1000`,
+    ),
+    await find(
+      "completed rows without the effect of their handler",
+      sql`
+        select id, data from jobs
+        where type = 'row.import' and status = 'completed' and not exists (
+          select from imported_rows as done where done.tenant = jobs.tenant
+            and done.import_id = (data->>'importId')::uuid and done.row = (data->>'row')::int)
+        limit 1000`,
+    ),
+    await find(
+      "jobs that ended without being carried out",
+      sql`
+        select id, type, status, error, attempts from jobs
+        where status in ('dead', 'expired') and not (type = 'echo' and data->>'message' like 'dies-%')
+           or status = 'cancelled' and not exists (select from chaos_cancelled as one where one.id = jobs.id)
+              and not (data->>'message' like 'cancel-%' or data->>'message' like 'operation-%')
+        limit 1000`,
+    ),
+    await find(
+      "acknowledged cancellations that had no effect",
+      sql`
+        select jobs.id, status from chaos_cancelled join jobs using (id) where status <> 'cancelled' limit 1000`,
+    ),
+    await find("imports whose rows are not all in the ledger", shortImports(sql, account)),
+  ];
+  const duplicated = [
+    await find("steps of a job that must not happen", findWrongSteps(sql)),
+    await find(
+      "rows that became two jobs",
+      sql`
+        select data->>'importId' as import, data->>'row' as row, count(*) from jobs
+        where type = 'row.import' and data->>'importId' <> ${unkeyedRowsOf}
+        group by 1, 2 having count(*) > 1 limit 1000`,
+    ),
+    await find(
+      "rows of one upload that ran in two imports",
+      sql`
+        select values->>'upload' as upload, values->>'number' as number, count(*) from imported_rows
+        where values ? 'upload' group by 1, 2 having count(*) > 1 limit 1000`,
+    ),
+    await find(
+      "requests with one key that became two jobs",
+      sql`
+        select coalesce(key, data->>'message') as key, count(*) from jobs
+        where key like 'once-%' or data->>'message' ~ '^(dies|flaky|cancel|followed)-'
+        group by 1 having count(*) > 1 limit 1000`,
+    ),
+  ];
+  const stuck = [
+    await find(
+      "jobs that did not end",
+      sql`select * from jobs where status = 'pending' limit 1000`,
+    ),
+  ];
+  const [{ jobs }] = await sql<[{ jobs: number }]>`select count(*)::int as jobs from jobs`;
+  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+  return { jobs, lost: sum(lost), duplicated: sum(duplicated), stuck: sum(stuck), evidence };
+}
+
+async function store(sql: Sql, table: string, ids: readonly string[]): Promise<void> {
+  const size = 50_000;
+  for (let from = 0; from < ids.length; from += size) {
+    await sql`insert into ${sql(table)} select unnest(${ids.slice(from, from + size)}::uuid[])`;
+  }
+}
+
+async function shortImports(sql: Sql, { uploads }: Account): Promise<unknown[]> {
+  const rows = await sql<{ id: string; count: number }[]>`
+    select import_id as id, count(*)::int as count from jobs where import_id is not null group by 1`;
+  const counts = new Map(rows.map(({ id, count }) => [id, count]));
+  return [...uploads].flatMap(([name, { importId, accepted }]) => {
+    const count = counts.get(importId) ?? 0;
+    return count === accepted ? [] : [{ name, importId, accepted, count }];
+  });
+}

@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+
+import { runChaos } from "../chaos/run.ts";
+import type { TopologyName } from "../chaos/topology.ts";
+import { root } from "./_stack.ts";
+
+/** So that what takes 15 s after a crash, or 30 s after a loss, takes a second or two. */
+const impatient = {
+  WORKER_LOCK_DURATION_MS: "2000",
+  WORKER_STALLED_INTERVAL_MS: "1000",
+  RECONCILE_INTERVAL_MS: "500",
+  RECONCILE_GRACE_MS: "500",
+};
+
+const kinds: [TopologyName, string[]][] = [
+  [
+    "single",
+    [
+      "producer: kill -9",
+      "Redis: FLUSHALL",
+      "both consumers: kill -9",
+      "Postgres backend: kill -9",
+      "Redis: out of memory",
+      "Postgres connections: reset",
+    ],
+  ],
+  ["cluster", ["Redis master: kill -9", "Redis connections: reset", "consumer: SIGTERM"]],
+];
+
+test.each(kinds)(
+  "with a %s Redis no acknowledged job is lost, duplicated or stuck, whatever breaks under load",
+  async (topology, kinds) => {
+    const result = await runChaos({
+      root,
+      topology,
+      seed: 14,
+      durationMs: 60_000,
+      pauseMs: 300,
+      holdMs: [500, 1500],
+      backlog: 1000,
+      bulkSize: 100,
+      importRows: 500,
+      giveUpMs: 1000,
+      env: impatient,
+      kinds,
+    });
+    const { verdict, violations, dump } = result;
+    expect({ violations, evidence: verdict.evidence, dump }).toEqual({
+      violations: [],
+      evidence: {},
+      dump: undefined,
+    });
+    expect(result.faults.map(({ kind }) => kind)).toEqual(kinds);
+    expect(result.acknowledged).toBeGreaterThan(1000);
+  },
+);
