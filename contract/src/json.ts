@@ -1,5 +1,16 @@
-/** How deep arrays and objects may nest: every later walk over the value may recurse. */
-const maxDepth = 100;
+import { beginScan, type JsonScan, scanJson } from "./json-scan.ts";
+
+/** What is checked on the bytes of JSON text before it is parsed. */
+export interface JsonLimits {
+  /** How deep arrays and objects may nest: every later walk over the value may recurse. */
+  depth: number;
+  /** Members of all objects: each name costs a hundred times as much as a number. */
+  members: number;
+  values: number;
+}
+
+/** Of one job, or of the body of any other request. */
+export const jsonLimits: JsonLimits = { depth: 100, members: 10_000, values: 100_000 };
 
 /** A place in a JSON document (RFC 6901) and what is wrong there. */
 export interface FieldError {
@@ -13,20 +24,58 @@ export type ParsedJson =
   | { status: "unstorable"; error: FieldError };
 
 /**
- * JSON text to a value that Postgres and Redis keep exactly. `unstorable`: valid JSON with NUL characters, lone
- * surrogates, numbers that a double cannot hold, `__proto__` keys, or more than 100 levels.
+ * JSON text in UTF-8 to a value that Postgres and Redis keep exactly. `unstorable`: JSON beyond `limits`, or with NUL
+ * characters, lone surrogates, integers beyond 2^53, numbers beyond the range of a double, `__proto__` keys, or two
+ * members of one name in an object. Other numbers are rounded to the nearest double; -0 is 0 for the stores.
  */
-export function parseJson(text: string): ParsedJson {
+export function parseJson(bytes: Uint8Array, limits: JsonLimits = jsonLimits): ParsedJson {
+  const scan = beginScan(startOf(bytes));
+  const start = scan.at;
+  if (scanJson(scan, bytes, bytes.length)) return malformed;
+  return parseScanned(bytes.subarray(start), scan, limits);
+}
+
+/** As `parseJson`, for text that was scanned to its end. */
+export function parseScanned(
+  bytes: Uint8Array,
+  scan: JsonScan,
+  limits: JsonLimits = jsonLimits,
+): ParsedJson {
+  if (scan.open > 0 || scan.isInString) return malformed;
+  const excess = findExcess(scan, limits);
+  if (excess !== undefined) return { status: "unstorable", error: at(excess) };
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    return { status: "malformed", detail: "The text is not valid UTF-8." };
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    return error instanceof RangeError
-      ? { status: "unstorable", error: { pointer: "", detail: tooDeep } }
-      : { status: "malformed", detail: "The text is not valid JSON." };
+  } catch {
+    return malformed;
   }
-  const error = findUnstorable(value, 0);
-  return error === undefined ? { status: "ok", value } : { status: "unstorable", error };
+  const tally = { members: 0 };
+  const error = walk(value, 0, tally);
+  if (error !== undefined) return { status: "unstorable", error };
+  // `JSON.parse` keeps the last of two members of one name.
+  return tally.members === scan.members
+    ? { status: "ok", value }
+    : { status: "unstorable", error: findDuplicate(text) };
+}
+
+/** What exceeds the limits, or undefined. */
+export function findExcess(scan: JsonScan, limits: JsonLimits): string | undefined {
+  if (scan.depth > limits.depth) return `Nested deeper than ${limits.depth} levels.`;
+  if (scan.members > limits.members) return `More than ${limits.members} members of objects.`;
+  if (scan.values > limits.values) return `More than ${limits.values} values.`;
+  return undefined;
+}
+
+/** Where JSON text begins: behind a byte order mark. */
+export function startOf(bytes: Uint8Array): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
 export function escapePointer(segment: string): string {
@@ -43,26 +92,35 @@ export function toStorableText(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
 
-const tooDeep = `Nested deeper than ${maxDepth} levels.`;
-
 export function findUnstorable(value: unknown, depth: number): FieldError | undefined {
+  return walk(value, depth, { members: 0 });
+}
+
+// A mark inside the text is no byte order mark.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+const malformed: ParsedJson = { status: "malformed", detail: "The text is not valid JSON." };
+
+function walk(value: unknown, depth: number, tally: { members: number }): FieldError | undefined {
   if (typeof value === "string") {
     return isStorableText(value) ? undefined : at("Text with a NUL character or a lone surrogate.");
   }
   if (typeof value === "number") return isExact(value) ? undefined : at("A number beyond 2^53.");
   if (typeof value !== "object" || value === null) return undefined;
-  if (depth === maxDepth) return at(tooDeep);
+  if (depth === jsonLimits.depth) return at(`Nested deeper than ${jsonLimits.depth} levels.`);
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
-      const error = findUnstorable(value[index], depth + 1);
+      const error = walk(value[index], depth + 1, tally);
       if (error !== undefined) return below(String(index), error);
     }
     return undefined;
   }
-  for (const key of Object.keys(value)) {
+  const keys = Object.keys(value);
+  tally.members += keys.length;
+  for (const key of keys) {
     if (key === "__proto__") return below(key, at("A key that is not allowed."));
     if (!isStorableText(key)) return at("A key with a NUL character or a lone surrogate.");
-    const error = findUnstorable((value as Record<string, unknown>)[key], depth + 1);
+    const error = walk((value as Record<string, unknown>)[key], depth + 1, tally);
     if (error !== undefined) return below(key, error);
   }
   return undefined;
@@ -70,6 +128,45 @@ export function findUnstorable(value: unknown, depth: number): FieldError | unde
 
 function isExact(value: number) {
   return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+}
+
+/** Where the second member of one name is, in valid JSON text that has one. */
+function findDuplicate(text: string): FieldError {
+  const path: { names?: Set<string>; name: string; index: number }[] = [];
+  let before = "";
+  for (const token of structureOf(text)) {
+    const inner = path.at(-1);
+    if (token === "{") path.push({ names: new Set(), name: "", index: 0 });
+    else if (token === "[") path.push({ name: "", index: 0 });
+    else if (token === "}" || token === "]") path.pop();
+    else if (token === "," && inner !== undefined) inner.index += 1;
+    else if (token === ":" && inner?.names !== undefined) {
+      inner.name = JSON.parse(before) as string;
+      if (inner.names.has(inner.name)) {
+        const segments = path.map(({ names, name, index }) => (names ? name : String(index)));
+        const pointer = segments.map((segment) => `/${escapePointer(segment)}`).join("");
+        return { pointer, detail: "A second member of this name." };
+      }
+      inner.names.add(inner.name);
+    }
+    before = token;
+  }
+  return at("Two members of one name.");
+}
+
+/** The strings and the punctuation of valid JSON text. */
+function* structureOf(text: string): Generator<string> {
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text.charAt(index);
+    if (char === '"') {
+      const start = index;
+      do index += text[index] === "\\" ? 2 : 1;
+      while (text[index] !== '"');
+      yield text.slice(start, index + 1);
+    } else if ("{}[],:".includes(char)) {
+      yield char;
+    }
+  }
 }
 
 function at(detail: string): FieldError {

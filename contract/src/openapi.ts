@@ -2,6 +2,7 @@ import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-ope
 import { EventGap, JobEvent } from "./event.ts";
 import { routes } from "./http/index.ts";
 import { securityScheme } from "./http/route.ts";
+import { jsonLimits } from "./json.ts";
 
 /** The OpenAPI 3.1 document of every operation. */
 export function buildOpenApi(version: string) {
@@ -22,7 +23,10 @@ export function buildOpenApi(version: string) {
       title: "Toril",
       version,
       description:
-        "The HTTP gate in front of BullMQ. A 2xx answer to an enqueue means that the job is committed to the ledger; every error is problem+json (RFC 9457).",
+        "The HTTP gate in front of BullMQ. A 2xx answer to an enqueue means that the job is committed to the ledger; every error is problem+json (RFC 9457). " +
+        `JSON in a request, or in each entry of a bulk, has at most ${jsonLimits.depth} levels, ${jsonLimits.members} members of objects ` +
+        `and ${jsonLimits.values} values. Numbers are read as IEEE 754 doubles; -0 is stored as 0. Integers beyond 2^53, numbers beyond the ` +
+        "range of a double (1e400) and two members of one name in an object are refused (unstorable-json).",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],

@@ -47,7 +47,7 @@ export function hasBody({ headers }: Request): boolean {
 
 export function refuseEncoded(exchange: Exchange): void {
   const encoding = exchange.request.headers.get("content-encoding");
-  if (encoding === null || encoding === "identity") return;
+  if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
   throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
 }
 
@@ -56,15 +56,7 @@ export function isCutOff(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-export function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new ProblemError("invalid-json", "The body is not valid UTF-8.");
-  }
-}
-
-/** Reads a JSON body and vouches for its size, its encoding, and what JSON.parse lets through. */
+/** Reads a JSON body and vouches for its size, its encoding, and all that `parseJson` checks. */
 export async function readJson(
   exchange: Exchange,
   maxBytes: number,
@@ -76,7 +68,7 @@ export async function readJson(
   }
   const bytes = await readBytes(exchange, maxBytes, charge);
   exchange.body = bytes;
-  const parsed = parseJson(decodeUtf8(bytes));
+  const parsed = parseJson(bytes);
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
   if (parsed.status === "unstorable") {
     throw new ProblemError("unstorable-json", undefined, [parsed.error]);
@@ -99,5 +91,3 @@ async function readCounting(exchange: Exchange, maxBytes: number): Promise<Uint8
 function tooLarge(maxBytes: number) {
   return new ProblemError("body-too-large", `At most ${maxBytes} bytes are read here.`);
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true });

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { IdempotencyKey } from "@toril/contract/http/route";
 import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { fieldErrors } from "@toril/contract/problem";
@@ -7,6 +7,7 @@ import { callerOf } from "./caller.ts";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
 import { targetOf } from "./target.ts";
+import { nextTurn } from "./turn.ts";
 
 /**
  * The claim of a request that carries an Idempotency-Key: it stands for this method, address, body and replay scope. With
@@ -16,20 +17,51 @@ export function idempotencyClaim(
   exchange: Exchange,
   secretKeys: KeyRing | undefined,
 ): IdempotencyClaim | undefined {
-  const { request, body = "", replayScope } = exchange;
+  const key = keyOf(exchange);
+  if (key === undefined) return undefined;
+  const hash = beginHash(exchange).update(exchange.body ?? "");
+  return toClaim(exchange, key, hash, secretKeys);
+}
+
+/** As `idempotencyClaim`, for a body of any size: it is hashed a slice a turn of the event loop. */
+export async function largeIdempotencyClaim(
+  exchange: Exchange,
+  secretKeys: KeyRing | undefined,
+): Promise<IdempotencyClaim | undefined> {
+  const key = keyOf(exchange);
+  if (key === undefined) return undefined;
+  const hash = beginHash(exchange);
+  const { body = new Uint8Array() } = exchange;
+  for (let at = 0; at < body.length; at += hashedBytes) {
+    if (at > 0) await nextTurn();
+    hash.update(body.subarray(at, at + hashedBytes));
+  }
+  return toClaim(exchange, key, hash, secretKeys);
+}
+
+const hashedBytes = 1_000_000;
+
+function keyOf({ request }: Exchange): string | undefined {
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
   const parsed = IdempotencyKey.safeParse(key);
-  if (!parsed.success) {
-    const errors = fieldErrors(parsed.error.issues, "/idempotency-key");
-    throw new ProblemError("invalid-parameter", undefined, errors);
-  }
-  const plainHash = createHash("sha256")
-    .update(`${request.method} ${targetOf(request.url)}\n`)
-    .update(body)
-    .update(replayScope)
-    .digest("hex");
+  if (parsed.success) return key;
+  const errors = fieldErrors(parsed.error.issues, "/idempotency-key");
+  throw new ProblemError("invalid-parameter", undefined, errors);
+}
+
+function beginHash({ request }: Exchange): Hash {
+  return createHash("sha256").update(`${request.method} ${targetOf(request.url)}\n`);
+}
+
+function toClaim(
+  exchange: Exchange,
+  key: string,
+  hash: Hash,
+  secretKeys: KeyRing | undefined,
+): IdempotencyClaim {
   const { tenant } = callerOf(exchange);
+  const plainHash = hash.update(exchange.replayScope).digest("hex");
   const [requestHash, ...olderHashes] = keyedHashes(plainHash, secretKeys);
   return { tenant, key, requestHash, olderHashes };
 }

@@ -52,3 +52,16 @@ test("a body with a Content-Encoding is refused as such", async () => {
   });
   _expectProblem(csv, "unsupported-media-type");
 });
+
+test("the Content-Encoding identity, in any case, is no encoding", async () => {
+  for (const encoding of ["identity", "Identity", "IDENTITY"]) {
+    const headers = { "Content-Encoding": encoding };
+    expect((await producer.post(_echo(), headers)).status).toBe(201);
+    const csv = await producer.request("/v1/imports?type=row.import", {
+      method: "POST",
+      headers: { ...headers, "Content-Type": "text/csv" },
+      body: "a,b\n1,2\n",
+    });
+    expect(csv.status).toBe(201);
+  }
+});

@@ -4,6 +4,8 @@ import { parseJson, toStorableText } from "@toril/contract/json";
 import type { Redis } from "ioredis";
 import { toJobError } from "../job-error.ts";
 
+const utf8 = new TextEncoder();
+
 /** How BullMQ says a job ended. */
 export interface Ending {
   status: "completed" | "dead";
@@ -44,7 +46,7 @@ function toError(failedReason: string | null | undefined, stacktrace: string | n
 
 /** BullMQ keeps one stack per run. */
 function lastOf(stacktrace: string | null | undefined): string | undefined {
-  const stacks = parseJson(stacktrace ?? "");
+  const stacks = parseJson(utf8.encode(stacktrace ?? ""));
   const last: unknown =
     stacks.status === "ok" && Array.isArray(stacks.value) ? stacks.value.at(-1) : undefined;
   return typeof last === "string" ? last : undefined;
@@ -52,7 +54,7 @@ function lastOf(stacktrace: string | null | undefined): string | undefined {
 
 /** Workers in other languages may store plain text. */
 function toJsonText(returnValue: string): string {
-  return parseJson(returnValue).status === "malformed"
+  return parseJson(utf8.encode(returnValue)).status === "malformed"
     ? JSON.stringify(toStorableText(returnValue))
     : returnValue;
 }

@@ -14,10 +14,10 @@ import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { problemOf } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { AppEnv } from "../app-env.ts";
-import { decodeUtf8, readBytes } from "../body.ts";
+import { readBytes } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
-import { idempotencyClaim, replayOf } from "../idempotency.ts";
-import { type ParsedEntry, parseJsonArray, parseNdjson } from "../parse-bulk.ts";
+import { largeIdempotencyClaim, replayOf } from "../idempotency.ts";
+import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "../parse-bulk.ts";
 import { ProblemError } from "../problem.ts";
 
 type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
@@ -35,11 +35,11 @@ export function createJobs(
   return async (c) => {
     const { charge } = c.env;
     await charge?.take(1);
-    const parse = parserOf(c.req.header("content-type"));
+    const format = formatOf(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
     c.env.body = bytes;
     const { atomicity, dryRun } = c.req.valid("query");
-    const claim = idempotencyClaim(c.env, secretKeys);
+    const claim = await largeIdempotencyClaim(c.env, secretKeys);
 
     async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
       if (atomicity === "all") refuseIfAnyRejected(entries);
@@ -54,7 +54,8 @@ export function createJobs(
         : { ...asOwnAnswer(replayOf(outcome, claim)), isReplay: true };
     }
 
-    const entries = parse(decodeUtf8(bytes), { origin: callerOf(c.env), secretKeys }, maxEntries);
+    const origin = callerOf(c.env);
+    const entries = await parseBulk(bytes, format, { origin, secretKeys, maxEntries });
     // Whatever the atomicity: a key that reaches some of them was not meant for these.
     for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
     if (dryRun === "true") {
@@ -79,10 +80,10 @@ function without(entries: readonly ParsedEntry[], refused: ReadonlySet<NewJob>):
   );
 }
 
-function parserOf(contentType: string | undefined) {
+function formatOf(contentType: string | undefined): BulkFormat {
   const mediaType = contentType?.split(";")[0]?.trim().toLowerCase();
-  if (mediaType === "application/json") return parseJsonArray;
-  if (mediaType === "application/x-ndjson") return parseNdjson;
+  if (mediaType === "application/json") return jsonArray;
+  if (mediaType === "application/x-ndjson") return ndjson;
   throw new ProblemError(
     "unsupported-media-type",
     "Send application/json or application/x-ndjson.",
