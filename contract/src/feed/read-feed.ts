@@ -6,6 +6,7 @@ import {
   parseRssFeed,
 } from "feedsmith";
 import { mapAtom, mapJson, mapRdf, mapRss, type DraftFeed } from "./map-feed.ts";
+import { parseFeedJson } from "./feed-json.ts";
 import { tameXml } from "./tame-xml.ts";
 
 export type FeedFormat = "rss" | "atom" | "rdf" | "json";
@@ -41,12 +42,9 @@ function readXml(text: string): ReadFeed {
 }
 
 function readJson(text: string): ReadFeed {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { status: "invalid", detail: "The document is neither XML nor valid JSON." };
-  }
+  const parsed = parseFeedJson(text);
+  if (parsed.status === "invalid") return parsed;
+  const { value } = parsed;
   try {
     dropLengths(value, 4);
     return { status: "ok", format: "json", feed: mapJson(parseJsonFeed(value)) };
