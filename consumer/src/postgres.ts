@@ -9,18 +9,24 @@ const lockTimeoutMs = 5000;
 
 /** For what jobs wait for: every statement names its rows by arrays of ids, and writes or reads just those. */
 export function openLedger(url: string): Ledger {
-  return open(url, { max: 7, plans: plansById });
+  return open(url, { connections: 7, plans: plansById });
 }
 
 /** For schedules, operations, and the jobs they and handlers enqueue. */
 export function openBackgroundLedger(url: string): Ledger {
-  return open(url, { max: 3, plans: plansByWalk });
+  return open(url, { connections: 3, plans: plansByWalk });
 }
 
-function open(url: string, { max, plans }: { max: number; plans: Record<string, string> }) {
+interface Pool {
+  connections: number;
+  plans: Record<string, string>;
+}
+
+function open(url: string, { connections, plans }: Pool): Ledger {
   const connection = { ...limits, ...plans };
-  return createLedger(() => openClient(url, { max, connection }), {
+  return createLedger(() => openClient(url, { max: 1, connection }), {
     timeoutMs: statementTimeoutMs + 1000,
+    connections,
   });
 }
 
@@ -68,7 +74,7 @@ const answerMs = 2000;
 /** Throws when Postgres answers that the ledger's tables are not there; while it is away, nothing is known. */
 export async function requireTables(ledger: Ledger): Promise<void> {
   try {
-    await ledger.run((sql) => sql`select from jobs limit 0`, answerMs);
+    await ledger.run((sql) => sql`select from jobs limit 0`, { timeoutMs: answerMs });
   } catch (error) {
     if (isTransient(error)) return;
     const reason = error instanceof Error ? error.message : String(error);

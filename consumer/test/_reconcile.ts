@@ -28,7 +28,7 @@ export async function _openWorld() {
   const prefix = testPrefix();
   const open = (options?: postgres.Options<never>, at = url) =>
     postgres(at, { max: 4, ...options });
-  const ledger = createLedger(() => open(), { timeoutMs: 5000 });
+  const ledger = createLedger(() => open({ max: 1 }), { timeoutMs: 5000, connections: 4 });
   opening.defer(() => ledger.close());
   const patient = createPatientLedger({ ledger, onAway() {}, onBack() {} });
   opening.defer(() => patient.stop());

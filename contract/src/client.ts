@@ -69,6 +69,8 @@ export interface ListJobsQuery {
   /** ISO 8601 */
   createdAfter?: string;
   createdBefore?: string;
+  /** payload: `data` and `result` are null. */
+  omit?: "payload";
   /** A field that the job type lets be searched. */
   [field: `data.${string}`]: string;
 }

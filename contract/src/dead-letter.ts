@@ -57,10 +57,21 @@ export const DeadLetterPage = z
 
 export const DeadLetterSummary = z
   .strictObject({
-    groups: z.array(z.strictObject({ type: z.string(), reason: Reason, count: z.int().min(1) })),
-    isComplete: z
-      .boolean()
-      .meta({ description: "false: there are more groups, with fewer dead letters each" }),
+    groups: z.array(
+      z.strictObject({
+        type: z.string(),
+        reason: Reason,
+        count: z.int().min(0),
+        isExact: z.boolean().meta({
+          description:
+            "false: counting stopped, and the group has more dead letters than `count`. " +
+            "All groups together are counted up to 100,000",
+        }),
+      }),
+    ),
+    isComplete: z.boolean().meta({
+      description: "false: there are more than 500 groups, and only the first by type are counted",
+    }),
   })
   .meta({ id: "DeadLetterSummary" });
 export type DeadLetterSummary = z.infer<typeof DeadLetterSummary>;

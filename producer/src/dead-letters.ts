@@ -7,14 +7,22 @@ import {
   PastEnd,
 } from "@toril/contract/dead-letter";
 import { queueOf } from "@toril/contract/jobs";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import { labelTerm } from "@toril/contract/terms";
+import { pageOf } from "./page-bytes.ts";
 import { type JobRow, jobColumns } from "./read-jobs.ts";
+import type { Reads } from "./reads.ts";
+import type { JobSearch } from "./search-jobs.ts";
 import { shownData } from "./shown-data.ts";
+import { walkOnly } from "./walk-only.ts";
 
-export interface DeadLetterRow extends JobRow {
+/** As lists show it: without its data. */
+export type DeadLetterRow = Omit<JobRow, "data" | "result"> & {
   reason: string | null;
   settledAt: Date;
+};
+
+export interface InspectedRow extends DeadLetterRow {
+  data: unknown;
   history: unknown;
 }
 
@@ -26,13 +34,19 @@ export interface DeadLetterFilter {
   queue?: string | undefined;
   reason?: string | undefined;
   label?: string | undefined;
-  reach: Reach;
+  reach: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
+}
+
+export interface FoundDeadLetters {
+  rows: DeadLetterRow[];
+  /** The next page has what is older than the job with this id; undefined on the last page. */
+  next: string | undefined;
 }
 
 export interface DeadLetters {
-  find(tenant: string, id: string): Promise<DeadLetterRow | undefined>;
+  find(tenant: string, id: string): Promise<InspectedRow | undefined>;
   /** Newest first. */
-  list(filter: DeadLetterFilter, limit: number): Promise<DeadLetterRow[]>;
+  list(filter: DeadLetterFilter, limit: number): Promise<FoundDeadLetters>;
   summarize(tenant: string, reach: Reach): Promise<DeadLetterSummary>;
   /** Of these ids, those of dead letters. */
   known(tenant: string, reach: Reach, ids: readonly string[]): Promise<ReadonlySet<string>>;
@@ -40,46 +54,52 @@ export interface DeadLetters {
 
 const maxGroups = 500;
 
-export function createDeadLetters(ledger: Pick<Ledger, "run">): DeadLetters {
+/** @param maxCounted how many index entries a summary counts, in all its groups together */
+export function createDeadLetters(
+  reads: Reads,
+  search: JobSearch,
+  { maxCounted = 100_000 } = {},
+): DeadLetters {
   return {
     find: (tenant, id) =>
-      ledger.run(async (sql) => {
-        const [row] = await sql<DeadLetterRow[]>`
-          select ${deadColumns(sql)} from jobs where id = ${id} and tenant = ${tenant} and status = 'dead'`;
+      reads.run(tenant, async (sql) => {
+        const [row] = await sql<InspectedRow[]>`
+          select ${jobColumns(sql)}, reason, history from jobs
+          where id = ${id} and tenant = ${tenant} and status = 'dead'`;
         return row;
       }),
-    list: ({ tenant, before, type, queue, reason, label, reach }, limit) =>
-      ledger.run(
-        (sql) => sql<DeadLetterRow[]>`
-          select ${deadColumns(sql)} from jobs
-          where tenant = ${tenant} and status = 'dead'
-            ${before ? sql`and id < ${before}` : sql``}
-            ${type ? sql`and type = ${type}` : sql``} ${queue ? sql`and queue = ${queue}` : sql``}
-            ${reason ? sql`and reason = ${reason}` : sql``}
-            ${
-              label
-                ? sql`and exists (
-                    select from job_terms
-                    where tenant = ${tenant} and term = ${labelTerm(label)} and job_id = jobs.id)`
-                : sql``
-            }
-            ${within(sql, reach)}
-          order by id desc limit ${limit}`,
+    async list({ tenant, before, label, ...filter }, limit) {
+      const terms = label ? [labelTerm(label)] : [];
+      const found = await search.find({ ...filter, tenant, terms, status: "dead" }, before, limit);
+      const { ids } = found;
+      if (ids.length === 0) return { rows: [], next: found.next };
+      const rows = await reads.run(
+        tenant,
+        (sql) => sql<(DeadLetterRow | { id: null })[]>`
+          with recursive ${pageOf(sql, { tenant, ids, sized: ["error"] })}
+          select ${jobColumns(sql, { isPayloadOmitted: true })}, reason
+          from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant} and status = 'dead'
+          where page.at > 0 order by page.at`,
+      );
+      const next = rows.length < ids.length ? ids[rows.length - 1] : found.next;
+      return { rows: rows.filter((row) => row.id !== null), next };
+    },
+    summarize: (tenant, reach) =>
+      reads.run(tenant, (pool) =>
+        pool.begin("read only", async (sql) => {
+          await walkOnly(sql);
+          const groups = await listGroups(sql, tenant);
+          const reached = groups.slice(0, maxGroups).filter(({ type }) => isReached(type, reach));
+          const counted =
+            reached.length === 0
+              ? []
+              : await countGroups(sql, { tenant, groups: reached, maxCounted });
+          const sorted = counted.toSorted((one, other) => other.count - one.count);
+          return { groups: sorted, isComplete: groups.length <= maxGroups };
+        }),
       ),
-    summarize: (tenant, { queues, types }) =>
-      ledger.run(async (sql) => {
-        // Of the queues a type's own: with them in the index it would be twice as large.
-        const isReached = (type: string) =>
-          (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
-        const groups = await sql<DeadLetterSummary["groups"]>`
-          select type, reason, count(*)::int as count from jobs
-          where tenant = ${tenant} and status = 'dead'
-          group by type, reason order by count(*) desc, type, reason limit ${maxGroups + 1}`;
-        const reached = groups.filter(({ type }) => isReached(type));
-        return { groups: reached.slice(0, maxGroups), isComplete: groups.length <= maxGroups };
-      }),
     known: (tenant, reach, ids) =>
-      ledger.run(async (sql) => {
+      reads.run(tenant, async (sql) => {
         const rows = await sql<{ id: string }[]>`
           select id from jobs
           where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${within(sql, reach)}`;
@@ -88,8 +108,61 @@ export function createDeadLetters(ledger: Pick<Ledger, "run">): DeadLetters {
   };
 }
 
-function deadColumns(sql: ISql) {
-  return sql`${jobColumns(sql)}, reason, history`;
+interface Group {
+  type: string;
+  reason: string | null;
+}
+
+/** Of the queues a type's own: with them in the index it would be twice as large. */
+function isReached(type: string, { queues, types }: Reach) {
+  return (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
+}
+
+/** The first groups by type and reason, from a few index entries each. */
+function listGroups(sql: ISql, tenant: string): Promise<Group[]> {
+  const first = (condition = sql<[]>``) => sql`(
+    select type, reason from jobs where tenant = ${tenant} and status = 'dead' ${condition}
+    order by type, reason limit 1)`;
+  return sql<Group[]>`
+    with recursive groups as (
+      ${first()}
+      union all
+      select following.* from groups cross join lateral (
+        ${first(sql<[]>`and type = groups.type and reason > groups.reason`)}
+        union all
+        ${first(sql<[]>`and type = groups.type and reason is null and groups.reason is not null`)}
+        union all
+        ${first(sql<[]>`and type > groups.type`)}
+        limit 1
+      ) as following
+    )
+    select type, reason from groups limit ${maxGroups + 1}`;
+}
+
+/** Counts each group up to its share of what a summary may count. */
+async function countGroups(
+  sql: ISql,
+  { tenant, groups, maxCounted }: { tenant: string; groups: readonly Group[]; maxCounted: number },
+) {
+  const most = Math.floor(maxCounted / groups.length);
+  const count = (condition: ReturnType<typeof sql<[]>>) => sql`(
+    select count(*) from (
+      select from jobs where tenant = ${tenant} and status = 'dead' and type = asked.type and ${condition}
+      limit ${most + 1}
+    ) as counted)`;
+  const rows = await sql<(Group & { count: number })[]>`
+    select type, reason, (
+      case when asked.reason is null
+        then ${count(sql<[]>`reason is null`)} else ${count(sql<[]>`reason = asked.reason`)} end
+    )::int as count
+    from unnest(
+      ${groups.map(({ type }) => type)}::text[], ${groups.map(({ reason }) => reason)}::text[]
+    ) as asked (type, reason)`;
+  return rows.map((row) => ({
+    ...row,
+    count: Math.min(row.count, most),
+    isExact: row.count <= most,
+  }));
 }
 
 function within(sql: ISql, { queues, types }: Reach) {
@@ -116,11 +189,11 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
   };
 }
 
-export function toInspected(row: DeadLetterRow): InspectedDeadLetter {
+export function toInspected(row: InspectedRow): InspectedDeadLetter {
   return { ...toDeadLetter(row), data: shownData(row), history: historyOf(row) };
 }
 
-function historyOf({ history }: DeadLetterRow): PastEnd[] {
+function historyOf({ history }: InspectedRow): PastEnd[] {
   return ((history ?? []) as PastEnd[]).map((end) =>
     PastEnd.parse({ ...end, settledAt: new Date(end.settledAt).toISOString() }),
   );

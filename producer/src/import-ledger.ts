@@ -1,8 +1,9 @@
 import type { ISql, TransactionSql } from "postgres";
 import type { Import, ImportStatus } from "@toril/contract/import";
 import { mayBeDeleted } from "@toril/contract/ledger/retention-marks";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ImportProgress } from "./import-progress.ts";
+import type { Ledgers } from "./postgres.ts";
+import { createReads } from "./reads.ts";
 
 export interface ImportLedger {
   save(progress: ImportProgress): Promise<void>;
@@ -29,15 +30,17 @@ function columns(sql: ISql) {
     created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"`;
 }
 
-export function createImportLedger(ledger: Ledger): ImportLedger {
+export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedger {
+  const { accepting, background } = ledgers;
+  const reads = createReads(ledgers.reading);
   return {
-    save: (progress) => ledger.run((sql) => saveImport(sql, progress)),
+    save: (progress) => accepting.run((sql) => saveImport(sql, progress)),
     touch: (id) =>
-      ledger.run(async (sql) => {
+      background.run(async (sql) => {
         await sql`update imports set touched_at = now() where id = ${id}`;
       }),
     finish: (progress, alongside) =>
-      ledger.run((sql) =>
+      accepting.run((sql) =>
         sql.begin(async (tx) => {
           await saveImport(tx, progress);
           const made = await findImport(tx, progress.tenant, progress.id);
@@ -46,13 +49,13 @@ export function createImportLedger(ledger: Ledger): ImportLedger {
           return made;
         }),
       ),
-    find: (tenant, id) => ledger.run((sql) => findImport(sql, tenant, id)),
+    find: (tenant, id) => reads.run(tenant, (sql) => findImport(sql, tenant, id)),
     whyMissing: (tenant, id) =>
-      ledger.run(async (sql) =>
+      reads.run(tenant, async (sql) =>
         (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
       ),
     findMany: (ids) =>
-      ledger.run(async (sql) => {
+      background.run(async (sql) => {
         const rows = await sql<ImportRow[]>`
           select ${columns(sql)} from imports where id = any(${[...ids]}::uuid[])`;
         return rows.map(toImport);

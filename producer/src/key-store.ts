@@ -13,6 +13,7 @@ import type { AuditTrail } from "./audit.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Once } from "./once.ts";
 import { ProblemError } from "./problem.ts";
+import type { Reads } from "./reads.ts";
 
 /** The keys of a tenant. A request that issues one again with its Idempotency-Key is told which one it was. */
 export interface KeyStore {
@@ -24,8 +25,15 @@ export interface KeyStore {
   revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
 }
 
-/** @param refresh makes changes known to this producer; the others find them by themselves */
-export function createKeyStore(ledger: Ledger, once: Once, refresh: () => Promise<void>): KeyStore {
+export interface KeyStoreDeps {
+  ledger: Ledger;
+  reads: Reads;
+  once: Once;
+  /** Makes changes known to this producer; the others find them by themselves. */
+  refresh(): Promise<void>;
+}
+
+export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): KeyStore {
   async function issuing(
     exchange: Exchange,
     work: (tx: TransactionSql) => Promise<IssuedApiKey>,
@@ -46,8 +54,8 @@ export function createKeyStore(ledger: Ledger, once: Once, refresh: () => Promis
       issuing(exchange, (tx) =>
         issueKey(tx, exchange.principal.tenant, key, noteIn(exchange.trail)),
       ),
-    list: (tenant, page) => ledger.run((sql) => listKeys(sql, { tenant, ...page })),
-    find: (tenant, id) => ledger.run((sql) => findKey(sql, id, tenant)),
+    list: (tenant, page) => reads.run(tenant, (sql) => listKeys(sql, { tenant, ...page })),
+    find: (tenant, id) => reads.run(tenant, (sql) => findKey(sql, id, tenant)),
     rotate: (exchange, id, graceMs) =>
       issuing(exchange, async (tx) => {
         const { tenant } = exchange.principal;

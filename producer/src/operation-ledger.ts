@@ -4,6 +4,7 @@ import { createJobId } from "@toril/contract/enqueue/job-id";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
 import type { OperationMaker, OperationViewer } from "./caller.ts";
+import type { Reads } from "./reads.ts";
 
 export interface OperationLedger {
   create(maker: OperationMaker, request: OperationRequest): Promise<Operation>;
@@ -23,7 +24,7 @@ const pageSize = 5000;
 /** Of Postgres' clock and ours. */
 const maxSkewMs = 60_000;
 
-export function createOperationLedger(ledger: Pick<Ledger, "run">): OperationLedger {
+export function createOperationLedger(ledger: Pick<Ledger, "run">, reads: Reads): OperationLedger {
   return {
     create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }) =>
       ledger.run(async (sql) => {
@@ -41,7 +42,7 @@ export function createOperationLedger(ledger: Pick<Ledger, "run">): OperationLed
       let matches = 0;
       let after: string | null = null;
       for (let pages = 0; pages < maxPages && matches < maxMatches; pages += 1) {
-        const page = await ledger.run((sql) => selectJobs(sql, scope, after, pageSize));
+        const page = await reads.run(tenant, (sql) => selectJobs(sql, scope, after, pageSize));
         matches += page.ids.length;
         if (page.isLast) return { dryRun: true, matches, isExact: true };
         after = page.cursor;
@@ -49,14 +50,14 @@ export function createOperationLedger(ledger: Pick<Ledger, "run">): OperationLed
       return { dryRun: true, matches, isExact: false };
     },
     find: ({ tenant, hidden }, id) =>
-      ledger.run(async (sql) => {
+      reads.run(tenant, async (sql) => {
         const [row] = await sql<(OperationRow & { isVisible: boolean })[]>`
           select ${columns(sql)}, ${isVisible(sql, hidden)} as "isVisible"
           from operations where id = ${id} and tenant = ${tenant}`;
         return row && (row.isVisible ? toOperation(row) : "hidden");
       }),
     list: ({ tenant, hidden }, before, limit) =>
-      ledger.run(async (sql) => {
+      reads.run(tenant, async (sql) => {
         const rows = await sql<OperationRow[]>`
           select ${columns(sql)} from operations
           where tenant = ${tenant} and ${isVisible(sql, hidden)} ${before ? sql`and id < ${before}` : sql``}

@@ -1,6 +1,11 @@
 import postgres from "postgres";
 import { arrayTypes } from "@toril/contract/ledger/array-types";
-import { createLedger, type Ledger } from "@toril/contract/ledger/pool";
+import { createLedger, type Ledger, type LedgerSettings } from "@toril/contract/ledger/pool";
+
+export interface ConnectSettings extends Omit<LedgerSettings, "timeoutMs"> {
+  /** After this time Postgres cancels a statement. */
+  statementTimeoutMs?: number;
+}
 
 /**
  * @param timeoutMs the deadline of an answer: a statement must end before it, by Postgres' clock or by ours
@@ -8,12 +13,13 @@ import { createLedger, type Ledger } from "@toril/contract/ledger/pool";
 export function connectLedger(
   url: string,
   timeoutMs: number,
-  { connections = 10 }: { connections?: number } = {},
+  settings: ConnectSettings = {},
 ): Ledger {
+  const { statementTimeoutMs = Math.floor(timeoutMs * 0.8), ...pool } = settings;
   return createLedger(
     () =>
       postgres(url, {
-        max: connections,
+        max: 1,
         fetch_types: false,
         types: arrayTypes,
         connect_timeout: 2,
@@ -22,11 +28,47 @@ export function connectLedger(
         onnotice: () => {},
         connection: {
           application_name: "toril-producer",
-          statement_timeout: Math.floor(timeoutMs * 0.8),
+          statement_timeout: statementTimeoutMs,
           lock_timeout: Math.floor(timeoutMs * 0.2),
           idle_in_transaction_session_timeout: timeoutMs,
         },
       }),
-    { timeoutMs: Math.floor(timeoutMs * 0.9) },
+    { timeoutMs: Math.floor(timeoutMs * 0.9), ...pool },
   );
+}
+
+/** Each kind of work has connections of its own: when one kind uses all of its connections, the others do not wait. */
+export interface Ledgers {
+  /** Records jobs. */
+  accepting: Ledger;
+  /** Everything else that a request writes. */
+  changing: Ledger;
+  /** Everything that a request only reads: lists, searches, summaries, previews. */
+  reading: Ledger;
+  /** What serves all streams of events together. */
+  background: Ledger;
+  close(): Promise<void>;
+}
+
+const maxReadMs = 2000;
+
+export function connectLedgers(url: string, timeoutMs: number): Ledgers {
+  const ledgers = {
+    accepting: connectLedger(url, timeoutMs, { connections: 6 }),
+    changing: connectLedger(url, timeoutMs, { connections: 4 }),
+    reading: connectLedger(url, timeoutMs, {
+      connections: 4,
+      // One is left for another tenant.
+      connectionsPerTenant: 3,
+      maxWaitingPerTenant: 1000,
+      statementTimeoutMs: Math.min(Math.floor(timeoutMs * 0.4), maxReadMs),
+    }),
+    background: connectLedger(url, timeoutMs, { connections: 2 }),
+  };
+  return {
+    ...ledgers,
+    async close() {
+      await Promise.all(Object.values(ledgers).map((ledger) => ledger.close()));
+    },
+  };
 }

@@ -48,7 +48,8 @@ import { createQueueControl } from "./queue-control.ts";
 import { createOperationLedger } from "./operation-ledger.ts";
 import { addQueueMetrics } from "./queue-metrics.ts";
 import { createQueueReader } from "./queue-reader.ts";
-import { connectLedger } from "./postgres.ts";
+import { connectLedgers } from "./postgres.ts";
+import { createReads } from "./reads.ts";
 import { createErrorHandler } from "./problem.ts";
 import { createReadJob } from "./read-job.ts";
 import { createJobReader } from "./read-jobs.ts";
@@ -91,8 +92,10 @@ export async function openProducer(
   const secretKeys = config.SECRET_KEYS && createKeyRing(config.SECRET_KEYS);
   let isDraining = false;
 
-  const ledger = connectLedger(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
-  opening.defer(() => ledger.close());
+  const ledgers = connectLedgers(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
+  opening.defer(() => ledgers.close());
+  const { accepting, changing, background } = ledgers;
+  const reads = createReads(ledgers.reading);
   const redis = await connectRedis(redisServers(config), log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
 
@@ -122,7 +125,7 @@ export async function openProducer(
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
   const enqueue = createEnqueue({
-    ledger: timeLedger(ledger, (ms) => metrics.ledgerWrite(ms)),
+    ledger: timeLedger(accepting, (ms) => metrics.ledgerWrite(ms)),
     dispatcher,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     onBatch: (lane, size) => metrics.batch(lane, size),
@@ -145,7 +148,7 @@ export async function openProducer(
     oidc,
   });
   opening.defer(() => auth.close());
-  const importLedger = createImportLedger(ledger);
+  const importLedger = createImportLedger(ledgers);
   const dashboard = createDashboard(redis, prefix, queueNames, secretQueueNames);
   opening.defer(() => dashboard.close());
   const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
@@ -156,9 +159,9 @@ export async function openProducer(
   });
   opening.defer(() => queueReader.close());
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
-  const once = createOnce(ledger, secretKeys);
+  const once = createOnce(changing, secretKeys);
   const onError = createErrorHandler(log);
-  const jobReader = createJobReader(ledger);
+  const jobReader = createJobReader(reads);
   const liveJobs = createLiveJobs({
     readStates,
     readDetail: (job) => readLiveDetail(redis, prefix, job),
@@ -170,7 +173,7 @@ export async function openProducer(
     servers: redisServers(config),
     prefix,
     queues: queueNames,
-    ledger,
+    ledger: background,
     imports: importLedger,
     readJob,
     isLetIn: async (exchange) =>
@@ -180,13 +183,14 @@ export async function openProducer(
   });
   opening.defer(() => events.close());
   const jobChanges = createJobChanges({
-    ledger,
+    ledger: changing,
     breaker,
     withdraw,
-    placeRuns: createPlaceRuns({ ledger, place, remove }),
+    placeRuns: createPlaceRuns({ ledger: changing, place, remove }),
     move: createMove(redis, scripted(moveScriptUrl)),
   });
   const createJob = createJobRoute(enqueue, secretKeys, createAwaitJob(events.waitForEnd, readJob));
+  const jobSearch = createJobSearch(reads);
   const app = createApp({
     onError,
     createJob,
@@ -194,36 +198,37 @@ export async function openProducer(
     enqueue,
     secretKeys,
     jobReader,
-    jobSearch: createJobSearch(ledger),
+    jobSearch,
     listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
     liveJobs,
     events,
     jobChanges,
-    deadLetters: createDeadLetters(ledger),
-    operations: createOperationLedger(ledger),
+    deadLetters: createDeadLetters(reads, jobSearch),
+    operations: createOperationLedger(changing, reads),
     importer,
     importLedger,
-    keyStore: createKeyStore(ledger, once, auth.refreshKeys),
+    keyStore: createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys }),
     once,
     queueReader,
     queueControl: createQueueControl(
-      ledger,
+      changing,
       createApplySettings(redis, scripted(settingsScriptUrl)),
       log,
     ),
     drainQueue: createDrainQueue({
-      ledger,
+      ledger: changing,
       takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
       readStates,
       remove,
     }),
-    cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
+    cleanQueue: createCleanQueue(changing, createFailedJobs(redis, prefix)),
     scheduleStore: createScheduleStore({
-      ledger,
+      ledger: changing,
+      reads,
       keys: secretKeys,
       maxSchedules: config.MAX_SCHEDULES,
     }),
-    readiness: createReadiness({ ledger, writeRedis, isDraining: () => isDraining }),
+    readiness: createReadiness({ ledger: accepting, writeRedis, isDraining: () => isDraining }),
     docs: createDocs(project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     dashboard: dashboard.routes,
@@ -250,10 +255,10 @@ export async function openProducer(
             ? log.warn({ err: error }, "quotas cannot be shared: this producer keeps them alone")
             : log.info("quotas are shared again"),
       }),
-      countWaiting: (quotaKey, limit) => ledger.run((sql) => countWaiting(sql, quotaKey, limit)),
+      countWaiting: (quotaKey, limit) => accepting.run((sql) => countWaiting(sql, quotaKey, limit)),
     }),
     repeat: createRepeat(once),
-    audit: createAudit(ledger, log),
+    audit: createAudit(changing, log),
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });

@@ -1,7 +1,8 @@
 import type { ISql } from "postgres";
 import { mayBeDeleted } from "@toril/contract/ledger/retention-marks";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { JobError, JobLogLine, JobOptions, JobStatus, RunError } from "@toril/contract/job";
+import { pageOf } from "./page-bytes.ts";
+import type { Reads } from "./reads.ts";
 
 /** A job as it stands in the ledger. */
 export interface JobRow {
@@ -36,34 +37,52 @@ export interface JobReader {
   find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
   /** Why `find` does not find it. */
   whyMissing(tenant: string, id: string): Promise<"job-gone" | "job-not-found">;
-  /** Those of the ids that the tenant has, in their order. */
-  findAll(tenant: string, ids: readonly string[]): Promise<JobRow[]>;
+  /** Those of the ids that the tenant has, in their order, as far as they fit into a page. */
+  findPage(tenant: string, ids: readonly string[], options: PageOptions): Promise<JobRowPage>;
 }
 
-export function jobColumns(sql: ISql) {
+export interface PageOptions {
+  /** Rows without their data and results: both are null. */
+  isPayloadOmitted: boolean;
+}
+
+export interface JobRowPage {
+  rows: JobRow[];
+  /** How many of the ids were read; further ones are another page's. */
+  read: number;
+}
+
+export function jobColumns(sql: ISql, { isPayloadOmitted = false } = {}) {
   return sql`
-    id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, run, data, options, result, error, attempts,
+    jobs.id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, run, options, error, attempts,
+    ${isPayloadOmitted ? sql`null as data, null as result` : sql`data, result`},
     created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
 }
 
-export function createJobReader(ledger: Ledger): JobReader {
+export function createJobReader(reads: Reads): JobReader {
   return {
     find: (tenant, id) =>
-      ledger.run(async (sql) => {
+      reads.run(tenant, async (sql) => {
         const [row] = await sql<JobDetailRow[]>`
           select ${jobColumns(sql)}, failures, log, history from jobs where id = ${id} and tenant = ${tenant}`;
         return row;
       }),
     whyMissing: (tenant, id) =>
-      ledger.run(async (sql) =>
+      reads.run(tenant, async (sql) =>
         (await mayBeDeleted(sql, "job", { tenant, id })) ? "job-gone" : "job-not-found",
       ),
-    findAll: (tenant, ids) =>
-      ledger.run(async (sql) => {
-        const rows = await sql<JobRow[]>`
-          select ${jobColumns(sql)} from jobs where id = any(${[...ids]}::uuid[]) and tenant = ${tenant}`;
-        const byId = new Map(rows.map((row) => [row.id, row]));
-        return ids.flatMap((id) => byId.get(id) ?? []);
-      }),
+    async findPage(tenant, ids, options) {
+      if (ids.length === 0) return { rows: [], read: 0 };
+      const sized = options.isPayloadOmitted ? ["error"] : ["data", "result", "error"];
+      const rows = await reads.run(
+        tenant,
+        (sql) => sql<(JobRow | { id: null })[]>`
+          with recursive ${pageOf(sql, { tenant, ids, sized })}
+          select ${jobColumns(sql, options)}
+          from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant}
+          where page.at > 0 order by page.at`,
+      );
+      return { rows: rows.filter((row) => row.id !== null), read: rows.length };
+    },
   };
 }

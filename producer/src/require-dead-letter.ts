@@ -1,5 +1,5 @@
 import { callerOf, requireReach } from "./caller.ts";
-import type { DeadLetterRow, DeadLetters } from "./dead-letters.ts";
+import type { DeadLetters, InspectedRow } from "./dead-letters.ts";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
 
@@ -8,7 +8,7 @@ export async function requireDeadLetter(
   letters: Pick<DeadLetters, "find">,
   exchange: Exchange,
   id: string,
-): Promise<DeadLetterRow> {
+): Promise<InspectedRow> {
   const row = await letters.find(callerOf(exchange).tenant, id);
   if (row === undefined) throw new ProblemError("dead-letter-not-found");
   requireReach(exchange, row);

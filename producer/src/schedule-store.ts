@@ -16,6 +16,7 @@ import {
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { ISql } from "postgres";
 import { ProblemError } from "./problem.ts";
+import type { Reads } from "./reads.ts";
 
 /** The schedules of a tenant. What a `Check` throws leaves all as it was. */
 export interface ScheduleStore {
@@ -41,13 +42,14 @@ export interface ScheduleStore {
 
 export interface ScheduleStoreDeps {
   ledger: Ledger;
+  reads: Reads;
   keys: KeyRing | undefined;
   /** Of a tenant. */
   maxSchedules: number;
 }
 
 export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
-  const { ledger, keys, maxSchedules } = deps;
+  const { ledger, reads, keys, maxSchedules } = deps;
   return {
     put: (tenant, name, definition, check) =>
       ledger.run(async (sql) => {
@@ -61,8 +63,8 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
         const asked = { keys, check: checkCount };
         return saveSchedule(sql, { tenant, name }, { definition, source: "api" }, asked);
       }),
-    list: (filter) => ledger.run((sql) => listSchedules(sql, filter)),
-    find: (tenant, name) => ledger.run((sql) => findSchedule(sql, { tenant, name })),
+    list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
+    find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
     setPaused: (tenant, name, isPaused, check) =>
       ledger.run((sql) => setPaused(sql, { tenant, name }, isPaused, check)),
     delete: (tenant, name, check) =>

@@ -1,5 +1,5 @@
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ISql } from "postgres";
+import type { Reads } from "./reads.ts";
 import { type JobFilter, type Source, sourcesOf } from "./search-sources.ts";
 import { walkOnly } from "./walk-only.ts";
 
@@ -18,10 +18,10 @@ const lowest = "00000000-0000-0000-0000-000000000000";
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** What a page costs depends on what it holds, not on how much there is. */
-export function createJobSearch(ledger: Ledger): JobSearch {
+export function createJobSearch(reads: Reads): JobSearch {
   return {
     find: (filter, before, limit) =>
-      ledger.run((pool) =>
+      reads.run(filter.tenant, (pool) =>
         pool.begin("read only", async (sql) => {
           const { createdAfter, createdBefore } = filter;
           const span = {

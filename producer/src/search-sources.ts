@@ -11,6 +11,8 @@ export interface JobFilter {
   /** All of them, as contract's terms.ts makes them. */
   terms: readonly string[];
   importId?: string | undefined;
+  /** Of dead jobs. */
+  reason?: string | undefined;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   /** Only jobs of these queues and of these types. */
@@ -38,13 +40,14 @@ const maxScanned = 10_000;
 
 /** Together they have every job of the filter, and none has one of another. */
 export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
-  const { tenant, terms, key, importId, status, type, queue, reach } = filter;
+  const { tenant, terms, key, importId, reason, status, type, queue, reach } = filter;
   const { start, end } = span;
   const [term, ...otherTerms] = terms;
   const conditions: Record<string, Fragment | undefined> = {
     tenant: sql`and jobs.tenant = ${tenant}`,
     key: key === undefined ? undefined : sql`and jobs.key = ${key}`,
     importId: importId === undefined ? undefined : sql`and jobs.import_id = ${importId}`,
+    reason: reason === undefined ? undefined : sql`and jobs.reason = ${reason}`,
     status: status && isStatus(sql, status),
     type: type === undefined ? undefined : sql`and jobs.type = ${type}`,
     queue: queue === undefined ? undefined : sql`and jobs.queue = ${queue}`,
@@ -86,6 +89,15 @@ export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
   }
   if (importId !== undefined) return [fromIndex("importId")];
   if (status === "pending") return [fromIndex("status")];
+  if (status === "dead" && type !== undefined && reason !== undefined) {
+    const ofReason = scanEach(sql, span, {
+      by: "reason",
+      values: among(sql, [reason]),
+      told: sql<[]>`tenant = ${tenant} and status = 'dead' and type = ${type}`,
+      rest: restOf(["tenant", "status", "type", "reason"], []),
+    });
+    return [ofReason];
+  }
   if (status !== undefined && status !== "completed") return [fromIndex("tenant", "status")];
   const one = type === undefined ? undefined : [type];
   const types = one ?? reach.types ?? (queue === undefined ? undefined : typesOf(queue));
@@ -118,7 +130,7 @@ function scan(sql: ISql, rest: readonly Fragment[], entries: (tail: Fragment) =>
 }
 
 interface Each {
-  by: "type" | "status";
+  by: "type" | "status" | "reason";
   values: Fragment;
   told: Fragment;
   rest: readonly Fragment[];

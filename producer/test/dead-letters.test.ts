@@ -145,27 +145,16 @@ test("one that is deleted is gone from both stores", async () => {
   expect(await stores.redis.zcard(queueKeys(stores.prefix, "default").failed)).toBe(0);
 });
 
-test("are counted by type and reason from an index alone", async () => {
+test("are counted by type and reason", async () => {
   for (const message of ["no order 1", "no order 2", "timeout"]) await _die(message);
+  const id = await _die("anything");
+  await stores.sql`update jobs set reason = null where id = ${id}`;
 
   expect((await producer.client.summarizeDeadLetters()).groups).toEqual([
-    { type: "echo", reason: "Error: no order #", count: 2 },
-    { type: "echo", reason: "Error: timeout", count: 1 },
+    { type: "echo", reason: "Error: no order #", count: 2, isExact: true },
+    { type: "echo", reason: "Error: timeout", count: 1, isExact: true },
+    { type: "echo", reason: null, count: 1, isExact: true },
   ]);
-
-  await stores.sql`
-    insert into jobs (id, queue, type, data, options, status, reason)
-    select gen_random_uuid(), 'default', 'echo', '{}', '{}',
-           case when n % 20 = 0 then 'dead' else 'completed' end, 'Error: ' || n % 3
-    from generate_series(1, 50000) as n`;
-  await stores.sql`vacuum analyze jobs`;
-  const plan = await stores.sql`
-    explain select type, reason, count(*)::int as count from jobs
-    where tenant = 'default' and status = 'dead'
-    group by type, reason order by count(*) desc, type, reason limit 501`;
-  const text = plan.map((row) => row["QUERY PLAN"]).join("\n");
-  expect(text).toContain("Index Only Scan using jobs_dead_reason");
-  expect(text).not.toContain("Seq Scan");
 });
 
 test("a key that reaches other types sees and touches none of them", async () => {

@@ -100,3 +100,26 @@ test("filters narrow the list, alone and together", async () => {
   expect((await idsOf({ type: "echo", status: "pending" })).length).toBe(3);
   expect(await idsOf({ importId: made.id, type: "echo" })).toEqual([]);
 });
+
+test("a page holds as many jobs as fit into its bytes, and all of them without their payload", async () => {
+  const ids = await make(7);
+  const large = JSON.stringify({ message: "x".repeat(900_000) });
+  await stores.sql`update jobs set data = ${large}::text::jsonb`;
+  const sizes: number[] = [];
+  const seen: string[] = [];
+  for (let query = "?limit=500"; query !== "";) {
+    const { body, text } = await producer.request(`/v1/jobs${query}`);
+    sizes.push(text.length);
+    seen.push(...body.items.map(({ id }: Job) => id));
+    query = body.next === null ? "" : `?limit=500&cursor=${body.next}`;
+  }
+  expect(Math.max(...sizes)).toBeLessThan(5_500_000);
+  expect(seen).toEqual(ids.toReversed());
+
+  const live = await producer.request("/v1/jobs?queue=default&state=waiting&limit=500");
+  expect(live.text.length).toBeLessThan(5_500_000);
+  expect(await walk({ queue: "default", state: "waiting", limit: 500 })).toHaveLength(7);
+  const { items, next } = await producer.client.listJobs({ omit: "payload" });
+  expect(next).toBeNull();
+  expect(items.map(({ id, data }) => [id, data])).toEqual(seen.map((id) => [id, null]));
+});

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import type { ListJobsQuery } from "@toril/contract/client";
 import type { ISql } from "postgres";
+import { createDeadLetters } from "../src/dead-letters.ts";
 import { createJobSearch } from "../src/search-jobs.ts";
 import type { JobFilter } from "../src/search-sources.ts";
 import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
@@ -131,8 +132,8 @@ test("the next page is a link, too", async () => {
 });
 
 describe("with many jobs", () => {
-  /** A search whose reads of the ledger are counted, and how many there were. */
-  async function counting(filter: Partial<JobFilter>) {
+  /** Reads whose index entries and rows are counted. */
+  function countingReads() {
     const reads = { bySequence: 0, byIndex: 0 };
     const begin = (_: string, work: (sql: ISql) => Promise<unknown>) =>
       stores.sql.begin(async (sql) => {
@@ -151,9 +152,13 @@ describe("with many jobs", () => {
         reads.byIndex = after.byIndex - before.byIndex;
         return found;
       });
-    const search = createJobSearch({
-      run: (work: (sql: unknown) => unknown) => work({ begin }),
-    } as never);
+    const run = (_tenant: string, work: (sql: unknown) => unknown) => work({ begin });
+    return { reads, run: run as never };
+  }
+
+  async function counting(filter: Partial<JobFilter>) {
+    const { reads, run } = countingReads();
+    const search = createJobSearch({ run });
     const reach = { queues: undefined, types: undefined };
     const found = await search.find(
       { tenant: "default", terms: [], reach, ...filter },
@@ -225,5 +230,39 @@ describe("with many jobs", () => {
     const rows = await stores.sql<{ id: string }[]>`
       select id from jobs where tenant = 'default' and type = 'echo' order by id desc`;
     expect(ids).toEqual(rows.map(({ id }) => id));
+  });
+
+  test("dead letters of another queue or reason cost no more than a page examines", async () => {
+    await stores.sql`
+      insert into jobs (id, queue, type, status, reason, data, options)
+      select (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'default', 'echo', 'dead',
+             case when n = 1 then 'rare' when n % 3 = 0 then null else 'Error: ' || n % 3 end, '{}', '{}'
+      from generate_series(1, 30000) as n`;
+    await stores.sql`vacuum analyze jobs`;
+    for (const [filter, most, found] of [
+      [{ queue: "imports" }, 21_000, 0],
+      [{ reason: "rare" }, 21_000, 0],
+      [{ type: "echo", reason: "rare" }, 100, 1],
+      [{ type: "echo", reason: "Error: 1" }, 100, 10],
+    ] as const) {
+      const { ids, reads, next } = await counting({ status: "dead", ...filter });
+      expect(reads.bySequence, JSON.stringify(filter)).toBe(0);
+      expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(most);
+      expect(ids, JSON.stringify(filter)).toHaveLength(found);
+      expect(next === undefined, JSON.stringify(filter)).toBe(found === 1);
+    }
+
+    const { reads, run } = countingReads();
+    const letters = createDeadLetters({ run }, createJobSearch({ run }), { maxCounted: 8000 });
+    const { groups, isComplete } = await letters.summarize("default", {});
+    expect(isComplete).toBe(true);
+    expect(groups.map(({ reason, count, isExact }) => [reason, count, isExact])).toEqual([
+      ["Error: 1", 2000, false],
+      ["Error: 2", 2000, false],
+      [null, 2000, false],
+      ["rare", 1, true],
+    ]);
+    expect(reads.bySequence).toBe(0);
+    expect(reads.byIndex).toBeLessThan(9000);
   });
 });

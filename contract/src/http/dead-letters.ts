@@ -17,7 +17,9 @@ const params = idParameter("dead letter");
 export const listDeadLetters = defineRoute({
   operationId: "listDeadLetters",
   summary: "List dead letters, newest first",
-  description: "Jobs whose attempts are used up, or that were given up.",
+  description:
+    "Jobs whose attempts are used up, or that were given up. A page examines at most 10,000 dead letters and holds at most 4 MB: " +
+    "it may be short or empty although more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
   method: "get",

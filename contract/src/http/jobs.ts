@@ -362,7 +362,8 @@ export const listJobs = defineRoute({
   operationId: "listJobs",
   summary: "List jobs, newest first",
   description:
-    "A page looks at 10,000 jobs at most that what was asked for passes over: it may have none, and a `next` all the same.",
+    "A page examines at most 10,000 jobs of each status and type, and holds at most 4 MB: it may be short or empty although " +
+    "more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
   method: "get",
@@ -383,6 +384,9 @@ export const listJobs = defineRoute({
       importId: z.uuid().optional(),
       createdAfter: GivenTime.optional(),
       createdBefore: GivenTime.optional(),
+      omit: z.enum(["payload"]).optional().meta({
+        description: "payload: the jobs come without `data` and `result`, which are null",
+      }),
       ...searchParameters,
     }),
   },

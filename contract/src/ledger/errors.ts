@@ -1,7 +1,7 @@
 /** A statement was not answered in time; its outcome is unknown. */
 export class LedgerTimeout extends Error {
-  constructor(timeoutMs: number) {
-    super(`Postgres did not answer within ${timeoutMs} ms`);
+  constructor(timeoutMs: number, options?: ErrorOptions) {
+    super(`Postgres did not answer within ${timeoutMs} ms`, options);
   }
 }
 

@@ -10,16 +10,8 @@ export function listDeadLetters(letters: DeadLetters): RouteHandler<typeof route
     const { cursor, limit, ...filter } = c.req.valid("query");
     const before = cursor === undefined ? undefined : decodeCursor(cursor);
     const { tenant } = callerOf(c.env);
-    // One more than asked tells whether there is a next page.
-    const rows = await letters.list(
-      { tenant, before, reach: reachOf(c.env), ...filter },
-      limit + 1,
-    );
-    const page = rows.slice(0, limit);
-    const last = rows.length > limit ? page.at(-1) : undefined;
-    return c.json(
-      { items: page.map(toDeadLetter), next: last ? encodeCursor(last.id) : null },
-      200,
-    );
+    const asked = { tenant, before, reach: reachOf(c.env), ...filter };
+    const { rows, next = null } = await letters.list(asked, limit);
+    return c.json({ items: rows.map(toDeadLetter), next: next && encodeCursor(next) }, 200);
   };
 }

@@ -9,13 +9,13 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import type { Exchange } from "../exchange.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
-import type { JobReader, JobRow } from "../read-jobs.ts";
+import type { JobReader, JobRow, PageOptions } from "../read-jobs.ts";
 import type { JobSearch } from "../search-jobs.ts";
 import { targetOf } from "../target.ts";
 
 type Query = z.output<typeof route.request.query>;
 type State = NonNullable<Query["state"]>;
-type Narrowed = Omit<Query, "state">;
+type Narrowed = Omit<Query, "state" | "omit">;
 
 const Offset = z.string().regex(/^\d{1,9}$/);
 
@@ -36,10 +36,11 @@ export interface ListJobsDeps {
 export function listJobs(deps: ListJobsDeps): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const query = c.req.valid("query");
-    const { state, ...narrowed } = query;
+    const { state, omit, ...narrowed } = query;
+    const options = { isPayloadOmitted: omit === "payload" };
     const { rows, next } = await (state === undefined
-      ? searchLedger(deps, c.env, narrowed)
-      : listLive(deps, c.env, state, narrowed));
+      ? searchLedger(deps, c.env, narrowed, options)
+      : listLive(deps, c.env, { ...narrowed, state }, options));
     const items = await deps.live.describe(rows);
     const headers: Record<string, string> = next === null ? {} : { Link: linkTo(c.req.url, next) };
     return c.json({ items, next }, 200, headers);
@@ -51,7 +52,12 @@ interface Page {
   next: string | null;
 }
 
-async function searchLedger({ jobs, search }: ListJobsDeps, exchange: Exchange, query: Narrowed) {
+async function searchLedger(
+  { jobs, search }: ListJobsDeps,
+  exchange: Exchange,
+  query: Narrowed,
+  options: PageOptions,
+) {
   const { cursor, limit, label, schedule, createdAfter, createdBefore, ...filter } = query;
   const terms = [
     ...(label === undefined ? [] : [labelTerm(label)]),
@@ -74,16 +80,17 @@ async function searchLedger({ jobs, search }: ListJobsDeps, exchange: Exchange, 
     cursor === undefined ? undefined : decodeCursor(cursor),
     limit,
   );
-  const rows = await jobs.findAll(tenant, ids);
-  return { rows, next: next === undefined ? null : encodeCursor(next) } satisfies Page;
+  const { rows, read } = await jobs.findPage(tenant, ids, options);
+  const following = read < ids.length ? ids[read - 1] : next;
+  return { rows, next: following === undefined ? null : encodeCursor(following) } satisfies Page;
 }
 
 /** What moves on meanwhile may be seen twice, or not at all: this is a look at Redis, not at the ledger. */
 async function listLive(
   { jobs, listState }: ListJobsDeps,
   exchange: Exchange,
-  state: State,
-  { cursor, limit, queue, ...others }: Narrowed,
+  { state, cursor, limit, queue, ...others }: Narrowed & { state: State },
+  options: PageOptions,
 ): Promise<Page> {
   if (queue === undefined) throw refused("state", "It needs a queue.");
   const other = Object.entries(others).find(([, value]) => value !== undefined);
@@ -92,11 +99,14 @@ async function listLive(
   if (queues !== undefined && !queues.includes(queue)) requireReach(exchange, { queue, type: "" });
   const start = cursor === undefined ? 0 : Number(decodeCursor(cursor, Offset));
   const { ids, isLast } = await listState(queue, state, { start, count: limit });
-  const rows = await jobs.findAll(callerOf(exchange).tenant, ids);
+  const { rows, read } = await jobs.findPage(callerOf(exchange).tenant, ids, options);
   const { types } = reachOf(exchange);
   return {
     rows: types === undefined ? rows : rows.filter((row) => types.includes(row.type)),
-    next: isLast ? null : encodeCursor(String(start + limit)),
+    next:
+      isLast && read === ids.length
+        ? null
+        : encodeCursor(String(start + (read < ids.length ? read : limit))),
   };
 }
 

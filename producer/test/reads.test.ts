@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { isTransient, LedgerTimeout } from "@toril/contract/ledger/errors";
+import type { Sql } from "postgres";
+import { connectLedger } from "../src/postgres.ts";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producer: _Producer;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producer = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "60000" });
+});
+afterEach(() => stores.clear());
+afterAll(async () => {
+  await producer.close();
+  await stores.close();
+});
+
+/** Statements that read operations wait, until it is released. */
+async function lockOperations() {
+  const begun = Promise.withResolvers<void>();
+  const ending = Promise.withResolvers<void>();
+  const done = stores.sql.begin(async (sql) => {
+    await sql`lock table operations in access exclusive mode`;
+    begun.resolve();
+    await ending.promise;
+  });
+  await begun.promise;
+  async function release() {
+    ending.resolve();
+    await done;
+  }
+  return { release, [Symbol.asyncDispose]: release };
+}
+
+const untilWaiting = (count: number) =>
+  _until(async () => {
+    const [row] = await stores.sql<{ waiting: number }[]>`
+      select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return row!.waiting >= count;
+  });
+
+test("while one tenant's reads use all connections that they may, jobs are accepted and others read", async () => {
+  const scopes = ["jobs:read", "jobs:write"] as const;
+  const noisy = _bearer((await _issue(stores, [...scopes], { tenant: "noisy" })).key);
+  const quiet = _bearer((await _issue(stores, [...scopes], { tenant: "quiet" })).key);
+  await _until(async () => (await producer.request("/v1/jobs")).status === 401);
+  await using held = await lockOperations();
+  let answered = 0;
+  const reads = Array.from({ length: 60 }, async () => {
+    const answer = await producer.request("/v1/operations", { headers: noisy });
+    answered += 1;
+    return answer;
+  });
+  await untilWaiting(3);
+
+  const { status, body } = await producer.post(_echo(), quiet);
+  expect(status).toBe(201);
+  expect((await producer.post(_echo("a", { key: "k" }), quiet)).status).toBe(201);
+  const cancel = { method: "DELETE", headers: quiet };
+  expect((await producer.request(`/v1/jobs/${body.id}`, cancel)).status).toBe(200);
+  for (const path of ["/v1/jobs", `/v1/jobs/${body.id}`, "/v1/dead-letters/summary"]) {
+    expect((await producer.request(path, { headers: quiet })).status).toBe(200);
+  }
+  expect(answered).toBe(0);
+
+  await held.release();
+  expect((await Promise.all(reads)).every((answer) => answer.status === 200)).toBe(true);
+  await stores.sql`truncate api_keys`;
+});
+
+test("a read that is late is answered 503, and says when to try again", async () => {
+  const hasty = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "1000" });
+  await using _ = await lockOperations();
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => hasty.request("/v1/operations")),
+  );
+  for (const answer of answers) {
+    _expectProblem(answer, "at-capacity");
+    expect(answer.headers.get("retry-after")).toBe("1");
+  }
+  expect((await hasty.post(_echo())).status).toBe(201);
+  await hasty.close();
+});
+
+const pidOf = async (sql: Sql) =>
+  (await sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]!.pid;
+
+test("a late statement is cancelled, and costs no connection", async () => {
+  const ledger = connectLedger(stores.settings.DATABASE_URL, 60_000, {
+    connections: 2,
+    statementTimeoutMs: 50,
+  });
+  const pid = await ledger.run(pidOf);
+  const late = await ledger.run((sql) => sql`select pg_sleep(60)`).catch((error: unknown) => error);
+  expect(isTransient(late)).toBe(true);
+  expect(late).not.toBeInstanceOf(LedgerTimeout);
+  expect(await ledger.run(pidOf)).toBe(pid);
+  await ledger.close();
+});
+
+test("work that waits in vain for a connection takes nobody's away", async () => {
+  const ledger = connectLedger(stores.settings.DATABASE_URL, 60_000, { connections: 2 });
+  const holding = Promise.withResolvers<void>();
+  const running = [1, 2].map(() =>
+    ledger.run(async (sql) => {
+      const pid = await pidOf(sql);
+      await holding.promise;
+      return [pid, await pidOf(sql)];
+    }),
+  );
+  expect(ledger.run(pidOf, { timeoutMs: 20 })).rejects.toBeInstanceOf(LedgerTimeout);
+  await ledger.run(pidOf, { timeoutMs: 20 }).catch(() => {});
+  holding.resolve();
+  for (const [before, after] of await Promise.all(running)) expect(after).toBe(before);
+  await ledger.close();
+});
