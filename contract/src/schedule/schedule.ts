@@ -25,8 +25,9 @@ const timing = {
     .meta({
       description:
         "Minute, hour, day of the month, month, day of the week; with six fields, seconds first. Of a local time that the " +
-        "clocks leave out, the run comes at the end of the gap; of one that comes twice, the first time. When the hour " +
-        "is `*`, hours are hours: nothing is made up for, and the hour that comes twice counts twice",
+        "clocks leave out, the run comes at the end of the gap; of one that comes twice, the first time. An hour " +
+        "field that allows every hour (`*`, `?`, `*,5`) goes by elapsed time: nothing is made up for, and the hour that " +
+        "comes twice counts twice",
       example: "30 2 * * *",
     }),
   everyMs: z.int().min(limits.everyMs.min).max(limits.everyMs.max).optional().meta({

@@ -51,6 +51,20 @@ test("each minute of both changes comes once, by elapsed time", () => {
   }
 });
 
+test.each(["?", "*,5", "5,*", "*/1", "0-23", "0-11,12-23", "*/2,1-23/2"])(
+  "an hour field %s allows every hour, so it is treated as `*` at both time changes",
+  (hour) => {
+    for (const [after, count] of [
+      ["2026-03-29T00:00:00Z", 3],
+      ["2026-10-24T23:45:00Z", 4],
+    ] as const) {
+      const timesOf = (cron: string) => localTimes({ cron, timeZone: berlin }, after, count);
+      expect(timesOf(`30 ${hour} * * *`)).toEqual(timesOf("30 * * * *"));
+      expect(timesOf(`0 30 ${hour} ? * ?`)).toEqual(timesOf("30 * * * *"));
+    }
+  },
+);
+
 test("six fields have seconds first", () => {
   expect(localTimes({ cron: "15 30 2 * * *" }, "2026-01-01T02:30:14.999Z", 2)).toEqual([
     "2026-01-01T02:30:15+00:00",

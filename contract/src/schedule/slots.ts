@@ -1,6 +1,6 @@
 import { type NextAfter, nextByCron } from "./cron.ts";
 import type { SchedulePreview, Timing } from "./schedule.ts";
-import { createZone, type Zone } from "./zone.ts";
+import { zoneOf, type Zone } from "./zone.ts";
 
 /** The times at which a schedule is due. */
 export interface Slots {
@@ -49,7 +49,7 @@ function nextByInterval(everyMs: number, start: number): NextAfter {
 export function previewSlots(timing: Timing, after: Date, count: number): SchedulePreview {
   const { timeZone } = timing;
   const slots = slotsOf(timing);
-  const zone = createZone(timeZone);
+  const zone = zoneOf(timeZone);
   const times: SchedulePreview["times"] = [];
   let time = slots.after(after);
   while (time !== null && times.length < count) {
