@@ -11,7 +11,10 @@ import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
 import { limits } from "@toril/contract/job";
 import { queueNames, sandboxedTypes } from "@toril/contract/jobs";
+import { countWaiting } from "@toril/contract/ledger/count-waiting";
 import type { Logging } from "@toril/contract/logging";
+import { createLease, leaseScriptUrl } from "@toril/contract/quotas/lease";
+import { createFindQuota } from "@toril/contract/quotas/quotas";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import { aborted } from "./aborted.ts";
 import { createActiveJobs } from "./active-jobs.ts";
@@ -39,7 +42,6 @@ import { createReconcileMetrics } from "./reconcile/metrics.ts";
 import { createReadRows } from "./read-rows.ts";
 import { openCommandRedis, openListenerRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import type { ScheduleFile } from "./schedules/apply-file.ts";
-import { createCancelJob } from "./schedules/cancel-job.ts";
 import { createTicker } from "./schedules/ticker.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createRetain } from "./retain.ts";
@@ -154,6 +156,19 @@ export async function openConsumer(
     publish: (channel, message) => commandRedis.publish(channel, message),
     prefix: config.prefix,
   });
+  const findQuota = createFindQuota({
+    prefix: config.prefix,
+    lease: createLease({
+      redis: commandRedis,
+      script: await readFile(leaseScriptUrl, "utf8"),
+      now: () => performance.now(),
+      onChange: (isAway, error) =>
+        isAway
+          ? log.warn({ err: error }, "quotas cannot be shared: this consumer keeps them alone")
+          : log.info("quotas are shared again"),
+    }),
+    countWaiting: (quotaKey, limit) => ledger.run((sql) => countWaiting(sql, quotaKey, limit)),
+  });
   const children = createEnqueueChildren({
     ledger: background,
     place,
@@ -251,8 +266,9 @@ export async function openConsumer(
     ledger: background,
     dispatch: children.dispatch,
     takeBack: children.takeBack,
+    withdraw,
     secretKeys,
-    cancelJob: createCancelJob(withdraw),
+    findQuota,
     onRun: metrics.onScheduleRun,
     log,
   });

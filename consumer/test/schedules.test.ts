@@ -2,6 +2,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { jobKey } from "@toril/contract/dispatch/names";
 import { ScheduleDefinition } from "@toril/contract/schedule/schedule";
 import { findSchedule, saveSchedule } from "@toril/contract/schedule/schedule-ledger";
+import { recordRuns } from "@toril/contract/schedule/schedule-runs";
 import { slotId } from "@toril/contract/schedule/slot-id";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import type { z } from "zod";
@@ -11,13 +12,15 @@ import { _openWorld, _signal, _startConsumer, _startProxy, _until } from "./_wor
 const world = await _openWorld();
 afterAll(() => world[Symbol.asyncDispose]());
 afterEach(async () => {
-  await world.sql`truncate schedules, jobs`;
+  await world.sql`truncate schedules, jobs, api_keys`;
 });
 
 type Written = z.input<typeof ScheduleDefinition>;
 const job = { type: "echo", data: { message: "again" } } as const;
 const hourly: Written = { everyMs: 3_600_000, job };
 const hour = 3_600_000;
+/** Serves another queue: jobs stay pending. */
+const idle = { env: { BULL_QUEUE_NAME: "feeds" } };
 
 const secretKeys = `2026a:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
 const config = loadConfig(
@@ -201,6 +204,139 @@ test("what can be made no more says so, and holds up no other", async () => {
     expect(run).toMatchObject({ outcome: "failed", reason: "invalid", jobId: null });
     expect(nextAt === null).toBe(name === "nowhere");
   }
+});
+
+test("a schedule that is corrected while its run fails keeps the correction", async () => {
+  await using _ = await _startConsumer(world);
+  await world.sql.unsafe(`
+    create table gate ();
+    create function refuse() returns trigger language plpgsql as $$ begin
+      while exists (select from pg_class where relname = 'gate') loop perform pg_sleep(0.01); end loop;
+      raise exception 'refused' using errcode = '22000';
+    end $$;
+    create trigger refuse before insert on jobs for each row when (new.schedule = 'broken') execute function refuse();`);
+  try {
+    await _due("broken");
+    const waitsOn = (what: string) => async () => {
+      const [row] = await world.sql`
+        select from pg_stat_activity where datname = current_database() and state = 'active' and ${world.sql.unsafe(what)}`;
+      return row !== undefined;
+    };
+    await _until(waitsOn("wait_event = 'PgSleep'"));
+    const saving = _save("broken", { cron: "0 0 1 1 *", job });
+    await _until(waitsOn("wait_event_type = 'Lock'"));
+    await world.sql`drop table gate`;
+    const { row: saved } = await saving;
+
+    // Comes after whatever the failed run still did.
+    await _ran("well", await _due("well"));
+    const found = await _find("broken");
+    expect(found).toEqual(saved);
+
+    const stale = { ...saved, version: saved.version - 1 };
+    const at = new Date().toISOString();
+    const run = {
+      slot: null,
+      at,
+      outcome: "failed",
+      jobId: null,
+      reason: null,
+      detail: null,
+    } as const;
+    expect(await recordRuns(world.sql, [{ schedule: stale, run }])).toBe(0);
+    expect(await _find("broken")).toEqual(saved);
+  } finally {
+    await world.sql.unsafe(`drop table if exists gate; drop function if exists refuse cascade`);
+  }
+});
+
+/** The same schedule many times, under other names. */
+async function _multiply(name: string, count: number) {
+  await world.sql`
+    insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)
+    select tenant, name || '-' || n, gen_random_uuid(), type, definition, source, quota_key, next_at
+    from schedules, generate_series(1, ${count}::int) as n where name = ${name}`;
+}
+
+test("a tenant with thousands of due schedules lets those of others run in the first batch", async () => {
+  await _due("many", {}, { tenant: "busy", agoMs: 30_000 });
+  await _multiply("many", 1500);
+  const slot = await _due("one", {}, { tenant: "quiet" });
+  await using _ = await _startConsumer(world, idle);
+  await _ran("one", slot, "quiet");
+  await _until(async () => {
+    const [row] = await world.sql`select from schedules where last_run is null limit 1`;
+    return row === undefined;
+  });
+  const batches = await world.sql`
+    select last_run->>'at' as at, count(*)::int as runs, bool_or(tenant = 'quiet') as quiet
+    from schedules group by 1 order by 1`;
+  expect(batches[0]!["quiet"]).toBeTrue();
+  expect(batches.length).toBeWithin(4, 150);
+  expect(batches.reduce((sum, { runs }) => sum + runs, 0)).toBe(1502);
+  const [made] = await world.sql`select count(*)::int as jobs from jobs`;
+  expect(made).toEqual({ jobs: 1502 });
+});
+
+test("a run beyond the quotas of the key that wrote the schedule says so, and is made up for", async () => {
+  await world.sql`
+    insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
+    values ('few', 'default', 'k', '[]', '{"maxWaiting": 2}', 'few', 1),
+           ('slow', 'default', 'k', '[]', '{"rate": 1, "burst": 1}', 'slow', 2)`;
+  const said: Record<string, unknown>[] = [];
+  await using _ = await _startConsumer(world, { ...idle, log: (line) => said.push(line) });
+  const byOutcome = async (key: string) => {
+    const rows = await world.sql<{ outcome: string; schedules: number }[]>`
+      select last_run->>'outcome' as outcome, count(*)::int as schedules
+      from schedules where quota_key = ${key} group by 1`;
+    return Object.fromEntries(rows.map(({ outcome, schedules }) => [outcome, schedules]));
+  };
+  for (const key of ["few", "slow"]) {
+    const definition = ScheduleDefinition.parse(hourly);
+    const written = { definition, source: "api", quotaKey: key } as const;
+    await saveSchedule(world.sql, { tenant: "default", name: key }, written, { keys });
+    await _multiply(key, 4);
+  }
+  const slot = await world.sql.begin(async (sql) => {
+    const due = new Date();
+    await sql`
+      update schedules set next_at = ${due},
+        definition = definition || jsonb_build_object('from', ${due.toISOString()}::text)`;
+    return due;
+  });
+  await _until(async () => (await byOutcome("few"))["deferred"] === 3);
+  expect(await byOutcome("few")).toEqual({ created: 2, deferred: 3 });
+  const paced = "The key may hand over 1 jobs a second, and 1 at once.";
+  await _until(() =>
+    said.find(({ detail, outcome }) => outcome === "deferred" && detail === paced),
+  );
+
+  const [deferred] = await world.sql<{ name: string }[]>`
+    select name from schedules where quota_key = 'few' and deferred_slot is not null limit 1`;
+  const before = (await _find(deferred!.name))!;
+  expect(before.lastRun).toEqual({
+    slot: slot.toISOString(),
+    at: before.lastRun!.at,
+    outcome: "deferred",
+    jobId: null,
+    reason: "quota",
+    detail: "The key may have 2 jobs that have not ended.",
+  });
+  expect(before.nextAt!.getTime()).toBeWithin(
+    Date.parse(before.lastRun!.at) + 1000,
+    slot.getTime() + 61_000,
+  );
+
+  await world.sql`delete from schedules where name <> ${deferred!.name}`;
+  await world.sql`update jobs set status = 'completed'`;
+  await world.sql`update schedules set next_at = now() where name = ${deferred!.name}`;
+  const after = await _until(async () => {
+    const found = await _find(deferred!.name);
+    return found?.lastRun?.outcome === "created" && found;
+  });
+  expect(after).toMatchObject({ deferredSlot: null, nextAt: new Date(slot.getTime() + hour) });
+  expect(after.lastRun!.jobId).toBe(await slotId("default", deferred!.name, slot));
+  expect(await world.rowOf(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });
 
 test("it ends with `until`", async () => {

@@ -1,7 +1,7 @@
 import { parseJson } from "@toril/contract/json";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
-import type { Charge } from "./quotas/charge.ts";
+import type { Charge } from "./charge.ts";
 
 /** Bodies up to this size hold no memory worth counting. */
 const smallBytes = 64_000;

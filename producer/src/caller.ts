@@ -16,7 +16,7 @@ export function callerOf({
   const trace = traceparent ?? request.headers.get("traceparent");
   return {
     tenant,
-    quotaKey: quotas?.maxWaiting === undefined ? undefined : id,
+    quotaKey: (quotas?.maxWaiting ?? quotas?.rate) === undefined ? undefined : id,
     trace: trace && traceParent.test(trace) ? trace : undefined,
   };
 }

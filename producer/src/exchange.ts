@@ -2,9 +2,9 @@ import type { ProblemKind } from "@toril/contract/problem";
 import type { AuditTrail } from "./audit.ts";
 import type { Principal } from "./auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
-import { type Charge, createCharge } from "./quotas/charge.ts";
-import type { RateLimit } from "./quotas/key-quota.ts";
-import type { FindQuota } from "./quotas/quotas.ts";
+import { type Charge, createCharge } from "./charge.ts";
+import type { RateLimit } from "@toril/contract/quotas/key-quota";
+import type { FindQuota } from "@toril/contract/quotas/quotas";
 
 export interface ExchangeSettings {
   requestId: string;

@@ -11,7 +11,7 @@ import type { MemoryBudget } from "./memory.ts";
 import type { Metrics } from "./metrics.ts";
 import { findOperation, type Operation } from "./operations.ts";
 import { type ErrorHandler, problemResponse } from "./problem.ts";
-import type { FindQuota } from "./quotas/quotas.ts";
+import type { FindQuota } from "@toril/contract/quotas/quotas";
 import { refuseNul } from "./refuse-nul.ts";
 import { pathOf } from "./target.ts";
 import { isRepeated, type Repeat } from "./repeat.ts";

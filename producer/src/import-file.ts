@@ -18,7 +18,7 @@ import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { advance, beginning } from "./import-progress.ts";
 import { ProblemError } from "./problem.ts";
 import type { Keep } from "./once.ts";
-import type { Pace } from "./quotas/charge.ts";
+import type { Pace } from "./charge.ts";
 
 /** The file broke at `line`: nothing after it can be read. */
 export class FileBroken extends Error {

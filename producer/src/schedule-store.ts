@@ -1,18 +1,18 @@
 import type { ManyRequest } from "@toril/contract/enqueue/record-many";
 import type { Ledger } from "@toril/contract/ledger/pool";
-import type { ScheduleDefinition } from "@toril/contract/schedule/schedule";
 import {
   type Check,
   deleteSchedule,
   findSchedule,
   listSchedules,
-  noteRun,
   type SavedSchedule,
   saveSchedule,
   type ScheduleFilter,
   type ScheduleRow,
   setPaused,
+  type WrittenSchedule,
 } from "@toril/contract/schedule/schedule-ledger";
+import { recordRuns } from "@toril/contract/schedule/schedule-runs";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { ISql } from "postgres";
 import { ProblemError } from "./problem.ts";
@@ -23,7 +23,7 @@ export interface ScheduleStore {
   put(
     tenant: string,
     name: string,
-    definition: ScheduleDefinition,
+    written: Omit<WrittenSchedule, "source">,
     check: Check,
   ): Promise<SavedSchedule>;
   /** By name. */
@@ -36,9 +36,15 @@ export interface ScheduleStore {
     check: Check,
   ): Promise<ScheduleRow | undefined>;
   delete(tenant: string, name: string, check: Check): Promise<ScheduleRow | undefined>;
-  /** Notes a job that was made by hand, together with it. */
-  noting(tenant: string, name: string): NonNullable<ManyRequest["alongside"]>;
+  /**
+   * Records a run that somebody asked for, in the transaction that records its job. Throws `ScheduleChanged` when there is
+   * another version of the schedule by now.
+   */
+  recording(schedule: ScheduleRow): NonNullable<ManyRequest["alongside"]>;
 }
+
+/** Thrown in a transaction that is to change nothing. */
+export class ScheduleChanged extends Error {}
 
 export interface ScheduleStoreDeps {
   ledger: Ledger;
@@ -51,7 +57,7 @@ export interface ScheduleStoreDeps {
 export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
   const { ledger, reads, keys, maxSchedules } = deps;
   return {
-    put: (tenant, name, definition, check) =>
+    put: (tenant, name, written, check) =>
       ledger.run(async (sql) => {
         const others = await countOthers(sql, { tenant, name }, maxSchedules);
         const checkCount: Check = (found) => {
@@ -61,7 +67,7 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
           }
         };
         const asked = { keys, check: checkCount };
-        return saveSchedule(sql, { tenant, name }, { definition, source: "api" }, asked);
+        return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, asked);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
     find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
@@ -69,14 +75,15 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
       ledger.run((sql) => setPaused(sql, { tenant, name }, isPaused, check)),
     delete: (tenant, name, check) =>
       ledger.run((sql) => deleteSchedule(sql, { tenant, name }, check)),
-    noting:
-      (tenant, name) =>
+    recording:
+      (schedule) =>
       async (sql, [accepted]) => {
         if (accepted === undefined) return;
         const { id, outcome, createdAt } = accepted.job;
         const none = { slot: null, reason: null, detail: null };
         const at = outcome === "created" ? createdAt : new Date().toISOString();
-        await noteRun(sql, { tenant, name }, { ...none, at, outcome, jobId: id });
+        const run = { ...none, at, outcome, jobId: id };
+        if ((await recordRuns(sql, [{ schedule, run }])) === 0) throw new ScheduleChanged();
       },
   };
 }

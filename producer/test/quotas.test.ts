@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import type { Quotas } from "@toril/contract/quota";
 import { testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
-import { createBucket } from "../src/quotas/bucket.ts";
-import { createKeyQuota } from "../src/quotas/key-quota.ts";
-import { createLease, type Flow, leaseScriptUrl } from "../src/quotas/lease.ts";
+import { createBucket } from "@toril/contract/quotas/bucket";
+import { createKeyQuota } from "@toril/contract/quotas/key-quota";
+import { createLease, type Flow, leaseScriptUrl } from "@toril/contract/quotas/lease";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
 
 let proxy: _Proxy;
@@ -287,6 +287,34 @@ describe("waiting jobs", () => {
     await expect(quota.reserve(1)).rejects.toThrow("away");
     isAway = false;
     expect(await quota.reserve(1)).toBeUndefined();
+  });
+});
+
+describe("work that nobody waits for", () => {
+  test("gets as many as there are left, of what is bounded most, and is told why", async () => {
+    const quota = open({ ...slow, maxWaiting: 15 });
+    const first = await quota.draw(12);
+    expect(first).toEqual({ granted: 12, refusal: undefined });
+    waiting = 12;
+    quota.release(12);
+    now += 1000;
+    const second = await quota.draw(12);
+    expect(second.granted).toBe(3);
+    expect(second.refusal?.detail).toBe("The key may have 15 jobs that have not ended.");
+    waiting = 0;
+    quota.release(3);
+    now += 1000;
+    const third = await quota.draw(50);
+    expect(third.granted).toBeWithin(5, 5 + someMore);
+    expect(third.refusal?.detail).toBe("The key may hand over 1 jobs a second, and 20 at once.");
+  });
+
+  test("gives back the places that it has no tokens for", async () => {
+    const quota = open({ ...slow, maxWaiting: 100 });
+    await quota.flood(20);
+    expect((await quota.draw(100)).granted).toBeWithin(0, someMore);
+    now += 1000;
+    expect(await quota.reserve(90)).toBeUndefined();
   });
 });
 

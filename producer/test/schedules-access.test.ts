@@ -82,6 +82,7 @@ test("reading takes jobs:read, changing jobs:write; quotas count what is run", a
   const putting = { ..._json(nightly), method: "PUT" };
   _expectProblem(await as(reader, at("a"), putting), "insufficient-scope");
   expect((await as(writer, at("a"), putting)).status).toBe(201);
+  expect((await stores.sql`select quota_key from schedules`)[0]!["quota_key"]).toMatch(/^\w+$/);
   _expectProblem(await as(writer, at("a")), "insufficient-scope");
   expect((await as(reader, "/v1/schedules/preview", _json(nightly))).status).toBe(200);
   expect((await as(writer, `${at("a")}/run`, { method: "POST" })).status).toBe(201);

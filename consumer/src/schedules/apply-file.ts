@@ -3,7 +3,6 @@ import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ScheduleDefinition } from "@toril/contract/schedule/schedule";
 import {
   deleteOthersOfFile,
-  findSchedule,
   saveSchedule,
   type ScheduleRow,
 } from "@toril/contract/schedule/schedule-ledger";
@@ -22,18 +21,20 @@ export async function applyFile(
 ): Promise<{ saved: string[]; deleted: string[] }> {
   const saved: string[] = [];
   for (const [name, definition] of file) {
-    const found = await ledger.run((sql) => findSchedule(sql, { tenant, name }));
-    if (found?.source === "file" && isSame(found, definition, keys)) continue;
     const written = { definition, source: "file" } as const;
-    await ledger.run((sql) => saveSchedule(sql, { tenant, name }, written, { keys }));
-    saved.push(name);
+    const isSame = (found: ScheduleRow) =>
+      found.source === "file" && areSame(found, definition, keys);
+    const { status } = await ledger.run((sql) =>
+      saveSchedule(sql, { tenant, name }, written, { keys, isSame }),
+    );
+    if (status !== "unchanged") saved.push(name);
   }
   const deleted = await ledger.run((sql) => deleteOthersOfFile(sql, tenant, [...file.keys()]));
   return { saved, deleted };
 }
 
 /** Its secrets are compared opened: encrypted, they look different each time. */
-function isSame(
+function areSame(
   { id, definition }: ScheduleRow,
   other: ScheduleDefinition,
   keys: KeyRing | undefined,

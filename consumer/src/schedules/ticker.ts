@@ -1,24 +1,27 @@
+import type { EndedRun } from "@toril/contract/change/cancel";
+import type { Withdraw } from "@toril/contract/change/withdraw";
 import type { NewJob } from "@toril/contract/enqueue/new-job";
-import { toStorableText } from "@toril/contract/json";
-import { isLockTimeout, isTransient } from "@toril/contract/ledger/errors";
+import { isConflict, isTransient } from "@toril/contract/ledger/errors";
 import type { Ledger } from "@toril/contract/ledger/pool";
-import type { ScheduleRun } from "@toril/contract/schedule/schedule";
+import type { ScheduleRef } from "@toril/contract/schedule/schedule-ledger";
 import {
-  claimDue,
-  type Due,
-  noteRun,
-  type ScheduleRow,
+  type DueSchedule,
+  findDue,
+  lockDue,
+  recordRuns,
   untilDue,
-} from "@toril/contract/schedule/schedule-ledger";
-import { slotsOf } from "@toril/contract/schedule/slots";
+} from "@toril/contract/schedule/schedule-runs";
+import type { ISql } from "postgres";
 import type { Log } from "../log.ts";
 import { pause } from "../pause.ts";
 import { applyFile, type ScheduleFile } from "./apply-file.ts";
-import { type Fired, type FireDeps, fire } from "./fire.ts";
+import { emptyBatch, fireDue, type FireDeps } from "./fire-due.ts";
+import { failedPlan, type Plan } from "./plan-runs.ts";
 
 export interface TickerDeps extends FireDeps {
   ledger: Pick<Ledger, "run">;
   dispatch(jobs: readonly NewJob[]): Promise<unknown>;
+  withdraw: Withdraw;
   onRun(outcome: string): void;
   log: Log;
 }
@@ -34,59 +37,96 @@ export interface Ticker {
 const lookEveryMs = 1000;
 /** Another consumer has what is due. */
 const takenMs = 50;
+/** Schedules of one transaction: a commit costs as much as inserting some 50 jobs, and nobody waits longer than for this many. */
+const batchSize = 500;
+/** A schedule whose job waits for another transaction holds up the others of its batch. */
+const lockTimeoutMs = 200;
 
-/** Makes the jobs of schedules when they are due, by Postgres' clock; any number of consumers share the work. */
+/** Inserts the jobs of schedules when they are due, by Postgres' clock; any number of consumers share the work. */
 export function createTicker(deps: TickerDeps): Ticker {
-  const { ledger, dispatch, cancelJob, secretKeys, onRun, log } = deps;
+  const { ledger, dispatch, withdraw, secretKeys, onRun, log } = deps;
   const stop = new AbortController();
   let running = Promise.resolve();
   let isFailing = false;
   let newFile: ScheduleFile | undefined;
+  /** Redis is told of a batch while the next one is in the ledger's hands. */
+  let followed: Promise<void> = Promise.resolve();
 
-  async function fireNext(): Promise<boolean> {
-    let due: Due | undefined;
-    const claimed = await ledger
-      .run((sql) =>
-        sql.begin(async (tx) => {
-          due = await claimDue(tx);
-          return due && { ...due, ...(await fire(tx, due, deps)) };
-        }),
-      )
-      .catch((error: unknown) => giveUp(error, due));
-    if (claimed === undefined) return false;
-    const { tenant, name } = claimed.row;
-    tell(tenant, name, claimed);
-    if (claimed.job !== undefined) await dispatch([claimed.job]);
-    if (claimed.cancelled !== undefined) {
-      await cancelJob.forget(claimed.cancelled).catch((error: unknown) => {
-        log.warn({ err: error, jobId: claimed.cancelled?.id }, "a cancelled job is still in Redis");
-      });
+  function inTransaction(work: (tx: ISql) => Promise<void>): Promise<unknown> {
+    return ledger.run((sql) =>
+      sql.begin(async (tx) => {
+        await tx`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)`;
+        await work(tx);
+      }),
+    );
+  }
+
+  /** @returns how many schedules were dealt with */
+  async function fire(names: readonly ScheduleRef[]): Promise<number> {
+    const batch = emptyBatch();
+    try {
+      await inTransaction((tx) => fireDue(tx, names, deps, batch));
+    } catch (error) {
+      batch.release();
+      if (isTransient(error) && !isConflict(error)) throw error;
+      return fireApart(names, batch.rows, error);
     }
-    return true;
+    batch.release();
+    await followed;
+    followed = follow(batch.plans, batch.cancelled);
+    return batch.plans.length;
   }
 
-  /** What Postgres, or this version, has no use for must not keep the others waiting. */
-  async function giveUp(error: unknown, due: Due | undefined) {
-    if (due === undefined || isTransient(error) || isLockTimeout(error)) throw error;
-    const { row, now } = due;
-    const slot = row.nextAt;
-    const run: ScheduleRun = {
-      slot: slot.toISOString(),
-      at: now.toISOString(),
-      outcome: "failed",
-      jobId: null,
-      reason: "invalid",
-      detail: toStorableText(error instanceof Error ? error.message : String(error)),
-    };
-    await ledger.run((sql) => noteRun(sql, row, run, { at: slot, next: nextOf(row, now) }));
-    return { ...due, run, job: undefined, cancelled: undefined };
+  /** What Postgres refuses, or what waits for another transaction, must not keep the others of its batch from running. */
+  async function fireApart(
+    names: readonly ScheduleRef[],
+    rows: readonly DueSchedule[],
+    error: unknown,
+  ): Promise<number> {
+    const [row] = rows;
+    if (names.length === 1) return row === undefined || isConflict(error) ? 0 : giveUp(row, error);
+    const half = Math.ceil(names.length / 2);
+    return (await fire(names.slice(0, half))) + (await fire(names.slice(half)));
   }
 
-  function tell(tenant: string, schedule: string, { run }: Fired) {
-    onRun(run.outcome);
-    const fields = { tenant, schedule, ...run };
-    if (run.outcome === "created") log.debug(fields, "a schedule made a job");
-    else log.warn(fields, "a schedule made no job");
+  /** Records that a schedule failed, if it is still the one that failed. */
+  async function giveUp(failed: DueSchedule, error: unknown): Promise<number> {
+    const plans: Plan[] = [];
+    await inTransaction(async (tx) => {
+      const [row] = await lockDue(tx, [failed]);
+      if (row?.id !== failed.id || row.version !== failed.version) return;
+      plans.push(failedPlan(row, error));
+      await recordRuns(tx, plans);
+    });
+    await follow(plans, []);
+    return plans.length;
+  }
+
+  /** After the commit. */
+  async function follow(plans: readonly Plan[], cancelled: readonly EndedRun[]) {
+    tell(plans);
+    const jobs = plans.flatMap(({ job }) => (job === undefined ? [] : [job]));
+    if (jobs.length > 0) await dispatch(jobs);
+    if (cancelled.length === 0) return;
+    await withdraw(cancelled).catch((error: unknown) => {
+      log.warn({ err: error, jobs: cancelled.length }, "cancelled jobs are still in Redis");
+    });
+  }
+
+  /** One line for all schedules of a key, or else of a tenant, that made no job for the same reason. */
+  function tell(plans: readonly Plan[]) {
+    for (const { run } of plans) onRun(run.outcome);
+    const alike = Map.groupBy(plans, ({ schedule, run: { outcome, reason } }) =>
+      JSON.stringify([schedule.tenant, schedule.quotaKey, outcome, reason]),
+    );
+    for (const [first, ...others] of alike.values()) {
+      if (first === undefined) continue;
+      const { schedule, run } = first;
+      const schedules = others.length + 1;
+      const fields = { tenant: schedule.tenant, schedule: schedule.name, schedules, ...run };
+      if (run.outcome === "created") log.debug(fields, "a schedule made a job");
+      else log.warn(fields, "a schedule made no job");
+    }
   }
 
   async function applyNewFile() {
@@ -105,7 +145,10 @@ export function createTicker(deps: TickerDeps): Ticker {
       return;
     }
     let fired = 0;
-    while (!stop.signal.aborted && (await fireNext())) fired += 1;
+    for (let more = 1; more > 0 && !stop.signal.aborted; fired += more) {
+      const due = await ledger.run((sql) => findDue(sql, batchSize));
+      more = due.length === 0 ? 0 : await fire(due);
+    }
     if (fired === 0) await pause(takenMs, stop.signal);
   }
 
@@ -120,6 +163,7 @@ export function createTicker(deps: TickerDeps): Ticker {
         await pause(lookEveryMs, stop.signal);
       }
     }
+    await followed;
   }
 
   return {
@@ -134,13 +178,4 @@ export function createTicker(deps: TickerDeps): Ticker {
       return running;
     },
   };
-}
-
-/** None when that is what fails. */
-function nextOf({ definition }: ScheduleRow, now: Date) {
-  try {
-    return slotsOf(definition).after(now);
-  } catch {
-    return null;
-  }
 }

@@ -31,7 +31,7 @@ export interface NewJob {
   replacesWaiting: boolean;
   schedule: string | null;
   importId: string | null;
-  /** The key whose waiting jobs are counted, of which this is one. */
+  /** The API key against whose quotas it counts, and the jobs that it enqueues. */
   quotaKey: string | null;
   trace: string | null;
 }

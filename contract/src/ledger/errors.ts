@@ -47,6 +47,11 @@ export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === "55P03";
 }
 
+/** Another transaction is in the way: a lock that it holds, a deadlock, a serialization failure. */
+export function isConflict(error: unknown): boolean {
+  return /^(40...|55P03)$/.test(sqlState(error) ?? "");
+}
+
 function sqlState(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;

@@ -65,6 +65,10 @@ export const jobs = pgTable(
     index("jobs_pending")
       .on(table.id)
       .where(sql`status = 'pending'`),
+    // For what one tenant does to its pending jobs: it must not read those of others.
+    index("jobs_pending_tenant")
+      .on(table.tenant, table.id)
+      .where(sql`status = 'pending'`),
     // An index of all jobs is a twentieth of what it costs to accept one.
     index("jobs_type")
       .on(table.tenant, table.type, table.id)
@@ -147,8 +151,12 @@ export const schedules = pgTable(
     /** `api` or `file`: who wrote it last. */
     source: text("source").notNull(),
     paused: boolean("paused").notNull().default(false),
+    /** The API key that wrote the definition, if the key has quotas: the jobs count against them. */
+    quotaKey: text("quota_key"),
     /** Null while it is paused, and when it is over. */
     nextAt: time("next_at"),
+    /** The fire time of a job that the quota refused, until `next_at` tries again. */
+    deferredSlot: time("deferred_slot"),
     /** The latest time that was dealt with. */
     lastSlot: time("last_slot"),
     /** Whether it is still pending decides what an overlap is. */
@@ -162,6 +170,10 @@ export const schedules = pgTable(
     primaryKey({ columns: [table.tenant, table.name] }),
     index("schedules_due")
       .on(table.nextAt)
+      .where(sql`next_at is not null`),
+    // For turns: finds the tenants with due schedules, and those of each.
+    index("schedules_tenant_due")
+      .on(table.tenant, table.nextAt)
       .where(sql`next_at is not null`),
   ],
 );
@@ -253,7 +265,7 @@ export const operations = pgTable(
   },
   (table) => [
     index("operations_open")
-      .on(table.id)
+      .on(table.tenant, table.leaseUntil.asc().nullsFirst(), table.id)
       .where(sql`status in ('pending', 'running')`),
     index("operations_tenant").on(table.tenant, table.id),
     index("operations_ended")

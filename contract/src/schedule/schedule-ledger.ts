@@ -16,7 +16,11 @@ export interface ScheduleRow {
   definition: StoredDefinition;
   source: Schedule["source"];
   paused: boolean;
+  /** The API key that wrote the definition, if the key has quotas. */
+  quotaKey: string | null;
   nextAt: Date | null;
+  /** The fire time of a job that the quota refused. */
+  deferredSlot: Date | null;
   lastSlot: Date | null;
   lastJobId: string | null;
   lastRun: ScheduleRun | null;
@@ -25,42 +29,59 @@ export interface ScheduleRow {
   updatedAt: Date;
 }
 
-interface Named {
+/** Names one schedule. */
+export interface ScheduleRef {
   tenant: string;
   name: string;
+}
+
+export interface WrittenSchedule {
+  definition: ScheduleDefinition;
+  source: Schedule["source"];
+  /** The API key of who writes it, if the key has quotas. */
+  quotaKey?: string | undefined;
 }
 
 /** Throws when what was found must not be changed by who asks; nothing is changed then. */
 export type Check = (found: ScheduleRow | undefined) => void;
 
 export interface SavedSchedule {
-  status: "created" | "replaced";
+  status: "created" | "replaced" | "unchanged";
   row: ScheduleRow;
+}
+
+interface SaveOptions {
+  keys: KeyRing | undefined;
+  check?: Check;
+  /** Whether a schedule is to be left as it is. */
+  isSame?(found: ScheduleRow): boolean;
 }
 
 /** Makes a schedule or replaces its definition; it stays paused if it was. */
 export async function saveSchedule(
   sql: Sql,
-  { tenant, name }: Named,
-  { definition, source }: { definition: ScheduleDefinition; source: Schedule["source"] },
-  { keys, check = () => {} }: { keys: KeyRing | undefined; check?: Check },
+  { tenant, name }: ScheduleRef,
+  { definition, source, quotaKey }: WrittenSchedule,
+  { keys, check = () => {}, isSame = () => false }: SaveOptions,
 ): Promise<SavedSchedule> {
   const id = createJobId();
   const { type } = definition.job;
   const stored = JSON.stringify({ ...definition, job: sealTemplate(definition.job, id, keys) });
   for (;;) {
     const saved = await changing(sql, { tenant, name }, check, async (tx, found, now) => {
-      const next = nextOf(definition, found, now);
+      if (found !== undefined && isSame(found)) return { status: "unchanged" as const, row: found };
+      const { nextAt, deferredSlot } = nextOf(definition, found, now);
       const [row] = await (found === undefined
         ? tx<ScheduleRow[]>`
-            insert into schedules (tenant, name, id, type, definition, source, next_at)
-            values (${tenant}, ${name}, ${id}, ${type}, ${stored}::text::jsonb, ${source}, ${next})
-            on conflict do nothing returning ${columns(tx)}`
+            insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)
+            values (${tenant}, ${name}, ${id}, ${type}, ${stored}::text::jsonb, ${source}, ${quotaKey ?? null}, ${nextAt})
+            on conflict do nothing returning ${scheduleColumns(tx)}`
         : tx<ScheduleRow[]>`
             update schedules set
               id = ${id}, type = ${type}, definition = ${stored}::text::jsonb, source = ${source},
-              next_at = ${next}, version = version + 1, updated_at = now()
-            where tenant = ${tenant} and name = ${name} returning ${columns(tx)}`);
+              quota_key = ${quotaKey ?? null}, next_at = ${nextAt}, deferred_slot = ${deferredSlot},
+              version = version + 1, updated_at = now()
+            where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`);
       const status: SavedSchedule["status"] = found === undefined ? "created" : "replaced";
       return row && { status, row };
     });
@@ -70,11 +91,15 @@ export async function saveSchedule(
 }
 
 /** What is due stays due, when the new definition is due at the same times. */
-function nextOf(definition: ScheduleDefinition, found: ScheduleRow | undefined, now: Date) {
-  if (found?.paused) return null;
+function nextOf(
+  definition: ScheduleDefinition,
+  found: ScheduleRow | undefined,
+  now: Date,
+): Pick<ScheduleRow, "nextAt" | "deferredSlot"> {
+  if (found?.paused) return { nextAt: null, deferredSlot: null };
   return found && rhythmOf(found.definition) === rhythmOf(definition)
-    ? found.nextAt
-    : slotsOf(definition).after(now);
+    ? found
+    : { nextAt: slotsOf(definition).after(now), deferredSlot: null };
 }
 
 function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
@@ -84,7 +109,7 @@ function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
 /** What it missed while it was paused is not made up for. */
 export function setPaused(
   sql: Sql,
-  named: Named,
+  named: ScheduleRef,
   isPaused: boolean,
   check: Check,
 ): Promise<ScheduleRow | undefined> {
@@ -93,8 +118,8 @@ export function setPaused(
     const next = isPaused ? null : slotsOf(found.definition).after(now);
     const [row] = await tx<ScheduleRow[]>`
       update schedules set
-        paused = ${isPaused}, next_at = ${next}, version = version + 1, updated_at = now()
-      where tenant = ${named.tenant} and name = ${named.name} returning ${columns(tx)}`;
+        paused = ${isPaused}, next_at = ${next}, deferred_slot = null, version = version + 1, updated_at = now()
+      where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`;
     return row;
   });
 }
@@ -102,12 +127,12 @@ export function setPaused(
 /** @returns the schedule as it was */
 export function deleteSchedule(
   sql: Sql,
-  named: Named,
+  named: ScheduleRef,
   check: Check,
 ): Promise<ScheduleRow | undefined> {
   return changing(sql, named, check, async (tx, found) => {
     if (found !== undefined) {
-      await tx`delete from schedules where tenant = ${named.tenant} and name = ${named.name}`;
+      await tx`delete from schedules where ${isVersion(tx, found)}`;
     }
     return found;
   });
@@ -115,10 +140,10 @@ export function deleteSchedule(
 
 export async function findSchedule(
   sql: ISql,
-  { tenant, name }: Named,
+  { tenant, name }: ScheduleRef,
 ): Promise<ScheduleRow | undefined> {
   const [row] = await sql<ScheduleRow[]>`
-    select ${columns(sql)} from schedules where tenant = ${tenant} and name = ${name}`;
+    select ${scheduleColumns(sql)} from schedules where tenant = ${tenant} and name = ${name}`;
   return row;
 }
 
@@ -137,48 +162,11 @@ export function listSchedules(
   { tenant, after, types, limit }: ScheduleFilter,
 ): Promise<ScheduleRow[]> {
   return sql<ScheduleRow[]>`
-    select ${columns(sql)} from schedules
+    select ${scheduleColumns(sql)} from schedules
     where tenant = ${tenant}
       ${after === undefined ? sql`` : sql`and name > ${after}`}
       ${types === undefined ? sql`` : sql`and type = any(${[...types]}::text[])`}
     order by name limit ${limit}`;
-}
-
-/** In how many ms a schedule is due, by Postgres' clock; undefined when none will be. */
-export async function untilDue(sql: ISql): Promise<number | undefined> {
-  const [row] = await sql<{ ms: number }[]>`
-    select ceil(extract(epoch from next_at - now()) * 1000)::float8 as ms from schedules
-    where next_at is not null order by next_at limit 1`;
-  return row?.ms;
-}
-
-export interface Due {
-  row: ScheduleRow & { nextAt: Date };
-  now: Date;
-}
-
-/** Locks one that is due, until the transaction ends; undefined when there is none that nobody else has. */
-export async function claimDue(tx: ISql): Promise<Due | undefined> {
-  const [found] = await tx<(ScheduleRow & { nextAt: Date; now: Date })[]>`
-    select ${columns(tx)}, now() from schedules
-    where next_at <= now() order by next_at limit 1 for update skip locked`;
-  return found && { row: found, now: found.now };
-}
-
-/** Notes what became of a schedule's run, in the transaction that made its job. */
-export async function noteRun(
-  sql: ISql,
-  { tenant, name }: Named,
-  run: ScheduleRun,
-  slot?: { at: Date; next: Date | null },
-): Promise<void> {
-  const isJob = run.outcome === "created" || run.outcome === "duplicate";
-  await sql`
-    update schedules set
-      last_run = ${JSON.stringify(run)}::text::jsonb
-      ${isJob ? sql`, last_job_id = ${run.jobId}` : sql``}
-      ${slot ? sql`, last_slot = ${slot.at}, next_at = ${slot.next}` : sql``}
-    where tenant = ${tenant} and name = ${name}`;
 }
 
 /** Deletes the schedules of a tenant that came from a file but those of these names. */
@@ -196,23 +184,28 @@ export async function deleteOthersOfFile(
 
 function changing<Result>(
   sql: Sql,
-  { tenant, name }: Named,
+  { tenant, name }: ScheduleRef,
   check: Check,
   work: (tx: ISql, found: ScheduleRow | undefined, now: Date) => Promise<Result>,
 ): Promise<Result> {
   return sql.begin(async (tx) => {
     const [found] = await tx<ScheduleRow[]>`
-      select ${columns(tx)} from schedules where tenant = ${tenant} and name = ${name} for update`;
+      select ${scheduleColumns(tx)} from schedules where tenant = ${tenant} and name = ${name} for update`;
     check(found);
     const [clock] = await tx<{ now: Date }[]>`select now()`;
     return work(tx, found, clock?.now ?? new Date());
   }) as Promise<Result>;
 }
 
-function columns(sql: ISql) {
+/** Every write to a schedule is to the version that was read: `id` is another one with every definition. */
+function isVersion(sql: ISql, { tenant, name, id, version }: ScheduleRow) {
+  return sql`tenant = ${tenant} and name = ${name} and id = ${id} and version = ${version}`;
+}
+
+export function scheduleColumns(sql: ISql) {
   return sql`
-    tenant, name, id, type, definition, source, paused, next_at as "nextAt", last_slot as "lastSlot",
-    last_job_id as "lastJobId", last_run as "lastRun", version, created_at as "createdAt", updated_at as "updatedAt"`;
+    tenant, name, id, type, definition, source, paused, quota_key as "quotaKey", next_at as "nextAt",
+    deferred_slot as "deferredSlot", last_slot as "lastSlot", last_job_id as "lastJobId", last_run as "lastRun", version, created_at as "createdAt", updated_at as "updatedAt"`;
 }
 
 /** A schedule as it is shown. */

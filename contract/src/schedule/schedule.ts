@@ -110,14 +110,21 @@ export const ScheduleRun = z
       description: "The time that it was due; null when somebody ran it",
     }),
     at: Time.meta({ description: "When that was decided" }),
-    outcome: z.enum(["created", "duplicate", "skipped", "failed"]),
+    outcome: z.enum(["created", "duplicate", "skipped", "deferred", "failed"]).meta({
+      description:
+        "deferred: a quota of the API key that wrote the schedule is used up. It is tried again at `nextAt`, for the same time or for a later one",
+    }),
     jobId: z.uuid().nullable().meta({
       description: "The job that was made; else the pending one that was in its way",
     }),
-    reason: z.enum(["overlap", "missed", "invalid"]).nullable().meta({
-      description:
-        "overlap: the job before was still pending. missed: no consumer was there. invalid: the job could not be made any more",
-    }),
+    reason: z
+      .enum(["overlap", "missed", "quota", "invalid"])
+      .nullable()
+      .meta({
+        description:
+          "overlap: the job before was still pending. missed: no consumer was there. quota: a quota of the API key that wrote " +
+          "the schedule was used up. invalid: the job could not be made any more",
+      }),
     detail: z.string().nullable(),
   })
   .meta({ id: "ScheduleRun" });

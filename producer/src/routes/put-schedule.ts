@@ -23,7 +23,7 @@ export function putSchedule(
 ): RouteHandler<Bodiless, AppEnv> {
   return async (c) => {
     const { name } = c.req.valid("param");
-    const { tenant } = callerOf(c.env);
+    const { tenant, quotaKey } = callerOf(c.env);
     const value = await readJson(c.env, limits.bodyBytes, c.env.charge);
     const checked = checkDefinition(value, tenant, secretKeys);
     if (checked.status === "refused") {
@@ -32,7 +32,7 @@ export function putSchedule(
     const { definition } = checked;
     const { type } = definition.job;
     requireReach(c.env, { type, queue: queueOf(type) });
-    const { status, row } = await schedules.put(tenant, name, definition, (found) => {
+    const { status, row } = await schedules.put(tenant, name, { definition, quotaKey }, (found) => {
       if (found !== undefined) reachedSchedule(c.env, found);
       requirePreconditions(c.env.request, found?.version);
     });

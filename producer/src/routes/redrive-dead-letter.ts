@@ -6,7 +6,7 @@ import type { DeadLetters } from "../dead-letters.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
-import { charging } from "../quotas/charge.ts";
+import { charging } from "../charge.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireDeadLetter } from "../require-dead-letter.ts";
 import { requireJob } from "../require-job.ts";

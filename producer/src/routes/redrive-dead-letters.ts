@@ -13,7 +13,7 @@ import type { JobChanges } from "../job-changes.ts";
 import type { OperationLedger } from "../operation-ledger.ts";
 import type { Exchange } from "../exchange.ts";
 import { ProblemError } from "../problem.ts";
-import { charging } from "../quotas/charge.ts";
+import { charging } from "../charge.ts";
 
 export function redriveDeadLetters(
   letters: DeadLetters,

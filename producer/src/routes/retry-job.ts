@@ -8,7 +8,7 @@ import { versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
-import { charging } from "../quotas/charge.ts";
+import { charging } from "../charge.ts";
 import type { JobReader } from "../read-jobs.ts";
 import { requireJob } from "../require-job.ts";
 import { changedJob } from "../shown-data.ts";

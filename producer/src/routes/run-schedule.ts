@@ -9,7 +9,7 @@ import { callerOf } from "../caller.ts";
 import { requirePreconditions } from "../etag.ts";
 import { ProblemError } from "../problem.ts";
 import { reachedSchedule } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
+import { ScheduleChanged, type ScheduleStore } from "../schedule-store.ts";
 
 export function runSchedule(
   schedules: ScheduleStore,
@@ -22,18 +22,20 @@ export function runSchedule(
     const { name } = c.req.valid("param");
     const caller = callerOf(c.env);
     const { tenant } = caller;
-    const found = reachedSchedule(c.env, await schedules.find(tenant, name));
-    requirePreconditions(c.env.request, found.version);
-    const opened = openTemplate(found.definition.job, found.id, secretKeys);
-    if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
-    const made = createNewJob(opened.job, { ...caller, schedule: name }, secretKeys);
-    if (made.status === "refused") {
-      const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
-      throw new ProblemError(kind, made.detail, made.errors);
-    }
-    const record = () =>
-      enqueue.many({ jobs: [made.job], alongside: schedules.noting(tenant, name) });
-    const outcome = await (charge === undefined ? record() : charge.reserving(1, record));
+    const outcome = await ofLatestVersion(async () => {
+      const found = reachedSchedule(c.env, await schedules.find(tenant, name));
+      requirePreconditions(c.env.request, found.version);
+      const opened = openTemplate(found.definition.job, found.id, secretKeys);
+      if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
+      const made = createNewJob(opened.job, { ...caller, schedule: name }, secretKeys);
+      if (made.status === "refused") {
+        const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
+        throw new ProblemError(kind, made.detail, made.errors);
+      }
+      const record = () =>
+        enqueue.many({ jobs: [made.job], alongside: schedules.recording(found) });
+      return charge === undefined ? record() : charge.reserving(1, record);
+    });
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const [accepted] = outcome.status === "accepted" ? outcome.jobs : [];
     if (outcome.status !== "accepted" || accepted === undefined) {
@@ -44,4 +46,20 @@ export function runSchedule(
     const status = accepted.isNew ? (outcome.isPlaced ? 201 : 202) : 200;
     return c.json(job, status, { Location: `/v1/jobs/${job.id}` });
   };
+}
+
+const maxTries = 3;
+
+/** Does it again when the schedule was changed meanwhile: the job is one of the version that the run is recorded with. */
+async function ofLatestVersion<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ScheduleChanged)) throw error;
+      if (tries === maxTries) {
+        throw new ProblemError("at-capacity", "The schedule is being changed. Try again.");
+      }
+    }
+  }
 }

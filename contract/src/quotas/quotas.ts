@@ -1,4 +1,4 @@
-import type { Quotas } from "@toril/contract/quota";
+import type { Quotas } from "../quota.ts";
 import { createKeyQuota, type KeyQuota, type KeyQuotaDeps } from "./key-quota.ts";
 
 /** What is left for a key, by its id, of what it may use. */

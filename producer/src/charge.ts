@@ -1,5 +1,5 @@
-import { ProblemError } from "../problem.ts";
-import type { KeyQuota, RateLimit, Refusal } from "./key-quota.ts";
+import { ProblemError } from "./problem.ts";
+import type { KeyQuota, RateLimit, Refusal } from "@toril/contract/quotas/key-quota";
 
 /** Draws on the quota of a request's key. Throws the problem `quota-exceeded` when that is used up. */
 export interface Charge {

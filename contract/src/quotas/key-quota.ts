@@ -1,4 +1,4 @@
-import type { Quotas } from "@toril/contract/quota";
+import type { Quotas } from "../quota.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import type { Flow, Lease } from "./lease.ts";
 import { rateLimitOf, rateLimitPolicyOf } from "./rate-limit-fields.ts";
@@ -7,7 +7,14 @@ import { createWaitingCap } from "./waiting-cap.ts";
 /** Undefined when it is granted. */
 export type Refusal = { detail: string; waitMs: number } | undefined;
 
-/** What one key may use, as this producer knows it. */
+export interface Drawn {
+  /** How many jobs may be made now; their places are to be released when they are recorded. */
+  granted: number;
+  /** Why it is not all of them. */
+  refusal: Refusal;
+}
+
+/** What one key may use, as this process knows it. */
 export interface KeyQuota {
   readonly quotas: Quotas;
   /** How many jobs may be asked for at once; more is always refused. */
@@ -17,6 +24,8 @@ export interface KeyQuota {
   /** Places for waiting jobs, to be given back when the jobs are recorded or refused. */
   reserve(count: number): Promise<Refusal>;
   release(count: number): void;
+  /** For work that nobody waits for: as many of `count` jobs as the quota has left. */
+  draw(count: number): Promise<Drawn>;
   left(): RateLimit;
 }
 
@@ -38,6 +47,8 @@ export interface KeyQuotaDeps {
 
 /** How soon it is worth asking again for a place among the waiting jobs. */
 const waitingRetryMs = 250;
+/** How often a draw tries fewer. */
+const maxRefusals = 4;
 
 export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   const { rate, burst = rate, maxWaiting, bytes } = quotas;
@@ -60,28 +71,53 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     return flow && createBucket({ ...flow, bucket: `${deps.bucketPrefix}${unit}`, lease, now });
   }
 
+  async function takeJobs(count: number): Promise<Refusal> {
+    if (jobs === undefined || jobFlow === undefined) return undefined;
+    const detail = `The key may hand over ${jobFlow.rate} jobs a second, and ${jobFlow.size} at once.`;
+    if (count > jobFlow.size) return { detail, waitMs: (jobFlow.size / jobFlow.rate) * 1000 };
+    const taken = await jobs.take(count);
+    return taken.status === "taken" ? undefined : { detail, waitMs: taken.waitMs };
+  }
+
+  async function reserve(count: number): Promise<Refusal> {
+    if (waiting === undefined || (await waiting.reserve(count))) return undefined;
+    const detail = `The key may have ${maxWaiting} jobs that have not ended.`;
+    return { detail, waitMs: waitingRetryMs };
+  }
+
+  /** Places first: they can be given back, tokens cannot. */
+  async function admit(count: number): Promise<Refusal> {
+    const full = await reserve(count);
+    if (full !== undefined) return full;
+    const late = await takeJobs(count);
+    if (late !== undefined) waiting?.release(count);
+    return late;
+  }
+
   return {
     quotas,
     maxJobs: Math.min(jobFlow?.size ?? Infinity, maxWaiting ?? Infinity),
-    async takeJobs(count) {
-      if (jobs === undefined || jobFlow === undefined) return undefined;
-      const detail = `The key may hand over ${jobFlow.rate} jobs a second, and ${jobFlow.size} at once.`;
-      if (count > jobFlow.size) return { detail, waitMs: (jobFlow.size / jobFlow.rate) * 1000 };
-      const taken = await jobs.take(count);
-      return taken.status === "taken" ? undefined : { detail, waitMs: taken.waitMs };
-    },
+    takeJobs,
     async takeBytes(count) {
       const taken = await content?.take(count);
       if (taken?.status !== "refused") return undefined;
       return { detail: `The key may send ${bytes} bytes a second.`, waitMs: taken.waitMs };
     },
-    async reserve(count) {
-      if (waiting === undefined || (await waiting.reserve(count))) return undefined;
-      const detail = `The key may have ${maxWaiting} jobs that have not ended.`;
-      return { detail, waitMs: waitingRetryMs };
-    },
+    reserve,
     release(count) {
       waiting?.release(count);
+    },
+    async draw(count) {
+      let granted = 0;
+      for (let refusals = 0; granted < count;) {
+        const left = Math.min(jobs?.left ?? Infinity, waiting?.left ?? Infinity);
+        const part = Math.max(1, Math.min(count - granted, Math.floor(left)));
+        const refusal = await admit(part);
+        if (refusal === undefined) granted += part;
+        // What is left is known better now.
+        else if (part === 1 || ++refusals === maxRefusals) return { granted, refusal };
+      }
+      return { granted, refusal: undefined };
     },
     left: () => ({
       policy,
