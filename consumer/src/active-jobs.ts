@@ -34,6 +34,8 @@ export class ActiveJob {
 export interface ActiveJobs {
   begin(queue: string, bullId: string): ActiveJob;
   end(job: ActiveJob): void;
+  /** Whether this process runs the same job twice: Redis lost the first one, which goes on. */
+  hasTwin(job: ActiveJob): boolean;
   /** Tells the runs of this id to end. */
   abort(bullId: string, reason: Error): void;
   /** Those that ran already when this was last asked. */
@@ -65,6 +67,7 @@ export function createActiveJobs(): ActiveJobs {
       for (const done of idleWaiters) done();
       idleWaiters = [];
     },
+    hasTwin: (job) => [...active].some((other) => other !== job && other.bullId === job.bullId),
     abort(bullId, reason) {
       for (const job of active) if (job.bullId === bullId) job.abort(reason);
     },

@@ -104,6 +104,7 @@ export function createWorkers(
         error: JSON.stringify(error),
       });
       deps.meter.came(queue, labelOf(job), "dead");
+      deps.meter.gaveUp(queue, labelOf(job));
     } catch (cause) {
       log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
     }

@@ -32,6 +32,7 @@ import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
 import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createKeyLimits } from "./key-limits.ts";
+import { createLostAttempts } from "./lost-attempts.ts";
 import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
@@ -225,6 +226,7 @@ export async function openConsumer(
       settle,
       failures: createFailures({ redis: commandRedis, prefix: config.prefix, log }),
       fates: createFates(patient, config.batch),
+      lostAttempts: createLostAttempts(patient, config.batch),
       freshness,
       activeJobs,
       keyLimits: createKeyLimits({

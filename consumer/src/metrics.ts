@@ -50,6 +50,15 @@ export function createMetrics(queues: readonly string[]) {
     registers,
   });
   for (const queue of queues) stalled.inc({ queue }, 0);
+  const givenUp = new Counter({
+    name: "toril_jobs_given_up_total",
+    help: "Jobs that are dead because too many attempts were lost with their consumers",
+    ...ofType,
+  });
+  for (const type of jobTypeNames) {
+    const queue = findJobType(type)?.queue ?? "";
+    if (queues.includes(queue)) givenUp.inc({ queue, type }, 0);
+  }
   const workerErrors = new Counter({
     name: "toril_worker_errors_total",
     help: "Errors of BullMQ's workers",
@@ -81,6 +90,7 @@ export function createMetrics(queues: readonly string[]) {
     ran: (queue, type, ms) => ran.observe({ queue, type }, ms / 1000),
     settled: (queue, type, ms) => settled.observe({ queue, type }, ms / 1000),
     came: (queue, type, outcome) => processed.inc({ queue, type, outcome }),
+    gaveUp: (queue, type) => givenUp.inc({ queue, type }),
   };
 
   function gauge(name: string, help: string, read: () => number) {

@@ -1,6 +1,7 @@
 import { type PlaceOptions, toPlaceOptions } from "@toril/contract/dispatch/options";
 import { parseBullId } from "@toril/contract/dispatch/names";
-import { findJobType } from "@toril/contract/jobs";
+import type { JobType } from "@toril/contract/job-type";
+import { findJobType, type JobTypeName } from "@toril/contract/jobs";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
@@ -10,16 +11,24 @@ import type { Fates } from "./fates.ts";
 import type { Freshness } from "./freshness.ts";
 import { GiveUp, type Handlers } from "./handler.ts";
 import type { KeyLimits } from "./key-limits.ts";
+import type { LostAttempts } from "./lost-attempts.ts";
 import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
 import { traceparentOf } from "./job-origin.ts";
 import type { RunTrace, TracedRun, Tracing } from "./tracing.ts";
 import { TimedOut, withinTime } from "./within-time.ts";
-import { createVerdicts, type Outcome, type Verdict, type VerdictDeps } from "./verdict.ts";
+import {
+  createVerdicts,
+  type Outcome,
+  type StartedJob,
+  type Verdict,
+  type VerdictDeps,
+} from "./verdict.ts";
 
 export interface ProcessorDeps extends ContextDeps, VerdictDeps {
   handlers: Handlers;
   fates: Fates;
+  lostAttempts: LostAttempts;
   freshness: Freshness;
   activeJobs: ActiveJobs;
   keyLimits: KeyLimits;
@@ -36,6 +45,8 @@ export interface JobMeter {
   /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
   settled(queue: string, type: string, ms: number): void;
   came(queue: string, type: string, outcome: Outcome): void;
+  /** Dead, because too many attempts were lost with their consumers. */
+  gaveUp(queue: string, type: string): void;
 }
 
 /** What an unknown type waits for: a consumer of the version that knows it. */
@@ -43,13 +54,16 @@ const unknownTypeDelayMs = 30_000;
 /** A key that is missing is one that somebody forgot to hand out: the job waits for it, but not much longer than a day. */
 const unknownKeyDelayMs = 30_000;
 const maxKeyWaits = 3000;
+/** After so many attempts that were lost with their consumers, a job that Redis loses again and again is dead. */
+const maxLostAttempts = 20;
 
 /** BullMQ's processor: returns when BullMQ may forget the job, throws what BullMQ is to make of it otherwise. */
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<void> {
-  const { handlers, fates, freshness, activeJobs, keyLimits, meter, tracing, secretKeys } = deps;
+  const { handlers, fates, freshness, lostAttempts, activeJobs, keyLimits } = deps;
+  const { meter, tracing, secretKeys } = deps;
   const verdicts = createVerdicts(deps);
 
   async function judge(
@@ -96,6 +110,34 @@ export function createProcessor(
       const { expiresAt = turn.at } = job.opts as PlaceOptions;
       if (turn.at > 0) return verdicts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
     }
+    const attemptOf = { job, token, target, attempt, scrub };
+    // One that this process still runs shows that no consumer was lost.
+    if (!(job.opts as PlaceOptions).replaced || activeJobs.hasTwin(active)) {
+      return run(attemptOf, { jobType, data, active, trace });
+    }
+    return counted(attemptOf, () => run(attemptOf, { jobType, data, active, trace }));
+  }
+
+  /** Runs an attempt of a job that Redis has lost before, unless too many were lost with their consumers. */
+  async function counted(start: StartedJob, attempt: () => Promise<Verdict>): Promise<Verdict> {
+    const { id, run: generation } = start.target;
+    const lost = await lostAttempts.begin(id, generation);
+    if (lost >= maxLostAttempts) return verdicts.giveUp(start, lost);
+    let isSettled = false;
+    try {
+      const verdict = await attempt();
+      isSettled = finalOutcomes.has(verdict.outcome);
+      return verdict;
+    } finally {
+      if (!isSettled) await lostAttempts.survive(id, generation);
+    }
+  }
+
+  async function run(
+    started: StartedJob,
+    { jobType, data, active, trace }: Runnable,
+  ): Promise<Verdict> {
+    const { job, token, target, attempt, scrub } = started;
     const context = new JobContext(deps, {
       job,
       active,
@@ -110,12 +152,12 @@ export function createProcessor(
       meter.waited(queue, jobType.type, waitOf(job));
     }
     const { timeoutMs } = job.opts as PlaceOptions;
-    const run = () =>
+    const handle = () =>
       withinTime(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
-    const ran = await (trace === undefined ? run() : trace.step("handle", run));
+    const ran = await (trace === undefined ? handle() : trace.step("handle", handle));
     const ranAt = performance.now();
     meter.ran(queue, jobType.type, ranAt - startedAt);
-    const start = { job, token, target, attempt, scrub, lines: context.lines };
+    const start = { ...started, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
     if (ran.status === "failed" && isStopped) return giveWay(job, token, active);
     const settle = () =>
@@ -155,6 +197,16 @@ export function createProcessor(
       activeJobs.end(active);
     }
   };
+}
+
+/** With these, the ledger knows that the job has ended. */
+const finalOutcomes: ReadonlySet<Outcome> = new Set(["completed", "dead", "expired"]);
+
+interface Runnable {
+  jobType: JobType<JobTypeName>;
+  data: unknown;
+  active: ActiveJob;
+  trace: RunTrace | undefined;
 }
 
 function tracedRun(queue: string, job: Job): TracedRun {

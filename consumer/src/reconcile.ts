@@ -47,7 +47,6 @@ export interface ReconcilerDeps {
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
   pageSize?: number;
-  maxPlacings?: number;
   /** Between two tries to become the leader. */
   electEveryMs?: number;
   /** How long a leader may be silent before Postgres ends its session: frozen or dead, it is replaced after the next try. */
@@ -85,8 +84,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     try {
       const counts = await pass();
       const report = { reason, ...counts, ms: Math.round(performance.now() - startedAt) };
-      const { placed, heldBack, settled, dead } = counts;
-      if (placed + heldBack + settled + dead > 0) log.info(report, "reconciled");
+      const { placed, heldBack, settled } = counts;
+      if (placed + heldBack + settled > 0) log.info(report, "reconciled");
       deps.onPass?.(report);
     } catch (error) {
       if (signal.aborted) return;
@@ -114,7 +113,6 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       }),
       graceMs,
       pageSize: deps.pageSize ?? 500,
-      maxPlacings: deps.maxPlacings ?? 20,
       log,
     });
     const pass = async () => {

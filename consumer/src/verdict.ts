@@ -34,6 +34,7 @@ export interface VerdictDeps {
   settle: Pick<Settle, "submit">;
   failures: Failures;
   lockDurationMs: number;
+  meter: { gaveUp(queue: string, type: string): void };
   log: Log;
 }
 
@@ -62,7 +63,7 @@ export const expired = {
   } satisfies JobError),
 } as const;
 
-export function createVerdicts({ settle, failures, lockDurationMs, log }: VerdictDeps) {
+export function createVerdicts({ settle, failures, lockDurationMs, meter, log }: VerdictDeps) {
   /** How it went, as the ledger keeps it of a job that ended. */
   async function course({ job, attempt, lines = [] }: StartedJob, last?: RunError) {
     const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
@@ -116,6 +117,25 @@ export function createVerdicts({ settle, failures, lockDurationMs, log }: Verdic
     return dead(start, error);
   }
 
+  /** Ends a job whose attempts were lost with their consumers again and again. */
+  async function giveUp(start: StartedJob, lost: number): Promise<Verdict> {
+    const error: JobError = {
+      name: "AttemptsLost",
+      message: `${lost} attempts were lost with their consumers.`,
+    };
+    const outcome = await settle.submit({
+      ...start.target,
+      status: "dead",
+      attempts: start.attempt,
+      result: null,
+      error: JSON.stringify(error),
+      ...(await course(start)),
+    });
+    if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
+    meter.gaveUp(queueOf(start.job.queueName), start.job.name);
+    return dead(start, error);
+  }
+
   function dead(start: StartedJob, error: JobError): Verdict {
     log.warn({ ...lineOf(start), err: error }, "job is dead");
     return { outcome: "dead", thrown: toThrown(new Ended(toReason(error)), error) };
@@ -134,6 +154,7 @@ export function createVerdicts({ settle, failures, lockDurationMs, log }: Verdic
   return {
     complete,
     fail,
+    giveUp,
     expire,
     delay,
     async handBack(job: Job, token: string): Promise<Verdict> {

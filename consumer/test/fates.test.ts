@@ -1,23 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bullId } from "@toril/contract/dispatch/names";
-import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+import { _jobIn, _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 const ran: string[] = [];
 const lines: Record<string, unknown>[] = [];
 
-beforeAll(async () => {
-  world = await _openWorld();
-  consumer = await _startConsumer(world, {
+const _restart = () =>
+  _startConsumer(world, {
     log: (line) => lines.push(line),
     handlers: {
       async echo({ message }, { id }) {
         ran.push(id);
+        if (message === "fails") throw new Error("as asked");
         return { message };
       },
     },
   });
+
+beforeAll(async () => {
+  world = await _openWorld();
+  consumer = await _restart();
 });
 afterAll(async () => {
   await consumer[Symbol.asyncDispose]();
@@ -120,4 +124,53 @@ test("a job without a hash is retried as the ledger says, and dies when its runs
     error: { message: "run 2" },
   });
   await queue.close();
+});
+
+describe("of a job that Redis has lost before", () => {
+  async function _attempt(echo: (context: { signal: AbortSignal }) => Promise<unknown>) {
+    const job = await _record();
+    const started = _signal();
+    const consumer = await _startConsumer(world, {
+      env: { WORKER_LOCK_DURATION_MS: "1000" },
+      handlers: {
+        async echo({ message }, context) {
+          started.resolve();
+          await echo(context);
+          return { message };
+        },
+      },
+    });
+    return { job, started: started.promise, consumer };
+  }
+
+  test("attempts that are lost with their consumers are counted, and the job ends dead after 20", async () => {
+    await consumer.close();
+    const { job, started, consumer: killed } = await _attempt(() => new Promise(() => {}));
+    await world.sql`update jobs set lost_attempts = 19 where id = ${job.id}`;
+    await world.placeJob(job, { replaced: true });
+    await started;
+    expect(await world.rowOf(job.id)).toMatchObject({ status: "pending", lost_attempts: 20 });
+    // Its handler does not end: what is left is what a killed process leaves.
+    await killed.close(AbortSignal.abort());
+    await world.redis.del(`${world.keys().base}${job.id}`);
+    await world.placeJob(job, { replaced: true });
+
+    consumer = await _restart();
+    expect(await world.endOf(job.id)).toMatchObject({
+      status: "dead",
+      error: { name: "AttemptsLost", message: "20 attempts were lost with their consumers." },
+    });
+    expect(ran).not.toContain(job.id);
+  });
+
+  test("an attempt that fails, and one that its consumer gives back, is not lost", async () => {
+    const failing = await world.record({
+      type: "echo",
+      data: { message: "fails" },
+      backoff: { type: "fixed", delay: 600_000 },
+    });
+    await world.placeJob(failing, { replaced: true });
+    await _jobIn(world.queue(), "delayed", failing.id);
+    expect(await world.rowOf(failing.id)).toMatchObject({ status: "pending", lost_attempts: 0 });
+  });
 });

@@ -33,12 +33,12 @@ describe("what Redis does not have", () => {
 
     const report = await reconciling.passFor("leading");
 
-    expect(report).toMatchObject({ seen: 10_000, placed: 10_000, settled: 0, dead: 0 });
+    expect(report).toMatchObject({ seen: 10_000, placed: 10_000, settled: 0 });
     expect(await _waiting()).toEqual(ids.toReversed());
     expect(await reconciling.pass()).toMatchObject({ seen: 10_000, placed: 0 });
   });
 
-  test("is placed with its own data and options, marked as placed again, and counted", async () => {
+  test("is placed with its own data and options, marked as placed again", async () => {
     const [id] = await _record(world, 1, { data: '{"n": 12345678901234567890}' });
     await using reconciling = await _startReconciler(world);
 
@@ -51,7 +51,7 @@ describe("what Redis does not have", () => {
       backoff: { type: "fixed", delay: 1 },
       replaced: true,
     });
-    expect(await _rowOf(id)).toMatchObject({ placings: 1, status: "pending" });
+    expect(await _rowOf(id)).toMatchObject({ lost_attempts: 0, status: "pending" });
   });
 
   test("is placed with its trace, and its tenant where it has one of its own", async () => {
@@ -127,7 +127,7 @@ describe("what Redis does not have", () => {
 
     expect(await reconciling.passFor("leading")).toMatchObject({ seen: 1, placed: 0 });
     expect(await world.hashOf(id!)).toEqual({});
-    expect(await _rowOf(id)).toMatchObject({ status: "cancelled", placings: 0 });
+    expect(await _rowOf(id)).toMatchObject({ status: "cancelled" });
   });
 
   test("carries the mark when it ends while it is being placed", async () => {
@@ -176,28 +176,35 @@ describe("what Redis does not have", () => {
     expect(await reconciling.passFor("leading")).toMatchObject({ placed: 2 });
   });
 
-  test("is given up as dead when it was placed too often", async () => {
-    const [id] = await _record(world, 1, { placings: 3 });
-    await _record(world, 1, { placings: 2 });
-    await using reconciling = await _startReconciler(world, { maxPlacings: 3 });
+  test("is placed again after every loss of Redis, though it never started", async () => {
+    const [paused] = await _record(world, 1);
+    const runAt = new Date(Date.now() + 24 * 3_600_000);
+    const [delayed] = await _record(world, 1, { runAt });
+    await using reconciling = await _startReconciler(world);
+    await reconciling.passFor("leading");
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 1, dead: 1 });
-    expect(await _rowOf(id)).toMatchObject({
-      status: "dead",
-      error: { name: "PlacedTooOften", message: "placed too often" },
-    });
+    for (let losses = 0; losses < 25; losses += 1) {
+      await world.redis.flushall();
+      expect(await reconciling.pass()).toMatchObject({ seen: 2, placed: 2 });
+    }
+
+    for (const id of [paused, delayed]) {
+      expect(await _rowOf(id)).toMatchObject({ status: "pending", lost_attempts: 0 });
+    }
+    expect(await _waiting()).toEqual([paused!]);
+    expect(await world.redis.zscore(world.keys().delayed, delayed!)).not.toBeNull();
   });
 });
 
 describe("when Redis refuses", () => {
-  test("a queue that cannot be placed costs no placing and holds up no other queue", async () => {
+  test("a queue that cannot be placed holds up no other queue", async () => {
     const [broken] = await _record(world, 1, { queue: "broken" });
     await _record(world, 1, { queue: "echo" });
     await world.redis.hset(world.keys("broken").meta, "opts.maxLenEvents", "many");
     await using reconciling = await _startReconciler(world);
 
     expect(await reconciling.passFor("leading")).toMatchObject({ placed: 1 });
-    expect(await _rowOf(broken)).toMatchObject({ status: "pending", placings: 0 });
+    expect(await _rowOf(broken)).toMatchObject({ status: "pending" });
     expect(reconciling.problems).toHaveLength(1);
   });
 
@@ -211,8 +218,7 @@ describe("when Redis refuses", () => {
     expect(await reconciling.passFor("leading")).toMatchObject({ placed: 0, heldBack: 300 });
     await world.redis.config("SET", "maxmemory", 0);
     expect(await reconciling.pass()).toMatchObject({ placed: 300, heldBack: 0 });
-    const [row] = await world.sql`select sum(placings)::int as placings from jobs`;
-    expect(row).toEqual({ placings: 300 });
+    expect(await _waiting()).toHaveLength(300);
   });
 });
 

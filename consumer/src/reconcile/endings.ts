@@ -4,12 +4,12 @@ import type { Settle } from "../settle/settle.ts";
 import type { PendingJob } from "./pending.ts";
 import { type Ending, readEnding } from "./read-ending.ts";
 
-/** Each answers how many jobs it ended: not those that had ended or were made pending anew. */
 export interface Endings {
-  /** As Redis says that they ended. */
+  /**
+   * Ends jobs as Redis says that they ended.
+   * @returns how many it ended: not those that had ended or were made pending anew
+   */
   settle(queue: string, jobs: readonly PendingJob[]): Promise<number>;
-  /** As dead. */
-  giveUp(jobs: readonly PendingJob[]): Promise<number>;
 }
 
 export interface EndingsDeps {
@@ -20,12 +20,6 @@ export interface EndingsDeps {
 
 /** Hashes with results of any size. */
 const maxReadAtOnce = 50;
-
-const placedTooOften = {
-  status: "dead",
-  result: null,
-  error: { name: "PlacedTooOften", message: "placed too often" },
-} as const;
 
 export function createEndings({ redis, prefix, settle }: EndingsDeps): Endings {
   async function end(job: PendingJob, ending: Ending | undefined): Promise<number> {
@@ -47,10 +41,6 @@ export function createEndings({ redis, prefix, settle }: EndingsDeps): Endings {
         settled += sum(await Promise.all(some.map((job) => settleOne(queue, job))));
       }
       return settled;
-    },
-    async giveUp(jobs) {
-      const ended = jobs.map((job) => end(job, { ...placedTooOften, attempts: job.attempts }));
-      return sum(await Promise.all(ended));
     },
   };
 }

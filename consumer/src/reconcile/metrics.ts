@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { PassReport } from "../reconcile.ts";
 
-const actions = ["placed", "heldBack", "settled", "dead"] as const;
+const actions = ["placed", "heldBack", "settled"] as const;
 
 /** What the reconciler tells Prometheus; gauges are there only while this process leads. */
 export function createReconcileMetrics(registry: Registry) {

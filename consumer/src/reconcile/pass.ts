@@ -14,8 +14,6 @@ export interface PassCounts {
   heldBack: number;
   /** Had ended in Redis. */
   settled: number;
-  /** Given up: placed too often. */
-  dead: number;
 }
 
 export interface PassDeps {
@@ -26,28 +24,24 @@ export interface PassDeps {
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
   pageSize: number;
-  maxPlacings: number;
   log: Pick<Logger, "error">;
 }
 
 /** Puts right what Redis says otherwise than the ledger, about all that is pending. Ends early with the leadership. */
 export function createPass(deps: PassDeps): () => Promise<PassCounts> {
-  const { leadership, searches, endings, placeAgain, graceMs, pageSize, maxPlacings, log } = deps;
+  const { leadership, searches, endings, placeAgain, graceMs, pageSize, log } = deps;
   const { signal } = leadership;
 
   async function reconcile(search: Search, queue: string, jobs: readonly PendingJob[]) {
     const { missing, finished } = await search.find(queue, jobs);
-    const exhausted = missing.filter((job) => job.placings >= maxPlacings);
     const settled = await endings.settle(queue, finished);
-    const dead = await endings.giveUp(exhausted);
-    const rest = missing.filter((job) => job.placings < maxPlacings);
-    return { seen: jobs.length, settled, dead, ...(await placeAgain(queue, rest)) };
+    return { seen: jobs.length, settled, ...(await placeAgain(queue, missing)) };
   }
 
   return async () => {
     const search = searches.begin();
     const refusing = new Set<string>();
-    const counts: PassCounts = { seen: 0, placed: 0, heldBack: 0, settled: 0, dead: 0 };
+    const counts: PassCounts = { seen: 0, placed: 0, heldBack: 0, settled: 0 };
 
     async function reconcilePage(page: readonly PendingJob[]) {
       for (const [queue, jobs] of Map.groupBy(page, (job) => job.queue)) {

@@ -5,13 +5,11 @@ export interface PendingJob {
   id: string;
   run: number;
   queue: string;
-  attempts: number;
-  placings: number;
   /** Its first run may begin. */
   isDue: boolean;
 }
 
-/** A row whose placings were raised for being placed now. */
+/** A row as it is placed again. */
 export interface JobToPlace {
   id: string;
   run: number;
@@ -34,7 +32,7 @@ export function readPending(
   page: { after: string; graceMs: number; size: number },
 ): Promise<PendingJob[]> {
   return sql<PendingJob[]>`
-    select id, run, queue, attempts, placings, coalesce(run_at <= now(), true) as "isDue"
+    select id, run, queue, coalesce(run_at <= now(), true) as "isDue"
     from jobs
     where status = 'pending' and id > ${page.after}
       and created_at < now() - ${page.graceMs} * interval '1 millisecond'
@@ -43,34 +41,26 @@ export function readPending(
 }
 
 /**
- * Counts a placing of rows that are still pending in their run, the first ones of `jobs` up to `maxBytes` of data.
+ * Reads jobs that are still pending in their run, the first ones of `jobs` up to `maxBytes` of data. Writes nothing: to be
+ * dispatched again is no fault of a job.
  * @param jobs in the order of ids
- * @returns the rows counted, in that order; none when all have ended
+ * @returns in that order; none when all have ended
  */
-export async function countPlacing(
+export function readToPlace(
   sql: Sql,
   jobs: readonly PendingJob[],
   maxBytes: number,
 ): Promise<JobToPlace[]> {
-  const rows = await sql<JobToPlace[]>`
-    with standing as (
-      select id, sum(bytes) over (order by id) - bytes as bytes_before
+  return sql<JobToPlace[]>`
+    select id, run, tenant, type, data, options, "runAt", "expiresAt", trace
+    from (
+      select job.*, sum(octet_length(job.data)) over (order by job.id) - octet_length(job.data) as bytes_before
       from unnest(${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.run)}::integer[]) as asked (id, run)
       cross join lateral (
-        select octet_length(data::text) as bytes from jobs
-        where jobs.id = asked.id and jobs.run = asked.run and status = 'pending' offset 0
+        select id, run, tenant, type, data::text as data, options, run_at as "runAt",
+               expires_at as "expiresAt", trace
+        from jobs where jobs.id = asked.id and jobs.run = asked.run and status = 'pending' offset 0
       ) as job
-    )
-    update jobs set placings = placings + 1
-    where id = any(array(select id from standing where bytes_before < ${maxBytes})) and status = 'pending'
-    returning id, run, tenant, type, data::text as data, options, run_at as "runAt",
-      expires_at as "expiresAt", trace`;
-  return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-/** Takes back what `countPlacing` counted, for rows that could not be placed. */
-export async function uncountPlacing(sql: Sql, jobs: readonly JobToPlace[]): Promise<void> {
-  await sql`
-    update jobs set placings = placings - 1
-    where id = any(${jobs.map((job) => job.id)}::uuid[]) and status = 'pending' and placings > 0`;
+    ) as pending
+    where bytes_before < ${maxBytes} order by id`;
 }

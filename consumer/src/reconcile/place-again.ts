@@ -4,7 +4,7 @@ import { maxPlacementsPerCall, type Placement } from "@toril/contract/dispatch/p
 import { JobOptions } from "@toril/contract/job";
 import { z } from "zod";
 import type { Leadership } from "./leadership.ts";
-import { countPlacing, type JobToPlace, type PendingJob, uncountPlacing } from "./pending.ts";
+import { type JobToPlace, type PendingJob, readToPlace } from "./pending.ts";
 
 export interface PlaceAgainDeps {
   leadership: Pick<Leadership, "run">;
@@ -30,26 +30,17 @@ interface PlacedAgain {
 /** Takes jobs of one queue, in the order of ids. */
 export type PlaceAgain = (queue: string, jobs: readonly PendingJob[]) => Promise<PlacedAgain>;
 
-/**
- * Places jobs that Redis does not have, after counting that in the ledger: what ended meanwhile is left alone, and
- * what is placed too often can be told.
- */
+/** Places jobs that Redis does not have, as often as it loses them. What ended meanwhile is left alone. */
 export function createPlaceAgain({ leadership, place, hasRoom }: PlaceAgainDeps): PlaceAgain {
   return async (queue, jobs) => {
     let placed = 0;
     let rest = jobs;
     while (rest.length > 0 && (await hasRoom(queue))) {
       const next = rest.slice(0, maxPlacementsPerCall);
-      const counted = await leadership.run((sql) => countPlacing(sql, next, maxBytes));
-      try {
-        if (counted.length > 0) await place(queue, counted.map(toPlacement));
-      } catch (error) {
-        // Redis refused, and may go on refusing: that must not use up the placings of a job.
-        await leadership.run((sql) => uncountPlacing(sql, counted));
-        throw error;
-      }
-      placed += counted.length;
-      const last = counted.at(-1) ?? next.at(-1);
+      const found = await leadership.run((sql) => readToPlace(sql, next, maxBytes));
+      if (found.length > 0) await place(queue, found.map(toPlacement));
+      placed += found.length;
+      const last = found.at(-1) ?? next.at(-1);
       rest = rest.filter((job) => last !== undefined && job.id > last.id);
     }
     return { placed, heldBack: rest.length };

@@ -30,8 +30,11 @@ export const jobs = pgTable(
     status: text("status").notNull().default("pending"),
     /** Raised when a job that ended is made pending again; part of every compare-and-set. */
     run: integer("run").notNull().default(0),
-    /** How often the reconciler placed this run. */
-    placings: integer("placings").notNull().default(0),
+    /**
+     * Attempts that started after Redis had lost this run and of which no outcome is known: they run, or were lost with
+     * their consumer. An attempt of a job that Redis never lost writes nothing; BullMQ counts those that stall.
+     */
+    lostAttempts: integer("lost_attempts").notNull().default(0),
     data: jsonb("data").notNull(),
     options: jsonb("options").notNull(),
     runAt: time("run_at"),
@@ -45,6 +48,11 @@ export const jobs = pgTable(
     schedule: text("schedule"),
     trace: text("trace"),
     attempts: integer("attempts").notNull().default(0),
+    /** Of the last attempt, written when it is settled; those before it are in `failures`. */
+    startedAt: time("started_at"),
+    durationMs: integer("duration_ms"),
+    /** Which consumer ran it. */
+    worker: text("worker"),
     result: jsonb("result"),
     error: jsonb("error"),
     /** Of a dead one: `reasonOf` its error. */
