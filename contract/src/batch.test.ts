@@ -56,6 +56,31 @@ test("bytes bound the waiting room, but one entry of any size is let in", async 
   expect(await large).toBe(100);
 });
 
+test("a refusal tells how long what waits takes to leave, at the rate at which batches leave", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, bytesOf: (n) => n });
+  const tooLarge = async () => {
+    const [refused] = await Promise.allSettled([batch.submit(1000)]);
+    return ((refused as PromiseRejectedResult).reason as BatchRefused).retryAfterMs;
+  };
+  const first = batch.submit(10);
+  await turn();
+  const waiting = [batch.submit(20)];
+  expect(await tooLarge()).toBeUndefined();
+  batches[0]?.finish();
+  await first;
+  await turn();
+  waiting.push(batch.submit(15));
+  const short = await tooLarge();
+  waiting.push(batch.submit(45));
+  const long = await tooLarge();
+  expect((long ?? 0) / (short ?? 0)).toBeCloseTo(4);
+  batches[1]?.finish();
+  await turn();
+  batches[2]?.finish();
+  await Promise.all(waiting);
+});
+
 test("a caller whose time is up is told so, and its entry never runs if it was still waiting", async () => {
   const { batches, run } = held();
   const batch = createBatch({ ...settings, run, timeoutMs: 10 });

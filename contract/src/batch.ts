@@ -3,11 +3,36 @@ export type BatchRefusal = "full" | "timeout";
 /** `full`: nothing was taken. `timeout`: not run when it was still waiting; unknown when its batch was on the way. */
 export class BatchRefused extends Error {
   readonly reason: BatchRefusal;
+  /** Until what waits now has left, at the rate at which it leaves; undefined while nothing leaves. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(reason: BatchRefusal) {
+  constructor(reason: BatchRefusal, retryAfterMs?: number) {
     super(`batch refused an entry: ${reason}`);
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** Over how long the drain rate is averaged. */
+const rateWindowMs = 3000;
+
+/** How fast batches leave, in bytes per millisecond: entries of one batch differ too much in size to be counted. */
+function createDrainRate() {
+  let rate: number | undefined;
+  let lastAt = Number.NEGATIVE_INFINITY;
+  return {
+    note(bytes: number, startedAt: number, endedAt: number) {
+      // What was idle before the batch says nothing about the rate.
+      const tookMs = Math.max(endedAt - Math.max(lastAt, startedAt), 0.1);
+      lastAt = endedAt;
+      const weight = rate === undefined ? 1 : 1 - Math.exp(-tookMs / rateWindowMs);
+      rate = (rate ?? 0) * (1 - weight) + (bytes / tookMs) * weight;
+    },
+    msFor(bytes: number): number | undefined {
+      const isCurrent = performance.now() - lastAt < rateWindowMs;
+      return isCurrent && rate !== undefined && rate > 0 ? bytes / rate : undefined;
+    },
+  };
 }
 
 export interface BatchSettings<Entry, Outcome> {
@@ -59,6 +84,7 @@ export function createBatch<Entry, Outcome>(
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   let expiryTimer: ReturnType<typeof setTimeout> | undefined;
   let drainWaiters: (() => void)[] = [];
+  const drainRate = createDrainRate();
 
   function submit(entry: Entry): Promise<Outcome> {
     const bytes = settings.bytesOf(entry);
@@ -66,7 +92,7 @@ export function createBatch<Entry, Outcome>(
       waiting.length >= settings.maxWaiting ||
       (waiting.length > 0 && waitingBytes + bytes > settings.maxWaitingBytes)
     ) {
-      return Promise.reject(new BatchRefused("full"));
+      return Promise.reject(refusal("full"));
     }
     return new Promise((resolve, reject) => {
       waiting.push({ entry, bytes, submittedAt: performance.now(), resolve, reject });
@@ -120,6 +146,7 @@ export function createBatch<Entry, Outcome>(
 
   async function travel(items: Waiting[]) {
     inFlight += 1;
+    const startedAt = performance.now();
     const deadline = (items[0]?.submittedAt ?? 0) + (timeoutMs ?? Number.POSITIVE_INFINITY);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => refuse(items), untilMs(deadline));
@@ -129,6 +156,8 @@ export function createBatch<Entry, Outcome>(
         deadline,
       );
       if (outcomes.length !== items.length) throw new Error("a batch lost outcomes");
+      const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+      drainRate.note(bytes, startedAt, performance.now());
       // oxlint-disable-next-line no-non-null-assertion -- the lengths are equal
       items.forEach((item, index) => item.resolve(outcomes[index]!));
     } catch (error) {
@@ -163,7 +192,11 @@ export function createBatch<Entry, Outcome>(
   }
 
   function refuse(items: readonly Waiting[]) {
-    for (const item of items) item.reject(new BatchRefused("timeout"));
+    for (const item of items) item.reject(refusal("timeout"));
+  }
+
+  function refusal(reason: BatchRefusal) {
+    return new BatchRefused(reason, drainRate.msFor(waitingBytes));
   }
 
   function isIdle() {

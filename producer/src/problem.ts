@@ -75,6 +75,15 @@ function mayBeEndless(headers: Headers): boolean {
   return Number(length) > droppedBytes;
 }
 
+const longestRetryMs = 60_000;
+
+/** When a queue is full: until what waits in it has left. Otherwise the default is kept. */
+function retryAfter(error: unknown): Record<string, string> {
+  if (!(error instanceof BatchRefused) || error.retryAfterMs === undefined) return {};
+  const seconds = Math.ceil(Math.min(error.retryAfterMs, longestRetryMs) / 1000);
+  return { "Retry-After": String(Math.max(seconds, 1)) };
+}
+
 function asProblem(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
   if (error instanceof BatchRefused || isTransient(error) || isLockTimeout(error)) {
@@ -83,6 +92,8 @@ function asProblem(error: unknown): ProblemError | undefined {
       error instanceof BatchRefused && error.reason === "full"
         ? "Nothing was stored. Try again."
         : "Whether it was stored is unknown. Repeat the request, with an Idempotency-Key where it changes something.",
+      undefined,
+      { headers: retryAfter(error) },
     );
   }
   if (error instanceof HTTPException && error.status === 415) {

@@ -103,7 +103,12 @@ export function header(description: string, example: string) {
   return { description, schema: { type: "string" as const }, example };
 }
 
-const retryAfter = { "Retry-After": header("Seconds to wait before trying again", "1") };
+const retryAfter = {
+  "Retry-After": header(
+    "Seconds to wait before trying again; when a queue of the service is full, the time that it takes to empty",
+    "1",
+  ),
+};
 
 const rateLimit = {
   "RateLimit-Policy": header(
