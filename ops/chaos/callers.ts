@@ -115,8 +115,10 @@ const once: Caller = {
     const keyPolicy = { type: "once", windowMs: hour };
     const json = { ...echo("once"), key: `once-${random.below(500)}`, keyPolicy };
     const request = { json, idempotencyKey: `once-post-${nextNumber()}` };
-    const id = accepted("once POST", await definite("/v1/jobs", request));
-    if (id !== undefined) account.ids.push(id);
+    const answer = await definite("/v1/jobs", request);
+    const id = accepted("once POST", answer);
+    const { outcome } = (answer?.body ?? {}) as { outcome?: string };
+    if (id !== undefined && outcome === "created") account.ids.push(id);
     account.note("POSTs with a key that counts once");
   },
 };

@@ -2,8 +2,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { Refusal } from "../dev/refusal.ts";
+import { measureIsolation } from "./isolation.ts";
 import { chaosUsage, parseChaosOptions, type ChaosOptions } from "./options.ts";
-import { describeChaos, writeSection } from "./report.ts";
+import { measureOverload } from "./overload.ts";
+import { describeChaos, describeIsolation, describeOverload, writeSection } from "./report.ts";
 import { isIntact, runChaos } from "./run.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -38,6 +40,27 @@ async function injectFaults(options: ChaosOptions, report: string, signal: Abort
   return true;
 }
 
+async function measure(
+  root: string,
+  { phaseSeconds }: ChaosOptions,
+  report: string,
+  signal: AbortSignal,
+) {
+  const phaseMs = phaseSeconds * 1000;
+  const isolation = await measureIsolation({ root, phaseMs, say: console.log, signal });
+  signal.throwIfAborted();
+  const overload = await measureOverload({ root, phaseMs, say: console.log });
+  const sections = [
+    ["isolation", describeIsolation(isolation)],
+    ["overload", describeOverload(overload)],
+  ] as const;
+  for (const [name, section] of sections) {
+    console.log(`\n${section}\n`);
+    if (report !== "") writeSection(report, name, section);
+  }
+  return true;
+}
+
 async function main(): Promise<number> {
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -50,7 +73,10 @@ async function main(): Promise<number> {
       return 0;
     }
     const report = options.report ?? join(root, "ops/chaos/report.md");
-    return (await injectFaults(options, report, stop.signal)) ? 0 : 1;
+    const isIntact = options.isIsolation
+      ? await measure(root, options, report, stop.signal)
+      : await injectFaults(options, report, stop.signal);
+    return isIntact ? 0 : 1;
   } catch (error) {
     console.error(error instanceof Refusal ? error.message : error);
     return 1;

@@ -10,6 +10,7 @@ export interface ChaosOptions {
   backlog: number;
   kinds: readonly string[] | undefined;
   isIsolation: boolean;
+  phaseSeconds: number;
   report: string | undefined;
 }
 
@@ -21,6 +22,7 @@ export const chaosUsage = `usage: bun run chaos -- [options]
   --backlog N       about how many jobs are kept pending (10000)
   --faults KINDS    only these kinds, as a list, each once; ends when they were injected
   --isolation       measures a quiet tenant beside others that misbehave, and overload, instead of injecting faults
+  --phase N         how many seconds each of these is measured (15)
   --report FILE     the report whose sections are replaced (ops/chaos/report.md); "" writes none
 `;
 
@@ -35,6 +37,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
         redis: { type: "string", default: topologyNames.join() },
         backlog: { type: "string", default: "10000" },
         faults: { type: "string" },
+        phase: { type: "string", default: "15" },
         isolation: { type: "boolean", default: false },
         report: { type: "string" },
         help: { type: "boolean", default: false },
@@ -54,6 +57,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
       backlog: positive("--backlog", values.backlog),
       kinds: values.faults?.split(",").map((kind) => kind.trim()),
       isIsolation: values.isolation,
+      phaseSeconds: positive("--phase", values.phase),
       report: values.report,
     };
   } catch (error) {

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
+import { type Measured, postEveryMs, scheduleCount } from "./isolation.ts";
+import type { Overload } from "./overload.ts";
 import { type ChaosResult, type InjectedFault, isIntact, seconds } from "./run.ts";
 
 const titles = {
@@ -104,6 +106,72 @@ export function describeChaos(result: ChaosResult): string {
   ]
     .filter(Boolean)
     .join("\n\n");
+}
+
+/** A section about a quiet tenant beside others. */
+export function describeIsolation(measured: readonly Measured[]): string {
+  const ms = (value: number) => `${value.toFixed(0)} ms`;
+  return [
+    `A quiet tenant sends ${1000 / postEveryMs} POSTs a second through Caddy and has ${scheduleCount} schedules, while another tenant misbehaves.`,
+    table([
+      [
+        "misbehaviour",
+        "POST p50",
+        "POST p99",
+        "failed",
+        "settled p99",
+        "scheduled runs",
+        "latest run",
+        "producer",
+        "consumer",
+        "responses to the other tenant",
+      ],
+      ...measured.map((one) => [
+        one.name,
+        ms(one.p50Ms),
+        ms(one.p99Ms),
+        `${one.failed} of ${one.posts}`,
+        ms(one.settledP99Ms),
+        `${one.runs} of ${one.expectedRuns}`,
+        ms(one.latestMs),
+        `${one.producerMb} MB`,
+        `${one.consumerMb} MB`,
+        one.answers,
+      ]),
+    ]),
+  ].join("\n\n");
+}
+
+/** A section about more load than the service can take. */
+export function describeOverload(overload: Overload): string {
+  const { capacity, offered, accepted, statuses, p99Ms } = overload;
+  const retryAfter = overload.retryAfter.toSorted((a, b) => a - b);
+  const at = (share: number) =>
+    String(retryAfter[Math.floor((retryAfter.length - 1) * share)] ?? "");
+  return [
+    "Bulk requests through Caddy, with consumers paused: first as many as are answered, then three times as many.",
+    table([
+      [
+        "capacity",
+        "offered",
+        "accepted",
+        "goodput",
+        "p99 of accepted requests",
+        "Retry-After, median",
+        "Retry-After, longest",
+      ],
+      [
+        `${grouped(Math.round(capacity))} jobs/s`,
+        `${grouped(Math.round(offered))} jobs/s`,
+        `${grouped(Math.round(accepted))} jobs/s`,
+        `${Math.round((accepted / capacity) * 100)}%`,
+        `${p99Ms.toFixed(0)} ms`,
+        `${at(0.5)} s`,
+        `${at(1)} s`,
+      ],
+    ]),
+    `Responses: ${Array.from(statuses, ([status, count]) => `${grouped(count)} x ${status || "none"}`).join(", ")}.`,
+  ].join("\n\n");
 }
 
 function median(faults: readonly InjectedFault[]): number {

@@ -1,0 +1,229 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { queueKeys } from "@toril/contract/dispatch/names";
+import { issueKey } from "@toril/contract/keys/key-ledger";
+import type { Sql } from "postgres";
+
+import { noteAs } from "../cli/audit/note.ts";
+import { startChild } from "../dev/child.ts";
+import { until } from "../dev/until.ts";
+import { createSend, type Send } from "./client.ts";
+import {
+  largeFeed,
+  type Misbehaviour,
+  misbehaviours,
+  noisyTenant,
+  type Preparation,
+} from "./misbehaviours.ts";
+import { type ChaosStack, startChaosStack } from "./stack.ts";
+
+export interface IsolationSettings {
+  root: string;
+  /** How long each misbehaviour is measured. */
+  phaseMs: number;
+  /** The names of some; all by default. */
+  only?: readonly string[];
+  say?(text: string): void;
+  signal?: AbortSignal;
+}
+
+/** What the quiet tenant notices. */
+export interface Measured {
+  name: string;
+  posts: number;
+  failed: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** From the creation of a job until it was settled. */
+  settledP99Ms: number;
+  runs: number;
+  expectedRuns: number;
+  latestMs: number;
+  producerMb: number;
+  consumerMb: number;
+  /** What the tenant that misbehaves was answered. */
+  answers: string;
+}
+
+const quietTenant = "quiet";
+export const postEveryMs = 50;
+const scheduleEveryMs = 5000;
+export const scheduleCount = 4;
+
+/** Measures a quiet tenant alone, and then while another tenant misbehaves in one way after the other. */
+export async function measureIsolation(settings: IsolationSettings): Promise<Measured[]> {
+  const { root, phaseMs, only, say = () => {}, signal } = settings;
+  const dir = mkdtempSync(join(tmpdir(), "toril-chaos-"));
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  const env = { FEED_ALLOW_PRIVATE_ADDRESSES: "true", WORKER_KEY_RATE_LIMITS: "feed.fetch=off" };
+  const stack = opened.use(await startChaosStack({ root, dir, topology: "single", env }));
+  const { sql, url } = stack;
+  const feed = largeFeed();
+  const headers = { "Content-Type": "application/rss+xml" };
+  const feedServer = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Response(feed, { headers }),
+  });
+  opened.defer(() => feedServer.stop(true));
+
+  const [quiet, noisy] = [await makeKey(sql, quietTenant), await makeKey(sql, noisyTenant)];
+  const send = createSend(url, quiet);
+  const isClosed = async () => (await createSend(url)("/v1/jobs"))?.status === 401 || undefined;
+  await until("keys are required", isClosed, { timeoutMs: 30_000 });
+  for (let number = 0; number < scheduleCount; number += 1) {
+    const job = { type: "echo", data: { message: "on time" } };
+    const json = { everyMs: scheduleEveryMs, overlap: "queue", job };
+    await send(`/v1/schedules/quiet-${number}`, { method: "PUT", json });
+  }
+  const preparation: Preparation = {
+    sql,
+    send: createSend(url, noisy),
+    async setMeta(queue, field, value) {
+      for (const { server } of stack.topology.servers) {
+        await server.client.hset(queueKeys("bull", queue).meta, field, value);
+      }
+    },
+  };
+
+  const results = [await measure(stack, send, { name: "nobody else", phaseMs })];
+  say(describe(results[0]));
+  for (const one of misbehaviours) {
+    if (signal?.aborted || (only !== undefined && !only.includes(one.name))) continue;
+    await one.prepare?.(preparation);
+    const target = { url, key: noisy, feedUrl: `http://127.0.0.1:${feedServer.port}/feed.xml` };
+    const child = await startMisbehaving(dir, one, target);
+    // It is measured when it is under way.
+    await sleep(1000);
+    const measured = await measure(stack, send, { name: one.name, phaseMs });
+    await child.stop();
+    measured.answers = readFileSync(child.logFile, "utf8").trim().split("\n").at(-1) ?? "";
+    results.push(measured);
+    say(describe(measured));
+    await one.clean?.(preparation);
+    await settleDown(sql);
+  }
+  return results;
+}
+
+function describe(measured: Measured | undefined): string {
+  if (measured === undefined) return "";
+  const { name, posts, failed, p50Ms, p99Ms, settledP99Ms, latestMs, runs, expectedRuns } =
+    measured;
+  return (
+    `  ${name}: ${posts} POSTs, ${failed} failed, p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms, ` +
+    `settled p99 ${settledP99Ms.toFixed(0)} ms, ${runs} of ${expectedRuns} runs, ${latestMs.toFixed(0)} ms late at most, ` +
+    `producer ${measured.producerMb} MB, consumer ${measured.consumerMb} MB (${measured.answers})`
+  );
+}
+
+async function makeKey(sql: Sql, tenant: string): Promise<string> {
+  const wanted = {
+    name: tenant,
+    scopes: ["jobs:write" as const, "jobs:read" as const],
+    queues: null,
+    types: null,
+    quotas: null,
+    expiresAt: null,
+  };
+  return (await issueKey(sql, tenant, wanted, noteAs("chaos", "createKey"))).key;
+}
+
+function startMisbehaving(dir: string, { name }: Misbehaviour, target: object) {
+  return startChild({
+    name,
+    command: process.execPath,
+    args: [join(import.meta.dirname, "misbehave.ts"), name, JSON.stringify(target)],
+    env: { PATH: process.env["PATH"] },
+    logFile: join(dir, "logs", "misbehave.log"),
+    stopMs: 5000,
+  });
+}
+
+async function measure(
+  stack: ChaosStack,
+  send: Send,
+  { name, phaseMs }: { name: string; phaseMs: number },
+): Promise<Measured> {
+  const { sql } = stack;
+  const [{ now: since }] = await sql<[{ now: Date }]>`select now()`;
+  const startedAt = performance.now();
+  const latencies: number[] = [];
+  let failed = 0;
+  let number = 0;
+  const memory = { producers: 0, consumers: 0 };
+
+  async function post() {
+    number += 1;
+    const sentAt = performance.now();
+    const keyed = number % 4 === 0 ? { idempotencyKey: `${name}-${number}` } : {};
+    const json = { type: "echo", data: { message: "quiet" } };
+    const answer = await send("/v1/jobs", { json, ...keyed });
+    latencies.push(performance.now() - sentAt);
+    if (answer === undefined || answer.status >= 300) failed += 1;
+  }
+
+  const posts: Promise<void>[] = [];
+  for (let at = startedAt; at < startedAt + phaseMs; at += postEveryMs) {
+    // What is sent late because this process was busy is not the service's latency.
+    await sleep(Math.max(0, at - performance.now()));
+    posts.push(post());
+    if (posts.length % 10 > 0) continue;
+    for (const role of ["producers", "consumers"] as const) {
+      memory[role] = Math.max(memory[role], ...stack[role].map(({ pid }) => residentMb(pid)));
+    }
+  }
+  await Promise.all(posts);
+  const seconds = (performance.now() - startedAt) / 1000;
+  const [ledger] = await sql<
+    [{ settledP99Ms: number | null; runs: number; latestMs: number | null }]
+  >`
+    select
+      percentile_cont(0.99) within group (order by extract(epoch from settled_at - created_at) * 1000)
+        filter (where schedule is null) as "settledP99Ms",
+      count(*) filter (where schedule is not null)::int as runs,
+      (max((extract(epoch from created_at) * 1000)::numeric % ${scheduleEveryMs}) filter (where schedule is not null))::float
+        as "latestMs"
+    from jobs where tenant = ${quietTenant} and created_at >= ${since}`;
+  latencies.sort((a, b) => a - b);
+  return {
+    name,
+    posts: latencies.length,
+    failed,
+    p50Ms: latencies[Math.floor(latencies.length * 0.5)] ?? Number.NaN,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN,
+    settledP99Ms: ledger.settledP99Ms ?? Number.NaN,
+    runs: ledger.runs,
+    expectedRuns: Math.floor((seconds * 1000) / scheduleEveryMs) * scheduleCount,
+    latestMs: ledger.latestMs ?? Number.NaN,
+    producerMb: memory.producers,
+    consumerMb: memory.consumers,
+    answers: "",
+  };
+}
+
+/** Of a process, in MB; 0 where that cannot be read. */
+function residentMb(pid: number): number {
+  const file = `/proc/${pid}/status`;
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) / 1024);
+}
+
+const settleMs = 60_000;
+
+/** What the misbehaving tenant left behind is carried out or cancelled before the next one begins. */
+async function settleDown(sql: Sql): Promise<void> {
+  const isQuiet = async () => {
+    const [{ pending }] = await sql<[{ pending: number }]>`
+      select count(*)::int as pending from jobs where status = 'pending' and (run_at is null or run_at < now())`;
+    return pending < 100 || undefined;
+  };
+  await until("the backlog is worked off", isQuiet, { timeoutMs: settleMs, everyMs: 500 }).catch(
+    () => {},
+  );
+  await sleep(1000);
+}
