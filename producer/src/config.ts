@@ -52,7 +52,7 @@ export const Config = z.object({
   MAX_LISTENERS: wholeNumber(1, 100_000)
     .default(2000)
     .describe(
-      "how many requests may wait for their job and streams of events may be open together; more of them do not wait, or get 503",
+      "how many requests may wait for their job and streams of events may be open together, those of one tenant half of it, of one key a quarter; further requests do not wait, and further streams get 503 or 429",
     ),
   MAX_SCHEDULES: wholeNumber(1, 1_000_000)
     .default(10_000)

@@ -123,6 +123,19 @@ describe("Prefer: wait", () => {
     expect((await first).headers.get("preference-applied")).toBe("wait=60");
   });
 
+  test("a key takes a quarter of the streams, a tenant half, and others are served", async () => {
+    const own = (await _issue(stores, ["jobs:read"])).key;
+    const other = (await _issue(stores, ["jobs:read"], { tenant: "other" })).key;
+    const producer = await start({ MAX_LISTENERS: "4" });
+    await listen(producer, "/v1/events", _bearer(own));
+    const headers = _bearer(own);
+    const refused = await producer.request("/v1/events", { headers });
+    _expectProblem(refused, "quota-exceeded");
+    expect(refused.headers.get("retry-after")).toBe("5");
+    const { response } = await listen(producer, "/v1/events", _bearer(other));
+    expect(response.status).toBe(200);
+  });
+
   test.each(["wait=soon", "wait=-1", "return=minimal", "await=5"])(
     "%s is not heeded",
     async (prefer) => {

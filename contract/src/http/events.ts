@@ -30,7 +30,12 @@ const ended = {
       "`Last-Event-ID` is the `id` of the last event of the stream: do not connect again",
   },
 };
-const problems: ProblemKind[] = ["invalid-parameter", "out-of-reach", "at-capacity"];
+const problems: ProblemKind[] = [
+  "invalid-parameter",
+  "out-of-reach",
+  "quota-exceeded",
+  "at-capacity",
+];
 
 export const followJob = defineRoute({
   operationId: "followJob",

@@ -40,7 +40,7 @@ const endings: Readonly<Record<string, JobEventName | undefined>> = {
   failed: "dead",
   removed: undefined,
 };
-const maxKnown = 20_000;
+const maxKnown = 10_000;
 
 export function createDescribe({ readOutcomes, readFailedRuns, onUnsettled }: DescribeDeps) {
   // What is asked of a job that ended does not change, and of a pending one only how it stands.

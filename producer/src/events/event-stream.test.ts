@@ -2,37 +2,48 @@ import { expect, test } from "bun:test";
 import type { Exchange } from "../exchange.ts";
 import { createEventStreams } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
-import { createPlaces } from "./places.ts";
+import { createListenerLimit } from "./listener-limit.ts";
+import { createUnreadBudget } from "./unread-budget.ts";
 
 /** Sound because no more of it is used. */
-const exchange = { keepOpen() {} } as unknown as Exchange;
+const exchange = {
+  keepOpen() {},
+  principal: { id: "open", kind: "open", tenant: "default" },
+} as unknown as Exchange;
 
-function open({ isLetIn = true, max = 1, heartbeatMs = 5 } = {}) {
-  const places = createPlaces(max);
-  const openStream = createEventStreams({ places, heartbeatMs, isLetIn: async () => isLetIn });
+function open({ isLetIn = true, max = 1, heartbeatMs = 5, maxBytes = 64_000_000 } = {}) {
+  const limit = createListenerLimit(max);
+  const unread = createUnreadBudget(maxBytes);
+  const openStream = createEventStreams({
+    limit,
+    unread,
+    heartbeatMs,
+    isLetIn: async () => isLetIn,
+    log: { warn() {} },
+  });
   const begin = () => openStream(exchange, { heartbeat: () => toMark("default:1-0"), onEnd() {} });
-  return { places, begin, ...begin() };
+  return { limit, unread, begin, ...begin() };
 }
 
 test("a heartbeat says how far the client has got", async () => {
-  const { response, sink, places } = open();
+  const { response, sink, limit } = open();
   const reader = response.body!.getReader();
   for (let times = 0; times < 2; times += 1) {
     const { value } = await reader.read();
     expect(new TextDecoder().decode(value)).toBe(":\nid: default:1-0\n\n");
   }
   sink.end();
-  expect(places.taken).toBe(0);
+  expect(limit.taken).toBe(0);
 });
 
 test("a stream ends when its key is no longer good", async () => {
-  const { response, places } = open({ isLetIn: false });
+  const { response, limit } = open({ isLetIn: false });
   await response.text();
-  expect(places.taken).toBe(0);
+  expect(limit.taken).toBe(0);
 });
 
 test("who reads too slowly is cut off, and holds nothing any more", async () => {
-  const { response, sink, places } = open({ heartbeatMs: 60_000 });
+  const { response, sink, limit, unread } = open({ heartbeatMs: 60_000 });
   const frame = toFrame("progress", "x".repeat(100_000), undefined);
   let sent = 0;
   while (sink.isOpen) {
@@ -41,13 +52,59 @@ test("who reads too slowly is cut off, and holds nothing any more", async () => 
   }
   expect(sent).toBeLessThan(10);
   expect(response.text()).rejects.toThrow();
-  expect(places.taken).toBe(0);
+  expect([limit.taken, unread.bytes]).toEqual([0, 0]);
 });
 
 test("a client that goes away gives its place back", async () => {
-  const { response, places, begin } = open({ heartbeatMs: 60_000 });
+  const { response, limit, begin } = open({ heartbeatMs: 60_000 });
   expect(begin).toThrow("Too many clients listen already.");
   await response.body!.cancel();
-  expect(places.taken).toBe(0);
+  expect(limit.taken).toBe(0);
   begin().sink.end();
+});
+
+const frame = toFrame("progress", "x".repeat(10_000), undefined);
+
+test("live frames wait for their release, and are then sent in their order", async () => {
+  const { response, sink } = open({ heartbeatMs: 60_000 });
+  sink.sendLive(toMark("live:1-0"));
+  sink.send(toMark("before:1-0"));
+  await sink.release();
+  sink.sendLive(toMark("live:2-0"));
+  sink.end();
+  const ids = [...(await response.text()).matchAll(/id: (.+)/g)].map(([, id]) => id);
+  expect(ids).toEqual(["before:1-0", "live:1-0", "live:2-0"]);
+});
+
+test("what is held back for a client is bounded, too", () => {
+  const { sink, unread } = open({ heartbeatMs: 60_000 });
+  let held = 0;
+  while (sink.isOpen) {
+    sink.sendLive(frame);
+    held += 1;
+  }
+  expect(held).toBeLessThan(100);
+  expect(unread.bytes).toBe(0);
+});
+
+test("all streams together hold a bounded number of bytes: who reads least is cut off first", async () => {
+  const {
+    begin,
+    sink: slowest,
+    unread,
+  } = open({ max: 30, heartbeatMs: 60_000, maxBytes: 500_000 });
+  const sinks = Array.from({ length: 29 }, () => begin().sink);
+  slowest.send(frame);
+  for (let round = 0; round < 10; round += 1) {
+    for (const sink of [slowest, ...sinks]) {
+      sink.send(frame);
+      expect(unread.bytes).toBeLessThanOrEqual(500_000);
+    }
+    if (round === 1) {
+      expect(slowest.isOpen).toBe(false);
+      expect(sinks.filter(({ isOpen }) => isOpen).length).toBeGreaterThan(15);
+    }
+  }
+  for (const sink of sinks) sink.end();
+  expect(unread.bytes).toBe(0);
 });

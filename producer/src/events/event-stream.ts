@@ -1,22 +1,33 @@
+import type { Logger } from "pino";
 import type { Exchange } from "../exchange.ts";
 import { ProblemError } from "../problem.ts";
-import type { Places } from "./places.ts";
+import type { ListenerLimit } from "./listener-limit.ts";
+import type { UnreadBudget } from "./unread-budget.ts";
 
 export interface EventStreamSettings {
-  places: Places;
+  limit: ListenerLimit;
+  unread: UnreadBudget;
   /** Whether who asked then would still be let in. */
   isLetIn(exchange: Exchange): Promise<boolean>;
+  log: Pick<Logger, "warn">;
   heartbeatMs?: number;
 }
 
 /** Where the events of one client go. */
 export interface EventSink {
   readonly isOpen: boolean;
-  /** A client that has left half a megabyte unread is cut off: it comes back with `Last-Event-ID`. */
+  /** A client that has left too much unread is cut off: it comes back with `Last-Event-ID`. */
   send(frame: Uint8Array): void;
+  /** As `send`, but until `release` is done the frame is held back: the client is still told what happened before. */
+  sendLive(frame: Uint8Array): void;
+  /** Sends what was held back, no faster than the client reads. */
+  release(): Promise<void>;
+  readonly isHolding: boolean;
   /** Resolves when the client has read what was sent, or is gone. */
   drained(): Promise<void>;
   end(): void;
+  /** Ends the stream because of an error, which is logged. */
+  fail(error: unknown): void;
 }
 
 export interface EventStreamOptions {
@@ -30,8 +41,12 @@ export type OpenEventStream = (
   options: EventStreamOptions,
 ) => { sink: EventSink; response: Response };
 
-/** Several times what comes in one go. */
-const maxUnread = 524_288;
+/** Of one client. Several times what comes in one go. */
+const maxUnread = 786_432;
+/** What a frame takes in memory beside its bytes, about. */
+const frameOverhead = 200;
+/** How many frames are sent between two looks at whether the client reads. */
+const releasedAtOnce = 100;
 
 const headers = {
   "Content-Type": "text/event-stream",
@@ -45,14 +60,20 @@ export function headOnly({ request }: Exchange): Response | undefined {
 }
 
 export function createEventStreams(settings: EventStreamSettings): OpenEventStream {
-  const { places, isLetIn, heartbeatMs = 15_000 } = settings;
+  const { limit, unread, isLetIn, log, heartbeatMs = 15_000 } = settings;
 
   return (exchange, { heartbeat, onEnd }) => {
-    if (!places.take()) throw new ProblemError("at-capacity", "Too many clients listen already.");
+    const taken = limit.take(exchange.principal);
+    if (typeof taken === "string") throw refusal(taken);
+    const giveBack = taken;
     exchange.keepOpen(0);
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
     let isOpen = true;
+    let isHolding = true;
+    let held: Uint8Array[] = [];
+    let heldBytes = 0;
     let wake = () => {};
+    const stream = { cutOff };
     const beating = setInterval(() => {
       sink.send(heartbeat());
       void isLetIn(exchange)
@@ -65,11 +86,25 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
     function close() {
       if (!isOpen) return false;
       isOpen = false;
+      held = [];
       clearInterval(beating);
-      places.giveBack();
+      giveBack();
+      unread.set(stream, 0);
       wake();
       onEnd();
       return true;
+    }
+
+    function cutOff() {
+      if (close()) controller?.error(new Error("the client is too slow"));
+    }
+
+    function queuedBytes() {
+      return maxUnread - (controller?.desiredSize ?? maxUnread);
+    }
+
+    function count() {
+      if (isOpen) unread.set(stream, queuedBytes() + heldBytes);
     }
 
     const sink: EventSink = {
@@ -78,15 +113,33 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       },
       send(frame) {
         if (!isOpen || controller === undefined) return;
-        const { desiredSize } = controller;
-        if (desiredSize === null || desiredSize <= 0) {
-          if (close()) controller.error(new Error("the client is too slow"));
-          return;
-        }
+        if (queuedBytes() >= maxUnread) return cutOff();
         controller.enqueue(frame);
+        count();
+      },
+      get isHolding() {
+        return isHolding;
+      },
+      sendLive(frame) {
+        if (!isHolding) return sink.send(frame);
+        if (!isOpen) return;
+        if (heldBytes >= maxUnread) return cutOff();
+        held.push(frame);
+        heldBytes += sizeOf(frame);
+        count();
+      },
+      async release() {
+        while (held.length > 0) {
+          for (const frame of held.splice(0, releasedAtOnce)) {
+            heldBytes -= sizeOf(frame);
+            sink.send(frame);
+          }
+          if (held.length > 0) await sink.drained();
+        }
+        isHolding = false;
       },
       async drained() {
-        const isAwaited = () => isOpen && (controller?.desiredSize ?? 0) < maxUnread;
+        const isAwaited = () => isOpen && queuedBytes() > 0;
         while (isAwaited()) {
           await new Promise<void>((resolve) => (wake = resolve));
         }
@@ -94,17 +147,43 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       end() {
         if (close()) controller?.close();
       },
+      fail(error) {
+        if (!isOpen) return;
+        const { requestId } = exchange;
+        log.warn({ err: error, requestId }, "a stream of events ended because of an error");
+        sink.end();
+      },
     };
     const body = new ReadableStream<Uint8Array>(
       {
         start(given) {
           controller = given;
         },
-        pull: () => wake(),
+        pull() {
+          count();
+          wake();
+        },
         cancel: () => void close(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: maxUnread }),
+      { highWaterMark: maxUnread, size: (frame) => (frame === undefined ? 0 : sizeOf(frame)) },
     );
     return { sink, response: new Response(body, { headers }) };
   };
+}
+
+function sizeOf(frame: Uint8Array): number {
+  return frame.byteLength + frameOverhead;
+}
+
+function refusal(reached: "all" | "tenant" | "key") {
+  return reached === "all"
+    ? new ProblemError("at-capacity", "Too many clients listen already.")
+    : new ProblemError(
+        "quota-exceeded",
+        `Too many clients of the ${reached} listen already.`,
+        undefined,
+        {
+          headers: { "Retry-After": "5" },
+        },
+      );
 }

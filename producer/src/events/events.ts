@@ -1,6 +1,7 @@
 import { readEdges, readRange } from "@toril/contract/dispatch/event-stream";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { RedisServers } from "@toril/contract/redis-config";
+import { createTurns } from "@toril/contract/turns";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Exchange } from "../exchange.ts";
@@ -10,11 +11,12 @@ import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
 import { createHub } from "./hub.ts";
-import { createPlaces } from "./places.ts";
+import { createListenerLimit } from "./listener-limit.ts";
 import { createReadFailedRuns } from "./read-failed-runs.ts";
 import { createReadOutcomes } from "./read-outcomes.ts";
 import { createReplay } from "./replay.ts";
 import { createStreamSources } from "./stream-source.ts";
+import { createUnreadBudget } from "./unread-budget.ts";
 import { createWaitForEnd, type WaitForEnd } from "./wait-for-end.ts";
 
 export interface EventsDeps {
@@ -42,9 +44,13 @@ export interface Events {
   close(): Promise<void>;
 }
 
+/** What all streams together hold for clients that do not read. */
+const maxUnreadBytes = 64_000_000;
+
 export function createEvents(deps: EventsDeps): Events {
   const { redis, servers, prefix, queues, ledger, imports, readJob, isLetIn, log } = deps;
-  const places = createPlaces(deps.maxListeners);
+  const limit = createListenerLimit(deps.maxListeners);
+  const replayTurns = createTurns({ slots: 1 });
   const edgesOf = (queue: string) => readEdges(redis, prefix, queue);
   const hub = createHub({
     queues,
@@ -58,19 +64,26 @@ export function createEvents(deps: EventsDeps): Events {
     readEdges: edgesOf,
     readRange: (queue, range, count) => readRange(redis, prefix, queue, range, count),
     describe: hub.describe,
+    turns: replayTurns,
   });
-  const openStream = createEventStreams({ places, isLetIn });
-  const followImport = createFollowImport({ findMany: imports.findMany, openStream });
+  const openStream = createEventStreams({
+    limit,
+    unread: createUnreadBudget(maxUnreadBytes),
+    isLetIn,
+    log,
+  });
+  const followImport = createFollowImport({ findMany: imports.findMany, openStream, log });
   return {
-    waitForEnd: createWaitForEnd(hub, places),
+    waitForEnd: createWaitForEnd(hub, limit),
     followJob: createFollowJob({ hub, replay, openStream, read: readJob }),
     followJobs: createFollowJobs({ hub, replay, openStream }),
     followImport: followImport.follow,
     get listeners() {
-      return places.taken;
+      return limit.taken;
     },
     async close() {
       followImport.close();
+      replayTurns.close();
       await hub.close();
     },
   };

@@ -1,4 +1,5 @@
 import type { Import } from "@toril/contract/import";
+import type { Logger } from "pino";
 import type { Exchange } from "../exchange.ts";
 import { isEnd } from "./cursor.ts";
 import { headOnly, type OpenEventStream } from "./event-stream.ts";
@@ -8,6 +9,7 @@ import { createLooking } from "./looking.ts";
 export interface FollowImportDeps {
   findMany(ids: readonly string[]): Promise<Import[]>;
   openStream: OpenEventStream;
+  log: Pick<Logger, "warn">;
   everyMs?: number;
 }
 
@@ -24,10 +26,10 @@ interface Follower {
 
 /** The ledger is asked once for all that are followed. */
 export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
-  const { findMany, openStream, everyMs = 1000 } = deps;
+  const { findMany, openStream, log, everyMs = 1000 } = deps;
   const followers = new Map<string, Set<Follower>>();
   let isClosed = false;
-  const looking = createLooking(look, { everyMs, isNeeded: () => followers.size > 0 });
+  const looking = createLooking(look, { everyMs, isNeeded: () => followers.size > 0, log });
 
   async function look() {
     for (const found of await findMany([...followers.keys()])) {

@@ -21,8 +21,6 @@ export type FollowJob = (
   lastEventId: string | undefined,
 ) => Promise<Response>;
 
-type Given = [event: JobEvent, id: string | undefined, frame: Uint8Array];
-
 export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps): FollowJob {
   return async (exchange, { id, queue }, lastEventId) => {
     if (isEnd(lastEventId)) return new Response(null, { status: 204 });
@@ -30,32 +28,33 @@ export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps
     if (head !== undefined) return head;
     const { tenant } = exchange.principal;
     const after = cursorFrom(lastEventId, [queue]);
-    let held: Given[] | undefined = [];
-    let ending: Promise<void> | undefined;
+    let lastEvent: JobEvent | undefined;
+    let isEnding = false;
     let seen: Positions = after ?? {};
     const listener: Listener = {
       queues: [queue],
       jobId: id,
       after,
-      receive(...given) {
-        if (held) held.push(given);
-        else give(...given);
+      receive(event, _id, frame) {
+        if (event.status === "pending") sink.sendLive(frame);
+        else if (sink.isHolding) lastEvent ??= event;
+        else finish(event);
       },
       end: () => sink.end(),
     };
     const { sink, response } = openStream(exchange, {
-      heartbeat: () => toMark(held ? undefined : hub.cursorOf(listener)),
+      heartbeat: () => toMark(sink.isHolding ? undefined : hub.cursorOf(listener)),
       onEnd: () => hub.leave(listener),
     });
 
-    function give(event: JobEvent, cursor: string | undefined, frame: Uint8Array) {
-      if (ending !== undefined) return;
-      if (event.status === "pending") sink.send(frame);
-      else ending = finish(event).catch(() => sink.end());
+    function finish(event: JobEvent) {
+      if (isEnding) return;
+      isEnding = true;
+      hub.leave(listener);
+      sendEnd(event).catch((error: unknown) => sink.fail(error));
     }
 
-    async function finish(event: JobEvent) {
-      hub.leave(listener);
+    async function sendEnd(event: JobEvent) {
       const job = await read(tenant, id);
       const whole = job === undefined || job.status === "pending" ? event : { ...event, job };
       sink.send(toFrame(event.event, whole, encodeEnd(seen)));
@@ -68,6 +67,7 @@ export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps
       if (isWhole && isAfter(to, from)) {
         await replay(
           {
+            tenant,
             queue,
             from,
             to,
@@ -76,7 +76,8 @@ export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps
             give({ event }, position) {
               seen = { [queue]: position };
               const cursor = encodeCursor(seen);
-              give(event, cursor, toFrame(event.event, event, cursor));
+              if (event.status !== "pending") finish(event);
+              else if (!isEnding) sink.send(toFrame(event.event, event, cursor));
             },
           },
           () => {
@@ -94,14 +95,14 @@ export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps
 
     const live = await hub.join(listener);
     if (hub.isClosed) sink.end();
-    begin(live).then(
-      () => {
-        const waiting = held ?? [];
-        held = undefined;
-        for (const given of waiting) give(...given);
-      },
-      () => sink.end(),
-    );
+    // The client went away while the listener was about to be added.
+    if (!sink.isOpen) hub.leave(listener);
+    async function tell() {
+      await begin(live);
+      if (!isEnding) await sink.release();
+      if (lastEvent !== undefined) finish(lastEvent);
+    }
+    tell().catch((error: unknown) => sink.fail(error));
     return response;
   };
 }

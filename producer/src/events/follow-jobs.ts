@@ -15,9 +15,6 @@ export interface FollowDeps {
   openStream: OpenEventStream;
 }
 
-const maxHeld = 5000;
-const pageSize = 100;
-
 /** A stream of all that happens in these queues to jobs that the caller reaches. */
 export type FollowJobs = (
   exchange: Exchange,
@@ -31,25 +28,19 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
     if (head !== undefined) return head;
     const { principal } = exchange;
     const after = cursorFrom(lastEventId, queues);
-    let held: Uint8Array[] | undefined = [];
     const isMeant = ({ tenant, event }: Happening) =>
       tenant === principal.tenant && reaches(principal, event);
-    const send = (frame: Uint8Array) => {
-      if (held === undefined) sink.send(frame);
-      // It comes back, and reads the rest from Redis.
-      else if (held.push(frame) > maxHeld) sink.end();
-    };
     const listener: Listener = {
       queues,
       after,
       isMeant,
-      receive: (_event, _id, frame) => send(frame),
-      onGap: (queue) => send(toFrame("gap", { queue }, hub.cursorOf(listener))),
+      receive: (_event, _id, frame) => sink.sendLive(frame),
+      onGap: (queue) => sink.sendLive(toFrame("gap", { queue }, hub.cursorOf(listener))),
       end: () => sink.end(),
     };
     const { sink, response } = openStream(exchange, {
       // While it is caught up with, the client has not seen what the listener has.
-      heartbeat: () => toMark(held ? undefined : hub.cursorOf(listener)),
+      heartbeat: () => toMark(sink.isHolding ? undefined : hub.cursorOf(listener)),
       onEnd: () => hub.leave(listener),
     });
     const live = await hub.join(listener);
@@ -66,6 +57,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
         if (!isAfter(to, from)) continue;
         await replay(
           {
+            tenant: principal.tenant,
             queue,
             from,
             to,
@@ -86,14 +78,10 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
     sink.send(toMark(encodeCursor(seen)));
     async function begin() {
       await catchUp();
-      for (const [index, frame] of (held ?? []).entries()) {
-        sink.send(frame);
-        if (index % pageSize === pageSize - 1) await sink.drained();
-      }
-      held = undefined;
+      await sink.release();
     }
 
-    begin().catch(() => sink.end());
+    begin().catch((error: unknown) => sink.fail(error));
     return response;
   };
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Positions, StreamEntry } from "@toril/contract/dispatch/event-stream";
 import { parseBullId } from "@toril/contract/dispatch/names";
 import type { JobEvent } from "@toril/contract/event";
@@ -38,7 +39,9 @@ const patienceMs = 2000;
 /** What left Redis without an end for so long goes on in some other way. */
 const unsettledMs = 30_000;
 const maxUnsettled = 10_000;
-const maxIds = 5000;
+const maxIds = 1000;
+/** How many listeners are told of something before other work has its turn. */
+const maxToldAtOnce = 1000;
 
 export function createHub(deps: HubDeps) {
   const { readOutcomes, lookEveryMs = 1000, lingerMs = 30_000 } = deps;
@@ -54,6 +57,7 @@ export function createHub(deps: HubDeps) {
   const looking = createLooking(look, {
     everyMs: lookEveryMs,
     isNeeded: () => byJob.size > 0 || unsettled.size > 0,
+    log: deps.log,
   });
 
   function noteUnsettled(id: string) {
@@ -85,15 +89,21 @@ export function createHub(deps: HubDeps) {
 
   async function handle(entries: readonly StreamEntry[]) {
     const wanted = entries.filter(isWanted);
-    if (wanted.length > 0) {
-      const describing = describe(wanted);
-      handling = describing.catch(() => {});
-      try {
-        deliver(entries, wanted, await describing);
-      } finally {
-        handling = undefined;
-      }
-    } else deliver(entries, [], []);
+    const delivering = describeAndDeliver(entries, wanted);
+    // Who joins waits for it; an error is the reader's to report.
+    handling = delivering.catch(() => {});
+    try {
+      await delivering;
+    } finally {
+      handling = undefined;
+    }
+  }
+
+  async function describeAndDeliver(
+    entries: readonly StreamEntry[],
+    wanted: readonly StreamEntry[],
+  ) {
+    await deliver(entries, wanted, wanted.length === 0 ? [] : await describe(wanted));
   }
 
   function isWanted({ queue, bullId }: StreamEntry): boolean {
@@ -102,19 +112,25 @@ export function createHub(deps: HubDeps) {
     return id !== undefined && byJob.has(id);
   }
 
-  function deliver(
+  async function deliver(
     entries: readonly StreamEntry[],
     wanted: readonly StreamEntry[],
     happenings: readonly (Happening | undefined)[],
   ) {
     let at = 0;
+    let told = 0;
     for (const entry of entries) {
       if (positions !== undefined) positions[entry.queue] = entry.position;
       if (entry !== wanted[at]) continue;
       const happening = happenings[at];
       at += 1;
       if (happening === undefined) continue;
-      tell([...(byJob.get(happening.event.id) ?? []), ...wide], happening, entry);
+      const listeners = [...(byJob.get(happening.event.id) ?? []), ...wide];
+      tell(listeners, happening, entry);
+      told += listeners.length;
+      if (told < maxToldAtOnce) continue;
+      told = 0;
+      await nextTurn();
     }
   }
 
@@ -150,7 +166,7 @@ export function createHub(deps: HubDeps) {
   async function look() {
     const ids = [...new Set([...byJob.keys(), ...unsettled.keys()])];
     for (let from = 0; from < ids.length; from += maxIds) {
-      const found = await readOutcomes(ids.slice(from, from + maxIds)).catch(() => []);
+      const found = await readOutcomes(ids.slice(from, from + maxIds));
       for (const outcome of found) {
         if (outcome.status === "pending") continue;
         const at = new Date().toISOString();

@@ -11,6 +11,7 @@ export interface JobOutcome {
   status: JobStatus;
   run: number;
   attempts: number;
+  /** Shortened and without its stack, because many outcomes are kept in memory. */
   error: JobError | null;
 }
 
@@ -20,7 +21,10 @@ export function createReadOutcomes(ledger: Ledger): ReadOutcomes {
   return (ids) =>
     ledger.run(
       (sql) => sql<JobOutcome[]>`
-        select id, tenant, type, queue, import_id as "importId", status, run, attempts, error from jobs
-        where id = any(${[...ids]}::uuid[])`,
+        select id, tenant, type, queue, import_id as "importId", status, run, attempts,
+               case when jsonb_typeof(error) = 'object' then
+                 jsonb_build_object('name', left(error->>'name', 100), 'message', left(error->>'message', 1000))
+               end as error
+        from jobs where id = any(${[...ids]}::uuid[])`,
     );
 }

@@ -1,7 +1,7 @@
 import { type JobStatus, limits } from "@toril/contract/job";
 import type { Exchange } from "../exchange.ts";
 import type { Hub } from "./hub.ts";
-import type { Places } from "./places.ts";
+import type { ListenerLimit } from "./listener-limit.ts";
 
 /** Resolves when the job has ended, the time is up, or the client is gone. */
 export type WaitForEnd = (
@@ -16,12 +16,14 @@ export interface Waited {
 }
 
 /** Undefined where there is nothing to wait for: no such preference, or too many wait already. */
-export function createWaitForEnd(hub: Hub, places: Places): WaitForEnd {
+export function createWaitForEnd(hub: Hub, limit: ListenerLimit): WaitForEnd {
   return async (exchange, { id, queue, status }) => {
     const seconds = secondsOf(exchange.request.headers.get("prefer"));
     const applied = { "Preference-Applied": `wait=${seconds}` };
     if (status !== "pending" && seconds !== undefined) return { isGone: false, headers: applied };
-    if (seconds === undefined || hub.isClosed || !places.take()) return undefined;
+    if (seconds === undefined || hub.isClosed) return undefined;
+    const giveBack = limit.take(exchange.principal);
+    if (typeof giveBack === "string") return undefined;
     const { signal } = exchange.request;
     const done = Promise.withResolvers<void>();
     const end = () => done.resolve();
@@ -44,7 +46,7 @@ export function createWaitForEnd(hub: Hub, places: Places): WaitForEnd {
     }
     signal.removeEventListener("abort", end);
     clearTimeout(timer);
-    places.giveBack();
+    giveBack();
     exchange.waitedMs = performance.now() - startedAt;
     return { isGone: signal.aborted, headers: applied };
   };

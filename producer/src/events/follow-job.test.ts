@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import type { Exchange } from "../exchange.ts";
+import { createEventStreams, type EventSink } from "./event-stream.ts";
+import { createFollowJob } from "./follow-job.ts";
+import { createHub, type Hub } from "./hub.ts";
+import { createListenerLimit } from "./listener-limit.ts";
+import { createUnreadBudget } from "./unread-budget.ts";
+
+/** Sound because no more of it is used. */
+const exchange = {
+  keepOpen() {},
+  principal: { id: "open", kind: "open", tenant: "default" },
+  request: new Request("http://localhost"),
+} as unknown as Exchange;
+
+test("a client that goes away before its listener is added is not listened for", async () => {
+  const log = { warn() {} } as never;
+  const hub: Hub = createHub({
+    queues: ["default"],
+    open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
+    readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
+    readOutcomes: async () => [],
+    readFailedRuns: async () => [],
+    log,
+  });
+  const listening = new Set<unknown>();
+  const sinks: EventSink[] = [];
+  const openStreams = createEventStreams({
+    limit: createListenerLimit(1),
+    unread: createUnreadBudget(1_000_000),
+    isLetIn: async () => true,
+    log,
+  });
+  const follow = createFollowJob({
+    hub: {
+      ...hub,
+      async join(listener) {
+        sinks[0]?.end();
+        const positions = await hub.join(listener);
+        listening.add(listener);
+        return positions;
+      },
+      leave(listener) {
+        listening.delete(listener);
+        hub.leave(listener);
+      },
+    },
+    replay: async () => {},
+    openStream(...args) {
+      const opened = openStreams(...args);
+      sinks.push(opened.sink);
+      return opened;
+    },
+    read: async () => undefined,
+  });
+  await follow(exchange, { id: "a", queue: "default" }, undefined);
+  expect(listening.size).toBe(0);
+  await hub.close();
+});
