@@ -39,7 +39,9 @@ import { runOperations } from "./operations/run-operations.ts";
 import { createPatientLedger } from "./patient-ledger.ts";
 import { openBackgroundLedger, openClient, openLedger, requireTables } from "./postgres.ts";
 import { createReconciler } from "./reconcile.ts";
+import { createEndings } from "./reconcile/endings.ts";
 import { createReconcileMetrics } from "./reconcile/metrics.ts";
+import { createSettleFinished } from "./reconcile/settle-finished.ts";
 import { createReadRows } from "./read-rows.ts";
 import { openCommandRedis, openListenerRedis, openWorkerRedis, watchConnection } from "./redis.ts";
 import type { ScheduleFile } from "./schedules/apply-file.ts";
@@ -257,7 +259,17 @@ export async function openConsumer(
       script: await readFile(settingsScriptUrl, "utf8"),
     }),
     settle,
-    duties: [createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log })],
+    duties: [
+      createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log }),
+      createSettleFinished({
+        redis: commandRedis,
+        prefix: config.prefix,
+        queues: queueNames,
+        endings: createEndings({ redis: commandRedis, prefix: config.prefix, remove, settle }),
+        remove,
+        log,
+      }),
+    ],
     ...config.reconcile,
     ...createReconcileMetrics(metrics.registry),
     log,

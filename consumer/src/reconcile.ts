@@ -74,7 +74,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   } = deps;
   const rhythm = createRhythm(deps);
   const look = createLook(redis, prefix);
-  const endings = createEndings({ redis, prefix, settle });
+  const endings = createEndings({ ...deps });
   const stop = new AbortController();
   let running: Promise<void> | undefined;
   let isPostgresAway = false;

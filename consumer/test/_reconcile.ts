@@ -64,6 +64,7 @@ export function _connect(url: string) {
 
 interface RowChanges {
   queue?: string;
+  type?: string;
   run?: number;
   ageMs?: number;
   runAt?: Date;
@@ -72,11 +73,11 @@ interface RowChanges {
 
 /** Pending rows, an hour old unless told otherwise; their ids, in order. */
 export async function _record({ sql }: _World, count: number, changes: RowChanges = {}) {
-  const { queue = "echo", run = 0, ageMs = 3_600_000, runAt = null, data } = changes;
+  const { queue = "echo", type = "echo", run = 0, ageMs = 3_600_000, runAt = null, data } = changes;
   const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
   await sql`
     insert into jobs (id, queue, type, run, data, options, run_at, created_at)
-    select id, ${queue}, 'echo', ${run}, ${data ?? '{"message":"hello"}'}::text::jsonb,
+    select id, ${queue}, ${type}, ${run}, ${data ?? '{"message":"hello"}'}::text::jsonb,
            '{"attempts":2,"backoff":{"type":"fixed","delay":1}}', ${runAt}, now() - ${ageMs} * interval '1 millisecond'
     from unnest(${ids}::uuid[]) as id`;
   return ids;

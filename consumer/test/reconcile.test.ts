@@ -223,22 +223,27 @@ describe("when Redis refuses", () => {
 });
 
 describe("what ended in Redis without the ledger", () => {
-  test("is settled: completed with the return value of a foreign worker, or dead with its reason", async () => {
-    const [good, bad] = await _record(world, 2);
-    await _place(world, [good!, bad!]);
+  test("is settled: completed with the return value of a stock worker, or dead with its reason", async () => {
+    const [good, bad, wrong] = await _record(world, 3);
+    await _place(world, [good!, bad!, wrong!]);
     await using worker = _startWorker(world, async (job) => {
       if (job.id === bad) throw new UnrecoverableError("no such thing");
-      return { answer: 42 };
+      return job.id === wrong ? { answer: 42 } : { message: "done" };
     });
-    await _until(async () => (await world.redis.zcard(world.keys().completed)) === 1);
+    await _until(async () => (await world.redis.zcard(world.keys().completed)) === 2);
     await _until(async () => (await world.redis.zcard(world.keys().failed)) === 1);
     await worker.close();
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 2, placed: 0 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, placed: 0 });
+    expect(await _rowOf(wrong)).toMatchObject({
+      status: "dead",
+      result: null,
+      error: { name: "InvalidResult", message: expect.stringContaining("message") },
+    });
     expect(await _rowOf(good)).toMatchObject({
       status: "completed",
-      result: { answer: 42 },
+      result: { message: "done" },
       error: null,
       attempts: 1,
     });
@@ -251,7 +256,7 @@ describe("what ended in Redis without the ledger", () => {
   });
 
   test("is settled with plain text and with what Postgres does not store", async () => {
-    const [plain, foul] = await _record(world, 2);
+    const [plain, foul] = await _record(world, 2, { type: "of another version" });
     const finished = { name: "echo", finishedOn: 1, atm: 2 };
     await world.redis.hset(`${world.keys().base}${plain}`, { ...finished, returnvalue: "done\0" });
     await world.redis.hset(`${world.keys().base}${foul}`, {

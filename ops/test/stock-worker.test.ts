@@ -7,10 +7,10 @@ import { echo, postMany } from "./_api.ts";
 import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
 import { startStack } from "./_stack.ts";
 
-test("a stock BullMQ worker does jobs that Toril placed, and the ledger learns how they ended", async () => {
-  // Whoever serves another queue reconciles all of them.
+test("a stock BullMQ worker does jobs that Toril placed, and they are settled as soon as they are finished", async () => {
+  // Whoever serves another queue settles those of all; the reconciler has nothing to do with it here.
   await using stack = await startStack({
-    env: { BULL_QUEUE_NAME: "imports", RECONCILE_INTERVAL_MS: "500", RECONCILE_GRACE_MS: "200" },
+    env: { BULL_QUEUE_NAME: "imports", RECONCILE_GRACE_MS: "3600000" },
   });
   const { client, sql, redisClient, until } = stack;
   const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
@@ -21,7 +21,7 @@ test("a stock BullMQ worker does jobs that Toril placed, and the ledger learns h
       async (job) => {
         starts.set(job.id!, (starts.get(job.id!) ?? 0) + 1);
         if (job.data.message === "bad") throw new Error("not by this worker");
-        return { message: job.data.message, by: "stock" };
+        return job.data.message === "wrong" ? { by: "stock" } : { message: job.data.message };
       },
       { connection, prefix: "bull", concurrency: 20 },
     ),
@@ -29,17 +29,24 @@ test("a stock BullMQ worker does jobs that Toril placed, and the ledger learns h
   );
   await worker.ready();
 
+  const events = await fetch(new URL("/v1/queues/default/events", stack.producers[0]!.url));
+  const reader = events.body!.pipeThrough(new TextDecoderStream()).getReader();
   const good = await client.createJob(echo("good"));
   const bad = await client.createJob({ ...echo("bad"), attempts: 2 });
+  const wrong = await client.createJob(echo("wrong"));
   const later = await client.createJob({ ...echo("later"), delayMs: 1000 });
   await postMany(stack.producers[0]!.url, 500);
   await until("all jobs have ended", () => whenEnded(sql));
 
-  expect(await countJobs(sql)).toEqual({ ...allCompleted(503), completed: 502, dead: 1 });
+  expect(await countJobs(sql)).toEqual({ ...allCompleted(504), completed: 502, dead: 2 });
   expect(await client.getJob(good.id)).toMatchObject({
     status: "completed",
-    result: { message: "good", by: "stock" },
+    result: { message: "good" },
     attempts: { made: 1, max: 3 },
+  });
+  expect(await client.getJob(wrong.id)).toMatchObject({
+    status: "dead",
+    error: { name: "InvalidResult" },
   });
   expect(await client.getJob(bad.id)).toMatchObject({
     status: "dead",
@@ -48,7 +55,16 @@ test("a stock BullMQ worker does jobs that Toril placed, and the ledger learns h
   });
   expect(await client.getJob(later.id)).toMatchObject({ status: "completed" });
   expect([...starts.values()].filter((count) => count !== 1)).toEqual([2]);
-  expect(await redisClient.zcard(queueKeys("bull", "default").completed)).toBe(502);
+  const { base, completed, failed } = queueKeys("bull", "default");
+  await until("Redis has forgotten them", async () => {
+    const left = (await redisClient.zcard(completed)) + (await redisClient.zcard(failed));
+    return left === 0 && (await redisClient.exists(`${base}${good.id}`)) === 0;
+  });
+  let told = "";
+  while (!told.includes(`"event":"completed","status":"completed"`) || !told.includes(good.id)) {
+    told += (await reader.read()).value ?? "";
+  }
+  await reader.cancel();
 });
 
 function _closing(worker: Worker, connection: Redis) {

@@ -1,36 +1,45 @@
 import { bullId } from "@toril/contract/dispatch/names";
+import type { Remove } from "@toril/contract/dispatch/remove";
 import type { Redis } from "ioredis";
 import type { Settle } from "../settle/settle.ts";
-import type { PendingJob } from "./pending.ts";
 import { type Ending, readEnding } from "./read-ending.ts";
+
+/** A job that is pending in the ledger and finished in Redis. */
+export interface FinishedJob {
+  id: string;
+  run: number;
+  type: string;
+}
 
 export interface Endings {
   /**
-   * Ends jobs as Redis says that they ended.
+   * Ends jobs as Redis says that they ended, and then takes them out of Redis.
    * @returns how many it ended: not those that had ended or were made pending anew
    */
-  settle(queue: string, jobs: readonly PendingJob[]): Promise<number>;
+  settle(queue: string, jobs: readonly FinishedJob[]): Promise<number>;
 }
 
 export interface EndingsDeps {
   redis: Pick<Redis, "hmget">;
   prefix: string;
+  remove: Remove;
   settle: Pick<Settle, "submit">;
 }
 
 /** Hashes with results of any size. */
 const maxReadAtOnce = 50;
 
-export function createEndings({ redis, prefix, settle }: EndingsDeps): Endings {
-  async function end(job: PendingJob, ending: Ending | undefined): Promise<number> {
+export function createEndings({ redis, prefix, remove, settle }: EndingsDeps): Endings {
+  async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
     if (ending === undefined) return 0;
     const error = ending.error && JSON.stringify(ending.error);
     const { status } = await settle.submit({ ...ending, error, id: job.id, run: job.run });
     return status === "stood" ? 0 : 1;
   }
 
-  async function settleOne(queue: string, job: PendingJob) {
-    return end(job, await readEnding(redis, { prefix, queue, bullId: bullId(job.id, job.run) }));
+  async function settleOne(queue: string, { id, run, type }: FinishedJob) {
+    const job = { prefix, queue, bullId: bullId(id, run), type };
+    return end({ id, run, type }, await readEnding(redis, job));
   }
 
   return {
@@ -39,6 +48,8 @@ export function createEndings({ redis, prefix, settle }: EndingsDeps): Endings {
       for (let start = 0; start < jobs.length; start += maxReadAtOnce) {
         const some = jobs.slice(start, start + maxReadAtOnce);
         settled += sum(await Promise.all(some.map((job) => settleOne(queue, job))));
+        const ids = some.map(({ id, run }) => bullId(id, run));
+        await remove(queue, ids, "settled");
       }
       return settled;
     },

@@ -5,6 +5,7 @@ export interface PendingJob {
   id: string;
   run: number;
   queue: string;
+  type: string;
   /** Its first run may begin. */
   isDue: boolean;
 }
@@ -32,7 +33,7 @@ export function readPending(
   page: { after: string; graceMs: number; size: number },
 ): Promise<PendingJob[]> {
   return sql<PendingJob[]>`
-    select id, run, queue, coalesce(run_at <= now(), true) as "isDue"
+    select id, run, queue, type, coalesce(run_at <= now(), true) as "isDue"
     from jobs
     where status = 'pending' and id > ${page.after}
       and created_at < now() - ${page.graceMs} * interval '1 millisecond'

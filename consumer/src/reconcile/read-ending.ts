@@ -1,7 +1,9 @@
 import { jobKey } from "@toril/contract/dispatch/names";
 import type { JobError } from "@toril/contract/job";
+import { findJobType } from "@toril/contract/jobs";
 import { parseJson, toStorableText } from "@toril/contract/json";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import { toJobError } from "../job-error.ts";
 
 const utf8 = new TextEncoder();
@@ -15,10 +17,13 @@ export interface Ending {
   error: JobError | null;
 }
 
-/** Of a job that nobody settled: a foreign worker did it, or BullMQ gave it up. Undefined when its hash is gone. */
+/**
+ * Of a job that nobody settled: a stock worker did it, or BullMQ gave it up. A result must fit the job's type, as those of
+ * Toril's own workers. Undefined when its hash is gone.
+ */
 export async function readEnding(
   redis: Pick<Redis, "hmget">,
-  job: { prefix: string; queue: string; bullId: string },
+  job: { prefix: string; queue: string; bullId: string; type: string },
 ): Promise<Ending | undefined> {
   const [finishedOn, made, failedReason, stacktrace, returnValue] = await redis.hmget(
     jobKey(job.prefix, job.queue, job.bullId),
@@ -33,7 +38,18 @@ export async function readEnding(
   // A job that failed before it completed keeps the reason; only completing sets a return value.
   return returnValue == null
     ? { status: "dead", attempts, result: null, error: toError(failedReason, stacktrace) }
-    : { status: "completed", attempts, result: toJsonText(returnValue), error: null };
+    : { attempts, ...toResult(job.type, toJsonText(returnValue)) };
+}
+
+function toResult(type: string, text: string): Pick<Ending, "status" | "result" | "error"> {
+  const schema = findJobType(type)?.result;
+  if (schema === undefined) return { status: "completed", result: text, error: null };
+  const parsed = schema.safeParse(JSON.parse(text));
+  if (parsed.success) {
+    return { status: "completed", result: JSON.stringify(parsed.data) ?? "null", error: null };
+  }
+  const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
+  return { status: "dead", result: null, error: { name: "InvalidResult", message } };
 }
 
 function toError(failedReason: string | null | undefined, stacktrace: string | null | undefined) {

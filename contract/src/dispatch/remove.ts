@@ -7,8 +7,9 @@ export type Removed = "missing" | "active" | "started" | "removed";
 /**
  * `ended`: whoever reads the queue's events hears of all of them, because the ledger has ended them.
  * `unstarted`: so it does of those that no worker ever had, and the others stay.
+ * `settled`: nobody hears of it again, because the worker that finished them has told.
  */
-export type RemoveMode = "any" | "ended" | "unstarted";
+export type RemoveMode = "any" | "ended" | "unstarted" | "settled";
 
 /** Takes jobs out of Redis that no worker has. One word per BullMQ id, in order. Rejects as the client does. */
 export type Remove = (
@@ -30,8 +31,9 @@ export function createRemove(
 ): Remove {
   const run = createScript(redis, settings.script);
   return async (queue, ids, mode) => {
-    const { base, wait, delayed, prioritized, events, failed } = queueKeys(settings.prefix, queue);
-    const keys = [wait, delayed, prioritized, events, failed];
+    const { base, ...named } = queueKeys(settings.prefix, queue);
+    const { wait, delayed, prioritized, events, failed, completed } = named;
+    const keys = [wait, delayed, prioritized, events, failed, completed];
     const states: Removed[] = [];
     for (let start = 0; start < ids.length; start += maxIdsPerCall) {
       const some = ids.slice(start, start + maxIdsPerCall);
