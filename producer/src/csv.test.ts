@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
+import { _countTurns } from "../test/_turns.ts";
 import { CsvError, readCsv, type CsvOptions, type CsvRecord } from "./csv.ts";
 
 const options: CsvOptions = { delimiter: ",", maxRowBytes: 10_000 };
@@ -119,11 +120,17 @@ describe("a file as a whole is refused", () => {
     const broken = Uint8Array.of(...start, 0xe2, 0x28, 0x0a);
     expect(await _read(broken)).toMatchObject({
       records: rowsBefore,
-      fault: { line: 3, detail: "The text is not UTF-8." },
+      fault: {
+        line: 3,
+        detail: expect.stringContaining("The text is not utf-8. Send its charset"),
+      },
     });
     expect(await _readChunks(_cut(broken, [start.length + 1]))).toMatchObject({
       records: rowsBefore,
-      fault: { line: 3, detail: "The text is not UTF-8." },
+      fault: {
+        line: 3,
+        detail: expect.stringContaining("The text is not utf-8. Send its charset"),
+      },
     });
     expect(await _read(Uint8Array.of(...start, 0xe2, 0x82))).toMatchObject({
       records: rowsBefore,
@@ -137,7 +144,11 @@ describe("a file as a whole is refused", () => {
   test("when its charset is not known", async () => {
     expect(await _read("a\n1\n", { charset: "klingon" })).toEqual({
       records: [],
-      fault: { line: 1, detail: 'The charset "klingon" is not known.' },
+      fault: {
+        line: 1,
+        detail:
+          'The charset "klingon" is not known. Send its charset as a parameter of the Content-Type: "text/csv; charset=windows-1252".',
+      },
     });
   });
 });
@@ -224,9 +235,48 @@ describe("what is read", () => {
     );
     expect(await _rows(wide, { charset: "utf-16le" })).toEqual([{ a: "日" }]);
   });
+
+  test("comes with a byte order mark that wins over any label, in pieces of any size", async () => {
+    const utf16 = (text: string) => Uint8Array.from(Buffer.from(text, "utf16le"));
+    const swapped = (bytes: Uint8Array) => new Uint8Array(Buffer.from(bytes).swap16());
+    const marked = [_bytes("\uFEFFa,b\n1,é\n"), utf16("\uFEFFa,b\n1,é\n")];
+    for (const bytes of [...marked, swapped(utf16("\uFEFFa,b\n1,é\n"))]) {
+      for (const charset of [undefined, "utf-8", "utf-16", "utf-16le", "utf-16be", "latin1"]) {
+        for (const sizes of [[], [1, 1, 1], [3]]) {
+          const { records } = await _readChunks(_cut(bytes, sizes), { charset });
+          expect(records).toEqual([{ status: "row", line: 2, row: { a: "1", b: "é" } }]);
+        }
+      }
+    }
+    const unmarked = swapped(utf16("a,b\n1,é\n"));
+    expect(await _rows(unmarked, { charset: "UTF-16" })).toEqual([{ a: "1", b: "é" }]);
+    expect(await _rows("a\n1")).toEqual([{ a: "1" }]);
+    expect(await _read("a")).toEqual({ records: [], fault: null });
+  });
+
+  test("has 2,000 columns at most", async () => {
+    const names = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`).join();
+    const given = { maxRowBytes: 1_000_000 };
+    expect(await _rows(`${names(2000)}\n${",".repeat(1999)}\n`, given)).toHaveLength(1);
+    const { fault } = await _read(`${names(100_000)}\n${",".repeat(99_999)}\n`, given);
+    expect(fault?.detail).toBe(
+      "The first line must name the columns, but it names 100000 columns, of which 2000 are allowed.",
+    );
+    const wide = await _rows(`a,b\n${",".repeat(100_000)}\n1,2\n`, given);
+    expect(wide).toEqual(["The row has 100001 fields, the header 2.", { a: "1", b: "2" }]);
+  });
 });
 
 describe("the body", () => {
+  test("is parsed in slices, however large its chunks are, and others have their turns between", async () => {
+    const rows = `${",".repeat(99)}\n`.repeat(10_000);
+    const text = `${Array.from({ length: 100 }, (_, n) => `c${n}`).join()}\n${rows}`;
+    const turns = await _countTurns(async () => {
+      expect(await _rows(text)).toHaveLength(10_000);
+    });
+    expect(turns).toBeGreaterThan(text.length / 20_000);
+  });
+
   function* _endless(): Generator<Uint8Array> {
     yield _bytes("a,b\n");
     for (;;) yield _bytes("1,2\n".repeat(1000));

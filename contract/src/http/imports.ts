@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Import } from "../import.ts";
+import { limits } from "../job.ts";
 import { jobTypeNames } from "../jobs/index.ts";
 import {
   defineRoute,
@@ -27,6 +28,8 @@ export const createImport = defineRoute({
   description:
     "The body is read as a stream; the answer comes when it has been read. For `row.import` the values are the " +
     "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs. " +
+    `A CSV file has at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes a row. Its charset is a parameter of the ` +
+    "Content-Type (`text/csv; charset=windows-1252`); a byte order mark wins over it, and without both it is UTF-8. " +
     "With an Idempotency-Key the body is compared when it has been read. A key is used up by an import that was read to " +
     "its end: one that failed, or whose sender went away, is made anew.",
   tags,

@@ -1,9 +1,13 @@
+import { limits } from "@toril/contract/job";
 import type { CsvOptions } from "./record.ts";
 
 type Delimiter = CsvOptions["delimiter"];
 
 /** What is wrong with the names in the first line, or null. */
 export function headerFault(names: readonly string[]): string | null {
+  if (names.length > limits.csvColumns) {
+    return `it names ${names.length} columns, of which ${limits.csvColumns} are allowed`;
+  }
   const [first = ""] = names;
   if (first.trim() === "") return "it is blank";
   if (Number.isFinite(Number(first))) return `it begins with the number ${first.trim()}`;
