@@ -19,7 +19,7 @@ export const Import = z
     status: ImportStatus.meta({
       description:
         "receiving: the body is being read. running: it was read, and jobs are pending. " +
-        "failed: the body ended early or broke; what was accepted until then is carried out.",
+        "failed: the body ended early or broke, or every row was rejected; what was accepted until then is carried out.",
     }),
     counts: z.strictObject({
       read: count.meta({ description: "Rows or items seen" }),

@@ -1,10 +1,11 @@
+import { Import } from "@toril/contract/import";
 import { expect, test } from "bun:test";
 
 import { echo, idOf, postJob, type Answer } from "./_api.ts";
 import { allCompleted, countJobs, findMissing, whenEnded } from "./_ledger.ts";
 import { startStack } from "./_stack.ts";
 
-test("every job that a killed producer answered is recorded and ends, and repeating the others doubles nothing", async () => {
+test("every job that a killed producer answered is recorded and ends, and repeating the others, or half a file, doubles nothing", async () => {
   await using stack = await startStack({ producers: 2 });
   const { sql, until } = stack;
   const [doomed, steady] = stack.producers as [
@@ -47,6 +48,38 @@ test("every job that a killed producer answered is recorded and ends, and repeat
 
   await doomed.restart();
   expect((await postJob(doomed.url, echo("again"))).status).toBe(201);
+
+  const row = (number: number) => `${number},${"x".repeat(100)}\n`;
+  const rows = Array.from({ length: 6000 }, (_, index) => row(index + 1));
+  const upload = (url: string, body: string | ReadableStream<Uint8Array>) =>
+    fetch(`${url}/v1/imports?type=row.import`, {
+      method: "POST",
+      headers: { "Content-Type": "text/csv", "Idempotency-Key": "import" },
+      body,
+    });
+  const readOf = async () =>
+    (await sql<{ id: string; read: number }[]>`select id, read from imports`)[0];
+  const beginning = new ReadableStream<Uint8Array>({
+    start: (sink) => sink.enqueue(new TextEncoder().encode(`a,b\n${rows.slice(0, 4000).join("")}`)),
+  });
+  const cut = upload(doomed.url, beginning).catch(() => "cut");
+  const begun = await until("half of a file is recorded", async () => {
+    const found = await readOf();
+    return found !== undefined && found.read >= 2000 ? found : undefined;
+  });
+  await doomed.kill("SIGKILL");
+  expect(await cut).toBe("cut");
+  await sql`update idempotency_keys set touched_at = now() - interval '61 seconds' where key = 'import'`;
+  const answer = Import.parse(await (await upload(steady.url, `a,b\n${rows.join("")}`)).json());
+  expect(answer).toMatchObject({
+    id: begun.id,
+    counts: { read: 6000, accepted: 6000, rejected: 0 },
+  });
+  const ended = await until("every row has ended", () => whenEnded(sql));
+  expect(ended).toEqual(allCompleted(counts.accepted + 1 + 6000));
+  const [{ imported }] = await sql<[{ imported: number }]>`
+    select count(distinct values->>'a')::int as imported from imported_rows where import_id = ${begun.id}`;
+  expect(imported).toBe(6000);
 });
 
 test("a producer that is asked to stop answers every job that it accepted and exits with 0", async () => {

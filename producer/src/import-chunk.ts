@@ -25,11 +25,30 @@ export function createChunk(): Chunk {
   return { lines: new Map(), length: 0, read: 0, errors: [] };
 }
 
-export function gather(chunk: Chunk, entries: readonly FileEntry[], context: EntryContext): void {
+/** Consecutive entries of a file. */
+export interface FilePart {
+  entries: readonly FileEntry[];
+  /** The number of the first one in the file, from 1. */
+  first: number;
+}
+
+/** @param idOf the id of the job that an entry becomes, by its number in the file */
+export function gather(
+  chunk: Chunk,
+  { entries, first }: FilePart,
+  { origin, secretKeys }: EntryContext,
+  idOf: (entry: number) => string,
+): void {
   chunk.read += entries.length;
-  for (const entry of entries) {
+  for (const [index, entry] of entries.entries()) {
     const { line } = entry;
-    const parsed = entry.status === "ok" ? parseEntry(entry.request, context) : entry;
+    const parsed =
+      entry.status === "ok"
+        ? parseEntry(entry.request, {
+            origin: { ...origin, id: idOf(first + index) },
+            secretKeys,
+          })
+        : entry;
     if (parsed.status === "ok") {
       chunk.lines.set(parsed.job, line);
       chunk.length += parsed.job.data.length;

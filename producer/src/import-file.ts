@@ -1,5 +1,6 @@
-import { createJobId } from "@toril/contract/enqueue/job-id";
+import { createJobId, createRowIds } from "@toril/contract/enqueue/job-id";
 import { BatchRefused } from "@toril/contract/batch";
+import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import type { Origin } from "@toril/contract/enqueue/new-job";
 import type { Import, ImportError } from "@toril/contract/import";
@@ -10,6 +11,7 @@ import {
   type Chunk,
   createChunk,
   type FileEntry,
+  type FilePart,
   gather,
   isFull,
   without,
@@ -40,6 +42,17 @@ export interface ImportFile {
   pace?: Pace | undefined;
   /** Keeps the answer, in the transaction that says that the file was read. */
   keep: Keep;
+  continuity: Continuity;
+}
+
+/** What lets an import that is sent again with its Idempotency-Key continue where the first request was broken off. */
+export interface Continuity {
+  /** The import that this request began. */
+  begunId: string | undefined;
+  /** Whether the body was read as far as then, and is the same. */
+  isVerified(): boolean;
+  /** Runs first in each transaction that saves the import, and throws when another request has taken over. */
+  save(tx: ISql, importId: string): Promise<void>;
 }
 
 /** The answer to who sent a file. */
@@ -61,7 +74,8 @@ const maxTries = 6;
 const touchEveryMs = 20_000;
 
 /**
- * Reads files to their end, whatever their size. One that breaks within its first chunk leaves nothing behind; later,
+ * Reads files to their end, whatever their size. Each chunk of rows is recorded together with how many rows were read, so that a
+ * file that is sent again continues behind them; the id of a job follows from import and row. One that breaks within its first chunk leaves nothing behind; later,
  * or when its sender goes away, an import that says so.
  */
 export function createFileImporter(
@@ -69,16 +83,18 @@ export function createFileImporter(
   imports: ImportLedger,
   secretKeys: KeyRing | undefined,
 ): FileImporter {
-  async function importFile({
-    type,
-    origin,
-    chunks,
-    pace,
-    keep,
-  }: ImportFile): Promise<ImportAnswer> {
+  async function importFile(file: ImportFile): Promise<ImportAnswer> {
+    const { type, origin, pace, keep, continuity } = file;
+    const { tenant } = origin;
+    const { begunId } = continuity;
     const maxJobs = pace?.maxJobs ?? Number.POSITIVE_INFINITY;
-    const id = createJobId();
-    let progress = beginning(id, origin.tenant, type);
+    const begun = begunId === undefined ? undefined : await imports.findBegun(tenant, begunId);
+    const id = begun?.id ?? createJobId();
+    const idOf = createRowIds(id);
+    const fence = (tx: ISql) => continuity.save(tx, id);
+    let progress = begun ?? beginning(id, tenant, type);
+    /** Whether this request may change what the ledger says of the import. */
+    let isOpen = begun === undefined;
     let isSaved = false;
     let isPlaced = true;
     let gathered = createChunk();
@@ -87,14 +103,23 @@ export function createFileImporter(
       if (isSaved) void imports.touch(id).catch(() => {});
     }, touchEveryMs);
 
+    async function open() {
+      if (begun !== undefined && !isOpen) {
+        await repeatedly(() => imports.reopen(begun, fence));
+        isSaved = true;
+      }
+      isOpen = true;
+    }
+
     async function commit(chunk: Chunk): Promise<void> {
       let next = progress;
       const outcome = await repeatedly(async () => {
         const tried = await enqueue.many({
           jobs: [...chunk.lines.keys()],
-          alongside: (sql, accepted) => {
+          alongside: async (sql, accepted) => {
+            await fence(sql);
             next = advance(progress, chunk, accepted);
-            return saveImport(sql, next);
+            await saveImport(sql, next);
           },
         });
         if (tried.status === "in-use") throw new BatchRefused("full");
@@ -120,23 +145,26 @@ export function createFileImporter(
     }
 
     try {
-      for await (const entries of chunks(id)) {
-        for (const part of partsOf(entries, maxJobs)) {
-          if (gathered.read + part.length > maxJobs) await send();
-          gather(gathered, part, { origin: { ...origin, importId: id }, secretKeys });
+      for await (const fresh of freshParts(file.chunks(id), progress.read, continuity)) {
+        await open();
+        for (const part of partsOf(fresh, maxJobs)) {
+          if (gathered.read + part.entries.length > maxJobs) await send();
+          gather(gathered, part, { origin: { ...origin, importId: id }, secretKeys }, idOf);
           if (isFull(gathered)) await send();
         }
       }
+      await open();
       await send();
       await onItsWay;
       const status = isPlaced ? 201 : 202;
       const received = { ...progress, status: "received" as const };
       const body = await repeatedly(() =>
-        imports.finish(received, (tx, made) => keep(tx, { status, body: made })),
+        imports.finish(received, fence, (tx, made) => keep(tx, { status, body: made })),
       );
       return { status, body };
     } catch (error) {
       await onItsWay.catch(() => {});
+      if (!isOpen) throw toProblemError(error, id);
       const isCutOff = error instanceof ProblemError && error.kind === "incomplete-body";
       if (!isSaved && !isCutOff) throw toProblemError(error);
       if (isCutOff || error instanceof FileBroken) {
@@ -144,7 +172,7 @@ export function createFileImporter(
         await onItsWay;
       }
       const errors = [...progress.errors, toImportError(error)];
-      const save = () => imports.save({ ...progress, status: "failed", errors });
+      const save = () => imports.save({ ...progress, status: "failed", errors }, fence);
       // When this fails too, its silence will say so.
       await (isRefusal(error) ? save() : repeatedly(save)).catch(() => {});
       throw toProblemError(error, id);
@@ -168,9 +196,31 @@ export function createFileImporter(
   };
 }
 
-function* partsOf<Entry>(entries: readonly Entry[], maxLength: number) {
+/** What was not read before, when it is certain that the body is the same as then. */
+async function* freshParts(
+  chunks: AsyncIterable<readonly FileEntry[]>,
+  known: number,
+  { isVerified }: Continuity,
+): AsyncGenerator<FilePart> {
+  let read = 0;
+  let waiting: FilePart[] = [];
+  for await (const entries of chunks) {
+    const skipped = Math.min(entries.length, Math.max(0, known - read));
+    if (skipped < entries.length) {
+      waiting.push({ entries: entries.slice(skipped), first: read + skipped + 1 });
+    }
+    read += entries.length;
+    if (!isVerified()) continue;
+    yield* waiting;
+    waiting = [];
+  }
+  if (!isVerified()) throw new ProblemError("idempotency-key-reused");
+  yield* waiting;
+}
+
+function* partsOf({ entries, first }: FilePart, maxLength: number): Generator<FilePart> {
   for (let start = 0; start < entries.length; start += maxLength) {
-    yield entries.slice(start, start + maxLength);
+    yield { entries: entries.slice(start, start + maxLength), first: first + start };
   }
 }
 

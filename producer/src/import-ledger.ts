@@ -5,13 +5,21 @@ import type { ImportProgress } from "./import-progress.ts";
 import type { Ledgers } from "./postgres.ts";
 import { createReads } from "./reads.ts";
 
+/** Runs first in a transaction, and throws where it must not be; it may run again when a reply was lost. */
+type Fence = (tx: ISql) => Promise<void>;
+
 export interface ImportLedger {
-  save(progress: ImportProgress): Promise<void>;
+  save(progress: ImportProgress, fence: Fence): Promise<void>;
   /** Saves what is final. @param alongside runs in the same transaction; it may run again when a reply was lost */
   finish(
     progress: ImportProgress,
+    fence: Fence,
     alongside: (tx: TransactionSql, made: Import) => Promise<void>,
   ): Promise<Import>;
+  /** How far an import has come whose body was not read to its end. */
+  findBegun(tenant: string, id: string): Promise<ImportProgress | undefined>;
+  /** Its body is being read again. */
+  reopen(begun: ImportProgress, fence: Fence): Promise<void>;
   /** Says that the body is still being read. */
   touch(id: string): Promise<void>;
   find(tenant: string, id: string): Promise<Import | undefined>;
@@ -30,25 +38,50 @@ function columns(sql: ISql) {
     created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"`;
 }
 
+/** Without the last one of an import that failed: why it did. */
+function errorsOfRows(sql: ISql) {
+  return sql`case status when 'failed' then errors - -1 else errors end`;
+}
+
 export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedger {
   const { accepting, background } = ledgers;
   const reads = createReads(ledgers.reading);
+  const inOne = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
+    accepting.run((sql) => sql.begin(work) as Promise<Result>);
+
   return {
-    save: (progress) => accepting.run((sql) => saveImport(sql, progress)),
+    save: (progress, fence) =>
+      inOne(async (tx) => {
+        await fence(tx);
+        await saveImport(tx, progress);
+      }),
     touch: (id) =>
       background.run(async (sql) => {
         await sql`update imports set touched_at = now() where id = ${id}`;
       }),
-    finish: (progress, alongside) =>
-      accepting.run((sql) =>
-        sql.begin(async (tx) => {
-          await saveImport(tx, progress);
-          const made = await findImport(tx, progress.tenant, progress.id);
-          if (made === undefined) throw new Error("an import was not kept");
-          await alongside(tx, made);
-          return made;
-        }),
-      ),
+    finish: (progress, fence, alongside) =>
+      inOne(async (tx) => {
+        await fence(tx);
+        await saveImport(tx, progress);
+        const made = await findImport(tx, progress.tenant, progress.id);
+        if (made === undefined) throw new Error("an import was not kept");
+        await alongside(tx, made);
+        return made;
+      }),
+    findBegun: (tenant, id) =>
+      accepting.run(async (sql) => {
+        const [row] = await sql<ImportProgress[]>`
+          select id, tenant, type, 'receiving' as status, read, accepted, duplicate, rejected, ${errorsOfRows(sql)} as errors
+          from imports where id = ${id} and tenant = ${tenant} and status <> 'received'`;
+        return row;
+      }),
+    reopen: ({ id }, fence) =>
+      inOne(async (tx) => {
+        await fence(tx);
+        await tx`
+          update imports set status = 'receiving', errors = ${errorsOfRows(tx)}, touched_at = now()
+          where id = ${id} and status <> 'received'`;
+      }),
     find: (tenant, id) => reads.run(tenant, (sql) => findImport(sql, tenant, id)),
     whyMissing: (tenant, id) =>
       reads.run(tenant, async (sql) =>
@@ -110,6 +143,7 @@ function toImport(row: ImportRow): Import {
 function statusOf(row: ImportRow): ImportStatus {
   if (row.status === "failed") return "failed";
   if (row.status === "receiving") return row.isSilent ? "failed" : "receiving";
+  if (row.read > 0 && row.rejected === row.read) return "failed";
   const ended = row.completed + row.dead + row.cancelled + row.expired;
   return ended < row.accepted ? "running" : "done";
 }

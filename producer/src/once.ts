@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { TransactionSql } from "postgres";
+import type { ISql, TransactionSql } from "postgres";
 import { isLockTimeout } from "@toril/contract/ledger/errors";
 import {
   answerHeldKey,
+  type Checkpoint,
   holdIdempotencyKey,
   releaseHeldKey,
+  saveCheckpoint,
   touchHeldKey,
 } from "@toril/contract/ledger/held-idempotency";
 import {
@@ -25,6 +27,18 @@ export type Answered<Answer extends StoredAnswer> = Answer & { isReplay: boolean
 /** Keeps the answer in the transaction that it is given. */
 export type Keep = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
 
+/** A key while its request is answered in many transactions. */
+export interface Holding {
+  keep: Keep;
+  /** How far an earlier request with this key came, which was broken off; `isSame` compares a hash of the body with its own. */
+  begun: (Checkpoint & { isSame(bodyHash: string): boolean }) | undefined;
+  /**
+   * Saves in a transaction how far this request has come, or without a checkpoint only that it is still at it. Throws a problem
+   * when another request has taken over: what the transaction does must not happen then.
+   */
+  save(tx: ISql, checkpoint?: Checkpoint): Promise<void>;
+}
+
 /**
  * Answers a request with an Idempotency-Key once: afterwards the first answer comes again. Work that throws leaves
  * the key free. Its body must have been read by `readJson`, or there is none.
@@ -36,14 +50,14 @@ export interface Once {
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<Answered<Answer>>;
   /**
-   * For work of many transactions that does no harm when it is done again: whoever comes meanwhile is refused, and
-   * when this process dies, the next one does it again.
+   * For work of many transactions that does no harm when it is done again, or continues where it was broken off: whoever
+   * comes meanwhile is refused, and when this process dies, the next one does it again.
    * @param work may keep its answer together with the last of what it does
    * @param bodyHash reads a body that is too large to be read before, unless the work has done so
    */
   holding<Answer extends StoredAnswer>(
     exchange: Exchange,
-    work: (keep: Keep) => Promise<Answer>,
+    work: (holding: Holding) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
   ): Promise<Answered<Answer>>;
 }
@@ -76,11 +90,11 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
 
   async function holding<Answer extends StoredAnswer>(
     exchange: Exchange,
-    work: (keep: Keep) => Promise<Answer>,
+    work: (holding: Holding) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
   ): Promise<Answered<Answer>> {
     const claimed = idempotencyClaim(exchange, secretKeys);
-    if (claimed === undefined) return { ...(await work(async () => {})), isReplay: false };
+    if (claimed === undefined) return { ...(await work(unheld)), isReplay: false };
     const bodyHashes = async (): Promise<readonly string[]> =>
       bodyHash === undefined ? [] : keyedHashes(await bodyHash(), secretKeys);
     const claim = { ...claimed, owner: randomUUID() };
@@ -98,11 +112,25 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
       await answerHeldKey(tx, claim, answer, hash);
       isKept = true;
     };
+    const { checkpoint } = held;
+    const holding: Holding = {
+      keep,
+      begun: checkpoint && {
+        ...checkpoint,
+        isSame: (hash) => keyedHashes(hash, secretKeys).includes(checkpoint.bodyHash ?? ""),
+      },
+      async save(tx, reached) {
+        const bodyHash = reached?.bodyHash ?? null;
+        const keyed = bodyHash === null ? null : (keyedHashes(bodyHash, secretKeys)[0] ?? null);
+        const isOwn = await saveCheckpoint(tx, claim, reached && { ...reached, bodyHash: keyed });
+        if (!isOwn) throw refusal("in-use");
+      },
+    };
     const toucher = setInterval(() => {
       ledger.run((sql) => touchHeldKey(sql, claim)).catch(() => {});
     }, touchEveryMs);
     try {
-      const answer = await work(keep);
+      const answer = await work(holding);
       if (!isKept) await inOne((tx) => keep(tx, answer));
       return { ...answer, isReplay: false };
     } catch (error) {
@@ -116,6 +144,8 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
 
   return { inTransaction, holding };
 }
+
+const unheld: Holding = { keep: async () => {}, begun: undefined, save: async () => {} };
 
 async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Claimed> {
   let claimed: Claimed | undefined;

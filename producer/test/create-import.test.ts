@@ -169,6 +169,12 @@ test("of thousands of bad rows the first hundred are shown", async () => {
   expect(made.errors.map(({ line }) => line)).toEqual(Array.from({ length: 100 }, (_, n) => n + 2));
 });
 
+test("an import all of whose rows were rejected has failed", async () => {
+  const made = accepted(await producer.csv("a,b\n1\n2\n"));
+  expect(made).toMatchObject({ status: "failed", counts: { read: 2, accepted: 0, rejected: 2 } });
+  expect(await producer.client.getImport(made.id)).toEqual(made);
+});
+
 test("bad rows with enormous names do not make an enormous import", async () => {
   const name = "n".repeat(500_000);
   const made = accepted(await producer.csv(`message,${name}\n${"a,b\n".repeat(50)}`, "?type=echo"));

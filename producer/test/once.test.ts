@@ -123,29 +123,122 @@ test("an import that came to nothing leaves its key free", async () => {
   expect((await _import(one, "file-4")).status).toBe(201);
 });
 
-test("a sender that goes away leaves its key free", async () => {
-  const slow = _slowBody(csv);
-  const gone = _import(one, "file-5", slow.body).catch(() => "gone");
+/** Rows whose every fourth is bad, from `first` to `last`. */
+function _rows(first: number, last: number) {
+  const count = last - first + 1;
+  return Array.from({ length: count }, (_, n) => `${first + n}${n % 4 === 3 ? "" : ",x"}\n`).join(
+    "",
+  );
+}
+
+const _released = async () =>
+  (await stores.sql`select from idempotency_keys where owner is null and status is null`).length >
+  0;
+
+/** Sends the beginning of a file, waits until `rows` of it are recorded, and goes away. */
+async function _breakOff(key: string, text: string, rows: number) {
+  const slow = _slowBody(text);
+  const gone = _import(one, key, slow.body).catch(() => "gone");
+  await _until(async () => {
+    const [row] = await stores.sql<{ read: number }[]>`select read from imports`;
+    return (row?.read ?? 0) >= rows || rows === 0;
+  });
   await _until(async () => (await _claims()).length === 1);
   slow.breakOff();
   expect(await gone).toBe("gone");
-  await _until(async () => (await _claims()).length === 0);
-  expect((await _import(other, "file-5")).status).toBe(201);
+  await _until(_released);
+  const [begun] = await stores.sql<{ id: string; read: number }[]>`select id, read from imports`;
+  return begun!;
+}
+
+test.each([
+  ["in its first rows", 12, 0],
+  ["after some chunks", 1800, 1500],
+])(
+  "a file that is sent again after its sender went away %s continues its import, and no row runs twice",
+  async (_, sent, recorded) => {
+    const file = `a,b\n${_rows(1, 3200)}`;
+    const begun = await _breakOff("file-5", `a,b\n${_rows(1, sent)}${sent + 1},`, recorded);
+    expect(begun.read).toBe(sent);
+    expect((await one.client.getImport(begun.id)).status).toBe("failed");
+    // What ran meanwhile is gone from Redis, and must not come back.
+    const ran = await stores.sql<{ id: string }[]>`
+      update jobs set status = 'completed', settled_at = now() where key is null returning id`;
+    await stores.sql`update imports set completed = ${ran.length}`;
+    await stores.redis.del((await stores.redis.keys(`${stores.prefix}:*`)).concat("none"));
+
+    const done = await _import(other, "file-5", file);
+    expect([done.status, done.body.id]).toEqual([201, begun.id]);
+    expect(done.body).toMatchObject({
+      status: "running",
+      counts: { read: 3200, accepted: 2400, rejected: 800, duplicate: 0, completed: ran.length },
+    });
+    expect(done.body.errors[0].line).toBe(5);
+    expect(done.body.errors).toHaveLength(100);
+    const rows = await stores.sql<{ row: number }[]>`
+      select (data->>'row')::int as row from jobs where import_id = ${begun.id} order by id`;
+    expect(rows.map(({ row }) => row)).toEqual(
+      Array.from({ length: 3200 }, (_, n) => n + 1).filter((n) => n % 4 !== 0),
+    );
+    expect(await stores.count()).toMatchObject({
+      jobs: 2400,
+      placed: 2400 - ran.length,
+      imports: 1,
+      keys: 1,
+    });
+    expect((await _import(one, "file-5", file)).text).toBe(done.text);
+  },
+);
+
+test("a file that is sent again with other rows than before is refused, and the first one may still continue", async () => {
+  const begun = await _breakOff("file-8", `a,b\n${_rows(1, 600)}`, 500);
+  const others = [
+    `a,b\n${_rows(1, 600).replace("301,", "0,")}${_rows(601, 900)}`,
+    `a,b\n${_rows(1, 400)}`,
+    "a,b\n",
+  ];
+  for (const file of others) {
+    _expectProblem(await _import(other, "file-8", file), "idempotency-key-reused");
+  }
+  expect(await other.client.getImport(begun.id)).toMatchObject({
+    status: "failed",
+    counts: { read: begun.read },
+  });
+  const done = await _import(other, "file-8", `a,b\n${_rows(1, 900)}`);
+  expect(done.body).toMatchObject({ id: begun.id, counts: { read: 900, accepted: 675 } });
+  expect(await stores.count()).toMatchObject({ jobs: 675, imports: 1, keys: 1 });
+});
+
+test("a file that breaks behind its first rows breaks again, under the same import", async () => {
+  const file = `a,b\n${_rows(1, 1200)}3,"4`;
+  const first = await _import(one, "file-9", file);
+  const again = await _import(other, "file-9", file);
+  for (const answer of [first, again]) {
+    expect(_expectProblem(answer, "invalid-csv").detail).toContain("Line 1202: ");
+  }
+  const rows = await stores.sql<{ id: string }[]>`select id from imports`;
+  expect(rows).toHaveLength(1);
+  const made = await one.client.getImport(rows[0]!.id);
+  expect(made).toMatchObject({ status: "failed", counts: { read: 1200, accepted: 900 } });
+  expect(await stores.count()).toMatchObject({ jobs: 900, keys: 1 });
 });
 
 test("the key of a producer that died is taken over by the same request, and by no other", async () => {
-  const slow = _slowBody(csv);
+  const slow = _slowBody(`a,b\n${_rows(1, 600)}`);
   const late = _import(one, "file-6", slow.body);
-  await _until(async () => (await _claims()).length === 1);
+  await _until(async () => (await stores.count()).imports === 1);
+  _expectProblem(await _import(other, "file-6"), "idempotency-key-in-use");
   await stores.sql`update idempotency_keys set touched_at = now() - interval '61 seconds'`;
   const query = "?type=row.import&delimiter=;";
   _expectProblem(await _import(other, "file-6", csv, { query }), "idempotency-key-reused");
-  const taken = await _import(other, "file-6");
-  expect(taken.status).toBe(201);
-  // It was not dead, only slow: the answer that was kept stays.
-  slow.end("");
-  expect((await late).status).toBe(201);
-  expect((await _import(one, "file-6")).text).toBe(taken.text);
+  const file = `a,b\n${_rows(1, 1600)}`;
+  const taken = await _import(other, "file-6", file);
+  expect(taken.body.counts).toMatchObject({ read: 1600, accepted: 1200 });
+  // It was not dead, only slow: it records nothing any more.
+  slow.end(_rows(601, 1600));
+  _expectProblem(await late, "idempotency-key-in-use");
+  expect((await _import(one, "file-6", file)).text).toBe(taken.text);
+  expect(await stores.count()).toMatchObject({ jobs: 1200, imports: 1 });
 });
 
 test("an import of any size is compared without being held", async () => {

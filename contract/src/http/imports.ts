@@ -30,8 +30,9 @@ export const createImport = defineRoute({
     "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs. " +
     `A CSV file has at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes a row. Its charset is a parameter of the ` +
     "Content-Type (`text/csv; charset=windows-1252`); a byte order mark wins over it, and without both it is UTF-8. " +
-    "With an Idempotency-Key the body is compared when it has been read. A key is used up by an import that was read to " +
-    "its end: one that failed, or whose sender went away, is made anew.",
+    "With an Idempotency-Key the body is compared as it is read, and sending it again is safe: an import that was broken off " +
+    "(its sender went away, or its producer died) continues behind the last recorded row, under its id, and no row becomes a " +
+    "second job. While a producer may still be reading the first body, at most 60 s after it died, the answer is 409.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -60,7 +61,8 @@ export const createImport = defineRoute({
   },
   responses: {
     201: {
-      description: "Read to its end; counts.read, accepted, duplicate and rejected are final",
+      description:
+        "Read to its end; counts.read, accepted, duplicate and rejected are final. `failed` when every row was rejected",
       content: { "application/json": { schema: Import } },
       headers: { ...location, ...replayed },
     },

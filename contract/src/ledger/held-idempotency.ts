@@ -7,8 +7,17 @@ export interface HeldClaim extends IdempotencyClaim {
   owner: string;
 }
 
+/** What a request had done when it was last heard of: an import, and how much of its body had been read by then. */
+export interface Checkpoint {
+  importId: string;
+  bodyBytes: number;
+  /** Of these bytes; null where the hash of the request covers the body. */
+  bodyHash: string | null;
+}
+
 export type Held =
-  | { status: "held" }
+  /** `checkpoint`: an earlier request with the same key was broken off there. */
+  | { status: "held"; checkpoint: Checkpoint | undefined }
   | { status: "answered"; answer: StoredAnswer; bodyHash: string | null }
   | { status: "reused" }
   | { status: "in-use" };
@@ -20,14 +29,21 @@ const abandonedAfter = "60 seconds";
 export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<Held> {
   const { tenant, key, requestHash, olderHashes = [], owner } = claim;
   const hashes = [requestHash, ...olderHashes];
-  const [held] = await sql`
+  const [held] = await sql<
+    { importId: string | null; bodyBytes: string | null; bodyHash: string | null }[]
+  >`
     insert into idempotency_keys as k (tenant, key, request_hash, owner)
     values (${tenant}, ${key}, ${requestHash}, ${owner})
     on conflict (tenant, key) do update set owner = excluded.owner, touched_at = now()
     where k.status is null and k.request_hash = any(${hashes}::text[])
-      and k.touched_at < now() - ${abandonedAfter}::interval
-    returning owner`;
-  if (held !== undefined) return { status: "held" };
+      and (k.owner is null or k.touched_at < now() - ${abandonedAfter}::interval)
+    returning import_id as "importId", body_bytes as "bodyBytes", body_hash as "bodyHash"`;
+  if (held !== undefined) {
+    const { importId, bodyBytes, bodyHash } = held;
+    const checkpoint =
+      importId === null ? undefined : { importId, bodyBytes: Number(bodyBytes), bodyHash };
+    return { status: "held", checkpoint };
+  }
   const [stood] = await sql<
     { isSame: boolean; status: number | null; body: unknown; bodyHash: string | null }[]
   >`
@@ -44,9 +60,29 @@ export async function touchHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
   await sql`update idempotency_keys set touched_at = now() where ${isUnanswered(sql, claim)}`;
 }
 
-/** Frees a key whose request came to nothing. */
+/**
+ * Notes in a transaction what the request has done by it. Until that ends, nobody takes the key over.
+ * @param checkpoint undefined: no more than before
+ * @returns false when another has taken over: then the transaction must be rolled back
+ */
+export async function saveCheckpoint(
+  sql: ISql,
+  claim: HeldClaim,
+  checkpoint: Checkpoint | undefined,
+): Promise<boolean> {
+  const sets =
+    checkpoint === undefined
+      ? sql``
+      : sql`, import_id = ${checkpoint.importId}, body_bytes = ${checkpoint.bodyBytes}, body_hash = ${checkpoint.bodyHash}`;
+  const { count } = await sql`
+    update idempotency_keys set touched_at = now() ${sets} where ${isUnanswered(sql, claim)}`;
+  return count > 0;
+}
+
+/** Frees a key whose request came to nothing, or leaves it to a repetition that continues what the request began. */
 export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
-  await sql`delete from idempotency_keys where ${isUnanswered(sql, claim)}`;
+  await sql`delete from idempotency_keys where ${isUnanswered(sql, claim)} and import_id is null`;
+  await sql`update idempotency_keys set owner = null where ${isUnanswered(sql, claim)}`;
 }
 
 /** Keeps the answer, unless another has taken over. */

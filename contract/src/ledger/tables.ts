@@ -201,8 +201,12 @@ export const idempotencyKeys = pgTable(
     touchedAt: time("touched_at").notNull().defaultNow(),
     /** Who is answering, where that takes more than one transaction. */
     owner: uuid("owner"),
-    /** Of a body that was too large to be hashed beforehand. */
+    /** Of a body that was too large to be hashed beforehand: of its first `body_bytes`, or of all of it. */
     bodyHash: text("body_hash"),
+    /** How much of the body was read when `import_id` was last saved. */
+    bodyBytes: bigint("body_bytes", { mode: "number" }),
+    /** The import that the request began; a repetition continues it. */
+    importId: uuid("import_id"),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.key] }),

@@ -1,13 +1,13 @@
-import { createHash } from "node:crypto";
 import type { RouteHandler } from "@hono/zod-openapi";
 import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
 import { limits } from "@toril/contract/job";
 import { queueOf } from "@toril/contract/jobs";
 import type { AppEnv } from "../app-env.ts";
+import { BodyHash } from "../body-hash.ts";
 import { isCutOff, readBytes, refuseEncoded } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
-import type { FileImporter, ImportFile } from "../import-file.ts";
-import type { Once } from "../once.ts";
+import type { Continuity, FileImporter, ImportFile } from "../import-file.ts";
+import type { Holding, Once } from "../once.ts";
 import { ProblemError } from "../problem.ts";
 import { readCsvEntries, readFeedEntries } from "../read-file.ts";
 
@@ -35,6 +35,7 @@ export function createImport(
 
     const pace = c.env.charge?.paced;
     let chunks: ImportFile["chunks"];
+    let hash: BodyHash | undefined;
     let bodyHash: (() => Promise<string>) | undefined;
     if (isFeed(contentType)) {
       if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
@@ -48,16 +49,17 @@ export function createImport(
       refuseEncoded(c.env);
       c.env.takeMemory(csvBytes);
       const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
-      const hash = createHash("sha256");
       const isOnce = c.req.header("idempotency-key") !== undefined;
+      const own = isOnce ? new BodyHash() : undefined;
       const bytes = tap(body, [
         ...(pace === undefined ? [] : [(part: Uint8Array) => pace.takeBytes(part.length)]),
-        ...(isOnce ? [(part: Uint8Array) => void hash.update(part)] : []),
+        ...(own === undefined ? [] : [(part: Uint8Array) => own.update(part)]),
       ]);
-      if (isOnce) {
+      if (own !== undefined) {
+        hash = own;
         bodyHash = async () => {
           if (!bytes.locked) await readToEnd(bytes);
-          return hash.copy().digest("hex");
+          return own.digest();
         };
       }
       chunks = (importId) =>
@@ -73,13 +75,34 @@ export function createImport(
 
     const { body, status, isReplay } = await once.holding(
       c.env,
-      (keep) => importer.run({ type, origin, chunks, pace, keep }),
+      (holding) => {
+        const { keep, begun } = holding;
+        if (begun !== undefined) hash?.expect({ bytes: begun.bodyBytes, isSame: begun.isSame });
+        const continuity = createContinuity(holding, hash);
+        return importer.run({ type, origin, chunks, pace, keep, continuity });
+      },
       bodyHash,
     );
     return c.json(body, status, {
       Location: `/v1/imports/${body.id}`,
       ...(isReplay ? { "Idempotency-Replayed": "true" } : {}),
     });
+  };
+}
+
+/** @param hash of a body that streams by; without it, the claim of the key stands for the body, too */
+function createContinuity({ begun, save }: Holding, hash: BodyHash | undefined): Continuity {
+  const isVerified = () => hash?.isVerified ?? true;
+  return {
+    begunId: begun?.importId,
+    isVerified,
+    save: (tx, importId) =>
+      save(
+        tx,
+        isVerified()
+          ? { importId, bodyBytes: hash?.bytes ?? 0, bodyHash: hash?.digest() ?? null }
+          : undefined,
+      ),
   };
 }
 
