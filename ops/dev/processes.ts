@@ -12,12 +12,16 @@ export interface AppSettings {
   signal?: AbortSignal | undefined;
 }
 
+/** What the images and units set as well: otherwise the heap grows by the memory of the machine before it is collected. */
+const heapSettings = { BUN_JSC_forceRAMSize: "268435456" };
+
 /** A producer that is ready on `port`. */
 export function startProducer(settings: AppSettings): Promise<Child> {
   const { root, port } = settings;
   return startApp(settings, join(root, "node_modules/.bin/bun"), "producer/src/main.ts", {
     PORT: String(port),
     METRICS_PORT: "",
+    ...heapSettings,
   });
 }
 

@@ -274,7 +274,7 @@ describe("the body", () => {
     const turns = await _countTurns(async () => {
       expect(await _rows(text)).toHaveLength(10_000);
     });
-    expect(turns).toBeGreaterThan(text.length / 20_000);
+    expect(turns).toBeGreaterThan(text.length / 10_000);
   });
 
   function* _endless(): Generator<Uint8Array> {

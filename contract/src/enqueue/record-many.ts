@@ -5,7 +5,7 @@ import {
   type StoredAnswer,
   storeAnswers,
 } from "../ledger/idempotency.ts";
-import { insertJobs, insertKeyedJobs, isAnyRecorded } from "../ledger/insert.ts";
+import { insertJobs, insertKeyedJobs, isAnyRecorded, partsOf } from "../ledger/insert.ts";
 import type { TakeBack } from "../ledger/replace.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./record.ts";
@@ -58,7 +58,8 @@ async function insertMany(
 ): Promise<Accepted[]> {
   if (jobs.length === 0) return [];
   if (jobs.every((job) => job.key === null)) {
-    const createdAt = await insertJobs(sql, jobs);
+    let createdAt = "";
+    for (const part of partsOf(jobs)) createdAt = await insertJobs(sql, part);
     return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
   }
   const recorded = await insertKeyedJobs(sql, jobs, takeBack);

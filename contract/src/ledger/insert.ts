@@ -21,6 +21,24 @@ export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> 
   return insertAll(sql, jobs, sql`on conflict do nothing`);
 }
 
+const maxPartJobs = 500;
+const maxPartLength = 1_000_000;
+
+/** Parts of many jobs, in their order: one statement for all of them would be built in one go, and held four times. */
+export function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> {
+  let start = 0;
+  let length = 0;
+  for (const [index, { data }] of jobs.entries()) {
+    length += data.length;
+    if (index > start && (length > maxPartLength || index - start === maxPartJobs)) {
+      yield jobs.slice(start, index);
+      start = index;
+      length = data.length;
+    }
+  }
+  if (start < jobs.length) yield jobs.slice(start);
+}
+
 /**
  * As `insertJobs`, for less: to be ready for a conflict costs Postgres a fifth of an insert. Not for use in a
  * transaction, which would end with the first conflict.
@@ -54,9 +72,11 @@ export async function insertKeyedJobs(
   let open: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
   for (let round = 0; open.length > 0; round += 1) {
     if (round === maxRounds) throw new Error("a key ended and was taken again too often");
-    for (const { id, created_at } of await insertFree(sql, open)) {
-      const createdAt = created_at.toISOString();
-      outcomes.set(id, { status: "created", createdAt, replaced: replaced.get(id) });
+    for (const part of partsOf(open)) {
+      for (const { id, created_at } of await insertFree(sql, part)) {
+        const createdAt = created_at.toISOString();
+        outcomes.set(id, { status: "created", createdAt, replaced: replaced.get(id) });
+      }
     }
     open = open.filter((job) => !outcomes.has(job.id));
     const replacing = open.filter((job) => job.replacesWaiting);

@@ -56,6 +56,8 @@ export function createJobs(
 
     const origin = callerOf(c.env);
     const entries = await parseBulk(bytes, format, { origin, secretKeys, maxEntries });
+    // The entries hold all that is needed of it.
+    c.env.body = undefined;
     // Whatever the atomicity: a key that reaches some of them was not meant for these.
     for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
     if (dryRun === "true") {
