@@ -119,7 +119,8 @@ export function createFileImporter(
           alongside: async (sql, accepted) => {
             await fence(sql);
             next = advance(progress, chunk, accepted);
-            await saveImport(sql, next);
+            // Rows that are not counted must not be recorded.
+            if (!(await saveImport(sql, next))) throw new Error("the import was closed meanwhile");
           },
         });
         if (tried.status === "in-use") throw new BatchRefused("full");

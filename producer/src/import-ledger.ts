@@ -99,10 +99,11 @@ export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedge
 /**
  * Also a part of the transaction that records the jobs which it counts. A transaction that was thought lost and ends
  * late changes nothing back.
+ * @returns false when more was read already, or the import is closed
  */
-export async function saveImport(sql: ISql, progress: ImportProgress): Promise<void> {
+export async function saveImport(sql: ISql, progress: ImportProgress): Promise<boolean> {
   const { id, tenant, type, status, read, accepted, duplicate, rejected, errors } = progress;
-  await sql`
+  const { count } = await sql`
     insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors)
     values (${id}, ${tenant}, ${type}, ${status}, ${read}, ${accepted}, ${duplicate}, ${rejected},
             ${JSON.stringify(errors)}::text::jsonb)
@@ -111,6 +112,7 @@ export async function saveImport(sql: ISql, progress: ImportProgress): Promise<v
       duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,
       touched_at = now()
     where imports.status = 'receiving' and imports.read <= excluded.read`;
+  return count > 0;
 }
 
 async function findImport(sql: ISql, tenant: string, id: string): Promise<Import | undefined> {
