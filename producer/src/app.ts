@@ -15,6 +15,7 @@ import * as operations from "@toril/contract/http/operations";
 import * as schedules from "@toril/contract/http/schedules";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { Admission } from "./admission.ts";
 import type { AppEnv } from "./app-env.ts";
 import { bodiless } from "./bodiless.ts";
 import type { CleanQueue } from "./clean-queue.ts";
@@ -113,6 +114,7 @@ export interface AppDeps {
   pages: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
   maxBulkEntries: number;
+  bulkAdmission: Admission;
 }
 
 /** Sound because the gate alone calls the app, with an exchange. */
@@ -128,7 +130,11 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.post(jobs.createJob.path, (c) => deps.createJob(c.env));
   app.openapi(
     jobs.createJobs,
-    createJobs(deps.enqueue, { maxEntries: deps.maxBulkEntries, secretKeys: deps.secretKeys }),
+    createJobs(deps.enqueue, {
+      maxEntries: deps.maxBulkEntries,
+      secretKeys: deps.secretKeys,
+      admission: deps.bulkAdmission,
+    }),
   );
   app.openapi(jobs.getJob, getJob(deps.jobReader, deps.liveJobs, deps.events.waitForEnd));
   app.openapi(

@@ -22,6 +22,7 @@ import type { Logging } from "@toril/contract/logging";
 import { redisServers } from "@toril/contract/redis-config";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
 import project from "../../package.json" with { type: "json" };
+import { createAdmission } from "./admission.ts";
 import { createApp } from "./app.ts";
 import { createAwaitJob } from "./await-job.ts";
 import { createAudit } from "./audit.ts";
@@ -79,6 +80,10 @@ export interface Telemetry extends Pick<Logging, "log"> {
   shipper?: Logging["shipper"];
   tracing?: Tracing | undefined;
 }
+
+/** Of the deadline of an answer: requests that are let in as late as this still make it. */
+const lateShare = 0.3;
+const minLateRequests = 8;
 
 export async function openProducer(
   config: Config,
@@ -233,6 +238,11 @@ export async function openProducer(
     pages: createPages(enqueue, secretKeys, project.version),
     dashboard: dashboard.routes,
     maxBulkEntries: config.BULK_MAX_ENTRIES,
+    bulkAdmission: createAdmission({
+      maxAgeMs: config.REQUEST_TIMEOUT_MS * lateShare,
+      minLate: minLateRequests,
+      now: () => performance.now(),
+    }),
   });
 
   const gate = createGate({

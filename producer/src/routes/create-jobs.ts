@@ -13,6 +13,7 @@ import { limits } from "@toril/contract/job";
 import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
 import { problemOf } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { Admission } from "../admission.ts";
 import type { AppEnv } from "../app-env.ts";
 import { readBytes } from "../body.ts";
 import { callerOf, requireReach } from "../caller.ts";
@@ -20,6 +21,7 @@ import { largeIdempotencyClaim, replayOf } from "../idempotency.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "../parse-bulk.ts";
 import { ProblemError } from "../problem.ts";
 
+type Context = Parameters<RouteHandler<typeof route, AppEnv>>[0];
 type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
 
 /** Sound because only this route stores answers under its address, which is part of the fingerprint. */
@@ -29,15 +31,22 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 
 export function createJobs(
   enqueue: Enqueue,
-  settings: { maxEntries: number; secretKeys: KeyRing | undefined },
+  settings: { maxEntries: number; secretKeys: KeyRing | undefined; admission: Admission },
 ): RouteHandler<typeof route, AppEnv> {
-  const { maxEntries, secretKeys } = settings;
+  const { maxEntries, secretKeys, admission } = settings;
   return async (c) => {
+    // Before the body is read and parsed, which is most of what a refusal would cost.
+    admission.refuseIfLate();
     const { charge } = c.env;
     await charge?.take(1);
     const format = formatOf(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
     c.env.body = bytes;
+    return admission.track(enqueueAll(c, bytes, format));
+  };
+
+  async function enqueueAll(c: Context, bytes: Uint8Array, format: BulkFormat) {
+    const { charge } = c.env;
     const { atomicity, dryRun } = c.req.valid("query");
     const claim = await largeIdempotencyClaim(c.env, secretKeys);
 
@@ -70,7 +79,7 @@ export function createJobs(
       ? store(entries)
       : charge.reserving(jobs, () => store(entries)));
     return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
-  };
+  }
 }
 
 /** The entries with those as rejected that Postgres refuses. */
