@@ -8,6 +8,7 @@ import {
   type SavedSchedule,
   saveSchedule,
   type ScheduleFilter,
+  type SchedulePage,
   type ScheduleRow,
   setPaused,
   type WrittenSchedule,
@@ -27,7 +28,7 @@ export interface ScheduleStore {
     check: Check,
   ): Promise<SavedSchedule>;
   /** By name. */
-  list(filter: ScheduleFilter): Promise<ScheduleRow[]>;
+  list(filter: ScheduleFilter): Promise<SchedulePage>;
   find(tenant: string, name: string): Promise<ScheduleRow | undefined>;
   setPaused(
     tenant: string,

@@ -170,6 +170,17 @@ test("pages come by name", async () => {
   _expectProblem(await producer.request("/v1/schedules?cursor=-"), "invalid-parameter");
 });
 
+test("a page holds as many schedules as fit into its bytes", async () => {
+  for (const name of ["a", "b", "c", "d", "e", "f", "g"]) await put(name, nightly);
+  const large = JSON.stringify({ message: "x".repeat(900_000) });
+  await stores.sql`
+    update schedules set definition = jsonb_set(definition, '{job,data}', ${large}::text::jsonb)`;
+  const first = await producer.client.listSchedules({ limit: 500 });
+  expect(first.items.map(({ name }) => name)).toEqual(["a", "b", "c", "d", "e"]);
+  const second = await producer.client.listSchedules({ limit: 500, cursor: first.next! });
+  expect([second.items.map(({ name }) => name), second.next]).toEqual([["f", "g"], null]);
+});
+
 test("If-Match lets one of two who change the same version through", async () => {
   await producer.client.putSchedule("nightly", nightly);
   const one = await producer.client.putSchedule("nightly", nightly, { ifVersion: 1 });

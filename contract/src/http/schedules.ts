@@ -75,6 +75,8 @@ export const SchedulePage = z
 export const listSchedules = defineRoute({
   operationId: "listSchedules",
   summary: "List schedules by name",
+  description:
+    "A page holds at most 4 MB: it may be short although more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
   method: "get",

@@ -156,17 +156,37 @@ export interface ScheduleFilter {
   limit: number;
 }
 
-/** By name. */
-export function listSchedules(
+export interface SchedulePage {
+  rows: ScheduleRow[];
+  isLast: boolean;
+}
+
+/** What the definitions of a page may take as JSON, beside that of its last schedule. */
+const maxPageBytes = 4_000_000;
+
+/** By name, at most `limit`, and as many as fit into a page. Reads one definition after the other, and one beyond the page. */
+export async function listSchedules(
   sql: ISql,
-  { tenant, after, types, limit }: ScheduleFilter,
-): Promise<ScheduleRow[]> {
-  return sql<ScheduleRow[]>`
-    select ${scheduleColumns(sql)} from schedules
-    where tenant = ${tenant}
-      ${after === undefined ? sql`` : sql`and name > ${after}`}
-      ${types === undefined ? sql`` : sql`and type = any(${[...types]}::text[])`}
-    order by name limit ${limit}`;
+  { tenant, after = "", types, limit }: ScheduleFilter,
+): Promise<SchedulePage> {
+  const found = await sql<(ScheduleRow & { isOnPage: boolean })[]>`
+    with recursive page (at, name, bytes_before, bytes) as (
+      select 0, ${after}::text, 0, 0
+      union all
+      select page.at + 1, found.name, page.bytes_before + page.bytes, found.bytes
+      from page cross join lateral (
+        select name, octet_length(definition::text) as bytes from schedules
+        where tenant = ${tenant} and name > page.name
+          ${types === undefined ? sql`` : sql`and type = any(${[...types]}::text[])`}
+        order by name limit 1
+      ) as found
+      where page.at <= ${limit} and page.bytes_before < ${maxPageBytes}
+    )
+    select ${scheduleColumns(sql)}, at <= ${limit} and bytes_before < ${maxPageBytes} as "isOnPage"
+    from page join schedules using (name)
+    where at > 0 and tenant = ${tenant} order by name`;
+  const rows = found.filter(({ isOnPage }) => isOnPage);
+  return { rows, isLast: rows.length === found.length };
 }
 
 /** Deletes the schedules of a tenant that came from a file but those of these names. */

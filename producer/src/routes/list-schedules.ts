@@ -14,11 +14,9 @@ export function listSchedules(schedules: ScheduleStore): RouteHandler<typeof rou
     const after = cursor === undefined ? undefined : decodeCursor(cursor, ScheduleName);
     const { tenant } = callerOf(c.env);
     const types = reachedTypes(c.env);
-    // One more than asked tells whether there is a next page.
-    const found = await schedules.list({ tenant, after, types, limit: limit + 1 });
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { rows, isLast } = await schedules.list({ tenant, after, types, limit });
+    const last = isLast ? undefined : rows.at(-1);
     const next = last ? encodeCursor(last.name) : null;
-    return c.json({ items: page.map(toSchedule), next }, 200);
+    return c.json({ items: rows.map(toSchedule), next }, 200);
   };
 }
