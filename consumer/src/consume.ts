@@ -63,6 +63,7 @@ export function createWorkers(
     const process = createProcessor(queue, { ...deps, lockDurationMs: settings.lockDurationMs });
     const worker = new Worker(bullName(queue), process, {
       connection: redis,
+      name: deps.workerName,
       prefix: settings.prefix,
       concurrency: settings.concurrency,
       lockDuration: settings.lockDurationMs,
@@ -75,6 +76,12 @@ export function createWorkers(
       autorun: false,
       ...(settings.limiter && { limiter: settings.limiter }),
     });
+    const backend = worker.getBackend();
+    const moveStalled = backend.moveStalledJobsToWait.bind(backend);
+    backend.moveStalledJobsToWait = async () => {
+      await deps.failures.noteLost(queue);
+      return moveStalled();
+    };
     worker.on("error", (error) => {
       deps.onWorkerError();
       logError(error);
@@ -99,9 +106,11 @@ export function createWorkers(
       await settle.submit({
         ...target,
         status: "dead",
-        attempts: job.attemptsMade,
+        // BullMQ counts this end, in which no handler ran.
+        attempts: Math.max(0, job.attemptsMade - 1) + job.stalledCounter,
         result: null,
         error: JSON.stringify(error),
+        failures: JSON.stringify(await deps.failures.of(queue, job.id ?? "")),
       });
       deps.meter.came(queue, labelOf(job), "dead");
       deps.meter.gaveUp(queue, labelOf(job));

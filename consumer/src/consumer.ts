@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+import { availableParallelism, hostname } from "node:os";
 import { extname } from "node:path";
 import { createPlaceRuns } from "@toril/contract/change/place-runs";
 import { createWithdraw } from "@toril/contract/change/withdraw";
@@ -226,6 +226,7 @@ export async function openConsumer(
     {
       handlers,
       settle,
+      workerName: `${hostname()}:${process.pid}`,
       failures: createFailures({ redis: commandRedis, prefix: config.prefix, log }),
       fates: createFates(patient, config.batch),
       lostAttempts: createLostAttempts(patient, config.batch),

@@ -86,7 +86,7 @@ export function createProcessor(
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
       return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
-    const attempt = job.attemptsMade + 1;
+    const attempt = attemptOf(job);
     const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
     if (isFirstStart && hasExpired(job)) {
       return verdicts.expire({ job, token, target, attempt, scrub: undefined });
@@ -110,12 +110,12 @@ export function createProcessor(
       const { expiresAt = turn.at } = job.opts as PlaceOptions;
       if (turn.at > 0) return verdicts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
     }
-    const attemptOf = { job, token, target, attempt, scrub };
+    const start = { job, token, target, attempt, scrub };
     // One that this process still runs shows that no consumer was lost.
     if (!(job.opts as PlaceOptions).replaced || activeJobs.hasTwin(active)) {
-      return run(attemptOf, { jobType, data, active, trace });
+      return run(start, { jobType, data, active, trace });
     }
-    return counted(attemptOf, () => run(attemptOf, { jobType, data, active, trace }));
+    return counted(start, () => run(start, { jobType, data, active, trace }));
   }
 
   /** Runs an attempt of a job that Redis has lost before, unless too many were lost with their consumers. */
@@ -147,6 +147,7 @@ export function createProcessor(
       traceparent: trace?.traceparent ?? traceparentOf(job),
     });
     const startedAt = performance.now();
+    const startedOn = new Date();
     // A hash that was lost took its timestamp along.
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
       meter.waited(queue, jobType.type, waitOf(job));
@@ -157,9 +158,13 @@ export function createProcessor(
     const ran = await (trace === undefined ? handle() : trace.step("handle", handle));
     const ranAt = performance.now();
     meter.ran(queue, jobType.type, ranAt - startedAt);
-    const start = { ...started, lines: context.lines };
+    const durationMs = Math.round(ranAt - startedAt);
+    const start = { ...started, startedAt: startedOn, durationMs, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
-    if (ran.status === "failed" && isStopped) return giveWay(job, token, active);
+    if (ran.status === "failed" && isStopped) {
+      if (active.reason instanceof Cancelled) await verdicts.recordCancelled(start);
+      return giveWay(job, token, active);
+    }
     const settle = () =>
       ran.status === "completed"
         ? verdicts.complete(start, ran.result)
@@ -209,9 +214,14 @@ interface Runnable {
   trace: RunTrace | undefined;
 }
 
+/** Attempts that were lost with their consumers are numbered, but BullMQ does not count them towards the maximum. */
+function attemptOf({ attemptsMade, stalledCounter }: Job) {
+  return attemptsMade + stalledCounter + 1;
+}
+
 function tracedRun(queue: string, job: Job): TracedRun {
   const type = labelOf(job);
-  const attempt = job.attemptsMade + 1;
+  const attempt = attemptOf(job);
   return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
 }
 

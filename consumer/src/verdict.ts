@@ -31,7 +31,9 @@ export interface Verdict {
 }
 
 export interface VerdictDeps {
-  settle: Pick<Settle, "submit">;
+  settle: Pick<Settle, "submit" | "cancelled">;
+  /** Which consumer this is, for the history of jobs. */
+  workerName: string;
   failures: Failures;
   lockDurationMs: number;
   meter: { gaveUp(queue: string, type: string): void };
@@ -45,6 +47,9 @@ export interface StartedJob {
   attempt: number;
   /** Undefined for a job without secrets. */
   scrub: Scrub | undefined;
+  /** Undefined before the handler ran. */
+  startedAt?: Date;
+  durationMs?: number;
   /** The last that the handler wrote. */
   lines?: readonly JobLogLine[];
 }
@@ -63,12 +68,18 @@ export const expired = {
   } satisfies JobError),
 } as const;
 
-export function createVerdicts({ settle, failures, lockDurationMs, meter, log }: VerdictDeps) {
+export function createVerdicts(deps: VerdictDeps) {
+  const { settle, workerName, failures, lockDurationMs, meter, log } = deps;
+
   /** How it went, as the ledger keeps it of a job that ended. */
-  async function course({ job, attempt, lines = [] }: StartedJob, last?: RunError) {
+  async function course(start: StartedJob, last?: RunError) {
+    const { job, attempt, startedAt, durationMs, lines = [] } = start;
     const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
     const all = last === undefined ? before : [...before, last];
     return {
+      startedAt,
+      durationMs,
+      worker: startedAt && workerName,
       failures: all.length === 0 ? null : JSON.stringify(all),
       log: lines.length === 0 ? null : JSON.stringify(lines),
     };
@@ -85,18 +96,31 @@ export function createVerdicts({ settle, failures, lockDurationMs, meter, log }:
     });
     if (outcome.status === "settled") return { outcome: "completed" };
     if (outcome.status === "unstorable") return dead(start, outcome.error);
+    if (outcome.recorded === "cancelled") await recordCancelled(start);
     return { outcome: "stood" };
   }
 
+  /** The client that cancelled the job does not know in which attempt it was. */
+  async function recordCancelled(start: StartedJob) {
+    await settle.cancelled({ ...start.target, attempts: start.attempt, ...(await course(start)) });
+  }
+
   async function fail(start: StartedJob, thrown: unknown): Promise<Verdict> {
-    const { job, token, target, attempt, scrub } = start;
+    const { job, token, target, attempt, scrub, startedAt, durationMs } = start;
     if (thrown instanceof RetryAt) return delay(job, token, thrown.at);
     const error = toJobError(thrown, scrub?.text);
-    const failure = { attempt, at: new Date().toISOString(), ...error };
-    if (!(thrown instanceof GiveUp) && attempt < (job.opts.attempts ?? 1)) {
+    const failure = {
+      attempt,
+      at: new Date().toISOString(),
+      ...error,
+      startedAt: startedAt?.toISOString() ?? null,
+      durationMs: durationMs ?? null,
+      worker: workerName,
+    };
+    if (!(thrown instanceof GiveUp) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
       log.info({ ...lineOf(start), err: error }, "run failed");
       job.opts.stackTraceLimit = keptStacks;
-      obeyMaximum(job, attempt);
+      obeyMaximum(job, job.attemptsMade + 1);
       await failures.note(queueOf(job.queueName), job.id ?? "", failure);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
@@ -113,6 +137,9 @@ export function createVerdicts({ settle, failures, lockDurationMs, meter, log }:
       error: JSON.stringify(error),
       ...(await course(start, failure)),
     });
+    if (outcome.status === "stood" && outcome.recorded === "cancelled") {
+      await recordCancelled(start);
+    }
     if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
     return dead(start, error);
   }
@@ -126,7 +153,7 @@ export function createVerdicts({ settle, failures, lockDurationMs, meter, log }:
     const outcome = await settle.submit({
       ...start.target,
       status: "dead",
-      attempts: start.attempt,
+      attempts: Math.max(start.attempt - 1, lost),
       result: null,
       error: JSON.stringify(error),
       ...(await course(start)),
@@ -154,6 +181,7 @@ export function createVerdicts({ settle, failures, lockDurationMs, meter, log }:
   return {
     complete,
     fail,
+    recordCancelled,
     giveUp,
     expire,
     delay,

@@ -79,6 +79,10 @@ test.each(["the message", "the question, when the message was missed"])(
       run: 0,
       error: { name: "Cancelled" },
       result: null,
+      attempts: 1,
+      started_at: expect.any(Date),
+      duration_ms: expect.any(Number),
+      worker: expect.stringContaining(`:${process.pid}`),
     });
   },
 );
@@ -109,7 +113,12 @@ test("a handler that ignores its signal changes nothing", async () => {
   goOn.resolve();
 
   await world.isForgotten(id);
-  expect(await world.rowOf(id)).toMatchObject({ status: "cancelled", result: null });
+  expect(await world.rowOf(id)).toMatchObject({
+    status: "cancelled",
+    result: null,
+    attempts: 1,
+    started_at: expect.any(Date),
+  });
 });
 
 test("one that waits is gone at once, and one that waits for its next run, too", async () => {

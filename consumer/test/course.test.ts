@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { hostname } from "node:os";
 import { readLiveDetail } from "@toril/contract/dispatch/live-detail";
 import type { HandlerContext } from "../src/handler.ts";
 import { _jobIn, _openWorld, _startConsumer } from "./_world.ts";
@@ -22,7 +23,17 @@ test("what runs failed with is told while the job is pending, and kept when it e
   expect(detail.failures).toMatchObject([failure]);
 
   const done = await world.accept({ type: "echo", data, backoff: soon });
-  expect(await world.endOf(done.id)).toMatchObject({ status: "completed", failures: [failure] });
+  const ran = { worker: `${hostname()}:${process.pid}` };
+  expect(await world.endOf(done.id)).toMatchObject({
+    status: "completed",
+    attempts: 2,
+    started_at: expect.any(Date),
+    duration_ms: expect.any(Number),
+    ...ran,
+    failures: [
+      { ...failure, startedAt: expect.any(String), durationMs: expect.any(Number), ...ran },
+    ],
+  });
 
   const dead = await world.accept({
     type: "echo",

@@ -19,6 +19,7 @@ async function _takeAndDie() {
     connection,
     prefix: world.prefix,
     lockDuration: 1,
+    name: "host:1",
   });
   const job = await worker.getNextJob("dead worker");
   await worker.close(true);
@@ -43,16 +44,24 @@ test("a job that stalled too often is dead, though no handler ran", async () => 
   expect(await world.endOf(id)).toMatchObject({
     status: "dead",
     error: { message: "job stalled more than allowable limit" },
+    attempts: 1,
+    failures: [{ attempt: 1, name: "AttemptLost", worker: "host:1" }],
   });
   expect(hasRun).toBe(false);
 });
 
-test("a job whose worker died runs again", async () => {
+test("a job whose worker died runs again, and keeps when and where the lost attempt began", async () => {
   const { id } = await _accept("again");
   expect(await _takeAndDie()).toBe(id);
+  const { processedOn } = await world.hashOf(id);
   await using _consumer = await _startConsumer(world);
 
-  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+  const startedAt = new Date(Number(processedOn)).toISOString();
+  expect(await world.endOf(id)).toMatchObject({
+    status: "completed",
+    attempts: 2,
+    failures: [{ attempt: 1, name: "AttemptLost", startedAt, durationMs: null, worker: "host:1" }],
+  });
 });
 
 test("a job that was settled and not acknowledged is acknowledged without running", async () => {
@@ -102,7 +111,7 @@ describe("of two runs that overlap after a lost lock", () => {
     await firstEnded.promise;
     await _consumer.close();
 
-    expect(await world.rowOf(id)).toMatchObject({ result: { message: "run 2" }, attempts: 1 });
+    expect(await world.rowOf(id)).toMatchObject({ result: { message: "run 2" }, attempts: 2 });
   });
 
   test("the one that lost the lock cannot end the job by failing", async () => {

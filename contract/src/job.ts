@@ -221,7 +221,10 @@ export const Job = z
     error: z.union([JobError, z.null()]),
     labels: z.array(z.string()),
     priority: z.int().nullable(),
-    attempts: z.strictObject({ made: z.int(), max: z.int() }),
+    attempts: z.strictObject({ made: z.int(), max: z.int() }).meta({
+      description:
+        "made: attempts that were started, also those lost with their consumer, which do not count towards max",
+    }),
     progress: z.unknown().meta({ description: "What the handler last reported; null without any" }),
     createdAt: Time,
     runAt: Time.nullable().meta({ description: "When a delayed job is due" }),
@@ -231,11 +234,43 @@ export const Job = z
   .meta({ id: "Job" });
 export type Job = z.infer<typeof Job>;
 
-/** What a run came to that failed. */
+/** When and where an attempt ran. */
+const attemptTimes = {
+  startedAt: Time.nullable().meta({ description: "Null when it is not known" }),
+  durationMs: z
+    .int()
+    .min(0)
+    .nullable()
+    .meta({ description: "Null while it runs, and when it was lost with its consumer" }),
+  worker: z.string().nullable().meta({ description: "Host and process id of the consumer" }),
+};
+
+/** The name of the error of an attempt whose consumer disappeared. */
+export const attemptLost = "AttemptLost";
+
+/** The error of an attempt that failed. */
 export const RunError = z
-  .strictObject({ attempt: z.int().min(1), at: Time, ...JobError.shape })
+  .strictObject({
+    attempt: z.int().min(1),
+    at: Time,
+    ...JobError.shape,
+    startedAt: attemptTimes.startedAt.optional(),
+    durationMs: attemptTimes.durationMs.optional(),
+    worker: attemptTimes.worker.optional(),
+  })
   .meta({ id: "RunError" });
 export type RunError = z.infer<typeof RunError>;
+
+export const Attempt = z
+  .strictObject({
+    attempt: z.int().min(1),
+    outcome: z
+      .enum(["active", "completed", "failed", "lost", "cancelled"])
+      .meta({ description: "lost: its consumer disappeared, and the job was started again" }),
+    ...attemptTimes,
+  })
+  .meta({ id: "Attempt" });
+export type Attempt = z.infer<typeof Attempt>;
 
 /** A line that the handler wrote. */
 export const JobLogLine = z
@@ -249,13 +284,18 @@ export type JobLogLine = z.infer<typeof JobLogLine>;
 
 /** A job with what takes longer to find out. */
 export const JobDetail = Job.extend({
-  startedAt: Time.nullable().meta({ description: "When its last run began; null when unknown" }),
+  startedAt: Time.nullable().meta({
+    description: "When its last attempt began; null when unknown",
+  }),
   position: z.int().min(1).nullable().meta({
     description: "How many are taken before it, itself included; null in a queue too long to tell",
   }),
   estimatedStartAt: Time.nullable().meta({
     description:
       "When a delayed job is due, or one that waits is reached at the rate of the last minute; null when there is none. Not a part of the ETag",
+  }),
+  attemptHistory: z.array(Attempt).meta({
+    description: "Its last attempts, the oldest first: when, for how long and where each ran",
   }),
   failures: z.array(RunError).meta({ description: "The last runs that failed, the oldest first" }),
   log: z.array(JobLogLine).meta({ description: "The last lines that its handler wrote" }),

@@ -7,7 +7,14 @@ import { _connect, _createSite, _placement, _rejection, _uuid } from "./_dispatc
 const redis = _connect();
 const site = _createSite(redis);
 const time = Date.now();
-const untouched = { attemptsMade: 0, attemptsStarted: 0, progress: null, processedOn: undefined };
+const untouched = {
+  attemptsMade: 0,
+  attemptsStarted: 0,
+  progress: null,
+  processedOn: undefined,
+  stalls: 0,
+  worker: null,
+};
 
 afterEach(() => site.clear());
 afterAll(() => redis.quit());
@@ -75,6 +82,8 @@ test("a job in a worker's hands is active, with its progress", async () => {
       attemptsStarted: 1,
       progress: { rows: 7 },
       processedOn: job.processedOn,
+      stalls: 0,
+      worker: null,
     },
   ]);
   await worker.close();

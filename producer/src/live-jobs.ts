@@ -1,5 +1,5 @@
 import type { LiveDetail } from "@toril/contract/dispatch/live-detail";
-import type { Job, JobDetail } from "@toril/contract/job";
+import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/job";
 import type { LiveState } from "@toril/contract/dispatch/live-state";
 import { bullId } from "@toril/contract/dispatch/names";
 import type { JobDetailRow, JobRow } from "./read-jobs.ts";
@@ -55,13 +55,46 @@ function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail
   const position = current?.state === "active" ? null : (detail?.position ?? null);
   return {
     ...toJob(row, current),
-    startedAt: processedOn === undefined ? null : new Date(processedOn).toISOString(),
+    startedAt:
+      processedOn === undefined
+        ? (row.startedAt?.toISOString() ?? null)
+        : new Date(processedOn).toISOString(),
     position,
     estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
+    attemptHistory: toAttempts(row, { current, detail }),
     failures: row.failures ?? detail?.failures ?? [],
     log: row.log ?? detail?.log ?? [],
     history: row.history ?? [],
   };
+}
+
+/** Attempts that failed or were lost have left an error; the last one is in the row, or active. */
+function toAttempts(row: JobDetailRow, { current, detail }: Seen): Attempt[] {
+  const attempts = (row.failures ?? detail?.failures ?? []).map((failure): Attempt => {
+    const { attempt, name, startedAt = null, durationMs = null, worker = null } = failure;
+    return {
+      attempt,
+      outcome: name === attemptLost ? "lost" : "failed",
+      startedAt,
+      durationMs,
+      worker,
+    };
+  });
+  const isKnown = attempts.some(({ attempt }) => attempt === row.attempts);
+  if (row.status !== "pending" && row.startedAt !== null && !isKnown) {
+    const { durationMs, worker } = row;
+    const outcome =
+      row.status === "completed" || row.status === "cancelled" ? row.status : "failed";
+    const startedAt = row.startedAt.toISOString();
+    attempts.push({ attempt: row.attempts, outcome, startedAt, durationMs, worker });
+  }
+  if (current?.state === "active" && current.processedOn !== undefined) {
+    const attempt = current.attemptsMade + 1;
+    const startedAt = new Date(current.processedOn).toISOString();
+    const { worker = null } = current;
+    attempts.push({ attempt, outcome: "active", startedAt, durationMs: null, worker });
+  }
+  return attempts;
 }
 
 interface Seen {
@@ -85,13 +118,21 @@ interface Live {
   attemptsMade: number;
   progress: unknown;
   processedOn?: number | undefined;
+  worker?: string | null;
 }
 
 function live(found: LiveState | undefined): Live {
   if (found === undefined) return { state: "unplaced", attemptsMade: 0, progress: null };
-  const { state, attemptsMade, processedOn, progress = null } = found;
+  const { state, processedOn, worker, stalls, progress = null } = found;
+  const attemptsMade = found.attemptsMade + stalls;
   // It ended a moment ago, and its batch is on the way to the ledger.
-  return { state: state === "finished" ? "active" : state, attemptsMade, progress, processedOn };
+  return {
+    state: state === "finished" ? "active" : state,
+    attemptsMade,
+    progress,
+    processedOn,
+    worker,
+  };
 }
 
 function toJob(row: JobRow, current: Live | undefined): Job {

@@ -28,6 +28,9 @@ export interface JobRow {
 
 /** A row with what only a look at this one job tells. */
 export interface JobDetailRow extends JobRow {
+  startedAt: Date | null;
+  durationMs: number | null;
+  worker: string | null;
   failures: RunError[] | null;
   log: JobLogLine[] | null;
   history: unknown[] | null;
@@ -64,7 +67,7 @@ export function createJobReader(reads: Reads): JobReader {
     find: (tenant, id) =>
       reads.run(tenant, async (sql) => {
         const [row] = await sql<JobDetailRow[]>`
-          select ${jobColumns(sql)}, failures, log, history from jobs where id = ${id} and tenant = ${tenant}`;
+          select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history from jobs where id = ${id} and tenant = ${tenant}`;
         return row;
       }),
     whyMissing: (tenant, id) =>

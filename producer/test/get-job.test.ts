@@ -40,6 +40,32 @@ test("a job tells when it will be reached, as far as that can be told", async ()
   expect(Math.abs(inMs - 5000)).toBeLessThan(4000);
 });
 
+test("a job tells when, for how long and where its attempts ran", async () => {
+  const { body } = await producer.post(_echo());
+  const startedAt = "2026-11-28T09:00:00.000Z";
+  const lost = {
+    attempt: 1,
+    at: startedAt,
+    name: "AttemptLost",
+    message: "gone",
+    startedAt,
+    worker: "a:1",
+  };
+  const failed = { ...lost, attempt: 2, name: "Error", durationMs: 7 };
+  await stores.sql`
+    update jobs set status = 'completed', settled_at = now(), attempts = 3, started_at = ${startedAt}, duration_ms = 12,
+      worker = 'b:2', failures = ${JSON.stringify([lost, failed])}::text::jsonb`;
+
+  const job = await producer.client.getJob(body.id);
+
+  expect(job).toMatchObject({ startedAt, attempts: { made: 3 } });
+  expect(job.attemptHistory).toEqual([
+    { attempt: 1, outcome: "lost", startedAt, durationMs: null, worker: "a:1" },
+    { attempt: 2, outcome: "failed", startedAt, durationMs: 7, worker: "a:1" },
+    { attempt: 3, outcome: "completed", startedAt, durationMs: 12, worker: "b:2" },
+  ]);
+});
+
 test("an ETag stands for what the answer says", async () => {
   const { body } = await producer.post(_echo());
   const path = `/v1/jobs/${body.id}`;

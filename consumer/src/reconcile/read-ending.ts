@@ -12,6 +12,9 @@ const utf8 = new TextEncoder();
 export interface Ending {
   status: "completed" | "dead";
   attempts: number;
+  startedAt: Date | undefined;
+  durationMs: number | undefined;
+  worker: string | null;
   /** JSON text. */
   result: string | null;
   error: JobError | null;
@@ -25,20 +28,29 @@ export async function readEnding(
   redis: Pick<Redis, "hmget">,
   job: { prefix: string; queue: string; bullId: string; type: string },
 ): Promise<Ending | undefined> {
-  const [finishedOn, made, failedReason, stacktrace, returnValue] = await redis.hmget(
+  const [finishedOn, made, failedReason, stacktrace, returnValue, ...more] = await redis.hmget(
     jobKey(job.prefix, job.queue, job.bullId),
     "finishedOn",
     "atm",
     "failedReason",
     "stacktrace",
     "returnvalue",
+    "stc",
+    "processedOn",
+    "pb",
   );
   if (finishedOn == null) return undefined;
-  const attempts = Number(made ?? 0);
+  const [stalls, startedOn, worker = null] = more;
+  const run = {
+    attempts: Number(made ?? 0) + Number(stalls ?? 0),
+    startedAt: startedOn == null ? undefined : new Date(Number(startedOn)),
+    durationMs: startedOn == null ? undefined : Number(finishedOn) - Number(startedOn),
+    worker,
+  };
   // A job that failed before it completed keeps the reason; only completing sets a return value.
   return returnValue == null
-    ? { status: "dead", attempts, result: null, error: toError(failedReason, stacktrace) }
-    : { attempts, ...toResult(job.type, toJsonText(returnValue)) };
+    ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
+    : { ...run, ...toResult(job.type, toJsonText(returnValue)) };
 }
 
 function toResult(type: string, text: string): Pick<Ending, "status" | "result" | "error"> {

@@ -10,6 +10,10 @@ export interface Settlement {
   status: Exclude<FinalStatus, "cancelled">;
   /** Runs made in all. */
   attempts: number;
+  /** Of the last attempt; none of a job that never started. */
+  startedAt?: Date | undefined;
+  durationMs?: number | undefined;
+  worker?: string | null | undefined;
   /** JSON text. */
   result: string | null;
   /** JSON text of a `JobError`. */
@@ -68,14 +72,17 @@ function endPending(sql: ISql, entries: readonly Settlement[]) {
   const all = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
   return sql<{ id: string; run: number }[]>`
     with ended as (
-      update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, settled_at = now()
+      update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, started_at = s.started_at,
+        duration_ms = s.duration_ms, worker = s.worker, settled_at = now()
         ${all(sets)}
       from unnest(
         ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
         ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
         ${entries.map((entry) => entry.result)}::text[]::jsonb[],
-        ${entries.map((entry) => entry.error)}::text[]::jsonb[]${all(arrays)}
-      ) as s (id, run, status, attempts, result, error${all(names)})
+        ${entries.map((entry) => entry.error)}::text[]::jsonb[], ${entries.map(startedAtOf)}::timestamptz[],
+        ${entries.map((entry) => entry.durationMs ?? null)}::int[],
+        ${entries.map((entry) => entry.worker ?? null)}::text[]${all(arrays)}
+      ) as s (id, run, status, attempts, result, error, started_at, duration_ms, worker${all(names)})
       where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
       returning jobs.id, jobs.run, jobs.status, jobs.import_id
     ), counts as (
@@ -92,6 +99,36 @@ function endPending(sql: ISql, entries: readonly Settlement[]) {
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
     select id, run from ended`;
+}
+
+function startedAtOf({ startedAt }: Pick<Settlement, "startedAt">) {
+  return startedAt?.toISOString() ?? null;
+}
+
+/** The attempt that a cancelled job was in. */
+export type CancelledAttempt = Pick<
+  Settlement,
+  "id" | "run" | "attempts" | "startedAt" | "durationMs" | "worker" | "failures" | "log"
+>;
+
+/** Records in which attempt jobs were cancelled; whoever cancels one does not know. Changes no status. */
+export async function recordCancelled(
+  sql: ISql,
+  entries: readonly CancelledAttempt[],
+): Promise<void> {
+  const ids = entries.map((entry) => entry.id);
+  await sql`
+    update jobs set attempts = s.attempts, started_at = s.started_at, duration_ms = s.duration_ms, worker = s.worker,
+      failures = s.failures, log = s.log
+    from unnest(
+      ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[], ${entries.map((entry) => entry.attempts)}::int[],
+      ${entries.map(startedAtOf)}::timestamptz[], ${entries.map((entry) => entry.durationMs ?? null)}::int[],
+      ${entries.map((entry) => entry.worker ?? null)}::text[],
+      ${entries.map((entry) => entry.failures ?? null)}::text[]::jsonb[],
+      ${entries.map((entry) => entry.log ?? null)}::text[]::jsonb[]
+    ) as s (id, run, attempts, started_at, duration_ms, worker, failures, log)
+    where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'cancelled'
+      and jobs.started_at is null`;
 }
 
 function reasonIn({ status, error }: Settlement) {

@@ -4,7 +4,13 @@ import { isRowFault } from "@toril/contract/ledger/errors";
 import { gather } from "../gather.ts";
 import { toJobError } from "../job-error.ts";
 import type { PatientLedger } from "../patient-ledger.ts";
-import { settleJobs, type Settlement, type Settled } from "./ledger-settle.ts";
+import {
+  type CancelledAttempt,
+  recordCancelled,
+  settleJobs,
+  type Settlement,
+  type Settled,
+} from "./ledger-settle.ts";
 
 export type SettleOutcome =
   | Settled
@@ -14,6 +20,8 @@ export type SettleOutcome =
 export interface Settle {
   /** Waits for Postgres as long as it takes. */
   submit(settlement: Settlement): Promise<SettleOutcome>;
+  /** Records the attempt in which a job was cancelled. */
+  cancelled(attempt: CancelledAttempt): Promise<void>;
   drained(): Promise<void>;
 }
 
@@ -35,6 +43,19 @@ const maxBytes = 4_000_000;
 export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
   const write = (part: readonly Settlement[]): Promise<SettleOutcome[]> =>
     ledger.insist((sql) => settleJobs(sql, part), isRowFault);
+
+  const cancelled = createBatch<CancelledAttempt, void>({
+    ...batch,
+    maxBytes,
+    maxInFlight: 1,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
+    bytesOf: ({ failures, log }) => (failures?.length ?? 0) + (log?.length ?? 0),
+    async run(entries) {
+      await ledger.insist((sql) => recordCancelled(sql, entries), isRowFault);
+      return entries.map(() => {});
+    },
+  });
 
   const { submit, drained } = createBatch<Settlement, SettleOutcome>({
     ...batch,
@@ -67,7 +88,13 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
     return buried?.status === "stood" ? buried : outcome;
   }
 
-  return { submit: gather(submit), drained };
+  return {
+    submit: gather(submit),
+    cancelled: cancelled.submit,
+    async drained() {
+      await Promise.all([drained(), cancelled.drained()]);
+    },
+  };
 }
 
 function unstorable(cause: unknown): SettleOutcome & { status: "unstorable" } {

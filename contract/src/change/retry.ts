@@ -44,7 +44,7 @@ export function retryJobs(
       )
       order by tenant, type, key, case when key is null then id end, id desc
     ), again as (
-      update jobs set status = 'pending', run = run + 1, lost_attempts = 0, attempts = 0, result = null, error = null,
+      update jobs set status = 'pending', run = run + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
         reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
         history = (
           select jsonb_agg(entry order by at) from (

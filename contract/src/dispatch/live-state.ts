@@ -7,6 +7,10 @@ interface Run {
   progress: unknown;
   /** When its last run began, in ms since 1970. */
   processedOn: number | undefined;
+  /** How often it was lost with its consumer. */
+  stalls: number;
+  /** Who took it last; stock workers have a name only if they were given one. */
+  worker: string | null;
 }
 
 type PendingState = "waiting" | "delayed" | "prioritized" | "active";
@@ -85,15 +89,20 @@ const hashFields = [
   "failedReason",
   "returnvalue",
   "timestamp",
+  "stc",
+  "pb",
 ];
 
 function toLiveState(hash: (string | undefined)[], pendingState: PendingState): LiveState {
   const [made, started, progress, processedOn, finishedOn, failedReason, returnValue] = hash;
+  const [stalls, worker] = hash.slice(8);
   const run = {
     attemptsMade: Number(made ?? 0),
     attemptsStarted: Number(started ?? 0),
     progress: parseStored(progress),
     processedOn: processedOn === undefined ? undefined : Number(processedOn),
+    stalls: Number(stalls ?? 0),
+    worker: worker ?? null,
   };
   if (finishedOn === undefined) return { ...run, state: pendingState };
   // A job that completed after a failure still has the reason; a failed one never has a return value.
