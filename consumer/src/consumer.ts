@@ -320,6 +320,7 @@ export async function openConsumer(
   opening.use(
     runOperations({
       ledger: background,
+      findQuota,
       withdraw,
       placeRuns: createPlaceRuns({ ledger: background, place, remove }),
       move: createMove(commandRedis, {

@@ -34,6 +34,10 @@ export const problemKinds = {
   "job-ended": { status: 409, title: "The job has ended" },
   "operation-ended": { status: 409, title: "The operation has ended" },
   "too-many-schedules": { status: 409, title: "The tenant has as many schedules as it may have" },
+  "too-many-operations": {
+    status: 409,
+    title: "The tenant has as many open operations as it may have",
+  },
   "answer-not-kept": {
     status: 409,
     title: "The first request with this Idempotency-Key was carried out; its answer holds a secret",

@@ -57,6 +57,9 @@ export const Config = z.object({
   MAX_SCHEDULES: wholeNumber(1, 1_000_000)
     .default(10_000)
     .describe("how many schedules a tenant may have; a file of schedules may hold more"),
+  MAX_OPERATIONS: wholeNumber(1, 10_000)
+    .default(100)
+    .describe("how many operations of a tenant may be open at once; then 409"),
   MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000)
     .default(100_000)
     .describe("how many jobs may be recorded while Redis is away; then 503"),

@@ -4,6 +4,7 @@ import { createJobId } from "@toril/contract/enqueue/job-id";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
 import type { OperationMaker, OperationViewer } from "./caller.ts";
+import { ProblemError } from "./problem.ts";
 import type { Reads } from "./reads.ts";
 
 export interface OperationLedger {
@@ -21,13 +22,27 @@ export interface OperationLedger {
 const maxMatches = 10_000;
 const maxPages = 20;
 const pageSize = 5000;
+/** Any number that no other lock has; with the tenant, whoever holds this advisory lock makes its operations. */
+const creationLock = 7_413_004;
 /** Of Postgres' clock and ours. */
 const maxSkewMs = 60_000;
 
-export function createOperationLedger(ledger: Pick<Ledger, "run">, reads: Reads): OperationLedger {
+export interface OperationLedgerDeps {
+  ledger: Pick<Ledger, "run">;
+  reads: Reads;
+  /** Of a tenant. */
+  maxOpen: number;
+}
+
+export function createOperationLedger({
+  ledger,
+  reads,
+  maxOpen,
+}: OperationLedgerDeps): OperationLedger {
   return {
     create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }) =>
-      ledger.run(async (sql) => {
+      inTransaction(ledger, async (sql) => {
+        await requireOpening(sql, tenant, maxOpen);
         const [row] = await sql<OperationRow[]>`
           insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
           values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
@@ -87,6 +102,21 @@ function isVisible(sql: ISql, hidden: OperationViewer["hidden"]) {
       and coalesce(filter ->> 'queue', hidden.queue) = hidden.queue
       and coalesce(reach -> 'types' ? hidden.type, true)
       and coalesce(reach -> 'queues' ? hidden.queue, true))`;
+}
+
+function inTransaction<Result>(ledger: Pick<Ledger, "run">, work: (tx: ISql) => Promise<Result>) {
+  return ledger.run((sql) => sql.begin(work) as Promise<Result>);
+}
+
+/** Counts one after the other: together, requests would exceed the limit that each of them keeps. */
+async function requireOpening(tx: ISql, tenant: string, maxOpen: number) {
+  await tx`select pg_advisory_xact_lock(${creationLock}, hashtext(${tenant}))`;
+  const [row] = await tx<{ open: number }[]>`
+    select count(*)::int as open from operations
+    where tenant = ${tenant} and status in ('pending', 'running')`;
+  if (row !== undefined && row.open >= maxOpen) {
+    throw new ProblemError("too-many-operations", `At most ${maxOpen}. Wait for one to end.`);
+  }
 }
 
 type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &

@@ -209,7 +209,7 @@ export async function openProducer(
     events,
     jobChanges,
     deadLetters: createDeadLetters(reads, jobSearch),
-    operations: createOperationLedger(changing, reads),
+    operations: createOperationLedger({ ledger: changing, reads, maxOpen: config.MAX_OPERATIONS }),
     importer,
     importLedger,
     keyStore: createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys }),

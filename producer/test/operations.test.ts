@@ -79,6 +79,26 @@ test("an empty filter selects every job when all is meant, or only counted", asy
   expect(made).toMatchObject({ status: 202, body: { filter: {} } });
 });
 
+test("a tenant has as many open operations as it may, also when all come at once", async () => {
+  const narrow = await _startProducer(stores, { MAX_OPERATIONS: "2" });
+  try {
+    const create = () => narrow.request("/v1/operations", _json(cancelAll));
+    await stores.sql`
+      insert into operations (id, tenant, action, filter, reach)
+      select gen_random_uuid(), 'other', 'cancel', '{}', '{}' from generate_series(1, 3)`;
+    const answers = await Promise.all(Array.from({ length: 6 }, create));
+    const [first, ...made] = answers.filter(({ status }) => status === 202);
+    expect(made).toHaveLength(1);
+    for (const answer of answers.filter(({ status }) => status !== 202)) {
+      expect(_expectProblem(answer, "too-many-operations").detail).toStartWith("At most 2.");
+    }
+    await narrow.request(`/v1/operations/${first!.body.id}/stop`, { method: "POST" });
+    expect((await create()).status).toBe(202);
+  } finally {
+    await narrow.close();
+  }
+});
+
 test("a dry run says how many, and makes nothing", async () => {
   await producer.post(_echo());
   await producer.post(_echo());

@@ -1,8 +1,10 @@
 import { selectJobs, type SelectionScope } from "@toril/contract/change/select";
 import { statusOf } from "@toril/contract/operation";
+import type { Quotas } from "@toril/contract/quota";
+import type { KeyQuota } from "@toril/contract/quotas/key-quota";
+import type { FindQuota } from "@toril/contract/quotas/quotas";
 import type { ISql } from "postgres";
 import type { Applied, createActions } from "./actions.ts";
-import { readAllowance } from "./allowance.ts";
 
 export interface ClaimedOperation extends SelectionScope {
   id: string;
@@ -15,45 +17,60 @@ const batchSize = 250;
 /** For how long nobody else takes an operation over whose holder says nothing. */
 const lease = "10 seconds";
 
-/** The one that has waited the longest for its turn, of those that nobody else is at. One that failed is still the holder's. */
+/**
+ * An operation of the next tenant in turn that has one: of its operations that nobody else is at, the one that has waited
+ * the longest. One that failed is still the holder's.
+ * @param after the tenant that had the turn before
+ */
 export async function claimOperation(
   sql: ISql,
-  holder: string,
+  { holder, after }: { holder: string; after: string },
 ): Promise<ClaimedOperation | undefined> {
-  const [row] = await sql<ClaimedOperation[]>`
-    update operations set status = 'running', holder = ${holder}, lease_until = now() + ${lease}::interval
-    where id = any(array(
-      select id from operations
-      where status in ('pending', 'running')
-        and (lease_until is null or lease_until <= now() or holder = ${holder})
-      order by lease_until nulls first, id limit 1 for update skip locked))
-    returning id, tenant, action, filter, reach, rate_per_second as "ratePerSecond",
-      quota_key as "quotaKey", created_at as "createdBefore"`;
-  return row;
+  for (const turn of [sql`tenant > ${after}`, sql`tenant <= ${after}`]) {
+    const [row] = await sql<ClaimedOperation[]>`
+      update operations set status = 'running', holder = ${holder}, lease_until = now() + ${lease}::interval
+      where id = any(array(
+        select id from operations
+        where status in ('pending', 'running') and ${turn}
+          and (lease_until is null or lease_until <= now() or holder = ${holder})
+        order by tenant, lease_until nulls first, id limit 1 for update skip locked))
+      returning id, tenant, action, filter, reach, rate_per_second as "ratePerSecond",
+        quota_key as "quotaKey", created_at as "createdBefore"`;
+    if (row !== undefined) return row;
+  }
+  return undefined;
 }
 
 /** In how many milliseconds one may be claimed. */
 export async function untilNextTurn(sql: ISql): Promise<number | undefined> {
-  const [row] = await sql<{ ms: number }[]>`
-    select ceil(extract(epoch from lease_until - now()) * 1000)::float8 as ms from operations
-    where status in ('pending', 'running') order by lease_until nulls first limit 1`;
-  return row?.ms;
+  const [row] = await sql<{ ms: number | null }[]>`
+    select ceil(extract(epoch from min(lease_until) - now()) * 1000)::float8 as ms from operations
+    where status in ('pending', 'running')`;
+  return row?.ms ?? undefined;
 }
 
 export type Step =
   /** Somebody else has it, or it was stopped. */
   | { status: "over" }
-  /** Its maker's key may have no more jobs that wait. */
-  | { status: "full" }
-  | { status: "done" | "more"; seen: number; applied: Applied; jobsPerSecond: number };
+  /** A quota of its maker's key is used up. */
+  | { status: "full"; waitMs: number }
+  | { status: "done" | "more"; seen: number; applied: Applied; waitMs: number };
+
+export interface Turn {
+  operation: ClaimedOperation;
+  holder: string;
+  /** Gives reserved places back, when the transaction has ended. */
+  release(): void;
+}
 
 /** The next jobs, and how far the operation has come, in one transaction. */
 export async function stepOn(
   sql: ISql,
-  { operation, holder }: { operation: ClaimedOperation; holder: string },
-  actions: ReturnType<typeof createActions>,
+  turn: Turn,
+  { actions, findQuota }: { actions: ReturnType<typeof createActions>; findQuota: FindQuota },
 ): Promise<Step> {
-  const { id, action, filter, quotaKey } = operation;
+  const { operation, holder } = turn;
+  const { id, action, filter, quotaKey, ratePerSecond } = operation;
   const [held] = await sql<{ cursor: string | null; isStopping: boolean }[]>`
     select cursor, is_stopping as "isStopping" from operations
     where id = ${id} and holder = ${holder} and status = 'running' for update`;
@@ -62,24 +79,48 @@ export async function stepOn(
     await sql`update operations set status = 'stopped', ended_at = now() where id = ${id}`;
     return { status: "over" };
   }
-  const { jobsPerSecond, room } = await readAllowance(sql, operation);
-  const size = Math.min(batchSize, jobsPerSecond, Math.max(room, 1));
-  const page = await selectJobs(sql, operation, held.cursor, size);
-  const seen = page.ids.length;
-  if (seen > room) return { status: "full" };
+  const page = await selectJobs(
+    sql,
+    operation,
+    held.cursor,
+    Math.min(batchSize, ratePerSecond ?? Infinity),
+  );
+  const quota = await quotaOf(sql, operation, findQuota);
+  const { granted, refusal } = (await quota?.draw(page.ids.length)) ?? {
+    granted: page.ids.length,
+    refusal: undefined,
+  };
+  turn.release = () => quota?.release(granted);
+  const waitMs = refusal?.waitMs ?? 0;
+  if (granted === 0 && page.ids.length > 0) return { status: "full", waitMs };
+  const ids = page.ids.slice(0, granted);
+  const seen = ids.length;
+  const cursor = seen < page.ids.length ? (ids.at(-1) ?? null) : page.cursor;
   const applied =
     seen === 0
       ? { changed: 0, failed: 0 }
-      : await actions[action](sql, page.ids, { status: statusOf(action, filter), quotaKey });
+      : await actions[action](sql, ids, { status: statusOf(action, filter), quotaKey });
   const { changed, failed } = applied;
   // What the steps before changed is in Redis by now.
   const isDone = page.isLast && seen === 0;
   await sql`
-    update operations set cursor = ${page.cursor}, seen = seen + ${seen}, changed = changed + ${changed},
+    update operations set cursor = ${cursor}, seen = seen + ${seen}, changed = changed + ${changed},
       failed = failed + ${failed}, skipped = skipped + ${seen - changed - failed},
       status = ${isDone ? "done" : "running"}, ended_at = case when ${isDone} then now() end
     where id = ${id}`;
-  return { status: isDone ? "done" : "more", seen, applied, jobsPerSecond };
+  return { status: isDone ? "done" : "more", seen, applied, waitMs };
+}
+
+/** Of what makes jobs pending, and whose maker's key has quotas. */
+async function quotaOf(
+  sql: ISql,
+  { action, quotaKey }: ClaimedOperation,
+  findQuota: FindQuota,
+): Promise<KeyQuota | undefined> {
+  if (action !== "retry" || quotaKey === null) return undefined;
+  const [key] = await sql<{ quotas: Quotas | null }[]>`
+    select quotas from api_keys where id = ${quotaKey}`;
+  return key?.quotas ? findQuota(quotaKey, key.quotas) : undefined;
 }
 
 /** It cannot go on. */

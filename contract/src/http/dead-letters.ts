@@ -126,6 +126,7 @@ export const redriveDeadLetters = defineRoute({
     "invalid-json",
     "body-too-large",
     "unsupported-media-type",
+    "too-many-operations",
     "invalid-operation",
     "unstorable-json",
     "quota-exceeded",

@@ -36,6 +36,7 @@ export const createOperation = defineRoute({
     "invalid-json",
     "body-too-large",
     "unsupported-media-type",
+    "too-many-operations",
     "invalid-operation",
     "unstorable-json",
     "at-capacity",
