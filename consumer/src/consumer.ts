@@ -178,6 +178,7 @@ export async function openConsumer(
     remove,
     withdraw,
     secretKeys,
+    findQuota,
     probe: askRedis,
     onPlacingAgain: () => reconciler.wake("placing works again"),
     log,

@@ -9,10 +9,13 @@ import { findJobType, JobRequest } from "@toril/contract/jobs";
 import { findUnstorable } from "@toril/contract/json";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import { problemKinds } from "@toril/contract/problem";
+import type { Quotas } from "@toril/contract/quota";
+import type { KeyQuota } from "@toril/contract/quotas/key-quota";
+import type { FindQuota } from "@toril/contract/quotas/quotas";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { createScrub } from "@toril/contract/secret/scrub";
 import { z } from "zod";
-import type { EnqueuedChildren } from "./handler.ts";
+import { type EnqueuedChildren, GiveUp, RetryAt } from "./handler.ts";
 import type { Log } from "./log.ts";
 
 export interface EnqueueChildrenDeps {
@@ -21,6 +24,7 @@ export interface EnqueueChildrenDeps {
   remove: Remove;
   withdraw: Withdraw;
   secretKeys: KeyRing | undefined;
+  findQuota: FindQuota;
   /** Fails as long as Redis is away. */
   probe(): Promise<unknown>;
   onPlacingAgain(): void;
@@ -32,12 +36,15 @@ const chunkSize = 500;
 /** What a handler waits for Postgres before its run fails. */
 const timeoutMs = 10_000;
 const probeEveryMs = 1000;
+/** How soon a job is run again whose key has used up a quota. */
+const quotaRetryMs = 5000;
 /** Jobs that may be recorded for the reconciler while Redis is away. */
 const maxUnplaced = 10_000;
 
 /** What handlers enqueue passes the same checks as what clients do. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
-  const { ledger, place, remove, withdraw, secretKeys, probe, onPlacingAgain, log } = deps;
+  const { ledger, place, remove, withdraw, secretKeys, findQuota, probe, onPlacingAgain, log } =
+    deps;
   const breaker = createBreaker({
     probe,
     probeEveryMs,
@@ -49,12 +56,30 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const dispatcher = createDispatcher({ place, remove, withdraw, breaker, maxUnplaced });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
-  async function tenantOf(id: string): Promise<string> {
+  /** On whose behalf a job enqueues others. */
+  async function originOf(
+    id: string,
+  ): Promise<Origin & { tenant: string; quota?: KeyQuota | undefined }> {
     const [row] = await ledger.run(
-      (sql) => sql<{ tenant: string }[]>`select tenant from jobs where id = ${id}`,
+      (sql) => sql<{ tenant: string; quotaKey: string | null; quotas: Quotas | null }[]>`
+        select jobs.tenant, quota_key as "quotaKey", api_keys.quotas
+        from jobs left join api_keys on api_keys.id = quota_key where jobs.id = ${id}`,
     );
     if (row === undefined) throw new Error("the job is not in the ledger any more");
-    return row.tenant;
+    const { tenant, quotaKey, quotas } = row;
+    if (quotaKey === null || quotas === null) return { tenant };
+    return { tenant, quotaKey, quota: findQuota(quotaKey, quotas) };
+  }
+
+  /** Its own job has one of the places, so that a key with a single one has none for others. */
+  async function drawOn(quota: KeyQuota, count: number) {
+    const refusal = await quota.owe(count);
+    if (refusal === undefined) return;
+    if (quota.quotas.maxWaiting === 1) throw new GiveUp(refusal.detail);
+    throw new RetryAt(
+      new Date(Date.now() + Math.max(quotaRetryMs, refusal.waitMs)),
+      refusal.detail,
+    );
   }
 
   return {
@@ -63,7 +88,9 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       requests: readonly JobRequest[],
       traceparent?: string,
     ): Promise<EnqueuedChildren> {
-      const origin = { tenant: await tenantOf(parent), trace: traceparent };
+      const { quota, ...owner } = await originOf(parent);
+      const origin = { ...owner, trace: traceparent };
+      if (quota !== undefined && requests.length > 0) await drawOn(quota, requests.length);
       const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
       for (let start = 0; start < requests.length; start += chunkSize) {
         const jobs: NewJob[] = [];

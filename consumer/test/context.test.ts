@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { PlaceOptions } from "@toril/contract/dispatch/place";
 import type { JobRequest } from "@toril/contract/jobs";
 import type { Handler } from "../src/handler.ts";
-import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
+import {
+  _jobIn,
+  _openWorld,
+  _signal,
+  _startConsumer,
+  _startProxy,
+  _until,
+  type _World,
+} from "./_world.ts";
 
 let world: _World;
 beforeAll(async () => {
@@ -151,6 +159,37 @@ test("what a handler enqueues belongs to the tenant of its job", async () => {
   await consumer.close();
   const rows = await world.sql`select tenant from jobs where key = 'test#child'`;
   expect(rows.map((row) => row["tenant"])).toEqual(["acme"]);
+  await world.sql`delete from jobs`;
+});
+
+test("what handlers enqueue counts against the quotas of the key of their jobs, and waits for a place", async () => {
+  await world.sql`
+    insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
+    values ('few', 'default', 'k', '[]', '{"maxWaiting": 3, "rate": 1000}', 'few', 1)`;
+  const queue = world.queue();
+  await using _queue = { [Symbol.asyncDispose]: () => queue.close() };
+  await using _ = await _startConsumer(world, {
+    env: { BULL_QUEUE_NAME: "default" },
+    handlers: {
+      async echo({ message }, { enqueue }) {
+        await enqueue([1, 2, 3].map((at) => _item(`${message} ${at}`)));
+        return { message };
+      },
+    },
+  });
+  const start = async (message: string) => {
+    const job = await world.record({ type: "echo", data: { message } });
+    await world.sql`update jobs set quota_key = 'few' where id = ${job.id}`;
+    await world.placeJob(job);
+    return job.id;
+  };
+  expect(await world.endOf(await start("first"))).toMatchObject({ status: "completed" });
+  const second = await start("second");
+  await _jobIn(queue, "delayed", second);
+  const children = await world.sql`
+    select count(*)::int as jobs from jobs where quota_key = 'few' and type = 'feed.item'`;
+  expect(children[0]).toEqual({ jobs: 3 });
+  expect(await world.rowOf(second)).toMatchObject({ status: "pending" });
   await world.sql`delete from jobs`;
 });
 

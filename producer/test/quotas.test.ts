@@ -309,6 +309,17 @@ describe("work that nobody waits for", () => {
     expect(third.refusal?.detail).toBe("The key may hand over 1 jobs a second, and 20 at once.");
   });
 
+  test("that follows from what was let in is let in whole, and what exceeds the quota is owed", async () => {
+    const quota = open({ ...slow, maxWaiting: 15 });
+    await quota.takeJobs(19);
+    expect(await quota.owe(30)).toBeUndefined();
+    expect((await quota.owe(1))?.waitMs).toBeWithin(25_000, 31_000);
+    expect((await quota.takeJobs(1))?.waitMs).toBeWithin(25_000, 31_000);
+    waiting = 15;
+    now += 1000;
+    expect((await quota.owe(1))?.detail).toBe("The key may have 15 jobs that have not ended.");
+  });
+
   test("gives back the places that it has no tokens for", async () => {
     const quota = open({ ...slow, maxWaiting: 100 });
     await quota.flood(20);

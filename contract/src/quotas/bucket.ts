@@ -3,8 +3,11 @@ import type { Flow, Lease } from "./lease.ts";
 export type Taken = { status: "taken" } | { status: "refused"; waitMs: number };
 
 export interface Bucket {
-  /** At once where a lease covers it. More than the bucket holds is given when it is full, and owed. */
-  take(count: number): Taken | Promise<Taken>;
+  /**
+   * At once where a lease covers it. Given when at least `least` are left, by default all of them, or as many as the bucket
+   * holds; what is missing is owed.
+   */
+  take(count: number, least?: number): Taken | Promise<Taken>;
   /** How many are left, as far as it is known here: less than 0 when some are owed. */
   readonly left: number;
 }
@@ -18,6 +21,7 @@ export interface BucketDeps extends Flow {
 
 interface Waiter {
   count: number;
+  least: number;
   resolve(taken: Taken): void;
 }
 
@@ -42,13 +46,13 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     return Math.min(size, shared.tokens + ((now() - shared.at) * rate) / 1000);
   }
 
-  function refused(count: number): Taken {
-    const missing = Math.min(count, size) - credit - sharedNow();
+  function refused(least: number): Taken {
+    const missing = least - credit - sharedNow();
     return { status: "refused", waitMs: Math.max((missing / rate) * 1000, askAt - now(), 1) };
   }
 
-  function isHopeless(count: number) {
-    return now() < askAt || credit + sharedNow() < Math.min(count, size);
+  function isHopeless(least: number) {
+    return now() < askAt || credit + sharedNow() < least;
   }
 
   function spend(count: number): Taken {
@@ -56,9 +60,9 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     return { status: "taken" };
   }
 
-  function takeAlone(count: number): Taken {
+  function takeAlone({ count, least }: Waiter): Taken {
     const tokens = sharedNow();
-    if (credit + tokens < Math.min(count, size)) return refused(count);
+    if (credit + tokens < least) return refused(least);
     const fromShared = Math.max(0, count - credit);
     shared = { tokens: tokens - fromShared, at: now() };
     credit += fromShared;
@@ -78,18 +82,18 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     const [first] = waiters;
     const demand = waiters.reduce((sum, waiter) => sum + waiter.count, 0);
     const need = Math.max(0, (first?.count ?? 0) - credit);
-    const least = first === undefined ? 1 : Math.min(first.count, size) - credit;
+    const least = first === undefined ? 1 : first.least - credit;
     const wanted = Math.max(need, demand + ahead - credit);
     const leased = await lease({ bucket, rate, size, least, need, wanted });
     if (leased === undefined) {
-      while (answer((waiter) => takeAlone(waiter.count)));
+      while (answer(takeAlone));
       return;
     }
     credit += leased.given;
     shared = { tokens: leased.left, at: now() };
     if (ahead > 0 && leased.given < wanted) askAt = now() + leaseMs;
     while (answer(({ count }) => (credit >= count ? spend(count) : undefined)));
-    while (answer(({ count }) => (isHopeless(count) ? refused(count) : undefined)));
+    while (answer(({ least }) => (isHopeless(least) ? refused(least) : undefined)));
   }
 
   async function keepLeasing() {
@@ -101,15 +105,15 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
   }
 
   return {
-    take(count) {
+    take(count, least = Math.min(count, size)) {
       if (waiters.length === 0 && credit >= count) {
         const taken = spend(count);
         if (credit < ahead / 2 && !isHopeless(1)) void keepLeasing();
         return taken;
       }
-      if (isHopeless(count)) return refused(count);
+      if (isHopeless(least)) return refused(least);
       return new Promise((resolve) => {
-        waiters.push({ count, resolve });
+        waiters.push({ count, least, resolve });
         void keepLeasing();
       });
     },

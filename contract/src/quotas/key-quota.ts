@@ -26,6 +26,11 @@ export interface KeyQuota {
   release(count: number): void;
   /** For work that nobody waits for: as many of `count` jobs as the quota has left. */
   draw(count: number): Promise<Drawn>;
+  /**
+   * For jobs that follow from one that was let in: all of `count` when the quota has anything left, and what exceeds it is
+   * owed. They count among those that have not ended once they are recorded.
+   */
+  owe(count: number): Promise<Refusal>;
   left(): RateLimit;
 }
 
@@ -73,7 +78,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
 
   async function takeJobs(count: number): Promise<Refusal> {
     if (jobs === undefined || jobFlow === undefined) return undefined;
-    const detail = `The key may hand over ${jobFlow.rate} jobs a second, and ${jobFlow.size} at once.`;
+    const detail = rateDetail(jobFlow);
     if (count > jobFlow.size) return { detail, waitMs: (jobFlow.size / jobFlow.rate) * 1000 };
     const taken = await jobs.take(count);
     return taken.status === "taken" ? undefined : { detail, waitMs: taken.waitMs };
@@ -119,6 +124,16 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
       }
       return { granted, refusal: undefined };
     },
+    async owe(count) {
+      const full = await reserve(1);
+      if (full !== undefined) return full;
+      waiting?.release(1);
+      if (jobs === undefined || jobFlow === undefined) return undefined;
+      const taken = await jobs.take(count, 1);
+      return taken.status === "taken"
+        ? undefined
+        : { detail: rateDetail(jobFlow), waitMs: taken.waitMs };
+    },
     left: () => ({
       policy,
       limit: rateLimitOf({
@@ -128,4 +143,8 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
       }),
     }),
   };
+}
+
+function rateDetail({ rate, size }: Flow) {
+  return `The key may hand over ${rate} jobs a second, and ${size} at once.`;
 }
