@@ -13,6 +13,9 @@ test.each<[string, object]>([
   ["a user's too", { url: `postgres://toril:${secret}@db/toril?sslmode=require` }],
   ["a password with an at sign", { url: `postgres://toril:a@${secret}@db/toril` }],
   ["a key in a URL", { url: `https://${secret}@feeds.example/a.xml` }],
+  ["with as many slashes as somebody likes", { url: `http:///user:${secret}@feeds.example/` }],
+  ["without slashes", { url: `https:user:${secret}@feeds.example/` }],
+  ["with backslashes", { url: `http:\\\\user:${secret}@feeds.example/` }],
   ["in a stack", { err: { stack: `Error: x\n    at redis://:${secret}@redis:6379` } }],
   ["an Authorization header", { headers: { authorization: `Bearer ${secret}` } }],
   ["in capitals", { headers: { "Proxy-Authorization": secret } }],
@@ -46,7 +49,12 @@ test.each<object>([
 });
 
 test("what somebody sent to make it slow does not", () => {
-  for (const text of ["://a".repeat(50_000), '\\"'.repeat(50_000), "bearer ".repeat(30_000)]) {
+  for (const text of [
+    "://a".repeat(50_000),
+    "http:/".repeat(40_000),
+    '\\"'.repeat(50_000),
+    "bearer ".repeat(30_000),
+  ]) {
     expect(JSON.parse(redact(_line({ msg: text })))).toMatchObject({ level: "info" });
   }
 });

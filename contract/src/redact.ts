@@ -3,6 +3,8 @@ const names = String.raw`[\w.-]*(?:authorization|cookie|passw(?:or)?d|secret|tok
 const patterns: readonly (readonly [RegExp, string])[] = [
   // Of a URL, who somebody is and how they prove it.
   [/\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s"'\\/<>]+@/gi, "$1***@"],
+  // URL parsers take any number of slashes in these schemes, and backslashes.
+  [/\b((?:https?|wss?|ftp):[\\/]*)[^\s"'\\/<>]+@/gi, "$1***@"],
   [/\b(bearer|basic) +[\w.~+/-]{8,}=*/gi, "$1 ***"],
   // Toril's own keys.
   [/\btoril_[\w-]{24,}/g, "***"],
