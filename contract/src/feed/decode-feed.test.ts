@@ -82,6 +82,18 @@ describe("the charset is", () => {
   });
 });
 
+describe("a broken character costs itself alone", () => {
+  const cut = [...utf8, ...utf8, 0xc3, ..._ascii("...")];
+  test.each([
+    ["in UTF-8 behind a byte order mark", [0xef, 0xbb, 0xbf, ..._ascii("M"), 0xc3], "M\uFFFD"],
+    ["in UTF-8 that is declared", _declared("utf-8", ...cut), "é日é日\uFFFD..."],
+    ["in UTF-8 that nothing declares", cut, "é日é日\uFFFD..."],
+    ["in UTF-8 that is called Latin-1", _declared("iso-8859-1", ...cut), "é日é日\uFFFD..."],
+    ["in Shift_JIS", _declared("shift_jis", 0x93, 0xfa, 0x96, 0x7b, 0x93), "日本\uFFFD"],
+    ["in UTF-16", [0xfe, 0xff, ..._utf16("<é日>", true), 0xd8], "<é日>\uFFFD"],
+  ])("%s", (_, bytes, text) => expect(_decode(bytes)).toBe(text));
+});
+
 describe("a charset that is unknown or does not fit the bytes", () => {
   test("gives way to the next", () => {
     expect(_decode(_declared("koi8-r", 0xc4), "text/xml; charset=klingon")).toContain("д");

@@ -1,42 +1,66 @@
 /**
- * The text of a feed. The first of these that fits the bytes, as feed readers do: byte order mark, charset of the
- * content type, encoding of the XML declaration, UTF-8; and windows-1252, which fits everything.
+ * Returns the text of a feed in the first of these charsets that decodes the bytes without an error: byte order mark,
+ * charset of the content type, encoding of the XML declaration, UTF-8. If none does, the first in which most characters
+ * beyond ASCII are right, with U+FFFD for each broken one; else windows-1252, which decodes everything.
  */
 export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): string {
-  const wide = wideEncoding(bytes);
-  const labels = [
-    byteOrderMark(bytes),
-    charsetOf(contentType),
-    wide ?? declaredEncoding(bytes),
-    "utf-8",
-  ];
+  const wide = byteOrderMark(bytes) ?? wideEncoding(bytes);
+  if (wide !== undefined) return new TextDecoder(wide).decode(bytes);
+  // A document that begins with ASCII is not UTF-16, whatever its label says.
+  const labels = [charsetOf(contentType), declaredEncoding(bytes), "utf-8"].filter(
+    (label) => label !== undefined && isKnown(label) && !/^utf-?16/i.test(label),
+  ) as Label[];
   for (const label of labels) {
-    if (label === undefined) continue;
-    // "UTF-16" alone does not tell the byte order, and what reads as ASCII is not UTF-16, whatever it says.
-    const isWide = /^utf-?16/i.test(label);
-    const text = tryDecode(bytes, isWide ? wide : label);
+    const text = tryDecode(bytes, label);
+    if (text === undefined) continue;
+    if (!isLatin(label)) return text;
     // Latin-1 and ASCII are what servers say by default; they fit everything, UTF-8 hardly anything else.
-    if (text !== undefined) return isLatin(label) ? (tryDecode(bytes, "utf-8") ?? text) : text;
+    const utf8 = new TextDecoder().decode(bytes);
+    return isMostlyRight(utf8) ? utf8 : text;
+  }
+  for (const label of labels) {
+    const text = new TextDecoder(label).decode(bytes);
+    if (isMostlyRight(text)) return text;
   }
   return new TextDecoder("windows-1252").decode(bytes);
+}
+
+/** Types that know every label are stricter than the constructor. */
+type Label = NonNullable<ConstructorParameters<typeof TextDecoder>[0]>;
+
+function isKnown(label: string): boolean {
+  try {
+    return new TextDecoder(label as Label) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function isLatin(label: string): boolean {
   return /^(?:us-?ascii|ascii|iso-?8859-?1|latin-?1|windows-1252)$/i.test(label);
 }
 
-function tryDecode(bytes: Uint8Array, label: string | undefined): string | undefined {
-  if (label === undefined) return undefined;
+function tryDecode(bytes: Uint8Array, label: Label): string | undefined {
   try {
-    // Types that know every label are stricter than the constructor, which throws when it does not know one.
-    const known = label as ConstructorParameters<typeof TextDecoder>[0];
-    return new TextDecoder(known, { fatal: true }).decode(bytes);
+    return new TextDecoder(label, { fatal: true }).decode(bytes);
   } catch {
     return undefined;
   }
 }
 
-function byteOrderMark([first, second, third]: Uint8Array): string | undefined {
+/** Bytes of another charset hardly ever form a character by accident. */
+function isMostlyRight(text: string): boolean {
+  let right = 0;
+  let broken = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code === 0xfffd) broken += 1;
+    else if (code > 0x7f) right += 1;
+  }
+  return right >= broken;
+}
+
+function byteOrderMark([first, second, third]: Uint8Array): Label | undefined {
   if (first === 0xef && second === 0xbb && third === 0xbf) return "utf-8";
   if (first === 0xff && second === 0xfe) return "utf-16le";
   if (first === 0xfe && second === 0xff) return "utf-16be";
@@ -44,10 +68,7 @@ function byteOrderMark([first, second, third]: Uint8Array): string | undefined {
 }
 
 /** XML and JSON begin with an ASCII character: with a zero byte beside it, each character has two bytes. */
-function wideEncoding(bytes: Uint8Array): "utf-16le" | "utf-16be" | undefined {
-  const mark = byteOrderMark(bytes);
-  if (mark === "utf-16le" || mark === "utf-16be") return mark;
-  const [first, second] = bytes;
+function wideEncoding([first, second]: Uint8Array): Label | undefined {
   if (first === 0 && second !== 0) return "utf-16be";
   if (first !== 0 && second === 0) return "utf-16le";
   return undefined;
