@@ -9,7 +9,8 @@ import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
-import { limits } from "@toril/contract/job";
+import { feedLimits } from "@toril/contract/feed/feed-limits";
+import { createFeedParser } from "@toril/contract/feed/feed-parser";
 import { queueNames, sandboxedTypes } from "@toril/contract/jobs";
 import { countWaiting } from "@toril/contract/ledger/count-waiting";
 import type { Logging } from "@toril/contract/logging";
@@ -189,12 +190,13 @@ export async function openConsumer(
     createSafeFetch({
       isPrivateAllowed: () => config.isPrivateFeedAllowed,
       timeoutMs: feedTimeoutMs,
-      maxBytes: limits.feedBytes,
+      maxBytes: feedLimits.bytes,
       maxRedirects: feedRedirects,
       userAgent: "toril",
     }),
   );
 
+  const feedParser = opening.use(createFeedParser());
   const sandbox = opening.use(
     createSandbox({
       types: sandboxedTypes,
@@ -216,6 +218,7 @@ export async function openConsumer(
     fetchDocument,
     feeds: createFeedStates(patient),
     compareItems: createCompareItems(patient),
+    parseFeed: feedParser.parse,
     sandboxed: sandbox.handlers,
     upsertImportedRow: createUpsertImportedRow(shared),
     upsertFeedItem: createUpsertFeedItem(shared),

@@ -12,7 +12,10 @@ const bodies = new Map<string, string>();
 beforeAll(async () => {
   world = await _openWorld();
   server = createServer((request, response) => {
-    response.setHeader("content-type", "application/xml").end(bodies.get(request.url ?? ""));
+    const { pathname, searchParams } = new URL(request.url ?? "/", origin);
+    const to = searchParams.get("to");
+    if (to !== null) response.writeHead(302, { location: to }).end();
+    else response.setHeader("content-type", "application/xml").end(bodies.get(pathname));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -94,6 +97,39 @@ describe("a feed that is fetched", () => {
     });
     await _itemJobsEnded();
     expect(await _itemsOf("large")).toEqual([{ guid: "2", title: "Two" }] as never);
+  });
+
+  test("has its links resolved against where its redirects ended", async () => {
+    const file = new URL("../../contract/test/feeds/relative.atom", import.meta.url);
+    bodies.set("/blog/feed.xml", await Bun.file(file).text());
+
+    expect(await _fetch("/go?to=/blog/feed.xml", "moved")).toMatchObject({ status: "completed" });
+    await _itemJobsEnded();
+    const links = await world.sql`
+      select item->>'link' as link from feed_items where source = 'moved' order by guid`;
+    expect(links).toEqual([
+      { link: `${origin}/posts/two` },
+      { link: `${origin}/blog/release-2/index.html` },
+    ] as never);
+  });
+
+  test("lets other jobs run while it is parsed, and is enqueued page by page", async () => {
+    const categories = Array.from({ length: 120 }, (_, n) => `<category>${n}</category>`).join("");
+    const items = Array.from({ length: 510 }, (_, n) =>
+      _item(String(n), `t</title>${categories}<title>`),
+    );
+    bodies.set("/large-feed", _rss(items.join("")));
+    const progress = { isDone: false };
+    const fetching = _fetch("/large-feed", "large-feed").finally(() => (progress.isDone = true));
+    let others = 0;
+    while (!progress.isDone) {
+      const { id } = await world.accept({ type: "echo", data: { message: "meanwhile" } });
+      await world.endOf(id);
+      others += 1;
+    }
+    expect(await fetching).toMatchObject({ status: "completed", result: { items: 510, new: 510 } });
+    expect(others).toBeGreaterThan(10);
+    await _itemJobsEnded();
   });
 
   test("goes by its address when it was given no source", async () => {

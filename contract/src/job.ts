@@ -26,8 +26,6 @@ export const limits = {
   bodyBytes: 2_000_000,
   bulkBodyBytes: 32_000_000,
   bulkEntries: 10_000,
-  /** Parsing holds up everything else for about 0.1 s a megabyte. */
-  feedBytes: 8_000_000,
   /** Each row of a file becomes an object with as many fields. */
   csvColumns: 2000,
   importErrors: 100,

@@ -5,11 +5,16 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const ledger = join(root, "contract/src/ledger");
+const feedThread = "contract/src/feed/feed-thread.ts";
 
 /** Writes what the images run into `outDir`: per program one file, beside it what it reads when it runs. */
 async function bundleAll(outDir: string): Promise<void> {
   const producer = join(outDir, "producer");
-  await bundle("bun", producer, { main: "producer/src/main.ts", toril: "ops/cli/main.ts" });
+  await bundle("bun", producer, {
+    main: "producer/src/main.ts",
+    "feed-thread": feedThread,
+    toril: "ops/cli/main.ts",
+  });
   copyScripts("{contract,producer}/src/**/*.lua", producer);
   const fromProducer = createRequire(join(root, "producer/src/main.ts"));
   const fromBoard = createRequire(fromProducer.resolve("@bull-board/api"));
@@ -22,6 +27,7 @@ async function bundleAll(outDir: string): Promise<void> {
   const consumer = join(outDir, "consumer");
   await bundle("node", consumer, {
     main: "consumer/src/main.ts",
+    "feed-thread": feedThread,
     "sandbox-host": "consumer/src/sandbox-host.ts",
     "sandbox-thread": "consumer/src/sandbox-thread.ts",
     migrate: "ops/dev/migrate.ts",

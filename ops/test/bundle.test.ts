@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 
 import { startChild } from "../dev/child.ts";
-import { echo, postJob } from "./_api.ts";
+import { echo, idOf, postJob } from "./_api.ts";
 import { stablePort } from "../dev/breakable.ts";
 import { root, startStack } from "./_stack.ts";
 
@@ -21,7 +21,11 @@ test("what the images hold migrates, accepts, works and shows its pages, without
   const database = new URL(stack.postgres.url);
   database.pathname = "/bundled";
   const PORT = String(await stablePort());
-  const env = stack.env({ PORT, DATABASE_URL: database.href });
+  const env = stack.env({
+    PORT,
+    DATABASE_URL: database.href,
+    FEED_ALLOW_PRIVATE_ADDRESSES: "true",
+  });
 
   async function run(name: string, command: string, script: string) {
     const logFile = join(dir, `${name}.log`);
@@ -46,6 +50,24 @@ test("what the images hold migrates, accepts, works and shows its pages, without
     };
     return items[0]?.status === "completed" || undefined;
   });
+
+  const feed = "<rss><channel><item><guid>1</guid><title>x</title></item></channel></rss>";
+  const site = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(feed) });
+  opened.defer(() => site.stop(true));
+  const imported = await fetch(`${url}/v1/imports?type=feed.item&source=imported`, {
+    method: "POST",
+    headers: { "Content-Type": "application/rss+xml" },
+    body: feed,
+  });
+  expect(imported.status).toBe(201);
+  const id = idOf(await postJob(url, { type: "feed.fetch", data: { url: site.url.href } }));
+  await stack.until("the feed is fetched", async () => {
+    const found = (await (await fetch(`${url}/v1/jobs/${id}`)).json()) as {
+      result: { new: number } | null;
+    };
+    return found.result?.new === 1 || undefined;
+  });
+
   const board = "/admin/queues";
   const pages = ["/docs", "/docs/scalar.js", "/openapi.yaml", "/metrics", board];
   for (const page of [...pages, `${board}/static/favicon-32x32.png`, `${board}/api/queues`]) {

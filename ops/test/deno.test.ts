@@ -68,6 +68,15 @@ test("a file is imported through Deno", async () => {
   expect(done.counts).toMatchObject({ accepted: 2, completed: 2 });
 });
 
+test("a feed is parsed in a thread of Deno", async () => {
+  const response = await fetch(`${url}/v1/imports?type=feed.item&source=deno`, {
+    method: "POST",
+    headers: { "Content-Type": "application/rss+xml" },
+    body: "<rss><channel><item><guid>1</guid></item><item><guid>2</guid></item></channel></rss>",
+  });
+  expect(Import.parse(await response.json()).counts).toMatchObject({ read: 2, accepted: 2 });
+});
+
 test.each(["/livez", "/readyz", "/metrics", "/docs", "/docs/scalar.js", "/openapi.json"])(
   "Deno serves %s",
   async (path) => {

@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { Hono } from "hono";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
+import type { FeedParser } from "@toril/contract/feed/feed-parser";
 import type { Readiness } from "@toril/contract/http/health";
 import * as events from "@toril/contract/http/events";
 import * as deadLetters from "@toril/contract/http/dead-letters";
@@ -100,6 +101,7 @@ export interface AppDeps {
   deadLetters: DeadLetters;
   operations: OperationLedger;
   importer: FileImporter;
+  feedParser: FeedParser;
   importLedger: ImportLedger;
   queueReader: QueueReader;
   queueControl: QueueControl;
@@ -152,7 +154,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.openapi(bodiless(jobs.changeJob), changeJob(...changing));
   byId.openapi(jobs.promoteJob, promoteJob(...changing));
   byId.openapi(jobs.retryJob, retryJob(...changing));
-  app.openapi(imports.createImport, createImport(deps.importer, deps.once));
+  app.openapi(imports.createImport, createImport(deps.importer, deps.once, deps.feedParser.parse));
   app.openapi(imports.getImport, getImport(deps.importLedger));
   app.openapi(queues.listQueues, listQueues(deps.queueReader));
   app.openapi(queues.getQueue, getQueue(deps.queueReader));

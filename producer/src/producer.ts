@@ -16,6 +16,7 @@ import { createWatchQueue, watchScriptUrl } from "@toril/contract/dispatch/watch
 import { createBreaker } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
+import { createFeedParser } from "@toril/contract/feed/feed-parser";
 import { queueNames, secretQueueNames } from "@toril/contract/jobs";
 import { countWaiting } from "@toril/contract/ledger/count-waiting";
 import type { Logging } from "@toril/contract/logging";
@@ -163,6 +164,7 @@ export async function openProducer(
     queues: queueNames,
   });
   opening.defer(() => queueReader.close());
+  const feedParser = opening.use(createFeedParser());
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
   const once = createOnce(changing, secretKeys);
   const onError = createErrorHandler(log);
@@ -211,6 +213,7 @@ export async function openProducer(
     deadLetters: createDeadLetters(reads, jobSearch),
     operations: createOperationLedger({ ledger: changing, reads, maxOpen: config.MAX_OPERATIONS }),
     importer,
+    feedParser,
     importLedger,
     keyStore: createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys }),
     once,

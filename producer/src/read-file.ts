@@ -1,6 +1,6 @@
 import { findJobType, type JobTypeName } from "@toril/contract/jobs";
 import { limits } from "@toril/contract/job";
-import { parseFeed } from "@toril/contract/feed/parse-feed";
+import type { FeedParser } from "@toril/contract/feed/feed-parser";
 import { problemOf } from "@toril/contract/problem";
 import { createRowMapping } from "@toril/contract/row-data";
 import { isCutOff } from "./body.ts";
@@ -8,8 +8,6 @@ import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { FileBroken } from "./import-file.ts";
 import { ProblemError } from "./problem.ts";
-
-const chunkEntries = 500;
 
 /** The rows of a CSV file, as requests for jobs of `type`. */
 export async function* readCsvEntries(
@@ -43,14 +41,15 @@ export async function* readCsvEntries(
 export async function* readFeedEntries(
   bytes: Uint8Array,
   options: { source: string; contentType: string },
+  parseFeed: FeedParser["parse"],
 ): AsyncGenerator<FileEntry[]> {
   const feed = await parseFeed(bytes, options);
   if (feed.status === "invalid") throw new FileBroken("invalid-feed", 0, feed.detail);
-  for (let start = 0; start < feed.items.length; start += chunkEntries) {
-    yield feed.items.slice(start, start + chunkEntries).map((data, index) => ({
-      status: "ok",
-      line: start + index + 1,
-      request: { type: "feed.item", data },
-    }));
+  let line = 0;
+  for await (const items of feed.pages) {
+    yield items.map((data) => {
+      line += 1;
+      return { status: "ok", line, request: { type: "feed.item", data } };
+    });
   }
 }

@@ -40,6 +40,8 @@ async function valuesOf({ id }: Import) {
 const feed = await Bun.file(new URL("../../ops/examples/feed.rss.xml", import.meta.url)).text();
 const rss = "application/rss+xml";
 
+const _rss = (items: string) => `<rss><channel><title>T</title>${items}</channel></rss>`;
+
 describe("a file is refused, and nothing of it is stored", () => {
   afterEach(async () => expect(await stores.count()).toEqual(_nothing));
 
@@ -133,6 +135,38 @@ describe("a file is refused, and nothing of it is stored", () => {
       _expectProblem(answer, "invalid-feed");
     }
   });
+
+  test("a feed of more items than are read", async () => {
+    const answer = await producer.csv(
+      _rss("<item/>".repeat(200_000)),
+      "?type=feed.item&source=s",
+      rss,
+    );
+    expect(_expectProblem(answer, "invalid-feed").detail).toBe(
+      "The feed has more than 10000 items.",
+    );
+  });
+});
+
+test("other requests are answered while a feed is parsed", async () => {
+  const categories = Array.from({ length: 120 }, (_, n) => `<category>${n}</category>`).join("");
+  const items = Array.from(
+    { length: 510 },
+    (_, n) => `<item><guid>${n}</guid>${categories}</item>`,
+  );
+  const progress = { isDone: false };
+  const startedAt = performance.now();
+  const importing = producer.csv(_rss(items.join("")), "?type=feed.item&source=s", rss);
+  void importing.finally(() => (progress.isDone = true)).catch(() => {});
+  let longest = 0;
+  while (!progress.isDone) {
+    const askedAt = performance.now();
+    await fetch(new URL("/livez", producer.url));
+    longest = Math.max(longest, performance.now() - askedAt);
+  }
+  const whole = performance.now() - startedAt;
+  expect(accepted(await importing).counts).toMatchObject({ read: 510, accepted: 510 });
+  expect(longest / whole).toBeLessThan(0.5);
 });
 
 test("a CSV that breaks after its first chunk leaves an import that says where", async () => {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { parseFeed } from "@toril/contract/feed/parse-feed";
+import type { FeedParser, PagedFeed } from "@toril/contract/feed/feed-parser";
 import { findJobType, type ResultOf } from "@toril/contract/jobs";
 import { createScrub } from "@toril/contract/secret/scrub";
 import type { CompareItems } from "../feeds/compare-items.ts";
@@ -14,6 +14,7 @@ export interface FeedFetchDeps {
   fetchDocument: FetchDocument;
   feeds: FeedStates;
   compareItems: CompareItems;
+  parseFeed: FeedParser["parse"];
 }
 
 type Summary = ResultOf<"feed.fetch">;
@@ -32,29 +33,33 @@ const unchanged: Summary = {
 };
 
 export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
-  const { fetchDocument, feeds, compareItems } = deps;
+  const { fetchDocument, feeds, compareItems, parseFeed } = deps;
   const findSecrets = findJobType("feed.fetch")?.findSecrets;
 
   async function enqueueItems(
     { url }: FeedFetch,
-    items: readonly FeedItem[],
-    { id, enqueue, log }: HandlerContext,
+    feed: PagedFeed & { status: "ok" },
+    { id, enqueue, log, signal }: HandlerContext,
   ): Promise<Summary> {
-    const { fresh, changed, same } = await compareItems(id, items);
     const toRequest = (data: FeedItem) => ({ type: "feed.item", data }) as const;
-    const first = await enqueue(fresh.map(toRequest));
-    const second = await enqueue(changed.map(toRequest));
-    const refused = [...first.refused, ...second.refused];
-    if (refused.length > 0) log.warn({ url, refused: refused.slice(0, 10) }, "items were skipped");
-    return {
-      items: items.length,
-      new: first.created,
-      changed: second.created,
-      same,
-      duplicate: first.duplicate + second.duplicate,
-      skipped: refused.length,
-      notModified: false,
-    };
+    const summary = { ...unchanged, notModified: false };
+    for await (const items of feed.pages) {
+      signal.throwIfAborted();
+      const { fresh, changed, same } = await compareItems(id, items);
+      const first = await enqueue(fresh.map(toRequest));
+      const second = await enqueue(changed.map(toRequest));
+      const refused = [...first.refused, ...second.refused];
+      if (refused.length > 0) {
+        log.warn({ url, refused: refused.slice(0, 10) }, "items were skipped");
+      }
+      summary.items += items.length;
+      summary.new += first.created;
+      summary.changed += second.created;
+      summary.same += same;
+      summary.duplicate += first.duplicate + second.duplicate;
+      summary.skipped += refused.length;
+    }
+    return summary;
   }
 
   return async (data, context) => {
@@ -79,9 +84,9 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
     }
     if (document.status !== "ok") throw await recorded(errorOf(document, fetch));
     const { bytes, contentType, url: finalUrl, etag, lastModified } = document;
-    const feed = await parseFeed(bytes, { contentType, source });
+    const feed = await parseFeed(bytes, { contentType, source, url: finalUrl }, signal);
     if (feed.status === "invalid") throw await recorded(new GiveUp(feed.detail));
-    const summary = await enqueueItems(fetch, feed.items, context);
+    const summary = await enqueueItems(fetch, feed, context);
     const now: Known = { url: finalUrl, etag, lastModified };
     const isTold = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
     // A job that still waits may hold what an item was before.

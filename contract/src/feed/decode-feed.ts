@@ -7,13 +7,13 @@ export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): 
   const wide = byteOrderMark(bytes) ?? wideEncoding(bytes);
   if (wide !== undefined) return new TextDecoder(wide).decode(bytes);
   // A document that begins with ASCII is not UTF-16, whatever its label says.
-  const labels = [charsetOf(contentType), declaredEncoding(bytes), "utf-8"].filter(
-    (label) => label !== undefined && isKnown(label) && !/^utf-?16/i.test(label),
-  ) as Label[];
+  const labels = [charsetOf(contentType), declaredEncoding(bytes), "utf-8"]
+    .map(toEncoding)
+    .filter((label) => label !== undefined && !label.startsWith("utf-16")) as Label[];
   for (const label of labels) {
     const text = tryDecode(bytes, label);
     if (text === undefined) continue;
-    if (!isLatin(label)) return text;
+    if (label !== "windows-1252") return text;
     // Latin-1 and ASCII are what servers say by default; they fit everything, UTF-8 hardly anything else.
     const utf8 = new TextDecoder().decode(bytes);
     return isMostlyRight(utf8) ? utf8 : text;
@@ -28,16 +28,14 @@ export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): 
 /** Types that know every label are stricter than the constructor. */
 type Label = NonNullable<ConstructorParameters<typeof TextDecoder>[0]>;
 
-function isKnown(label: string): boolean {
+/** The name of the encoding that a label stands for; undefined for a label that no decoder knows. */
+function toEncoding(label: string | undefined): Label | undefined {
+  if (label === undefined) return undefined;
   try {
-    return new TextDecoder(label as Label) !== undefined;
+    return new TextDecoder(label as Label).encoding as Label;
   } catch {
-    return false;
+    return undefined;
   }
-}
-
-function isLatin(label: string): boolean {
-  return /^(?:us-?ascii|ascii|iso-?8859-?1|latin-?1|windows-1252)$/i.test(label);
 }
 
 function tryDecode(bytes: Uint8Array, label: Label): string | undefined {

@@ -1,20 +1,21 @@
-import { maxGuidBytes } from "./feed-item.ts";
+import { createHash } from "node:crypto";
+import { feedLimits } from "./feed-limits.ts";
 import type { DraftItem } from "./map-feed.ts";
 
 /** The guid of an item, else its link, else a hash of what it says: the same item always gets the same one. */
-export async function guidOf(item: DraftItem): Promise<string> {
+export function guidOf(item: DraftItem): string {
   const own = item.guid ?? item.link;
-  if (own !== null && utf8(own).length <= maxGuidBytes) return own;
-  const { title, author, publishedAt, summary, content, categories } = item;
-  const said = [title, author, publishedAt, summary, content, categories];
-  return `sha256:${await sha256(own ?? JSON.stringify(said))}`;
+  if (own !== null && new TextEncoder().encode(own).length <= feedLimits.guidBytes) return own;
+  return `sha256:${sha256(own ?? said(item))}`;
 }
 
-async function sha256(text: string): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", utf8(text)));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+function said(item: DraftItem): string {
+  const { title, author, publishedAt, summary, content, categories, digest } = item;
+  const fields = [title, author, publishedAt, summary, content];
+  const isBlank = categories.length === 0 && fields.every((field) => field === null);
+  return isBlank && digest !== undefined ? digest : JSON.stringify([...fields, categories]);
 }
 
-function utf8(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

@@ -1,7 +1,5 @@
 import { z } from "zod";
-
-/** How long a guid may be; `parseFeed` puts a hash in the place of a longer one. */
-export const maxGuidBytes = 500;
+import { feedLimits } from "./feed-limits.ts";
 
 const text = z.string().nullable();
 
@@ -15,11 +13,11 @@ export const FeedItem = z
     guid: z
       .string()
       .min(1)
-      .refine((guid) => new TextEncoder().encode(guid).length <= maxGuidBytes, {
-        error: `At most ${maxGuidBytes} bytes of UTF-8.`,
+      .refine((guid) => new TextEncoder().encode(guid).length <= feedLimits.guidBytes, {
+        error: `At most ${feedLimits.guidBytes} bytes of UTF-8.`,
       })
       .meta({
-        description: `The item's guid or id, else its link, else a hash of what it says; up to ${maxGuidBytes} bytes`,
+        description: `The item's guid or id, else its link, else a hash of what it says; up to ${feedLimits.guidBytes} bytes`,
       }),
     title: text.meta({ description: "Without markup" }),
     link: text,

@@ -1,10 +1,15 @@
 import { findExcess, type JsonLimits } from "../json.ts";
+import { feedLimits } from "./feed-limits.ts";
 import { beginScan, scanJson } from "../json-scan.ts";
 
 type FeedJson = { status: "ok"; value: unknown } | { status: "invalid"; detail: string };
 
 /** Of the text of a JSON Feed, whatever its size. */
-const feedJsonLimits: JsonLimits = { depth: 100, members: 500_000, values: 1_000_000 };
+const feedJsonLimits: JsonLimits = {
+  depth: 100,
+  members: feedLimits.values,
+  values: feedLimits.values,
+};
 
 const utf8 = new TextEncoder();
 

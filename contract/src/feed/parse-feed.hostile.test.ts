@@ -6,7 +6,7 @@ import { parseFeed } from "./parse-feed.ts";
 /** What is wrong, or how many items there are. */
 async function _detail(document: string | Uint8Array): Promise<string> {
   const bytes = typeof document === "string" ? new TextEncoder().encode(document) : document;
-  const parsed = await parseFeed(bytes, { source: "test" });
+  const parsed = parseFeed(bytes, { source: "test" });
   if (parsed.status === "invalid") return parsed.detail;
   for (const item of parsed.items) expect(FeedItem.parse(item)).toEqual(item);
   return `${parsed.items.length} items`;
@@ -29,7 +29,7 @@ describe("a hostile document", () => {
     const outside = `<!ENTITY file SYSTEM "file:///etc/passwd"><!ENTITY % p SYSTEM "http://127.0.0.1/"> %p;`;
     const doctype = `<!DOCTYPE rss [<!ENTITY lol "lol">${laughs.join("")}${outside}]>`;
     const document = doctype + _rss("<item><title>&lol9; &file;</title></item>");
-    const parsed = await parseFeed(new TextEncoder().encode(document), { source: "test" });
+    const parsed = parseFeed(new TextEncoder().encode(document), { source: "test" });
     expect(parsed).toMatchObject({ items: [{ title: "&lol9; &file;" }] });
   });
 
@@ -79,11 +79,39 @@ describe("a hostile document", () => {
       "A tag of the feed is too long.",
     ],
     ["a text of 5 MB", () => _rss("a".repeat(5_000_000)), "A text of the feed is too long."],
-    ["a million tags", () => _rss("<a/>".repeat(1_000_001)), "The feed has too many tags."],
+    ["200,001 tags", () => _rss("<a/>".repeat(200_001)), "The feed has too many tags."],
     [
-      "a million attributes",
-      () => _rss("<a b='' c='' d='' e=''/>".repeat(250_000)),
+      "200,000 attributes",
+      () => _rss("<a b='' c='' d='' e=''/>".repeat(50_000)),
       "The feed has too many tags.",
+    ],
+    ["10,001 items", () => _rss("<item/>".repeat(10_001)), "The feed has more than 10000 items."],
+    [
+      "10,001 JSON items",
+      () => json(Array.from({ length: 10_001 }, (_, id) => ({ id }))),
+      "The feed has more than 10000 items.",
+    ],
+    [
+      "authors that each entry repeats",
+      () =>
+        _atom(
+          Array.from(
+            { length: 300 },
+            (_, n) => `<author><name>${n}${"a".repeat(400)}</name></author>`,
+          ).join("") +
+            Array.from({ length: 10_000 }, (_, id) => `<entry><id>${id}</id></entry>`).join(""),
+        ),
+      "The items of the feed are too large together.",
+    ],
+    [
+      "8 MB of JSON arrays",
+      () => json([]).replace("[]", `[${"[],".repeat(2_600_000)}[]]`),
+      "More than 200000 values.",
+    ],
+    [
+      "a JSON text of commas",
+      () => json([{ id: "1", content_text: ',[{\\"'.repeat(1_000_000) }]),
+      "1 items",
     ],
     ["50 MB of <", () => "<".repeat(50_000_000), "The document is neither XML nor JSON."],
     ["50 MB of zeros", () => new Uint8Array(50_000_000), "The document is neither XML nor JSON."],
@@ -120,7 +148,7 @@ describe("a hostile document", () => {
       () => _rss(`<managingEditor>${many("(")}</managingEditor>`),
       "0 items",
     ],
-    ["a title of <", () => _rss(`<item><title>${many("<")}</title></item>`), "1 items"],
+    ["a title of <", () => _rss(`<item><title>${"<".repeat(190_000)}</title></item>`), "1 items"],
     ["a title of half a tag", () => _rss(`<item><title>${many("<a ")}</title></item>`), "1 items"],
     [
       "a title of half a closing tag",

@@ -4,7 +4,7 @@ import { parseFeed, type ParsedFeed } from "./parse-feed.ts";
 
 async function _parse(document: string | Uint8Array, contentType?: string): Promise<ParsedFeed> {
   const bytes = typeof document === "string" ? new TextEncoder().encode(document) : document;
-  const parsed = await parseFeed(bytes, { contentType, source: "test" });
+  const parsed = parseFeed(bytes, { contentType, source: "test" });
   if (parsed.status === "ok") {
     for (const item of parsed.items) expect(FeedItem.parse(item)).toEqual(item);
   }
@@ -365,6 +365,70 @@ describe("a title", () => {
   });
 });
 
+describe("an item without the usual fields is read", () => {
+  const media = 'xmlns:media="http://search.yahoo.com/mrss/"';
+
+  test("and told from others by its markup when it has only extensions that nobody knows", async () => {
+    const point = (value: number) => `<item><q:z xmlns:q="urn:q">${value}</q:z></item>`;
+    const items = await _items(_rss(point(1) + point(2) + point(1) + "<item></item><item/>"));
+    expect(items).toEqual([
+      { ...blank, guid: expect.stringMatching(/^sha256:/) },
+      { ...blank, guid: expect.stringMatching(/^sha256:/) },
+    ]);
+    expect((await _items(_rss(point(1))))[0]?.guid).toBe(items[0]?.guid ?? "");
+  });
+
+  test("when it has only a body", async () => {
+    const body = "<content:encoded>x</content:encoded>";
+    expect(await _rssItem(body)).toMatchObject({ title: null, content: "x" });
+  });
+
+  test.each([
+    ["dc:description", "<dc:description>said</dc:description>"],
+    ["media:description", `<media:description ${media}>said</media:description>`],
+    [
+      "media:description in a group",
+      `<media:group ${media}><media:description>said</media:description></media:group>`,
+    ],
+  ])("with %s as its summary", async (_, inside) => {
+    expect((await _rssItem(inside)).summary).toBe("said");
+    expect((await _entry(`<id>1</id>${inside}`)).summary).toBe("said");
+    expect((await _rssItem(`${inside}<description>own</description>`)).summary).toBe("own");
+  });
+
+  test("with its enclosure as its link", async () => {
+    expect((await _rssItem('<enclosure url="/1.mp3" length="1" type="audio/mpeg"/>')).link).toBe(
+      "https://example.org/1.mp3",
+    );
+    expect((await _entry('<id>1</id><link rel="enclosure" href="1.mp3"/>')).link).toBe(
+      "https://example.org/blog/1.mp3",
+    );
+    const json = {
+      version: "https://jsonfeed.org/version/1.1",
+      title: "T",
+      home_page_url: "https://example.org/",
+      items: [{ id: "1", attachments: [{ url: "1.mp3", mime_type: "audio/mpeg" }] }],
+    };
+    expect((await _items(JSON.stringify(json)))[0]?.link).toBe("https://example.org/1.mp3");
+  });
+});
+
+test("a numeric reference to 128-159 is a character of windows-1252, wherever it stands", async () => {
+  const text = "it&#146;s &#x80;1";
+  const item = await _rssItem(
+    `<title>${text}</title><description>${text}</description><category>${text}</category>`,
+  );
+  expect(item).toMatchObject({
+    title: "it’s €1",
+    summary: "it’s €1",
+    categories: ["it’s €1"],
+  });
+  const escaped = `<title><![CDATA[${text}]]></title>`;
+  expect((await _rssItem(escaped)).title).toBe("it’s €1");
+  const entry = `<id>1</id><title>x</title><category term="${text}"/>`;
+  expect((await _entry(entry)).categories).toEqual(["it’s €1"]);
+});
+
 describe("a link", () => {
   test("is resolved against the xml:base of its item, of its feed, or the feed's own link", async () => {
     const based = '<feed xmlns="http://www.w3.org/2005/Atom" xml:base="https://other.org/a/">';
@@ -390,6 +454,23 @@ describe("a link", () => {
       '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><link href="x"/></entry></feed>',
     );
     expect(item?.link).toBe("x");
+  });
+
+  test("is resolved against where the feed was retrieved rather than the feed's own link", async () => {
+    const url = "https://feeds.example/a/feed.xml";
+    const json = {
+      version: "https://jsonfeed.org/version/1.1",
+      home_page_url: "https://example.org/",
+      items: [{ id: "1", url: "x" }],
+    };
+    for (const document of [
+      _rss("<item><link>x</link></item>"),
+      _atom('<entry><id>1</id><link href="x"/></entry>'),
+      JSON.stringify(json),
+    ]) {
+      const parsed = parseFeed(new TextEncoder().encode(document), { source: "test", url });
+      expect(parsed).toMatchObject({ items: [{ link: "https://feeds.example/a/x" }] });
+    }
   });
 
   test("that would run in the page that shows it is left out", async () => {

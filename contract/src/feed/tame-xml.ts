@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { feedLimits } from "./feed-limits.ts";
 import { readMarkup, splitTag, unclosed, type Markup } from "./xml-markup.ts";
 import { findRoot } from "./xml-root.ts";
 
@@ -5,58 +7,87 @@ type TamedXml =
   | { status: "ok"; format: "rss" | "atom" | "rdf"; xml: string }
   | { status: "invalid"; detail: string };
 
-/** Tags, attributes and the like together: parsed, each takes some hundred bytes, and each character of a text some forty. */
-const maxMarkup = 1_000_000;
 const maxTagLength = 1_000_000;
+/** Parsed, each character takes some forty bytes. */
 const maxTextLength = 4_000_000;
+
+const itemNames = { rss: "item", rdf: "item", atom: "entry" };
 
 /**
  * Rewrites a feed's XML from strangers into what feedsmith reads right and in linear time: without comments, processing
  * instructions, DOCTYPE (thus entities of its own) and what surrounds the root; names in lower case; a `<` that begins
- * nothing escaped. Tags need not match: within the items of real feeds they do not.
+ * nothing escaped. Each item that has elements gets a digest of its markup as `xml:id`: feedsmith leaves out items without
+ * anything that it knows. Tags need not match: within the items of real feeds they do not.
  */
 export function tameXml(text: string): TamedXml {
   const root = findRoot(text);
   if (root.status === "invalid") return root;
+  const invalid = (detail: string) => ({ status: "invalid", detail }) as const;
   const out = [root.tag];
   let lengthAtEnd = 0;
   let markup = 0;
+  let items = 0;
+  /** The item that the text is in: where its tag is in `out`, and where its contents begin in `text`. */
+  let item: { at: number; start: number; hasElements: boolean } | undefined;
   let at = root.end;
   for (let start = text.indexOf("<", at); start !== -1; start = text.indexOf("<", at)) {
     const { kind, end } = readMarkup(text, start);
-    if (end === -1) return { status: "invalid", detail: unclosed(kind) };
+    if (end === -1) return invalid(unclosed(kind));
     const token = text.slice(start, end);
     const isTag = kind === "tag";
     markup += isTag ? token.split("=").length : 1;
-    if (markup > maxMarkup) return { status: "invalid", detail: "The feed has too many tags." };
-    if (isTag && token.length > maxTagLength)
-      return { status: "invalid", detail: "A tag of the feed is too long." };
-    if (start - at > maxTextLength)
-      return { status: "invalid", detail: "A text of the feed is too long." };
-    const rewritten = rewrite(kind, token, root.format);
-    out.push(text.slice(at, start), rewritten);
-    if (rewritten === root.closingTag) lengthAtEnd = out.length;
+    if (markup > feedLimits.values) return invalid("The feed has too many tags.");
+    if (isTag && token.length > maxTagLength) return invalid("A tag of the feed is too long.");
+    if (start - at > maxTextLength) return invalid("A text of the feed is too long.");
+    const name = nameOf(kind, token, root.format);
+    out.push(text.slice(at, start), rewrite(kind, token, name));
+    if (localName(name) === itemNames[root.format]) {
+      if (kind === "closing tag" && item?.hasElements) {
+        out[item.at] = withId(out[item.at] ?? "", digestOf(text.slice(item.start, start)));
+      }
+      item = isTag ? { at: out.length - 1, start: end, hasElements: false } : undefined;
+      if (isTag) items += 1;
+      if (items > feedLimits.items) return invalid(tooManyItems);
+    } else if (item !== undefined && isTag) {
+      item.hasElements = true;
+    }
+    if (kind === "closing tag" && `</${name}>` === root.closingTag) lengthAtEnd = out.length;
     at = end;
   }
-  if (lengthAtEnd === 0) {
-    return { status: "invalid", detail: `The feed is cut off: ${root.closingTag} is missing.` };
-  }
+  if (lengthAtEnd === 0) return invalid(`The feed is cut off: ${root.closingTag} is missing.`);
   return { status: "ok", format: root.format, xml: out.slice(0, lengthAtEnd).join("") };
 }
 
-function rewrite(kind: Markup["kind"], token: string, format: string): string {
+export const tooManyItems = `The feed has more than ${feedLimits.items} items.`;
+
+function digestOf(markup: string): string {
+  return createHash("sha256").update(markup).digest("hex");
+}
+
+function withId(tag: string, id: string): string {
+  return tag.replace(/^<[^\s/>]+/, (name) => `${name} xml:id="${id}"`);
+}
+
+/** The name of a tag, as `rename` has it; empty for other markup. */
+function nameOf(kind: Markup["kind"], token: string, format: string): string {
+  if (kind === "tag") return rename(splitTag(token).name, format);
+  return kind === "closing tag" ? rename(token.slice(2, -1).trim().toLowerCase(), format) : "";
+}
+
+function rewrite(kind: Markup["kind"], token: string, name: string): string {
   if (kind === "CDATA section") return token;
   if (kind === "stray") return "&lt;";
-  if (kind === "closing tag")
-    return `</${rename(token.slice(2, -1).trim().toLowerCase(), format)}>`;
-  if (kind !== "tag") return "";
-  const { name, attributes } = splitTag(token);
-  return `<${rename(name, format)}${attributes}>`;
+  if (kind === "closing tag") return `</${name}>`;
+  return kind === "tag" ? `<${name}${splitTag(token).attributes}>` : "";
+}
+
+function localName(name: string): string {
+  return name.slice(name.lastIndexOf(":") + 1);
 }
 
 /** Names that feedsmith would stumble over. */
 function rename(name: string, format: string): string {
-  const local = name.slice(name.lastIndexOf(":") + 1);
+  const local = localName(name);
   // An element with a child of this name is taken for an array of that many elements.
   if (local === "length") return "x-length";
   // The table of contents of RSS 1.0 is looked up item by item; the items are in order without it.

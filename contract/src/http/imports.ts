@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { feedLimits } from "../feed/feed-limits.ts";
 import { Import } from "../import.ts";
 import { limits } from "../job.ts";
 import { jobTypeNames } from "../jobs/index.ts";
@@ -27,7 +28,8 @@ export const createImport = defineRoute({
   summary: "Send a file whose rows become jobs",
   description:
     "The body is read as a stream; the answer comes when it has been read. For `row.import` the values are the " +
-    "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs. " +
+    "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs; " +
+    `it has at most ${feedLimits.bytes} bytes, ${feedLimits.items} items, and ${feedLimits.values} tags and attributes or JSON values. ` +
     `A CSV file has at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes a row. Its charset is a parameter of the ` +
     "Content-Type (`text/csv; charset=windows-1252`); a byte order mark wins over it, and without both it is UTF-8. " +
     "With an Idempotency-Key the body is compared as it is read, and sending it again is safe: an import that was broken off " +

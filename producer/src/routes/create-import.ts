@@ -1,6 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
+import type { FeedParser } from "@toril/contract/feed/feed-parser";
+import { feedLimits } from "@toril/contract/feed/feed-limits";
 import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
-import { limits } from "@toril/contract/job";
 import { queueOf } from "@toril/contract/jobs";
 import type { AppEnv } from "../app-env.ts";
 import { BodyHash } from "../body-hash.ts";
@@ -26,6 +27,7 @@ const delimiters = {
 export function createImport(
   importer: FileImporter,
   once: Once,
+  parseFeed: FeedParser["parse"],
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { type, source, delimiter } = c.req.valid("query");
@@ -40,9 +42,9 @@ export function createImport(
     if (isFeed(contentType)) {
       if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
       if (source === undefined) throw wrong("/source", "A feed needs a source.");
-      const bytes = await readBytes(c.env, limits.feedBytes, c.env.charge);
+      const bytes = await readBytes(c.env, feedLimits.bytes, c.env.charge);
       c.env.body = bytes;
-      chunks = () => readFeedEntries(bytes, { source, contentType });
+      chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
     } else if (mediaType(contentType) === "text/csv") {
       const { body } = c.req.raw;
       if (body === null) throw new ProblemError("empty-body");
