@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { until } from "../dev/until.ts";
 import { createAccount, type Account, type Violation } from "./account.ts";
-import { createBacklog } from "./backlog.ts";
+import { type Backlog, createBacklog } from "./backlog.ts";
 import { allCallers } from "./callers.ts";
 import { createSend, type Send } from "./client.ts";
 import { type Fault, faultKinds, type FaultKind, neverInjected } from "./faults.ts";
@@ -101,11 +101,12 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
   const send = createSend(stack.url);
   const probe = startProbe(send, account, over);
   await putSchedules(send, over);
+  const backlog = createBacklog(sql, settings.backlog, over);
   const load = runLoad(
     {
       send,
       account,
-      backlog: createBacklog(sql, settings.backlog, over),
+      backlog,
       random: createRandom(seed + 1),
       bulkSize: settings.bulkSize,
       importRows: settings.importRows,
@@ -117,7 +118,12 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
   const watching = watchLedger(stack, account, over);
 
   const startedAt = performance.now();
-  const { faults, notInjected } = await injectFaults(settings, stack, { account, probe, over });
+  const { faults, notInjected } = await injectFaults(settings, stack, {
+    account,
+    probe,
+    backlog,
+    over,
+  });
   const ranMs = performance.now() - startedAt;
   stopping.abort();
   const patience = setTimeout(() => giveUp.abort(), settings.giveUpMs);
@@ -149,12 +155,13 @@ export function isIntact({ verdict, violations }: ChaosResult): boolean {
 interface Injection {
   account: Account;
   probe: Probe;
+  backlog: Backlog;
   over: AbortSignal;
 }
 
 async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injection: Injection) {
   const { durationMs, pauseMs, holdMs, seed, kinds, say = () => {} } = settings;
-  const { account, over } = injection;
+  const { account, backlog, over } = injection;
   const random = createRandom(seed);
   const faults: InjectedFault[] = [];
   const reasons = new Map(neverInjected.map(({ kind, reason }) => [kind, reason]));
@@ -176,7 +183,7 @@ async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injectio
     say(
       `  ${seconds(performance.now() - startedAt).padStart(7)}  ${kind.kind} (${fault.target}): ` +
         `unavailable ${seconds(unavailableMs)}, recovered after ${seconds(recoveryMs)}; ` +
-        `${account.acknowledged} acknowledged`,
+        `${account.acknowledged} acknowledged, ${backlog.pending} pending`,
     );
   }
 
