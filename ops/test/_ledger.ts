@@ -7,7 +7,8 @@ export async function noteEndings(sql: Sql): Promise<void> {
     create function test_note_ending() returns trigger language plpgsql as
       'begin insert into test_endings values (new.id); return null; end';
     create trigger test_ending after update on jobs for each row
-      when (new.status <> 'pending') execute function test_note_ending();`);
+      when (new.status <> 'pending' and (old.status, old.settled_at) is distinct from (new.status, new.settled_at))
+      execute function test_note_ending();`);
 }
 
 export interface JobCounts {
