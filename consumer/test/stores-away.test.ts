@@ -96,7 +96,7 @@ describe("while Postgres is away", () => {
     expect(await consumer.close(AbortSignal.abort())).toBe(false);
 
     await using _other = await _startConsumer(world);
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 2 });
   });
 });
 
