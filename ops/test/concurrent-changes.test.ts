@@ -4,6 +4,7 @@ import { queueKeys } from "@toril/contract/dispatch/names";
 import type { JobRequest } from "@toril/contract/jobs";
 
 import { findMissing } from "./_ledger.ts";
+import type { Breakable } from "../dev/breakable.ts";
 import { startStack } from "./_stack.ts";
 
 let stack: Awaited<ReturnType<typeof startStack>>;
@@ -88,15 +89,20 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
       if (id !== undefined) await _attempt(() => oneOf(deeds)(oneOf(clients), id));
     }
   }
-  const driven = (goal: number) => until("it goes on", async () => ids.length >= goal || undefined);
-  const driving = Promise.all(Array.from({ length: 10 }, () => drive(80)));
-  await driven(200);
-  await consumers[0]!.kill("SIGKILL");
-  await consumers[0]!.restart();
-  await driven(400);
-  await stack.redis.kill("SIGKILL");
-  await stack.redis.restart();
-  await driving;
+  const drivers = (count: number) => Promise.all(Array.from({ length: 10 }, () => drive(count)));
+  async function driveThroughCrash({ kill, restart }: Breakable) {
+    const goal = ids.length + 50;
+    const driving = drivers(30);
+    await until("it goes on", async () => ids.length >= goal || undefined);
+    await kill("SIGKILL");
+    await restart();
+    await driving;
+  }
+  await clients[0].changeQueue("default", { concurrency: 90 });
+  await driveThroughCrash(consumers[0]!);
+  await driveThroughCrash(stack.redis);
+  // The drivers may have been done before Redis was back.
+  await drivers(20);
 
   await until("it goes on", () => _attempt(() => clients[0].resumeQueue("default")));
   await until("operations end", async () => {
@@ -114,7 +120,7 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
   expect([...wrong]).toEqual([]);
 
   const keys = queueKeys("bull", "default");
-  expect(await redisClient.exists(keys.meta)).toBe(1);
+  expect(await redisClient.hget(keys.meta, "concurrency")).toBe("90");
   await until("Redis has none but the dead", async () => {
     const failed = await redisClient.zrange(keys.failed, 0, "-1");
     const dead = await sql<{ id: string }[]>`select id from jobs where status = 'dead'`;
