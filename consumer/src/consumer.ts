@@ -5,14 +5,19 @@ import { createPlaceRuns } from "@toril/contract/change/place-runs";
 import { createWithdraw } from "@toril/contract/change/withdraw";
 import { createMove, moveScriptUrl } from "@toril/contract/dispatch/move";
 import { epochKey } from "@toril/contract/dispatch/names";
-import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
-import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
+import { createPlace, placeRestoring, placeScriptUrl } from "@toril/contract/dispatch/place";
+import {
+  createApplySettings,
+  createAreMalformed,
+  settingsScriptUrl,
+} from "@toril/contract/dispatch/queue-settings";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
 import { feedLimits } from "@toril/contract/feed/feed-limits";
 import { createFeedParser } from "@toril/contract/feed/feed-parser";
 import { queueNames, sandboxedTypes } from "@toril/contract/jobs";
 import { countWaiting } from "@toril/contract/ledger/count-waiting";
+import { enforceQueueSettings } from "@toril/contract/ledger/queue-settings";
 import type { Logging } from "@toril/contract/logging";
 import { createLease, leaseScriptUrl } from "@toril/contract/quotas/lease";
 import { createFindQuota } from "@toril/contract/quotas/quotas";
@@ -34,6 +39,7 @@ import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createKeyLimits } from "./key-limits.ts";
 import { createLostAttempts } from "./lost-attempts.ts";
+import { keepSettings } from "./keep-settings.ts";
 import { createThrottledLog } from "./throttled-log.ts";
 import { createMetrics } from "./metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
@@ -148,9 +154,27 @@ export async function openConsumer(
   const freshness = createFreshness(Date.now, () => epoch.changedAt);
   watchConnection(workerRedis, freshness.doubt);
 
-  const askRedis = () =>
-    Promise.all(queueNames.map((queue) => commandRedis.exists(epochKey(config.prefix, queue))));
-  const place = createPlace(commandRedis, { prefix: config.prefix, script });
+  const askQueue = (queue: string) => commandRedis.exists(epochKey(config.prefix, queue));
+  const askRedis = () => Promise.all(queueNames.map(askQueue));
+  const settingsScript = {
+    prefix: config.prefix,
+    script: await readFile(settingsScriptUrl, "utf8"),
+  };
+  const applySettings = createApplySettings(commandRedis, settingsScript);
+  const restoreSettings = (queue: string) =>
+    background.run((sql) => enforceQueueSettings(sql, queue, applySettings));
+  opening.use(
+    keepSettings({
+      queues: queueNames,
+      areMalformed: createAreMalformed(commandRedis, settingsScript),
+      restore: restoreSettings,
+      log,
+    }),
+  );
+  const place = placeRestoring(
+    createPlace(commandRedis, { prefix: config.prefix, script }),
+    restoreSettings,
+  );
   const remove = createRemove(commandRedis, {
     prefix: config.prefix,
     script: await readFile(removeScriptUrl, "utf8"),
@@ -180,7 +204,7 @@ export async function openConsumer(
     withdraw,
     secretKeys,
     findQuota,
-    probe: askRedis,
+    probe: askQueue,
     onPlacingAgain: () => reconciler.wake("placing works again"),
     log,
   });
@@ -259,10 +283,7 @@ export async function openConsumer(
     prefix: config.prefix,
     place,
     remove,
-    apply: createApplySettings(commandRedis, {
-      prefix: config.prefix,
-      script: await readFile(settingsScriptUrl, "utf8"),
-    }),
+    apply: applySettings,
     settle,
     duties: [
       createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log }),

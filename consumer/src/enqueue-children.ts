@@ -1,7 +1,7 @@
 import type { Withdraw } from "@toril/contract/change/withdraw";
 import type { Placement } from "@toril/contract/dispatch/place";
 import type { Remove } from "@toril/contract/dispatch/remove";
-import { createBreaker } from "@toril/contract/enqueue/breaker";
+import { createBreakers } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
 import { createNewJob, type NewJob, type Origin } from "@toril/contract/enqueue/new-job";
@@ -25,8 +25,8 @@ export interface EnqueueChildrenDeps {
   withdraw: Withdraw;
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
-  /** Fails as long as Redis is away. */
-  probe(): Promise<unknown>;
+  /** Fails as long as the Redis of the queue is away. */
+  probe(queue: string): Promise<unknown>;
   onPlacingAgain(): void;
   log: Log;
 }
@@ -45,15 +45,15 @@ const maxUnplaced = 10_000;
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const { ledger, place, remove, withdraw, secretKeys, findQuota, probe, onPlacingAgain, log } =
     deps;
-  const breaker = createBreaker({
+  const breakers = createBreakers({
     probe,
     probeEveryMs,
-    onChange(isOpen, error) {
-      if (isOpen) log.warn({ err: error }, "jobs of handlers are recorded, but not placed");
-      else onPlacingAgain();
+    onChange(queue, availability, error) {
+      if (availability === "available") onPlacingAgain();
+      else log.warn({ err: error, queue }, `Redis is ${availability}: jobs are dispatched later`);
     },
   });
-  const dispatcher = createDispatcher({ place, remove, withdraw, breaker, maxUnplaced });
+  const dispatcher = createDispatcher({ place, remove, withdraw, breakers, maxUnplaced });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
   /** On whose behalf a job enqueues others. */
@@ -108,7 +108,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     /** Places what was recorded elsewhere. */
     dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
     takeBack: dispatcher.takeBack,
-    close: () => breaker.close(),
+    close: () => breakers.close(),
   };
 }
 

@@ -139,3 +139,14 @@ test("what is set is put back after a flush, before jobs are", async () => {
   expect(order).toEqual(["set", "set", "placed"]);
   expect(await redis.exists(own.keys().marker)).toBe(0);
 });
+
+test("malformed settings of a queue are restored although nobody sends it a job", async () => {
+  await using _one = await _startConsumer(world);
+  const { meta } = world.keys();
+  const job = await _accept();
+  await world.endOf(job.id);
+  await world.redis.hset(meta, { concurrency: "abc", max: "none" });
+  await _until(async () => (await world.redis.hget(meta, "concurrency")) === null);
+  expect(await world.redis.hget(meta, "max")).toBeNull();
+  expect(await world.endOf((await _accept()).id)).toMatchObject({ status: "completed" });
+});

@@ -1,7 +1,11 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/dispatch/names.ts";
 import type { PlaceOptions } from "../src/dispatch/place.ts";
-import { createApplySettings, settingsScriptUrl } from "../src/dispatch/queue-settings.ts";
+import {
+  createApplySettings,
+  createAreMalformed,
+  settingsScriptUrl,
+} from "../src/dispatch/queue-settings.ts";
 import type { QueueSettings } from "../src/queue.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
@@ -82,4 +86,31 @@ test("saying it again changes nothing", async () => {
   const before = await _state(toril.prefix);
   await apply(settings);
   expect(await _state(toril.prefix)).toEqual(before);
+});
+
+test("malformed settings are noticed, and replaced without touching the others", async () => {
+  const areMalformed = createAreMalformed(redis, { prefix: toril.prefix, script });
+  const { meta } = queueKeys(toril.prefix, "q");
+  expect(await areMalformed("q")).toBe(false);
+  for (const [field, value] of [
+    ["concurrency", "abc"],
+    ["max", "-1"],
+    ["duration", "1.5"],
+    ["paused", "yes"],
+    ["opts.maxLenEvents", "many"],
+  ] as const) {
+    await redis.hset(meta, { version: "bullmq:6", max: "5", duration: "1000", [field]: value });
+    expect(await areMalformed("q"), field).toBe(true);
+    await apply(free, "malformed");
+    expect(await areMalformed("q"), field).toBe(false);
+    const kept = { version: "bullmq:6", max: "5", duration: "1000" };
+    expect(await redis.hgetall(meta)).toEqual(
+      field in kept ? { ...kept, [field]: undefined } : kept,
+    );
+    await redis.del(meta);
+  }
+  await redis.set(meta, "not a hash");
+  expect(await areMalformed("q")).toBe(true);
+  await apply({ ...free, concurrency: 3 }, "malformed");
+  expect(await redis.hgetall(meta)).toEqual({ concurrency: "3" });
 });

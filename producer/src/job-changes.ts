@@ -1,15 +1,19 @@
 import { cancelJobs } from "@toril/contract/change/cancel";
 import { changeJob, type Changed, type JobChange } from "@toril/contract/change/change";
 import { deleteDead } from "@toril/contract/change/delete";
-import type { PlaceRuns } from "@toril/contract/change/place-runs";
+import { createPlaceRuns } from "@toril/contract/change/place-runs";
 import { type Promoted, promoteJobs } from "@toril/contract/change/promote";
-import { type Retry, retryJobs } from "@toril/contract/change/retry";
+import { type RetriedRun, type Retry, retryJobs } from "@toril/contract/change/retry";
 import { lockVersion } from "@toril/contract/change/version";
 import type { Withdraw } from "@toril/contract/change/withdraw";
 import type { Move, Moved } from "@toril/contract/dispatch/move";
-import type { Breaker } from "@toril/contract/enqueue/breaker";
+import type { Place } from "@toril/contract/dispatch/place";
+import type { Remove } from "@toril/contract/dispatch/remove";
+import type { Breakers } from "@toril/contract/enqueue/breaker";
+import { withdrawGuarded } from "@toril/contract/enqueue/dispatcher";
 import { isUniqueViolation } from "@toril/contract/ledger/errors";
 import type { Ledger } from "@toril/contract/ledger/pool";
+import type { Logger } from "pino";
 import type { ISql } from "postgres";
 import type { CheckVersion } from "./etag.ts";
 
@@ -33,14 +37,22 @@ export interface JobChanges {
 
 export interface JobChangesDeps {
   ledger: Ledger;
-  breaker: Breaker;
+  breakers: Breakers;
   withdraw: Withdraw;
-  placeRuns: PlaceRuns;
+  place: Place;
+  remove: Remove;
   move: Move;
+  log: Pick<Logger, "warn">;
 }
 
 export function createJobChanges(deps: JobChangesDeps): JobChanges {
-  const { ledger, breaker, withdraw, placeRuns, move } = deps;
+  const { ledger, breakers, withdraw, place, remove, move, log } = deps;
+  // Each step by itself: what goes wrong in Postgres between them says nothing of Redis.
+  const placeRuns = createPlaceRuns({
+    ledger,
+    place: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
+    remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
+  });
 
   /** Holds the job while it is changed, so that it still has the version that was checked. */
   async function inVersion<Result>(
@@ -73,26 +85,35 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   /** Whatever the transaction wrote is undone when Redis does not follow. */
   const moveOrLeave: Move = async (queue, movements) => {
     let states: Moved[] = [];
-    const isMoved = await breaker.attempt(async () => {
+    const isMoved = await breakers.attempt(queue, async () => {
       states = await move(queue, movements);
     });
     if (!isMoved) throw new Left({ status: "away" });
     return states;
   };
 
+  /** What is not placed now is placed by the reconciler. */
+  async function placeOrLeave(runs: readonly RetriedRun[]) {
+    try {
+      await placeRuns(runs);
+    } catch (error) {
+      log.warn({ err: error }, "retried jobs are dispatched later");
+    }
+  }
+
   return {
     async cancel(id, check) {
       const ended = await inVersion(id, check, (sql) => cancelJobs(sql, [{ id }]));
-      if (ended.length > 0) await breaker.attempt(() => withdraw(ended));
+      await withdrawGuarded(breakers, withdraw, ended);
     },
     async retry(ids, retry, check) {
       const runs = await retryFree(ids, retry, check);
-      if (runs.length > 0) await breaker.attempt(() => placeRuns(runs));
+      await placeOrLeave(runs);
       return new Set(runs.map(({ id }) => id));
     },
     async deleteDead(id) {
       const gone = await ledger.run((sql) => deleteDead(sql, [id]));
-      if (gone.length > 0) await breaker.attempt(() => withdraw(gone));
+      await withdrawGuarded(breakers, withdraw, gone);
       return gone.length > 0;
     },
     async promote(id, check) {

@@ -3,22 +3,22 @@ import { listState } from "@toril/contract/dispatch/list-state";
 import { readLiveDetail } from "@toril/contract/dispatch/live-detail";
 import { createTakeWaiting, drainScriptUrl } from "@toril/contract/dispatch/drain-queue";
 import { createFailedJobs } from "@toril/contract/dispatch/failed-jobs";
-import { createPlaceRuns } from "@toril/contract/change/place-runs";
 import { createWithdraw } from "@toril/contract/change/withdraw";
 import { createMove, moveScriptUrl } from "@toril/contract/dispatch/move";
 import { readLiveStates } from "@toril/contract/dispatch/live-state";
 import { probeKey } from "@toril/contract/dispatch/names";
 import { createApplySettings, settingsScriptUrl } from "@toril/contract/dispatch/queue-settings";
 import { readQueueSizes } from "@toril/contract/dispatch/queue-sizes";
-import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createPlace, placeRestoring, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
 import { createWatchQueue, watchScriptUrl } from "@toril/contract/dispatch/watch-queue";
-import { createBreaker } from "@toril/contract/enqueue/breaker";
+import { createBreakers } from "@toril/contract/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/enqueue/dispatcher";
 import { createEnqueue } from "@toril/contract/enqueue/enqueue";
 import { createFeedParser } from "@toril/contract/feed/feed-parser";
 import { queueNames, secretQueueNames } from "@toril/contract/jobs";
 import { countWaiting } from "@toril/contract/ledger/count-waiting";
+import { enforceQueueSettings } from "@toril/contract/ledger/queue-settings";
 import type { Logging } from "@toril/contract/logging";
 import { redisServers } from "@toril/contract/redis-config";
 import { createKeyRing } from "@toril/contract/secret/key-ring";
@@ -105,18 +105,20 @@ export async function openProducer(
   const redis = await connectRedis(redisServers(config), log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
 
-  const writeRedis = () =>
-    Promise.all(queueNames.map((queue) => redis.set(probeKey(prefix, queue), "", "EX", 60)));
-  const breaker = createBreaker({
+  const writeRedis = (queue: string) => redis.set(probeKey(prefix, queue), "", "EX", 60);
+  const breakers = createBreakers({
     probe: writeRedis,
     probeEveryMs: 250,
-    onChange: (isOpen, error) =>
-      isOpen
-        ? log.warn({ err: error }, "redis is away: jobs are recorded and placed later")
-        : log.info("redis is back"),
+    onChange(queue, availability, error) {
+      if (availability === "available") log.info({ queue }, "Redis accepts jobs again");
+      else log.warn({ err: error, queue }, `Redis is ${availability}: jobs are dispatched later`);
+    },
   });
-  opening.defer(() => breaker.close());
-  const place = createPlace(redis, { prefix, script: readFileSync(placeScriptUrl, "utf8") });
+  opening.defer(() => breakers.close());
+  const applySettings = createApplySettings(redis, scripted(settingsScriptUrl));
+  const place = placeRestoring(createPlace(redis, scripted(placeScriptUrl)), (queue) =>
+    changing.run((sql) => enforceQueueSettings(sql, queue, applySettings)),
+  );
   const remove = createRemove(redis, scripted(removeScriptUrl));
   const withdraw = createWithdraw({
     remove,
@@ -127,7 +129,7 @@ export async function openProducer(
     place: timePlace(place, (ms) => metrics.placed(ms)),
     remove,
     withdraw,
-    breaker,
+    breakers,
     maxUnplaced: config.MAX_UNPLACED_JOBS,
   });
   const enqueue = createEnqueue({
@@ -139,7 +141,7 @@ export async function openProducer(
   const metrics = createMetrics({
     waiting: () => enqueue.waiting,
     unplaced: () => dispatcher.unplaced,
-    isRedisAway: () => breaker.isOpen,
+    isRedisAway: () => breakers.isAnyOpen,
     listeners: () => events.listeners,
   });
   if (shipper !== undefined) metrics.shipping(shipper);
@@ -191,9 +193,11 @@ export async function openProducer(
   opening.defer(() => events.close());
   const jobChanges = createJobChanges({
     ledger: changing,
-    breaker,
+    breakers,
     withdraw,
-    placeRuns: createPlaceRuns({ ledger: changing, place, remove }),
+    place,
+    remove,
+    log,
     move: createMove(redis, scripted(moveScriptUrl)),
   });
   const createJob = createJobRoute(enqueue, secretKeys, createAwaitJob(events.waitForEnd, readJob));
@@ -218,11 +222,7 @@ export async function openProducer(
     keyStore: createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys }),
     once,
     queueReader,
-    queueControl: createQueueControl(
-      changing,
-      createApplySettings(redis, scripted(settingsScriptUrl)),
-      log,
-    ),
+    queueControl: createQueueControl(changing, applySettings, log),
     drainQueue: createDrainQueue({
       ledger: changing,
       takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
@@ -236,7 +236,11 @@ export async function openProducer(
       keys: secretKeys,
       maxSchedules: config.MAX_SCHEDULES,
     }),
-    readiness: createReadiness({ ledger: accepting, writeRedis, isDraining: () => isDraining }),
+    readiness: createReadiness({
+      ledger: accepting,
+      writeRedis: () => Promise.all(queueNames.map(writeRedis)),
+      isDraining: () => isDraining,
+    }),
     docs: createDocs(project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     dashboard: dashboard.routes,

@@ -8,6 +8,7 @@ import {
   type _Stores,
   _until,
 } from "./_producer.ts";
+import { queueKeys } from "@toril/contract/dispatch/names";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
 
 let stores: _Stores;
@@ -176,3 +177,49 @@ test.each(["refuse", "freeze"] as const)(
     await _until(async () => (await resume()).status === 200);
   },
 );
+
+const feed = { type: "feed.fetch", data: { url: "http://a.test/" } };
+
+test("malformed settings of a queue are restored before its next job, and no other queue notices", async () => {
+  const limited = { concurrency: 7 };
+  const patch = {
+    method: "PATCH",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(limited),
+  };
+  await producer.request("/v1/queues/imports", patch);
+  const metas = ["default", "imports"].map((queue) => queueKeys(stores.prefix, queue).meta);
+  for (const meta of metas) await stores.redis.hset(meta, "concurrency", "abc");
+  const answers = await Promise.all([
+    ...Array.from({ length: 20 }, (_, at) => producer.post(at % 2 === 0 ? _echo() : feed)),
+    producer.bulk([_echo(), feed]),
+    producer.csv("a\n1\n"),
+  ]);
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+  const restored = await Promise.all(metas.map((meta) => stores.redis.hget(meta, "concurrency")));
+  expect(restored).toEqual([null, "7"]);
+  await stores.sql`truncate queue_settings`;
+});
+
+test("what Redis refuses for one queue leaves the others alone", async () => {
+  const { wait } = queueKeys(stores.prefix, "default");
+  await stores.redis.set(wait, "not a list");
+  for (let times = 0; times < 5; times += 1) {
+    const [refused, other] = await Promise.all([producer.post(_echo()), producer.post(feed)]);
+    expect([refused.status, other.status]).toEqual([202, 201]);
+  }
+  expect(await producer.metric("toril_redis_away")).toBe(0);
+  await stores.redis.del(wait);
+  expect((await producer.post(_echo())).status).toBe(201);
+});
+
+test("what goes wrong in Postgres while a job is retried says nothing of Redis", async () => {
+  const { body } = await producer.post(_echo());
+  await stores.sql`update jobs set status = 'dead', settled_at = now()`;
+  await stores.sql`alter table jobs rename column trace to gone`;
+  const retried = await producer.request(`/v1/jobs/${body.id}/retry`, { method: "POST" });
+  await stores.sql`alter table jobs rename column gone to trace`;
+  expect([retried.status, retried.body.state]).toEqual([202, "unplaced"]);
+  expect(await producer.metric("toril_redis_away")).toBe(0);
+  expect((await producer.post(_echo())).status).toBe(201);
+});

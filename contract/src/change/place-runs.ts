@@ -9,8 +9,8 @@ import type { RetriedRun } from "./retry.ts";
 
 export interface PlaceRunsDeps {
   ledger: Pick<Ledger, "run">;
-  place: Place;
-  remove: Remove;
+  place(...call: Parameters<Place>): Promise<unknown>;
+  remove(...call: Parameters<Remove>): Promise<unknown>;
 }
 
 /** Hands runs that the ledger has made pending again to BullMQ, which forgets those before them. Rejects as the stores do. */

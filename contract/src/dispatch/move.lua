@@ -30,7 +30,9 @@ local entriesLeft = tonumber(ARGV[3])
 
 local function isHeld()
   local settings = call("HMGET", metaKey, "paused", "concurrency")
-  return settings[1] or (settings[2] and call("LLEN", activeKey) >= tonumber(settings[2]))
+  -- A malformed one is none, until it is restored.
+  local concurrency = tonumber(settings[2] or "")
+  return settings[1] or (concurrency and call("LLEN", activeKey) >= concurrency)
 end
 
 local function putDelayed(id, due)

@@ -84,7 +84,8 @@ while at <= #args do
 end
 if #keys == 0 then return malformed("count of jobs") end
 
-local settings = call("HMGET", metaKey, "opts.maxLenEvents", "paused", "concurrency")
+local settings = redis.pcall("HMGET", metaKey, "opts.maxLenEvents", "paused", "concurrency")
+if settings.err then return malformed("type of meta, " .. settings.err) end
 local maxEvents = settings[1] or "10000"
 if not string.find(maxEvents, "^%d+$") then return malformed("opts.maxLenEvents in meta") end
 local isHeld = settings[2]

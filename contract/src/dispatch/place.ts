@@ -55,6 +55,27 @@ export function createPlace(
   };
 }
 
+/** Whether jobs were refused because of settings in meta that no worker would understand either. */
+export function isMalformedSettings(error: unknown): boolean {
+  return error instanceof Error && /ERR place: malformed .* (in|of) meta/.test(error.message);
+}
+
+/** Places again when the malformed settings that were in the way are replaced. @param restore makes Redis obey the ledger */
+export function placeRestoring(place: Place, restore: (queue: string) => Promise<void>): Place {
+  return async (queue, jobs) => {
+    try {
+      return await place(queue, jobs);
+    } catch (error) {
+      if (!isMalformedSettings(error)) throw error;
+      // What Postgres has against it says nothing of Redis.
+      await restore(queue).catch(() => {
+        throw error;
+      });
+      return place(queue, jobs);
+    }
+  };
+}
+
 function callsOf(jobs: readonly Placement[]): (readonly Placement[])[] {
   const calls: (readonly Placement[])[] = [];
   let start = 0;

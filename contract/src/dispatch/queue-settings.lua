@@ -1,13 +1,14 @@
 --[[
   Makes a queue obey what is set for it, as BullMQ's pause, resume, setGlobalConcurrency, setGlobalRateLimit and their
-  opposites do. Nothing happens when it does already.
+  opposites do. Nothing happens when it does already. What in meta is malformed, and would stop every worker, is replaced.
 
   KEYS[1] meta   KEYS[2] wait   KEYS[3] prioritized   KEYS[4] delayed   KEYS[5] marker   KEYS[6] events   KEYS[7] limiter
 
   ARGV[1] "1" when it is paused
   ARGV[2] concurrency   ARGV[3] max   ARGV[4] duration: "" for none
+  ARGV[5] "all", "malformed" to replace only what is malformed, or "check" to replace nothing
 
-  Returns 1 when something changed, otherwise 0.
+  Returns 1 when something changed, for "check" when something is malformed; otherwise 0.
 ]]
 local call = redis.call
 
@@ -15,12 +16,39 @@ local meta, marker = KEYS[1], KEYS[5]
 local names = { "paused", "concurrency", "max", "duration" }
 local values = { ARGV[1], ARGV[2], ARGV[3], ARGV[4] }
 if values[1] ~= "1" then values[1] = "" end
+local mode = ARGV[5]
+
+local kind = call("TYPE", meta).ok
+local isLost = kind ~= "hash" and kind ~= "none"
+if isLost then
+  if mode == "check" then return 1 end
+  call("DEL", meta)
+end
+local maxEvents = call("HGET", meta, "opts.maxLenEvents")
+local isTrimmed = not maxEvents or string.find(maxEvents, "^%d+$")
 local standing = call("HMGET", meta, unpack(names))
+
+local function isMalformed(index)
+  local value = standing[index]
+  if not value then return isLost end
+  if names[index] == "paused" then return value ~= "1" end
+  return not string.find(value, "^[1-9]%d*$")
+end
+
+if mode == "check" then
+  for index in ipairs(names) do
+    if isMalformed(index) then return 1 end
+  end
+  return isTrimmed and 0 or 1
+end
+-- BullMQ, and whoever places jobs, sets it again.
+if not isTrimmed then call("HDEL", meta, "opts.maxLenEvents") end
 
 local changed = {}
 local isChanged = false
 for index, name in ipairs(names) do
-  if (standing[index] or "") ~= values[index] then
+  local isWanted = mode == "all" or isMalformed(index)
+  if isWanted and (standing[index] or "") ~= values[index] then
     isChanged = true
     changed[name] = true
     if values[index] == "" then

@@ -2,23 +2,39 @@ import type { QueueSettings } from "../queue.ts";
 import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-/** Makes Redis, and so every worker, obey it. Safe to repeat. Rejects as the client does. */
-export type ApplySettings = (settings: QueueSettings) => Promise<void>;
+/**
+ * Makes Redis, and so every worker, obey it. `malformed`: only where Redis has what no worker understands. Safe to repeat.
+ * Rejects as the client does.
+ */
+export type ApplySettings = (settings: QueueSettings, mode?: "all" | "malformed") => Promise<void>;
 
 export const settingsScriptUrl: URL = new URL("./queue-settings.lua", import.meta.url);
 
-/** @param settings.script the text of `settingsScriptUrl` */
-export function createApplySettings(
-  redis: ScriptRedis,
-  { prefix, script }: { prefix: string; script: string },
-): ApplySettings {
-  const run = createScript(redis, script);
-  return async ({ queue, paused, concurrency, rateLimit }) => {
-    const { meta, wait, prioritized, delayed, marker, events, limiter } = queueKeys(prefix, queue);
+interface ScriptSettings {
+  prefix: string;
+  /** The text of `settingsScriptUrl`. */
+  script: string;
+}
+
+export function createApplySettings(redis: ScriptRedis, settings: ScriptSettings): ApplySettings {
+  const run = createScript(redis, settings.script);
+  return async ({ queue, paused, concurrency, rateLimit }, mode = "all") => {
     const limits = [concurrency, rateLimit?.max, rateLimit?.durationMs];
-    await run(
-      [meta, wait, prioritized, delayed, marker, events, limiter],
-      [paused ? "1" : "", ...limits.map((limit) => String(limit ?? ""))],
-    );
+    const args = [paused ? "1" : "", ...limits.map((limit) => String(limit ?? "")), mode];
+    await run(keysOf(settings.prefix, queue), args);
   };
+}
+
+/** Tells whether Redis has settings of a queue that no worker understands. Rejects as the client does. */
+export type AreMalformed = (queue: string) => Promise<boolean>;
+
+export function createAreMalformed(redis: ScriptRedis, settings: ScriptSettings): AreMalformed {
+  const run = createScript(redis, settings.script);
+  return async (queue) =>
+    (await run(keysOf(settings.prefix, queue), ["", "", "", "", "check"])) === 1;
+}
+
+function keysOf(prefix: string, queue: string) {
+  const { meta, wait, prioritized, delayed, marker, events, limiter } = queueKeys(prefix, queue);
+  return [meta, wait, prioritized, delayed, marker, events, limiter];
 }

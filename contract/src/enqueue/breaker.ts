@@ -1,61 +1,107 @@
-export interface Breaker {
-  readonly isOpen: boolean;
-  /** `work`'s success; false at once while open, and when `work` fails, which opens it. */
-  attempt(work: () => Promise<unknown>): Promise<boolean>;
+import { isRedisUnavailable, isRefusedByRedis } from "../dispatch/redis-errors.ts";
+
+/** Of the Redis that holds a queue. `refusing`: it answers, but refuses what this queue is sent. */
+export type QueueAvailability = "available" | "refusing" | "unavailable";
+
+/** A circuit breaker for each queue. */
+export interface Breakers {
+  /** Whether the queue's Redis is known to be unavailable. */
+  isOpen(queue: string): boolean;
+  readonly isAnyOpen: boolean;
+  /** `work`'s success; false at once while the queue's breaker is open, and when `work` fails. */
+  attempt(queue: string, work: () => Promise<unknown>): Promise<boolean>;
   close(): void;
 }
 
 export interface BreakerSettings {
-  /** Fails as long as the other side is away. */
-  probe(): Promise<unknown>;
+  /** Writes to the Redis that holds the queue; fails as long as that is unavailable. */
+  probe(queue: string): Promise<unknown>;
   probeEveryMs: number;
-  onChange(isOpen: boolean, error?: unknown): void;
+  onChange(queue: string, availability: QueueAvailability, error?: unknown): void;
 }
 
-/** Spares callers the time-outs of a store that is away: after one failure, only the probe asks it. */
-export function createBreaker(settings: BreakerSettings): Breaker {
-  let isOpen = false;
+interface Breaker {
+  availability: QueueAvailability;
+  /** Whether another queue's Redis, which may be the same one, is unavailable for this queue, too. */
+  check?: Promise<void> | undefined;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/**
+ * Spares callers the time-outs of a Redis that is unavailable: after one failure, only the probe asks it. What Redis
+ * refuses for one queue opens no breaker.
+ */
+export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSettings): Breakers {
+  const breakers = new Map<string, Breaker>();
   let isClosed = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
 
-  function open(error: unknown) {
-    if (isOpen) return;
-    isOpen = true;
-    settings.onChange(true, error);
-    probeLater();
+  function breakerOf(queue: string): Breaker {
+    let breaker = breakers.get(queue);
+    if (breaker === undefined) breakers.set(queue, (breaker = { availability: "available" }));
+    return breaker;
   }
 
-  function probeLater() {
-    if (!isClosed) timer = setTimeout(() => void probe(), settings.probeEveryMs);
+  function change(queue: string, breaker: Breaker, next: QueueAvailability, error?: unknown) {
+    if (breaker.availability === next) return;
+    breaker.availability = next;
+    onChange(queue, next, error);
   }
 
-  async function probe() {
+  function open(queue: string, breaker: Breaker, error: unknown) {
+    if (breaker.availability === "unavailable" || isClosed) return;
+    change(queue, breaker, "unavailable", error);
+    probeLater(queue, breaker);
+    if (isRefusedByRedis(error)) return;
+    for (const [other, one] of breakers) if (other !== queue) check(other, one);
+  }
+
+  function check(queue: string, breaker: Breaker) {
+    if (breaker.availability === "unavailable") return;
+    breaker.check ??= probe(queue)
+      .then(
+        () => {},
+        (error: unknown) => open(queue, breaker, error),
+      )
+      .finally(() => {
+        breaker.check = undefined;
+      });
+  }
+
+  function probeLater(queue: string, breaker: Breaker) {
+    if (!isClosed) breaker.timer = setTimeout(() => void probeOnce(queue, breaker), probeEveryMs);
+  }
+
+  async function probeOnce(queue: string, breaker: Breaker) {
     try {
-      await settings.probe();
-      isOpen = false;
-      settings.onChange(false);
+      await probe(queue);
+      change(queue, breaker, "available");
     } catch {
-      probeLater();
+      probeLater(queue, breaker);
     }
   }
 
   return {
-    get isOpen() {
-      return isOpen;
+    isOpen: (queue) => breakerOf(queue).availability === "unavailable",
+    get isAnyOpen() {
+      return breakers.values().some(({ availability }) => availability === "unavailable");
     },
-    async attempt(work) {
-      if (isOpen) return false;
+    async attempt(queue, work) {
+      const breaker = breakerOf(queue);
+      if (breaker.check !== undefined) await breaker.check;
+      if (breaker.availability === "unavailable") return false;
       try {
         await work();
+        if (breaker.availability === "refusing") change(queue, breaker, "available");
         return true;
       } catch (error) {
-        open(error);
+        if (isRedisUnavailable(error)) open(queue, breaker, error);
+        else if (breaker.availability === "available") change(queue, breaker, "refusing", error);
         return false;
       }
     },
     close() {
       isClosed = true;
-      clearTimeout(timer);
+      for (const { timer } of breakers.values()) clearTimeout(timer);
     },
   };
 }

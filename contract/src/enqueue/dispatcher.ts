@@ -5,13 +5,13 @@ import { toPlaceOptions } from "../dispatch/options.ts";
 import type { Placement } from "../dispatch/place.ts";
 import type { Remove } from "../dispatch/remove.ts";
 import type { TakeBack } from "../ledger/replace.ts";
-import type { Breaker } from "./breaker.ts";
+import type { Breakers } from "./breaker.ts";
 import { BatchRefused } from "../batch.ts";
 import type { NewJob } from "./new-job.ts";
 
 export interface Dispatcher {
-  /** Throws `BatchRefused` when as many jobs as allowed already wait for Redis to come back. */
-  reserve(): void;
+  /** Throws `BatchRefused` when as many jobs as allowed already wait for a Redis to come back, as jobs of this queue would. */
+  reserve(queue: string): void;
   /** Hands recorded jobs to BullMQ; per job whether it stands in Redis now. What does not is the reconciler's. */
   dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
   /** For jobs that are replaced. */
@@ -19,39 +19,45 @@ export interface Dispatcher {
   /** Takes runs that have ended out of Redis. */
   withdraw(runs: readonly EndedRun[]): Promise<void>;
   readonly unplaced: number;
-  readonly isAway: boolean;
+  /** Whether jobs of this queue are expected to be placed. */
+  isPlaceable(queue: string): boolean;
 }
 
 export interface DispatcherDeps {
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
   remove: Remove;
   withdraw: Withdraw;
-  breaker: Breaker;
-  /** How many jobs may be recorded while Redis is away. */
+  breakers: Breakers;
+  /** How many jobs may be recorded while their Redis is away. */
   maxUnplaced: number;
 }
 
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
-  const { place, remove, withdraw, breaker, maxUnplaced } = deps;
-  let unplaced = 0;
+  const { place, remove, withdraw, breakers, maxUnplaced } = deps;
+  /** By queue, since its breaker opened. */
+  const unplaced = new Map<string, number>();
 
-  function current() {
-    if (!breaker.isOpen) unplaced = 0;
-    return unplaced;
+  function countUnplaced() {
+    let sum = 0;
+    for (const [queue, count] of unplaced) {
+      if (breakers.isOpen(queue)) sum += count;
+      else unplaced.delete(queue);
+    }
+    return sum;
   }
 
   return {
-    reserve() {
-      if (current() >= maxUnplaced) throw new BatchRefused("full");
+    reserve(queue) {
+      if (breakers.isOpen(queue) && countUnplaced() >= maxUnplaced) throw new BatchRefused("full");
     },
     async dispatch(jobs) {
       const placed = new Set<NewJob>();
       const groups = [...groupByQueue(jobs)];
       await Promise.all(
         groups.map(async ([queue, group]) => {
-          const isPlaced = await breaker.attempt(() => place(queue, toPlacements(group)));
+          const isPlaced = await breakers.attempt(queue, () => place(queue, toPlacements(group)));
           if (isPlaced) for (const job of group) placed.add(job);
-          else unplaced = current() + group.length;
+          else unplaced.set(queue, (unplaced.get(queue) ?? 0) + group.length);
         }),
       );
       return placed;
@@ -60,7 +66,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const active = new Set<EndedRun>();
       await Promise.all(
         [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
-          breaker.attempt(async () => {
+          breakers.attempt(queue, async () => {
             const ids = group.map(({ id, run }) => bullId(id, run));
             const states = await remove(queue, ids, "any");
             for (const [at, run] of group.entries()) if (states[at] === "active") active.add(run);
@@ -69,16 +75,25 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       );
       return runs.filter((run) => !active.has(run));
     },
-    async withdraw(runs) {
-      if (runs.length > 0) await breaker.attempt(() => withdraw(runs));
-    },
+    withdraw: (runs) => withdrawGuarded(breakers, withdraw, runs),
     get unplaced() {
-      return current();
+      return countUnplaced();
     },
-    get isAway() {
-      return breaker.isOpen;
-    },
+    isPlaceable: (queue) => !breakers.isOpen(queue),
   };
+}
+
+/** What is not taken out ends when a worker has it next. */
+export async function withdrawGuarded(
+  breakers: Breakers,
+  withdraw: Withdraw,
+  runs: readonly EndedRun[],
+): Promise<void> {
+  await Promise.all(
+    [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
+      breakers.attempt(queue, () => withdraw(group)),
+    ),
+  );
 }
 
 function groupByQueue(jobs: readonly NewJob[]) {

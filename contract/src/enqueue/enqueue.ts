@@ -1,6 +1,11 @@
 import type { EndedRun } from "../change/cancel.ts";
 import { createBatch, runIsolating } from "../batch.ts";
-import { isLockTimeout, isRowFault } from "../ledger/errors.ts";
+import {
+  isIdempotencyKeyInUse,
+  isLockTimeout,
+  isRowFault,
+  isRowLockTimeout,
+} from "../ledger/errors.ts";
 import { type IdempotencyClaim, type StoredAnswer, storeAnswers } from "../ledger/idempotency.ts";
 import { insertNewJobs } from "../ledger/insert.ts";
 import type { Ledger } from "../ledger/pool.ts";
@@ -104,8 +109,8 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return runIsolating(
         entries,
         (part) => runKeyed(part, deadline, part === entries),
-        (error) => isRowFault(error) || isLockTimeout(error),
-        (_, error) => ({ status: isLockTimeout(error) ? "in-use" : "unstorable" }),
+        (error) => isRowFault(error) || isRowLockTimeout(error),
+        (_, error) => (isLockTimeout(error) ? lockedOut(error) : { status: "unstorable" }),
       );
     },
   });
@@ -124,12 +129,19 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     },
   });
 
+  /** Of which queues jobs are expected to be placed, as it is known now. */
+  function expectation(jobs: readonly NewJob[]): (queue: string) => boolean {
+    const queues = new Set(jobs.map(({ queue }) => queue));
+    const placeable = new Set([...queues].filter((queue) => dispatcher.isPlaceable(queue)));
+    return (queue) => placeable.has(queue);
+  }
+
   async function runKeyed(
     part: readonly SingleEntry[],
     deadline: number,
     isWhole: boolean,
   ): Promise<Enqueued[]> {
-    const isPlaceable = !dispatcher.isAway;
+    const isPlaceable = expectation(part.map(({ job }) => job));
     const recorded = await ledger.repeat(
       (sql) =>
         sql.begin(async (tx) => {
@@ -147,7 +159,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       const entry = recorded[index] ?? { status: "in-use" };
       if (entry.status !== "accepted") return entry;
       const isPlaced = !entry.isNew || placed.has(job);
-      if (entry.isNew && isPlaced !== isPlaceable && claim) {
+      if (entry.isNew && isPlaced !== isPlaceable(job.queue) && claim) {
         corrected.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isPlaced) });
       }
       return { ...entry, isPlaced };
@@ -163,7 +175,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
 
   async function runMany(request: ManyRequest, deadline: number): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
-    const isPlaceable = !dispatcher.isAway;
+    const isPlaceable = jobs.every(({ queue }) => dispatcher.isPlaceable(queue));
     let tries = 0;
     try {
       const recorded = await ledger.repeat((sql) => {
@@ -183,20 +195,20 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     } catch (error) {
       const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
       if (refused.length > 0) return { status: "unstorable", jobs: refused };
-      if (isLockTimeout(error)) return { status: "in-use" };
+      if (isLockTimeout(error)) return lockedOut(error);
       throw error;
     }
   }
 
   return {
     one(entry) {
-      dispatcher.reserve();
+      dispatcher.reserve(entry.job.queue);
       return entry.claim === undefined && entry.job.key === null
         ? plain.submit(entry.job)
         : keyed.submit(entry);
     },
     async many(request) {
-      dispatcher.reserve();
+      for (const queue of new Set(request.jobs.map((job) => job.queue))) dispatcher.reserve(queue);
       return requests.submit(request);
     },
     drained: () => Promise.all([plain.drained(), keyed.drained(), requests.drained()]),
@@ -204,6 +216,10 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return plain.waiting + keyed.waiting + requests.waiting;
     },
   };
+}
+
+function lockedOut(error: unknown): Refused {
+  return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
 }
 
 function replacedBy(entry: RecordedEntry): EndedRun[] {

@@ -22,7 +22,10 @@ export type RecordedEntry =
   | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: EndedRun | undefined }
   | { status: "replayed"; answer: StoredAnswer }
   | { status: "reused" }
-  | { status: "in-use" };
+  /** Another request is using its Idempotency-Key. */
+  | { status: "in-use" }
+  /** Another transaction held its key, or a table, for too long: nothing was recorded. */
+  | { status: "busy" };
 
 export type Accepted = RecordedEntry & { status: "accepted" };
 export type Refused = Exclude<RecordedEntry, Accepted>;
@@ -50,12 +53,12 @@ export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
 /**
  * Records entries with keys or Idempotency-Keys, answers included. Run it in a transaction. Entries of one batch
  * that are the same request follow the first of them.
- * @param isPlaceable whether the jobs are expected to be placed: what the answers say
+ * @param isPlaceable whether jobs of a queue are expected to be placed: what the answers say
  */
 export async function recordEntries(
   sql: ISql,
   entries: readonly SingleEntry[],
-  isPlaceable: boolean,
+  isPlaceable: (queue: string) => boolean,
   takeBack: TakeBack,
 ): Promise<RecordedEntry[]> {
   const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
@@ -86,7 +89,9 @@ export async function recordEntries(
   }
   const answers = leading.flatMap(({ job, claim }) => {
     const entry = recorded.get(job);
-    return entry === undefined ? [] : [{ ...claim, answer: toAnswer(entry.job, isPlaceable) }];
+    return entry === undefined
+      ? []
+      : [{ ...claim, answer: toAnswer(entry.job, isPlaceable(entry.job.queue)) }];
   });
   if (answers.length > 0) await storeAnswers(sql, answers);
   return entries.map(({ job, claim }) => {
@@ -95,7 +100,7 @@ export async function recordEntries(
     const leader = leaders.get(identity(claim));
     const entry = leader && recorded.get(leader.job);
     if (entry !== undefined) {
-      return { status: "replayed", answer: toAnswer(entry.job, isPlaceable) };
+      return { status: "replayed", answer: toAnswer(entry.job, isPlaceable(entry.job.queue)) };
     }
     return follow(job, leader && claimed.get(leader.job));
   });

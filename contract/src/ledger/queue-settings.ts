@@ -47,7 +47,7 @@ export async function listSetQueues(sql: ISql): Promise<string[]> {
 
 /**
  * Makes Redis obey what stands in the ledger. The row is held meanwhile, so that of two who do this the later one has
- * the later settings.
+ * the later settings. Where nothing was ever set, only malformed settings are removed from Redis.
  */
 export async function enforceQueueSettings(
   sql: Sql,
@@ -57,6 +57,7 @@ export async function enforceQueueSettings(
   await sql.begin(async (tx) => {
     const [row] = await select(tx, queue, true);
     if (row !== undefined) await apply(toSettings(row));
+    else await apply({ queue, paused: false, concurrency: null, rateLimit: null }, "malformed");
   });
 }
 
