@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { IdempotencyKey } from "@toril/contract/http/route";
 import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/ledger/idempotency";
+import type { Refused } from "@toril/contract/enqueue/record";
 import { fieldErrors } from "@toril/contract/problem";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { callerOf } from "./caller.ts";
@@ -75,17 +76,10 @@ export function keyedHashes(
   return newest === undefined ? [plainHash] : [newest, ...older, plainHash];
 }
 
-type NotAccepted =
-  | { status: "replayed"; answer: StoredAnswer }
-  | { status: "reused" }
-  | { status: "in-use" };
-
 /** The first answer of a request that was answered before; throws for what cannot be accepted. */
-export function replayOf(outcome: NotAccepted, claim: IdempotencyClaim | undefined): StoredAnswer {
+export function replayOf(outcome: Refused): StoredAnswer {
   if (outcome.status === "replayed") return outcome.answer;
   if (outcome.status === "reused") throw new ProblemError("idempotency-key-reused");
-  if (claim === undefined) {
-    throw new ProblemError("at-capacity", "A job with this key is being recorded. Try again.");
-  }
-  throw new ProblemError("idempotency-key-in-use");
+  if (outcome.status === "in-use") throw new ProblemError("idempotency-key-in-use");
+  throw new ProblemError("at-capacity", "A job with this key is being recorded. Try again.");
 }

@@ -123,7 +123,7 @@ export function createFileImporter(
             if (!(await saveImport(sql, next))) throw new Error("the import was closed meanwhile");
           },
         });
-        if (tried.status === "in-use") throw new BatchRefused("full");
+        if (tried.status === "in-use" || tried.status === "busy") throw new BatchRefused("full");
         return tried;
       });
       if (outcome.status === "unstorable") return commit(without(chunk, outcome.jobs));

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ISql, TransactionSql } from "postgres";
-import { isLockTimeout } from "@toril/contract/ledger/errors";
+import { isIdempotencyKeyInUse } from "@toril/contract/ledger/errors";
 import {
   answerHeldKey,
   type Checkpoint,
@@ -152,7 +152,7 @@ async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Cl
   try {
     [claimed] = await claimIdempotencyKeys(tx, [claim]);
   } catch (error) {
-    throw isLockTimeout(error) ? refusal("in-use") : error;
+    throw isIdempotencyKeyInUse(error) ? refusal("in-use") : error;
   }
   if (claimed?.status === "claimed" || claimed?.status === "answered") return claimed;
   throw refusal(claimed?.status ?? "in-use");

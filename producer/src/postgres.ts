@@ -8,6 +8,12 @@ export interface ConnectSettings extends Omit<LedgerSettings, "timeoutMs"> {
 }
 
 /**
+ * One plan for each statement, by index: the planner's own choice, made while a table was empty, reads all of it for the
+ * next minutes, until autovacuum has collected statistics.
+ */
+const plans = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
+
+/**
  * @param timeoutMs the deadline of an answer: a statement must end before it, by Postgres' clock or by ours
  */
 export function connectLedger(
@@ -31,6 +37,7 @@ export function connectLedger(
           statement_timeout: statementTimeoutMs,
           lock_timeout: Math.floor(timeoutMs * 0.2),
           idle_in_transaction_session_timeout: timeoutMs,
+          ...plans,
         },
       }),
     { timeoutMs: Math.floor(timeoutMs * 0.9), ...pool },

@@ -142,8 +142,12 @@ test("a key sees and stops those operations alone whose jobs it may all see", as
   const { key: defaults } = await _issue(stores, ["jobs:read", "jobs:write"], {
     queues: ["default"],
   });
-  const create = async (key: string, filter: object) =>
-    (await post(key, "/v1/operations", { action: "cancel", filter })).body.id as string;
+  async function create(key: string, filter: object): Promise<string> {
+    const all = Object.keys(filter).length === 0 ? { all: true } : {};
+    const answer = await post(key, "/v1/operations", { action: "cancel", filter, ...all });
+    expect(answer.status, answer.text).toBe(202);
+    return answer.body.id;
+  }
   const hidden = [
     await create(whole, {}),
     await create(whole, { label: "a" }),

@@ -1,5 +1,6 @@
 import type { ISql } from "postgres";
 import type { FinalStatus } from "../job.ts";
+import { isPendingWithKey } from "../ledger/pending-key.ts";
 import type { EndedRun } from "./cancel.ts";
 
 export interface Retry {
@@ -37,11 +38,9 @@ export function retryJobs(
     ), free as (
       -- Of jobs with the same key only the newest.
       select distinct on (tenant, type, key, case when key is null then id end) id, status, import_id from standing
-      where key is null or not exists (
-        select from jobs as other
-        where other.tenant = standing.tenant and other.type = standing.type and other.key = standing.key
-          and other.status = 'pending'
-      )
+      where key is null or (
+        select true from jobs where ${isPendingWithKey(sql, sql<[]>`standing`)} order by jobs.type, jobs.key limit 1
+      ) is null
       order by tenant, type, key, case when key is null then id end, id desc
     ), again as (
       update jobs set status = 'pending', run = run + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,

@@ -36,8 +36,14 @@ export interface NewJob {
   trace: string | null;
 }
 
+export interface KeyedJob {
+  tenant: string;
+  type: string;
+  key: string | null;
+}
+
 /** Jobs with the same text have the same key: a key belongs to its tenant and job type. */
-export function keyIdentity({ tenant, type, key }: NewJob): string {
+export function keyIdentity({ tenant, type, key }: KeyedJob): string {
   return JSON.stringify([tenant, type, key]);
 }
 

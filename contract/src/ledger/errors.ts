@@ -42,7 +42,7 @@ export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === "23505";
 }
 
-/** Another transaction held the row for longer than `lock_timeout`. */
+/** Another transaction held a row, a key or a table for longer than `lock_timeout`. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === "55P03";
 }
@@ -50,6 +50,21 @@ export function isLockTimeout(error: unknown): boolean {
 /** Another transaction is in the way: a lock that it holds, a deadlock, a serialization failure. */
 export function isConflict(error: unknown): boolean {
   return /^(40...|55P03)$/.test(sqlState(error) ?? "");
+}
+
+/** As `isLockTimeout`, of a row or key: the fault of one entry. Postgres names no tuple when a whole table was locked. */
+export function isRowLockTimeout(error: unknown): boolean {
+  return isLockTimeout(error) && contextOf(error) !== "";
+}
+
+/** As `isRowLockTimeout`, of an Idempotency-Key: another transaction is using it. */
+export function isIdempotencyKeyInUse(error: unknown): boolean {
+  return isLockTimeout(error) && contextOf(error).includes('"idempotency_keys"');
+}
+
+function contextOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("where" in error)) return "";
+  return typeof error.where === "string" ? error.where : "";
 }
 
 function sqlState(error: unknown): string | undefined {

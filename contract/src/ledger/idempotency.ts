@@ -49,7 +49,10 @@ export async function claimIdempotencyKeys(
       select asked.ordinal::int,
              stood.request_hash = asked.hash
              or stood.request_hash = any(string_to_array(asked.older, ' ')) as "isSame", stood.status, stood.body
-      from ${asked(sql, claims)} join idempotency_keys as stood using (tenant, key)`;
+      from ${asked(sql, claims)} cross join lateral (
+        select request_hash, status, body from idempotency_keys as k
+        where k.tenant = asked.tenant and k.key = asked.key offset 0
+      ) as stood`;
     for (const { ordinal, isSame, status, body } of standing) {
       if (outcomes.has(ordinal)) continue;
       if (!isSame) outcomes.set(ordinal, { status: "reused" });
@@ -60,19 +63,23 @@ export async function claimIdempotencyKeys(
   return claims.map((_, index) => outcomes.get(index + 1) ?? { status: "in-use" });
 }
 
-/** Keeps the answers of keys that were claimed, or corrects them. */
+/**
+ * Keeps the answers of keys that were claimed, or corrects them. An insert although the rows are there: it finds each by
+ * the unique index, whatever the planner takes the table for.
+ */
 export async function storeAnswers(
   sql: ISql,
   answers: readonly (IdempotencyClaim & { answer: StoredAnswer })[],
 ): Promise<void> {
   await sql`
-    update idempotency_keys as k set status = a.status, body = a.body
-    from unnest(
+    insert into idempotency_keys (tenant, key, request_hash, status, body)
+    select * from unnest(
       ${answers.map((entry) => entry.tenant)}::text[], ${answers.map((entry) => entry.key)}::text[],
+      ${answers.map((entry) => entry.requestHash)}::text[],
       ${answers.map((entry) => entry.answer.status)}::smallint[],
       ${answers.map((entry) => JSON.stringify(entry.answer.body))}::text[]::json[]
-    ) as a (tenant, key, status, body)
-    where k.tenant = a.tenant and k.key = a.key`;
+    )
+    on conflict (tenant, key) do update set status = excluded.status, body = excluded.body`;
 }
 
 function asked(sql: ISql, claims: readonly IdempotencyClaim[]) {

@@ -3,6 +3,7 @@ import type { EndedRun } from "../change/cancel.ts";
 import { keyIdentity, type NewJob, type StandingJob } from "../enqueue/new-job.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { insertion } from "./insertion.ts";
+import { isPendingWithKey } from "./pending-key.ts";
 import { findReplaced, replaceWaiting, type TakeBack } from "./replace.ts";
 
 export type Recorded =
@@ -17,8 +18,18 @@ const maxRounds = 5;
  * reply was lost.
  * @returns when they were recorded, by Postgres' clock, in ISO 8601
  */
-export function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
-  return insertAll(sql, jobs, sql`on conflict do nothing`);
+export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
+  const [row] = await sql<{ now: Date; count: number }[]>`
+    with inserted as (${insertion(sql, jobs)} on conflict do nothing returning id)
+    ${hasTerms(jobs) ? sql`, ${naming(sql, jobs)}` : sql``}
+    select now(), (select count(*)::int from inserted) as count`;
+  if (row?.count === jobs.length) return row.now.toISOString();
+  // A statement of its own: the insert's snapshot may not see the transaction it has waited for.
+  const ids = jobs.map((job) => job.id);
+  const [recorded] = await sql<{ createdAt: Date }[]>`
+    select created_at as "createdAt" from jobs where id = any(${ids}::uuid[]) limit 1`;
+  if (recorded === undefined) throw new Error("a job was neither inserted nor recorded before");
+  return recorded.createdAt.toISOString();
 }
 
 const maxPartJobs = 500;
@@ -45,7 +56,12 @@ export function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> 
  */
 export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<string> {
   try {
-    return await insertAll(sql, jobs, sql``);
+    const insert = insertion(sql, jobs);
+    const terms = hasTerms(jobs);
+    const [row] = await sql<{ now: Date }[]>`
+      with inserted as (${insert} ${terms ? sql`returning id` : sql``})
+      ${terms ? sql`, ${naming(sql, jobs)}` : sql``} select now()`;
+    return (row?.now ?? new Date()).toISOString();
   } catch (error) {
     if (isUniqueViolation(error)) return insertJobs(sql, jobs);
     throw error;
@@ -126,7 +142,7 @@ async function takeWindows(sql: ISql, jobs: readonly NewJob[], outcomes: Map<str
     ) as asked (tenant, type, key, id, ms)
     on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
     where w.until <= now() or w.job_id = excluded.job_id
-      or not exists (select from jobs where jobs.id = w.job_id)
+      or (select true from jobs where jobs.id = w.job_id) is null
     returning job_id as id`;
   const own = new Set(taken.map(({ id }) => id));
   const others = jobs.filter((job) => !own.has(job.id));
@@ -137,14 +153,28 @@ async function takeWindows(sql: ISql, jobs: readonly NewJob[], outcomes: Map<str
       ${others.map((job) => job.id)}::uuid[], ${others.map((job) => job.tenant)}::text[],
       ${others.map((job) => job.type)}::text[], ${others.map((job) => job.key)}::text[]
     ) as asked (id, tenant, type, key)
-    join key_windows as w using (tenant, type, key)
-    join jobs as found on found.id = w.job_id`;
+    cross join lateral (
+      select job_id from key_windows as w
+      where w.tenant = asked.tenant and w.type = asked.type and w.key = asked.key offset 0
+    ) as taken
+    cross join lateral (select * from jobs where jobs.id = taken.job_id offset 0) as found`;
   for (const row of standing) outcomes.set(row.ownId, toDuplicate(row));
 }
 
 /** What is in the way is pending, and took no window: the key is free when it ends. */
 async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
-  await sql`delete from key_windows where job_id = any(${jobs.map((job) => job.id)}::uuid[])`;
+  await sql`
+    delete from key_windows where ctid = any(array(
+      select taken.ctid
+      from unnest(
+        ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
+        ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
+      ) as asked (id, tenant, type, key)
+      cross join lateral (
+        select w.ctid from key_windows as w
+        where w.tenant = asked.tenant and w.type = asked.type and w.key = asked.key and w.job_id = asked.id
+        offset 0
+      ) as taken))`;
 }
 
 // A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
@@ -158,8 +188,8 @@ async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, 
     cross join lateral (
       select * from jobs where jobs.id = asked.id
       union all
-      select * from jobs where jobs.tenant = asked.tenant and jobs.type = asked.type
-        and jobs.key = asked.key and jobs.status = 'pending' and jobs.id <> asked.id
+      (select * from jobs where ${isPendingWithKey(sql, sql<[]>`asked`)} and jobs.id <> asked.id
+       order by type, key limit 1)
     ) as found`;
   for (const { ownId, ...row } of standing) {
     if (row.id !== ownId) outcomes.set(ownId, toDuplicate(row));
@@ -190,26 +220,17 @@ function compare(a: string, b: string) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-async function insertAll(
-  sql: ISql,
-  jobs: readonly NewJob[],
-  onConflict: ReturnType<typeof insertion>,
-) {
-  const insert = sql`${insertion(sql, jobs)} ${onConflict}`;
-  const terms = jobs.some((job) => job.terms !== null);
-  const [row] = await sql<{ now: Date }[]>`
-    with inserted as (${insert} ${terms ? sql`returning id` : sql``})
-    ${terms ? sql`, ${naming(sql, jobs)}` : sql``} select now()`;
-  return (row?.now ?? new Date()).toISOString();
-}
-
 /** Those in whose way nothing stands. */
 function insertFree(sql: ISql, jobs: readonly NewJob[]) {
   const insert = sql<{ id: string; created_at: Date }[]>`
     ${insertion(sql, jobs)} on conflict do nothing returning id, created_at`;
-  if (jobs.every((job) => job.terms === null)) return insert;
+  if (!hasTerms(jobs)) return insert;
   return sql<{ id: string; created_at: Date }[]>`
     with inserted as (${insert}), ${naming(sql, jobs)} select id, created_at from inserted`;
+}
+
+function hasTerms(jobs: readonly NewJob[]) {
+  return jobs.some((job) => job.terms !== null);
 }
 
 /** What the jobs that were inserted can be found by. */

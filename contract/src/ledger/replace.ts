@@ -1,7 +1,8 @@
 import type { ISql } from "postgres";
 import { cancelJobs, type EndedRun } from "../change/cancel.ts";
-import { keyIdentity, type NewJob } from "../enqueue/new-job.ts";
+import { keyIdentity, type KeyedJob, type NewJob } from "../enqueue/new-job.ts";
 import type { JobError } from "../job.ts";
+import { isPendingWithKey } from "./pending-key.ts";
 
 /** Takes runs out of Redis, but for those that a worker has now: the others. All of them while Redis is away. */
 export type TakeBack = (runs: readonly EndedRun[]) => Promise<readonly EndedRun[]>;
@@ -34,18 +35,23 @@ export async function replaceWaiting(
   jobs: readonly NewJob[],
   takeBack: TakeBack,
 ): Promise<Map<string, EndedRun>> {
-  const standing = await sql<(EndedRun & { by: string })[]>`
-    select jobs.id, jobs.run, jobs.queue, asked.id as by
-    from unnest(
-      ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
-      ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
-    ) as asked (id, tenant, type, key)
-    join jobs on jobs.tenant = asked.tenant and jobs.type = asked.type and jobs.key = asked.key
-      and jobs.status = 'pending' and jobs.id <> asked.id
-    order by jobs.id for update of jobs`;
+  const standing = await sql<(EndedRun & KeyedJob)[]>`
+    select id, run, queue, tenant, type, key from jobs
+    where id = any(array(
+      select found.id
+      from unnest(
+        ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
+        ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
+      ) as asked (id, tenant, type, key)
+      cross join lateral (
+        select jobs.id from jobs where ${isPendingWithKey(sql, sql<[]>`asked`)} and jobs.id <> asked.id
+        order by jobs.type, jobs.key limit 1
+      ) as found
+    )) and status = 'pending' order by id for update`;
   if (standing.length === 0) return new Map();
   const waiting = await takeBack(standing);
-  const by = new Map(standing.map((run) => [run.id, run.by]));
+  const replacing = new Map(jobs.map((job) => [keyIdentity(job), job.id]));
+  const by = new Map(standing.map((run) => [run.id, replacing.get(keyIdentity(run))]));
   const ended = waiting.length === 0 ? [] : await cancelJobs(sql, waiting, replaced);
   return new Map(ended.map((run) => [by.get(run.id) ?? "", run]));
 }

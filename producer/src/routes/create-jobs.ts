@@ -60,7 +60,7 @@ export function createJobs(
       if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
       return outcome.status === "accepted"
         ? { ...toAnswer(entries, outcome.jobs, outcome.isPlaced), isReplay: false }
-        : { ...asOwnAnswer(replayOf(outcome, claim)), isReplay: true };
+        : { ...asOwnAnswer(replayOf(outcome)), isReplay: true };
     }
 
     const origin = callerOf(c.env);
