@@ -1,10 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { stringify } from "yaml";
 import project from "../../package.json" with { type: "json" };
-import { buildOpenApi } from "../src/openapi.ts";
+import { buildOpenApi, toYaml } from "../src/openapi.ts";
 
 const path = new URL("../../openapi.yaml", import.meta.url);
-const text = stringify(buildOpenApi(project.version), { aliasDuplicateObjects: false });
+const text = toYaml(buildOpenApi(project.version));
 
 if (!process.argv.includes("--check")) {
   await writeFile(path, text);

@@ -58,16 +58,18 @@ export const DeadLetterPage = z
 export const DeadLetterSummary = z
   .strictObject({
     groups: z.array(
-      z.strictObject({
-        type: z.string(),
-        reason: Reason,
-        count: z.int().min(0),
-        isExact: z.boolean().meta({
-          description:
-            "false: counting stopped, and the group has more dead letters than `count`. " +
-            "All groups together are counted up to 100,000",
-        }),
-      }),
+      z
+        .strictObject({
+          type: z.string(),
+          reason: Reason,
+          count: z.int().min(0),
+          isExact: z.boolean().meta({
+            description:
+              "false: counting stopped, and the group has more dead letters than `count`. " +
+              "All groups together are counted up to 100,000",
+          }),
+        })
+        .meta({ id: "DeadLetterGroup" }),
     ),
     isComplete: z.boolean().meta({
       description: "false: there are more than 500 groups, and only the first by type are counted",
@@ -78,15 +80,19 @@ export type DeadLetterSummary = z.infer<typeof DeadLetterSummary>;
 
 export const Redriven = z
   .strictObject({
-    counts: z.strictObject({ redriven: z.int().min(0), rejected: z.int().min(0) }),
+    counts: z
+      .strictObject({ redriven: z.int().min(0), rejected: z.int().min(0) })
+      .meta({ id: "RedrivenCounts" }),
     results: z.array(
-      z.strictObject({
-        id: z.uuid(),
-        outcome: z.enum(["redriven", "not-found", "key-taken"]).meta({
-          description:
-            "not-found: no dead letter has this id. key-taken: a pending job has its key",
-        }),
-      }),
+      z
+        .strictObject({
+          id: z.uuid(),
+          outcome: z.enum(["redriven", "not-found", "key-taken"]).meta({
+            description:
+              "not-found: no dead letter has this id. key-taken: a pending job has its key",
+          }),
+        })
+        .meta({ id: "RedrivenEntry" }),
     ),
   })
   .meta({ id: "Redriven" });

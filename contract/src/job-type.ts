@@ -113,8 +113,18 @@ export function defineJob<
     ...(order === undefined ? {} : { order }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
-  const findSecrets = findSecretsOf(rest.data);
-  return { ...rest, options, findSecrets, sandbox: limitsOf(sandbox) };
+  const data = named(rest.data, rest.type);
+  const findSecrets = findSecretsOf(data);
+  return { ...rest, data, options, findSecrets, sandbox: limitsOf(sandbox) };
+}
+
+/** Gives data without an id one after its type, `OrderMailData` for `order.mail`: clients name their types after it. */
+function named<Data extends z.ZodType>(data: Data, type: string): Data {
+  if (data.meta()?.id !== undefined) return data;
+  const words = type
+    .split(/[^A-Za-z0-9]+/)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+  return data.meta({ ...data.meta(), id: `${words.join("")}Data` });
 }
 
 /** Sound because it is undefined for undefined alone. */

@@ -33,14 +33,18 @@ export const limits = {
 } as const;
 
 /** How a job stands in the ledger. All but `pending` are final. */
-export const JobStatus = z.enum(["pending", "completed", "dead", "cancelled", "expired"]);
+export const JobStatus = z
+  .enum(["pending", "completed", "dead", "cancelled", "expired"])
+  .meta({ id: "JobStatus" });
 export type JobStatus = z.infer<typeof JobStatus>;
 export type FinalStatus = Exclude<JobStatus, "pending">;
 export const FinalJobStatus = JobStatus.exclude(["pending"]);
 export const finalStatuses: readonly FinalStatus[] = FinalJobStatus.options;
 
 /** Where a pending job stands in Redis. `unplaced`: recorded, and the reconciler will place it. */
-const JobState = z.enum(["waiting", "delayed", "prioritized", "active", "unplaced"]);
+const JobState = z
+  .enum(["waiting", "delayed", "prioritized", "active", "unplaced"])
+  .meta({ id: "JobState" });
 export type JobState = z.infer<typeof JobState>;
 
 const backoffMs = z.int().min(0).max(limits.backoffMs);
@@ -48,14 +52,18 @@ const backoffMs = z.int().min(0).max(limits.backoffMs);
 export const Backoff = z
   .strictObject({
     type: z.enum(["fixed", "exponential"]),
-    delay: backoffMs.meta({ description: "Milliseconds before the second run" }),
+    delay: backoffMs.meta({ description: "Milliseconds before the second attempt" }),
     jitter: z.number().min(0).max(1).optional().meta({
       description:
         "How much of each delay is left to chance: 0.5 makes it anything from half of it on",
     }),
     max: backoffMs.optional().meta({ description: "Milliseconds that no delay exceeds" }),
   })
-  .meta({ id: "Backoff", example: { type: "exponential", delay: 1000, max: 60_000 } });
+  .meta({
+    id: "Backoff",
+    description: "Between attempts; by default the job type's, exponential from 1 s",
+    example: { type: "exponential", delay: 1000, max: 60_000 },
+  });
 export type Backoff = z.infer<typeof Backoff>;
 
 const attempts = z.int().min(1).max(limits.attempts);
@@ -80,12 +88,14 @@ export const Key = z.string().min(1).max(limits.keyLength).meta({
 /** What a second job with the key of a first one comes to. */
 export const KeyPolicy = z
   .discriminatedUnion("type", [
-    z.strictObject({ type: z.literal("pending") }),
-    z.strictObject({
-      type: z.literal("once"),
-      windowMs: z.int().min(1).max(limits.keyWindowMs),
-    }),
-    z.strictObject({ type: z.literal("replace") }),
+    z.strictObject({ type: z.literal("pending") }).meta({ id: "KeyPolicyPending" }),
+    z
+      .strictObject({
+        type: z.literal("once"),
+        windowMs: z.int().min(1).max(limits.keyWindowMs),
+      })
+      .meta({ id: "KeyPolicyOnce" }),
+    z.strictObject({ type: z.literal("replace") }).meta({ id: "KeyPolicyReplace" }),
   ])
   .meta({
     id: "KeyPolicy",
@@ -123,9 +133,7 @@ export const requestOptions = {
     description: "lifo: before all that wait. Not with a priority, a delay or `runAt`",
   }),
   attempts: attempts.optional().meta({ description: "Runs in all; by default the job type's, 3" }),
-  backoff: Backoff.optional().meta({
-    description: "Between runs; by default the job type's, exponential from 1 s",
-  }),
+  backoff: Backoff.optional(),
   timeoutMs: timeoutMs.optional().meta({ description: "Milliseconds that one run may take" }),
   expiresAt: GivenTime.optional().meta({
     description: "When nobody has started it by then, it ends as `expired`",
@@ -189,10 +197,13 @@ export const AcceptedJob = z
   .meta({ id: "AcceptedJob" });
 export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
+/** Of an answer to a request that was only checked. Not a literal: clients are generated from an enumeration of booleans badly. */
+export const DryRunAnswer = z.boolean().meta({ description: "Always true" });
+
 /** The answer to a job that was only checked. */
 export const CheckedJob = z
   .strictObject({
-    dryRun: z.literal(true),
+    dryRun: DryRunAnswer,
     type: z.string(),
     queue: z.string(),
     key: z.string().nullable(),
@@ -201,6 +212,12 @@ export const CheckedJob = z
   })
   .meta({ id: "CheckedJob" });
 export type CheckedJob = z.infer<typeof CheckedJob>;
+
+const JobAttempts = z.strictObject({ made: z.int(), max: z.int() }).meta({
+  id: "JobAttempts",
+  description:
+    "made: attempts that were started, also those lost with their consumer, which do not count towards max",
+});
 
 export const Job = z
   .strictObject({
@@ -211,7 +228,7 @@ export const Job = z
     importId: z.uuid().nullable(),
     schedule: z.string().nullable().meta({ description: "The schedule that made it" }),
     status: JobStatus,
-    state: JobState.nullable().meta({
+    state: z.union([JobState, z.null()]).meta({
       description: "Where a pending job stands in Redis; null when it ended or Redis is away",
     }),
     data: z.unknown(),
@@ -219,10 +236,7 @@ export const Job = z
     error: z.union([JobError, z.null()]),
     labels: z.array(z.string()),
     priority: z.int().nullable(),
-    attempts: z.strictObject({ made: z.int(), max: z.int() }).meta({
-      description:
-        "made: attempts that were started, also those lost with their consumer, which do not count towards max",
-    }),
+    attempts: JobAttempts,
     progress: z.unknown().meta({ description: "What the handler last reported; null without any" }),
     createdAt: Time,
     runAt: Time.nullable().meta({ description: "When a delayed job is due" }),

@@ -1,4 +1,5 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
+import { stringify } from "yaml";
 import { EventGap, JobEvent } from "./event.ts";
 import { routes } from "./http/index.ts";
 import { securityScheme } from "./http/route.ts";
@@ -39,4 +40,9 @@ export function buildOpenApi(version: string) {
       { name: "Health", description: "For balancers and orchestrators" },
     ],
   });
+}
+
+/** As parsers of YAML 1.1 read it too, which take an unquoted time for a date. */
+export function toYaml(document: ReturnType<typeof buildOpenApi>): string {
+  return stringify(document, { aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JobStatus, limits } from "./job.ts";
+import { DryRunAnswer, JobStatus, limits } from "./job.ts";
 import { jobTypeNames } from "./jobs/index.ts";
 
 export const OperationAction = z.enum(["cancel", "retry", "promote", "delete"]);
@@ -96,6 +96,7 @@ export type OperationRequest = z.infer<typeof OperationRequest>;
 /** The same without a status: dead letters are dead. */
 const DeadLetterSelection = JobSelection.omit({ status: true }).meta({
   id: "DeadLetterSelection",
+  description: "All dead letters that it selects, in the background; instead of `ids`",
   example: { type: "echo", label: "nightly" },
 });
 
@@ -104,9 +105,7 @@ export const RedriveRequest = z
     ids: z.array(z.uuid()).min(1).max(1000).optional().meta({
       description: "These dead letters, at once. Everything else is of a filter",
     }),
-    filter: DeadLetterSelection.optional().meta({
-      description: "All dead letters that it selects, in the background; instead of `ids`",
-    }),
+    filter: DeadLetterSelection.optional(),
     all,
     ratePerSecond,
     dryRun,
@@ -121,7 +120,7 @@ export const RedriveRequest = z
   .meta({
     id: "RedriveRequest",
     minProperties: 1,
-    example: { ids: ["019c2f1e-7b1a-7c3d-8a4e-5f6071829304"] },
+    example: { filter: { type: "echo" }, ratePerSecond: 100 },
   });
 
 const count = z.int().min(0);
@@ -136,9 +135,10 @@ export const Operation = z
     filter: JobSelection,
     ratePerSecond: z.int().nullable(),
     status: OperationStatus,
-    counts: z
-      .strictObject({ seen: count, changed: count, skipped: count, failed: count })
-      .meta({ description: "skipped: was not so any more. failed: a pending job has its key" }),
+    counts: z.strictObject({ seen: count, changed: count, skipped: count, failed: count }).meta({
+      id: "OperationCounts",
+      description: "skipped: was not so any more. failed: a pending job has its key",
+    }),
     error: z.string().nullable(),
     createdAt: z.iso.datetime(),
     endedAt: z.iso.datetime().nullable(),
@@ -148,7 +148,7 @@ export type Operation = z.infer<typeof Operation>;
 
 export const OperationPreview = z
   .strictObject({
-    dryRun: z.literal(true),
+    dryRun: DryRunAnswer,
     matches: count,
     isExact: z.boolean().meta({
       description: "false: there are more; no more were counted, or no more jobs were looked at",

@@ -78,10 +78,12 @@ export type ProblemKind = keyof typeof problemKinds;
 
 const kinds = Object.keys(problemKinds) as [ProblemKind, ...ProblemKind[]];
 
-const FieldErrorSchema = z.strictObject({
-  pointer: z.string().meta({ description: "JSON Pointer into the body (RFC 6901)" }),
-  detail: z.string(),
-});
+const FieldErrorSchema = z
+  .strictObject({
+    pointer: z.string().meta({ description: "JSON Pointer into the body (RFC 6901)" }),
+    detail: z.string(),
+  })
+  .meta({ id: "FieldError" });
 
 /** The body of every error (RFC 9457). */
 export const Problem = z
@@ -131,10 +133,19 @@ export function problemOf(kind: ProblemKind, detail?: string, errors?: FieldErro
 /** A body can have a hundred thousand unknown fields; nobody reads so many. */
 const maxFieldErrors = 25;
 
+/** What is wrong by the choice whose type fits: of an object that may be null, what is wrong with the object. */
+function nearestChoice({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
+  const isOfAnotherType = (choice: z.core.$ZodIssue[]) =>
+    choice.some(({ code, path }) => code === "invalid_type" && path.length === 0);
+  return errors.find((choice) => !isOfAnotherType(choice)) ?? errors[0];
+}
+
 /** zod's issues as field errors, below `base` in the document. */
 export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): FieldError[] {
   const errors = issues.flatMap((issue) => {
     const pointer = base + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");
+    const choice = issue.code === "invalid_union" ? nearestChoice(issue) : undefined;
+    if (choice !== undefined) return fieldErrors(choice, pointer);
     if (issue.code !== "unrecognized_keys") return [{ pointer, detail: issue.message }];
     return issue.keys.map((key) => ({
       pointer: `${pointer}/${escapePointer(key)}`,

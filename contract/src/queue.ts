@@ -18,7 +18,9 @@ const settings = {
     .max(100_000)
     .nullable()
     .meta({ description: "Jobs at once, all consumers together; null: as many as they take" }),
-  rateLimit: QueueRateLimit.nullable().meta({ description: "All consumers together; null: none" }),
+  rateLimit: z
+    .union([QueueRateLimit, z.null()])
+    .meta({ description: "All consumers together; null: none" }),
 };
 
 /** What an operator sets for a queue. */
@@ -50,6 +52,14 @@ export const QueueWorker = z
   .meta({ id: "QueueWorker" });
 export type QueueWorker = z.infer<typeof QueueWorker>;
 
+const QueueRates = z
+  .strictObject({
+    in: z.number().min(0).meta({ description: "Jobs that came, a second" }),
+    out: z.number().min(0).meta({ description: "Jobs that ended or were removed, a second" }),
+    overMs: z.int().meta({ description: "Measured over this time: up to about a minute" }),
+  })
+  .meta({ id: "QueueRates" });
+
 export const Queue = z
   .strictObject({
     name: z.string(),
@@ -61,17 +71,15 @@ export const Queue = z
         prioritized: count,
         failed: count.meta({ description: "Those that Redis still keeps, for the dashboard" }),
       })
-      .meta({ description: "Jobs of all tenants, by where they stand in Redis" }),
+      .meta({
+        id: "QueueCounts",
+        description: "Jobs of all tenants, by where they stand in Redis",
+      }),
     oldestWaitingMs: count.meta({
       description: "For how long the next job has been ready to run; 0 when none waits",
     }),
     rates: z
-      .strictObject({
-        in: z.number().min(0).meta({ description: "Jobs that came, a second" }),
-        out: z.number().min(0).meta({ description: "Jobs that ended or were removed, a second" }),
-        overMs: z.int().meta({ description: "Measured over this time: up to about a minute" }),
-      })
-      .nullable()
+      .union([QueueRates, z.null()])
       .meta({ description: "null until there is something to compare with" }),
     workers: z.array(QueueWorker).meta({ description: "Toril's consumers that serve it" }),
     paused: z.boolean(),

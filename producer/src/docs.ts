@@ -2,8 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Scalar } from "@scalar/hono-api-reference";
 import { Hono } from "hono";
-import { stringify } from "yaml";
-import { buildOpenApi } from "@toril/contract/openapi";
+import { buildOpenApi, toYaml } from "@toril/contract/openapi";
 import type { AppEnv } from "./app-env.ts";
 
 const scriptPath = "/docs/scalar.js";
@@ -18,7 +17,7 @@ export function createDocs(version: string): Hono<AppEnv> {
   const docs = new Hono<AppEnv>();
   docs.get("/openapi.json", (c) => c.json(document()));
   docs.get("/openapi.yaml", (c) =>
-    c.body(stringify(document(), { aliasDuplicateObjects: false }), 200, {
+    c.body(toYaml(document()), 200, {
       "Content-Type": "application/yaml",
     }),
   );

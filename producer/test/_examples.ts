@@ -27,7 +27,7 @@ export function _examplesOf(document: Node): Example[] {
     if (schema.type === "boolean") return true;
     if (schema.format === "uuid") return "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
     if (isObject) {
-      const needed: string[] = [...(schema.required ?? []), ...(schema.oneOf?.[0].required ?? [])];
+      const needed: string[] = schema.required ?? [];
       return Object.fromEntries(needed.map((name) => [name, sampleOf(schema.properties[name])]));
     }
     return "text";
@@ -41,7 +41,9 @@ export function _examplesOf(document: Node): Example[] {
       return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(bodiesOf)];
     }
     if (schema.type !== "object") return [sampleOf(schema)];
-    const least = sampleOf({ ...schema, example: undefined }) as object;
+    // What needs one of several fields shows which.
+    const isOwnLeast = !(schema.minProperties > 0);
+    const least = sampleOf(isOwnLeast ? { ...schema, example: undefined } : schema) as object;
     const fields = Object.entries<Node>(schema.properties ?? {}).flatMap(([name, field]) => {
       const example = resolve(field).example;
       if (example === undefined) return [];
@@ -49,7 +51,7 @@ export function _examplesOf(document: Node): Example[] {
       const more = name === "keyPolicy" ? { key: sampleOf(schema.properties.key) } : {};
       return [{ ...least, ...more, [name]: example }];
     });
-    return [...shown, ...(schema.minProperties > 0 ? [] : [least]), ...fields];
+    return [...shown, ...(isOwnLeast ? [least] : []), ...fields];
   }
 
   const examples: Example[] = [];

@@ -3,6 +3,8 @@ import { defineRoute } from "./route.ts";
 
 const tags: [string] = ["Health"];
 
+const Liveness = z.strictObject({ status: z.literal("ok") }).meta({ id: "Liveness" });
+
 export const getLiveness = defineRoute({
   operationId: "getLiveness",
   summary: "Does the process live?",
@@ -13,7 +15,7 @@ export const getLiveness = defineRoute({
   responses: {
     200: {
       description: "It does",
-      content: { "application/json": { schema: z.strictObject({ status: z.literal("ok") }) } },
+      content: { "application/json": { schema: Liveness } },
     },
   },
   problems: [],

@@ -16,6 +16,17 @@ const tags: [string] = ["Imports"];
 const location = locationBelow("/v1/imports");
 const file = { schema: { type: "string" as const } };
 
+const delimiters: ReadonlyMap<unknown, string> = new Map([
+  [",", "comma"],
+  [";", "semicolon"],
+  ["\t", "tab"],
+]);
+/** By its name: generators of clients refuse a tab in an enumeration. */
+const Delimiter = z.preprocess(
+  (given) => delimiters.get(given) ?? given,
+  z.enum(["comma", "semicolon", "tab"]),
+);
+
 export const feedMediaTypes = [
   "application/rss+xml",
   "application/atom+xml",
@@ -46,8 +57,9 @@ export const createImport = defineRoute({
       source: z.string().min(1).max(255).optional().meta({
         description: "Under which name a feed's items are kept; a feed needs it",
       }),
-      delimiter: z.enum([",", ";", "\t", "comma", "semicolon", "tab"]).default(",").meta({
-        description: "What separates the columns of a CSV file; the character or its name",
+      delimiter: Delimiter.default("comma").meta({
+        description:
+          "What separates the columns of a CSV file; the character itself is accepted too",
       }),
     }),
     body: {

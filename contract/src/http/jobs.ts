@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   AcceptedJob,
   CheckedJob,
+  DryRunAnswer,
   GivenTime,
   Job,
   JobChanges,
@@ -24,6 +25,7 @@ import {
   optional,
   Prefer,
   preferenceApplied,
+  queryBoolean,
   replayed,
   TraceParent,
 } from "./route.ts";
@@ -34,9 +36,7 @@ const requestHeaders = z.object({
   "idempotency-key": IdempotencyKey,
   traceparent: TraceParent,
 });
-const DryRun = z.enum(["true", "false"]).optional().meta({
-  description: "true: what was sent is checked, and nothing is stored",
-});
+const DryRun = queryBoolean("true: what was sent is checked, and nothing is stored");
 const refusals = [
   "empty-body",
   "invalid-json",
@@ -96,18 +96,29 @@ export const createJob = defineRoute({
 });
 
 const index = z.int().min(0);
-const BulkEntry = z.discriminatedUnion("outcome", [
-  z.strictObject({ index, outcome: z.literal("created"), id: z.uuid() }),
-  z.strictObject({ index, outcome: z.literal("duplicate"), id: z.uuid() }),
-  z.strictObject({ index, outcome: z.literal("rejected"), problem: Problem }),
-]);
+const rejected = z
+  .strictObject({ index, outcome: z.literal("rejected"), problem: Problem })
+  .meta({ id: "RejectedEntry" });
+const BulkEntry = z
+  .discriminatedUnion("outcome", [
+    z
+      .strictObject({ index, outcome: z.literal("created"), id: z.uuid() })
+      .meta({ id: "CreatedEntry" }),
+    z
+      .strictObject({ index, outcome: z.literal("duplicate"), id: z.uuid() })
+      .meta({ id: "DuplicateEntry" }),
+    rejected,
+  ])
+  .meta({ id: "BulkEntry" });
 export type BulkEntry = z.infer<typeof BulkEntry>;
 
-const counts = z.strictObject({
-  created: z.int().min(0),
-  duplicate: z.int().min(0),
-  rejected: z.int().min(0),
-});
+const counts = z
+  .strictObject({
+    created: z.int().min(0),
+    duplicate: z.int().min(0),
+    rejected: z.int().min(0),
+  })
+  .meta({ id: "BulkCounts" });
 
 export const BulkResult = z
   .strictObject({ counts, results: z.array(BulkEntry) })
@@ -122,13 +133,17 @@ export type BulkProblem = z.infer<typeof BulkProblem>;
 
 export const BulkCheck = z
   .strictObject({
-    dryRun: z.literal(true),
-    counts: z.strictObject({ valid: z.int().min(0), rejected: z.int().min(0) }),
+    dryRun: DryRunAnswer,
+    counts: z
+      .strictObject({ valid: z.int().min(0), rejected: z.int().min(0) })
+      .meta({ id: "BulkCheckCounts" }),
     results: z.array(
-      z.discriminatedUnion("outcome", [
-        z.strictObject({ index, outcome: z.literal("valid") }),
-        z.strictObject({ index, outcome: z.literal("rejected"), problem: Problem }),
-      ]),
+      z
+        .discriminatedUnion("outcome", [
+          z.strictObject({ index, outcome: z.literal("valid") }).meta({ id: "ValidEntry" }),
+          rejected,
+        ])
+        .meta({ id: "CheckedEntry" }),
     ),
   })
   .meta({ id: "BulkCheck" });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Queue, QueueChange, QueueCleaning, QueueSettings } from "../queue.ts";
-import { defineRoute } from "./route.ts";
+import { defineRoute, queryBoolean } from "./route.ts";
 
 const tags: [string] = ["Queues"];
 const scope = "queues:admin";
@@ -137,10 +137,7 @@ export const drainQueue = defineRoute({
   request: {
     params,
     query: z.strictObject({
-      delayed: z
-        .enum(["true", "false"])
-        .optional()
-        .meta({ description: "true: also what is delayed" }),
+      delayed: queryBoolean("true: also what is delayed"),
       cursor,
     }),
   },

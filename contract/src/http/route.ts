@@ -189,6 +189,14 @@ export function idParameter(name: string, schema: z.ZodType<string, string> = uu
 
 const uuid = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
 
+/** `true` or `false` in the query; clients see a boolean. */
+export function queryBoolean(description: string) {
+  return z
+    .enum(["true", "false"])
+    .optional()
+    .meta({ type: "boolean", description, example: false });
+}
+
 export const Prefer = z.string().optional().meta({
   description:
     "`wait=N`: the answer comes as soon as the job ended, or after N seconds; 60 at most (RFC 7240)",

@@ -45,7 +45,8 @@ export const NewApiKey = z
       .nullable()
       .default(null)
       .meta({ description: "The only job types it reaches; all without" }),
-    quotas: Quotas.nullable()
+    quotas: z
+      .union([Quotas, z.null()])
       .default(null)
       .meta({ description: "What it may use; without them, as much as there is" }),
     expiresAt: Time.nullable().default(null),
@@ -65,7 +66,7 @@ const fields = {
   scopes: z.array(Scope),
   queues: z.array(z.string()).nullable(),
   types: z.array(z.string()).nullable(),
-  quotas: Quotas.nullable(),
+  quotas: z.union([Quotas, z.null()]),
   createdAt: Time,
   expiresAt: Time.nullable(),
   lastUsedAt: Time.nullable().meta({ description: "To a minute or so" }),

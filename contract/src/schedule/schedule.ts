@@ -68,8 +68,6 @@ export type Timing = z.output<z.ZodObject<typeof timing>>;
 function hasOneRhythm({ cron, everyMs }: Timing) {
   return (cron === undefined) !== (everyMs === undefined);
 }
-/** The same, as the document says it. */
-const rhythms = { oneOf: [{ required: ["cron"] }, { required: ["everyMs"] }] };
 const oneRhythm = { path: ["cron"], error: "Either `cron` or `everyMs` is needed, and not both." };
 
 function isInOrder({ from, until }: Timing) {
@@ -83,8 +81,9 @@ export const ScheduleDefinition = z
   .refine(hasOneRhythm, oneRhythm)
   .refine(isInOrder, inOrder)
   .meta({
-    ...rhythms,
     id: "ScheduleDefinition",
+    // Beside the job, when it is due.
+    minProperties: 2,
     example: {
       cron: "30 2 * * *",
       timeZone: "Europe/Berlin",
@@ -99,8 +98,8 @@ export const PreviewedDefinition = z
   .refine(hasOneRhythm, oneRhythm)
   .refine(isInOrder, inOrder)
   .meta({
-    ...rhythms,
     id: "PreviewedDefinition",
+    minProperties: 1,
     example: { cron: "30 2 * * *", timeZone: "Europe/Berlin" },
   });
 
@@ -117,18 +116,20 @@ export const ScheduleRun = z
     jobId: z.uuid().nullable().meta({
       description: "The job that was made; else the pending one that was in its way",
     }),
-    reason: z
-      .enum(["overlap", "missed", "quota", "invalid"])
-      .nullable()
-      .meta({
-        description:
-          "overlap: the job before was still pending. missed: no consumer was there. quota: a quota of the API key that wrote " +
-          "the schedule was used up. invalid: the job could not be made any more",
-      }),
+    reason: z.union([z.enum(["overlap", "missed", "quota", "invalid"]), z.null()]).meta({
+      description:
+        "overlap: the job before was still pending. missed: no consumer was there. quota: a quota of the API key that wrote " +
+        "the schedule was used up. invalid: the job could not be made any more",
+    }),
     detail: z.string().nullable(),
   })
   .meta({ id: "ScheduleRun" });
 export type ScheduleRun = z.infer<typeof ScheduleRun>;
+
+const ScheduledJob = z.looseObject({ type: z.string(), data: z.unknown() }).meta({
+  id: "ScheduledJob",
+  description: "The job as it was sent; its secrets are not shown",
+});
 
 export const Schedule = z
   .strictObject({
@@ -141,15 +142,13 @@ export const Schedule = z
     overlap: rules.overlap.unwrap(),
     missed: rules.missed.unwrap(),
     description: z.string().nullable(),
-    job: z.looseObject({ type: z.string(), data: z.unknown() }).meta({
-      description: "As it was sent; its secrets are not shown",
-    }),
+    job: ScheduledJob,
     source: z.enum(["api", "file"]).meta({
       description: "Who wrote it last; `file`: the SCHEDULES_FILE of a consumer",
     }),
     paused: z.boolean(),
     nextAt: Time.nullable().meta({ description: "Null when it is paused, or over" }),
-    lastRun: ScheduleRun.nullable(),
+    lastRun: z.union([ScheduleRun, z.null()]),
     version: z.int().meta({
       description:
         'Raised by every change of it, not by its runs; `If-Match: "<version>"` names it',
@@ -164,13 +163,15 @@ export const SchedulePreview = z
   .strictObject({
     timeZone: z.string(),
     times: z.array(
-      z.strictObject({
-        at: Time,
-        local: z.string().meta({
-          description: "The same in the time zone",
-          example: "2026-11-23T03:30:00+01:00",
-        }),
-      }),
+      z
+        .strictObject({
+          at: Time,
+          local: z.string().meta({
+            description: "The same in the time zone",
+            example: "2026-11-23T03:30:00+01:00",
+          }),
+        })
+        .meta({ id: "PreviewedTime" }),
     ),
   })
   .meta({ id: "SchedulePreview" });

@@ -16,9 +16,6 @@ import { readCsvEntries, readFeedEntries } from "../read-file.ts";
 const csvBytes = 4_000_000;
 
 const delimiters = {
-  ",": ",",
-  ";": ";",
-  "\t": "\t",
   comma: ",",
   semicolon: ";",
   tab: "\t",
