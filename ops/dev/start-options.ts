@@ -10,6 +10,8 @@ export interface StartOptions {
   consumers: number;
   port: number;
   dataDir: string;
+  /** Migrates and imports into the database of DATABASE_URL without asking. */
+  yes: boolean;
 }
 
 export const startUsage = `npm start -- [options]
@@ -22,9 +24,11 @@ Starts Redis, Postgres, producers and consumers on this machine, imports a real 
   --consumers N    consumers (1)
   --port P         the first producer's port (3000)
   --data DIR       where data, logs and the file "env" are kept (.toril)
+  --yes            use the database of DATABASE_URL without asking
   --help           this text
 
-REDIS_URL and DATABASE_URL, when set, are used instead of starting a Redis and a Postgres.
+REDIS_URL and DATABASE_URL, when set, are used instead of starting a Redis and a Postgres. A database that is named so is
+migrated and imported into only after a question, or with --yes.
 `;
 
 /** @returns "help" when that is all that was asked for. */
@@ -38,6 +42,7 @@ export function parseStartOptions(
   const options: StartOptions = {
     once: values.once,
     demo: !values["no-demo"],
+    yes: values.yes,
     producers,
     consumers: wholeNumber("consumers", values.consumers, 0, 64),
     port: wholeNumber("port", values.port, 1, 65_536 - producers),
@@ -68,6 +73,7 @@ function parse(args: readonly string[]) {
         consumers: { type: "string", default: "1" },
         port: { type: "string", default: "3000" },
         data: { type: "string" },
+        yes: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 
+import { allowDatabase } from "./allow-database.ts";
 import { openConsumers, openProducers } from "./apps.ts";
 import type { Child } from "./child.ts";
 import { runDemo } from "./demo.ts";
@@ -36,6 +37,9 @@ export async function runToril(settings: TorilSettings): Promise<void> {
   const household = createHousehold({ dataDir, output, lock, stop, isPatient });
   const { signal, say } = household;
   await using opened = new AsyncDisposableStack();
+  if (env["DATABASE_URL"] && !options.yes) {
+    await allowDatabase({ databaseUrl: env["DATABASE_URL"], demo: options.demo, signal });
+  }
   say("Starting");
   const stores = await openStores({ dataDir, env, household, opened });
   const envFile = join(dataDir, "env");

@@ -1,7 +1,7 @@
 import { issueKey } from "@toril/contract/keys/key-ledger";
 import type { Scope } from "@toril/contract/keys/scope";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { Browser, BrowserContextOptions } from "playwright-core";
+import type { Browser, BrowserContextOptions, Response } from "playwright-core";
 
 import { openBrowser } from "./_browser.ts";
 import { startStack, type Stack } from "./_stack.ts";
@@ -29,7 +29,7 @@ async function open(path: string, options: BrowserContextOptions = {}) {
     (message) => void (message.type() === "error" && complaints.push(message.text())),
   );
   page.on("pageerror", (error) => complaints.push(String(error)));
-  const response = await page.goto(`${url}${path}`);
+  const response = await page.goto(`${url}${path}`, { timeout: 120_000 });
   return { page, complaints, response, close: () => context.close() };
 }
 
@@ -72,6 +72,46 @@ test.each(["light", "dark"] as const)("hello leads on (%s)", async (colorScheme)
 test("hello to a program is JSON", async () => {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
   expect(await answer.json()).toMatchObject({ name: "toril", links: { docs: "/docs" } });
+});
+
+/** Of a page that loads nothing from elsewhere, and runs no script but its own. */
+function expectPolicy(response: Response | null) {
+  const policy = response?.headers()["content-security-policy"] ?? "";
+  expect(policy).toContain("default-src 'none'");
+  expect(/script-src ([^;]*)/.exec(policy)?.[1]).not.toMatch(/unsafe|https?:|\*/);
+}
+
+test.each(["/", "/template", "/admin/queues", "/admin/queues/queue/toril-default"])(
+  "%s complies with its policy, and loads nothing from another host",
+  async (path) => {
+    const { page, complaints, response, close } = await open(path);
+    expectPolicy(response);
+    expect(await response!.text()).not.toMatch(/(?:src|href)="https?:/);
+    await page
+      .getByText(/Toril|accepted/)
+      .first()
+      .waitFor();
+    expect(complaints).toEqual([]);
+    await close();
+  },
+);
+
+test("/docs complies with its policy, and the request that it shows first enqueues a job", async () => {
+  const { page, complaints, response, close } = await open("/docs#tag/jobs/POST/v1/jobs");
+  expectPolicy(response);
+  const code = page.locator("pre", { hasText: "/v1/jobs" }).first();
+  await code.waitFor({ timeout: 120_000 });
+  const shown = (await code.textContent()) ?? "";
+  const [, address] = /curl '?(\S+?)'? /.exec(shown) ?? [];
+  const [, body] = /--data '([^']*)'/.exec(shown) ?? [];
+  const answer = await fetch(address!, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: body!,
+  });
+  expect([answer.status, shown.includes("idempotency-key")]).toEqual([201, false]);
+  expect(complaints).toEqual([]);
+  await close();
 });
 
 test("a job's life is shown as it happens", async () => {

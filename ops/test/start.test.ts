@@ -20,6 +20,20 @@ test("an unknown flag is named, with what there is instead, and nothing starts",
   expect(start.output()).not.toContain("Starting");
 });
 
+test("a database that is named is not touched without a question or --yes", async () => {
+  using data = _dataDir();
+  const port = String(await stablePort());
+  const args = ["--once", "--port", port, "--data", data.path];
+  // Nobody listens there: to ask is all that happens.
+  const env = { DATABASE_URL: "postgres://toril:geheim@127.0.0.1:1/orders" };
+  await using start = _npmStart(args, env);
+  expect(await start.ended).toBe(1);
+  expect(start.output()).toContain("DATABASE_URL names the database orders at 127.0.0.1:1.");
+  expect(start.output()).toContain("--yes");
+  expect(start.output()).not.toContain("geheim");
+  expect(start.output()).not.toContain("Starting");
+});
+
 test("a process that cannot start ends everything, and its complaint is shown", async () => {
   using data = _dataDir();
   const args = ["--no-demo", "--port", String(await stablePort()), "--data", data.path];

@@ -8,9 +8,21 @@ import { bullName, queueOf } from "@toril/contract/dispatch/names";
 import { redactSealed } from "@toril/contract/secret/secret-data";
 import type { AppEnv } from "./app-env.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
+import { withPolicy } from "./pages/page.ts";
 import { serveFiles } from "./serve-files.ts";
 
 export const dashboardPath = "/admin/queues";
+
+/** Its page takes its fonts from another host; without them it has those of the system. */
+const foreignLink = /<link\b[^>]*\bhref="https?:[^>]*>/g;
+const policy = {
+  "base-uri": "'self'",
+  "script-src": "'self'",
+  // Its page and its components have styles of their own in line.
+  "style-src": "'self' 'unsafe-inline'",
+  "img-src": "'self' data:",
+  "font-src": "'self'",
+};
 
 /** Bull Board, to look only: what changes behind the ledger's back is put right again by the reconciler. */
 export function createDashboard(
@@ -50,6 +62,11 @@ export function createDashboard(
       });
     }
     await next();
+    if (c.res.headers.get("content-type")?.startsWith("text/html")) {
+      const html = await c.res.text();
+      c.res = undefined;
+      c.res = withPolicy(html.replaceAll(foreignLink, ""), policy);
+    }
     // Its own errors tell what went wrong inside.
     if (c.res.status >= 500) c.res = problemResponse(c.env, new ProblemError("at-capacity"));
   });

@@ -4,6 +4,7 @@ import { Scalar } from "@scalar/hono-api-reference";
 import { Hono } from "hono";
 import { buildOpenApi, toYaml } from "@toril/contract/openapi";
 import type { AppEnv } from "./app-env.ts";
+import { withPolicy } from "./pages/page.ts";
 
 const scriptPath = "/docs/scalar.js";
 
@@ -21,6 +22,21 @@ export function createDocs(version: string): Hono<AppEnv> {
       "Content-Type": "application/yaml",
     }),
   );
+  docs.use("/docs", async (c, next) => {
+    await next();
+    const nonce = crypto.randomUUID();
+    const html = (await c.res.text())
+      .replaceAll("<script", `<script nonce="${nonce}"`)
+      .replace("<head>", '<head><link rel="icon" href="data:,">');
+    c.res = undefined;
+    c.res = withPolicy(html, {
+      "script-src": `'nonce-${nonce}'`,
+      // Its components bring styles of their own when they are shown.
+      "style-src": "'unsafe-inline'",
+      "img-src": "'self' data:",
+      "font-src": "data:",
+    });
+  });
   docs.get(
     "/docs",
     Scalar({

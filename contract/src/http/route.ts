@@ -165,8 +165,9 @@ export const replayed = {
 };
 
 export const IdempotencyKey = z.string().min(1).max(255).optional().meta({
-  description: "Repeating a request with the same key and body gets the first one's answer",
-  example: "7f6c2b1e-order-1042",
+  // No example: /docs would send it with every request.
+  description:
+    "Repeating a request with the same key and body gets the first one's answer. `7f6c2b1e-order-1042`, for example",
 });
 
 /** Which answers an operation with an Idempotency-Key has besides. */

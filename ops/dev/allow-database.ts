@@ -1,0 +1,33 @@
+import { createInterface } from "node:readline/promises";
+
+import { Refusal } from "./refusal.ts";
+
+interface Wanted {
+  databaseUrl: string;
+  demo: boolean;
+  signal: AbortSignal;
+}
+
+/** Asks whether a database that is there already may be changed. Throws a Refusal when it may not, or nobody can be asked. */
+export async function allowDatabase({ databaseUrl, demo, signal }: Wanted): Promise<void> {
+  const work = demo ? "Migrate it and import the demo's rows" : "Migrate it";
+  const what = `DATABASE_URL names ${describe(databaseUrl)}.`;
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new Refusal(
+      `${what} ${work}? Nobody can be asked here: say --yes to allow it, or unset DATABASE_URL.`,
+    );
+  }
+  using terminal = createInterface({ input: process.stdin, output: process.stdout });
+  const answer = await terminal.question(`${what}\n${work}? [y/N] `, { signal });
+  if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal("Nothing was changed.");
+}
+
+/** Without its password. */
+function describe(databaseUrl: string): string {
+  try {
+    const { host, pathname } = new URL(databaseUrl);
+    return `the database ${decodeURIComponent(pathname.slice(1)) || "of your user"} at ${host}`;
+  } catch {
+    return "a database";
+  }
+}
