@@ -38,7 +38,7 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
   await postMany(producer.url, 300);
   await whenIs('toril:backlog:jobs{queue="default"}', 300);
   const gone = await whenTold("TorilNoConsumer", "page");
-  expect(gone.annotations["runbook"]).toBe("ops/prometheus/runbook.md#torilnoconsumer");
+  expect(gone.annotations["runbook_url"]).toBe("ops/prometheus/runbook.md#torilnoconsumer");
   expect(await valueOf('toril_queue_oldest_seconds{queue="default"}')).toBeGreaterThan(20);
   expect(told.filter(({ labels }) => labels["alertname"] === "TorilNoProducer")).toEqual([]);
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { queueNames } from "@toril/contract/jobs";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
@@ -82,7 +83,7 @@ const wrong: [Program, Record<string, string>, string][] = [
   [
     "consumer",
     { REDIS_URL, DATABASE_URL, BULL_QUEUE_NAME: "bulls" },
-    "BULL_QUEUE_NAME must be a list of default, imports, feeds",
+    `BULL_QUEUE_NAME must be a list of ${queueNames.join(", ")}`,
   ],
 ];
 

@@ -11,7 +11,7 @@ interface Rule {
   record?: string;
   expr: string;
   labels?: { severity: string };
-  annotations?: { summary: string; runbook: string };
+  annotations?: { summary: string; runbook_url: string };
 }
 
 interface Panel {
@@ -64,7 +64,7 @@ describe("the rules", () => {
     expect(sections.toSorted()).toEqual(alerts.toSorted());
     for (const { alert, annotations, labels } of rules.filter((rule) => rule.alert)) {
       const anchor = `ops/prometheus/runbook.md#${alert?.toLowerCase()}`;
-      expect([alert, annotations?.runbook]).toEqual([alert, anchor]);
+      expect([alert, annotations?.runbook_url]).toEqual([alert, anchor]);
       expect(["page", "ticket"]).toContain(labels?.severity ?? "");
     }
     const anchors = new Set(sections.map((title) => title.toLowerCase()));

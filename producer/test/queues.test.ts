@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
 import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
 import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/dispatch/names";
+import { queueNames } from "@toril/contract/jobs";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,
@@ -87,7 +88,7 @@ test("a queue is described by what stands in it", async () => {
   expect(found).toMatchObject({ counts, paused: false, concurrency: null, rateLimit: null });
   expect(found.workers).toEqual([]);
   const { items } = await producer.client.listQueues();
-  expect(items.map(({ name }) => name)).toEqual(["default", "imports", "feeds"]);
+  expect(items.map(({ name }) => name)).toEqual(queueNames);
 });
 
 test("rates are what came and what left since the oldest sample of the minute, shared by all producers", async () => {
