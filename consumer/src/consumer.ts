@@ -85,6 +85,8 @@ export interface Telemetry extends Pick<Logging, "log"> {
 const errorPeriodMs = 10_000;
 const feedTimeoutMs = 30_000;
 const feedRedirects = 5;
+/** Of all feeds that are fetched, parsed and enqueued at the same time. */
+const feedBytesAtOnce = 64_000_000;
 /** What connections have to close: postgres.js waits longer for one that was lost. */
 const closeMs = 2000;
 
@@ -215,6 +217,7 @@ export async function openConsumer(
       isPrivateAllowed: () => config.isPrivateFeedAllowed,
       timeoutMs: feedTimeoutMs,
       maxBytes: feedLimits.bytes,
+      maxHeldBytes: feedBytesAtOnce,
       maxRedirects: feedRedirects,
       userAgent: "toril",
     }),

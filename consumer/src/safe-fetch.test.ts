@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { createByteBudget, type HeldBytes } from "./safe-fetch/byte-budget.ts";
 import { createSafeFetch, type FetchedDocument, type SafeFetchOptions } from "./safe-fetch.ts";
 
 const maxBytes = 100_000;
@@ -94,6 +96,7 @@ async function _fetch(
     isPrivateAllowed: (address) => address === "127.0.0.1",
     timeoutMs: 10_000,
     maxBytes,
+    maxHeldBytes: 10 * maxBytes,
     maxRedirects: 3,
     userAgent: "Toril/test",
     ...options,
@@ -379,6 +382,7 @@ describe("stopping", () => {
       isPrivateAllowed: () => true,
       timeoutMs: 10_000,
       maxBytes,
+      maxHeldBytes: 10 * maxBytes,
       maxRedirects: 3,
       userAgent: "Toril/test",
     });
@@ -386,5 +390,105 @@ describe("stopping", () => {
     await safeFetch.close();
     await safeFetch.close();
     expect(await fetching).toEqual({ status: "failed", detail: "The fetcher was closed." });
+  });
+});
+
+describe("the bytes of bodies that are held at the same time", () => {
+  test("are bounded, and whoever finds no room does not connect yet", async () => {
+    await using safeFetch = createSafeFetch({
+      isPrivateAllowed: () => true,
+      timeoutMs: 5000,
+      maxBytes,
+      maxHeldBytes: 4 * maxBytes,
+      maxRedirects: 3,
+      userAgent: "Toril/test",
+    });
+    const { signal } = new AbortController();
+    let heldBytes = 0;
+    let maxHeldBytes = 0;
+    const connected = seen.length;
+    const fetches = Array.from({ length: 30 }, async () => {
+      const document = await safeFetch(`${base}/exactly-at-the-limit`, { signal });
+      if (document.status !== "ok") throw new Error(document.status);
+      heldBytes += document.bytes.byteLength;
+      maxHeldBytes = Math.max(maxHeldBytes, heldBytes);
+      // Nobody is parsing yet: all others come as far as they may.
+      for (let turns = 0; turns < 50; turns += 1) await setImmediate();
+      heldBytes -= document.bytes.byteLength;
+      document.held[Symbol.dispose]();
+    });
+    await Promise.race(fetches);
+    expect(seen.length - connected).toBeLessThan(30);
+    await Promise.all(fetches);
+    expect(maxHeldBytes).toBeWithin(maxBytes, 4 * maxBytes + 1);
+  });
+
+  test("are waited for longer than a fetch may take", async () => {
+    const options = { isPrivateAllowed: () => true, timeoutMs: 500, maxBytes, maxRedirects: 3 };
+    await using safeFetch = createSafeFetch({
+      ...options,
+      maxHeldBytes: maxBytes,
+      userAgent: "Toril/test",
+    });
+    const { signal } = new AbortController();
+    const first = await safeFetch(`${base}/feed`, { signal });
+    const second = safeFetch(`${base}/feed`, { signal });
+    const late = await _fetch(`${base}/never`, options);
+    expect(_text(late)).toBe("No whole answer came within 500 ms.");
+    if (first.status === "ok") first.held[Symbol.dispose]();
+    expect((await second).status).toBe("ok");
+  });
+
+  test("of failed fetches are given back", async () => {
+    await using safeFetch = createSafeFetch({
+      isPrivateAllowed: () => true,
+      timeoutMs: 5000,
+      maxBytes,
+      maxHeldBytes: 2 * maxBytes,
+      maxRedirects: 3,
+      userAgent: "Toril/test",
+    });
+    const { signal } = new AbortController();
+    const paths = ["/large", "/cut", "/half-gzip", "/answer/404", "/answer/500", "/loop"];
+    for (const path of [...paths, ...paths]) {
+      expect((await safeFetch(base + path, { signal })).status).not.toBe("ok");
+    }
+    expect((await safeFetch(`${base}/exactly-at-the-limit`, { signal })).status).toBe("ok");
+  });
+
+  const { signal } = new AbortController();
+  const fill = async (holder: HeldBytes) => {
+    for (let step = 0; step < 10; step += 1) await holder.grow(10, signal);
+    holder[Symbol.dispose]();
+  };
+
+  test("let every holder come to its end, however many are half done", async () => {
+    const budget = createByteBudget({ maxBytes: 250, maxBytesPerHolder: 100 });
+    let maxHeld = 0;
+    const holders = Array.from({ length: 20 }, async () => {
+      const holder = budget.open();
+      for (let step = 0; step < 10; step += 1) {
+        await holder.grow(10, signal);
+        maxHeld = Math.max(maxHeld, budget.heldBytes);
+      }
+      holder[Symbol.dispose]();
+    });
+    await Promise.all(holders);
+    expect(maxHeld).toBe(250);
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  test("are not waited for by whoever was aborted", async () => {
+    const budget = createByteBudget({ maxBytes: 100, maxBytesPerHolder: 100 });
+    const first = budget.open();
+    await first.grow(10, signal);
+    const stop = new AbortController();
+    const aborted = budget.open().grow(10, stop.signal).catch(String);
+    const last = fill(budget.open());
+    stop.abort(new Error("enough"));
+    expect(await aborted).toBe("Error: enough");
+    first[Symbol.dispose]();
+    await last;
+    expect(budget.heldBytes).toBe(0);
   });
 });

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { createByteBudget, type HeldBytes } from "./safe-fetch/byte-budget.ts";
 import { openUrl, redirectOf, urlFault, type Validators } from "./safe-fetch/open-url.ts";
 import {
   createGuardedLookup,
@@ -10,12 +11,18 @@ import { retryAfterOf } from "./safe-fetch/retry-after.ts";
 
 /** `refused` will never work, `failed` is worth another try. `code` is HTTP's, where there was an answer. */
 export type FetchedDocument =
-  | ({ status: "ok"; code: number; bytes: Uint8Array; contentType: string | undefined } & Known)
+  | ({ status: "ok"; code: number; contentType: string | undefined } & Known & FetchedBody)
   | { status: "not-modified"; code: number }
   | { status: "refused"; code?: number; detail: string }
   | { status: "failed"; code?: number; detail: string }
   /** The server says when to come again. */
   | { status: "later"; code: number; at: Date; detail: string };
+
+export interface FetchedBody {
+  bytes: Uint8Array;
+  /** To be disposed of when neither the body nor what was made of it is needed any more. */
+  held: Disposable;
+}
 
 /** A document that was fetched: what its server knows this version by, at the URL that its redirects ended at. */
 export interface Known extends Validators {
@@ -39,14 +46,18 @@ export interface SafeFetch extends AsyncDisposable {
 export interface SafeFetchOptions {
   /** Asked for each address that is not public. */
   isPrivateAllowed(address: string): boolean;
-  /** From the first look-up to the last byte, redirects included. */
+  /** From the first look-up to the last byte, redirects included, waiting for `maxHeldBytes` excluded. */
   timeoutMs: number;
   /** Of the body, unpacked. */
   maxBytes: number;
+  /** Of all bodies together, until they are disposed of. A fetch that finds no room waits. */
+  maxHeldBytes: number;
   maxRedirects: number;
   userAgent: string;
 }
 
+/** What a fetch holds before its body: one that finds no room for it does not connect. */
+const openingBytes = 16_384;
 const retriedStatuses = new Set([408, 425, 429]);
 
 /** Fetches documents that strangers name. Rejects only with the reason of an aborted `signal`. */
@@ -56,10 +67,15 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   const lookup = createGuardedLookup(isAllowed);
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
+  const budget = createByteBudget({
+    maxBytes: options.maxHeldBytes,
+    maxBytesPerHolder: openingBytes + options.maxBytes,
+  });
 
   async function follow(
     start: string,
     { signal, authorization, known }: FetchOptions,
+    body: BodyHold,
   ): Promise<FetchedDocument> {
     let href = start;
     let isAtHome = true;
@@ -84,7 +100,7 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
         if (location === null) {
           if (response.statusCode === 304 && validators)
             return { status: "not-modified", code: 304 };
-          return await receive(response, url, options.maxBytes);
+          return await receive(response, url, options.maxBytes, body);
         }
         href = location;
       } finally {
@@ -100,17 +116,22 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   async function fetchDocument(url: string, asked: FetchOptions): Promise<FetchedDocument> {
     const { signal } = asked;
     signal.throwIfAborted();
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), options.timeoutMs);
-    const stops = [signal, deadline.signal, closing.signal];
+    const deadline = createDeadline(options.timeoutMs);
+    const stop = AbortSignal.any([signal, deadline.signal, closing.signal]);
+    const held = budget.open();
+    const grow = (bytes: number) => deadline.pause(() => held.grow(bytes, stop));
+    let document: FetchedDocument | undefined;
     try {
-      return await follow(url, { ...asked, signal: AbortSignal.any(stops) });
+      await grow(openingBytes);
+      document = await follow(url, { ...asked, signal: stop }, { held, grow });
+      return document;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PrivateAddressError) return { status: "refused", detail: error.message };
       return { status: "failed", detail: failureOf(error) };
     } finally {
-      clearTimeout(timer);
+      deadline.stop();
+      if (document?.status !== "ok") held[Symbol.dispose]();
     }
 
     function failureOf(error: unknown): string {
@@ -137,6 +158,38 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   return Object.assign(track, { close, [Symbol.asyncDispose]: close });
 }
 
+interface BodyHold {
+  held: HeldBytes;
+  grow(bytes: number): Promise<void>;
+}
+
+/** Aborts its signal after so much time, except for that of pauses. */
+function createDeadline(timeoutMs: number) {
+  const controller = new AbortController();
+  let leftMs = timeoutMs;
+  let startedAt = 0;
+  let timer: NodeJS.Timeout;
+
+  function start() {
+    startedAt = performance.now();
+    timer = setTimeout(() => controller.abort(), leftMs);
+  }
+  function stop() {
+    clearTimeout(timer);
+    leftMs = Math.max(0, leftMs - (performance.now() - startedAt));
+  }
+  start();
+  return {
+    signal: controller.signal,
+    stop,
+    async pause(work: () => Promise<void>): Promise<void> {
+      stop();
+      await work();
+      start();
+    },
+  };
+}
+
 // What connecting to several addresses fails with has a code, and no message.
 function errorCode(error: Error): string {
   return "code" in error ? String(error.code) : error.name;
@@ -146,6 +199,7 @@ async function receive(
   response: IncomingMessage,
   url: URL,
   maxBytes: number,
+  { held, grow }: BodyHold,
 ): Promise<FetchedDocument> {
   const code = response.statusCode ?? 0;
   const detail = `The server answered ${code}.`;
@@ -153,10 +207,10 @@ async function receive(
   if (at !== null) return { status: "later", code, at, detail };
   if (code >= 500 || retriedStatuses.has(code)) return { status: "failed", code, detail };
   if (code < 200 || code >= 300) return { status: "refused", code, detail };
-  const body = await readBody(response, maxBytes);
+  const body = await readBody(response, maxBytes, grow);
   if (body.status !== "ok") return { ...body, code };
   const { "content-type": contentType, etag = null } = response.headers;
   const lastModified = response.headers["last-modified"] ?? null;
   const { bytes } = body;
-  return { status: "ok", code, bytes, contentType, url: url.href, etag, lastModified };
+  return { status: "ok", code, bytes, held, contentType, url: url.href, etag, lastModified };
 }

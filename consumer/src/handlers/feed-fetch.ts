@@ -83,6 +83,8 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
       return unchanged;
     }
     if (document.status !== "ok") throw await recorded(errorOf(document, fetch));
+    // Until the end of the run: the items take as much memory as the body.
+    using _ = document.held;
     const { bytes, contentType, url: finalUrl, etag, lastModified } = document;
     const feed = await parseFeed(bytes, { contentType, source, url: finalUrl }, signal);
     if (feed.status === "invalid") throw await recorded(new GiveUp(feed.detail));

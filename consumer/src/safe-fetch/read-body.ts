@@ -4,8 +4,15 @@ import { createBrotliDecompress, createGunzip } from "node:zlib";
 
 type ReadBody = { status: "ok"; bytes: Uint8Array } | { status: "refused"; detail: string };
 
-/** Reads a body of at most `maxBytes`, counted after decompression. Rejects when the connection breaks before its end. */
-export async function readBody(response: IncomingMessage, maxBytes: number): Promise<ReadBody> {
+/**
+ * Reads a body of at most `maxBytes`, counted after decompression. Rejects when the connection breaks before its end.
+ * @param grow called before a chunk is kept; nothing more is read until it resolves
+ */
+export async function readBody(
+  response: IncomingMessage,
+  maxBytes: number,
+  grow: (bytes: number) => Promise<void>,
+): Promise<ReadBody> {
   const encoding = response.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
   const stream = decompressed(response, encoding);
   if (!stream)
@@ -19,6 +26,7 @@ export async function readBody(response: IncomingMessage, maxBytes: number): Pro
     size += chunk.byteLength;
     if (size > maxBytes)
       return { status: "refused", detail: `The body is larger than ${maxBytes} bytes.` };
+    await grow(chunk.byteLength);
     chunks.push(chunk);
   }
   return { status: "ok", bytes: Buffer.concat(chunks, size) };
