@@ -56,7 +56,7 @@ export function createPlace(
 }
 
 /** Whether jobs were refused because of settings in meta that no worker would understand either. */
-export function isMalformedSettings(error: unknown): boolean {
+function isMalformedSettings(error: unknown): boolean {
   return error instanceof Error && /ERR place: malformed .* (in|of) meta/.test(error.message);
 }
 

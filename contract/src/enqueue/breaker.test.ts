@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 import { createBreakers } from "./breaker.ts";
 
+/** One turn of the event loop. */
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
 /** Breakers whose probes wait until the test answers them. */
 function _open() {
   const probes: { queue: string; answer: PromiseWithResolvers<void> }[] = [];
@@ -16,7 +19,7 @@ function _open() {
   });
   const probeOf = async (queue: string) => {
     let at = -1;
-    while ((at = probes.findIndex((probe) => probe.queue === queue)) === -1) await Bun.sleep(1);
+    while ((at = probes.findIndex((probe) => probe.queue === queue)) === -1) await turn();
     return probes.splice(at, 1)[0]!.answer;
   };
   return { ...breakers, breakers, probes, probeOf, changes };
@@ -62,7 +65,7 @@ test("when a queue's Redis is unavailable, the others are probed before they are
   expect(["a", "b", "c"].map((queue) => isOpen(queue))).toEqual([true, false, true]);
   (await probeOf("a")).reject(new Error("Command timed out"));
   (await probeOf("a")).resolve();
-  while (isOpen("a")) await Bun.sleep(1);
+  while (isOpen("a")) await turn();
   expect(await attempt("a", fine)).toBe(true);
   expect(changes).toEqual(["a unavailable", "c unavailable", "a available"]);
   breakers.close();
