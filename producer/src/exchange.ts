@@ -3,6 +3,7 @@ import type { AuditTrail } from "./audit.ts";
 import type { Principal } from "./auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
 import { type Charge, createCharge } from "./charge.ts";
+import type { KeepResponse } from "./keep-response.ts";
 import type { RateLimit } from "@toril/contract/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/quotas/quotas";
 
@@ -34,6 +35,8 @@ export class Exchange {
   body: Uint8Array | undefined = undefined;
   /** What else two requests must have in common for one to get the response to the other. */
   replayScope = "";
+  /** Undefined when the response is not stored, or stored by the operation itself. */
+  keepResponse: KeepResponse | undefined = undefined;
   /** For the log: what the answer was about. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;

@@ -17,6 +17,15 @@ import type { Logger } from "pino";
 import type { ISql } from "postgres";
 import type { CheckVersion } from "./etag.ts";
 
+/** Runs in the transaction of a change that has an effect: what it throws undoes the change. */
+export type Alongside = (tx: ISql, ids: ReadonlySet<string>) => Promise<void>;
+
+interface ChangeOptions {
+  /** Of the first id. */
+  check?: CheckVersion | undefined;
+  alongside?: Alongside | undefined;
+}
+
 /** What clients change about jobs: in the ledger, then in Redis. Nothing is changed when a `CheckVersion` throws. */
 export interface JobChanges {
   /** Does nothing to a job that has ended. */
@@ -25,13 +34,12 @@ export interface JobChanges {
   retry(
     ids: readonly string[],
     retry: Retry,
-    /** Of the first id. */
-    check?: CheckVersion,
+    options?: ChangeOptions,
   ): Promise<ReadonlySet<string>>;
   /** @returns whether it was dead */
   deleteDead(id: string): Promise<boolean>;
   /** Undefined for a job that has ended. */
-  promote(id: string, check?: CheckVersion): Promise<Promoted | "away" | undefined>;
+  promote(id: string, options?: ChangeOptions): Promise<Promoted | "away" | undefined>;
   change(id: string, change: JobChange, check: CheckVersion): Promise<Changed | { status: "away" }>;
 }
 
@@ -57,22 +65,28 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   /** Holds the job while it is changed, so that it still has the version that was checked. */
   async function inVersion<Result>(
     id: string | undefined,
-    check: CheckVersion | undefined,
+    { check, alongside }: ChangeOptions,
     work: (sql: ISql) => Promise<Result>,
   ): Promise<Result> {
-    if (check === undefined || id === undefined) return ledger.run(work);
+    if (check === undefined && alongside === undefined) return ledger.run(work);
     return ledger.run(async (sql) => {
       const { result } = await sql.begin(async (tx) => {
-        const version = await lockVersion(tx, id);
-        if (version !== undefined) check(version);
+        const isChecked = check !== undefined && id !== undefined;
+        const version = isChecked ? await lockVersion(tx, id) : undefined;
+        if (version !== undefined) check?.(version);
         return { result: await work(tx) };
       });
       return result;
     });
   }
 
-  async function retryFree(ids: readonly string[], retry: Retry, check?: CheckVersion) {
-    const work = () => inVersion(ids[0], check, (sql) => retryJobs(sql, ids, retry));
+  async function retryFree(ids: readonly string[], retry: Retry, options: ChangeOptions) {
+    const work = () =>
+      inVersion(ids[0], options, async (sql) => {
+        const runs = await retryJobs(sql, ids, retry);
+        if (runs.length > 0) await options.alongside?.(sql, idsOf(runs));
+        return runs;
+      });
     try {
       return await work();
     } catch (error) {
@@ -103,26 +117,28 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
 
   return {
     async cancel(id, check) {
-      const ended = await inVersion(id, check, (sql) => cancelJobs(sql, [{ id }]));
+      const ended = await inVersion(id, { check }, (sql) => cancelJobs(sql, [{ id }]));
       await withdrawGuarded(breakers, withdraw, ended);
     },
-    async retry(ids, retry, check) {
-      const runs = await retryFree(ids, retry, check);
+    async retry(ids, retry, options = {}) {
+      const runs = await retryFree(ids, retry, options);
       await placeOrLeave(runs);
-      return new Set(runs.map(({ id }) => id));
+      return idsOf(runs);
     },
     async deleteDead(id) {
       const gone = await ledger.run((sql) => deleteDead(sql, [id]));
       await withdrawGuarded(breakers, withdraw, gone);
       return gone.length > 0;
     },
-    async promote(id, check) {
+    async promote(id, { check, alongside } = {}) {
       try {
         const outcomes = await ledger.run((sql) =>
           sql.begin(async (tx) => {
             const version = check && (await lockVersion(tx, id));
             if (version !== undefined) check?.(version);
-            return promoteJobs(tx, [id], moveOrLeave);
+            const promoted = await promoteJobs(tx, [id], moveOrLeave);
+            if (promoted.get(id) === "promoted") await alongside?.(tx, new Set([id]));
+            return promoted;
           }),
         );
         return outcomes.get(id);
@@ -147,6 +163,10 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
       }
     },
   };
+}
+
+function idsOf(runs: readonly RetriedRun[]): ReadonlySet<string> {
+  return new Set(runs.map(({ id }) => id));
 }
 
 /** Thrown in a transaction that is to change nothing. */

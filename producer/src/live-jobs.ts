@@ -135,6 +135,11 @@ function live(found: LiveState | undefined): Live {
   };
 }
 
+/** A job that has just become pending again, before it is in Redis. */
+export function unplacedJob(row: JobRow): Job {
+  return toJob(row, live(undefined));
+}
+
 function toJob(row: JobRow, current: Live | undefined): Job {
   const isPending = row.status === "pending";
   return {

@@ -3,6 +3,7 @@ import type { ISql, TransactionSql } from "postgres";
 import { isIdempotencyKeyInUse } from "@toril/contract/ledger/errors";
 import {
   answerHeldKey,
+  answerProvisionally,
   type Checkpoint,
   holdIdempotencyKey,
   releaseHeldKey,
@@ -30,6 +31,11 @@ export type Keep = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
 /** A key while its request is answered in many transactions. */
 export interface Holding {
   keep: Keep;
+  /**
+   * For work of one transaction whose answer is known only behind it: keeps in that transaction the answer that a repetition
+   * gets when this process dies before the final one is kept. Throws a problem when another request has taken over.
+   */
+  keepProvisionally(tx: ISql, answer: StoredAnswer): Promise<void>;
   /** How far an earlier request with this key came, which was broken off; `isSame` compares a hash of the body with its own. */
   begun: (Checkpoint & { isSame(bodyHash: string): boolean }) | undefined;
   /**
@@ -50,8 +56,8 @@ export interface Once {
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<Answered<Answer>>;
   /**
-   * For work of many transactions that does no harm when it is done again, or continues where it was broken off: whoever
-   * comes meanwhile is refused, and when this process dies, the next one does it again.
+   * For other work: whoever comes meanwhile is refused. When this process dies, the next one gets what was kept, or
+   * continues where the work was broken off, or does it again: then it must do no harm.
    * @param work may keep its answer together with the last of what it does
    * @param bodyHash reads a body that is too large to be read before, unless the work has done so
    */
@@ -115,6 +121,9 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
     const { checkpoint } = held;
     const holding: Holding = {
       keep,
+      async keepProvisionally(tx, answer) {
+        if (!(await answerProvisionally(tx, claim, answer))) throw refusal("in-use");
+      },
       begun: checkpoint && {
         ...checkpoint,
         isSame: (hash) => keyedHashes(hash, secretKeys).includes(checkpoint.bodyHash ?? ""),
@@ -145,7 +154,12 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
   return { inTransaction, holding };
 }
 
-const unheld: Holding = { keep: async () => {}, begun: undefined, save: async () => {} };
+const unheld: Holding = {
+  keep: async () => {},
+  keepProvisionally: async () => {},
+  begun: undefined,
+  save: async () => {},
+};
 
 async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Claimed> {
   let claimed: Claimed | undefined;

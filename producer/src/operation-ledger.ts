@@ -4,11 +4,13 @@ import { createJobId } from "@toril/contract/enqueue/job-id";
 import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
 import type { OperationMaker, OperationViewer } from "./caller.ts";
+import type { KeepResponse } from "./keep-response.ts";
 import { ProblemError } from "./problem.ts";
 import type { Reads } from "./reads.ts";
 
 export interface OperationLedger {
-  create(maker: OperationMaker, request: OperationRequest): Promise<Operation>;
+  /** @param keep stores the response in the same transaction */
+  create(maker: OperationMaker, request: OperationRequest, keep?: KeepResponse): Promise<Operation>;
   /** Counts to 10,000, or through 100,000 jobs. */
   preview(maker: OperationMaker, request: OperationRequest): Promise<OperationPreview>;
   /** `hidden`: it is about jobs that the viewer may not see. */
@@ -40,7 +42,7 @@ export function createOperationLedger({
   maxOpen,
 }: OperationLedgerDeps): OperationLedger {
   return {
-    create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }) =>
+    create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }, keep) =>
       inTransaction(ledger, async (sql) => {
         await requireOpening(sql, tenant, maxOpen);
         const [row] = await sql<OperationRow[]>`
@@ -49,7 +51,13 @@ export function createOperationLedger({
                   ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
           returning ${columns(sql)}`;
         if (row === undefined) throw new Error("an operation was not kept");
-        return toOperation(row);
+        const operation = toOperation(row);
+        await keep?.(sql, {
+          status: 202,
+          headers: operationHeaders(operation),
+          answer: operation,
+        });
+        return operation;
       }),
     async preview({ tenant, reach }, { action, filter }) {
       const createdBefore = new Date(Date.now() + maxSkewMs);
@@ -117,6 +125,10 @@ async function requireOpening(tx: ISql, tenant: string, maxOpen: number) {
   if (row !== undefined && row.open >= maxOpen) {
     throw new ProblemError("too-many-operations", `At most ${maxOpen}. Wait for one to end.`);
   }
+}
+
+export function operationHeaders({ id }: Operation) {
+  return { Location: `/v1/operations/${id}` };
 }
 
 type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &

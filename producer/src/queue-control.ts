@@ -7,7 +7,9 @@ import {
 } from "@toril/contract/ledger/queue-settings";
 import type { QueueChange, QueueSettings } from "@toril/contract/queue";
 import type { Logger } from "pino";
+import type { ISql } from "postgres";
 import type { AuditTrail } from "./audit.ts";
+import type { KeepResponse } from "./keep-response.ts";
 
 export interface Changed {
   settings: QueueSettings;
@@ -20,6 +22,8 @@ export interface QueueControl {
     queue: string,
     change: QueueChange & { paused?: boolean },
     trail: AuditTrail,
+    /** Stores the response in the transaction of the change. */
+    keep?: KeepResponse,
   ): Promise<Changed>;
 }
 
@@ -40,8 +44,13 @@ export function createQueueControl(
   }
 
   return {
-    async change(queue, change, trail) {
-      await ledger.run((sql) => changeQueueSettings(sql, queue, change, (tx) => trail.done(tx)));
+    async change(queue, change, trail, keep) {
+      const note = async (tx: ISql) => {
+        // Whether Redis obeys is not known yet.
+        await keep?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
+        await trail.done(tx);
+      };
+      await ledger.run((sql) => changeQueueSettings(sql, queue, change, note));
       const isInForce = await enforce(queue);
       return { settings: await ledger.run((sql) => readQueueSettings(sql, queue)), isInForce };
     },

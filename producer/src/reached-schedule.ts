@@ -1,10 +1,12 @@
 import { jobTypeNames, queueOf } from "@toril/contract/jobs";
 import { type ScheduleRow, toSchedule } from "@toril/contract/schedule/schedule-ledger";
 import { reaches } from "./auth/principal.ts";
-import { requireReach } from "./caller.ts";
-import { etagOf } from "./etag.ts";
+import { callerOf, requireReach } from "./caller.ts";
+import { etagOf, requirePreconditions } from "./etag.ts";
 import type { Exchange } from "./exchange.ts";
 import { ProblemError } from "./problem.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
+import { changedSchedule } from "./shown-data.ts";
 
 /** Throws a problem for a schedule that is not there, or makes jobs that the caller's key does not reach. */
 export function reachedSchedule(exchange: Exchange, found: ScheduleRow | undefined): ScheduleRow {
@@ -16,6 +18,29 @@ export function reachedSchedule(exchange: Exchange, found: ScheduleRow | undefin
 export function toAnswer(row: ScheduleRow) {
   const schedule = toSchedule(row);
   return { schedule, headers: { ETag: etagOf(row.version, schedule) } };
+}
+
+/** Pauses or resumes a schedule. @returns the response, which a request with an Idempotency-Key stores with the change */
+export async function setSchedulePaused(
+  exchange: Exchange,
+  schedules: ScheduleStore,
+  name: string,
+  isPaused: boolean,
+) {
+  function toResponse(row: ScheduleRow | undefined) {
+    const { schedule, headers } = toAnswer(reachedSchedule(exchange, row));
+    return { schedule: changedSchedule(exchange, schedule), headers };
+  }
+  const row = await schedules.setPaused(callerOf(exchange).tenant, name, isPaused, {
+    check(found) {
+      requirePreconditions(exchange.request, reachedSchedule(exchange, found).version);
+    },
+    async alongside(tx, left) {
+      const { schedule, headers } = toResponse(left);
+      await exchange.keepResponse?.(tx, { status: 200, headers, answer: schedule });
+    },
+  });
+  return toResponse(row);
 }
 
 /** The types of which the caller sees schedules; undefined: of all. */

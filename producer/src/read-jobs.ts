@@ -62,14 +62,20 @@ export function jobColumns(sql: ISql, { isPayloadOmitted = false } = {}) {
     created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
 }
 
+export async function findJobRow(
+  sql: ISql,
+  tenant: string,
+  id: string,
+): Promise<JobDetailRow | undefined> {
+  const [row] = await sql<JobDetailRow[]>`
+    select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history
+    from jobs where id = ${id} and tenant = ${tenant}`;
+  return row;
+}
+
 export function createJobReader(reads: Reads): JobReader {
   return {
-    find: (tenant, id) =>
-      reads.run(tenant, async (sql) => {
-        const [row] = await sql<JobDetailRow[]>`
-          select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history from jobs where id = ${id} and tenant = ${tenant}`;
-        return row;
-      }),
+    find: (tenant, id) => reads.run(tenant, (sql) => findJobRow(sql, tenant, id)),
     whyMissing: (tenant, id) =>
       reads.run(tenant, async (sql) =>
         (await mayBeDeleted(sql, "job", { tenant, id })) ? "job-gone" : "job-not-found",

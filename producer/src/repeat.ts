@@ -2,21 +2,16 @@ import { limits } from "@toril/contract/job";
 import type { Principal } from "./auth/principal.ts";
 import { hasBody, readBytes } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
+import type { KeptResponse } from "./keep-response.ts";
 import type { Once } from "./once.ts";
 import type { Operation } from "./operations.ts";
 
-/** What an operation answers, as it is kept for who repeats it. */
-interface Kept {
-  /** By their names. */
-  headers?: Record<string, string>;
-  /** JSON. */
-  answer: unknown;
-}
+type Kept = Omit<KeptResponse, "status">;
 
 /** Answers as `handle` does, once for each Idempotency-Key. */
 export type Repeat = (exchange: Exchange, handle: () => Promise<Response>) => Promise<Response>;
 
-/** They keep their answers together with what they do. */
+/** They call `Once` themselves. */
 const keeping: ReadonlySet<string> = new Set([
   "createJob",
   "createJobs",
@@ -38,7 +33,9 @@ export function createRepeat(once: Once): Repeat {
     exchange.replayScope = replayScopeOf(exchange.principal);
     let own: Response | undefined;
     try {
-      const { status, body, isReplay } = await once.holding(exchange, async () => {
+      const { status, body, isReplay } = await once.holding(exchange, async (holding) => {
+        exchange.keepResponse = async (tx, { status: early, ...kept }) =>
+          holding.keepProvisionally(tx, { status: early, body: kept });
         own = await handle();
         if (!own.ok) throw new NotDone();
         const answer: unknown = await own.clone().json();

@@ -5,6 +5,7 @@ import {
   deleteSchedule,
   findSchedule,
   listSchedules,
+  type PausedOptions,
   type SavedSchedule,
   saveSchedule,
   type ScheduleFilter,
@@ -34,7 +35,7 @@ export interface ScheduleStore {
     tenant: string,
     name: string,
     isPaused: boolean,
-    check: Check,
+    options: PausedOptions,
   ): Promise<ScheduleRow | undefined>;
   delete(tenant: string, name: string, check: Check): Promise<ScheduleRow | undefined>;
   /**
@@ -72,8 +73,8 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
     find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
-    setPaused: (tenant, name, isPaused, check) =>
-      ledger.run((sql) => setPaused(sql, { tenant, name }, isPaused, check)),
+    setPaused: (tenant, name, isPaused, options) =>
+      ledger.run((sql) => setPaused(sql, { tenant, name }, isPaused, options)),
     delete: (tenant, name, check) =>
       ledger.run((sql) => deleteSchedule(sql, { tenant, name }, check)),
     recording:

@@ -118,6 +118,8 @@ const next = z
   .string()
   .nullable()
   .meta({ description: "The `cursor` of the next request; null: nothing is left" });
+const batchAgain =
+  "When a producer is killed before it answers, a repetition with the Idempotency-Key runs a batch again.";
 const cursor = z.string().optional().meta({ description: "`next` of the answer before" });
 
 export const QueueDrained = z
@@ -129,7 +131,7 @@ export const drainQueue = defineRoute({
   summary: "Cancel what waits in a queue, a batch a request",
   description:
     "Each request cancels up to about 1,000 jobs: repeat it with `next` until that is null. " +
-    `What runs is left alone, and so is what is delayed, retries too, without \`delayed\`. ${ofAll}`,
+    `What runs is left alone, and so is what is delayed, retries too, without \`delayed\`. ${batchAgain} ${ofAll}`,
   tags,
   scope,
   method: "post",
@@ -156,7 +158,7 @@ export const cleanQueue = defineRoute({
   summary: "Forget failed jobs that Redis still keeps, a batch a request",
   description:
     "Each request removes up to 1,000: repeat it with `next` until that is null. The ledger keeps them, and what it " +
-    `does not know to have ended stays. ${ofAll}`,
+    `does not know to have ended stays. ${batchAgain} ${ofAll}`,
   tags,
   scope,
   method: "post",

@@ -25,39 +25,55 @@ export type Held =
 /** Of whom nothing was heard for so long has died, and the next one with the same request takes over. */
 const abandonedAfter = "60 seconds";
 
+interface HeldRow {
+  importId: string | null;
+  bodyBytes: string | null;
+  status: number | null;
+  body: unknown;
+  bodyHash: string | null;
+}
+
 /** Takes an Idempotency-Key until it is answered or released; meanwhile it must be touched well within 60 s. */
 export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<Held> {
   const { tenant, key, requestHash, olderHashes = [], owner } = claim;
   const hashes = [requestHash, ...olderHashes];
-  const [held] = await sql<
-    { importId: string | null; bodyBytes: string | null; bodyHash: string | null }[]
-  >`
+  const [held] = await sql<HeldRow[]>`
     insert into idempotency_keys as k (tenant, key, request_hash, owner)
     values (${tenant}, ${key}, ${requestHash}, ${owner})
-    on conflict (tenant, key) do update set owner = excluded.owner, touched_at = now()
-    where k.status is null and k.request_hash = any(${hashes}::text[])
-      and (k.owner is null or k.touched_at < now() - ${abandonedAfter}::interval)
-    returning import_id as "importId", body_bytes as "bodyBytes", body_hash as "bodyHash"`;
+    on conflict (tenant, key) do update
+      -- A provisional answer becomes final: who left it must not replace it any more.
+      set owner = case when k.status is null then excluded.owner end, touched_at = now()
+    where k.request_hash = any(${hashes}::text[])
+      and case when k.owner is null then k.status is null else k.touched_at < now() - ${abandonedAfter}::interval end
+    returning import_id as "importId", body_bytes as "bodyBytes", status, body, body_hash as "bodyHash"`;
   if (held !== undefined) {
-    const { importId, bodyBytes, bodyHash } = held;
+    const { importId, bodyBytes, bodyHash, status, body } = held;
+    if (status !== null) return { status: "answered", answer: { status, body }, bodyHash };
     const checkpoint =
       importId === null ? undefined : { importId, bodyBytes: Number(bodyBytes), bodyHash };
     return { status: "held", checkpoint };
   }
   const [stood] = await sql<
-    { isSame: boolean; status: number | null; body: unknown; bodyHash: string | null }[]
+    {
+      isSame: boolean;
+      isHeld: boolean;
+      status: number | null;
+      body: unknown;
+      bodyHash: string | null;
+    }[]
   >`
-    select request_hash = any(${hashes}::text[]) as "isSame", status, body, body_hash as "bodyHash"
+    select request_hash = any(${hashes}::text[]) as "isSame", status, body, body_hash as "bodyHash",
+           owner is not null as "isHeld"
     from idempotency_keys where tenant = ${tenant} and key = ${key}`;
   if (stood === undefined) return { status: "in-use" };
-  const { isSame, status, body, bodyHash } = stood;
+  const { isSame, isHeld, status, body, bodyHash } = stood;
   if (!isSame) return { status: "reused" };
-  if (status === null) return { status: "in-use" };
+  if (status === null || isHeld) return { status: "in-use" };
   return { status: "answered", answer: { status, body }, bodyHash };
 }
 
 export async function touchHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
-  await sql`update idempotency_keys set touched_at = now() where ${isUnanswered(sql, claim)}`;
+  await sql`update idempotency_keys set touched_at = now() where ${isOwn(sql, claim)}`;
 }
 
 /**
@@ -79,13 +95,32 @@ export async function saveCheckpoint(
   return count > 0;
 }
 
-/** Frees a key whose request came to nothing, or leaves it to a repetition that continues what the request began. */
+/**
+ * Frees a key whose request came to nothing. A repetition continues what the request began, or gets its provisional
+ * answer.
+ */
 export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
   await sql`delete from idempotency_keys where ${isUnanswered(sql, claim)} and import_id is null`;
-  await sql`update idempotency_keys set owner = null where ${isUnanswered(sql, claim)}`;
+  await sql`update idempotency_keys set owner = null where ${isOwn(sql, claim)}`;
 }
 
-/** Keeps the answer, unless another has taken over. */
+/**
+ * Stores in the transaction of the work what a repetition is answered when this request does not get to its final answer;
+ * until that is stored, or the request is abandoned or released, the key stays in use.
+ * @returns false when another has taken over: then the transaction must be rolled back
+ */
+export async function answerProvisionally(
+  sql: ISql,
+  claim: HeldClaim,
+  { status, body }: StoredAnswer,
+): Promise<boolean> {
+  const { count } = await sql`
+    update idempotency_keys set status = ${status}, body = ${JSON.stringify(body)}::text::json, touched_at = now()
+    where ${isOwn(sql, claim)}`;
+  return count > 0;
+}
+
+/** Stores the final answer, unless another has taken over. */
 export async function answerHeldKey(
   sql: ISql,
   claim: HeldClaim,
@@ -94,7 +129,7 @@ export async function answerHeldKey(
 ): Promise<void> {
   await sql`
     update idempotency_keys set status = ${status}, body = ${JSON.stringify(body)}::text::json,
-      body_hash = ${bodyHash}, touched_at = now()
+      body_hash = ${bodyHash}, owner = null, touched_at = now()
     where ${isOwn(sql, claim)}`;
 }
 

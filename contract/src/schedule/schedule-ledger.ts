@@ -106,20 +106,31 @@ function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
   return JSON.stringify([cron, everyMs, timeZone, from, until]);
 }
 
+export interface PausedOptions {
+  check: Check;
+  /** Runs in the transaction, with the schedule as the transaction leaves it: what it throws undoes the change. */
+  alongside?: (tx: ISql, left: ScheduleRow) => Promise<void>;
+}
+
 /** What it missed while it was paused is not made up for. */
 export function setPaused(
   sql: Sql,
   named: ScheduleRef,
   isPaused: boolean,
-  check: Check,
+  { check, alongside }: PausedOptions,
 ): Promise<ScheduleRow | undefined> {
   return changing(sql, named, check, async (tx, found, now) => {
-    if (found === undefined || found.paused === isPaused) return found;
+    if (found === undefined) return found;
+    if (found.paused === isPaused) {
+      await alongside?.(tx, found);
+      return found;
+    }
     const next = isPaused ? null : slotsOf(found.definition).after(now);
     const [row] = await tx<ScheduleRow[]>`
       update schedules set
         paused = ${isPaused}, next_at = ${next}, deferred_slot = null, version = version + 1, updated_at = now()
       where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`;
+    if (row !== undefined) await alongside?.(tx, row);
     return row;
   });
 }

@@ -7,7 +7,7 @@ import type { AppEnv } from "../app-env.ts";
 import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
 import { operationMakerOf } from "../caller.ts";
-import type { OperationLedger } from "../operation-ledger.ts";
+import { operationHeaders, type OperationLedger } from "../operation-ledger.ts";
 import { ProblemError } from "../problem.ts";
 
 export function createOperation(
@@ -20,7 +20,7 @@ export function createOperation(
     }
     const maker = operationMakerOf(c.env);
     if (parsed.data.dryRun) return c.json(await operations.preview(maker, parsed.data), 200);
-    const operation = await operations.create(maker, parsed.data);
-    return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });
+    const operation = await operations.create(maker, parsed.data, c.env.keepResponse);
+    return c.json(operation, 202, operationHeaders(operation));
   };
 }

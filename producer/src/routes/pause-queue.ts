@@ -8,7 +8,9 @@ export function pauseQueue(control: QueueControl): RouteHandler<typeof route, Ap
   return async (c) => {
     const { queue } = c.req.valid("param");
     requireQueue(c.env, queue);
-    const { settings, isInForce } = await control.change(queue, { paused: true }, c.env.trail);
+    const { trail, keepResponse } = c.env;
+    const change = { paused: true };
+    const { settings, isInForce } = await control.change(queue, change, trail, keepResponse);
     return c.json(settings, isInForce ? 200 : 202);
   };
 }

@@ -1,19 +1,13 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { pauseSchedule as route } from "@toril/contract/http/schedules";
 import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { requirePreconditions } from "../etag.ts";
-import { reachedSchedule, toAnswer } from "../reached-schedule.ts";
+import { setSchedulePaused } from "../reached-schedule.ts";
 import type { ScheduleStore } from "../schedule-store.ts";
-import { changedSchedule } from "../shown-data.ts";
 
 export function pauseSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { name } = c.req.valid("param");
-    const row = await schedules.setPaused(callerOf(c.env).tenant, name, true, (found) => {
-      requirePreconditions(c.env.request, reachedSchedule(c.env, found).version);
-    });
-    const { schedule, headers } = toAnswer(reachedSchedule(c.env, row));
-    return c.json(changedSchedule(c.env, schedule), 200, headers);
+    const { schedule, headers } = await setSchedulePaused(c.env, schedules, name, true);
+    return c.json(schedule, 200, headers);
   };
 }

@@ -3,6 +3,7 @@ import type { promoteJob as route } from "@toril/contract/http/jobs";
 import type { AppEnv } from "../app-env.ts";
 import { versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
+import { keepingJob } from "../keep-response.ts";
 import type { LiveJobs } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
 import type { JobReader } from "../read-jobs.ts";
@@ -17,7 +18,10 @@ export function promoteJob(
   return async (c) => {
     const { id } = c.req.valid("param");
     await requireJob(jobs, c.env, id);
-    const outcome = await changes.promote(id, versionCheckOf(c.env.request));
+    const outcome = await changes.promote(id, {
+      check: versionCheckOf(c.env.request),
+      alongside: keepingJob(c.env, id, (row) => live.describeOne(row), { status: 200 }),
+    });
     const row = await requireJob(jobs, c.env, id);
     if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
     if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);

@@ -9,8 +9,8 @@ import type { Bodiless } from "../bodiless.ts";
 import { readJson } from "../body.ts";
 import { callerOf, operationMakerOf, reachOf } from "../caller.ts";
 import type { DeadLetters } from "../dead-letters.ts";
-import type { JobChanges } from "../job-changes.ts";
-import type { OperationLedger } from "../operation-ledger.ts";
+import type { Alongside, JobChanges } from "../job-changes.ts";
+import { operationHeaders, type OperationLedger } from "../operation-ledger.ts";
 import type { Exchange } from "../exchange.ts";
 import { ProblemError } from "../problem.ts";
 import { charging } from "../charge.ts";
@@ -24,16 +24,23 @@ export function redriveDeadLetters(
     const ids = [...new Set(given)];
     const { tenant, quotaKey } = callerOf(exchange);
     const known = await letters.known(tenant, reachOf(exchange), ids);
-    const retry = () => changes.retry([...known], { statuses: ["dead"], quotaKey });
-    const redriven = known.size === 0 ? known : await charging(exchange.charge, known.size, retry);
-    const results = ids.map((id): Redriven["results"][number] => {
-      if (redriven.has(id)) return { id, outcome: "redriven" };
-      return { id, outcome: known.has(id) ? "key-taken" : "not-found" };
-    });
-    return {
-      counts: { redriven: redriven.size, rejected: ids.length - redriven.size },
-      results,
-    };
+    function toAnswer(redriven: ReadonlySet<string>): Redriven {
+      const results = ids.map((id): Redriven["results"][number] => {
+        if (redriven.has(id)) return { id, outcome: "redriven" };
+        return { id, outcome: known.has(id) ? "key-taken" : "not-found" };
+      });
+      const counts = { redriven: redriven.size, rejected: ids.length - redriven.size };
+      return { counts, results };
+    }
+    if (known.size === 0) return toAnswer(known);
+    const { keepResponse: keep } = exchange;
+    const alongside: Alongside | undefined =
+      keep && ((tx, redriven) => keep(tx, { status: 200, answer: toAnswer(redriven) }));
+    const retry = { statuses: ["dead"] as const, quotaKey };
+    const redriven = await charging(exchange.charge, known.size, () =>
+      changes.retry([...known], retry, { alongside }),
+    );
+    return toAnswer(redriven);
   }
 
   return async (c) => {
@@ -46,7 +53,7 @@ export function redriveDeadLetters(
     const maker = operationMakerOf(c.env);
     const request = { ...options, filter, action: "retry" as const };
     if (request.dryRun) return c.json(await operations.preview(maker, request), 200);
-    const operation = await operations.create(maker, request);
-    return c.json(operation, 202, { Location: `/v1/operations/${operation.id}` });
+    const operation = await operations.create(maker, request, c.env.keepResponse);
+    return c.json(operation, 202, operationHeaders(operation));
   };
 }

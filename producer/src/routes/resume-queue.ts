@@ -8,7 +8,9 @@ export function resumeQueue(control: QueueControl): RouteHandler<typeof route, A
   return async (c) => {
     const { queue } = c.req.valid("param");
     requireQueue(c.env, queue);
-    const { settings, isInForce } = await control.change(queue, { paused: false }, c.env.trail);
+    const { trail, keepResponse } = c.env;
+    const change = { paused: false };
+    const { settings, isInForce } = await control.change(queue, change, trail, keepResponse);
     return c.json(settings, isInForce ? 200 : 202);
   };
 }

@@ -6,7 +6,8 @@ import type { AppEnv } from "../app-env.ts";
 import { callerOf } from "../caller.ts";
 import { versionCheckOf } from "../etag.ts";
 import type { JobChanges } from "../job-changes.ts";
-import type { LiveJobs } from "../live-jobs.ts";
+import { keepingJob } from "../keep-response.ts";
+import { type LiveJobs, unplacedJob } from "../live-jobs.ts";
 import { ProblemError } from "../problem.ts";
 import { charging } from "../charge.ts";
 import type { JobReader } from "../read-jobs.ts";
@@ -25,15 +26,15 @@ export function retryJob(
     const check = versionCheckOf(c.env.request);
     check?.(versionOf(before));
     if (before.status === "pending") throw new ProblemError("job-pending");
+    const headers = { Location: `/v1/jobs/${id}` };
+    const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
     const retried = await charging(c.env.charge, 1, () =>
-      changes.retry([id], { statuses: finalStatuses, quotaKey }, check),
+      changes.retry([id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
     );
     const row = await requireJob(jobs, c.env, id);
     if (!retried.has(id)) {
       throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
     }
-    return c.json(changedJob(c.env, await live.describeOne(row)), 202, {
-      Location: `/v1/jobs/${id}`,
-    });
+    return c.json(changedJob(c.env, await live.describeOne(row)), 202, headers);
   };
 }

@@ -1,6 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { Enqueue } from "@toril/contract/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/enqueue/new-job";
+import type { ManyRequest } from "@toril/contract/enqueue/record-many";
 import type { runSchedule as route } from "@toril/contract/http/schedules";
 import { openTemplate } from "@toril/contract/schedule/template";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
@@ -32,8 +33,20 @@ export function runSchedule(
         const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
         throw new ProblemError(kind, made.detail, made.errors);
       }
-      const record = () =>
-        enqueue.many({ jobs: [made.job], alongside: schedules.recording(found) });
+      const recordRun = schedules.recording(found);
+      const alongside: ManyRequest["alongside"] = async (tx, accepted) => {
+        await recordRun(tx, accepted);
+        for (const entry of accepted) {
+          // Whether Redis takes the job is not known yet.
+          const status = entry.isNew ? 202 : 200;
+          await c.env.keepResponse?.(tx, {
+            status,
+            headers: headersOf(entry.job),
+            answer: entry.job,
+          });
+        }
+      };
+      const record = () => enqueue.many({ jobs: [made.job], alongside });
       return charge === undefined ? record() : charge.reserving(1, record);
     });
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
@@ -44,8 +57,12 @@ export function runSchedule(
     const { job } = accepted;
     c.env.jobId = job.id;
     const status = accepted.isNew ? (outcome.isPlaced ? 201 : 202) : 200;
-    return c.json(job, status, { Location: `/v1/jobs/${job.id}` });
+    return c.json(job, status, headersOf(job));
   };
+}
+
+function headersOf({ id }: { id: string }) {
+  return { Location: `/v1/jobs/${id}` };
 }
 
 const maxTries = 3;
