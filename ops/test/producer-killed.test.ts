@@ -1,5 +1,6 @@
 import { Import } from "@toril/contract/import";
 import { expect, test } from "bun:test";
+import type { Sql } from "postgres";
 
 import { echo, idOf, postJob, type Answer } from "./_api.ts";
 import { allCompleted, countJobs, findMissing, whenEnded } from "./_ledger.ts";
@@ -67,9 +68,31 @@ test("every job that a killed producer answered is recorded and ends, and repeat
     const found = await readOf();
     return found !== undefined && found.read >= 2000 ? found : undefined;
   });
+  const operate = (url: string) =>
+    fetch(`${url}/v1/operations`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Idempotency-Key": "operation" },
+      body: JSON.stringify({ action: "cancel", filter: { label: "none" } }),
+    });
+  const unstored = await _holdResponse(sql, "operation");
+  const unanswered = operate(doomed.url).catch(() => "cut");
+  const created = await until("an operation is created", async () => {
+    const [found] = await sql<{ id: string }[]>`select id from operations`;
+    return found;
+  });
   await doomed.kill("SIGKILL");
-  expect(await cut).toBe("cut");
-  await sql`update idempotency_keys set touched_at = now() - interval '61 seconds' where key = 'import'`;
+  expect([await cut, await unanswered]).toEqual(["cut", "cut"]);
+  await unstored.release();
+  await sql`
+    update idempotency_keys set touched_at = now() - interval '61 seconds' where key in ('import', 'operation')`;
+  for (const repetition of [await operate(steady.url), await operate(steady.url)]) {
+    expect([repetition.status, repetition.headers.get("idempotency-replayed")]).toEqual([
+      202,
+      "true",
+    ]);
+    expect(await repetition.json()).toMatchObject({ id: created.id, action: "cancel" });
+  }
+  expect(await sql`select from operations`).toHaveLength(1);
   const answer = Import.parse(await (await upload(steady.url, `a,b\n${rows.join("")}`)).json());
   expect(answer).toMatchObject({
     id: begun.id,
@@ -102,6 +125,25 @@ test("a producer that is asked to stop answers every job that it accepted and ex
   const { accepted } = await countJobs(sql);
   expect(accepted).toBe(load.answers.length);
 });
+
+/** Lets the final response of a request wait, which a producer stores when the work is committed. */
+async function _holdResponse(sql: Sql, key: string) {
+  const holder = await sql.reserve();
+  await holder`select pg_advisory_lock(1)`;
+  await sql.unsafe(`
+    create function wait() returns trigger language plpgsql as $$ begin
+      perform pg_advisory_xact_lock(1);
+      return new;
+    end $$;
+    create trigger wait before update of body_hash on idempotency_keys
+    for each row when (old.key = '${key}') execute function wait()`);
+  return {
+    async release() {
+      await holder`select pg_advisory_unlock(1)`;
+      holder.release();
+    },
+  };
+}
 
 /** Requests that follow each other on connections which are kept, until `stop` or the first that is not answered. */
 function _createLoad(url: string, kind: "plain" | "keyed" = "plain") {
