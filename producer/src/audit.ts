@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import type { Logger } from "pino";
 import { appendAudit } from "@toril/contract/audit/append-audit";
 import type { AuditEntry, AuditRow } from "@toril/contract/audit/audit-entry";
-import type { Ledger } from "@toril/contract/ledger/pool";
+import type { TenantLedger } from "./postgres.ts";
 
 /** One request of an administrator that may change something. */
 export interface AuditTrail {
@@ -18,7 +18,7 @@ export interface Audit {
   begin(request: AuditedRequest): AuditTrail;
 }
 
-export function createAudit(ledger: Ledger, log: Logger): Audit {
+export function createAudit(ledger: TenantLedger, log: Logger): Audit {
   return {
     begin(request) {
       let added: AuditRow | undefined;
@@ -32,7 +32,9 @@ export function createAudit(ledger: Ledger, log: Logger): Audit {
             // A change that was answered with a problem may have been rolled back, and its entry with it.
             if (added === undefined || outcome !== "done") {
               const entry = { ...request, outcome };
-              added = await ledger.run((sql) => sql.begin((tx) => appendAudit(tx, entry)));
+              added = await ledger.run(request.tenant, (sql) =>
+                sql.begin((tx) => appendAudit(tx, entry)),
+              );
             }
             const { seq, hash } = added;
             log.info({ requestId: request.requestId, seq, hash }, "audited");

@@ -4,8 +4,8 @@ import type { LiveState } from "@toril/contract/dispatch/live-state";
 import { bullId, parseBullId } from "@toril/contract/dispatch/names";
 import type { Remove } from "@toril/contract/dispatch/remove";
 import type { JobError } from "@toril/contract/job";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { ISql, Sql } from "postgres";
+import type { TenantLedger } from "./postgres.ts";
 import { away } from "./queue-reader.ts";
 import { walkOnly } from "./walk-only.ts";
 
@@ -15,14 +15,15 @@ export interface DrainBatch {
   after: string | undefined;
 }
 
-/** Cancels a batch of what waits in a queue. `next`: an id, or null when nothing is left. */
+/** Cancels a batch of what waits in a queue, of all tenants; `tenant` asks for it. `next`: an id, or null when nothing is left. */
 export type DrainQueue = (
+  tenant: string,
   queue: string,
   batch: DrainBatch,
 ) => Promise<{ cancelled: number; next: string | null }>;
 
 export interface DrainDeps {
-  ledger: Ledger;
+  ledger: TenantLedger;
   takeWaiting: TakeWaiting;
   readStates(
     jobs: readonly { queue: string; bullId: string }[],
@@ -43,39 +44,42 @@ const drained: JobError = { name: "Drained", message: "Its queue was drained." }
  */
 export function createDrainQueue(deps: DrainDeps): DrainQueue {
   const { ledger, takeWaiting, readStates, remove } = deps;
-  const cancel = (jobs: readonly { id: string; run: number }[]) =>
-    ledger.run(async (sql) => (await cancelJobs(sql, jobs, drained)).length);
+  const cancel = (tenant: string, jobs: readonly { id: string; run: number }[]) =>
+    ledger.run(tenant, async (sql) => (await cancelJobs(sql, jobs, drained)).length);
 
-  async function cancelPlaced(queue: string, isDelayedToo: boolean) {
+  async function cancelPlaced(tenant: string, queue: string, isDelayedToo: boolean) {
     let taken = 0;
     let cancelled = 0;
     for (let isFull = true; isFull && taken < batchSize;) {
       const most = Math.min(maxPerCall, batchSize - taken);
       const ids = await takeWaiting(queue, { most, isDelayedToo }).catch(away);
-      cancelled += await cancel(ids.flatMap((id) => parseBullId(id) ?? []));
+      cancelled += await cancel(
+        tenant,
+        ids.flatMap((id) => parseBullId(id) ?? []),
+      );
       taken += ids.length;
       isFull = ids.length === most;
     }
     return { cancelled, isDone: taken < batchSize };
   }
 
-  async function cancelUnplaced(queue: string, jobs: readonly PendingJob[]) {
+  async function cancelUnplaced(tenant: string, queue: string, jobs: readonly PendingJob[]) {
     const placements = jobs.map(({ id, run }) => ({ queue, bullId: bullId(id, run) }));
     const states = await readStates(placements).catch(away);
     const missing = (_: unknown, at: number) => states[at] === undefined;
-    const cancelled = await cancel(jobs.filter(missing));
+    const cancelled = await cancel(tenant, jobs.filter(missing));
     // Placed meanwhile.
     const ids = placements.filter(missing).map((placement) => placement.bullId);
     await remove(queue, ids, "ended").catch(away);
     return cancelled;
   }
 
-  return async (queue, { isDelayedToo, after = firstId }) => {
-    const placed = await cancelPlaced(queue, isDelayedToo);
+  return async (tenant, queue, { isDelayedToo, after = firstId }) => {
+    const placed = await cancelPlaced(tenant, queue, isDelayedToo);
     if (!placed.isDone) return { cancelled: placed.cancelled, next: after };
-    const page = await ledger.run((sql) => readPending(sql, after));
+    const page = await ledger.run(tenant, (sql) => readPending(sql, after));
     const unplaced = page.filter((job) => job.queue === queue && (isDelayedToo || !job.isDelayed));
-    const cancelled = placed.cancelled + (await cancelUnplaced(queue, unplaced));
+    const cancelled = placed.cancelled + (await cancelUnplaced(tenant, queue, unplaced));
     return { cancelled, next: page.length === pageSize ? (page.at(-1)?.id ?? null) : null };
   };
 }

@@ -12,10 +12,10 @@ import type { Remove } from "@toril/contract/dispatch/remove";
 import type { Breakers } from "@toril/contract/enqueue/breaker";
 import { withdrawGuarded } from "@toril/contract/enqueue/dispatcher";
 import { isUniqueViolation } from "@toril/contract/ledger/errors";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Logger } from "pino";
-import type { ISql } from "postgres";
+import type { ISql, Sql } from "postgres";
 import type { CheckVersion } from "./etag.ts";
+import type { TenantLedger } from "./postgres.ts";
 
 /** Runs in the transaction of a change that has an effect: what it throws undoes the change. */
 export type Alongside = (tx: ISql, ids: ReadonlySet<string>) => Promise<void>;
@@ -29,22 +29,32 @@ interface ChangeOptions {
 /** What clients change about jobs: in the ledger, then in Redis. Nothing is changed when a `CheckVersion` throws. */
 export interface JobChanges {
   /** Does nothing to a job that has ended. */
-  cancel(id: string, check?: CheckVersion): Promise<void>;
+  cancel(tenant: string, id: string, check?: CheckVersion): Promise<void>;
   /** @returns the ids that are pending again; the others are pending already, or their key is taken */
   retry(
+    tenant: string,
     ids: readonly string[],
     retry: Retry,
     options?: ChangeOptions,
   ): Promise<ReadonlySet<string>>;
   /** @returns whether it was dead */
-  deleteDead(id: string): Promise<boolean>;
+  deleteDead(tenant: string, id: string): Promise<boolean>;
   /** Undefined for a job that has ended. */
-  promote(id: string, options?: ChangeOptions): Promise<Promoted | "away" | undefined>;
-  change(id: string, change: JobChange, check: CheckVersion): Promise<Changed | { status: "away" }>;
+  promote(
+    tenant: string,
+    id: string,
+    options?: ChangeOptions,
+  ): Promise<Promoted | "away" | undefined>;
+  change(
+    tenant: string,
+    id: string,
+    change: JobChange,
+    check: CheckVersion,
+  ): Promise<Changed | { status: "away" }>;
 }
 
 export interface JobChangesDeps {
-  ledger: Ledger;
+  ledger: TenantLedger;
   breakers: Breakers;
   withdraw: Withdraw;
   place: Place;
@@ -56,20 +66,24 @@ export interface JobChangesDeps {
 export function createJobChanges(deps: JobChangesDeps): JobChanges {
   const { ledger, breakers, withdraw, place, remove, move, log } = deps;
   // Each step by itself: what goes wrong in Postgres between them says nothing of Redis.
-  const placeRuns = createPlaceRuns({
-    ledger,
-    place: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
-    remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
-  });
+  const placeRunsOf = (tenant: string) =>
+    createPlaceRuns({
+      ledger: {
+        run: <Result>(work: (sql: Sql) => Promise<Result>) => ledger.run(tenant, work),
+      },
+      place: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
+      remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
+    });
 
   /** Holds the job while it is changed, so that it still has the version that was checked. */
   async function inVersion<Result>(
+    tenant: string,
     id: string | undefined,
     { check, alongside }: ChangeOptions,
     work: (sql: ISql) => Promise<Result>,
   ): Promise<Result> {
-    if (check === undefined && alongside === undefined) return ledger.run(work);
-    return ledger.run(async (sql) => {
+    if (check === undefined && alongside === undefined) return ledger.run(tenant, work);
+    return ledger.run(tenant, async (sql) => {
       const { result } = await sql.begin(async (tx) => {
         const isChecked = check !== undefined && id !== undefined;
         const version = isChecked ? await lockVersion(tx, id) : undefined;
@@ -80,9 +94,14 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
     });
   }
 
-  async function retryFree(ids: readonly string[], retry: Retry, options: ChangeOptions) {
+  async function retryFree(
+    tenant: string,
+    ids: readonly string[],
+    retry: Retry,
+    options: ChangeOptions,
+  ) {
     const work = () =>
-      inVersion(ids[0], options, async (sql) => {
+      inVersion(tenant, ids[0], options, async (sql) => {
         const runs = await retryJobs(sql, ids, retry);
         if (runs.length > 0) await options.alongside?.(sql, idsOf(runs));
         return runs;
@@ -107,32 +126,32 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   };
 
   /** What is not placed now is placed by the reconciler. */
-  async function placeOrLeave(runs: readonly RetriedRun[]) {
+  async function placeOrLeave(tenant: string, runs: readonly RetriedRun[]) {
     try {
-      await placeRuns(runs);
+      await placeRunsOf(tenant)(runs);
     } catch (error) {
       log.warn({ err: error }, "retried jobs are dispatched later");
     }
   }
 
   return {
-    async cancel(id, check) {
-      const ended = await inVersion(id, { check }, (sql) => cancelJobs(sql, [{ id }]));
+    async cancel(tenant, id, check) {
+      const ended = await inVersion(tenant, id, { check }, (sql) => cancelJobs(sql, [{ id }]));
       await withdrawGuarded(breakers, withdraw, ended);
     },
-    async retry(ids, retry, options = {}) {
-      const runs = await retryFree(ids, retry, options);
-      await placeOrLeave(runs);
+    async retry(tenant, ids, retry, options = {}) {
+      const runs = await retryFree(tenant, ids, retry, options);
+      await placeOrLeave(tenant, runs);
       return idsOf(runs);
     },
-    async deleteDead(id) {
-      const gone = await ledger.run((sql) => deleteDead(sql, [id]));
+    async deleteDead(tenant, id) {
+      const gone = await ledger.run(tenant, (sql) => deleteDead(sql, [id]));
       await withdrawGuarded(breakers, withdraw, gone);
       return gone.length > 0;
     },
-    async promote(id, { check, alongside } = {}) {
+    async promote(tenant, id, { check, alongside } = {}) {
       try {
-        const outcomes = await ledger.run((sql) =>
+        const outcomes = await ledger.run(tenant, (sql) =>
           sql.begin(async (tx) => {
             const version = check && (await lockVersion(tx, id));
             if (version !== undefined) check?.(version);
@@ -147,9 +166,9 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
         throw error;
       }
     },
-    async change(id, change, check) {
+    async change(tenant, id, change, check) {
       try {
-        return await ledger.run((sql) =>
+        return await ledger.run(tenant, (sql) =>
           sql.begin(async (tx) => {
             const outcome = await changeJob(tx, id, change, check, moveOrLeave);
             if (outcome.status === "active" || outcome.status === "unfound")

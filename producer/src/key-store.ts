@@ -8,10 +8,10 @@ import {
   revokeKey,
   rotateKey,
 } from "@toril/contract/keys/key-ledger";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { AuditTrail } from "./audit.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Once } from "./once.ts";
+import type { TenantLedger } from "./postgres.ts";
 import { ProblemError } from "./problem.ts";
 import type { Reads } from "./reads.ts";
 
@@ -26,7 +26,7 @@ export interface KeyStore {
 }
 
 export interface KeyStoreDeps {
-  ledger: Ledger;
+  ledger: TenantLedger;
   reads: Reads;
   once: Once;
   /** Makes changes known to this producer; the others find them by themselves. */
@@ -65,7 +65,7 @@ export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): 
         return rotated.key;
       }),
     async revoke(tenant, id, trail) {
-      const revoked = await ledger.run((sql) => revokeKey(sql, id, tenant, noteIn(trail)));
+      const revoked = await ledger.run(tenant, (sql) => revokeKey(sql, id, tenant, noteIn(trail)));
       await refresh();
       return revoked;
     },

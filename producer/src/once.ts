@@ -17,10 +17,10 @@ import {
   type StoredAnswer,
   storeAnswers,
 } from "@toril/contract/ledger/idempotency";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { Exchange } from "./exchange.ts";
 import { idempotencyClaim, keyedHashes } from "./idempotency.ts";
+import type { TenantLedger } from "./postgres.ts";
 import { ProblemError } from "./problem.ts";
 
 export type Answered<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
@@ -76,16 +76,16 @@ function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): Answere
   return { ...(answer as Answer), isReplay: true };
 }
 
-export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Once {
-  const inOne = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
-    ledger.run((sql) => sql.begin(work) as Promise<Result>);
+export function createOnce(ledger: TenantLedger, secretKeys: KeyRing | undefined): Once {
+  const inOne = <Result>(tenant: string, work: (tx: TransactionSql) => Promise<Result>) =>
+    ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 
   async function inTransaction<Answer extends StoredAnswer>(
     exchange: Exchange,
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<Answered<Answer>> {
     const claim = idempotencyClaim(exchange, secretKeys);
-    return inOne(async (tx) => {
+    return inOne(exchange.principal.tenant, async (tx) => {
       const claimed = claim && (await claimOne(tx, claim));
       if (claimed?.status === "answered") return asOwnAnswer<Answer>(claimed.answer);
       const answer = await work(tx);
@@ -99,12 +99,13 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
     work: (holding: Holding) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
   ): Promise<Answered<Answer>> {
+    const { tenant } = exchange.principal;
     const claimed = idempotencyClaim(exchange, secretKeys);
     if (claimed === undefined) return { ...(await work(unheld)), isReplay: false };
     const bodyHashes = async (): Promise<readonly string[]> =>
       bodyHash === undefined ? [] : keyedHashes(await bodyHash(), secretKeys);
     const claim = { ...claimed, owner: randomUUID() };
-    const held = await ledger.run((sql) => holdIdempotencyKey(sql, claim));
+    const held = await ledger.run(tenant, (sql) => holdIdempotencyKey(sql, claim));
     if (held.status === "answered") {
       const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
       if (!isSame) throw refusal("reused");
@@ -136,15 +137,15 @@ export function createOnce(ledger: Ledger, secretKeys: KeyRing | undefined): Onc
       },
     };
     const toucher = setInterval(() => {
-      ledger.run((sql) => touchHeldKey(sql, claim)).catch(() => {});
+      ledger.run(tenant, (sql) => touchHeldKey(sql, claim)).catch(() => {});
     }, touchEveryMs);
     try {
       const answer = await work(holding);
-      if (!isKept) await inOne((tx) => keep(tx, answer));
+      if (!isKept) await inOne(tenant, (tx) => keep(tx, answer));
       return { ...answer, isReplay: false };
     } catch (error) {
       // What cannot be released is abandoned.
-      await ledger.run((sql) => releaseHeldKey(sql, claim)).catch(() => {});
+      await ledger.run(tenant, (sql) => releaseHeldKey(sql, claim)).catch(() => {});
       throw error;
     } finally {
       clearInterval(toucher);

@@ -1,10 +1,10 @@
 import type { ISql } from "postgres";
 import { selectJobs, type SelectionScope } from "@toril/contract/change/select";
 import { createJobId } from "@toril/contract/enqueue/job-id";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/operation";
 import type { OperationMaker, OperationViewer } from "./caller.ts";
 import type { KeepResponse } from "./keep-response.ts";
+import type { TenantLedger } from "./postgres.ts";
 import { ProblemError } from "./problem.ts";
 import type { Reads } from "./reads.ts";
 
@@ -30,7 +30,7 @@ const creationLock = 7_413_004;
 const maxSkewMs = 60_000;
 
 export interface OperationLedgerDeps {
-  ledger: Pick<Ledger, "run">;
+  ledger: TenantLedger;
   reads: Reads;
   /** Of a tenant. */
   maxOpen: number;
@@ -43,7 +43,7 @@ export function createOperationLedger({
 }: OperationLedgerDeps): OperationLedger {
   return {
     create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }, keep) =>
-      inTransaction(ledger, async (sql) => {
+      inTransaction(ledger, tenant, async (sql) => {
         await requireOpening(sql, tenant, maxOpen);
         const [row] = await sql<OperationRow[]>`
           insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
@@ -88,7 +88,7 @@ export function createOperationLedger({
         return rows.map(toOperation);
       }),
     stop: ({ tenant, hidden }, id) =>
-      ledger.run(async (sql) => {
+      ledger.run(tenant, async (sql) => {
         // One that nobody has begun has nobody to end it.
         await sql`
           update operations set is_stopping = true,
@@ -112,8 +112,12 @@ function isVisible(sql: ISql, hidden: OperationViewer["hidden"]) {
       and coalesce(reach -> 'queues' ? hidden.queue, true))`;
 }
 
-function inTransaction<Result>(ledger: Pick<Ledger, "run">, work: (tx: ISql) => Promise<Result>) {
-  return ledger.run((sql) => sql.begin(work) as Promise<Result>);
+function inTransaction<Result>(
+  ledger: TenantLedger,
+  tenant: string,
+  work: (tx: ISql) => Promise<Result>,
+) {
+  return ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 }
 
 /** Counts one after the other: together, requests would exceed the limit that each of them keeps. */

@@ -1,4 +1,4 @@
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { arrayTypes } from "@toril/contract/ledger/array-types";
 import { createLedger, type Ledger, type LedgerSettings } from "@toril/contract/ledger/pool";
 
@@ -44,12 +44,21 @@ export function connectLedger(
   );
 }
 
+/** A pool whose connections tenants take turns for. */
+export interface TenantLedger {
+  run<Result>(tenant: string, work: (sql: Sql) => Promise<Result>): Promise<Result>;
+}
+
+export function forTenants(ledger: Pick<Ledger, "run">): TenantLedger {
+  return { run: (tenant, work) => ledger.run(work, { tenant }) };
+}
+
 /** Each kind of work has connections of its own: when one kind uses all of its connections, the others do not wait. */
 export interface Ledgers {
   /** Records jobs. */
   accepting: Ledger;
   /** Everything else that a request writes. */
-  changing: Ledger;
+  changing: TenantLedger;
   /** Everything that a request only reads: lists, searches, summaries, previews. */
   reading: Ledger;
   /** What serves all streams of events together. */
@@ -58,15 +67,16 @@ export interface Ledgers {
 }
 
 const maxReadMs = 2000;
+/** Of 4: one is left for another tenant. */
+const connectionsPerTenant = 3;
 
 export function connectLedgers(url: string, timeoutMs: number): Ledgers {
   const ledgers = {
     accepting: connectLedger(url, timeoutMs, { connections: 6 }),
-    changing: connectLedger(url, timeoutMs, { connections: 4 }),
+    changing: connectLedger(url, timeoutMs, { connections: 4, connectionsPerTenant }),
     reading: connectLedger(url, timeoutMs, {
       connections: 4,
-      // One is left for another tenant.
-      connectionsPerTenant: 3,
+      connectionsPerTenant,
       maxWaitingPerTenant: 1000,
       statementTimeoutMs: Math.min(Math.floor(timeoutMs * 0.4), maxReadMs),
     }),
@@ -74,6 +84,7 @@ export function connectLedgers(url: string, timeoutMs: number): Ledgers {
   };
   return {
     ...ledgers,
+    changing: forTenants(ledgers.changing),
     async close() {
       await Promise.all(Object.values(ledgers).map((ledger) => ledger.close()));
     },

@@ -116,8 +116,9 @@ export async function openProducer(
   });
   opening.defer(() => breakers.close());
   const applySettings = createApplySettings(redis, scripted(settingsScriptUrl));
+  // Nobody asked for it: a lane of its own.
   const place = placeRestoring(createPlace(redis, scripted(placeScriptUrl)), (queue) =>
-    changing.run((sql) => enforceQueueSettings(sql, queue, applySettings)),
+    changing.run("", (sql) => enforceQueueSettings(sql, queue, applySettings)),
   );
   const remove = createRemove(redis, scripted(removeScriptUrl));
   const withdraw = createWithdraw({

@@ -1,5 +1,4 @@
 import type { ApplySettings } from "@toril/contract/dispatch/queue-settings";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import {
   changeQueueSettings,
   enforceQueueSettings,
@@ -10,6 +9,7 @@ import type { Logger } from "pino";
 import type { ISql } from "postgres";
 import type { AuditTrail } from "./audit.ts";
 import type { KeepResponse } from "./keep-response.ts";
+import type { TenantLedger } from "./postgres.ts";
 
 export interface Changed {
   settings: QueueSettings;
@@ -19,6 +19,7 @@ export interface Changed {
 
 export interface QueueControl {
   change(
+    tenant: string,
     queue: string,
     change: QueueChange & { paused?: boolean },
     trail: AuditTrail,
@@ -28,31 +29,34 @@ export interface QueueControl {
 }
 
 export function createQueueControl(
-  ledger: Ledger,
+  ledger: TenantLedger,
   apply: ApplySettings,
   log: Pick<Logger, "warn">,
 ): QueueControl {
-  async function enforce(queue: string) {
+  async function enforce(tenant: string, queue: string) {
     let isAway = false;
     const tell: ApplySettings = (settings) =>
       apply(settings).catch((error: unknown) => {
         isAway = true;
         log.warn({ err: error, queue }, "Redis was not told what is set for a queue");
       });
-    await ledger.run((sql) => enforceQueueSettings(sql, queue, tell));
+    await ledger.run(tenant, (sql) => enforceQueueSettings(sql, queue, tell));
     return !isAway;
   }
 
   return {
-    async change(queue, change, trail, keep) {
+    async change(tenant, queue, change, trail, keep) {
       const note = async (tx: ISql) => {
         // Whether Redis obeys is not known yet.
         await keep?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
         await trail.done(tx);
       };
-      await ledger.run((sql) => changeQueueSettings(sql, queue, change, note));
-      const isInForce = await enforce(queue);
-      return { settings: await ledger.run((sql) => readQueueSettings(sql, queue)), isInForce };
+      await ledger.run(tenant, (sql) => changeQueueSettings(sql, queue, change, note));
+      const isInForce = await enforce(tenant, queue);
+      return {
+        settings: await ledger.run(tenant, (sql) => readQueueSettings(sql, queue)),
+        isInForce,
+      };
     },
   };
 }

@@ -1,5 +1,4 @@
 import type { ManyRequest } from "@toril/contract/enqueue/record-many";
-import type { Ledger } from "@toril/contract/ledger/pool";
 import {
   type Check,
   deleteSchedule,
@@ -17,6 +16,7 @@ import {
 import { recordRuns } from "@toril/contract/schedule/schedule-runs";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import type { ISql } from "postgres";
+import type { TenantLedger } from "./postgres.ts";
 import { ProblemError } from "./problem.ts";
 import type { Reads } from "./reads.ts";
 
@@ -49,7 +49,7 @@ export interface ScheduleStore {
 export class ScheduleChanged extends Error {}
 
 export interface ScheduleStoreDeps {
-  ledger: Ledger;
+  ledger: TenantLedger;
   reads: Reads;
   keys: KeyRing | undefined;
   /** Of a tenant. */
@@ -60,7 +60,7 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
   const { ledger, reads, keys, maxSchedules } = deps;
   return {
     put: (tenant, name, written, check) =>
-      ledger.run(async (sql) => {
+      ledger.run(tenant, async (sql) => {
         const others = await countOthers(sql, { tenant, name }, maxSchedules);
         const checkCount: Check = (found) => {
           check(found);
@@ -74,9 +74,9 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
     find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
     setPaused: (tenant, name, isPaused, options) =>
-      ledger.run((sql) => setPaused(sql, { tenant, name }, isPaused, options)),
+      ledger.run(tenant, (sql) => setPaused(sql, { tenant, name }, isPaused, options)),
     delete: (tenant, name, check) =>
-      ledger.run((sql) => deleteSchedule(sql, { tenant, name }, check)),
+      ledger.run(tenant, (sql) => deleteSchedule(sql, { tenant, name }, check)),
     recording:
       (schedule) =>
       async (sql, [accepted]) => {

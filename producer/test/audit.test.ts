@@ -5,7 +5,7 @@ import type { Ledger } from "@toril/contract/ledger/pool";
 import { pino } from "pino";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
 import { createAudit } from "../src/audit.ts";
-import { connectLedger } from "../src/postgres.ts";
+import { connectLedger, forTenants } from "../src/postgres.ts";
 
 const request = {
   actor: "key:0mibwkq0705f60718",
@@ -37,7 +37,7 @@ async function _newest() {
 
 test("a change has one entry, made with it, and its hash is in the log", async () => {
   const before = (await _newest()).length;
-  const trail = createAudit(ledger, log).begin(request);
+  const trail = createAudit(forTenants(ledger), log).begin(request);
   await ledger.run((sql) => sql.begin((tx) => trail.done(tx, "/v1/keys/new")));
   await trail.end("done");
 
@@ -50,7 +50,7 @@ test("a change has one entry, made with it, and its hash is in the log", async (
 
 test("a change that was rolled back has only the entry of its failure", async () => {
   const before = (await _newest()).length;
-  const trail = createAudit(ledger, log).begin(request);
+  const trail = createAudit(forTenants(ledger), log).begin(request);
   const change = ledger.run((sql) =>
     sql.begin(async (tx) => {
       await trail.done(tx);
@@ -67,14 +67,14 @@ test("a change that was rolled back has only the entry of its failure", async ()
 
 test("what was refused, and what changed something elsewhere, has its entry after the answer", async () => {
   for (const outcome of ["key-not-found", "done"]) {
-    await createAudit(ledger, log).begin(request).end(outcome);
+    await createAudit(forTenants(ledger), log).begin(request).end(outcome);
     expect((await _newest())[0]).toMatchObject({ ...request, outcome });
   }
 });
 
 test("what cannot be written is at least in the log", async () => {
   const away = connectLedger("postgres://nobody@127.0.0.1:1/nothing", 500);
-  await createAudit(away, log).begin(request).end("at-capacity");
+  await createAudit(forTenants(away), log).begin(request).end("at-capacity");
   await away.close();
 
   expect(lines.at(-1)).toMatchObject({ ...request, outcome: "at-capacity", msg: "not audited" });

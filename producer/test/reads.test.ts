@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { isTransient, LedgerTimeout } from "@toril/contract/ledger/errors";
-import type { Sql } from "postgres";
+import type { ISql, Sql } from "postgres";
 import { connectLedger } from "../src/postgres.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
@@ -26,12 +26,12 @@ afterAll(async () => {
   await stores.close();
 });
 
-/** Statements that read operations wait, until it is released. */
-async function lockOperations() {
+/** Holds what `lock` locks, until it is released. */
+async function hold(lock: (sql: ISql) => Promise<unknown>) {
   const begun = Promise.withResolvers<void>();
   const ending = Promise.withResolvers<void>();
   const done = stores.sql.begin(async (sql) => {
-    await sql`lock table operations in access exclusive mode`;
+    await lock(sql);
     begun.resolve();
     await ending.promise;
   });
@@ -42,6 +42,9 @@ async function lockOperations() {
   }
   return { release, [Symbol.asyncDispose]: release };
 }
+
+/** Statements that read operations wait. */
+const lockOperations = () => hold((sql) => sql`lock table operations in access exclusive mode`);
 
 const untilWaiting = (count: number) =>
   _until(async () => {
@@ -77,6 +80,49 @@ test("while one tenant's reads use all connections that they may, jobs are accep
 
   await held.release();
   expect((await Promise.all(reads)).every((answer) => answer.status === 200)).toBe(true);
+  await stores.sql`truncate api_keys`;
+});
+
+test("while one tenant's changes use all connections that they may, others change jobs and schedules", async () => {
+  const scopes = ["jobs:read", "jobs:write"] as const;
+  const noisy = _bearer((await _issue(stores, [...scopes], { tenant: "noisy" })).key);
+  const quiet = _bearer((await _issue(stores, [...scopes], { tenant: "quiet" })).key);
+  const keyed = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "60000" });
+  const accept = async (headers: Record<string, string>, options: object) =>
+    (await keyed.post(_echo("a", options), headers)).body.id;
+  const delayed = { delayMs: 3_600_000 };
+  const ids = await Promise.all(Array.from({ length: 20 }, () => accept(noisy, delayed)));
+  const own = await accept(quiet, delayed);
+  await using held = await hold(
+    (sql) => sql`select from jobs where tenant = 'noisy' for no key update`,
+  );
+  let answered = 0;
+  const changes = ids.map(async (id, index) => {
+    const promote = { path: `/v1/jobs/${id}/promote`, method: "POST" };
+    const cancel = { path: `/v1/jobs/${id}`, method: "DELETE" };
+    const { path, method } = index % 2 === 0 ? promote : cancel;
+    const answer = await keyed.request(path, { method, headers: noisy });
+    answered += 1;
+    return answer;
+  });
+  await untilWaiting(3);
+
+  const request = async (method: string, path: string, body?: object) => {
+    const headers = { ...quiet, "Content-Type": "application/json" };
+    const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+    return (await keyed.request(path, init)).status;
+  };
+  expect(await request("POST", `/v1/jobs/${own}/promote`)).toBe(200);
+  expect(await request("DELETE", `/v1/jobs/${own}`)).toBe(200);
+  expect(await request("POST", `/v1/jobs/${own}/retry`)).toBe(202);
+  const schedule = { everyMs: 3_600_000, job: { type: "echo", data: { message: "a" } } };
+  expect(await request("PUT", "/v1/schedules/hourly", schedule)).toBe(201);
+  expect(await request("DELETE", "/v1/schedules/hourly")).toBe(200);
+  expect(answered).toBe(0);
+
+  await held.release();
+  expect((await Promise.all(changes)).every((answer) => answer.status === 200)).toBe(true);
+  await keyed.close();
   await stores.sql`truncate api_keys`;
 });
 

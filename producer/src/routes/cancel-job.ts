@@ -20,7 +20,7 @@ export function cancelJob(
     const check = versionCheckOf(c.env.request);
     let row = await requireJob(jobs, c.env, id);
     if (row.status === "pending") {
-      await changes.cancel(id, check);
+      await changes.cancel(c.env.principal.tenant, id, check);
       row = await requireJob(jobs, c.env, id);
     } else check?.(versionOf(row));
     if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);

@@ -31,7 +31,7 @@ export function changeJob(
     const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
     const before = await requireJob(jobs, c.env, id);
     if (before.status === "pending") checkTime(change.runAt, before);
-    const outcome = await changes.change(id, change, check);
+    const outcome = await changes.change(c.env.principal.tenant, id, change, check);
     if (outcome.status !== "changed") throw problemOf(outcome);
     const row = await requireJob(jobs, c.env, id);
     const job = await live.detail(row);

@@ -18,7 +18,12 @@ export function changeQueue(control: QueueControl): RouteHandler<Bodiless<typeof
     if (!parsed.success) {
       throw new ProblemError("invalid-request", undefined, fieldErrors(parsed.error.issues));
     }
-    const { settings, isInForce } = await control.change(queue, parsed.data, c.env.trail);
+    const { settings, isInForce } = await control.change(
+      c.env.principal.tenant,
+      queue,
+      parsed.data,
+      c.env.trail,
+    );
     return c.json(settings, isInForce ? 200 : 202);
   };
 }

@@ -25,7 +25,7 @@ export function cleanQueue(clean: CleanQueue): RouteHandler<Bodiless<typeof rout
       throw new ProblemError("invalid-request", undefined, fieldErrors(parsed.error.issues));
     }
     const { olderThanMs } = parsed.data;
-    const { removed, next } = await clean(queue, { olderThanMs, offset });
+    const { removed, next } = await clean(c.env.principal.tenant, queue, { olderThanMs, offset });
     return c.json({ removed, next: next === null ? null : encodeCursor(String(next)) }, 200);
   };
 }

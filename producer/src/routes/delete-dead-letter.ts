@@ -14,7 +14,8 @@ export function deleteDeadLetter(
   return async (c) => {
     const { id } = c.req.valid("param");
     const row = await requireDeadLetter(letters, c.env, id);
-    if (!(await changes.deleteDead(id))) throw new ProblemError("dead-letter-not-found");
+    if (!(await changes.deleteDead(c.env.principal.tenant, id)))
+      throw new ProblemError("dead-letter-not-found");
     return c.json(changedDeadLetter(c.env, toDeadLetter(row)), 200);
   };
 }

@@ -10,7 +10,7 @@ export function drainQueue(drain: DrainQueue): RouteHandler<typeof route, AppEnv
     const { queue } = c.req.valid("param");
     requireQueue(c.env, queue);
     const { delayed, cursor } = c.req.valid("query");
-    const { cancelled, next } = await drain(queue, {
+    const { cancelled, next } = await drain(c.env.principal.tenant, queue, {
       isDelayedToo: delayed === "true",
       after: cursor === undefined ? undefined : decodeCursor(cursor),
     });

@@ -10,7 +10,13 @@ export function pauseQueue(control: QueueControl): RouteHandler<typeof route, Ap
     requireQueue(c.env, queue);
     const { trail, keepResponse } = c.env;
     const change = { paused: true };
-    const { settings, isInForce } = await control.change(queue, change, trail, keepResponse);
+    const { settings, isInForce } = await control.change(
+      c.env.principal.tenant,
+      queue,
+      change,
+      trail,
+      keepResponse,
+    );
     return c.json(settings, isInForce ? 200 : 202);
   };
 }

@@ -18,7 +18,7 @@ export function promoteJob(
   return async (c) => {
     const { id } = c.req.valid("param");
     await requireJob(jobs, c.env, id);
-    const outcome = await changes.promote(id, {
+    const outcome = await changes.promote(c.env.principal.tenant, id, {
       check: versionCheckOf(c.env.request),
       alongside: keepingJob(c.env, id, (row) => live.describeOne(row), { status: 200 }),
     });

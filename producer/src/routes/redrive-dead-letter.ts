@@ -22,11 +22,11 @@ export function redriveDeadLetter(
   return async (c) => {
     const { id } = c.req.valid("param");
     await requireDeadLetter(letters, c.env, id);
-    const { quotaKey } = callerOf(c.env);
+    const { tenant, quotaKey } = callerOf(c.env);
     const headers = { Location: `/v1/jobs/${id}` };
     const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
     const retried = await charging(c.env.charge, 1, () =>
-      changes.retry([id], { statuses: ["dead"], quotaKey }, { alongside }),
+      changes.retry(tenant, [id], { statuses: ["dead"], quotaKey }, { alongside }),
     );
     if (!retried.has(id)) {
       await requireDeadLetter(letters, c.env, id);

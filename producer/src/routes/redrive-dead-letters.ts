@@ -38,7 +38,7 @@ export function redriveDeadLetters(
       keep && ((tx, redriven) => keep(tx, { status: 200, answer: toAnswer(redriven) }));
     const retry = { statuses: ["dead"] as const, quotaKey };
     const redriven = await charging(exchange.charge, known.size, () =>
-      changes.retry([...known], retry, { alongside }),
+      changes.retry(tenant, [...known], retry, { alongside }),
     );
     return toAnswer(redriven);
   }

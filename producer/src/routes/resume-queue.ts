@@ -10,7 +10,13 @@ export function resumeQueue(control: QueueControl): RouteHandler<typeof route, A
     requireQueue(c.env, queue);
     const { trail, keepResponse } = c.env;
     const change = { paused: false };
-    const { settings, isInForce } = await control.change(queue, change, trail, keepResponse);
+    const { settings, isInForce } = await control.change(
+      c.env.principal.tenant,
+      queue,
+      change,
+      trail,
+      keepResponse,
+    );
     return c.json(settings, isInForce ? 200 : 202);
   };
 }

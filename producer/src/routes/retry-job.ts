@@ -21,7 +21,7 @@ export function retryJob(
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");
-    const { quotaKey } = callerOf(c.env);
+    const { tenant, quotaKey } = callerOf(c.env);
     const before = await requireJob(jobs, c.env, id);
     const check = versionCheckOf(c.env.request);
     check?.(versionOf(before));
@@ -29,7 +29,7 @@ export function retryJob(
     const headers = { Location: `/v1/jobs/${id}` };
     const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
     const retried = await charging(c.env.charge, 1, () =>
-      changes.retry([id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
+      changes.retry(tenant, [id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
     );
     const row = await requireJob(jobs, c.env, id);
     if (!retried.has(id)) {
