@@ -1,5 +1,5 @@
 import { type PlaceOptions, toPlaceOptions } from "@toril/contract/dispatch/options";
-import { parseBullId } from "@toril/contract/dispatch/names";
+import { parseBullId, settledReturnValue } from "@toril/contract/dispatch/names";
 import type { JobType } from "@toril/contract/job-type";
 import { findJobType, type JobTypeName } from "@toril/contract/jobs";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
@@ -61,7 +61,7 @@ const maxLostAttempts = 20;
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
-): (job: Job, token?: string) => Promise<void> {
+): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
   const { handlers, fates, freshness, lostAttempts, activeJobs, keyLimits } = deps;
   const { meter, tracing, secretKeys } = deps;
   const verdicts = createVerdicts(deps);
@@ -198,6 +198,7 @@ export function createProcessor(
       trace?.end(outcome, thrown);
       meter.came(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
+      return settledReturnValue;
     } finally {
       activeJobs.end(active);
     }

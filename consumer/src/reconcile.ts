@@ -2,18 +2,19 @@ import type { ApplySettings } from "@toril/contract/dispatch/queue-settings";
 import type { Placement } from "@toril/contract/dispatch/place";
 import type { Remove } from "@toril/contract/dispatch/remove";
 import type { ScriptRedis } from "@toril/contract/dispatch/script";
-import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { aborted } from "./aborted.ts";
 import { pause } from "./pause.ts";
 import { createEndings } from "./reconcile/endings.ts";
 import { keepExpiring } from "./reconcile/expire.ts";
+import { createFinishEvents } from "./reconcile/finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./reconcile/leadership.ts";
 import { createLook } from "./reconcile/look.ts";
 import { hasRoom } from "./reconcile/memory.ts";
 import { createPass, type PassCounts } from "./reconcile/pass.ts";
 import { createPlaceAgain } from "./reconcile/place-again.ts";
+import type { EndingRedis } from "./reconcile/read-ending.ts";
 import { restoreSettings } from "./reconcile/restore-settings.ts";
 import { createRhythm } from "./reconcile/rhythm.ts";
 import { createSearches } from "./reconcile/search.ts";
@@ -35,7 +36,7 @@ export interface ReconcilerDeps {
   /** Makes a postgres.js client for the connection that holds the leader's lock. */
   openLeaderClient(connection: LeaderConnection): Sql;
   /** Its commands must fail in bounded time. */
-  redis: ScriptRedis & Pick<Redis | Cluster, "hmget" | "status">;
+  redis: ScriptRedis & EndingRedis & { readonly status: string };
   prefix: string;
   place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
   remove: Remove;
@@ -102,6 +103,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       leadership,
       searches: createSearches(look),
       endings,
+      openEvents: (queue) => createFinishEvents(redis, prefix, queue),
       placeAgain: createPlaceAgain({
         leadership,
         async place(queue, jobs) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/dispatch/names";
 import { createPlace, type Placement, placeScriptUrl } from "@toril/contract/dispatch/place";
 import { createLedger } from "@toril/contract/ledger/pool";
-import { type Processor, Worker } from "bullmq";
+import { type Processor, Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { createTestLedger, testPrefix } from "../../contract/test/_stores.ts";
@@ -130,9 +130,13 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
 }
 
 /** A stock worker, not one of ours. */
-export function _startWorker({ redis, prefix }: _World, process: Processor) {
+export function _startWorker(
+  { redis, prefix }: _World,
+  process: Processor,
+  options: Pick<WorkerOptions, "removeOnComplete" | "removeOnFail"> = {},
+) {
   const connection = redis.duplicate({ maxRetriesPerRequest: null });
-  const worker = new Worker(bullName("echo"), process, { connection, prefix });
+  const worker = new Worker(bullName("echo"), process, { connection, prefix, ...options });
   return Object.assign(worker, {
     async [Symbol.asyncDispose]() {
       await worker.close();

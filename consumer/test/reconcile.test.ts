@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { bullName } from "@toril/contract/dispatch/names";
+import { bullName, settledReturnValue } from "@toril/contract/dispatch/names";
 import { Queue, UnrecoverableError } from "bullmq";
 import {
   _openWorld,
@@ -253,6 +253,66 @@ describe("what ended in Redis without the ledger", () => {
       error: { message: "no such thing", stack: expect.stringContaining("no such thing") },
       attempts: 1,
     });
+  });
+
+  test("is settled from the queue's events when a stock worker removed it, and is not run again", async () => {
+    const [good, bad, wrong] = await _record(world, 3);
+    await _place(world, [good!, bad!, wrong!]);
+    const starts: unknown[] = [];
+    await using worker = _startWorker(
+      world,
+      async (job) => {
+        starts.push(job.id);
+        if (job.id === bad) throw new UnrecoverableError("no such thing");
+        return job.id === wrong ? { answer: 42 } : { message: "done" };
+      },
+      { removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } },
+    );
+    await _until(
+      async () => starts.length === 3 && (await world.redis.llen(world.keys().active)) === 0,
+    );
+    expect(await world.hashOf(good!)).toEqual({});
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, placed: 0 });
+    expect(await reconciling.pass()).toMatchObject({ seen: 0 });
+    await worker.close();
+    expect(starts).toHaveLength(3);
+    expect(await _rowOf(good)).toMatchObject({
+      status: "completed",
+      result: { message: "done" },
+      attempts: 1,
+      started_at: expect.any(Date),
+      duration_ms: expect.any(Number),
+    });
+    expect(await _rowOf(bad)).toMatchObject({
+      status: "dead",
+      error: { message: "no such thing" },
+      attempts: 1,
+    });
+    expect(await _rowOf(wrong)).toMatchObject({ status: "dead", error: { name: "InvalidResult" } });
+  });
+
+  test("is placed again when the events tell of an earlier run, of a retry since, or of a worker of Toril's", async () => {
+    const [reopened] = await _record(world, 1, { run: 1 });
+    const [tenth] = await _record(world, 1, { run: 10 });
+    const [retried, own, ended] = await _record(world, 3);
+    const told = (event: string, id: string, ...more: string[]) =>
+      world.redis.xadd(world.keys().events, "*", "event", event, "jobId", id, ...more);
+    const value = ["returnvalue", '{"message":"done"}'];
+    await told("completed", reopened!, ...value);
+    await told("completed", `${tenth}-1`, ...value);
+    await told("failed", retried!, "failedReason", "once");
+    await told("waiting", retried!, "prev", "failed");
+    await told("completed", own!, "returnvalue", JSON.stringify(settledReturnValue));
+    await told("completed", ended!, ...value);
+    // More than two pages, so that what is wanted is not in the newest.
+    for (let count = 0; count < 450; count++) await told("progress", "another job");
+    await using reconciling = await _startReconciler(world);
+
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 1, placed: 4 });
+    expect(await _waiting()).toEqual([own!, retried!, `${tenth}-10`, `${reopened}-1`]);
+    expect(await _rowOf(ended)).toMatchObject({ status: "completed", result: { message: "done" } });
   });
 
   test("is settled with plain text and with what Postgres does not store", async () => {

@@ -1,17 +1,26 @@
 import { bullName, queueKeys } from "@toril/contract/dispatch/names";
 import { Worker } from "bullmq";
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 
 import { echo, postMany } from "./_api.ts";
 import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
-import { startStack } from "./_stack.ts";
+import { startStack, type Stack } from "./_stack.ts";
 
-test("a stock BullMQ worker does jobs that Toril placed, and they are settled as soon as they are finished", async () => {
+let stack: Stack;
+beforeAll(async () => {
   // Whoever serves another queue settles those of all; the reconciler has nothing to do with it here.
-  await using stack = await startStack({
+  stack = await startStack({
     env: { BULL_QUEUE_NAME: "imports", RECONCILE_GRACE_MS: "3600000" },
   });
+});
+afterAll(() => stack[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await stack.sql`delete from jobs`;
+  await stack.sql`delete from test_endings`;
+});
+
+test("a stock BullMQ worker does jobs that Toril placed, and they are settled as soon as they are finished", async () => {
   const { client, sql, redisClient, until } = stack;
   const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
   const starts = new Map<string, number>();
@@ -65,6 +74,42 @@ test("a stock BullMQ worker does jobs that Toril placed, and they are settled as
     told += (await reader.read()).value ?? "";
   }
   await reader.cancel();
+});
+
+test("what a stock BullMQ worker removes when it finishes it is settled without the reconciler, and runs once", async () => {
+  const { client, sql, until } = stack;
+  const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
+  let starts = 0;
+  await using worker = _closing(
+    new Worker<{ message: string }>(
+      bullName("default"),
+      async (job) => {
+        starts++;
+        if (job.data.message === "bad") throw new Error("not by this worker");
+        return { message: job.data.message };
+      },
+      {
+        connection,
+        prefix: "bull",
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+        concurrency: 20,
+      },
+    ),
+    connection,
+  );
+  await worker.ready();
+
+  const bad = await client.createJob({ ...echo("bad"), attempts: 2 });
+  await postMany(stack.producers[0]!.url, 500);
+  await until("all jobs have ended", () => whenEnded(sql));
+
+  expect(await countJobs(sql)).toEqual({ ...allCompleted(501), completed: 500, dead: 1 });
+  expect(starts).toBe(502);
+  expect(await client.getJob(bad.id)).toMatchObject({
+    status: "dead",
+    error: { message: "not by this worker" },
+  });
 });
 
 function _closing(worker: Worker, connection: Redis) {

@@ -1,14 +1,16 @@
 import { bullId } from "@toril/contract/dispatch/names";
 import type { Remove } from "@toril/contract/dispatch/remove";
-import type { Redis } from "ioredis";
 import type { Settle } from "../settle/settle.ts";
-import { type Ending, readEnding } from "./read-ending.ts";
+import type { FinishEvent } from "./finish-events.ts";
+import { type Ending, type EndingRedis, readEnding } from "./read-ending.ts";
 
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob {
   id: string;
   run: number;
   type: string;
+  /** Tells how it ended when its hash is gone. */
+  event?: FinishEvent | undefined;
 }
 
 export interface Endings {
@@ -20,7 +22,7 @@ export interface Endings {
 }
 
 export interface EndingsDeps {
-  redis: Pick<Redis, "hmget">;
+  redis: EndingRedis;
   prefix: string;
   remove: Remove;
   settle: Pick<Settle, "submit">;
@@ -37,9 +39,12 @@ export function createEndings({ redis, prefix, remove, settle }: EndingsDeps): E
     return status === "stood" ? 0 : 1;
   }
 
-  async function settleOne(queue: string, { id, run, type }: FinishedJob) {
-    const job = { prefix, queue, bullId: bullId(id, run), type };
-    return end({ id, run, type }, await readEnding(redis, job));
+  async function settleOne(queue: string, job: FinishedJob) {
+    const { id, run, type, event } = job;
+    return end(
+      job,
+      await readEnding(redis, { prefix, queue, bullId: bullId(id, run), type, event }),
+    );
   }
 
   return {

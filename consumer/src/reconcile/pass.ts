@@ -1,10 +1,12 @@
+import { bullId } from "@toril/contract/dispatch/names";
 import type { Logger } from "pino";
 import { pause } from "../pause.ts";
 import type { Endings } from "./endings.ts";
 import type { Leadership } from "./leadership.ts";
+import type { FinishEvents } from "./finish-events.ts";
 import { firstId, type PendingJob, readPending } from "./pending.ts";
 import type { PlaceAgain } from "./place-again.ts";
-import type { Search, Searches } from "./search.ts";
+import type { Searches } from "./search.ts";
 
 export interface PassCounts {
   /** Pending jobs that were looked at. */
@@ -20,6 +22,7 @@ export interface PassDeps {
   leadership: Leadership;
   searches: Searches;
   endings: Endings;
+  openEvents(queue: string): FinishEvents;
   placeAgain: PlaceAgain;
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
@@ -29,16 +32,34 @@ export interface PassDeps {
 
 /** Puts right what Redis says otherwise than the ledger, about all that is pending. Ends early with the leadership. */
 export function createPass(deps: PassDeps): () => Promise<PassCounts> {
-  const { leadership, searches, endings, placeAgain, graceMs, pageSize, log } = deps;
+  const { leadership, searches, endings, openEvents, placeAgain, graceMs, pageSize, log } = deps;
   const { signal } = leadership;
 
-  async function reconcile(search: Search, queue: string, jobs: readonly PendingJob[]) {
-    const { missing, finished } = await search.find(queue, jobs);
-    const settled = await endings.settle(queue, finished);
-    return { seen: jobs.length, settled, ...(await placeAgain(queue, missing)) };
-  }
-
   return async () => {
+    const eventsOf = new Map<string, FinishEvents>();
+
+    /** Jobs whose hashes stock workers removed when they finished them. */
+    async function findRemoved(queue: string, missing: readonly PendingJob[]) {
+      if (missing.length === 0) return [];
+      const events = eventsOf.get(queue) ?? openEvents(queue);
+      eventsOf.set(queue, events);
+      // After the look: a job that finished since the last page must not run again.
+      const finishes = await events.read();
+      return missing.flatMap((job) => {
+        const event = finishes.get(bullId(job.id, job.run));
+        return event === undefined ? [] : [{ ...job, event }];
+      });
+    }
+
+    async function reconcile(queue: string, jobs: readonly PendingJob[]) {
+      const { missing, finished } = await search.find(queue, jobs);
+      const removed = await findRemoved(queue, missing);
+      const settled = await endings.settle(queue, [...finished, ...removed]);
+      const removedIds = new Set(removed.map((job) => job.id));
+      const lost = missing.filter((job) => !removedIds.has(job.id));
+      return { seen: jobs.length, settled, ...(await placeAgain(queue, lost)) };
+    }
+
     const search = searches.begin();
     const refusing = new Set<string>();
     const counts: PassCounts = { seen: 0, placed: 0, heldBack: 0, settled: 0 };
@@ -47,7 +68,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
       for (const [queue, jobs] of Map.groupBy(page, (job) => job.queue)) {
         if (signal.aborted) return;
         try {
-          add(counts, await reconcile(search, queue, jobs));
+          add(counts, await reconcile(queue, jobs));
         } catch (error) {
           if (!isRefusal(error)) throw error;
           if (!refusing.has(queue)) log.error({ err: error, queue }, "Redis refused to reconcile");

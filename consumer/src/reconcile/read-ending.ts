@@ -1,3 +1,4 @@
+import { readEntry, type StreamRedis } from "@toril/contract/dispatch/event-stream";
 import { jobKey } from "@toril/contract/dispatch/names";
 import type { JobError } from "@toril/contract/job";
 import { findJobType } from "@toril/contract/jobs";
@@ -5,6 +6,7 @@ import { parseJson, toStorableText } from "@toril/contract/json";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import { toJobError } from "../job-error.ts";
+import { type FinishEvent, timeOf } from "./finish-events.ts";
 
 const utf8 = new TextEncoder();
 
@@ -20,16 +22,24 @@ export interface Ending {
   error: JobError | null;
 }
 
+export type EndingRedis = Pick<Redis, "hmget" | "exists"> & StreamRedis;
+
+interface EndedJob {
+  prefix: string;
+  queue: string;
+  bullId: string;
+  type: string;
+  event?: FinishEvent | undefined;
+}
+
 /**
  * Of a job that nobody settled: a stock worker did it, or BullMQ gave it up. A result must fit the job's type, as those of
- * Toril's own workers. Undefined when its hash is gone.
+ * Toril's own workers. Without a hash its event tells, if there is one. Undefined when neither says that it ended.
  */
-export async function readEnding(
-  redis: Pick<Redis, "hmget">,
-  job: { prefix: string; queue: string; bullId: string; type: string },
-): Promise<Ending | undefined> {
+export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<Ending | undefined> {
+  const key = jobKey(job.prefix, job.queue, job.bullId);
   const [finishedOn, made, failedReason, stacktrace, returnValue, ...more] = await redis.hmget(
-    jobKey(job.prefix, job.queue, job.bullId),
+    key,
     "finishedOn",
     "atm",
     "failedReason",
@@ -39,7 +49,10 @@ export async function readEnding(
     "processedOn",
     "pb",
   );
-  if (finishedOn == null) return undefined;
+  if (finishedOn == null) {
+    if (job.event === undefined || (await redis.exists(key)) === 1) return undefined;
+    return readFromEvent(redis, job, job.event);
+  }
   const [stalls, startedOn, worker = null] = more;
   const run = {
     attempts: Number(made ?? 0) + Number(stalls ?? 0),
@@ -51,6 +64,21 @@ export async function readEnding(
   return returnValue == null
     ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
     : { ...run, ...toResult(job.type, toJsonText(returnValue)) };
+}
+
+async function readFromEvent(
+  redis: StreamRedis,
+  { prefix, queue, type }: EndedJob,
+  { position, attempts, startedAt }: FinishEvent,
+): Promise<Ending | undefined> {
+  const entry = await readEntry(redis, prefix, queue, position);
+  if (entry === undefined) return undefined;
+  const durationMs = startedAt && Math.max(0, timeOf(position).getTime() - startedAt.getTime());
+  const run = { attempts, startedAt, durationMs, worker: null };
+  const { returnvalue = "null", failedReason } = entry.fields;
+  return entry.event === "completed"
+    ? { ...run, ...toResult(type, toJsonText(returnvalue)) }
+    : { ...run, status: "dead", result: null, error: toError(failedReason, undefined) };
 }
 
 function toResult(type: string, text: string): Pick<Ending, "status" | "result" | "error"> {

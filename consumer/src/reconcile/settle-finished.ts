@@ -1,3 +1,4 @@
+import type { StreamRedis } from "@toril/contract/dispatch/event-stream";
 import { bullId, parseBullId, queueKeys } from "@toril/contract/dispatch/names";
 import type { Remove } from "@toril/contract/dispatch/remove";
 import type { Cluster, Redis } from "ioredis";
@@ -5,10 +6,11 @@ import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { pause } from "../pause.ts";
 import type { Endings, FinishedJob } from "./endings.ts";
+import { createFinishEvents, isStockFinish } from "./finish-events.ts";
 import type { Leadership } from "./leadership.ts";
 
 export interface SettleFinishedDeps {
-  redis: Pick<Redis | Cluster, "zrevrange" | "status">;
+  redis: Pick<Redis | Cluster, "zrevrange" | "status"> & StreamRedis;
   prefix: string;
   queues: readonly string[];
   endings: Endings;
@@ -22,9 +24,10 @@ const maxKnown = 5000;
 
 /**
  * Settles, as long as this process leads, what stock BullMQ workers finish: Redis keeps their jobs in the sets of
- * completed and failed ones, where those of Toril's workers are no more or are settled before. Looking at the newest
- * entries costs the same however many jobs run; the event stream has five entries for each. What nobody looks at while
- * the leader changes stays in the sets, for the next leader and for the reconciler.
+ * completed and failed ones, where those of Toril's workers are no more or are settled before. Workers that remove what
+ * they finish leave only the queue's events, five for each job: of these the newest are looked at, and all from the first
+ * on that tells of a stock worker. What nobody looks at while the leader changes stays there, for the next leader and for
+ * the reconciler.
  */
 export function createSettleFinished(deps: SettleFinishedDeps) {
   const { redis, prefix, queues, endings, remove, everyMs = 300, log } = deps;
@@ -33,6 +36,10 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
     const { signal } = leadership;
     /** Entries that stay in a set: dead jobs, and jobs that are not Toril's. */
     const known = new Set<string>();
+    const events = new Map(
+      queues.map((queue) => [queue, createFinishEvents(redis, prefix, queue)] as const),
+    );
+    const queuesOfStock = new Set<string>();
     let isFailing = false;
 
     /** @returns how many entries were taken out of the set */
@@ -61,12 +68,34 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
       }
     }
 
+    async function lookAtEvents(queue: string) {
+      const finishes = await events.get(queue)?.read((page) => {
+        if (page.some(isStockFinish)) queuesOfStock.add(queue);
+        return !queuesOfStock.has(queue);
+      });
+      if (finishes === undefined) return;
+      const entries = [...finishes];
+      for (let start = 0; start < entries.length && !signal.aborted; start += pageSize) {
+        const some = entries.slice(start, start + pageSize);
+        const targets = some.flatMap(([id]) => parseBullId(id) ?? []);
+        const pending =
+          targets.length > 0 ? await leadership.run((sql) => readPending(sql, targets)) : [];
+        const jobs = pending.map((job) => ({
+          ...job,
+          event: finishes.get(bullId(job.id, job.run)),
+        }));
+        await endings.settle(queue, jobs);
+        for (const [id] of some) finishes.delete(id);
+      }
+    }
+
     while (!signal.aborted) {
       try {
         if (redis.status === "ready") {
           for (const queue of queues) {
             await look(queue, "completed");
             await look(queue, "failed");
+            await lookAtEvents(queue);
           }
         }
         isFailing = false;

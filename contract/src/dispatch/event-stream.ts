@@ -50,6 +50,33 @@ export async function readRange(
   return toEntries(queue, await redis.call("XRANGE", events, `(${from}`, to, "COUNT", count));
 }
 
+/** The newest entries that stand after `from` and before `to`, the newest first; `+` is the end of the stream. */
+export async function readNewest(
+  redis: StreamRedis,
+  prefix: string,
+  queue: string,
+  [from, to]: readonly [from: string, to: string],
+  count: number,
+): Promise<StreamEntry[]> {
+  const { events } = queueKeys(prefix, queue);
+  const before = to === "+" ? to : `(${to}`;
+  return toEntries(
+    queue,
+    await redis.call("XREVRANGE", events, before, `(${from}`, "COUNT", count),
+  );
+}
+
+/** One entry; undefined when the stream no longer has it. */
+export async function readEntry(
+  redis: StreamRedis,
+  prefix: string,
+  queue: string,
+  position: string,
+): Promise<StreamEntry | undefined> {
+  const { events } = queueKeys(prefix, queue);
+  return toEntries(queue, await redis.call("XREVRANGE", events, position, position))[0];
+}
+
 export interface StreamEdges {
   first: string | undefined;
   last: string;

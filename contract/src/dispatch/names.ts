@@ -57,6 +57,12 @@ export function jobKey(prefix: string, queue: string, id: string): string {
 /** The field of a job's hash that holds what its runs failed with; BullMQ leaves it alone. */
 export const failuresField = "toril:failures";
 
+/**
+ * What Toril's workers return to BullMQ: Postgres has the outcome and the result already. By this value the events of a
+ * queue tell their jobs from those of stock workers.
+ */
+export const settledReturnValue = "toril:settled";
+
 /** Held by the worker that runs the job. */
 export function lockKey(prefix: string, queue: string, id: string): string {
   return `${jobKey(prefix, queue, id)}:lock`;
