@@ -181,7 +181,7 @@ async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injectio
     faults.push(injected);
     const { unavailableMs, recoveryMs } = injected;
     say(
-      `  ${seconds(performance.now() - startedAt).padStart(7)}  ${kind.kind} (${fault.target}): ` +
+      `  ${seconds(performance.now() - startedAt).padStart(7)}  ${kind.kind} (${injected.target}): ` +
         `unavailable ${seconds(unavailableMs)}, recovered after ${seconds(recoveryMs)}; ` +
         `${account.acknowledged} acknowledged, ${backlog.pending} pending`,
     );
@@ -210,6 +210,7 @@ async function injectOne(
   { account, probe, over }: Injection,
 ): Promise<InjectedFault | undefined> {
   const startedAt = performance.now();
+  const repairsBefore = countAofRepairs(stack);
   const ending = AbortSignal.any([over, AbortSignal.timeout(recoveryMs + fault.holdMs)]);
   try {
     await fault.inject();
@@ -225,12 +226,18 @@ async function injectOne(
     for (const [name, one] of stack.processes) {
       if (one.isDown) account.violate(`${name} ended, and nobody had stopped it`, { kind });
     }
-    return { kind, target: fault.target, heldMs: healedAt - startedAt, unavailableMs, recoveryMs };
+    const isRepaired = countAofRepairs(stack) > repairsBefore;
+    const target = isRepaired ? `${fault.target}, whose AOF was repaired` : fault.target;
+    return { kind, target, heldMs: healedAt - startedAt, unavailableMs, recoveryMs };
   } catch (error) {
     if (!over.aborted)
       account.violate(`stuck: no recovery from ${kind} (${fault.target})`, String(error));
     return undefined;
   }
+}
+
+function countAofRepairs({ topology }: ChaosStack): number {
+  return topology.servers.reduce((sum, { server }) => sum + server.aofRepairs, 0);
 }
 
 async function watchLedger({ sql }: ChaosStack, account: Account, over: AbortSignal) {

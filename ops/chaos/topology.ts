@@ -70,6 +70,7 @@ async function startSingle({ root, dir, proxy }: TopologySettings): Promise<Topo
       port,
       config: join(root, "ops/redis/balanced.conf"),
       args: ["--save", "", "--auto-aof-rewrite-min-size", "128mb"],
+      repairsAof: true,
     }),
   );
   const proxyPort = await proxy.before(port);

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
@@ -11,6 +12,8 @@ export interface RedisProcess extends Breakable {
   readonly port: number;
   /** Connected, again and again when it has to be. */
   readonly client: Redis;
+  /** How often its AOF was repaired before it started. */
+  readonly aofRepairs: number;
 }
 
 export interface RedisProcessSettings {
@@ -22,13 +25,15 @@ export interface RedisProcessSettings {
   /** A program that runs it. */
   under?: readonly string[];
   args?: readonly string[];
+  /** Repairs an AOF that Redis refuses to load, as ops/redis/README.md tells operators to. */
+  repairsAof?: boolean;
   /** How a client gets in. */
   access?: Pick<RedisOptions, "username" | "password">;
 }
 
 /** A redis-server of the test's own, which is what its file and arguments make it. */
 export async function startRedisProcess(settings: RedisProcessSettings): Promise<RedisProcess> {
-  const { dir, config, under = [], args = [], access = {} } = settings;
+  const { dir, config, under = [], args = [], access = {}, repairsAof = false } = settings;
   await using opening = new AsyncDisposableStack();
   mkdirSync(dir, { recursive: true });
   const port = settings.port ?? (await stablePort());
@@ -38,22 +43,33 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
     redis.on("error", () => {});
     return redis;
   };
+  let aofRepairs = 0;
+  const start = async () => {
+    const child = await startChild({
+      name: "redis",
+      command: under[0] ?? command,
+      args: [
+        [under.slice(1), under.length > 0 ? command : []],
+        [before, config ?? [], "--port", String(port), host, args],
+      ].flat(3),
+      logFile: join(dir, "redis.log"),
+      stopMs: 10_000,
+    });
+    using probe = new DisposableStack();
+    const first = probe.adopt(connect(), (redis) => redis.disconnect());
+    await child.ready(() => first.ping(), { timeoutMs: 30_000, everyMs: 20 });
+    return child;
+  };
   const server = opening.use(
     await breakable(async () => {
-      const child = await startChild({
-        name: "redis",
-        command: under[0] ?? command,
-        args: [
-          [under.slice(1), under.length > 0 ? command : []],
-          [before, config ?? [], "--port", String(port), host, args],
-        ].flat(3),
-        logFile: join(dir, "redis.log"),
-        stopMs: 10_000,
-      });
-      using probe = new DisposableStack();
-      const first = probe.adopt(connect(), (redis) => redis.disconnect());
-      await child.ready(() => first.ping(), { timeoutMs: 30_000, everyMs: 20 });
-      return child;
+      try {
+        return await start();
+      } catch (error) {
+        if (!repairsAof || !isRefusedAof(error)) throw error;
+        repairAof(dir);
+        aofRepairs += 1;
+        return start();
+      }
     }),
   );
   const client = opening.adopt(connect(), (redis) => redis.disconnect());
@@ -62,6 +78,9 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
     dir,
     port,
     client,
+    get aofRepairs() {
+      return aofRepairs;
+    },
     get pid() {
       return server.pid;
     },
@@ -76,4 +95,14 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
     log: server.log,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+function isRefusedAof(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("reading the append only file");
+}
+
+function repairAof(dir: string): void {
+  const manifest = join(dir, "appendonlydir", "appendonly.aof.manifest");
+  const { status, stdout } = spawnSync("redis-check-aof", ["--fix", manifest], { input: "y\n" });
+  if (status !== 0) throw new Error(`redis-check-aof --fix ${manifest} failed: ${String(stdout)}`);
 }
