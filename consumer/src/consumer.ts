@@ -197,7 +197,8 @@ export async function openConsumer(
           ? log.warn({ err: error }, "quotas cannot be shared: this consumer keeps them alone")
           : log.info("quotas are shared again"),
     }),
-    countWaiting: (quotaKey, limit) => ledger.run((sql) => countWaiting(sql, quotaKey, limit)),
+    countWaiting: (quotaKey, limit, exceptType) =>
+      ledger.run((sql) => countWaiting(sql, quotaKey, limit, exceptType)),
   });
   const children = createEnqueueChildren({
     ledger: background,
@@ -269,7 +270,7 @@ export async function openConsumer(
         rates: config.worker.keyRates,
       }),
       secretKeys,
-      enqueue: children.enqueue,
+      admitChildren: children.admit,
       meter: metrics.meter,
       tracing,
       onStalled: metrics.onStalled,

@@ -1,22 +1,19 @@
 import { type JobLogLine, limits } from "@toril/contract/job";
 import { traceIdOf } from "@toril/contract/trace/traceparent";
-import type { JobRequest } from "@toril/contract/jobs";
 import type { Scrub } from "@toril/contract/secret/scrub";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
-import type { EnqueuedChildren, HandlerContext } from "./handler.ts";
+import type { HandlerContext } from "./handler.ts";
 import { tenantOf } from "./job-origin.ts";
 import { type JobLog, type Log, scrubbedLog } from "./log.ts";
 import { RunLog } from "./run-log.ts";
 
+type EnqueueChildren = HandlerContext["enqueue"];
+
 export interface ContextDeps {
   log: Log;
-  /** For the tenant of the job with this id. */
-  enqueue(
-    parent: string,
-    requests: readonly JobRequest[],
-    traceparent?: string,
-  ): Promise<EnqueuedChildren>;
+  /** Resolves to what enqueues on behalf of this job. */
+  admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
 }
 
 export interface Start {
@@ -37,6 +34,7 @@ export class JobContext implements HandlerContext {
   readonly #deps: ContextDeps;
   readonly #start: Start;
   #log: RunLog | undefined;
+  #admission: Promise<EnqueueChildren> | undefined;
 
   constructor(deps: ContextDeps, start: Start) {
     this.id = start.id;
@@ -78,8 +76,22 @@ export class JobContext implements HandlerContext {
     return this.#log;
   }
 
-  get enqueue(): HandlerContext["enqueue"] {
-    return (requests) => this.#deps.enqueue(this.id, requests, this.#start.traceparent);
+  get admitChildren(): HandlerContext["admitChildren"] {
+    return async () => void (await this.#admitted());
+  }
+
+  get enqueue(): EnqueueChildren {
+    return async (requests) => {
+      if (requests.length === 0) return { created: 0, duplicate: 0, refused: [] };
+      const enqueue = await this.#admitted();
+      return enqueue(requests);
+    };
+  }
+
+  /** Asked once per run. */
+  #admitted() {
+    this.#admission ??= this.#deps.admitChildren(this.id, this.#start.traceparent);
+    return this.#admission;
   }
 
   readonly progress = (value: number | object): void => {

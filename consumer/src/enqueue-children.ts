@@ -15,7 +15,7 @@ import type { FindQuota } from "@toril/contract/quotas/quotas";
 import type { KeyRing } from "@toril/contract/secret/key-ring";
 import { createScrub } from "@toril/contract/secret/scrub";
 import { z } from "zod";
-import { type EnqueuedChildren, GiveUp, RetryAt } from "./handler.ts";
+import { type EnqueuedChildren, type HandlerContext, RetryAt } from "./handler.ts";
 import type { Log } from "./log.ts";
 
 export interface EnqueueChildrenDeps {
@@ -41,6 +41,19 @@ const quotaRetryMs = 5000;
 /** Jobs that may be recorded for the reconciler while Redis is away. */
 const maxUnplaced = 10_000;
 
+interface OwnerRow {
+  tenant: string;
+  type: string;
+  quotaKey: string | null;
+  quotas: Quotas | null;
+}
+
+interface Owner {
+  origin: Origin;
+  type: string;
+  quota?: KeyQuota;
+}
+
 /** What handlers enqueue passes the same checks as what clients do. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const { ledger, place, remove, withdraw, secretKeys, findQuota, probe, onPlacingAgain, log } =
@@ -57,53 +70,51 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
   /** On whose behalf a job enqueues others. */
-  async function originOf(
-    id: string,
-  ): Promise<Origin & { tenant: string; quota?: KeyQuota | undefined }> {
+  async function ownerOf(id: string): Promise<Owner> {
     const [row] = await ledger.run(
-      (sql) => sql<{ tenant: string; quotaKey: string | null; quotas: Quotas | null }[]>`
-        select jobs.tenant, quota_key as "quotaKey", api_keys.quotas
+      (sql) => sql<OwnerRow[]>`
+        select jobs.tenant, jobs.type, quota_key as "quotaKey", api_keys.quotas
         from jobs left join api_keys on api_keys.id = quota_key where jobs.id = ${id}`,
     );
     if (row === undefined) throw new Error("the job is not in the ledger any more");
-    const { tenant, quotaKey, quotas } = row;
-    if (quotaKey === null || quotas === null) return { tenant };
-    return { tenant, quotaKey, quota: findQuota(quotaKey, quotas) };
+    const { tenant, type, quotaKey, quotas } = row;
+    if (quotaKey === null || quotas === null) return { origin: { tenant }, type };
+    return { origin: { tenant, quotaKey }, type, quota: findQuota(quotaKey, quotas) };
   }
 
-  /** Its own job has one of the places, so that a key with a single one has none for others. */
-  async function drawOn(quota: KeyQuota, count: number) {
-    const refusal = await quota.owe(count);
-    if (refusal === undefined) return;
-    if (quota.quotas.maxWaiting === 1) throw new GiveUp(refusal.detail);
-    throw new RetryAt(
-      new Date(Date.now() + Math.max(quotaRetryMs, refusal.waitMs)),
-      refusal.detail,
-    );
+  async function enqueue(
+    requests: readonly JobRequest[],
+    origin: Origin,
+  ): Promise<EnqueuedChildren> {
+    const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
+    for (let start = 0; start < requests.length; start += chunkSize) {
+      const jobs: NewJob[] = [];
+      for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
+        const checked = toNewJob(request, origin, secretKeys);
+        if (checked.status === "ok") jobs.push(checked.job);
+        else children.refused.push({ index: start + offset, detail: checked.detail });
+      }
+      const outcome = await many({ jobs });
+      if (outcome.status !== "accepted") throw new Error(`not enqueued: ${outcome.status}`);
+      for (const { isNew } of outcome.jobs) children[isNew ? "created" : "duplicate"] += 1;
+    }
+    return children;
   }
 
   return {
-    async enqueue(
-      parent: string,
-      requests: readonly JobRequest[],
-      traceparent?: string,
-    ): Promise<EnqueuedChildren> {
-      const { quota, ...owner } = await originOf(parent);
-      const origin = { ...owner, trace: traceparent };
-      if (quota !== undefined && requests.length > 0) await drawOn(quota, requests.length);
-      const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
-      for (let start = 0; start < requests.length; start += chunkSize) {
-        const jobs: NewJob[] = [];
-        for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-          const checked = toNewJob(request, origin, secretKeys);
-          if (checked.status === "ok") jobs.push(checked.job);
-          else children.refused.push({ index: start + offset, detail: checked.detail });
-        }
-        const outcome = await many({ jobs });
-        if (outcome.status !== "accepted") throw new Error(`not enqueued: ${outcome.status}`);
-        for (const { isNew } of outcome.jobs) children[isNew ? "created" : "duplicate"] += 1;
+    /** Asks the quotas of the parent's key; throws RetryAt when they have nothing left. */
+    async admit(parent: string, traceparent?: string): Promise<HandlerContext["enqueue"]> {
+      const { origin, type, quota } = await ownerOf(parent);
+      const refusal = await quota?.admitChildren(type);
+      if (refusal !== undefined) {
+        const waitMs = Math.max(quotaRetryMs, refusal.waitMs);
+        throw new RetryAt(new Date(Date.now() + waitMs), refusal.detail);
       }
-      return children;
+      const traced = { ...origin, trace: traceparent };
+      return async (requests) => {
+        await quota?.owe(requests.length);
+        return enqueue(requests, traced);
+      };
     },
     /** Places what was recorded elsewhere. */
     dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),

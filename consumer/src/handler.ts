@@ -23,6 +23,11 @@ export interface HandlerContext {
   /** Shown while the job is pending; the last one counts, and a lost one does no harm. */
   progress(value: number | object): void;
   /**
+   * Throws RetryAt when the quotas of the job's key have nothing left for jobs that it enqueues. The first `enqueue` of a run
+   * asks by itself; call this before work that a delayed run should not repeat. Once admitted, a run is never refused.
+   */
+  admitChildren(): Promise<void>;
+  /**
    * Ledger first, then Redis: when it resolves, the jobs are recorded, but for those that were refused. A run that is
    * repeated enqueues again.
    */

@@ -1,21 +1,29 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 let server: Server;
 let origin: string;
 const bodies = new Map<string, string>();
+/** How often each feed was requested. */
+const requests = new Map<string, number>();
+/** Requests for feeds wait for it. */
+let gate: Promise<void> = Promise.resolve();
 
 beforeAll(async () => {
   world = await _openWorld();
   server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", origin);
+    requests.set(pathname, (requests.get(pathname) ?? 0) + 1);
     const to = searchParams.get("to");
     if (to !== null) response.writeHead(302, { location: to }).end();
-    else response.setHeader("content-type", "application/xml").end(bodies.get(pathname));
+    else {
+      response.setHeader("content-type", "application/xml");
+      void gate.then(() => response.end(bodies.get(pathname)));
+    }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -33,11 +41,19 @@ const _rss = (items: string) =>
 const _item = (guid: string, title: string) =>
   `<item><guid isPermaLink="false">${guid}</guid><title>${title}</title></item>`;
 
-async function _fetch(path: string, source?: string) {
+async function _start(path: string, source?: string, quotaKey?: string) {
   const url = `${origin}${path}`;
-  const { id } = await world.accept({ type: "feed.fetch", data: { url, source } });
-  return world.endOf(id);
+  const job = await world.record({ type: "feed.fetch", data: { url, source } });
+  if (quotaKey) await world.sql`update jobs set quota_key = ${quotaKey} where id = ${job.id}`;
+  await world.placeJob(job);
+  return job.id;
 }
+
+const _fetch = async (...args: Parameters<typeof _start>) => world.endOf(await _start(...args));
+
+const _createKey = (id: string, quotas: Record<string, number>) => world.sql`
+  insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
+  select ${id}, 'default', 'k', '[]', ${world.sql.json(quotas)}, ${id}, count(*) + 1 from api_keys`;
 
 const _itemsOf = (source: string) => world.sql`
   select guid, item->>'title' as title from feed_items where source = ${source} order by guid`;
@@ -139,6 +155,52 @@ describe("a feed that is fetched", () => {
     await _itemJobsEnded();
 
     expect(await _itemsOf(`${origin}/unnamed`)).toHaveLength(1);
+  });
+});
+
+describe("a feed that is fetched for a key with quotas", () => {
+  test("is requested once, although its first items use up the rate", async () => {
+    await _createKey("slow", { rate: 1, burst: 1 });
+    bodies.set("/slow", _rss(_item("1", "One")));
+    await _fetch("/slow", "slow");
+    await _itemJobsEnded();
+    bodies.set("/slow", _rss(_item("1", "First") + _item("2", "Two") + _item("3", "Three")));
+
+    expect(await _fetch("/slow", "slow", "slow")).toMatchObject({
+      status: "completed",
+      result: { items: 3, new: 2, changed: 1, duplicate: 0 },
+    });
+    expect(requests.get("/slow")).toBe(2);
+    await _itemJobsEnded();
+  });
+
+  test("does not wait for the places of the key's other feeds, nor for its own", async () => {
+    await _createKey("few", { maxWaiting: 1 });
+    const paths = ["/few-1", "/few-2", "/few-3"];
+    for (const path of paths) bodies.set(path, _rss(_item("1", "One") + _item("2", "Two")));
+    const opened = Promise.withResolvers<void>();
+    gate = opened.promise;
+    const fetches = paths.map((path) => _fetch(path, undefined, "few"));
+    await _until(async () => paths.every((path) => requests.has(path)));
+    opened.resolve();
+
+    for (const row of await Promise.all(fetches)) {
+      expect(row).toMatchObject({ status: "completed", result: { new: 2 } });
+    }
+    expect(paths.map((path) => requests.get(path))).toEqual([1, 1, 1]);
+    await _itemJobsEnded();
+  });
+
+  test("is not requested while the key's other jobs have all its places", async () => {
+    await _createKey("full", { maxWaiting: 1 });
+    bodies.set("/full", _rss(_item("1", "One")));
+    const other = await world.record({ type: "echo", data: { message: "waits" } });
+    await world.sql`update jobs set quota_key = 'full' where id = ${other.id}`;
+    const queue = world.queue("feeds");
+    await using _ = { [Symbol.asyncDispose]: () => queue.close() };
+    await _jobIn(queue, "delayed", await _start("/full", undefined, "full"));
+    expect(requests.has("/full")).toBe(false);
+    await world.sql`delete from jobs where quota_key = 'full'`;
   });
 });
 

@@ -309,15 +309,29 @@ describe("work that nobody waits for", () => {
     expect(third.refusal?.detail).toBe("The key may hand over 1 jobs a second, and 20 at once.");
   });
 
-  test("that follows from what was let in is let in whole, and what exceeds the quota is owed", async () => {
+  test("of a running job is admitted once and takes nothing, and what exceeds the rate is owed", async () => {
     const quota = open({ ...slow, maxWaiting: 15 });
     await quota.takeJobs(19);
-    expect(await quota.owe(30)).toBeUndefined();
-    expect((await quota.owe(1))?.waitMs).toBeWithin(25_000, 31_000);
+    const admit = () => quota.admitChildren("feed.fetch");
+    for (const refusal of await Promise.all([admit(), admit(), admit()])) {
+      expect(refusal).toBeUndefined();
+    }
+    await quota.owe(20);
+    await quota.owe(10);
+    expect((await admit())?.detail).toBe("The key may have 15 jobs that have not ended.");
+    now += 1000;
+    expect((await admit())?.waitMs).toBeWithin(25_000, 31_000);
     expect((await quota.takeJobs(1))?.waitMs).toBeWithin(25_000, 31_000);
     waiting = 15;
     now += 1000;
-    expect((await quota.owe(1))?.detail).toBe("The key may have 15 jobs that have not ended.");
+    expect((await admit())?.detail).toBe("The key may have 15 jobs that have not ended.");
+  });
+
+  test("of a running job is owed by a busy key too, which was just refused", async () => {
+    const quota = open({ rate: 1000, burst: 1000 });
+    await quota.flood(3000);
+    await quota.owe(5000);
+    expect((await quota.admitChildren("feed.fetch"))?.waitMs).toBeWithin(3000, 5001);
   });
 
   test("gives back the places that it has no tokens for", async () => {

@@ -65,6 +65,8 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
   return async (data, context) => {
     const { url, source = url, authorization } = data;
     const { id, signal } = context;
+    // Before the request: a run that is refused costs the feed nothing.
+    await context.admitChildren();
     // A server may say again what it was told.
     const scrub = findSecrets && createScrub(data, findSecrets);
     const fetch = await feeds.begin(id, source, url);

@@ -17,7 +17,7 @@ type Asked = {
 };
 
 /** A thread has neither connections nor the environment: this is all it has. */
-export type SandboxContext = Omit<HandlerContext, "enqueue"> & Asked;
+export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> & Asked;
 
 /** Runs in a thread. What it takes, returns, logs and throws is copied from one to the other. */
 export type SandboxedHandler<Name extends SandboxedTypeName> = (

@@ -5,7 +5,7 @@ export type Taken = { status: "taken" } | { status: "refused"; waitMs: number };
 export interface Bucket {
   /**
    * At once where a lease covers it. Given when at least `least` are left, by default all of them, or as many as the bucket
-   * holds; what is missing is owed.
+   * holds; what is missing is owed. With a count of 0 it only asks for `least`, with a `least` below 0 it is never refused.
    */
   take(count: number, least?: number): Taken | Promise<Taken>;
   /** How many are left, as far as it is known here: less than 0 when some are owed. */
@@ -52,7 +52,12 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
   }
 
   function isHopeless(least: number) {
-    return now() < askAt || credit + sharedNow() < least;
+    return (least > 0 && now() < askAt) || credit + sharedNow() < least;
+  }
+
+  /** After a lease, which gives nothing for a count of 0. */
+  function isCovered({ count, least }: Waiter) {
+    return credit >= count && (count >= least || credit + sharedNow() >= least);
   }
 
   function spend(count: number): Taken {
@@ -92,7 +97,7 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     credit += leased.given;
     shared = { tokens: leased.left, at: now() };
     if (ahead > 0 && leased.given < wanted) askAt = now() + leaseMs;
-    while (answer(({ count }) => (credit >= count ? spend(count) : undefined)));
+    while (answer((waiter) => (isCovered(waiter) ? spend(waiter.count) : undefined)));
     while (answer(({ least }) => (isHopeless(least) ? refused(least) : undefined)));
   }
 
@@ -106,7 +111,7 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
 
   return {
     take(count, least = Math.min(count, size)) {
-      if (waiters.length === 0 && credit >= count) {
+      if (waiters.length === 0 && credit >= Math.max(count, least)) {
         const taken = spend(count);
         if (credit < ahead / 2 && !isHopeless(1)) void keepLeasing();
         return taken;

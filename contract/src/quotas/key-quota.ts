@@ -2,7 +2,7 @@ import type { Quotas } from "../quota.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import type { Flow, Lease } from "./lease.ts";
 import { rateLimitOf, rateLimitPolicyOf } from "./rate-limit-fields.ts";
-import { createWaitingCap } from "./waiting-cap.ts";
+import { createWaitingCap, type WaitingCap } from "./waiting-cap.ts";
 
 /** Undefined when it is granted. */
 export type Refusal = { detail: string; waitMs: number } | undefined;
@@ -27,10 +27,12 @@ export interface KeyQuota {
   /** For work that nobody waits for: as many of `count` jobs as the quota has left. */
   draw(count: number): Promise<Drawn>;
   /**
-   * For jobs that follow from one that was let in: all of `count` when the quota has anything left, and what exceeds it is
-   * owed. They count among those that have not ended once they are recorded.
+   * Whether a running job of that type may enqueue others: needs one free place and one token, and takes neither. Jobs of
+   * the parent's type are not counted: running jobs would wait for each other's places, or for their own.
    */
-  owe(count: number): Promise<Refusal>;
+  admitChildren(parentType: string): Promise<Refusal>;
+  /** For the jobs that an admitted job enqueues: never refused, what exceeds the rate is owed. */
+  owe(count: number): Promise<void>;
   left(): RateLimit;
 }
 
@@ -45,8 +47,8 @@ export interface KeyQuotaDeps {
   /** What the names of this key's buckets begin with. */
   bucketPrefix: string;
   lease: Lease;
-  /** How many of a key's jobs have not ended, counted up to the limit. */
-  countWaiting(quotaKey: string, limit: number): Promise<number>;
+  /** How many of a key's jobs have not ended, but for those of a type, counted up to the limit. */
+  countWaiting(quotaKey: string, limit: number, exceptType?: string): Promise<number>;
   now(): number;
 }
 
@@ -62,18 +64,25 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   const byteFlow = bytes === undefined ? undefined : { rate: bytes, size: bytes };
   const jobs = open("jobs", jobFlow);
   const content = open("bytes", byteFlow);
-  const waiting =
-    maxWaiting === undefined
-      ? undefined
-      : createWaitingCap({
-          max: maxWaiting,
-          count: (limit) => deps.countWaiting(id, limit),
-          now,
-        });
+  const waiting = openCap();
+  /** By the types of the parents. */
+  const childCaps = new Map<string, WaitingCap>();
   const policy = rateLimitPolicyOf({ jobs: jobFlow, bytes: byteFlow, maxWaiting });
 
   function open(unit: string, flow: Flow | undefined): Bucket | undefined {
     return flow && createBucket({ ...flow, bucket: `${deps.bucketPrefix}${unit}`, lease, now });
+  }
+
+  function openCap(exceptType?: string): WaitingCap | undefined {
+    if (maxWaiting === undefined) return undefined;
+    const count = (limit: number) => deps.countWaiting(id, limit, exceptType);
+    return createWaitingCap({ max: maxWaiting, count, now });
+  }
+
+  function childCapOf(parentType: string) {
+    const cap = childCaps.get(parentType) ?? openCap(parentType);
+    if (cap !== undefined) childCaps.set(parentType, cap);
+    return cap;
   }
 
   async function takeJobs(count: number): Promise<Refusal> {
@@ -85,7 +94,10 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   }
 
   async function reserve(count: number): Promise<Refusal> {
-    if (waiting === undefined || (await waiting.reserve(count))) return undefined;
+    return waiting === undefined || (await waiting.reserve(count)) ? undefined : noPlace();
+  }
+
+  function noPlace() {
     const detail = `The key may have ${maxWaiting} jobs that have not ended.`;
     return { detail, waitMs: waitingRetryMs };
   }
@@ -124,15 +136,20 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
       }
       return { granted, refusal: undefined };
     },
-    async owe(count) {
-      const full = await reserve(1);
-      if (full !== undefined) return full;
-      waiting?.release(1);
+    async admitChildren(parentType) {
+      const cap = childCapOf(parentType);
+      if (cap !== undefined && !(await cap.reserve(0, 1))) return noPlace();
       if (jobs === undefined || jobFlow === undefined) return undefined;
-      const taken = await jobs.take(count, 1);
-      return taken.status === "taken"
+      const asked = await jobs.take(0, 1);
+      return asked.status === "taken"
         ? undefined
-        : { detail: rateDetail(jobFlow), waitMs: taken.waitMs };
+        : { detail: rateDetail(jobFlow), waitMs: asked.waitMs };
+    },
+    async owe(count) {
+      waiting?.overdraw(count);
+      for (const cap of childCaps.values()) cap.overdraw(count);
+      // A number that every Lua reads, unlike -Infinity.
+      await jobs?.take(count, Number.MIN_SAFE_INTEGER);
     },
     left: () => ({
       policy,

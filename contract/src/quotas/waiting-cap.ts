@@ -1,7 +1,12 @@
 export interface WaitingCap {
-  /** Whether so many more may wait; if so, `release` them when they stand in the ledger, or never will. */
-  reserve(count: number): boolean | Promise<boolean>;
+  /**
+   * Whether so many more may wait; if so, `release` them when they stand in the ledger, or never will. With a count of 0 it
+   * only asks whether `least` may.
+   */
+  reserve(count: number, least?: number): boolean | Promise<boolean>;
   release(count: number): void;
+  /** So many more are let in, whether there is a place for them or not. */
+  overdraw(count: number): void;
   /** How many more, as far as it is known here. */
   readonly left: number;
 }
@@ -16,12 +21,13 @@ export interface WaitingCapDeps {
 
 interface Waiter {
   count: number;
+  least: number;
   resolve(isFree: boolean): void;
   reject(error: unknown): void;
 }
 
 /** How long a count holds: so long that counting takes a twentieth of the time at most. */
-const least = { ms: 50, of: 20 };
+const countFor = { ms: 50, of: 20 };
 const mostMs = 1000;
 
 /**
@@ -48,12 +54,12 @@ export function createWaitingCap({ max, count, now }: WaitingCapDeps): WaitingCa
     const startedAt = now();
     const free = max - onTheirWay - (await count(max));
     const tookMs = now() - startedAt;
-    untilMs = now() + Math.min(mostMs, Math.max(least.ms, tookMs * least.of));
+    untilMs = now() + Math.min(mostMs, Math.max(countFor.ms, tookMs * countFor.of));
     left = Math.max(0, free);
     share = Math.max(1, Math.floor(free / 4));
     // The first is let in when it fits at all: it may be larger than a share.
     for (let first = waiters[0], isFirst = true; first !== undefined; first = waiters[0]) {
-      if (first.count > left) {
+      if (first.least > left) {
         waiters.shift();
         first.resolve(false);
       } else if (isFirst || first.count <= share) {
@@ -80,21 +86,25 @@ export function createWaitingCap({ max, count, now }: WaitingCapDeps): WaitingCa
   }
 
   return {
-    reserve(wanted) {
+    reserve(wanted, least = wanted) {
       if (now() < untilMs && waiters.length === 0) {
-        if (left < wanted) return false;
+        if (left < least) return false;
         if (share >= wanted) {
           admit(wanted);
           return true;
         }
       }
       return new Promise((resolve, reject) => {
-        waiters.push({ count: wanted, resolve, reject });
+        waiters.push({ count: wanted, least, resolve, reject });
         void keepCounting();
       });
     },
     release(count) {
       onTheirWay -= count;
+    },
+    overdraw(count) {
+      left -= count;
+      share -= count;
     },
     get left() {
       return left;
