@@ -2,6 +2,6 @@ import { defineConfig } from "drizzle-kit";
 
 export default defineConfig({
   dialect: "postgresql",
-  schema: "./src/ledger/tables.ts",
-  out: "./src/ledger/migrations",
+  schema: "./src/engine/postgres/tables.ts",
+  out: "./src/engine/postgres/migrations",
 });

@@ -1,4 +1,4 @@
-import { type Client, createClient } from "@toril/contract/client";
+import { type Client, createClient } from "@toril/contract/api/client";
 
 /** How late delayed jobs end on a stack that has nothing else to do, and how soon the run of a cancelled one does. */
 const { BASE_URL = "http://127.0.0.1:3000", API_KEY, JOBS = "300" } = process.env;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { queueNames } from "@toril/contract/jobs";
+import { queueNames } from "@toril/contract/api/job-types/index";
 import { loadConfig } from "./config.ts";
 
 const stores = { REDIS_URL: "redis://127.0.0.1", DATABASE_URL: "postgres://127.0.0.1/toril" };

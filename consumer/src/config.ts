@@ -8,18 +8,18 @@ import {
   storeFields,
   wholeNumber,
   type Env,
-} from "@toril/contract/config";
-import { logShipFields } from "@toril/contract/log-config";
-import type { KeyRate } from "@toril/contract/job-type";
-import { findJobType, jobTypeNames, queueNames } from "@toril/contract/jobs";
-import { redisServers } from "@toril/contract/redis-config";
-import { createKeyRing } from "@toril/contract/secret/key-ring";
-import { secretKeysField } from "@toril/contract/secret/secret-keys";
-import { traceFields, traceSettings } from "@toril/contract/trace/settings";
+} from "@toril/contract/engine/config/config";
+import { logShipFields } from "@toril/contract/engine/logging/log-config";
+import type { KeyRate } from "@toril/contract/api/job-type";
+import { findJobType, jobTypeNames, queueNames } from "@toril/contract/api/job-types/index";
+import { redisServers } from "@toril/contract/engine/config/redis-config";
+import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
+import { traceFields, traceSettings } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
-import type { ScheduleFile } from "./schedules/apply-file.ts";
-import { parseScheduleFile } from "./schedules/read-file.ts";
-import { retainFields, retainSettings } from "./retain/config.ts";
+import type { ScheduleFile } from "./scheduler/apply-file.ts";
+import { parseScheduleFile } from "./scheduler/read-file.ts";
+import { retainFields, retainSettings } from "./retention/config.ts";
 
 const limitedTypes: string[] = jobTypeNames.filter(
   (type) => findJobType(type)?.rateLimit !== undefined,

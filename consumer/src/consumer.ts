@@ -1,69 +1,74 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { extname } from "node:path";
-import { createPlaceRuns } from "@toril/contract/change/place-runs";
-import { createWithdraw } from "@toril/contract/change/withdraw";
-import { createMove, moveScriptUrl } from "@toril/contract/dispatch/move";
-import { epochKey } from "@toril/contract/dispatch/names";
-import { createPlace, placeRestoring, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { createPlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { createWithdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
+import { epochKey } from "@toril/contract/engine/redis/names";
+import { createPlace, placeRestoring, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import {
   createApplySettings,
   createAreMalformed,
   settingsScriptUrl,
-} from "@toril/contract/dispatch/queue-settings";
-import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
-import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
-import { feedLimits } from "@toril/contract/feed/feed-limits";
-import { createFeedParser } from "@toril/contract/feed/feed-parser";
-import { queueNames, sandboxedTypes } from "@toril/contract/jobs";
-import { countWaiting } from "@toril/contract/ledger/count-waiting";
-import { enforceQueueSettings } from "@toril/contract/ledger/queue-settings";
-import type { Logging } from "@toril/contract/logging";
-import { createLease, leaseScriptUrl } from "@toril/contract/quotas/lease";
-import { createFindQuota } from "@toril/contract/quotas/quotas";
-import { createKeyRing } from "@toril/contract/secret/key-ring";
-import { aborted } from "./aborted.ts";
-import { createActiveJobs } from "./active-jobs.ts";
+} from "@toril/contract/engine/redis/queue-settings";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
+import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
+import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
+import { queueNames, sandboxedTypes } from "@toril/contract/api/job-types/index";
+import { countWaiting } from "@toril/contract/engine/postgres/count-waiting";
+import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
+import type { Logging } from "@toril/contract/engine/logging/logging";
+import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
+import { createFindQuota } from "@toril/contract/engine/quotas/quotas";
+import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { aborted } from "./worker/aborted.ts";
+import { createActiveJobs } from "./worker/active-jobs.ts";
 import type { Config } from "./config.ts";
-import { createWorkers } from "./consume.ts";
-import { createEnqueueChildren } from "./enqueue-children.ts";
-import { createFailures } from "./failures.ts";
-import { createFates } from "./fates.ts";
+import { createWorkers } from "./worker/consume.ts";
+import { createEnqueueChildren } from "./worker/enqueue-children.ts";
+import { createFailures } from "./worker/attempt-errors.ts";
+import { createFates } from "./worker/ledger-lookup.ts";
 import { createCompareItems } from "./feeds/compare-items.ts";
 import { createFeedStates } from "./feeds/feed-states.ts";
-import { createFreshness } from "./freshness.ts";
-import { type Handlers, requireHandlers } from "./handler.ts";
-import { heedAborts } from "./heed-aborts.ts";
+import { createFreshness } from "./worker/first-delivery.ts";
+import { type Handlers, requireHandlers } from "./worker/handler.ts";
+import { heedAborts } from "./worker/abort-listener.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
 import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
-import { startHeartbeat } from "./heartbeat.ts";
-import { createKeyLimits } from "./key-limits.ts";
-import { createLostAttempts } from "./lost-attempts.ts";
-import { keepSettings } from "./keep-settings.ts";
-import { createThrottledLog } from "./throttled-log.ts";
-import { createMetrics } from "./metrics.ts";
+import { startHeartbeat } from "./worker/heartbeat.ts";
+import { createKeyLimits } from "./worker/key-rate-limits.ts";
+import { createLostAttempts } from "./worker/lost-attempts.ts";
+import { keepSettings } from "./reconciler/keep-settings.ts";
+import { createThrottledLog } from "./observability/throttled-log.ts";
+import { createMetrics } from "./observability/metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
-import { createPatientLedger } from "./patient-ledger.ts";
-import { openBackgroundLedger, openClient, openLedger, requireTables } from "./postgres.ts";
-import { createReconciler } from "./reconcile.ts";
-import { createEndings } from "./reconcile/endings.ts";
-import { createReconcileMetrics } from "./reconcile/metrics.ts";
-import { createSettleFinished } from "./reconcile/settle-finished.ts";
-import { createReadRows } from "./read-rows.ts";
-import { openCommandRedis, openListenerRedis, openWorkerRedis, watchConnection } from "./redis.ts";
-import type { ScheduleFile } from "./schedules/apply-file.ts";
-import { createTicker } from "./schedules/ticker.ts";
-import { createRedisEpoch } from "./redis-epoch.ts";
-import { createRetain } from "./retain.ts";
-import { createRetainMetrics } from "./retain/metrics.ts";
-import { createSafeFetch } from "./safe-fetch.ts";
+import { createPatientLedger } from "./stores/retrying-ledger.ts";
+import { openBackgroundLedger, openClient, openLedger, requireTables } from "./stores/postgres.ts";
+import { createReconciler } from "./reconciler/reconcile.ts";
+import { createEndings } from "./reconciler/settle-ended.ts";
+import { createReconcileMetrics } from "./reconciler/metrics.ts";
+import { createSettleFinished } from "./reconciler/settle-finished.ts";
+import { createReadRows } from "./sandbox/read-rows.ts";
+import {
+  openCommandRedis,
+  openListenerRedis,
+  openWorkerRedis,
+  watchConnection,
+} from "./stores/redis.ts";
+import type { ScheduleFile } from "./scheduler/apply-file.ts";
+import { createTicker } from "./scheduler/ticker.ts";
+import { createRedisEpoch } from "./reconciler/redis-epoch.ts";
+import { createRetain } from "./retention/retain.ts";
+import { createRetainMetrics } from "./retention/metrics.ts";
+import { createSafeFetch } from "./safe-fetch/safe-fetch.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
-import { createSettle } from "./settle/settle.ts";
-import { serveStatus } from "./status-server.ts";
-import type { Tracing } from "./tracing.ts";
+import { createSettle } from "./worker/settle.ts";
+import { serveStatus } from "./observability/status-server.ts";
+import type { Tracing } from "./observability/tracing.ts";
 import { createUpsertFeedItem } from "./upsert/feed-items.ts";
 import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
-import { within } from "./within.ts";
+import { within } from "./worker/within.ts";
 
 export interface Consumer {
   /** The port of the status server, when there is one. */

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { switchedLevel } from "@toril/contract/log-options";
-import { aborted } from "./aborted.ts";
+import { switchedLevel } from "@toril/contract/engine/logging/log-options";
+import { aborted } from "./worker/aborted.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
-import { openLogging } from "./log.ts";
+import { openLogging } from "./observability/log.ts";
 
 async function main(): Promise<void> {
   const load = () => loadConfig(process.env, (path) => readFileSync(path, "utf8"));
@@ -16,7 +16,8 @@ async function main(): Promise<void> {
   });
   const { stop, deadline } = listenForSignals();
   const tracing =
-    config.trace && (await import("./tracing-otlp.ts")).openTracing(config.trace, log);
+    config.trace &&
+    (await import("./observability/tracing-otlp.ts")).openTracing(config.trace, log);
   const consumer = await openConsumer(config, { ...logging, tracing });
   if (config.schedules !== undefined) {
     process.on("SIGHUP", () => {

@@ -1,13 +1,13 @@
 import { connect } from "node:net";
-import { sandboxedTypes } from "@toril/contract/jobs";
-import { createLogging } from "@toril/contract/logging";
+import { sandboxedTypes } from "@toril/contract/api/job-types/index";
+import { createLogging } from "@toril/contract/engine/logging/logging";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
 import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
-import { createPatientLedger } from "../src/patient-ledger.ts";
-import { openLedger } from "../src/postgres.ts";
-import { createReadRows } from "../src/read-rows.ts";
+import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import { openLedger } from "../src/stores/postgres.ts";
+import { createReadRows } from "../src/sandbox/read-rows.ts";
 import { createSandbox } from "../src/sandbox/sandbox.ts";
 
 /** The consumer as it runs, on Node, but for the handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */

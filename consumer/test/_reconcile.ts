@@ -1,17 +1,21 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/dispatch/names";
-import { createPlace, type Placement, placeScriptUrl } from "@toril/contract/dispatch/place";
-import { createLedger } from "@toril/contract/ledger/pool";
+import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
+import { createPlace, type Placement, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import { createLedger } from "@toril/contract/engine/postgres/pool";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { createTestLedger, testPrefix } from "../../contract/test/_stores.ts";
 import { startRedis } from "../../ops/dev/redis.ts";
-import { createPatientLedger } from "../src/patient-ledger.ts";
-import { createReconciler, type PassReport, type ReconcilerDeps } from "../src/reconcile.ts";
-import { createSettle } from "../src/settle/settle.ts";
+import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import {
+  createReconciler,
+  type PassReport,
+  type ReconcilerDeps,
+} from "../src/reconciler/reconcile.ts";
+import { createSettle } from "../src/worker/settle.ts";
 
 const script = await Bun.file(placeScriptUrl).text();
 

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { GiveUp, RetryAt } from "../src/handler.ts";
+import { GiveUp, RetryAt } from "../src/worker/handler.ts";
 import type { SandboxContext } from "../src/sandbox/sandboxed-handler.ts";
 import { serveThread } from "../src/sandbox/serve-thread.ts";
 

@@ -1,18 +1,22 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/dispatch/names";
-import { toPlaceOptions } from "@toril/contract/dispatch/options";
-import { createPlace, placeScriptUrl, type PlaceOptions } from "@toril/contract/dispatch/place";
-import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
-import type { JobRequest } from "@toril/contract/jobs";
-import { insertJobs } from "@toril/contract/ledger/insert";
-import { createLogging } from "@toril/contract/logging";
-import type { KeyRing } from "@toril/contract/secret/key-ring";
+import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
+import { toPlaceOptions } from "@toril/contract/engine/redis/options";
+import {
+  createPlace,
+  placeScriptUrl,
+  type PlaceOptions,
+} from "@toril/contract/engine/redis/dispatch";
+import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
+import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import { createLogging } from "@toril/contract/engine/logging/logging";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
-import type { Handlers } from "../src/handler.ts";
+import type { Handlers } from "../src/worker/handler.ts";
 import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
 
 const script = await Bun.file(placeScriptUrl).text();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { cancelJobs } from "@toril/contract/change/cancel";
-import { createWithdraw } from "@toril/contract/change/withdraw";
-import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
-import type { HandlerContext } from "../src/handler.ts";
+import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
+import { createWithdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import type { HandlerContext } from "../src/worker/handler.ts";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;

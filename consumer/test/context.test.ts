@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { PlaceOptions } from "@toril/contract/dispatch/place";
-import type { JobRequest } from "@toril/contract/jobs";
-import type { Handler } from "../src/handler.ts";
+import type { PlaceOptions } from "@toril/contract/engine/redis/dispatch";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { Handler } from "../src/worker/handler.ts";
 import {
   _jobIn,
   _openWorld,

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { JobRequest } from "@toril/contract/jobs";
-import { createKeyRing } from "@toril/contract/secret/key-ring";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
+import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createFeedStates } from "../src/feeds/feed-states.ts";
-import { createPatientLedger } from "../src/patient-ledger.ts";
+import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 interface _Answer {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HandlerContext } from "../src/handler.ts";
+import type { HandlerContext } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _signal, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { bullId } from "@toril/contract/dispatch/names";
-import { selectJobs } from "@toril/contract/change/select";
-import type { JobSelection, OperationAction } from "@toril/contract/operation";
-import type { Quotas } from "@toril/contract/quota";
-import { createNewJob } from "@toril/contract/enqueue/new-job";
-import { insertKeyedJobs } from "@toril/contract/ledger/insert";
-import { openBackgroundLedger, openLedger } from "../src/postgres.ts";
+import { bullId } from "@toril/contract/engine/redis/names";
+import { selectJobs } from "@toril/contract/engine/jobs/change/select";
+import type { JobSelection, OperationAction } from "@toril/contract/api/operation";
+import type { Quotas } from "@toril/contract/api/quota";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
+import { openBackgroundLedger, openLedger } from "../src/stores/postgres.ts";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { bullName, lockKey } from "@toril/contract/dispatch/names";
+import { bullName, lockKey } from "@toril/contract/engine/redis/names";
 import { Worker } from "bullmq";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
 

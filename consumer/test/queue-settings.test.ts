@@ -4,10 +4,13 @@ import {
   type ApplySettings,
   createApplySettings,
   settingsScriptUrl,
-} from "@toril/contract/dispatch/queue-settings";
-import { createWatchQueue, watchScriptUrl } from "@toril/contract/dispatch/watch-queue";
-import { changeQueueSettings, enforceQueueSettings } from "@toril/contract/ledger/queue-settings";
-import type { QueueChange } from "@toril/contract/queue";
+} from "@toril/contract/engine/redis/queue-settings";
+import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/redis/watch-queue";
+import {
+  changeQueueSettings,
+  enforceQueueSettings,
+} from "@toril/contract/engine/queues/settings-ledger";
+import type { QueueChange } from "@toril/contract/api/queue";
 import * as reconciling from "./_reconcile.ts";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
 

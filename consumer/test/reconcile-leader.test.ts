@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { createRedisEpoch } from "../src/redis-epoch.ts";
+import { createRedisEpoch } from "../src/reconciler/redis-epoch.ts";
 import { startRedis } from "../../ops/dev/redis.ts";
 import {
   _openWorld,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { lockKey } from "@toril/contract/dispatch/names";
+import { lockKey } from "@toril/contract/engine/redis/names";
 import { _openWorld, _place, _record, _startReconciler, type _World } from "./_reconcile.ts";
 
 let world: _World;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { bullName, settledReturnValue } from "@toril/contract/dispatch/names";
+import { bullName, settledReturnValue } from "@toril/contract/engine/redis/names";
 import { Queue, UnrecoverableError } from "bullmq";
 import {
   _openWorld,

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { epochKey } from "@toril/contract/dispatch/names";
+import { epochKey } from "@toril/contract/engine/redis/names";
 import { startCluster } from "../../ops/dev/redis-fleet.ts";
-import { hasRoom } from "../src/reconcile/memory.ts";
-import { openCommandRedis } from "../src/redis.ts";
-import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";
+import { hasRoom } from "../src/reconciler/memory.ts";
+import { openCommandRedis } from "../src/stores/redis.ts";
+import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";
 import { _until } from "./_reconcile.ts";
 
 const prefix = "test";

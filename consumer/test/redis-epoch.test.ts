@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { epochKey } from "@toril/contract/dispatch/names";
+import { epochKey } from "@toril/contract/engine/redis/names";
 import type { Redis } from "ioredis";
 import { keepData, type Service, startRedis } from "../../ops/dev/redis.ts";
-import { createRedisEpoch, type RedisLoss } from "../src/redis-epoch.ts";
+import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";
 import { _connect, _until } from "./_reconcile.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "toril-epoch-"));

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createPlaceRuns } from "@toril/contract/change/place-runs";
-import { retryJobs } from "@toril/contract/change/retry";
-import { jobKey } from "@toril/contract/dispatch/names";
-import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
-import { createRemove, removeScriptUrl } from "@toril/contract/dispatch/remove";
-import { finalStatuses } from "@toril/contract/job";
+import { createPlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
+import { jobKey } from "@toril/contract/engine/redis/names";
+import { createPlace, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { finalStatuses } from "@toril/contract/api/job";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;

@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ScheduleDefinition } from "@toril/contract/schedule/schedule";
-import { saveSchedule } from "@toril/contract/schedule/schedule-ledger";
-import { createKeyRing } from "@toril/contract/secret/key-ring";
+import { ScheduleDefinition } from "@toril/contract/api/schedule";
+import { saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
+import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { loadConfig } from "../src/config.ts";
-import { parseScheduleFile } from "../src/schedules/read-file.ts";
+import { parseScheduleFile } from "../src/scheduler/read-file.ts";
 import { _openWorld, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();

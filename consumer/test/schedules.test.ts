@@ -1,10 +1,10 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { jobKey } from "@toril/contract/dispatch/names";
-import { ScheduleDefinition } from "@toril/contract/schedule/schedule";
-import { findSchedule, saveSchedule } from "@toril/contract/schedule/schedule-ledger";
-import { recordRuns } from "@toril/contract/schedule/schedule-runs";
-import { slotId } from "@toril/contract/schedule/slot-id";
-import { createKeyRing } from "@toril/contract/secret/key-ring";
+import { jobKey } from "@toril/contract/engine/redis/names";
+import { ScheduleDefinition } from "@toril/contract/api/schedule";
+import { findSchedule, saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
+import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
+import { slotId } from "@toril/contract/engine/schedules/scheduled-job-id";
+import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { loadConfig } from "../src/config.ts";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until } from "./_world.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
-import { createKeyRing, type SecretKey } from "@toril/contract/secret/key-ring";
-import type { Handlers } from "../src/handler.ts";
-import { GiveUp } from "../src/handler.ts";
+import { jobKey, queueKeys } from "@toril/contract/engine/redis/names";
+import { createKeyRing, type SecretKey } from "@toril/contract/engine/secrets/key-ring";
+import type { Handlers } from "../src/worker/handler.ts";
+import { GiveUp } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 const token = "Bearer swordfish-1234567890";

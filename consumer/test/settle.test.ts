@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Ledger } from "@toril/contract/ledger/pool";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { ISql } from "postgres";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
-import { createPatientLedger, type PatientLedger } from "../src/patient-ledger.ts";
-import { openLedger } from "../src/postgres.ts";
-import { settleJobs, type Settlement } from "../src/settle/ledger-settle.ts";
-import { createSettle } from "../src/settle/settle.ts";
+import { createPatientLedger, type PatientLedger } from "../src/stores/retrying-ledger.ts";
+import { openLedger } from "../src/stores/postgres.ts";
+import { settleJobs, type Settlement } from "../src/worker/ledger-settle.ts";
+import { createSettle } from "../src/worker/settle.ts";
 
 let store: TestLedger;
 let ledger: Ledger;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { lockKey } from "@toril/contract/dispatch/names";
+import { lockKey } from "@toril/contract/engine/redis/names";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until, type _World } from "./_world.ts";
 
 let world: _World;

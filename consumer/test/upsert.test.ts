@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Ledger } from "@toril/contract/ledger/pool";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
-import { createPatientLedger } from "../src/patient-ledger.ts";
-import { openLedger } from "../src/postgres.ts";
+import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import { openLedger } from "../src/stores/postgres.ts";
 import { createUpsertFeedItem, type FeedItem } from "../src/upsert/feed-items.ts";
 import { createUpsertImportedRow } from "../src/upsert/imported-rows.ts";
 

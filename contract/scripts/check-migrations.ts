@@ -6,11 +6,16 @@ import { join } from "node:path";
 const root = join(import.meta.dirname, "..");
 const scratch = mkdtempSync(join(tmpdir(), "toril-migrations-"));
 try {
-  cpSync(join(root, "src/ledger/migrations"), scratch, { recursive: true });
+  cpSync(join(root, "src/engine/postgres/migrations"), scratch, { recursive: true });
   const before = readdirSync(scratch).length;
   const { status, stderr } = spawnSync(
     join(root, "node_modules/.bin/drizzle-kit"),
-    ["generate", "--dialect=postgresql", "--schema=./src/ledger/tables.ts", `--out=${scratch}`],
+    [
+      "generate",
+      "--dialect=postgresql",
+      "--schema=./src/engine/postgres/tables.ts",
+      `--out=${scratch}`,
+    ],
     { cwd: root, encoding: "utf8" },
   );
   if (status !== 0) throw new Error(stderr);

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import project from "../../package.json" with { type: "json" };
-import { buildOpenApi, toYaml } from "../src/openapi.ts";
+import { buildOpenApi, toYaml } from "../src/api/openapi.ts";
 
 const path = new URL("../../openapi.yaml", import.meta.url);
 const text = toYaml(buildOpenApi(project.version));

@@ -1,7 +1,7 @@
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
-import { bullId, bullName } from "../src/dispatch/names.ts";
-import { createPlace, type Placement, placeScriptUrl } from "../src/dispatch/place.ts";
+import { bullId, bullName } from "../src/engine/redis/names.ts";
+import { createPlace, type Placement, placeScriptUrl } from "../src/engine/redis/dispatch.ts";
 
 export const _script = await Bun.file(placeScriptUrl).text();
 

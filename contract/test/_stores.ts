@@ -1,5 +1,5 @@
 import postgres from "postgres";
-import { migrateLedger } from "../src/ledger/migrate.ts";
+import { migrateLedger } from "../src/engine/postgres/migrate.ts";
 
 export const testRedisUrl = process.env["TEST_REDIS_URL"] ?? "redis://127.0.0.1:6379";
 const serverUrl =

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import postgres from "postgres";
-import { arrayTypes } from "../src/ledger/array-types.ts";
+import { arrayTypes } from "../src/engine/postgres/array-types.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";
 
 let store: TestLedger;

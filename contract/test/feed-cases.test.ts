@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseFeed } from "../src/feed/parse-feed.ts";
+import { parseFeed } from "../src/engine/feeds/parse-feed.ts";
 
 describe("a feed that others got wrong", () => {
   const read = (name: string) => Bun.file(new URL(`feeds/${name}`, import.meta.url)).bytes();

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { type Job, Worker } from "bullmq";
-import { readLiveStates } from "../src/dispatch/live-state.ts";
-import { bullName, queueKeys } from "../src/dispatch/names.ts";
+import { readLiveStates } from "../src/engine/redis/live-state.ts";
+import { bullName, queueKeys } from "../src/engine/redis/names.ts";
 import { _connect, _createSite, _placement, _rejection, _uuid } from "./_dispatch.ts";
 
 const redis = _connect();

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { expect, test } from "bun:test";
-import { createLogShipper, type ShipSettings } from "../src/log-ship.ts";
+import { createLogShipper, type ShipSettings } from "../src/engine/logging/log-ship.ts";
 import { _startAggregator } from "./_aggregator.ts";
 
 const numberOf = (line: string) => Number(/^line (\d+)/.exec(line)?.[1]);

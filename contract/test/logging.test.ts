@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { expect, test } from "bun:test";
-import { createLogging } from "../src/logging.ts";
+import { createLogging } from "../src/engine/logging/logging.ts";
 
 function _open() {
   const lines: string[] = [];

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { Job, Queue } from "bullmq";
-import type { PlaceOptions } from "../src/dispatch/options.ts";
-import { createMove, type Movement, moveScriptUrl } from "../src/dispatch/move.ts";
+import type { PlaceOptions } from "../src/engine/redis/options.ts";
+import { createMove, type Movement, moveScriptUrl } from "../src/engine/redis/move.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;

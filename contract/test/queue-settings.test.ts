@@ -1,12 +1,12 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { queueKeys } from "../src/dispatch/names.ts";
-import type { PlaceOptions } from "../src/dispatch/place.ts";
+import { queueKeys } from "../src/engine/redis/names.ts";
+import type { PlaceOptions } from "../src/engine/redis/dispatch.ts";
 import {
   createApplySettings,
   createAreMalformed,
   settingsScriptUrl,
-} from "../src/dispatch/queue-settings.ts";
-import type { QueueSettings } from "../src/queue.ts";
+} from "../src/engine/redis/queue-settings.ts";
+import type { QueueSettings } from "../src/api/queue.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
 const script = await Bun.file(settingsScriptUrl).text();

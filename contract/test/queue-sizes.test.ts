@@ -1,8 +1,8 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
-import { bullName, jobKey } from "../src/dispatch/names.ts";
-import type { PlaceOptions } from "../src/dispatch/place.ts";
-import { readQueueSizes } from "../src/dispatch/queue-sizes.ts";
+import { bullName, jobKey } from "../src/engine/redis/names.ts";
+import type { PlaceOptions } from "../src/engine/redis/dispatch.ts";
+import { readQueueSizes } from "../src/engine/redis/queue-sizes.ts";
 import { _connect, _createSite, _placement, _rejection } from "./_dispatch.ts";
 
 const redis = _connect();

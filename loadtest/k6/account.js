@@ -5,8 +5,8 @@ import { listJobs } from "./requests.js";
 import { settleSeconds } from "./settings.js";
 
 /**
- * @typedef {import("@toril/contract/job").Job} Job
- * @typedef {import("@toril/contract/http/jobs").JobPage} JobPage
+ * @typedef {import("@toril/contract/api/job").Job} Job
+ * @typedef {import("@toril/contract/api/http/jobs").JobPage} JobPage
  * @typedef {import("./run.js").Run} Run
  */
 

@@ -2,9 +2,9 @@ import { check } from "k6";
 
 /**
  * @typedef {import("k6/http").Response} Response
- * @typedef {import("@toril/contract/job").AcceptedJob} AcceptedJob
- * @typedef {import("@toril/contract/http/jobs").BulkResult} BulkResult
- * @typedef {import("@toril/contract/import").Import} Import
+ * @typedef {import("@toril/contract/api/job").AcceptedJob} AcceptedJob
+ * @typedef {import("@toril/contract/api/http/jobs").BulkResult} BulkResult
+ * @typedef {import("@toril/contract/api/import").Import} Import
  */
 
 const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

@@ -8,8 +8,8 @@ import { echo, ownMessage } from "./run.js";
 
 /**
  * @typedef {import("./run.js").Run} Run
- * @typedef {import("@toril/contract/job").Job} Job
- * @typedef {import("@toril/contract/problem").Problem} Problem
+ * @typedef {import("@toril/contract/api/job").Job} Job
+ * @typedef {import("@toril/contract/api/problem").Problem} Problem
  */
 
 /** Of twenty jobs, the first few are special, the others are what `enqueue.js` sends. */

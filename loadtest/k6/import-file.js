@@ -6,7 +6,7 @@ import { getImport, postImport } from "./requests.js";
 import { ownMessage } from "./run.js";
 import { settleSeconds } from "./settings.js";
 
-/** @typedef {import("@toril/contract/import").Import} Import */
+/** @typedef {import("@toril/contract/api/import").Import} Import */
 
 const duration = new Trend("import_duration", true);
 

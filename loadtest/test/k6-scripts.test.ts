@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { routes } from "@toril/contract/http";
+import { routes } from "@toril/contract/api/http/index";
 
 import { loadScript, type Script } from "./_k6.ts";
 

@@ -1,4 +1,4 @@
-import { createClient } from "@toril/contract/client";
+import { createClient } from "@toril/contract/api/client";
 
 import type { Answer } from "./client.ts";
 import { type Caller, type LoadContext, rowsOf, unkeyedRowsOf } from "./load.ts";

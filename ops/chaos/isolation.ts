@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { queueKeys } from "@toril/contract/dispatch/names";
-import { issueKey } from "@toril/contract/keys/key-ledger";
+import { queueKeys } from "@toril/contract/engine/redis/names";
+import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
 import { noteAs } from "../cli/audit/note.ts";

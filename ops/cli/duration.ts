@@ -1,4 +1,4 @@
-import { parseDuration as parse } from "@toril/contract/duration";
+import { parseDuration as parse } from "@toril/contract/api/duration";
 import { UsageError } from "./command.ts";
 
 /** The value of an option, like `90s`, `15m`, `12h` or `30d`, in milliseconds. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Env, LedgerConfig, loadEnv } from "@toril/contract/config";
+import { type Env, LedgerConfig, loadEnv } from "@toril/contract/engine/config/config";
 import postgres, { type Sql } from "postgres";
 import { Refusal } from "../dev/refusal.ts";
 

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { ConfigError } from "@toril/contract/config";
+import { ConfigError } from "@toril/contract/engine/config/config";
 import { ask } from "../dev/process-table.ts";
 import { Refusal } from "../dev/refusal.ts";
 import { UsageError } from "./command.ts";

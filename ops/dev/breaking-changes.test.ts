@@ -1,8 +1,8 @@
 import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { expect, test } from "bun:test";
-import { requestSchemaOf } from "@toril/contract/jobs";
-import { defineJob } from "@toril/contract/job-type";
-import { buildOpenApi } from "@toril/contract/openapi";
+import { requestSchemaOf } from "@toril/contract/api/job-types/index";
+import { defineJob } from "@toril/contract/api/job-type";
+import { buildOpenApi } from "@toril/contract/api/openapi";
 import { z } from "zod";
 import { breakingChanges, type Document } from "./breaking-changes.ts";
 

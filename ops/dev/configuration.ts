@@ -1,4 +1,4 @@
-import { LedgerConfig } from "@toril/contract/config";
+import { LedgerConfig } from "@toril/contract/engine/config/config";
 import { z } from "zod";
 
 import { Variables as ConsumerVariables } from "../../consumer/src/config.ts";

@@ -1,5 +1,5 @@
-import type { NewApiKey } from "@toril/contract/keys/api-key";
-import { issueKey, listKeys, revokeKey } from "@toril/contract/keys/key-ledger";
+import type { NewApiKey } from "@toril/contract/api/api-key";
+import { issueKey, listKeys, revokeKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
 import { noteAs } from "../cli/audit/note.ts";

@@ -1,4 +1,4 @@
-import type { Import } from "@toril/contract/import";
+import type { Import } from "@toril/contract/api/import";
 import { grouped } from "./progress.ts";
 
 export interface RowsReport {

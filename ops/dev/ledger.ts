@@ -1,4 +1,4 @@
-import { migrateLedger } from "@toril/contract/ledger/migrate";
+import { migrateLedger } from "@toril/contract/engine/postgres/migrate";
 import postgres from "postgres";
 
 import { Refusal } from "./refusal.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-import { ConfigError, LedgerConfig, loadEnv } from "@toril/contract/config";
+import { ConfigError, LedgerConfig, loadEnv } from "@toril/contract/engine/config/config";
 
 import { migrateDatabase } from "./ledger.ts";
 import { Refusal } from "./refusal.ts";

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type ProblemKind, problemKinds, problemType } from "@toril/contract/problem";
+import { type ProblemKind, problemKinds, problemType } from "@toril/contract/api/problem";
 
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";

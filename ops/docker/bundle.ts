@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const ledger = join(root, "contract/src/ledger");
-const feedThread = "contract/src/feed/feed-thread.ts";
+const ledger = join(root, "contract/src/engine/postgres");
+const feedThread = "contract/src/engine/feeds/feed-thread.ts";
 
 /** Writes what the images run into `outDir`: per program one file, beside it what it reads when it runs. */
 async function bundleAll(outDir: string): Promise<void> {

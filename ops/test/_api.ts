@@ -1,7 +1,7 @@
-import { BulkResult } from "@toril/contract/http/jobs";
-import { AcceptedJob } from "@toril/contract/job";
-import type { JobRequest } from "@toril/contract/jobs";
-import { Problem } from "@toril/contract/problem";
+import { BulkResult } from "@toril/contract/api/http/jobs";
+import { AcceptedJob } from "@toril/contract/api/job";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
+import { Problem } from "@toril/contract/api/problem";
 
 export type Answer =
   | { status: 200 | 201 | 202; job: AcceptedJob; isReplayed: boolean }

@@ -1,6 +1,6 @@
-import { TorilError } from "@toril/contract/client";
-import { bullId, epochKey, jobKey, queueKeys } from "@toril/contract/dispatch/names";
-import { type ProblemKind, problemType } from "@toril/contract/problem";
+import { TorilError } from "@toril/contract/api/client";
+import { bullId, epochKey, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
+import { type ProblemKind, problemType } from "@toril/contract/api/problem";
 import fc from "fast-check";
 
 import type { Stack } from "./_stack.ts";

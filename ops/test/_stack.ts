@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createClient, type Client } from "@toril/contract/client";
+import { createClient, type Client } from "@toril/contract/api/client";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 

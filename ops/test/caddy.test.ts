@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Problem } from "@toril/contract/problem";
+import { Problem } from "@toril/contract/api/problem";
 
 import { until as patiently } from "../dev/until.ts";
 import { startCaddy } from "../dev/caddy.ts";

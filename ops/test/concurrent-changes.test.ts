@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type Client, createClient, TorilError } from "@toril/contract/client";
-import { queueKeys } from "@toril/contract/dispatch/names";
-import type { JobRequest } from "@toril/contract/jobs";
+import { type Client, createClient, TorilError } from "@toril/contract/api/client";
+import { queueKeys } from "@toril/contract/engine/redis/names";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
 
 import { findMissing } from "./_ledger.ts";
 import type { Breakable } from "../dev/breakable.ts";

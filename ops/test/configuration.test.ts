@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { queueNames } from "@toril/contract/jobs";
+import { queueNames } from "@toril/contract/api/job-types/index";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";

@@ -1,4 +1,4 @@
-import { queueKeys } from "@toril/contract/dispatch/names";
+import { queueKeys } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { hashKey } from "@toril/contract/keys/key-text";
+import { hashKey } from "@toril/contract/engine/api-keys/key-text";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
 import { openDemoKey } from "../dev/demo-key.ts";
 

@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createClient } from "@toril/contract/client";
-import { Import } from "@toril/contract/import";
+import { createClient } from "@toril/contract/api/client";
+import { Import } from "@toril/contract/api/import";
 
 import project from "../../package.json" with { type: "json" };
 import { startChild } from "../dev/child.ts";

@@ -1,5 +1,5 @@
-import { queueKeys } from "@toril/contract/dispatch/names";
-import { readEvents } from "@toril/contract/read-events";
+import { queueKeys } from "@toril/contract/engine/redis/names";
+import { readEvents } from "@toril/contract/api/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";

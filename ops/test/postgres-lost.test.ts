@@ -1,5 +1,5 @@
-import { queueKeys } from "@toril/contract/dispatch/names";
-import type { JobRequest } from "@toril/contract/jobs";
+import { queueKeys } from "@toril/contract/engine/redis/names";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
 import { expect, test } from "bun:test";
 
 import { echo, idOf, postJob } from "./_api.ts";

@@ -1,4 +1,4 @@
-import { Import } from "@toril/contract/import";
+import { Import } from "@toril/contract/api/import";
 import { expect, test } from "bun:test";
 import type { Sql } from "postgres";
 

@@ -4,11 +4,11 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { jobKey, lockKey, queueKeys } from "@toril/contract/dispatch/names";
-import type { JobRequest } from "@toril/contract/jobs";
-import type { NewApiKey } from "@toril/contract/keys/api-key";
-import { issueKey } from "@toril/contract/keys/key-ledger";
-import { readEvents } from "@toril/contract/read-events";
+import { jobKey, lockKey, queueKeys } from "@toril/contract/engine/redis/names";
+import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { NewApiKey } from "@toril/contract/api/api-key";
+import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
+import { readEvents } from "@toril/contract/api/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, postMany } from "./_api.ts";

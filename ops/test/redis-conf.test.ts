@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { jobKey } from "@toril/contract/dispatch/names";
-import { createPlace, placeScriptUrl } from "@toril/contract/dispatch/place";
+import { jobKey } from "@toril/contract/engine/redis/names";
+import { createPlace, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { afterAll, expect, test } from "bun:test";
 
 import { installProgram } from "../dev/install-program.ts";

@@ -1,4 +1,4 @@
-import { epochKey } from "@toril/contract/dispatch/names";
+import { epochKey } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
 import { idOf } from "./_api.ts";

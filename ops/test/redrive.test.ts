@@ -1,4 +1,4 @@
-import { jobKey } from "@toril/contract/dispatch/names";
+import { jobKey } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
 import { echo, idOf, postJob } from "./_api.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { TorilError } from "@toril/contract/client";
-import { createJobId } from "@toril/contract/enqueue/job-id";
+import { TorilError } from "@toril/contract/api/client";
+import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 
 import { _noteProblem } from "../../contract/test/_problems.ts";
 import { echo, idOf, postJob } from "./_api.ts";

@@ -1,4 +1,4 @@
-import { createClient } from "@toril/contract/client";
+import { createClient } from "@toril/contract/api/client";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, idOf, postJob, type Answer } from "./_api.ts";

@@ -1,4 +1,4 @@
-import { bullName, queueKeys } from "@toril/contract/dispatch/names";
+import { bullName, queueKeys } from "@toril/contract/engine/redis/names";
 import { Worker } from "bullmq";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";

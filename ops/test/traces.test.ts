@@ -148,8 +148,8 @@ test("nothing of OpenTelemetry is loaded but by what main.ts loads when it is to
     }
   }
   expect([...importers].toSorted()).toEqual([
-    "consumer/src/tracing-otlp.ts",
-    "contract/src/trace/provider.ts",
-    "producer/src/tracing-otlp.ts",
+    "consumer/src/observability/tracing-otlp.ts",
+    "contract/src/engine/tracing/provider.ts",
+    "producer/src/observability/tracing-otlp.ts",
   ]);
 });

@@ -1,5 +1,5 @@
-import { limits } from "@toril/contract/job";
-import { traceFields } from "@toril/contract/trace/settings";
+import { limits } from "@toril/contract/api/job";
+import { traceFields } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
 import {
   flag,
@@ -8,9 +8,9 @@ import {
   port,
   storeFields,
   wholeNumber,
-} from "@toril/contract/config";
-import { secretKeysField } from "@toril/contract/secret/secret-keys";
-import { logShipFields } from "@toril/contract/log-config";
+} from "@toril/contract/engine/config/config";
+import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
+import { logShipFields } from "@toril/contract/engine/logging/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 

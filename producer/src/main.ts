@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
-import { ConfigError, loadEnv } from "@toril/contract/config";
-import { switchedLevel } from "@toril/contract/log-options";
-import { traceSettings } from "@toril/contract/trace/settings";
+import { ConfigError, loadEnv } from "@toril/contract/engine/config/config";
+import { switchedLevel } from "@toril/contract/engine/logging/log-options";
+import { traceSettings } from "@toril/contract/engine/tracing/settings";
 import { Config } from "./config.ts";
-import { openLogging } from "./log.ts";
+import { openLogging } from "./observability/log.ts";
 import { openProducer } from "./producer.ts";
-import { bun } from "./serve-bun.ts";
-import { deno } from "./serve-deno.ts";
+import { bun } from "./runtime/serve-bun.ts";
+import { deno } from "./runtime/serve-deno.ts";
 
 async function main(): Promise<void> {
   const config = loadEnv(Config, process.env, (path) => readFileSync(path, "utf8"));
@@ -21,7 +21,8 @@ async function main(): Promise<void> {
     log.warn({ logLevel: log.level }, "another log level");
   });
   const spans = traceSettings(config, "toril-producer");
-  const tracing = spans && (await import("./tracing-otlp.ts")).openTracing(spans, log);
+  const tracing =
+    spans && (await import("./observability/tracing-otlp.ts")).openTracing(spans, log);
   const runtime = "Deno" in globalThis ? deno : bun;
   const producer = await openProducer(config, { ...logging, tracing }, runtime);
   log.info({ url: producer.url.href }, "producer listens");

@@ -1,6 +1,6 @@
-import type { NewApiKey } from "@toril/contract/keys/api-key";
-import { issueKey } from "@toril/contract/keys/key-ledger";
-import type { Scope } from "@toril/contract/keys/scope";
+import type { NewApiKey } from "@toril/contract/api/api-key";
+import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
+import type { Scope } from "@toril/contract/api/scope";
 import type { _Stores } from "./_producer.ts";
 
 type Given = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };

@@ -3,16 +3,16 @@ import addFormats from "ajv-formats";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { Redis } from "ioredis";
 import { pino } from "pino";
-import { createClient } from "@toril/contract/client";
-import { buildOpenApi } from "@toril/contract/openapi";
-import { routes } from "@toril/contract/http";
-import { escapePointer } from "@toril/contract/json";
-import { Problem, problemType, type ProblemKind } from "@toril/contract/problem";
+import { createClient } from "@toril/contract/api/client";
+import { buildOpenApi } from "@toril/contract/api/openapi";
+import { routes } from "@toril/contract/api/http/index";
+import { escapePointer } from "@toril/contract/api/json";
+import { Problem, problemType, type ProblemKind } from "@toril/contract/api/problem";
 import { _noteProblem } from "../../contract/test/_problems.ts";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { Config } from "../src/config.ts";
 import { openProducer } from "../src/producer.ts";
-import { bun } from "../src/serve-bun.ts";
+import { bun } from "../src/runtime/serve-bun.ts";
 
 type Settings = Partial<Record<keyof typeof Config.shape, string>>;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { Scope } from "@toril/contract/keys/scope";
-import { problemType } from "@toril/contract/problem";
+import { Scope } from "@toril/contract/api/scope";
+import { problemType } from "@toril/contract/api/problem";
 import { parse } from "yaml";
 import { _basic, _bearer, _issue } from "./_keys.ts";
 import {

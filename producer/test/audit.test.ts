@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readNewestAudit } from "@toril/contract/audit/read-audit";
-import { verifyAudit } from "@toril/contract/audit/verify-audit";
-import type { Ledger } from "@toril/contract/ledger/pool";
+import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
+import { verifyAudit } from "@toril/contract/engine/audit/verify-audit";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { pino } from "pino";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
-import { createAudit } from "../src/audit.ts";
-import { connectLedger, forTenants } from "../src/postgres.ts";
+import { createAudit } from "../src/audit/audit.ts";
+import { connectLedger, forTenants } from "../src/stores/postgres.ts";
 
 const request = {
   actor: "key:0mibwkq0705f60718",

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readNewestAudit } from "@toril/contract/audit/read-audit";
-import { verifyAudit } from "@toril/contract/audit/verify-audit";
-import type { IssuedApiKey } from "@toril/contract/keys/api-key";
-import { isAudited } from "../src/audited-request.ts";
-import { operations } from "../src/operations.ts";
+import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
+import { verifyAudit } from "@toril/contract/engine/audit/verify-audit";
+import type { IssuedApiKey } from "@toril/contract/api/api-key";
+import { isAudited } from "../src/audit/audited-request.ts";
+import { operations } from "../src/operations/operations.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

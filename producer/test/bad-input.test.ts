@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import type { ProblemKind } from "@toril/contract/problem";
+import type { ProblemKind } from "@toril/contract/api/problem";
 import {
   _echo,
   _expectProblem,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { jobKey, lockKey } from "@toril/contract/dispatch/names";
+import { jobKey, lockKey } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

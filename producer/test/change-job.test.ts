@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { jobKey, lockKey, queueKeys } from "@toril/contract/dispatch/names";
+import { jobKey, lockKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createKeyText } from "@toril/contract/keys/key-text";
+import { createKeyText } from "@toril/contract/engine/api-keys/key-text";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

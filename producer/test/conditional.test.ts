@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { routes } from "@toril/contract/http";
+import { routes } from "@toril/contract/api/http/index";
 import {
   _echo,
   _expectProblem,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import type { Import } from "@toril/contract/import";
+import type { Import } from "@toril/contract/api/import";
 import {
   type _Answer,
   _expectProblem,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { reasonOf } from "@toril/contract/change/reason";
-import { queueKeys } from "@toril/contract/dispatch/names";
+import { reasonOf } from "@toril/contract/engine/jobs/change/reason";
+import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

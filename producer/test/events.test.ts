@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { queueKeys } from "@toril/contract/dispatch/names";
+import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _listen, type _Listener } from "./_events.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {

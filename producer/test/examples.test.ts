@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { buildOpenApi } from "@toril/contract/openapi";
-import { Scope } from "@toril/contract/keys/scope";
+import { buildOpenApi } from "@toril/contract/api/openapi";
+import { Scope } from "@toril/contract/api/scope";
 import { _examplesOf } from "./_examples.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import { _openStores, type _Producer, _startProducer, type _Stores } from "./_producer.ts";

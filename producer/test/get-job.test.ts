@@ -1,5 +1,5 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { createLiveJobs } from "../src/live-jobs.ts";
+import { createLiveJobs } from "../src/jobs/live-jobs.ts";
 import { _echo, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import { jobKey, queueKeys } from "@toril/contract/dispatch/names";
+import { jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import {
   _echo,
   _expectProblem,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createClient } from "@toril/contract/client";
-import type { IssuedApiKey, NewApiKey } from "@toril/contract/keys/api-key";
+import { createClient } from "@toril/contract/api/client";
+import type { IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
 import { _basic, _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

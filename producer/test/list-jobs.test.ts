@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import type { ListJobsQuery } from "@toril/contract/client";
-import type { Job } from "@toril/contract/job";
+import type { ListJobsQuery } from "@toril/contract/api/client";
+import type { Job } from "@toril/contract/api/job";
 import {
   _echo,
   _expectProblem,

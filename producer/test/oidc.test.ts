@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { UnsecuredJWT } from "jose";
 import { pino } from "pino";
-import type { Scope } from "@toril/contract/keys/scope";
+import type { Scope } from "@toril/contract/api/scope";
 import { createAuthenticator } from "../src/auth/authenticator.ts";
 import { openKeyTable } from "../src/auth/key-table.ts";
 import { createKeyUses } from "../src/auth/key-uses.ts";

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
-import { createSendBeat } from "@toril/contract/dispatch/worker-beat";
-import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/dispatch/names";
-import { queueNames } from "@toril/contract/jobs";
+import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
+import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/engine/redis/names";
+import { queueNames } from "@toril/contract/api/job-types/index";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
-import type { Quotas } from "@toril/contract/quota";
+import type { Quotas } from "@toril/contract/api/quota";
 import { testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
-import { createBucket } from "@toril/contract/quotas/bucket";
-import { createKeyQuota } from "@toril/contract/quotas/key-quota";
-import { createLease, type Flow, leaseScriptUrl } from "@toril/contract/quotas/lease";
+import { createBucket } from "@toril/contract/engine/quotas/bucket";
+import { createKeyQuota } from "@toril/contract/engine/quotas/key-quota";
+import { createLease, type Flow, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
 
 let proxy: _Proxy;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { problemType } from "@toril/contract/problem";
+import { problemType } from "@toril/contract/api/problem";
 import { _noteProblem } from "../../contract/test/_problems.ts";
 import {
   _checked,

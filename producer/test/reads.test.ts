@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { isTransient, LedgerTimeout } from "@toril/contract/ledger/errors";
+import { isTransient, LedgerTimeout } from "@toril/contract/engine/postgres/errors";
 import type { ISql, Sql } from "postgres";
-import { connectLedger } from "../src/postgres.ts";
+import { connectLedger } from "../src/stores/postgres.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -8,7 +8,7 @@ import {
   type _Stores,
   _until,
 } from "./_producer.ts";
-import { queueKeys } from "@toril/contract/dispatch/names";
+import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
 
 let stores: _Stores;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { TorilError } from "@toril/contract/client";
-import { jobKey } from "@toril/contract/dispatch/names";
+import { TorilError } from "@toril/contract/api/client";
+import { jobKey } from "@toril/contract/engine/redis/names";
 import {
   _echo,
   _expectProblem,

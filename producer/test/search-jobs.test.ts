@@ -1,9 +1,9 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import type { ListJobsQuery } from "@toril/contract/client";
+import type { ListJobsQuery } from "@toril/contract/api/client";
 import type { ISql } from "postgres";
-import { createDeadLetters } from "../src/dead-letters.ts";
-import { createJobSearch } from "../src/search-jobs.ts";
-import type { JobFilter } from "../src/search-sources.ts";
+import { createDeadLetters } from "../src/dead-letters/dead-letters.ts";
+import { createJobSearch } from "../src/jobs/search-jobs.ts";
+import type { JobFilter } from "../src/jobs/search-sources.ts";
 import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();

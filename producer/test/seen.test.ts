@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { routes } from "@toril/contract/http";
+import { routes } from "@toril/contract/api/http/index";
 import { parse } from "yaml";
 import {
   _checked,

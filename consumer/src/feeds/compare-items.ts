@@ -1,6 +1,6 @@
-import { findUnstorable } from "@toril/contract/json";
-import { isLockTimeout, isTransient } from "@toril/contract/ledger/errors";
-import type { PatientLedger } from "../patient-ledger.ts";
+import { findUnstorable } from "@toril/contract/api/json";
+import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
 import type { FeedItem } from "../upsert/feed-items.ts";
 
 export interface ComparedItems {

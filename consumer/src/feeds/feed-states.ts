@@ -1,7 +1,7 @@
-import { toStorableText } from "@toril/contract/json";
-import { isLockTimeout, isTransient } from "@toril/contract/ledger/errors";
-import type { PatientLedger } from "../patient-ledger.ts";
-import type { Known } from "../safe-fetch.ts";
+import { toStorableText } from "@toril/contract/api/json";
+import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { Known } from "../safe-fetch/safe-fetch.ts";
 
 /** A fetch that began. */
 export interface FeedFetch {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { HandlerContext } from "../handler.ts";
+import type { HandlerContext } from "../worker/handler.ts";
 import { createEcho } from "./echo.ts";
 
 const echo = createEcho();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Handler } from "../handler.ts";
+import type { Handler } from "../worker/handler.ts";
 
 export function createEcho(): Handler<"echo"> {
   return async ({ message, sleepMs = 0, failures = 0 }, context) => {

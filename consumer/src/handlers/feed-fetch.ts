@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { FeedParser, PagedFeed } from "@toril/contract/feed/feed-parser";
-import { findJobType, type ResultOf } from "@toril/contract/jobs";
-import { createScrub } from "@toril/contract/secret/scrub";
+import type { FeedParser, PagedFeed } from "@toril/contract/engine/feeds/feed-parser";
+import { findJobType, type ResultOf } from "@toril/contract/api/job-types/index";
+import { createScrub } from "@toril/contract/engine/secrets/scrub";
 import type { CompareItems } from "../feeds/compare-items.ts";
 import type { FeedFetch, FeedStates } from "../feeds/feed-states.ts";
-import { GiveUp, type Handler, type HandlerContext, RetryAt } from "../handler.ts";
-import type { FetchedDocument, FetchOptions, Known } from "../safe-fetch.ts";
+import { GiveUp, type Handler, type HandlerContext, RetryAt } from "../worker/handler.ts";
+import type { FetchedDocument, FetchOptions, Known } from "../safe-fetch/safe-fetch.ts";
 import type { FeedItem } from "../upsert/feed-items.ts";
 
 export type FetchDocument = (url: string, options: FetchOptions) => Promise<FetchedDocument>;

@@ -1,4 +1,4 @@
-import type { Handler } from "../handler.ts";
+import type { Handler } from "../worker/handler.ts";
 import type { UpsertFeedItem } from "../upsert/feed-items.ts";
 
 export function createFeedItem(upsert: UpsertFeedItem): Handler<"feed.item"> {

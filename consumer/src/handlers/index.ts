@@ -1,5 +1,5 @@
-import type { SandboxedTypeName } from "@toril/contract/jobs";
-import type { Handlers } from "../handler.ts";
+import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import type { Handlers } from "../worker/handler.ts";
 import type { UpsertFeedItem } from "../upsert/feed-items.ts";
 import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
 import { createEcho } from "./echo.ts";

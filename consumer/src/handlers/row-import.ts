@@ -1,4 +1,4 @@
-import type { Handler } from "../handler.ts";
+import type { Handler } from "../worker/handler.ts";
 import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
 
 export function createRowImport(upsert: UpsertImportedRow): Handler<"row.import"> {

@@ -1,12 +1,12 @@
-import { cancelJobs } from "@toril/contract/change/cancel";
-import { deleteDead } from "@toril/contract/change/delete";
-import type { PlaceRuns } from "@toril/contract/change/place-runs";
-import { promoteJobs } from "@toril/contract/change/promote";
-import { retryJobs } from "@toril/contract/change/retry";
-import type { Withdraw } from "@toril/contract/change/withdraw";
-import type { Move } from "@toril/contract/dispatch/move";
-import type { JobStatus } from "@toril/contract/job";
-import type { OperationAction } from "@toril/contract/operation";
+import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
+import { deleteDead } from "@toril/contract/engine/jobs/change/delete";
+import type { PlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { promoteJobs } from "@toril/contract/engine/jobs/change/promote";
+import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
+import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { Move } from "@toril/contract/engine/redis/move";
+import type { JobStatus } from "@toril/contract/api/job";
+import type { OperationAction } from "@toril/contract/api/operation";
 import type { ISql } from "postgres";
 
 export interface Applied {

@@ -1,8 +1,8 @@
-import { selectJobs, type SelectionScope } from "@toril/contract/change/select";
-import { statusOf } from "@toril/contract/operation";
-import type { Quotas } from "@toril/contract/quota";
-import type { KeyQuota } from "@toril/contract/quotas/key-quota";
-import type { FindQuota } from "@toril/contract/quotas/quotas";
+import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/change/select";
+import { statusOf } from "@toril/contract/api/operation";
+import type { Quotas } from "@toril/contract/api/quota";
+import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";
+import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ISql } from "postgres";
 import type { Applied, createActions } from "./actions.ts";
 

@@ -1,8 +1,8 @@
-import { isRowFault, isUniqueViolation } from "@toril/contract/ledger/errors";
-import type { Ledger } from "@toril/contract/ledger/pool";
-import type { FindQuota } from "@toril/contract/quotas/quotas";
+import { isRowFault, isUniqueViolation } from "@toril/contract/engine/postgres/errors";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { Logger } from "pino";
-import { pause } from "../pause.ts";
+import { pause } from "../worker/pause.ts";
 import { type ActionDeps, createActions } from "./actions.ts";
 import {
   claimOperation,

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { SandboxedTypeName } from "@toril/contract/jobs";
-import type { SandboxLimits } from "@toril/contract/job-type";
-import type { HandlerContext } from "../handler.ts";
+import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import type { SandboxLimits } from "@toril/contract/api/job-type";
+import type { HandlerContext } from "../worker/handler.ts";
 import type { FromThread, ToThread } from "./messages.ts";
 import type { Capabilities } from "./sandboxed-handler.ts";
 import { fromThreadError, namedError } from "./thread-error.ts";

@@ -1,5 +1,5 @@
-import type { SandboxedTypeName } from "@toril/contract/jobs";
-import type { JobLog } from "../log.ts";
+import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import type { JobLog } from "../observability/log.ts";
 
 /** To a thread. It has one run at a time. */
 export type ToThread =

@@ -1,5 +1,5 @@
-import type { sandboxedTypes, SandboxedTypeName } from "@toril/contract/jobs";
-import { type HandlerContext, type Handlers, RetryAt } from "../handler.ts";
+import type { sandboxedTypes, SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import { type HandlerContext, type Handlers, RetryAt } from "../worker/handler.ts";
 import { type Host, type HostUrls, openHost } from "./host.ts";
 import type { Capabilities } from "./sandboxed-handler.ts";
 

@@ -1,6 +1,6 @@
-import type { DataOf, ResultOf, SandboxedTypeName } from "@toril/contract/jobs";
-import type { HandlerContext } from "../handler.ts";
-import type { ReadRows } from "../read-rows.ts";
+import type { DataOf, ResultOf, SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import type { HandlerContext } from "../worker/handler.ts";
+import type { ReadRows } from "./read-rows.ts";
 
 /** What a thread may ask of the consumer, which adds the id of the job: it tells the tenant. */
 export interface Capabilities {

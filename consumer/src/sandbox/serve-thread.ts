@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
-import type { SandboxedTypeName } from "@toril/contract/jobs";
-import type { JobLog } from "../log.ts";
+import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import type { JobLog } from "../observability/log.ts";
 import type { FromThread, ToThread } from "./messages.ts";
 import type { SandboxContext, SandboxedHandlers } from "./sandboxed-handler.ts";
 import { namedError, toThreadError } from "./thread-error.ts";

@@ -1,4 +1,4 @@
-import { GiveUp, RetryAt } from "../handler.ts";
+import { GiveUp, RetryAt } from "../worker/handler.ts";
 import type { ThreadError } from "./messages.ts";
 
 export function toThreadError(thrown: unknown): ThreadError {

@@ -1,4 +1,4 @@
-import type { DataOf, ResultOf } from "@toril/contract/jobs";
+import type { DataOf, ResultOf } from "@toril/contract/api/job-types/index";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type FeedItem = DataOf<"feed.item">;

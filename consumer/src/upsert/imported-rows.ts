@@ -1,4 +1,4 @@
-import type { DataOf } from "@toril/contract/jobs";
+import type { DataOf } from "@toril/contract/api/job-types/index";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type ImportedRow = DataOf<"row.import">;

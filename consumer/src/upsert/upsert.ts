@@ -1,9 +1,9 @@
-import { createBatch, runIsolating } from "@toril/contract/batch";
-import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/ledger/errors";
+import { createBatch, runIsolating } from "@toril/contract/engine/batcher";
+import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { ISql } from "postgres";
-import { gather } from "../gather.ts";
-import type { PatientLedger } from "../patient-ledger.ts";
-import type { BatchSize } from "../settle/settle.ts";
+import { gather } from "../worker/submit-together.ts";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { BatchSize } from "../worker/settle.ts";
 
 export interface UpsertDeps {
   ledger: PatientLedger;

@@ -1,5 +1,5 @@
-import type { AuditRow } from "@toril/contract/audit/audit-entry";
-import { readNewestAudit } from "@toril/contract/audit/read-audit";
+import type { AuditRow } from "@toril/contract/api/audit-entry";
+import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { type Command, UsageError } from "../command.ts";
 import { table } from "../table.ts";
 

@@ -1,5 +1,5 @@
-import { appendAudit } from "@toril/contract/audit/append-audit";
-import type { NoteChange } from "@toril/contract/keys/key-ledger";
+import { appendAudit } from "@toril/contract/engine/audit/append-audit";
+import type { NoteChange } from "@toril/contract/engine/api-keys/key-ledger";
 
 /** Notes in the audit log that `user` changed a key by a command. */
 export function noteAs(user: string, action: string): NoteChange {

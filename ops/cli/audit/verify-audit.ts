@@ -1,4 +1,4 @@
-import { type AuditHead, verifyAudit as verify } from "@toril/contract/audit/verify-audit";
+import { type AuditHead, verifyAudit as verify } from "@toril/contract/engine/audit/verify-audit";
 import { Refusal } from "../../dev/refusal.ts";
 import { type Command, UsageError } from "../command.ts";
 

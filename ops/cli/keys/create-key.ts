@@ -1,6 +1,6 @@
-import { NewApiKey, Tenant } from "@toril/contract/keys/api-key";
-import { issueKey, listKeys } from "@toril/contract/keys/key-ledger";
-import { Scope } from "@toril/contract/keys/scope";
+import { NewApiKey, Tenant } from "@toril/contract/api/api-key";
+import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
+import { Scope } from "@toril/contract/api/scope";
 import { type Command, type Given, UsageError } from "../command.ts";
 import { parseDuration } from "../duration.ts";
 import { noteAs } from "../audit/note.ts";

@@ -1,5 +1,5 @@
-import type { ApiKey } from "@toril/contract/keys/api-key";
-import type { Quotas } from "@toril/contract/quota";
+import type { ApiKey } from "@toril/contract/api/api-key";
+import type { Quotas } from "@toril/contract/api/quota";
 
 /** One line for people. */
 export function describeKey(key: ApiKey): string {

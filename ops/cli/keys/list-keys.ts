@@ -1,5 +1,5 @@
-import type { ApiKey } from "@toril/contract/keys/api-key";
-import { listKeys as readKeys } from "@toril/contract/keys/key-ledger";
+import type { ApiKey } from "@toril/contract/api/api-key";
+import { listKeys as readKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Command } from "../command.ts";
 import { describeQuotas } from "./describe-key.ts";
 import { table } from "../table.ts";

@@ -1,4 +1,4 @@
-import { revokeKey as revoke } from "@toril/contract/keys/key-ledger";
+import { revokeKey as revoke } from "@toril/contract/engine/api-keys/key-ledger";
 import { Refusal } from "../../dev/refusal.ts";
 import { noteAs } from "../audit/note.ts";
 import { type Command, operandOf } from "../command.ts";

@@ -1,5 +1,5 @@
-import { keyLimits } from "@toril/contract/keys/api-key";
-import { rotateKey as rotate } from "@toril/contract/keys/key-ledger";
+import { keyLimits } from "@toril/contract/api/api-key";
+import { rotateKey as rotate } from "@toril/contract/engine/api-keys/key-ledger";
 import { Refusal } from "../../dev/refusal.ts";
 import { noteAs } from "../audit/note.ts";
 import { type Command, operandOf, UsageError } from "../command.ts";

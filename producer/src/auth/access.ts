@@ -1,11 +1,11 @@
-import { defaultTenant } from "@toril/contract/keys/api-key";
-import type { Exchange } from "../exchange.ts";
-import { missingProblem } from "../missing.ts";
-import type { Operation } from "../operations.ts";
-import { ProblemError } from "../problem.ts";
+import { defaultTenant } from "@toril/contract/api/api-key";
+import type { Exchange } from "../http/request-context.ts";
+import { missingProblem } from "../http/not-found.ts";
+import type { Operation } from "../operations/operations.ts";
+import { ProblemError } from "../http/problem.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
-import { type Door, doorAt } from "./doors.ts";
-import type { GuessPenalty } from "./guess-penalty.ts";
+import { type Door, doorAt } from "./access-rules.ts";
+import type { GuessPenalty } from "./failed-login-penalty.ts";
 
 /** Says who asks in the exchange, or why there is no answer. At once for a key that was seen before. */
 export type Access = (

@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
-import { noteKeyUses, readChangedKeys } from "@toril/contract/keys/key-ledger";
-import { connectLedger } from "../postgres.ts";
+import { noteKeyUses, readChangedKeys } from "@toril/contract/engine/api-keys/key-ledger";
+import { connectLedger } from "../stores/postgres.ts";
 import { type Access, createAccess } from "./access.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
-import { createGuessPenalty } from "./guess-penalty.ts";
+import { createGuessPenalty } from "./failed-login-penalty.ts";
 import { openKeyTable } from "./key-table.ts";
 import { createKeyUses } from "./key-uses.ts";
 import { isLoopback } from "./loopback.ts";

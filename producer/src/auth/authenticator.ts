@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
-import type { KeyRow } from "@toril/contract/keys/key-ledger";
-import { hashKey, keyIdIn } from "@toril/contract/keys/key-text";
+import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
+import { hashKey, keyIdIn } from "@toril/contract/engine/api-keys/key-text";
 import { credentialIn } from "./credential.ts";
 import type { KeyTable } from "./key-table.ts";
 import type { KeyUse, KeyUses } from "./key-uses.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import type { KeyRow } from "@toril/contract/keys/key-ledger";
+import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
 import { pino } from "pino";
 import { type KeyTable, openKeyTable } from "./key-table.ts";
 

@@ -1,4 +1,4 @@
-import type { KeyRow } from "@toril/contract/keys/key-ledger";
+import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Logger } from "pino";
 
 export interface KeyTable {

@@ -1,6 +1,6 @@
-import { defaultTenant } from "@toril/contract/keys/api-key";
-import { Scope } from "@toril/contract/keys/scope";
-import type { Quotas } from "@toril/contract/quota";
+import { defaultTenant } from "@toril/contract/api/api-key";
+import { Scope } from "@toril/contract/api/scope";
+import type { Quotas } from "@toril/contract/api/quota";
 
 /** Who asks, and what they may do. */
 export interface Principal {

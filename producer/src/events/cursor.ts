@@ -1,4 +1,8 @@
-import { comparePositions, origin, type Positions } from "@toril/contract/dispatch/event-stream";
+import {
+  comparePositions,
+  origin,
+  type Positions,
+} from "@toril/contract/engine/redis/event-stream";
 
 /** What the id of the last event of a stream ends with. */
 const end = ";end";

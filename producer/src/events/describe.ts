@@ -1,6 +1,6 @@
-import { parseBullId } from "@toril/contract/dispatch/names";
-import type { StreamEntry } from "@toril/contract/dispatch/event-stream";
-import type { JobEvent, JobEventName } from "@toril/contract/event";
+import { parseBullId } from "@toril/contract/engine/redis/names";
+import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
+import type { JobEvent, JobEventName } from "@toril/contract/api/event";
 import type { JobOutcome, ReadOutcomes } from "./read-outcomes.ts";
 
 /** What happened, and whose job it is. */

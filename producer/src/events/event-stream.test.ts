@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange } from "../http/request-context.ts";
 import { createEventStreams } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
 import { createListenerLimit } from "./listener-limit.ts";

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
-import type { Exchange } from "../exchange.ts";
-import { ProblemError } from "../problem.ts";
+import type { Exchange } from "../http/request-context.ts";
+import { ProblemError } from "../http/problem.ts";
 import type { ListenerLimit } from "./listener-limit.ts";
 import type { UnreadBudget } from "./unread-budget.ts";
 

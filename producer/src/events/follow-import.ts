@@ -1,10 +1,10 @@
-import type { Import } from "@toril/contract/import";
+import type { Import } from "@toril/contract/api/import";
 import type { Logger } from "pino";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange } from "../http/request-context.ts";
 import { isEnd } from "./cursor.ts";
 import { headOnly, type OpenEventStream } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
-import { createLooking } from "./looking.ts";
+import { createLooking } from "./job-watcher.ts";
 
 export interface FollowImportDeps {
   findMany(ids: readonly string[]): Promise<Import[]>;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange } from "../http/request-context.ts";
 import { createEventStreams, type EventSink } from "./event-stream.ts";
 import { createFollowJob } from "./follow-job.ts";
-import { createHub, type Hub } from "./hub.ts";
+import { createHub, type Hub } from "./event-hub.ts";
 import { createListenerLimit } from "./listener-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 

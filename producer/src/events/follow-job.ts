@@ -1,13 +1,13 @@
-import { origin, type Positions } from "@toril/contract/dispatch/event-stream";
-import { parseBullId } from "@toril/contract/dispatch/names";
-import type { JobEvent } from "@toril/contract/event";
-import type { Job } from "@toril/contract/job";
-import type { Exchange } from "../exchange.ts";
+import { origin, type Positions } from "@toril/contract/engine/redis/event-stream";
+import { parseBullId } from "@toril/contract/engine/redis/names";
+import type { JobEvent } from "@toril/contract/api/event";
+import type { Job } from "@toril/contract/api/job";
+import type { Exchange } from "../http/request-context.ts";
 import { encodeCursor, encodeEnd, isAfter, isEnd } from "./cursor.ts";
 import { headOnly } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
 import { cursorFrom, type FollowDeps } from "./follow-jobs.ts";
-import type { Listener } from "./hub.ts";
+import type { Listener } from "./event-hub.ts";
 
 export interface FollowJobDeps extends FollowDeps {
   /** The job as it stands now. */

@@ -1,12 +1,12 @@
-import { origin } from "@toril/contract/dispatch/event-stream";
+import { origin } from "@toril/contract/engine/redis/event-stream";
 import { reaches } from "../auth/principal.ts";
-import type { Exchange } from "../exchange.ts";
-import { ProblemError } from "../problem.ts";
+import type { Exchange } from "../http/request-context.ts";
+import { ProblemError } from "../http/problem.ts";
 import { decodeCursor, encodeCursor, isAfter } from "./cursor.ts";
 import type { Happening } from "./describe.ts";
 import { headOnly, type OpenEventStream } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
-import type { Hub, Listener } from "./hub.ts";
+import type { Hub, Listener } from "./event-hub.ts";
 import type { Replay } from "./replay.ts";
 
 export interface FollowDeps {

@@ -1,4 +1,4 @@
-import { jobKey } from "@toril/contract/dispatch/names";
+import { jobKey } from "@toril/contract/engine/redis/names";
 import type { Cluster, Redis } from "ioredis";
 import type { DescribeDeps, FailedRun } from "./describe.ts";
 

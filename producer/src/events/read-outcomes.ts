@@ -1,5 +1,5 @@
-import type { JobError, JobStatus } from "@toril/contract/job";
-import type { Ledger } from "@toril/contract/ledger/pool";
+import type { JobError, JobStatus } from "@toril/contract/api/job";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
 
 /** What the ledger says of a job, as far as events tell it. */
 export interface JobOutcome {

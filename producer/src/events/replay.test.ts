@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { StreamEntry } from "@toril/contract/dispatch/event-stream";
-import { createTurns } from "@toril/contract/turns";
+import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
+import { createTurns } from "@toril/contract/engine/turns";
 import type { EventSink } from "./event-stream.ts";
 import { createReplay } from "./replay.ts";
 

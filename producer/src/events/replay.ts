@@ -1,6 +1,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { hasGap, type StreamEdges, type StreamEntry } from "@toril/contract/dispatch/event-stream";
-import type { Turns } from "@toril/contract/turns";
+import {
+  hasGap,
+  type StreamEdges,
+  type StreamEntry,
+} from "@toril/contract/engine/redis/event-stream";
+import type { Turns } from "@toril/contract/engine/turns";
 import { isAfter } from "./cursor.ts";
 import type { Describe, Happening } from "./describe.ts";
 import type { EventSink } from "./event-stream.ts";

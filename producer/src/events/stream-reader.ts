@@ -5,7 +5,7 @@ import {
   type Positions,
   type StreamEdges,
   type StreamEntry,
-} from "@toril/contract/dispatch/event-stream";
+} from "@toril/contract/engine/redis/event-stream";
 import type { Logger } from "pino";
 
 /** One connection to what BullMQ notes of all queues. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readStreams } from "@toril/contract/dispatch/event-stream";
-import type { RedisServers } from "@toril/contract/redis-config";
+import { readStreams } from "@toril/contract/engine/redis/event-stream";
+import type { RedisServers } from "@toril/contract/engine/config/redis-config";
 import type { Cluster, Redis } from "ioredis";
-import { blockMs, openBlockingRedis } from "../redis.ts";
+import { blockMs, openBlockingRedis } from "../stores/redis.ts";
 import type { StreamSource } from "./stream-reader.ts";
 
 const pollMs = 200;

@@ -1,6 +1,6 @@
-import { type JobStatus, limits } from "@toril/contract/job";
-import type { Exchange } from "../exchange.ts";
-import type { Hub } from "./hub.ts";
+import { type JobStatus, limits } from "@toril/contract/api/job";
+import type { Exchange } from "../http/request-context.ts";
+import type { Hub } from "./event-hub.ts";
 import type { ListenerLimit } from "./listener-limit.ts";
 
 /** Resolves when the job has ended, the time is up, or the client is gone. */

@@ -1,10 +1,10 @@
 import type { Context } from "hono";
-import type { Enqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob } from "@toril/contract/enqueue/new-job";
-import type { KeyRing } from "@toril/contract/secret/key-ring";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf, requireReach } from "../caller.ts";
-import { ProblemError } from "../problem.ts";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf, requireReach } from "../http/caller.ts";
+import { ProblemError } from "../http/problem.ts";
 import { htmlPage } from "./page.ts";
 
 const request = {

@@ -1,19 +1,19 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/change/version";
-import type { changeJob as route } from "@toril/contract/http/jobs";
-import { JobChanges as Changes, limits } from "@toril/contract/job";
-import type { FieldError } from "@toril/contract/json";
-import { fieldErrors, type ProblemKind } from "@toril/contract/problem";
-import type { AppEnv } from "../app-env.ts";
-import type { Bodiless } from "../bodiless.ts";
-import { readJson } from "../body.ts";
-import { etagOf, versionCheckOf } from "../etag.ts";
-import type { JobChanges } from "../job-changes.ts";
-import type { LiveJobs } from "../live-jobs.ts";
-import { ProblemError } from "../problem.ts";
-import type { JobReader, JobRow } from "../read-jobs.ts";
-import { requireJob } from "../require-job.ts";
-import { changedJobDetail } from "../shown-data.ts";
+import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import type { changeJob as route } from "@toril/contract/api/http/jobs";
+import { JobChanges as Changes, limits } from "@toril/contract/api/job";
+import type { FieldError } from "@toril/contract/api/json";
+import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
+import type { AppEnv } from "../http/app-env.ts";
+import type { Bodiless } from "../http/bodiless.ts";
+import { readJson } from "../http/body.ts";
+import { etagOf, versionCheckOf } from "../http/etag.ts";
+import type { JobChanges } from "../jobs/job-changes.ts";
+import type { LiveJobs } from "../jobs/live-jobs.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { JobReader, JobRow } from "../jobs/read-jobs.ts";
+import { requireJob } from "../jobs/require-job.ts";
+import { changedJobDetail } from "../jobs/shown-data.ts";
 
 /** Reads its body itself, as exactly as that of a job. */
 export function changeJob(

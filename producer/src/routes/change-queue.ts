@@ -1,14 +1,14 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { changeQueue as route } from "@toril/contract/http/queues";
-import { limits } from "@toril/contract/job";
-import { fieldErrors } from "@toril/contract/problem";
-import { QueueChange } from "@toril/contract/queue";
-import type { AppEnv } from "../app-env.ts";
-import type { Bodiless } from "../bodiless.ts";
-import { readJson } from "../body.ts";
-import { ProblemError } from "../problem.ts";
-import type { QueueControl } from "../queue-control.ts";
-import { requireQueue } from "../queue-reach.ts";
+import type { changeQueue as route } from "@toril/contract/api/http/queues";
+import { limits } from "@toril/contract/api/job";
+import { fieldErrors } from "@toril/contract/api/problem";
+import { QueueChange } from "@toril/contract/api/queue";
+import type { AppEnv } from "../http/app-env.ts";
+import type { Bodiless } from "../http/bodiless.ts";
+import { readJson } from "../http/body.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { QueueControl } from "../queues/queue-control.ts";
+import { requireQueue } from "../queues/visible-queues.ts";
 
 export function changeQueue(control: QueueControl): RouteHandler<Bodiless<typeof route>, AppEnv> {
   return async (c) => {

@@ -1,16 +1,16 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { cleanQueue as route } from "@toril/contract/http/queues";
-import { limits } from "@toril/contract/job";
-import { fieldErrors } from "@toril/contract/problem";
-import { QueueCleaning } from "@toril/contract/queue";
+import type { cleanQueue as route } from "@toril/contract/api/http/queues";
+import { limits } from "@toril/contract/api/job";
+import { fieldErrors } from "@toril/contract/api/problem";
+import { QueueCleaning } from "@toril/contract/api/queue";
 import { z } from "zod";
-import type { AppEnv } from "../app-env.ts";
-import type { Bodiless } from "../bodiless.ts";
-import { readJson } from "../body.ts";
-import type { CleanQueue } from "../clean-queue.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { ProblemError } from "../problem.ts";
-import { requireQueue } from "../queue-reach.ts";
+import type { AppEnv } from "../http/app-env.ts";
+import type { Bodiless } from "../http/bodiless.ts";
+import { readJson } from "../http/body.ts";
+import type { CleanQueue } from "../queues/clean-queue.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { ProblemError } from "../http/problem.ts";
+import { requireQueue } from "../queues/visible-queues.ts";
 
 const Offset = z.string().regex(/^\d{1,9}$/);
 

@@ -1,16 +1,16 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { FeedParser } from "@toril/contract/feed/feed-parser";
-import { feedLimits } from "@toril/contract/feed/feed-limits";
-import { type createImport as route, feedMediaTypes } from "@toril/contract/http/imports";
-import { queueOf } from "@toril/contract/jobs";
-import type { AppEnv } from "../app-env.ts";
-import { BodyHash } from "../body-hash.ts";
-import { isCutOff, readBytes, refuseEncoded } from "../body.ts";
-import { callerOf, requireReach } from "../caller.ts";
-import type { Continuity, FileImporter, ImportFile } from "../import-file.ts";
-import type { Holding, Once } from "../once.ts";
-import { ProblemError } from "../problem.ts";
-import { readCsvEntries, readFeedEntries } from "../read-file.ts";
+import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
+import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
+import { type createImport as route, feedMediaTypes } from "@toril/contract/api/http/imports";
+import { queueOf } from "@toril/contract/api/job-types/index";
+import type { AppEnv } from "../http/app-env.ts";
+import { BodyHash } from "../idempotency/body-hash.ts";
+import { isCutOff, readBytes, refuseEncoded } from "../http/body.ts";
+import { callerOf, requireReach } from "../http/caller.ts";
+import type { Continuity, FileImporter, ImportFile } from "../imports/import-file.ts";
+import type { Holding, Once } from "../idempotency/run-once.ts";
+import { ProblemError } from "../http/problem.ts";
+import { readCsvEntries, readFeedEntries } from "../imports/read-file.ts";
 
 /** What the import of a CSV file holds at most, whatever its size. */
 const csvBytes = 4_000_000;

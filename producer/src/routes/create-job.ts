@@ -1,20 +1,20 @@
-import type { Enqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob, type NewJob } from "@toril/contract/enqueue/new-job";
-import { toAnswer } from "@toril/contract/enqueue/record";
-import { createJob as route } from "@toril/contract/http/jobs";
-import { type AcceptedJob, type CheckedJob, limits } from "@toril/contract/job";
-import { JobRequest } from "@toril/contract/jobs";
-import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
-import { fieldErrors } from "@toril/contract/problem";
-import type { KeyRing } from "@toril/contract/secret/key-ring";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { toAnswer } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import { createJob as route } from "@toril/contract/api/http/jobs";
+import { type AcceptedJob, type CheckedJob, limits } from "@toril/contract/api/job";
+import { JobRequest } from "@toril/contract/api/job-types/index";
+import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
+import { fieldErrors } from "@toril/contract/api/problem";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
-import { readJson } from "../body.ts";
-import { callerOf, requireReach } from "../caller.ts";
-import type { AwaitJob } from "../await-job.ts";
-import type { Exchange } from "../exchange.ts";
-import { idempotencyClaim, replayOf } from "../idempotency.ts";
-import { jobProblem } from "../job-problem.ts";
-import { ProblemError } from "../problem.ts";
+import { readJson } from "../http/body.ts";
+import { callerOf, requireReach } from "../http/caller.ts";
+import type { AwaitJob } from "../jobs/await-job.ts";
+import type { Exchange } from "../http/request-context.ts";
+import { idempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
+import { jobProblem } from "../jobs/job-problem.ts";
+import { ProblemError } from "../http/problem.ts";
 
 type Answer = StoredAnswer & { body: AcceptedJob; status: 200 | 201 | 202 };
 

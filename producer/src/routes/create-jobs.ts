@@ -1,25 +1,31 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { Enqueue } from "@toril/contract/enqueue/enqueue";
-import type { Accepted } from "@toril/contract/enqueue/record";
-import type { NewJob } from "@toril/contract/enqueue/new-job";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type {
   BulkCheck,
   BulkEntry,
   BulkProblem,
   BulkResult,
   createJobs as route,
-} from "@toril/contract/http/jobs";
-import { limits } from "@toril/contract/job";
-import type { StoredAnswer } from "@toril/contract/ledger/idempotency";
-import { problemOf } from "@toril/contract/problem";
-import type { KeyRing } from "@toril/contract/secret/key-ring";
-import type { Admission } from "../admission.ts";
-import type { AppEnv } from "../app-env.ts";
-import { readBytes } from "../body.ts";
-import { callerOf, requireReach } from "../caller.ts";
-import { largeIdempotencyClaim, replayOf } from "../idempotency.ts";
-import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "../parse-bulk.ts";
-import { ProblemError } from "../problem.ts";
+} from "@toril/contract/api/http/jobs";
+import { limits } from "@toril/contract/api/job";
+import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
+import { problemOf } from "@toril/contract/api/problem";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { Admission } from "../http/admission.ts";
+import type { AppEnv } from "../http/app-env.ts";
+import { readBytes } from "../http/body.ts";
+import { callerOf, requireReach } from "../http/caller.ts";
+import { largeIdempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
+import {
+  type BulkFormat,
+  jsonArray,
+  ndjson,
+  parseBulk,
+  type ParsedEntry,
+} from "../jobs/parse-bulk.ts";
+import { ProblemError } from "../http/problem.ts";
 
 type Context = Parameters<RouteHandler<typeof route, AppEnv>>[0];
 type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };

@@ -1,12 +1,12 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { createKey as route } from "@toril/contract/http/keys";
-import { limits } from "@toril/contract/job";
-import { NewApiKey } from "@toril/contract/keys/api-key";
-import { fieldErrors } from "@toril/contract/problem";
-import type { AppEnv } from "../app-env.ts";
-import { readJson } from "../body.ts";
-import type { KeyStore } from "../key-store.ts";
-import { ProblemError } from "../problem.ts";
+import type { createKey as route } from "@toril/contract/api/http/keys";
+import { limits } from "@toril/contract/api/job";
+import { NewApiKey } from "@toril/contract/api/api-key";
+import { fieldErrors } from "@toril/contract/api/problem";
+import type { AppEnv } from "../http/app-env.ts";
+import { readJson } from "../http/body.ts";
+import type { KeyStore } from "../api-keys/key-store.ts";
+import { ProblemError } from "../http/problem.ts";
 
 export function createKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

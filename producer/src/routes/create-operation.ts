@@ -1,14 +1,14 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { createOperation as route } from "@toril/contract/http/operations";
-import { limits } from "@toril/contract/job";
-import { OperationRequest } from "@toril/contract/operation";
-import { fieldErrors } from "@toril/contract/problem";
-import type { AppEnv } from "../app-env.ts";
-import type { Bodiless } from "../bodiless.ts";
-import { readJson } from "../body.ts";
-import { operationMakerOf } from "../caller.ts";
-import { operationHeaders, type OperationLedger } from "../operation-ledger.ts";
-import { ProblemError } from "../problem.ts";
+import type { createOperation as route } from "@toril/contract/api/http/operations";
+import { limits } from "@toril/contract/api/job";
+import { OperationRequest } from "@toril/contract/api/operation";
+import { fieldErrors } from "@toril/contract/api/problem";
+import type { AppEnv } from "../http/app-env.ts";
+import type { Bodiless } from "../http/bodiless.ts";
+import { readJson } from "../http/body.ts";
+import { operationMakerOf } from "../http/caller.ts";
+import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
+import { ProblemError } from "../http/problem.ts";
 
 export function createOperation(
   operations: OperationLedger,

@@ -1,11 +1,11 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { deleteDeadLetter as route } from "@toril/contract/http/dead-letters";
-import type { AppEnv } from "../app-env.ts";
-import { type DeadLetters, toDeadLetter } from "../dead-letters.ts";
-import type { JobChanges } from "../job-changes.ts";
-import { ProblemError } from "../problem.ts";
-import { requireDeadLetter } from "../require-dead-letter.ts";
-import { changedDeadLetter } from "../shown-data.ts";
+import type { deleteDeadLetter as route } from "@toril/contract/api/http/dead-letters";
+import type { AppEnv } from "../http/app-env.ts";
+import { type DeadLetters, toDeadLetter } from "../dead-letters/dead-letters.ts";
+import type { JobChanges } from "../jobs/job-changes.ts";
+import { ProblemError } from "../http/problem.ts";
+import { requireDeadLetter } from "../dead-letters/require-dead-letter.ts";
+import { changedDeadLetter } from "../jobs/shown-data.ts";
 
 export function deleteDeadLetter(
   letters: DeadLetters,

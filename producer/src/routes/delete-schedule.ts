@@ -1,12 +1,12 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { deleteSchedule as route } from "@toril/contract/http/schedules";
-import { toSchedule } from "@toril/contract/schedule/schedule-ledger";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { requirePreconditions } from "../etag.ts";
-import { reachedSchedule } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
-import { changedSchedule } from "../shown-data.ts";
+import type { deleteSchedule as route } from "@toril/contract/api/http/schedules";
+import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { requirePreconditions } from "../http/etag.ts";
+import { reachedSchedule } from "../schedules/visible-schedule.ts";
+import type { ScheduleStore } from "../schedules/schedule-store.ts";
+import { changedSchedule } from "../jobs/shown-data.ts";
 
 export function deleteSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

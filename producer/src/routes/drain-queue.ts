@@ -1,9 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { drainQueue as route } from "@toril/contract/http/queues";
-import type { AppEnv } from "../app-env.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { DrainQueue } from "../drain-queue.ts";
-import { requireQueue } from "../queue-reach.ts";
+import type { drainQueue as route } from "@toril/contract/api/http/queues";
+import type { AppEnv } from "../http/app-env.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import type { DrainQueue } from "../queues/drain-queue.ts";
+import { requireQueue } from "../queues/visible-queues.ts";
 
 export function drainQueue(drain: DrainQueue): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

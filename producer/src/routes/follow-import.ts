@@ -1,9 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { followImport as route } from "@toril/contract/http/events";
-import type { AppEnv } from "../app-env.ts";
+import type { followImport as route } from "@toril/contract/api/http/events";
+import type { AppEnv } from "../http/app-env.ts";
 import type { ImportFollowing } from "../events/follow-import.ts";
-import type { ImportLedger } from "../import-ledger.ts";
-import { requireImport } from "../require-import.ts";
+import type { ImportLedger } from "../imports/import-ledger.ts";
+import { requireImport } from "../imports/require-import.ts";
 
 export function followImport(
   imports: ImportLedger,

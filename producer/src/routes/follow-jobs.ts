@@ -1,6 +1,6 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { followJobs as route } from "@toril/contract/http/events";
-import type { AppEnv } from "../app-env.ts";
+import type { followJobs as route } from "@toril/contract/api/http/events";
+import type { AppEnv } from "../http/app-env.ts";
 import type { FollowJobs } from "../events/follow-jobs.ts";
 
 export function followJobs(

@@ -1,8 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { followQueue as route } from "@toril/contract/http/events";
-import type { AppEnv } from "../app-env.ts";
+import type { followQueue as route } from "@toril/contract/api/http/events";
+import type { AppEnv } from "../http/app-env.ts";
 import type { FollowJobs } from "../events/follow-jobs.ts";
-import { ProblemError } from "../problem.ts";
+import { ProblemError } from "../http/problem.ts";
 
 export function followQueue(follow: FollowJobs): RouteHandler<typeof route, AppEnv> {
   return (c) => {

@@ -1,8 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { getImport as route } from "@toril/contract/http/imports";
-import type { AppEnv } from "../app-env.ts";
-import type { ImportLedger } from "../import-ledger.ts";
-import { requireImport } from "../require-import.ts";
+import type { getImport as route } from "@toril/contract/api/http/imports";
+import type { AppEnv } from "../http/app-env.ts";
+import type { ImportLedger } from "../imports/import-ledger.ts";
+import { requireImport } from "../imports/require-import.ts";
 
 export function getImport(imports: ImportLedger): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

@@ -1,12 +1,12 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/change/version";
-import type { getJob as route } from "@toril/contract/http/jobs";
-import type { AppEnv } from "../app-env.ts";
-import { etagOf, isNotModified } from "../etag.ts";
+import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import type { getJob as route } from "@toril/contract/api/http/jobs";
+import type { AppEnv } from "../http/app-env.ts";
+import { etagOf, isNotModified } from "../http/etag.ts";
 import type { WaitForEnd } from "../events/wait-for-end.ts";
-import type { LiveJobs } from "../live-jobs.ts";
-import type { JobReader } from "../read-jobs.ts";
-import { requireJob } from "../require-job.ts";
+import type { LiveJobs } from "../jobs/live-jobs.ts";
+import type { JobReader } from "../jobs/read-jobs.ts";
+import { requireJob } from "../jobs/require-job.ts";
 
 export function getJob(
   jobs: JobReader,

@@ -1,9 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { getKey as route } from "@toril/contract/http/keys";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import type { KeyStore } from "../key-store.ts";
-import { ProblemError } from "../problem.ts";
+import type { getKey as route } from "@toril/contract/api/http/keys";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import type { KeyStore } from "../api-keys/key-store.ts";
+import { ProblemError } from "../http/problem.ts";
 
 export function getKey(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

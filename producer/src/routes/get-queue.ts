@@ -1,9 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { getQueue as route } from "@toril/contract/http/queues";
-import type { AppEnv } from "../app-env.ts";
-import { ProblemError } from "../problem.ts";
-import { requireQueue } from "../queue-reach.ts";
-import type { QueueReader } from "../queue-reader.ts";
+import type { getQueue as route } from "@toril/contract/api/http/queues";
+import type { AppEnv } from "../http/app-env.ts";
+import { ProblemError } from "../http/problem.ts";
+import { requireQueue } from "../queues/visible-queues.ts";
+import type { QueueReader } from "../queues/queue-reader.ts";
 
 export function getQueue(queues: QueueReader): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

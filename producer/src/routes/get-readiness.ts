@@ -1,6 +1,6 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { getReadiness as route, Readiness } from "@toril/contract/http/health";
-import type { AppEnv } from "../app-env.ts";
+import type { getReadiness as route, Readiness } from "@toril/contract/api/http/health";
+import type { AppEnv } from "../http/app-env.ts";
 
 /** 503 only when nothing can be accepted: without Redis it still answers 202, so it must stay in the balancer. */
 export function getReadiness(

@@ -1,10 +1,10 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { getSchedule as route } from "@toril/contract/http/schedules";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { isNotModified } from "../etag.ts";
-import { reachedSchedule, toAnswer } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
+import type { getSchedule as route } from "@toril/contract/api/http/schedules";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { isNotModified } from "../http/etag.ts";
+import { reachedSchedule, toAnswer } from "../schedules/visible-schedule.ts";
+import type { ScheduleStore } from "../schedules/schedule-store.ts";
 
 export function getSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

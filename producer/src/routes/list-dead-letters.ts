@@ -1,9 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { listDeadLetters as route } from "@toril/contract/http/dead-letters";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf, reachOf } from "../caller.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { type DeadLetters, toDeadLetter } from "../dead-letters.ts";
+import type { listDeadLetters as route } from "@toril/contract/api/http/dead-letters";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf, reachOf } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { type DeadLetters, toDeadLetter } from "../dead-letters/dead-letters.ts";
 
 export function listDeadLetters(letters: DeadLetters): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

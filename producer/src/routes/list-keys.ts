@@ -1,10 +1,10 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { listKeys as route } from "@toril/contract/http/keys";
-import { KeyId } from "@toril/contract/keys/api-key";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { KeyStore } from "../key-store.ts";
+import type { listKeys as route } from "@toril/contract/api/http/keys";
+import { KeyId } from "@toril/contract/api/api-key";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import type { KeyStore } from "../api-keys/key-store.ts";
 
 export function listKeys(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

@@ -1,9 +1,9 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { listOperations as route } from "@toril/contract/http/operations";
-import type { AppEnv } from "../app-env.ts";
-import { operationViewerOf } from "../caller.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import type { OperationLedger } from "../operation-ledger.ts";
+import type { listOperations as route } from "@toril/contract/api/http/operations";
+import type { AppEnv } from "../http/app-env.ts";
+import { operationViewerOf } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import type { OperationLedger } from "../operations/operation-ledger.ts";
 
 export function listOperations(operations: OperationLedger): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

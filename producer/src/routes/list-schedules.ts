@@ -1,12 +1,12 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { listSchedules as route } from "@toril/contract/http/schedules";
-import { ScheduleName } from "@toril/contract/schedule/schedule";
-import { toSchedule } from "@toril/contract/schedule/schedule-ledger";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { reachedTypes } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
+import type { listSchedules as route } from "@toril/contract/api/http/schedules";
+import { ScheduleName } from "@toril/contract/api/schedule";
+import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { reachedTypes } from "../schedules/visible-schedule.ts";
+import type { ScheduleStore } from "../schedules/schedule-store.ts";
 
 export function listSchedules(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

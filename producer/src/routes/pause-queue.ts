@@ -1,8 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { pauseQueue as route } from "@toril/contract/http/queues";
-import type { AppEnv } from "../app-env.ts";
-import type { QueueControl } from "../queue-control.ts";
-import { requireQueue } from "../queue-reach.ts";
+import type { pauseQueue as route } from "@toril/contract/api/http/queues";
+import type { AppEnv } from "../http/app-env.ts";
+import type { QueueControl } from "../queues/queue-control.ts";
+import { requireQueue } from "../queues/visible-queues.ts";
 
 export function pauseQueue(control: QueueControl): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

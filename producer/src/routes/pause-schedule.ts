@@ -1,8 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { pauseSchedule as route } from "@toril/contract/http/schedules";
-import type { AppEnv } from "../app-env.ts";
-import { setSchedulePaused } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
+import type { pauseSchedule as route } from "@toril/contract/api/http/schedules";
+import type { AppEnv } from "../http/app-env.ts";
+import { setSchedulePaused } from "../schedules/visible-schedule.ts";
+import type { ScheduleStore } from "../schedules/schedule-store.ts";
 
 export function pauseSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

@@ -1,11 +1,11 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { previewDefinition as route } from "@toril/contract/http/schedules";
-import { limits } from "@toril/contract/job";
-import { checkPreviewed } from "@toril/contract/schedule/check-definition";
-import { previewSlots } from "@toril/contract/schedule/slots";
-import type { AppEnv } from "../app-env.ts";
-import { readJson } from "../body.ts";
-import { ProblemError } from "../problem.ts";
+import type { previewDefinition as route } from "@toril/contract/api/http/schedules";
+import { limits } from "@toril/contract/api/job";
+import { checkPreviewed } from "@toril/contract/engine/schedules/check-definition";
+import { previewSlots } from "@toril/contract/engine/schedules/fire-times";
+import type { AppEnv } from "../http/app-env.ts";
+import { readJson } from "../http/body.ts";
+import { ProblemError } from "../http/problem.ts";
 
 type Bodiless = Omit<typeof route, "request"> & {
   request: Pick<(typeof route)["request"], "query">;

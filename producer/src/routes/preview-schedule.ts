@@ -1,10 +1,10 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { previewSchedule as route } from "@toril/contract/http/schedules";
-import { previewSlots } from "@toril/contract/schedule/slots";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { reachedSchedule } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
+import type { previewSchedule as route } from "@toril/contract/api/http/schedules";
+import { previewSlots } from "@toril/contract/engine/schedules/fire-times";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { reachedSchedule } from "../schedules/visible-schedule.ts";
+import type { ScheduleStore } from "../schedules/schedule-store.ts";
 
 export function previewSchedule(schedules: ScheduleStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

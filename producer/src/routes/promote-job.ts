@@ -1,14 +1,14 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { promoteJob as route } from "@toril/contract/http/jobs";
-import type { AppEnv } from "../app-env.ts";
-import { versionCheckOf } from "../etag.ts";
-import type { JobChanges } from "../job-changes.ts";
-import { keepingJob } from "../keep-response.ts";
-import type { LiveJobs } from "../live-jobs.ts";
-import { ProblemError } from "../problem.ts";
-import type { JobReader } from "../read-jobs.ts";
-import { requireJob } from "../require-job.ts";
-import { changedJob } from "../shown-data.ts";
+import type { promoteJob as route } from "@toril/contract/api/http/jobs";
+import type { AppEnv } from "../http/app-env.ts";
+import { versionCheckOf } from "../http/etag.ts";
+import type { JobChanges } from "../jobs/job-changes.ts";
+import { keepingJob } from "../idempotency/keep-response.ts";
+import type { LiveJobs } from "../jobs/live-jobs.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { JobReader } from "../jobs/read-jobs.ts";
+import { requireJob } from "../jobs/require-job.ts";
+import { changedJob } from "../jobs/shown-data.ts";
 
 export function promoteJob(
   jobs: JobReader,

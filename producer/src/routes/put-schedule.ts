@@ -1,16 +1,16 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { putSchedule as route } from "@toril/contract/http/schedules";
-import { limits } from "@toril/contract/job";
-import { queueOf } from "@toril/contract/jobs";
-import { checkDefinition } from "@toril/contract/schedule/check-definition";
-import type { KeyRing } from "@toril/contract/secret/key-ring";
-import type { AppEnv } from "../app-env.ts";
-import { readJson } from "../body.ts";
-import { callerOf, requireReach } from "../caller.ts";
-import { requirePreconditions } from "../etag.ts";
-import { ProblemError } from "../problem.ts";
-import { reachedSchedule, toAnswer } from "../reached-schedule.ts";
-import type { ScheduleStore } from "../schedule-store.ts";
+import type { putSchedule as route } from "@toril/contract/api/http/schedules";
+import { limits } from "@toril/contract/api/job";
+import { queueOf } from "@toril/contract/api/job-types/index";
+import { checkDefinition } from "@toril/contract/engine/schedules/check-definition";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { AppEnv } from "../http/app-env.ts";
+import { readJson } from "../http/body.ts";
+import { callerOf, requireReach } from "../http/caller.ts";
+import { requirePreconditions } from "../http/etag.ts";
+import { ProblemError } from "../http/problem.ts";
+import { reachedSchedule, toAnswer } from "../schedules/visible-schedule.ts";
+import type { ScheduleStore } from "../schedules/schedule-store.ts";
 
 type Bodiless = Omit<typeof route, "request"> & {
   request: Pick<(typeof route)["request"], "params">;

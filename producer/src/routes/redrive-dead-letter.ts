@@ -1,17 +1,17 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { redriveDeadLetter as route } from "@toril/contract/http/dead-letters";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import type { DeadLetters } from "../dead-letters.ts";
-import type { JobChanges } from "../job-changes.ts";
-import { keepingJob } from "../keep-response.ts";
-import { type LiveJobs, unplacedJob } from "../live-jobs.ts";
-import { ProblemError } from "../problem.ts";
-import { charging } from "../charge.ts";
-import type { JobReader } from "../read-jobs.ts";
-import { requireDeadLetter } from "../require-dead-letter.ts";
-import { requireJob } from "../require-job.ts";
-import { changedJob } from "../shown-data.ts";
+import type { redriveDeadLetter as route } from "@toril/contract/api/http/dead-letters";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import type { DeadLetters } from "../dead-letters/dead-letters.ts";
+import type { JobChanges } from "../jobs/job-changes.ts";
+import { keepingJob } from "../idempotency/keep-response.ts";
+import { type LiveJobs, unplacedJob } from "../jobs/live-jobs.ts";
+import { ProblemError } from "../http/problem.ts";
+import { charging } from "../quotas/quota-reservation.ts";
+import type { JobReader } from "../jobs/read-jobs.ts";
+import { requireDeadLetter } from "../dead-letters/require-dead-letter.ts";
+import { requireJob } from "../jobs/require-job.ts";
+import { changedJob } from "../jobs/shown-data.ts";
 
 export function redriveDeadLetter(
   letters: DeadLetters,

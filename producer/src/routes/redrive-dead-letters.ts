@@ -1,19 +1,19 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { Redriven } from "@toril/contract/dead-letter";
-import type { redriveDeadLetters as route } from "@toril/contract/http/dead-letters";
-import { limits } from "@toril/contract/job";
-import { RedriveRequest } from "@toril/contract/operation";
-import { fieldErrors } from "@toril/contract/problem";
-import type { AppEnv } from "../app-env.ts";
-import type { Bodiless } from "../bodiless.ts";
-import { readJson } from "../body.ts";
-import { callerOf, operationMakerOf, reachOf } from "../caller.ts";
-import type { DeadLetters } from "../dead-letters.ts";
-import type { Alongside, JobChanges } from "../job-changes.ts";
-import { operationHeaders, type OperationLedger } from "../operation-ledger.ts";
-import type { Exchange } from "../exchange.ts";
-import { ProblemError } from "../problem.ts";
-import { charging } from "../charge.ts";
+import type { Redriven } from "@toril/contract/api/dead-letter";
+import type { redriveDeadLetters as route } from "@toril/contract/api/http/dead-letters";
+import { limits } from "@toril/contract/api/job";
+import { RedriveRequest } from "@toril/contract/api/operation";
+import { fieldErrors } from "@toril/contract/api/problem";
+import type { AppEnv } from "../http/app-env.ts";
+import type { Bodiless } from "../http/bodiless.ts";
+import { readJson } from "../http/body.ts";
+import { callerOf, operationMakerOf, reachOf } from "../http/caller.ts";
+import type { DeadLetters } from "../dead-letters/dead-letters.ts";
+import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
+import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
+import type { Exchange } from "../http/request-context.ts";
+import { ProblemError } from "../http/problem.ts";
+import { charging } from "../quotas/quota-reservation.ts";
 
 export function redriveDeadLetters(
   letters: DeadLetters,

@@ -1,18 +1,18 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/change/version";
-import type { retryJob as route } from "@toril/contract/http/jobs";
-import { finalStatuses } from "@toril/contract/job";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { versionCheckOf } from "../etag.ts";
-import type { JobChanges } from "../job-changes.ts";
-import { keepingJob } from "../keep-response.ts";
-import { type LiveJobs, unplacedJob } from "../live-jobs.ts";
-import { ProblemError } from "../problem.ts";
-import { charging } from "../charge.ts";
-import type { JobReader } from "../read-jobs.ts";
-import { requireJob } from "../require-job.ts";
-import { changedJob } from "../shown-data.ts";
+import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import type { retryJob as route } from "@toril/contract/api/http/jobs";
+import { finalStatuses } from "@toril/contract/api/job";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { versionCheckOf } from "../http/etag.ts";
+import type { JobChanges } from "../jobs/job-changes.ts";
+import { keepingJob } from "../idempotency/keep-response.ts";
+import { type LiveJobs, unplacedJob } from "../jobs/live-jobs.ts";
+import { ProblemError } from "../http/problem.ts";
+import { charging } from "../quotas/quota-reservation.ts";
+import type { JobReader } from "../jobs/read-jobs.ts";
+import { requireJob } from "../jobs/require-job.ts";
+import { changedJob } from "../jobs/shown-data.ts";
 
 export function retryJob(
   jobs: JobReader,

@@ -1,13 +1,13 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { rotateKey as route } from "@toril/contract/http/keys";
-import { limits } from "@toril/contract/job";
-import { KeyRotation } from "@toril/contract/keys/api-key";
-import { fieldErrors } from "@toril/contract/problem";
-import type { AppEnv } from "../app-env.ts";
-import type { Bodiless } from "../bodiless.ts";
-import { hasBody, readJson } from "../body.ts";
-import type { KeyStore } from "../key-store.ts";
-import { ProblemError } from "../problem.ts";
+import type { rotateKey as route } from "@toril/contract/api/http/keys";
+import { limits } from "@toril/contract/api/job";
+import { KeyRotation } from "@toril/contract/api/api-key";
+import { fieldErrors } from "@toril/contract/api/problem";
+import type { AppEnv } from "../http/app-env.ts";
+import type { Bodiless } from "../http/bodiless.ts";
+import { hasBody, readJson } from "../http/body.ts";
+import type { KeyStore } from "../api-keys/key-store.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /** Reads its body itself: there may be none. */
 export function rotateKey(keys: KeyStore): RouteHandler<Bodiless<typeof route>, AppEnv> {

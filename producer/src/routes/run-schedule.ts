@@ -1,16 +1,16 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { Enqueue } from "@toril/contract/enqueue/enqueue";
-import { createNewJob } from "@toril/contract/enqueue/new-job";
-import type { ManyRequest } from "@toril/contract/enqueue/record-many";
-import type { runSchedule as route } from "@toril/contract/http/schedules";
-import { openTemplate } from "@toril/contract/schedule/template";
-import type { KeyRing } from "@toril/contract/secret/key-ring";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf } from "../caller.ts";
-import { requirePreconditions } from "../etag.ts";
-import { ProblemError } from "../problem.ts";
-import { reachedSchedule } from "../reached-schedule.ts";
-import { ScheduleChanged, type ScheduleStore } from "../schedule-store.ts";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { ManyRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import type { runSchedule as route } from "@toril/contract/api/http/schedules";
+import { openTemplate } from "@toril/contract/engine/schedules/template";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf } from "../http/caller.ts";
+import { requirePreconditions } from "../http/etag.ts";
+import { ProblemError } from "../http/problem.ts";
+import { reachedSchedule } from "../schedules/visible-schedule.ts";
+import { ScheduleChanged, type ScheduleStore } from "../schedules/schedule-store.ts";
 
 export function runSchedule(
   schedules: ScheduleStore,

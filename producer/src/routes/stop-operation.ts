@@ -1,10 +1,10 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { stopOperation as route } from "@toril/contract/http/operations";
-import type { AppEnv } from "../app-env.ts";
-import { operationViewerOf } from "../caller.ts";
-import type { OperationLedger } from "../operation-ledger.ts";
-import { ProblemError } from "../problem.ts";
-import { requireOperation } from "../require-operation.ts";
+import type { stopOperation as route } from "@toril/contract/api/http/operations";
+import type { AppEnv } from "../http/app-env.ts";
+import { operationViewerOf } from "../http/caller.ts";
+import type { OperationLedger } from "../operations/operation-ledger.ts";
+import { ProblemError } from "../http/problem.ts";
+import { requireOperation } from "../operations/require-operation.ts";
 
 export function stopOperation(operations: OperationLedger): RouteHandler<typeof route, AppEnv> {
   return async (c) => {

@@ -1,8 +1,8 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import type { summarizeDeadLetters as route } from "@toril/contract/http/dead-letters";
-import type { AppEnv } from "../app-env.ts";
-import { callerOf, reachOf } from "../caller.ts";
-import type { DeadLetters } from "../dead-letters.ts";
+import type { summarizeDeadLetters as route } from "@toril/contract/api/http/dead-letters";
+import type { AppEnv } from "../http/app-env.ts";
+import { callerOf, reachOf } from "../http/caller.ts";
+import type { DeadLetters } from "../dead-letters/dead-letters.ts";
 
 export function summarizeDeadLetters(letters: DeadLetters): RouteHandler<typeof route, AppEnv> {
   return async (c) => c.json(await letters.summarize(callerOf(c.env).tenant, reachOf(c.env)), 200);

@@ -1,4 +1,4 @@
-import { type ColumnStats, statsLimits } from "@toril/contract/jobs/import-stats";
+import { type ColumnStats, statsLimits } from "@toril/contract/api/job-types/import-stats";
 import { createNumberCounter } from "./number-counter.ts";
 
 export interface ColumnCounter {

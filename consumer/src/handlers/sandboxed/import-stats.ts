@@ -1,5 +1,5 @@
-import { statsLimits } from "@toril/contract/jobs/import-stats";
-import { GiveUp } from "../../handler.ts";
+import { statsLimits } from "@toril/contract/api/job-types/import-stats";
+import { GiveUp } from "../../worker/handler.ts";
 import type { SandboxedHandler } from "../../sandbox/sandboxed-handler.ts";
 import { type ColumnCounter, createColumnCounter } from "./column-counter.ts";
 

@@ -1,4 +1,4 @@
-import type { ColumnStats } from "@toril/contract/jobs/import-stats";
+import type { ColumnStats } from "@toril/contract/api/job-types/import-stats";
 
 /**
  * Mean and deviation by Welford's method; median and percentile of all numbers, or of `maxNumbers` drawn at random, the

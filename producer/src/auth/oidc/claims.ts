@@ -1,7 +1,7 @@
 import type { JWTPayload } from "jose";
 import { z } from "zod";
-import { defaultTenant, Tenant } from "@toril/contract/keys/api-key";
-import { Scope } from "@toril/contract/keys/scope";
+import { defaultTenant, Tenant } from "@toril/contract/api/api-key";
+import { Scope } from "@toril/contract/api/scope";
 import type { Principal } from "../principal.ts";
 
 /** Which claims say what a caller may do, and for whom. `a.b` names a member of a claim. */

@@ -1,4 +1,4 @@
-import { ConfigError } from "@toril/contract/config";
+import { ConfigError } from "@toril/contract/engine/config/config";
 import { z } from "zod";
 import type { OidcSettings } from "./oidc.ts";
 

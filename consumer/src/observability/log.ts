@@ -1,0 +1,29 @@
+import { connect } from "node:net";
+import {
+  createLogging,
+  type Logging,
+  type LogSettings,
+} from "@toril/contract/engine/logging/logging";
+import type { Scrub } from "@toril/contract/engine/secrets/scrub";
+import { type Logger, pino } from "pino";
+
+export type Log = Logger;
+export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
+
+/** To stdout, and over TCP when told to. */
+export const openLogging = (settings: LogSettings): Logging =>
+  createLogging("consumer", settings, { stdout: pino.destination({ fd: 1, sync: true }), connect });
+
+/** A log whose lines do not tell a job's secrets. */
+export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {
+  const write =
+    (level: keyof JobLog) =>
+    (first: unknown, ...rest: unknown[]) => {
+      const fields = first instanceof Error ? { err: first } : first;
+      const message = first instanceof Error && rest.length === 0 ? [first.message] : rest;
+      // What pino takes is what it was given.
+      const line = [fields, ...message].map(scrub.value) as [object, string];
+      log[level](...line);
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}

@@ -1,0 +1,72 @@
+import { bullId } from "@toril/contract/engine/redis/names";
+import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Logger } from "pino";
+import type { Sql } from "postgres";
+import { pause } from "../worker/pause.ts";
+import type { Settle } from "../worker/settle.ts";
+import { expired } from "../worker/attempt-outcome.ts";
+import type { Leadership } from "./leadership.ts";
+
+export interface ExpireDeps {
+  leadership: Leadership;
+  remove: Remove;
+  settle: Pick<Settle, "submit">;
+  everyMs?: number;
+  log: Pick<Logger, "warn">;
+}
+
+interface Overdue {
+  id: string;
+  run: number;
+  queue: string;
+}
+
+const pageSize = 500;
+
+/** Ends, while it leads, what nobody has started by the time that it was to be started by. */
+export async function keepExpiring(deps: ExpireDeps): Promise<void> {
+  const { leadership, remove, settle, everyMs = 1000, log } = deps;
+  const { signal } = leadership;
+  let isFailing = false;
+
+  /** From Redis first: what a worker has taken meanwhile was started in time. */
+  async function expire(queue: string, jobs: readonly Overdue[]) {
+    const ids = jobs.map(({ id, run }) => bullId(id, run));
+    const states = await remove(queue, ids, "unstarted");
+    const gone = jobs.filter((_, at) => states[at] === "removed" || states[at] === "missing");
+    await Promise.all(gone.map(({ id, run }) => settle.submit({ id, run, ...expired })));
+  }
+
+  async function expireAll() {
+    let isFull = true;
+    for (let after = beginning; isFull && !signal.aborted;) {
+      const page = await leadership.run((sql) => readOverdue(sql, after));
+      for (const [queue, jobs] of Map.groupBy(page, (job) => job.queue)) await expire(queue, jobs);
+      const last = page.at(-1);
+      if (last !== undefined) after = last;
+      isFull = page.length === pageSize;
+    }
+  }
+
+  while (!signal.aborted) {
+    try {
+      await expireAll();
+      isFailing = false;
+    } catch (error) {
+      if (!isFailing && !signal.aborted) log.warn({ err: error }, "could not expire jobs");
+      isFailing = true;
+    }
+    await pause(everyMs, signal);
+  }
+}
+
+const beginning = { expiresAt: new Date(0), id: "00000000-0000-0000-0000-000000000000" };
+
+/** What was started stays pending and is passed over. */
+function readOverdue(sql: Sql, after: { expiresAt: Date; id: string }) {
+  return sql<(Overdue & { expiresAt: Date })[]>`
+    select id, run, queue, expires_at as "expiresAt" from jobs
+    where status = 'pending' and expires_at is not null and expires_at <= now()
+      and (expires_at, id) > (${after.expiresAt}, ${after.id})
+    order by expires_at, id limit ${pageSize}`;
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { queueKeys } from "@toril/contract/engine/redis/names";
+import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
+
+/** See look.lua. */
+export type Whereabouts =
+  | "missing"
+  | "completed"
+  | "failed"
+  | "held"
+  | "listed"
+  | "nowhere"
+  | "present";
+
+export interface Look {
+  /** Where each job stands, in order; the first `closeCount` are also looked for in the lists. */
+  at(queue: string, ids: readonly string[], closeCount: number): Promise<Whereabouts[]>;
+  /** Looks again at each job and deletes those that are still nowhere; true for the ones that are gone now. */
+  removeNowhere(queue: string, ids: readonly string[]): Promise<boolean[]>;
+}
+
+/** About 2 ms of Redis in one call. */
+const maxListEntries = 200_000;
+
+export function createLook(redis: ScriptRedis, prefix: string): Look {
+  const script = readFileSync(new URL("./inspect-jobs.lua", import.meta.url), "utf8");
+  const send = createScript(redis, script);
+
+  async function run(
+    queue: string,
+    mode: "keep" | "remove",
+    ids: readonly string[],
+    closeCount: number,
+  ) {
+    const keys = queueKeys(prefix, queue);
+    const sets = [keys.delayed, keys.prioritized, `${keys.base}waiting-children`];
+    const lists = [keys.wait, keys.active, keys.paused];
+    const args = [keys.base, mode, String(closeCount), String(maxListEntries), ...ids];
+    const answer = await send([...lists, ...sets, keys.completed, keys.failed], args);
+    return answer as Whereabouts[];
+  }
+
+  return {
+    at: (queue, ids, closeCount) => run(queue, "keep", ids, closeCount),
+    async removeNowhere(queue, ids) {
+      const states = await run(queue, "remove", ids, ids.length);
+      return states.map((state) => state === "nowhere" || state === "missing");
+    },
+  };
+}

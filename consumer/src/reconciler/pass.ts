@@ -1,0 +1,105 @@
+import { bullId } from "@toril/contract/engine/redis/names";
+import type { Logger } from "pino";
+import { pause } from "../worker/pause.ts";
+import type { Endings } from "./settle-ended.ts";
+import type { Leadership } from "./leadership.ts";
+import type { FinishEvents } from "./finish-events.ts";
+import { firstId, type PendingJob, readPending } from "./pending.ts";
+import type { PlaceAgain } from "./redispatch.ts";
+import type { Searches } from "./orphan-detector.ts";
+
+export interface PassCounts {
+  /** Pending jobs that were looked at. */
+  seen: number;
+  placed: number;
+  /** Missing in Redis, which is nearly full. */
+  heldBack: number;
+  /** Had ended in Redis. */
+  settled: number;
+}
+
+export interface PassDeps {
+  leadership: Leadership;
+  searches: Searches;
+  endings: Endings;
+  openEvents(queue: string): FinishEvents;
+  placeAgain: PlaceAgain;
+  /** By Postgres' clock; a younger job may be on its way to Redis. */
+  graceMs: number;
+  pageSize: number;
+  log: Pick<Logger, "error">;
+}
+
+/** Puts right what Redis says otherwise than the ledger, about all that is pending. Ends early with the leadership. */
+export function createPass(deps: PassDeps): () => Promise<PassCounts> {
+  const { leadership, searches, endings, openEvents, placeAgain, graceMs, pageSize, log } = deps;
+  const { signal } = leadership;
+
+  return async () => {
+    const eventsOf = new Map<string, FinishEvents>();
+
+    /** Jobs whose hashes stock workers removed when they finished them. */
+    async function findRemoved(queue: string, missing: readonly PendingJob[]) {
+      if (missing.length === 0) return [];
+      const events = eventsOf.get(queue) ?? openEvents(queue);
+      eventsOf.set(queue, events);
+      // After the look: a job that finished since the last page must not run again.
+      const finishes = await events.read();
+      return missing.flatMap((job) => {
+        const event = finishes.get(bullId(job.id, job.run));
+        return event === undefined ? [] : [{ ...job, event }];
+      });
+    }
+
+    async function reconcile(queue: string, jobs: readonly PendingJob[]) {
+      const { missing, finished } = await search.find(queue, jobs);
+      const removed = await findRemoved(queue, missing);
+      const settled = await endings.settle(queue, [...finished, ...removed]);
+      const removedIds = new Set(removed.map((job) => job.id));
+      const lost = missing.filter((job) => !removedIds.has(job.id));
+      return { seen: jobs.length, settled, ...(await placeAgain(queue, lost)) };
+    }
+
+    const search = searches.begin();
+    const refusing = new Set<string>();
+    const counts: PassCounts = { seen: 0, placed: 0, heldBack: 0, settled: 0 };
+
+    async function reconcilePage(page: readonly PendingJob[]) {
+      for (const [queue, jobs] of Map.groupBy(page, (job) => job.queue)) {
+        if (signal.aborted) return;
+        try {
+          add(counts, await reconcile(queue, jobs));
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          if (!refusing.has(queue)) log.error({ err: error, queue }, "Redis refused to reconcile");
+          refusing.add(queue);
+        }
+      }
+    }
+
+    for (let after = firstId; !signal.aborted;) {
+      const startedAt = performance.now();
+      const query = { after, graceMs, size: pageSize };
+      const page = await leadership.run((sql) => readPending(sql, query));
+      await reconcilePage(page);
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageSize) {
+        search.end();
+        break;
+      }
+      after = last.id;
+      // Half of the time at most: a million pending rows must not slow down those who do the jobs.
+      await pause(performance.now() - startedAt, signal);
+    }
+    return counts;
+  };
+}
+
+function add(counts: PassCounts, more: PassCounts) {
+  for (const name of Object.keys(counts) as (keyof PassCounts)[]) counts[name] += more[name];
+}
+
+/** Redis answered, with an error: another queue may fare better. */
+function isRefusal(error: unknown) {
+  return error instanceof Error && error.name === "ReplyError";
+}

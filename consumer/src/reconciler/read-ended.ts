@@ -1,0 +1,116 @@
+import { readEntry, type StreamRedis } from "@toril/contract/engine/redis/event-stream";
+import { jobKey } from "@toril/contract/engine/redis/names";
+import type { JobError } from "@toril/contract/api/job";
+import { findJobType } from "@toril/contract/api/job-types/index";
+import { parseJson, toStorableText } from "@toril/contract/api/json";
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import { toJobError } from "../worker/job-error.ts";
+import { type FinishEvent, timeOf } from "./finish-events.ts";
+
+const utf8 = new TextEncoder();
+
+/** How BullMQ says a job ended. */
+export interface Ending {
+  status: "completed" | "dead";
+  attempts: number;
+  startedAt: Date | undefined;
+  durationMs: number | undefined;
+  worker: string | null;
+  /** JSON text. */
+  result: string | null;
+  error: JobError | null;
+}
+
+export type EndingRedis = Pick<Redis, "hmget" | "exists"> & StreamRedis;
+
+interface EndedJob {
+  prefix: string;
+  queue: string;
+  bullId: string;
+  type: string;
+  event?: FinishEvent | undefined;
+}
+
+/**
+ * Of a job that nobody settled: a stock worker did it, or BullMQ gave it up. A result must fit the job's type, as those of
+ * Toril's own workers. Without a hash its event tells, if there is one. Undefined when neither says that it ended.
+ */
+export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<Ending | undefined> {
+  const key = jobKey(job.prefix, job.queue, job.bullId);
+  const [finishedOn, made, failedReason, stacktrace, returnValue, ...more] = await redis.hmget(
+    key,
+    "finishedOn",
+    "atm",
+    "failedReason",
+    "stacktrace",
+    "returnvalue",
+    "stc",
+    "processedOn",
+    "pb",
+  );
+  if (finishedOn == null) {
+    if (job.event === undefined || (await redis.exists(key)) === 1) return undefined;
+    return readFromEvent(redis, job, job.event);
+  }
+  const [stalls, startedOn, worker = null] = more;
+  const run = {
+    attempts: Number(made ?? 0) + Number(stalls ?? 0),
+    startedAt: startedOn == null ? undefined : new Date(Number(startedOn)),
+    durationMs: startedOn == null ? undefined : Number(finishedOn) - Number(startedOn),
+    worker,
+  };
+  // A job that failed before it completed keeps the reason; only completing sets a return value.
+  return returnValue == null
+    ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
+    : { ...run, ...toResult(job.type, toJsonText(returnValue)) };
+}
+
+async function readFromEvent(
+  redis: StreamRedis,
+  { prefix, queue, type }: EndedJob,
+  { position, attempts, startedAt }: FinishEvent,
+): Promise<Ending | undefined> {
+  const entry = await readEntry(redis, prefix, queue, position);
+  if (entry === undefined) return undefined;
+  const durationMs = startedAt && Math.max(0, timeOf(position).getTime() - startedAt.getTime());
+  const run = { attempts, startedAt, durationMs, worker: null };
+  const { returnvalue = "null", failedReason } = entry.fields;
+  return entry.event === "completed"
+    ? { ...run, ...toResult(type, toJsonText(returnvalue)) }
+    : { ...run, status: "dead", result: null, error: toError(failedReason, undefined) };
+}
+
+function toResult(type: string, text: string): Pick<Ending, "status" | "result" | "error"> {
+  const schema = findJobType(type)?.result;
+  if (schema === undefined) return { status: "completed", result: text, error: null };
+  const parsed = schema.safeParse(JSON.parse(text));
+  if (parsed.success) {
+    return { status: "completed", result: JSON.stringify(parsed.data) ?? "null", error: null };
+  }
+  const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
+  return { status: "dead", result: null, error: { name: "InvalidResult", message } };
+}
+
+function toError(failedReason: string | null | undefined, stacktrace: string | null | undefined) {
+  const error = new Error(failedReason || "failed without a reason");
+  const stack = lastOf(stacktrace);
+  if (stack === undefined) delete error.stack;
+  else error.stack = stack;
+  return toJobError(error);
+}
+
+/** BullMQ keeps one stack per run. */
+function lastOf(stacktrace: string | null | undefined): string | undefined {
+  const stacks = parseJson(utf8.encode(stacktrace ?? ""));
+  const last: unknown =
+    stacks.status === "ok" && Array.isArray(stacks.value) ? stacks.value.at(-1) : undefined;
+  return typeof last === "string" ? last : undefined;
+}
+
+/** Workers in other languages may store plain text. */
+function toJsonText(returnValue: string): string {
+  return parseJson(utf8.encode(returnValue)).status === "malformed"
+    ? JSON.stringify(toStorableText(returnValue))
+    : returnValue;
+}

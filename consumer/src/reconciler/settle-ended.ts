@@ -1,0 +1,66 @@
+import { bullId } from "@toril/contract/engine/redis/names";
+import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Settle } from "../worker/settle.ts";
+import type { FinishEvent } from "./finish-events.ts";
+import { type Ending, type EndingRedis, readEnding } from "./read-ended.ts";
+
+/** A job that is pending in the ledger and finished in Redis. */
+export interface FinishedJob {
+  id: string;
+  run: number;
+  type: string;
+  /** Tells how it ended when its hash is gone. */
+  event?: FinishEvent | undefined;
+}
+
+export interface Endings {
+  /**
+   * Ends jobs as Redis says that they ended, and then takes them out of Redis.
+   * @returns how many it ended: not those that had ended or were made pending anew
+   */
+  settle(queue: string, jobs: readonly FinishedJob[]): Promise<number>;
+}
+
+export interface EndingsDeps {
+  redis: EndingRedis;
+  prefix: string;
+  remove: Remove;
+  settle: Pick<Settle, "submit">;
+}
+
+/** Hashes with results of any size. */
+const maxReadAtOnce = 50;
+
+export function createEndings({ redis, prefix, remove, settle }: EndingsDeps): Endings {
+  async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
+    if (ending === undefined) return 0;
+    const error = ending.error && JSON.stringify(ending.error);
+    const { status } = await settle.submit({ ...ending, error, id: job.id, run: job.run });
+    return status === "stood" ? 0 : 1;
+  }
+
+  async function settleOne(queue: string, job: FinishedJob) {
+    const { id, run, type, event } = job;
+    return end(
+      job,
+      await readEnding(redis, { prefix, queue, bullId: bullId(id, run), type, event }),
+    );
+  }
+
+  return {
+    async settle(queue, jobs) {
+      let settled = 0;
+      for (let start = 0; start < jobs.length; start += maxReadAtOnce) {
+        const some = jobs.slice(start, start + maxReadAtOnce);
+        settled += sum(await Promise.all(some.map((job) => settleOne(queue, job))));
+        const ids = some.map(({ id, run }) => bullId(id, run));
+        await remove(queue, ids, "settled");
+      }
+      return settled;
+    },
+  };
+}
+
+function sum(numbers: readonly number[]) {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,126 @@
+import type { StreamRedis } from "@toril/contract/engine/redis/event-stream";
+import { bullId, parseBullId, queueKeys } from "@toril/contract/engine/redis/names";
+import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Cluster, Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Sql } from "postgres";
+import { pause } from "../worker/pause.ts";
+import type { Endings, FinishedJob } from "./settle-ended.ts";
+import { createFinishEvents, isStockFinish } from "./finish-events.ts";
+import type { Leadership } from "./leadership.ts";
+
+export interface SettleFinishedDeps {
+  redis: Pick<Redis | Cluster, "zrevrange" | "status"> & StreamRedis;
+  prefix: string;
+  queues: readonly string[];
+  endings: Endings;
+  remove: Remove;
+  everyMs?: number;
+  log: Pick<Logger, "warn">;
+}
+
+const pageSize = 200;
+const maxKnown = 5000;
+
+/**
+ * Settles, as long as this process leads, what stock BullMQ workers finish: Redis keeps their jobs in the sets of
+ * completed and failed ones, where those of Toril's workers are no more or are settled before. Workers that remove what
+ * they finish leave only the queue's events, five for each job: of these the newest are looked at, and all from the first
+ * on that tells of a stock worker. What nobody looks at while the leader changes stays there, for the next leader and for
+ * the reconciler.
+ */
+export function createSettleFinished(deps: SettleFinishedDeps) {
+  const { redis, prefix, queues, endings, remove, everyMs = 300, log } = deps;
+
+  return async (leadership: Leadership): Promise<void> => {
+    const { signal } = leadership;
+    /** Entries that stay in a set: dead jobs, and jobs that are not Toril's. */
+    const known = new Set<string>();
+    const events = new Map(
+      queues.map((queue) => [queue, createFinishEvents(redis, prefix, queue)] as const),
+    );
+    const queuesOfStock = new Set<string>();
+    let isFailing = false;
+
+    /** @returns how many entries were taken out of the set */
+    async function settle(queue: string, set: "completed" | "failed", ids: readonly string[]) {
+      const targets = ids.flatMap((id) => parseBullId(id) ?? []);
+      if (targets.length === 0) return 0;
+      const pending = await leadership.run((sql) => readPending(sql, targets));
+      await endings.settle(queue, pending);
+      if (set === "failed") return pending.length;
+      // Of these nobody waits for an end: cancelled while a stock worker ran them, or left by a leader that died.
+      const over = targets.filter(({ id }) => !pending.some((job) => job.id === id));
+      const overIds = over.map(({ id, run }) => bullId(id, run));
+      if (overIds.length > 0) await remove(queue, overIds, "settled");
+      return targets.length;
+    }
+
+    async function look(queue: string, set: "completed" | "failed") {
+      const key = queueKeys(prefix, queue)[set];
+      for (let start = 0; !signal.aborted;) {
+        const ids = await redis.zrevrange(key, start, start + pageSize - 1);
+        const fresh = ids.filter((id) => !known.has(`${queue} ${id}`));
+        const taken = fresh.length === 0 ? 0 : await settle(queue, set, fresh);
+        for (const id of fresh) known.add(`${queue} ${id}`);
+        if (ids.length < pageSize || fresh.length === 0) return;
+        start += ids.length - taken;
+      }
+    }
+
+    async function lookAtEvents(queue: string) {
+      const finishes = await events.get(queue)?.read((page) => {
+        if (page.some(isStockFinish)) queuesOfStock.add(queue);
+        return !queuesOfStock.has(queue);
+      });
+      if (finishes === undefined) return;
+      const entries = [...finishes];
+      for (let start = 0; start < entries.length && !signal.aborted; start += pageSize) {
+        const some = entries.slice(start, start + pageSize);
+        const targets = some.flatMap(([id]) => parseBullId(id) ?? []);
+        const pending =
+          targets.length > 0 ? await leadership.run((sql) => readPending(sql, targets)) : [];
+        const jobs = pending.map((job) => ({
+          ...job,
+          event: finishes.get(bullId(job.id, job.run)),
+        }));
+        await endings.settle(queue, jobs);
+        for (const [id] of some) finishes.delete(id);
+      }
+    }
+
+    while (!signal.aborted) {
+      try {
+        if (redis.status === "ready") {
+          for (const queue of queues) {
+            await look(queue, "completed");
+            await look(queue, "failed");
+            await lookAtEvents(queue);
+          }
+        }
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing && !signal.aborted) {
+          log.warn({ err: error }, "could not settle what stock workers have finished");
+        }
+        isFailing = true;
+      }
+      for (const id of known) {
+        if (known.size <= maxKnown) break;
+        known.delete(id);
+      }
+      await pause(everyMs, signal);
+    }
+  };
+}
+
+/** Those of the jobs that are pending in that run. */
+function readPending(sql: Sql, targets: readonly { id: string; run: number }[]) {
+  return sql<FinishedJob[]>`
+    select jobs.id, jobs.run, type
+    from unnest(
+      ${targets.map(({ id }) => id)}::uuid[], ${targets.map(({ run }) => run)}::integer[]
+    ) as target (id, run)
+    join jobs on jobs.id = target.id and jobs.run = target.run
+    where jobs.id = any(${targets.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
+}

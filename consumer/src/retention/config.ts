@@ -1,0 +1,48 @@
+import { ageOrOff, milliseconds } from "@toril/contract/engine/config/config";
+import type { z } from "zod";
+import type { Retainable } from "./sweeps.ts";
+
+const age = (byDefault: string, description: string) =>
+  ageOrOff().prefault(byDefault).describe(description);
+
+/** For how long the ledger keeps what is done with. */
+export const retainFields = {
+  RETAIN_COMPLETED: age(
+    "7d",
+    "how long completed jobs are kept, like `90s`, `12h` or `30d`; `off`: for ever",
+  ),
+  RETAIN_DEAD: age("90d", "how long dead ones are kept, the dead letters"),
+  RETAIN_CANCELLED: age("30d", "how long cancelled ones are kept"),
+  RETAIN_EXPIRED: age("30d", "how long expired ones are kept"),
+  RETAIN_IMPORTS: age(
+    "off",
+    "how long imports whose jobs have all ended are kept, **and with them the rows that they imported**",
+  ),
+  RETAIN_IDEMPOTENCY_KEYS: age(
+    "24h",
+    "for how long the first answer comes again, whatever became of its job",
+  ),
+  RETAIN_OPERATIONS: age("30d", "how long it is told what operations on many jobs came to"),
+  RETAIN_INTERVAL_MS: milliseconds(100)
+    .default(30_000)
+    .describe("how often the ledger is looked through for what may be deleted"),
+};
+
+/** Milliseconds; null for what is never deleted. */
+export type RetainAges = Record<Retainable, number | null>;
+
+export function retainSettings(given: {
+  [Name in keyof typeof retainFields]: z.output<(typeof retainFields)[Name]>;
+}) {
+  const ages: RetainAges = {
+    completed: given.RETAIN_COMPLETED,
+    dead: given.RETAIN_DEAD,
+    cancelled: given.RETAIN_CANCELLED,
+    expired: given.RETAIN_EXPIRED,
+    imports: given.RETAIN_IMPORTS,
+    idempotencyKeys: given.RETAIN_IDEMPOTENCY_KEYS,
+    keyWindows: 0,
+    operations: given.RETAIN_OPERATIONS,
+  };
+  return { ages, intervalMs: given.RETAIN_INTERVAL_MS };
+}

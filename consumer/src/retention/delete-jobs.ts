@@ -1,0 +1,35 @@
+import type { FinalStatus } from "@toril/contract/api/job";
+import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
+import type { ISql } from "postgres";
+import type { Batch, Deleted } from "./sweeps.ts";
+
+/**
+ * The longest settled first. Nobody is waited for; and a job that was made pending again after it was found stays,
+ * because what made it one to delete is asked once more of the row as it is then.
+ */
+export function deleteJobs(status: FinalStatus) {
+  return async (sql: ISql, { ageMs, size, from }: Batch): Promise<Deleted> => {
+    const isDue = sql`status = ${status} and settled_at < now() - ${ageMs} * interval '1 ms'`;
+    const [row] = await sql<{ count: number; last: Date | null }[]>`
+      with due as (
+        select id from jobs where ${isDue} and settled_at >= ${from} and not ${holdsKey(sql)}
+        order by settled_at limit ${size} for update skip locked
+      ), deleted as (
+        delete from jobs where id = any(array(select id from due)) and ${isDue}
+        returning id, tenant, settled_at
+      ), terms as (
+        delete from job_terms where job_id = any(array(select id from deleted))
+      ), marks as (${raiseMarks(sql, "job", "deleted")})
+      select count(*)::int as count, max(settled_at) as last from deleted`;
+    const { count = 0, last = null } = row ?? {};
+    return { count, next: count < size ? undefined : (last ?? undefined) };
+  };
+}
+
+/** Its key may be used once only, and is still taken: as long as it stands. */
+function holdsKey(sql: ISql) {
+  return sql`(
+    key is not null and exists (
+      select from key_windows as w
+      where w.tenant = jobs.tenant and w.type = jobs.type and w.key = jobs.key and w.job_id = jobs.id and w.until > now()))`;
+}

@@ -1,0 +1,20 @@
+import type { FinalStatus } from "@toril/contract/api/job";
+import type { ISql } from "postgres";
+import type { Retainable } from "./sweeps.ts";
+
+const statuses: FinalStatus[] = ["completed", "dead", "cancelled", "expired"];
+
+/** How many seconds ago the oldest of what is kept was done with; null where there is none. */
+export function readOldest(sql: ISql) {
+  const age = (time: ReturnType<ISql>) => sql`extract(epoch from now() - ${time})::float8`;
+  return sql<{ what: Retainable; seconds: number | null }[]>`
+    select what, ${age(sql`(
+      select settled_at from jobs where status = what and settled_at is not null order by settled_at limit 1)`)} as seconds
+    from unnest(${statuses}::text[]) as what
+    union all
+    select 'imports', ${age(sql`(select created_at from imports order by id limit 1)`)}
+    union all
+    select 'idempotencyKeys', ${age(sql`(select touched_at from idempotency_keys order by touched_at limit 1)`)}
+    union all
+    select 'operations', ${age(sql`(select ended_at from operations where ended_at is not null order by ended_at limit 1)`)}`;
+}

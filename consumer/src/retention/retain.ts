@@ -1,0 +1,66 @@
+import type { Logger } from "pino";
+import { pause } from "../worker/pause.ts";
+import type { Leadership } from "../reconciler/leadership.ts";
+import type { RetainAges } from "./config.ts";
+import { readOldest } from "./read-oldest.ts";
+import { type Deleted, type Retainable, sweeps } from "./sweeps.ts";
+
+export interface RetainDeps {
+  ages: RetainAges;
+  intervalMs: number;
+  /** Rows a statement. */
+  batchSize?: number;
+  log: Pick<Logger, "info" | "warn">;
+  onDeleted?(what: Retainable, count: number): void;
+  onOldest?(what: Retainable, seconds: number | null): void;
+  onFailed?(): void;
+  onEnd?(): void;
+}
+
+/** Deletes what the ledger has kept for long enough, as long as this process leads. Never rejects. */
+export function createRetain(deps: RetainDeps): (leadership: Leadership) => Promise<void> {
+  const { ages, intervalMs, batchSize = 1000, log } = deps;
+
+  async function sweep(what: Retainable, ageMs: number, { run, signal }: Leadership) {
+    let total = 0;
+    let from: Date | undefined = new Date(0);
+    while (from !== undefined && !signal.aborted) {
+      const startedAt = performance.now();
+      const batch = { ageMs, size: batchSize, from };
+      const deleted: Deleted = await run((sql) => sweeps[what](sql, batch));
+      total += deleted.count;
+      deps.onDeleted?.(what, deleted.count);
+      from = deleted.next;
+      // Half of the time at most, as the reconciler, with which it shares the connection.
+      if (from !== undefined) await pause(performance.now() - startedAt, signal);
+    }
+    return total;
+  }
+
+  async function pass(leadership: Leadership) {
+    const counts: Partial<Record<Retainable, number>> = {};
+    for (const what of Object.keys(sweeps) as Retainable[]) {
+      const ageMs = ages[what];
+      const count = ageMs === null ? 0 : await sweep(what, ageMs, leadership);
+      if (count > 0) counts[what] = count;
+    }
+    if (Object.keys(counts).length > 0) log.info(counts, "deleted what was kept for long enough");
+    if (deps.onOldest === undefined) return;
+    for (const { what, seconds } of await leadership.run(readOldest)) deps.onOldest(what, seconds);
+  }
+
+  return async (leadership) => {
+    const { signal } = leadership;
+    while (!signal.aborted) {
+      try {
+        await pass(leadership);
+      } catch (error) {
+        if (signal.aborted) break;
+        deps.onFailed?.();
+        log.warn({ err: error }, "could not delete what was kept for long enough");
+      }
+      await pause(intervalMs, signal);
+    }
+    deps.onEnd?.();
+  };
+}

@@ -1,0 +1,212 @@
+import type { IncomingMessage } from "node:http";
+import { createByteBudget, type HeldBytes } from "./byte-budget.ts";
+import { openUrl, redirectOf, urlFault, type Validators } from "./open-url.ts";
+import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./public-lookup.ts";
+import { readBody } from "./read-body.ts";
+import { retryAfterOf } from "./retry-after.ts";
+
+/** `refused` will never work, `failed` is worth another try. `code` is HTTP's, where there was an answer. */
+export type FetchedDocument =
+  | ({ status: "ok"; code: number; contentType: string | undefined } & Known & FetchedBody)
+  | { status: "not-modified"; code: number }
+  | { status: "refused"; code?: number; detail: string }
+  | { status: "failed"; code?: number; detail: string }
+  /** The server says when to come again. */
+  | { status: "later"; code: number; at: Date; detail: string };
+
+export interface FetchedBody {
+  bytes: Uint8Array;
+  /** To be disposed of when neither the body nor what was made of it is needed any more. */
+  held: Disposable;
+}
+
+/** A document that was fetched: what its server knows this version by, at the URL that its redirects ended at. */
+export interface Known extends Validators {
+  url: string;
+}
+
+export interface FetchOptions {
+  signal: AbortSignal;
+  /** A header for the origin of the first URL alone. */
+  authorization?: string | undefined;
+  /** Sent to its own URL alone. */
+  known?: Known | undefined;
+}
+
+export interface SafeFetch extends AsyncDisposable {
+  (url: string, options: FetchOptions): Promise<FetchedDocument>;
+  /** Ends what is under way, as `failed`. */
+  close(): Promise<void>;
+}
+
+export interface SafeFetchOptions {
+  /** Asked for each address that is not public. */
+  isPrivateAllowed(address: string): boolean;
+  /** From the first look-up to the last byte, redirects included, waiting for `maxHeldBytes` excluded. */
+  timeoutMs: number;
+  /** Of the body, unpacked. */
+  maxBytes: number;
+  /** Of all bodies together, until they are disposed of. A fetch that finds no room waits. */
+  maxHeldBytes: number;
+  maxRedirects: number;
+  userAgent: string;
+}
+
+/** What a fetch holds before its body: one that finds no room for it does not connect. */
+const openingBytes = 16_384;
+const retriedStatuses = new Set([408, 425, 429]);
+
+/** Fetches documents that strangers name. Rejects only with the reason of an aborted `signal`. */
+export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
+  const isAllowed = (address: string) =>
+    isPublicAddress(address) || options.isPrivateAllowed(address);
+  const lookup = createGuardedLookup(isAllowed);
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  const budget = createByteBudget({
+    maxBytes: options.maxHeldBytes,
+    maxBytesPerHolder: openingBytes + options.maxBytes,
+  });
+
+  async function follow(
+    start: string,
+    { signal, authorization, known }: FetchOptions,
+    body: BodyHold,
+  ): Promise<FetchedDocument> {
+    let href = start;
+    let isAtHome = true;
+    for (let redirects = 0; redirects <= options.maxRedirects; redirects++) {
+      const url = URL.parse(href);
+      if (!url) return { status: "refused", detail: `${href.slice(0, 200)} is not a URL.` };
+      const fault = urlFault(url, isAllowed);
+      if (fault !== null) return { status: "refused", detail: fault };
+      // Not even when another origin leads back: it would say what to ask there.
+      isAtHome &&= url.origin === URL.parse(start)?.origin;
+      const isKnown = known?.url === url.href && (known.etag ?? known.lastModified) !== null;
+      const validators = isKnown ? known : undefined;
+      const response = await openUrl(url, {
+        lookup,
+        signal,
+        userAgent: options.userAgent,
+        authorization: isAtHome ? authorization : undefined,
+        validators,
+      });
+      try {
+        const location = redirectOf(response, url);
+        if (location === null) {
+          if (response.statusCode === 304 && validators)
+            return { status: "not-modified", code: 304 };
+          return await receive(response, url, options.maxBytes, body);
+        }
+        href = location;
+      } finally {
+        response.destroy();
+      }
+    }
+    return {
+      status: "refused",
+      detail: `The server redirects more than ${options.maxRedirects} times.`,
+    };
+  }
+
+  async function fetchDocument(url: string, asked: FetchOptions): Promise<FetchedDocument> {
+    const { signal } = asked;
+    signal.throwIfAborted();
+    const deadline = createDeadline(options.timeoutMs);
+    const stop = AbortSignal.any([signal, deadline.signal, closing.signal]);
+    const held = budget.open();
+    const grow = (bytes: number) => deadline.pause(() => held.grow(bytes, stop));
+    let document: FetchedDocument | undefined;
+    try {
+      await grow(openingBytes);
+      document = await follow(url, { ...asked, signal: stop }, { held, grow });
+      return document;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof PrivateAddressError) return { status: "refused", detail: error.message };
+      return { status: "failed", detail: failureOf(error) };
+    } finally {
+      deadline.stop();
+      if (document?.status !== "ok") held[Symbol.dispose]();
+    }
+
+    function failureOf(error: unknown): string {
+      if (deadline.signal.aborted) return `No whole answer came within ${options.timeoutMs} ms.`;
+      if (closing.signal.aborted) return "The fetcher was closed.";
+      return error instanceof Error ? error.message || errorCode(error) : String(error);
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await Promise.allSettled(running);
+  }
+
+  const track = async (url: string, asked: FetchOptions): Promise<FetchedDocument> => {
+    const run = fetchDocument(url, asked);
+    running.add(run);
+    try {
+      return await run;
+    } finally {
+      running.delete(run);
+    }
+  };
+  return Object.assign(track, { close, [Symbol.asyncDispose]: close });
+}
+
+interface BodyHold {
+  held: HeldBytes;
+  grow(bytes: number): Promise<void>;
+}
+
+/** Aborts its signal after so much time, except for that of pauses. */
+function createDeadline(timeoutMs: number) {
+  const controller = new AbortController();
+  let leftMs = timeoutMs;
+  let startedAt = 0;
+  let timer: NodeJS.Timeout;
+
+  function start() {
+    startedAt = performance.now();
+    timer = setTimeout(() => controller.abort(), leftMs);
+  }
+  function stop() {
+    clearTimeout(timer);
+    leftMs = Math.max(0, leftMs - (performance.now() - startedAt));
+  }
+  start();
+  return {
+    signal: controller.signal,
+    stop,
+    async pause(work: () => Promise<void>): Promise<void> {
+      stop();
+      await work();
+      start();
+    },
+  };
+}
+
+// What connecting to several addresses fails with has a code, and no message.
+function errorCode(error: Error): string {
+  return "code" in error ? String(error.code) : error.name;
+}
+
+async function receive(
+  response: IncomingMessage,
+  url: URL,
+  maxBytes: number,
+  { held, grow }: BodyHold,
+): Promise<FetchedDocument> {
+  const code = response.statusCode ?? 0;
+  const detail = `The server answered ${code}.`;
+  const at = retryAfterOf(response, Date.now());
+  if (at !== null) return { status: "later", code, at, detail };
+  if (code >= 500 || retriedStatuses.has(code)) return { status: "failed", code, detail };
+  if (code < 200 || code >= 300) return { status: "refused", code, detail };
+  const body = await readBody(response, maxBytes, grow);
+  if (body.status !== "ok") return { ...body, code };
+  const { "content-type": contentType, etag = null } = response.headers;
+  const lastModified = response.headers["last-modified"] ?? null;
+  const { bytes } = body;
+  return { status: "ok", code, bytes, held, contentType, url: url.href, etag, lastModified };
+}

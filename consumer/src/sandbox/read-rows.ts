@@ -1,0 +1,46 @@
+import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
+
+export interface RowPage {
+  /** JSON text of an array: the rows' values, in order. */
+  values: string;
+  lastRow: number;
+}
+
+/**
+ * The next rows of an import after `afterRow`; undefined when there are none.
+ * @param jobId whose tenant the import belongs to
+ */
+export type ReadRows = (
+  jobId: string,
+  importId: string,
+  afterRow: number,
+) => Promise<RowPage | undefined>;
+
+const pageRows = 1000;
+/** As they are stored, compressed where they are large. */
+const pageBytes = 250_000;
+
+/** Pages as text: whoever has time parses them. */
+export function createReadRows(ledger: PatientLedger): ReadRows {
+  return async (jobId, importId, afterRow) => {
+    const [page] = await ledger.insist(
+      (sql) => sql<{ values: string | null; lastRow: number }[]>`
+        select json_agg(values order by row)::text as values, max(row) as "lastRow"
+        from (
+          select row, values, sum(size) over (order by row) - size as before
+          from (
+            select row, values, pg_column_size(values) as size from imported_rows
+            where tenant = (select tenant from jobs where id = ${jobId}::uuid)
+              and import_id = ${importId}::uuid and row > ${afterRow}
+            order by row limit ${pageRows}
+          ) as next
+        ) as page
+        where before < ${pageBytes}`,
+      (error) => !isTransient(error) && !isLockTimeout(error),
+    );
+    return page === undefined || page.values === null
+      ? undefined
+      : { values: page.values, lastRow: page.lastRow };
+  };
+}

@@ -1,0 +1,83 @@
+import { cancelJobs, type EndedRun } from "@toril/contract/engine/jobs/change/cancel";
+import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
+import type { TakeBack } from "@toril/contract/engine/postgres/replace";
+import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
+import type { ScheduleRef } from "@toril/contract/engine/schedules/schedule-ledger";
+import {
+  type DueSchedule,
+  lockDue,
+  recordRuns,
+} from "@toril/contract/engine/schedules/schedule-runs";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { ISql } from "postgres";
+import { deferRefused } from "./defer-refused.ts";
+import { type Plan, planRuns } from "./plan-runs.ts";
+
+export interface FireDeps {
+  secretKeys: KeyRing | undefined;
+  findQuota: FindQuota;
+  takeBack: TakeBack;
+}
+
+/** What one transaction does about due schedules. */
+export interface Batch {
+  /** Locked, in turns. */
+  rows: DueSchedule[];
+  plans: Plan[];
+  /** Runs to be removed from Redis after the commit. */
+  cancelled: EndedRun[];
+  /** To be called when the transaction has ended, either way. */
+  release(): void;
+}
+
+export const emptyBatch = (): Batch => ({ rows: [], plans: [], cancelled: [], release() {} });
+
+/** A batch takes no more schedules when their definitions have so many bytes, or when it has been at them for so long. */
+const maxBytes = 4_000_000;
+const maxPlanMs = 100;
+/** Definitions that are read at once until their size is known: one may have a megabyte. */
+const firstPart = 16;
+
+const replaced = { name: "Replaced", message: "Its schedule was due again." };
+
+/**
+ * Moves due schedules on and inserts their jobs, in the transaction that is given. Of a batch that is too large the last
+ * schedules stay due.
+ * @param batch is filled; its rows tell what was locked, also if this throws
+ */
+export async function fireDue(
+  tx: ISql,
+  names: readonly ScheduleRef[],
+  deps: FireDeps,
+  batch: Batch,
+): Promise<void> {
+  const endAt = performance.now() + maxPlanMs;
+  let [start, size, bytes] = [0, firstPart, 0];
+  while (start < names.length && bytes < maxBytes && (start === 0 || performance.now() < endAt)) {
+    const part = names.slice(start, start + size);
+    start += part.length;
+    const rows = await lockDue(tx, part);
+    batch.rows.push(...rows);
+    batch.plans.push(...(await planRuns(tx, rows, { secretKeys: deps.secretKeys, endAt })));
+    bytes += rows.reduce((sum, row) => sum + row.bytes, 0);
+    size = Math.max(1, Math.floor((maxBytes - bytes) / Math.max(1, bytes / start)));
+  }
+  if (batch.plans.length === 0) return;
+  batch.release = await deferRefused(batch.plans, deps.findQuota);
+  await insertPlanned(tx, batch, deps.takeBack);
+  await recordRuns(tx, batch.plans);
+}
+
+async function insertPlanned(tx: ISql, batch: Batch, takeBack: TakeBack) {
+  const planned = batch.plans.filter((plan) => plan.job !== undefined);
+  const ids = planned.flatMap(({ replaces }) => (replaces === undefined ? [] : [{ id: replaces }]));
+  if (ids.length > 0) batch.cancelled = await cancelJobs(tx, ids, replaced);
+  const jobs = planned.flatMap(({ job }) => (job === undefined ? [] : [job]));
+  const recorded = await insertKeyedJobs(tx, jobs, takeBack);
+  for (const [index, plan] of planned.entries()) {
+    const outcome = recorded[index];
+    if (outcome?.status !== "duplicate") continue;
+    plan.run = { ...plan.run, outcome: "duplicate", jobId: outcome.job.id };
+    plan.job = undefined;
+  }
+}

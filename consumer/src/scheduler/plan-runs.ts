@@ -1,0 +1,157 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { toStorableText } from "@toril/contract/api/json";
+import type { ScheduleRun } from "@toril/contract/api/schedule";
+import type { DueSchedule, RecordedRun } from "@toril/contract/engine/schedules/schedule-runs";
+import { slotId } from "@toril/contract/engine/schedules/scheduled-job-id";
+import { slotsOf } from "@toril/contract/engine/schedules/fire-times";
+import { openTemplate } from "@toril/contract/engine/schedules/template";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { ISql } from "postgres";
+import { decide } from "./decide.ts";
+
+/** What becomes of a due schedule. */
+export interface Plan extends RecordedRun {
+  schedule: DueSchedule;
+  after: { lastSlot: Date; nextAt: Date | null; deferredSlot: Date | null };
+  job?: NewJob | undefined;
+  /** The pending job that this one replaces. */
+  replaces?: string | undefined;
+}
+
+export interface PlanOptions {
+  secretKeys: KeyRing | undefined;
+  /** By performance.now(): the rows that are left by then have no plan, but the first one always has. */
+  endAt: number;
+}
+
+interface Due {
+  schedule: DueSchedule;
+  slot: Date;
+  jobId: string;
+  next: Date | null;
+  isMissed: boolean;
+}
+
+/** For how long the process does nothing else. */
+const sliceMs = 10;
+
+/** Plans the runs of schedules that the transaction has locked. What is wrong with one of them is in its plan. */
+export async function planRuns(
+  tx: ISql,
+  rows: readonly DueSchedule[],
+  { secretKeys, endAt }: PlanOptions,
+): Promise<Plan[]> {
+  const planned: (Due | Plan)[] = [];
+  const rest = createRest();
+  for (const row of rows) {
+    if (planned.length > 0 && performance.now() > endAt) break;
+    planned.push(await decideRow(row));
+    await rest();
+  }
+  const dues = planned.filter((one) => "slot" in one);
+  const known = dues.length === 0 ? new Map<string, boolean>() : await findKnown(tx, dues);
+  const plans: Plan[] = [];
+  for (const one of planned) {
+    plans.push("slot" in one ? planRun(one, known, secretKeys) : one);
+    await rest();
+  }
+  return plans;
+}
+
+/** Lets the process do other work when a slice is over. */
+function createRest() {
+  let startedAt = performance.now();
+  return async () => {
+    if (performance.now() - startedAt < sliceMs) return;
+    await nextTurn();
+    startedAt = performance.now();
+  };
+}
+
+async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
+  const { tenant, name, definition, deferredSlot, nextAt, now } = schedule;
+  try {
+    const { slot, next, isMissed } = decide(definition, deferredSlot ?? nextAt, now);
+    return { schedule, slot, next, isMissed, jobId: await slotId(tenant, name, slot) };
+  } catch (error) {
+    return failedPlan(schedule, error);
+  }
+}
+
+/** Which jobs are in the ledger, and whether they are pending: those of these slots, and the last ones. */
+async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, boolean>> {
+  const ids = dues.flatMap(({ jobId, schedule: { lastJobId } }) =>
+    lastJobId === null ? [jobId] : [jobId, lastJobId],
+  );
+  const rows = await tx<{ id: string; isPending: boolean }[]>`
+    select id, status = 'pending' as "isPending" from jobs where id = any(${ids}::uuid[])`;
+  return new Map(rows.map(({ id, isPending }) => [id, isPending]));
+}
+
+function planRun(
+  { schedule, slot, jobId, next, isMissed }: Due,
+  known: ReadonlyMap<string, boolean>,
+  secretKeys: KeyRing | undefined,
+): Plan {
+  const { tenant, name, id, definition, lastJobId, deferredSlot, quotaKey, now } = schedule;
+  const plan = (run: Pick<ScheduleRun, "outcome"> & Partial<ScheduleRun>): Plan => ({
+    schedule,
+    run: {
+      slot: slot.toISOString(),
+      at: now.toISOString(),
+      jobId: null,
+      reason: null,
+      detail: null,
+      ...run,
+    },
+    after: { lastSlot: slot, nextAt: next, deferredSlot: null },
+  });
+  if (isMissed) {
+    return plan({ outcome: "skipped", reason: deferredSlot === null ? "missed" : "quota" });
+  }
+  // A schedule of that name had this fire time before it was deleted.
+  if (known.has(jobId)) return plan({ outcome: "duplicate", jobId });
+  const pending = lastJobId !== null && known.get(lastJobId) ? lastJobId : undefined;
+  if (pending !== undefined && definition.overlap === "skip") {
+    return plan({ outcome: "skipped", reason: "overlap", jobId: pending });
+  }
+  const opened = openTemplate(definition.job, id, secretKeys);
+  if (opened.status === "invalid") {
+    return plan({ outcome: "failed", reason: "invalid", detail: opened.detail });
+  }
+  const origin = { tenant, schedule: name, id: jobId, quotaKey: quotaKey ?? undefined };
+  const made = createNewJob(opened.job, origin, secretKeys);
+  if (made.status === "refused") {
+    return plan({ outcome: "failed", reason: "invalid", detail: made.detail ?? made.kind });
+  }
+  const replaces = definition.overlap === "replace" ? pending : undefined;
+  return { ...plan({ outcome: "created", jobId }), job: made.job, replaces };
+}
+
+/** For what Postgres, or this version, cannot use. */
+export function failedPlan(schedule: DueSchedule, error: unknown): Plan {
+  const { definition, deferredSlot, nextAt, now } = schedule;
+  const slot = deferredSlot ?? nextAt;
+  return {
+    schedule,
+    run: {
+      slot: slot.toISOString(),
+      at: now.toISOString(),
+      outcome: "failed",
+      jobId: null,
+      reason: "invalid",
+      detail: toStorableText(error instanceof Error ? error.message : String(error)),
+    },
+    after: { lastSlot: slot, nextAt: nextOf(definition, now), deferredSlot: null },
+  };
+}
+
+/** None when that is what fails. */
+function nextOf(definition: DueSchedule["definition"], now: Date) {
+  try {
+    return slotsOf(definition).after(now);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,181 @@
+import type { EndedRun } from "@toril/contract/engine/jobs/change/cancel";
+import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { isConflict, isTransient } from "@toril/contract/engine/postgres/errors";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import type { ScheduleRef } from "@toril/contract/engine/schedules/schedule-ledger";
+import {
+  type DueSchedule,
+  findDue,
+  lockDue,
+  recordRuns,
+  untilDue,
+} from "@toril/contract/engine/schedules/schedule-runs";
+import type { ISql } from "postgres";
+import type { Log } from "../observability/log.ts";
+import { pause } from "../worker/pause.ts";
+import { applyFile, type ScheduleFile } from "./apply-file.ts";
+import { emptyBatch, fireDue, type FireDeps } from "./fire-due.ts";
+import { failedPlan, type Plan } from "./plan-runs.ts";
+
+export interface TickerDeps extends FireDeps {
+  ledger: Pick<Ledger, "run">;
+  dispatch(jobs: readonly NewJob[]): Promise<unknown>;
+  withdraw: Withdraw;
+  onRun(outcome: string): void;
+  log: Log;
+}
+
+export interface Ticker {
+  start(): void;
+  /** Before the next look, and again until it succeeds. */
+  useFile(file: ScheduleFile): void;
+  close(): Promise<void>;
+}
+
+/** A schedule that somebody has just made may be due no later than it is seen. */
+const lookEveryMs = 1000;
+/** Another consumer has what is due. */
+const takenMs = 50;
+/** Schedules of one transaction: a commit costs as much as inserting some 50 jobs, and nobody waits longer than for this many. */
+const batchSize = 500;
+/** A schedule whose job waits for another transaction holds up the others of its batch. */
+const lockTimeoutMs = 200;
+
+/** Inserts the jobs of schedules when they are due, by Postgres' clock; any number of consumers share the work. */
+export function createTicker(deps: TickerDeps): Ticker {
+  const { ledger, dispatch, withdraw, secretKeys, onRun, log } = deps;
+  const stop = new AbortController();
+  let running = Promise.resolve();
+  let isFailing = false;
+  let newFile: ScheduleFile | undefined;
+  /** Redis is told of a batch while the next one is in the ledger's hands. */
+  let followed: Promise<void> = Promise.resolve();
+
+  function inTransaction(work: (tx: ISql) => Promise<void>): Promise<unknown> {
+    return ledger.run((sql) =>
+      sql.begin(async (tx) => {
+        await tx`select set_config('lock_timeout', ${String(lockTimeoutMs)}, true)`;
+        await work(tx);
+      }),
+    );
+  }
+
+  /** @returns how many schedules were dealt with */
+  async function fire(names: readonly ScheduleRef[]): Promise<number> {
+    const batch = emptyBatch();
+    try {
+      await inTransaction((tx) => fireDue(tx, names, deps, batch));
+    } catch (error) {
+      batch.release();
+      if (isTransient(error) && !isConflict(error)) throw error;
+      return fireApart(names, batch.rows, error);
+    }
+    batch.release();
+    await followed;
+    followed = follow(batch.plans, batch.cancelled);
+    return batch.plans.length;
+  }
+
+  /** What Postgres refuses, or what waits for another transaction, must not keep the others of its batch from running. */
+  async function fireApart(
+    names: readonly ScheduleRef[],
+    rows: readonly DueSchedule[],
+    error: unknown,
+  ): Promise<number> {
+    const [row] = rows;
+    if (names.length === 1) return row === undefined || isConflict(error) ? 0 : giveUp(row, error);
+    const half = Math.ceil(names.length / 2);
+    return (await fire(names.slice(0, half))) + (await fire(names.slice(half)));
+  }
+
+  /** Records that a schedule failed, if it is still the one that failed. */
+  async function giveUp(failed: DueSchedule, error: unknown): Promise<number> {
+    const plans: Plan[] = [];
+    await inTransaction(async (tx) => {
+      const [row] = await lockDue(tx, [failed]);
+      if (row?.id !== failed.id || row.version !== failed.version) return;
+      plans.push(failedPlan(row, error));
+      await recordRuns(tx, plans);
+    });
+    await follow(plans, []);
+    return plans.length;
+  }
+
+  /** After the commit. */
+  async function follow(plans: readonly Plan[], cancelled: readonly EndedRun[]) {
+    tell(plans);
+    const jobs = plans.flatMap(({ job }) => (job === undefined ? [] : [job]));
+    if (jobs.length > 0) await dispatch(jobs);
+    if (cancelled.length === 0) return;
+    await withdraw(cancelled).catch((error: unknown) => {
+      log.warn({ err: error, jobs: cancelled.length }, "cancelled jobs are still in Redis");
+    });
+  }
+
+  /** One line for all schedules of a key, or else of a tenant, that made no job for the same reason. */
+  function tell(plans: readonly Plan[]) {
+    for (const { run } of plans) onRun(run.outcome);
+    const alike = Map.groupBy(plans, ({ schedule, run: { outcome, reason } }) =>
+      JSON.stringify([schedule.tenant, schedule.quotaKey, outcome, reason]),
+    );
+    for (const [first, ...others] of alike.values()) {
+      if (first === undefined) continue;
+      const { schedule, run } = first;
+      const schedules = others.length + 1;
+      const fields = { tenant: schedule.tenant, schedule: schedule.name, schedules, ...run };
+      if (run.outcome === "created") log.debug(fields, "a schedule made a job");
+      else log.warn(fields, "a schedule made no job");
+    }
+  }
+
+  async function applyNewFile() {
+    const file = newFile;
+    if (file === undefined) return;
+    const { saved, deleted } = await applyFile(ledger, file, secretKeys);
+    log.info({ saved, deleted, schedules: file.size }, "schedules of the file are in the ledger");
+    if (newFile === file) newFile = undefined;
+  }
+
+  async function tick() {
+    await applyNewFile();
+    const dueMs = await ledger.run(untilDue);
+    if (dueMs === undefined || dueMs > 0) {
+      await pause(Math.min(dueMs ?? lookEveryMs, lookEveryMs), stop.signal);
+      return;
+    }
+    let fired = 0;
+    for (let more = 1; more > 0 && !stop.signal.aborted; fired += more) {
+      const due = await ledger.run((sql) => findDue(sql, batchSize));
+      more = due.length === 0 ? 0 : await fire(due);
+    }
+    if (fired === 0) await pause(takenMs, stop.signal);
+  }
+
+  async function keepTicking() {
+    while (!stop.signal.aborted) {
+      try {
+        await tick();
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing) log.warn({ err: error }, "schedules cannot be looked at");
+        isFailing = true;
+        await pause(lookEveryMs, stop.signal);
+      }
+    }
+    await followed;
+  }
+
+  return {
+    start() {
+      running = keepTicking();
+    },
+    useFile(file) {
+      newFile = file;
+    },
+    close() {
+      stop.abort();
+      return running;
+    },
+  };
+}

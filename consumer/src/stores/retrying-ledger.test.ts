@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test";
+import { createPatientLedger, LedgerStopped } from "./retrying-ledger.ts";
+
+const _error = (code: string) => Object.assign(new Error(code), { code });
+
+/** A ledger whose answers are given beforehand. */
+function _create(...answers: (Error | string)[]) {
+  const events: string[] = [];
+  let calls = 0;
+  const patient = createPatientLedger({
+    ledger: {
+      async run() {
+        calls += 1;
+        const answer = answers.length > 1 ? answers.shift() : answers[0];
+        if (answer instanceof Error) throw answer;
+        return answer as never;
+      },
+    },
+    onAway: (error) => events.push(`away ${(error as Error).message}`),
+    onBack: () => events.push("back"),
+  });
+  return { patient, events, calls: () => calls };
+}
+
+const _work = async () => "work";
+
+describe("work that insists", () => {
+  test.each(["CONNECTION_CLOSED", "57P01", "53300", "42P01", "28P01"])(
+    "is done again after %s, and it is told once that Postgres is away, and back",
+    async (code) => {
+      const { patient, events, calls } = _create(_error(code), _error(code), "done");
+
+      expect(await patient.insist(_work)).toBe("done");
+
+      expect(calls()).toBe(3);
+      expect(events).toEqual([`away ${code}`, "back"]);
+      expect(patient.isAway).toBe(false);
+    },
+  );
+
+  test.each(["40P01", "40001", "55P03"])(
+    "is done again after %s, which says nothing of Postgres",
+    async (code) => {
+      const { patient, events } = _create(_error(code), "done");
+
+      expect(await patient.insist(_work)).toBe("done");
+
+      expect(events).toEqual([]);
+    },
+  );
+
+  test("fails with what is final", async () => {
+    const { patient, events, calls } = _create(_error("22P05"));
+    const isFinal = (error: unknown) => (error as { code: string }).code.startsWith("22");
+
+    await expect(patient.insist(_work, isFinal)).rejects.toThrow("22P05");
+
+    expect([calls(), events]).toEqual([1, []]);
+  });
+
+  test("fails when it is stopped, also while it waits", async () => {
+    const { patient } = _create(_error("CONNECTION_CLOSED"));
+    const insisting = patient.insist(_work);
+
+    patient.stop();
+
+    await expect(insisting).rejects.toBeInstanceOf(LedgerStopped);
+    await expect(patient.insist(_work)).rejects.toBeInstanceOf(LedgerStopped);
+  });
+});

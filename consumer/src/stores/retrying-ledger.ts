@@ -1,0 +1,75 @@
+import { isLockTimeout } from "@toril/contract/engine/postgres/errors";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import type { Sql } from "postgres";
+import { pause } from "../worker/pause.ts";
+
+export interface PatientLedger {
+  /**
+   * Runs `work` again and again until it succeeds, or fails with what `isFinal` calls beyond repeating.
+   * Rejects with `LedgerStopped` after `stop`.
+   */
+  insist<Result>(
+    work: (sql: Sql) => Promise<Result>,
+    isFinal?: (error: unknown) => boolean,
+  ): Promise<Result>;
+  readonly isAway: boolean;
+  stop(): void;
+}
+
+export class LedgerStopped extends Error {}
+
+export interface PatientLedgerDeps {
+  ledger: Pick<Ledger, "run">;
+  /** The first failure that concerns more than its own statement. */
+  onAway(error: unknown): void;
+  /** The first success after it. */
+  onBack(): void;
+}
+
+const firstPauseMs = 50;
+const longestPauseMs = 1000;
+
+/** For work that must not be given up because Postgres is away. */
+export function createPatientLedger({ ledger, onAway, onBack }: PatientLedgerDeps): PatientLedger {
+  const stopping = new AbortController();
+  let isAway = false;
+
+  function succeeded() {
+    if (!isAway) return;
+    isAway = false;
+    onBack();
+  }
+
+  function failed(error: unknown) {
+    if (isAway || isConflict(error)) return;
+    isAway = true;
+    onAway(error);
+  }
+
+  return {
+    async insist(work, isFinal = () => false) {
+      for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+        if (stopping.signal.aborted) throw new LedgerStopped("Stopped before Postgres took it.");
+        try {
+          const result = await ledger.run(work);
+          succeeded();
+          return result;
+        } catch (error) {
+          if (isFinal(error)) throw error;
+          failed(error);
+        }
+        await pause(pauseMs, stopping.signal);
+      }
+    },
+    get isAway() {
+      return isAway;
+    },
+    stop: () => stopping.abort(),
+  };
+}
+
+/** Two transactions got into each other's way: Postgres is well. */
+function isConflict(error: unknown) {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return code.startsWith("40") || isLockTimeout(error);
+}

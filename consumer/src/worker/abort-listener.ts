@@ -1,0 +1,73 @@
+import { decodeAbort } from "@toril/contract/engine/redis/abort";
+import { abortChannel, parseBullId } from "@toril/contract/engine/redis/names";
+import type { JobStatus } from "@toril/contract/api/job";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import type { Cluster, Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
+import { Cancelled } from "./cancelled.ts";
+import { pause } from "./pause.ts";
+
+export interface HeedAbortsDeps {
+  /** For nothing else: it listens. */
+  redis: Redis | Cluster;
+  prefix: string;
+  ledger: Pick<Ledger, "run">;
+  activeJobs: ActiveJobs;
+  everyMs?: number;
+  log: Pick<Logger, "warn">;
+}
+
+/**
+ * Tells runs to end that the ledger has ended. A message says so at once, where it arrives; of runs that last, the
+ * ledger is asked every second.
+ */
+export function heedAborts(deps: HeedAbortsDeps): AsyncDisposable {
+  const { redis, prefix, ledger, activeJobs, everyMs = 500, log } = deps;
+  const stop = new AbortController();
+  let isFailing = false;
+
+  redis.on("message", (_, message: string) => {
+    for (const bullId of decodeAbort(message)) activeJobs.abort(bullId, new Cancelled());
+  });
+  redis.subscribe(abortChannel(prefix)).catch((error: unknown) => {
+    if (!stop.signal.aborted) log.warn({ err: error }, "cannot listen for cancelled jobs");
+  });
+
+  async function abortOver(jobs: readonly ActiveJob[]) {
+    const targets = jobs.flatMap((job) => parseBullId(job.bullId) ?? []);
+    if (targets.length === 0) return;
+    const rows = await ledger.run(
+      (sql) => sql<{ id: string; run: number; status: JobStatus }[]>`
+        select id, run, status from jobs where id = any(${targets.map(({ id }) => id)}::uuid[])`,
+    );
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    for (const job of jobs) {
+      const target = parseBullId(job.bullId);
+      const row = target && byId.get(target.id);
+      const isOver = row && (row.status !== "pending" || row.run !== target.run);
+      if (isOver) job.abort(new Cancelled());
+    }
+  }
+
+  async function ask() {
+    while (!stop.signal.aborted) {
+      await pause(everyMs, stop.signal);
+      try {
+        await abortOver(activeJobs.lasting());
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing) log.warn({ err: error }, "cannot ask whether running jobs were cancelled");
+        isFailing = true;
+      }
+    }
+  }
+
+  const asking = ask();
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await asking;
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import { failuresField, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
+import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
+import { attemptLost, limits, RunError } from "@toril/contract/api/job";
+import { z } from "zod";
+import type { Log } from "../observability/log.ts";
+
+/** What the runs of a job failed with, kept with it in Redis until it ends. What Redis does not keep is not told. */
+export interface Failures {
+  note(queue: string, bullId: string, failure: RunError): Promise<void>;
+  /**
+   * Notes attempts whose consumers disappeared. Called right before BullMQ puts such jobs back: the next start overwrites
+   * when and where the lost one ran.
+   */
+  noteLost(queue: string): Promise<void>;
+  of(queue: string, bullId: string): Promise<RunError[]>;
+}
+
+export interface FailuresDeps {
+  redis: ScriptRedis & { hget(key: string, field: string): Promise<string | null> };
+  prefix: string;
+  log: Pick<Log, "debug">;
+}
+
+/** KEYS[1] a job, ARGV[1] the field, ARGV[2] one more failure, ARGV[3] how many are kept. Of an attempt the first one counts. */
+const script = `
+  if redis.call("EXISTS", KEYS[1]) == 0 then return end
+  local kept = cjson.decode(redis.call("HGET", KEYS[1], ARGV[1]) or "[]")
+  local failure = cjson.decode(ARGV[2])
+  if #kept > 0 and kept[#kept].attempt == failure.attempt then return end
+  kept[#kept + 1] = failure
+  while #kept > tonumber(ARGV[3]) do table.remove(kept, 1) end
+  redis.call("HSET", KEYS[1], ARGV[1], cjson.encode(kept))`;
+
+/**
+ * KEYS[1] jobs that were active at BullMQ's last check, KEYS[2] there while none is due, KEYS[3] active jobs, ARGV[1] what
+ * every key of the queue begins with. Returns id, start, worker, failed attempts and lost attempts of jobs without a lock.
+ */
+const lostScript = `
+  if redis.call("EXISTS", KEYS[2]) == 1 then return {} end
+  local lost = {}
+  for _, id in ipairs(redis.call("SMEMBERS", KEYS[1])) do
+    local key = ARGV[1] .. id
+    if redis.call("EXISTS", key .. ":lock") == 0 and redis.call("LPOS", KEYS[3], id) then
+      local found = redis.call("HMGET", key, "processedOn", "pb", "atm", "stc")
+      lost[#lost + 1] = { id, found[1] or "", found[2] or "", found[3] or "0", found[4] or "0" }
+    end
+  end
+  return lost`;
+
+export function createFailures({ redis, prefix, log }: FailuresDeps): Failures {
+  const run = createScript(redis, script);
+  const findLost = createScript(redis, lostScript);
+  return {
+    async noteLost(queue) {
+      const { base, stalled, active } = queueKeys(prefix, queue);
+      try {
+        const found = await findLost([stalled, `${base}stalled-check`, active], [base]);
+        const at = new Date().toISOString();
+        for (const [id, startedAt, worker, made, lost] of found as [string, ...string[]][]) {
+          await this.note(queue, id, {
+            attempt: Number(made) + Number(lost) + 1,
+            at,
+            name: attemptLost,
+            message: "The consumer no longer renewed its lock: it was killed, blocked or cut off.",
+            startedAt: startedAt ? new Date(Number(startedAt)).toISOString() : null,
+            durationMs: null,
+            worker: worker || null,
+          });
+        }
+      } catch (error) {
+        log.debug({ err: error }, "lost attempts were not noted");
+      }
+    },
+    async note(queue, bullId, failure) {
+      const args = [failuresField, JSON.stringify(failure), String(limits.failures)];
+      try {
+        await run([jobKey(prefix, queue, bullId)], args);
+      } catch (error) {
+        log.debug({ err: error }, "a failure was not kept");
+      }
+    },
+    async of(queue, bullId) {
+      try {
+        const text = await redis.hget(jobKey(prefix, queue, bullId), failuresField);
+        return z.array(RunError).parse(JSON.parse(text ?? "[]"));
+      } catch (error) {
+        log.debug({ err: error }, "failures were not read");
+        return [];
+      }
+    },
+  };
+}

@@ -1,0 +1,230 @@
+import type { PlaceOptions } from "@toril/contract/engine/redis/options";
+import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
+import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
+import { queueOf } from "@toril/contract/engine/redis/names";
+import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
+import type { Scrub } from "@toril/contract/engine/secrets/scrub";
+import type { Failures } from "./attempt-errors.ts";
+import type { Fate } from "./ledger-lookup.ts";
+import { GiveUp, RetryAt } from "./handler.ts";
+import { toJobError, toReason } from "./job-error.ts";
+import type { Log } from "../observability/log.ts";
+import { tenantOf, traceparentOf } from "./job-origin.ts";
+import type { Settle } from "./settle.ts";
+
+/** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
+export const outcomes = [
+  "completed",
+  "dead",
+  "expired",
+  "retried",
+  "delayed",
+  "returned",
+  "stood",
+] as const;
+export type Outcome = (typeof outcomes)[number];
+
+/** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
+export interface Verdict {
+  outcome: Outcome;
+  thrown?: Error;
+}
+
+export interface VerdictDeps {
+  settle: Pick<Settle, "submit" | "cancelled">;
+  /** Which consumer this is, for the history of jobs. */
+  workerName: string;
+  failures: Failures;
+  lockDurationMs: number;
+  meter: { gaveUp(queue: string, type: string): void };
+  log: Log;
+}
+
+export interface StartedJob {
+  job: Job;
+  token: string;
+  target: { id: string; run: number };
+  attempt: number;
+  /** Undefined for a job without secrets. */
+  scrub: Scrub | undefined;
+  /** Undefined before the handler ran. */
+  startedAt?: Date;
+  durationMs?: number;
+  /** The last that the handler wrote. */
+  lines?: readonly JobLogLine[];
+}
+
+/** Thrown to BullMQ for a job that is dead in the ledger. */
+export class Ended extends UnrecoverableError {}
+
+/** The end of a job that nobody has started in time. */
+export const expired = {
+  status: "expired",
+  attempts: 0,
+  result: null,
+  error: JSON.stringify({
+    name: "Expired",
+    message: "Nobody started it in time.",
+  } satisfies JobError),
+} as const;
+
+export function createVerdicts(deps: VerdictDeps) {
+  const { settle, workerName, failures, lockDurationMs, meter, log } = deps;
+
+  /** How it went, as the ledger keeps it of a job that ended. */
+  async function course(start: StartedJob, last?: RunError) {
+    const { job, attempt, startedAt, durationMs, lines = [] } = start;
+    const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
+    const all = last === undefined ? before : [...before, last];
+    return {
+      startedAt,
+      durationMs,
+      worker: startedAt && workerName,
+      failures: all.length === 0 ? null : JSON.stringify(all),
+      log: lines.length === 0 ? null : JSON.stringify(lines),
+    };
+  }
+
+  async function complete(start: StartedJob, result: string): Promise<Verdict> {
+    const outcome = await settle.submit({
+      ...start.target,
+      status: "completed",
+      attempts: start.attempt,
+      result,
+      error: null,
+      ...(await course(start)),
+    });
+    if (outcome.status === "settled") return { outcome: "completed" };
+    if (outcome.status === "unstorable") return dead(start, outcome.error);
+    if (outcome.recorded === "cancelled") await recordCancelled(start);
+    return { outcome: "stood" };
+  }
+
+  /** The client that cancelled the job does not know in which attempt it was. */
+  async function recordCancelled(start: StartedJob) {
+    await settle.cancelled({ ...start.target, attempts: start.attempt, ...(await course(start)) });
+  }
+
+  async function fail(start: StartedJob, thrown: unknown): Promise<Verdict> {
+    const { job, token, target, attempt, scrub, startedAt, durationMs } = start;
+    if (thrown instanceof RetryAt) return delay(job, token, thrown.at);
+    const error = toJobError(thrown, scrub?.text);
+    const failure = {
+      attempt,
+      at: new Date().toISOString(),
+      ...error,
+      startedAt: startedAt?.toISOString() ?? null,
+      durationMs: durationMs ?? null,
+      worker: workerName,
+    };
+    if (!(thrown instanceof GiveUp) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
+      log.info({ ...lineOf(start), err: error }, "run failed");
+      job.opts.stackTraceLimit = keptStacks;
+      obeyMaximum(job, job.attemptsMade + 1);
+      await failures.note(queueOf(job.queueName), job.id ?? "", failure);
+      return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
+    }
+    // Without the lock another run has taken over, and its end counts.
+    if ((await job.extendLock(token, lockDurationMs)) !== 1) {
+      log.warn({ ...lineOf(start), err: error }, "lost the job to another run");
+      return { outcome: "stood", thrown: toThrown(new Error(toReason(error)), error) };
+    }
+    const outcome = await settle.submit({
+      ...target,
+      status: "dead",
+      attempts: attempt,
+      result: null,
+      error: JSON.stringify(error),
+      ...(await course(start, failure)),
+    });
+    if (outcome.status === "stood" && outcome.recorded === "cancelled") {
+      await recordCancelled(start);
+    }
+    if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
+    return dead(start, error);
+  }
+
+  /** Ends a job whose attempts were lost with their consumers again and again. */
+  async function giveUp(start: StartedJob, lost: number): Promise<Verdict> {
+    const error: JobError = {
+      name: "AttemptsLost",
+      message: `${lost} attempts were lost with their consumers.`,
+    };
+    const outcome = await settle.submit({
+      ...start.target,
+      status: "dead",
+      attempts: Math.max(start.attempt - 1, lost),
+      result: null,
+      error: JSON.stringify(error),
+      ...(await course(start)),
+    });
+    if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
+    meter.gaveUp(queueOf(start.job.queueName), start.job.name);
+    return dead(start, error);
+  }
+
+  function dead(start: StartedJob, error: JobError): Verdict {
+    log.warn({ ...lineOf(start), err: error }, "job is dead");
+    return { outcome: "dead", thrown: toThrown(new Ended(toReason(error)), error) };
+  }
+
+  async function expire({ target }: StartedJob): Promise<Verdict> {
+    const { status } = await settle.submit({ ...target, ...expired });
+    return { outcome: status === "settled" ? "expired" : "stood" };
+  }
+
+  async function delay(job: Job, token: string, until: Date): Promise<Verdict> {
+    await job.moveToDelayed(until.getTime(), token);
+    return { outcome: "delayed", thrown: new DelayedError() };
+  }
+
+  return {
+    complete,
+    fail,
+    recordCancelled,
+    giveUp,
+    expire,
+    delay,
+    async handBack(job: Job, token: string): Promise<Verdict> {
+      await job.moveToWait(token);
+      return { outcome: "returned", thrown: new WaitingError() };
+    },
+    stood(job: Job, fate: Fate): Verdict {
+      log.info({ jobId: job.id, fate: fate.status }, "not run again");
+      return { outcome: "stood" };
+    },
+    cancelled(job: Job): Verdict {
+      log.info({ jobId: job.id }, "run ended from outside");
+      return { outcome: "stood" };
+    },
+    foreign(): Verdict {
+      return { outcome: "stood", thrown: new Ended("This job was not enqueued by Toril.") };
+    },
+  };
+}
+
+function lineOf({ job, target, attempt }: StartedJob) {
+  const traceId = traceIdOf(traceparentOf(job));
+  return { jobId: target.id, traceId, tenant: tenantOf(job), type: job.name, attempt };
+}
+
+/** BullMQ keeps stacks in the job's hash, by default those of all runs. */
+const keptStacks = 3;
+
+/** BullMQ lets exponential delays grow without end. */
+function obeyMaximum(job: Job, attempt: number) {
+  const { backoff } = job.opts as PlaceOptions;
+  if (backoff?.max === undefined) return;
+  const factor = backoff.type === "exponential" ? 2 ** (attempt - 1) : 1;
+  const { jitter = 0 } = backoff;
+  job.opts.backoff = {
+    type: "fixed",
+    delay: Math.min(backoff.max, backoff.delay * factor),
+    jitter,
+  };
+}
+
+function toThrown<Thrown extends Error>(thrown: Thrown, error: JobError): Thrown {
+  thrown.stack = error.stack ?? thrown.message;
+  return thrown;
+}

@@ -1,0 +1,148 @@
+import { bullName, parseBullId } from "@toril/contract/engine/redis/names";
+import { Worker, type Job } from "bullmq";
+import type { Cluster, Redis } from "ioredis";
+import { aborted } from "./aborted.ts";
+import { toJobError } from "./job-error.ts";
+import { createThrottledLog } from "../observability/throttled-log.ts";
+import { createProcessor, labelOf, type ProcessorDeps } from "./process-job.ts";
+import { Ended } from "./attempt-outcome.ts";
+import { within } from "./within.ts";
+
+export interface WorkerSettings {
+  queues: readonly string[];
+  prefix: string;
+  concurrency: number;
+  /** Per queue, for all consumers together. */
+  limiter: { max: number; duration: number } | undefined;
+  lockDurationMs: number;
+  stalledIntervalMs: number;
+  maxStalledCount: number;
+}
+
+export interface WorkerEvents {
+  onStalled(queue: string): void;
+  onWorkerError(): void;
+}
+
+export interface Workers {
+  start(): void;
+  /** No further job starts; those that run go on. */
+  pause(): void;
+  resume(): void;
+  readonly isRunning: boolean;
+  /**
+   * Lets running jobs end until `deadline` is aborted; then aborts them, and those that give way go back to their
+   * queues. Resolves soon after the deadline in any case.
+   * @returns whether everything ended
+   */
+  close(deadline: AbortSignal): Promise<boolean>;
+}
+
+/** Failed jobs stay in Redis for whoever looks at the dashboard; the ledger keeps them longer. */
+const keepFailed = { age: 7 * 24 * 60 * 60, count: 1000 };
+const errorPeriodMs = 10_000;
+/** What aborted handlers have to give way, and BullMQ to close: it waits for Redis without a limit. */
+const graceMs = 1000;
+
+/** @param redis shared by the workers for all but their blocking reads, for which each opens a copy */
+export function createWorkers(
+  redis: Redis | Cluster,
+  settings: WorkerSettings,
+  deps: Omit<ProcessorDeps, "lockDurationMs"> & WorkerEvents,
+): Workers {
+  const { activeJobs, log, settle } = deps;
+  const logError = createThrottledLog(
+    (error, repeated) => log.error({ err: error, repeated }, "worker error"),
+    { periodMs: errorPeriodMs, now: () => performance.now() },
+  );
+  const workers = settings.queues.map(open);
+  let isClosing = false;
+  let closed: Promise<boolean> | undefined;
+
+  function open(queue: string) {
+    const process = createProcessor(queue, { ...deps, lockDurationMs: settings.lockDurationMs });
+    const worker = new Worker(bullName(queue), process, {
+      connection: redis,
+      name: deps.workerName,
+      prefix: settings.prefix,
+      concurrency: settings.concurrency,
+      lockDuration: settings.lockDurationMs,
+      stalledInterval: settings.stalledIntervalMs,
+      maxStalledCount: settings.maxStalledCount,
+      // What is set for a queue while it runs is obeyed within a second.
+      maximumRateLimitDelay: 1000,
+      removeOnComplete: { count: 0 },
+      removeOnFail: keepFailed,
+      autorun: false,
+      ...(settings.limiter && { limiter: settings.limiter }),
+    });
+    const backend = worker.getBackend();
+    const moveStalled = backend.moveStalledJobsToWait.bind(backend);
+    backend.moveStalledJobsToWait = async () => {
+      await deps.failures.noteLost(queue);
+      return moveStalled();
+    };
+    worker.on("error", (error) => {
+      deps.onWorkerError();
+      logError(error);
+    });
+    worker.on("stalled", (jobId) => {
+      deps.onStalled(queue);
+      log.warn({ queue, jobId }, "job stalled");
+    });
+    worker.on("failed", (job, error) => {
+      // Without a processor: BullMQ ended the job, as it does when one stalled too often.
+      if (job?.finishedOn !== undefined && !(error instanceof Ended)) void bury(queue, job, error);
+    });
+    return worker;
+  }
+
+  async function bury(queue: string, job: Job, thrown: Error) {
+    const target = parseBullId(job.id ?? "");
+    if (target === undefined) return;
+    const error = toJobError(thrown);
+    log.warn({ queue, jobId: target.id, type: job.name, err: error }, "job is dead");
+    try {
+      await settle.submit({
+        ...target,
+        status: "dead",
+        // BullMQ counts this end, in which no handler ran.
+        attempts: Math.max(0, job.attemptsMade - 1) + job.stalledCounter,
+        result: null,
+        error: JSON.stringify(error),
+        failures: JSON.stringify(await deps.failures.of(queue, job.id ?? "")),
+      });
+      deps.meter.came(queue, labelOf(job), "dead");
+      deps.meter.gaveUp(queue, labelOf(job));
+    } catch (cause) {
+      log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
+    }
+  }
+
+  async function close(deadline: AbortSignal) {
+    isClosing = true;
+    for (const worker of workers) void worker.pause(true);
+    await Promise.race([activeJobs.idle(), aborted(deadline)]);
+    activeJobs.abortAll(new Error("The consumer stops."));
+    await within(graceMs, activeJobs.idle());
+    const isIdle = activeJobs.size === 0 && redis.status === "ready";
+    const closing = Promise.all(workers.map((worker) => worker.close(!isIdle)));
+    return (await within(graceMs, closing)) && isIdle;
+  }
+
+  return {
+    start() {
+      for (const worker of workers) worker.run().catch(logError);
+    },
+    pause() {
+      for (const worker of workers) void worker.pause(true);
+    },
+    resume() {
+      if (!isClosing) for (const worker of workers) void worker.resume();
+    },
+    get isRunning() {
+      return workers.every((worker) => worker.isRunning() && !worker.isPaused());
+    },
+    close: (deadline) => (closed ??= close(deadline)),
+  };
+}

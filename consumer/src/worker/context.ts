@@ -1,0 +1,104 @@
+import { type JobLogLine, limits } from "@toril/contract/api/job";
+import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
+import type { Scrub } from "@toril/contract/engine/secrets/scrub";
+import type { Job } from "bullmq";
+import type { ActiveJob } from "./active-jobs.ts";
+import type { HandlerContext } from "./handler.ts";
+import { tenantOf } from "./job-origin.ts";
+import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
+import { RunLog } from "./attempt-log.ts";
+
+type EnqueueChildren = HandlerContext["enqueue"];
+
+export interface ContextDeps {
+  log: Log;
+  /** Resolves to what enqueues on behalf of this job. */
+  admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
+}
+
+export interface Start {
+  job: Job;
+  active: ActiveJob;
+  /** The id in the ledger. */
+  id: string;
+  attempt: number;
+  /** For the jobs it enqueues. */
+  traceparent: string | undefined;
+  scrub: Scrub | undefined;
+}
+
+/** Made for every run: what not every handler uses is made when it is asked for. */
+export class JobContext implements HandlerContext {
+  readonly id: string;
+  readonly attempt: number;
+  readonly #deps: ContextDeps;
+  readonly #start: Start;
+  #log: RunLog | undefined;
+  #admission: Promise<EnqueueChildren> | undefined;
+
+  constructor(deps: ContextDeps, start: Start) {
+    this.id = start.id;
+    this.attempt = start.attempt;
+    this.#deps = deps;
+    this.#start = start;
+  }
+
+  get signal(): AbortSignal {
+    return this.#start.active.signal;
+  }
+
+  get log(): JobLog {
+    return this.#ownLog();
+  }
+
+  /** The last lines that the handler wrote. */
+  get lines(): readonly JobLogLine[] {
+    return this.#log?.lines ?? [];
+  }
+
+  #ownLog(): RunLog {
+    const { job, id, attempt, traceparent, scrub } = this.#start;
+    if (this.#log === undefined) {
+      const traceId = traceIdOf(traceparent);
+      const tenant = tenantOf(job);
+      const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
+      job.opts.keepLogs = limits.logLines;
+      this.#log = new RunLog(
+        scrub ? scrubbedLog(log, scrub) : log,
+        scrub?.text ?? ((text) => text),
+        (line) => {
+          job.log(JSON.stringify(line)).catch((error: unknown) => {
+            this.#deps.log.debug({ err: error }, "a line was not kept");
+          });
+        },
+      );
+    }
+    return this.#log;
+  }
+
+  get admitChildren(): HandlerContext["admitChildren"] {
+    return async () => void (await this.#admitted());
+  }
+
+  get enqueue(): EnqueueChildren {
+    return async (requests) => {
+      if (requests.length === 0) return { created: 0, duplicate: 0, refused: [] };
+      const enqueue = await this.#admitted();
+      return enqueue(requests);
+    };
+  }
+
+  /** Asked once per run. */
+  #admitted() {
+    this.#admission ??= this.#deps.admitChildren(this.id, this.#start.traceparent);
+    return this.#admission;
+  }
+
+  readonly progress = (value: number | object): void => {
+    const { job, scrub } = this.#start;
+    const shown = scrub ? (scrub.value(value) as typeof value) : value;
+    job.updateProgress(shown).catch((error: unknown) => {
+      this.log.debug({ err: error }, "progress was not kept");
+    });
+  };
+}

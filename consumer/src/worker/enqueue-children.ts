@@ -1,0 +1,147 @@
+import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { Placement } from "@toril/contract/engine/redis/dispatch";
+import type { Remove } from "@toril/contract/engine/redis/remove";
+import { createBreakers } from "@toril/contract/engine/jobs/enqueue/breaker";
+import { createDispatcher } from "@toril/contract/engine/jobs/enqueue/dispatcher";
+import { createEnqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import {
+  createNewJob,
+  type NewJob,
+  type Origin,
+} from "@toril/contract/engine/jobs/enqueue/new-job";
+import { findJobType, JobRequest } from "@toril/contract/api/job-types/index";
+import { findUnstorable } from "@toril/contract/api/json";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import { problemKinds } from "@toril/contract/api/problem";
+import type { Quotas } from "@toril/contract/api/quota";
+import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";
+import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { createScrub } from "@toril/contract/engine/secrets/scrub";
+import { z } from "zod";
+import { type EnqueuedChildren, type HandlerContext, RetryAt } from "./handler.ts";
+import type { Log } from "../observability/log.ts";
+
+export interface EnqueueChildrenDeps {
+  ledger: Ledger;
+  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  remove: Remove;
+  withdraw: Withdraw;
+  secretKeys: KeyRing | undefined;
+  findQuota: FindQuota;
+  /** Fails as long as the Redis of the queue is away. */
+  probe(queue: string): Promise<unknown>;
+  onPlacingAgain(): void;
+  log: Log;
+}
+
+/** One transaction each: short enough that nobody waits for its locks. */
+const chunkSize = 500;
+/** What a handler waits for Postgres before its run fails. */
+const timeoutMs = 10_000;
+const probeEveryMs = 1000;
+/** How soon a job is run again whose key has used up a quota. */
+const quotaRetryMs = 5000;
+/** Jobs that may be recorded for the reconciler while Redis is away. */
+const maxUnplaced = 10_000;
+
+interface OwnerRow {
+  tenant: string;
+  type: string;
+  quotaKey: string | null;
+  quotas: Quotas | null;
+}
+
+interface Owner {
+  origin: Origin;
+  type: string;
+  quota?: KeyQuota;
+}
+
+/** What handlers enqueue passes the same checks as what clients do. */
+export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
+  const { ledger, place, remove, withdraw, secretKeys, findQuota, probe, onPlacingAgain, log } =
+    deps;
+  const breakers = createBreakers({
+    probe,
+    probeEveryMs,
+    onChange(queue, availability, error) {
+      if (availability === "available") onPlacingAgain();
+      else log.warn({ err: error, queue }, `Redis is ${availability}: jobs are dispatched later`);
+    },
+  });
+  const dispatcher = createDispatcher({ place, remove, withdraw, breakers, maxUnplaced });
+  const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
+
+  /** On whose behalf a job enqueues others. */
+  async function ownerOf(id: string): Promise<Owner> {
+    const [row] = await ledger.run(
+      (sql) => sql<OwnerRow[]>`
+        select jobs.tenant, jobs.type, quota_key as "quotaKey", api_keys.quotas
+        from jobs left join api_keys on api_keys.id = quota_key where jobs.id = ${id}`,
+    );
+    if (row === undefined) throw new Error("the job is not in the ledger any more");
+    const { tenant, type, quotaKey, quotas } = row;
+    if (quotaKey === null || quotas === null) return { origin: { tenant }, type };
+    return { origin: { tenant, quotaKey }, type, quota: findQuota(quotaKey, quotas) };
+  }
+
+  async function enqueue(
+    requests: readonly JobRequest[],
+    origin: Origin,
+  ): Promise<EnqueuedChildren> {
+    const children: EnqueuedChildren = { created: 0, duplicate: 0, refused: [] };
+    for (let start = 0; start < requests.length; start += chunkSize) {
+      const jobs: NewJob[] = [];
+      for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
+        const checked = toNewJob(request, origin, secretKeys);
+        if (checked.status === "ok") jobs.push(checked.job);
+        else children.refused.push({ index: start + offset, detail: checked.detail });
+      }
+      const outcome = await many({ jobs });
+      if (outcome.status !== "accepted") throw new Error(`not enqueued: ${outcome.status}`);
+      for (const { isNew } of outcome.jobs) children[isNew ? "created" : "duplicate"] += 1;
+    }
+    return children;
+  }
+
+  return {
+    /** Asks the quotas of the parent's key; throws RetryAt when they have nothing left. */
+    async admit(parent: string, traceparent?: string): Promise<HandlerContext["enqueue"]> {
+      const { origin, type, quota } = await ownerOf(parent);
+      const refusal = await quota?.admitChildren(type);
+      if (refusal !== undefined) {
+        const waitMs = Math.max(quotaRetryMs, refusal.waitMs);
+        throw new RetryAt(new Date(Date.now() + waitMs), refusal.detail);
+      }
+      const traced = { ...origin, trace: traceparent };
+      return async (requests) => {
+        await quota?.owe(requests.length);
+        return enqueue(requests, traced);
+      };
+    },
+    /** Places what was recorded elsewhere. */
+    dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
+    takeBack: dispatcher.takeBack,
+    close: () => breakers.close(),
+  };
+}
+
+type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
+
+function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined): Checked {
+  const parsed = JobRequest.safeParse(request);
+  if (!parsed.success) {
+    const findSecrets = findJobType(request.type)?.findSecrets;
+    const scrub = findSecrets && createScrub(request.data, findSecrets);
+    const detail = z.prettifyError(parsed.error);
+    return { status: "refused", detail: scrub?.text(detail) ?? detail };
+  }
+  const unstorable = findUnstorable(parsed.data.data, 0);
+  if (unstorable !== undefined) {
+    return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
+  }
+  const made = createNewJob(parsed.data, origin, keys);
+  if (made.status === "ok") return made;
+  return { status: "refused", detail: made.detail ?? problemKinds[made.kind].title };
+}

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { createFreshness } from "./first-delivery.ts";
+
+const openedAt = 1_700_000_000_000;
+
+function _createWorld() {
+  let now = openedAt;
+  let changedAt = 0;
+  const freshness = createFreshness(
+    () => now,
+    () => changedAt,
+  );
+  return {
+    freshness,
+    pass(ms: number) {
+      now += ms;
+    },
+    lose() {
+      changedAt = now;
+    },
+    isFresh: (changes: { ageMs?: number } & Record<string, unknown> = {}) => {
+      const { ageMs = 10, ...rest } = changes;
+      return freshness.isFresh({
+        timestamp: now - ageMs,
+        attemptsStarted: 1,
+        attemptsMade: 0,
+        stalledCounter: 0,
+        opts: {},
+        ...rest,
+      });
+    },
+  };
+}
+
+describe("a job may start without a question", () => {
+  test("when it was placed moments ago on a connection that has stood for a while", () => {
+    const world = _createWorld();
+    world.pass(10_000);
+
+    expect(world.isFresh()).toBe(true);
+    expect(world.isFresh({ ageMs: 0 })).toBe(true);
+    expect(world.isFresh({ ageMs: 2999 })).toBe(true);
+  });
+
+  test.each([
+    ["seconds ago", { ageMs: 3000 }],
+    ["in the future, by another clock", { ageMs: -1 }],
+    ["by the reconciler", { opts: { replaced: true } }],
+    ["once, and started before", { attemptsStarted: 2 }],
+    ["once, and failed before", { attemptsMade: 1 }],
+    ["once, and stalled", { stalledCounter: 1 }],
+    ["at a time that nobody knows", { timestamp: Number.NaN }],
+  ])("but not when it was placed %s", (_, changes) => {
+    const world = _createWorld();
+    world.pass(10_000);
+
+    expect(world.isFresh(changes)).toBe(false);
+  });
+
+  test.each(["start", "doubt", "loss"])(
+    "but not when it was placed before or soon after a %s",
+    (of) => {
+      const world = _createWorld();
+      if (of !== "start") world.pass(10_000);
+      if (of === "doubt") world.freshness.doubt();
+      if (of === "loss") world.lose();
+
+      expect(world.isFresh()).toBe(false);
+      world.pass(2000);
+      expect(world.isFresh({ ageMs: 2500 })).toBe(false);
+      expect(world.isFresh()).toBe(false);
+      world.pass(1500);
+      expect(world.isFresh()).toBe(true);
+      expect(world.isFresh({ ageMs: 1000 })).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,39 @@
+import type { JobError } from "@toril/contract/api/job";
+import { toStorableText } from "@toril/contract/api/json";
+
+const maxNameLength = 100;
+const maxMessageLength = 1000;
+const maxStackLength = 8000;
+
+/**
+ * Whatever was thrown, as the ledger keeps it.
+ * @param scrub what takes the job's secrets out of a text
+ */
+export function toJobError(thrown: unknown, scrub = (text: string) => text): JobError {
+  try {
+    if (!(thrown instanceof Error))
+      return { name: "Error", message: textOf(scrub(String(thrown))) };
+    // Nothing keeps a class of errors from giving these other types.
+    const fields: Record<"name" | "message" | "stack", unknown> = thrown as never;
+    const name = cut(scrub(String(fields.name)), maxNameLength);
+    const message = textOf(scrub(String(fields.message)));
+    return typeof fields.stack === "string"
+      ? { name, message, stack: cut(scrub(fields.stack), maxStackLength) }
+      : { name, message };
+  } catch {
+    return { name: "Error", message: "What was thrown cannot be read." };
+  }
+}
+
+/** One line for BullMQ, which copies it into its event stream. */
+export function toReason({ name, message }: JobError): string {
+  return textOf(`${name}: ${message}`);
+}
+
+function textOf(thrown: unknown) {
+  return cut(String(thrown), maxMessageLength);
+}
+
+function cut(text: string, length: number) {
+  return toStorableText(text.slice(0, length));
+}

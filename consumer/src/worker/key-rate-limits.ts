@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { jobKey, slotKey } from "@toril/contract/engine/redis/names";
+import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
+import type { JobType, KeyRate } from "@toril/contract/api/job-type";
+import type { JobTypeName } from "@toril/contract/api/job-types/index";
+import type { Job } from "bullmq";
+
+/** When a job may start. */
+export interface Turn {
+  /** In ms since 1970; 0: now. */
+  at: number;
+  /** Nothing of it has run since it was told to wait. */
+  hasWaited: boolean;
+}
+
+export interface KeyLimits {
+  /** Undefined for a job without such a limit. Waits for Redis as long as it takes. */
+  turnOf(
+    queue: string,
+    jobType: JobType<JobTypeName>,
+    job: Job,
+    data: unknown,
+  ): Promise<Turn> | undefined;
+}
+
+/**
+ * GCRA: a key's jobs are given slots one after the other, up to `max` of them at once. A job that has to wait keeps its
+ * slot in its hash and asks for no second one when it comes again, unless it comes so late that others have the
+ * rate; then it is given one more, once.
+ *
+ * KEYS[1] when the slots of the key are all taken up to   KEYS[2] the hash of the job
+ * ARGV[1] now   ARGV[2] ms between two slots   ARGV[3] how many ms of them may be used at once
+ * Returns { when it may start or 0, 1 when it had a slot }; times in ms since 1970.
+ */
+const script = `
+  local now, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+  local had, isLast = string.match(redis.call("HGET", KEYS[2], "torilSlot") or "", "^(%d+)(!?)$")
+  if had then
+    local slot = tonumber(had)
+    -- By the clock of another worker it may come a little early.
+    if now < slot - 1000 then return { slot, 1 } end
+    redis.call("HDEL", KEYS[2], "torilSlot")
+    if isLast == "!" or now <= slot + burst + interval then return { 0, 1 } end
+  end
+  local taken = math.max(tonumber(redis.call("GET", KEYS[1]) or 0), now)
+  local next = taken + interval
+  redis.call("SET", KEYS[1], string.format("%.3f", next), "PX", math.ceil(next - now))
+  local slot = math.ceil(taken - burst)
+  if slot <= now then return { 0, had and 1 or 0 } end
+  redis.call("HSET", KEYS[2], "torilSlot", string.format("%d", slot) .. (had and "!" or ""))
+  return { slot, had and 1 or 0 }`;
+
+export interface KeyLimitDeps {
+  redis: ScriptRedis;
+  prefix: string;
+  /** In place of what the job types say; null: no limit. */
+  rates: ReadonlyMap<string, KeyRate | null>;
+}
+
+export function createKeyLimits({ redis, prefix, rates }: KeyLimitDeps): KeyLimits {
+  const run = createScript(redis, script);
+
+  async function ask(queue: string, type: string, job: Job, key: string, rate: KeyRate) {
+    const hash = createHash("sha256").update(key).digest("base64url");
+    const intervalMs = rate.durationMs / rate.max;
+    const answer = await run(
+      [slotKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id ?? "")],
+      [Date.now(), intervalMs, rate.durationMs - intervalMs].map(String),
+    );
+    const [at = 0, had] = answer as number[];
+    return { at, hasWaited: had === 1 };
+  }
+
+  return {
+    turnOf(queue, { type, rateLimit, data: schema }, job, data) {
+      if (rateLimit === undefined) return undefined;
+      const rate = rates.has(type) ? rates.get(type) : rateLimit;
+      if (!rate) return undefined;
+      const parsed = schema.safeParse(data);
+      // What does not fit its type ends without being run.
+      if (!parsed.success) return undefined;
+      return ask(queue, type, job, rateLimit.by(parsed.data), rate);
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { createBatch } from "@toril/contract/engine/batcher";
+import { JobOptions, type JobStatus } from "@toril/contract/api/job";
+import { gather } from "./submit-together.ts";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { BatchSize } from "./settle.ts";
+
+export type Fate =
+  | { status: "pending" }
+  /** This run of the job is over: it ended, or was made pending again as another run. */
+  | { status: "over" }
+  | { status: "unknown" };
+
+/** A job as the ledger has it, for one whose hash Redis has lost. */
+export interface RecordedJob {
+  type: string;
+  data: unknown;
+  options: JobOptions;
+  tenant: string;
+  runAt: Date | null;
+  expiresAt: Date | null;
+}
+
+/** What the ledger says of jobs that Redis hands out. Both wait for Postgres as long as it takes. */
+export interface Fates {
+  ask(id: string, run: number): Promise<Fate>;
+  load(id: string): Promise<RecordedJob | undefined>;
+}
+
+interface Row {
+  id: string;
+  run: number;
+  status: JobStatus;
+}
+
+export function createFates(ledger: PatientLedger, batch: BatchSize): Fates {
+  const rows = createBatch<string, Row | undefined>({
+    ...batch,
+    maxInFlight: 2,
+    maxBytes: Number.POSITIVE_INFINITY,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
+    bytesOf: () => 0,
+    async run(ids) {
+      const found = await ledger.insist(
+        (sql) => sql<Row[]>`select id, run, status from jobs where id = any(${ids}::uuid[])`,
+      );
+      const byId = new Map(found.map((row) => [row.id, row]));
+      return ids.map((id) => byId.get(id));
+    },
+  });
+
+  const find = gather(rows.submit);
+
+  return {
+    async ask(id, run) {
+      const row = await find(id);
+      if (row === undefined) return { status: "unknown" };
+      return { status: row.status === "pending" && row.run === run ? "pending" : "over" };
+    },
+    async load(id) {
+      const [row] = await ledger.insist(
+        (sql) => sql<RecordedJob[]>`
+          select type, data, options, tenant, run_at as "runAt", expires_at as "expiresAt"
+          from jobs where id = ${id}`,
+      );
+      return row && { ...row, options: JobOptions.parse(row.options) };
+    },
+  };
+}

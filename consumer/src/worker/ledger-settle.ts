@@ -1,0 +1,142 @@
+import { reasonOf } from "@toril/contract/engine/jobs/change/reason";
+import { bullId } from "@toril/contract/engine/redis/names";
+import { type FinalStatus, JobError, type JobStatus } from "@toril/contract/api/job";
+import type { ISql } from "postgres";
+
+/** How a run ended its job. */
+export interface Settlement {
+  id: string;
+  run: number;
+  status: Exclude<FinalStatus, "cancelled">;
+  /** Runs made in all. */
+  attempts: number;
+  /** Of the last attempt; none of a job that never started. */
+  startedAt?: Date | undefined;
+  durationMs?: number | undefined;
+  worker?: string | null | undefined;
+  /** JSON text. */
+  result: string | null;
+  /** JSON text of a `JobError`. */
+  error: string | null;
+  /** JSON text of `RunError`s; of a job whose every run went well: none. */
+  failures?: string | null;
+  /** JSON text of `JobLogLine`s; of a job whose handler wrote nothing: none. */
+  log?: string | null;
+}
+
+export type Settled =
+  | { status: "settled" }
+  /** Nothing was changed. `recorded` is how the job stands; undefined when the ledger does not know it. */
+  | { status: "stood"; recorded: JobStatus | undefined };
+
+/**
+ * Ends jobs that are still pending in that run, and counts them for their imports. One outcome per entry, in order;
+ * of two entries for the same run the first counts.
+ */
+export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Promise<Settled[]> {
+  const first = new Map<string, Settlement>();
+  for (const entry of entries) {
+    if (!first.has(keyOf(entry))) first.set(keyOf(entry), entry);
+  }
+  const ended = new Set((await endPending(sql, [...first.values()])).map(keyOf));
+  const stood = entries.filter(
+    (entry) => !ended.has(keyOf(entry)) || first.get(keyOf(entry)) !== entry,
+  );
+  if (stood.length === 0) return entries.map(() => ({ status: "settled" }));
+  const recorded = await lookUp(sql, stood);
+  const standing = new Set(stood);
+  return entries.map((entry) =>
+    standing.has(entry)
+      ? { status: "stood", recorded: recorded.get(entry.id) }
+      : { status: "settled" },
+  );
+}
+
+function keyOf({ id, run }: { id: string; run: number }) {
+  return bullId(id, run);
+}
+
+// Rows are named by arrays of ids, for otherwise the planner, which takes what is pending for what was pending when it
+// last looked, reads all of it. The imports are locked in one order, so that batches with the same ones do not deadlock.
+function endPending(sql: ISql, entries: readonly Settlement[]) {
+  const ids = entries.map((entry) => entry.id);
+  // Few jobs have any of these.
+  const rare = [
+    { name: "failures", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.failures ?? null },
+    { name: "log", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.log ?? null },
+    { name: "reason", cast: sql`text[]`, of: reasonIn },
+  ].filter(({ of }) => entries.some((entry) => of(entry) !== null));
+  const sets = rare.map(({ name }) => sql`, ${sql(name)} = s.${sql(name)}`);
+  const names = rare.map(({ name }) => sql`, ${sql(name)}`);
+  const arrays = rare.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
+  const all = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
+  return sql<{ id: string; run: number }[]>`
+    with ended as (
+      update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, started_at = s.started_at,
+        duration_ms = s.duration_ms, worker = s.worker, settled_at = now()
+        ${all(sets)}
+      from unnest(
+        ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
+        ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
+        ${entries.map((entry) => entry.result)}::text[]::jsonb[],
+        ${entries.map((entry) => entry.error)}::text[]::jsonb[], ${entries.map(startedAtOf)}::timestamptz[],
+        ${entries.map((entry) => entry.durationMs ?? null)}::int[],
+        ${entries.map((entry) => entry.worker ?? null)}::text[]${all(arrays)}
+      ) as s (id, run, status, attempts, result, error, started_at, duration_ms, worker${all(names)})
+      where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
+      returning jobs.id, jobs.run, jobs.status, jobs.import_id
+    ), counts as (
+      select import_id, count(*) filter (where status = 'completed') as completed,
+             count(*) filter (where status = 'dead') as dead,
+             count(*) filter (where status = 'expired') as expired
+      from ended where import_id is not null group by import_id
+    ), held as (
+      select id from imports where id = any(array(select import_id from counts)) order by id for update
+    ), counted as (
+      update imports set completed = imports.completed + counts.completed, dead = imports.dead + counts.dead,
+        expired = imports.expired + counts.expired
+      from counts
+      where imports.id = any(array(select id from held)) and imports.id = counts.import_id
+    )
+    select id, run from ended`;
+}
+
+function startedAtOf({ startedAt }: Pick<Settlement, "startedAt">) {
+  return startedAt?.toISOString() ?? null;
+}
+
+/** The attempt that a cancelled job was in. */
+export type CancelledAttempt = Pick<
+  Settlement,
+  "id" | "run" | "attempts" | "startedAt" | "durationMs" | "worker" | "failures" | "log"
+>;
+
+/** Records in which attempt jobs were cancelled; whoever cancels one does not know. Changes no status. */
+export async function recordCancelled(
+  sql: ISql,
+  entries: readonly CancelledAttempt[],
+): Promise<void> {
+  const ids = entries.map((entry) => entry.id);
+  await sql`
+    update jobs set attempts = s.attempts, started_at = s.started_at, duration_ms = s.duration_ms, worker = s.worker,
+      failures = s.failures, log = s.log
+    from unnest(
+      ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[], ${entries.map((entry) => entry.attempts)}::int[],
+      ${entries.map(startedAtOf)}::timestamptz[], ${entries.map((entry) => entry.durationMs ?? null)}::int[],
+      ${entries.map((entry) => entry.worker ?? null)}::text[],
+      ${entries.map((entry) => entry.failures ?? null)}::text[]::jsonb[],
+      ${entries.map((entry) => entry.log ?? null)}::text[]::jsonb[]
+    ) as s (id, run, attempts, started_at, duration_ms, worker, failures, log)
+    where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'cancelled'
+      and jobs.started_at is null`;
+}
+
+function reasonIn({ status, error }: Settlement) {
+  return status === "dead" && error !== null ? reasonOf(JobError.parse(JSON.parse(error))) : null;
+}
+
+async function lookUp(sql: ISql, entries: readonly Settlement[]) {
+  const rows = await sql<{ id: string; status: JobStatus }[]>`
+    select id, status from jobs where id = any(${entries.map((entry) => entry.id)}::uuid[])`;
+  return new Map(rows.map(({ id, status }) => [id, status]));
+}

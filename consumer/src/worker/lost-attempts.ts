@@ -1,0 +1,59 @@
+import { createBatch } from "@toril/contract/engine/batcher";
+import { gather } from "./submit-together.ts";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { BatchSize } from "./settle.ts";
+
+/**
+ * Counts, in the ledger, attempts that start after Redis has lost a job: BullMQ's own count of stalls is lost with
+ * Redis, and a job that kills every consumer must come to an end nevertheless.
+ */
+export interface LostAttempts {
+  /**
+   * Before the handler runs. Waits for Postgres as long as it takes.
+   * @returns how many attempts of this run were counted before and had no outcome
+   */
+  begin(id: string, run: number): Promise<number>;
+  /** The consumer has outlived the attempt, and the job is still pending. */
+  survive(id: string, run: number): Promise<void>;
+}
+
+interface Change {
+  id: string;
+  run: number;
+  by: 1 | -1;
+}
+
+export function createLostAttempts(ledger: PatientLedger, batch: BatchSize): LostAttempts {
+  const changes = createBatch<Change, number>({
+    ...batch,
+    maxInFlight: 2,
+    maxBytes: Number.POSITIVE_INFINITY,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
+    bytesOf: () => 0,
+    async run(entries) {
+      const ids = entries.map(({ id }) => id);
+      const rows = await ledger.insist(
+        (sql) => sql<{ id: string; lost: number }[]>`
+          update jobs set lost_attempts = greatest(0, lost_attempts + by)
+          from (
+            select id, run, sum(by)::int as by
+            from unnest(
+              ${ids}::uuid[], ${entries.map(({ run }) => run)}::int[], ${entries.map(({ by }) => by)}::int[]
+            ) as entry (id, run, by) group by id, run
+          ) as change
+          where jobs.id = any(${ids}::uuid[]) and jobs.id = change.id and jobs.run = change.run
+            and status = 'pending'
+          returning jobs.id, lost_attempts as lost`,
+      );
+      const lost = new Map(rows.map((row) => [row.id, row.lost]));
+      return entries.map(({ id }) => lost.get(id) ?? 0);
+    },
+  });
+  const submit = gather(changes.submit);
+
+  return {
+    begin: async (id, run) => Math.max(0, (await submit({ id, run, by: 1 })) - 1),
+    survive: async (id, run) => void (await submit({ id, run, by: -1 })),
+  };
+}

@@ -1,0 +1,34 @@
+import type { JobType } from "@toril/contract/api/job-type";
+import type { JobTypeName } from "@toril/contract/api/job-types/index";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { createScrub, type Scrub } from "@toril/contract/engine/secrets/scrub";
+import { openData } from "@toril/contract/engine/secrets/secret-data";
+
+export type OpenedSecrets =
+  /** `scrub` takes the secrets out again; undefined when there are none. */
+  | { status: "ok"; data: unknown; scrub: Scrub | undefined }
+  | { status: "unknown-key"; keyId: string; detail: string }
+  | { status: "tampered"; detail: string };
+
+/** The data of a job as its handler gets it. */
+export function openSecrets(
+  { type, findSecrets }: JobType<JobTypeName>,
+  id: string,
+  data: unknown,
+  keys: KeyRing | undefined,
+): OpenedSecrets {
+  if (findSecrets === undefined) return { status: "ok", data, scrub: undefined };
+  const opened = openData(data, { id, type }, findSecrets, keys);
+  if (opened.status === "ok") {
+    return { ...opened, scrub: createScrub(opened.data, findSecrets) };
+  }
+  return opened.status === "unknown-key"
+    ? {
+        ...opened,
+        detail: `The secret at ${opened.pointer} needs the key ${opened.keyId}, which is not in SECRET_KEYS.`,
+      }
+    : {
+        ...opened,
+        detail: `The secret at ${opened.pointer} was altered, or belongs to another job.`,
+      };
+}

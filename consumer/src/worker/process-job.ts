@@ -1,0 +1,242 @@
+import { type PlaceOptions, toPlaceOptions } from "@toril/contract/engine/redis/options";
+import { parseBullId, settledReturnValue } from "@toril/contract/engine/redis/names";
+import type { JobType } from "@toril/contract/api/job-type";
+import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { Job } from "bullmq";
+import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
+import { Cancelled } from "./cancelled.ts";
+import { JobContext, type ContextDeps } from "./context.ts";
+import type { Fates } from "./ledger-lookup.ts";
+import type { Freshness } from "./first-delivery.ts";
+import { GiveUp, type Handlers } from "./handler.ts";
+import type { KeyLimits } from "./key-rate-limits.ts";
+import type { LostAttempts } from "./lost-attempts.ts";
+import { openSecrets } from "./open-secrets.ts";
+import { runHandler } from "./run-handler.ts";
+import { traceparentOf } from "./job-origin.ts";
+import type { RunTrace, TracedRun, Tracing } from "../observability/tracing.ts";
+import { TimedOut, withinTime } from "./within-time.ts";
+import {
+  createVerdicts,
+  type Outcome,
+  type StartedJob,
+  type Verdict,
+  type VerdictDeps,
+} from "./attempt-outcome.ts";
+
+export interface ProcessorDeps extends ContextDeps, VerdictDeps {
+  handlers: Handlers;
+  fates: Fates;
+  lostAttempts: LostAttempts;
+  freshness: Freshness;
+  activeJobs: ActiveJobs;
+  keyLimits: KeyLimits;
+  secretKeys: KeyRing | undefined;
+  meter: JobMeter;
+  tracing?: Tracing | undefined;
+}
+
+/** Told how long the parts of a job took, and what each start of one came to. */
+export interface JobMeter {
+  /** From when it was due until its first start. */
+  waited(queue: string, type: string, ms: number): void;
+  ran(queue: string, type: string, ms: number): void;
+  /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
+  settled(queue: string, type: string, ms: number): void;
+  came(queue: string, type: string, outcome: Outcome): void;
+  /** Dead, because too many attempts were lost with their consumers. */
+  gaveUp(queue: string, type: string): void;
+}
+
+/** What an unknown type waits for: a consumer of the version that knows it. */
+const unknownTypeDelayMs = 30_000;
+/** A key that is missing is one that somebody forgot to hand out: the job waits for it, but not much longer than a day. */
+const unknownKeyDelayMs = 30_000;
+const maxKeyWaits = 3000;
+/** After so many attempts that were lost with their consumers, a job that Redis loses again and again is dead. */
+const maxLostAttempts = 20;
+
+/** BullMQ's processor: returns when BullMQ may forget the job, throws what BullMQ is to make of it otherwise. */
+export function createProcessor(
+  queue: string,
+  deps: ProcessorDeps,
+): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
+  const { handlers, fates, freshness, lostAttempts, activeJobs, keyLimits } = deps;
+  const { meter, tracing, secretKeys } = deps;
+  const verdicts = createVerdicts(deps);
+
+  async function judge(
+    job: Job,
+    token: string,
+    active: ActiveJob,
+    trace: RunTrace | undefined,
+  ): Promise<Verdict> {
+    const target = parseBullId(job.id ?? "");
+    if (target === undefined) return verdicts.foreign();
+    if (!active.isAborted && !freshness.isFresh(job)) {
+      const fate = await fates.ask(target.id, target.run);
+      if (fate.status !== "pending") return verdicts.stood(job, fate);
+      // A hash without a name is what is left when Redis lost it.
+      if (!job.name) await restore(job, target.id);
+    }
+    if (active.isAborted) return giveWay(job, token, active);
+    const jobType = findJobType(job.name);
+    if (jobType === undefined) {
+      deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
+      return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
+    }
+    const attempt = attemptOf(job);
+    const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
+    if (isFirstStart && hasExpired(job)) {
+      return verdicts.expire({ job, token, target, attempt, scrub: undefined });
+    }
+    const opened = openSecrets(jobType, target.id, job.data, secretKeys);
+    if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
+      deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
+      return verdicts.delay(job, token, new Date(Date.now() + unknownKeyDelayMs));
+    }
+    if (opened.status !== "ok") {
+      const start = { job, token, target, attempt, scrub: undefined };
+      return verdicts.fail(start, new GiveUp(opened.detail));
+    }
+    const { data, scrub } = opened;
+    const asked = keyLimits.turnOf(queue, jobType, job, data);
+    if (asked !== undefined) {
+      const turn = await asked;
+      if (turn.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
+        return verdicts.expire({ job, token, target, attempt, scrub });
+      }
+      const { expiresAt = turn.at } = job.opts as PlaceOptions;
+      if (turn.at > 0) return verdicts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
+    }
+    const start = { job, token, target, attempt, scrub };
+    // One that this process still runs shows that no consumer was lost.
+    if (!(job.opts as PlaceOptions).replaced || activeJobs.hasTwin(active)) {
+      return run(start, { jobType, data, active, trace });
+    }
+    return counted(start, () => run(start, { jobType, data, active, trace }));
+  }
+
+  /** Runs an attempt of a job that Redis has lost before, unless too many were lost with their consumers. */
+  async function counted(start: StartedJob, attempt: () => Promise<Verdict>): Promise<Verdict> {
+    const { id, run: generation } = start.target;
+    const lost = await lostAttempts.begin(id, generation);
+    if (lost >= maxLostAttempts) return verdicts.giveUp(start, lost);
+    let isSettled = false;
+    try {
+      const verdict = await attempt();
+      isSettled = finalOutcomes.has(verdict.outcome);
+      return verdict;
+    } finally {
+      if (!isSettled) await lostAttempts.survive(id, generation);
+    }
+  }
+
+  async function run(
+    started: StartedJob,
+    { jobType, data, active, trace }: Runnable,
+  ): Promise<Verdict> {
+    const { job, token, target, attempt, scrub } = started;
+    const context = new JobContext(deps, {
+      job,
+      active,
+      id: target.id,
+      attempt,
+      scrub,
+      traceparent: trace?.traceparent ?? traceparentOf(job),
+    });
+    const startedAt = performance.now();
+    const startedOn = new Date();
+    // A hash that was lost took its timestamp along.
+    if (job.attemptsStarted === 1 && job.timestamp > 0) {
+      meter.waited(queue, jobType.type, waitOf(job));
+    }
+    const { timeoutMs } = job.opts as PlaceOptions;
+    const handle = () =>
+      withinTime(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
+    const ran = await (trace === undefined ? handle() : trace.step("handle", handle));
+    const ranAt = performance.now();
+    meter.ran(queue, jobType.type, ranAt - startedAt);
+    const durationMs = Math.round(ranAt - startedAt);
+    const start = { ...started, startedAt: startedOn, durationMs, lines: context.lines };
+    const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
+    if (ran.status === "failed" && isStopped) {
+      if (active.reason instanceof Cancelled) await verdicts.recordCancelled(start);
+      return giveWay(job, token, active);
+    }
+    const settle = () =>
+      ran.status === "completed"
+        ? verdicts.complete(start, ran.result)
+        : verdicts.fail(start, ran.thrown);
+    const verdict = await (trace === undefined ? settle() : trace.step("settle", settle));
+    meter.settled(queue, jobType.type, performance.now() - ranAt);
+    return verdict;
+  }
+
+  function giveWay(job: Job, token: string, { reason }: ActiveJob) {
+    return reason instanceof Cancelled ? verdicts.cancelled(job) : verdicts.handBack(job, token);
+  }
+
+  async function restore(job: Job, id: string) {
+    const recorded = await fates.load(id);
+    if (recorded === undefined) return;
+    job.name = recorded.type;
+    job.data = recorded.data;
+    const { timestamp: _, delayMs: __, ...options } = toPlaceOptions(recorded, Date.now());
+    Object.assign(job.opts, options);
+  }
+
+  return async (job, token = "") => {
+    const active = activeJobs.begin(queue, job.id ?? "");
+    const trace = tracing?.begin(tracedRun(queue, job));
+    try {
+      const { outcome, thrown } = await judge(job, token, active, trace).catch((error: unknown) => {
+        trace?.end("failed", error);
+        throw error;
+      });
+      trace?.end(outcome, thrown);
+      meter.came(queue, labelOf(job), outcome);
+      if (thrown !== undefined) throw thrown;
+      return settledReturnValue;
+    } finally {
+      activeJobs.end(active);
+    }
+  };
+}
+
+/** With these, the ledger knows that the job has ended. */
+const finalOutcomes: ReadonlySet<Outcome> = new Set(["completed", "dead", "expired"]);
+
+interface Runnable {
+  jobType: JobType<JobTypeName>;
+  data: unknown;
+  active: ActiveJob;
+  trace: RunTrace | undefined;
+}
+
+/** Attempts that were lost with their consumers are numbered, but BullMQ does not count them towards the maximum. */
+function attemptOf({ attemptsMade, stalledCounter }: Job) {
+  return attemptsMade + stalledCounter + 1;
+}
+
+function tracedRun(queue: string, job: Job): TracedRun {
+  const type = labelOf(job);
+  const attempt = attemptOf(job);
+  return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
+}
+
+function hasExpired({ opts }: Job) {
+  const { expiresAt } = opts as PlaceOptions;
+  return expiresAt !== undefined && expiresAt <= Date.now();
+}
+
+/** By the clocks of two machines, when another one placed it. */
+function waitOf({ processedOn, timestamp, opts }: Job) {
+  return Math.max(0, (processedOn ?? 0) - timestamp - (opts.delay ?? 0));
+}
+
+/** Of a metric, which must not have as many labels as anybody makes up. */
+export function labelOf(job: Job): string {
+  return findJobType(job.name)?.type ?? "unknown";
+}

@@ -1,0 +1,106 @@
+import { createBatch, runIsolating } from "@toril/contract/engine/batcher";
+import type { JobError } from "@toril/contract/api/job";
+import { isRowFault } from "@toril/contract/engine/postgres/errors";
+import { gather } from "./submit-together.ts";
+import { toJobError } from "./job-error.ts";
+import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import {
+  type CancelledAttempt,
+  recordCancelled,
+  settleJobs,
+  type Settlement,
+  type Settled,
+} from "./ledger-settle.ts";
+
+export type SettleOutcome =
+  | Settled
+  /** Postgres does not store the result; the job is dead, `error` says so. */
+  | { status: "unstorable"; error: JobError };
+
+export interface Settle {
+  /** Waits for Postgres as long as it takes. */
+  submit(settlement: Settlement): Promise<SettleOutcome>;
+  /** Records the attempt in which a job was cancelled. */
+  cancelled(attempt: CancelledAttempt): Promise<void>;
+  drained(): Promise<void>;
+}
+
+export interface BatchSize {
+  maxEntries: number;
+  flushMs: number;
+}
+
+export interface SettleDeps {
+  ledger: PatientLedger;
+  batch: BatchSize;
+  /** A batch left for the ledger, and has its outcomes. */
+  onBatch?(size: number, ms: number): void;
+}
+
+/** What one statement should carry at most; a larger result travels alone. */
+const maxBytes = 4_000_000;
+
+export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
+  const write = (part: readonly Settlement[]): Promise<SettleOutcome[]> =>
+    ledger.insist((sql) => settleJobs(sql, part), isRowFault);
+
+  const cancelled = createBatch<CancelledAttempt, void>({
+    ...batch,
+    maxBytes,
+    maxInFlight: 1,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
+    bytesOf: ({ failures, log }) => (failures?.length ?? 0) + (log?.length ?? 0),
+    async run(entries) {
+      await ledger.insist((sql) => recordCancelled(sql, entries), isRowFault);
+      return entries.map(() => {});
+    },
+  });
+
+  const { submit, drained } = createBatch<Settlement, SettleOutcome>({
+    ...batch,
+    maxBytes,
+    maxInFlight: 2,
+    // As many as there are running jobs: the worker's concurrency is the bound.
+    maxWaiting: Number.POSITIVE_INFINITY,
+    maxWaitingBytes: Number.POSITIVE_INFINITY,
+    bytesOf: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),
+    async run(entries) {
+      const startedAt = performance.now();
+      const outcomes = await runIsolating(entries, write, isRowFault, (_, error) =>
+        unstorable(error),
+      );
+      onBatch?.(entries.length, performance.now() - startedAt);
+      return Promise.all(
+        outcomes.map(async (outcome, index) => {
+          const entry = entries[index];
+          if (outcome.status !== "unstorable" || entry === undefined) return outcome;
+          return bury(entry, outcome);
+        }),
+      );
+    },
+  });
+
+  async function bury(entry: Settlement, outcome: SettleOutcome & { status: "unstorable" }) {
+    const [buried] = await write([
+      { ...entry, status: "dead", result: null, error: JSON.stringify(outcome.error) },
+    ]);
+    return buried?.status === "stood" ? buried : outcome;
+  }
+
+  return {
+    submit: gather(submit),
+    cancelled: cancelled.submit,
+    async drained() {
+      await Promise.all([drained(), cancelled.drained()]);
+    },
+  };
+}
+
+function unstorable(cause: unknown): SettleOutcome & { status: "unstorable" } {
+  const { message } = toJobError(cause);
+  return {
+    status: "unstorable",
+    error: { name: "ResultNotStorable", message: `The result is not storable: ${message}` },
+  };
+}

@@ -1,0 +1,113 @@
+import { z } from "zod";
+import { plainText } from "./plain-text.ts";
+import { jobTypeNames, queueNames } from "./job-types/index.ts";
+import { Quotas } from "./quota.ts";
+import { Scope } from "./scope.ts";
+
+export const keyLimits = {
+  nameLength: 100,
+  tenantLength: 63,
+  graceMs: 7 * 24 * 60 * 60 * 1000,
+} as const;
+
+/** What belongs to nobody else; its `queues:admin` also sees what all tenants share. */
+export const defaultTenant = "default";
+
+export const KeyId = z
+  .string()
+  .regex(/^[0-9a-z]{17}$/, "Not the id of a key.")
+  .meta({ example: "0mibwkq0705f60718" });
+
+export const Tenant = z
+  .string()
+  .max(keyLimits.tenantLength)
+  .regex(/^[A-Za-z0-9][\w.-]*$/, "Letters, digits, dots, dashes and underscores.");
+
+const Time = z.iso.datetime().meta({ example: "2027-01-01T00:00:00.000Z" });
+const Name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(keyLimits.nameLength)
+  .regex(plainText, "Without control characters.")
+  .meta({ description: "For people: who holds it, and what for", example: "shop" });
+
+/** What a new key may do. */
+export const NewApiKey = z
+  .strictObject({
+    name: Name,
+    scopes: distinct(Scope).meta({ example: ["jobs:write", "jobs:read"] }),
+    queues: distinct(z.enum(queueNames))
+      .nullable()
+      .default(null)
+      .meta({ description: "The only queues it reaches; all without" }),
+    types: distinct(z.enum(jobTypeNames))
+      .nullable()
+      .default(null)
+      .meta({ description: "The only job types it reaches; all without" }),
+    quotas: z
+      .union([Quotas, z.null()])
+      .default(null)
+      .meta({ description: "What it may use; without them, as much as there is" }),
+    expiresAt: Time.nullable().default(null),
+  })
+  .refine((key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types ?? key.quotas), {
+    path: ["scopes"],
+    error:
+      "keys:admin makes keys without limits, so it cannot be limited to queues, types or quotas.",
+  })
+  .meta({ id: "NewApiKey" });
+export type NewApiKey = z.output<typeof NewApiKey>;
+
+const fields = {
+  id: KeyId,
+  tenant: z.string(),
+  name: z.string(),
+  scopes: z.array(Scope),
+  queues: z.array(z.string()).nullable(),
+  types: z.array(z.string()).nullable(),
+  quotas: z.union([Quotas, z.null()]),
+  createdAt: Time,
+  expiresAt: Time.nullable(),
+  lastUsedAt: Time.nullable().meta({ description: "To a minute or so" }),
+  rotatedAt: Time.nullable(),
+  previousUntil: Time.nullable().meta({
+    description: "Until when the secret before the last rotation is or was good",
+  }),
+  revokedAt: Time.nullable(),
+};
+
+/** A key as it is shown: all but itself. */
+export const ApiKey = z.strictObject(fields).meta({ id: "ApiKey" });
+export type ApiKey = z.infer<typeof ApiKey>;
+
+export const IssuedApiKey = z
+  .strictObject({
+    ...fields,
+    key: z.string().meta({
+      description: "The key itself. It is shown this once: only its hash is kept",
+      example: `toril_0mibwkq0705f60718_${"0123456789abcdef".repeat(4)}`,
+    }),
+  })
+  .meta({ id: "IssuedApiKey" });
+export type IssuedApiKey = z.infer<typeof IssuedApiKey>;
+
+export const KeyRotation = z
+  .strictObject({
+    graceMs: z
+      .int()
+      .min(0)
+      .max(keyLimits.graceMs)
+      .default(0)
+      .meta({ description: "For how many milliseconds the old secret is still good" }),
+  })
+  .meta({ id: "KeyRotation" });
+export type KeyRotation = z.output<typeof KeyRotation>;
+
+function distinct<Item extends z.ZodType<string>>(item: Item) {
+  return z
+    .array(item)
+    .min(1)
+    .max(100)
+    .refine((items) => new Set(items).size === items.length, "Each of them once.");
+}

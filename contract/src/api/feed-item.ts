@@ -1,0 +1,45 @@
+import { z } from "zod";
+import { feedLimits } from "../engine/feeds/feed-limits.ts";
+
+const text = z.string().nullable();
+
+export const FeedItem = z
+  .strictObject({
+    source: z
+      .string()
+      .min(1)
+      .max(255)
+      .meta({ description: "Which feed it is of; together with guid it identifies the item" }),
+    guid: z
+      .string()
+      .min(1)
+      .refine((guid) => new TextEncoder().encode(guid).length <= feedLimits.guidBytes, {
+        error: `At most ${feedLimits.guidBytes} bytes of UTF-8.`,
+      })
+      .meta({
+        description: `The item's guid or id, else its link, else a hash of what it says; up to ${feedLimits.guidBytes} bytes`,
+      }),
+    title: text.meta({ description: "Without markup" }),
+    link: text,
+    author: text.meta({ description: "Names, separated by commas" }),
+    publishedAt: z.iso.datetime().nullable(),
+    summary: text.meta({ description: "Often HTML" }),
+    content: text.meta({ description: "Often HTML" }),
+    categories: z.array(z.string()),
+  })
+  .meta({
+    id: "FeedItem",
+    description: "One item of a feed",
+    example: {
+      source: "example.org",
+      guid: "https://example.org/posts/1",
+      title: "Hello",
+      link: "https://example.org/posts/1",
+      author: "Ada",
+      publishedAt: "2026-11-23T10:00:00.000Z",
+      summary: "A first post",
+      content: null,
+      categories: ["news"],
+    },
+  });
+export type FeedItem = z.infer<typeof FeedItem>;

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "bun:test";
+import { parse } from "yaml";
+import { findJobType, jobTypeNames } from "./job-types/index.ts";
+import { buildOpenApi, toYaml } from "./openapi.ts";
+
+/** Anything in the document, as far as it is looked at here. */
+// oxlint-disable-next-line no-explicit-any -- Redocly holds it against its standard
+type Node = any;
+
+const text = toYaml(buildOpenApi("test"));
+const document: Node = parse(text);
+
+/** What a job type holds is for whoever defines it to name. */
+const dataIds = new Set(jobTypeNames.map((name) => findJobType(name)?.data.meta()?.id));
+
+/** Every object of the document that a rule is broken at, by its JSON Pointer. */
+function breaches(isBreach: (node: Node, pointer: string) => boolean): string[] {
+  const found: string[] = [];
+  const walk = (node: Node, pointer: string) => {
+    if (typeof node !== "object" || node === null) return;
+    if (/\/examples?$/.test(pointer)) return;
+    if (!Array.isArray(node) && isBreach(node, pointer)) found.push(pointer);
+    for (const [name, child] of Object.entries(node)) walk(child, `${pointer}/${name}`);
+  };
+  walk(document, "");
+  return found;
+}
+
+const choicesOf = ({ oneOf = [], anyOf = [], allOf = [] }: Node): Node[] => [
+  ...oneOf,
+  ...anyOf,
+  ...allOf,
+];
+const valuesOf = ({ enum: values = [], const: value }: Node): unknown[] =>
+  value === undefined ? values : [...values, value];
+const isObject = ({ type, properties }: Node) =>
+  properties !== undefined || (Array.isArray(type) && type.includes("object"));
+
+describe("clients can be generated from the document:", () => {
+  const rules: [string, (node: Node, pointer: string) => boolean][] = [
+    [
+      "no enumeration has a control character, which oapi-codegen refuses",
+      // oxlint-disable-next-line no-control-regex -- these are meant
+      (node) => valuesOf(node).some((value) => /[\u0000-\u001f\u007f-\u009f]/.test(String(value))),
+    ],
+    [
+      "no enumeration is of booleans, which openapi-generator takes for texts",
+      (node) => valuesOf(node).some((value) => typeof value === "boolean"),
+    ],
+    [
+      "no enumeration holds null, of which openapi-python-client makes three types",
+      (node) => valuesOf(node).includes(null),
+    ],
+    [
+      "no choice is of required fields alone, for which openapi-generator sends {}",
+      (node) => choicesOf(node).some((choice) => Object.keys(choice).join() === "required"),
+    ],
+    [
+      "no inline object may be null, which openapi-generator refuses",
+      ({ type, allOf = [] }) =>
+        [type, ...allOf.map((one: Node) => one.type)].some(
+          (types) => Array.isArray(types) && types.includes("object"),
+        ),
+    ],
+    [
+      "every object with fields is a component, so that all clients name it alike",
+      (node, pointer) => {
+        const [, component, below] = /^\/components\/schemas\/([^/]+)(\/.*)?$/.exec(pointer) ?? [];
+        const isNamed = component !== undefined && below === undefined;
+        return isObject(node) && !isNamed && !dataIds.has(component);
+      },
+    ],
+  ];
+  test.each(rules)("%s", (_, isBreach) => {
+    expect(breaches(isBreach)).toEqual([]);
+  });
+
+  test("YAML 1.1 reads times as the texts that they are", () => {
+    expect(parse(text, { version: "1.1" })).toEqual(document);
+  });
+});

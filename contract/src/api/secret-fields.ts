@@ -1,0 +1,185 @@
+import type { z } from "zod";
+import { escapePointer } from "./json.ts";
+import { isSecret } from "./secret.ts";
+
+/** A secret value: `holder[name]`. */
+export interface SecretPlace {
+  holder: Record<string, unknown>;
+  name: string;
+  /** JSON Pointer into the data. */
+  pointer: string;
+}
+
+/** The secrets of data; it need not fit its schema. */
+export type FindSecrets = (data: unknown) => SecretPlace[];
+
+/** A part of a schema, and which part of the value it speaks of. */
+type Part = { schema: z.ZodType } & (
+  | { of: "itself" }
+  | { of: "field"; name: string }
+  /** Every item or value, but for those that are fields. */
+  | { of: "rest"; except: ReadonlySet<string> }
+);
+
+/** @returns undefined for a schema without secrets, of which nobody need think again */
+export function findSecretsOf(root: z.ZodType): FindSecrets | undefined {
+  const { leading, secret } = explore(root);
+  if (secret.has(root)) throw new TypeError("Fields of the data are secret, not all of it.");
+  if (!leading.has(root)) return undefined;
+
+  function visit(schema: z.ZodType, value: unknown, pointer: string, found: Found) {
+    if (typeof value !== "object" || value === null) return;
+    const holder = value as Record<string, unknown>;
+    for (const part of leading.get(schema) ?? []) {
+      if (part.of === "itself") visit(part.schema, value, pointer, found);
+      for (const name of namesOf(part, holder)) {
+        const place = { holder, name, pointer: `${pointer}/${escapePointer(name)}` };
+        if (secret.has(part.schema)) found.set(place.pointer, place);
+        else visit(part.schema, holder[name], place.pointer, found);
+      }
+    }
+  }
+
+  return (data) => {
+    const found: Found = new Map();
+    visit(root, data, "", found);
+    return [...found.values()];
+  };
+}
+
+type Found = Map<string, SecretPlace>;
+
+function namesOf(part: Part, holder: Record<string, unknown>): string[] {
+  if (part.of === "itself") return [];
+  const names = part.of === "field" ? [part.name] : Object.keys(holder);
+  return names.filter((name) => {
+    const isNone =
+      !Object.hasOwn(holder, name) || holder[name] === undefined || holder[name] === null;
+    return !isNone && !(part.of === "rest" && part.except.has(name));
+  });
+}
+
+/**
+ * The schemas whose values are secret, themselves or under a wrapper; and of those above them the parts that lead there.
+ * Schemas may contain themselves.
+ */
+function explore(root: z.ZodType) {
+  const all = new Map<z.ZodType, Part[]>([[root, []]]);
+  // What is added meanwhile is visited, too.
+  for (const [schema, parts] of all) {
+    parts.push(...partsOf(schema));
+    for (const part of parts) if (!all.has(part.schema)) all.set(part.schema, []);
+  }
+  const secret = spread(
+    all,
+    new Set([...all.keys()].filter(isSecret)),
+    (part) => part.of === "itself",
+  );
+  const above = spread(all, new Set(secret), () => true);
+  const leading = new Map(
+    [...above].map((schema) => [
+      schema,
+      (all.get(schema) ?? []).filter((part) => above.has(part.schema)),
+    ]),
+  );
+  return { leading, secret };
+}
+
+/** Adds to `found` every schema that has one of `found` as such a part. */
+function spread(
+  all: ReadonlyMap<z.ZodType, Part[]>,
+  found: Set<z.ZodType>,
+  isWanted: (part: Part) => boolean,
+) {
+  for (let size = -1; size < found.size;) {
+    size = found.size;
+    for (const [schema, parts] of all) {
+      if (parts.some((part) => isWanted(part) && found.has(part.schema))) found.add(schema);
+    }
+  }
+  return found;
+}
+
+function partsOf(schema: z.ZodType): Part[] {
+  const def = defOf(schema);
+  const itself = (...schemas: z.core.$ZodType[]) =>
+    schemas.map((one): Part => ({ of: "itself", schema: asZodType(one) }));
+  const rest = (one: z.core.$ZodType, except: readonly string[] = []): Part => ({
+    of: "rest",
+    schema: asZodType(one),
+    except: new Set(except),
+  });
+  switch (def.type) {
+    case "object":
+      return [
+        ...Object.entries(def.shape).map(([name, one]) => field(name, one)),
+        ...(def.catchall ? [rest(def.catchall, Object.keys(def.shape))] : []),
+      ];
+    case "array":
+      return [rest(def.element)];
+    case "tuple":
+      return [
+        ...def.items.map((one, index) => field(String(index), one)),
+        ...(def.rest ? [rest(def.rest, Object.keys(def.items))] : []),
+      ];
+    case "record":
+      return [rest(def.valueType)];
+    case "union":
+      return itself(...def.options);
+    case "intersection":
+      return itself(def.left, def.right);
+    case "pipe":
+      return itself(def.in, def.out);
+    case "lazy":
+      return itself(def.getter());
+    case "optional":
+    case "nullable":
+    case "nonoptional":
+    case "readonly":
+    case "default":
+    case "prefault":
+    case "catch":
+    case "success":
+      return itself(def.innerType);
+    case "string":
+    case "number":
+    case "boolean":
+    case "bigint":
+    case "symbol":
+    case "null":
+    case "undefined":
+    case "void":
+    case "never":
+    case "any":
+    case "unknown":
+    case "date":
+    case "enum":
+    case "literal":
+    case "file":
+    case "nan":
+    case "template_literal":
+    case "transform":
+    case "custom":
+      return [];
+    case "map":
+    case "set":
+    case "promise":
+    case "function":
+      break;
+  }
+  throw new Error(`data that comes as JSON cannot be a ${def.type}`);
+}
+
+/** Sound because every schema is of one of zod's own kinds. */
+function defOf(schema: z.ZodType) {
+  return (schema as unknown as z.core.$ZodTypes)._zod.def;
+}
+
+function field(name: string, schema: z.core.$ZodType): Part {
+  return { of: "field", name, schema: asZodType(schema) };
+}
+
+/** Sound because nothing here is made with zod's mini flavour. */
+function asZodType(schema: z.core.$ZodType): z.ZodType {
+  return schema as z.ZodType;
+}

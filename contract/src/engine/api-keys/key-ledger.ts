@@ -1,0 +1,201 @@
+import type { ISql, Sql, TransactionSql } from "postgres";
+import type { ApiKey, IssuedApiKey, NewApiKey } from "../../api/api-key.ts";
+import type { Quotas } from "../../api/quota.ts";
+import { createKeyText, hashKey } from "./key-text.ts";
+import type { Scope } from "../../api/scope.ts";
+
+/** Any number that no other lock has. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
+const changeLock = 7_413_003;
+
+/** A key with what is needed to recognise it. */
+export interface KeyRow {
+  id: string;
+  tenant: string;
+  name: string;
+  scopes: Scope[];
+  queues: string[] | null;
+  types: string[] | null;
+  quotas: Quotas | null;
+  hash: string;
+  previousHash: string | null;
+  previousUntil: Date | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+  rotatedAt: Date | null;
+  revokedAt: Date | null;
+  /** The newest change of all keys has the highest. */
+  revision: number;
+}
+
+/** Told of a key that changed, in the transaction that changed it: what it fails with undoes the change. */
+export type NoteChange = (tx: ISql, key: ChangedKey) => Promise<unknown>;
+
+type ChangedKey = Pick<ApiKey, "id" | "tenant">;
+
+export async function issueKey(
+  sql: Sql | TransactionSql,
+  tenant: string,
+  { name, scopes, queues, types, quotas, expiresAt }: NewApiKey,
+  note: NoteChange,
+): Promise<IssuedApiKey> {
+  const { id, text } = createKeyText();
+  const hash = await hashKey(text);
+  const row = await changing(sql, note, async (tx) => {
+    const [made] = await tx<KeyRow[]>`
+      insert into api_keys (id, tenant, name, scopes, queues, types, quotas, hash, expires_at, revision)
+      values (${id}, ${tenant}, ${name}, ${asJson(scopes)}::text::jsonb, ${asJson(queues)}::text::jsonb,
+              ${asJson(types)}::text::jsonb, ${asJson(quotas)}::text::jsonb, ${hash}, ${expiresAt}, ${nextRevision(tx)})
+      returning ${columns(tx)}`;
+    return { changed: made, result: made };
+  });
+  if (row === undefined) throw new Error("a key was not kept");
+  return { ...toApiKey(row), key: text };
+}
+
+/** Newest first; of all tenants without one. */
+export async function listKeys(
+  sql: ISql,
+  filter: { tenant?: string | undefined; before?: string | undefined; limit: number },
+): Promise<ApiKey[]> {
+  const rows = await sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys
+    where true
+      ${filter.tenant === undefined ? sql`` : sql`and tenant = ${filter.tenant}`}
+      ${filter.before === undefined ? sql`` : sql`and id < ${filter.before}`}
+    order by id desc limit ${filter.limit}`;
+  return rows.map(toApiKey);
+}
+
+export async function findKey(sql: ISql, id: string, tenant?: string): Promise<ApiKey | undefined> {
+  const [row] = await sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys where id = ${id} ${ofTenant(sql, tenant)}`;
+  return row && toApiKey(row);
+}
+
+export type Rotated =
+  | { status: "rotated"; key: IssuedApiKey }
+  | { status: "missing" }
+  /** It was revoked or has expired. */
+  | { status: "ended" };
+
+/** Gives a key another secret; the one before is good for another `graceMs`. */
+export async function rotateKey(
+  sql: Sql | TransactionSql,
+  id: string,
+  { tenant, graceMs }: { tenant?: string | undefined; graceMs: number },
+  note: NoteChange,
+): Promise<Rotated> {
+  const { text } = createKeyText(id);
+  const hash = await hashKey(text);
+  return changing<Rotated>(sql, note, async (tx) => {
+    const [row] = await tx<KeyRow[]>`
+      update api_keys set
+        previous_hash = hash, previous_until = now() + ${graceMs}::int * interval '1 ms', hash = ${hash},
+        rotated_at = now(), revision = ${nextRevision(tx)}
+      where id = ${id} ${ofTenant(tx, tenant)}
+        and revoked_at is null and (expires_at is null or expires_at > now())
+      returning ${columns(tx)}`;
+    if (row !== undefined) {
+      return { changed: row, result: { status: "rotated", key: { ...toApiKey(row), key: text } } };
+    }
+    const isMissing = (await findKey(tx, id, tenant)) === undefined;
+    return { changed: undefined, result: { status: isMissing ? "missing" : "ended" } };
+  });
+}
+
+/** A key that was revoked before stays as it is. */
+export async function revokeKey(
+  sql: Sql,
+  id: string,
+  tenant: string | undefined,
+  note: NoteChange,
+): Promise<ApiKey | undefined> {
+  return changing(sql, note, async (tx) => {
+    const [changed] = await tx<ChangedKey[]>`
+      update api_keys set revoked_at = now(), revision = ${nextRevision(tx)}
+      where id = ${id} ${ofTenant(tx, tenant)} and revoked_at is null
+      returning id, tenant`;
+    return { changed, result: await findKey(tx, id, tenant) };
+  });
+}
+
+/** The keys that changed after `revision`; all of them for 0. */
+export function readChangedKeys(sql: ISql, revision: number): Promise<KeyRow[]> {
+  return sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys where revision > ${revision} order by revision`;
+}
+
+/** Does not make it a changed key. */
+export async function noteKeyUses(
+  sql: ISql,
+  uses: readonly { id: string; usedAt: number }[],
+): Promise<void> {
+  await sql`
+    update api_keys set last_used_at = greatest(last_used_at, used.at)
+    from unnest(
+      ${uses.map(({ id }) => id)}::text[],
+      ${uses.map(({ usedAt }) => new Date(usedAt).toISOString())}::timestamptz[]
+    ) as used (id, at)
+    where api_keys.id = used.id`;
+}
+
+interface Change<Result> {
+  /** Undefined when all is as it was. */
+  changed: ChangedKey | undefined;
+  result: Result;
+}
+
+/** In the transaction that `sql` is, or in one of its own. */
+async function changing<Result>(
+  sql: Sql | TransactionSql,
+  note: NoteChange,
+  work: (tx: ISql) => Promise<Change<Result>>,
+): Promise<Result> {
+  if ("begin" in sql) {
+    return sql.begin((tx) => changing(tx, note, work)) as Promise<Result>;
+  }
+  await sql`select pg_advisory_xact_lock(${changeLock})`;
+  const { changed, result } = await work(sql);
+  if (changed !== undefined) await note(sql, changed);
+  return result;
+}
+
+function nextRevision(sql: ISql) {
+  return sql`(select coalesce(max(revision), 0) + 1 from api_keys)`;
+}
+
+function ofTenant(sql: ISql, tenant: string | undefined) {
+  return tenant === undefined ? sql`` : sql`and tenant = ${tenant}`;
+}
+
+function columns(sql: ISql) {
+  return sql`
+    id, tenant, name, scopes, queues, types, quotas, hash, previous_hash as "previousHash",
+    previous_until as "previousUntil", created_at as "createdAt", expires_at as "expiresAt",
+    last_used_at as "lastUsedAt", rotated_at as "rotatedAt", revoked_at as "revokedAt",
+    revision::float8 as revision`;
+}
+
+function toApiKey(row: KeyRow): ApiKey {
+  const { id, tenant, name, scopes, queues, types, quotas } = row;
+  return {
+    id,
+    tenant,
+    name,
+    scopes,
+    queues,
+    types,
+    quotas,
+    createdAt: row.createdAt.toISOString(),
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+    rotatedAt: row.rotatedAt?.toISOString() ?? null,
+    previousUntil: row.previousUntil?.toISOString() ?? null,
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+  };
+}
+
+function asJson(value: readonly string[] | Quotas | null) {
+  return value === null ? null : JSON.stringify(value);
+}

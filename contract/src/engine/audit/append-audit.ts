@@ -1,0 +1,42 @@
+import type { ISql } from "postgres";
+import { toStorableText } from "../../api/json.ts";
+import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/audit-entry.ts";
+
+/**
+ * Adds an entry to the log. Run it in the transaction of the change itself, as its last statements: from here to the
+ * COMMIT nobody else can add one, so that all writers make one chain.
+ */
+export async function appendAudit(tx: ISql, entry: AuditEntry): Promise<AuditRow> {
+  const [head] = await tx<{ seq: number; hash: string; now: Date }[]>`
+    select seq, hash, clock_timestamp() as now from audit_head for update`;
+  if (head === undefined) throw new Error("the audit log has no head");
+  const unhashed = {
+    ...storable(entry),
+    seq: head.seq + 1,
+    at: head.now.toISOString(),
+    previous: head.hash,
+  };
+  const row = { ...unhashed, hash: await hashAuditRow(unhashed) };
+  await tx`
+    insert into audit_log (seq, at, actor, tenant, action, target, address, request_id, outcome, previous, hash)
+    values (${row.seq}, ${row.at}::text::timestamptz, ${row.actor}, ${row.tenant}, ${row.action}, ${row.target},
+            ${row.address}, ${row.requestId}, ${row.outcome}, ${row.previous}, ${row.hash})`;
+  return row;
+}
+
+/** Parts of it are what a client sent. */
+function storable(entry: AuditEntry): AuditEntry {
+  const text = (value: string) => toStorableText(value.slice(0, maxLength));
+  const { actor, tenant, action, target, address, requestId, outcome } = entry;
+  return {
+    actor: text(actor),
+    tenant: text(tenant),
+    action,
+    target: text(target),
+    address: address && text(address),
+    requestId: requestId && text(requestId),
+    outcome,
+  };
+}
+
+const maxLength = 1000;

@@ -1,0 +1,30 @@
+import type { ISql } from "postgres";
+import type { AuditRow } from "../../api/audit-entry.ts";
+
+type Stored = Omit<AuditRow, "at"> & { at: Date };
+
+/** Entries after `seq`, the oldest first. */
+export async function readAudit(
+  sql: ISql,
+  page: { after: number; limit: number },
+): Promise<AuditRow[]> {
+  const rows = await sql<Stored[]>`
+    select ${columns(sql)} from audit_log where seq > ${page.after} order by seq limit ${page.limit}`;
+  return rows.map(toRow);
+}
+
+/** The newest entries, the newest first. */
+export async function readNewestAudit(sql: ISql, limit: number): Promise<AuditRow[]> {
+  const rows = await sql<Stored[]>`
+    select ${columns(sql)} from audit_log order by seq desc limit ${limit}`;
+  return rows.map(toRow);
+}
+
+function columns(sql: ISql) {
+  return sql`
+    seq, at, actor, tenant, action, target, address, request_id as "requestId", outcome, previous, hash`;
+}
+
+function toRow(row: Stored): AuditRow {
+  return { ...row, at: row.at.toISOString() };
+}

@@ -1,0 +1,70 @@
+import type { ISql, Sql } from "postgres";
+import { type AuditRow, firstPrevious, hashAuditRow } from "../../api/audit-entry.ts";
+import { readAudit } from "./read-audit.ts";
+
+/** The place of an entry, and everything before it: whoever wrote it down can tell whether that has changed. */
+export interface AuditHead {
+  seq: number;
+  hash: string;
+}
+
+export type AuditVerdict =
+  | { status: "whole"; head: AuditHead }
+  /** From `seq` on the log is not what was written. */
+  | { status: "broken"; seq: number; detail: string };
+
+const pageSize = 1000;
+
+/**
+ * Reads the whole log and computes every hash again.
+ * @param known heads that were seen earlier, kept where nobody who can change the log can change them
+ */
+export function verifyAudit(sql: Sql, known: readonly AuditHead[] = []): Promise<AuditVerdict> {
+  // One snapshot, for the log may grow meanwhile.
+  return sql.begin(
+    "isolation level repeatable read read only",
+    async (tx): Promise<AuditVerdict> => {
+      const wanted = new Map(known.map(({ seq, hash }) => [seq, hash]));
+      let head: AuditHead = { seq: 0, hash: firstPrevious };
+      for (let page = await next(tx, head); page.length > 0; page = await next(tx, head)) {
+        for (const row of page) {
+          const detail = await faultOf(row, head, wanted.get(row.seq));
+          if (detail !== undefined) return broken(head.seq + 1, detail);
+          head = { seq: row.seq, hash: row.hash };
+        }
+      }
+      const [noted] = await tx<AuditHead[]>`select seq, hash from audit_head`;
+      if (noted?.seq !== head.seq || noted.hash !== head.hash) {
+        return broken(
+          head.seq,
+          `It ends with ${head.seq}, and should with ${noted?.seq ?? "none"}.`,
+        );
+      }
+      const lost = known.find(({ seq }) => seq > head.seq);
+      if (lost !== undefined) {
+        return broken(head.seq, `It ends with ${head.seq}, and once had ${lost.seq}.`);
+      }
+      return { status: "whole", head };
+    },
+  );
+}
+
+function next(tx: ISql, { seq }: AuditHead) {
+  return readAudit(tx, { after: seq, limit: pageSize });
+}
+
+async function faultOf(
+  row: AuditRow,
+  before: AuditHead,
+  known: string | undefined,
+): Promise<string | undefined> {
+  if (row.seq !== before.seq + 1) return `After ${before.seq} comes ${row.seq}.`;
+  if (row.previous !== before.hash) return `Entry ${row.seq} does not follow the one before it.`;
+  if (row.hash !== (await hashAuditRow(row))) return `Entry ${row.seq} was changed.`;
+  if (known !== undefined && known !== row.hash) return `Entry ${row.seq} was another once.`;
+  return undefined;
+}
+
+function broken(seq: number, detail: string): AuditVerdict {
+  return { status: "broken", seq, detail };
+}

@@ -1,0 +1,223 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { BatchRefused, type BatchSettings, createBatch, runIsolating } from "./batcher.ts";
+
+function held() {
+  const batches: { entries: readonly number[]; finish(): void; fail(error: unknown): void }[] = [];
+  return {
+    batches,
+    run: (entries: readonly number[]) => {
+      const { promise, resolve, reject } = Promise.withResolvers<number[]>();
+      batches.push({ entries, finish: () => resolve(entries.map((n) => n * 2)), fail: reject });
+      return promise;
+    },
+  };
+}
+
+const settings: Omit<BatchSettings<number, number>, "run"> = {
+  bytesOf: () => 1,
+  maxEntries: 3,
+  maxBytes: 100,
+  maxInFlight: 1,
+  flushMs: 1_000_000,
+  maxWaiting: 10,
+  maxWaitingBytes: 100,
+};
+
+async function turn() {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("what would overfill the waiting room is refused and everything before it is answered", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, maxWaiting: 2 });
+  const first = batch.submit(1);
+  await turn();
+  const waiting = [batch.submit(2), batch.submit(3)];
+  await expect(batch.submit(4)).rejects.toEqual(new BatchRefused("full"));
+  batches[0]?.finish();
+  await first;
+  await turn();
+  batches[1]?.finish();
+  expect(await Promise.all(waiting)).toEqual([4, 6]);
+});
+
+test("bytes bound the waiting room, but one entry of any size is let in", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, bytesOf: (n) => n, maxWaitingBytes: 5 });
+  const first = batch.submit(1);
+  await turn();
+  const large = batch.submit(50);
+  await expect(batch.submit(1)).rejects.toEqual(new BatchRefused("full"));
+  batches[0]?.finish();
+  await first;
+  await turn();
+  batches[1]?.finish();
+  expect(await large).toBe(100);
+});
+
+test("a refusal tells how long what waits takes to leave, at the rate at which batches leave", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, bytesOf: (n) => n });
+  const tooLarge = async () => {
+    const [refused] = await Promise.allSettled([batch.submit(1000)]);
+    return ((refused as PromiseRejectedResult).reason as BatchRefused).retryAfterMs;
+  };
+  const first = batch.submit(10);
+  await turn();
+  const waiting = [batch.submit(20)];
+  expect(await tooLarge()).toBeUndefined();
+  batches[0]?.finish();
+  await first;
+  await turn();
+  waiting.push(batch.submit(15));
+  const short = await tooLarge();
+  waiting.push(batch.submit(45));
+  const long = await tooLarge();
+  expect((long ?? 0) / (short ?? 0)).toBeCloseTo(4);
+  batches[1]?.finish();
+  await turn();
+  batches[2]?.finish();
+  await Promise.all(waiting);
+});
+
+test("a caller whose time is up is told so, and its entry never runs if it was still waiting", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, timeoutMs: 10 });
+  const onItsWay = batch.submit(1);
+  await turn();
+  const outcomes = await Promise.allSettled([onItsWay, batch.submit(2)]);
+  const refused = { status: "rejected" as const, reason: new BatchRefused("timeout") };
+  expect(outcomes).toEqual([refused, refused]);
+  batches[0]?.finish();
+  await batch.drained();
+  expect(batches.map(({ entries }) => entries)).toEqual([[1]]);
+});
+
+test("a failed batch fails its callers and no others", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run });
+  const first = batch.submit(1);
+  await turn();
+  const second = batch.submit(2);
+  batches[0]?.fail(new Error("lost"));
+  await expect(first).rejects.toThrow("lost");
+  await turn();
+  batches[1]?.finish();
+  expect(await second).toBe(4);
+});
+
+test("a run that loses an outcome fails instead of answering the wrong caller", async () => {
+  const batch = createBatch({ ...settings, run: async () => [1] });
+  await expect(Promise.all([batch.submit(1), batch.submit(2)])).rejects.toThrow("lost outcomes");
+});
+
+test("a lone entry leaves at once, and what comes meanwhile shares the next batch", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run });
+  const all = [batch.submit(1)];
+  await turn();
+  all.push(batch.submit(2), batch.submit(3));
+  await turn();
+  expect(batches.map(({ entries }) => entries)).toEqual([[1]]);
+  batches[0]?.finish();
+  await turn();
+  expect(batches.map(({ entries }) => entries)).toEqual([[1], [2, 3]]);
+  batches[1]?.finish();
+  expect(await Promise.all(all)).toEqual([2, 4, 6]);
+});
+
+test("a full batch does not wait for the one on its way while a slot is free", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, maxInFlight: 2 });
+  const all = [batch.submit(1)];
+  await turn();
+  all.push(batch.submit(2), batch.submit(3), batch.submit(4), batch.submit(5));
+  await turn();
+  expect(batches.map(({ entries }) => entries)).toEqual([[1], [2, 3, 4]]);
+  for (const { finish } of batches) finish();
+  await turn();
+  batches[2]?.finish();
+  await Promise.all(all);
+});
+
+test("an unfilled batch leaves a free slot after flushMs", async () => {
+  const { batches, run } = held();
+  const batch = createBatch({ ...settings, run, maxInFlight: 2, flushMs: 1 });
+  const first = batch.submit(1);
+  await turn();
+  const second = batch.submit(2);
+  while (batches.length < 2) await turn();
+  for (const { finish } of batches) finish();
+  expect(await Promise.all([first, second])).toEqual([2, 4]);
+});
+
+test("whatever is submitted is answered once, in batches within their limits", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ size: fc.integer({ min: 1, max: 40 }), pause: fc.boolean() })),
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 3 }),
+      async (entries, maxEntries, maxInFlight) => {
+        let inFlight = 0;
+        const batch = createBatch<{ id: number; size: number }, number>({
+          ...settings,
+          maxEntries,
+          maxInFlight,
+          maxBytes: 30,
+          flushMs: 0,
+          maxWaiting: 1000,
+          maxWaitingBytes: 100_000,
+          bytesOf: (entry) => entry.size,
+          async run(part) {
+            inFlight += 1;
+            expect(inFlight).toBeLessThanOrEqual(maxInFlight);
+            expect(part.length).toBeLessThanOrEqual(maxEntries);
+            const bytes = part.reduce((sum, entry) => sum + entry.size, 0);
+            expect(part.length === 1 || bytes <= 30).toBe(true);
+            await turn();
+            inFlight -= 1;
+            return part.map((entry) => entry.id);
+          },
+        });
+        const answers: Promise<number>[] = [];
+        for (const [id, { size, pause }] of entries.entries()) {
+          answers.push(batch.submit({ id, size }));
+          if (pause) await turn();
+        }
+        expect(await Promise.all(answers)).toEqual(entries.map((_, id) => id));
+        await batch.drained();
+        expect(batch.waiting).toBe(0);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test("isolating finds every faulty entry and runs all the others", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(fc.integer(), { minLength: 1 }), async (entries) => {
+      const isFaulty = (n: number) => n % 3 === 0;
+      const outcomes = await runIsolating(
+        entries,
+        async (part) => {
+          if (part.some(isFaulty)) throw new RangeError("fault");
+          return part.map(String);
+        },
+        (error) => error instanceof RangeError,
+        (entry) => `faulted ${entry}`,
+      );
+      expect(outcomes).toEqual(entries.map((n) => (isFaulty(n) ? `faulted ${n}` : String(n))));
+    }),
+  );
+});
+
+test("isolating lets any other error through", async () => {
+  const lost = runIsolating(
+    [1, 2],
+    () => Promise.reject(new Error("lost")),
+    () => false,
+    String,
+  );
+  await expect(lost).rejects.toThrow("lost");
+});

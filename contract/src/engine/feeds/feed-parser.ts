@@ -1,0 +1,176 @@
+import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import type { FeedItem } from "../../api/feed-item.ts";
+import { feedLimits } from "./feed-limits.ts";
+import type { FeedOptions } from "./parse-feed.ts";
+import type { FeedFormat } from "./read-feed.ts";
+
+export type PagedFeed =
+  | {
+      status: "ok";
+      format: FeedFormat;
+      title: string | null;
+      /** Some hundred items each, to be read once; other work of the process runs between two pages. */
+      pages: AsyncIterable<FeedItem[]>;
+    }
+  | { status: "invalid"; detail: string };
+
+export interface FeedParser extends AsyncDisposable {
+  /** @throws the reason of `signal` when it aborts before the feed was parsed */
+  parse(bytes: Uint8Array, options: FeedOptions, signal?: AbortSignal): Promise<PagedFeed>;
+}
+
+export interface ToFeedThread {
+  bytes: Uint8Array;
+  options: FeedOptions;
+}
+
+/** `pages` are arrays of items as JSON text. */
+export type FromFeedThread =
+  | { status: "ok"; format: FeedFormat; title: string | null; pages: Uint8Array<ArrayBuffer>[] }
+  | { status: "invalid"; detail: string };
+
+interface Waiter {
+  size: number;
+  start(): void;
+}
+
+/** The thread ends when nobody has needed it for so long, and gives its memory back. */
+const idleMs = 10_000;
+const memoryMb = 256;
+/** Beside this module; in an image all of them are bundled. */
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+const threadUrl = new URL(`./feed-thread${extension}`, import.meta.url);
+
+/**
+ * Parses feeds in one thread, on Node, Bun and Deno: one after the other, small ones first, so that a large feed delays
+ * others by its own time at most.
+ * @param parseMs what one feed may take; the thread is ended then
+ */
+export function createFeedParser(parseMs: number = feedLimits.parseMs): FeedParser {
+  const waiting: Waiter[] = [];
+  const closing = new AbortController();
+  let thread: Worker | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  let isBusy = false;
+
+  function next() {
+    if (isBusy || closing.signal.aborted) return;
+    const smallest = waiting.toSorted((a, b) => a.size - b.size)[0];
+    if (smallest === undefined) {
+      idle = setTimeout(() => void end(), idleMs);
+      return;
+    }
+    waiting.splice(waiting.indexOf(smallest), 1);
+    smallest.start();
+  }
+
+  async function end() {
+    clearTimeout(idle);
+    const ended = thread;
+    thread = undefined;
+    await ended?.terminate();
+  }
+
+  function turn(size: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        waiting.splice(waiting.indexOf(waiter), 1);
+        reject(signal.reason);
+      };
+      const waiter: Waiter = {
+        size,
+        start() {
+          signal.removeEventListener("abort", onAbort);
+          isBusy = true;
+          clearTimeout(idle);
+          resolve();
+        },
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      waiting.push(waiter);
+      clearTimeout(idle);
+      next();
+    });
+  }
+
+  async function run(message: ToFeedThread, signal: AbortSignal): Promise<FromFeedThread> {
+    const worker = (thread ??= openThread(() => (thread = undefined)));
+    const answer = Promise.withResolvers<FromFeedThread>();
+    const onExit = (code: number) => answer.reject(new Error(`The feed thread exited: ${code}.`));
+    const onAbort = () => answer.reject(signal.reason);
+    const late = setTimeout(() => answer.resolve(tooSlow), parseMs);
+    worker.on("message", answer.resolve).on("error", answer.reject).on("exit", onExit);
+    signal.addEventListener("abort", onAbort);
+    let isDone = false;
+    try {
+      worker.postMessage(message);
+      const parsed = await answer.promise;
+      isDone = parsed !== tooSlow;
+      return parsed;
+    } catch (error) {
+      if (isOutOfMemory(error)) return tooLarge;
+      throw error;
+    } finally {
+      clearTimeout(late);
+      signal.removeEventListener("abort", onAbort);
+      worker.off("message", answer.resolve).off("error", answer.reject).off("exit", onExit);
+      if (!isDone) await end();
+    }
+  }
+
+  return {
+    async parse(bytes, options, given) {
+      const signal = given ? AbortSignal.any([given, closing.signal]) : closing.signal;
+      signal.throwIfAborted();
+      await turn(bytes.length, signal);
+      try {
+        // An abort since then had no listener.
+        signal.throwIfAborted();
+        const parsed = await run({ bytes, options }, signal);
+        if (parsed.status === "invalid") return parsed;
+        const { status, format, title, pages } = parsed;
+        return { status, format, title, pages: readPages(pages) };
+      } finally {
+        isBusy = false;
+        next();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort(new Error("The feed parser is closed."));
+      await end();
+    },
+  };
+}
+
+/** It has neither connections nor the environment. Bun and Deno know no limit of memory: the limits of a feed hold there. */
+function openThread(onEnd: () => void): Worker {
+  const worker = new Worker(threadUrl, {
+    env: {},
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+  });
+  // Without a listener, an error between two feeds would end the process.
+  return worker.on("error", onEnd);
+}
+
+const tooSlow: FromFeedThread = {
+  status: "invalid",
+  detail: "The feed takes too long to parse.",
+};
+const tooLarge: FromFeedThread = {
+  status: "invalid",
+  detail: "The feed needs too much memory to parse.",
+};
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY";
+}
+
+async function* readPages(pages: Uint8Array[]): AsyncGenerator<FeedItem[]> {
+  const decoder = new TextDecoder();
+  for (let page = pages.shift(); page !== undefined; page = pages.shift()) {
+    await setImmediate();
+    yield JSON.parse(decoder.decode(page));
+  }
+}

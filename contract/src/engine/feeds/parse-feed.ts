@@ -1,0 +1,52 @@
+import { decodeFeed } from "./decode-feed.ts";
+import { guidOf } from "./feed-guid.ts";
+import type { FeedItem } from "../../api/feed-item.ts";
+import { feedLimits } from "./feed-limits.ts";
+import type { DraftItem } from "./map-feed.ts";
+import { readFeed, type FeedFormat } from "./read-feed.ts";
+
+export type ParsedFeed =
+  | { status: "ok"; format: FeedFormat; title: string | null; items: FeedItem[] }
+  | { status: "invalid"; detail: string };
+
+export interface FeedOptions {
+  contentType?: string | undefined;
+  /** Which feed the items belong to. */
+  source: string;
+  /** Where the feed was retrieved, redirects followed: relative links are resolved against it. */
+  url?: string | undefined;
+}
+
+/**
+ * Reads RSS 0.9x to 2.0, RDF, Atom 0.3 and 1.0, and JSON Feed, from strangers: never throws, and takes time and memory
+ * in proportion to the bytes, but up to seconds and 100 MB: services parse feeds in a thread, by `createFeedParser`. Of
+ * items that share a guid the one updated last stays, else the last.
+ */
+export function parseFeed(
+  bytes: Uint8Array,
+  { contentType, source, url }: FeedOptions,
+): ParsedFeed {
+  const read = readFeed(decodeFeed(bytes, contentType), url);
+  if (read.status === "invalid") return read;
+  const newest = new Map<string, DraftItem>();
+  let length = 0;
+  for (const item of read.feed.items) {
+    length += lengthOf(item);
+    if (length > feedLimits.itemsLength) {
+      return { status: "invalid", detail: "The items of the feed are too large together." };
+    }
+    const guid = guidOf(item);
+    const other = newest.get(guid);
+    if (!other || (item.updatedAt ?? "") >= (other.updatedAt ?? "")) newest.set(guid, item);
+  }
+  const items = Array.from(newest, ([guid, item]): FeedItem => {
+    const { title, link, author, publishedAt, summary, content, categories } = item;
+    return { source, guid, title, link, author, publishedAt, summary, content, categories };
+  });
+  return { status: "ok", format: read.format, title: read.feed.title, items };
+}
+
+function lengthOf({ title, link, author, summary, content, categories }: DraftItem): number {
+  const texts = [title, link, author, summary, content, ...categories];
+  return texts.reduce((length, text) => length + (text?.length ?? 0), 0);
+}

@@ -1,0 +1,46 @@
+import type { ISql } from "postgres";
+import type { JobError } from "../../../api/job.ts";
+
+/** A run of a job that is over in the ledger, and may still stand in Redis. */
+export interface EndedRun {
+  id: string;
+  run: number;
+  queue: string;
+}
+
+const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
+
+/**
+ * Ends, as cancelled, those of the jobs that are pending, where a run is given in that run, and counts them for their
+ * imports.
+ * @returns the runs that it ended
+ */
+export function cancelJobs(
+  sql: ISql,
+  jobs: readonly { id: string; run?: number }[],
+  error: JobError = cancelled,
+): Promise<EndedRun[]> {
+  // Locked in one order, so that those who end the same jobs, or jobs of the same imports, do not deadlock.
+  const ids = jobs.map(({ id }) => id);
+  const runs = jobs.map(({ run }) => run ?? null);
+  return sql<EndedRun[]>`
+    with standing as (
+      select jobs.id from jobs
+      join unnest(${ids}::uuid[], ${runs}::int[]) as asked (id, run)
+        on asked.id = jobs.id and coalesce(asked.run, jobs.run) = jobs.run
+      where jobs.id = any(${ids}::uuid[]) and status = 'pending' order by jobs.id for update of jobs
+    ), ended as (
+      update jobs set status = 'cancelled', error = ${JSON.stringify(error)}::text::jsonb, settled_at = now()
+      where id = any(array(select id from standing)) and status = 'pending'
+      returning id, run, queue, import_id
+    ), counts as (
+      select import_id, count(*) as cancelled from ended where import_id is not null group by import_id
+    ), held as (
+      select id from imports where id = any(array(select import_id from counts)) order by id for update
+    ), counted as (
+      update imports set cancelled = imports.cancelled + counts.cancelled
+      from counts
+      where imports.id = any(array(select id from held)) and imports.id = counts.import_id
+    )
+    select id, run, queue from ended`;
+}

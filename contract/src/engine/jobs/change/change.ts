@@ -1,0 +1,68 @@
+import type { ISql } from "postgres";
+import type { Move } from "../../redis/move.ts";
+import { bullId } from "../../redis/names.ts";
+import type { JobOptions, JobStatus } from "../../../api/job.ts";
+import { versionOf } from "./version.ts";
+
+/** What is not given stays as it is. */
+export interface JobChange {
+  /** null: at once. */
+  runAt?: Date | null | undefined;
+  /** null: none. */
+  priority?: number | null | undefined;
+}
+
+export type Changed =
+  | { status: "changed" }
+  | { status: "missing" | "active" | "unfound" }
+  | { status: "ended"; as: JobStatus };
+
+interface Row {
+  run: number;
+  queue: string;
+  status: JobStatus;
+  options: JobOptions;
+  runAt: Date | null;
+  expiresAt: Date | null;
+}
+
+/**
+ * Changes when and how urgently a job that waits is done: in the ledger, then in Redis. Run it in a transaction, which
+ * holds the row, and roll that back when the outcome is `active` or `unfound`. `check` throws when this
+ * version must not be changed. Rejects as Redis does.
+ */
+export async function changeJob(
+  sql: ISql,
+  id: string,
+  change: JobChange,
+  check: (version: string) => void,
+  move: Move,
+): Promise<Changed> {
+  const [row] = await sql<Row[]>`
+    select run, queue, status, options, run_at as "runAt", expires_at as "expiresAt"
+    from jobs where id = ${id} for update`;
+  if (row === undefined) return { status: "missing" };
+  check(versionOf(row));
+  if (row.status !== "pending") return { status: "ended", as: row.status };
+  const options = change.priority === undefined ? row.options : withPriority(row, change.priority);
+  const runAt = change.runAt === undefined ? row.runAt : change.runAt;
+  await sql`
+    update jobs set run_at = ${runAt}, options = ${JSON.stringify(options)}::text::jsonb where id = ${id}`;
+  const [state] = await move(row.queue, [
+    {
+      bullId: bullId(id, row.run),
+      due: change.runAt === null ? "now" : change.runAt,
+      priority: change.priority,
+    },
+  ]);
+  if (state === "active" || state === "unfound") return { status: state };
+  return { status: "changed" };
+}
+
+/** It and an order exclude each other. */
+function withPriority({ options }: Row, priority: number | null): JobOptions {
+  const { priority: _, ...rest } = options;
+  if (priority === null) return rest;
+  const { order: __, ...unordered } = rest;
+  return { ...unordered, priority };
+}

@@ -1,0 +1,69 @@
+import type { Sql } from "postgres";
+import { bullId } from "../../redis/names.ts";
+import { toPlaceOptions } from "../../redis/options.ts";
+import type { Place, Placement } from "../../redis/dispatch.ts";
+import type { Remove } from "../../redis/remove.ts";
+import type { JobOptions } from "../../../api/job.ts";
+import type { Ledger } from "../../postgres/pool.ts";
+import type { RetriedRun } from "./retry.ts";
+
+export interface PlaceRunsDeps {
+  ledger: Pick<Ledger, "run">;
+  place(...call: Parameters<Place>): Promise<unknown>;
+  remove(...call: Parameters<Remove>): Promise<unknown>;
+}
+
+/** Hands runs that the ledger has made pending again to BullMQ, which forgets those before them. Rejects as the stores do. */
+export type PlaceRuns = (runs: readonly RetriedRun[]) => Promise<void>;
+
+/** The data of a job may have a megabyte. */
+const runsAtOnce = 16;
+
+export function createPlaceRuns({ ledger, place, remove }: PlaceRunsDeps): PlaceRuns {
+  return async (runs) => {
+    for (let start = 0; start < runs.length; start += runsAtOnce) {
+      const some = runs.slice(start, start + runsAtOnce);
+      const rows = await ledger.run((sql) => readRuns(sql, some));
+      for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
+        await place(queue, group.map(toPlacement));
+      }
+    }
+    const failed = runs.filter((run) => run.was === "dead");
+    for (const [queue, group] of Map.groupBy(failed, (run) => run.queue)) {
+      await remove(
+        queue,
+        group.map(({ id, run }) => bullId(id, run - 1)),
+        "any",
+      );
+    }
+  };
+}
+
+interface RunRow {
+  id: string;
+  run: number;
+  queue: string;
+  type: string;
+  tenant: string;
+  /** JSON text. */
+  data: string;
+  options: JobOptions;
+  runAt: Date | null;
+  expiresAt: Date | null;
+  trace: string | null;
+}
+
+async function readRuns(sql: Sql, runs: readonly RetriedRun[]): Promise<RunRow[]> {
+  const rows = await sql<RunRow[]>`
+    select id, run, queue, type, tenant, data::text as data, options, run_at as "runAt",
+           expires_at as "expiresAt", trace
+    from jobs where id = any(${runs.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
+  const wanted = new Map(runs.map(({ id, run }) => [id, run]));
+  return rows.filter(({ id, run }) => wanted.get(id) === run);
+}
+
+function toPlacement(row: RunRow): Placement {
+  const options = toPlaceOptions(row, Date.now());
+  if (row.trace !== null) options.traceparent = row.trace;
+  return { bullId: bullId(row.id, row.run), type: row.type, data: row.data, options };
+}

@@ -1,0 +1,41 @@
+import type { ISql } from "postgres";
+import type { Move, Moved } from "../../redis/move.ts";
+import { bullId } from "../../redis/names.ts";
+import type { EndedRun } from "./cancel.ts";
+
+export type Promoted = "promoted" | "not-delayed" | "active";
+
+/**
+ * Makes delayed jobs due, also those that wait for their next run: in the ledger, then in Redis. Run it in a
+ * transaction, which holds the rows. Jobs that are not pending have no outcome. Rejects as Redis does.
+ */
+export async function promoteJobs(
+  sql: ISql,
+  ids: readonly string[],
+  move: Move,
+): Promise<Map<string, Promoted>> {
+  const rows = await sql<(EndedRun & { isEarly: boolean })[]>`
+    select id, run, queue, coalesce(run_at > now(), false) as "isEarly" from jobs
+    where id = any(${[...ids]}::uuid[]) and status = 'pending' order by id for update`;
+  const early = rows.filter((row) => row.isEarly).map(({ id }) => id);
+  if (early.length > 0) {
+    await sql`update jobs set run_at = null where id = any(${early}::uuid[]) and status = 'pending'`;
+  }
+  const outcomes = new Map<string, Promoted>();
+  for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
+    const movements = group.map(({ id, run }) => ({
+      bullId: bullId(id, run),
+      due: "now" as const,
+    }));
+    const states = await move(queue, movements);
+    for (const [at, row] of group.entries())
+      outcomes.set(row.id, toOutcome(states[at], row.isEarly));
+  }
+  return outcomes;
+}
+
+/** One that is not in Redis yet is placed as due. */
+function toOutcome(state: Moved | undefined, isEarly: boolean): Promoted {
+  if (state === "active") return "active";
+  return state === "moved" || isEarly ? "promoted" : "not-delayed";
+}

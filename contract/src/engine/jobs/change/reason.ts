@@ -1,0 +1,16 @@
+import type { JobError } from "../../../api/job.ts";
+
+const maxReasonLength = 200;
+const maxReadLength = 1000;
+
+/** What jobs that died of the same cause have in common: the error without its numbers, ids and quoted parts. */
+export function reasonOf({ name, message }: Pick<JobError, "name" | "message">): string {
+  const text = `${name}: ${message}`
+    .slice(0, maxReadLength)
+    .replaceAll(/(?<!\w)(["'`])[^"'`]*\1(?!\w)/g, "$1...$1")
+    .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "#")
+    .replaceAll(/\b(?=[a-f]*\d)[0-9a-f]{16,}\b/gi, "#")
+    .replaceAll(/\d+/g, "#")
+    .replaceAll(/\s+/g, " ");
+  return text.slice(0, maxReasonLength).toWellFormed();
+}

@@ -1,0 +1,77 @@
+import type { ISql } from "postgres";
+import type { FinalStatus } from "../../../api/job.ts";
+import { isPendingWithKey } from "../../postgres/pending-key.ts";
+import type { EndedRun } from "./cancel.ts";
+
+export interface Retry {
+  /** Only jobs that ended so. */
+  statuses: readonly FinalStatus[];
+  /** The API key for which they count from now on. */
+  quotaKey: string | null | undefined;
+}
+
+/** A run that is pending now, after one that ended. */
+export interface RetriedRun extends EndedRun {
+  type: string;
+  /** How the run before it ended. */
+  was: FinalStatus;
+}
+
+/** How many ends of a job are kept beside the last one. */
+const keptEnds = 20;
+/** A longer result is not kept. */
+const keptResultBytes = 10_000;
+
+/**
+ * Makes jobs pending again, as another run, with how they ended in their history. Left alone are those that are
+ * pending, and those whose key a pending job has. Throws a unique violation when one takes such a key meanwhile.
+ */
+export function retryJobs(
+  sql: ISql,
+  ids: readonly string[],
+  { statuses, quotaKey }: Retry,
+): Promise<RetriedRun[]> {
+  return sql<RetriedRun[]>`
+    with standing as (
+      select id, tenant, type, key, status, import_id from jobs
+      where id = any(${[...ids]}::uuid[]) and status = any(${[...statuses]}::text[]) order by id for update
+    ), free as (
+      -- Of jobs with the same key only the newest.
+      select distinct on (tenant, type, key, case when key is null then id end) id, status, import_id from standing
+      where key is null or (
+        select true from jobs where ${isPendingWithKey(sql, sql<[]>`standing`)} order by jobs.type, jobs.key limit 1
+      ) is null
+      order by tenant, type, key, case when key is null then id end, id desc
+    ), again as (
+      update jobs set status = 'pending', run = run + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
+        reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
+        history = (
+          select jsonb_agg(entry order by at) from (
+            select entry, at from jsonb_array_elements(
+              coalesce(history, '[]') || jsonb_build_array(
+                jsonb_build_object(
+                  'run', run, 'status', status, 'attempts', attempts, 'error', error, 'settledAt', settled_at
+                ) || case when octet_length(result::text) <= ${keptResultBytes}
+                       then jsonb_build_object('result', result) else '{}' end
+              )
+            ) with ordinality as kept (entry, at) order by at desc limit ${keptEnds}
+          ) as newest
+        )
+      where id = any(array(select id from free)) and status <> 'pending'
+      returning id, run, queue, type
+    ), counts as (
+      select import_id, count(*) filter (where status = 'completed') as completed,
+             count(*) filter (where status = 'dead') as dead,
+             count(*) filter (where status = 'cancelled') as cancelled,
+             count(*) filter (where status = 'expired') as expired
+      from free where import_id is not null group by import_id
+    ), held as (
+      select id from imports where id = any(array(select import_id from counts)) order by id for update
+    ), counted as (
+      update imports set completed = imports.completed - counts.completed, dead = imports.dead - counts.dead,
+        cancelled = imports.cancelled - counts.cancelled, expired = imports.expired - counts.expired
+      from counts
+      where imports.id = any(array(select id from held)) and imports.id = counts.import_id
+    )
+    select again.id, again.run, again.queue, again.type, free.status as was from again join free using (id)`;
+}

@@ -1,0 +1,137 @@
+import type { ISql, PendingQuery, Row } from "postgres";
+import type { JobStatus } from "../../../api/job.ts";
+import { type JobSelection, type OperationAction, statusOf } from "../../../api/operation.ts";
+import { labelTerm, scheduleTerm } from "../../../api/search-terms.ts";
+
+/** Which jobs an operation is for. */
+export interface SelectionScope {
+  tenant: string;
+  action: OperationAction;
+  filter: JobSelection;
+  reach: Reach;
+  /** Later ones are none of its, by Postgres' clock to the millisecond. */
+  createdBefore: Date;
+}
+
+/** Only jobs of these queues and of these types. */
+export interface Reach {
+  queues?: readonly string[] | null | undefined;
+  types?: readonly string[] | null | undefined;
+}
+
+export interface SelectedPage {
+  ids: string[];
+  /** The last job that was looked at. */
+  cursor: string | null;
+  isLast: boolean;
+}
+
+/** How many rows a page may read to find its jobs. */
+const maxExamined = 5000;
+/** As much, of each type where an index has one after the other. */
+const maxExaminedOfType = 1000;
+
+const firstId = "00000000-0000-0000-0000-000000000000";
+const lastId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/**
+ * The next jobs of a selection after the cursor, at most `size`, in the order of ids. Reads a bounded part of the
+ * tenant's own jobs, and nothing of others.
+ */
+export async function selectJobs(
+  sql: ISql,
+  { tenant, action, filter, reach, createdBefore }: SelectionScope,
+  after: string | null,
+  size: number,
+): Promise<SelectedPage> {
+  const { type, queue, key, schedule, reason } = filter;
+  const status = statusOf(action, filter);
+  const { rows, limit } = walk(sql, { tenant, status, filter, start: after ?? firstId });
+  const [page] = await sql<{ ids: string[]; last: string | null; examined: number }[]>`
+    with examined as (
+      select id, tenant, queue, type, key, status, schedule, reason, created_at from (${rows}) as jobs
+      order by id limit ${limit}
+    ), matching as (
+      select id from examined
+      where tenant = ${tenant} and status = ${status} and created_at < ${createdBefore}::timestamptz + interval '1 millisecond'
+        ${type ? sql`and type = ${type}` : sql``} ${queue ? sql`and queue = ${queue}` : sql``}
+        ${key ? sql`and key = ${key}` : sql``} ${schedule ? sql`and schedule = ${schedule}` : sql``}
+        ${reason ? sql`and reason = ${reason}` : sql``}
+        ${filter.createdAfter ? sql`and created_at >= ${new Date(filter.createdAfter)}` : sql``}
+        ${filter.createdBefore ? sql`and created_at < ${new Date(filter.createdBefore)}` : sql``}
+        ${reach.queues ? sql`and queue = any(${[...reach.queues]}::text[])` : sql``}
+        ${reach.types ? sql`and type = any(${[...reach.types]}::text[])` : sql``}
+      order by id limit ${size}
+    )
+    select coalesce((select jsonb_agg(id order by id) from matching), '[]') as ids,
+           (select id from examined order by id desc limit 1) as last,
+           (select count(*)::int from examined) as examined`;
+  const { ids = [], last = null, examined = 0 } = page ?? {};
+  const isFull = ids.length === size;
+  return {
+    ids,
+    cursor: (isFull ? ids.at(-1) : last) ?? after,
+    isLast: !isFull && examined < limit,
+  };
+}
+
+interface Walk {
+  tenant: string;
+  status: JobStatus;
+  filter: JobSelection;
+  /** Only jobs after this id. */
+  start: string;
+}
+
+/** The tenant's next jobs along the narrowest index, at least `limit` of them as far as there are so many. */
+function walk(sql: ISql, { tenant, status, filter, start }: Walk) {
+  const { type, key, label, schedule, importId } = filter;
+  /** In an order that only the index has: otherwise the planner may walk along ids, through the jobs of all tenants. */
+  const along = (
+    column: string,
+    { value, told, limit = maxExamined }: { value: Fragment; told: Fragment; limit?: number },
+  ): Fragment => sql`
+    select * from jobs
+    where ${told} and (${sql(column)}, id) > (${value}, ${start}::uuid) and (${sql(column)}, id) <= (${value}, ${lastId}::uuid)
+    order by ${sql(column)}, id limit ${limit}`;
+  const one = (rows: Fragment) => ({ rows, limit: maxExamined });
+
+  if (importId !== undefined) {
+    const told = sql`import_id is not null`;
+    return one(along("import_id", { value: sql`${importId}::uuid`, told }));
+  }
+  if (key !== undefined) {
+    return one(
+      along("key", { value: sql`${key}::text`, told: sql`tenant = ${tenant} and key is not null` }),
+    );
+  }
+  const term = label === undefined ? schedule && scheduleTerm(schedule) : labelTerm(label);
+  if (term !== undefined) {
+    return one(sql`
+      select * from jobs where id = any(array(
+        select job_id from job_terms where tenant = ${tenant} and term = ${term} and job_id > ${start}
+        order by job_id limit ${maxExamined}))`);
+  }
+  // Literals of a status: a parameter does not tell the planner which partial index holds it.
+  if (status === "pending") {
+    return one(along("tenant", { value: sql`${tenant}::text`, told: sql`status = 'pending'` }));
+  }
+  if (status !== "completed") {
+    const told = sql`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`;
+    return one(along("status", { value: sql`${status}::text`, told }));
+  }
+  const told = sql`tenant = ${tenant} and status = 'completed'`;
+  if (type !== undefined) return one(along("type", { value: sql`${type}::text`, told }));
+  const limit = maxExaminedOfType;
+  const rows = sql`
+    with recursive types (type) as (
+      (select type from jobs where ${told} order by type limit 1)
+      union all
+      select (select jobs.type from jobs where ${told} and jobs.type > types.type order by jobs.type limit 1)
+      from types where types.type is not null
+    )
+    select jobs.* from types cross join lateral (${along("type", { value: sql`types.type`, told, limit })}) as jobs`;
+  return { rows, limit };
+}
+
+type Fragment = PendingQuery<Row[]>;

@@ -1,0 +1,107 @@
+import { isRedisUnavailable, isRefusedByRedis } from "../../redis/redis-errors.ts";
+
+/** Of the Redis that holds a queue. `refusing`: it answers, but refuses what this queue is sent. */
+export type QueueAvailability = "available" | "refusing" | "unavailable";
+
+/** A circuit breaker for each queue. */
+export interface Breakers {
+  /** Whether the queue's Redis is known to be unavailable. */
+  isOpen(queue: string): boolean;
+  readonly isAnyOpen: boolean;
+  /** `work`'s success; false at once while the queue's breaker is open, and when `work` fails. */
+  attempt(queue: string, work: () => Promise<unknown>): Promise<boolean>;
+  close(): void;
+}
+
+export interface BreakerSettings {
+  /** Writes to the Redis that holds the queue; fails as long as that is unavailable. */
+  probe(queue: string): Promise<unknown>;
+  probeEveryMs: number;
+  onChange(queue: string, availability: QueueAvailability, error?: unknown): void;
+}
+
+interface Breaker {
+  availability: QueueAvailability;
+  /** Whether another queue's Redis, which may be the same one, is unavailable for this queue, too. */
+  check?: Promise<void> | undefined;
+  timer?: ReturnType<typeof setTimeout>;
+}
+
+/**
+ * Spares callers the time-outs of a Redis that is unavailable: after one failure, only the probe asks it. What Redis
+ * refuses for one queue opens no breaker.
+ */
+export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSettings): Breakers {
+  const breakers = new Map<string, Breaker>();
+  let isClosed = false;
+
+  function breakerOf(queue: string): Breaker {
+    let breaker = breakers.get(queue);
+    if (breaker === undefined) breakers.set(queue, (breaker = { availability: "available" }));
+    return breaker;
+  }
+
+  function change(queue: string, breaker: Breaker, next: QueueAvailability, error?: unknown) {
+    if (breaker.availability === next) return;
+    breaker.availability = next;
+    onChange(queue, next, error);
+  }
+
+  function open(queue: string, breaker: Breaker, error: unknown) {
+    if (breaker.availability === "unavailable" || isClosed) return;
+    change(queue, breaker, "unavailable", error);
+    probeLater(queue, breaker);
+    if (isRefusedByRedis(error)) return;
+    for (const [other, one] of breakers) if (other !== queue) check(other, one);
+  }
+
+  function check(queue: string, breaker: Breaker) {
+    if (breaker.availability === "unavailable") return;
+    breaker.check ??= probe(queue)
+      .then(
+        () => {},
+        (error: unknown) => open(queue, breaker, error),
+      )
+      .finally(() => {
+        breaker.check = undefined;
+      });
+  }
+
+  function probeLater(queue: string, breaker: Breaker) {
+    if (!isClosed) breaker.timer = setTimeout(() => void probeOnce(queue, breaker), probeEveryMs);
+  }
+
+  async function probeOnce(queue: string, breaker: Breaker) {
+    try {
+      await probe(queue);
+      change(queue, breaker, "available");
+    } catch {
+      probeLater(queue, breaker);
+    }
+  }
+
+  return {
+    isOpen: (queue) => breakerOf(queue).availability === "unavailable",
+    get isAnyOpen() {
+      return breakers.values().some(({ availability }) => availability === "unavailable");
+    },
+    async attempt(queue, work) {
+      const breaker = breakerOf(queue);
+      if (breaker.check !== undefined) await breaker.check;
+      if (breaker.availability === "unavailable") return false;
+      try {
+        await work();
+        if (breaker.availability === "refusing") change(queue, breaker, "available");
+        return true;
+      } catch (error) {
+        if (isRedisUnavailable(error)) open(queue, breaker, error);
+        else if (breaker.availability === "available") change(queue, breaker, "refusing", error);
+        return false;
+      }
+    },
+    close() {
+      isClosed = true;
+      for (const { timer } of breakers.values()) clearTimeout(timer);
+    },
+  };
+}

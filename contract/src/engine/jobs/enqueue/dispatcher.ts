@@ -1,0 +1,116 @@
+import type { EndedRun } from "../change/cancel.ts";
+import type { Withdraw } from "../change/remove-from-redis.ts";
+import { bullId } from "../../redis/names.ts";
+import { toPlaceOptions } from "../../redis/options.ts";
+import type { Placement } from "../../redis/dispatch.ts";
+import type { Remove } from "../../redis/remove.ts";
+import type { TakeBack } from "../../postgres/replace.ts";
+import type { Breakers } from "./breaker.ts";
+import { BatchRefused } from "../../batcher.ts";
+import type { NewJob } from "./new-job.ts";
+
+export interface Dispatcher {
+  /** Throws `BatchRefused` when as many jobs as allowed already wait for a Redis to come back, as jobs of this queue would. */
+  reserve(queue: string): void;
+  /** Hands recorded jobs to BullMQ; per job whether it stands in Redis now. What does not is the reconciler's. */
+  dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
+  /** For jobs that are replaced. */
+  takeBack: TakeBack;
+  /** Takes runs that have ended out of Redis. */
+  withdraw(runs: readonly EndedRun[]): Promise<void>;
+  readonly unplaced: number;
+  /** Whether jobs of this queue are expected to be placed. */
+  isPlaceable(queue: string): boolean;
+}
+
+export interface DispatcherDeps {
+  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  remove: Remove;
+  withdraw: Withdraw;
+  breakers: Breakers;
+  /** How many jobs may be recorded while their Redis is away. */
+  maxUnplaced: number;
+}
+
+export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+  const { place, remove, withdraw, breakers, maxUnplaced } = deps;
+  /** By queue, since its breaker opened. */
+  const unplaced = new Map<string, number>();
+
+  function countUnplaced() {
+    let sum = 0;
+    for (const [queue, count] of unplaced) {
+      if (breakers.isOpen(queue)) sum += count;
+      else unplaced.delete(queue);
+    }
+    return sum;
+  }
+
+  return {
+    reserve(queue) {
+      if (breakers.isOpen(queue) && countUnplaced() >= maxUnplaced) throw new BatchRefused("full");
+    },
+    async dispatch(jobs) {
+      const placed = new Set<NewJob>();
+      const groups = [...groupByQueue(jobs)];
+      await Promise.all(
+        groups.map(async ([queue, group]) => {
+          const isPlaced = await breakers.attempt(queue, () => place(queue, toPlacements(group)));
+          if (isPlaced) for (const job of group) placed.add(job);
+          else unplaced.set(queue, (unplaced.get(queue) ?? 0) + group.length);
+        }),
+      );
+      return placed;
+    },
+    async takeBack(runs) {
+      const active = new Set<EndedRun>();
+      await Promise.all(
+        [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
+          breakers.attempt(queue, async () => {
+            const ids = group.map(({ id, run }) => bullId(id, run));
+            const states = await remove(queue, ids, "any");
+            for (const [at, run] of group.entries()) if (states[at] === "active") active.add(run);
+          }),
+        ),
+      );
+      return runs.filter((run) => !active.has(run));
+    },
+    withdraw: (runs) => withdrawGuarded(breakers, withdraw, runs),
+    get unplaced() {
+      return countUnplaced();
+    },
+    isPlaceable: (queue) => !breakers.isOpen(queue),
+  };
+}
+
+/** What is not taken out ends when a worker has it next. */
+export async function withdrawGuarded(
+  breakers: Breakers,
+  withdraw: Withdraw,
+  runs: readonly EndedRun[],
+): Promise<void> {
+  await Promise.all(
+    [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
+      breakers.attempt(queue, () => withdraw(group)),
+    ),
+  );
+}
+
+function groupByQueue(jobs: readonly NewJob[]) {
+  const groups = new Map<string, NewJob[]>();
+  for (const job of jobs) {
+    const group = groups.get(job.queue);
+    if (group === undefined) groups.set(job.queue, [job]);
+    else group.push(job);
+  }
+  return groups;
+}
+
+function toPlacements(jobs: readonly NewJob[]): Placement[] {
+  const timestamp = Date.now();
+  return jobs.map((job) => {
+    const options = toPlaceOptions(job, timestamp);
+    if (job.trace !== null) options.traceparent = job.trace;
+    return { bullId: bullId(job.id, 0), type: job.type, data: job.data, options };
+  });
+}

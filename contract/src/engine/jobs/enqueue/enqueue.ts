@@ -1,0 +1,235 @@
+import type { EndedRun } from "../change/cancel.ts";
+import { createBatch, runIsolating } from "../../batcher.ts";
+import {
+  isIdempotencyKeyInUse,
+  isLockTimeout,
+  isRowFault,
+  isRowLockTimeout,
+} from "../../postgres/errors.ts";
+import {
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "../../postgres/idempotency.ts";
+import { insertNewJobs } from "../../postgres/insert.ts";
+import type { Ledger } from "../../postgres/pool.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { findRefused } from "./find-refused.ts";
+import type { NewJob } from "./new-job.ts";
+import { type ManyRequest, recordMany } from "./insert-bulk.ts";
+import {
+  type Accepted,
+  identity,
+  recordEntries,
+  type RecordedEntry,
+  type Refused,
+  type SingleEntry,
+  toAnswer,
+  toEntry,
+} from "./insert-entries.ts";
+
+export type Enqueued =
+  | (Accepted & { isPlaced: boolean })
+  | Refused
+  /** Postgres refuses to store it. */
+  | { status: "unstorable" };
+
+export type EnqueuedMany =
+  | { status: "accepted"; jobs: Accepted[]; isPlaced: boolean }
+  | Refused
+  /** Postgres refuses to store these of them; nothing was stored. */
+  | { status: "unstorable"; jobs: NewJob[] };
+
+/** Ledger first, then Redis. Throws or rejects with `BatchRefused` at capacity or when the deadline has come. */
+export interface Enqueue {
+  one(entry: SingleEntry): Promise<Enqueued>;
+  /** All of them in one transaction. */
+  many(request: ManyRequest): Promise<EnqueuedMany>;
+  drained(): Promise<unknown>;
+  readonly waiting: number;
+}
+
+export interface EnqueueDeps {
+  ledger: Ledger;
+  dispatcher: Dispatcher;
+  timeoutMs: number;
+  onBatch?(lane: "plain" | "keyed" | "many", size: number): void;
+}
+
+/**
+ * One is placed while the next is committed; more of them gained nothing. What 256 clients send keeps two of 96 full:
+ * of 128, every other one left half empty.
+ */
+const single = {
+  maxEntries: 96,
+  maxBytes: 4_000_000,
+  maxInFlight: 2,
+  flushMs: 0,
+  maxWaiting: 10_000,
+  maxWaitingBytes: 64_000_000,
+};
+const bulk = {
+  maxEntries: 1,
+  maxBytes: Number.POSITIVE_INFINITY,
+  maxInFlight: 2,
+  flushMs: 0,
+  // Most are small; what large ones hold is bounded by their bytes.
+  maxWaiting: 200,
+  maxWaitingBytes: 128_000_000,
+};
+
+export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: EnqueueDeps): Enqueue {
+  const plain = createBatch<NewJob, Enqueued>({
+    ...single,
+    timeoutMs,
+    bytesOf: (job) => job.data.length,
+    run: (jobs, deadline) => {
+      onBatch?.("plain", jobs.length);
+      return runIsolating(
+        jobs,
+        async (part): Promise<Enqueued[]> => {
+          const createdAt = await ledger.repeat((sql) => insertNewJobs(sql, part), deadline);
+          const placed = await dispatcher.dispatch(part);
+          return part.map((job) => ({
+            ...toEntry(job, { status: "created", createdAt }),
+            isPlaced: placed.has(job),
+          }));
+        },
+        isRowFault,
+        () => ({ status: "unstorable" }),
+      );
+    },
+  });
+
+  // Apart from the plain ones, so that nobody without a key waits for another's transaction.
+  const keyed = createBatch<SingleEntry, Enqueued>({
+    ...single,
+    // One after the other, so that a replay sees the answer of the batch before as it was given.
+    maxInFlight: 1,
+    timeoutMs,
+    bytesOf: (entry) => entry.job.data.length,
+    run: (entries, deadline) => {
+      onBatch?.("keyed", entries.length);
+      return runIsolating(
+        entries,
+        (part) => runKeyed(part, deadline, part === entries),
+        (error) => isRowFault(error) || isRowLockTimeout(error),
+        (_, error) => (isLockTimeout(error) ? lockedOut(error) : { status: "unstorable" }),
+      );
+    },
+  });
+
+  const requests = createBatch<ManyRequest, EnqueuedMany>({
+    ...bulk,
+    timeoutMs,
+    bytesOf: ({ jobs }) => jobs.reduce((sum, job) => sum + job.data.length, 0),
+    run: async (batch, deadline) => {
+      const outcomes: EnqueuedMany[] = [];
+      for (const request of batch) {
+        onBatch?.("many", request.jobs.length);
+        outcomes.push(await runMany(request, deadline));
+      }
+      return outcomes;
+    },
+  });
+
+  /** Of which queues jobs are expected to be placed, as it is known now. */
+  function expectation(jobs: readonly NewJob[]): (queue: string) => boolean {
+    const queues = new Set(jobs.map(({ queue }) => queue));
+    const placeable = new Set([...queues].filter((queue) => dispatcher.isPlaceable(queue)));
+    return (queue) => placeable.has(queue);
+  }
+
+  async function runKeyed(
+    part: readonly SingleEntry[],
+    deadline: number,
+    isWhole: boolean,
+  ): Promise<Enqueued[]> {
+    const isPlaceable = expectation(part.map(({ job }) => job));
+    const recorded = await ledger.repeat(
+      (sql) =>
+        sql.begin(async (tx) => {
+          // The whole batch has waited long enough for the entry that is looked for now.
+          if (!isWhole) await tx`set local lock_timeout = 50`;
+          return recordEntries(tx, part, isPlaceable, dispatcher.takeBack);
+        }),
+      deadline,
+    );
+    await dispatcher.withdraw(recorded.flatMap(replacedBy));
+    const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
+    const placed = await dispatcher.dispatch(created);
+    const corrected = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
+    const outcomes = part.map(({ job, claim }, index): Enqueued => {
+      const entry = recorded[index] ?? { status: "in-use" };
+      if (entry.status !== "accepted") return entry;
+      const isPlaced = !entry.isNew || placed.has(job);
+      if (entry.isNew && isPlaced !== isPlaceable(job.queue) && claim) {
+        corrected.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isPlaced) });
+      }
+      return { ...entry, isPlaced };
+    });
+    if (corrected.size === 0) return outcomes;
+    await ledger.repeat((sql) => storeAnswers(sql, [...corrected.values()]), deadline);
+    return outcomes.map((outcome, index) => {
+      const claim = part[index]?.claim;
+      const answer = claim && corrected.get(identity(claim))?.answer;
+      return outcome.status === "replayed" && answer ? { status: "replayed", answer } : outcome;
+    });
+  }
+
+  async function runMany(request: ManyRequest, deadline: number): Promise<EnqueuedMany> {
+    const { jobs, claim } = request;
+    const isPlaceable = jobs.every(({ queue }) => dispatcher.isPlaceable(queue));
+    let tries = 0;
+    try {
+      const recorded = await ledger.repeat((sql) => {
+        tries += 1;
+        const { takeBack } = dispatcher;
+        return recordMany(sql, request, { isPlaceable, isRepeated: tries > 1, takeBack });
+      }, deadline);
+      if (recorded.status !== "accepted") return recorded;
+      await dispatcher.withdraw(recorded.jobs.flatMap(replacedBy));
+      const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
+      const isPlaced = (await dispatcher.dispatch(created)).size === created.length;
+      if (isPlaced !== isPlaceable && claim && request.toAnswer) {
+        const answer = request.toAnswer(recorded.jobs, isPlaced);
+        await ledger.repeat((sql) => storeAnswers(sql, [{ ...claim, answer }]), deadline);
+      }
+      return { ...recorded, isPlaced };
+    } catch (error) {
+      const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
+      if (refused.length > 0) return { status: "unstorable", jobs: refused };
+      if (isLockTimeout(error)) return lockedOut(error);
+      throw error;
+    }
+  }
+
+  return {
+    one(entry) {
+      dispatcher.reserve(entry.job.queue);
+      return entry.claim === undefined && entry.job.key === null
+        ? plain.submit(entry.job)
+        : keyed.submit(entry);
+    },
+    async many(request) {
+      for (const queue of new Set(request.jobs.map((job) => job.queue))) dispatcher.reserve(queue);
+      return requests.submit(request);
+    },
+    drained: () => Promise.all([plain.drained(), keyed.drained(), requests.drained()]),
+    get waiting() {
+      return plain.waiting + keyed.waiting + requests.waiting;
+    },
+  };
+}
+
+function lockedOut(error: unknown): Refused {
+  return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
+}
+
+function replacedBy(entry: RecordedEntry): EndedRun[] {
+  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
+}
+
+function isNew(entry: RecordedEntry | undefined): boolean {
+  return entry?.status === "accepted" && entry.isNew;
+}

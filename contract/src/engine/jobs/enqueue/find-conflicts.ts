@@ -1,0 +1,26 @@
+import { limits } from "../../../api/job.ts";
+import { findJobType, type JobRequest } from "../../../api/job-types/index.ts";
+import type { FieldError } from "../../../api/json.ts";
+
+/** What options say against each other, or against the clock. */
+export function findConflicts(request: JobRequest): FieldError[] {
+  const { delayMs, runAt, order, priority, expiresAt, keyPolicy } = request;
+  if ((runAt ?? order ?? expiresAt ?? keyPolicy) === undefined) return [];
+  const errors: FieldError[] = [];
+  const refuse = (field: string, detail: string) => errors.push({ pointer: `/${field}`, detail });
+  const now = Date.now();
+  const due = runAt === undefined ? now + (delayMs ?? 0) : Date.parse(runAt);
+
+  if (runAt !== undefined && delayMs !== undefined) refuse("runAt", "Not beside delayMs.");
+  if (due > now + limits.delayMs) refuse("runAt", "At most 365 days ahead.");
+  if (order === "lifo" && priority !== undefined) refuse("order", "Not beside a priority.");
+  if (order === "lifo" && due > now)
+    refuse("order", "A job that is not due yet has no place in front.");
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= Math.max(now, due)) {
+    refuse("expiresAt", "It would expire before it may run.");
+  }
+  const { key, type, data } = request;
+  const isKeyed = key !== undefined || findJobType(type)?.key?.(data) !== undefined;
+  if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "It needs a key.");
+  return errors;
+}

@@ -1,0 +1,70 @@
+import type { ISql, Sql } from "postgres";
+import {
+  claimIdempotencyKeys,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "../../postgres/idempotency.ts";
+import { insertJobs, insertKeyedJobs, isAnyRecorded, partsOf } from "../../postgres/insert.ts";
+import type { TakeBack } from "../../postgres/replace.ts";
+import type { NewJob } from "./new-job.ts";
+import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
+
+export interface ManyRequest {
+  jobs: readonly NewJob[];
+  claim?: IdempotencyClaim | undefined;
+  /** The answer that a replay will get. */
+  toAnswer?: ((jobs: readonly Accepted[], isPlaced: boolean) => StoredAnswer) | undefined;
+  /** Runs in the transaction that records the jobs; it may run again after a COMMIT whose reply was lost. */
+  alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
+}
+
+interface RecordingOptions {
+  isPlaceable: boolean;
+  isRepeated: boolean;
+  takeBack: TakeBack;
+}
+
+type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
+
+/** Records the jobs of one request in one transaction, its answer included. */
+export async function recordMany(
+  client: Sql,
+  { jobs, claim, toAnswer, alongside }: ManyRequest,
+  { isPlaceable, isRepeated, takeBack }: RecordingOptions,
+): Promise<RecordedMany> {
+  return client.begin(async (sql): Promise<RecordedMany> => {
+    const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
+    if (claimed?.status === "answered") {
+      // Its own jobs stand there: the reply to an earlier COMMIT of this very request was lost.
+      const isOwn = isRepeated && (await isAnyRecorded(sql, jobs));
+      if (!isOwn) return { status: "replayed", answer: claimed.answer };
+    } else if (claimed !== undefined && claimed.status !== "claimed") {
+      return claimed;
+    }
+    const accepted = await insertMany(sql, jobs, takeBack);
+    if (claim && toAnswer) {
+      await storeAnswers(sql, [{ ...claim, answer: toAnswer(accepted, isPlaceable) }]);
+    }
+    await alongside?.(sql, accepted);
+    return { status: "accepted", jobs: accepted };
+  });
+}
+
+async function insertMany(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  takeBack: TakeBack,
+): Promise<Accepted[]> {
+  if (jobs.length === 0) return [];
+  if (jobs.every((job) => job.key === null)) {
+    let createdAt = "";
+    for (const part of partsOf(jobs)) createdAt = await insertJobs(sql, part);
+    return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
+  }
+  const recorded = await insertKeyedJobs(sql, jobs, takeBack);
+  return jobs.flatMap((job, index) => {
+    const outcome = recorded[index];
+    return outcome === undefined ? [] : [toEntry(job, outcome)];
+  });
+}

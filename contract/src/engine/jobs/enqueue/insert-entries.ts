@@ -1,0 +1,123 @@
+import type { ISql } from "postgres";
+import { AcceptedJob } from "../../../api/job.ts";
+import {
+  claimIdempotencyKeys,
+  type Claimed,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "../../postgres/idempotency.ts";
+import type { EndedRun } from "../change/cancel.ts";
+import { insertKeyedJobs, type Recorded } from "../../postgres/insert.ts";
+import type { TakeBack } from "../../postgres/replace.ts";
+import { type NewJob, toAcceptedJob } from "./new-job.ts";
+
+/** One job as one request asked for it. */
+export interface SingleEntry {
+  job: NewJob;
+  claim?: IdempotencyClaim | undefined;
+}
+
+export type RecordedEntry =
+  | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: EndedRun | undefined }
+  | { status: "replayed"; answer: StoredAnswer }
+  | { status: "reused" }
+  /** Another request is using its Idempotency-Key. */
+  | { status: "in-use" }
+  /** Another transaction held its key, or a table, for too long: nothing was recorded. */
+  | { status: "busy" };
+
+export type Accepted = RecordedEntry & { status: "accepted" };
+export type Refused = Exclude<RecordedEntry, Accepted>;
+
+export function toEntry(job: NewJob, recorded: Recorded): Accepted {
+  if (recorded.status === "duplicate") {
+    return { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
+  }
+  const { createdAt, replaced } = recorded;
+  const accepted = { ...job, status: "pending" as const, createdAt };
+  return {
+    status: "accepted",
+    isNew: true,
+    job: toAcceptedJob(accepted, "created", replaced?.id),
+    replaced,
+  };
+}
+
+/** The answer to a single enqueue, as it is stored for replays. */
+export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
+  if (job.outcome === "duplicate") return { status: 200, body: job };
+  return { status: isPlaced ? 201 : 202, body: job };
+}
+
+/**
+ * Records entries with keys or Idempotency-Keys, answers included. Run it in a transaction. Entries of one batch
+ * that are the same request follow the first of them.
+ * @param isPlaceable whether jobs of a queue are expected to be placed: what the answers say
+ */
+export async function recordEntries(
+  sql: ISql,
+  entries: readonly SingleEntry[],
+  isPlaceable: (queue: string) => boolean,
+  takeBack: TakeBack,
+): Promise<RecordedEntry[]> {
+  const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
+  for (const { job, claim } of entries) {
+    if (claim !== undefined && !leaders.has(identity(claim))) {
+      leaders.set(identity(claim), { job, claim });
+    }
+  }
+  const leading = [...leaders].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+  const claimed = new Map<NewJob, Claimed>();
+  if (leading.length > 0) {
+    const outcomes = await claimIdempotencyKeys(
+      sql,
+      leading.map((entry) => entry.claim),
+    );
+    for (const [index, { job }] of leading.entries()) {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) claimed.set(job, outcome);
+    }
+  }
+  const wanted = entries
+    .filter(({ job, claim }) => claim === undefined || claimed.get(job)?.status === "claimed")
+    .map((entry) => entry.job);
+  const recorded = new Map<NewJob, Accepted>();
+  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted, takeBack)).entries()) {
+    const job = wanted[index];
+    if (job !== undefined) recorded.set(job, toEntry(job, outcome));
+  }
+  const answers = leading.flatMap(({ job, claim }) => {
+    const entry = recorded.get(job);
+    return entry === undefined
+      ? []
+      : [{ ...claim, answer: toAnswer(entry.job, isPlaceable(entry.job.queue)) }];
+  });
+  if (answers.length > 0) await storeAnswers(sql, answers);
+  return entries.map(({ job, claim }) => {
+    const own = recorded.get(job);
+    if (own !== undefined || claim === undefined) return own ?? { status: "in-use" };
+    const leader = leaders.get(identity(claim));
+    const entry = leader && recorded.get(leader.job);
+    if (entry !== undefined) {
+      return { status: "replayed", answer: toAnswer(entry.job, isPlaceable(entry.job.queue)) };
+    }
+    return follow(job, leader && claimed.get(leader.job));
+  });
+}
+
+function follow(job: NewJob, claimed: Claimed | undefined): RecordedEntry {
+  if (claimed?.status !== "answered") {
+    return { status: claimed?.status === "reused" ? "reused" : "in-use" };
+  }
+  const { answer } = claimed;
+  // Its own job stands there: the reply to an earlier COMMIT of this very entry was lost.
+  const first = AcceptedJob.safeParse(answer.body);
+  if (first.data?.id === job.id) return { status: "accepted", job: first.data, isNew: true };
+  return { status: "replayed", answer };
+}
+
+/** What makes requests one and the same. */
+export function identity({ tenant, key, requestHash }: IdempotencyClaim): string {
+  return JSON.stringify([tenant, key, requestHash]);
+}

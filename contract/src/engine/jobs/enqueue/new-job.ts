@@ -1,0 +1,183 @@
+import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../../../api/job.ts";
+import type { JobType } from "../../../api/job-type.ts";
+import { findJobType, type JobRequest, type JobTypeName } from "../../../api/job-types/index.ts";
+import type { FieldError } from "../../../api/json.ts";
+import type { ProblemKind } from "../../../api/problem.ts";
+import type { KeyRing } from "../../secrets/key-ring.ts";
+import { redactData } from "../../secrets/secret-data.ts";
+import { termsOf } from "../../../api/search-terms.ts";
+import { createJobId } from "./job-id.ts";
+import { findConflicts } from "./find-conflicts.ts";
+import { protectJob } from "./protect-job.ts";
+
+/** A job that was validated and has its id, but stands nowhere yet. */
+export interface NewJob {
+  id: string;
+  tenant: string;
+  queue: string;
+  type: JobTypeName;
+  key: string | null;
+  /** JSON text. */
+  data: string;
+  options: JobOptions;
+  runAt: Date | null;
+  expiresAt: Date | null;
+  labels: readonly string[] | null;
+  /** What it can be found by, labels included. */
+  terms: readonly string[] | null;
+  /** For how long its key stays taken when it has ended. */
+  keyWindowMs: number | null;
+  /** Cancels the pending job that has its key, unless a worker has that. */
+  replacesWaiting: boolean;
+  schedule: string | null;
+  importId: string | null;
+  /** The API key against whose quotas it counts, and the jobs that it enqueues. */
+  quotaKey: string | null;
+  trace: string | null;
+}
+
+export interface KeyedJob {
+  tenant: string;
+  type: string;
+  key: string | null;
+}
+
+/** Jobs with the same text have the same key: a key belongs to its tenant and job type. */
+export function keyIdentity({ tenant, type, key }: KeyedJob): string {
+  return JSON.stringify([tenant, type, key]);
+}
+
+export interface Origin {
+  tenant: string;
+  /** Of a job whose id is not made up, but follows from what it is made for. */
+  id?: string | undefined;
+  importId?: string | undefined;
+  schedule?: string | undefined;
+  quotaKey?: string | undefined;
+  trace?: string | undefined;
+}
+
+export type MadeJob =
+  | { status: "ok"; job: NewJob }
+  | { status: "refused"; kind: ProblemKind; detail?: string; errors?: FieldError[] };
+
+/**
+ * @param request parsed by `JobRequest`
+ * @param keys for the secrets in its data
+ */
+export function createNewJob(
+  request: JobRequest,
+  origin: Origin,
+  keys: KeyRing | undefined,
+): MadeJob {
+  const jobType = findJobType(request.type);
+  if (jobType === undefined) throw new Error(`no job type ${request.type}`);
+  const text = JSON.stringify(request.data);
+  if (isTooLarge(text)) {
+    const detail = `At most ${limits.dataBytes} bytes of data.`;
+    return { status: "refused", kind: "data-too-large", detail };
+  }
+  const errors = findConflicts(request);
+  if (errors.length > 0) return { status: "refused", kind: "invalid-job", errors };
+  const runAt = runAtOf(request);
+  const { data } = request;
+  const policy = request.keyPolicy ?? jobType.keyPolicy;
+  const job: NewJob = {
+    id: origin.id ?? createJobId(),
+    tenant: origin.tenant,
+    queue: jobType.queue,
+    type: request.type,
+    key: request.key ?? jobType.key?.(data) ?? null,
+    data: text,
+    options: optionsOf(request, jobType.options),
+    runAt,
+    expiresAt: expiresAtOf(request, jobType.expiresInMs, runAt),
+    labels: request.labels ?? null,
+    terms: termsOf(jobType, findable(jobType, data), {
+      labels: request.labels,
+      schedule: origin.schedule,
+    }),
+    keyWindowMs: policy?.type === "once" ? policy.windowMs : null,
+    replacesWaiting: policy?.type === "replace",
+    schedule: origin.schedule ?? null,
+    importId: origin.importId ?? null,
+    quotaKey: origin.quotaKey ?? null,
+    trace: origin.trace ?? null,
+  };
+  return jobType.findSecrets === undefined
+    ? { status: "ok", job }
+    : protectJob(job, request, jobType.findSecrets, keys);
+}
+
+/** The very options of the type where nothing else was asked for: jobs that share them are quick to tell. */
+function optionsOf(request: JobRequest, ofType: JobOptions): JobOptions {
+  const { attempts, backoff, priority, order, timeoutMs } = request;
+  if ((attempts ?? backoff ?? priority ?? order ?? timeoutMs) === undefined) return ofType;
+  const { priority: typePriority, order: typeOrder, ...rest } = ofType;
+  const options: JobOptions = { ...rest };
+  if (attempts !== undefined) options.attempts = attempts;
+  if (backoff !== undefined) options.backoff = backoff;
+  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+  // A priority and an order exclude each other: what was asked for replaces what the type has.
+  if (priority !== undefined) options.priority = priority;
+  else if (order === "lifo") options.order = order;
+  else if (order === undefined && typePriority !== undefined) options.priority = typePriority;
+  else if (order === undefined && typeOrder !== undefined) options.order = typeOrder;
+  return options;
+}
+
+function runAtOf({ delayMs, runAt }: JobRequest): Date | null {
+  if (runAt !== undefined) return new Date(runAt);
+  return delayMs ? new Date(Date.now() + delayMs) : null;
+}
+
+function expiresAtOf(
+  { expiresAt }: JobRequest,
+  expiresInMs: number | undefined,
+  runAt: Date | null,
+): Date | null {
+  if (expiresAt !== undefined) return new Date(expiresAt);
+  if (expiresInMs === undefined) return null;
+  return new Date(Math.max(Date.now(), runAt?.getTime() ?? 0) + expiresInMs);
+}
+
+/** No secret becomes a term. */
+function findable({ searchable, findSecrets }: JobType<JobTypeName>, data: object): unknown {
+  return searchable && findSecrets ? redactData(data, findSecrets) : data;
+}
+
+function isTooLarge(text: string): boolean {
+  const atMost = text.length * 3;
+  return atMost > limits.dataBytes && new TextEncoder().encode(text).length > limits.dataBytes;
+}
+
+/** A job as it stands in the ledger, as far as an accepting answer tells. */
+export interface StandingJob {
+  id: string;
+  type: string;
+  queue: string;
+  key: string | null;
+  status: JobStatus;
+  /** ISO 8601, as answers tell it. */
+  createdAt: string;
+  runAt: Date | null;
+}
+
+/** @param replaced the id of the job that it replaced */
+export function toAcceptedJob(
+  job: StandingJob,
+  outcome: AcceptedJob["outcome"],
+  replaced?: string,
+): AcceptedJob {
+  return {
+    id: job.id,
+    type: job.type,
+    queue: job.queue,
+    status: job.status,
+    outcome,
+    key: job.key,
+    createdAt: job.createdAt,
+    runAt: job.runAt?.toISOString() ?? null,
+    ...(replaced === undefined ? undefined : { replaced }),
+  };
+}

@@ -1,0 +1,46 @@
+import type { JobRequest } from "../../../api/job-types/index.ts";
+import type { FindSecrets } from "../../../api/secret-fields.ts";
+import type { KeyRing } from "../../secrets/key-ring.ts";
+import { createScrub } from "../../secrets/scrub.ts";
+import { sealData } from "../../secrets/secret-data.ts";
+import type { MadeJob, NewJob } from "./new-job.ts";
+
+/** The job as the stores may have it: no secret is left in its data or its key. */
+export function protectJob(
+  job: NewJob,
+  { data, key, labels }: JobRequest,
+  findSecrets: FindSecrets,
+  keys: KeyRing | undefined,
+): MadeJob {
+  const places = findSecrets(data);
+  if (places.length === 0) return { status: "ok", job };
+  if (keys === undefined) {
+    const errors = places.map(({ pointer }) => ({
+      pointer: `/data${pointer}`,
+      detail: "A secret, for which SECRET_KEYS is needed.",
+    }));
+    return { status: "refused", kind: "unstorable-secret", errors };
+  }
+  const digest = (text: string) => keys.digests(text)[0]?.slice(0, 32) ?? "";
+  const scrub = createScrub(data, findSecrets, digest);
+  const safeKey = job.key && scrub?.text(job.key);
+  const told = [
+    ...(key !== undefined && safeKey !== undefined && safeKey !== key ? ["/key"] : []),
+    ...(labels ?? []).flatMap((label, index) =>
+      scrub && scrub.text(label) !== label ? [`/labels/${index}`] : [],
+    ),
+  ];
+  if (told.length > 0) {
+    const detail = "It is told to everyone: no secret may be in it.";
+    const errors = told.map((pointer) => ({ pointer, detail }));
+    return { status: "refused", kind: "invalid-job", errors };
+  }
+  return {
+    status: "ok",
+    job: {
+      ...job,
+      key: safeKey ?? job.key,
+      data: JSON.stringify(sealData(data, job, findSecrets, keys)),
+    },
+  };
+}

@@ -1,0 +1,250 @@
+import type { ISql, Sql } from "postgres";
+import type { EndedRun } from "../jobs/change/cancel.ts";
+import { keyIdentity, type NewJob, type StandingJob } from "../jobs/enqueue/new-job.ts";
+import { isUniqueViolation } from "./errors.ts";
+import { insertion } from "./insertion.ts";
+import { isPendingWithKey } from "./pending-key.ts";
+import { findReplaced, replaceWaiting, type TakeBack } from "./replace.ts";
+
+export type Recorded =
+  | { status: "created"; createdAt: string; replaced?: EndedRun | undefined }
+  | { status: "duplicate"; job: StandingJob };
+
+/** How often an entry is tried again whose pending twin ended between the insert and the look-up. */
+const maxRounds = 5;
+
+/**
+ * Records jobs that have no key: nothing can stand in their way but themselves, when a COMMIT was repeated whose
+ * reply was lost.
+ * @returns when they were recorded, by Postgres' clock, in ISO 8601
+ */
+export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
+  const [row] = await sql<{ now: Date; count: number }[]>`
+    with inserted as (${insertion(sql, jobs)} on conflict do nothing returning id)
+    ${hasTerms(jobs) ? sql`, ${naming(sql, jobs)}` : sql``}
+    select now(), (select count(*)::int from inserted) as count`;
+  if (row?.count === jobs.length) return row.now.toISOString();
+  // A statement of its own: the insert's snapshot may not see the transaction it has waited for.
+  const ids = jobs.map((job) => job.id);
+  const [recorded] = await sql<{ createdAt: Date }[]>`
+    select created_at as "createdAt" from jobs where id = any(${ids}::uuid[]) limit 1`;
+  if (recorded === undefined) throw new Error("a job was neither inserted nor recorded before");
+  return recorded.createdAt.toISOString();
+}
+
+const maxPartJobs = 500;
+const maxPartLength = 1_000_000;
+
+/** Parts of many jobs, in their order: one statement for all of them would be built in one go, and held four times. */
+export function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> {
+  let start = 0;
+  let length = 0;
+  for (const [index, { data }] of jobs.entries()) {
+    length += data.length;
+    if (index > start && (length > maxPartLength || index - start === maxPartJobs)) {
+      yield jobs.slice(start, index);
+      start = index;
+      length = data.length;
+    }
+  }
+  if (start < jobs.length) yield jobs.slice(start);
+}
+
+/**
+ * As `insertJobs`, for less: to be ready for a conflict costs Postgres a fifth of an insert. Not for use in a
+ * transaction, which would end with the first conflict.
+ */
+export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<string> {
+  try {
+    const insert = insertion(sql, jobs);
+    const terms = hasTerms(jobs);
+    const [row] = await sql<{ now: Date }[]>`
+      with inserted as (${insert} ${terms ? sql`returning id` : sql``})
+      ${terms ? sql`, ${naming(sql, jobs)}` : sql``} select now()`;
+    return (row?.now ?? new Date()).toISOString();
+  } catch (error) {
+    if (isUniqueViolation(error)) return insertJobs(sql, jobs);
+    throw error;
+  }
+}
+
+/**
+ * Records jobs of which some have keys. One outcome per job, in order; a pending job of the same tenant, type and
+ * key makes it a `duplicate`, unless it is to be replaced, and so does one that took the key for a time. Run it in a
+ * transaction: it waits for others that are inserting the same key.
+ */
+export async function insertKeyedJobs(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  takeBack: TakeBack,
+): Promise<Recorded[]> {
+  const outcomes = new Map<string, Recorded>();
+  const replaced = new Map<string, EndedRun>();
+  const laterOf = findReplaced(jobs);
+  // In one order everywhere, so that two batches rarely wait for each other crosswise.
+  const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKeyIdentity);
+  const windowed = sorted.filter((job) => job.keyWindowMs !== null);
+  if (windowed.length > 0) await takeWindows(sql, windowed, outcomes);
+  let open: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
+  for (let round = 0; open.length > 0; round += 1) {
+    if (round === maxRounds) throw new Error("a key ended and was taken again too often");
+    for (const part of partsOf(open)) {
+      for (const { id, created_at } of await insertFree(sql, part)) {
+        const createdAt = created_at.toISOString();
+        outcomes.set(id, { status: "created", createdAt, replaced: replaced.get(id) });
+      }
+    }
+    open = open.filter((job) => !outcomes.has(job.id));
+    const replacing = open.filter((job) => job.replacesWaiting);
+    const ended = replacing.length > 0 ? await replaceWaiting(sql, replacing, takeBack) : none;
+    for (const [by, run] of ended) replaced.set(by, run);
+    const rest = open.filter((job) => !ended.has(job.id));
+    if (rest.length > 0) await lookUp(sql, rest, outcomes);
+    open = open.filter((job) => !outcomes.has(job.id));
+  }
+  const untaken = windowed.filter((job) => outcomes.get(job.id)?.status === "duplicate");
+  if (untaken.length > 0) await giveWindowsBack(sql, untaken);
+  return jobs.map((job) => {
+    const later = laterOf.get(job);
+    const outcome = later ? asDuplicate(later, outcomes.get(later.id)) : outcomes.get(job.id);
+    if (outcome === undefined) throw new Error("an entry has no outcome");
+    return outcome;
+  });
+}
+
+const none: ReadonlyMap<string, EndedRun> = new Map();
+
+function asDuplicate(job: NewJob, outcome: Recorded | undefined): Recorded | undefined {
+  if (outcome?.status !== "created") return outcome;
+  const { createdAt } = outcome;
+  return { status: "duplicate", job: { ...job, status: "pending", createdAt } };
+}
+
+/** Whether one of these very jobs stands in the ledger. */
+export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise<boolean> {
+  const ids = jobs.map((job) => job.id);
+  const [row] = await sql`select from jobs where id = any(${ids}::uuid[]) limit 1`;
+  return row !== undefined;
+}
+
+/** Takes keys for a time; the job that has one, and still stands in the ledger, is the outcome. */
+async function takeWindows(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
+  // Of two with the same key the first counts: a statement cannot take a key twice.
+  const first = new Map(jobs.toReversed().map((job) => [keyIdentity(job), job]));
+  const asked = jobs.filter((job) => first.get(keyIdentity(job)) === job);
+  const taken = await sql<{ id: string }[]>`
+    insert into key_windows as w (tenant, type, key, job_id, until)
+    select tenant, type, key, id, now() + ms * interval '1 millisecond'
+    from unnest(
+      ${asked.map((job) => job.tenant)}::text[], ${asked.map((job) => job.type)}::text[],
+      ${asked.map((job) => job.key)}::text[], ${asked.map((job) => job.id)}::uuid[],
+      ${asked.map((job) => String(job.keyWindowMs))}::text[]::bigint[]
+    ) as asked (tenant, type, key, id, ms)
+    on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
+    where w.until <= now() or w.job_id = excluded.job_id
+      or (select true from jobs where jobs.id = w.job_id) is null
+    returning job_id as id`;
+  const own = new Set(taken.map(({ id }) => id));
+  const others = jobs.filter((job) => !own.has(job.id));
+  if (others.length === 0) return;
+  const standing = await sql<(Standing & { ownId: string })[]>`
+    select asked.id as "ownId", ${standingColumns(sql)}
+    from unnest(
+      ${others.map((job) => job.id)}::uuid[], ${others.map((job) => job.tenant)}::text[],
+      ${others.map((job) => job.type)}::text[], ${others.map((job) => job.key)}::text[]
+    ) as asked (id, tenant, type, key)
+    cross join lateral (
+      select job_id from key_windows as w
+      where w.tenant = asked.tenant and w.type = asked.type and w.key = asked.key offset 0
+    ) as taken
+    cross join lateral (select * from jobs where jobs.id = taken.job_id offset 0) as found`;
+  for (const row of standing) outcomes.set(row.ownId, toDuplicate(row));
+}
+
+/** What is in the way is pending, and took no window: the key is free when it ends. */
+async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
+  await sql`
+    delete from key_windows where ctid = any(array(
+      select taken.ctid
+      from unnest(
+        ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
+        ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
+      ) as asked (id, tenant, type, key)
+      cross join lateral (
+        select w.ctid from key_windows as w
+        where w.tenant = asked.tenant and w.type = asked.type and w.key = asked.key and w.job_id = asked.id
+        offset 0
+      ) as taken))`;
+}
+
+// A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
+async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
+  const standing = await sql<(Standing & { ownId: string })[]>`
+    select asked.id as "ownId", ${standingColumns(sql)}
+    from unnest(
+      ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
+      ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
+    ) as asked (id, tenant, type, key)
+    cross join lateral (
+      select * from jobs where jobs.id = asked.id
+      union all
+      (select * from jobs where ${isPendingWithKey(sql, sql<[]>`asked`)} and jobs.id <> asked.id
+       order by type, key limit 1)
+    ) as found`;
+  for (const { ownId, ...row } of standing) {
+    if (row.id !== ownId) outcomes.set(ownId, toDuplicate(row));
+    else outcomes.set(ownId, { status: "created", createdAt: row.createdAt.toISOString() });
+  }
+}
+
+type Standing = Omit<StandingJob, "createdAt"> & { createdAt: Date };
+
+function standingColumns(sql: ISql) {
+  return sql`
+    found.id, found.type, found.queue, found.key, found.status, found.created_at as "createdAt",
+    found.run_at as "runAt"`;
+}
+
+function toDuplicate({ id, type, queue, key, status, createdAt, runAt }: Standing): Recorded {
+  const job = { id, type, queue, key, status, createdAt: createdAt.toISOString(), runAt };
+  return { status: "duplicate", job };
+}
+
+function byKeyIdentity(a: NewJob, b: NewJob) {
+  return (
+    compare(a.key ?? "", b.key ?? "") || compare(a.type, b.type) || compare(a.tenant, b.tenant)
+  );
+}
+
+function compare(a: string, b: string) {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+/** Those in whose way nothing stands. */
+function insertFree(sql: ISql, jobs: readonly NewJob[]) {
+  const insert = sql<{ id: string; created_at: Date }[]>`
+    ${insertion(sql, jobs)} on conflict do nothing returning id, created_at`;
+  if (!hasTerms(jobs)) return insert;
+  return sql<{ id: string; created_at: Date }[]>`
+    with inserted as (${insert}), ${naming(sql, jobs)} select id, created_at from inserted`;
+}
+
+function hasTerms(jobs: readonly NewJob[]) {
+  return jobs.some((job) => job.terms !== null);
+}
+
+/** What the jobs that were inserted can be found by. */
+function naming(sql: ISql, jobs: readonly NewJob[]) {
+  const rows = jobs.flatMap(({ id, tenant, terms }) =>
+    (terms ?? []).map((term) => ({ id, tenant, term })),
+  );
+  return sql`
+    named as (
+      insert into job_terms (tenant, term, job_id)
+      select tenant, term, t.id
+      from unnest(
+        ${rows.map(({ id }) => id)}::uuid[], ${rows.map(({ tenant }) => tenant)}::text[],
+        ${rows.map(({ term }) => term)}::text[]
+      ) as t (id, tenant, term) join inserted using (id)
+    )`;
+}

@@ -1,0 +1,96 @@
+import type { ISql } from "postgres";
+import type { NewJob } from "../jobs/enqueue/new-job.ts";
+
+/** One `insert into jobs` of all of them, to be continued. Columns that none of them fills are not sent. */
+export function insertion(sql: ISql, jobs: readonly NewJob[]) {
+  // JSON text has no line breaks: as lines it needs no quoting, which cost each side more than the rest of its parameters.
+  const data = jobs.map((job) => job.data).join("\n");
+  const common = commonOf(sql, jobs);
+  const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
+  // The client takes an empty list for a parameter.
+  const ofFilled = (write: (column: RareColumn) => ReturnType<typeof sql>) =>
+    filled.length === 0 ? sql`` : filled.map(write);
+  const names = ofFilled(({ name }) => sql`, ${sql(name)}`);
+  const values = ofFilled(({ name, isList }) =>
+    isList ? sql`, string_to_array(${sql(name)}, E'\\n')` : sql`, ${sql(name)}`,
+  );
+  const arrays = ofFilled(({ of, isTime }) =>
+    isTime ? sql`, ${jobs.map(of)}::timestamptz[]` : sql`, ${jobs.map(of)}::text[]`,
+  );
+  return sql`
+    insert into jobs (id, data, tenant, queue, type, options, import_id${names})
+    select id, data::jsonb, ${common.values}${values}
+    from unnest(
+      ${jobs.map((job) => job.id)}::uuid[], string_to_array(${data}, E'\\n')${common.array}${arrays}
+    ) as job (id, data${common.name}${names})`;
+}
+
+interface RareColumn {
+  name: string;
+  of(job: NewJob): string | null;
+  isTime?: boolean;
+  /** Sent as lines. */
+  isList?: boolean;
+}
+
+/** What most jobs do not have. */
+const rareColumns: readonly RareColumn[] = [
+  { name: "key", of: (job) => job.key },
+  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, isTime: true },
+  { name: "trace", of: (job) => job.trace },
+  { name: "quota_key", of: (job) => job.quotaKey },
+  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, isTime: true },
+  { name: "labels", of: (job) => job.labels?.join("\n") ?? null, isList: true },
+  { name: "schedule", of: (job) => job.schedule },
+];
+
+/**
+ * Tenant, queue, type, options and import, which in most batches all jobs have in common. Each value is a select of
+ * its own, which Postgres evaluates once: as plain expressions they were parsed for each row.
+ */
+function commonOf(sql: ISql, jobs: readonly NewJob[]) {
+  const [first] = jobs;
+  if (first !== undefined && jobs.every((job) => areAlike(first, job))) {
+    const { tenant, queue, type, options, importId } = first;
+    const values = sql`
+      (select ${tenant}::text), (select ${queue}::text), (select ${type}::text),
+      (select ${JSON.stringify(options)}::text::jsonb), (select ${importId}::uuid)`;
+    return { values, name: sql``, array: sql`` };
+  }
+  const { kinds, kindOf } = groupByKind(jobs);
+  const values = sql`
+    (select ${kinds.map((kind) => kind.tenant)}::text[])[kind], (select ${kinds.map((kind) => kind.queue)}::text[])[kind],
+    (select ${kinds.map((kind) => kind.type)}::text[])[kind],
+    (select ${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
+    (select ${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
+  return { values, name: sql`, kind`, array: sql`, ${kindOf}::int[]` };
+}
+
+function groupByKind(jobs: readonly NewJob[]) {
+  const kinds: NewJob[] = [];
+  const numbers = new Map<string, number>();
+  let last: NewJob | undefined;
+  let number = 0;
+  const kindOf = jobs.map((job) => {
+    if (last === undefined || !areAlike(last, job)) {
+      const { tenant, queue, type, options, importId } = job;
+      const identity = JSON.stringify([tenant, queue, type, options, importId]);
+      number = numbers.get(identity) ?? kinds.push(job);
+      numbers.set(identity, number);
+      last = job;
+    }
+    return number;
+  });
+  return { kinds, kindOf };
+}
+
+/** Quick to tell; of those that are not alike, some are of one kind all the same. */
+function areAlike(one: NewJob, other: NewJob) {
+  return (
+    one.type === other.type &&
+    one.options === other.options &&
+    one.queue === other.queue &&
+    one.tenant === other.tenant &&
+    one.importId === other.importId
+  );
+}

@@ -1,0 +1,72 @@
+import type { ISql, Sql } from "postgres";
+import type { ApplySettings } from "../redis/queue-settings.ts";
+import type { QueueChange, QueueSettings } from "../../api/queue.ts";
+
+interface Row {
+  queue: string;
+  paused: boolean;
+  concurrency: number | null;
+  rateMax: number | null;
+  rateDurationMs: number | null;
+}
+
+/** What is not given stays. `note` is called in the transaction: what it fails with undoes the change. */
+export async function changeQueueSettings(
+  sql: Sql,
+  queue: string,
+  { paused, concurrency, rateLimit }: QueueChange & { paused?: boolean },
+  note: (tx: ISql) => Promise<unknown>,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`insert into queue_settings (queue) values (${queue}) on conflict do nothing`;
+    await tx`
+      update queue_settings set updated_at = now()
+        ${paused === undefined ? tx`` : tx`, paused = ${paused}`}
+        ${concurrency === undefined ? tx`` : tx`, concurrency = ${concurrency}`}
+        ${
+          rateLimit === undefined
+            ? tx``
+            : tx`, rate_max = ${rateLimit?.max ?? null}, rate_duration_ms = ${rateLimit?.durationMs ?? null}`
+        }
+      where queue = ${queue}`;
+    await note(tx);
+  });
+}
+
+export async function readQueueSettings(sql: ISql, queue: string): Promise<QueueSettings> {
+  const [row] = await select(sql, queue);
+  if (row === undefined) throw new Error("nothing is set for this queue");
+  return toSettings(row);
+}
+
+/** The queues for which something was ever set. */
+export async function listSetQueues(sql: ISql): Promise<string[]> {
+  const rows = await sql<{ queue: string }[]>`select queue from queue_settings order by queue`;
+  return rows.map(({ queue }) => queue);
+}
+
+/**
+ * Makes Redis obey what stands in the ledger. The row is held meanwhile, so that of two who do this the later one has
+ * the later settings. Where nothing was ever set, only malformed settings are removed from Redis.
+ */
+export async function enforceQueueSettings(
+  sql: Sql,
+  queue: string,
+  apply: ApplySettings,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const [row] = await select(tx, queue, true);
+    if (row !== undefined) await apply(toSettings(row));
+    else await apply({ queue, paused: false, concurrency: null, rateLimit: null }, "malformed");
+  });
+}
+
+function select(sql: ISql, queue: string, isHeld = false) {
+  return sql<Row[]>`
+    select queue, paused, concurrency, rate_max as "rateMax", rate_duration_ms as "rateDurationMs"
+    from queue_settings where queue = ${queue} ${isHeld ? sql`for update` : sql``}`;
+}
+
+function toSettings({ rateMax: max, rateDurationMs: durationMs, ...row }: Row): QueueSettings {
+  return { ...row, rateLimit: max === null || durationMs === null ? null : { max, durationMs } };
+}

@@ -1,0 +1,73 @@
+import { JobLogLine, limits, RunError } from "../../api/job.ts";
+import { failuresField, jobKey, queueKeys } from "./names.ts";
+
+/** What Redis tells of one pending job beside where it stands. */
+export interface LiveDetail {
+  failures: RunError[];
+  log: JobLogLine[];
+  /** 1: the next one of all that wait; null in a queue too long to tell. */
+  position: number | null;
+}
+
+/** What reading needs of an ioredis client, single or Cluster. */
+export interface DetailRedis {
+  pipeline(): DetailPipeline;
+}
+
+interface DetailPipeline {
+  hget(key: string, field: string): unknown;
+  lrange(key: string, start: number, stop: number): unknown;
+  llen(key: string): unknown;
+  zrank(key: string, member: string): unknown;
+  call(command: string, ...args: string[]): unknown;
+  exec(): Promise<[error: Error | null, reply: unknown][] | null>;
+}
+
+/** How far into a list a job is looked for, from the end where workers take. */
+const maxPosition = 10_000;
+
+/** In a single round trip that scans no more than `maxPosition` entries. Rejects when Redis refuses. */
+export async function readLiveDetail(
+  redis: DetailRedis,
+  prefix: string,
+  { queue, bullId }: { queue: string; bullId: string },
+): Promise<LiveDetail> {
+  const keys = queueKeys(prefix, queue);
+  const key = jobKey(prefix, queue, bullId);
+  const pipeline = redis.pipeline();
+  pipeline.hget(key, failuresField);
+  pipeline.lrange(`${key}:logs`, -limits.logLines, -1);
+  pipeline.llen(keys.wait);
+  pipeline.call("LPOS", keys.wait, bullId, "RANK", "-1", "MAXLEN", String(maxPosition));
+  pipeline.zrank(keys.prioritized, bullId);
+  const replies = (await pipeline.exec()) ?? [];
+  const [failures, lines, length, index, rank] = replies.map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
+  return {
+    failures: parseList(failures).flatMap((one) => RunError.safeParse(one).data ?? []),
+    log: (lines as string[]).flatMap((line) => JobLogLine.safeParse(parse(line)).data ?? []),
+    position: positionOf(Number(length), index, rank),
+  };
+}
+
+/** Workers take from the tail of the list, and what has a priority when the list is empty. */
+function positionOf(length: number, index: unknown, rank: unknown): number | null {
+  if (typeof index === "number") return length - index;
+  return typeof rank === "number" ? length + rank + 1 : null;
+}
+
+function parseList(text: unknown): unknown[] {
+  const value = parse(text);
+  return Array.isArray(value) ? value : [];
+}
+
+/** Undefined for what is not JSON: any worker may have written it. */
+function parse(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import type { QueueSettings } from "../../api/queue.ts";
+import { queueKeys } from "./names.ts";
+import { createScript, type ScriptRedis } from "./script.ts";
+
+/**
+ * Makes Redis, and so every worker, obey it. `malformed`: only where Redis has what no worker understands. Safe to repeat.
+ * Rejects as the client does.
+ */
+export type ApplySettings = (settings: QueueSettings, mode?: "all" | "malformed") => Promise<void>;
+
+export const settingsScriptUrl: URL = new URL("./queue-settings.lua", import.meta.url);
+
+interface ScriptSettings {
+  prefix: string;
+  /** The text of `settingsScriptUrl`. */
+  script: string;
+}
+
+export function createApplySettings(redis: ScriptRedis, settings: ScriptSettings): ApplySettings {
+  const run = createScript(redis, settings.script);
+  return async ({ queue, paused, concurrency, rateLimit }, mode = "all") => {
+    const limits = [concurrency, rateLimit?.max, rateLimit?.durationMs];
+    const args = [paused ? "1" : "", ...limits.map((limit) => String(limit ?? "")), mode];
+    await run(keysOf(settings.prefix, queue), args);
+  };
+}
+
+/** Tells whether Redis has settings of a queue that no worker understands. Rejects as the client does. */
+export type AreMalformed = (queue: string) => Promise<boolean>;
+
+export function createAreMalformed(redis: ScriptRedis, settings: ScriptSettings): AreMalformed {
+  const run = createScript(redis, settings.script);
+  return async (queue) =>
+    (await run(keysOf(settings.prefix, queue), ["", "", "", "", "check"])) === 1;
+}
+
+function keysOf(prefix: string, queue: string) {
+  const { meta, wait, prioritized, delayed, marker, events, limiter } = queueKeys(prefix, queue);
+  return [meta, wait, prioritized, delayed, marker, events, limiter];
+}

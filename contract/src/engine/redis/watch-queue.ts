@@ -1,0 +1,77 @@
+import { z } from "zod";
+import type { Queue, QueueSettings, QueueWorker } from "../../api/queue.ts";
+import { queueKeys, samplesKey, workersKey } from "./names.ts";
+import { createScript, type ScriptRedis } from "./script.ts";
+import { parseBeat, silentMs } from "./worker-beat.ts";
+
+/** What Redis tells of a queue beside its size. */
+export interface WatchedQueue extends Omit<QueueSettings, "queue"> {
+  rates: Queue["rates"];
+  workers: QueueWorker[];
+}
+
+/** See watch-queue.lua. Rejects as the client does. */
+export type WatchQueue = (queue: string) => Promise<WatchedQueue>;
+
+export const watchScriptUrl: URL = new URL("./watch-queue.lua", import.meta.url);
+
+const Limit = z.coerce.number().nullable();
+const Answer = z.tuple([
+  z.number(),
+  z.tuple([z.number(), z.number()]),
+  z.tuple([z.number(), z.number(), z.number()]).nullable(),
+  z.tuple([z.string().nullable(), Limit, Limit, Limit]),
+  z.array(z.string()),
+]);
+
+/** Shorter than this, a rate says nothing. */
+const leastMs = 2000;
+
+/** @param settings.script the text of `watchScriptUrl` */
+export function createWatchQueue(
+  redis: ScriptRedis,
+  { prefix, script }: { prefix: string; script: string },
+): WatchQueue {
+  const run = createScript(redis, script);
+  return async (queue) => {
+    const { id, wait, active, delayed, prioritized, meta } = queueKeys(prefix, queue);
+    const keys = [id, wait, active, delayed, prioritized, meta];
+    const answer = await run([samplesKey(prefix, queue), ...keys, workersKey(prefix, queue)], []);
+    const [now, current, oldest, [paused, concurrency, max, durationMs], beats] =
+      Answer.parse(answer);
+    return {
+      rates: oldest && ratesOf(now, current, oldest),
+      workers: workersOf(now, beats),
+      paused: paused !== null,
+      concurrency,
+      rateLimit: max === null || durationMs === null ? null : { max, durationMs },
+    };
+  };
+}
+
+function ratesOf(
+  now: number,
+  [came, backlog]: [number, number],
+  [at, cameBefore, backlogBefore]: [number, number, number],
+): Queue["rates"] {
+  const overMs = now - at;
+  if (overMs < leastMs) return null;
+  const arrived = came - cameBefore;
+  const left = Math.max(0, arrived - (backlog - backlogBefore));
+  return { in: perSecond(arrived, overMs), out: perSecond(left, overMs), overMs };
+}
+
+function perSecond(count: number, ms: number) {
+  return Math.round((count * 100_000) / ms) / 100;
+}
+
+function workersOf(now: number, flat: readonly string[]): QueueWorker[] {
+  const workers: QueueWorker[] = [];
+  for (let index = 0; index < flat.length; index += 2) {
+    const beat = parseBeat(flat[index] ?? "", flat[index + 1] ?? "");
+    if (beat !== undefined && beat.seenAt > now - silentMs) {
+      workers.push({ ...beat, seenAt: new Date(beat.seenAt).toISOString() });
+    }
+  }
+  return workers.toSorted((one, other) => one.startedAt.localeCompare(other.startedAt));
+}

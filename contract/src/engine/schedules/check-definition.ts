@@ -1,0 +1,69 @@
+import { createNewJob } from "../jobs/enqueue/new-job.ts";
+import { findJobType, type JobTemplate } from "../../api/job-types/index.ts";
+import type { FieldError } from "../../api/json.ts";
+import { fieldErrors, type ProblemKind } from "../../api/problem.ts";
+import type { KeyRing } from "../secrets/key-ring.ts";
+import { createScrub } from "../secrets/scrub.ts";
+import { secretShown } from "../../api/secret.ts";
+import { PreviewedDefinition, ScheduleDefinition, type Timing } from "../../api/schedule.ts";
+
+export type CheckedDefinition =
+  | { status: "ok"; definition: ScheduleDefinition }
+  | { status: "refused"; kind: ProblemKind; detail?: string | undefined; errors: FieldError[] };
+
+/** A definition as it was sent, its job checked as one that is handed over now. */
+export function checkDefinition(
+  value: unknown,
+  tenant: string,
+  keys: KeyRing | undefined,
+): CheckedDefinition {
+  const parsed = ScheduleDefinition.safeParse(value);
+  if (!parsed.success) {
+    const errors = withoutSecrets(value, fieldErrors(parsed.error.issues));
+    return { status: "refused", kind: "invalid-schedule", errors };
+  }
+  const shown = findShown(parsed.data.job);
+  if (shown.length > 0) return { status: "refused", kind: "invalid-schedule", errors: shown };
+  const made = createNewJob(parsed.data.job, { tenant }, keys);
+  if (made.status === "ok") return { status: "ok", definition: parsed.data };
+  const { kind, detail, errors = [{ pointer: "", detail: detail ?? "" }] } = made;
+  return {
+    status: "refused",
+    kind: kind === "invalid-job" ? "invalid-schedule" : kind,
+    detail,
+    errors: errors.map((error) => ({ ...error, pointer: `/job${error.pointer}` })),
+  };
+}
+
+/** A definition that was read and is sent back lacks its secrets. */
+function findShown({ type, data }: JobTemplate): FieldError[] {
+  const places = findJobType(type)?.findSecrets?.(data) ?? [];
+  return places
+    .filter(({ holder, name }) => holder[name] === secretShown)
+    .map(({ pointer }) => ({
+      pointer: `/job/data${pointer}`,
+      detail: "What is shown in the place of the secret, and not the secret itself.",
+    }));
+}
+
+export type CheckedTiming =
+  | { status: "ok"; timing: Timing }
+  | { status: "refused"; errors: FieldError[] };
+
+/** What a preview needs of a definition; nothing is asked that a store would. */
+export function checkPreviewed(value: unknown): CheckedTiming {
+  const parsed = PreviewedDefinition.safeParse(value);
+  if (parsed.success) return { status: "ok", timing: parsed.data };
+  return { status: "refused", errors: withoutSecrets(value, fieldErrors(parsed.error.issues)) };
+}
+
+function withoutSecrets(value: unknown, errors: FieldError[]): FieldError[] {
+  const { type, data } = fieldsOf(fieldsOf(value)["job"]);
+  const findSecrets = typeof type === "string" ? findJobType(type)?.findSecrets : undefined;
+  const scrub = findSecrets && createScrub(data, findSecrets);
+  return scrub ? errors.map((error) => ({ ...error, detail: scrub.text(error.detail) })) : errors;
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,68 @@
+import { type NextAfter, nextByCron } from "./cron.ts";
+import type { SchedulePreview, Timing } from "../../api/schedule.ts";
+import { zoneOf, type Zone } from "./zone.ts";
+
+/** The times at which a schedule is due. */
+export interface Slots {
+  /** The first one after a time. */
+  after(time: Date): Date | null;
+  /** The last one up to `now`, of which `due` is one. */
+  latest(due: Date, now: Date): Date;
+}
+
+export function slotsOf({ cron, everyMs, timeZone, from, until }: Timing): Slots {
+  const start = from === undefined ? undefined : Date.parse(from);
+  const end = until === undefined ? Number.POSITIVE_INFINITY : Date.parse(until);
+  const endless =
+    cron === undefined ? nextByInterval(everyMs ?? 0, start ?? 0) : nextByCron(cron, timeZone);
+
+  function next(instant: number): number | undefined {
+    const found = endless(start === undefined ? instant : Math.max(instant, start - 1));
+    return found !== undefined && found <= end ? found : undefined;
+  }
+
+  return {
+    after(time) {
+      const found = next(time.getTime());
+      return found === undefined ? null : new Date(found);
+    },
+    latest(due, now) {
+      let [low, high] = [due.getTime(), now.getTime()];
+      for (;;) {
+        const following = next(low);
+        if (following === undefined || following > high) return new Date(low);
+        const middle = Math.ceil((following + high) / 2);
+        const found = next(middle - 1);
+        if (found !== undefined && found <= high) low = found;
+        else [low, high] = [following, middle - 1];
+      }
+    },
+  };
+}
+
+function nextByInterval(everyMs: number, start: number): NextAfter {
+  return (instant) =>
+    instant < start ? start : start + (Math.floor((instant - start) / everyMs) + 1) * everyMs;
+}
+
+/** The next times, at most `count`. */
+export function previewSlots(timing: Timing, after: Date, count: number): SchedulePreview {
+  const { timeZone } = timing;
+  const slots = slotsOf(timing);
+  const zone = zoneOf(timeZone);
+  const times: SchedulePreview["times"] = [];
+  let time = slots.after(after);
+  while (time !== null && times.length < count) {
+    times.push({ at: time.toISOString(), local: localText(time.getTime(), zone) });
+    time = slots.after(time);
+  }
+  return { timeZone, times };
+}
+
+function localText(instant: number, zone: Zone) {
+  const minutes = Math.round(zone.offsetAt(instant) / 60_000);
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const offset = [hours, rest].map((part) => String(part).padStart(2, "0")).join(":");
+  const local = new Date(zone.localOf(instant)).toISOString().slice(0, 19);
+  return `${local}${minutes < 0 ? "-" : "+"}${offset}`;
+}

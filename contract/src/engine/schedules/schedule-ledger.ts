@@ -1,0 +1,265 @@
+import type { ISql, Sql } from "postgres";
+import { createJobId } from "../jobs/enqueue/job-id.ts";
+import type { KeyRing } from "../secrets/key-ring.ts";
+import type { Schedule, ScheduleDefinition, ScheduleRun, Timing } from "../../api/schedule.ts";
+import { slotsOf } from "./fire-times.ts";
+import { sealTemplate, showTemplate, type StoredTemplate } from "./template.ts";
+
+/** A definition as the ledger has it. */
+export type StoredDefinition = Omit<ScheduleDefinition, "job"> & { job: StoredTemplate };
+
+export interface ScheduleRow {
+  tenant: string;
+  name: string;
+  id: string;
+  type: string;
+  definition: StoredDefinition;
+  source: Schedule["source"];
+  paused: boolean;
+  /** The API key that wrote the definition, if the key has quotas. */
+  quotaKey: string | null;
+  nextAt: Date | null;
+  /** The fire time of a job that the quota refused. */
+  deferredSlot: Date | null;
+  lastSlot: Date | null;
+  lastJobId: string | null;
+  lastRun: ScheduleRun | null;
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Names one schedule. */
+export interface ScheduleRef {
+  tenant: string;
+  name: string;
+}
+
+export interface WrittenSchedule {
+  definition: ScheduleDefinition;
+  source: Schedule["source"];
+  /** The API key of who writes it, if the key has quotas. */
+  quotaKey?: string | undefined;
+}
+
+/** Throws when what was found must not be changed by who asks; nothing is changed then. */
+export type Check = (found: ScheduleRow | undefined) => void;
+
+export interface SavedSchedule {
+  status: "created" | "replaced" | "unchanged";
+  row: ScheduleRow;
+}
+
+interface SaveOptions {
+  keys: KeyRing | undefined;
+  check?: Check;
+  /** Whether a schedule is to be left as it is. */
+  isSame?(found: ScheduleRow): boolean;
+}
+
+/** Makes a schedule or replaces its definition; it stays paused if it was. */
+export async function saveSchedule(
+  sql: Sql,
+  { tenant, name }: ScheduleRef,
+  { definition, source, quotaKey }: WrittenSchedule,
+  { keys, check = () => {}, isSame = () => false }: SaveOptions,
+): Promise<SavedSchedule> {
+  const id = createJobId();
+  const { type } = definition.job;
+  const stored = JSON.stringify({ ...definition, job: sealTemplate(definition.job, id, keys) });
+  for (;;) {
+    const saved = await changing(sql, { tenant, name }, check, async (tx, found, now) => {
+      if (found !== undefined && isSame(found)) return { status: "unchanged" as const, row: found };
+      const { nextAt, deferredSlot } = nextOf(definition, found, now);
+      const [row] = await (found === undefined
+        ? tx<ScheduleRow[]>`
+            insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)
+            values (${tenant}, ${name}, ${id}, ${type}, ${stored}::text::jsonb, ${source}, ${quotaKey ?? null}, ${nextAt})
+            on conflict do nothing returning ${scheduleColumns(tx)}`
+        : tx<ScheduleRow[]>`
+            update schedules set
+              id = ${id}, type = ${type}, definition = ${stored}::text::jsonb, source = ${source},
+              quota_key = ${quotaKey ?? null}, next_at = ${nextAt}, deferred_slot = ${deferredSlot},
+              version = version + 1, updated_at = now()
+            where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`);
+      const status: SavedSchedule["status"] = found === undefined ? "created" : "replaced";
+      return row && { status, row };
+    });
+    // Somebody else has made it between the look and the insert.
+    if (saved !== undefined) return saved;
+  }
+}
+
+/** What is due stays due, when the new definition is due at the same times. */
+function nextOf(
+  definition: ScheduleDefinition,
+  found: ScheduleRow | undefined,
+  now: Date,
+): Pick<ScheduleRow, "nextAt" | "deferredSlot"> {
+  if (found?.paused) return { nextAt: null, deferredSlot: null };
+  return found && rhythmOf(found.definition) === rhythmOf(definition)
+    ? found
+    : { nextAt: slotsOf(definition).after(now), deferredSlot: null };
+}
+
+function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
+  return JSON.stringify([cron, everyMs, timeZone, from, until]);
+}
+
+export interface PausedOptions {
+  check: Check;
+  /** Runs in the transaction, with the schedule as the transaction leaves it: what it throws undoes the change. */
+  alongside?: (tx: ISql, left: ScheduleRow) => Promise<void>;
+}
+
+/** What it missed while it was paused is not made up for. */
+export function setPaused(
+  sql: Sql,
+  named: ScheduleRef,
+  isPaused: boolean,
+  { check, alongside }: PausedOptions,
+): Promise<ScheduleRow | undefined> {
+  return changing(sql, named, check, async (tx, found, now) => {
+    if (found === undefined) return found;
+    if (found.paused === isPaused) {
+      await alongside?.(tx, found);
+      return found;
+    }
+    const next = isPaused ? null : slotsOf(found.definition).after(now);
+    const [row] = await tx<ScheduleRow[]>`
+      update schedules set
+        paused = ${isPaused}, next_at = ${next}, deferred_slot = null, version = version + 1, updated_at = now()
+      where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`;
+    if (row !== undefined) await alongside?.(tx, row);
+    return row;
+  });
+}
+
+/** @returns the schedule as it was */
+export function deleteSchedule(
+  sql: Sql,
+  named: ScheduleRef,
+  check: Check,
+): Promise<ScheduleRow | undefined> {
+  return changing(sql, named, check, async (tx, found) => {
+    if (found !== undefined) {
+      await tx`delete from schedules where ${isVersion(tx, found)}`;
+    }
+    return found;
+  });
+}
+
+export async function findSchedule(
+  sql: ISql,
+  { tenant, name }: ScheduleRef,
+): Promise<ScheduleRow | undefined> {
+  const [row] = await sql<ScheduleRow[]>`
+    select ${scheduleColumns(sql)} from schedules where tenant = ${tenant} and name = ${name}`;
+  return row;
+}
+
+export interface ScheduleFilter {
+  tenant: string;
+  /** Only names behind this one. */
+  after: string | undefined;
+  /** Only those whose jobs are of these types. */
+  types: readonly string[] | undefined;
+  limit: number;
+}
+
+export interface SchedulePage {
+  rows: ScheduleRow[];
+  isLast: boolean;
+}
+
+/** What the definitions of a page may take as JSON, beside that of its last schedule. */
+const maxPageBytes = 4_000_000;
+
+/** By name, at most `limit`, and as many as fit into a page. Reads one definition after the other, and one beyond the page. */
+export async function listSchedules(
+  sql: ISql,
+  { tenant, after = "", types, limit }: ScheduleFilter,
+): Promise<SchedulePage> {
+  const found = await sql<(ScheduleRow & { isOnPage: boolean })[]>`
+    with recursive page (at, name, bytes_before, bytes) as (
+      select 0, ${after}::text, 0, 0
+      union all
+      select page.at + 1, found.name, page.bytes_before + page.bytes, found.bytes
+      from page cross join lateral (
+        select name, octet_length(definition::text) as bytes from schedules
+        where tenant = ${tenant} and name > page.name
+          ${types === undefined ? sql`` : sql`and type = any(${[...types]}::text[])`}
+        order by name limit 1
+      ) as found
+      where page.at <= ${limit} and page.bytes_before < ${maxPageBytes}
+    )
+    select ${scheduleColumns(sql)}, at <= ${limit} and bytes_before < ${maxPageBytes} as "isOnPage"
+    from page join schedules using (name)
+    where at > 0 and tenant = ${tenant} order by name`;
+  const rows = found.filter(({ isOnPage }) => isOnPage);
+  return { rows, isLast: rows.length === found.length };
+}
+
+/** Deletes the schedules of a tenant that came from a file but those of these names. */
+export async function deleteOthersOfFile(
+  sql: ISql,
+  tenant: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const deleted = await sql<{ name: string }[]>`
+    delete from schedules
+    where tenant = ${tenant} and source = 'file' and name <> all(${[...names]}::text[])
+    returning name`;
+  return deleted.map(({ name }) => name);
+}
+
+function changing<Result>(
+  sql: Sql,
+  { tenant, name }: ScheduleRef,
+  check: Check,
+  work: (tx: ISql, found: ScheduleRow | undefined, now: Date) => Promise<Result>,
+): Promise<Result> {
+  return sql.begin(async (tx) => {
+    const [found] = await tx<ScheduleRow[]>`
+      select ${scheduleColumns(tx)} from schedules where tenant = ${tenant} and name = ${name} for update`;
+    check(found);
+    const [clock] = await tx<{ now: Date }[]>`select now()`;
+    return work(tx, found, clock?.now ?? new Date());
+  }) as Promise<Result>;
+}
+
+/** Every write to a schedule is to the version that was read: `id` is another one with every definition. */
+function isVersion(sql: ISql, { tenant, name, id, version }: ScheduleRow) {
+  return sql`tenant = ${tenant} and name = ${name} and id = ${id} and version = ${version}`;
+}
+
+export function scheduleColumns(sql: ISql) {
+  return sql`
+    tenant, name, id, type, definition, source, paused, quota_key as "quotaKey", next_at as "nextAt",
+    deferred_slot as "deferredSlot", last_slot as "lastSlot", last_job_id as "lastJobId", last_run as "lastRun", version, created_at as "createdAt", updated_at as "updatedAt"`;
+}
+
+/** A schedule as it is shown. */
+export function toSchedule(row: ScheduleRow): Schedule {
+  const { cron, everyMs, timeZone, from, until, overlap, missed, description, job } =
+    row.definition;
+  return {
+    name: row.name,
+    cron: cron ?? null,
+    everyMs: everyMs ?? null,
+    timeZone,
+    from: from ?? null,
+    until: until ?? null,
+    overlap,
+    missed,
+    description: description ?? null,
+    job: { ...showTemplate(job) },
+    source: row.source,
+    paused: row.paused,
+    nextAt: row.nextAt?.toISOString() ?? null,
+    lastRun: row.lastRun,
+    version: row.version,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,102 @@
+import type { ISql } from "postgres";
+import type { Quotas } from "../../api/quota.ts";
+import type { ScheduleRun } from "../../api/schedule.ts";
+import { scheduleColumns, type ScheduleRef, type ScheduleRow } from "./schedule-ledger.ts";
+
+/** Index entries that are read to take turns, whatever the number of due schedules. */
+const maxTurnEntries = 10_000;
+
+/** In how many ms a schedule is due, by Postgres' clock; undefined when none will be. */
+export async function untilDue(sql: ISql): Promise<number | undefined> {
+  const [row] = await sql<{ ms: number }[]>`
+    select ceil(extract(epoch from next_at - now()) * 1000)::float8 as ms from schedules
+    where next_at is not null order by next_at limit 1`;
+  return row?.ms;
+}
+
+/**
+ * Due schedules, at most `limit`. If more are due, tenants take turns: the oldest one of each tenant, then the second
+ * one of each, and so on. Walks one index entry for each tenant that has schedules.
+ */
+export async function findDue(sql: ISql, limit: number): Promise<ScheduleRef[]> {
+  const oldest = await sql<ScheduleRef[]>`
+    select tenant, name from schedules where next_at <= now() order by next_at limit ${limit + 1}`;
+  if (oldest.length <= limit) return oldest;
+  return sql<ScheduleRef[]>`
+    with recursive walk (tenant) as (
+      (select tenant from schedules where next_at is not null order by tenant limit 1)
+      union all
+      select (
+        select schedules.tenant from schedules
+        where schedules.next_at is not null and schedules.tenant > walk.tenant
+        order by schedules.tenant limit 1
+      ) from walk where walk.tenant is not null
+    ), due as materialized (
+      select tenant from walk
+      where exists (select from schedules where schedules.tenant = walk.tenant and next_at <= now())
+    )
+    select due.tenant, schedule.name from due
+    cross join lateral (
+      select name, next_at, row_number() over (order by next_at) as turn from schedules
+      where schedules.tenant = due.tenant and next_at <= now() order by next_at
+      limit (select greatest(1, least(${limit}::int, ${maxTurnEntries}::int / count(*))) from due)
+    ) as schedule
+    order by schedule.turn, schedule.next_at limit ${limit}`;
+}
+
+export interface DueSchedule extends ScheduleRow {
+  nextAt: Date;
+  now: Date;
+  /** Of the key that wrote it. */
+  quotas: Quotas | null;
+  /** Of its definition as JSON. */
+  bytes: number;
+}
+
+/** Locks those of these schedules that are due and that no other transaction has locked, until the transaction ends. */
+export function lockDue(tx: ISql, names: readonly ScheduleRef[]): Promise<DueSchedule[]> {
+  return tx<DueSchedule[]>`
+    select ${scheduleColumns(tx)}, now(), quotas, octet_length(definition::text) as bytes
+    from unnest(${names.map(({ tenant }) => tenant)}::text[], ${names.map(({ name }) => name)}::text[])
+      with ordinality as due (tenant, name, turn)
+    join schedules using (tenant, name)
+    left join (select id as key_id, quotas from api_keys) as owner on owner.key_id = schedules.quota_key
+    where next_at <= now() order by turn for update of schedules skip locked`;
+}
+
+/** A run of a schedule, and which version of the schedule it was decided by. */
+export interface RecordedRun {
+  schedule: Pick<ScheduleRow, "tenant" | "name" | "id" | "version">;
+  run: ScheduleRun;
+  /** The schedule's state after the run of a fire time; not for a run that somebody asked for. */
+  after?: { lastSlot: Date; nextAt: Date | null; deferredSlot: Date | null } | undefined;
+}
+
+/**
+ * Records what became of runs, in the transaction that inserts their jobs. Does nothing to a schedule of which there is
+ * another version by now.
+ * @returns how many were recorded
+ */
+export async function recordRuns(sql: ISql, runs: readonly RecordedRun[]): Promise<number> {
+  const of = <Value>(pick: (run: RecordedRun) => Value) => runs.map(pick);
+  const isJob = ({ outcome }: ScheduleRun) => outcome === "created" || outcome === "duplicate";
+  const recorded = await sql`
+    update schedules set
+      last_run = recorded.run::jsonb,
+      last_job_id = coalesce(recorded.job_id, last_job_id),
+      last_slot = coalesce(recorded.slot, last_slot),
+      next_at = case when recorded.slot is null then next_at else recorded.next end,
+      deferred_slot = case when recorded.slot is null then deferred_slot else recorded.deferred end
+    from unnest(
+      ${of(({ schedule }) => schedule.tenant)}::text[], ${of(({ schedule }) => schedule.name)}::text[],
+      ${of(({ schedule }) => schedule.id)}::uuid[], ${of(({ schedule }) => schedule.version)}::int[],
+      ${of(({ run }) => JSON.stringify(run))}::text[],
+      ${of(({ run }) => (isJob(run) ? run.jobId : null))}::uuid[],
+      ${of(({ after }) => after?.lastSlot.toISOString() ?? null)}::timestamptz[],
+      ${of(({ after }) => after?.nextAt?.toISOString() ?? null)}::timestamptz[],
+      ${of(({ after }) => after?.deferredSlot?.toISOString() ?? null)}::timestamptz[]
+    ) as recorded (tenant, name, id, version, run, job_id, slot, next, deferred)
+    where schedules.tenant = recorded.tenant and schedules.name = recorded.name
+      and schedules.id = recorded.id and schedules.version = recorded.version`;
+  return recorded.count;
+}

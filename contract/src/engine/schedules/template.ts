@@ -1,0 +1,54 @@
+import { findJobType, JobTemplate } from "../../api/job-types/index.ts";
+import { fieldErrors } from "../../api/problem.ts";
+import type { KeyRing } from "../secrets/key-ring.ts";
+import { openData, redactData, sealData } from "../secrets/secret-data.ts";
+
+/** The job of a schedule as the ledger has it: its secrets are encrypted for the schedule with that id. */
+export interface StoredTemplate {
+  type: string;
+  data: unknown;
+}
+
+export function sealTemplate(
+  job: JobTemplate,
+  id: string,
+  keys: KeyRing | undefined,
+): StoredTemplate {
+  const findSecrets = findJobType(job.type)?.findSecrets;
+  if (findSecrets === undefined || keys === undefined) return job;
+  return { ...job, data: sealData(job.data, { id, type: job.type }, findSecrets, keys) };
+}
+
+export type OpenedTemplate =
+  | { status: "ok"; job: JobTemplate }
+  | { status: "invalid"; detail: string };
+
+/** Checked again: its type may have changed since it was stored. */
+export function openTemplate(
+  job: StoredTemplate,
+  id: string,
+  keys: KeyRing | undefined,
+): OpenedTemplate {
+  const { type } = job;
+  const findSecrets = findJobType(type)?.findSecrets;
+  let opened: unknown = job;
+  if (findSecrets !== undefined) {
+    const data = openData(job.data, { id, type }, findSecrets, keys);
+    if (data.status !== "ok") {
+      return { status: "invalid", detail: `The secret at ${data.pointer} cannot be opened.` };
+    }
+    opened = { ...job, data: data.data };
+  }
+  const parsed = JobTemplate.safeParse(opened);
+  if (parsed.success) return { status: "ok", job: parsed.data };
+  const places = fieldErrors(parsed.error.issues).map(({ pointer }) => pointer);
+  return {
+    status: "invalid",
+    detail: `It does not match its schema any more: ${places.join(", ")}`,
+  };
+}
+
+export function showTemplate(job: StoredTemplate): StoredTemplate {
+  const findSecrets = findJobType(job.type)?.findSecrets;
+  return findSecrets === undefined ? job : { ...job, data: redactData(job.data, findSecrets) };
+}

@@ -1,0 +1,89 @@
+import type { FindSecrets } from "../../api/secret-fields.ts";
+import { secretShown } from "../../api/secret.ts";
+
+/** Takes secrets out of what others wrote: messages, stacks, results, lines of a log. */
+export interface Scrub {
+  text(text: string): string;
+  /** A copy, as JSON would have it; errors as their name, message, code and stack. */
+  value(value: unknown): unknown;
+}
+
+/** What is shorter is in every text, and what is put in its place tells where. */
+const leastLength = 4;
+/** A header's value has words, of which each may be told alone; short ones name the scheme. */
+const leastWordLength = 12;
+const maxDepth = 100;
+
+/**
+ * @param show what is put in place of a secret
+ * @returns undefined without secrets
+ */
+export function createScrub(
+  data: unknown,
+  findSecrets: FindSecrets,
+  show: (text: string) => string = () => secretShown,
+): Scrub | undefined {
+  const texts = new Set<string>();
+  for (const { holder, name } of findSecrets(data)) addTexts(holder[name], texts);
+  if (texts.size === 0) return undefined;
+  const spellings = [...new Set([...texts].flatMap(spellingsOf))].toSorted(
+    (a, b) => b.length - a.length,
+  );
+
+  function scrubText(text: string) {
+    return spellings.reduce(
+      (rest, spelling) => rest.replaceAll(spelling, () => show(spelling)),
+      text,
+    );
+  }
+
+  function scrubValue(value: unknown, depth: number): unknown {
+    if (typeof value === "string") return scrubText(value);
+    if (typeof value === "number") return texts.has(String(value)) ? secretShown : value;
+    if (typeof value !== "object" || value === null) return value;
+    if (depth === maxDepth) return "[too deep]";
+    if (Array.isArray(value)) return value.map((item) => scrubValue(item, depth + 1));
+    const plain = value instanceof Error ? fieldsOf(value) : value;
+    if ("toJSON" in plain && typeof plain.toJSON === "function") {
+      return scrubValue(plain.toJSON(), depth + 1);
+    }
+    return Object.fromEntries(
+      Object.entries(plain).map(([name, one]) => [scrubText(name), scrubValue(one, depth + 1)]),
+    );
+  }
+
+  return { text: scrubText, value: (value) => scrubValue(value, 0) };
+}
+
+function addTexts(value: unknown, texts: Set<string>) {
+  if (typeof value === "object" && value !== null) {
+    for (const one of Object.values(value)) addTexts(one, texts);
+  } else if (typeof value === "string" || typeof value === "number") {
+    const text = String(value);
+    if (text.length >= leastLength) texts.add(text);
+  }
+}
+
+function spellingsOf(text: string): string[] {
+  const words = text.split(/\s+/).filter((word) => word.length >= leastWordLength);
+  return [text, ...words]
+    .flatMap((one) => [
+      one,
+      JSON.stringify(one).slice(1, -1),
+      encodeURIComponent(one.toWellFormed()),
+      toBase64(one),
+    ])
+    .filter((spelling) => spelling.length >= leastLength);
+}
+
+/** Without the end, which depends on what follows. */
+function toBase64(text: string) {
+  const bytes = new TextEncoder().encode(text);
+  const whole = bytes.subarray(0, bytes.length - (bytes.length % 3));
+  return btoa(Array.from(whole, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+function fieldsOf(error: Error) {
+  const { name, message, stack } = error;
+  return "code" in error ? { name, message, code: error.code, stack } : { name, message, stack };
+}

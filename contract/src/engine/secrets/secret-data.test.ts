@@ -1,0 +1,130 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { z } from "zod";
+import { type FindSecrets, findSecretsOf } from "../../api/secret-fields.ts";
+import { createKeyRing, keyBytes, type SecretKey } from "./key-ring.ts";
+import { openData, redactData, redactSealed, sealData } from "./secret-data.ts";
+import { secret } from "../../api/secret.ts";
+
+const schema = z.object({
+  url: z.string(),
+  token: secret(z.string()).optional(),
+  logins: z.array(z.object({ user: z.string(), password: secret(z.unknown()) })).optional(),
+});
+const findSecrets = findSecretsOf(schema) as FindSecrets;
+const owner = { id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304", type: "feed.fetch" };
+const data = { url: "http://u", token: "swordfish" };
+
+function _key(id: string): SecretKey {
+  return { id, bytes: crypto.getRandomValues(new Uint8Array(keyBytes)) };
+}
+
+const [old, young] = [_key("2025b"), _key("2026a")];
+const ring = createKeyRing([old]);
+
+describe("sealed data", () => {
+  test("opens to what it was, whatever that is", () => {
+    const value = fc.jsonValue({ maxDepth: 3 });
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.array(value), (token, passwords) => {
+        const logins = passwords.map((password) => ({ user: "u", password }));
+        const given = JSON.parse(JSON.stringify({ url: "u", token, logins }));
+
+        const sealed = sealData(given, owner, findSecrets, ring);
+
+        expect(openData(sealed, owner, findSecrets, ring)).toEqual({ status: "ok", data: given });
+      }),
+    );
+  });
+
+  test("tells nothing of its secrets, not even that two are the same", () => {
+    const first = sealData(data, owner, findSecrets, ring) as typeof data;
+    const second = sealData(data, owner, findSecrets, ring) as typeof data;
+
+    expect(JSON.stringify(first)).not.toContain("swordfish");
+    expect(first.url).toBe("http://u");
+    expect(first.token).toMatch(/^sealed:1:2025b:[\w-]+$/);
+    expect(first.token).not.toBe(second.token);
+    expect(data.token).toBe("swordfish");
+  });
+
+  test("opens after a rotation, and is then sealed with the new key", () => {
+    const sealed = sealData(data, owner, findSecrets, ring);
+    const rotated = createKeyRing([young, old]);
+
+    expect(openData(sealed, owner, findSecrets, rotated)).toEqual({ status: "ok", data });
+    expect(sealData(data, owner, findSecrets, rotated)).toMatchObject({
+      token: expect.stringMatching(/^sealed:1:2026a:/),
+    });
+  });
+
+  test("names the key that is missing", () => {
+    const sealed = sealData(data, owner, findSecrets, ring);
+    const missing = { status: "unknown-key", keyId: "2025b", pointer: "/token" } as const;
+
+    expect(openData(sealed, owner, findSecrets, createKeyRing([young]))).toEqual(missing);
+    expect(openData(sealed, owner, findSecrets, undefined)).toEqual(missing);
+  });
+
+  test("opens for no other job, type or place, and under no other key of the same id", () => {
+    const two = { url: "u", logins: [1, 2].map((n) => ({ user: "u", password: `secret ${n}` })) };
+    const sealed = sealData(two, owner, findSecrets, ring) as typeof two;
+    const swapped = structuredClone(sealed);
+    swapped.logins.reverse();
+    const tampered = { status: "tampered", pointer: "/logins/0/password" } as const;
+
+    expect(openData(swapped, owner, findSecrets, ring)).toEqual(tampered);
+    expect(openData(sealed, { ...owner, id: crypto.randomUUID() }, findSecrets, ring)).toEqual(
+      tampered,
+    );
+    expect(openData(sealed, { ...owner, type: "other" }, findSecrets, ring)).toEqual(tampered);
+    const impostor = createKeyRing([_key("2025b")]);
+    expect(openData(sealed, owner, findSecrets, impostor)).toEqual(tampered);
+  });
+
+  test("opens no more when any character of it was changed or cut off", () => {
+    const { token } = sealData(data, owner, findSecrets, ring) as typeof data;
+    const start = token.lastIndexOf(":") + 1;
+    for (let at = start; at < token.length - 1; at += 1) {
+      const changed = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+      for (const altered of [changed, token.slice(0, at)]) {
+        const opened = openData({ ...data, token: altered }, owner, findSecrets, ring);
+        expect(opened).toEqual({ status: "tampered", pointer: "/token" });
+      }
+    }
+  });
+
+  test("may hold what stood there before the field was secret", () => {
+    expect(openData(data, owner, findSecrets, ring)).toEqual({ status: "ok", data });
+  });
+});
+
+describe("what is shown", () => {
+  test("has no secret in it, sealed or not", () => {
+    const shown = { url: "http://u", token: "[secret]" };
+
+    expect(redactData(data, findSecrets)).toEqual(shown);
+    expect(redactData(sealData(data, owner, findSecrets, ring), findSecrets)).toEqual(shown);
+    expect(redactData({ url: "http://u" }, findSecrets)).toEqual({ url: "http://u" });
+  });
+
+  test("has nothing sealed in it, wherever it stands", () => {
+    const sealed = sealData(data, owner, findSecrets, ring);
+
+    expect(redactSealed([{ deep: sealed, n: 1, none: null }, "text"])).toEqual([
+      { deep: { url: "http://u", token: "[secret]" }, n: 1, none: null },
+      "text",
+    ]);
+  });
+});
+
+describe("digests", () => {
+  test("are one per key, the same for the same text, and others with other keys", () => {
+    const rotated = createKeyRing([young, old]);
+    const [now, before] = rotated.digests("guess");
+
+    expect(ring.digests("guess")).toEqual([before as string]);
+    expect(now).not.toBe(before as string);
+    expect(ring.digests("guesses")).not.toEqual([before as string]);
+  });
+});

@@ -1,0 +1,71 @@
+import type { FindSecrets } from "../../api/secret-fields.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { isSealed, parseSealed } from "./sealed.ts";
+import { secretShown } from "../../api/secret.ts";
+
+/** The job that secrets belong to; elsewhere they cannot be opened. */
+export interface SecretOwner {
+  id: string;
+  type: string;
+}
+
+/** A copy of `data` with its secrets encrypted. */
+export function sealData(
+  data: unknown,
+  owner: SecretOwner,
+  findSecrets: FindSecrets,
+  keys: KeyRing,
+): unknown {
+  const copy = structuredClone(data);
+  for (const { holder, name, pointer } of findSecrets(copy)) {
+    holder[name] = keys.seal(JSON.stringify(holder[name]), placeOf(owner, pointer));
+  }
+  return copy;
+}
+
+export type OpenedData =
+  | { status: "ok"; data: unknown }
+  /** No key of that id is at hand; none at all is. */
+  | { status: "unknown-key"; keyId: string; pointer: string }
+  | { status: "tampered"; pointer: string };
+
+/** A copy of `data` with its secrets decrypted. What stood there before its field was secret stays as it is. */
+export function openData(
+  data: unknown,
+  owner: SecretOwner,
+  findSecrets: FindSecrets,
+  keys: KeyRing | undefined,
+): OpenedData {
+  const copy = structuredClone(data);
+  for (const { holder, name, pointer } of findSecrets(copy)) {
+    const value = holder[name];
+    if (!isSealed(value)) continue;
+    const opened = keys?.open(value, placeOf(owner, pointer)) ?? unknownKey(value);
+    if (opened.status !== "ok") return { ...opened, pointer };
+    holder[name] = JSON.parse(opened.text);
+  }
+  return { status: "ok", data: copy };
+}
+
+/** A copy of `data` that shows no secret, encrypted or not. */
+export function redactData(data: unknown, findSecrets: FindSecrets): unknown {
+  const copy = structuredClone(data);
+  for (const { holder, name } of findSecrets(copy)) holder[name] = secretShown;
+  return copy;
+}
+
+/** A copy of `value` that shows nothing encrypted, whatever it is a value of. */
+export function redactSealed(value: unknown): unknown {
+  if (isSealed(value)) return secretShown;
+  if (Array.isArray(value)) return value.map(redactSealed);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redactSealed(one)]));
+}
+
+function placeOf({ id, type }: SecretOwner, pointer: string) {
+  return `${id}\n${type}\n${pointer}`;
+}
+
+function unknownKey(sealed: string): { status: "unknown-key"; keyId: string } {
+  return { status: "unknown-key", keyId: parseSealed(sealed)?.keyId ?? "" };
+}

@@ -1,0 +1,86 @@
+import type { TransactionSql } from "postgres";
+import type { ApiKey, IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
+import {
+  findKey,
+  issueKey,
+  listKeys,
+  type NoteChange,
+  revokeKey,
+  rotateKey,
+} from "@toril/contract/engine/api-keys/key-ledger";
+import type { AuditTrail } from "../audit/audit.ts";
+import type { Exchange } from "../http/request-context.ts";
+import type { Once } from "../idempotency/run-once.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Reads } from "../stores/reads.ts";
+
+/** The keys of a tenant. A request that issues one again with its Idempotency-Key is told which one it was. */
+export interface KeyStore {
+  issue(exchange: Exchange, key: NewApiKey): Promise<IssuedApiKey>;
+  /** Newest first. */
+  list(tenant: string, page: { before: string | undefined; limit: number }): Promise<ApiKey[]>;
+  find(tenant: string, id: string): Promise<ApiKey | undefined>;
+  rotate(exchange: Exchange, id: string, graceMs: number): Promise<IssuedApiKey>;
+  revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
+}
+
+export interface KeyStoreDeps {
+  ledger: TenantLedger;
+  reads: Reads;
+  once: Once;
+  /** Makes changes known to this producer; the others find them by themselves. */
+  refresh(): Promise<void>;
+}
+
+export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): KeyStore {
+  async function issuing(
+    exchange: Exchange,
+    work: (tx: TransactionSql) => Promise<IssuedApiKey>,
+  ): Promise<IssuedApiKey> {
+    let issued: IssuedApiKey | undefined;
+    const { body } = await once.inTransaction(exchange, async (tx) => {
+      issued = await work(tx);
+      // Without the secret, which is kept nowhere.
+      return { status: 200, body: { id: issued.id } };
+    });
+    if (issued === undefined) throw issuedBefore(body.id);
+    await refresh();
+    return issued;
+  }
+
+  return {
+    issue: (exchange, key) =>
+      issuing(exchange, (tx) =>
+        issueKey(tx, exchange.principal.tenant, key, noteIn(exchange.trail)),
+      ),
+    list: (tenant, page) => reads.run(tenant, (sql) => listKeys(sql, { tenant, ...page })),
+    find: (tenant, id) => reads.run(tenant, (sql) => findKey(sql, id, tenant)),
+    rotate: (exchange, id, graceMs) =>
+      issuing(exchange, async (tx) => {
+        const { tenant } = exchange.principal;
+        const rotated = await rotateKey(tx, id, { tenant, graceMs }, noteIn(exchange.trail));
+        if (rotated.status === "missing") throw new ProblemError("key-not-found");
+        if (rotated.status === "ended") throw new ProblemError("key-ended");
+        return rotated.key;
+      }),
+    async revoke(tenant, id, trail) {
+      const revoked = await ledger.run(tenant, (sql) => revokeKey(sql, id, tenant, noteIn(trail)));
+      await refresh();
+      return revoked;
+    },
+  };
+}
+
+function noteIn(trail: AuditTrail): NoteChange {
+  return (tx, { id }) => trail.done(tx, `/v1/keys/${id}`);
+}
+
+function issuedBefore(id: string) {
+  return new ProblemError(
+    "answer-not-kept",
+    `It was about the key ${id}. Rotate that for a secret of its own.`,
+    undefined,
+    { headers: { Location: `/v1/keys/${id}` } },
+  );
+}

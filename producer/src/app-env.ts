@@ -1,5 +1,0 @@
-import type { Exchange } from "./exchange.ts";
-
-export interface AppEnv {
-  Bindings: Exchange;
-}

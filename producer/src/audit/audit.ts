@@ -1,0 +1,48 @@
+import type { ISql } from "postgres";
+import type { Logger } from "pino";
+import { appendAudit } from "@toril/contract/engine/audit/append-audit";
+import type { AuditEntry, AuditRow } from "@toril/contract/api/audit-entry";
+import type { TenantLedger } from "../stores/postgres.ts";
+
+/** One request of an administrator that may change something. */
+export interface AuditTrail {
+  /** Adds the entry in the transaction of the change: neither is there without the other. */
+  done(tx: ISql, target?: string): Promise<void>;
+  /** After the answer. Adds the entry of a request that came to nothing, or changed something elsewhere. */
+  end(outcome: string): Promise<void>;
+}
+
+export type AuditedRequest = Omit<AuditEntry, "outcome">;
+
+export interface Audit {
+  begin(request: AuditedRequest): AuditTrail;
+}
+
+export function createAudit(ledger: TenantLedger, log: Logger): Audit {
+  return {
+    begin(request) {
+      let added: AuditRow | undefined;
+
+      return {
+        async done(tx, target = request.target) {
+          added = await appendAudit(tx, { ...request, target, outcome: "done" });
+        },
+        async end(outcome) {
+          try {
+            // A change that was answered with a problem may have been rolled back, and its entry with it.
+            if (added === undefined || outcome !== "done") {
+              const entry = { ...request, outcome };
+              added = await ledger.run(request.tenant, (sql) =>
+                sql.begin((tx) => appendAudit(tx, entry)),
+              );
+            }
+            const { seq, hash } = added;
+            log.info({ requestId: request.requestId, seq, hash }, "audited");
+          } catch (error) {
+            log.error({ err: error, ...request, outcome }, "not audited");
+          }
+        },
+      };
+    },
+  };
+}

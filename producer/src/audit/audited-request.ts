@@ -1,0 +1,28 @@
+import { requiredScopeOf } from "@toril/contract/api/http/route";
+import type { AuditedRequest } from "./audit.ts";
+import type { Exchange } from "../http/request-context.ts";
+import { type Operation, operations } from "../operations/operations.ts";
+
+const audited: ReadonlySet<Operation> = new Set(
+  operations.filter((operation) => {
+    const scope = requiredScopeOf(operation);
+    return operation.method !== "get" && (scope === "keys:admin" || scope === "queues:admin");
+  }),
+);
+
+/** Whether it takes an administrator's rights and may change something. */
+export function isAudited(operation: Operation): boolean {
+  return audited.has(operation);
+}
+
+export function auditedRequest(exchange: Exchange, operation: Operation): AuditedRequest {
+  const { principal, path, requestId } = exchange;
+  return {
+    actor: principal.kind === "open" ? "anyone" : `${principal.kind}:${principal.id}`,
+    tenant: principal.tenant,
+    action: operation.operationId,
+    target: path,
+    address: exchange.address(),
+    requestId,
+  };
+}

@@ -1,0 +1,200 @@
+import type { ISql } from "postgres";
+import type { Reach } from "@toril/contract/engine/jobs/change/select";
+import {
+  type DeadLetter,
+  type DeadLetterSummary,
+  type InspectedDeadLetter,
+  PastEnd,
+} from "@toril/contract/api/dead-letter";
+import { queueOf } from "@toril/contract/api/job-types/index";
+import { labelTerm } from "@toril/contract/api/search-terms";
+import { pageOf } from "../stores/page-bytes.ts";
+import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
+import type { Reads } from "../stores/reads.ts";
+import type { JobSearch } from "../jobs/search-jobs.ts";
+import { shownData } from "../jobs/shown-data.ts";
+import { walkOnly } from "../jobs/index-scan-only.ts";
+
+/** As lists show it: without its data. */
+export type DeadLetterRow = Omit<JobRow, "data" | "result"> & {
+  reason: string | null;
+  settledAt: Date;
+};
+
+export interface InspectedRow extends DeadLetterRow {
+  data: unknown;
+  history: unknown;
+}
+
+export interface DeadLetterFilter {
+  tenant: string;
+  /** Older than the job with this id. */
+  before?: string | undefined;
+  type?: string | undefined;
+  queue?: string | undefined;
+  reason?: string | undefined;
+  label?: string | undefined;
+  reach: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
+}
+
+export interface FoundDeadLetters {
+  rows: DeadLetterRow[];
+  /** The next page has what is older than the job with this id; undefined on the last page. */
+  next: string | undefined;
+}
+
+export interface DeadLetters {
+  find(tenant: string, id: string): Promise<InspectedRow | undefined>;
+  /** Newest first. */
+  list(filter: DeadLetterFilter, limit: number): Promise<FoundDeadLetters>;
+  summarize(tenant: string, reach: Reach): Promise<DeadLetterSummary>;
+  /** Of these ids, those of dead letters. */
+  known(tenant: string, reach: Reach, ids: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+const maxGroups = 500;
+
+/** @param maxCounted how many index entries a summary counts, in all its groups together */
+export function createDeadLetters(
+  reads: Reads,
+  search: JobSearch,
+  { maxCounted = 100_000 } = {},
+): DeadLetters {
+  return {
+    find: (tenant, id) =>
+      reads.run(tenant, async (sql) => {
+        const [row] = await sql<InspectedRow[]>`
+          select ${jobColumns(sql)}, reason, history from jobs
+          where id = ${id} and tenant = ${tenant} and status = 'dead'`;
+        return row;
+      }),
+    async list({ tenant, before, label, ...filter }, limit) {
+      const terms = label ? [labelTerm(label)] : [];
+      const found = await search.find({ ...filter, tenant, terms, status: "dead" }, before, limit);
+      const { ids } = found;
+      if (ids.length === 0) return { rows: [], next: found.next };
+      const rows = await reads.run(
+        tenant,
+        (sql) => sql<(DeadLetterRow | { id: null })[]>`
+          with recursive ${pageOf(sql, { tenant, ids, sized: ["error"] })}
+          select ${jobColumns(sql, { isPayloadOmitted: true })}, reason
+          from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant} and status = 'dead'
+          where page.at > 0 order by page.at`,
+      );
+      const next = rows.length < ids.length ? ids[rows.length - 1] : found.next;
+      return { rows: rows.filter((row) => row.id !== null), next };
+    },
+    summarize: (tenant, reach) =>
+      reads.run(tenant, (pool) =>
+        pool.begin("read only", async (sql) => {
+          await walkOnly(sql);
+          const groups = await listGroups(sql, tenant);
+          const reached = groups.slice(0, maxGroups).filter(({ type }) => isReached(type, reach));
+          const counted =
+            reached.length === 0
+              ? []
+              : await countGroups(sql, { tenant, groups: reached, maxCounted });
+          const sorted = counted.toSorted((one, other) => other.count - one.count);
+          return { groups: sorted, isComplete: groups.length <= maxGroups };
+        }),
+      ),
+    known: (tenant, reach, ids) =>
+      reads.run(tenant, async (sql) => {
+        const rows = await sql<{ id: string }[]>`
+          select id from jobs
+          where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${within(sql, reach)}`;
+        return new Set(rows.map(({ id }) => id));
+      }),
+  };
+}
+
+interface Group {
+  type: string;
+  reason: string | null;
+}
+
+/** Of the queues a type's own: with them in the index it would be twice as large. */
+function isReached(type: string, { queues, types }: Reach) {
+  return (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
+}
+
+/** The first groups by type and reason, from a few index entries each. */
+function listGroups(sql: ISql, tenant: string): Promise<Group[]> {
+  const first = (condition = sql<[]>``) => sql`(
+    select type, reason from jobs where tenant = ${tenant} and status = 'dead' ${condition}
+    order by type, reason limit 1)`;
+  return sql<Group[]>`
+    with recursive groups as (
+      ${first()}
+      union all
+      select following.* from groups cross join lateral (
+        ${first(sql<[]>`and type = groups.type and reason > groups.reason`)}
+        union all
+        ${first(sql<[]>`and type = groups.type and reason is null and groups.reason is not null`)}
+        union all
+        ${first(sql<[]>`and type > groups.type`)}
+        limit 1
+      ) as following
+    )
+    select type, reason from groups limit ${maxGroups + 1}`;
+}
+
+/** Counts each group up to its share of what a summary may count. */
+async function countGroups(
+  sql: ISql,
+  { tenant, groups, maxCounted }: { tenant: string; groups: readonly Group[]; maxCounted: number },
+) {
+  const most = Math.floor(maxCounted / groups.length);
+  const count = (condition: ReturnType<typeof sql<[]>>) => sql`(
+    select count(*) from (
+      select from jobs where tenant = ${tenant} and status = 'dead' and type = asked.type and ${condition}
+      limit ${most + 1}
+    ) as counted)`;
+  const rows = await sql<(Group & { count: number })[]>`
+    select type, reason, (
+      case when asked.reason is null
+        then ${count(sql<[]>`reason is null`)} else ${count(sql<[]>`reason = asked.reason`)} end
+    )::int as count
+    from unnest(
+      ${groups.map(({ type }) => type)}::text[], ${groups.map(({ reason }) => reason)}::text[]
+    ) as asked (type, reason)`;
+  return rows.map((row) => ({
+    ...row,
+    count: Math.min(row.count, most),
+    isExact: row.count <= most,
+  }));
+}
+
+function within(sql: ISql, { queues, types }: Reach) {
+  return sql`
+    ${queues ? sql`and queue = any(${[...queues]}::text[])` : sql``}
+    ${types ? sql`and type = any(${[...types]}::text[])` : sql``}`;
+}
+
+export function toDeadLetter(row: DeadLetterRow): DeadLetter {
+  const { id, type, queue, key, importId, schedule, labels, reason, error } = row;
+  return {
+    id,
+    type,
+    queue,
+    key,
+    importId,
+    schedule,
+    labels: labels ?? [],
+    reason,
+    error,
+    attempts: { made: row.attempts, max: row.options.attempts },
+    createdAt: row.createdAt.toISOString(),
+    settledAt: row.settledAt.toISOString(),
+  };
+}
+
+export function toInspected(row: InspectedRow): InspectedDeadLetter {
+  return { ...toDeadLetter(row), data: shownData(row), history: historyOf(row) };
+}
+
+function historyOf({ history }: InspectedRow): PastEnd[] {
+  return ((history ?? []) as PastEnd[]).map((end) =>
+    PastEnd.parse({ ...end, settledAt: new Date(end.settledAt).toISOString() }),
+  );
+}

@@ -1,0 +1,36 @@
+import type { Readiness } from "@toril/contract/api/http/health";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+
+export interface ReadinessDeps {
+  ledger: Ledger;
+  /** A write to Redis. */
+  writeRedis(): Promise<unknown>;
+  isDraining(): boolean;
+}
+
+export function createReadiness({ ledger, writeRedis, isDraining }: ReadinessDeps) {
+  return async function readiness(): Promise<Readiness> {
+    const [postgres, redis] = await Promise.all([
+      // Taking a transaction id makes the commit a real one, written to the log; a read-only replica refuses it.
+      answers(() => ledger.run((sql) => sql`select pg_current_xact_id()`)),
+      answers(writeRedis),
+    ]);
+    const status = isDraining()
+      ? "draining"
+      : postgres === "away"
+        ? "unavailable"
+        : redis === "away"
+          ? "degraded"
+          : "ok";
+    return { status, postgres, redis };
+  };
+}
+
+async function answers(ask: () => Promise<unknown>): Promise<"ok" | "away"> {
+  try {
+    await ask();
+    return "ok";
+  } catch {
+    return "away";
+  }
+}

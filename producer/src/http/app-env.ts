@@ -1,0 +1,5 @@
+import type { Exchange } from "./request-context.ts";
+
+export interface AppEnv {
+  Bindings: Exchange;
+}

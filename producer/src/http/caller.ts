@@ -1,0 +1,60 @@
+import type { Reach } from "@toril/contract/engine/jobs/change/select";
+import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { jobTypeNames, queueOf } from "@toril/contract/api/job-types/index";
+import { reaches } from "../auth/principal.ts";
+import type { Exchange } from "./request-context.ts";
+import { ProblemError } from "./problem.ts";
+
+const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** On whose behalf a request is made. */
+export function callerOf({
+  request,
+  traceparent,
+  principal: { id, tenant, quotas },
+}: Exchange): Origin {
+  const trace = traceparent ?? request.headers.get("traceparent");
+  return {
+    tenant,
+    quotaKey: (quotas?.maxWaiting ?? quotas?.rate) === undefined ? undefined : id,
+    trace: trace && traceParent.test(trace) ? trace : undefined,
+  };
+}
+
+/** Who has an operation done, and within what bounds. */
+export interface OperationMaker {
+  tenant: string;
+  reach: Reach;
+  /** Of a key with quotas. */
+  quotaKey: string | undefined;
+}
+
+export function operationMakerOf(exchange: Exchange): OperationMaker {
+  const { id, tenant, quotas } = exchange.principal;
+  return { tenant, reach: reachOf(exchange), quotaKey: quotas === null ? undefined : id };
+}
+
+/** Whose operations are looked for, and the job types that the caller may not see. */
+export interface OperationViewer {
+  tenant: string;
+  hidden: readonly { type: string; queue: string }[];
+}
+
+export function operationViewerOf({ principal }: Exchange): OperationViewer {
+  const all = jobTypeNames.map((type) => ({ type, queue: queueOf(type) }));
+  return { tenant: principal.tenant, hidden: all.filter((work) => !reaches(principal, work)) };
+}
+
+/** Throws a problem for work that the caller's key does not reach. */
+export function requireReach({ principal }: Exchange, work: { queue: string; type: string }): void {
+  if (reaches(principal, work)) return;
+  throw new ProblemError(
+    "out-of-reach",
+    `Not for jobs of type ${work.type} in the queue ${work.queue}.`,
+  );
+}
+
+/** To which queues and types a list is narrowed for the caller; undefined: to none. */
+export function reachOf({ principal: { queues, types } }: Exchange) {
+  return { queues: queues ? [...queues] : undefined, types: types ? [...types] : undefined };
+}

@@ -1,0 +1,35 @@
+import { limits } from "@toril/contract/api/job";
+import type { Principal } from "../auth/principal.ts";
+import { ProblemError } from "./problem.ts";
+
+type Holder = Pick<Principal, "kind" | "tenant">;
+
+/** What the bodies of all requests may hold together while they are read; those of one tenant half of it. */
+export interface MemoryBudget {
+  /** Throws a problem when it is used up. */
+  take(bytes: number, holder: Holder): void;
+  giveBack(bytes: number, holder: Holder): void;
+}
+
+export function createMemoryBudget(maxBytes: number): MemoryBudget {
+  const share = Math.max(maxBytes / 2, limits.bulkBodyBytes);
+  const takenBy = new Map<string, number>();
+  let taken = 0;
+  return {
+    take(bytes, { kind, tenant }) {
+      const own = (takenBy.get(tenant) ?? 0) + bytes;
+      // Without keys everybody is one tenant.
+      if (taken + bytes > maxBytes || (kind !== "open" && own > share)) {
+        throw new ProblemError("at-capacity", "Nothing was stored. Try again.");
+      }
+      taken += bytes;
+      takenBy.set(tenant, own);
+    },
+    giveBack(bytes, { tenant }) {
+      const own = (takenBy.get(tenant) ?? 0) - bytes;
+      taken -= bytes;
+      if (own > 0) takenBy.set(tenant, own);
+      else takenBy.delete(tenant);
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { HTTPException } from "hono/http-exception";
+import type { Logger } from "pino";
+import { BatchRefused } from "@toril/contract/engine/batcher";
+import type { FieldError } from "@toril/contract/api/json";
+import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
+import { type Problem, type ProblemKind, problemOf } from "@toril/contract/api/problem";
+import type { Exchange } from "./request-context.ts";
+
+interface ProblemExtras {
+  /** Further members of the body. */
+  members?: Record<string, unknown>;
+  /** Further headers of the answer. */
+  headers?: Record<string, string>;
+}
+
+/** Thrown wherever a request cannot be answered as asked; becomes the body of the answer. */
+export class ProblemError extends Error {
+  readonly kind: ProblemKind;
+  readonly detail: string | undefined;
+  readonly errors: FieldError[] | undefined;
+  readonly members: Record<string, unknown>;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    kind: ProblemKind,
+    detail?: string,
+    errors?: FieldError[],
+    { members = {}, headers = {} }: ProblemExtras = {},
+  ) {
+    super(detail ?? kind);
+    this.kind = kind;
+    this.detail = detail;
+    this.errors = errors;
+    this.members = members;
+    this.headers = headers;
+  }
+}
+
+export type ErrorHandler = (error: unknown, exchange: Exchange) => Response;
+
+/** What nobody expected is logged, and reveals nothing but the request's id. */
+export function createErrorHandler(log: Logger): ErrorHandler {
+  return (error, exchange) => {
+    const problem = asProblem(error);
+    if (problem === undefined) log.error({ err: error, requestId: exchange.requestId }, "failed");
+    return problemResponse(exchange, problem ?? new ProblemError("internal-error"));
+  };
+}
+
+/** The one place that makes an error body. */
+export function problemResponse(exchange: Exchange, error: ProblemError): Response {
+  const problem: Problem = {
+    ...problemOf(error.kind, error.detail, error.errors),
+    instance: exchange.path,
+    requestId: exchange.requestId,
+    ...error.members,
+  };
+  exchange.problem = error.kind;
+  const headers: Record<string, string> = {
+    "Content-Type": "application/problem+json",
+    ...error.headers,
+  };
+  if (problem.status === 503) headers["Retry-After"] ??= "1";
+  if (mayBeEndless(exchange.request.headers)) headers["Connection"] = "close";
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}
+
+/** A body below this is read to its end and dropped, so that its sender comes to read the answer. */
+const droppedBytes = 64_000_000;
+
+/** Whether what is left of a body could keep the connection busy for long after the answer. */
+function mayBeEndless(headers: Headers): boolean {
+  const length = headers.get("content-length");
+  if (length === null) return headers.has("transfer-encoding");
+  return Number(length) > droppedBytes;
+}
+
+const longestRetryMs = 60_000;
+
+/** When a queue is full: until what waits in it has left. Otherwise the default is kept. */
+function retryAfter(error: unknown): Record<string, string> {
+  if (!(error instanceof BatchRefused) || error.retryAfterMs === undefined) return {};
+  const seconds = Math.ceil(Math.min(error.retryAfterMs, longestRetryMs) / 1000);
+  return { "Retry-After": String(Math.max(seconds, 1)) };
+}
+
+function asProblem(error: unknown): ProblemError | undefined {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof BatchRefused || isTransient(error) || isLockTimeout(error)) {
+    return new ProblemError(
+      "at-capacity",
+      error instanceof BatchRefused && error.reason === "full"
+        ? "Nothing was stored. Try again."
+        : "Whether it was stored is unknown. Repeat the request, with an Idempotency-Key where it changes something.",
+      undefined,
+      { headers: retryAfter(error) },
+    );
+  }
+  if (error instanceof HTTPException && error.status === 415) {
+    return new ProblemError("unsupported-media-type");
+  }
+  return undefined;
+}

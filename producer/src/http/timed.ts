@@ -1,0 +1,24 @@
+import type { Place } from "@toril/contract/engine/redis/dispatch";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+
+/** A ledger that tells how long shared writes take, their repetitions included. */
+export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledger {
+  return {
+    ...ledger,
+    repeat: (work, deadline) => timed(() => ledger.repeat(work, deadline), onWrite),
+  };
+}
+
+export function timePlace(place: Place, onPlaced: (ms: number) => void): Place {
+  return (queue, jobs) => timed(() => place(queue, jobs), onPlaced);
+}
+
+/** Failures too: those that took long are what one wants to see. */
+async function timed<Result>(work: () => Promise<Result>, tell: (ms: number) => void) {
+  const startedAt = performance.now();
+  try {
+    return await work();
+  } finally {
+    tell(performance.now() - startedAt);
+  }
+}

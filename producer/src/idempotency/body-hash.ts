@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { ProblemError } from "../http/problem.ts";
+
+/** The first bytes of a body that was sent before. */
+interface Beginning {
+  bytes: number;
+  /** @param hash SHA-256 in hexadecimal */
+  isSame(hash: string): boolean;
+}
+
+/** The hash of a body that streams by. */
+export class BodyHash {
+  readonly #hash = createHash("sha256");
+  #bytes = 0;
+  #expected: Beginning | undefined = undefined;
+
+  /** From now on `update` throws a problem when the body does not begin so. To be called before the first bytes. */
+  expect(beginning: Beginning): void {
+    this.#expected = beginning;
+    this.#verify();
+  }
+
+  update(part: Uint8Array): void {
+    const missing = (this.#expected?.bytes ?? 0) - this.#bytes;
+    const head = missing > 0 && missing < part.length ? missing : part.length;
+    this.#add(part.subarray(0, head));
+    this.#verify();
+    this.#add(part.subarray(head));
+  }
+
+  /** Whether the body began as it was expected to. */
+  get isVerified(): boolean {
+    return this.#expected === undefined;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Of the bytes so far. */
+  digest(): string {
+    return this.#hash.copy().digest("hex");
+  }
+
+  #add(part: Uint8Array) {
+    this.#hash.update(part);
+    this.#bytes += part.length;
+  }
+
+  #verify() {
+    if (this.#expected === undefined || this.#bytes < this.#expected.bytes) return;
+    if (!this.#expected.isSame(this.digest())) throw new ProblemError("idempotency-key-reused");
+    this.#expected = undefined;
+  }
+}

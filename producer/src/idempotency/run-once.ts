@@ -1,0 +1,180 @@
+import { randomUUID } from "node:crypto";
+import type { ISql, TransactionSql } from "postgres";
+import { isIdempotencyKeyInUse } from "@toril/contract/engine/postgres/errors";
+import {
+  answerHeldKey,
+  answerProvisionally,
+  type Checkpoint,
+  holdIdempotencyKey,
+  releaseHeldKey,
+  saveCheckpoint,
+  touchHeldKey,
+} from "@toril/contract/engine/postgres/held-idempotency";
+import {
+  claimIdempotencyKeys,
+  type Claimed,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "@toril/contract/engine/postgres/idempotency";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { Exchange } from "../http/request-context.ts";
+import { idempotencyClaim, keyedHashes } from "./idempotency.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
+import { ProblemError } from "../http/problem.ts";
+
+export type Answered<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
+
+/** Keeps the answer in the transaction that it is given. */
+export type Keep = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
+
+/** A key while its request is answered in many transactions. */
+export interface Holding {
+  keep: Keep;
+  /**
+   * For work of one transaction whose answer is known only behind it: keeps in that transaction the answer that a repetition
+   * gets when this process dies before the final one is kept. Throws a problem when another request has taken over.
+   */
+  keepProvisionally(tx: ISql, answer: StoredAnswer): Promise<void>;
+  /** How far an earlier request with this key came, which was broken off; `isSame` compares a hash of the body with its own. */
+  begun: (Checkpoint & { isSame(bodyHash: string): boolean }) | undefined;
+  /**
+   * Saves in a transaction how far this request has come, or without a checkpoint only that it is still at it. Throws a problem
+   * when another request has taken over: what the transaction does must not happen then.
+   */
+  save(tx: ISql, checkpoint?: Checkpoint): Promise<void>;
+}
+
+/**
+ * Answers a request with an Idempotency-Key once: afterwards the first answer comes again. Work that throws leaves
+ * the key free. Its body must have been read by `readJson`, or there is none.
+ */
+export interface Once {
+  /** Work and answer are in one transaction. Whoever comes meanwhile waits for it, for as long as for any lock. */
+  inTransaction<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (tx: TransactionSql) => Promise<Answer>,
+  ): Promise<Answered<Answer>>;
+  /**
+   * For other work: whoever comes meanwhile is refused. When this process dies, the next one gets what was kept, or
+   * continues where the work was broken off, or does it again: then it must do no harm.
+   * @param work may keep its answer together with the last of what it does
+   * @param bodyHash reads a body that is too large to be read before, unless the work has done so
+   */
+  holding<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (holding: Holding) => Promise<Answer>,
+    bodyHash?: () => Promise<string>,
+  ): Promise<Answered<Answer>>;
+}
+
+/** Well below the age at which a claim counts as abandoned. */
+const touchEveryMs = 20_000;
+
+/** Sound because an answer is stored under the method and address of its request: by the work of the same route. */
+function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): Answered<Answer> {
+  return { ...(answer as Answer), isReplay: true };
+}
+
+export function createOnce(ledger: TenantLedger, secretKeys: KeyRing | undefined): Once {
+  const inOne = <Result>(tenant: string, work: (tx: TransactionSql) => Promise<Result>) =>
+    ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
+
+  async function inTransaction<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (tx: TransactionSql) => Promise<Answer>,
+  ): Promise<Answered<Answer>> {
+    const claim = idempotencyClaim(exchange, secretKeys);
+    return inOne(exchange.principal.tenant, async (tx) => {
+      const claimed = claim && (await claimOne(tx, claim));
+      if (claimed?.status === "answered") return asOwnAnswer<Answer>(claimed.answer);
+      const answer = await work(tx);
+      if (claim) await storeAnswers(tx, [{ ...claim, answer }]);
+      return { ...answer, isReplay: false };
+    });
+  }
+
+  async function holding<Answer extends StoredAnswer>(
+    exchange: Exchange,
+    work: (holding: Holding) => Promise<Answer>,
+    bodyHash?: () => Promise<string>,
+  ): Promise<Answered<Answer>> {
+    const { tenant } = exchange.principal;
+    const claimed = idempotencyClaim(exchange, secretKeys);
+    if (claimed === undefined) return { ...(await work(unheld)), isReplay: false };
+    const bodyHashes = async (): Promise<readonly string[]> =>
+      bodyHash === undefined ? [] : keyedHashes(await bodyHash(), secretKeys);
+    const claim = { ...claimed, owner: randomUUID() };
+    const held = await ledger.run(tenant, (sql) => holdIdempotencyKey(sql, claim));
+    if (held.status === "answered") {
+      const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
+      if (!isSame) throw refusal("reused");
+      return asOwnAnswer<Answer>(held.answer);
+    }
+    if (held.status !== "held") throw refusal(held.status);
+
+    let isKept = false;
+    const keep: Keep = async (tx, answer) => {
+      const [hash = null] = await bodyHashes();
+      await answerHeldKey(tx, claim, answer, hash);
+      isKept = true;
+    };
+    const { checkpoint } = held;
+    const holding: Holding = {
+      keep,
+      async keepProvisionally(tx, answer) {
+        if (!(await answerProvisionally(tx, claim, answer))) throw refusal("in-use");
+      },
+      begun: checkpoint && {
+        ...checkpoint,
+        isSame: (hash) => keyedHashes(hash, secretKeys).includes(checkpoint.bodyHash ?? ""),
+      },
+      async save(tx, reached) {
+        const bodyHash = reached?.bodyHash ?? null;
+        const keyed = bodyHash === null ? null : (keyedHashes(bodyHash, secretKeys)[0] ?? null);
+        const isOwn = await saveCheckpoint(tx, claim, reached && { ...reached, bodyHash: keyed });
+        if (!isOwn) throw refusal("in-use");
+      },
+    };
+    const toucher = setInterval(() => {
+      ledger.run(tenant, (sql) => touchHeldKey(sql, claim)).catch(() => {});
+    }, touchEveryMs);
+    try {
+      const answer = await work(holding);
+      if (!isKept) await inOne(tenant, (tx) => keep(tx, answer));
+      return { ...answer, isReplay: false };
+    } catch (error) {
+      // What cannot be released is abandoned.
+      await ledger.run(tenant, (sql) => releaseHeldKey(sql, claim)).catch(() => {});
+      throw error;
+    } finally {
+      clearInterval(toucher);
+    }
+  }
+
+  return { inTransaction, holding };
+}
+
+const unheld: Holding = {
+  keep: async () => {},
+  keepProvisionally: async () => {},
+  begun: undefined,
+  save: async () => {},
+};
+
+async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Claimed> {
+  let claimed: Claimed | undefined;
+  try {
+    [claimed] = await claimIdempotencyKeys(tx, [claim]);
+  } catch (error) {
+    throw isIdempotencyKeyInUse(error) ? refusal("in-use") : error;
+  }
+  if (claimed?.status === "claimed" || claimed?.status === "answered") return claimed;
+  throw refusal(claimed?.status ?? "in-use");
+}
+
+function refusal(status: "reused" | "in-use") {
+  return new ProblemError(
+    status === "reused" ? "idempotency-key-reused" : "idempotency-key-in-use",
+  );
+}

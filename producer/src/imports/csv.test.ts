@@ -1,0 +1,409 @@
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { _countTurns } from "../../test/_turns.ts";
+import { CsvError, readCsv, type CsvOptions, type CsvRecord } from "./csv.ts";
+
+const options: CsvOptions = { delimiter: ",", maxRowBytes: 10_000 };
+
+function _stream(chunks: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const left = chunks[Symbol.iterator]();
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const next = left.next();
+        if (next.done) controller.close();
+        else controller.enqueue(next.value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+interface Outcome {
+  records: CsvRecord[];
+  fault: { line: number; detail: string } | null;
+}
+
+async function _readChunks(
+  chunks: Iterable<Uint8Array>,
+  given: Partial<CsvOptions> = {},
+): Promise<Outcome> {
+  const records: CsvRecord[] = [];
+  try {
+    for await (const batch of readCsv(_stream(chunks), { ...options, ...given })) {
+      expect(batch.length > 0 && batch.length <= 500).toBe(true);
+      records.push(...batch);
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    return { records, fault: { line: error.line, detail: error.detail } };
+  }
+  return { records, fault: null };
+}
+
+async function _read(text: string | Uint8Array, given: Partial<CsvOptions> = {}): Promise<Outcome> {
+  return await _readChunks([typeof text === "string" ? _bytes(text) : text], given);
+}
+
+async function _rows(text: string | Uint8Array, given: Partial<CsvOptions> = {}) {
+  const { records, fault } = await _read(text, given);
+  expect(fault).toBeNull();
+  return records.map((record) => (record.status === "row" ? record.row : record.detail));
+}
+
+function _bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function* _cut(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  let at = 0;
+  for (const size of sizes) {
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+  yield bytes.subarray(at);
+}
+
+describe("a file as a whole is refused", () => {
+  test.each([
+    ["", "the file is empty"],
+    ["\uFEFF", "the file is empty"],
+    ["\n", "it is blank"],
+    ["\n\na,b\n1,2\n", "it is blank"],
+    ["  ,b\n", "it is blank"],
+    ["1,b\n", "it begins with the number 1"],
+    [" 40.5 ,b\n", "it begins with the number 40.5"],
+    ["1e3\n", "it begins with the number 1e3"],
+    ["a,,c\n", "one of its names is blank"],
+    ["a,b,\n", "one of its names is blank"],
+    ["a,b,a\n", 'it names "a" twice'],
+    ["a,__proto__\n", '"__proto__" is not allowed as a name'],
+    ["a,b\0\n", "one of its names contains a NUL character"],
+    ['a,b"c\n', "it has a quote where none may stand"],
+    ['"a" ,b\n', "it has a quote where none may stand"],
+  ])("without a header: %j", async (text, detail) => {
+    expect(await _read(text)).toEqual({
+      records: [],
+      fault: { line: 1, detail: `The first line must name the columns, but ${detail}.` },
+    });
+  });
+
+  test("when a quote is never closed", async () => {
+    expect(await _read('a,b\n1,2\n3,"4\n5,6\n')).toEqual({
+      records: [{ status: "row", line: 2, row: { a: "1", b: "2" } }],
+      fault: { line: 3, detail: "A quote is opened and never closed." },
+    });
+  });
+
+  test("when a row is too long, and no more of it is read than that", async () => {
+    const detail = "The row is longer than 100 bytes. Is a quote left open?";
+    for (const [start, filler] of [
+      ['a,b\n1,2\n3,"', "4\n"],
+      ["a,b\n1,2\n", "3"],
+      ["a,b\n1,2\n", ","],
+      ["a,b\n1,2\n3,", '"'],
+    ] as const) {
+      let pulls = 0;
+      const endless = (function* () {
+        yield _bytes(start);
+        for (; pulls < 1000; pulls += 1) yield _bytes(filler.repeat(60));
+      })();
+      const { fault } = await _readChunks(endless, { maxRowBytes: 100 });
+      expect(fault).toEqual({ line: 3, detail });
+      expect(pulls).toBeLessThan(4);
+    }
+  });
+
+  test("when its text is not of its charset", async () => {
+    const rowsBefore = [{ status: "row", line: 2, row: { a: "1", b: "2" } }];
+    const start = _bytes("a,b\n1,2\n3,");
+    const broken = Uint8Array.of(...start, 0xe2, 0x28, 0x0a);
+    expect(await _read(broken)).toMatchObject({
+      records: rowsBefore,
+      fault: {
+        line: 3,
+        detail: expect.stringContaining("The text is not utf-8. Send its charset"),
+      },
+    });
+    expect(await _readChunks(_cut(broken, [start.length + 1]))).toMatchObject({
+      records: rowsBefore,
+      fault: {
+        line: 3,
+        detail: expect.stringContaining("The text is not utf-8. Send its charset"),
+      },
+    });
+    expect(await _read(Uint8Array.of(...start, 0xe2, 0x82))).toMatchObject({
+      records: rowsBefore,
+      fault: { line: 3, detail: "The text ends in the middle of a character." },
+    });
+    expect(await _read(Uint8Array.of(...start, 0x81), { charset: "shift_jis" })).toMatchObject({
+      fault: { line: 3 },
+    });
+  });
+
+  test("when its charset is not known", async () => {
+    expect(await _read("a\n1\n", { charset: "klingon" })).toEqual({
+      records: [],
+      fault: {
+        line: 1,
+        detail:
+          'The charset "klingon" is not known. Send its charset as a parameter of the Content-Type: "text/csv; charset=windows-1252".',
+      },
+    });
+  });
+});
+
+describe("a bad row is told with its line, and the next one is read", () => {
+  const quote = "A quote stands where none may stand.";
+  test.each([
+    ["too few fields", "3", "The row has 1 field, the header 2."],
+    ["too many fields", "3,4,5", "The row has 3 fields, the header 2."],
+    ["a delimiter at its end", "3,4,", "The row has 3 fields, the header 2."],
+    ["a quote within a field", '3,5" pipe', quote],
+    ["a quote at the end of a field", '3,5"', quote],
+    ["text after a quoted field", '"3"x,4', quote],
+    ["a blank after a quoted field", '"3" ,4', quote],
+    ["a blank before a quoted field", '3, "4"', quote],
+    ["a quote that is not doubled", '3,"say "hi" now"', quote],
+    ["a quoted field after a quote", '""3",4', quote],
+    ["a NUL character", "3,4\0", 'The field "b" contains a NUL character.'],
+    ["a NUL character in quotes", '3,"\0"', 'The field "b" contains a NUL character.'],
+    ["a NUL character after a quote", '"3"\0,4', quote],
+  ])("%s", async (_, row, detail) => {
+    expect(await _read(`a,b\n1,"2\n"\n${row}\n5,6\n`)).toEqual({
+      records: [
+        { status: "row", line: 2, row: { a: "1", b: "2\n" } },
+        { status: "bad", line: 4, detail },
+        { status: "row", line: 5, row: { a: "5", b: "6" } },
+      ],
+      fault: null,
+    });
+  });
+});
+
+describe("what is read", () => {
+  test("is verbatim: nothing is trimmed, guessed or left out", async () => {
+    expect(await _rows('a ,b,c\n 1 ,007,\n"",null,""""\n')).toEqual([
+      { "a ": " 1 ", b: "007", c: "" },
+      { "a ": "", b: "null", c: '"' },
+    ]);
+    expect(await _rows("a,b\n=1+1,#c\n\uFEFF,\uFFFD\n")).toEqual([
+      { a: "=1+1", b: "#c" },
+      { a: "\uFEFF", b: "\uFFFD" },
+    ]);
+  });
+
+  test("has the line on which each row begins, whatever ends the lines", async () => {
+    for (const end of ["\n", "\r\n", "\r"]) {
+      const text = ["a,b", "1,2", "", `"x${end}${end}y",3`, "4,5", "", "6", ""].join(end);
+      const { records } = await _read(text);
+      expect(records.map(({ line }) => line)).toEqual([2, 4, 7, 9]);
+    }
+    const { records } = await _read('a\r\n1\n2\r3\r\n"\r\n\n\r"\n4');
+    expect(records.map(({ line }) => line)).toEqual([2, 3, 4, 5, 9]);
+  });
+
+  test("leaves out blank lines, but not a quoted empty value", async () => {
+    expect(await _rows('a\n\n1\n\n""\n""')).toEqual([{ a: "1" }, { a: "" }, { a: "" }]);
+  });
+
+  test("may be nothing but a header", async () => {
+    expect(await _rows("a,b")).toEqual([]);
+  });
+
+  test("has names like those of every object as properties of its own", async () => {
+    const [row] = await _rows("constructor,toString,hasOwnProperty\n1,2,3\n");
+    expect(JSON.stringify(row)).toBe('{"constructor":"1","toString":"2","hasOwnProperty":"3"}');
+  });
+
+  test("may have a row of exactly the allowed size, wherever the chunks end", async () => {
+    const bytes = _bytes(`a,b\r\n1,"${"x".repeat(96)}"\r\n${"y".repeat(98)},2\r\n3,4\r\n`);
+    for (let size = 1; size <= bytes.length; size += 1) {
+      const sizes = Array.from({ length: Math.ceil(bytes.length / size) }, () => size);
+      const { records, fault } = await _readChunks(_cut(bytes, sizes), { maxRowBytes: 100 });
+      expect([records.length, fault]).toEqual([3, null]);
+    }
+  });
+
+  test("comes in any charset that is named", async () => {
+    const latin = Uint8Array.of(0x61, 0x0a, 0xe9, 0x80, 0x0a);
+    expect(await _rows(latin, { charset: "iso-8859-1" })).toEqual([{ a: "é€" }]);
+    const japanese = Uint8Array.of(0x61, 0x0a, 0x93, 0xfa, 0x96, 0x7b, 0x0a);
+    expect(await _rows(japanese, { charset: "Shift_JIS" })).toEqual([{ a: "日本" }]);
+    const wide = new Uint8Array(
+      new Uint16Array(Array.from("\uFEFFa\n日\n", (character) => character.charCodeAt(0))).buffer,
+    );
+    expect(await _rows(wide, { charset: "utf-16le" })).toEqual([{ a: "日" }]);
+  });
+
+  test("comes with a byte order mark that wins over any label, in pieces of any size", async () => {
+    const utf16 = (text: string) => Uint8Array.from(Buffer.from(text, "utf16le"));
+    const swapped = (bytes: Uint8Array) => new Uint8Array(Buffer.from(bytes).swap16());
+    const marked = [_bytes("\uFEFFa,b\n1,é\n"), utf16("\uFEFFa,b\n1,é\n")];
+    for (const bytes of [...marked, swapped(utf16("\uFEFFa,b\n1,é\n"))]) {
+      for (const charset of [undefined, "utf-8", "utf-16", "utf-16le", "utf-16be", "latin1"]) {
+        for (const sizes of [[], [1, 1, 1], [3]]) {
+          const { records } = await _readChunks(_cut(bytes, sizes), { charset });
+          expect(records).toEqual([{ status: "row", line: 2, row: { a: "1", b: "é" } }]);
+        }
+      }
+    }
+    const unmarked = swapped(utf16("a,b\n1,é\n"));
+    expect(await _rows(unmarked, { charset: "UTF-16" })).toEqual([{ a: "1", b: "é" }]);
+    expect(await _rows("a\n1")).toEqual([{ a: "1" }]);
+    expect(await _read("a")).toEqual({ records: [], fault: null });
+  });
+
+  test("has 2,000 columns at most", async () => {
+    const names = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`).join();
+    const given = { maxRowBytes: 1_000_000 };
+    expect(await _rows(`${names(2000)}\n${",".repeat(1999)}\n`, given)).toHaveLength(1);
+    const { fault } = await _read(`${names(100_000)}\n${",".repeat(99_999)}\n`, given);
+    expect(fault?.detail).toBe(
+      "The first line must name the columns, but it names 100000 columns, of which 2000 are allowed.",
+    );
+    const wide = await _rows(`a,b\n${",".repeat(100_000)}\n1,2\n`, given);
+    expect(wide).toEqual(["The row has 100001 fields, the header 2.", { a: "1", b: "2" }]);
+  });
+});
+
+describe("the body", () => {
+  test("is parsed in slices, however large its chunks are, and others have their turns between", async () => {
+    const rows = `${",".repeat(99)}\n`.repeat(10_000);
+    const text = `${Array.from({ length: 100 }, (_, n) => `c${n}`).join()}\n${rows}`;
+    const turns = await _countTurns(async () => {
+      expect(await _rows(text)).toHaveLength(10_000);
+    });
+    expect(turns).toBeGreaterThan(text.length / 10_000);
+  });
+
+  function* _endless(): Generator<Uint8Array> {
+    yield _bytes("a,b\n");
+    for (;;) yield _bytes("1,2\n".repeat(1000));
+  }
+
+  function _watched(chunks: Iterator<Uint8Array>) {
+    const seen = { pulls: 0, isCancelled: false };
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          seen.pulls += 1;
+          const next = chunks.next();
+          if (!next.done) controller.enqueue(next.value);
+        },
+        cancel() {
+          seen.isCancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    return { body, seen };
+  }
+
+  test("is pulled only as fast as the consumer asks, and cancelled when it stops asking", async () => {
+    const { body, seen } = _watched(_endless());
+    const reading = readCsv(body, options);
+    expect(seen.pulls).toBe(0);
+    await reading.next();
+    await reading.next();
+    expect(seen.pulls).toBe(2);
+    await reading.next();
+    expect(seen.pulls).toBe(3);
+    await reading.return();
+    expect(seen).toEqual({ pulls: 3, isCancelled: true });
+  });
+
+  test("is cancelled after a fault", async () => {
+    const { body, seen } = _watched([_bytes("1,2\n".repeat(10))].values());
+    expect(await readCsv(body, options).next().catch(String)).toContain("must name the columns");
+    expect(seen).toEqual({ pulls: 1, isCancelled: true });
+  });
+
+  test("that breaks makes its own error known, after the rows before it", async () => {
+    const chunks = (function* () {
+      yield _bytes("a,b\n1,2\n3,4\n5,6\n");
+      throw new TypeError("the client is gone");
+    })();
+    const reading = readCsv(_stream(chunks), options);
+    expect((await reading.next()).value).toHaveLength(2);
+    expect(await reading.next().catch(String)).toBe("TypeError: the client is gone");
+  });
+});
+
+describe("any table of strings", () => {
+  const text = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({
+      unit: fc.constantFrom('"', ",", ";", "\t", "\r", "\n", " ", "a", "é", "日", "😀"),
+    }),
+  );
+  const value = text.map((string) => string.replaceAll("\0", ""));
+  const name = value.filter(
+    (string) =>
+      string.trim() !== "" &&
+      string !== "__proto__" &&
+      !string.startsWith("\uFEFF") &&
+      Number.isNaN(Number(string)),
+  );
+  const table = fc
+    .uniqueArray(name, { minLength: 1, maxLength: 5 })
+    .chain((names) =>
+      fc.tuple(
+        fc.constant(names),
+        fc.array(fc.array(value, { minLength: names.length, maxLength: names.length })),
+      ),
+    );
+  const style = fc.record({
+    delimiter: fc.constantFrom(",", ";", "\t"),
+    lineBreak: fc.constantFrom("\n", "\r\n", "\r"),
+    isQuotedAlways: fc.boolean(),
+    hasBom: fc.boolean(),
+    endsWithBreak: fc.boolean(),
+    cuts: fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 200 }),
+  } as const);
+
+  test("that was written correctly is read back, however its bytes arrive", async () => {
+    await fc.assert(
+      fc.asyncProperty(table, style, async ([names, rows], written) => {
+        const { delimiter, lineBreak, cuts } = written;
+        const cell = (string: string, isAlone: boolean) =>
+          written.isQuotedAlways || /[",;\t\r\n]/.test(string) || (isAlone && string === "")
+            ? `"${string.replaceAll('"', '""')}"`
+            : string;
+        const lines = [names, ...rows].map((cells) =>
+          cells.map((string) => cell(string, cells.length === 1)).join(delimiter),
+        );
+        const file = lines.join(lineBreak) + (written.endsWithBreak ? lineBreak : "");
+        const bytes = _bytes((written.hasBom ? "\uFEFF" : "") + file);
+        const outcome = await _readChunks(_cut(bytes, cuts), { delimiter });
+        let line = 1;
+        const expected = rows.map((cells, index): CsvRecord => {
+          line += `${lines[index]}`.split(/\r\n?|\n/).length;
+          return {
+            status: "row",
+            line,
+            row: Object.fromEntries(names.map((n, i) => [n, `${cells[i]}`])),
+          };
+        });
+        expect(outcome).toEqual({ records: expected, fault: null });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("that was not, is read the same however its bytes arrive", async () => {
+    const soup = fc.string({
+      unit: fc.constantFrom('"', '"', ",", ",", "\r", "\n", "\n", "a", "1", "é", "\0"),
+      maxLength: 60,
+    });
+    await fc.assert(
+      fc.asyncProperty(soup, fc.array(fc.integer({ min: 1, max: 9 })), async (string, cuts) => {
+        const bytes = _bytes(`a,b\n${string}`);
+        expect(await _readChunks(_cut(bytes, cuts), { maxRowBytes: 20 })).toEqual(
+          await _read(bytes, { maxRowBytes: 20 }),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

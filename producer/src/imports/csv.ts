@@ -1,0 +1,50 @@
+import { createCsvDecoder } from "./csv/decoder.ts";
+import { CsvError, type CsvOptions, type CsvRecord } from "./csv/record.ts";
+import { createCsvRows } from "./csv/rows.ts";
+import { nextTurn } from "../http/turn.ts";
+
+export { CsvError, type CsvOptions, type CsvRecord };
+
+/**
+ * What is parsed, and by the consumer made jobs of, in one turn of the event loop, however large the chunks of the body are:
+ * as commas alone it is 8,192 fields.
+ */
+const sliceBytes = 8192;
+
+/**
+ * Reads a CSV file with a header as far as the consumer asks, in arrays of at most 500 records. Values are the file's
+ * characters, verbatim; blank lines are skipped. Throws CsvError after the records before the fault, or what the body throws.
+ */
+export async function* readCsv(
+  body: ReadableStream<Uint8Array>,
+  options: CsvOptions,
+): AsyncGenerator<CsvRecord[], void> {
+  const decoder = createCsvDecoder(options.charset);
+  if (decoder === null) {
+    throw new CsvError(1, `The charset "${options.charset}" is not known. ${hint}`);
+  }
+  const rows = createCsvRows(options);
+  try {
+    for await (const chunk of body) {
+      for (let at = 0; at < chunk.byteLength; at += sliceBytes) {
+        await nextTurn();
+        const { text, isBroken } = decoder.decode(chunk.subarray(at, at + sliceBytes));
+        if (isBroken) await rows.breakOff(text, `The text is not ${decoder.charset}. ${hint}`);
+        else await rows.write(text);
+        yield* rows.take();
+      }
+    }
+    const { text, isBroken } = decoder.decode();
+    if (isBroken) await rows.breakOff(text, "The text ends in the middle of a character.");
+    else {
+      await rows.write(text);
+      await rows.end();
+    }
+    yield* rows.take();
+  } finally {
+    rows.close();
+  }
+}
+
+const hint =
+  'Send its charset as a parameter of the Content-Type: "text/csv; charset=windows-1252".';

@@ -1,0 +1,74 @@
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { ImportError } from "@toril/contract/api/import";
+import { type Problem, problemOf } from "@toril/contract/api/problem";
+import { type EntryContext, parseEntry } from "../jobs/parse-bulk.ts";
+
+/** A row or an item: what is asked for, or why it could not be read. */
+export type FileEntry =
+  | { status: "ok"; line: number; request: unknown }
+  | { status: "bad"; line: number; problem: Problem };
+
+/** What one transaction takes. */
+const maxEntries = 500;
+const maxLength = 1_000_000;
+
+export interface Chunk {
+  /** The jobs, and where they stand in the file. */
+  lines: Map<NewJob, number>;
+  /** Characters of data. */
+  length: number;
+  read: number;
+  errors: ImportError[];
+}
+
+export function createChunk(): Chunk {
+  return { lines: new Map(), length: 0, read: 0, errors: [] };
+}
+
+/** Consecutive entries of a file. */
+export interface FilePart {
+  entries: readonly FileEntry[];
+  /** The number of the first one in the file, from 1. */
+  first: number;
+}
+
+/** @param idOf the id of the job that an entry becomes, by its number in the file */
+export function gather(
+  chunk: Chunk,
+  { entries, first }: FilePart,
+  { origin, secretKeys }: EntryContext,
+  idOf: (entry: number) => string,
+): void {
+  chunk.read += entries.length;
+  for (const [index, entry] of entries.entries()) {
+    const { line } = entry;
+    const parsed =
+      entry.status === "ok"
+        ? parseEntry(entry.request, {
+            origin: { ...origin, id: idOf(first + index) },
+            secretKeys,
+          })
+        : entry;
+    if (parsed.status === "ok") {
+      chunk.lines.set(parsed.job, line);
+      chunk.length += parsed.job.data.length;
+    } else {
+      chunk.errors.push({ line, problem: parsed.problem });
+    }
+  }
+}
+
+export function isFull(chunk: Chunk): boolean {
+  return chunk.read >= maxEntries || chunk.length >= maxLength;
+}
+
+/** The chunk with jobs that Postgres refuses as errors. */
+export function without(chunk: Chunk, refused: readonly NewJob[]): Chunk {
+  const lines = new Map(chunk.lines);
+  const errors = [...chunk.errors];
+  for (const job of refused) {
+    lines.delete(job);
+    errors.push({ line: chunk.lines.get(job) ?? 0, problem: problemOf("unstorable-json") });
+  }
+  return { ...chunk, lines, errors };
+}

@@ -1,0 +1,263 @@
+import { createJobId, createRowIds } from "@toril/contract/engine/jobs/enqueue/job-id";
+import { BatchRefused } from "@toril/contract/engine/batcher";
+import type { ISql } from "postgres";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { Import, ImportError } from "@toril/contract/api/import";
+import { isTransient } from "@toril/contract/engine/postgres/errors";
+import { type ProblemKind, problemOf } from "@toril/contract/api/problem";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import {
+  type Chunk,
+  createChunk,
+  type FileEntry,
+  type FilePart,
+  gather,
+  isFull,
+  without,
+} from "./import-chunk.ts";
+import { type ImportLedger, saveImport } from "./import-ledger.ts";
+import { advance, beginning } from "./import-progress.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Keep } from "../idempotency/run-once.ts";
+import type { Pace } from "../quotas/quota-reservation.ts";
+
+/** The file broke at `line`: nothing after it can be read. */
+export class FileBroken extends Error {
+  readonly kind: ProblemKind;
+  readonly line: number;
+
+  constructor(kind: ProblemKind, line: number, detail: string) {
+    super(detail);
+    this.kind = kind;
+    this.line = line;
+  }
+}
+
+export interface ImportFile {
+  type: string;
+  origin: Origin;
+  chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
+  /** At which pace its jobs may be recorded. */
+  pace?: Pace | undefined;
+  /** Keeps the answer, in the transaction that says that the file was read. */
+  keep: Keep;
+  continuity: Continuity;
+}
+
+/** What lets an import that is sent again with its Idempotency-Key continue where the first request was broken off. */
+export interface Continuity {
+  /** The import that this request began. */
+  begunId: string | undefined;
+  /** Whether the body was read as far as then, and is the same. */
+  isVerified(): boolean;
+  /** Runs first in each transaction that saves the import, and throws when another request has taken over. */
+  save(tx: ISql, importId: string): Promise<void>;
+}
+
+/** The answer to who sent a file. */
+export interface ImportAnswer {
+  /** 202: Redis is away. */
+  status: 201 | 202;
+  body: Import;
+}
+
+export interface FileImporter {
+  run(file: ImportFile): Promise<ImportAnswer>;
+  /** Resolves when no import is under way: one whose sender went away outlives its request. */
+  settled(): Promise<unknown>;
+}
+
+/** A chunk that found no room, or whose COMMIT was not answered, is sent again: its jobs keep their ids. */
+const maxTries = 6;
+/** Well below the age at which an import counts as abandoned. */
+const touchEveryMs = 20_000;
+
+/**
+ * Reads files to their end, whatever their size. Each chunk of rows is recorded together with how many rows were read, so that a
+ * file that is sent again continues behind them; the id of a job follows from import and row. One that breaks within its first chunk leaves nothing behind; later,
+ * or when its sender goes away, an import that says so.
+ */
+export function createFileImporter(
+  enqueue: Enqueue,
+  imports: ImportLedger,
+  secretKeys: KeyRing | undefined,
+): FileImporter {
+  async function importFile(file: ImportFile): Promise<ImportAnswer> {
+    const { type, origin, pace, keep, continuity } = file;
+    const { tenant } = origin;
+    const { begunId } = continuity;
+    const maxJobs = pace?.maxJobs ?? Number.POSITIVE_INFINITY;
+    const begun = begunId === undefined ? undefined : await imports.findBegun(tenant, begunId);
+    const id = begun?.id ?? createJobId();
+    const idOf = createRowIds(id);
+    const fence = (tx: ISql) => continuity.save(tx, id);
+    let progress = begun ?? beginning(id, tenant, type);
+    /** Whether this request may change what the ledger says of the import. */
+    let isOpen = begun === undefined;
+    let isSaved = false;
+    let isPlaced = true;
+    let gathered = createChunk();
+    let onItsWay = Promise.resolve();
+    const toucher = setInterval(() => {
+      if (isSaved) void imports.touch(id).catch(() => {});
+    }, touchEveryMs);
+
+    async function open() {
+      if (begun !== undefined && !isOpen) {
+        await repeatedly(() => imports.reopen(begun, fence));
+        isSaved = true;
+      }
+      isOpen = true;
+    }
+
+    async function commit(chunk: Chunk): Promise<void> {
+      let next = progress;
+      const outcome = await repeatedly(async () => {
+        const tried = await enqueue.many({
+          jobs: [...chunk.lines.keys()],
+          alongside: async (sql, accepted) => {
+            await fence(sql);
+            next = advance(progress, chunk, accepted);
+            // Rows that are not counted must not be recorded.
+            if (!(await saveImport(sql, next))) throw new Error("the import was closed meanwhile");
+          },
+        });
+        if (tried.status === "in-use" || tried.status === "busy") throw new BatchRefused("full");
+        return tried;
+      });
+      if (outcome.status === "unstorable") return commit(without(chunk, outcome.jobs));
+      if (outcome.status !== "accepted") throw new Error(`a chunk was ${outcome.status}`);
+      progress = next;
+      isSaved = true;
+      isPlaced &&= outcome.isPlaced;
+    }
+
+    /** One chunk is on its way while the next one is read. */
+    async function send() {
+      await onItsWay;
+      const chunk = gathered;
+      const record = () => commit(chunk);
+      if (chunk.read > 0) {
+        onItsWay = pace === undefined ? record() : pace.recording(chunk.lines.size, record);
+      }
+      onItsWay.catch(() => {});
+      gathered = createChunk();
+    }
+
+    try {
+      for await (const fresh of freshParts(file.chunks(id), progress.read, continuity)) {
+        await open();
+        for (const part of partsOf(fresh, maxJobs)) {
+          if (gathered.read + part.entries.length > maxJobs) await send();
+          gather(gathered, part, { origin: { ...origin, importId: id }, secretKeys }, idOf);
+          if (isFull(gathered)) await send();
+        }
+      }
+      await open();
+      await send();
+      await onItsWay;
+      const status = isPlaced ? 201 : 202;
+      const received = { ...progress, status: "received" as const };
+      const body = await repeatedly(() =>
+        imports.finish(received, fence, (tx, made) => keep(tx, { status, body: made })),
+      );
+      return { status, body };
+    } catch (error) {
+      await onItsWay.catch(() => {});
+      if (!isOpen) throw toProblemError(error, id);
+      const isCutOff = error instanceof ProblemError && error.kind === "incomplete-body";
+      if (!isSaved && !isCutOff) throw toProblemError(error);
+      if (isCutOff || error instanceof FileBroken) {
+        await send();
+        await onItsWay;
+      }
+      const errors = [...progress.errors, toImportError(error)];
+      const save = () => imports.save({ ...progress, status: "failed", errors }, fence);
+      // When this fails too, its silence will say so.
+      await (isRefusal(error) ? save() : repeatedly(save)).catch(() => {});
+      throw toProblemError(error, id);
+    } finally {
+      clearInterval(toucher);
+    }
+  }
+
+  const running = new Set<Promise<unknown>>();
+  return {
+    async run(file) {
+      const run = importFile(file);
+      running.add(run);
+      try {
+        return await run;
+      } finally {
+        running.delete(run);
+      }
+    },
+    settled: () => Promise.allSettled(running),
+  };
+}
+
+/** What was not read before, when it is certain that the body is the same as then. */
+async function* freshParts(
+  chunks: AsyncIterable<readonly FileEntry[]>,
+  known: number,
+  { isVerified }: Continuity,
+): AsyncGenerator<FilePart> {
+  let read = 0;
+  let waiting: FilePart[] = [];
+  for await (const entries of chunks) {
+    const skipped = Math.min(entries.length, Math.max(0, known - read));
+    if (skipped < entries.length) {
+      waiting.push({ entries: entries.slice(skipped), first: read + skipped + 1 });
+    }
+    read += entries.length;
+    if (!isVerified()) continue;
+    yield* waiting;
+    waiting = [];
+  }
+  if (!isVerified()) throw new ProblemError("idempotency-key-reused");
+  yield* waiting;
+}
+
+function* partsOf({ entries, first }: FilePart, maxLength: number): Generator<FilePart> {
+  for (let start = 0; start < entries.length; start += maxLength) {
+    yield { entries: entries.slice(start, start + maxLength), first: first + start };
+  }
+}
+
+async function repeatedly<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isRefusal(error) || tries === maxTries) throw error;
+      await new Promise((resolve) => setTimeout(resolve, tries * 200));
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof BatchRefused || isTransient(error);
+}
+
+function toImportError(error: unknown): ImportError {
+  if (error instanceof FileBroken) {
+    return { line: error.line, problem: problemOf(error.kind, error.message) };
+  }
+  if (error instanceof ProblemError) return { line: 0, problem: problemOf(error.kind) };
+  return { line: 0, problem: problemOf(isRefusal(error) ? "at-capacity" : "internal-error") };
+}
+
+function toProblemError(error: unknown, importId?: string): unknown {
+  const kept = importId === undefined ? "" : `What was read before is import ${importId}.`;
+  if (error instanceof FileBroken) {
+    const where = error.line > 0 ? `Line ${error.line}: ` : "";
+    return new ProblemError(error.kind, `${where}${error.message} ${kept}`.trim());
+  }
+  if (kept === "") return error;
+  if (isRefusal(error)) return new ProblemError("at-capacity", kept);
+  const isQuota = error instanceof ProblemError && error.kind === "quota-exceeded";
+  return isQuota
+    ? new ProblemError(error.kind, `${error.detail} ${kept}`, undefined, error)
+    : error;
+}

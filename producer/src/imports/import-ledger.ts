@@ -1,0 +1,151 @@
+import type { ISql, TransactionSql } from "postgres";
+import type { Import, ImportStatus } from "@toril/contract/api/import";
+import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
+import type { ImportProgress } from "./import-progress.ts";
+import type { Ledgers } from "../stores/postgres.ts";
+import { createReads } from "../stores/reads.ts";
+
+/** Runs first in a transaction, and throws where it must not be; it may run again when a reply was lost. */
+type Fence = (tx: ISql) => Promise<void>;
+
+export interface ImportLedger {
+  save(progress: ImportProgress, fence: Fence): Promise<void>;
+  /** Saves what is final. @param alongside runs in the same transaction; it may run again when a reply was lost */
+  finish(
+    progress: ImportProgress,
+    fence: Fence,
+    alongside: (tx: TransactionSql, made: Import) => Promise<void>,
+  ): Promise<Import>;
+  /** How far an import has come whose body was not read to its end. */
+  findBegun(tenant: string, id: string): Promise<ImportProgress | undefined>;
+  /** Its body is being read again. */
+  reopen(begun: ImportProgress, fence: Fence): Promise<void>;
+  /** Says that the body is still being read. */
+  touch(id: string): Promise<void>;
+  find(tenant: string, id: string): Promise<Import | undefined>;
+  /** Why `find` does not find it. */
+  whyMissing(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
+  /** Whichever of these there are, of any tenant. */
+  findMany(ids: readonly string[]): Promise<Import[]>;
+}
+
+/** An import that was not touched for so long was left by a producer that died. */
+const abandonedAfter = "60 seconds";
+
+function columns(sql: ISql) {
+  return sql`
+    id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
+    created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"`;
+}
+
+/** Without the last one of an import that failed: why it did. */
+function errorsOfRows(sql: ISql) {
+  return sql`case status when 'failed' then errors - -1 else errors end`;
+}
+
+export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedger {
+  const { accepting, background } = ledgers;
+  const reads = createReads(ledgers.reading);
+  const inOne = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
+    accepting.run((sql) => sql.begin(work) as Promise<Result>);
+
+  return {
+    save: (progress, fence) =>
+      inOne(async (tx) => {
+        await fence(tx);
+        await saveImport(tx, progress);
+      }),
+    touch: (id) =>
+      background.run(async (sql) => {
+        await sql`update imports set touched_at = now() where id = ${id}`;
+      }),
+    finish: (progress, fence, alongside) =>
+      inOne(async (tx) => {
+        await fence(tx);
+        await saveImport(tx, progress);
+        const made = await findImport(tx, progress.tenant, progress.id);
+        if (made === undefined) throw new Error("an import was not kept");
+        await alongside(tx, made);
+        return made;
+      }),
+    findBegun: (tenant, id) =>
+      accepting.run(async (sql) => {
+        const [row] = await sql<ImportProgress[]>`
+          select id, tenant, type, 'receiving' as status, read, accepted, duplicate, rejected, ${errorsOfRows(sql)} as errors
+          from imports where id = ${id} and tenant = ${tenant} and status <> 'received'`;
+        return row;
+      }),
+    reopen: ({ id }, fence) =>
+      inOne(async (tx) => {
+        await fence(tx);
+        await tx`
+          update imports set status = 'receiving', errors = ${errorsOfRows(tx)}, touched_at = now()
+          where id = ${id} and status <> 'received'`;
+      }),
+    find: (tenant, id) => reads.run(tenant, (sql) => findImport(sql, tenant, id)),
+    whyMissing: (tenant, id) =>
+      reads.run(tenant, async (sql) =>
+        (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
+      ),
+    findMany: (ids) =>
+      background.run(async (sql) => {
+        const rows = await sql<ImportRow[]>`
+          select ${columns(sql)} from imports where id = any(${[...ids]}::uuid[])`;
+        return rows.map(toImport);
+      }),
+  };
+}
+
+/**
+ * Also a part of the transaction that records the jobs which it counts. A transaction that was thought lost and ends
+ * late changes nothing back.
+ * @returns false when more was read already, or the import is closed
+ */
+export async function saveImport(sql: ISql, progress: ImportProgress): Promise<boolean> {
+  const { id, tenant, type, status, read, accepted, duplicate, rejected, errors } = progress;
+  const { count } = await sql`
+    insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors)
+    values (${id}, ${tenant}, ${type}, ${status}, ${read}, ${accepted}, ${duplicate}, ${rejected},
+            ${JSON.stringify(errors)}::text::jsonb)
+    on conflict (id) do update set
+      status = excluded.status, read = excluded.read, accepted = excluded.accepted,
+      duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,
+      touched_at = now()
+    where imports.status = 'receiving' and imports.read <= excluded.read`;
+  return count > 0;
+}
+
+async function findImport(sql: ISql, tenant: string, id: string): Promise<Import | undefined> {
+  const [row] = await sql<ImportRow[]>`
+    select ${columns(sql)} from imports where id = ${id} and tenant = ${tenant}`;
+  return row && toImport(row);
+}
+
+interface ImportRow extends ImportProgress {
+  completed: number;
+  dead: number;
+  cancelled: number;
+  expired: number;
+  createdAt: Date;
+  isSilent: boolean;
+}
+
+function toImport(row: ImportRow): Import {
+  const { read, accepted, duplicate, rejected, completed, dead, cancelled, expired } = row;
+  return {
+    id: row.id,
+    type: row.type,
+    status: statusOf(row),
+    counts: { read, accepted, duplicate, rejected, completed, dead, cancelled, expired },
+    errors: row.errors,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+function statusOf(row: ImportRow): ImportStatus {
+  if (row.status === "failed") return "failed";
+  if (row.status === "receiving") return row.isSilent ? "failed" : "receiving";
+  if (row.read > 0 && row.rejected === row.read) return "failed";
+  const ended = row.completed + row.dead + row.cancelled + row.expired;
+  return ended < row.accepted ? "running" : "done";
+}

@@ -1,0 +1,47 @@
+import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import type { ImportError } from "@toril/contract/api/import";
+import { limits } from "@toril/contract/api/job";
+import type { Chunk } from "./import-chunk.ts";
+
+/** What the producer that reads the body knows of an import. It alone writes these columns, so it writes totals. */
+export interface ImportProgress {
+  id: string;
+  tenant: string;
+  type: string;
+  status: "receiving" | "received" | "failed";
+  read: number;
+  accepted: number;
+  duplicate: number;
+  rejected: number;
+  errors: ImportError[];
+}
+
+const maxErrorLength = 10_000;
+
+export function beginning(id: string, tenant: string, type: string): ImportProgress {
+  const counts = { read: 0, accepted: 0, duplicate: 0, rejected: 0 };
+  return { id, tenant, type, status: "receiving", ...counts, errors: [] };
+}
+
+export function advance(
+  from: ImportProgress,
+  chunk: Chunk,
+  accepted: readonly Accepted[],
+): ImportProgress {
+  const created = accepted.filter((entry) => entry.isNew).length;
+  return {
+    ...from,
+    read: from.read + chunk.read,
+    accepted: from.accepted + created,
+    duplicate: from.duplicate + accepted.length - created,
+    rejected: from.rejected + chunk.errors.length,
+    errors: firstOf([...from.errors, ...chunk.errors]),
+  };
+}
+
+/** As many as are shown; one that would fill a page by itself is left out. */
+function firstOf(errors: readonly ImportError[]): ImportError[] {
+  return errors
+    .slice(0, limits.importErrors)
+    .filter((error) => JSON.stringify(error).length <= maxErrorLength);
+}

@@ -1,0 +1,55 @@
+import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
+import { limits } from "@toril/contract/api/job";
+import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
+import { problemOf } from "@toril/contract/api/problem";
+import { createRowMapping } from "@toril/contract/api/row-data";
+import { isCutOff } from "../http/body.ts";
+import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
+import type { FileEntry } from "./import-chunk.ts";
+import { FileBroken } from "./import-file.ts";
+import { ProblemError } from "../http/problem.ts";
+
+/** The rows of a CSV file, as requests for jobs of `type`. */
+export async function* readCsvEntries(
+  body: ReadableStream<Uint8Array>,
+  options: { type: JobTypeName; importId: string } & Omit<CsvOptions, "maxRowBytes">,
+): AsyncGenerator<FileEntry[]> {
+  const { type, importId, ...csv } = options;
+  const jobType = findJobType(type);
+  if (jobType === undefined) throw new Error(`no job type ${type}`);
+  const toData = createRowMapping(jobType);
+  let row = 0;
+  try {
+    for await (const records of readCsv(body, { ...csv, maxRowBytes: limits.dataBytes })) {
+      yield records.map((record): FileEntry => {
+        row += 1;
+        const { line } = record;
+        if (record.status === "bad") {
+          return { status: "bad", line, problem: problemOf("invalid-csv", record.detail) };
+        }
+        const data = toData({ importId, row, values: record.row });
+        return { status: "ok", line, request: { type, data } };
+      });
+    }
+  } catch (error) {
+    if (error instanceof CsvError) throw new FileBroken("invalid-csv", error.line, error.detail);
+    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+  }
+}
+
+/** The items of a feed, as requests for `feed.item` jobs. */
+export async function* readFeedEntries(
+  bytes: Uint8Array,
+  options: { source: string; contentType: string },
+  parseFeed: FeedParser["parse"],
+): AsyncGenerator<FileEntry[]> {
+  const feed = await parseFeed(bytes, options);
+  if (feed.status === "invalid") throw new FileBroken("invalid-feed", 0, feed.detail);
+  let line = 0;
+  for await (const items of feed.pages) {
+    yield items.map((data) => {
+      line += 1;
+      return { status: "ok", line, request: { type: "feed.item", data } };
+    });
+  }
+}

@@ -1,0 +1,199 @@
+import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
+import { changeJob, type Changed, type JobChange } from "@toril/contract/engine/jobs/change/change";
+import { deleteDead } from "@toril/contract/engine/jobs/change/delete";
+import { createPlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { type Promoted, promoteJobs } from "@toril/contract/engine/jobs/change/promote";
+import { type RetriedRun, type Retry, retryJobs } from "@toril/contract/engine/jobs/change/retry";
+import { lockVersion } from "@toril/contract/engine/jobs/change/version";
+import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { Move, Moved } from "@toril/contract/engine/redis/move";
+import type { Place } from "@toril/contract/engine/redis/dispatch";
+import type { Remove } from "@toril/contract/engine/redis/remove";
+import type { Breakers } from "@toril/contract/engine/jobs/enqueue/breaker";
+import { withdrawGuarded } from "@toril/contract/engine/jobs/enqueue/dispatcher";
+import { isUniqueViolation } from "@toril/contract/engine/postgres/errors";
+import type { Logger } from "pino";
+import type { ISql, Sql } from "postgres";
+import type { CheckVersion } from "../http/etag.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
+
+/** Runs in the transaction of a change that has an effect: what it throws undoes the change. */
+export type Alongside = (tx: ISql, ids: ReadonlySet<string>) => Promise<void>;
+
+interface ChangeOptions {
+  /** Of the first id. */
+  check?: CheckVersion | undefined;
+  alongside?: Alongside | undefined;
+}
+
+/** What clients change about jobs: in the ledger, then in Redis. Nothing is changed when a `CheckVersion` throws. */
+export interface JobChanges {
+  /** Does nothing to a job that has ended. */
+  cancel(tenant: string, id: string, check?: CheckVersion): Promise<void>;
+  /** @returns the ids that are pending again; the others are pending already, or their key is taken */
+  retry(
+    tenant: string,
+    ids: readonly string[],
+    retry: Retry,
+    options?: ChangeOptions,
+  ): Promise<ReadonlySet<string>>;
+  /** @returns whether it was dead */
+  deleteDead(tenant: string, id: string): Promise<boolean>;
+  /** Undefined for a job that has ended. */
+  promote(
+    tenant: string,
+    id: string,
+    options?: ChangeOptions,
+  ): Promise<Promoted | "away" | undefined>;
+  change(
+    tenant: string,
+    id: string,
+    change: JobChange,
+    check: CheckVersion,
+  ): Promise<Changed | { status: "away" }>;
+}
+
+export interface JobChangesDeps {
+  ledger: TenantLedger;
+  breakers: Breakers;
+  withdraw: Withdraw;
+  place: Place;
+  remove: Remove;
+  move: Move;
+  log: Pick<Logger, "warn">;
+}
+
+export function createJobChanges(deps: JobChangesDeps): JobChanges {
+  const { ledger, breakers, withdraw, place, remove, move, log } = deps;
+  // Each step by itself: what goes wrong in Postgres between them says nothing of Redis.
+  const placeRunsOf = (tenant: string) =>
+    createPlaceRuns({
+      ledger: {
+        run: <Result>(work: (sql: Sql) => Promise<Result>) => ledger.run(tenant, work),
+      },
+      place: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
+      remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
+    });
+
+  /** Holds the job while it is changed, so that it still has the version that was checked. */
+  async function inVersion<Result>(
+    tenant: string,
+    id: string | undefined,
+    { check, alongside }: ChangeOptions,
+    work: (sql: ISql) => Promise<Result>,
+  ): Promise<Result> {
+    if (check === undefined && alongside === undefined) return ledger.run(tenant, work);
+    return ledger.run(tenant, async (sql) => {
+      const { result } = await sql.begin(async (tx) => {
+        const isChecked = check !== undefined && id !== undefined;
+        const version = isChecked ? await lockVersion(tx, id) : undefined;
+        if (version !== undefined) check?.(version);
+        return { result: await work(tx) };
+      });
+      return result;
+    });
+  }
+
+  async function retryFree(
+    tenant: string,
+    ids: readonly string[],
+    retry: Retry,
+    options: ChangeOptions,
+  ) {
+    const work = () =>
+      inVersion(tenant, ids[0], options, async (sql) => {
+        const runs = await retryJobs(sql, ids, retry);
+        if (runs.length > 0) await options.alongside?.(sql, idsOf(runs));
+        return runs;
+      });
+    try {
+      return await work();
+    } catch (error) {
+      if (!isUniqueViolation(error)) throw error;
+      // A key was taken at this moment, and is seen to be taken now.
+      return work();
+    }
+  }
+
+  /** Whatever the transaction wrote is undone when Redis does not follow. */
+  const moveOrLeave: Move = async (queue, movements) => {
+    let states: Moved[] = [];
+    const isMoved = await breakers.attempt(queue, async () => {
+      states = await move(queue, movements);
+    });
+    if (!isMoved) throw new Left({ status: "away" });
+    return states;
+  };
+
+  /** What is not placed now is placed by the reconciler. */
+  async function placeOrLeave(tenant: string, runs: readonly RetriedRun[]) {
+    try {
+      await placeRunsOf(tenant)(runs);
+    } catch (error) {
+      log.warn({ err: error }, "retried jobs are dispatched later");
+    }
+  }
+
+  return {
+    async cancel(tenant, id, check) {
+      const ended = await inVersion(tenant, id, { check }, (sql) => cancelJobs(sql, [{ id }]));
+      await withdrawGuarded(breakers, withdraw, ended);
+    },
+    async retry(tenant, ids, retry, options = {}) {
+      const runs = await retryFree(tenant, ids, retry, options);
+      await placeOrLeave(tenant, runs);
+      return idsOf(runs);
+    },
+    async deleteDead(tenant, id) {
+      const gone = await ledger.run(tenant, (sql) => deleteDead(sql, [id]));
+      await withdrawGuarded(breakers, withdraw, gone);
+      return gone.length > 0;
+    },
+    async promote(tenant, id, { check, alongside } = {}) {
+      try {
+        const outcomes = await ledger.run(tenant, (sql) =>
+          sql.begin(async (tx) => {
+            const version = check && (await lockVersion(tx, id));
+            if (version !== undefined) check?.(version);
+            const promoted = await promoteJobs(tx, [id], moveOrLeave);
+            if (promoted.get(id) === "promoted") await alongside?.(tx, new Set([id]));
+            return promoted;
+          }),
+        );
+        return outcomes.get(id);
+      } catch (error) {
+        if (error instanceof Left) return "away";
+        throw error;
+      }
+    },
+    async change(tenant, id, change, check) {
+      try {
+        return await ledger.run(tenant, (sql) =>
+          sql.begin(async (tx) => {
+            const outcome = await changeJob(tx, id, change, check, moveOrLeave);
+            if (outcome.status === "active" || outcome.status === "unfound")
+              throw new Left(outcome);
+            return outcome;
+          }),
+        );
+      } catch (error) {
+        if (error instanceof Left) return error.outcome;
+        throw error;
+      }
+    },
+  };
+}
+
+function idsOf(runs: readonly RetriedRun[]): ReadonlySet<string> {
+  return new Set(runs.map(({ id }) => id));
+}
+
+/** Thrown in a transaction that is to change nothing. */
+class Left extends Error {
+  readonly outcome: Changed | { status: "away" };
+
+  constructor(outcome: Changed | { status: "away" }) {
+    super(outcome.status);
+    this.outcome = outcome;
+  }
+}

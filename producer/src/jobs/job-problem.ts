@@ -1,0 +1,33 @@
+import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
+import type { FieldError } from "@toril/contract/api/json";
+import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
+import { createScrub } from "@toril/contract/engine/secrets/scrub";
+import type { z } from "zod";
+
+interface JobProblem {
+  kind: ProblemKind;
+  detail: string | undefined;
+  errors: FieldError[];
+}
+
+/** Which problem a value is that is no `JobRequest`: its type is one that nobody knows, or a field is wrong. */
+export function jobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
+  const { type, data } = fieldsOf(value);
+  const jobType = typeof type === "string" ? findJobType(type) : undefined;
+  const errors = fieldErrors(issues);
+  if (typeof type === "string" && jobType === undefined) {
+    return { kind: "unknown-type", detail: `Known types: ${jobTypeNames.join(", ")}.`, errors };
+  }
+  const scrub = jobType?.findSecrets && createScrub(data, jobType.findSecrets);
+  return {
+    kind: "invalid-job",
+    detail: undefined,
+    errors: scrub
+      ? errors.map((error) => ({ ...error, detail: scrub.text(error.detail) }))
+      : errors,
+  };
+}
+
+function fieldsOf(value: unknown): { type?: unknown; data?: unknown } {
+  return typeof value === "object" && value !== null ? value : {};
+}

@@ -1,0 +1,169 @@
+import type { LiveDetail } from "@toril/contract/engine/redis/live-detail";
+import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/job";
+import type { LiveState } from "@toril/contract/engine/redis/live-state";
+import { bullId } from "@toril/contract/engine/redis/names";
+import type { JobDetailRow, JobRow } from "./read-jobs.ts";
+import { shownData } from "./shown-data.ts";
+
+type PlacedJob = { queue: string; bullId: string };
+
+export interface LiveJobs {
+  /** Rows of the ledger as clients see them, with what Redis knows of those that are pending. */
+  describe(rows: readonly JobRow[]): Promise<Job[]>;
+  describeOne(row: JobRow): Promise<Job>;
+  /** One of them, with what takes longer to find out. */
+  detail(row: JobDetailRow): Promise<JobDetail>;
+}
+
+export interface LiveJobsDeps {
+  readStates(jobs: readonly PlacedJob[]): Promise<readonly (LiveState | undefined)[]>;
+  readDetail(job: PlacedJob): Promise<LiveDetail>;
+  /** Jobs a second that leave a queue; undefined: unknown, or none does. */
+  rateOut(queue: string): number | undefined;
+}
+
+export function createLiveJobs({ readStates, readDetail, rateOut }: LiveJobsDeps): LiveJobs {
+  async function readLive(rows: readonly JobRow[]) {
+    const pending = rows.filter((row) => row.status === "pending");
+    const states = await readStates(pending.map(placed)).catch(() => undefined);
+    return (row: JobRow) => states && live(states[pending.indexOf(row)]);
+  }
+
+  return {
+    async describe(rows) {
+      const liveOf = await readLive(rows);
+      return rows.map((row) => toJob(row, liveOf(row)));
+    },
+    describeOne: async (row) => toJob(row, (await readLive([row]))(row)),
+    async detail(row) {
+      if (row.status !== "pending") return toDetail(row, {});
+      const [liveOf, detail] = await Promise.all([
+        readLive([row]),
+        readDetail(placed(row)).catch(() => undefined),
+      ]);
+      return toDetail(row, { current: liveOf(row), detail, rate: rateOut(row.queue) });
+    },
+  };
+}
+
+function placed({ id, run, queue }: JobRow): PlacedJob {
+  return { queue, bullId: bullId(id, run) };
+}
+
+function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail {
+  const { processedOn } = current ?? {};
+  const position = current?.state === "active" ? null : (detail?.position ?? null);
+  return {
+    ...toJob(row, current),
+    startedAt:
+      processedOn === undefined
+        ? (row.startedAt?.toISOString() ?? null)
+        : new Date(processedOn).toISOString(),
+    position,
+    estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
+    attemptHistory: toAttempts(row, { current, detail }),
+    failures: row.failures ?? detail?.failures ?? [],
+    log: row.log ?? detail?.log ?? [],
+    history: row.history ?? [],
+  };
+}
+
+/** Attempts that failed or were lost have left an error; the last one is in the row, or active. */
+function toAttempts(row: JobDetailRow, { current, detail }: Seen): Attempt[] {
+  const attempts = (row.failures ?? detail?.failures ?? []).map((failure): Attempt => {
+    const { attempt, name, startedAt = null, durationMs = null, worker = null } = failure;
+    return {
+      attempt,
+      outcome: name === attemptLost ? "lost" : "failed",
+      startedAt,
+      durationMs,
+      worker,
+    };
+  });
+  const isKnown = attempts.some(({ attempt }) => attempt === row.attempts);
+  if (row.status !== "pending" && row.startedAt !== null && !isKnown) {
+    const { durationMs, worker } = row;
+    const outcome =
+      row.status === "completed" || row.status === "cancelled" ? row.status : "failed";
+    const startedAt = row.startedAt.toISOString();
+    attempts.push({ attempt: row.attempts, outcome, startedAt, durationMs, worker });
+  }
+  if (current?.state === "active" && current.processedOn !== undefined) {
+    const attempt = current.attemptsMade + 1;
+    const startedAt = new Date(current.processedOn).toISOString();
+    const { worker = null } = current;
+    attempts.push({ attempt, outcome: "active", startedAt, durationMs: null, worker });
+  }
+  return attempts;
+}
+
+interface Seen {
+  current?: Live | undefined;
+  detail?: LiveDetail | undefined;
+  rate?: number | undefined;
+}
+
+function estimateStart(
+  { runAt }: JobRow,
+  seen: { state: Job["state"] | undefined; position: number | null; rate: number | undefined },
+): string | null {
+  const { state, position, rate } = seen;
+  if (state === "delayed") return runAt?.toISOString() ?? null;
+  if (position === null || !rate) return null;
+  return new Date(Date.now() + (position / rate) * 1000).toISOString();
+}
+
+interface Live {
+  state: Job["state"];
+  attemptsMade: number;
+  progress: unknown;
+  processedOn?: number | undefined;
+  worker?: string | null;
+}
+
+function live(found: LiveState | undefined): Live {
+  if (found === undefined) return { state: "unplaced", attemptsMade: 0, progress: null };
+  const { state, processedOn, worker, stalls, progress = null } = found;
+  const attemptsMade = found.attemptsMade + stalls;
+  // It ended a moment ago, and its batch is on the way to the ledger.
+  return {
+    state: state === "finished" ? "active" : state,
+    attemptsMade,
+    progress,
+    processedOn,
+    worker,
+  };
+}
+
+/** A job that has just become pending again, before it is in Redis. */
+export function unplacedJob(row: JobRow): Job {
+  return toJob(row, live(undefined));
+}
+
+function toJob(row: JobRow, current: Live | undefined): Job {
+  const isPending = row.status === "pending";
+  return {
+    id: row.id,
+    type: row.type,
+    queue: row.queue,
+    key: row.key,
+    importId: row.importId,
+    schedule: row.schedule,
+    status: row.status,
+    state: isPending ? (current?.state ?? null) : null,
+    data: shownData(row),
+    result: row.result,
+    error: row.error,
+    labels: row.labels ?? [],
+    priority: row.options.priority ?? null,
+    attempts: {
+      made: isPending ? (current?.attemptsMade ?? 0) : row.attempts,
+      max: row.options.attempts,
+    },
+    progress: isPending ? (current?.progress ?? null) : null,
+    createdAt: row.createdAt.toISOString(),
+    runAt: row.runAt?.toISOString() ?? null,
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    settledAt: row.settledAt?.toISOString() ?? null,
+  };
+}

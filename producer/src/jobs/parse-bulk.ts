@@ -1,0 +1,186 @@
+import { limits } from "@toril/contract/api/job";
+import { findUnstorable, parseScanned, startOf } from "@toril/contract/api/json";
+import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json-scan";
+import { type Problem, problemOf } from "@toril/contract/api/problem";
+import {
+  createNewJob,
+  type NewJob,
+  type Origin,
+} from "@toril/contract/engine/jobs/enqueue/new-job";
+import { JobRequest } from "@toril/contract/api/job-types/index";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { ProblemError } from "../http/problem.ts";
+import { jobProblem } from "./job-problem.ts";
+import { nextTurn } from "../http/turn.ts";
+
+export type ParsedEntry = { status: "ok"; job: NewJob } | { status: "rejected"; problem: Problem };
+
+/** On whose behalf entries become jobs, and what encrypts their secrets. */
+export interface EntryContext {
+  origin: Origin;
+  secretKeys: KeyRing | undefined;
+}
+
+/** One entry, from a value that can be stored but for what `findUnstorable` finds. */
+export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
+  const unstorable = findUnstorable(value, 0);
+  if (unstorable) return rejected(problemOf("unstorable-json", undefined, [unstorable]));
+  return toJob(value, context);
+}
+
+function toJob(value: unknown, { origin, secretKeys }: EntryContext): ParsedEntry {
+  const parsed = JobRequest.safeParse(value);
+  if (!parsed.success) {
+    const { kind, detail, errors } = jobProblem(value, parsed.error);
+    return rejected(problemOf(kind, detail, errors));
+  }
+  const made = createNewJob(parsed.data, origin, secretKeys);
+  return made.status === "ok" ? made : rejected(problemOf(made.kind, made.detail, made.errors));
+}
+
+/** Where the text of an entry is among the bytes, and what was counted there. */
+interface EntryText {
+  start: number;
+  end: number;
+  scan: JsonScan;
+}
+
+/** Finds the entries without parsing them, `scanBytes` or fewer a step; the last step has them all. */
+type FindEntries = (bytes: Uint8Array, maxEntries: number) => Generator<void, EntryText[]>;
+
+export interface BulkFormat {
+  find: FindEntries;
+  /** Whether an entry that is no JSON makes the whole body none. */
+  isOneText: boolean;
+}
+
+export const jsonArray: BulkFormat = { find: findElements, isOneText: true };
+export const ndjson: BulkFormat = { find: findLines, isOneText: false };
+
+/** What is done in one turn of the event loop. */
+const scanBytes = 1_000_000;
+const sliceBytes = 64_000;
+const sliceEntries = 256;
+
+/** Parses entries one by one, a slice of them a turn. */
+export async function parseBulk(
+  bytes: Uint8Array,
+  { find, isOneText }: BulkFormat,
+  { maxEntries, ...context }: EntryContext & { maxEntries: number },
+): Promise<ParsedEntry[]> {
+  const finding = find(bytes, maxEntries);
+  let step = finding.next();
+  while (step.done !== true) {
+    await nextTurn();
+    step = finding.next();
+  }
+  const texts = step.value;
+  if (texts.length === 0) throw new ProblemError("empty-body", "There is no entry in it.");
+  const entries: ParsedEntry[] = [];
+  let sliceStart = 0;
+  let sliceEnd = (texts[0]?.start ?? 0) + sliceBytes;
+  for (const text of texts) {
+    if (text.end > sliceEnd || entries.length - sliceStart === sliceEntries) {
+      if (entries.length > sliceStart) await nextTurn();
+      sliceStart = entries.length;
+      sliceEnd = text.start + sliceBytes;
+    }
+    entries.push(parseText(bytes, text, isOneText, context));
+  }
+  return entries;
+}
+
+function parseText(
+  bytes: Uint8Array,
+  { start, end, scan }: EntryText,
+  isOneText: boolean,
+  context: EntryContext,
+): ParsedEntry {
+  if (end - start > limits.bodyBytes) {
+    return rejected(problemOf("data-too-large", `At most ${limits.bodyBytes} bytes an entry.`));
+  }
+  const parsed = parseScanned(bytes.subarray(start, end), scan);
+  if (parsed.status === "ok") return toJob(parsed.value, context);
+  if (parsed.status === "unstorable") {
+    return rejected(problemOf("unstorable-json", undefined, [parsed.error]));
+  }
+  if (isOneText) throw new ProblemError("invalid-json", parsed.detail);
+  return rejected(problemOf("invalid-json", parsed.detail));
+}
+
+const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];
+
+/** The elements of an array. */
+function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
+  const open = skipSpace(bytes, startOf(bytes));
+  if (bytes[open] !== openBracket) {
+    throw new ProblemError(
+      "invalid-json",
+      "Send an array of jobs, or one job on each line as NDJSON.",
+    );
+  }
+  const texts: EntryText[] = [];
+  let start = open + 1;
+  let isClosed = false;
+  let stepEnd = start + scanBytes;
+  while (!isClosed) {
+    const scan = beginScan(start);
+    while (!scanJson(scan, bytes, Math.min(stepEnd, bytes.length))) {
+      if (scan.at >= bytes.length) throw new ProblemError("invalid-json", notJson);
+      yield;
+      stepEnd = scan.at + scanBytes;
+    }
+    isClosed = bytes[scan.at] !== comma;
+    if (isClosed && bytes[scan.at] !== closeBracket) {
+      throw new ProblemError("invalid-json", notJson);
+    }
+    const isEmpty = skipSpace(bytes, start) === scan.at;
+    if (!isEmpty || !isClosed || texts.length > 0) {
+      if (texts.length === maxEntries) throw tooMany(maxEntries);
+      texts.push({ start, end: scan.at, scan });
+    }
+    start = scan.at + 1;
+  }
+  if (skipSpace(bytes, start) < bytes.length) throw new ProblemError("invalid-json", notJson);
+  return texts;
+}
+
+/** Lines that are not blank. */
+function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
+  const texts: EntryText[] = [];
+  let start = skipSpace(bytes, startOf(bytes));
+  let stepEnd = start + scanBytes;
+  while (start < bytes.length) {
+    if (texts.length === maxEntries) throw tooMany(maxEntries);
+    const found = bytes.indexOf(lineBreak, start);
+    const end = found === -1 ? bytes.length : found;
+    const scan = beginScan(start);
+    // It stops at what is behind a value, where `JSON.parse` will throw; a long line is not parsed at all.
+    if (end - start <= limits.bodyBytes) scanJson(scan, bytes, end);
+    texts.push({ start, end, scan });
+    start = skipSpace(bytes, end);
+    if (start > stepEnd) {
+      yield;
+      stepEnd = start + scanBytes;
+    }
+  }
+  return texts;
+}
+
+const notJson = "The text is not valid JSON.";
+
+function skipSpace(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) {
+    at += 1;
+  }
+  return at;
+}
+
+function tooMany(maxEntries: number) {
+  return new ProblemError("too-many-entries", `At most ${maxEntries} entries.`);
+}
+
+function rejected(problem: Problem): ParsedEntry {
+  return { status: "rejected", problem };
+}

@@ -1,0 +1,15 @@
+import type { Job } from "@toril/contract/api/job";
+import type { LiveJobs } from "./live-jobs.ts";
+import type { JobReader } from "./read-jobs.ts";
+
+/** A job as clients see it. */
+export type ReadJob = (tenant: string, id: string) => Promise<Job | undefined>;
+
+export function createReadJob(jobs: JobReader, live: LiveJobs): ReadJob {
+  return async (tenant, id) => {
+    const row = await jobs.find(tenant, id);
+    if (row === undefined) return undefined;
+    const [job] = await live.describe([row]);
+    return job;
+  };
+}

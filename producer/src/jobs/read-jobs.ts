@@ -1,0 +1,103 @@
+import type { ISql } from "postgres";
+import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
+import type {
+  JobError,
+  JobLogLine,
+  JobOptions,
+  JobStatus,
+  RunError,
+} from "@toril/contract/api/job";
+import { pageOf } from "../stores/page-bytes.ts";
+import type { Reads } from "../stores/reads.ts";
+
+/** A job as it stands in the ledger. */
+export interface JobRow {
+  id: string;
+  type: string;
+  queue: string;
+  key: string | null;
+  labels: string[] | null;
+  schedule: string | null;
+  importId: string | null;
+  status: JobStatus;
+  run: number;
+  data: unknown;
+  options: JobOptions;
+  result: unknown;
+  error: JobError | null;
+  attempts: number;
+  createdAt: Date;
+  runAt: Date | null;
+  expiresAt: Date | null;
+  settledAt: Date | null;
+}
+
+/** A row with what only a look at this one job tells. */
+export interface JobDetailRow extends JobRow {
+  startedAt: Date | null;
+  durationMs: number | null;
+  worker: string | null;
+  failures: RunError[] | null;
+  log: JobLogLine[] | null;
+  history: unknown[] | null;
+}
+
+export interface JobReader {
+  find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
+  /** Why `find` does not find it. */
+  whyMissing(tenant: string, id: string): Promise<"job-gone" | "job-not-found">;
+  /** Those of the ids that the tenant has, in their order, as far as they fit into a page. */
+  findPage(tenant: string, ids: readonly string[], options: PageOptions): Promise<JobRowPage>;
+}
+
+export interface PageOptions {
+  /** Rows without their data and results: both are null. */
+  isPayloadOmitted: boolean;
+}
+
+export interface JobRowPage {
+  rows: JobRow[];
+  /** How many of the ids were read; further ones are another page's. */
+  read: number;
+}
+
+export function jobColumns(sql: ISql, { isPayloadOmitted = false } = {}) {
+  return sql`
+    jobs.id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, run, options, error, attempts,
+    ${isPayloadOmitted ? sql`null as data, null as result` : sql`data, result`},
+    created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
+}
+
+export async function findJobRow(
+  sql: ISql,
+  tenant: string,
+  id: string,
+): Promise<JobDetailRow | undefined> {
+  const [row] = await sql<JobDetailRow[]>`
+    select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history
+    from jobs where id = ${id} and tenant = ${tenant}`;
+  return row;
+}
+
+export function createJobReader(reads: Reads): JobReader {
+  return {
+    find: (tenant, id) => reads.run(tenant, (sql) => findJobRow(sql, tenant, id)),
+    whyMissing: (tenant, id) =>
+      reads.run(tenant, async (sql) =>
+        (await mayBeDeleted(sql, "job", { tenant, id })) ? "job-gone" : "job-not-found",
+      ),
+    async findPage(tenant, ids, options) {
+      if (ids.length === 0) return { rows: [], read: 0 };
+      const sized = options.isPayloadOmitted ? ["error"] : ["data", "result", "error"];
+      const rows = await reads.run(
+        tenant,
+        (sql) => sql<(JobRow | { id: null })[]>`
+          with recursive ${pageOf(sql, { tenant, ids, sized })}
+          select ${jobColumns(sql, options)}
+          from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant}
+          where page.at > 0 order by page.at`,
+      );
+      return { rows: rows.filter((row) => row.id !== null), read: rows.length };
+    },
+  };
+}

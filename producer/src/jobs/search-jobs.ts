@@ -1,0 +1,70 @@
+import type { ISql } from "postgres";
+import type { Reads } from "../stores/reads.ts";
+import { type JobFilter, type Source, sourcesOf } from "./search-sources.ts";
+import { walkOnly } from "./index-scan-only.ts";
+
+export interface FoundJobs {
+  ids: string[];
+  /** The next page has what is older than the job with this id; undefined on the last page. */
+  next: string | undefined;
+}
+
+export interface JobSearch {
+  /** Newest first. @param before older than the job with this id */
+  find(filter: JobFilter, before: string | undefined, limit: number): Promise<FoundJobs>;
+}
+
+const lowest = "00000000-0000-0000-0000-000000000000";
+const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/** What a page costs depends on what it holds, not on how much there is. */
+export function createJobSearch(reads: Reads): JobSearch {
+  return {
+    find: (filter, before, limit) =>
+      reads.run(filter.tenant, (pool) =>
+        pool.begin("read only", async (sql) => {
+          const { createdAfter, createdBefore } = filter;
+          const span = {
+            start: createdAfter ? firstIdOf(createdAfter) : lowest,
+            end: lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest),
+          };
+          // One more than asked tells whether there is a next page.
+          const sources = sourcesOf(sql, filter, span);
+          const [, { ids, floor }] = await Promise.all([
+            walkOnly(sql),
+            readSources(sql, sources, limit + 1),
+          ]);
+          return { ids: ids.slice(0, limit), next: ids.length > limit ? ids[limit - 1] : floor };
+        }),
+      ),
+  };
+}
+
+/** What all sources have down to the highest floor, in one snapshot. */
+async function readSources(sql: ISql, sources: readonly Source[], most: number) {
+  const found = sources.map(({ ids, floor }, at) => {
+    // A source that fills the page ends above its floor.
+    const isFull = sql<[]>`(select count(*) = ${most} from found)`;
+    return sql<[]>`
+      ${at === 0 ? sql`` : sql`union all`} (
+        with found as materialized (${ids(sql<[]>`limit ${most}`)})
+        select id, false as "isFloor" from found ${floor ? sql`union all (${floor(isFull)})` : sql``}
+      )`;
+  });
+  const entries = await sql<{ id: string; isFloor: boolean }[]>`${found} order by id desc`;
+  const floor = entries.find(({ isFloor }) => isFloor)?.id;
+  const ids = entries.flatMap(({ id, isFloor }) =>
+    isFloor || (floor !== undefined && id < floor) ? [] : [id],
+  );
+  return { ids: ids.slice(0, most), floor };
+}
+
+function lesser(one: string, other: string) {
+  return one < other ? one : other;
+}
+
+/** Before every id that was made at this time: theirs begin with it. */
+function firstIdOf(time: Date): string {
+  const ms = Math.max(0, time.getTime()).toString(16).padStart(12, "0");
+  return `${ms.slice(0, 8)}-${ms.slice(8)}-7000-8000-000000000000`;
+}

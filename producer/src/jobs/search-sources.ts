@@ -1,0 +1,194 @@
+import type { JobStatus } from "@toril/contract/api/job";
+import { typesOf } from "@toril/contract/api/job-types/index";
+import type { ISql, PendingQuery } from "postgres";
+
+export interface JobFilter {
+  tenant: string;
+  type?: string | undefined;
+  queue?: string | undefined;
+  status?: JobStatus | undefined;
+  key?: string | undefined;
+  /** All of them, as contract's terms.ts makes them. */
+  terms: readonly string[];
+  importId?: string | undefined;
+  /** Of dead jobs. */
+  reason?: string | undefined;
+  createdAfter?: Date | undefined;
+  createdBefore?: Date | undefined;
+  /** Only jobs of these queues and of these types. */
+  reach: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
+}
+
+type Fragment = PendingQuery<[]>;
+
+/** Ids from `start` on and below `end`. */
+export interface Span {
+  start: string;
+  end: string;
+}
+
+/** Where jobs are looked for, newest first: an index in the order of ids. */
+export interface Source {
+  /** The ids of those that match, among as many entries as a page looks at. */
+  ids(tail: Fragment): Fragment;
+  /** The last entry that a page looks at when there are more; none where every entry matches. */
+  floor?(unless: Fragment): Fragment;
+}
+
+/** How many index entries are looked at for a page; further ones are another page's. */
+const maxScanned = 10_000;
+
+/** Together they have every job of the filter, and none has one of another. */
+export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
+  const { tenant, terms, key, importId, reason, status, type, queue, reach } = filter;
+  const { start, end } = span;
+  const [term, ...otherTerms] = terms;
+  const conditions: Record<string, Fragment | undefined> = {
+    tenant: sql`and jobs.tenant = ${tenant}`,
+    key: key === undefined ? undefined : sql`and jobs.key = ${key}`,
+    importId: importId === undefined ? undefined : sql`and jobs.import_id = ${importId}`,
+    reason: reason === undefined ? undefined : sql`and jobs.reason = ${reason}`,
+    status: status && isStatus(sql, status),
+    type: type === undefined ? undefined : sql`and jobs.type = ${type}`,
+    queue: queue === undefined ? undefined : sql`and jobs.queue = ${queue}`,
+    queues: reach.queues && sql`and jobs.queue = any(${[...reach.queues]}::text[])`,
+    types: reach.types && sql`and jobs.type = any(${[...reach.types]}::text[])`,
+  };
+  /** All but what the index tells. */
+  const restOf = (told: readonly string[], named: readonly string[]) => [
+    ...Object.entries(conditions).flatMap(([name, condition]) =>
+      condition === undefined || told.includes(name) ? [] : [condition],
+    ),
+    ...named.map((name) => isNamed(sql, tenant, name)),
+  ];
+  const walk = (told: readonly Fragment[], rest: readonly Fragment[]): Source =>
+    scan(
+      sql,
+      rest,
+      (tail) => sql<[]>`
+      select * from jobs where id < ${end} and id >= ${start} ${all(sql, told)} order by id desc ${tail}`,
+    );
+  const fromIndex = (...told: string[]) =>
+    walk(
+      told.flatMap((name) => conditions[name] ?? []),
+      restOf(told, terms),
+    );
+
+  if (key !== undefined) return [fromIndex("tenant", "key")];
+  if (term !== undefined) {
+    const named = scan(
+      sql,
+      restOf(["tenant"], otherTerms),
+      (tail) => sql<[]>`
+      select jobs.* from job_terms as term join jobs on jobs.id = term.job_id
+      where term.tenant = ${tenant} and term.term = ${term}
+        and term.job_id < ${end} and term.job_id >= ${start}
+      order by term.job_id desc ${tail}`,
+    );
+    return [named];
+  }
+  if (importId !== undefined) return [fromIndex("importId")];
+  if (status === "pending") return [fromIndex("status")];
+  if (status === "dead" && type !== undefined && reason !== undefined) {
+    const ofReason = scanEach(sql, span, {
+      by: "reason",
+      values: among(sql, [reason]),
+      told: sql<[]>`tenant = ${tenant} and status = 'dead' and type = ${type}`,
+      rest: restOf(["tenant", "status", "type", "reason"], []),
+    });
+    return [ofReason];
+  }
+  if (status !== undefined && status !== "completed") return [fromIndex("tenant", "status")];
+  const one = type === undefined ? undefined : [type];
+  const types = one ?? reach.types ?? (queue === undefined ? undefined : typesOf(queue));
+  const completed = scanEach(sql, span, {
+    by: "type",
+    values: types ? among(sql, types) : completedTypes(sql, tenant),
+    told: sql<[]>`tenant = ${tenant} and status = 'completed'`,
+    rest: restOf(["tenant", "status", type === undefined ? "types" : "type"], []),
+  });
+  if (status === "completed") return [completed];
+  const others = scanEach(sql, span, {
+    by: "status",
+    values: among(sql, ["dead", "cancelled", "expired"]),
+    told: sql<[]>`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`,
+    rest: restOf(["tenant"], []),
+  });
+  return [walk([isStatus(sql, "pending")], restOf([], [])), completed, others];
+}
+
+function scan(sql: ISql, rest: readonly Fragment[], entries: (tail: Fragment) => Fragment): Source {
+  if (rest.length === 0)
+    return { ids: (tail) => sql<[]>`select id from (${entries(tail)}) as jobs` };
+  return {
+    ids: (tail) => sql<[]>`
+      select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs
+      where true ${all(sql, rest)} order by id desc ${tail}`,
+    floor: (unless) => sql<[]>`
+      select id, true from (${entries(sql<[]>`offset ${maxScanned} limit 1`)}) as jobs where not ${unless}`,
+  };
+}
+
+interface Each {
+  by: "type" | "status" | "reason";
+  values: Fragment;
+  told: Fragment;
+  rest: readonly Fragment[];
+}
+
+/** As many entries for each value: what fills the page may be of one of them alone. */
+function scanEach(sql: ISql, { start, end }: Span, { by, values, told, rest }: Each): Source {
+  // An order that only the index has: a walk by id alone would be one over all other jobs, too.
+  const order = sql<[]>`order by ${sql(by)} desc, id desc`;
+  const entries = (tail: Fragment) => sql<[]>`
+    select * from jobs
+    where ${told} and (${sql(by)}, id) < (each.value, ${end}::uuid) and (${sql(by)}, id) >= (each.value, ${start}::uuid)
+    ${order} ${tail}`;
+  const inEach = (some: Fragment, tail: Fragment) => sql<[]>`
+    select jobs.id from ${values} as each (value) cross join lateral (${some}) as jobs order by jobs.id desc ${tail}`;
+  if (rest.length === 0) return { ids: (tail) => inEach(entries(tail), tail) };
+  const matching = (tail: Fragment) => sql<[]>`
+    select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs where true ${all(sql, rest)} ${order} ${tail}`;
+  const floor = inEach(entries(sql<[]>`offset ${maxScanned} limit 1`), sql<[]>`limit 1`);
+  return {
+    ids: (tail) => inEach(matching(tail), tail),
+    floor: () => sql<[]>`select id, true from (${floor}) as jobs`,
+  };
+}
+
+function all(sql: ISql, conditions: readonly Fragment[]): Fragment {
+  return conditions.length === 0 ? sql`` : sql`${[...conditions]}`;
+}
+
+/** Written out: a plan that is made for any value uses no index that is made for some. */
+function isStatus(sql: ISql, status: JobStatus): Fragment {
+  if (status === "pending") return sql`and jobs.status = 'pending'`;
+  if (status === "dead") return sql`and jobs.status = 'dead'`;
+  if (status === "cancelled") return sql`and jobs.status = 'cancelled'`;
+  if (status === "expired") return sql`and jobs.status = 'expired'`;
+  return sql`and jobs.status = 'completed'`;
+}
+
+function isNamed(sql: ISql, tenant: string, term: string): Fragment {
+  return sql`and exists (
+    select from job_terms as named
+    where named.tenant = ${tenant} and named.term = ${term} and named.job_id = jobs.id)`;
+}
+
+function among(sql: ISql, values: readonly string[]): Fragment {
+  return sql`unnest(${[...values]}::text[])`;
+}
+
+/** Every type that the tenant has completed jobs of, from one index entry each. */
+function completedTypes(sql: ISql, tenant: string): Fragment {
+  return sql`(
+    with recursive types as (
+      (select type from jobs where tenant = ${tenant} and status = 'completed' order by type limit 1)
+      union all
+      select (
+        select type from jobs
+        where tenant = ${tenant} and status = 'completed' and jobs.type > types.type order by type limit 1
+      ) from types where types.type is not null
+    )
+    select type from types where type is not null)`;
+}

@@ -1,0 +1,38 @@
+import type { DeadLetter } from "@toril/contract/api/dead-letter";
+import type { Job, JobDetail } from "@toril/contract/api/job";
+import { findJobType } from "@toril/contract/api/job-types/index";
+import type { Schedule } from "@toril/contract/api/schedule";
+import { redactData } from "@toril/contract/engine/secrets/secret-data";
+import type { Exchange } from "../http/request-context.ts";
+import type { JobRow } from "./read-jobs.ts";
+
+/** Without its secrets. */
+export function shownData({ type, data }: Pick<JobRow, "type" | "data">): unknown {
+  const findSecrets = findJobType(type)?.findSecrets;
+  return findSecrets === undefined ? data : redactData(data, findSecrets);
+}
+
+/** A job that a caller changed: without `jobs:read` the response says how the job stands, not what it holds. */
+export function changedJob(exchange: Exchange, job: Job): Job {
+  return mayRead(exchange)
+    ? job
+    : { ...job, data: null, result: null, error: null, progress: null };
+}
+
+export function changedJobDetail(exchange: Exchange, job: JobDetail): JobDetail {
+  if (mayRead(exchange)) return job;
+  return { ...job, ...changedJob(exchange, job), failures: [], log: [], history: [] };
+}
+
+export function changedDeadLetter(exchange: Exchange, letter: DeadLetter): DeadLetter {
+  return mayRead(exchange) ? letter : { ...letter, reason: null, error: null };
+}
+
+export function changedSchedule(exchange: Exchange, schedule: Schedule): Schedule {
+  if (mayRead(exchange)) return schedule;
+  return { ...schedule, job: { type: schedule.job.type, data: null } };
+}
+
+function mayRead({ principal }: Exchange) {
+  return principal.scopes.has("jobs:read");
+}

@@ -1,0 +1,160 @@
+import type { ISql } from "postgres";
+import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/change/select";
+import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
+import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/api/operation";
+import type { OperationMaker, OperationViewer } from "../http/caller.ts";
+import type { KeepResponse } from "../idempotency/keep-response.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Reads } from "../stores/reads.ts";
+
+export interface OperationLedger {
+  /** @param keep stores the response in the same transaction */
+  create(maker: OperationMaker, request: OperationRequest, keep?: KeepResponse): Promise<Operation>;
+  /** Counts to 10,000, or through 100,000 jobs. */
+  preview(maker: OperationMaker, request: OperationRequest): Promise<OperationPreview>;
+  /** `hidden`: it is about jobs that the viewer may not see. */
+  find(viewer: OperationViewer, id: string): Promise<Operation | "hidden" | undefined>;
+  /** Those that the viewer may see, newest first. */
+  list(viewer: OperationViewer, before: string | undefined, limit: number): Promise<Operation[]>;
+  /** Has no effect on one that has ended, or that the viewer may not see. */
+  stop(viewer: OperationViewer, id: string): Promise<void>;
+}
+
+const maxMatches = 10_000;
+const maxPages = 20;
+const pageSize = 5000;
+/** Any number that no other lock has; with the tenant, whoever holds this advisory lock makes its operations. */
+const creationLock = 7_413_004;
+/** Of Postgres' clock and ours. */
+const maxSkewMs = 60_000;
+
+export interface OperationLedgerDeps {
+  ledger: TenantLedger;
+  reads: Reads;
+  /** Of a tenant. */
+  maxOpen: number;
+}
+
+export function createOperationLedger({
+  ledger,
+  reads,
+  maxOpen,
+}: OperationLedgerDeps): OperationLedger {
+  return {
+    create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }, keep) =>
+      inTransaction(ledger, tenant, async (sql) => {
+        await requireOpening(sql, tenant, maxOpen);
+        const [row] = await sql<OperationRow[]>`
+          insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
+          values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
+                  ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
+          returning ${columns(sql)}`;
+        if (row === undefined) throw new Error("an operation was not kept");
+        const operation = toOperation(row);
+        await keep?.(sql, {
+          status: 202,
+          headers: operationHeaders(operation),
+          answer: operation,
+        });
+        return operation;
+      }),
+    async preview({ tenant, reach }, { action, filter }) {
+      const createdBefore = new Date(Date.now() + maxSkewMs);
+      const scope: SelectionScope = { tenant, reach, action, filter, createdBefore };
+      let matches = 0;
+      let after: string | null = null;
+      for (let pages = 0; pages < maxPages && matches < maxMatches; pages += 1) {
+        const page = await reads.run(tenant, (sql) => selectJobs(sql, scope, after, pageSize));
+        matches += page.ids.length;
+        if (page.isLast) return { dryRun: true, matches, isExact: true };
+        after = page.cursor;
+      }
+      return { dryRun: true, matches, isExact: false };
+    },
+    find: ({ tenant, hidden }, id) =>
+      reads.run(tenant, async (sql) => {
+        const [row] = await sql<(OperationRow & { isVisible: boolean })[]>`
+          select ${columns(sql)}, ${isVisible(sql, hidden)} as "isVisible"
+          from operations where id = ${id} and tenant = ${tenant}`;
+        return row && (row.isVisible ? toOperation(row) : "hidden");
+      }),
+    list: ({ tenant, hidden }, before, limit) =>
+      reads.run(tenant, async (sql) => {
+        const rows = await sql<OperationRow[]>`
+          select ${columns(sql)} from operations
+          where tenant = ${tenant} and ${isVisible(sql, hidden)} ${before ? sql`and id < ${before}` : sql``}
+          order by id desc limit ${limit}`;
+        return rows.map(toOperation);
+      }),
+    stop: ({ tenant, hidden }, id) =>
+      ledger.run(tenant, async (sql) => {
+        // One that nobody has begun has nobody to end it.
+        await sql`
+          update operations set is_stopping = true,
+            status = case when status = 'pending' then 'stopped' else status end,
+            ended_at = case when status = 'pending' then now() end
+          where id = ${id} and tenant = ${tenant} and status in ('pending', 'running')
+            and ${isVisible(sql, hidden)}`;
+      }),
+  };
+}
+
+/** Whether neither its filter nor its maker's restrictions let it touch jobs of a hidden type. */
+function isVisible(sql: ISql, hidden: OperationViewer["hidden"]) {
+  return sql`not exists (
+    select from unnest(
+      ${hidden.map(({ type }) => type)}::text[], ${hidden.map(({ queue }) => queue)}::text[]
+    ) as hidden (type, queue)
+    where coalesce(filter ->> 'type', hidden.type) = hidden.type
+      and coalesce(filter ->> 'queue', hidden.queue) = hidden.queue
+      and coalesce(reach -> 'types' ? hidden.type, true)
+      and coalesce(reach -> 'queues' ? hidden.queue, true))`;
+}
+
+function inTransaction<Result>(
+  ledger: TenantLedger,
+  tenant: string,
+  work: (tx: ISql) => Promise<Result>,
+) {
+  return ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
+}
+
+/** Counts one after the other: together, requests would exceed the limit that each of them keeps. */
+async function requireOpening(tx: ISql, tenant: string, maxOpen: number) {
+  await tx`select pg_advisory_xact_lock(${creationLock}, hashtext(${tenant}))`;
+  const [row] = await tx<{ open: number }[]>`
+    select count(*)::int as open from operations
+    where tenant = ${tenant} and status in ('pending', 'running')`;
+  if (row !== undefined && row.open >= maxOpen) {
+    throw new ProblemError("too-many-operations", `At most ${maxOpen}. Wait for one to end.`);
+  }
+}
+
+export function operationHeaders({ id }: Operation) {
+  return { Location: `/v1/operations/${id}` };
+}
+
+type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &
+  Operation["counts"] & { createdAt: Date; endedAt: Date | null };
+
+function columns(sql: ISql) {
+  return sql`
+    id, action, filter, rate_per_second as "ratePerSecond", status, seen, changed, skipped, failed, error,
+    created_at as "createdAt", ended_at as "endedAt"`;
+}
+
+function toOperation({ seen, changed, skipped, failed, ...row }: OperationRow): Operation {
+  const { id, action, filter, ratePerSecond, status, error, createdAt, endedAt } = row;
+  return {
+    id,
+    action,
+    filter,
+    ratePerSecond,
+    status,
+    counts: { seen, changed, skipped, failed },
+    error,
+    createdAt: createdAt.toISOString(),
+    endedAt: endedAt?.toISOString() ?? null,
+  };
+}

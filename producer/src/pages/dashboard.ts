@@ -1,0 +1,80 @@
+import { createBullBoard } from "@bull-board/api";
+import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
+import { HonoAdapter } from "@bull-board/hono";
+import { Queue } from "bullmq";
+import { Hono } from "hono";
+import type { Cluster, Redis } from "ioredis";
+import { bullName, queueOf } from "@toril/contract/engine/redis/names";
+import { redactSealed } from "@toril/contract/engine/secrets/secret-data";
+import type { AppEnv } from "../http/app-env.ts";
+import { ProblemError, problemResponse } from "../http/problem.ts";
+import { withPolicy } from "./page.ts";
+import { serveFiles } from "../http/serve-files.ts";
+
+export const dashboardPath = "/admin/queues";
+
+/** Its page takes its fonts from another host; without them it has those of the system. */
+const foreignLink = /<link\b[^>]*\bhref="https?:[^>]*>/g;
+const policy = {
+  "base-uri": "'self'",
+  "script-src": "'self'",
+  // Its page and its components have styles of their own in line.
+  "style-src": "'self' 'unsafe-inline'",
+  "img-src": "'self' data:",
+  "font-src": "'self'",
+};
+
+/** Bull Board, to look only: what changes behind the ledger's back is put right again by the reconciler. */
+export function createDashboard(
+  redis: Redis | Cluster,
+  prefix: string,
+  queueNames: readonly string[],
+  secretQueueNames: ReadonlySet<string>,
+) {
+  const queues = queueNames.map(
+    (name) =>
+      new Queue(bullName(name), {
+        connection: redis,
+        prefix,
+        skipVersionCheck: true,
+        skipWaitingForReady: true,
+        skipMetasUpdate: true,
+      }),
+  );
+  for (const queue of queues) queue.on("error", () => {});
+  const adapter = new HonoAdapter(serveFiles);
+  adapter.setBasePath(dashboardPath);
+  createBullBoard({
+    queues: queues.map((queue) => {
+      const shown = new BullMQAdapter(queue, { readOnlyMode: true });
+      if (secretQueueNames.has(queueOf(queue.name))) shown.setFormatter("data", redactSealed);
+      return shown;
+    }),
+    serverAdapter: adapter,
+    options: { uiConfig: { boardTitle: "Toril" } },
+  });
+  const routes = new Hono<AppEnv>();
+  // Its own read-only mode lets "pause all queues" through.
+  routes.use(async (c, next) => {
+    if (c.req.method !== "GET" && c.req.method !== "HEAD") {
+      throw new ProblemError("method-not-allowed", undefined, undefined, {
+        headers: { Allow: "GET, HEAD" },
+      });
+    }
+    await next();
+    if (c.res.headers.get("content-type")?.startsWith("text/html")) {
+      const html = await c.res.text();
+      c.res = undefined;
+      c.res = withPolicy(html.replaceAll(foreignLink, ""), policy);
+    }
+    // Its own errors tell what went wrong inside.
+    if (c.res.status >= 500) c.res = problemResponse(c.env, new ProblemError("at-capacity"));
+  });
+  routes.route("/", adapter.registerPlugin());
+  return {
+    routes,
+    async close() {
+      await Promise.all(queues.map((queue) => queue.close()));
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Scalar } from "@scalar/hono-api-reference";
+import { Hono } from "hono";
+import { buildOpenApi, toYaml } from "@toril/contract/api/openapi";
+import type { AppEnv } from "../http/app-env.ts";
+import { withPolicy } from "./page.ts";
+
+const scriptPath = "/docs/scalar.js";
+
+/** The API's document and a page that shows it, all from here: it works without internet. */
+export function createDocs(version: string): Hono<AppEnv> {
+  let built: ReturnType<typeof buildOpenApi> | undefined;
+  // It would be a fifth of what an idle producer holds.
+  const document = () => (built ??= buildOpenApi(version));
+  const entry = import.meta.resolve("@scalar/api-reference");
+  const script = fileURLToPath(new URL("browser/standalone.js", entry));
+  const docs = new Hono<AppEnv>();
+  docs.get("/openapi.json", (c) => c.json(document()));
+  docs.get("/openapi.yaml", (c) =>
+    c.body(toYaml(document()), 200, {
+      "Content-Type": "application/yaml",
+    }),
+  );
+  docs.use("/docs", async (c, next) => {
+    await next();
+    const nonce = crypto.randomUUID();
+    const html = (await c.res.text())
+      .replaceAll("<script", `<script nonce="${nonce}"`)
+      .replace("<head>", '<head><link rel="icon" href="data:,">');
+    c.res = undefined;
+    c.res = withPolicy(html, {
+      "script-src": `'nonce-${nonce}'`,
+      // Its components bring styles of their own when they are shown.
+      "style-src": "'unsafe-inline'",
+      "img-src": "'self' data:",
+      "font-src": "data:",
+    });
+  });
+  docs.get(
+    "/docs",
+    Scalar({
+      url: "/openapi.json",
+      cdn: scriptPath,
+      pageTitle: "Toril API",
+      withDefaultFonts: false,
+      telemetry: false,
+      agent: { disabled: true },
+    }),
+  );
+  docs.get(scriptPath, async (c) =>
+    c.body(await readFile(script), 200, {
+      "Content-Type": "text/javascript",
+      "Cache-Control": "public, max-age=86400",
+    }),
+  );
+  return docs;
+}

@@ -1,0 +1,42 @@
+import type { FailedJobs } from "@toril/contract/engine/redis/failed-jobs";
+import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
+import type { TenantLedger } from "../stores/postgres.ts";
+import { away } from "./queue-reader.ts";
+
+export interface CleanBatch {
+  olderThanMs: number;
+  /** `next` of the batch before. */
+  offset: number;
+}
+
+/** Removes a batch of failed jobs from Redis, of all tenants; `tenant` asks for it. `next`: how many have to stay so far, or null when none is left. */
+export type CleanQueue = (
+  tenant: string,
+  queue: string,
+  batch: CleanBatch,
+) => Promise<{ removed: number; next: number | null }>;
+
+const batchSize = 1000;
+
+/** What is pending in the ledger stays: it would be placed again, where it is to be settled. */
+export function createCleanQueue(ledger: TenantLedger, failed: FailedJobs): CleanQueue {
+  async function findPending(tenant: string, ids: readonly string[]) {
+    const targets = ids.flatMap((id) => parseBullId(id)?.id ?? []);
+    const rows = await ledger.run(
+      tenant,
+      (sql) => sql<{ id: string; run: number }[]>`
+        select id, run from jobs where id = any(${targets}::uuid[]) and status = 'pending'`,
+    );
+    return new Set(rows.map(({ id, run }) => bullId(id, run)));
+  }
+
+  return async (tenant, queue, { olderThanMs, offset }) => {
+    const before = Date.now() - olderThanMs;
+    const ids = await failed.list(queue, { before, offset, most: batchSize }).catch(away);
+    const pending = await findPending(tenant, ids);
+    const ended = ids.filter((id) => !pending.has(id));
+    const removed = await failed.forget(queue, ended).catch(away);
+    const stay = offset + ids.length - ended.length;
+    return { removed, next: ids.length === batchSize ? stay : null };
+  };
+}

@@ -1,0 +1,62 @@
+import type { ApplySettings } from "@toril/contract/engine/redis/queue-settings";
+import {
+  changeQueueSettings,
+  enforceQueueSettings,
+  readQueueSettings,
+} from "@toril/contract/engine/queues/settings-ledger";
+import type { QueueChange, QueueSettings } from "@toril/contract/api/queue";
+import type { Logger } from "pino";
+import type { ISql } from "postgres";
+import type { AuditTrail } from "../audit/audit.ts";
+import type { KeepResponse } from "../idempotency/keep-response.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
+
+export interface Changed {
+  settings: QueueSettings;
+  /** Otherwise Redis is away, and the reconciler tells it. */
+  isInForce: boolean;
+}
+
+export interface QueueControl {
+  change(
+    tenant: string,
+    queue: string,
+    change: QueueChange & { paused?: boolean },
+    trail: AuditTrail,
+    /** Stores the response in the transaction of the change. */
+    keep?: KeepResponse,
+  ): Promise<Changed>;
+}
+
+export function createQueueControl(
+  ledger: TenantLedger,
+  apply: ApplySettings,
+  log: Pick<Logger, "warn">,
+): QueueControl {
+  async function enforce(tenant: string, queue: string) {
+    let isAway = false;
+    const tell: ApplySettings = (settings) =>
+      apply(settings).catch((error: unknown) => {
+        isAway = true;
+        log.warn({ err: error, queue }, "Redis was not told what is set for a queue");
+      });
+    await ledger.run(tenant, (sql) => enforceQueueSettings(sql, queue, tell));
+    return !isAway;
+  }
+
+  return {
+    async change(tenant, queue, change, trail, keep) {
+      const note = async (tx: ISql) => {
+        // Whether Redis obeys is not known yet.
+        await keep?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
+        await trail.done(tx);
+      };
+      await ledger.run(tenant, (sql) => changeQueueSettings(sql, queue, change, note));
+      const isInForce = await enforce(tenant, queue);
+      return {
+        settings: await ledger.run(tenant, (sql) => readQueueSettings(sql, queue)),
+        isInForce,
+      };
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type { QueueSize } from "@toril/contract/engine/redis/queue-sizes";
+import { Gauge, type Registry } from "prom-client";
+
+/** However many ask for the metrics, Redis is asked no more often. */
+const keptMs = 1000;
+
+/** Read when somebody asks; with Redis away there is nothing to say. Every producer says the same. */
+export function addQueueMetrics(
+  registry: Registry,
+  readSizes: () => Promise<readonly QueueSize[]>,
+): void {
+  let reading: Promise<readonly QueueSize[]> | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
+
+  function sizes() {
+    if (reading === undefined || performance.now() - readAt > keptMs) {
+      readAt = performance.now();
+      reading = readSizes().catch(() => []);
+    }
+    return reading;
+  }
+
+  registry.registerMetric(
+    new Gauge({
+      name: "bullmq_queue_size",
+      help: "Jobs in Redis, by queue and where they stand",
+      labelNames: ["queue", "state"],
+      registers: [],
+      async collect() {
+        this.reset();
+        for (const { queue, counts } of await sizes()) {
+          for (const [state, count] of Object.entries(counts)) this.set({ queue, state }, count);
+        }
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "toril_queue_oldest_seconds",
+      help: "For how long the next job of a queue has been ready to run; 0 when none waits",
+      labelNames: ["queue"],
+      registers: [],
+      async collect() {
+        this.reset();
+        for (const { queue, oldestMs } of await sizes()) this.set({ queue }, oldestMs / 1000);
+      },
+    }),
+  );
+}

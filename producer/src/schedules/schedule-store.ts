@@ -1,0 +1,103 @@
+import type { ManyRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import {
+  type Check,
+  deleteSchedule,
+  findSchedule,
+  listSchedules,
+  type PausedOptions,
+  type SavedSchedule,
+  saveSchedule,
+  type ScheduleFilter,
+  type SchedulePage,
+  type ScheduleRow,
+  setPaused,
+  type WrittenSchedule,
+} from "@toril/contract/engine/schedules/schedule-ledger";
+import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { ISql } from "postgres";
+import type { TenantLedger } from "../stores/postgres.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { Reads } from "../stores/reads.ts";
+
+/** The schedules of a tenant. What a `Check` throws leaves all as it was. */
+export interface ScheduleStore {
+  put(
+    tenant: string,
+    name: string,
+    written: Omit<WrittenSchedule, "source">,
+    check: Check,
+  ): Promise<SavedSchedule>;
+  /** By name. */
+  list(filter: ScheduleFilter): Promise<SchedulePage>;
+  find(tenant: string, name: string): Promise<ScheduleRow | undefined>;
+  setPaused(
+    tenant: string,
+    name: string,
+    isPaused: boolean,
+    options: PausedOptions,
+  ): Promise<ScheduleRow | undefined>;
+  delete(tenant: string, name: string, check: Check): Promise<ScheduleRow | undefined>;
+  /**
+   * Records a run that somebody asked for, in the transaction that records its job. Throws `ScheduleChanged` when there is
+   * another version of the schedule by now.
+   */
+  recording(schedule: ScheduleRow): NonNullable<ManyRequest["alongside"]>;
+}
+
+/** Thrown in a transaction that is to change nothing. */
+export class ScheduleChanged extends Error {}
+
+export interface ScheduleStoreDeps {
+  ledger: TenantLedger;
+  reads: Reads;
+  keys: KeyRing | undefined;
+  /** Of a tenant. */
+  maxSchedules: number;
+}
+
+export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
+  const { ledger, reads, keys, maxSchedules } = deps;
+  return {
+    put: (tenant, name, written, check) =>
+      ledger.run(tenant, async (sql) => {
+        const others = await countOthers(sql, { tenant, name }, maxSchedules);
+        const checkCount: Check = (found) => {
+          check(found);
+          if (found === undefined && others >= maxSchedules) {
+            throw new ProblemError("too-many-schedules", `It may have ${maxSchedules}.`);
+          }
+        };
+        const asked = { keys, check: checkCount };
+        return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, asked);
+      }),
+    list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
+    find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
+    setPaused: (tenant, name, isPaused, options) =>
+      ledger.run(tenant, (sql) => setPaused(sql, { tenant, name }, isPaused, options)),
+    delete: (tenant, name, check) =>
+      ledger.run(tenant, (sql) => deleteSchedule(sql, { tenant, name }, check)),
+    recording:
+      (schedule) =>
+      async (sql, [accepted]) => {
+        if (accepted === undefined) return;
+        const { id, outcome, createdAt } = accepted.job;
+        const none = { slot: null, reason: null, detail: null };
+        const at = outcome === "created" ? createdAt : new Date().toISOString();
+        const run = { ...none, at, outcome, jobId: id };
+        if ((await recordRuns(sql, [{ schedule, run }])) === 0) throw new ScheduleChanged();
+      },
+  };
+}
+
+async function countOthers(
+  sql: ISql,
+  { tenant, name }: { tenant: string; name: string },
+  limit: number,
+) {
+  const [row] = await sql<{ others: number }[]>`
+    select count(*)::int as others from (
+      select from schedules where tenant = ${tenant} and name <> ${name} limit ${limit}
+    ) as found`;
+  return row?.others ?? 0;
+}

@@ -1,0 +1,50 @@
+import { jobTypeNames, queueOf } from "@toril/contract/api/job-types/index";
+import { type ScheduleRow, toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
+import { reaches } from "../auth/principal.ts";
+import { callerOf, requireReach } from "../http/caller.ts";
+import { etagOf, requirePreconditions } from "../http/etag.ts";
+import type { Exchange } from "../http/request-context.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { ScheduleStore } from "./schedule-store.ts";
+import { changedSchedule } from "../jobs/shown-data.ts";
+
+/** Throws a problem for a schedule that is not there, or makes jobs that the caller's key does not reach. */
+export function reachedSchedule(exchange: Exchange, found: ScheduleRow | undefined): ScheduleRow {
+  if (found === undefined) throw new ProblemError("schedule-not-found");
+  requireReach(exchange, { type: found.type, queue: queueOf(found.type) });
+  return found;
+}
+
+export function toAnswer(row: ScheduleRow) {
+  const schedule = toSchedule(row);
+  return { schedule, headers: { ETag: etagOf(row.version, schedule) } };
+}
+
+/** Pauses or resumes a schedule. @returns the response, which a request with an Idempotency-Key stores with the change */
+export async function setSchedulePaused(
+  exchange: Exchange,
+  schedules: ScheduleStore,
+  name: string,
+  isPaused: boolean,
+) {
+  function toResponse(row: ScheduleRow | undefined) {
+    const { schedule, headers } = toAnswer(reachedSchedule(exchange, row));
+    return { schedule: changedSchedule(exchange, schedule), headers };
+  }
+  const row = await schedules.setPaused(callerOf(exchange).tenant, name, isPaused, {
+    check(found) {
+      requirePreconditions(exchange.request, reachedSchedule(exchange, found).version);
+    },
+    async alongside(tx, left) {
+      const { schedule, headers } = toResponse(left);
+      await exchange.keepResponse?.(tx, { status: 200, headers, answer: schedule });
+    },
+  });
+  return toResponse(row);
+}
+
+/** The types of which the caller sees schedules; undefined: of all. */
+export function reachedTypes({ principal }: Exchange): string[] | undefined {
+  if (principal.queues === null && principal.types === null) return undefined;
+  return jobTypeNames.filter((type) => reaches(principal, { type, queue: queueOf(type) }));
+}
