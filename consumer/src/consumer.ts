@@ -1,11 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { extname } from "node:path";
-import { createPlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
-import { createWithdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
 import { epochKey } from "@toril/contract/engine/redis/names";
-import { createPlace, placeRestoring, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import {
+  createDispatch,
+  placeRestoring,
+  dispatchScriptUrl,
+} from "@toril/contract/engine/redis/dispatch";
 import {
   createApplySettings,
   createAreMalformed,
@@ -27,23 +31,23 @@ import { createActiveJobs } from "./worker/active-jobs.ts";
 import type { Config } from "./config.ts";
 import { createWorkers } from "./worker/consume.ts";
 import { createEnqueueChildren } from "./worker/enqueue-children.ts";
-import { createFailures } from "./worker/attempt-errors.ts";
-import { createFates } from "./worker/ledger-lookup.ts";
+import { createAttemptErrors } from "./worker/attempt-errors.ts";
+import { createLedgerLookup } from "./worker/ledger-lookup.ts";
 import { createCompareItems } from "./feeds/compare-items.ts";
 import { createFeedStates } from "./feeds/feed-states.ts";
-import { createFreshness } from "./worker/first-delivery.ts";
+import { createFirstDelivery } from "./worker/first-delivery.ts";
 import { type Handlers, requireHandlers } from "./worker/handler.ts";
-import { heedAborts } from "./worker/abort-listener.ts";
+import { listenForAborts } from "./worker/abort-listener.ts";
 import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
 import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 import { startHeartbeat } from "./worker/heartbeat.ts";
-import { createKeyLimits } from "./worker/key-rate-limits.ts";
+import { createKeyRateLimits } from "./worker/key-rate-limits.ts";
 import { createLostAttempts } from "./worker/lost-attempts.ts";
 import { keepSettings } from "./reconciler/keep-settings.ts";
 import { createThrottledLog } from "./observability/throttled-log.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
-import { createPatientLedger } from "./stores/retrying-ledger.ts";
+import { createRetryingLedger } from "./stores/retrying-ledger.ts";
 import { openBackgroundLedger, openClient, openLedger, requireTables } from "./stores/postgres.ts";
 import { createReconciler } from "./reconciler/reconcile.ts";
 import { createEndings } from "./reconciler/settle-ended.ts";
@@ -108,7 +112,7 @@ export async function openConsumer(
   makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
-  const script = await readFile(placeScriptUrl, "utf8");
+  const script = await readFile(dispatchScriptUrl, "utf8");
   const metrics = createMetrics(config.worker.queues);
   if (shipper !== undefined) metrics.shipping(shipper);
   const activeJobs = createActiveJobs();
@@ -119,7 +123,7 @@ export async function openConsumer(
   opening.defer(() => ledger.close());
   const background = openBackgroundLedger(config.databaseUrl);
   opening.defer(() => background.close());
-  const patient = createPatientLedger({
+  const patient = createRetryingLedger({
     ledger,
     onAway(error) {
       log.error({ err: error }, "Postgres is away: no further job starts");
@@ -145,7 +149,9 @@ export async function openConsumer(
 
   const listenerRedis = openListenerRedis(config.redis, logRedisError);
   opening.defer(() => listenerRedis.disconnect());
-  opening.use(heedAborts({ redis: listenerRedis, prefix: config.prefix, ledger, activeJobs, log }));
+  opening.use(
+    listenForAborts({ redis: listenerRedis, prefix: config.prefix, ledger, activeJobs, log }),
+  );
 
   const epoch = createRedisEpoch({
     redis: commandRedis,
@@ -158,7 +164,7 @@ export async function openConsumer(
     },
   });
   opening.defer(() => epoch.close());
-  const freshness = createFreshness(Date.now, () => epoch.changedAt);
+  const freshness = createFirstDelivery(Date.now, () => epoch.changedAt);
   watchConnection(workerRedis, freshness.doubt);
 
   const askQueue = (queue: string) => commandRedis.exists(epochKey(config.prefix, queue));
@@ -179,14 +185,14 @@ export async function openConsumer(
     }),
   );
   const place = placeRestoring(
-    createPlace(commandRedis, { prefix: config.prefix, script }),
+    createDispatch(commandRedis, { prefix: config.prefix, script }),
     restoreSettings,
   );
   const remove = createRemove(commandRedis, {
     prefix: config.prefix,
     script: await readFile(removeScriptUrl, "utf8"),
   });
-  const withdraw = createWithdraw({
+  const withdraw = createRemoveFromRedis({
     remove,
     publish: (channel, message) => commandRedis.publish(channel, message),
     prefix: config.prefix,
@@ -264,12 +270,12 @@ export async function openConsumer(
       handlers,
       settle,
       workerName: `${hostname()}:${process.pid}`,
-      failures: createFailures({ redis: commandRedis, prefix: config.prefix, log }),
-      fates: createFates(patient, config.batch),
+      failures: createAttemptErrors({ redis: commandRedis, prefix: config.prefix, log }),
+      fates: createLedgerLookup(patient, config.batch),
       lostAttempts: createLostAttempts(patient, config.batch),
       freshness,
       activeJobs,
-      keyLimits: createKeyLimits({
+      keyLimits: createKeyRateLimits({
         redis: workerRedis,
         prefix: config.prefix,
         rates: config.worker.keyRates,
@@ -294,7 +300,7 @@ export async function openConsumer(
     remove,
     apply: applySettings,
     settle,
-    duties: [
+    maintenanceTasks: [
       createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log }),
       createSettleFinished({
         redis: commandRedis,
@@ -356,7 +362,7 @@ export async function openConsumer(
       ledger: background,
       findQuota,
       withdraw,
-      placeRuns: createPlaceRuns({ ledger: background, place, remove }),
+      placeRuns: createDispatchGenerations({ ledger: background, place, remove }),
       move: createMove(commandRedis, {
         prefix: config.prefix,
         script: await readFile(moveScriptUrl, "utf8"),

@@ -5,7 +5,7 @@ import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
 import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
-import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { createReadRows } from "../src/sandbox/read-rows.ts";
 import { createSandbox } from "../src/sandbox/sandbox.ts";
@@ -14,7 +14,7 @@ import { createSandbox } from "../src/sandbox/sandbox.ts";
 const [kind] = process.argv.slice(2);
 const config = loadConfig(process.env, () => "");
 const { log } = createLogging("consumer", config.log, { stdout: process.stdout, connect });
-const ledger = createPatientLedger({
+const ledger = createRetryingLedger({
   ledger: openLedger(config.databaseUrl),
   onAway() {},
   onBack() {},

@@ -2,14 +2,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
-import { createPlace, type Placement, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import {
+  createDispatch,
+  type DispatchEntry,
+  dispatchScriptUrl,
+} from "@toril/contract/engine/redis/dispatch";
 import { createLedger } from "@toril/contract/engine/postgres/pool";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { createTestLedger, testPrefix } from "../../contract/test/_stores.ts";
 import { startRedis } from "../../ops/dev/redis.ts";
-import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import {
   createReconciler,
   type PassReport,
@@ -17,7 +21,7 @@ import {
 } from "../src/reconciler/reconcile.ts";
 import { createSettle } from "../src/worker/settle.ts";
 
-const script = await Bun.file(placeScriptUrl).text();
+const script = await Bun.file(dispatchScriptUrl).text();
 
 export type _World = Awaited<ReturnType<typeof _openWorld>>;
 
@@ -34,10 +38,10 @@ export async function _openWorld() {
     postgres(at, { max: 4, ...options });
   const ledger = createLedger(() => open({ max: 1 }), { timeoutMs: 5000, connections: 4 });
   opening.defer(() => ledger.close());
-  const patient = createPatientLedger({ ledger, onAway() {}, onBack() {} });
+  const patient = createRetryingLedger({ ledger, onAway() {}, onBack() {} });
   opening.defer(() => patient.stop());
   const settle = createSettle({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
-  const place = createPlace(redis, { prefix, script });
+  const place = createDispatch(redis, { prefix, script });
   const opened = opening.move();
   return {
     dir,
@@ -92,7 +96,7 @@ export async function _place({ place }: _World, ids: readonly string[], queue = 
   const options = { attempts: 2, timestamp: Date.now() };
   await place(
     queue,
-    ids.map((id): Placement => ({ bullId: id, type: "echo", data: "{}", options })),
+    ids.map((id): DispatchEntry => ({ bullId: id, type: "echo", data: "{}", options })),
   );
 }
 

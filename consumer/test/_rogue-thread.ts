@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { GiveUp, RetryAt } from "../src/worker/handler.ts";
+import { NonRetryableError, RetryAfterError } from "../src/worker/handler.ts";
 import type { SandboxContext } from "../src/sandbox/sandboxed-handler.ts";
 import { serveThread } from "../src/sandbox/serve-thread.ts";
 
@@ -28,11 +28,11 @@ const deeds: Record<string, (context: SandboxContext) => unknown> = {
       });
     }),
   "give-up"() {
-    throw new GiveUp("given up");
+    throw new NonRetryableError("given up");
   },
   again({ attempt, log }) {
     log.info({ attempt }, "from the thread");
-    if (++runs === 1) throw new RetryAt(new Date(Date.now() + 100), "again");
+    if (++runs === 1) throw new RetryAfterError(new Date(Date.now() + 100), "again");
   },
   "gives-way": ({ signal, progress }) =>
     new Promise((_, reject) => {

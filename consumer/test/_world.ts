@@ -1,9 +1,9 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
-import { toPlaceOptions } from "@toril/contract/engine/redis/options";
+import { toDispatchOptions } from "@toril/contract/engine/redis/options";
 import {
-  createPlace,
-  placeScriptUrl,
+  createDispatch,
+  dispatchScriptUrl,
   type PlaceOptions,
 } from "@toril/contract/engine/redis/dispatch";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
@@ -19,7 +19,7 @@ import { openConsumer } from "../src/consumer.ts";
 import type { Handlers } from "../src/worker/handler.ts";
 import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
 
-const script = await Bun.file(placeScriptUrl).text();
+const script = await Bun.file(dispatchScriptUrl).text();
 
 export type _World = Awaited<ReturnType<typeof _openWorld>>;
 
@@ -30,7 +30,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
   const prefix = testPrefix();
   const redis = opening.adopt(new Redis(redisUrl), (client) => client.disconnect());
   opening.defer(() => clear(redis, prefix));
-  const place = createPlace(redis, { prefix, script });
+  const place = createDispatch(redis, { prefix, script });
   const opened = opening.move();
   const rowOf = async (id: string) => (await sql`select * from jobs where id = ${id}`)[0];
 
@@ -65,7 +65,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       return made.job;
     },
     async placeJob(job: NewJob, changes: Partial<PlaceOptions> = {}, run = 0) {
-      const options = { ...toPlaceOptions(job, Date.now()), ...changes };
+      const options = { ...toDispatchOptions(job, Date.now()), ...changes };
       const placement = { bullId: bullId(job.id, run), type: job.type, data: job.data, options };
       await place(job.queue, [placement]);
     },

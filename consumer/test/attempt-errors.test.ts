@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Queue } from "bullmq";
-import { GiveUp, type Handler, RetryAt } from "../src/worker/handler.ts";
+import { NonRetryableError, type Handler, RetryAfterError } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
@@ -94,7 +94,7 @@ describe("a job whose runs fail", () => {
 
   test("is dead at once when its handler gives up", async () => {
     const { id, runs } = await _accept(async () => {
-      throw new GiveUp("there is no such feed");
+      throw new NonRetryableError("there is no such feed");
     });
 
     expect(await world.endOf(id)).toMatchObject({
@@ -109,7 +109,7 @@ describe("a job whose runs fail", () => {
     const at = new Date(Date.now() + 3_600_000);
     let starts = 0;
     const { id, runs } = await _accept(async ({ message }) => {
-      if (++starts <= 4) throw new RetryAt(at, "too many requests");
+      if (++starts <= 4) throw new RetryAfterError(at, "too many requests");
       return { message };
     }, 2);
 
@@ -130,7 +130,7 @@ describe("a job whose runs fail", () => {
 describe("what is thrown", () => {
   test("reaches the ledger cut, without what Postgres refuses, and BullMQ as one line", async () => {
     const { id } = await _accept(async () => {
-      const error = new GiveUp(`\0bad \ud800 ${"x".repeat(5000)}`);
+      const error = new NonRetryableError(`\0bad \ud800 ${"x".repeat(5000)}`);
       error.stack = `\0${"s".repeat(50_000)}`;
       throw error;
     });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
-import { createWithdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
 import type { HandlerContext } from "../src/worker/handler.ts";
 import { _openWorld, _signal, _startConsumer, _until, type _World } from "./_world.ts";
@@ -60,7 +60,7 @@ async function _running() {
 
 const _cancel = (id: string) => cancelJobs(world.sql, [{ id }]);
 const _withdraw = (publish: (channel: string, message: string) => Promise<unknown>) =>
-  createWithdraw({ remove, publish, prefix: world.prefix });
+  createRemoveFromRedis({ remove, publish, prefix: world.prefix });
 const _publish = (channel: string, message: string) => world.redis.publish(channel, message);
 
 test.each(["the message", "the question, when the message was missed"])(

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { JobRequest } from "@toril/contract/api/job-types/index";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createFeedStates } from "../src/feeds/feed-states.ts";
-import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 interface _Answer {
@@ -234,7 +234,7 @@ test("a server that always asks for time is given up", async () => {
 test("of fetches that overlap, none leaves what the next one would be spared by", async () => {
   const job = await world.record(_request("/overlap"));
   const feeds = createFeedStates(
-    createPatientLedger({
+    createRetryingLedger({
       ledger: { run: (work) => work(world.sql) },
       onAway() {},
       onBack() {},

@@ -61,7 +61,7 @@ async function _retain(ages: Partial<RetainAges>, batchSize = 1000) {
     onDeleted: (what, count) => (deleted[what] = (deleted[what] ?? 0) + count),
     onOldest: (what, seconds) => oldest.set(what, seconds),
   });
-  await using _ = await _startReconciler(world, { duties: [retain] });
+  await using _ = await _startReconciler(world, { maintenanceTasks: [retain] });
   await _until(() => oldest.size > 0 || problems.length > 0);
   expect(problems).toEqual([]);
   return { deleted, oldest };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createPlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { jobKey } from "@toril/contract/engine/redis/names";
-import { createPlace, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
 import { finalStatuses } from "@toril/contract/api/job";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
@@ -31,13 +31,13 @@ afterAll(async () => {
 
 async function _retry(id: string) {
   const [place, remove] = await Promise.all([
-    Bun.file(placeScriptUrl).text(),
+    Bun.file(dispatchScriptUrl).text(),
     Bun.file(removeScriptUrl).text(),
   ]);
   const { redis, prefix, sql } = world;
-  const placeRuns = createPlaceRuns({
+  const placeRuns = createDispatchGenerations({
     ledger: { run: (work) => work(sql) },
-    place: createPlace(redis, { prefix, script: place }),
+    place: createDispatch(redis, { prefix, script: place }),
     remove: createRemove(redis, { prefix, script: remove }),
   });
   await placeRuns(await retryJobs(sql, [id], { statuses: finalStatuses, quotaKey: undefined }));

@@ -3,7 +3,7 @@ import { jobKey } from "@toril/contract/engine/redis/names";
 import { ScheduleDefinition } from "@toril/contract/api/schedule";
 import { findSchedule, saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
-import { slotId } from "@toril/contract/engine/schedules/scheduled-job-id";
+import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { loadConfig } from "../src/config.ts";
@@ -70,7 +70,10 @@ test("what is due becomes a job that says where it comes from, under the id of i
   await using _ = await _startConsumer(world);
   const slot = await _due("nightly", { job: { ...job, labels: ["a"] } }, { tenant: "acme" });
   const { run, nextAt, lastSlot } = await _ran("nightly", slot, "acme");
-  expect(run).toMatchObject({ outcome: "created", jobId: await slotId("acme", "nightly", slot) });
+  expect(run).toMatchObject({
+    outcome: "created",
+    jobId: await scheduledJobId("acme", "nightly", slot),
+  });
   expect(lastSlot).toEqual(slot);
   expect(nextAt).toEqual(new Date(slot.getTime() + hour));
   expect(await world.endOf(run.jobId!)).toMatchObject({
@@ -335,7 +338,7 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
     return found?.lastRun?.outcome === "created" && found;
   });
   expect(after).toMatchObject({ deferredSlot: null, nextAt: new Date(slot.getTime() + hour) });
-  expect(after.lastRun!.jobId).toBe(await slotId("default", deferred!.name, slot));
+  expect(after.lastRun!.jobId).toBe(await scheduledJobId("default", deferred!.name, slot));
   expect(await world.rowOf(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });
 

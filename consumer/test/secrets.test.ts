@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { createKeyRing, type SecretKey } from "@toril/contract/engine/secrets/key-ring";
 import type { Handlers } from "../src/worker/handler.ts";
-import { GiveUp } from "../src/worker/handler.ts";
+import { NonRetryableError } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 const token = "Bearer swordfish-1234567890";
@@ -158,7 +158,7 @@ describe("a handler", () => {
 
 describe("a secret that cannot be decrypted", () => {
   const never: Handlers["feed.fetch"] = async () => {
-    throw new GiveUp("the handler ran");
+    throw new NonRetryableError("the handler ran");
   };
 
   test("waits for its key when that is missing, and uses up no attempt", async () => {

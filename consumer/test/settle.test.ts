@@ -2,18 +2,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { ISql } from "postgres";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
-import { createPatientLedger, type PatientLedger } from "../src/stores/retrying-ledger.ts";
+import { createRetryingLedger, type RetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { settleJobs, type Settlement } from "../src/worker/ledger-settle.ts";
 import { createSettle } from "../src/worker/settle.ts";
 
 let store: TestLedger;
 let ledger: Ledger;
-let patient: PatientLedger;
+let patient: RetryingLedger;
 beforeAll(async () => {
   store = await createTestLedger();
   ledger = openLedger(store.url);
-  patient = createPatientLedger({ ledger, onAway() {}, onBack() {} });
+  patient = createRetryingLedger({ ledger, onAway() {}, onBack() {} });
 });
 afterAll(async () => {
   await ledger.close();

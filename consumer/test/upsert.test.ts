@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
-import { createPatientLedger } from "../src/stores/retrying-ledger.ts";
+import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { createUpsertFeedItem, type FeedItem } from "../src/upsert/feed-items.ts";
 import { createUpsertImportedRow } from "../src/upsert/imported-rows.ts";
@@ -33,7 +33,7 @@ function _deps(maxEntries = 100) {
     statements += 1;
     return ledger.run(work);
   };
-  const patient = createPatientLedger({ ledger: { run: counting }, onAway() {}, onBack() {} });
+  const patient = createRetryingLedger({ ledger: { run: counting }, onAway() {}, onBack() {} });
   return { ledger: patient, batch: { maxEntries, flushMs: 5 } };
 }
 

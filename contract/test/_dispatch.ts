@@ -1,9 +1,13 @@
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { bullId, bullName } from "../src/engine/redis/names.ts";
-import { createPlace, type Placement, placeScriptUrl } from "../src/engine/redis/dispatch.ts";
+import {
+  createDispatch,
+  type DispatchEntry,
+  dispatchScriptUrl,
+} from "../src/engine/redis/dispatch.ts";
 
-export const _script = await Bun.file(placeScriptUrl).text();
+export const _script = await Bun.file(dispatchScriptUrl).text();
 
 export function _connect() {
   return new Redis(process.env["TEST_REDIS_URL"] ?? "redis://127.0.0.1:6399", {
@@ -14,7 +18,7 @@ export function _connect() {
 /** A prefix that nobody else has, and what belongs to it. */
 export function _createSite(redis: Redis) {
   const prefix = `test-${crypto.randomUUID()}`;
-  const place = createPlace(redis, { prefix, script: _script });
+  const place = createDispatch(redis, { prefix, script: _script });
   return {
     prefix,
     place,
@@ -29,8 +33,8 @@ export function _createSite(redis: Redis) {
 }
 
 export function _placement(
-  changes: Partial<Placement> & { n?: number; run?: number } = {},
-): Placement {
+  changes: Partial<DispatchEntry> & { n?: number; run?: number } = {},
+): DispatchEntry {
   const { n, run = 0, ...rest } = changes;
   return {
     bullId: bullId(n === undefined ? crypto.randomUUID() : _uuid(n), run),

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/engine/redis/names.ts";
-import { createPlace } from "../src/engine/redis/dispatch.ts";
+import { createDispatch } from "../src/engine/redis/dispatch.ts";
 import type { ScriptRedis } from "../src/engine/redis/script.ts";
 import { _connect, _createSite, _placement, _rejection, _script, _uuid } from "./_dispatch.ts";
 
@@ -112,13 +112,13 @@ test("a malformed traceparent is ignored, as W3C asks", async () => {
 
 test("no jobs are no call", async () => {
   const calls: unknown[][] = [];
-  expect(await createPlace(_recording(calls), _settings)("q", [])).toBe(0);
+  expect(await createDispatch(_recording(calls), _settings)("q", [])).toBe(0);
   expect(calls).toEqual([]);
 });
 
 test("a call carries at most 256 jobs and 4 MB of data, in order", async () => {
   const calls: string[][] = [];
-  const place = createPlace(_recording(calls), _settings);
+  const place = createDispatch(_recording(calls), _settings);
   const jobs = Array.from({ length: 600 }, (_, n) => _placement({ n }));
   const large = Array.from({ length: 5 }, (_, n) =>
     _placement({ n: 1000 + n, data: JSON.stringify("x".repeat(n === 0 ? 5_000_000 : 1_900_000)) }),
@@ -136,7 +136,7 @@ test("what jobs that follow each other have in common travels once", async () =>
   const jobs = backoffs.map((backoff) =>
     _placement({ options: { attempts: 3, timestamp: 1, backoff } }),
   );
-  await createPlace(_recording(calls), _settings)("q", [...jobs, _placement(), _placement()]);
+  await createDispatch(_recording(calls), _settings)("q", [...jobs, _placement(), _placement()]);
   expect(runsIn(calls[0]!)).toEqual([2, 1, 2]);
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { JobsOptions, Queue } from "bullmq";
 import * as fc from "fast-check";
-import type { PlaceOptions, Placement } from "../src/engine/redis/dispatch.ts";
+import type { PlaceOptions, DispatchEntry } from "../src/engine/redis/dispatch.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;
@@ -18,7 +18,7 @@ afterEach(async () => {
 afterAll(() => redis.quit());
 
 /** What `Queue.add` takes for the same job; its clock stands at the job's timestamp. */
-async function add(queue: Queue, { bullId, type, data, options }: Placement) {
+async function add(queue: Queue, { bullId, type, data, options }: DispatchEntry) {
   const { timestamp, delayMs, traceparent: trace, ...rest } = options;
   setSystemTime(timestamp);
   const jobOptions: JobsOptions = {
@@ -35,7 +35,7 @@ async function add(queue: Queue, { bullId, type, data, options }: Placement) {
 interface Sequence {
   prepare?: (queue: Queue, base: string) => Promise<unknown>;
   /** Each is one call of `place`. */
-  calls: Placement[][];
+  calls: DispatchEntry[][];
 }
 
 async function runBoth({ prepare, calls }: Sequence) {
@@ -58,7 +58,7 @@ async function expectSame(sequence: Sequence) {
   expect(byPlace).toEqual(byAdd);
 }
 
-function job(options: Partial<PlaceOptions> = {}, rest: Partial<Placement> = {}) {
+function job(options: Partial<PlaceOptions> = {}, rest: Partial<DispatchEntry> = {}) {
   return _placement({ ...rest, options: { attempts: 3, timestamp: time, ...options } });
 }
 
@@ -215,7 +215,7 @@ test("600 jobs in one call are written as BullMQ writes them", async () => {
 });
 
 const again = job();
-const trimmed: Record<string, () => Placement> = {
+const trimmed: Record<string, () => DispatchEntry> = {
   "waiting jobs": () => job(),
   "delayed jobs": () => job({ delayMs: 60_000 }),
   duplicates: () => again,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { Job, Queue } from "bullmq";
-import type { PlaceOptions } from "../src/engine/redis/options.ts";
+import type { DispatchOptions } from "../src/engine/redis/options.ts";
 import { createMove, type Movement, moveScriptUrl } from "../src/engine/redis/move.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.quit());
 
-const kinds: Record<string, Partial<PlaceOptions>> = {
+const kinds: Record<string, Partial<DispatchOptions>> = {
   waits: {},
   "waits in front": { lifo: true },
   "has a priority": { priority: 5 },

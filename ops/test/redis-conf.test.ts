@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jobKey } from "@toril/contract/engine/redis/names";
-import { createPlace, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { afterAll, expect, test } from "bun:test";
 
 import { installProgram } from "../dev/install-program.ts";
@@ -15,7 +15,7 @@ import { syncedLength, traced } from "./_synced-length.ts";
 const dir = mkdtempSync(join(tmpdir(), "toril-redis-conf-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const script = await Bun.file(placeScriptUrl).text();
+const script = await Bun.file(dispatchScriptUrl).text();
 const aof = "appendonlydir/appendonly.aof.1.incr.aof";
 // Linux alone has it.
 const hasStrace = Bun.which("strace") !== null || installProgram("strace");
@@ -96,7 +96,7 @@ interface Add {
 
 /** Adds jobs as a producer does, until Redis is gone; resolves when so many are acknowledged. */
 async function _addUntilItDies({ client }: RedisProcess, count: number) {
-  const place = createPlace(client, { prefix: "bull", script });
+  const place = createDispatch(client, { prefix: "bull", script });
   const acknowledged: Add[] = [];
 
   async function addOn() {

@@ -3,7 +3,7 @@ import { listState } from "@toril/contract/engine/redis/list-state";
 import { readLiveDetail } from "@toril/contract/engine/redis/live-detail";
 import { createTakeWaiting, drainScriptUrl } from "@toril/contract/engine/redis/drain-queue";
 import { createFailedJobs } from "@toril/contract/engine/redis/failed-jobs";
-import { createWithdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
 import { readLiveStates } from "@toril/contract/engine/redis/live-state";
 import { probeKey } from "@toril/contract/engine/redis/names";
@@ -12,7 +12,11 @@ import {
   settingsScriptUrl,
 } from "@toril/contract/engine/redis/queue-settings";
 import { readQueueSizes } from "@toril/contract/engine/redis/queue-sizes";
-import { createPlace, placeRestoring, placeScriptUrl } from "@toril/contract/engine/redis/dispatch";
+import {
+  createDispatch,
+  placeRestoring,
+  dispatchScriptUrl,
+} from "@toril/contract/engine/redis/dispatch";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
 import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/redis/watch-queue";
 import { createBreakers } from "@toril/contract/engine/jobs/enqueue/breaker";
@@ -40,7 +44,7 @@ import { createDeadLetters } from "./dead-letters/dead-letters.ts";
 import { createDocs } from "./pages/docs.ts";
 import { createDrainQueue, type DrainDeps } from "./queues/drain-queue.ts";
 import { createEvents } from "./events/events.ts";
-import { createGate } from "./http/pipeline.ts";
+import { createPipeline } from "./http/pipeline.ts";
 import { createFileImporter } from "./imports/import-file.ts";
 import { createImportLedger } from "./imports/import-ledger.ts";
 import { createJobChanges } from "./jobs/job-changes.ts";
@@ -48,7 +52,7 @@ import { createKeyStore } from "./api-keys/key-store.ts";
 import { createLiveJobs } from "./jobs/live-jobs.ts";
 import { createMemoryBudget } from "./http/memory.ts";
 import { createMetrics } from "./observability/metrics.ts";
-import { createOnce } from "./idempotency/run-once.ts";
+import { createIdempotency } from "./idempotency/run-once.ts";
 import { createQueueControl } from "./queues/queue-control.ts";
 import { createOperationLedger } from "./operations/operation-ledger.ts";
 import { addQueueMetrics } from "./queues/queue-metrics.ts";
@@ -120,11 +124,11 @@ export async function openProducer(
   opening.defer(() => breakers.close());
   const applySettings = createApplySettings(redis, scripted(settingsScriptUrl));
   // Nobody asked for it: a lane of its own.
-  const place = placeRestoring(createPlace(redis, scripted(placeScriptUrl)), (queue) =>
+  const place = placeRestoring(createDispatch(redis, scripted(dispatchScriptUrl)), (queue) =>
     changing.run("", (sql) => enforceQueueSettings(sql, queue, applySettings)),
   );
   const remove = createRemove(redis, scripted(removeScriptUrl));
-  const withdraw = createWithdraw({
+  const withdraw = createRemoveFromRedis({
     remove,
     publish: (channel, message) => redis.publish(channel, message),
     prefix,
@@ -172,7 +176,7 @@ export async function openProducer(
   opening.defer(() => queueReader.close());
   const feedParser = opening.use(createFeedParser());
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
-  const once = createOnce(changing, secretKeys);
+  const once = createIdempotency(changing, secretKeys);
   const onError = createErrorHandler(log);
   const jobReader = createJobReader(reads);
   const liveJobs = createLiveJobs({
@@ -256,7 +260,7 @@ export async function openProducer(
     }),
   });
 
-  const gate = createGate({
+  const gate = createPipeline({
     app,
     createJob,
     onError,

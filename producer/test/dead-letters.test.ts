@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { reasonOf } from "@toril/contract/engine/jobs/change/reason";
+import { toDeadLetterReason } from "@toril/contract/engine/jobs/change/reason";
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
 import {
@@ -34,7 +34,7 @@ async function _die(message: string, more: object = {}): Promise<string> {
   const error = { name: "Error", message, stack: `Error: ${message}\n    at here` };
   await stores.sql`
     update jobs set status = 'dead', attempts = 3, error = ${JSON.stringify(error)}::text::jsonb,
-      reason = ${reasonOf(error)}, settled_at = now()
+      reason = ${toDeadLetterReason(error)}, settled_at = now()
     where id = ${body.id}`;
   const { wait, failed } = queueKeys(stores.prefix, "default");
   await stores.redis.lrem(wait, 1, body.id);

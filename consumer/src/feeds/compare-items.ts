@@ -1,6 +1,6 @@
 import { findUnstorable } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { FeedItem } from "../upsert/feed-items.ts";
 
 export interface ComparedItems {
@@ -13,7 +13,7 @@ export interface ComparedItems {
 export type CompareItems = (jobId: string, items: readonly FeedItem[]) => Promise<ComparedItems>;
 
 /** @param items of one source, each guid once */
-export function createCompareItems(ledger: PatientLedger): CompareItems {
+export function createCompareItems(ledger: RetryingLedger): CompareItems {
   return async (jobId, items) => {
     const compared: ComparedItems = { fresh: [], changed: [], same: 0 };
     const storable = items.filter((item) => findUnstorable(item, 0) === undefined);
@@ -22,7 +22,7 @@ export function createCompareItems(ledger: PatientLedger): CompareItems {
     const kept =
       first === undefined
         ? []
-        : await ledger.insist(
+        : await ledger.retryUntilAvailable(
             (sql) => sql<{ guid: string; isSame: boolean }[]>`
               select guid, kept.item = given.item as "isSame"
               from unnest(

@@ -1,6 +1,6 @@
 import { toStorableText } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { Known } from "../safe-fetch/safe-fetch.ts";
 
 /** A fetch that began. */
@@ -39,12 +39,12 @@ interface Row {
 
 const maxErrorLength = 1000;
 
-export function createFeedStates(ledger: PatientLedger): FeedStates {
+export function createFeedStates(ledger: RetryingLedger): FeedStates {
   const isFinal = (error: unknown) => !isTransient(error) && !isLockTimeout(error);
 
   return {
     async begin(jobId, source, url) {
-      const [row] = await ledger.insist(
+      const [row] = await ledger.retryUntilAvailable(
         (sql) => sql<Row[]>`
           insert into feeds (tenant, source, url, fetches)
           select tenant, ${source}, ${url}, 1 from jobs where id = ${jobId}::uuid
@@ -65,7 +65,7 @@ export function createFeedStates(ledger: PatientLedger): FeedStates {
      */
     async end({ jobId, source, url, turn }, { code = null, error, known }) {
       const lastError = error === undefined ? null : toStorableText(error.slice(0, maxErrorLength));
-      await ledger.insist(
+      await ledger.retryUntilAvailable(
         (sql) => sql`
           update feeds set
             final_url = case when fetches = ${turn} then ${known?.url ?? null}::text end,

@@ -4,7 +4,12 @@ import { findJobType, type ResultOf } from "@toril/contract/api/job-types/index"
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
 import type { CompareItems } from "../feeds/compare-items.ts";
 import type { FeedFetch, FeedStates } from "../feeds/feed-states.ts";
-import { GiveUp, type Handler, type HandlerContext, RetryAt } from "../worker/handler.ts";
+import {
+  NonRetryableError,
+  type Handler,
+  type HandlerContext,
+  RetryAfterError,
+} from "../worker/handler.ts";
 import type { FetchedDocument, FetchOptions, Known } from "../safe-fetch/safe-fetch.ts";
 import type { FeedItem } from "../upsert/feed-items.ts";
 
@@ -89,7 +94,7 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
     using _ = document.held;
     const { bytes, contentType, url: finalUrl, etag, lastModified } = document;
     const feed = await parseFeed(bytes, { contentType, source, url: finalUrl }, signal);
-    if (feed.status === "invalid") throw await recorded(new GiveUp(feed.detail));
+    if (feed.status === "invalid") throw await recorded(new NonRetryableError(feed.detail));
     const summary = await enqueueItems(fetch, feed, context);
     const now: Known = { url: finalUrl, etag, lastModified };
     const isTold = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
@@ -105,8 +110,8 @@ function errorOf(
   { failures }: FeedFetch,
 ): Error {
   if (status === "failed") return new Error(detail);
-  if (!("at" in document)) return new GiveUp(detail);
+  if (!("at" in document)) return new NonRetryableError(detail);
   return failures < maxDelays
-    ? new RetryAt(document.at, detail)
-    : new GiveUp(`${detail} It has asked for time ${maxDelays} times in a row.`);
+    ? new RetryAfterError(document.at, detail)
+    : new NonRetryableError(`${detail} It has asked for time ${maxDelays} times in a row.`);
 }

@@ -3,7 +3,7 @@ import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
 import { ScheduleRun } from "@toril/contract/api/schedule";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { JobMeter } from "../worker/process-job.ts";
-import { outcomes } from "../worker/attempt-outcome.ts";
+import { attemptOutcomes } from "../worker/attempt-outcome.ts";
 
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 const waits = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];
@@ -23,7 +23,7 @@ export function createMetrics(queues: readonly string[]) {
   for (const type of jobTypeNames) {
     const queue = findJobType(type)?.queue ?? "";
     if (!queues.includes(queue)) continue;
-    for (const outcome of outcomes) processed.inc({ queue, type, outcome }, 0);
+    for (const outcome of attemptOutcomes) processed.inc({ queue, type, outcome }, 0);
   }
   const waited = new Histogram({
     name: "toril_job_wait_seconds",

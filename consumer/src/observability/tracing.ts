@@ -1,11 +1,11 @@
 /** Spans of runs. Its implementation is loaded only where there is somebody to send them to. */
 export interface Tracing {
-  begin(run: TracedRun): RunTrace;
+  begin(run: TracedAttempt): AttemptTrace;
   /** Sends what is left, for a while. */
   close(): Promise<void>;
 }
 
-export interface TracedRun {
+export interface TracedAttempt {
   queue: string;
   type: string;
   bullId: string;
@@ -14,7 +14,7 @@ export interface TracedRun {
   traceparent: string | undefined;
 }
 
-export interface RunTrace {
+export interface AttemptTrace {
   /** What jobs of its handler carry. */
   readonly traceparent: string;
   /** Runs `work` in a span below this one, which is the active one meanwhile. */

@@ -1,9 +1,9 @@
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import { deleteDead } from "@toril/contract/engine/jobs/change/delete";
-import type { PlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import type { DispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import { promoteJobs } from "@toril/contract/engine/jobs/change/promote";
 import { retryJobs } from "@toril/contract/engine/jobs/change/retry";
-import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { Move } from "@toril/contract/engine/redis/move";
 import type { JobStatus } from "@toril/contract/api/job";
 import type { OperationAction } from "@toril/contract/api/operation";
@@ -25,8 +25,8 @@ type Action = (
 ) => Promise<Applied>;
 
 export interface ActionDeps {
-  withdraw: Withdraw;
-  placeRuns: PlaceRuns;
+  withdraw: RemoveFromRedis;
+  placeRuns: DispatchGenerations;
   move: Move;
 }
 

@@ -3,7 +3,7 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 
 /** See look.lua. */
-export type Whereabouts =
+export type RedisPlace =
   | "missing"
   | "completed"
   | "failed"
@@ -12,9 +12,9 @@ export type Whereabouts =
   | "nowhere"
   | "present";
 
-export interface Look {
+export interface InspectJobs {
   /** Where each job stands, in order; the first `closeCount` are also looked for in the lists. */
-  at(queue: string, ids: readonly string[], closeCount: number): Promise<Whereabouts[]>;
+  at(queue: string, ids: readonly string[], closeCount: number): Promise<RedisPlace[]>;
   /** Looks again at each job and deletes those that are still nowhere; true for the ones that are gone now. */
   removeNowhere(queue: string, ids: readonly string[]): Promise<boolean[]>;
 }
@@ -22,7 +22,7 @@ export interface Look {
 /** About 2 ms of Redis in one call. */
 const maxListEntries = 200_000;
 
-export function createLook(redis: ScriptRedis, prefix: string): Look {
+export function createInspectJobs(redis: ScriptRedis, prefix: string): InspectJobs {
   const script = readFileSync(new URL("./inspect-jobs.lua", import.meta.url), "utf8");
   const send = createScript(redis, script);
 
@@ -37,7 +37,7 @@ export function createLook(redis: ScriptRedis, prefix: string): Look {
     const lists = [keys.wait, keys.active, keys.paused];
     const args = [keys.base, mode, String(closeCount), String(maxListEntries), ...ids];
     const answer = await send([...lists, ...sets, keys.completed, keys.failed], args);
-    return answer as Whereabouts[];
+    return answer as RedisPlace[];
   }
 
   return {

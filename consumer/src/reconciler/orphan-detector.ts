@@ -1,5 +1,5 @@
 import { bullId } from "@toril/contract/engine/redis/names";
-import type { Look, Whereabouts } from "./inspect-jobs.ts";
+import type { InspectJobs, RedisPlace } from "./inspect-jobs.ts";
 import type { PendingJob } from "./pending.ts";
 
 /** Jobs that Redis does not have, and those that ended there; both in the order of ids. */
@@ -9,22 +9,22 @@ interface Findings {
 }
 
 /** One pass over what is pending. */
-export interface Search {
+export interface OrphanScan {
   /** @param jobs of one queue, in the order of ids */
   find(queue: string, jobs: readonly PendingJob[]): Promise<Findings>;
   /** Only a search that came to its end is one of the two in which a job must be nowhere. */
   end(): void;
 }
 
-export interface Searches {
-  begin(): Search;
+export interface OrphanDetector {
+  begin(): OrphanScan;
 }
 
 /** How many of the oldest jobs of a queue are looked for in its lists: what hangs becomes the oldest. */
 const maxListed = 100;
 
 /** A job that stands nowhere in two searches in a row is deleted from Redis, and is missing then. */
-export function createSearches(look: Look): Searches {
+export function createOrphanDetector(look: InspectJobs): OrphanDetector {
   let suspects: ReadonlySet<string> = new Set();
 
   return {
@@ -70,10 +70,10 @@ function idOf({ id, run }: PendingJob) {
 }
 
 /** Neither a lock nor a score told where it is. */
-function isLookedFor(state: Whereabouts) {
+function isLookedFor(state: RedisPlace) {
   return state === "listed" || state === "nowhere" || state === "present";
 }
 
-function isFinished(state: Whereabouts | undefined) {
+function isFinished(state: RedisPlace | undefined) {
   return state === "completed" || state === "failed";
 }

@@ -1,7 +1,7 @@
 import { pause } from "../worker/pause.ts";
 
 /** When a pass is due, and why. */
-export interface Rhythm {
+export interface PassSchedule {
   wake(reason: string): void;
   /** Why the first pass of a leader is made. */
   begin(): string;
@@ -9,13 +9,13 @@ export interface Rhythm {
   next(reason: string, signal: AbortSignal): Promise<string>;
 }
 
-export interface RhythmSettings {
+export interface PassScheduleSettings {
   intervalMs: number;
   graceMs: number;
 }
 
 /** At the interval, when woken, and once more when what was too young for a pass that was called for is old enough. */
-export function createRhythm({ intervalMs, graceMs }: RhythmSettings): Rhythm {
+export function createPassSchedule({ intervalMs, graceMs }: PassScheduleSettings): PassSchedule {
   let alarm = new AbortController();
   let woken: string | undefined;
 

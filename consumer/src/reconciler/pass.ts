@@ -5,8 +5,8 @@ import type { Endings } from "./settle-ended.ts";
 import type { Leadership } from "./leadership.ts";
 import type { FinishEvents } from "./finish-events.ts";
 import { firstId, type PendingJob, readPending } from "./pending.ts";
-import type { PlaceAgain } from "./redispatch.ts";
-import type { Searches } from "./orphan-detector.ts";
+import type { Redispatch } from "./redispatch.ts";
+import type { OrphanDetector } from "./orphan-detector.ts";
 
 export interface PassCounts {
   /** Pending jobs that were looked at. */
@@ -20,10 +20,10 @@ export interface PassCounts {
 
 export interface PassDeps {
   leadership: Leadership;
-  searches: Searches;
+  searches: OrphanDetector;
   endings: Endings;
   openEvents(queue: string): FinishEvents;
-  placeAgain: PlaceAgain;
+  placeAgain: Redispatch;
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
   pageSize: number;

@@ -1,5 +1,5 @@
 import type { ApplySettings } from "@toril/contract/engine/redis/queue-settings";
-import type { Placement } from "@toril/contract/engine/redis/dispatch";
+import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { Logger } from "pino";
@@ -10,14 +10,14 @@ import { createEndings } from "./settle-ended.ts";
 import { keepExpiring } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./leadership.ts";
-import { createLook } from "./inspect-jobs.ts";
+import { createInspectJobs } from "./inspect-jobs.ts";
 import { hasRoom } from "./memory.ts";
 import { createPass, type PassCounts } from "./pass.ts";
-import { createPlaceAgain } from "./redispatch.ts";
+import { createRedispatch } from "./redispatch.ts";
 import type { EndingRedis } from "./read-ended.ts";
 import { restoreSettings } from "./restore-settings.ts";
-import { createRhythm } from "./pass-schedule.ts";
-import { createSearches } from "./orphan-detector.ts";
+import { createPassSchedule } from "./pass-schedule.ts";
+import { createOrphanDetector } from "./orphan-detector.ts";
 import type { Settle } from "../worker/settle.ts";
 
 export interface Reconciler {
@@ -38,12 +38,12 @@ export interface ReconcilerDeps {
   /** Its commands must fail in bounded time. */
   redis: ScriptRedis & EndingRedis & { readonly status: string };
   prefix: string;
-  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
   apply: ApplySettings;
   settle: Pick<Settle, "submit">;
   /** What the leader does besides, until its leadership ends. */
-  duties?: readonly ((leadership: Leadership) => Promise<void>)[];
+  maintenanceTasks?: readonly ((leadership: Leadership) => Promise<void>)[];
   intervalMs: number;
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
@@ -73,8 +73,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     sessionMs = 8000,
     log,
   } = deps;
-  const rhythm = createRhythm(deps);
-  const look = createLook(redis, prefix);
+  const rhythm = createPassSchedule(deps);
+  const look = createInspectJobs(redis, prefix);
   const endings = createEndings({ ...deps });
   const stop = new AbortController();
   let running: Promise<void> | undefined;
@@ -101,10 +101,10 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const restore = () => restoreSettings({ leadership, apply, log });
     const placeAndSettle = createPass({
       leadership,
-      searches: createSearches(look),
+      searches: createOrphanDetector(look),
       endings,
       openEvents: (queue) => createFinishEvents(redis, prefix, queue),
-      placeAgain: createPlaceAgain({
+      placeAgain: createRedispatch({
         leadership,
         async place(queue, jobs) {
           // What is paused must not run when it is placed again, and Redis may have been flushed a moment ago.
@@ -134,7 +134,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     // A settlement waits for Postgres as long as it takes: neither the next leadership nor the end waits for it.
     const { remove } = deps;
     const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settle, log })];
-    for (const duty of deps.duties ?? []) duties.push(duty(leadership));
+    for (const duty of deps.maintenanceTasks ?? []) duties.push(duty(leadership));
     await Promise.race([Promise.all(duties), aborted(signal)]);
     deps.onLead?.(false);
     if (!stop.signal.aborted) log.warn("lost the connection that made it lead");

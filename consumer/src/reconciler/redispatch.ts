@@ -1,14 +1,14 @@
 import { bullId } from "@toril/contract/engine/redis/names";
-import { toPlaceOptions } from "@toril/contract/engine/redis/options";
-import { maxPlacementsPerCall, type Placement } from "@toril/contract/engine/redis/dispatch";
+import { toDispatchOptions } from "@toril/contract/engine/redis/options";
+import { maxEntriesPerCall, type DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import { JobOptions } from "@toril/contract/api/job";
 import { z } from "zod";
 import type { Leadership } from "./leadership.ts";
 import { type JobToPlace, type PendingJob, readToPlace } from "./pending.ts";
 
-export interface PlaceAgainDeps {
+export interface RedispatchDeps {
   leadership: Pick<Leadership, "run">;
-  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   /** Whether the Redis that holds the queue has room for more. */
   hasRoom(queue: string): Promise<boolean>;
 }
@@ -28,15 +28,15 @@ interface PlacedAgain {
 }
 
 /** Takes jobs of one queue, in the order of ids. */
-export type PlaceAgain = (queue: string, jobs: readonly PendingJob[]) => Promise<PlacedAgain>;
+export type Redispatch = (queue: string, jobs: readonly PendingJob[]) => Promise<PlacedAgain>;
 
 /** Places jobs that Redis does not have, as often as it loses them. What ended meanwhile is left alone. */
-export function createPlaceAgain({ leadership, place, hasRoom }: PlaceAgainDeps): PlaceAgain {
+export function createRedispatch({ leadership, place, hasRoom }: RedispatchDeps): Redispatch {
   return async (queue, jobs) => {
     let placed = 0;
     let rest = jobs;
     while (rest.length > 0 && (await hasRoom(queue))) {
-      const next = rest.slice(0, maxPlacementsPerCall);
+      const next = rest.slice(0, maxEntriesPerCall);
       const found = await leadership.run((sql) => readToPlace(sql, next, maxBytes));
       if (found.length > 0) await place(queue, found.map(toPlacement));
       placed += found.length;
@@ -47,14 +47,14 @@ export function createPlaceAgain({ leadership, place, hasRoom }: PlaceAgainDeps)
   };
 }
 
-function toPlacement(job: JobToPlace): Placement {
+function toPlacement(job: JobToPlace): DispatchEntry {
   const known = { ...job, options: StoredOptions.parse(job.options) };
   return {
     bullId: bullId(job.id, job.run),
     type: job.type,
     data: job.data,
     options: {
-      ...toPlaceOptions(known, Date.now()),
+      ...toDispatchOptions(known, Date.now()),
       replaced: true,
       ...(job.trace === null ? {} : { traceparent: job.trace }),
     },

@@ -1,5 +1,5 @@
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
 export interface RowPage {
   /** JSON text of an array: the rows' values, in order. */
@@ -22,9 +22,9 @@ const pageRows = 1000;
 const pageBytes = 250_000;
 
 /** Pages as text: whoever has time parses them. */
-export function createReadRows(ledger: PatientLedger): ReadRows {
+export function createReadRows(ledger: RetryingLedger): ReadRows {
   return async (jobId, importId, afterRow) => {
-    const [page] = await ledger.insist(
+    const [page] = await ledger.retryUntilAvailable(
       (sql) => sql<{ values: string | null; lastRow: number }[]>`
         select json_agg(values order by row)::text as values, max(row) as "lastRow"
         from (

@@ -1,5 +1,5 @@
 import type { sandboxedTypes, SandboxedTypeName } from "@toril/contract/api/job-types/index";
-import { type HandlerContext, type Handlers, RetryAt } from "../worker/handler.ts";
+import { type HandlerContext, type Handlers, RetryAfterError } from "../worker/handler.ts";
 import { type Host, type HostUrls, openHost } from "./host.ts";
 import type { Capabilities } from "./sandboxed-handler.ts";
 
@@ -62,7 +62,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
     const host = take(memoryMb);
     if (host !== undefined) return Promise.resolve(host);
     if (waiting.length >= maxWaiting) {
-      throw new RetryAt(new Date(Date.now() + retryMs), "Every thread is busy.");
+      throw new RetryAfterError(new Date(Date.now() + retryMs), "Every thread is busy.");
     }
     return new Promise((resolve, reject) => {
       const onAbort = () => {

@@ -1,15 +1,20 @@
-import { GiveUp, RetryAt } from "../worker/handler.ts";
+import { NonRetryableError, RetryAfterError } from "../worker/handler.ts";
 import type { ThreadError } from "./messages.ts";
 
 export function toThreadError(thrown: unknown): ThreadError {
   if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown) };
   const { name, message, stack } = thrown;
-  return { name, message, stack, retryAt: thrown instanceof RetryAt ? +thrown.at : undefined };
+  return {
+    name,
+    message,
+    stack,
+    retryAt: thrown instanceof RetryAfterError ? +thrown.at : undefined,
+  };
 }
 
 export function fromThreadError({ name, message, stack, retryAt }: ThreadError): Error {
-  if (retryAt !== undefined) return new RetryAt(new Date(retryAt), message);
-  const error = name === "GiveUp" ? new GiveUp(message) : namedError(name, message);
+  if (retryAt !== undefined) return new RetryAfterError(new Date(retryAt), message);
+  const error = name === "GiveUp" ? new NonRetryableError(message) : namedError(name, message);
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -1,5 +1,5 @@
 import type { ScheduleDefinition, Timing } from "@toril/contract/api/schedule";
-import { slotsOf } from "@toril/contract/engine/schedules/fire-times";
+import { toFireTimes } from "@toril/contract/engine/schedules/fire-times";
 
 /** What a run may be late until it counts as missed: a consumer that is started again takes no longer. */
 const graceMs = 60_000;
@@ -17,7 +17,7 @@ export function decide(
   due: Date,
   now: Date,
 ): Decision {
-  const slots = slotsOf(rules);
+  const slots = toFireTimes(rules);
   const slot = slots.latest(due, now);
   const isLate = now.getTime() - slot.getTime() > graceMs;
   return { slot, next: slots.after(now), isMissed: isLate && rules.missed === "skip" };

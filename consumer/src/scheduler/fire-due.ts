@@ -1,6 +1,6 @@
-import { cancelJobs, type EndedRun } from "@toril/contract/engine/jobs/change/cancel";
+import { cancelJobs, type CancelledJob } from "@toril/contract/engine/jobs/change/cancel";
 import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
-import type { TakeBack } from "@toril/contract/engine/postgres/replace";
+import type { RemoveWaiting } from "@toril/contract/engine/postgres/replace";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ScheduleRef } from "@toril/contract/engine/schedules/schedule-ledger";
 import {
@@ -16,7 +16,7 @@ import { type Plan, planRuns } from "./plan-runs.ts";
 export interface FireDeps {
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
-  takeBack: TakeBack;
+  takeBack: RemoveWaiting;
 }
 
 /** What one transaction does about due schedules. */
@@ -25,7 +25,7 @@ export interface Batch {
   rows: DueSchedule[];
   plans: Plan[];
   /** Runs to be removed from Redis after the commit. */
-  cancelled: EndedRun[];
+  cancelled: CancelledJob[];
   /** To be called when the transaction has ended, either way. */
   release(): void;
 }
@@ -68,7 +68,7 @@ export async function fireDue(
   await recordRuns(tx, batch.plans);
 }
 
-async function insertPlanned(tx: ISql, batch: Batch, takeBack: TakeBack) {
+async function insertPlanned(tx: ISql, batch: Batch, takeBack: RemoveWaiting) {
   const planned = batch.plans.filter((plan) => plan.job !== undefined);
   const ids = planned.flatMap(({ replaces }) => (replaces === undefined ? [] : [{ id: replaces }]));
   if (ids.length > 0) batch.cancelled = await cancelJobs(tx, ids, replaced);

@@ -3,8 +3,8 @@ import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/n
 import { toStorableText } from "@toril/contract/api/json";
 import type { ScheduleRun } from "@toril/contract/api/schedule";
 import type { DueSchedule, RecordedRun } from "@toril/contract/engine/schedules/schedule-runs";
-import { slotId } from "@toril/contract/engine/schedules/scheduled-job-id";
-import { slotsOf } from "@toril/contract/engine/schedules/fire-times";
+import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
+import { toFireTimes } from "@toril/contract/engine/schedules/fire-times";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
@@ -73,7 +73,7 @@ async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
   const { tenant, name, definition, deferredSlot, nextAt, now } = schedule;
   try {
     const { slot, next, isMissed } = decide(definition, deferredSlot ?? nextAt, now);
-    return { schedule, slot, next, isMissed, jobId: await slotId(tenant, name, slot) };
+    return { schedule, slot, next, isMissed, jobId: await scheduledJobId(tenant, name, slot) };
   } catch (error) {
     return failedPlan(schedule, error);
   }
@@ -150,7 +150,7 @@ export function failedPlan(schedule: DueSchedule, error: unknown): Plan {
 /** None when that is what fails. */
 function nextOf(definition: DueSchedule["definition"], now: Date) {
   try {
-    return slotsOf(definition).after(now);
+    return toFireTimes(definition).after(now);
   } catch {
     return null;
   }

@@ -1,5 +1,5 @@
-import type { EndedRun } from "@toril/contract/engine/jobs/change/cancel";
-import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { CancelledJob } from "@toril/contract/engine/jobs/change/cancel";
+import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { isConflict, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
@@ -21,7 +21,7 @@ import { failedPlan, type Plan } from "./plan-runs.ts";
 export interface TickerDeps extends FireDeps {
   ledger: Pick<Ledger, "run">;
   dispatch(jobs: readonly NewJob[]): Promise<unknown>;
-  withdraw: Withdraw;
+  withdraw: RemoveFromRedis;
   onRun(outcome: string): void;
   log: Log;
 }
@@ -103,7 +103,7 @@ export function createTicker(deps: TickerDeps): Ticker {
   }
 
   /** After the commit. */
-  async function follow(plans: readonly Plan[], cancelled: readonly EndedRun[]) {
+  async function follow(plans: readonly Plan[], cancelled: readonly CancelledJob[]) {
     tell(plans);
     const jobs = plans.flatMap(({ job }) => (job === undefined ? [] : [job]));
     if (jobs.length > 0) await dispatch(jobs);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createPatientLedger, LedgerStopped } from "./retrying-ledger.ts";
+import { createRetryingLedger, LedgerStopped } from "./retrying-ledger.ts";
 
 const _error = (code: string) => Object.assign(new Error(code), { code });
 
@@ -7,7 +7,7 @@ const _error = (code: string) => Object.assign(new Error(code), { code });
 function _create(...answers: (Error | string)[]) {
   const events: string[] = [];
   let calls = 0;
-  const patient = createPatientLedger({
+  const patient = createRetryingLedger({
     ledger: {
       async run() {
         calls += 1;
@@ -30,7 +30,7 @@ describe("work that insists", () => {
     async (code) => {
       const { patient, events, calls } = _create(_error(code), _error(code), "done");
 
-      expect(await patient.insist(_work)).toBe("done");
+      expect(await patient.retryUntilAvailable(_work)).toBe("done");
 
       expect(calls()).toBe(3);
       expect(events).toEqual([`away ${code}`, "back"]);
@@ -43,7 +43,7 @@ describe("work that insists", () => {
     async (code) => {
       const { patient, events } = _create(_error(code), "done");
 
-      expect(await patient.insist(_work)).toBe("done");
+      expect(await patient.retryUntilAvailable(_work)).toBe("done");
 
       expect(events).toEqual([]);
     },
@@ -53,18 +53,18 @@ describe("work that insists", () => {
     const { patient, events, calls } = _create(_error("22P05"));
     const isFinal = (error: unknown) => (error as { code: string }).code.startsWith("22");
 
-    await expect(patient.insist(_work, isFinal)).rejects.toThrow("22P05");
+    await expect(patient.retryUntilAvailable(_work, isFinal)).rejects.toThrow("22P05");
 
     expect([calls(), events]).toEqual([1, []]);
   });
 
   test("fails when it is stopped, also while it waits", async () => {
     const { patient } = _create(_error("CONNECTION_CLOSED"));
-    const insisting = patient.insist(_work);
+    const insisting = patient.retryUntilAvailable(_work);
 
     patient.stop();
 
     await expect(insisting).rejects.toBeInstanceOf(LedgerStopped);
-    await expect(patient.insist(_work)).rejects.toBeInstanceOf(LedgerStopped);
+    await expect(patient.retryUntilAvailable(_work)).rejects.toBeInstanceOf(LedgerStopped);
   });
 });

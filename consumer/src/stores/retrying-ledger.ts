@@ -3,12 +3,12 @@ import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Sql } from "postgres";
 import { pause } from "../worker/pause.ts";
 
-export interface PatientLedger {
+export interface RetryingLedger {
   /**
    * Runs `work` again and again until it succeeds, or fails with what `isFinal` calls beyond repeating.
    * Rejects with `LedgerStopped` after `stop`.
    */
-  insist<Result>(
+  retryUntilAvailable<Result>(
     work: (sql: Sql) => Promise<Result>,
     isFinal?: (error: unknown) => boolean,
   ): Promise<Result>;
@@ -18,7 +18,7 @@ export interface PatientLedger {
 
 export class LedgerStopped extends Error {}
 
-export interface PatientLedgerDeps {
+export interface RetryingLedgerDeps {
   ledger: Pick<Ledger, "run">;
   /** The first failure that concerns more than its own statement. */
   onAway(error: unknown): void;
@@ -30,7 +30,11 @@ const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
 /** For work that must not be given up because Postgres is away. */
-export function createPatientLedger({ ledger, onAway, onBack }: PatientLedgerDeps): PatientLedger {
+export function createRetryingLedger({
+  ledger,
+  onAway,
+  onBack,
+}: RetryingLedgerDeps): RetryingLedger {
   const stopping = new AbortController();
   let isAway = false;
 
@@ -47,7 +51,7 @@ export function createPatientLedger({ ledger, onAway, onBack }: PatientLedgerDep
   }
 
   return {
-    async insist(work, isFinal = () => false) {
+    async retryUntilAvailable(work, isFinal = () => false) {
       for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
         if (stopping.signal.aborted) throw new LedgerStopped("Stopped before Postgres took it.");
         try {

@@ -1,12 +1,12 @@
-import { createBatch, runIsolating } from "@toril/contract/engine/batcher";
+import { createBatcher, runIsolating } from "@toril/contract/engine/batcher";
 import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { ISql } from "postgres";
-import { gather } from "../worker/submit-together.ts";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import { submitTogether } from "../worker/submit-together.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "../worker/settle.ts";
 
 export interface UpsertDeps {
-  ledger: PatientLedger;
+  ledger: RetryingLedger;
   batch: BatchSize;
 }
 
@@ -31,11 +31,11 @@ export function createUpsert<Row, Outcome>(
   { keyOf, bytesOf, write: writeRows }: UpsertTable<Row, Outcome>,
 ): (row: Row) => Promise<Outcome> {
   async function writePart(rows: readonly Row[]): Promise<Written<Outcome>[]> {
-    const outcomes = await ledger.insist((sql) => writeRows(sql, rows), isFinal);
+    const outcomes = await ledger.retryUntilAvailable((sql) => writeRows(sql, rows), isFinal);
     return outcomes.map((outcome) => ({ status: "ok", outcome }));
   }
 
-  const { submit } = createBatch<Row, Written<Outcome>>({
+  const { submit } = createBatcher<Row, Written<Outcome>>({
     ...batch,
     maxBytes,
     maxInFlight: 2,
@@ -55,7 +55,7 @@ export function createUpsert<Row, Outcome>(
     },
   });
 
-  const write = gather(submit);
+  const write = submitTogether(submit);
 
   return async (row) => {
     const written = await write(row);

@@ -8,7 +8,7 @@ import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
 import { Cancelled } from "./cancelled.ts";
 import { pause } from "./pause.ts";
 
-export interface HeedAbortsDeps {
+export interface AbortListenerDeps {
   /** For nothing else: it listens. */
   redis: Redis | Cluster;
   prefix: string;
@@ -22,7 +22,7 @@ export interface HeedAbortsDeps {
  * Tells runs to end that the ledger has ended. A message says so at once, where it arrives; of runs that last, the
  * ledger is asked every second.
  */
-export function heedAborts(deps: HeedAbortsDeps): AsyncDisposable {
+export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
   const { redis, prefix, ledger, activeJobs, everyMs = 500, log } = deps;
   const stop = new AbortController();
   let isFailing = false;

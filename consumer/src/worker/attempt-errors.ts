@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Log } from "../observability/log.ts";
 
 /** What the runs of a job failed with, kept with it in Redis until it ends. What Redis does not keep is not told. */
-export interface Failures {
+export interface AttemptErrors {
   note(queue: string, bullId: string, failure: RunError): Promise<void>;
   /**
    * Notes attempts whose consumers disappeared. Called right before BullMQ puts such jobs back: the next start overwrites
@@ -15,7 +15,7 @@ export interface Failures {
   of(queue: string, bullId: string): Promise<RunError[]>;
 }
 
-export interface FailuresDeps {
+export interface AttemptErrorsDeps {
   redis: ScriptRedis & { hget(key: string, field: string): Promise<string | null> };
   prefix: string;
   log: Pick<Log, "debug">;
@@ -47,7 +47,7 @@ const lostScript = `
   end
   return lost`;
 
-export function createFailures({ redis, prefix, log }: FailuresDeps): Failures {
+export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): AttemptErrors {
   const run = createScript(redis, script);
   const findLost = createScript(redis, lostScript);
   return {

@@ -7,7 +7,7 @@ type Level = JobLogLine["level"];
 const maxLength = 1000;
 
 /** A log that also keeps its last lines, for whoever looks at the job. */
-export class RunLog implements JobLog {
+export class AttemptLog implements JobLog {
   readonly lines: JobLogLine[] = [];
   readonly debug: JobLog["debug"];
   readonly info: JobLog["info"];

@@ -1,19 +1,19 @@
-import type { PlaceOptions } from "@toril/contract/engine/redis/options";
+import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
 import { queueOf } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
-import type { Failures } from "./attempt-errors.ts";
-import type { Fate } from "./ledger-lookup.ts";
-import { GiveUp, RetryAt } from "./handler.ts";
+import type { AttemptErrors } from "./attempt-errors.ts";
+import type { LedgerAnswer } from "./ledger-lookup.ts";
+import { NonRetryableError, RetryAfterError } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "../observability/log.ts";
 import { tenantOf, traceparentOf } from "./job-origin.ts";
 import type { Settle } from "./settle.ts";
 
 /** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
-export const outcomes = [
+export const attemptOutcomes = [
   "completed",
   "dead",
   "expired",
@@ -22,25 +22,25 @@ export const outcomes = [
   "returned",
   "stood",
 ] as const;
-export type Outcome = (typeof outcomes)[number];
+export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
 /** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
-export interface Verdict {
-  outcome: Outcome;
+export interface AttemptResult {
+  outcome: AttemptOutcome;
   thrown?: Error;
 }
 
-export interface VerdictDeps {
+export interface AttemptOutcomesDeps {
   settle: Pick<Settle, "submit" | "cancelled">;
   /** Which consumer this is, for the history of jobs. */
   workerName: string;
-  failures: Failures;
+  failures: AttemptErrors;
   lockDurationMs: number;
   meter: { gaveUp(queue: string, type: string): void };
   log: Log;
 }
 
-export interface StartedJob {
+export interface StartedAttempt {
   job: Job;
   token: string;
   target: { id: string; run: number };
@@ -55,7 +55,7 @@ export interface StartedJob {
 }
 
 /** Thrown to BullMQ for a job that is dead in the ledger. */
-export class Ended extends UnrecoverableError {}
+export class JobEndedError extends UnrecoverableError {}
 
 /** The end of a job that nobody has started in time. */
 export const expired = {
@@ -68,11 +68,11 @@ export const expired = {
   } satisfies JobError),
 } as const;
 
-export function createVerdicts(deps: VerdictDeps) {
+export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   const { settle, workerName, failures, lockDurationMs, meter, log } = deps;
 
   /** How it went, as the ledger keeps it of a job that ended. */
-  async function course(start: StartedJob, last?: RunError) {
+  async function history(start: StartedAttempt, last?: RunError) {
     const { job, attempt, startedAt, durationMs, lines = [] } = start;
     const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
     const all = last === undefined ? before : [...before, last];
@@ -85,14 +85,14 @@ export function createVerdicts(deps: VerdictDeps) {
     };
   }
 
-  async function complete(start: StartedJob, result: string): Promise<Verdict> {
+  async function complete(start: StartedAttempt, result: string): Promise<AttemptResult> {
     const outcome = await settle.submit({
       ...start.target,
       status: "completed",
       attempts: start.attempt,
       result,
       error: null,
-      ...(await course(start)),
+      ...(await history(start)),
     });
     if (outcome.status === "settled") return { outcome: "completed" };
     if (outcome.status === "unstorable") return dead(start, outcome.error);
@@ -101,13 +101,13 @@ export function createVerdicts(deps: VerdictDeps) {
   }
 
   /** The client that cancelled the job does not know in which attempt it was. */
-  async function recordCancelled(start: StartedJob) {
-    await settle.cancelled({ ...start.target, attempts: start.attempt, ...(await course(start)) });
+  async function recordCancelled(start: StartedAttempt) {
+    await settle.cancelled({ ...start.target, attempts: start.attempt, ...(await history(start)) });
   }
 
-  async function fail(start: StartedJob, thrown: unknown): Promise<Verdict> {
+  async function fail(start: StartedAttempt, thrown: unknown): Promise<AttemptResult> {
     const { job, token, target, attempt, scrub, startedAt, durationMs } = start;
-    if (thrown instanceof RetryAt) return delay(job, token, thrown.at);
+    if (thrown instanceof RetryAfterError) return delay(job, token, thrown.at);
     const error = toJobError(thrown, scrub?.text);
     const failure = {
       attempt,
@@ -117,7 +117,7 @@ export function createVerdicts(deps: VerdictDeps) {
       durationMs: durationMs ?? null,
       worker: workerName,
     };
-    if (!(thrown instanceof GiveUp) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
+    if (!(thrown instanceof NonRetryableError) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
       log.info({ ...lineOf(start), err: error }, "run failed");
       job.opts.stackTraceLimit = keptStacks;
       obeyMaximum(job, job.attemptsMade + 1);
@@ -135,7 +135,7 @@ export function createVerdicts(deps: VerdictDeps) {
       attempts: attempt,
       result: null,
       error: JSON.stringify(error),
-      ...(await course(start, failure)),
+      ...(await history(start, failure)),
     });
     if (outcome.status === "stood" && outcome.recorded === "cancelled") {
       await recordCancelled(start);
@@ -145,7 +145,7 @@ export function createVerdicts(deps: VerdictDeps) {
   }
 
   /** Ends a job whose attempts were lost with their consumers again and again. */
-  async function giveUp(start: StartedJob, lost: number): Promise<Verdict> {
+  async function giveUp(start: StartedAttempt, lost: number): Promise<AttemptResult> {
     const error: JobError = {
       name: "AttemptsLost",
       message: `${lost} attempts were lost with their consumers.`,
@@ -156,24 +156,24 @@ export function createVerdicts(deps: VerdictDeps) {
       attempts: Math.max(start.attempt - 1, lost),
       result: null,
       error: JSON.stringify(error),
-      ...(await course(start)),
+      ...(await history(start)),
     });
     if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
     meter.gaveUp(queueOf(start.job.queueName), start.job.name);
     return dead(start, error);
   }
 
-  function dead(start: StartedJob, error: JobError): Verdict {
+  function dead(start: StartedAttempt, error: JobError): AttemptResult {
     log.warn({ ...lineOf(start), err: error }, "job is dead");
-    return { outcome: "dead", thrown: toThrown(new Ended(toReason(error)), error) };
+    return { outcome: "dead", thrown: toThrown(new JobEndedError(toReason(error)), error) };
   }
 
-  async function expire({ target }: StartedJob): Promise<Verdict> {
+  async function expire({ target }: StartedAttempt): Promise<AttemptResult> {
     const { status } = await settle.submit({ ...target, ...expired });
     return { outcome: status === "settled" ? "expired" : "stood" };
   }
 
-  async function delay(job: Job, token: string, until: Date): Promise<Verdict> {
+  async function delay(job: Job, token: string, until: Date): Promise<AttemptResult> {
     await job.moveToDelayed(until.getTime(), token);
     return { outcome: "delayed", thrown: new DelayedError() };
   }
@@ -185,25 +185,25 @@ export function createVerdicts(deps: VerdictDeps) {
     giveUp,
     expire,
     delay,
-    async handBack(job: Job, token: string): Promise<Verdict> {
+    async requeue(job: Job, token: string): Promise<AttemptResult> {
       await job.moveToWait(token);
       return { outcome: "returned", thrown: new WaitingError() };
     },
-    stood(job: Job, fate: Fate): Verdict {
+    stood(job: Job, fate: LedgerAnswer): AttemptResult {
       log.info({ jobId: job.id, fate: fate.status }, "not run again");
       return { outcome: "stood" };
     },
-    cancelled(job: Job): Verdict {
+    cancelled(job: Job): AttemptResult {
       log.info({ jobId: job.id }, "run ended from outside");
       return { outcome: "stood" };
     },
-    foreign(): Verdict {
-      return { outcome: "stood", thrown: new Ended("This job was not enqueued by Toril.") };
+    foreign(): AttemptResult {
+      return { outcome: "stood", thrown: new JobEndedError("This job was not enqueued by Toril.") };
     },
   };
 }
 
-function lineOf({ job, target, attempt }: StartedJob) {
+function lineOf({ job, target, attempt }: StartedAttempt) {
   const traceId = traceIdOf(traceparentOf(job));
   return { jobId: target.id, traceId, tenant: tenantOf(job), type: job.name, attempt };
 }
@@ -213,7 +213,7 @@ const keptStacks = 3;
 
 /** BullMQ lets exponential delays grow without end. */
 function obeyMaximum(job: Job, attempt: number) {
-  const { backoff } = job.opts as PlaceOptions;
+  const { backoff } = job.opts as DispatchOptions;
   if (backoff?.max === undefined) return;
   const factor = backoff.type === "exponential" ? 2 ** (attempt - 1) : 1;
   const { jitter = 0 } = backoff;

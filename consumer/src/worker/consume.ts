@@ -5,7 +5,7 @@ import { aborted } from "./aborted.ts";
 import { toJobError } from "./job-error.ts";
 import { createThrottledLog } from "../observability/throttled-log.ts";
 import { createProcessor, labelOf, type ProcessorDeps } from "./process-job.ts";
-import { Ended } from "./attempt-outcome.ts";
+import { JobEndedError } from "./attempt-outcome.ts";
 import { within } from "./within.ts";
 
 export interface WorkerSettings {
@@ -92,12 +92,13 @@ export function createWorkers(
     });
     worker.on("failed", (job, error) => {
       // Without a processor: BullMQ ended the job, as it does when one stalled too often.
-      if (job?.finishedOn !== undefined && !(error instanceof Ended)) void bury(queue, job, error);
+      if (job?.finishedOn !== undefined && !(error instanceof JobEndedError))
+        void settleEnded(queue, job, error);
     });
     return worker;
   }
 
-  async function bury(queue: string, job: Job, thrown: Error) {
+  async function settleEnded(queue: string, job: Job, thrown: Error) {
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return;
     const error = toJobError(thrown);

@@ -6,7 +6,7 @@ import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerContext } from "./handler.ts";
 import { tenantOf } from "./job-origin.ts";
 import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
-import { RunLog } from "./attempt-log.ts";
+import { AttemptLog } from "./attempt-log.ts";
 
 type EnqueueChildren = HandlerContext["enqueue"];
 
@@ -33,7 +33,7 @@ export class JobContext implements HandlerContext {
   readonly attempt: number;
   readonly #deps: ContextDeps;
   readonly #start: Start;
-  #log: RunLog | undefined;
+  #log: AttemptLog | undefined;
   #admission: Promise<EnqueueChildren> | undefined;
 
   constructor(deps: ContextDeps, start: Start) {
@@ -56,14 +56,14 @@ export class JobContext implements HandlerContext {
     return this.#log?.lines ?? [];
   }
 
-  #ownLog(): RunLog {
+  #ownLog(): AttemptLog {
     const { job, id, attempt, traceparent, scrub } = this.#start;
     if (this.#log === undefined) {
       const traceId = traceIdOf(traceparent);
       const tenant = tenantOf(job);
       const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
       job.opts.keepLogs = limits.logLines;
-      this.#log = new RunLog(
+      this.#log = new AttemptLog(
         scrub ? scrubbedLog(log, scrub) : log,
         scrub?.text ?? ((text) => text),
         (line) => {

@@ -1,5 +1,5 @@
-import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import type { Placement } from "@toril/contract/engine/redis/dispatch";
+import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import { createBreakers } from "@toril/contract/engine/jobs/enqueue/breaker";
 import { createDispatcher } from "@toril/contract/engine/jobs/enqueue/dispatcher";
@@ -19,14 +19,14 @@ import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
-import { type EnqueuedChildren, type HandlerContext, RetryAt } from "./handler.ts";
+import { type EnqueuedChildren, type HandlerContext, RetryAfterError } from "./handler.ts";
 import type { Log } from "../observability/log.ts";
 
 export interface EnqueueChildrenDeps {
   ledger: Ledger;
-  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
-  withdraw: Withdraw;
+  withdraw: RemoveFromRedis;
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
   /** Fails as long as the Redis of the queue is away. */
@@ -112,7 +112,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       const refusal = await quota?.admitChildren(type);
       if (refusal !== undefined) {
         const waitMs = Math.max(quotaRetryMs, refusal.waitMs);
-        throw new RetryAt(new Date(Date.now() + waitMs), refusal.detail);
+        throw new RetryAfterError(new Date(Date.now() + waitMs), refusal.detail);
       }
       const traced = { ...origin, trace: traceparent };
       return async (requests) => {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { createFreshness } from "./first-delivery.ts";
+import { createFirstDelivery } from "./first-delivery.ts";
 
 const openedAt = 1_700_000_000_000;
 
 function _createWorld() {
   let now = openedAt;
   let changedAt = 0;
-  const freshness = createFreshness(
+  const freshness = createFirstDelivery(
     () => now,
     () => changedAt,
   );

@@ -9,7 +9,7 @@ type StartedJob = Pick<
  * Whether a job may start without asking the ledger: it is its first start, nobody but the producer placed it, and
  * that was moments ago, since which Redis has not been away, failed over or been flushed.
  */
-export interface Freshness {
+export interface FirstDelivery {
   isFresh(job: StartedJob): boolean;
   /** Jobs that were placed until now may have been brought back. */
   doubt(): void;
@@ -19,7 +19,7 @@ export interface Freshness {
 const freshMs = 3000;
 
 /** @param changedAt since when Redis has lost nothing, in ms since 1970 */
-export function createFreshness(now: () => number, changedAt: () => number): Freshness {
+export function createFirstDelivery(now: () => number, changedAt: () => number): FirstDelivery {
   let doubtedAt = now();
   return {
     isFresh(job) {

@@ -66,12 +66,12 @@ export function requireHandlers(
 }
 
 /** Thrown by a handler: no further run can help. */
-export class GiveUp extends Error {
+export class NonRetryableError extends Error {
   override readonly name = "GiveUp";
 }
 
 /** Thrown by a handler: not before `at`. Uses up no attempt. */
-export class RetryAt extends Error {
+export class RetryAfterError extends Error {
   override readonly name = "RetryAt";
   readonly at: Date;
 

@@ -13,7 +13,7 @@ export interface Turn {
   hasWaited: boolean;
 }
 
-export interface KeyLimits {
+export interface KeyRateLimits {
   /** Undefined for a job without such a limit. Waits for Redis as long as it takes. */
   turnOf(
     queue: string,
@@ -50,14 +50,14 @@ const script = `
   redis.call("HSET", KEYS[2], "torilSlot", string.format("%d", slot) .. (had and "!" or ""))
   return { slot, had and 1 or 0 }`;
 
-export interface KeyLimitDeps {
+export interface KeyRateLimitDeps {
   redis: ScriptRedis;
   prefix: string;
   /** In place of what the job types say; null: no limit. */
   rates: ReadonlyMap<string, KeyRate | null>;
 }
 
-export function createKeyLimits({ redis, prefix, rates }: KeyLimitDeps): KeyLimits {
+export function createKeyRateLimits({ redis, prefix, rates }: KeyRateLimitDeps): KeyRateLimits {
   const run = createScript(redis, script);
 
   async function ask(queue: string, type: string, job: Job, key: string, rate: KeyRate) {

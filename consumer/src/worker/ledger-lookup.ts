@@ -1,10 +1,10 @@
-import { createBatch } from "@toril/contract/engine/batcher";
+import { createBatcher } from "@toril/contract/engine/batcher";
 import { JobOptions, type JobStatus } from "@toril/contract/api/job";
-import { gather } from "./submit-together.ts";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import { submitTogether } from "./submit-together.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "./settle.ts";
 
-export type Fate =
+export type LedgerAnswer =
   | { status: "pending" }
   /** This run of the job is over: it ended, or was made pending again as another run. */
   | { status: "over" }
@@ -21,8 +21,8 @@ export interface RecordedJob {
 }
 
 /** What the ledger says of jobs that Redis hands out. Both wait for Postgres as long as it takes. */
-export interface Fates {
-  ask(id: string, run: number): Promise<Fate>;
+export interface LedgerLookup {
+  ask(id: string, run: number): Promise<LedgerAnswer>;
   load(id: string): Promise<RecordedJob | undefined>;
 }
 
@@ -32,8 +32,8 @@ interface Row {
   status: JobStatus;
 }
 
-export function createFates(ledger: PatientLedger, batch: BatchSize): Fates {
-  const rows = createBatch<string, Row | undefined>({
+export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): LedgerLookup {
+  const rows = createBatcher<string, Row | undefined>({
     ...batch,
     maxInFlight: 2,
     maxBytes: Number.POSITIVE_INFINITY,
@@ -41,7 +41,7 @@ export function createFates(ledger: PatientLedger, batch: BatchSize): Fates {
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: () => 0,
     async run(ids) {
-      const found = await ledger.insist(
+      const found = await ledger.retryUntilAvailable(
         (sql) => sql<Row[]>`select id, run, status from jobs where id = any(${ids}::uuid[])`,
       );
       const byId = new Map(found.map((row) => [row.id, row]));
@@ -49,7 +49,7 @@ export function createFates(ledger: PatientLedger, batch: BatchSize): Fates {
     },
   });
 
-  const find = gather(rows.submit);
+  const find = submitTogether(rows.submit);
 
   return {
     async ask(id, run) {
@@ -58,7 +58,7 @@ export function createFates(ledger: PatientLedger, batch: BatchSize): Fates {
       return { status: row.status === "pending" && row.run === run ? "pending" : "over" };
     },
     async load(id) {
-      const [row] = await ledger.insist(
+      const [row] = await ledger.retryUntilAvailable(
         (sql) => sql<RecordedJob[]>`
           select type, data, options, tenant, run_at as "runAt", expires_at as "expiresAt"
           from jobs where id = ${id}`,

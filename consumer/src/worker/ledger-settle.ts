@@ -1,4 +1,4 @@
-import { reasonOf } from "@toril/contract/engine/jobs/change/reason";
+import { toDeadLetterReason } from "@toril/contract/engine/jobs/change/reason";
 import { bullId } from "@toril/contract/engine/redis/names";
 import { type FinalStatus, JobError, type JobStatus } from "@toril/contract/api/job";
 import type { ISql } from "postgres";
@@ -132,7 +132,9 @@ export async function recordCancelled(
 }
 
 function reasonIn({ status, error }: Settlement) {
-  return status === "dead" && error !== null ? reasonOf(JobError.parse(JSON.parse(error))) : null;
+  return status === "dead" && error !== null
+    ? toDeadLetterReason(JobError.parse(JSON.parse(error)))
+    : null;
 }
 
 async function lookUp(sql: ISql, entries: readonly Settlement[]) {

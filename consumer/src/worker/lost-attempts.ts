@@ -1,6 +1,6 @@
-import { createBatch } from "@toril/contract/engine/batcher";
-import { gather } from "./submit-together.ts";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import { createBatcher } from "@toril/contract/engine/batcher";
+import { submitTogether } from "./submit-together.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "./settle.ts";
 
 /**
@@ -23,8 +23,8 @@ interface Change {
   by: 1 | -1;
 }
 
-export function createLostAttempts(ledger: PatientLedger, batch: BatchSize): LostAttempts {
-  const changes = createBatch<Change, number>({
+export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): LostAttempts {
+  const changes = createBatcher<Change, number>({
     ...batch,
     maxInFlight: 2,
     maxBytes: Number.POSITIVE_INFINITY,
@@ -33,7 +33,7 @@ export function createLostAttempts(ledger: PatientLedger, batch: BatchSize): Los
     bytesOf: () => 0,
     async run(entries) {
       const ids = entries.map(({ id }) => id);
-      const rows = await ledger.insist(
+      const rows = await ledger.retryUntilAvailable(
         (sql) => sql<{ id: string; lost: number }[]>`
           update jobs set lost_attempts = greatest(0, lost_attempts + by)
           from (
@@ -50,7 +50,7 @@ export function createLostAttempts(ledger: PatientLedger, batch: BatchSize): Los
       return entries.map(({ id }) => lost.get(id) ?? 0);
     },
   });
-  const submit = gather(changes.submit);
+  const submit = submitTogether(changes.submit);
 
   return {
     begin: async (id, run) => Math.max(0, (await submit({ id, run, by: 1 })) - 1),

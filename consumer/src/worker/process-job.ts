@@ -1,4 +1,4 @@
-import { type PlaceOptions, toPlaceOptions } from "@toril/contract/engine/redis/options";
+import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { parseBullId, settledReturnValue } from "@toril/contract/engine/redis/names";
 import type { JobType } from "@toril/contract/api/job-type";
 import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
@@ -7,31 +7,31 @@ import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
 import { Cancelled } from "./cancelled.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
-import type { Fates } from "./ledger-lookup.ts";
-import type { Freshness } from "./first-delivery.ts";
-import { GiveUp, type Handlers } from "./handler.ts";
-import type { KeyLimits } from "./key-rate-limits.ts";
+import type { LedgerLookup } from "./ledger-lookup.ts";
+import type { FirstDelivery } from "./first-delivery.ts";
+import { NonRetryableError, type Handlers } from "./handler.ts";
+import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LostAttempts } from "./lost-attempts.ts";
 import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
 import { traceparentOf } from "./job-origin.ts";
-import type { RunTrace, TracedRun, Tracing } from "../observability/tracing.ts";
+import type { AttemptTrace, TracedAttempt, Tracing } from "../observability/tracing.ts";
 import { TimedOut, withinTime } from "./within-time.ts";
 import {
-  createVerdicts,
-  type Outcome,
-  type StartedJob,
-  type Verdict,
-  type VerdictDeps,
+  createAttemptOutcomes,
+  type AttemptOutcome,
+  type StartedAttempt,
+  type AttemptResult,
+  type AttemptOutcomesDeps,
 } from "./attempt-outcome.ts";
 
-export interface ProcessorDeps extends ContextDeps, VerdictDeps {
+export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
   handlers: Handlers;
-  fates: Fates;
+  fates: LedgerLookup;
   lostAttempts: LostAttempts;
-  freshness: Freshness;
+  freshness: FirstDelivery;
   activeJobs: ActiveJobs;
-  keyLimits: KeyLimits;
+  keyLimits: KeyRateLimits;
   secretKeys: KeyRing | undefined;
   meter: JobMeter;
   tracing?: Tracing | undefined;
@@ -44,7 +44,7 @@ export interface JobMeter {
   ran(queue: string, type: string, ms: number): void;
   /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
   settled(queue: string, type: string, ms: number): void;
-  came(queue: string, type: string, outcome: Outcome): void;
+  came(queue: string, type: string, outcome: AttemptOutcome): void;
   /** Dead, because too many attempts were lost with their consumers. */
   gaveUp(queue: string, type: string): void;
 }
@@ -64,65 +64,68 @@ export function createProcessor(
 ): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
   const { handlers, fates, freshness, lostAttempts, activeJobs, keyLimits } = deps;
   const { meter, tracing, secretKeys } = deps;
-  const verdicts = createVerdicts(deps);
+  const attempts = createAttemptOutcomes(deps);
 
-  async function judge(
+  async function decide(
     job: Job,
     token: string,
     active: ActiveJob,
-    trace: RunTrace | undefined,
-  ): Promise<Verdict> {
+    trace: AttemptTrace | undefined,
+  ): Promise<AttemptResult> {
     const target = parseBullId(job.id ?? "");
-    if (target === undefined) return verdicts.foreign();
+    if (target === undefined) return attempts.foreign();
     if (!active.isAborted && !freshness.isFresh(job)) {
       const fate = await fates.ask(target.id, target.run);
-      if (fate.status !== "pending") return verdicts.stood(job, fate);
+      if (fate.status !== "pending") return attempts.stood(job, fate);
       // A hash without a name is what is left when Redis lost it.
       if (!job.name) await restore(job, target.id);
     }
-    if (active.isAborted) return giveWay(job, token, active);
+    if (active.isAborted) return stopAttempt(job, token, active);
     const jobType = findJobType(job.name);
     if (jobType === undefined) {
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
-      return verdicts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
+      return attempts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
     const attempt = attemptOf(job);
     const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
     if (isFirstStart && hasExpired(job)) {
-      return verdicts.expire({ job, token, target, attempt, scrub: undefined });
+      return attempts.expire({ job, token, target, attempt, scrub: undefined });
     }
     const opened = openSecrets(jobType, target.id, job.data, secretKeys);
     if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
       deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
-      return verdicts.delay(job, token, new Date(Date.now() + unknownKeyDelayMs));
+      return attempts.delay(job, token, new Date(Date.now() + unknownKeyDelayMs));
     }
     if (opened.status !== "ok") {
       const start = { job, token, target, attempt, scrub: undefined };
-      return verdicts.fail(start, new GiveUp(opened.detail));
+      return attempts.fail(start, new NonRetryableError(opened.detail));
     }
     const { data, scrub } = opened;
     const asked = keyLimits.turnOf(queue, jobType, job, data);
     if (asked !== undefined) {
       const turn = await asked;
       if (turn.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
-        return verdicts.expire({ job, token, target, attempt, scrub });
+        return attempts.expire({ job, token, target, attempt, scrub });
       }
-      const { expiresAt = turn.at } = job.opts as PlaceOptions;
-      if (turn.at > 0) return verdicts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
+      const { expiresAt = turn.at } = job.opts as DispatchOptions;
+      if (turn.at > 0) return attempts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
     }
     const start = { job, token, target, attempt, scrub };
     // One that this process still runs shows that no consumer was lost.
-    if (!(job.opts as PlaceOptions).replaced || activeJobs.hasTwin(active)) {
+    if (!(job.opts as DispatchOptions).replaced || activeJobs.hasTwin(active)) {
       return run(start, { jobType, data, active, trace });
     }
     return counted(start, () => run(start, { jobType, data, active, trace }));
   }
 
   /** Runs an attempt of a job that Redis has lost before, unless too many were lost with their consumers. */
-  async function counted(start: StartedJob, attempt: () => Promise<Verdict>): Promise<Verdict> {
+  async function counted(
+    start: StartedAttempt,
+    attempt: () => Promise<AttemptResult>,
+  ): Promise<AttemptResult> {
     const { id, run: generation } = start.target;
     const lost = await lostAttempts.begin(id, generation);
-    if (lost >= maxLostAttempts) return verdicts.giveUp(start, lost);
+    if (lost >= maxLostAttempts) return attempts.giveUp(start, lost);
     let isSettled = false;
     try {
       const verdict = await attempt();
@@ -134,9 +137,9 @@ export function createProcessor(
   }
 
   async function run(
-    started: StartedJob,
+    started: StartedAttempt,
     { jobType, data, active, trace }: Runnable,
-  ): Promise<Verdict> {
+  ): Promise<AttemptResult> {
     const { job, token, target, attempt, scrub } = started;
     const context = new JobContext(deps, {
       job,
@@ -152,7 +155,7 @@ export function createProcessor(
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
       meter.waited(queue, jobType.type, waitOf(job));
     }
-    const { timeoutMs } = job.opts as PlaceOptions;
+    const { timeoutMs } = job.opts as DispatchOptions;
     const handle = () =>
       withinTime(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
     const ran = await (trace === undefined ? handle() : trace.step("handle", handle));
@@ -162,20 +165,20 @@ export function createProcessor(
     const start = { ...started, startedAt: startedOn, durationMs, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
     if (ran.status === "failed" && isStopped) {
-      if (active.reason instanceof Cancelled) await verdicts.recordCancelled(start);
-      return giveWay(job, token, active);
+      if (active.reason instanceof Cancelled) await attempts.recordCancelled(start);
+      return stopAttempt(job, token, active);
     }
     const settle = () =>
       ran.status === "completed"
-        ? verdicts.complete(start, ran.result)
-        : verdicts.fail(start, ran.thrown);
+        ? attempts.complete(start, ran.result)
+        : attempts.fail(start, ran.thrown);
     const verdict = await (trace === undefined ? settle() : trace.step("settle", settle));
     meter.settled(queue, jobType.type, performance.now() - ranAt);
     return verdict;
   }
 
-  function giveWay(job: Job, token: string, { reason }: ActiveJob) {
-    return reason instanceof Cancelled ? verdicts.cancelled(job) : verdicts.handBack(job, token);
+  function stopAttempt(job: Job, token: string, { reason }: ActiveJob) {
+    return reason instanceof Cancelled ? attempts.cancelled(job) : attempts.requeue(job, token);
   }
 
   async function restore(job: Job, id: string) {
@@ -183,7 +186,7 @@ export function createProcessor(
     if (recorded === undefined) return;
     job.name = recorded.type;
     job.data = recorded.data;
-    const { timestamp: _, delayMs: __, ...options } = toPlaceOptions(recorded, Date.now());
+    const { timestamp: _, delayMs: __, ...options } = toDispatchOptions(recorded, Date.now());
     Object.assign(job.opts, options);
   }
 
@@ -191,10 +194,12 @@ export function createProcessor(
     const active = activeJobs.begin(queue, job.id ?? "");
     const trace = tracing?.begin(tracedRun(queue, job));
     try {
-      const { outcome, thrown } = await judge(job, token, active, trace).catch((error: unknown) => {
-        trace?.end("failed", error);
-        throw error;
-      });
+      const { outcome, thrown } = await decide(job, token, active, trace).catch(
+        (error: unknown) => {
+          trace?.end("failed", error);
+          throw error;
+        },
+      );
       trace?.end(outcome, thrown);
       meter.came(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
@@ -206,13 +211,13 @@ export function createProcessor(
 }
 
 /** With these, the ledger knows that the job has ended. */
-const finalOutcomes: ReadonlySet<Outcome> = new Set(["completed", "dead", "expired"]);
+const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(["completed", "dead", "expired"]);
 
 interface Runnable {
   jobType: JobType<JobTypeName>;
   data: unknown;
   active: ActiveJob;
-  trace: RunTrace | undefined;
+  trace: AttemptTrace | undefined;
 }
 
 /** Attempts that were lost with their consumers are numbered, but BullMQ does not count them towards the maximum. */
@@ -220,14 +225,14 @@ function attemptOf({ attemptsMade, stalledCounter }: Job) {
   return attemptsMade + stalledCounter + 1;
 }
 
-function tracedRun(queue: string, job: Job): TracedRun {
+function tracedRun(queue: string, job: Job): TracedAttempt {
   const type = labelOf(job);
   const attempt = attemptOf(job);
   return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
 }
 
 function hasExpired({ opts }: Job) {
-  const { expiresAt } = opts as PlaceOptions;
+  const { expiresAt } = opts as DispatchOptions;
   return expiresAt !== undefined && expiresAt <= Date.now();
 }
 

@@ -2,9 +2,9 @@ import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeName } from "@toril/contract/api/job-types/index";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
-import { GiveUp, type HandlerContext, type Handlers } from "./handler.ts";
+import { NonRetryableError, type HandlerContext, type Handlers } from "./handler.ts";
 
-export type Ran =
+export type HandlerOutcome =
   /** `result` is JSON text. */
   { status: "completed"; result: string } | { status: "failed"; thrown: unknown };
 
@@ -18,12 +18,14 @@ export async function runHandler(
   data: unknown,
   context: HandlerContext,
   scrub?: Scrub,
-): Promise<Ran> {
+): Promise<HandlerOutcome> {
   const parsed = jobType.data.safeParse(data);
   if (!parsed.success) {
     return {
       status: "failed",
-      thrown: new GiveUp(`The data does not fit its type: ${z.prettifyError(parsed.error)}`),
+      thrown: new NonRetryableError(
+        `The data does not fit its type: ${z.prettifyError(parsed.error)}`,
+      ),
     };
   }
   try {
@@ -48,6 +50,8 @@ function toJson(result: unknown) {
   try {
     return JSON.stringify(result) ?? "null";
   } catch (error) {
-    throw new GiveUp(`The result is not storable: ${error instanceof Error ? error.message : ""}`);
+    throw new NonRetryableError(
+      `The result is not storable: ${error instanceof Error ? error.message : ""}`,
+    );
   }
 }

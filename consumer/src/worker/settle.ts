@@ -1,9 +1,9 @@
-import { createBatch, runIsolating } from "@toril/contract/engine/batcher";
+import { createBatcher, runIsolating } from "@toril/contract/engine/batcher";
 import type { JobError } from "@toril/contract/api/job";
 import { isRowFault } from "@toril/contract/engine/postgres/errors";
-import { gather } from "./submit-together.ts";
+import { submitTogether } from "./submit-together.ts";
 import { toJobError } from "./job-error.ts";
-import type { PatientLedger } from "../stores/retrying-ledger.ts";
+import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import {
   type CancelledAttempt,
   recordCancelled,
@@ -31,7 +31,7 @@ export interface BatchSize {
 }
 
 export interface SettleDeps {
-  ledger: PatientLedger;
+  ledger: RetryingLedger;
   batch: BatchSize;
   /** A batch left for the ledger, and has its outcomes. */
   onBatch?(size: number, ms: number): void;
@@ -42,9 +42,9 @@ const maxBytes = 4_000_000;
 
 export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
   const write = (part: readonly Settlement[]): Promise<SettleOutcome[]> =>
-    ledger.insist((sql) => settleJobs(sql, part), isRowFault);
+    ledger.retryUntilAvailable((sql) => settleJobs(sql, part), isRowFault);
 
-  const cancelled = createBatch<CancelledAttempt, void>({
+  const cancelled = createBatcher<CancelledAttempt, void>({
     ...batch,
     maxBytes,
     maxInFlight: 1,
@@ -52,12 +52,12 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: ({ failures, log }) => (failures?.length ?? 0) + (log?.length ?? 0),
     async run(entries) {
-      await ledger.insist((sql) => recordCancelled(sql, entries), isRowFault);
+      await ledger.retryUntilAvailable((sql) => recordCancelled(sql, entries), isRowFault);
       return entries.map(() => {});
     },
   });
 
-  const { submit, drained } = createBatch<Settlement, SettleOutcome>({
+  const { submit, drained } = createBatcher<Settlement, SettleOutcome>({
     ...batch,
     maxBytes,
     maxInFlight: 2,
@@ -75,13 +75,13 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
         outcomes.map(async (outcome, index) => {
           const entry = entries[index];
           if (outcome.status !== "unstorable" || entry === undefined) return outcome;
-          return bury(entry, outcome);
+          return settleDead(entry, outcome);
         }),
       );
     },
   });
 
-  async function bury(entry: Settlement, outcome: SettleOutcome & { status: "unstorable" }) {
+  async function settleDead(entry: Settlement, outcome: SettleOutcome & { status: "unstorable" }) {
     const [buried] = await write([
       { ...entry, status: "dead", result: null, error: JSON.stringify(outcome.error) },
     ]);
@@ -89,7 +89,7 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
   }
 
   return {
-    submit: gather(submit),
+    submit: submitTogether(submit),
     cancelled: cancelled.submit,
     async drained() {
       await Promise.all([drained(), cancelled.drained()]);

@@ -3,7 +3,7 @@
  * one after the other, each some promises later than the one before: without this, every batch would be one job and
  * the rest.
  */
-export function gather<Entry, Outcome>(
+export function submitTogether<Entry, Outcome>(
   submit: (entry: Entry) => Promise<Outcome>,
 ): (entry: Entry) => Promise<Outcome> {
   let gathered: (() => void)[] = [];

@@ -1,5 +1,5 @@
 import type { ActiveJob } from "./active-jobs.ts";
-import type { Ran } from "./run-handler.ts";
+import type { HandlerOutcome } from "./run-handler.ts";
 
 /** A run took longer than it may. */
 export class TimedOut extends Error {
@@ -17,11 +17,11 @@ const graceMs = 1000;
 export async function withinTime(
   active: ActiveJob,
   timeoutMs: number | undefined,
-  run: () => Promise<Ran>,
-): Promise<Ran> {
+  run: () => Promise<HandlerOutcome>,
+): Promise<HandlerOutcome> {
   if (timeoutMs === undefined) return run();
   const thrown = new TimedOut(timeoutMs);
-  const { promise: late, resolve } = Promise.withResolvers<Ran>();
+  const { promise: late, resolve } = Promise.withResolvers<HandlerOutcome>();
   const giveUp = () => resolve({ status: "failed", thrown });
   let timer = setTimeout(() => {
     active.abort(thrown);

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Backoff, JobOptions, KeyPolicy } from "./job.ts";
-import { type FindSecrets, findSecretsOf } from "./secret-fields.ts";
+import { type FindSecretFields, createFindSecretFields } from "./secret-fields.ts";
 
 /** What a run apart from the consumer may use. */
 export interface SandboxLimits {
@@ -81,7 +81,7 @@ export type JobType<
   /** Of a job that asked for nothing else. */
   options: JobOptions;
   /** Undefined when no field of the data is secret. */
-  findSecrets: FindSecrets | undefined;
+  findSecrets: FindSecretFields | undefined;
   sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
 };
 
@@ -114,7 +114,7 @@ export function defineJob<
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   const data = named(rest.data, rest.type);
-  const findSecrets = findSecretsOf(data);
+  const findSecrets = createFindSecretFields(data);
   return { ...rest, data, options, findSecrets, sandbox: limitsOf(sandbox) };
 }
 

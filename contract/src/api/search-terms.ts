@@ -16,7 +16,7 @@ export function scheduleTerm(schedule: string): string {
 }
 
 /** What a job can be found by; null for one without labels and searchable fields. */
-export function termsOf(
+export function toSearchTerms(
   { searchable }: Pick<JobType, "searchable">,
   data: unknown,
   { labels, schedule }: { labels?: readonly string[] | undefined; schedule?: string | undefined },

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { defineJob } from "./job-type.ts";
-import { findSecretsOf } from "./secret-fields.ts";
+import { createFindSecretFields } from "./secret-fields.ts";
 import { secret } from "./secret.ts";
 
 function _pointers(schema: z.ZodType, data: unknown) {
-  return findSecretsOf(schema)?.(data).map(({ pointer }) => pointer);
+  return createFindSecretFields(schema)?.(data).map(({ pointer }) => pointer);
 }
 
 const token = secret(z.string());
@@ -17,7 +17,7 @@ describe("the secrets of a schema", () => {
       more: z.array(z.record(z.string(), z.int())),
     });
 
-    expect(findSecretsOf(data)).toBeUndefined();
+    expect(createFindSecretFields(data)).toBeUndefined();
     expect(
       defineJob({ type: "t", queue: "q", data, result: z.null() }).findSecrets,
     ).toBeUndefined();
@@ -113,7 +113,7 @@ describe("the secrets of a schema", () => {
   });
 
   test("cannot be the data as a whole", () => {
-    expect(() => findSecretsOf(secret(z.object({})))).toThrow(TypeError);
+    expect(() => createFindSecretFields(secret(z.object({})))).toThrow(TypeError);
   });
 
   test("are `writeOnly` in the documents", () => {
@@ -124,5 +124,5 @@ describe("the secrets of a schema", () => {
 });
 
 test("what JSON cannot carry is no data of a job, so that no secret hides in it", () => {
-  expect(() => findSecretsOf(z.map(z.string(), token))).toThrow("cannot be a map");
+  expect(() => createFindSecretFields(z.map(z.string(), token))).toThrow("cannot be a map");
 });

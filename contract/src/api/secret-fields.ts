@@ -3,7 +3,7 @@ import { escapePointer } from "./json.ts";
 import { isSecret } from "./secret.ts";
 
 /** A secret value: `holder[name]`. */
-export interface SecretPlace {
+export interface SecretField {
   holder: Record<string, unknown>;
   name: string;
   /** JSON Pointer into the data. */
@@ -11,7 +11,7 @@ export interface SecretPlace {
 }
 
 /** The secrets of data; it need not fit its schema. */
-export type FindSecrets = (data: unknown) => SecretPlace[];
+export type FindSecretFields = (data: unknown) => SecretField[];
 
 /** A part of a schema, and which part of the value it speaks of. */
 type Part = { schema: z.ZodType } & (
@@ -22,7 +22,7 @@ type Part = { schema: z.ZodType } & (
 );
 
 /** @returns undefined for a schema without secrets, of which nobody need think again */
-export function findSecretsOf(root: z.ZodType): FindSecrets | undefined {
+export function createFindSecretFields(root: z.ZodType): FindSecretFields | undefined {
   const { leading, secret } = explore(root);
   if (secret.has(root)) throw new TypeError("Fields of the data are secret, not all of it.");
   if (!leading.has(root)) return undefined;
@@ -47,7 +47,7 @@ export function findSecretsOf(root: z.ZodType): FindSecrets | undefined {
   };
 }
 
-type Found = Map<string, SecretPlace>;
+type Found = Map<string, SecretField>;
 
 function namesOf(part: Part, holder: Record<string, unknown>): string[] {
   if (part.of === "itself") return [];

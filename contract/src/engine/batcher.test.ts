@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { BatchRefused, type BatchSettings, createBatch, runIsolating } from "./batcher.ts";
+import { BatchRefused, type BatchSettings, createBatcher, runIsolating } from "./batcher.ts";
 
 function held() {
   const batches: { entries: readonly number[]; finish(): void; fail(error: unknown): void }[] = [];
@@ -30,7 +30,7 @@ async function turn() {
 
 test("what would overfill the waiting room is refused and everything before it is answered", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run, maxWaiting: 2 });
+  const batch = createBatcher({ ...settings, run, maxWaiting: 2 });
   const first = batch.submit(1);
   await turn();
   const waiting = [batch.submit(2), batch.submit(3)];
@@ -44,7 +44,7 @@ test("what would overfill the waiting room is refused and everything before it i
 
 test("bytes bound the waiting room, but one entry of any size is let in", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run, bytesOf: (n) => n, maxWaitingBytes: 5 });
+  const batch = createBatcher({ ...settings, run, bytesOf: (n) => n, maxWaitingBytes: 5 });
   const first = batch.submit(1);
   await turn();
   const large = batch.submit(50);
@@ -58,7 +58,7 @@ test("bytes bound the waiting room, but one entry of any size is let in", async 
 
 test("a refusal tells how long what waits takes to leave, at the rate at which batches leave", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run, bytesOf: (n) => n });
+  const batch = createBatcher({ ...settings, run, bytesOf: (n) => n });
   const tooLarge = async () => {
     const [refused] = await Promise.allSettled([batch.submit(1000)]);
     return ((refused as PromiseRejectedResult).reason as BatchRefused).retryAfterMs;
@@ -83,7 +83,7 @@ test("a refusal tells how long what waits takes to leave, at the rate at which b
 
 test("a caller whose time is up is told so, and its entry never runs if it was still waiting", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run, timeoutMs: 10 });
+  const batch = createBatcher({ ...settings, run, timeoutMs: 10 });
   const onItsWay = batch.submit(1);
   await turn();
   const outcomes = await Promise.allSettled([onItsWay, batch.submit(2)]);
@@ -96,7 +96,7 @@ test("a caller whose time is up is told so, and its entry never runs if it was s
 
 test("a failed batch fails its callers and no others", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run });
+  const batch = createBatcher({ ...settings, run });
   const first = batch.submit(1);
   await turn();
   const second = batch.submit(2);
@@ -108,13 +108,13 @@ test("a failed batch fails its callers and no others", async () => {
 });
 
 test("a run that loses an outcome fails instead of answering the wrong caller", async () => {
-  const batch = createBatch({ ...settings, run: async () => [1] });
+  const batch = createBatcher({ ...settings, run: async () => [1] });
   await expect(Promise.all([batch.submit(1), batch.submit(2)])).rejects.toThrow("lost outcomes");
 });
 
 test("a lone entry leaves at once, and what comes meanwhile shares the next batch", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run });
+  const batch = createBatcher({ ...settings, run });
   const all = [batch.submit(1)];
   await turn();
   all.push(batch.submit(2), batch.submit(3));
@@ -129,7 +129,7 @@ test("a lone entry leaves at once, and what comes meanwhile shares the next batc
 
 test("a full batch does not wait for the one on its way while a slot is free", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run, maxInFlight: 2 });
+  const batch = createBatcher({ ...settings, run, maxInFlight: 2 });
   const all = [batch.submit(1)];
   await turn();
   all.push(batch.submit(2), batch.submit(3), batch.submit(4), batch.submit(5));
@@ -143,7 +143,7 @@ test("a full batch does not wait for the one on its way while a slot is free", a
 
 test("an unfilled batch leaves a free slot after flushMs", async () => {
   const { batches, run } = held();
-  const batch = createBatch({ ...settings, run, maxInFlight: 2, flushMs: 1 });
+  const batch = createBatcher({ ...settings, run, maxInFlight: 2, flushMs: 1 });
   const first = batch.submit(1);
   await turn();
   const second = batch.submit(2);
@@ -160,7 +160,7 @@ test("whatever is submitted is answered once, in batches within their limits", a
       fc.integer({ min: 1, max: 3 }),
       async (entries, maxEntries, maxInFlight) => {
         let inFlight = 0;
-        const batch = createBatch<{ id: number; size: number }, number>({
+        const batch = createBatcher<{ id: number; size: number }, number>({
           ...settings,
           maxEntries,
           maxInFlight,

@@ -56,7 +56,7 @@ export interface BatchSettings<Entry, Outcome> {
   timeoutMs?: number;
 }
 
-export interface Batch<Entry, Outcome> {
+export interface Batcher<Entry, Outcome> {
   submit(entry: Entry): Promise<Outcome>;
   /** Resolves when nothing waits and nothing is on its way. */
   drained(): Promise<void>;
@@ -72,9 +72,9 @@ interface Item<Entry, Outcome> {
 }
 
 /** Group commit: entries that arrive while a batch is on its way share the next one. */
-export function createBatch<Entry, Outcome>(
+export function createBatcher<Entry, Outcome>(
   settings: BatchSettings<Entry, Outcome>,
-): Batch<Entry, Outcome> {
+): Batcher<Entry, Outcome> {
   type Waiting = Item<Entry, Outcome>;
   const { timeoutMs } = settings;
   let waiting: Waiting[] = [];

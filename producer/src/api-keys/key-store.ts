@@ -9,33 +9,33 @@ import {
   rotateKey,
 } from "@toril/contract/engine/api-keys/key-ledger";
 import type { AuditTrail } from "../audit/audit.ts";
-import type { Exchange } from "../http/request-context.ts";
-import type { Once } from "../idempotency/run-once.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import type { Idempotency } from "../idempotency/run-once.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
 /** The keys of a tenant. A request that issues one again with its Idempotency-Key is told which one it was. */
 export interface KeyStore {
-  issue(exchange: Exchange, key: NewApiKey): Promise<IssuedApiKey>;
+  issue(exchange: RequestContext, key: NewApiKey): Promise<IssuedApiKey>;
   /** Newest first. */
   list(tenant: string, page: { before: string | undefined; limit: number }): Promise<ApiKey[]>;
   find(tenant: string, id: string): Promise<ApiKey | undefined>;
-  rotate(exchange: Exchange, id: string, graceMs: number): Promise<IssuedApiKey>;
+  rotate(exchange: RequestContext, id: string, graceMs: number): Promise<IssuedApiKey>;
   revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
 }
 
 export interface KeyStoreDeps {
   ledger: TenantLedger;
   reads: Reads;
-  once: Once;
+  once: Idempotency;
   /** Makes changes known to this producer; the others find them by themselves. */
   refresh(): Promise<void>;
 }
 
 export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): KeyStore {
   async function issuing(
-    exchange: Exchange,
+    exchange: RequestContext,
     work: (tx: TransactionSql) => Promise<IssuedApiKey>,
   ): Promise<IssuedApiKey> {
     let issued: IssuedApiKey | undefined;

@@ -1,9 +1,9 @@
-import { requiredScopeOf } from "@toril/contract/api/http/route";
+import { getRequiredScope } from "@toril/contract/api/http/route";
 import type { Scope } from "@toril/contract/api/scope";
 import { type Operation, operations } from "../operations/operations.ts";
 
 /** What it takes to come in at an address. */
-export interface Door {
+export interface AccessRule {
   /** "any": whoever has a key. "none": anyone. */
   scope: Scope | "any" | "none";
   /** Opened in browsers, which ask a person for a name and a password. */
@@ -12,16 +12,16 @@ export interface Door {
   isShared: boolean;
 }
 
-const ofOperations = new Map<Operation, Door>(
+const ofOperations = new Map<Operation, AccessRule>(
   operations.map((operation) => {
-    const scope = requiredScopeOf(operation);
+    const scope = getRequiredScope(operation);
     // An EventSource says who asks as its page did.
     const isPage = operation.path.endsWith("/events");
     return [operation, { scope, isPage, isShared: scope === "queues:admin" }];
   }),
 );
-const docs: Door = { scope: "any", isPage: true, isShared: false };
-const ofPages = new Map<string, Door>([
+const docs: AccessRule = { scope: "any", isPage: true, isShared: false };
+const ofPages = new Map<string, AccessRule>([
   ["/", { scope: "none", isPage: true, isShared: false }],
   ["/template", { scope: "jobs:write", isPage: true, isShared: false }],
   ["/metrics", { scope: "metrics:read", isPage: true, isShared: false }],
@@ -30,10 +30,13 @@ const ofPages = new Map<string, Door>([
   ["/openapi.json", docs],
   ["/openapi.yaml", docs],
 ]);
-const admin: Door = { scope: "queues:admin", isPage: true, isShared: true };
+const admin: AccessRule = { scope: "queues:admin", isPage: true, isShared: true };
 
 /** Undefined for an address that leads nowhere, whatever may be served there. */
-export function doorAt(path: string, operation: Operation | undefined): Door | undefined {
+export function accessRuleFor(
+  path: string,
+  operation: Operation | undefined,
+): AccessRule | undefined {
   if (operation !== undefined) return ofOperations.get(operation);
   return path.startsWith("/admin/") ? admin : ofPages.get(path);
 }

@@ -1,15 +1,15 @@
 import { defaultTenant } from "@toril/contract/api/api-key";
-import type { Exchange } from "../http/request-context.ts";
-import { missingProblem } from "../http/not-found.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { notFoundProblem } from "../http/not-found.ts";
 import type { Operation } from "../operations/operations.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
-import { type Door, doorAt } from "./access-rules.ts";
-import type { GuessPenalty } from "./failed-login-penalty.ts";
+import { type AccessRule, accessRuleFor } from "./access-rules.ts";
+import type { FailedLoginPenalty } from "./failed-login-penalty.ts";
 
 /** Says who asks in the exchange, or why there is no answer. At once for a key that was seen before. */
 export type Access = (
-  exchange: Exchange,
+  exchange: RequestContext,
   operation: Operation | undefined,
 ) => Refusal | Promise<Refusal>;
 
@@ -17,10 +17,10 @@ type Refusal = ProblemError | undefined;
 
 export interface AccessDeps {
   authenticator: Authenticator;
-  penalty: GuessPenalty;
+  penalty: FailedLoginPenalty;
 }
 
-const wall: Door = { scope: "any", isPage: false, isShared: false };
+const wall: AccessRule = { scope: "any", isPage: false, isShared: false };
 
 /**
  * The one place that decides who may do what, before anything of the body or of what exists is looked at. An address
@@ -28,7 +28,7 @@ const wall: Door = { scope: "any", isPage: false, isShared: false };
  */
 export function createAccess({ authenticator, penalty }: AccessDeps): Access {
   return (exchange, operation) => {
-    const found = doorAt(exchange.path, operation);
+    const found = accessRuleFor(exchange.path, operation);
     const door = found ?? wall;
     if (door.scope === "none") return undefined;
     const authorization = exchange.request.headers.get("authorization");
@@ -44,15 +44,15 @@ export function createAccess({ authenticator, penalty }: AccessDeps): Access {
   };
 
   function decide(
-    exchange: Exchange,
-    door: Door | undefined,
+    exchange: RequestContext,
+    door: AccessRule | undefined,
     isPage: boolean,
     identity: Identity,
   ): Refusal {
     if (identity.status === "wrong") penalty.note(exchange.address());
     if (identity.status !== "known") return unknown(identity, isPage);
     const { principal } = identity;
-    if (door === undefined) return missingProblem(exchange.path);
+    if (door === undefined) return notFoundProblem(exchange.path);
     const { scope, isShared } = door;
     if (scope !== "any" && scope !== "none" && !principal.scopes.has(scope)) return lacking(scope);
     if (isShared && principal.tenant !== defaultTenant) return shared();

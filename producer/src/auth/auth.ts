@@ -3,7 +3,7 @@ import { noteKeyUses, readChangedKeys } from "@toril/contract/engine/api-keys/ke
 import { connectLedger } from "../stores/postgres.ts";
 import { type Access, createAccess } from "./access.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
-import { createGuessPenalty } from "./failed-login-penalty.ts";
+import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
 import { openKeyTable } from "./key-table.ts";
 import { createKeyUses } from "./key-uses.ts";
 import { isLoopback } from "./loopback.ts";
@@ -46,7 +46,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const uses = createKeyUses((noted) => ledger.run((sql) => noteKeyUses(sql, noted)));
   const mayBeOpen = allowOpen || isLoopback(host);
   authenticator = createAuthenticator({ keys, uses, mayBeOpen, verifyToken });
-  const penalty = createGuessPenalty(settings.wrongKeysPerMinute);
+  const penalty = createFailedLoginPenalty(settings.wrongKeysPerMinute);
   const noteUses = () =>
     uses.flush().catch((error: unknown) => {
       log.debug({ err: error }, "the last use of keys is noted later");

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { createGuessPenalty } from "./failed-login-penalty.ts";
+import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
 
 function watched(wrongPerMinute: number) {
   let at = 1_000_000;
-  const penalty = createGuessPenalty(wrongPerMinute, () => at);
+  const penalty = createFailedLoginPenalty(wrongPerMinute, () => at);
   return {
     penalty,
     pass: (seconds: number) => (at += seconds * 1000),

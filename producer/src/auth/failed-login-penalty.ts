@@ -1,4 +1,4 @@
-export interface GuessPenalty {
+export interface FailedLoginPenalty {
   /** Cheap, and nearly always true: then nobody's address is asked for. */
   isIdle(): boolean;
   /** For how many seconds an address is not listened to; 0: it is. */
@@ -12,10 +12,10 @@ const windowMs = 60_000;
 const maxAddresses = 10_000;
 
 /** Whoever sends too many wrong keys in a minute is not listened to until that minute is over. */
-export function createGuessPenalty(
+export function createFailedLoginPenalty(
   wrongPerMinute: number,
   now: () => number = Date.now,
-): GuessPenalty {
+): FailedLoginPenalty {
   const guesses = new Map<string, { count: number; until: number }>();
   let activeUntil = 0;
 

@@ -31,7 +31,7 @@ export const everybody: Principal = {
   quotas: null,
 };
 
-export function reaches(
+export function isPermitted(
   { queues, types }: Principal,
   work: { queue: string; type: string },
 ): boolean {

@@ -1,5 +1,5 @@
 import type { ISql } from "postgres";
-import type { Reach } from "@toril/contract/engine/jobs/change/select";
+import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
 import {
   type DeadLetter,
   type DeadLetterSummary,
@@ -13,7 +13,7 @@ import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
 import type { Reads } from "../stores/reads.ts";
 import type { JobSearch } from "../jobs/search-jobs.ts";
 import { shownData } from "../jobs/shown-data.ts";
-import { walkOnly } from "../jobs/index-scan-only.ts";
+import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 /** As lists show it: without its data. */
 export type DeadLetterRow = Omit<JobRow, "data" | "result"> & {
@@ -47,9 +47,9 @@ export interface DeadLetters {
   find(tenant: string, id: string): Promise<InspectedRow | undefined>;
   /** Newest first. */
   list(filter: DeadLetterFilter, limit: number): Promise<FoundDeadLetters>;
-  summarize(tenant: string, reach: Reach): Promise<DeadLetterSummary>;
+  summarize(tenant: string, reach: Restrictions): Promise<DeadLetterSummary>;
   /** Of these ids, those of dead letters. */
-  known(tenant: string, reach: Reach, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  known(tenant: string, reach: Restrictions, ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 const maxGroups = 500;
@@ -87,7 +87,7 @@ export function createDeadLetters(
     summarize: (tenant, reach) =>
       reads.run(tenant, (pool) =>
         pool.begin("read only", async (sql) => {
-          await walkOnly(sql);
+          await indexScanOnly(sql);
           const groups = await listGroups(sql, tenant);
           const reached = groups.slice(0, maxGroups).filter(({ type }) => isReached(type, reach));
           const counted =
@@ -114,7 +114,7 @@ interface Group {
 }
 
 /** Of the queues a type's own: with them in the index it would be twice as large. */
-function isReached(type: string, { queues, types }: Reach) {
+function isReached(type: string, { queues, types }: Restrictions) {
   return (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
 }
 
@@ -165,7 +165,7 @@ async function countGroups(
   }));
 }
 
-function within(sql: ISql, { queues, types }: Reach) {
+function within(sql: ISql, { queues, types }: Restrictions) {
   return sql`
     ${queues ? sql`and queue = any(${[...queues]}::text[])` : sql``}
     ${types ? sql`and type = any(${[...types]}::text[])` : sql``}`;

@@ -5,7 +5,7 @@ import type { JobEvent } from "@toril/contract/api/event";
 import { encodeCursor, isAfter } from "./cursor.ts";
 import { createDescribe, type DescribeDeps, endOf, type Happening } from "./describe.ts";
 import { toFrame } from "./frame.ts";
-import { createLooking } from "./job-watcher.ts";
+import { createJobWatcher } from "./job-watcher.ts";
 import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./stream-reader.ts";
 
 /** Who wants to know what happens to one job, or in some queues. */
@@ -22,7 +22,7 @@ export interface Listener {
   end(): void;
 }
 
-export interface HubDeps
+export interface EventHubDeps
   extends
     Omit<DescribeDeps, "onUnsettled">,
     Pick<StreamReaderDeps, "queues" | "open" | "readEdges" | "log"> {
@@ -33,7 +33,7 @@ export interface HubDeps
 }
 
 /** Tells every listener what one reader reads. Of a single job it also asks the ledger, so that no end depends on Redis. */
-export type Hub = ReturnType<typeof createHub>;
+export type EventHub = ReturnType<typeof createEventHub>;
 
 const patienceMs = 2000;
 /** What left Redis without an end for so long goes on in some other way. */
@@ -43,7 +43,7 @@ const maxIds = 1000;
 /** How many listeners are told of something before other work has its turn. */
 const maxToldAtOnce = 1000;
 
-export function createHub(deps: HubDeps) {
+export function createEventHub(deps: EventHubDeps) {
   const { readOutcomes, lookEveryMs = 1000, lingerMs = 30_000 } = deps;
   const byJob = new Map<string, Set<Listener>>();
   const wide = new Set<Listener>();
@@ -54,7 +54,7 @@ export function createHub(deps: HubDeps) {
   let handling: Promise<unknown> | undefined;
   let lingering: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
-  const looking = createLooking(look, {
+  const looking = createJobWatcher(look, {
     everyMs: lookEveryMs,
     isNeeded: () => byJob.size > 0 || unsettled.size > 0,
     log: deps.log,

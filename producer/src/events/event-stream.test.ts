@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
 import { createListenerLimit } from "./listener-limit.ts";
@@ -9,7 +9,7 @@ import { createUnreadBudget } from "./unread-budget.ts";
 const exchange = {
   keepOpen() {},
   principal: { id: "open", kind: "open", tenant: "default" },
-} as unknown as Exchange;
+} as unknown as RequestContext;
 
 function open({ isLetIn = true, max = 1, heartbeatMs = 5, maxBytes = 64_000_000 } = {}) {
   const limit = createListenerLimit(max);

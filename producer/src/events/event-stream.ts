@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { ListenerLimit } from "./listener-limit.ts";
 import type { UnreadBudget } from "./unread-budget.ts";
@@ -8,7 +8,7 @@ export interface EventStreamSettings {
   limit: ListenerLimit;
   unread: UnreadBudget;
   /** Whether who asked then would still be let in. */
-  isLetIn(exchange: Exchange): Promise<boolean>;
+  isLetIn(exchange: RequestContext): Promise<boolean>;
   log: Pick<Logger, "warn">;
   heartbeatMs?: number;
 }
@@ -37,7 +37,7 @@ export interface EventStreamOptions {
 }
 
 export type OpenEventStream = (
-  exchange: Exchange,
+  exchange: RequestContext,
   options: EventStreamOptions,
 ) => { sink: EventSink; response: Response };
 
@@ -55,7 +55,7 @@ const headers = {
 };
 
 /** The answer to somebody who asks for no more than its head. */
-export function headOnly({ request }: Exchange): Response | undefined {
+export function headOnly({ request }: RequestContext): Response | undefined {
   return request.method === "HEAD" ? new Response(null, { headers }) : undefined;
 }
 

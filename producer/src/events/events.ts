@@ -4,13 +4,13 @@ import type { RedisServers } from "@toril/contract/engine/config/redis-config";
 import { createTurns } from "@toril/contract/engine/turns";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { ImportLedger } from "../imports/import-ledger.ts";
 import { createEventStreams } from "./event-stream.ts";
 import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
-import { createHub } from "./event-hub.ts";
+import { createEventHub } from "./event-hub.ts";
 import { createListenerLimit } from "./listener-limit.ts";
 import { createReadFailedRuns } from "./read-failed-runs.ts";
 import { createReadOutcomes } from "./read-outcomes.ts";
@@ -27,7 +27,7 @@ export interface EventsDeps {
   ledger: Ledger;
   imports: ImportLedger;
   readJob: FollowJobDeps["read"];
-  isLetIn(exchange: Exchange): Promise<boolean>;
+  isLetIn(exchange: RequestContext): Promise<boolean>;
   maxListeners: number;
   log: Logger;
 }
@@ -52,7 +52,7 @@ export function createEvents(deps: EventsDeps): Events {
   const limit = createListenerLimit(deps.maxListeners);
   const replayTurns = createTurns({ slots: 1 });
   const edgesOf = (queue: string) => readEdges(redis, prefix, queue);
-  const hub = createHub({
+  const hub = createEventHub({
     queues,
     open: createStreamSources(servers, redis, prefix),
     readEdges: edgesOf,

@@ -1,10 +1,10 @@
 import type { Import } from "@toril/contract/api/import";
 import type { Logger } from "pino";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { isEnd } from "./cursor.ts";
 import { headOnly, type OpenEventStream } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
-import { createLooking } from "./job-watcher.ts";
+import { createJobWatcher } from "./job-watcher.ts";
 
 export interface FollowImportDeps {
   findMany(ids: readonly string[]): Promise<Import[]>;
@@ -15,7 +15,7 @@ export interface FollowImportDeps {
 
 export interface ImportFollowing {
   /** A stream of how an import stands, which the caller may see. */
-  follow(exchange: Exchange, found: Import, lastEventId: string | undefined): Response;
+  follow(exchange: RequestContext, found: Import, lastEventId: string | undefined): Response;
   close(): void;
 }
 
@@ -29,7 +29,7 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   const { findMany, openStream, log, everyMs = 1000 } = deps;
   const followers = new Map<string, Set<Follower>>();
   let isClosed = false;
-  const looking = createLooking(look, { everyMs, isNeeded: () => followers.size > 0, log });
+  const looking = createJobWatcher(look, { everyMs, isNeeded: () => followers.size > 0, log });
 
   async function look() {
     for (const found of await findMany([...followers.keys()])) {

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams, type EventSink } from "./event-stream.ts";
 import { createFollowJob } from "./follow-job.ts";
-import { createHub, type Hub } from "./event-hub.ts";
+import { createEventHub, type EventHub } from "./event-hub.ts";
 import { createListenerLimit } from "./listener-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 
@@ -11,11 +11,11 @@ const exchange = {
   keepOpen() {},
   principal: { id: "open", kind: "open", tenant: "default" },
   request: new Request("http://localhost"),
-} as unknown as Exchange;
+} as unknown as RequestContext;
 
 test("a client that goes away before its listener is added is not listened for", async () => {
   const log = { warn() {} } as never;
-  const hub: Hub = createHub({
+  const hub: EventHub = createEventHub({
     queues: ["default"],
     open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),

@@ -2,7 +2,7 @@ import { origin, type Positions } from "@toril/contract/engine/redis/event-strea
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import type { JobEvent } from "@toril/contract/api/event";
 import type { Job } from "@toril/contract/api/job";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { encodeCursor, encodeEnd, isAfter, isEnd } from "./cursor.ts";
 import { headOnly } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
@@ -16,7 +16,7 @@ export interface FollowJobDeps extends FollowDeps {
 
 /** A stream of what happens to one job, which the caller may see. */
 export type FollowJob = (
-  exchange: Exchange,
+  exchange: RequestContext,
   job: { id: string; queue: string },
   lastEventId: string | undefined,
 ) => Promise<Response>;

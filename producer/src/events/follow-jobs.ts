@@ -1,23 +1,23 @@
 import { origin } from "@toril/contract/engine/redis/event-stream";
-import { reaches } from "../auth/principal.ts";
-import type { Exchange } from "../http/request-context.ts";
+import { isPermitted } from "../auth/principal.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import { decodeCursor, encodeCursor, isAfter } from "./cursor.ts";
 import type { Happening } from "./describe.ts";
 import { headOnly, type OpenEventStream } from "./event-stream.ts";
 import { toFrame, toMark } from "./frame.ts";
-import type { Hub, Listener } from "./event-hub.ts";
+import type { EventHub, Listener } from "./event-hub.ts";
 import type { Replay } from "./replay.ts";
 
 export interface FollowDeps {
-  hub: Hub;
+  hub: EventHub;
   replay: Replay;
   openStream: OpenEventStream;
 }
 
 /** A stream of all that happens in these queues to jobs that the caller reaches. */
 export type FollowJobs = (
-  exchange: Exchange,
+  exchange: RequestContext,
   queues: readonly string[],
   lastEventId: string | undefined,
 ) => Promise<Response>;
@@ -29,7 +29,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
     const { principal } = exchange;
     const after = cursorFrom(lastEventId, queues);
     const isMeant = ({ tenant, event }: Happening) =>
-      tenant === principal.tenant && reaches(principal, event);
+      tenant === principal.tenant && isPermitted(principal, event);
     const listener: Listener = {
       queues,
       after,

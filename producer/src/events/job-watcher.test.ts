@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { createLooking } from "./job-watcher.ts";
+import { createJobWatcher } from "./job-watcher.ts";
 
 test("the first of failures in a row is logged, and looking goes on", async () => {
   const problems: unknown[] = [];
   const done = Promise.withResolvers<void>();
   let looks = 0;
-  const looking = createLooking(
+  const looking = createJobWatcher(
     async () => {
       looks += 1;
       if (looks === 6) done.resolve();

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 
 /** Looks again and again as long as it is needed, at once when it is asked to, and never twice at a time. */
-export interface Looking {
+export interface JobWatcher {
   soon(): void;
   close(): void;
 }
@@ -14,10 +14,10 @@ export interface LookingSettings {
 
 const soonMs = 10;
 
-export function createLooking(
+export function createJobWatcher(
   look: () => Promise<void>,
   { everyMs, isNeeded, log }: LookingSettings,
-): Looking {
+): JobWatcher {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isSoon = false;
   let isRunning = false;

@@ -1,11 +1,11 @@
 import { type JobStatus, limits } from "@toril/contract/api/job";
-import type { Exchange } from "../http/request-context.ts";
-import type { Hub } from "./event-hub.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import type { EventHub } from "./event-hub.ts";
 import type { ListenerLimit } from "./listener-limit.ts";
 
 /** Resolves when the job has ended, the time is up, or the client is gone. */
 export type WaitForEnd = (
-  exchange: Exchange,
+  exchange: RequestContext,
   job: { id: string; queue: string; status: JobStatus },
 ) => Promise<Waited | undefined>;
 
@@ -16,7 +16,7 @@ export interface Waited {
 }
 
 /** Undefined where there is nothing to wait for: no such preference, or too many wait already. */
-export function createWaitForEnd(hub: Hub, limit: ListenerLimit): WaitForEnd {
+export function createWaitForEnd(hub: EventHub, limit: ListenerLimit): WaitForEnd {
   return async (exchange, { id, queue, status }) => {
     const seconds = secondsOf(exchange.request.headers.get("prefer"));
     const applied = { "Preference-Applied": `wait=${seconds}` };

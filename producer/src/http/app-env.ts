@@ -1,5 +1,5 @@
-import type { Exchange } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 
 export interface AppEnv {
-  Bindings: Exchange;
+  Bindings: RequestContext;
 }

@@ -24,15 +24,15 @@ import { dashboardPath } from "../pages/dashboard.ts";
 import type { DrainQueue } from "../queues/drain-queue.ts";
 import type { Events } from "../events/events.ts";
 import type { DeadLetters } from "../dead-letters/dead-letters.ts";
-import type { Exchange } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import type { FileImporter } from "../imports/import-file.ts";
 import type { ImportLedger } from "../imports/import-ledger.ts";
 import type { JobChanges } from "../jobs/job-changes.ts";
 import type { KeyStore } from "../api-keys/key-store.ts";
 import type { LiveJobs } from "../jobs/live-jobs.ts";
 import type { Metrics } from "../observability/metrics.ts";
-import { missingProblem } from "./not-found.ts";
-import type { Once } from "../idempotency/run-once.ts";
+import { notFoundProblem } from "./not-found.ts";
+import type { Idempotency } from "../idempotency/run-once.ts";
 import type { OperationLedger } from "../operations/operation-ledger.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
 import type { QueueControl } from "../queues/queue-control.ts";
@@ -92,7 +92,7 @@ export interface AppDeps {
   metrics: Metrics;
   enqueue: Enqueue;
   secretKeys: KeyRing | undefined;
-  createJob(exchange: Exchange): Promise<Response>;
+  createJob(exchange: RequestContext): Promise<Response>;
   jobReader: JobReader;
   jobSearch: JobSearch;
   listState: ListState;
@@ -110,7 +110,7 @@ export interface AppDeps {
   events: Events;
   scheduleStore: ScheduleStore;
   keyStore: KeyStore;
-  once: Once;
+  once: Idempotency;
   readiness(): Promise<Readiness>;
   docs: Hono<AppEnv>;
   pages: Hono<AppEnv>;
@@ -121,7 +121,7 @@ export interface AppDeps {
 
 /** Sound because the gate alone calls the app, with an exchange. */
 function pathOf(env: object | undefined): string {
-  return (env as Exchange).path;
+  return (env as RequestContext).path;
 }
 
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
@@ -199,7 +199,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   // An app of its own, for its routes are such patterns.
   const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
   dashboard.onError((error, c) => deps.onError(error, c.env));
-  dashboard.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
+  dashboard.notFound((c) => problemResponse(c.env, notFoundProblem(c.env.path)));
   app.all(`${dashboardPath}/*`, (c) => dashboard.fetch(c.req.raw, c.env));
   return app;
 }
@@ -216,7 +216,7 @@ function createRouter({ onError }: Pick<AppDeps, "onError">): OpenAPIHono<AppEnv
     },
   });
   router.onError((error, c) => onError(error, c.env));
-  router.notFound((c) => problemResponse(c.env, missingProblem(c.env.path)));
+  router.notFound((c) => problemResponse(c.env, notFoundProblem(c.env.path)));
   return router;
 }
 

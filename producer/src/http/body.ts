@@ -1,5 +1,5 @@
 import { parseJson } from "@toril/contract/api/json";
-import type { Exchange } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
 import type { Charge } from "../quotas/quota-reservation.ts";
 
@@ -8,7 +8,7 @@ const smallBytes = 64_000;
 
 /** Reads a body to its end, or until it is too large; its bytes are put to the charge. */
 export async function readBytes(
-  exchange: Exchange,
+  exchange: RequestContext,
   maxBytes: number,
   charge?: Charge,
 ): Promise<Uint8Array> {
@@ -45,7 +45,7 @@ export function hasBody({ headers }: Request): boolean {
   return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
 
-export function refuseEncoded(exchange: Exchange): void {
+export function refuseEncoded(exchange: RequestContext): void {
   const encoding = exchange.request.headers.get("content-encoding");
   if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
   throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
@@ -58,7 +58,7 @@ export function isCutOff(error: unknown): boolean {
 
 /** Reads a JSON body and vouches for its size, its encoding, and all that `parseJson` checks. */
 export async function readJson(
-  exchange: Exchange,
+  exchange: RequestContext,
   maxBytes: number,
   charge?: Charge,
 ): Promise<unknown> {
@@ -76,7 +76,7 @@ export async function readJson(
   return parsed.value;
 }
 
-async function readCounting(exchange: Exchange, maxBytes: number): Promise<Uint8Array> {
+async function readCounting(exchange: RequestContext, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of exchange.request.body ?? []) {

@@ -1,8 +1,8 @@
-import type { Reach } from "@toril/contract/engine/jobs/change/select";
+import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { jobTypeNames, queueOf } from "@toril/contract/api/job-types/index";
-import { reaches } from "../auth/principal.ts";
-import type { Exchange } from "./request-context.ts";
+import { isPermitted } from "../auth/principal.ts";
+import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
 
 const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
@@ -12,7 +12,7 @@ export function callerOf({
   request,
   traceparent,
   principal: { id, tenant, quotas },
-}: Exchange): Origin {
+}: RequestContext): Origin {
   const trace = traceparent ?? request.headers.get("traceparent");
   return {
     tenant,
@@ -22,16 +22,16 @@ export function callerOf({
 }
 
 /** Who has an operation done, and within what bounds. */
-export interface OperationMaker {
+export interface OperationOwner {
   tenant: string;
-  reach: Reach;
+  reach: Restrictions;
   /** Of a key with quotas. */
   quotaKey: string | undefined;
 }
 
-export function operationMakerOf(exchange: Exchange): OperationMaker {
+export function toOperationOwner(exchange: RequestContext): OperationOwner {
   const { id, tenant, quotas } = exchange.principal;
-  return { tenant, reach: reachOf(exchange), quotaKey: quotas === null ? undefined : id };
+  return { tenant, reach: getRestrictions(exchange), quotaKey: quotas === null ? undefined : id };
 }
 
 /** Whose operations are looked for, and the job types that the caller may not see. */
@@ -40,14 +40,17 @@ export interface OperationViewer {
   hidden: readonly { type: string; queue: string }[];
 }
 
-export function operationViewerOf({ principal }: Exchange): OperationViewer {
+export function operationViewerOf({ principal }: RequestContext): OperationViewer {
   const all = jobTypeNames.map((type) => ({ type, queue: queueOf(type) }));
-  return { tenant: principal.tenant, hidden: all.filter((work) => !reaches(principal, work)) };
+  return { tenant: principal.tenant, hidden: all.filter((work) => !isPermitted(principal, work)) };
 }
 
 /** Throws a problem for work that the caller's key does not reach. */
-export function requireReach({ principal }: Exchange, work: { queue: string; type: string }): void {
-  if (reaches(principal, work)) return;
+export function requirePermitted(
+  { principal }: RequestContext,
+  work: { queue: string; type: string },
+): void {
+  if (isPermitted(principal, work)) return;
   throw new ProblemError(
     "out-of-reach",
     `Not for jobs of type ${work.type} in the queue ${work.queue}.`,
@@ -55,6 +58,6 @@ export function requireReach({ principal }: Exchange, work: { queue: string; typ
 }
 
 /** To which queues and types a list is narrowed for the caller; undefined: to none. */
-export function reachOf({ principal: { queues, types } }: Exchange) {
+export function getRestrictions({ principal: { queues, types } }: RequestContext) {
   return { queues: queues ? [...queues] : undefined, types: types ? [...types] : undefined };
 }

@@ -2,7 +2,7 @@ import { methodsAt } from "../operations/operations.ts";
 import { ProblemError } from "./problem.ts";
 
 /** Why nothing is served at an address: it knows other methods only, or it is none. */
-export function missingProblem(path: string): ProblemError {
+export function notFoundProblem(path: string): ProblemError {
   const methods = methodsAt(path);
   return methods.length === 0
     ? new ProblemError("not-found")

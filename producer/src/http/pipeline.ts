@@ -6,7 +6,7 @@ import type { AppEnv } from "./app-env.ts";
 import type { Audit } from "../audit/audit.ts";
 import { auditedRequest, isAudited } from "../audit/audited-request.ts";
 import type { Access } from "../auth/access.ts";
-import { Exchange, type Peer } from "./request-context.ts";
+import { RequestContext, type Peer } from "./request-context.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { findOperation, type Operation } from "../operations/operations.ts";
@@ -17,9 +17,9 @@ import { pathOf } from "./target.ts";
 import { isRepeated, type Repeat } from "../idempotency/replay.ts";
 import type { Tracing } from "../observability/tracing.ts";
 
-export interface GateDeps {
+export interface PipelineDeps {
   app: Hono<AppEnv>;
-  createJob(exchange: Exchange): Promise<Response>;
+  createJob(exchange: RequestContext): Promise<Response>;
   onError: ErrorHandler;
   log: Logger;
   metrics: Metrics;
@@ -33,20 +33,20 @@ export interface GateDeps {
   tracing?: Tracing | undefined;
 }
 
-export interface Gate {
+export interface Pipeline {
   answer(request: Request, peer: Peer): Promise<Response>;
   /** `POST /v1/jobs` alone, for a server that finds it by itself. */
   createJob(request: Request, peer: Peer): Promise<Response>;
 }
 
-type Handler = (exchange: Exchange) => Response | Promise<Response>;
+type Handler = (exchange: RequestContext) => Response | Promise<Response>;
 
 /**
  * What every request goes through: it gets an id, in the answer and in every log line, is counted and timed,
  * and let in or not.
  * Around the framework, because each middleware would cost as much as all that is done here.
  */
-export function createGate(deps: GateDeps): Gate {
+export function createPipeline(deps: PipelineDeps): Pipeline {
   const {
     app,
     createJob,
@@ -77,7 +77,14 @@ export function createGate(deps: GateDeps): Gate {
     count += 1;
     const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
     const address = () => clientAddress(peer.address, request);
-    const exchange = new Exchange(request, { requestId, path, memory, findQuota, address, peer });
+    const exchange = new RequestContext(request, {
+      requestId,
+      path,
+      memory,
+      findQuota,
+      address,
+      peer,
+    });
     const trace = tracing?.begin(method, request.headers.get("traceparent"));
     exchange.traceparent = trace?.traceparent;
     let response: Response;

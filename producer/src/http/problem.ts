@@ -4,7 +4,7 @@ import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { FieldError } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import { type Problem, type ProblemKind, problemOf } from "@toril/contract/api/problem";
-import type { Exchange } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 
 interface ProblemExtras {
   /** Further members of the body. */
@@ -36,7 +36,7 @@ export class ProblemError extends Error {
   }
 }
 
-export type ErrorHandler = (error: unknown, exchange: Exchange) => Response;
+export type ErrorHandler = (error: unknown, exchange: RequestContext) => Response;
 
 /** What nobody expected is logged, and reveals nothing but the request's id. */
 export function createErrorHandler(log: Logger): ErrorHandler {
@@ -48,7 +48,7 @@ export function createErrorHandler(log: Logger): ErrorHandler {
 }
 
 /** The one place that makes an error body. */
-export function problemResponse(exchange: Exchange, error: ProblemError): Response {
+export function problemResponse(exchange: RequestContext, error: ProblemError): Response {
   const problem: Problem = {
     ...problemOf(error.kind, error.detail, error.errors),
     instance: exchange.path,

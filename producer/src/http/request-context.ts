@@ -7,7 +7,7 @@ import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { RateLimit } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 
-export interface ExchangeSettings {
+export interface RequestContextSettings {
   requestId: string;
   path: string;
   memory: MemoryBudget;
@@ -25,7 +25,7 @@ export interface Peer {
 }
 
 /** One request and its answer, as every handler finds it, those of the framework in `c.env`. */
-export class Exchange {
+export class RequestContext {
   readonly request: Request;
   readonly requestId: string;
   /** As it was sent: nothing in it is decoded. */
@@ -52,7 +52,7 @@ export class Exchange {
   #charge: Charge | undefined = undefined;
   #trail: AuditTrail | undefined = undefined;
 
-  constructor(request: Request, settings: ExchangeSettings) {
+  constructor(request: Request, settings: RequestContextSettings) {
     const { requestId, path, memory, findQuota, address, peer } = settings;
     this.request = request;
     this.requestId = requestId;

@@ -1,4 +1,4 @@
-import type { Place } from "@toril/contract/engine/redis/dispatch";
+import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 
 /** A ledger that tells how long shared writes take, their repetitions included. */
@@ -9,7 +9,7 @@ export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledge
   };
 }
 
-export function timePlace(place: Place, onPlaced: (ms: number) => void): Place {
+export function timePlace(place: Dispatch, onPlaced: (ms: number) => void): Dispatch {
   return (queue, jobs) => timed(() => place(queue, jobs), onPlaced);
 }
 

@@ -5,7 +5,7 @@ import type { Refused } from "@toril/contract/engine/jobs/enqueue/insert-entries
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { callerOf } from "../http/caller.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import { targetOf } from "../http/target.ts";
 import { nextTurn } from "../http/turn.ts";
@@ -15,7 +15,7 @@ import { nextTurn } from "../http/turn.ts";
  * keys, its hash is keyed: a body may hold a secret that can be guessed.
  */
 export function idempotencyClaim(
-  exchange: Exchange,
+  exchange: RequestContext,
   secretKeys: KeyRing | undefined,
 ): IdempotencyClaim | undefined {
   const key = keyOf(exchange);
@@ -26,7 +26,7 @@ export function idempotencyClaim(
 
 /** As `idempotencyClaim`, for a body of any size: it is hashed a slice a turn of the event loop. */
 export async function largeIdempotencyClaim(
-  exchange: Exchange,
+  exchange: RequestContext,
   secretKeys: KeyRing | undefined,
 ): Promise<IdempotencyClaim | undefined> {
   const key = keyOf(exchange);
@@ -42,7 +42,7 @@ export async function largeIdempotencyClaim(
 
 const hashedBytes = 1_000_000;
 
-function keyOf({ request }: Exchange): string | undefined {
+function keyOf({ request }: RequestContext): string | undefined {
   const key = request.headers.get("idempotency-key");
   if (key === null) return undefined;
   const parsed = IdempotencyKey.safeParse(key);
@@ -51,12 +51,12 @@ function keyOf({ request }: Exchange): string | undefined {
   throw new ProblemError("invalid-parameter", undefined, errors);
 }
 
-function beginHash({ request }: Exchange): Hash {
+function beginHash({ request }: RequestContext): Hash {
   return createHash("sha256").update(`${request.method} ${targetOf(request.url)}\n`);
 }
 
 function toClaim(
-  exchange: Exchange,
+  exchange: RequestContext,
   key: string,
   hash: Hash,
   secretKeys: KeyRing | undefined,

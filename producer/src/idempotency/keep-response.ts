@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Job } from "@toril/contract/api/job";
 import { callerOf } from "../http/caller.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { findJobRow, type JobRow } from "../jobs/read-jobs.ts";
 import { changedJob } from "../jobs/shown-data.ts";
 
@@ -25,7 +25,7 @@ export type KeepResponse = (tx: ISql, response: KeptResponse) => Promise<void>;
  * @param describe must not wait for anything that the transaction does not wait for anyway
  */
 export function keepingJob(
-  exchange: Exchange,
+  exchange: RequestContext,
   id: string,
   describe: (row: JobRow) => Job | Promise<Job>,
   response: Omit<KeptResponse, "answer">,

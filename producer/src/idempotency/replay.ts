@@ -1,15 +1,18 @@
 import { limits } from "@toril/contract/api/job";
 import type { Principal } from "../auth/principal.ts";
 import { hasBody, readBytes } from "../http/body.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { KeptResponse } from "./keep-response.ts";
-import type { Once } from "./run-once.ts";
+import type { Idempotency } from "./run-once.ts";
 import type { Operation } from "../operations/operations.ts";
 
 type Kept = Omit<KeptResponse, "status">;
 
 /** Answers as `handle` does, once for each Idempotency-Key. */
-export type Repeat = (exchange: Exchange, handle: () => Promise<Response>) => Promise<Response>;
+export type Repeat = (
+  exchange: RequestContext,
+  handle: () => Promise<Response>,
+) => Promise<Response>;
 
 /** They call `Once` themselves. */
 const keeping: ReadonlySet<string> = new Set([
@@ -25,7 +28,7 @@ export function isRepeated(operation: Operation, { method, headers }: Request): 
   return method === "POST" && !keeping.has(operation.operationId) && headers.has("idempotency-key");
 }
 
-export function createRepeat(once: Once): Repeat {
+export function createRepeat(once: Idempotency): Repeat {
   return async (exchange, handle) => {
     if (hasBody(exchange.request)) {
       exchange.body = await readBytes(exchange, limits.bodyBytes);

@@ -18,7 +18,7 @@ import {
   storeAnswers,
 } from "@toril/contract/engine/postgres/idempotency";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { idempotencyClaim, keyedHashes } from "./idempotency.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -26,11 +26,11 @@ import { ProblemError } from "../http/problem.ts";
 export type Answered<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
 
 /** Keeps the answer in the transaction that it is given. */
-export type Keep = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
+export type StoreResponse = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
 
 /** A key while its request is answered in many transactions. */
 export interface Holding {
-  keep: Keep;
+  keep: StoreResponse;
   /**
    * For work of one transaction whose answer is known only behind it: keeps in that transaction the answer that a repetition
    * gets when this process dies before the final one is kept. Throws a problem when another request has taken over.
@@ -49,10 +49,10 @@ export interface Holding {
  * Answers a request with an Idempotency-Key once: afterwards the first answer comes again. Work that throws leaves
  * the key free. Its body must have been read by `readJson`, or there is none.
  */
-export interface Once {
+export interface Idempotency {
   /** Work and answer are in one transaction. Whoever comes meanwhile waits for it, for as long as for any lock. */
   inTransaction<Answer extends StoredAnswer>(
-    exchange: Exchange,
+    exchange: RequestContext,
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<Answered<Answer>>;
   /**
@@ -62,7 +62,7 @@ export interface Once {
    * @param bodyHash reads a body that is too large to be read before, unless the work has done so
    */
   holding<Answer extends StoredAnswer>(
-    exchange: Exchange,
+    exchange: RequestContext,
     work: (holding: Holding) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
   ): Promise<Answered<Answer>>;
@@ -76,12 +76,15 @@ function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): Answere
   return { ...(answer as Answer), isReplay: true };
 }
 
-export function createOnce(ledger: TenantLedger, secretKeys: KeyRing | undefined): Once {
+export function createIdempotency(
+  ledger: TenantLedger,
+  secretKeys: KeyRing | undefined,
+): Idempotency {
   const inOne = <Result>(tenant: string, work: (tx: TransactionSql) => Promise<Result>) =>
     ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 
   async function inTransaction<Answer extends StoredAnswer>(
-    exchange: Exchange,
+    exchange: RequestContext,
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<Answered<Answer>> {
     const claim = idempotencyClaim(exchange, secretKeys);
@@ -95,7 +98,7 @@ export function createOnce(ledger: TenantLedger, secretKeys: KeyRing | undefined
   }
 
   async function holding<Answer extends StoredAnswer>(
-    exchange: Exchange,
+    exchange: RequestContext,
     work: (holding: Holding) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
   ): Promise<Answered<Answer>> {
@@ -114,7 +117,7 @@ export function createOnce(ledger: TenantLedger, secretKeys: KeyRing | undefined
     if (held.status !== "held") throw refusal(held.status);
 
     let isKept = false;
-    const keep: Keep = async (tx, answer) => {
+    const keep: StoreResponse = async (tx, answer) => {
       const [hash = null] = await bodyHashes();
       await answerHeldKey(tx, claim, answer, hash);
       isKept = true;

@@ -19,7 +19,7 @@ import {
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { advance, beginning } from "./import-progress.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { Keep } from "../idempotency/run-once.ts";
+import type { StoreResponse } from "../idempotency/run-once.ts";
 import type { Pace } from "../quotas/quota-reservation.ts";
 
 /** The file broke at `line`: nothing after it can be read. */
@@ -41,7 +41,7 @@ export interface ImportFile {
   /** At which pace its jobs may be recorded. */
   pace?: Pace | undefined;
   /** Keeps the answer, in the transaction that says that the file was read. */
-  keep: Keep;
+  keep: StoreResponse;
   continuity: Continuity;
 }
 

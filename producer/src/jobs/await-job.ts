@@ -1,11 +1,11 @@
 import type { AcceptedJob, Job } from "@toril/contract/api/job";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { WaitForEnd } from "../events/wait-for-end.ts";
 import type { ReadJob } from "./read-job.ts";
 
 /** Undefined when nobody waited; without a job when it has not ended in time. */
 export type AwaitJob = (
-  exchange: Exchange,
+  exchange: RequestContext,
   accepted: AcceptedJob,
 ) => Promise<{ headers: Record<string, string>; job: Job | undefined } | undefined>;
 

@@ -14,6 +14,6 @@ const parameters = {
  * Until the transaction ends, statements walk along indexes: where a limit and the order of an index bound what is
  * read, statistics of a table that was still small, or of values that are spread otherwise, must not choose anything else.
  */
-export async function walkOnly(sql: ISql): Promise<void> {
+export async function indexScanOnly(sql: ISql): Promise<void> {
   await sql`select set_config(key, value, true) from jsonb_each_text(${sql.json(parameters)})`;
 }

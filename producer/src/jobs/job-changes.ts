@@ -1,13 +1,13 @@
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import { changeJob, type Changed, type JobChange } from "@toril/contract/engine/jobs/change/change";
 import { deleteDead } from "@toril/contract/engine/jobs/change/delete";
-import { createPlaceRuns } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import { type Promoted, promoteJobs } from "@toril/contract/engine/jobs/change/promote";
-import { type RetriedRun, type Retry, retryJobs } from "@toril/contract/engine/jobs/change/retry";
+import { type RetriedJob, type Retry, retryJobs } from "@toril/contract/engine/jobs/change/retry";
 import { lockVersion } from "@toril/contract/engine/jobs/change/version";
-import type { Withdraw } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { Move, Moved } from "@toril/contract/engine/redis/move";
-import type { Place } from "@toril/contract/engine/redis/dispatch";
+import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Breakers } from "@toril/contract/engine/jobs/enqueue/breaker";
 import { withdrawGuarded } from "@toril/contract/engine/jobs/enqueue/dispatcher";
@@ -56,8 +56,8 @@ export interface JobChanges {
 export interface JobChangesDeps {
   ledger: TenantLedger;
   breakers: Breakers;
-  withdraw: Withdraw;
-  place: Place;
+  withdraw: RemoveFromRedis;
+  place: Dispatch;
   remove: Remove;
   move: Move;
   log: Pick<Logger, "warn">;
@@ -67,7 +67,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   const { ledger, breakers, withdraw, place, remove, move, log } = deps;
   // Each step by itself: what goes wrong in Postgres between them says nothing of Redis.
   const placeRunsOf = (tenant: string) =>
-    createPlaceRuns({
+    createDispatchGenerations({
       ledger: {
         run: <Result>(work: (sql: Sql) => Promise<Result>) => ledger.run(tenant, work),
       },
@@ -126,7 +126,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   };
 
   /** What is not placed now is placed by the reconciler. */
-  async function placeOrLeave(tenant: string, runs: readonly RetriedRun[]) {
+  async function placeOrLeave(tenant: string, runs: readonly RetriedJob[]) {
     try {
       await placeRunsOf(tenant)(runs);
     } catch (error) {
@@ -184,7 +184,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   };
 }
 
-function idsOf(runs: readonly RetriedRun[]): ReadonlySet<string> {
+function idsOf(runs: readonly RetriedJob[]): ReadonlySet<string> {
   return new Set(runs.map(({ id }) => id));
 }
 

@@ -1,17 +1,17 @@
-import { callerOf, requireReach } from "../http/caller.ts";
-import type { Exchange } from "../http/request-context.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobDetailRow, JobReader } from "./read-jobs.ts";
 
 /** The job that a request is about. Throws a problem when the caller has none such, or does not reach it. */
 export async function requireJob(
   jobs: Pick<JobReader, "find" | "whyMissing">,
-  exchange: Exchange,
+  exchange: RequestContext,
   id: string,
 ): Promise<JobDetailRow> {
   const { tenant } = callerOf(exchange);
   const row = await jobs.find(tenant, id);
   if (row === undefined) throw new ProblemError(await jobs.whyMissing(tenant, id));
-  requireReach(exchange, row);
+  requirePermitted(exchange, row);
   return row;
 }

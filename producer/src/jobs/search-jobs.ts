@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Reads } from "../stores/reads.ts";
 import { type JobFilter, type Source, sourcesOf } from "./search-sources.ts";
-import { walkOnly } from "./index-scan-only.ts";
+import { indexScanOnly } from "./index-scan-only.ts";
 
 export interface FoundJobs {
   ids: string[];
@@ -31,7 +31,7 @@ export function createJobSearch(reads: Reads): JobSearch {
           // One more than asked tells whether there is a next page.
           const sources = sourcesOf(sql, filter, span);
           const [, { ids, floor }] = await Promise.all([
-            walkOnly(sql),
+            indexScanOnly(sql),
             readSources(sql, sources, limit + 1),
           ]);
           return { ids: ids.slice(0, limit), next: ids.length > limit ? ids[limit - 1] : floor };

@@ -3,7 +3,7 @@ import type { Job, JobDetail } from "@toril/contract/api/job";
 import { findJobType } from "@toril/contract/api/job-types/index";
 import type { Schedule } from "@toril/contract/api/schedule";
 import { redactData } from "@toril/contract/engine/secrets/secret-data";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { JobRow } from "./read-jobs.ts";
 
 /** Without its secrets. */
@@ -13,26 +13,26 @@ export function shownData({ type, data }: Pick<JobRow, "type" | "data">): unknow
 }
 
 /** A job that a caller changed: without `jobs:read` the response says how the job stands, not what it holds. */
-export function changedJob(exchange: Exchange, job: Job): Job {
+export function changedJob(exchange: RequestContext, job: Job): Job {
   return mayRead(exchange)
     ? job
     : { ...job, data: null, result: null, error: null, progress: null };
 }
 
-export function changedJobDetail(exchange: Exchange, job: JobDetail): JobDetail {
+export function changedJobDetail(exchange: RequestContext, job: JobDetail): JobDetail {
   if (mayRead(exchange)) return job;
   return { ...job, ...changedJob(exchange, job), failures: [], log: [], history: [] };
 }
 
-export function changedDeadLetter(exchange: Exchange, letter: DeadLetter): DeadLetter {
+export function changedDeadLetter(exchange: RequestContext, letter: DeadLetter): DeadLetter {
   return mayRead(exchange) ? letter : { ...letter, reason: null, error: null };
 }
 
-export function changedSchedule(exchange: Exchange, schedule: Schedule): Schedule {
+export function changedSchedule(exchange: RequestContext, schedule: Schedule): Schedule {
   if (mayRead(exchange)) return schedule;
   return { ...schedule, job: { type: schedule.job.type, data: null } };
 }
 
-function mayRead({ principal }: Exchange) {
+function mayRead({ principal }: RequestContext) {
   return principal.scopes.has("jobs:read");
 }

@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/change/select";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/api/operation";
-import type { OperationMaker, OperationViewer } from "../http/caller.ts";
+import type { OperationOwner, OperationViewer } from "../http/caller.ts";
 import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -10,9 +10,9 @@ import type { Reads } from "../stores/reads.ts";
 
 export interface OperationLedger {
   /** @param keep stores the response in the same transaction */
-  create(maker: OperationMaker, request: OperationRequest, keep?: KeepResponse): Promise<Operation>;
+  create(maker: OperationOwner, request: OperationRequest, keep?: KeepResponse): Promise<Operation>;
   /** Counts to 10,000, or through 100,000 jobs. */
-  preview(maker: OperationMaker, request: OperationRequest): Promise<OperationPreview>;
+  preview(maker: OperationOwner, request: OperationRequest): Promise<OperationPreview>;
   /** `hidden`: it is about jobs that the viewer may not see. */
   find(viewer: OperationViewer, id: string): Promise<Operation | "hidden" | undefined>;
   /** Those that the viewer may see, newest first. */

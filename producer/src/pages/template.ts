@@ -3,7 +3,7 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { AppEnv } from "../http/app-env.ts";
-import { callerOf, requireReach } from "../http/caller.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import { htmlPage } from "./page.ts";
 
@@ -24,7 +24,7 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
     const made = createNewJob(request, callerOf(exchange), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
-    requireReach(exchange, job);
+    requirePermitted(exchange, job);
     const { charge } = exchange;
     if (charge !== undefined) await charge.take(1);
     const outcome = await (charge === undefined

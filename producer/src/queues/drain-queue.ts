@@ -7,7 +7,7 @@ import type { JobError } from "@toril/contract/api/job";
 import type { ISql, Sql } from "postgres";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { away } from "./queue-reader.ts";
-import { walkOnly } from "../jobs/index-scan-only.ts";
+import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 export interface DrainBatch {
   isDelayedToo: boolean;
@@ -94,7 +94,7 @@ interface PendingJob {
 /** A page of what is pending in all queues. What was accepted just now is on its way to Redis, and counts as accepted later. */
 function readPending(sql: Sql, after: string) {
   return sql.begin(async (tx: ISql) => {
-    await walkOnly(tx);
+    await indexScanOnly(tx);
     return tx<PendingJob[]>`
       select id, run, queue, coalesce(run_at > now(), false) as "isDelayed" from jobs
       where status = 'pending' and id > ${after} and created_at < now() - interval '5 seconds'

@@ -1,15 +1,15 @@
 import { queueNames, typesIn } from "@toril/contract/api/job-types/index";
-import { type Principal, reaches } from "../auth/principal.ts";
-import type { Exchange } from "../http/request-context.ts";
+import { type Principal, isPermitted } from "../auth/principal.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 
 /** Whole queues: whoever is limited to types reaches those that hold no others. */
-export function reachedQueues({ principal }: Exchange): string[] {
+export function visibleQueues({ principal }: RequestContext): string[] {
   return queueNames.filter((queue) => reachesAll(principal, queue));
 }
 
 /** Throws a problem for a queue that there is not, or that the caller's key does not reach as a whole. */
-export function requireQueue({ principal }: Exchange, queue: string): void {
+export function requireQueue({ principal }: RequestContext, queue: string): void {
   if (!queueNames.includes(queue)) throw new ProblemError("queue-not-found");
   if (!reachesAll(principal, queue)) {
     throw new ProblemError("out-of-reach", `Not for the whole queue ${queue}.`);
@@ -17,5 +17,5 @@ export function requireQueue({ principal }: Exchange, queue: string): void {
 }
 
 function reachesAll(principal: Principal, queue: string) {
-  return typesIn(queue).every((type) => reaches(principal, { queue, type }));
+  return typesIn(queue).every((type) => isPermitted(principal, { queue, type }));
 }

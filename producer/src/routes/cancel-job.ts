@@ -1,5 +1,5 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import { toVersion } from "@toril/contract/engine/jobs/change/version";
 import type { cancelJob as route } from "@toril/contract/api/http/jobs";
 import type { AppEnv } from "../http/app-env.ts";
 import { versionCheckOf } from "../http/etag.ts";
@@ -22,7 +22,7 @@ export function cancelJob(
     if (row.status === "pending") {
       await changes.cancel(c.env.principal.tenant, id, check);
       row = await requireJob(jobs, c.env, id);
-    } else check?.(versionOf(row));
+    } else check?.(toVersion(row));
     if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
     return c.json(changedJob(c.env, await live.describeOne(row)), 200);
   };

@@ -1,5 +1,5 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import { toVersion } from "@toril/contract/engine/jobs/change/version";
 import type { changeJob as route } from "@toril/contract/api/http/jobs";
 import { JobChanges as Changes, limits } from "@toril/contract/api/job";
 import type { FieldError } from "@toril/contract/api/json";
@@ -36,7 +36,7 @@ export function changeJob(
     const row = await requireJob(jobs, c.env, id);
     const job = await live.detail(row);
     return c.json(changedJobDetail(c.env, job), 200, {
-      ETag: etagOf(versionOf(row), { ...job, estimatedStartAt: null }),
+      ETag: etagOf(toVersion(row), { ...job, estimatedStartAt: null }),
     });
   };
 }

@@ -6,9 +6,9 @@ import { queueOf } from "@toril/contract/api/job-types/index";
 import type { AppEnv } from "../http/app-env.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
 import { isCutOff, readBytes, refuseEncoded } from "../http/body.ts";
-import { callerOf, requireReach } from "../http/caller.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
 import type { Continuity, FileImporter, ImportFile } from "../imports/import-file.ts";
-import type { Holding, Once } from "../idempotency/run-once.ts";
+import type { Holding, Idempotency } from "../idempotency/run-once.ts";
 import { ProblemError } from "../http/problem.ts";
 import { readCsvEntries, readFeedEntries } from "../imports/read-file.ts";
 
@@ -23,14 +23,14 @@ const delimiters = {
 
 export function createImport(
   importer: FileImporter,
-  once: Once,
+  once: Idempotency,
   parseFeed: FeedParser["parse"],
 ): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { type, source, delimiter } = c.req.valid("query");
     const contentType = c.req.header("content-type") ?? "";
     const origin = callerOf(c.env);
-    requireReach(c.env, { type, queue: queueOf(type) });
+    requirePermitted(c.env, { type, queue: queueOf(type) });
 
     const pace = c.env.charge?.paced;
     let chunks: ImportFile["chunks"];

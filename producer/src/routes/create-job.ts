@@ -9,9 +9,9 @@ import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { readJson } from "../http/body.ts";
-import { callerOf, requireReach } from "../http/caller.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
 import type { AwaitJob } from "../jobs/await-job.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { idempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
 import { jobProblem } from "../jobs/job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -28,7 +28,7 @@ export function createJob(
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,
   awaitJob: AwaitJob,
-): (exchange: Exchange) => Promise<Response> {
+): (exchange: RequestContext) => Promise<Response> {
   return async (exchange) => {
     const { charge } = exchange;
     if (charge !== undefined) await charge.take(1);
@@ -37,7 +37,7 @@ export function createJob(
     const made = createNewJob(parseRequest(value), callerOf(exchange), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
-    requireReach(exchange, job);
+    requirePermitted(exchange, job);
     const claim = idempotencyClaim(exchange, secretKeys);
     if (isDryRun) {
       const headers = { "Content-Type": "application/json" };

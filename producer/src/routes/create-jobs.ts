@@ -16,7 +16,7 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";
 import type { AppEnv } from "../http/app-env.ts";
 import { readBytes } from "../http/body.ts";
-import { callerOf, requireReach } from "../http/caller.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
 import { largeIdempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
 import {
   type BulkFormat,
@@ -74,7 +74,7 @@ export function createJobs(
     // The entries hold all that is needed of it.
     c.env.body = undefined;
     // Whatever the atomicity: a key that reaches some of them was not meant for these.
-    for (const entry of entries) if (entry.status === "ok") requireReach(c.env, entry.job);
+    for (const entry of entries) if (entry.status === "ok") requirePermitted(c.env, entry.job);
     if (dryRun === "true") {
       if (atomicity === "all") refuseIfAnyRejected(entries);
       return c.json(toCheck(entries), 200);

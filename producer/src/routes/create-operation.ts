@@ -6,7 +6,7 @@ import { fieldErrors } from "@toril/contract/api/problem";
 import type { AppEnv } from "../http/app-env.ts";
 import type { Bodiless } from "../http/bodiless.ts";
 import { readJson } from "../http/body.ts";
-import { operationMakerOf } from "../http/caller.ts";
+import { toOperationOwner } from "../http/caller.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
 import { ProblemError } from "../http/problem.ts";
 
@@ -18,7 +18,7 @@ export function createOperation(
     if (!parsed.success) {
       throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
     }
-    const maker = operationMakerOf(c.env);
+    const maker = toOperationOwner(c.env);
     if (parsed.data.dryRun) return c.json(await operations.preview(maker, parsed.data), 200);
     const operation = await operations.create(maker, parsed.data, c.env.keepResponse);
     return c.json(operation, 202, operationHeaders(operation));

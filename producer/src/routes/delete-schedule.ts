@@ -4,7 +4,7 @@ import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import type { AppEnv } from "../http/app-env.ts";
 import { callerOf } from "../http/caller.ts";
 import { requirePreconditions } from "../http/etag.ts";
-import { reachedSchedule } from "../schedules/visible-schedule.ts";
+import { requireVisibleSchedule } from "../schedules/visible-schedule.ts";
 import type { ScheduleStore } from "../schedules/schedule-store.ts";
 import { changedSchedule } from "../jobs/shown-data.ts";
 
@@ -12,8 +12,8 @@ export function deleteSchedule(schedules: ScheduleStore): RouteHandler<typeof ro
   return async (c) => {
     const { name } = c.req.valid("param");
     const row = await schedules.delete(callerOf(c.env).tenant, name, (found) => {
-      requirePreconditions(c.env.request, reachedSchedule(c.env, found).version);
+      requirePreconditions(c.env.request, requireVisibleSchedule(c.env, found).version);
     });
-    return c.json(changedSchedule(c.env, toSchedule(reachedSchedule(c.env, row))), 200);
+    return c.json(changedSchedule(c.env, toSchedule(requireVisibleSchedule(c.env, row))), 200);
   };
 }

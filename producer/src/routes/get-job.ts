@@ -1,5 +1,5 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import { toVersion } from "@toril/contract/engine/jobs/change/version";
 import type { getJob as route } from "@toril/contract/api/http/jobs";
 import type { AppEnv } from "../http/app-env.ts";
 import { etagOf, isNotModified } from "../http/etag.ts";
@@ -21,7 +21,7 @@ export function getJob(
       row = await requireJob(jobs, c.env, id);
     }
     const job = await live.detail(row);
-    const etag = etagOf(versionOf(row), { ...job, estimatedStartAt: null });
+    const etag = etagOf(toVersion(row), { ...job, estimatedStartAt: null });
     const headers = { ...waited?.headers, ETag: etag };
     if (isNotModified(c.env.request, etag)) return c.body(null, 304, headers);
     return c.json(job, 200, headers);

@@ -4,9 +4,9 @@ import { searchableFields } from "@toril/contract/api/job-types/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/search-terms";
 import { z } from "zod";
 import type { AppEnv } from "../http/app-env.ts";
-import { callerOf, reachOf, requireReach } from "../http/caller.ts";
+import { callerOf, getRestrictions, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { LiveJobs } from "../jobs/live-jobs.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobReader, JobRow, PageOptions } from "../jobs/read-jobs.ts";
@@ -54,7 +54,7 @@ interface Page {
 
 async function searchLedger(
   { jobs, search }: ListJobsDeps,
-  exchange: Exchange,
+  exchange: RequestContext,
   query: Narrowed,
   options: PageOptions,
 ) {
@@ -75,7 +75,7 @@ async function searchLedger(
       terms,
       createdAfter: createdAfter === undefined ? undefined : new Date(createdAfter),
       createdBefore: createdBefore === undefined ? undefined : new Date(createdBefore),
-      reach: reachOf(exchange),
+      reach: getRestrictions(exchange),
     },
     cursor === undefined ? undefined : decodeCursor(cursor),
     limit,
@@ -88,19 +88,20 @@ async function searchLedger(
 /** What moves on meanwhile may be seen twice, or not at all: this is a look at Redis, not at the ledger. */
 async function listLive(
   { jobs, listState }: ListJobsDeps,
-  exchange: Exchange,
+  exchange: RequestContext,
   { state, cursor, limit, queue, ...others }: Narrowed & { state: State },
   options: PageOptions,
 ): Promise<Page> {
   if (queue === undefined) throw refused("state", "It needs a queue.");
   const other = Object.entries(others).find(([, value]) => value !== undefined);
   if (other !== undefined) throw refused(other[0], "Not beside a state.");
-  const { queues } = reachOf(exchange);
-  if (queues !== undefined && !queues.includes(queue)) requireReach(exchange, { queue, type: "" });
+  const { queues } = getRestrictions(exchange);
+  if (queues !== undefined && !queues.includes(queue))
+    requirePermitted(exchange, { queue, type: "" });
   const start = cursor === undefined ? 0 : Number(decodeCursor(cursor, Offset));
   const { ids, isLast } = await listState(queue, state, { start, count: limit });
   const { rows, read } = await jobs.findPage(callerOf(exchange).tenant, ids, options);
-  const { types } = reachOf(exchange);
+  const { types } = getRestrictions(exchange);
   return {
     rows: types === undefined ? rows : rows.filter((row) => types.includes(row.type)),
     next:

@@ -2,7 +2,7 @@ import type { RouteHandler } from "@hono/zod-openapi";
 import type { previewDefinition as route } from "@toril/contract/api/http/schedules";
 import { limits } from "@toril/contract/api/job";
 import { checkPreviewed } from "@toril/contract/engine/schedules/check-definition";
-import { previewSlots } from "@toril/contract/engine/schedules/fire-times";
+import { previewFireTimes } from "@toril/contract/engine/schedules/fire-times";
 import type { AppEnv } from "../http/app-env.ts";
 import { readJson } from "../http/body.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -19,6 +19,6 @@ export function previewDefinition(): RouteHandler<Bodiless, AppEnv> {
     if (checked.status === "refused") {
       throw new ProblemError("invalid-schedule", undefined, checked.errors);
     }
-    return c.json(previewSlots(checked.timing, new Date(after), count), 200);
+    return c.json(previewFireTimes(checked.timing, new Date(after), count), 200);
   };
 }

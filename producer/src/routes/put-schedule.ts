@@ -6,10 +6,10 @@ import { checkDefinition } from "@toril/contract/engine/schedules/check-definiti
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { AppEnv } from "../http/app-env.ts";
 import { readJson } from "../http/body.ts";
-import { callerOf, requireReach } from "../http/caller.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
 import { requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
-import { reachedSchedule, toAnswer } from "../schedules/visible-schedule.ts";
+import { requireVisibleSchedule, toAnswer } from "../schedules/visible-schedule.ts";
 import type { ScheduleStore } from "../schedules/schedule-store.ts";
 
 type Bodiless = Omit<typeof route, "request"> & {
@@ -31,9 +31,9 @@ export function putSchedule(
     }
     const { definition } = checked;
     const { type } = definition.job;
-    requireReach(c.env, { type, queue: queueOf(type) });
+    requirePermitted(c.env, { type, queue: queueOf(type) });
     const { status, row } = await schedules.put(tenant, name, { definition, quotaKey }, (found) => {
-      if (found !== undefined) reachedSchedule(c.env, found);
+      if (found !== undefined) requireVisibleSchedule(c.env, found);
       requirePreconditions(c.env.request, found?.version);
     });
     const { schedule, headers } = toAnswer(row);

@@ -7,11 +7,11 @@ import { fieldErrors } from "@toril/contract/api/problem";
 import type { AppEnv } from "../http/app-env.ts";
 import type { Bodiless } from "../http/bodiless.ts";
 import { readJson } from "../http/body.ts";
-import { callerOf, operationMakerOf, reachOf } from "../http/caller.ts";
+import { callerOf, toOperationOwner, getRestrictions } from "../http/caller.ts";
 import type { DeadLetters } from "../dead-letters/dead-letters.ts";
 import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import { charging } from "../quotas/quota-reservation.ts";
 
@@ -20,10 +20,10 @@ export function redriveDeadLetters(
   changes: JobChanges,
   operations: OperationLedger,
 ): RouteHandler<Bodiless<typeof route>, AppEnv> {
-  async function redrive(exchange: Exchange, given: string[]) {
+  async function redrive(exchange: RequestContext, given: string[]) {
     const ids = [...new Set(given)];
     const { tenant, quotaKey } = callerOf(exchange);
-    const known = await letters.known(tenant, reachOf(exchange), ids);
+    const known = await letters.known(tenant, getRestrictions(exchange), ids);
     function toAnswer(redriven: ReadonlySet<string>): Redriven {
       const results = ids.map((id): Redriven["results"][number] => {
         if (redriven.has(id)) return { id, outcome: "redriven" };
@@ -50,7 +50,7 @@ export function redriveDeadLetters(
     }
     const { ids, filter = {}, ...options } = parsed.data;
     if (ids !== undefined) return c.json(await redrive(c.env, ids), 200);
-    const maker = operationMakerOf(c.env);
+    const maker = toOperationOwner(c.env);
     const request = { ...options, filter, action: "retry" as const };
     if (request.dryRun) return c.json(await operations.preview(maker, request), 200);
     const operation = await operations.create(maker, request, c.env.keepResponse);

@@ -1,5 +1,5 @@
 import type { RouteHandler } from "@hono/zod-openapi";
-import { versionOf } from "@toril/contract/engine/jobs/change/version";
+import { toVersion } from "@toril/contract/engine/jobs/change/version";
 import type { retryJob as route } from "@toril/contract/api/http/jobs";
 import { finalStatuses } from "@toril/contract/api/job";
 import type { AppEnv } from "../http/app-env.ts";
@@ -24,7 +24,7 @@ export function retryJob(
     const { tenant, quotaKey } = callerOf(c.env);
     const before = await requireJob(jobs, c.env, id);
     const check = versionCheckOf(c.env.request);
-    check?.(versionOf(before));
+    check?.(toVersion(before));
     if (before.status === "pending") throw new ProblemError("job-pending");
     const headers = { Location: `/v1/jobs/${id}` };
     const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });

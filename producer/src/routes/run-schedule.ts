@@ -1,7 +1,7 @@
 import type { RouteHandler } from "@hono/zod-openapi";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { ManyRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
 import type { runSchedule as route } from "@toril/contract/api/http/schedules";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -9,7 +9,7 @@ import type { AppEnv } from "../http/app-env.ts";
 import { callerOf } from "../http/caller.ts";
 import { requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
-import { reachedSchedule } from "../schedules/visible-schedule.ts";
+import { requireVisibleSchedule } from "../schedules/visible-schedule.ts";
 import { ScheduleChanged, type ScheduleStore } from "../schedules/schedule-store.ts";
 
 export function runSchedule(
@@ -24,7 +24,7 @@ export function runSchedule(
     const caller = callerOf(c.env);
     const { tenant } = caller;
     const outcome = await ofLatestVersion(async () => {
-      const found = reachedSchedule(c.env, await schedules.find(tenant, name));
+      const found = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
       requirePreconditions(c.env.request, found.version);
       const opened = openTemplate(found.definition.job, found.id, secretKeys);
       if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
@@ -34,7 +34,7 @@ export function runSchedule(
         throw new ProblemError(kind, made.detail, made.errors);
       }
       const recordRun = schedules.recording(found);
-      const alongside: ManyRequest["alongside"] = async (tx, accepted) => {
+      const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
         await recordRun(tx, accepted);
         for (const entry of accepted) {
           // Whether Redis takes the job is not known yet.

@@ -1,10 +1,10 @@
 import { ConfigError } from "@toril/contract/engine/config/config";
-import type { Gate } from "../http/pipeline.ts";
+import type { Pipeline } from "../http/pipeline.ts";
 import type { Metrics } from "../observability/metrics.ts";
 
 /** What differs between runtimes is how they listen, and this alone. */
 export interface Runtime {
-  serve(gate: Gate, address: Address): Server;
+  serve(gate: Pipeline, address: Address): Server;
   /** Serves the metrics to whoever asks: for a port that is not published. */
   serveMetrics(metrics: Metrics, address: Address): Server;
 }

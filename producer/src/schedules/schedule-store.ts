@@ -1,4 +1,4 @@
-import type { ManyRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
 import {
   type Check,
   deleteSchedule,
@@ -42,7 +42,7 @@ export interface ScheduleStore {
    * Records a run that somebody asked for, in the transaction that records its job. Throws `ScheduleChanged` when there is
    * another version of the schedule by now.
    */
-  recording(schedule: ScheduleRow): NonNullable<ManyRequest["alongside"]>;
+  recording(schedule: ScheduleRow): NonNullable<BulkRequest["alongside"]>;
 }
 
 /** Thrown in a transaction that is to change nothing. */

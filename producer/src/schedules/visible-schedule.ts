@@ -1,17 +1,20 @@
 import { jobTypeNames, queueOf } from "@toril/contract/api/job-types/index";
 import { type ScheduleRow, toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
-import { reaches } from "../auth/principal.ts";
-import { callerOf, requireReach } from "../http/caller.ts";
+import { isPermitted } from "../auth/principal.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
 import { etagOf, requirePreconditions } from "../http/etag.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { ScheduleStore } from "./schedule-store.ts";
 import { changedSchedule } from "../jobs/shown-data.ts";
 
 /** Throws a problem for a schedule that is not there, or makes jobs that the caller's key does not reach. */
-export function reachedSchedule(exchange: Exchange, found: ScheduleRow | undefined): ScheduleRow {
+export function requireVisibleSchedule(
+  exchange: RequestContext,
+  found: ScheduleRow | undefined,
+): ScheduleRow {
   if (found === undefined) throw new ProblemError("schedule-not-found");
-  requireReach(exchange, { type: found.type, queue: queueOf(found.type) });
+  requirePermitted(exchange, { type: found.type, queue: queueOf(found.type) });
   return found;
 }
 
@@ -22,18 +25,18 @@ export function toAnswer(row: ScheduleRow) {
 
 /** Pauses or resumes a schedule. @returns the response, which a request with an Idempotency-Key stores with the change */
 export async function setSchedulePaused(
-  exchange: Exchange,
+  exchange: RequestContext,
   schedules: ScheduleStore,
   name: string,
   isPaused: boolean,
 ) {
   function toResponse(row: ScheduleRow | undefined) {
-    const { schedule, headers } = toAnswer(reachedSchedule(exchange, row));
+    const { schedule, headers } = toAnswer(requireVisibleSchedule(exchange, row));
     return { schedule: changedSchedule(exchange, schedule), headers };
   }
   const row = await schedules.setPaused(callerOf(exchange).tenant, name, isPaused, {
     check(found) {
-      requirePreconditions(exchange.request, reachedSchedule(exchange, found).version);
+      requirePreconditions(exchange.request, requireVisibleSchedule(exchange, found).version);
     },
     async alongside(tx, left) {
       const { schedule, headers } = toResponse(left);
@@ -44,7 +47,7 @@ export async function setSchedulePaused(
 }
 
 /** The types of which the caller sees schedules; undefined: of all. */
-export function reachedTypes({ principal }: Exchange): string[] | undefined {
+export function visibleTypes({ principal }: RequestContext): string[] | undefined {
   if (principal.queues === null && principal.types === null) return undefined;
-  return jobTypeNames.filter((type) => reaches(principal, { type, queue: queueOf(type) }));
+  return jobTypeNames.filter((type) => isPermitted(principal, { type, queue: queueOf(type) }));
 }

@@ -1,5 +1,5 @@
 import { statsLimits } from "@toril/contract/api/job-types/import-stats";
-import { GiveUp } from "../../worker/handler.ts";
+import { NonRetryableError } from "../../worker/handler.ts";
 import type { SandboxedHandler } from "../../sandbox/sandboxed-handler.ts";
 import { type ColumnCounter, createColumnCounter } from "./column-counter.ts";
 
@@ -22,7 +22,7 @@ export const importStats: SandboxedHandler<"import.stats"> = async (
     rows += values.length;
     progress({ rows });
   }
-  if (rows === 0) throw new GiveUp(`There are no rows of the import ${importId}.`);
+  if (rows === 0) throw new NonRetryableError(`There are no rows of the import ${importId}.`);
   return { rows, columns: counters.map((counter) => counter.stats()) };
 };
 
@@ -30,9 +30,12 @@ export const importStats: SandboxedHandler<"import.stats"> = async (
 function countersOf(asked: readonly string[] | undefined, row: Record<string, string>) {
   const names = [...new Set(asked ?? Object.keys(row).toSorted())];
   const missing = names.filter((name) => !Object.hasOwn(row, name));
-  if (missing.length > 0) throw new GiveUp(`The import has no column ${missing.join(", ")}.`);
+  if (missing.length > 0)
+    throw new NonRetryableError(`The import has no column ${missing.join(", ")}.`);
   if (names.length > statsLimits.columns) {
-    throw new GiveUp(`Of more than ${statsLimits.columns} columns, some have to be chosen.`);
+    throw new NonRetryableError(
+      `Of more than ${statsLimits.columns} columns, some have to be chosen.`,
+    );
   }
   const maxDistinct = Math.floor(statsLimits.distinct / names.length);
   const maxNumbers = Math.floor(statsLimits.numbers / names.length);

@@ -70,7 +70,7 @@ function takingConditions(definition: Definition): Definition {
 const Condition = z.string().max(4000).optional();
 
 /** The operation's scope, as clients read it in the document. */
-export function requiredScopeOf(route: { path: string }): RequiredScope {
+export function getRequiredScope(route: { path: string }): RequiredScope {
   return (route as { "x-required-scope"?: RequiredScope })["x-required-scope"] ?? "none";
 }
 

@@ -8,7 +8,7 @@ export interface AuditHead {
   hash: string;
 }
 
-export type AuditVerdict =
+export type AuditVerification =
   | { status: "whole"; head: AuditHead }
   /** From `seq` on the log is not what was written. */
   | { status: "broken"; seq: number; detail: string };
@@ -19,11 +19,14 @@ const pageSize = 1000;
  * Reads the whole log and computes every hash again.
  * @param known heads that were seen earlier, kept where nobody who can change the log can change them
  */
-export function verifyAudit(sql: Sql, known: readonly AuditHead[] = []): Promise<AuditVerdict> {
+export function verifyAudit(
+  sql: Sql,
+  known: readonly AuditHead[] = [],
+): Promise<AuditVerification> {
   // One snapshot, for the log may grow meanwhile.
   return sql.begin(
     "isolation level repeatable read read only",
-    async (tx): Promise<AuditVerdict> => {
+    async (tx): Promise<AuditVerification> => {
       const wanted = new Map(known.map(({ seq, hash }) => [seq, hash]));
       let head: AuditHead = { seq: 0, hash: firstPrevious };
       for (let page = await next(tx, head); page.length > 0; page = await next(tx, head)) {
@@ -65,6 +68,6 @@ async function faultOf(
   return undefined;
 }
 
-function broken(seq: number, detail: string): AuditVerdict {
+function broken(seq: number, detail: string): AuditVerification {
   return { status: "broken", seq, detail };
 }

@@ -8,7 +8,7 @@ import {
 import { mapAtom, mapJson, mapRdf, mapRss, type DraftFeed } from "./map-feed.ts";
 import { parseFeedJson } from "./feed-json.ts";
 import { feedLimits } from "./feed-limits.ts";
-import { tameXml, tooManyItems } from "./repair-xml.ts";
+import { repairXml, tooManyItems } from "./repair-xml.ts";
 
 export type FeedFormat = "rss" | "atom" | "rdf" | "json";
 
@@ -27,7 +27,7 @@ export function readFeed(text: string, url: string | undefined): ReadFeed {
 }
 
 function readXml(text: string, url: string | undefined): ReadFeed {
-  const tamed = tameXml(text);
+  const tamed = repairXml(text);
   if (tamed.status === "invalid") return tamed;
   const { format, xml } = tamed;
   try {

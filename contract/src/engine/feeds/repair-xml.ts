@@ -19,7 +19,7 @@ const itemNames = { rss: "item", rdf: "item", atom: "entry" };
  * nothing escaped. Each item that has elements gets a digest of its markup as `xml:id`: feedsmith leaves out items without
  * anything that it knows. Tags need not match: within the items of real feeds they do not.
  */
-export function tameXml(text: string): TamedXml {
+export function repairXml(text: string): TamedXml {
   const root = findRoot(text);
   if (root.status === "invalid") return root;
   const invalid = (detail: string) => ({ status: "invalid", detail }) as const;

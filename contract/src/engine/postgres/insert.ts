@@ -1,14 +1,14 @@
 import type { ISql, Sql } from "postgres";
-import type { EndedRun } from "../jobs/change/cancel.ts";
-import { keyIdentity, type NewJob, type StandingJob } from "../jobs/enqueue/new-job.ts";
+import type { CancelledJob } from "../jobs/change/cancel.ts";
+import { keyIdentity, type NewJob, type ExistingJob } from "../jobs/enqueue/new-job.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { insertion } from "./insertion.ts";
 import { isPendingWithKey } from "./pending-key.ts";
-import { findReplaced, replaceWaiting, type TakeBack } from "./replace.ts";
+import { findReplaced, replaceWaiting, type RemoveWaiting } from "./replace.ts";
 
-export type Recorded =
-  | { status: "created"; createdAt: string; replaced?: EndedRun | undefined }
-  | { status: "duplicate"; job: StandingJob };
+export type InsertOutcome =
+  | { status: "created"; createdAt: string; replaced?: CancelledJob | undefined }
+  | { status: "duplicate"; job: ExistingJob };
 
 /** How often an entry is tried again whose pending twin ended between the insert and the look-up. */
 const maxRounds = 5;
@@ -76,10 +76,10 @@ export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<
 export async function insertKeyedJobs(
   sql: ISql,
   jobs: readonly NewJob[],
-  takeBack: TakeBack,
-): Promise<Recorded[]> {
-  const outcomes = new Map<string, Recorded>();
-  const replaced = new Map<string, EndedRun>();
+  takeBack: RemoveWaiting,
+): Promise<InsertOutcome[]> {
+  const outcomes = new Map<string, InsertOutcome>();
+  const replaced = new Map<string, CancelledJob>();
   const laterOf = findReplaced(jobs);
   // In one order everywhere, so that two batches rarely wait for each other crosswise.
   const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKeyIdentity);
@@ -112,9 +112,9 @@ export async function insertKeyedJobs(
   });
 }
 
-const none: ReadonlyMap<string, EndedRun> = new Map();
+const none: ReadonlyMap<string, CancelledJob> = new Map();
 
-function asDuplicate(job: NewJob, outcome: Recorded | undefined): Recorded | undefined {
+function asDuplicate(job: NewJob, outcome: InsertOutcome | undefined): InsertOutcome | undefined {
   if (outcome?.status !== "created") return outcome;
   const { createdAt } = outcome;
   return { status: "duplicate", job: { ...job, status: "pending", createdAt } };
@@ -128,7 +128,11 @@ export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise
 }
 
 /** Takes keys for a time; the job that has one, and still stands in the ledger, is the outcome. */
-async function takeWindows(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
+async function takeWindows(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  outcomes: Map<string, InsertOutcome>,
+) {
   // Of two with the same key the first counts: a statement cannot take a key twice.
   const first = new Map(jobs.toReversed().map((job) => [keyIdentity(job), job]));
   const asked = jobs.filter((job) => first.get(keyIdentity(job)) === job);
@@ -178,7 +182,7 @@ async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
 }
 
 // A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
-async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, Recorded>) {
+async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, InsertOutcome>) {
   const standing = await sql<(Standing & { ownId: string })[]>`
     select asked.id as "ownId", ${standingColumns(sql)}
     from unnest(
@@ -197,7 +201,7 @@ async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, 
   }
 }
 
-type Standing = Omit<StandingJob, "createdAt"> & { createdAt: Date };
+type Standing = Omit<ExistingJob, "createdAt"> & { createdAt: Date };
 
 function standingColumns(sql: ISql) {
   return sql`
@@ -205,7 +209,7 @@ function standingColumns(sql: ISql) {
     found.run_at as "runAt"`;
 }
 
-function toDuplicate({ id, type, queue, key, status, createdAt, runAt }: Standing): Recorded {
+function toDuplicate({ id, type, queue, key, status, createdAt, runAt }: Standing): InsertOutcome {
   const job = { id, type, queue, key, status, createdAt: createdAt.toISOString(), runAt };
   return { status: "duplicate", job };
 }

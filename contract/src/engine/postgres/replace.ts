@@ -1,11 +1,11 @@
 import type { ISql } from "postgres";
-import { cancelJobs, type EndedRun } from "../jobs/change/cancel.ts";
+import { cancelJobs, type CancelledJob } from "../jobs/change/cancel.ts";
 import { keyIdentity, type KeyedJob, type NewJob } from "../jobs/enqueue/new-job.ts";
 import type { JobError } from "../../api/job.ts";
 import { isPendingWithKey } from "./pending-key.ts";
 
 /** Takes runs out of Redis, but for those that a worker has now: the others. All of them while Redis is away. */
-export type TakeBack = (runs: readonly EndedRun[]) => Promise<readonly EndedRun[]>;
+export type RemoveWaiting = (runs: readonly CancelledJob[]) => Promise<readonly CancelledJob[]>;
 
 const replaced: JobError = { name: "Replaced", message: "A later job with its key replaced it." };
 
@@ -33,9 +33,9 @@ export function findReplaced(jobs: readonly NewJob[]): Map<NewJob, NewJob> {
 export async function replaceWaiting(
   sql: ISql,
   jobs: readonly NewJob[],
-  takeBack: TakeBack,
-): Promise<Map<string, EndedRun>> {
-  const standing = await sql<(EndedRun & KeyedJob)[]>`
+  takeBack: RemoveWaiting,
+): Promise<Map<string, CancelledJob>> {
+  const standing = await sql<(CancelledJob & KeyedJob)[]>`
     select id, run, queue, tenant, type, key from jobs
     where id = any(array(
       select found.id

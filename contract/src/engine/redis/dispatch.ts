@@ -3,28 +3,28 @@ import {
   encodeOptions,
   encodeTraceparent,
   haveSameEncoding,
-  type PlaceOptions,
+  type DispatchOptions,
 } from "./options.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-export type { PlaceOptions };
+export type { DispatchOptions as PlaceOptions };
 
-export interface Placement {
+export interface DispatchEntry {
   bullId: string;
   /** The name of the BullMQ job. */
   type: string;
   /** JSON text. */
   data: string;
-  options: PlaceOptions;
+  options: DispatchOptions;
 }
 
 /** Resolves to how many were new. */
-export type Place = (queue: string, jobs: readonly Placement[]) => Promise<number>;
+export type Dispatch = (queue: string, jobs: readonly DispatchEntry[]) => Promise<number>;
 
-export const placeScriptUrl: URL = new URL("./dispatch.lua", import.meta.url);
+export const dispatchScriptUrl: URL = new URL("./dispatch.lua", import.meta.url);
 
 // Redis does nothing else during a call.
-export const maxPlacementsPerCall = 256;
+export const maxEntriesPerCall = 256;
 const maxDataLengthPerCall = 4_000_000;
 
 /**
@@ -34,10 +34,10 @@ const maxDataLengthPerCall = 4_000_000;
  *
  * @param settings.script the text of `placeScriptUrl`
  */
-export function createPlace(
+export function createDispatch(
   redis: ScriptRedis,
   settings: { prefix: string; script: string },
-): Place {
+): Dispatch {
   const { prefix, script } = settings;
   const run = createScript(redis, script);
 
@@ -61,7 +61,10 @@ function isMalformedSettings(error: unknown): boolean {
 }
 
 /** Places again when the malformed settings that were in the way are replaced. @param restore makes Redis obey the ledger */
-export function placeRestoring(place: Place, restore: (queue: string) => Promise<void>): Place {
+export function placeRestoring(
+  place: Dispatch,
+  restore: (queue: string) => Promise<void>,
+): Dispatch {
   return async (queue, jobs) => {
     try {
       return await place(queue, jobs);
@@ -76,14 +79,14 @@ export function placeRestoring(place: Place, restore: (queue: string) => Promise
   };
 }
 
-function callsOf(jobs: readonly Placement[]): (readonly Placement[])[] {
-  const calls: (readonly Placement[])[] = [];
+function callsOf(jobs: readonly DispatchEntry[]): (readonly DispatchEntry[])[] {
+  const calls: (readonly DispatchEntry[])[] = [];
   let start = 0;
   let dataLength = 0;
   jobs.forEach(({ data }, index) => {
     dataLength += data.length;
     if (
-      index - start === maxPlacementsPerCall ||
+      index - start === maxEntriesPerCall ||
       (index > start && dataLength > maxDataLengthPerCall)
     ) {
       calls.push(jobs.slice(start, index));
@@ -97,8 +100,8 @@ function callsOf(jobs: readonly Placement[]): (readonly Placement[])[] {
 }
 
 /** Appends what place.lua describes as runs. */
-function appendRuns(args: string[], jobs: readonly Placement[]): void {
-  let last: Placement | undefined;
+function appendRuns(args: string[], jobs: readonly DispatchEntry[]): void {
+  let last: DispatchEntry | undefined;
   let isTraced = false;
   let countAt = 0;
   let count = 0;

@@ -1,7 +1,7 @@
 import type { Backoff, JobOptions } from "../../api/job.ts";
 
 /** How BullMQ is to do a placed job. */
-export interface PlaceOptions {
+export interface DispatchOptions {
   /** Runs in all. */
   attempts: number;
   /** BullMQ does not know `max`; Toril's workers obey it. */
@@ -27,12 +27,12 @@ export interface PlaceOptions {
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** What place.lua takes as a job's traceparent. */
-export function encodeTraceparent({ traceparent }: PlaceOptions): string {
+export function encodeTraceparent({ traceparent }: DispatchOptions): string {
   return traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : "";
 }
 
 /** BullMQ's encoding of what many jobs have in common. */
-export function encodeOptions(options: PlaceOptions): string {
+export function encodeOptions(options: DispatchOptions): string {
   const { attempts, backoff, delayMs, priority, lifo, replaced, tenant } = options;
   const { timeoutMs, expiresAt } = options;
   return JSON.stringify({
@@ -49,7 +49,7 @@ export function encodeOptions(options: PlaceOptions): string {
 }
 
 /** Whether `encodeOptions` makes the same of both. */
-export function haveSameEncoding(one: PlaceOptions, other: PlaceOptions): boolean {
+export function haveSameEncoding(one: DispatchOptions, other: DispatchOptions): boolean {
   return (
     one.attempts === other.attempts &&
     one.delayMs === other.delayMs &&
@@ -68,12 +68,12 @@ export function haveSameEncoding(one: PlaceOptions, other: PlaceOptions): boolea
 }
 
 /** A job of the ledger as BullMQ is to do it, but for what only a traced or a replaced one has. */
-export function toPlaceOptions(
+export function toDispatchOptions(
   job: { options: JobOptions; runAt: Date | null; expiresAt: Date | null; tenant: string },
   timestamp: number,
-): PlaceOptions {
+): DispatchOptions {
   const { attempts, backoff, priority, order, timeoutMs } = job.options;
-  const options: PlaceOptions = { attempts, backoff, timestamp };
+  const options: DispatchOptions = { attempts, backoff, timestamp };
   if (priority !== undefined) options.priority = priority;
   if (order === "lifo") options.lifo = true;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;

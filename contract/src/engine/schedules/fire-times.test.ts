@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Timing } from "../../api/schedule.ts";
-import { previewSlots, slotsOf } from "./fire-times.ts";
+import { previewFireTimes, toFireTimes } from "./fire-times.ts";
 
 function localTimes(timing: Partial<Timing>, after: string, count: number) {
-  const { times } = previewSlots({ timeZone: "UTC", ...timing }, new Date(after), count);
+  const { times } = previewFireTimes({ timeZone: "UTC", ...timing }, new Date(after), count);
   for (const { at, local } of times) expect(Date.parse(local)).toBe(Date.parse(at));
   return times.map(({ local }) => local);
 }
@@ -45,7 +45,11 @@ test.each([
 
 test("each minute of both changes comes once, by elapsed time", () => {
   for (const start of ["2026-03-29T00:00:00Z", "2026-10-25T00:00:00Z"]) {
-    const { times } = previewSlots({ cron: "* * * * *", timeZone: berlin }, new Date(start), 180);
+    const { times } = previewFireTimes(
+      { cron: "* * * * *", timeZone: berlin },
+      new Date(start),
+      180,
+    );
     const minutes = times.map(({ at }) => (Date.parse(at) - Date.parse(start)) / 60_000);
     expect(minutes).toEqual(Array.from({ length: 180 }, (_, index) => index + 1));
   }
@@ -74,7 +78,7 @@ test("six fields have seconds first", () => {
 
 test("`from` and `until` belong to it, and an interval is counted from `from`", () => {
   const [from, until] = ["2026-05-01T00:00:00.250Z", "2026-05-01T00:00:03.250+00:00"];
-  const slots = slotsOf({ everyMs: 1500, timeZone: "UTC", from, until });
+  const slots = toFireTimes({ everyMs: 1500, timeZone: "UTC", from, until });
   const times: string[] = [];
   for (let at = slots.after(new Date(0)); at !== null; at = slots.after(at)) {
     times.push(at.toISOString());
@@ -103,7 +107,7 @@ const around = fc
 test("times ascend, and the latest one is where going forward ends", () => {
   fc.assert(
     fc.property(timings, around, fc.nat(40), (timing, start, steps) => {
-      const slots = slotsOf(timing);
+      const slots = toFireTimes(timing);
       const due = slots.after(start)!;
       let last = due;
       for (let step = 0; step < steps; step += 1) {
@@ -122,7 +126,7 @@ test("times ascend, and the latest one is where going forward ends", () => {
 });
 
 test("a day of seconds that nobody looked at is passed over at once", () => {
-  const slots = slotsOf({ cron: "* * * * * *", timeZone: berlin });
+  const slots = toFireTimes({ cron: "* * * * * *", timeZone: berlin });
   const startedAt = performance.now();
   const latest = slots.latest(new Date("2026-01-01T00:00:00Z"), new Date("2026-12-01T00:00:00.9Z"));
   expect(latest.toISOString()).toBe("2026-12-01T00:00:00.000Z");

@@ -3,14 +3,14 @@ import type { SchedulePreview, Timing } from "../../api/schedule.ts";
 import { zoneOf, type Zone } from "./zone.ts";
 
 /** The times at which a schedule is due. */
-export interface Slots {
+export interface FireTimes {
   /** The first one after a time. */
   after(time: Date): Date | null;
   /** The last one up to `now`, of which `due` is one. */
   latest(due: Date, now: Date): Date;
 }
 
-export function slotsOf({ cron, everyMs, timeZone, from, until }: Timing): Slots {
+export function toFireTimes({ cron, everyMs, timeZone, from, until }: Timing): FireTimes {
   const start = from === undefined ? undefined : Date.parse(from);
   const end = until === undefined ? Number.POSITIVE_INFINITY : Date.parse(until);
   const endless =
@@ -46,9 +46,9 @@ function nextByInterval(everyMs: number, start: number): NextAfter {
 }
 
 /** The next times, at most `count`. */
-export function previewSlots(timing: Timing, after: Date, count: number): SchedulePreview {
+export function previewFireTimes(timing: Timing, after: Date, count: number): SchedulePreview {
   const { timeZone } = timing;
-  const slots = slotsOf(timing);
+  const slots = toFireTimes(timing);
   const zone = zoneOf(timeZone);
   const times: SchedulePreview["times"] = [];
   let time = slots.after(after);

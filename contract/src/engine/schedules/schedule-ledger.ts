@@ -2,7 +2,7 @@ import type { ISql, Sql } from "postgres";
 import { createJobId } from "../jobs/enqueue/job-id.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import type { Schedule, ScheduleDefinition, ScheduleRun, Timing } from "../../api/schedule.ts";
-import { slotsOf } from "./fire-times.ts";
+import { toFireTimes } from "./fire-times.ts";
 import { sealTemplate, showTemplate, type StoredTemplate } from "./template.ts";
 
 /** A definition as the ledger has it. */
@@ -99,7 +99,7 @@ function nextOf(
   if (found?.paused) return { nextAt: null, deferredSlot: null };
   return found && rhythmOf(found.definition) === rhythmOf(definition)
     ? found
-    : { nextAt: slotsOf(definition).after(now), deferredSlot: null };
+    : { nextAt: toFireTimes(definition).after(now), deferredSlot: null };
 }
 
 function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
@@ -125,7 +125,7 @@ export function setPaused(
       await alongside?.(tx, found);
       return found;
     }
-    const next = isPaused ? null : slotsOf(found.definition).after(now);
+    const next = isPaused ? null : toFireTimes(found.definition).after(now);
     const [row] = await tx<ScheduleRow[]>`
       update schedules set
         paused = ${isPaused}, next_at = ${next}, deferred_slot = null, version = version + 1, updated_at = now()

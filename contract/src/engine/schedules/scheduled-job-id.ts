@@ -2,7 +2,7 @@
  * The id of the job that a schedule makes for a slot: a UUID as those of version 7 are, whose time is the slot and whose
  * rest follows from tenant, name and slot. No slot can have two jobs.
  */
-export async function slotId(tenant: string, name: string, slot: Date): Promise<string> {
+export async function scheduledJobId(tenant: string, name: string, slot: Date): Promise<string> {
   const text = JSON.stringify([tenant, name, slot.getTime()]);
   const hash = new Uint8Array(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),

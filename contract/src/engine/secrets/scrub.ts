@@ -1,4 +1,4 @@
-import type { FindSecrets } from "../../api/secret-fields.ts";
+import type { FindSecretFields } from "../../api/secret-fields.ts";
 import { secretShown } from "../../api/secret.ts";
 
 /** Takes secrets out of what others wrote: messages, stacks, results, lines of a log. */
@@ -20,7 +20,7 @@ const maxDepth = 100;
  */
 export function createScrub(
   data: unknown,
-  findSecrets: FindSecrets,
+  findSecrets: FindSecretFields,
   show: (text: string) => string = () => secretShown,
 ): Scrub | undefined {
   const texts = new Set<string>();

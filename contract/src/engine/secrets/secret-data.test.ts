@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { type FindSecrets, findSecretsOf } from "../../api/secret-fields.ts";
+import { type FindSecretFields, createFindSecretFields } from "../../api/secret-fields.ts";
 import { createKeyRing, keyBytes, type SecretKey } from "./key-ring.ts";
 import { openData, redactData, redactSealed, sealData } from "./secret-data.ts";
 import { secret } from "../../api/secret.ts";
@@ -11,7 +11,7 @@ const schema = z.object({
   token: secret(z.string()).optional(),
   logins: z.array(z.object({ user: z.string(), password: secret(z.unknown()) })).optional(),
 });
-const findSecrets = findSecretsOf(schema) as FindSecrets;
+const findSecrets = createFindSecretFields(schema) as FindSecretFields;
 const owner = { id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304", type: "feed.fetch" };
 const data = { url: "http://u", token: "swordfish" };
 

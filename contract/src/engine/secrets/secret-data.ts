@@ -1,4 +1,4 @@
-import type { FindSecrets } from "../../api/secret-fields.ts";
+import type { FindSecretFields } from "../../api/secret-fields.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { isSealed, parseSealed } from "./sealed.ts";
 import { secretShown } from "../../api/secret.ts";
@@ -13,7 +13,7 @@ export interface SecretOwner {
 export function sealData(
   data: unknown,
   owner: SecretOwner,
-  findSecrets: FindSecrets,
+  findSecrets: FindSecretFields,
   keys: KeyRing,
 ): unknown {
   const copy = structuredClone(data);
@@ -33,7 +33,7 @@ export type OpenedData =
 export function openData(
   data: unknown,
   owner: SecretOwner,
-  findSecrets: FindSecrets,
+  findSecrets: FindSecretFields,
   keys: KeyRing | undefined,
 ): OpenedData {
   const copy = structuredClone(data);
@@ -48,7 +48,7 @@ export function openData(
 }
 
 /** A copy of `data` that shows no secret, encrypted or not. */
-export function redactData(data: unknown, findSecrets: FindSecrets): unknown {
+export function redactData(data: unknown, findSecrets: FindSecretFields): unknown {
   const copy = structuredClone(data);
   for (const { holder, name } of findSecrets(copy)) holder[name] = secretShown;
   return copy;

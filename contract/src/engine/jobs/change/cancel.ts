@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import type { JobError } from "../../../api/job.ts";
 
 /** A run of a job that is over in the ledger, and may still stand in Redis. */
-export interface EndedRun {
+export interface CancelledJob {
   id: string;
   run: number;
   queue: string;
@@ -19,11 +19,11 @@ export function cancelJobs(
   sql: ISql,
   jobs: readonly { id: string; run?: number }[],
   error: JobError = cancelled,
-): Promise<EndedRun[]> {
+): Promise<CancelledJob[]> {
   // Locked in one order, so that those who end the same jobs, or jobs of the same imports, do not deadlock.
   const ids = jobs.map(({ id }) => id);
   const runs = jobs.map(({ run }) => run ?? null);
-  return sql<EndedRun[]>`
+  return sql<CancelledJob[]>`
     with standing as (
       select jobs.id from jobs
       join unnest(${ids}::uuid[], ${runs}::int[]) as asked (id, run)

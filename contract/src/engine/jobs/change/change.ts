@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import type { Move } from "../../redis/move.ts";
 import { bullId } from "../../redis/names.ts";
 import type { JobOptions, JobStatus } from "../../../api/job.ts";
-import { versionOf } from "./version.ts";
+import { toVersion } from "./version.ts";
 
 /** What is not given stays as it is. */
 export interface JobChange {
@@ -42,7 +42,7 @@ export async function changeJob(
     select run, queue, status, options, run_at as "runAt", expires_at as "expiresAt"
     from jobs where id = ${id} for update`;
   if (row === undefined) return { status: "missing" };
-  check(versionOf(row));
+  check(toVersion(row));
   if (row.status !== "pending") return { status: "ended", as: row.status };
   const options = change.priority === undefined ? row.options : withPriority(row, change.priority);
   const runAt = change.runAt === undefined ? row.runAt : change.runAt;

@@ -1,12 +1,12 @@
 import type { ISql } from "postgres";
-import type { EndedRun } from "./cancel.ts";
+import type { CancelledJob } from "./cancel.ts";
 
 /**
  * Forgets those of the jobs that are dead.
  * @returns their last runs
  */
-export function deleteDead(sql: ISql, ids: readonly string[]): Promise<EndedRun[]> {
-  return sql<EndedRun[]>`
+export function deleteDead(sql: ISql, ids: readonly string[]): Promise<CancelledJob[]> {
+  return sql<CancelledJob[]>`
     with standing as (
       select id from jobs where id = any(${[...ids]}::uuid[]) and status = 'dead' order by id for update
     ), gone as (

@@ -1,25 +1,29 @@
 import type { Sql } from "postgres";
 import { bullId } from "../../redis/names.ts";
-import { toPlaceOptions } from "../../redis/options.ts";
-import type { Place, Placement } from "../../redis/dispatch.ts";
+import { toDispatchOptions } from "../../redis/options.ts";
+import type { Dispatch, DispatchEntry } from "../../redis/dispatch.ts";
 import type { Remove } from "../../redis/remove.ts";
 import type { JobOptions } from "../../../api/job.ts";
 import type { Ledger } from "../../postgres/pool.ts";
-import type { RetriedRun } from "./retry.ts";
+import type { RetriedJob } from "./retry.ts";
 
-export interface PlaceRunsDeps {
+export interface DispatchGenerationsDeps {
   ledger: Pick<Ledger, "run">;
-  place(...call: Parameters<Place>): Promise<unknown>;
+  place(...call: Parameters<Dispatch>): Promise<unknown>;
   remove(...call: Parameters<Remove>): Promise<unknown>;
 }
 
 /** Hands runs that the ledger has made pending again to BullMQ, which forgets those before them. Rejects as the stores do. */
-export type PlaceRuns = (runs: readonly RetriedRun[]) => Promise<void>;
+export type DispatchGenerations = (runs: readonly RetriedJob[]) => Promise<void>;
 
 /** The data of a job may have a megabyte. */
 const runsAtOnce = 16;
 
-export function createPlaceRuns({ ledger, place, remove }: PlaceRunsDeps): PlaceRuns {
+export function createDispatchGenerations({
+  ledger,
+  place,
+  remove,
+}: DispatchGenerationsDeps): DispatchGenerations {
   return async (runs) => {
     for (let start = 0; start < runs.length; start += runsAtOnce) {
       const some = runs.slice(start, start + runsAtOnce);
@@ -53,7 +57,7 @@ interface RunRow {
   trace: string | null;
 }
 
-async function readRuns(sql: Sql, runs: readonly RetriedRun[]): Promise<RunRow[]> {
+async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<RunRow[]> {
   const rows = await sql<RunRow[]>`
     select id, run, queue, type, tenant, data::text as data, options, run_at as "runAt",
            expires_at as "expiresAt", trace
@@ -62,8 +66,8 @@ async function readRuns(sql: Sql, runs: readonly RetriedRun[]): Promise<RunRow[]
   return rows.filter(({ id, run }) => wanted.get(id) === run);
 }
 
-function toPlacement(row: RunRow): Placement {
-  const options = toPlaceOptions(row, Date.now());
+function toPlacement(row: RunRow): DispatchEntry {
+  const options = toDispatchOptions(row, Date.now());
   if (row.trace !== null) options.traceparent = row.trace;
   return { bullId: bullId(row.id, row.run), type: row.type, data: row.data, options };
 }

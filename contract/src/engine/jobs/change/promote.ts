@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Move, Moved } from "../../redis/move.ts";
 import { bullId } from "../../redis/names.ts";
-import type { EndedRun } from "./cancel.ts";
+import type { CancelledJob } from "./cancel.ts";
 
 export type Promoted = "promoted" | "not-delayed" | "active";
 
@@ -14,7 +14,7 @@ export async function promoteJobs(
   ids: readonly string[],
   move: Move,
 ): Promise<Map<string, Promoted>> {
-  const rows = await sql<(EndedRun & { isEarly: boolean })[]>`
+  const rows = await sql<(CancelledJob & { isEarly: boolean })[]>`
     select id, run, queue, coalesce(run_at > now(), false) as "isEarly" from jobs
     where id = any(${[...ids]}::uuid[]) and status = 'pending' order by id for update`;
   const early = rows.filter((row) => row.isEarly).map(({ id }) => id);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { reasonOf } from "./reason.ts";
+import { toDeadLetterReason } from "./reason.ts";
 
 test.each([
   ["connect ECONNREFUSED 10.0.0.7:5432", "Error: connect ECONNREFUSED #.#.#.#:#"],
@@ -9,9 +9,9 @@ test.each([
   ["two\n  lines", "Error: two lines"],
   ["\ud800", "Error: \ufffd"],
 ])("%j died of %j", (message, reason) => {
-  expect(reasonOf({ name: "Error", message })).toBe(reason);
+  expect(toDeadLetterReason({ name: "Error", message })).toBe(reason);
 });
 
 test("is short, and quick to find in a long message", () => {
-  expect(reasonOf({ name: "Error", message: `'"`.repeat(1_000_000) })).toHaveLength(200);
+  expect(toDeadLetterReason({ name: "Error", message: `'"`.repeat(1_000_000) })).toHaveLength(200);
 });

@@ -4,7 +4,7 @@ const maxReasonLength = 200;
 const maxReadLength = 1000;
 
 /** What jobs that died of the same cause have in common: the error without its numbers, ids and quoted parts. */
-export function reasonOf({ name, message }: Pick<JobError, "name" | "message">): string {
+export function toDeadLetterReason({ name, message }: Pick<JobError, "name" | "message">): string {
   const text = `${name}: ${message}`
     .slice(0, maxReadLength)
     .replaceAll(/(?<!\w)(["'`])[^"'`]*\1(?!\w)/g, "$1...$1")

@@ -1,9 +1,9 @@
 import { encodeAbort } from "../../redis/abort.ts";
 import { abortChannel, bullId } from "../../redis/names.ts";
 import type { Remove } from "../../redis/remove.ts";
-import type { EndedRun } from "./cancel.ts";
+import type { CancelledJob } from "./cancel.ts";
 
-export interface WithdrawDeps {
+export interface RemoveFromRedisDeps {
   remove: Remove;
   /** To every consumer that listens now. */
   publish(channel: string, message: string): Promise<unknown>;
@@ -11,9 +11,13 @@ export interface WithdrawDeps {
 }
 
 /** Takes runs that the ledger has ended out of Redis, and tells those that a worker has to end. Rejects as the client does. */
-export type Withdraw = (runs: readonly EndedRun[]) => Promise<void>;
+export type RemoveFromRedis = (runs: readonly CancelledJob[]) => Promise<void>;
 
-export function createWithdraw({ remove, publish, prefix }: WithdrawDeps): Withdraw {
+export function createRemoveFromRedis({
+  remove,
+  publish,
+  prefix,
+}: RemoveFromRedisDeps): RemoveFromRedis {
   return async (runs) => {
     const active: string[] = [];
     for (const [queue, group] of Map.groupBy(runs, (run) => run.queue)) {

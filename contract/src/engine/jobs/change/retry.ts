@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { FinalStatus } from "../../../api/job.ts";
 import { isPendingWithKey } from "../../postgres/pending-key.ts";
-import type { EndedRun } from "./cancel.ts";
+import type { CancelledJob } from "./cancel.ts";
 
 export interface Retry {
   /** Only jobs that ended so. */
@@ -11,7 +11,7 @@ export interface Retry {
 }
 
 /** A run that is pending now, after one that ended. */
-export interface RetriedRun extends EndedRun {
+export interface RetriedJob extends CancelledJob {
   type: string;
   /** How the run before it ended. */
   was: FinalStatus;
@@ -30,8 +30,8 @@ export function retryJobs(
   sql: ISql,
   ids: readonly string[],
   { statuses, quotaKey }: Retry,
-): Promise<RetriedRun[]> {
-  return sql<RetriedRun[]>`
+): Promise<RetriedJob[]> {
+  return sql<RetriedJob[]>`
     with standing as (
       select id, tenant, type, key, status, import_id from jobs
       where id = any(${[...ids]}::uuid[]) and status = any(${[...statuses]}::text[]) order by id for update

@@ -8,13 +8,13 @@ export interface SelectionScope {
   tenant: string;
   action: OperationAction;
   filter: JobSelection;
-  reach: Reach;
+  reach: Restrictions;
   /** Later ones are none of its, by Postgres' clock to the millisecond. */
   createdBefore: Date;
 }
 
 /** Only jobs of these queues and of these types. */
-export interface Reach {
+export interface Restrictions {
   queues?: readonly string[] | null | undefined;
   types?: readonly string[] | null | undefined;
 }

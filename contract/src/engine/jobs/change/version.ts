@@ -10,7 +10,7 @@ export interface VersionedJob {
 }
 
 /** Another one after every change that a client, or its end, makes to a job. Has no dot and no quote. */
-export function versionOf({ run, status, options, runAt, expiresAt }: VersionedJob): string {
+export function toVersion({ run, status, options, runAt, expiresAt }: VersionedJob): string {
   const parts = [
     run,
     status,
@@ -26,5 +26,5 @@ export async function lockVersion(tx: ISql, id: string): Promise<string | undefi
   const [row] = await tx<VersionedJob[]>`
     select run, status, options, run_at as "runAt", expires_at as "expiresAt"
     from jobs where id = ${id} for update`;
-  return row && versionOf(row);
+  return row && toVersion(row);
 }

@@ -1,10 +1,10 @@
-import type { EndedRun } from "../change/cancel.ts";
-import type { Withdraw } from "../change/remove-from-redis.ts";
+import type { CancelledJob } from "../change/cancel.ts";
+import type { RemoveFromRedis } from "../change/remove-from-redis.ts";
 import { bullId } from "../../redis/names.ts";
-import { toPlaceOptions } from "../../redis/options.ts";
-import type { Placement } from "../../redis/dispatch.ts";
+import { toDispatchOptions } from "../../redis/options.ts";
+import type { DispatchEntry } from "../../redis/dispatch.ts";
 import type { Remove } from "../../redis/remove.ts";
-import type { TakeBack } from "../../postgres/replace.ts";
+import type { RemoveWaiting } from "../../postgres/replace.ts";
 import type { Breakers } from "./breaker.ts";
 import { BatchRefused } from "../../batcher.ts";
 import type { NewJob } from "./new-job.ts";
@@ -15,18 +15,18 @@ export interface Dispatcher {
   /** Hands recorded jobs to BullMQ; per job whether it stands in Redis now. What does not is the reconciler's. */
   dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
   /** For jobs that are replaced. */
-  takeBack: TakeBack;
+  takeBack: RemoveWaiting;
   /** Takes runs that have ended out of Redis. */
-  withdraw(runs: readonly EndedRun[]): Promise<void>;
+  withdraw(runs: readonly CancelledJob[]): Promise<void>;
   readonly unplaced: number;
   /** Whether jobs of this queue are expected to be placed. */
   isPlaceable(queue: string): boolean;
 }
 
 export interface DispatcherDeps {
-  place(queue: string, jobs: readonly Placement[]): Promise<unknown>;
+  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
-  withdraw: Withdraw;
+  withdraw: RemoveFromRedis;
   breakers: Breakers;
   /** How many jobs may be recorded while their Redis is away. */
   maxUnplaced: number;
@@ -63,7 +63,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       return placed;
     },
     async takeBack(runs) {
-      const active = new Set<EndedRun>();
+      const active = new Set<CancelledJob>();
       await Promise.all(
         [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
           breakers.attempt(queue, async () => {
@@ -86,8 +86,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 /** What is not taken out ends when a worker has it next. */
 export async function withdrawGuarded(
   breakers: Breakers,
-  withdraw: Withdraw,
-  runs: readonly EndedRun[],
+  withdraw: RemoveFromRedis,
+  runs: readonly CancelledJob[],
 ): Promise<void> {
   await Promise.all(
     [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
@@ -106,10 +106,10 @@ function groupByQueue(jobs: readonly NewJob[]) {
   return groups;
 }
 
-function toPlacements(jobs: readonly NewJob[]): Placement[] {
+function toPlacements(jobs: readonly NewJob[]): DispatchEntry[] {
   const timestamp = Date.now();
   return jobs.map((job) => {
-    const options = toPlaceOptions(job, timestamp);
+    const options = toDispatchOptions(job, timestamp);
     if (job.trace !== null) options.traceparent = job.trace;
     return { bullId: bullId(job.id, 0), type: job.type, data: job.data, options };
   });

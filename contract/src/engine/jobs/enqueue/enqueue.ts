@@ -1,5 +1,5 @@
-import type { EndedRun } from "../change/cancel.ts";
-import { createBatch, runIsolating } from "../../batcher.ts";
+import type { CancelledJob } from "../change/cancel.ts";
+import { createBatcher, runIsolating } from "../../batcher.ts";
 import {
   isIdempotencyKeyInUse,
   isLockTimeout,
@@ -16,12 +16,12 @@ import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { findRefused } from "./find-refused.ts";
 import type { NewJob } from "./new-job.ts";
-import { type ManyRequest, recordMany } from "./insert-bulk.ts";
+import { type BulkRequest, insertBulk } from "./insert-bulk.ts";
 import {
   type Accepted,
   identity,
-  recordEntries,
-  type RecordedEntry,
+  insertEntries,
+  type InsertedEntry,
   type Refused,
   type SingleEntry,
   toAnswer,
@@ -44,7 +44,7 @@ export type EnqueuedMany =
 export interface Enqueue {
   one(entry: SingleEntry): Promise<Enqueued>;
   /** All of them in one transaction. */
-  many(request: ManyRequest): Promise<EnqueuedMany>;
+  many(request: BulkRequest): Promise<EnqueuedMany>;
   drained(): Promise<unknown>;
   readonly waiting: number;
 }
@@ -79,7 +79,7 @@ const bulk = {
 };
 
 export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: EnqueueDeps): Enqueue {
-  const plain = createBatch<NewJob, Enqueued>({
+  const plain = createBatcher<NewJob, Enqueued>({
     ...single,
     timeoutMs,
     bytesOf: (job) => job.data.length,
@@ -102,7 +102,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   });
 
   // Apart from the plain ones, so that nobody without a key waits for another's transaction.
-  const keyed = createBatch<SingleEntry, Enqueued>({
+  const keyed = createBatcher<SingleEntry, Enqueued>({
     ...single,
     // One after the other, so that a replay sees the answer of the batch before as it was given.
     maxInFlight: 1,
@@ -119,7 +119,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     },
   });
 
-  const requests = createBatch<ManyRequest, EnqueuedMany>({
+  const requests = createBatcher<BulkRequest, EnqueuedMany>({
     ...bulk,
     timeoutMs,
     bytesOf: ({ jobs }) => jobs.reduce((sum, job) => sum + job.data.length, 0),
@@ -151,7 +151,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
         sql.begin(async (tx) => {
           // The whole batch has waited long enough for the entry that is looked for now.
           if (!isWhole) await tx`set local lock_timeout = 50`;
-          return recordEntries(tx, part, isPlaceable, dispatcher.takeBack);
+          return insertEntries(tx, part, isPlaceable, dispatcher.takeBack);
         }),
       deadline,
     );
@@ -177,7 +177,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     });
   }
 
-  async function runMany(request: ManyRequest, deadline: number): Promise<EnqueuedMany> {
+  async function runMany(request: BulkRequest, deadline: number): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
     const isPlaceable = jobs.every(({ queue }) => dispatcher.isPlaceable(queue));
     let tries = 0;
@@ -185,7 +185,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       const recorded = await ledger.repeat((sql) => {
         tries += 1;
         const { takeBack } = dispatcher;
-        return recordMany(sql, request, { isPlaceable, isRepeated: tries > 1, takeBack });
+        return insertBulk(sql, request, { isPlaceable, isRepeated: tries > 1, takeBack });
       }, deadline);
       if (recorded.status !== "accepted") return recorded;
       await dispatcher.withdraw(recorded.jobs.flatMap(replacedBy));
@@ -226,10 +226,10 @@ function lockedOut(error: unknown): Refused {
   return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
 }
 
-function replacedBy(entry: RecordedEntry): EndedRun[] {
+function replacedBy(entry: InsertedEntry): CancelledJob[] {
   return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
 }
 
-function isNew(entry: RecordedEntry | undefined): boolean {
+function isNew(entry: InsertedEntry | undefined): boolean {
   return entry?.status === "accepted" && entry.isNew;
 }

@@ -6,11 +6,11 @@ import {
   storeAnswers,
 } from "../../postgres/idempotency.ts";
 import { insertJobs, insertKeyedJobs, isAnyRecorded, partsOf } from "../../postgres/insert.ts";
-import type { TakeBack } from "../../postgres/replace.ts";
+import type { RemoveWaiting } from "../../postgres/replace.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
 
-export interface ManyRequest {
+export interface BulkRequest {
   jobs: readonly NewJob[];
   claim?: IdempotencyClaim | undefined;
   /** The answer that a replay will get. */
@@ -22,15 +22,15 @@ export interface ManyRequest {
 interface RecordingOptions {
   isPlaceable: boolean;
   isRepeated: boolean;
-  takeBack: TakeBack;
+  takeBack: RemoveWaiting;
 }
 
 type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
 
 /** Records the jobs of one request in one transaction, its answer included. */
-export async function recordMany(
+export async function insertBulk(
   client: Sql,
-  { jobs, claim, toAnswer, alongside }: ManyRequest,
+  { jobs, claim, toAnswer, alongside }: BulkRequest,
   { isPlaceable, isRepeated, takeBack }: RecordingOptions,
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
@@ -54,7 +54,7 @@ export async function recordMany(
 async function insertMany(
   sql: ISql,
   jobs: readonly NewJob[],
-  takeBack: TakeBack,
+  takeBack: RemoveWaiting,
 ): Promise<Accepted[]> {
   if (jobs.length === 0) return [];
   if (jobs.every((job) => job.key === null)) {

@@ -7,9 +7,9 @@ import {
   type StoredAnswer,
   storeAnswers,
 } from "../../postgres/idempotency.ts";
-import type { EndedRun } from "../change/cancel.ts";
-import { insertKeyedJobs, type Recorded } from "../../postgres/insert.ts";
-import type { TakeBack } from "../../postgres/replace.ts";
+import type { CancelledJob } from "../change/cancel.ts";
+import { insertKeyedJobs, type InsertOutcome } from "../../postgres/insert.ts";
+import type { RemoveWaiting } from "../../postgres/replace.ts";
 import { type NewJob, toAcceptedJob } from "./new-job.ts";
 
 /** One job as one request asked for it. */
@@ -18,8 +18,8 @@ export interface SingleEntry {
   claim?: IdempotencyClaim | undefined;
 }
 
-export type RecordedEntry =
-  | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: EndedRun | undefined }
+export type InsertedEntry =
+  | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: CancelledJob | undefined }
   | { status: "replayed"; answer: StoredAnswer }
   | { status: "reused" }
   /** Another request is using its Idempotency-Key. */
@@ -27,10 +27,10 @@ export type RecordedEntry =
   /** Another transaction held its key, or a table, for too long: nothing was recorded. */
   | { status: "busy" };
 
-export type Accepted = RecordedEntry & { status: "accepted" };
-export type Refused = Exclude<RecordedEntry, Accepted>;
+export type Accepted = InsertedEntry & { status: "accepted" };
+export type Refused = Exclude<InsertedEntry, Accepted>;
 
-export function toEntry(job: NewJob, recorded: Recorded): Accepted {
+export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
   if (recorded.status === "duplicate") {
     return { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
   }
@@ -55,12 +55,12 @@ export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
  * that are the same request follow the first of them.
  * @param isPlaceable whether jobs of a queue are expected to be placed: what the answers say
  */
-export async function recordEntries(
+export async function insertEntries(
   sql: ISql,
   entries: readonly SingleEntry[],
   isPlaceable: (queue: string) => boolean,
-  takeBack: TakeBack,
-): Promise<RecordedEntry[]> {
+  takeBack: RemoveWaiting,
+): Promise<InsertedEntry[]> {
   const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
   for (const { job, claim } of entries) {
     if (claim !== undefined && !leaders.has(identity(claim))) {
@@ -106,7 +106,7 @@ export async function recordEntries(
   });
 }
 
-function follow(job: NewJob, claimed: Claimed | undefined): RecordedEntry {
+function follow(job: NewJob, claimed: Claimed | undefined): InsertedEntry {
   if (claimed?.status !== "answered") {
     return { status: claimed?.status === "reused" ? "reused" : "in-use" };
   }

@@ -5,7 +5,7 @@ import type { FieldError } from "../../../api/json.ts";
 import type { ProblemKind } from "../../../api/problem.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { redactData } from "../../secrets/secret-data.ts";
-import { termsOf } from "../../../api/search-terms.ts";
+import { toSearchTerms } from "../../../api/search-terms.ts";
 import { createJobId } from "./job-id.ts";
 import { findConflicts } from "./find-conflicts.ts";
 import { protectJob } from "./protect-job.ts";
@@ -57,7 +57,7 @@ export interface Origin {
   trace?: string | undefined;
 }
 
-export type MadeJob =
+export type NewJobResult =
   | { status: "ok"; job: NewJob }
   | { status: "refused"; kind: ProblemKind; detail?: string; errors?: FieldError[] };
 
@@ -69,7 +69,7 @@ export function createNewJob(
   request: JobRequest,
   origin: Origin,
   keys: KeyRing | undefined,
-): MadeJob {
+): NewJobResult {
   const jobType = findJobType(request.type);
   if (jobType === undefined) throw new Error(`no job type ${request.type}`);
   const text = JSON.stringify(request.data);
@@ -93,7 +93,7 @@ export function createNewJob(
     runAt,
     expiresAt: expiresAtOf(request, jobType.expiresInMs, runAt),
     labels: request.labels ?? null,
-    terms: termsOf(jobType, findable(jobType, data), {
+    terms: toSearchTerms(jobType, findable(jobType, data), {
       labels: request.labels,
       schedule: origin.schedule,
     }),
@@ -152,7 +152,7 @@ function isTooLarge(text: string): boolean {
 }
 
 /** A job as it stands in the ledger, as far as an accepting answer tells. */
-export interface StandingJob {
+export interface ExistingJob {
   id: string;
   type: string;
   queue: string;
@@ -165,7 +165,7 @@ export interface StandingJob {
 
 /** @param replaced the id of the job that it replaced */
 export function toAcceptedJob(
-  job: StandingJob,
+  job: ExistingJob,
   outcome: AcceptedJob["outcome"],
   replaced?: string,
 ): AcceptedJob {

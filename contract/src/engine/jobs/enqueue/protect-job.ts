@@ -1,17 +1,17 @@
 import type { JobRequest } from "../../../api/job-types/index.ts";
-import type { FindSecrets } from "../../../api/secret-fields.ts";
+import type { FindSecretFields } from "../../../api/secret-fields.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { createScrub } from "../../secrets/scrub.ts";
 import { sealData } from "../../secrets/secret-data.ts";
-import type { MadeJob, NewJob } from "./new-job.ts";
+import type { NewJobResult, NewJob } from "./new-job.ts";
 
 /** The job as the stores may have it: no secret is left in its data or its key. */
 export function protectJob(
   job: NewJob,
   { data, key, labels }: JobRequest,
-  findSecrets: FindSecrets,
+  findSecrets: FindSecretFields,
   keys: KeyRing | undefined,
-): MadeJob {
+): NewJobResult {
   const places = findSecrets(data);
   if (places.length === 0) return { status: "ok", job };
   if (keys === undefined) {
