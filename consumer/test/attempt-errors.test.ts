@@ -100,7 +100,7 @@ describe("a job whose runs fail", () => {
     expect(await world.endOf(id)).toMatchObject({
       status: "dead",
       attempts: 1,
-      error: { name: "GiveUp", message: "there is no such feed" },
+      error: { name: "NonRetryableError", message: "there is no such feed" },
     });
     expect(runs()).toEqual([1]);
   });
@@ -189,7 +189,11 @@ describe("a job that cannot be run", () => {
 
     const row = await world.endOf(job.id);
 
-    expect(row).toMatchObject({ status: "dead", attempts: 1, error: { name: "GiveUp" } });
+    expect(row).toMatchObject({
+      status: "dead",
+      attempts: 1,
+      error: { name: "NonRetryableError" },
+    });
     expect(row["error"].message).toContain("message");
   });
 

@@ -160,7 +160,11 @@ describe("a broken feed is reported", () => {
 
     const job = await _fetch(path);
 
-    expect(job).toMatchObject({ status: "dead", attempts: 1, error: { name: "GiveUp" } });
+    expect(job).toMatchObject({
+      status: "dead",
+      attempts: 1,
+      error: { name: "NonRetryableError" },
+    });
     expect(job?.["error"].message).toContain(detail);
     expect(await _stateOf(path)).toMatchObject({
       failures: 1,
@@ -228,7 +232,10 @@ test("a server that always asks for time is given up", async () => {
   await world.sql`
     insert into feeds (source, url, failures) values ('/always', ${`${origin}/always`}, 20)`;
 
-  expect(await _fetch("/always")).toMatchObject({ status: "dead", error: { name: "GiveUp" } });
+  expect(await _fetch("/always")).toMatchObject({
+    status: "dead",
+    error: { name: "NonRetryableError" },
+  });
 });
 
 test("of fetches that overlap, none leaves what the next one would be spared by", async () => {

@@ -71,7 +71,7 @@ describe("a feed that is fetched", () => {
     expect(await _fetch("/page")).toMatchObject({
       status: "dead",
       attempts: 1,
-      error: { name: "GiveUp" },
+      error: { name: "NonRetryableError" },
     });
   });
 

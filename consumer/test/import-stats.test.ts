@@ -97,7 +97,11 @@ test("what cannot be counted is given up, and says why", async () => {
     [importId, ["a", "b"], "no column b"],
   ] as const) {
     const end = await _statsOf(id, columns && [...columns]);
-    expect(end).toMatchObject({ status: "dead", attempts: 1, error: { name: "GiveUp" } });
+    expect(end).toMatchObject({
+      status: "dead",
+      attempts: 1,
+      error: { name: "NonRetryableError" },
+    });
     expect(end["error"].message).toContain(message);
   }
 });

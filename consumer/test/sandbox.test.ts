@@ -73,7 +73,7 @@ test("whatever a run in a thread does, it ends that run alone", async () => {
     ["loop", "TimedOut", /longer than 10000 ms/],
     ["throw", "TypeError", /^thrown$/],
     ["later", "TypeError", /^thrown later$/],
-    ["give-up", "GiveUp", /^given up$/],
+    ["give-up", "NonRetryableError", /^given up$/],
     ["unclonable", "DataCloneError", /could not be cloned/],
   ] as const;
   const jobs = await Promise.all(deeds.map(([deed]) => _run(deed)));

@@ -78,7 +78,7 @@ describe("a job that ended", () => {
 
     const second = await settleJobs(store.sql, [_completed(ids[0])]);
 
-    expect(second).toEqual([{ status: "stood", recorded: "dead" }]);
+    expect(second).toEqual([{ status: "already-settled", recorded: "dead" }]);
     expect(await _rows(ids)).toMatchObject([{ status: "dead", attempts: 3, result: null }]);
   });
 
@@ -87,7 +87,10 @@ describe("a job that ended", () => {
 
     const outcomes = await settleJobs(store.sql, [_completed(ids[0]), _dead(ids[0])]);
 
-    expect(outcomes).toEqual([{ status: "settled" }, { status: "stood", recorded: "completed" }]);
+    expect(outcomes).toEqual([
+      { status: "settled" },
+      { status: "already-settled", recorded: "completed" },
+    ]);
     expect(await _rows(ids)).toMatchObject([{ status: "completed", error: null }]);
   });
 
@@ -113,8 +116,8 @@ test("a settlement of an earlier run leaves the job pending", async () => {
   ]);
 
   expect(outcomes).toEqual([
-    { status: "stood", recorded: "pending" },
-    { status: "stood", recorded: "pending" },
+    { status: "already-settled", recorded: "pending" },
+    { status: "already-settled", recorded: "pending" },
   ]);
   expect(await _rows(ids)).toMatchObject([{ status: "pending", isSettled: false }]);
   expect(await settleJobs(store.sql, [_completed(ids[0], { run: 2 })])).toEqual([
@@ -124,7 +127,7 @@ test("a settlement of an earlier run leaves the job pending", async () => {
 
 test("a job that the ledger does not know is said to be unknown", async () => {
   expect(await settleJobs(store.sql, [_completed(Bun.randomUUIDv7())])).toEqual([
-    { status: "stood", recorded: undefined },
+    { status: "already-settled", recorded: undefined },
   ]);
 });
 
@@ -163,7 +166,7 @@ describe("what Postgres does not store", () => {
     const settle = createSettle({ ledger: patient, batch });
 
     expect(await settle.submit(_completed(ids[0], { result: '"\\u0000"' }))).toEqual({
-      status: "stood",
+      status: "already-settled",
       recorded: "completed",
     });
     expect(await _rows(ids)).toMatchObject([{ status: "completed", result: { n: 1 } }]);

@@ -71,7 +71,7 @@ test("a consumer that was frozen while another one did its jobs ends none of the
   expect(await countRuns(other, "completed")).toBe(20);
 
   await frozen.kill("SIGCONT");
-  const stood = async () => (await countRuns(frozen, "stood")) === 20 || undefined;
+  const stood = async () => (await countRuns(frozen, "already-settled")) === 20 || undefined;
   await until("the frozen runs find that they have ended", stood);
   expect(await countJobs(sql)).toEqual(allCompleted(20));
 });

@@ -156,8 +156,8 @@ async function _serveFeed() {
 /** Granted for what cannot be brought about from outside. */
 const spare: Record<string, Record<string, string>> = {
   "toril-producer": {
-    incr: "place.lua, for jobs with a priority",
-    rpush: "place.lua, for jobs that go first",
+    incr: "dispatch.lua, for jobs with a priority",
+    rpush: "dispatch.lua, for jobs that go first",
   },
   "toril-consumer": {
     ltrim: "BullMQ's addLog, for handlers that write to their log",

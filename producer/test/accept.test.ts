@@ -90,7 +90,7 @@ test("a partial bulk stores what is good and says what is not, index by index", 
   ]);
   expect(results[3].id).toBe(results[0].id);
   expect([results[1].problem.type, results[4].problem.type]).toEqual([
-    "urn:toril:problem:unknown-type",
+    "urn:toril:problem:job-type-not-found",
     "urn:toril:problem:data-too-large",
   ]);
   expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });

@@ -89,7 +89,7 @@ test.each(["completed", "dead", "expired"])("a job that is %s: 409", async (stat
 test("a key that reaches other queues or types, and no such job", async () => {
   const { body } = await producer.post(_echo());
   const { key } = await _issue(stores, ["jobs:write"], { types: ["row.import"] });
-  _expectProblem(await _cancel(body.id, _bearer(key)), "out-of-reach");
+  _expectProblem(await _cancel(body.id, _bearer(key)), "forbidden-resource");
   _expectProblem(await _cancel(crypto.randomUUID(), _bearer(key)), "job-not-found");
   _expectProblem(await _cancel("x", _bearer(key)), "invalid-parameter");
   expect(await stores.sql`select status from jobs`).toMatchObject([{ status: "pending" }]);

@@ -280,6 +280,6 @@ test("a key that reaches other types changes nothing", async () => {
     await _promote(id, headers),
     await _patch(id, { delayMs: 0 }, headers),
   ]) {
-    _expectProblem(answer, "out-of-reach");
+    _expectProblem(answer, "forbidden-resource");
   }
 });

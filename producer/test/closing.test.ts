@@ -158,7 +158,7 @@ describe("who guesses keys", () => {
     }
     for (const sent of [key, createKeyText().text, "nonsense"]) {
       const answer = await from("192.0.2.1", sent);
-      _expectProblem(answer, "too-many-wrong-keys");
+      _expectProblem(answer, "too-many-failed-logins");
       expect(Number(answer.headers.get("retry-after"))).toBeWithin(1, 61);
     }
     expect((await from("192.0.2.2", key)).status).toBe(201);
@@ -188,6 +188,6 @@ describe("who guesses keys", () => {
       producer.post(_echo(), { ..._bearer(createKeyText().text), "X-Forwarded-For": address });
     await from("192.0.2.1");
     await from("192.0.2.2");
-    _expectProblem(await from("192.0.2.3"), "too-many-wrong-keys");
+    _expectProblem(await from("192.0.2.3"), "too-many-failed-logins");
   });
 });

@@ -168,9 +168,9 @@ test("a key that reaches other types sees and touches none of them", async () =>
 
   expect((await ask("")).body.items).toEqual([]);
   expect((await ask("/summary")).body.groups).toEqual([]);
-  _expectProblem(await ask(`/${id}`), "out-of-reach");
-  _expectProblem(await ask(`/${id}`, { method: "DELETE" }), "out-of-reach");
-  _expectProblem(await ask(`/${id}/redrive`, { method: "POST" }), "out-of-reach");
+  _expectProblem(await ask(`/${id}`), "forbidden-resource");
+  _expectProblem(await ask(`/${id}`, { method: "DELETE" }), "forbidden-resource");
+  _expectProblem(await ask(`/${id}/redrive`, { method: "POST" }), "forbidden-resource");
   expect((await ask("/redrive", _json({ ids: [id] }))).body.counts.redriven).toBe(0);
   expect((await ask("/redrive", _json({ filter: {}, dryRun: true }))).body.matches).toBe(0);
 });

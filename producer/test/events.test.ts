@@ -257,8 +257,8 @@ describe("a stream", () => {
     expect(streams[2]!.heard).toEqual([]);
     const of = (key: string, path: string) => producer.request(path, { headers: _bearer(key) });
     _expectProblem(await of(other, `/v1/jobs/${body.id}/events`), "job-not-found");
-    _expectProblem(await of(narrow, `/v1/jobs/${body.id}/events`), "out-of-reach");
-    _expectProblem(await of(narrow, "/v1/queues/default/events"), "out-of-reach");
+    _expectProblem(await of(narrow, `/v1/jobs/${body.id}/events`), "forbidden-resource");
+    _expectProblem(await of(narrow, "/v1/queues/default/events"), "forbidden-resource");
   });
 
   test("goes on at another producer, and says where something may be missing", async () => {

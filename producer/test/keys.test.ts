@@ -177,7 +177,7 @@ test.each(limits)(
       await as(key, `/v1/jobs/${job.id}`),
       await as(key, `/v1/imports/${made.id}`),
     ]) {
-      _expectProblem(answer, "out-of-reach");
+      _expectProblem(answer, "forbidden-resource");
     }
     expect(await stores.count()).toEqual(before);
     const { items } = (await as(key, "/v1/jobs")).body;

@@ -296,7 +296,7 @@ test("a key reaches the queues that it is limited to, and those that hold its ty
   expect(await names(limited)).toEqual(["imports"]);
   expect(await names(typed)).toEqual(["default"]);
   const beyond = { method: "POST", headers: _bearer(limited) };
-  _expectProblem(await closed.request("/v1/queues/default/pause", beyond), "out-of-reach");
+  _expectProblem(await closed.request("/v1/queues/default/pause", beyond), "forbidden-resource");
   await closed.close();
   await guarded.close();
 });

@@ -164,8 +164,8 @@ test("a key sees and stops those operations alone whose jobs it may all see", as
     const { items } = (await as(key, "/v1/operations")).body;
     expect(items.map(({ id }: { id: string }) => id)).toEqual(seen.toReversed());
     for (const id of hidden) {
-      _expectProblem(await as(key, `/v1/operations/${id}`), "out-of-reach");
-      _expectProblem(await post(key, `/v1/operations/${id}/stop`), "out-of-reach");
+      _expectProblem(await as(key, `/v1/operations/${id}`), "forbidden-resource");
+      _expectProblem(await post(key, `/v1/operations/${id}/stop`), "forbidden-resource");
     }
   }
   const open = await stores.sql`select id from operations where status = 'pending' order by id`;

@@ -279,7 +279,7 @@ test("a key is made and rotated once, and its secret is kept nowhere", async () 
   const made = await one.request("/v1/keys", _json(wanted, headers));
   expect(made.status).toBe(201);
   const again = await one.request("/v1/keys", _json(wanted, headers));
-  expect(_expectProblem(again, "answer-not-kept").detail).toContain(made.body.id);
+  expect(_expectProblem(again, "response-not-replayable").detail).toContain(made.body.id);
   expect(again.headers.get("location")).toBe(`/v1/keys/${made.body.id}`);
   const different = await one.request("/v1/keys", _json({ ...wanted, name: "x" }, headers));
   _expectProblem(different, "idempotency-key-reused");
@@ -291,7 +291,7 @@ test("a key is made and rotated once, and its secret is kept nowhere", async () 
     });
   const rotated = await rotate();
   expect(rotated.status).toBe(200);
-  _expectProblem(await rotate(), "answer-not-kept");
+  _expectProblem(await rotate(), "response-not-replayable");
 
   const { body } = await one.request("/v1/keys", { headers: _bearer(admin.key) });
   expect(body.items).toHaveLength(2);
@@ -304,10 +304,10 @@ test("a key is made and rotated once, and its secret is kept nowhere", async () 
     select action, outcome from audit_log where actor = ${`key:${admin.id}`} order by seq`;
   expect(noted.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual([
     "createKey done",
-    "createKey answer-not-kept",
+    "createKey response-not-replayable",
     "createKey idempotency-key-reused",
     "rotateKey done",
-    "rotateKey answer-not-kept",
+    "rotateKey response-not-replayable",
   ]);
 });
 

@@ -63,11 +63,11 @@ test("a key that is limited to types or queues reaches no schedule of others", a
   const rows = { everyMs: 1000, job: { type: "feed.fetch", data: { url: "http://a.example" } } };
   await as(all, at("rows"), { ..._json(rows), method: "PUT" });
   for (const [path, method] of operations) {
-    _expectProblem(await as(few, at("rows") + path, { method }), "out-of-reach");
+    _expectProblem(await as(few, at("rows") + path, { method }), "forbidden-resource");
   }
   for (const definition of [rows, nightly]) {
     const answer = await as(few, at("rows"), { ..._json(definition), method: "PUT" });
-    _expectProblem(answer, "out-of-reach");
+    _expectProblem(answer, "forbidden-resource");
   }
   await as(few, at("mine"), { ..._json(nightly), method: "PUT" });
   const { items } = (await as(few, "/v1/schedules")).body;

@@ -100,7 +100,7 @@ test("tokens that nobody signed count as guesses, those that have ended do not",
   for (let count = 0; count < 5; count += 1) {
     _expectProblem(await strict.request("/v1/jobs", { headers: forged }), "unauthenticated");
   }
-  _expectProblem(await strict.request("/v1/jobs", { headers: forged }), "too-many-wrong-keys");
+  _expectProblem(await strict.request("/v1/jobs", { headers: forged }), "too-many-failed-logins");
   await strict.close();
 });
 

@@ -6,7 +6,7 @@
   KEYS[7] completed  KEYS[8] failed                                   sorted sets
 
   ARGV[1] what the keys of the queue begin with, "<prefix>:{<queue>}:"
-  ARGV[2] "remove" deletes the keys of jobs that are "nowhere", in the same breath as they are found so; or "keep"
+  ARGV[2] "remove" deletes the keys of jobs that are "orphaned", in the same breath as they are found so; or "keep"
   ARGV[3] how many of the ids, from the first on, get a closer look: at lock, scores and lists
   ARGV[4] how many list entries may be passed in this call; the first job that has neither lock nor score is looked for at any length
   ARGV[5...] ids, the oldest first
@@ -16,7 +16,7 @@
     "completed", "failed"  it is finished, and its hash says how
     "held"                 somebody has its lock, or it has a score
     "listed"               it is in a list
-    "nowhere"              none of these: no worker will ever come across it
+    "orphaned"              none of these: no worker will ever come across it
     "present"              it has a hash, and got no closer look, or the lists were too long for one
 ]]
 local call = redis.call
@@ -61,7 +61,7 @@ local function lookClosely(key, id)
   if isToRemove then
     call("DEL", key, key .. ":logs", key .. ":dependencies", key .. ":processed", key .. ":failed", key .. ":unsuccessful")
   end
-  return "nowhere"
+  return "orphaned"
 end
 
 local function look(id, isClose)

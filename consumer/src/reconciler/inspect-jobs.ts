@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 
-/** See look.lua. */
+/** See inspect-jobs.lua. */
 export type RedisPlace =
   | "missing"
   | "completed"
   | "failed"
   | "held"
   | "listed"
-  | "nowhere"
+  | "orphaned"
   | "present";
 
 export interface InspectJobs {
@@ -44,7 +44,7 @@ export function createInspectJobs(redis: ScriptRedis, prefix: string): InspectJo
     at: (queue, ids, closeCount) => run(queue, "keep", ids, closeCount),
     async removeNowhere(queue, ids) {
       const states = await run(queue, "remove", ids, ids.length);
-      return states.map((state) => state === "nowhere" || state === "missing");
+      return states.map((state) => state === "orphaned" || state === "missing");
     },
   };
 }

@@ -46,7 +46,7 @@ export function createOrphanDetector(look: InspectJobs): OrphanDetector {
       return {
         async find(queue, jobs) {
           const states = await lookAt(queue, jobs);
-          const nowhere = jobs.filter((job) => states.get(job) === "nowhere");
+          const nowhere = jobs.filter((job) => states.get(job) === "orphaned");
           const again = nowhere.filter((job) => suspects.has(idOf(job)));
           for (const job of nowhere) if (!suspects.has(idOf(job))) found.add(idOf(job));
           const isRemoved =
@@ -71,7 +71,7 @@ function idOf({ id, run }: PendingJob) {
 
 /** Neither a lock nor a score told where it is. */
 function isLookedFor(state: RedisPlace) {
-  return state === "listed" || state === "nowhere" || state === "present";
+  return state === "listed" || state === "orphaned" || state === "present";
 }
 
 function isFinished(state: RedisPlace | undefined) {

@@ -36,7 +36,7 @@ export function createEndings({ redis, prefix, remove, settle }: EndingsDeps): E
     if (ending === undefined) return 0;
     const error = ending.error && JSON.stringify(ending.error);
     const { status } = await settle.submit({ ...ending, error, id: job.id, run: job.run });
-    return status === "stood" ? 0 : 1;
+    return status === "already-settled" ? 0 : 1;
   }
 
   async function settleOne(queue: string, job: FinishedJob) {

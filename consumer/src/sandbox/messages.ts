@@ -22,6 +22,6 @@ export interface ThreadError {
   name: string;
   message: string;
   stack?: string | undefined;
-  /** Of a `RetryAt`, in ms since the epoch. */
+  /** Of a `RetryAfterError`, in ms since the epoch. */
   retryAt?: number | undefined;
 }

@@ -14,7 +14,8 @@ export function toThreadError(thrown: unknown): ThreadError {
 
 export function fromThreadError({ name, message, stack, retryAt }: ThreadError): Error {
   if (retryAt !== undefined) return new RetryAfterError(new Date(retryAt), message);
-  const error = name === "GiveUp" ? new NonRetryableError(message) : namedError(name, message);
+  const error =
+    name === "NonRetryableError" ? new NonRetryableError(message) : namedError(name, message);
   if (stack !== undefined) error.stack = stack;
   return error;
 }

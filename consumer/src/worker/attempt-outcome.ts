@@ -19,8 +19,8 @@ export const attemptOutcomes = [
   "expired",
   "retried",
   "delayed",
-  "returned",
-  "stood",
+  "requeued",
+  "already-settled",
 ] as const;
 export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
@@ -97,7 +97,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     if (outcome.status === "settled") return { outcome: "completed" };
     if (outcome.status === "unstorable") return dead(start, outcome.error);
     if (outcome.recorded === "cancelled") await recordCancelled(start);
-    return { outcome: "stood" };
+    return { outcome: "already-settled" };
   }
 
   /** The client that cancelled the job does not know in which attempt it was. */
@@ -127,7 +127,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     // Without the lock another run has taken over, and its end counts.
     if ((await job.extendLock(token, lockDurationMs)) !== 1) {
       log.warn({ ...lineOf(start), err: error }, "lost the job to another run");
-      return { outcome: "stood", thrown: toThrown(new Error(toReason(error)), error) };
+      return { outcome: "already-settled", thrown: toThrown(new Error(toReason(error)), error) };
     }
     const outcome = await settle.submit({
       ...target,
@@ -137,10 +137,11 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       error: JSON.stringify(error),
       ...(await history(start, failure)),
     });
-    if (outcome.status === "stood" && outcome.recorded === "cancelled") {
+    if (outcome.status === "already-settled" && outcome.recorded === "cancelled") {
       await recordCancelled(start);
     }
-    if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
+    if (outcome.status === "already-settled" && outcome.recorded !== "dead")
+      return { outcome: "already-settled" };
     return dead(start, error);
   }
 
@@ -158,7 +159,8 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       error: JSON.stringify(error),
       ...(await history(start)),
     });
-    if (outcome.status === "stood" && outcome.recorded !== "dead") return { outcome: "stood" };
+    if (outcome.status === "already-settled" && outcome.recorded !== "dead")
+      return { outcome: "already-settled" };
     meter.gaveUp(queueOf(start.job.queueName), start.job.name);
     return dead(start, error);
   }
@@ -170,7 +172,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
 
   async function expire({ target }: StartedAttempt): Promise<AttemptResult> {
     const { status } = await settle.submit({ ...target, ...expired });
-    return { outcome: status === "settled" ? "expired" : "stood" };
+    return { outcome: status === "settled" ? "expired" : "already-settled" };
   }
 
   async function delay(job: Job, token: string, until: Date): Promise<AttemptResult> {
@@ -187,18 +189,21 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     delay,
     async requeue(job: Job, token: string): Promise<AttemptResult> {
       await job.moveToWait(token);
-      return { outcome: "returned", thrown: new WaitingError() };
+      return { outcome: "requeued", thrown: new WaitingError() };
     },
     stood(job: Job, fate: LedgerAnswer): AttemptResult {
       log.info({ jobId: job.id, fate: fate.status }, "not run again");
-      return { outcome: "stood" };
+      return { outcome: "already-settled" };
     },
     cancelled(job: Job): AttemptResult {
       log.info({ jobId: job.id }, "run ended from outside");
-      return { outcome: "stood" };
+      return { outcome: "already-settled" };
     },
     foreign(): AttemptResult {
-      return { outcome: "stood", thrown: new JobEndedError("This job was not enqueued by Toril.") };
+      return {
+        outcome: "already-settled",
+        thrown: new JobEndedError("This job was not enqueued by Toril."),
+      };
     },
   };
 }

@@ -67,12 +67,12 @@ export function requireHandlers(
 
 /** Thrown by a handler: no further run can help. */
 export class NonRetryableError extends Error {
-  override readonly name = "GiveUp";
+  override readonly name = "NonRetryableError";
 }
 
 /** Thrown by a handler: not before `at`. Uses up no attempt. */
 export class RetryAfterError extends Error {
-  override readonly name = "RetryAt";
+  override readonly name = "RetryAfterError";
   readonly at: Date;
 
   constructor(at: Date, message: string) {

@@ -7,7 +7,7 @@ import type { BatchSize } from "./settle.ts";
 export type LedgerAnswer =
   | { status: "pending" }
   /** This run of the job is over: it ended, or was made pending again as another run. */
-  | { status: "over" }
+  | { status: "not-pending" }
   | { status: "unknown" };
 
 /** A job as the ledger has it, for one whose hash Redis has lost. */
@@ -55,7 +55,7 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
     async ask(id, run) {
       const row = await find(id);
       if (row === undefined) return { status: "unknown" };
-      return { status: row.status === "pending" && row.run === run ? "pending" : "over" };
+      return { status: row.status === "pending" && row.run === run ? "pending" : "not-pending" };
     },
     async load(id) {
       const [row] = await ledger.retryUntilAvailable(

@@ -27,7 +27,7 @@ export interface Settlement {
 export type Settled =
   | { status: "settled" }
   /** Nothing was changed. `recorded` is how the job stands; undefined when the ledger does not know it. */
-  | { status: "stood"; recorded: JobStatus | undefined };
+  | { status: "already-settled"; recorded: JobStatus | undefined };
 
 /**
  * Ends jobs that are still pending in that run, and counts them for their imports. One outcome per entry, in order;
@@ -47,7 +47,7 @@ export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Pro
   const standing = new Set(stood);
   return entries.map((entry) =>
     standing.has(entry)
-      ? { status: "stood", recorded: recorded.get(entry.id) }
+      ? { status: "already-settled", recorded: recorded.get(entry.id) }
       : { status: "settled" },
   );
 }

@@ -85,7 +85,7 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
     const [buried] = await write([
       { ...entry, status: "dead", result: null, error: JSON.stringify(outcome.error) },
     ]);
-    return buried?.status === "stood" ? buried : outcome;
+    return buried?.status === "already-settled" ? buried : outcome;
   }
 
   return {

@@ -78,7 +78,7 @@ function noteIn(trail: AuditTrail): NoteChange {
 
 function issuedBefore(id: string) {
   return new ProblemError(
-    "answer-not-kept",
+    "response-not-replayable",
     `It was about the key ${id}. Rotate that for a secret of its own.`,
     undefined,
     { headers: { Location: `/v1/keys/${id}` } },

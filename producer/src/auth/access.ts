@@ -97,7 +97,7 @@ function shared(): ProblemError {
 
 function guessing(seconds: number): ProblemError {
   const detail = `Nothing is looked up for another ${seconds} s.`;
-  return new ProblemError("too-many-wrong-keys", detail, undefined, {
+  return new ProblemError("too-many-failed-logins", detail, undefined, {
     headers: { "Retry-After": String(seconds) },
   });
 }

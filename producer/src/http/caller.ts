@@ -52,7 +52,7 @@ export function requirePermitted(
 ): void {
   if (isPermitted(principal, work)) return;
   throw new ProblemError(
-    "out-of-reach",
+    "forbidden-resource",
     `Not for jobs of type ${work.type} in the queue ${work.queue}.`,
   );
 }

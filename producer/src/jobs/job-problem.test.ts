@@ -26,6 +26,8 @@ describe("what is wrong with a job", () => {
   });
 
   test("may be that nobody knows its type", () => {
-    expect(jobProblem({ type: "none" }, _error("no"))).toMatchObject({ kind: "unknown-type" });
+    expect(jobProblem({ type: "none" }, _error("no"))).toMatchObject({
+      kind: "job-type-not-found",
+    });
   });
 });

@@ -16,7 +16,11 @@ export function jobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
   const jobType = typeof type === "string" ? findJobType(type) : undefined;
   const errors = fieldErrors(issues);
   if (typeof type === "string" && jobType === undefined) {
-    return { kind: "unknown-type", detail: `Known types: ${jobTypeNames.join(", ")}.`, errors };
+    return {
+      kind: "job-type-not-found",
+      detail: `Known types: ${jobTypeNames.join(", ")}.`,
+      errors,
+    };
   }
   const scrub = jobType?.findSecrets && createScrub(data, jobType.findSecrets);
   return {

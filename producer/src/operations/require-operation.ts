@@ -13,7 +13,7 @@ export async function requireOperation(
   const found = await operations.find(operationViewerOf(exchange), id);
   if (found === undefined) throw new ProblemError("operation-not-found");
   if (found === "hidden") {
-    throw new ProblemError("out-of-reach", "It is about jobs of other queues or types.");
+    throw new ProblemError("forbidden-resource", "It is about jobs of other queues or types.");
   }
   return found;
 }

@@ -9,7 +9,7 @@ export function followQueue(follow: FollowJobs): RouteHandler<typeof route, AppE
     const { queue } = c.req.valid("param");
     const { queues } = c.env.principal;
     if (queues?.has(queue) === false) {
-      throw new ProblemError("out-of-reach", `Not for the queue ${queue}.`);
+      throw new ProblemError("forbidden-resource", `Not for the queue ${queue}.`);
     }
     return follow(c.env, [queue], c.req.valid("header")["last-event-id"]);
   };

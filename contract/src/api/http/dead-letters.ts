@@ -70,7 +70,7 @@ export const getDeadLetter = defineRoute({
       content: { "application/json": { schema: InspectedDeadLetter } },
     },
   },
-  problems: ["invalid-parameter", "out-of-reach", "dead-letter-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "forbidden-resource", "dead-letter-not-found", "at-capacity"],
 });
 
 export const redriveDeadLetter = defineRoute({
@@ -90,7 +90,7 @@ export const redriveDeadLetter = defineRoute({
   },
   problems: [
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     "dead-letter-not-found",
     "key-taken",
     "quota-exceeded",
@@ -149,5 +149,5 @@ export const deleteDeadLetter = defineRoute({
       content: { "application/json": { schema: DeadLetter } },
     },
   },
-  problems: ["invalid-parameter", "out-of-reach", "dead-letter-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "forbidden-resource", "dead-letter-not-found", "at-capacity"],
 });

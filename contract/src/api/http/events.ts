@@ -32,7 +32,7 @@ const ended = {
 };
 const problems: ProblemKind[] = [
   "invalid-parameter",
-  "out-of-reach",
+  "forbidden-resource",
   "quota-exceeded",
   "at-capacity",
 ];

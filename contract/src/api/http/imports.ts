@@ -89,7 +89,7 @@ export const createImport = defineRoute({
   problems: [
     "empty-body",
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     "body-too-large",
     "unsupported-media-type",
     "invalid-csv",
@@ -111,5 +111,11 @@ export const getImport = defineRoute({
   responses: {
     200: { description: "The import", content: { "application/json": { schema: Import } } },
   },
-  problems: ["invalid-parameter", "out-of-reach", "import-not-found", "import-gone", "at-capacity"],
+  problems: [
+    "invalid-parameter",
+    "forbidden-resource",
+    "import-not-found",
+    "import-gone",
+    "at-capacity",
+  ],
 });

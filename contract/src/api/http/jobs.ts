@@ -41,7 +41,7 @@ const refusals = [
   "empty-body",
   "invalid-json",
   "invalid-parameter",
-  "out-of-reach",
+  "forbidden-resource",
   "idempotency-key-in-use",
   "body-too-large",
   "unsupported-media-type",
@@ -86,7 +86,7 @@ export const createJob = defineRoute({
   },
   problems: [
     ...refusals,
-    "unknown-type",
+    "job-type-not-found",
     "data-too-large",
     "invalid-job",
     "unstorable-json",
@@ -226,7 +226,7 @@ export const getJob = defineRoute({
     },
     304: notModified,
   },
-  problems: ["invalid-parameter", "out-of-reach", "job-not-found", "job-gone", "at-capacity"],
+  problems: ["invalid-parameter", "forbidden-resource", "job-not-found", "job-gone", "at-capacity"],
 });
 
 export const cancelJob = defineRoute({
@@ -247,7 +247,13 @@ export const cancelJob = defineRoute({
       content: { "application/json": { schema: Job } },
     },
   },
-  problems: ["invalid-parameter", "out-of-reach", "job-not-found", "job-ended", "at-capacity"],
+  problems: [
+    "invalid-parameter",
+    "forbidden-resource",
+    "job-not-found",
+    "job-ended",
+    "at-capacity",
+  ],
 });
 
 export const changeJob = defineRoute({
@@ -279,7 +285,7 @@ export const changeJob = defineRoute({
     "empty-body",
     "invalid-json",
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     "job-not-found",
     "job-active",
     "job-ended",
@@ -310,7 +316,7 @@ export const promoteJob = defineRoute({
   },
   problems: [
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     "job-not-found",
     "job-active",
     "job-ended",
@@ -339,7 +345,7 @@ export const retryJob = defineRoute({
   },
   problems: [
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     "job-not-found",
     "job-pending",
     "key-taken",

@@ -7,10 +7,10 @@ const tags: [string] = ["Keys"];
 const scope = "keys:admin";
 const params = idParameter("key", KeyId);
 const headers = z.object({ "idempotency-key": IdempotencyKey });
-const unrepeated = [...onceProblems, "answer-not-kept"] as const;
+const unrepeated = [...onceProblems, "response-not-replayable"] as const;
 const again =
   " With an Idempotency-Key it is done once; a secret is kept nowhere, so that a repeated request is told which key it " +
-  "was about (answer-not-kept).";
+  "was about (response-not-replayable).";
 const unread = [
   "incomplete-body",
   "body-too-large",

@@ -72,7 +72,7 @@ export const getOperation = defineRoute({
   path: "/v1/operations/{id}",
   request: { params },
   responses: { 200: { description: "The operation", ...one } },
-  problems: ["invalid-parameter", "out-of-reach", "operation-not-found", "at-capacity"],
+  problems: ["invalid-parameter", "forbidden-resource", "operation-not-found", "at-capacity"],
 });
 
 export const stopOperation = defineRoute({
@@ -87,7 +87,7 @@ export const stopOperation = defineRoute({
   responses: { 202: { description: "It stops, or has stopped", ...one } },
   problems: [
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     "operation-not-found",
     "operation-ended",
     "at-capacity",

@@ -11,7 +11,7 @@ const params = z.object({
     example: "default",
   }),
 });
-const lookedUp = ["out-of-reach", "queue-not-found"] as const;
+const lookedUp = ["forbidden-resource", "queue-not-found"] as const;
 const bodies = [
   "empty-body",
   "incomplete-body",

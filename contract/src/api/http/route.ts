@@ -78,7 +78,7 @@ export function getRequiredScope(route: { path: string }): RequiredScope {
 const refusals: readonly ProblemKind[] = [
   "unauthenticated",
   "insufficient-scope",
-  "too-many-wrong-keys",
+  "too-many-failed-logins",
   "at-capacity",
 ];
 

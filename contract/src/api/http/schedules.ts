@@ -30,7 +30,7 @@ const unread = [
   "unstorable-json",
   "invalid-schedule",
 ] as const;
-const missing = ["invalid-parameter", "out-of-reach", "schedule-not-found"] as const;
+const missing = ["invalid-parameter", "forbidden-resource", "schedule-not-found"] as const;
 
 export const putSchedule = defineRoute({
   operationId: "putSchedule",
@@ -56,7 +56,7 @@ export const putSchedule = defineRoute({
   },
   problems: [
     "invalid-parameter",
-    "out-of-reach",
+    "forbidden-resource",
     ...unread,
     "too-many-schedules",
     "data-too-large",

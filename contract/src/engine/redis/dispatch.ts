@@ -99,7 +99,7 @@ function callsOf(jobs: readonly DispatchEntry[]): (readonly DispatchEntry[])[] {
   return calls;
 }
 
-/** Appends what place.lua describes as runs. */
+/** Appends what dispatch.lua describes as runs. */
 function appendRuns(args: string[], jobs: readonly DispatchEntry[]): void {
   let last: DispatchEntry | undefined;
   let isTraced = false;

@@ -26,7 +26,7 @@ export interface DispatchOptions {
 
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** What place.lua takes as a job's traceparent. */
+/** What dispatch.lua takes as a job's traceparent. */
 export function encodeTraceparent({ traceparent }: DispatchOptions): string {
   return traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : "";
 }
