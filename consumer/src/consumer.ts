@@ -125,13 +125,13 @@ export async function openConsumer(
   opening.defer(() => background.close());
   const patient = createRetryingLedger({
     ledger,
-    onAway(error) {
+    onUnavailable(error) {
       log.error({ err: error }, "Postgres is away: no further job starts");
       workers.pause();
       // A worker that waits for a job may still be given one: Postgres is asked before that runs.
-      freshness.doubt();
+      firstDelivery.doubt();
     },
-    onBack() {
+    onAvailable() {
       log.info("Postgres is back");
       workers.resume();
     },
@@ -164,8 +164,8 @@ export async function openConsumer(
     },
   });
   opening.defer(() => epoch.close());
-  const freshness = createFirstDelivery(Date.now, () => epoch.changedAt);
-  watchConnection(workerRedis, freshness.doubt);
+  const firstDelivery = createFirstDelivery(Date.now, () => epoch.changedAt);
+  watchConnection(workerRedis, firstDelivery.doubt);
 
   const askQueue = (queue: string) => commandRedis.exists(epochKey(config.prefix, queue));
   const askRedis = () => Promise.all(queueNames.map(askQueue));
@@ -270,12 +270,12 @@ export async function openConsumer(
       handlers,
       settle,
       workerName: `${hostname()}:${process.pid}`,
-      failures: createAttemptErrors({ redis: commandRedis, prefix: config.prefix, log }),
-      fates: createLedgerLookup(patient, config.batch),
+      attemptErrors: createAttemptErrors({ redis: commandRedis, prefix: config.prefix, log }),
+      ledgerLookup: createLedgerLookup(patient, config.batch),
       lostAttempts: createLostAttempts(patient, config.batch),
-      freshness,
+      firstDelivery,
       activeJobs,
-      keyLimits: createKeyRateLimits({
+      keyRateLimits: createKeyRateLimits({
         redis: workerRedis,
         prefix: config.prefix,
         rates: config.worker.keyRates,

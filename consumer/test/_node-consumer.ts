@@ -16,8 +16,8 @@ const config = loadConfig(process.env, () => "");
 const { log } = createLogging("consumer", config.log, { stdout: process.stdout, connect });
 const ledger = createRetryingLedger({
   ledger: openLedger(config.databaseUrl),
-  onAway() {},
-  onBack() {},
+  onUnavailable() {},
+  onAvailable() {},
 });
 const readRows = createReadRows(ledger);
 const rogue = createSandbox({

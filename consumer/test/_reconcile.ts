@@ -38,7 +38,7 @@ export async function _openWorld() {
     postgres(at, { max: 4, ...options });
   const ledger = createLedger(() => open({ max: 1 }), { timeoutMs: 5000, connections: 4 });
   opening.defer(() => ledger.close());
-  const patient = createRetryingLedger({ ledger, onAway() {}, onBack() {} });
+  const patient = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
   opening.defer(() => patient.stop());
   const settle = createSettle({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
   const place = createDispatch(redis, { prefix, script });

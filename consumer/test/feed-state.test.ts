@@ -243,8 +243,8 @@ test("of fetches that overlap, none leaves what the next one would be spared by"
   const feeds = createFeedStates(
     createRetryingLedger({
       ledger: { run: (work) => work(world.sql) },
-      onAway() {},
-      onBack() {},
+      onUnavailable() {},
+      onAvailable() {},
     }),
   );
   const known = { url: `${origin}/overlap`, etag: '"1"', lastModified: null };

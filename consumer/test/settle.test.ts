@@ -13,7 +13,7 @@ let patient: RetryingLedger;
 beforeAll(async () => {
   store = await createTestLedger();
   ledger = openLedger(store.url);
-  patient = createRetryingLedger({ ledger, onAway() {}, onBack() {} });
+  patient = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
 });
 afterAll(async () => {
   await ledger.close();

@@ -33,7 +33,11 @@ function _deps(maxEntries = 100) {
     statements += 1;
     return ledger.run(work);
   };
-  const patient = createRetryingLedger({ ledger: { run: counting }, onAway() {}, onBack() {} });
+  const patient = createRetryingLedger({
+    ledger: { run: counting },
+    onUnavailable() {},
+    onAvailable() {},
+  });
   return { ledger: patient, batch: { maxEntries, flushMs: 5 } };
 }
 

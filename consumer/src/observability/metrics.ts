@@ -89,7 +89,7 @@ export function createMetrics(queues: readonly string[]) {
     waited: (queue, type, ms) => waited.observe({ queue, type }, ms / 1000),
     ran: (queue, type, ms) => ran.observe({ queue, type }, ms / 1000),
     settled: (queue, type, ms) => settled.observe({ queue, type }, ms / 1000),
-    came: (queue, type, outcome) => processed.inc({ queue, type, outcome }),
+    attempted: (queue, type, outcome) => processed.inc({ queue, type, outcome }),
     gaveUp: (queue, type) => givenUp.inc({ queue, type }),
   };
 

@@ -20,10 +20,10 @@ export interface PassCounts {
 
 export interface PassDeps {
   leadership: Leadership;
-  searches: OrphanDetector;
+  orphanDetector: OrphanDetector;
   endings: Endings;
   openEvents(queue: string): FinishEvents;
-  placeAgain: Redispatch;
+  redispatch: Redispatch;
   /** By Postgres' clock; a younger job may be on its way to Redis. */
   graceMs: number;
   pageSize: number;
@@ -32,7 +32,16 @@ export interface PassDeps {
 
 /** Puts right what Redis says otherwise than the ledger, about all that is pending. Ends early with the leadership. */
 export function createPass(deps: PassDeps): () => Promise<PassCounts> {
-  const { leadership, searches, endings, openEvents, placeAgain, graceMs, pageSize, log } = deps;
+  const {
+    leadership,
+    orphanDetector: searches,
+    endings,
+    openEvents,
+    redispatch: placeAgain,
+    graceMs,
+    pageSize,
+    log,
+  } = deps;
   const { signal } = leadership;
 
   return async () => {

@@ -101,10 +101,10 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const restore = () => restoreSettings({ leadership, apply, log });
     const placeAndSettle = createPass({
       leadership,
-      searches: createOrphanDetector(look),
+      orphanDetector: createOrphanDetector(look),
       endings,
       openEvents: (queue) => createFinishEvents(redis, prefix, queue),
-      placeAgain: createRedispatch({
+      redispatch: createRedispatch({
         leadership,
         async place(queue, jobs) {
           // What is paused must not run when it is placed again, and Redis may have been flushed a moment ago.

@@ -16,8 +16,8 @@ function _create(...answers: (Error | string)[]) {
         return answer as never;
       },
     },
-    onAway: (error) => events.push(`away ${(error as Error).message}`),
-    onBack: () => events.push("back"),
+    onUnavailable: (error) => events.push(`away ${(error as Error).message}`),
+    onAvailable: () => events.push("back"),
   });
   return { patient, events, calls: () => calls };
 }
@@ -34,7 +34,7 @@ describe("work that insists", () => {
 
       expect(calls()).toBe(3);
       expect(events).toEqual([`away ${code}`, "back"]);
-      expect(patient.isAway).toBe(false);
+      expect(patient.isUnavailable).toBe(false);
     },
   );
 

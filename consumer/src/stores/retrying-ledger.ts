@@ -12,7 +12,7 @@ export interface RetryingLedger {
     work: (sql: Sql) => Promise<Result>,
     isFinal?: (error: unknown) => boolean,
   ): Promise<Result>;
-  readonly isAway: boolean;
+  readonly isUnavailable: boolean;
   stop(): void;
 }
 
@@ -21,9 +21,9 @@ export class LedgerStopped extends Error {}
 export interface RetryingLedgerDeps {
   ledger: Pick<Ledger, "run">;
   /** The first failure that concerns more than its own statement. */
-  onAway(error: unknown): void;
+  onUnavailable(error: unknown): void;
   /** The first success after it. */
-  onBack(): void;
+  onAvailable(): void;
 }
 
 const firstPauseMs = 50;
@@ -32,8 +32,8 @@ const longestPauseMs = 1000;
 /** For work that must not be given up because Postgres is away. */
 export function createRetryingLedger({
   ledger,
-  onAway,
-  onBack,
+  onUnavailable: onAway,
+  onAvailable: onBack,
 }: RetryingLedgerDeps): RetryingLedger {
   const stopping = new AbortController();
   let isAway = false;
@@ -65,7 +65,7 @@ export function createRetryingLedger({
         await pause(pauseMs, stopping.signal);
       }
     },
-    get isAway() {
+    get isUnavailable() {
       return isAway;
     },
     stop: () => stopping.abort(),

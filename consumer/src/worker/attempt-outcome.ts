@@ -12,7 +12,7 @@ import type { Log } from "../observability/log.ts";
 import { tenantOf, traceparentOf } from "./job-origin.ts";
 import type { Settle } from "./settle.ts";
 
-/** What one start of a job came to. `stood`: its end is in the ledger already, or it never was there. */
+/** The outcome of one attempt. `already-settled`: its outcome is in the ledger already, or the ledger does not know it. */
 export const attemptOutcomes = [
   "completed",
   "dead",
@@ -34,7 +34,7 @@ export interface AttemptOutcomesDeps {
   settle: Pick<Settle, "submit" | "cancelled">;
   /** Which consumer this is, for the history of jobs. */
   workerName: string;
-  failures: AttemptErrors;
+  attemptErrors: AttemptErrors;
   lockDurationMs: number;
   meter: { gaveUp(queue: string, type: string): void };
   log: Log;
@@ -69,7 +69,7 @@ export const expired = {
 } as const;
 
 export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
-  const { settle, workerName, failures, lockDurationMs, meter, log } = deps;
+  const { settle, workerName, attemptErrors: failures, lockDurationMs, meter, log } = deps;
 
   /** How it went, as the ledger keeps it of a job that ended. */
   async function history(start: StartedAttempt, last?: RunError) {
@@ -191,8 +191,8 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       await job.moveToWait(token);
       return { outcome: "requeued", thrown: new WaitingError() };
     },
-    stood(job: Job, fate: LedgerAnswer): AttemptResult {
-      log.info({ jobId: job.id, fate: fate.status }, "not run again");
+    alreadySettled(job: Job, answer: LedgerAnswer): AttemptResult {
+      log.info({ jobId: job.id, ledgerStatus: answer.status }, "not run again");
       return { outcome: "already-settled" };
     },
     cancelled(job: Job): AttemptResult {

@@ -79,7 +79,7 @@ export function createWorkers(
     const backend = worker.getBackend();
     const moveStalled = backend.moveStalledJobsToWait.bind(backend);
     backend.moveStalledJobsToWait = async () => {
-      await deps.failures.noteLost(queue);
+      await deps.attemptErrors.noteLost(queue);
       return moveStalled();
     };
     worker.on("error", (error) => {
@@ -111,9 +111,9 @@ export function createWorkers(
         attempts: Math.max(0, job.attemptsMade - 1) + job.stalledCounter,
         result: null,
         error: JSON.stringify(error),
-        failures: JSON.stringify(await deps.failures.of(queue, job.id ?? "")),
+        failures: JSON.stringify(await deps.attemptErrors.of(queue, job.id ?? "")),
       });
-      deps.meter.came(queue, labelOf(job), "dead");
+      deps.meter.attempted(queue, labelOf(job), "dead");
       deps.meter.gaveUp(queue, labelOf(job));
     } catch (cause) {
       log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");

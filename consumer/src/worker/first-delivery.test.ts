@@ -20,7 +20,7 @@ function _createWorld() {
     },
     isFresh: (changes: { ageMs?: number } & Record<string, unknown> = {}) => {
       const { ageMs = 10, ...rest } = changes;
-      return freshness.isFresh({
+      return freshness.isFirst({
         timestamp: now - ageMs,
         attemptsStarted: 1,
         attemptsMade: 0,

@@ -10,7 +10,7 @@ type StartedJob = Pick<
  * that was moments ago, since which Redis has not been away, failed over or been flushed.
  */
 export interface FirstDelivery {
-  isFresh(job: StartedJob): boolean;
+  isFirst(job: StartedJob): boolean;
   /** Jobs that were placed until now may have been brought back. */
   doubt(): void;
 }
@@ -22,7 +22,7 @@ const freshMs = 3000;
 export function createFirstDelivery(now: () => number, changedAt: () => number): FirstDelivery {
   let doubtedAt = now();
   return {
-    isFresh(job) {
+    isFirst(job) {
       const ageMs = now() - job.timestamp;
       return (
         ageMs >= 0 &&

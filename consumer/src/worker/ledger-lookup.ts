@@ -22,7 +22,7 @@ export interface RecordedJob {
 
 /** What the ledger says of jobs that Redis hands out. Both wait for Postgres as long as it takes. */
 export interface LedgerLookup {
-  ask(id: string, run: number): Promise<LedgerAnswer>;
+  status(id: string, run: number): Promise<LedgerAnswer>;
   load(id: string): Promise<RecordedJob | undefined>;
 }
 
@@ -52,7 +52,7 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
   const find = submitTogether(rows.submit);
 
   return {
-    async ask(id, run) {
+    async status(id, run) {
       const row = await find(id);
       if (row === undefined) return { status: "unknown" };
       return { status: row.status === "pending" && row.run === run ? "pending" : "not-pending" };

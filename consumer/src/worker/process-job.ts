@@ -27,11 +27,11 @@ import {
 
 export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
   handlers: Handlers;
-  fates: LedgerLookup;
+  ledgerLookup: LedgerLookup;
   lostAttempts: LostAttempts;
-  freshness: FirstDelivery;
+  firstDelivery: FirstDelivery;
   activeJobs: ActiveJobs;
-  keyLimits: KeyRateLimits;
+  keyRateLimits: KeyRateLimits;
   secretKeys: KeyRing | undefined;
   meter: JobMeter;
   tracing?: Tracing | undefined;
@@ -44,7 +44,7 @@ export interface JobMeter {
   ran(queue: string, type: string, ms: number): void;
   /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
   settled(queue: string, type: string, ms: number): void;
-  came(queue: string, type: string, outcome: AttemptOutcome): void;
+  attempted(queue: string, type: string, outcome: AttemptOutcome): void;
   /** Dead, because too many attempts were lost with their consumers. */
   gaveUp(queue: string, type: string): void;
 }
@@ -62,7 +62,14 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
-  const { handlers, fates, freshness, lostAttempts, activeJobs, keyLimits } = deps;
+  const {
+    handlers,
+    ledgerLookup,
+    firstDelivery,
+    lostAttempts,
+    activeJobs,
+    keyRateLimits: keyLimits,
+  } = deps;
   const { meter, tracing, secretKeys } = deps;
   const attempts = createAttemptOutcomes(deps);
 
@@ -74,9 +81,9 @@ export function createProcessor(
   ): Promise<AttemptResult> {
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return attempts.foreign();
-    if (!active.isAborted && !freshness.isFresh(job)) {
-      const fate = await fates.ask(target.id, target.run);
-      if (fate.status !== "pending") return attempts.stood(job, fate);
+    if (!active.isAborted && !firstDelivery.isFirst(job)) {
+      const answer = await ledgerLookup.status(target.id, target.run);
+      if (answer.status !== "pending") return attempts.alreadySettled(job, answer);
       // A hash without a name is what is left when Redis lost it.
       if (!job.name) await restore(job, target.id);
     }
@@ -182,7 +189,7 @@ export function createProcessor(
   }
 
   async function restore(job: Job, id: string) {
-    const recorded = await fates.load(id);
+    const recorded = await ledgerLookup.load(id);
     if (recorded === undefined) return;
     job.name = recorded.type;
     job.data = recorded.data;
@@ -201,7 +208,7 @@ export function createProcessor(
         },
       );
       trace?.end(outcome, thrown);
-      meter.came(queue, labelOf(job), outcome);
+      meter.attempted(queue, labelOf(job), outcome);
       if (thrown !== undefined) throw thrown;
       return settledReturnValue;
     } finally {
