@@ -62,14 +62,7 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
-  const {
-    handlers,
-    ledgerLookup,
-    firstDelivery,
-    lostAttempts,
-    activeJobs,
-    keyRateLimits: keyLimits,
-  } = deps;
+  const { handlers, ledgerLookup, firstDelivery, lostAttempts, activeJobs, keyRateLimits } = deps;
   const { meter, tracing, secretKeys } = deps;
   const attempts = createAttemptOutcomes(deps);
 
@@ -108,7 +101,7 @@ export function createProcessor(
       return attempts.fail(start, new NonRetryableError(opened.detail));
     }
     const { data, scrub } = opened;
-    const asked = keyLimits.turnOf(queue, jobType, job, data);
+    const asked = keyRateLimits.turnOf(queue, jobType, job, data);
     if (asked !== undefined) {
       const turn = await asked;
       if (turn.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
