@@ -10,12 +10,12 @@ export const keyLimits = {
   graceMs: 7 * 24 * 60 * 60 * 1000,
 } as const;
 
-/** What belongs to nobody else; its `queues:admin` also sees what all tenants share. */
+/** The default tenant. Only its keys may use `queues:admin` on the queues, which all tenants share. */
 export const defaultTenant = "default";
 
 export const KeyId = z
   .string()
-  .regex(/^[0-9a-z]{17}$/, "Not the id of a key.")
+  .regex(/^[0-9a-z]{17}$/, "Not an API key ID.")
   .meta({ example: "0mibwkq0705f60718" });
 
 export const Tenant = z
@@ -29,10 +29,10 @@ const Name = z
   .trim()
   .min(1)
   .max(keyLimits.nameLength)
-  .regex(plainText, "Without control characters.")
-  .meta({ description: "For people: who holds it, and what for", example: "shop" });
+  .regex(plainText, "No control characters.")
+  .meta({ description: "Display name: owner or purpose of the key", example: "shop" });
 
-/** What a new key may do. */
+/** The request body that creates an API key. */
 export const NewApiKey = z
   .strictObject({
     name: Name,
@@ -40,21 +40,21 @@ export const NewApiKey = z
     queues: distinct(z.enum(queueNames))
       .nullable()
       .default(null)
-      .meta({ description: "The only queues it reaches; all without" }),
+      .meta({ description: "Queues that the key may access; null: all" }),
     types: distinct(z.enum(jobTypeNames))
       .nullable()
       .default(null)
-      .meta({ description: "The only job types it reaches; all without" }),
+      .meta({ description: "Job types that the key may access; null: all" }),
     quotas: z
       .union([Quotas, z.null()])
       .default(null)
-      .meta({ description: "What it may use; without them, as much as there is" }),
+      .meta({ description: "Quotas of the key; null: unlimited" }),
     expiresAt: Time.nullable().default(null),
   })
   .refine((key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types ?? key.quotas), {
     path: ["scopes"],
     error:
-      "keys:admin makes keys without limits, so it cannot be limited to queues, types or quotas.",
+      "A key with keys:admin can create unrestricted keys, so it cannot be restricted by queues, types or quotas.",
   })
   .meta({ id: "NewApiKey" });
 export type NewApiKey = z.output<typeof NewApiKey>;
@@ -69,15 +69,17 @@ const fields = {
   quotas: z.union([Quotas, z.null()]),
   createdAt: Time,
   expiresAt: Time.nullable(),
-  lastUsedAt: Time.nullable().meta({ description: "To a minute or so" }),
+  lastUsedAt: Time.nullable().meta({
+    description: "Time of the last use, accurate to about a minute",
+  }),
   rotatedAt: Time.nullable(),
   previousUntil: Time.nullable().meta({
-    description: "Until when the secret before the last rotation is or was good",
+    description: "Time until which the previous secret is or was valid",
   }),
   revokedAt: Time.nullable(),
 };
 
-/** A key as it is shown: all but itself. */
+/** An API key without its secret. */
 export const ApiKey = z.strictObject(fields).meta({ id: "ApiKey" });
 export type ApiKey = z.infer<typeof ApiKey>;
 
@@ -85,7 +87,7 @@ export const IssuedApiKey = z
   .strictObject({
     ...fields,
     key: z.string().meta({
-      description: "The key itself. It is shown this once: only its hash is kept",
+      description: "The key itself. It is returned only once; only its hash is stored",
       example: `toril_0mibwkq0705f60718_${"0123456789abcdef".repeat(4)}`,
     }),
   })
@@ -99,7 +101,7 @@ export const KeyRotation = z
       .min(0)
       .max(keyLimits.graceMs)
       .default(0)
-      .meta({ description: "For how many milliseconds the old secret is still good" }),
+      .meta({ description: "Milliseconds for which the previous secret stays valid" }),
   })
   .meta({ id: "KeyRotation" });
 export type KeyRotation = z.output<typeof KeyRotation>;
@@ -109,5 +111,5 @@ function distinct<Item extends z.ZodType<string>>(item: Item) {
     .array(item)
     .min(1)
     .max(100)
-    .refine((items) => new Set(items).size === items.length, "Each of them once.");
+    .refine((items) => new Set(items).size === items.length, "Duplicate items are not allowed.");
 }

@@ -1,34 +1,34 @@
-/** A change that somebody with an administrator's rights asked for. */
+/** An administrative change. */
 export interface AuditEntry {
-  /** Whose rights were used: `key:<id>`, `token:<subject>`, `cli:<user>`, or `anyone` while there is no key. */
+  /** The principal: `key:<id>`, `token:<subject>`, `cli:<user>`, or `anyone` until the first key exists. */
   actor: string;
   tenant: string;
-  /** The operation, as openapi.yaml names it. */
+  /** The `operationId` of openapi.yaml. */
   action: string;
-  /** The address of what was changed. */
+  /** The path of the changed resource. */
   target: string;
-  /** Where the request came from; null for a command. */
+  /** The client address; null for a command. */
   address: string | null;
   requestId: string | null;
-  /** `done`, or the kind of problem that it was answered with. */
+  /** `done`, or the problem type of the response. */
   outcome: string;
 }
 
-/** An entry in its place in the log. */
+/** An entry of the audit log, with its sequence number and hash. */
 export interface AuditRow extends AuditEntry {
-  /** 1 for the first; none is left out. */
+  /** Sequence number from 1, without gaps. */
   seq: number;
-  /** ISO 8601 in milliseconds, by Postgres' clock. */
+  /** ISO 8601 with milliseconds, by the clock of Postgres. */
   at: string;
-  /** The hash of the entry before. */
+  /** Hash of the previous entry. */
   previous: string;
   hash: string;
 }
 
-/** What the first entry's `previous` is. */
+/** The `previous` of the first entry. */
 export const firstPrevious = "0".repeat(64);
 
-/** SHA-256, hexadecimal, of everything else in the row, the hash of the row before included. */
+/** Returns the SHA-256 of all other fields of the row, including the hash of the previous row, in hexadecimal. */
 export async function hashAuditRow(row: Omit<AuditRow, "hash">): Promise<string> {
   const { seq, at, actor, tenant, action, target, address, requestId, outcome, previous } = row;
   const text = JSON.stringify([

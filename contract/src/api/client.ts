@@ -34,7 +34,7 @@ import {
 
 export interface ClientOptions {
   baseUrl: string;
-  /** Goes with every request; a service without keys needs none. */
+  /** API key sent with every request; not needed until the service has keys. */
   apiKey?: string;
   fetch?: (request: Request) => Promise<Response>;
 }
@@ -44,12 +44,12 @@ export interface CallOptions {
 }
 
 export interface WriteOptions extends CallOptions {
-  /** Repeating a request with the same key and body gets the first one's answer. */
+  /** A repeated request with the same key and body gets the original response. */
   idempotencyKey?: string;
 }
 
 export interface WaitOptions {
-  /** Seconds to wait for the end of the job, 60 at most. */
+  /** Seconds to wait for the job to finish, at most 60. */
   wait: number;
 }
 
@@ -60,7 +60,7 @@ export interface ListJobsQuery {
   type?: JobTypeName;
   queue?: string;
   status?: JobStatus;
-  /** Needs a queue, and nothing else beside it. */
+  /** State in Redis; requires `queue` and excludes all other filters. */
   state?: "waiting" | "active" | "delayed" | "prioritized";
   key?: string;
   label?: string;
@@ -69,9 +69,9 @@ export interface ListJobsQuery {
   /** ISO 8601 */
   createdAfter?: string;
   createdBefore?: string;
-  /** payload: `data` and `result` are null. */
+  /** payload: omits `data` and `result` (both are null). */
   omit?: "payload";
-  /** A field that the job type lets be searched. */
+  /** Value of a searchable field of the job type. */
   [field: `data.${string}`]: string;
 }
 
@@ -84,7 +84,7 @@ export interface PageQuery {
 export interface ListDeadLettersQuery extends PageQuery {
   type?: JobTypeName;
   queue?: string;
-  /** As the summary tells it. */
+  /** A reason of the summary. */
   reason?: string;
   label?: string;
 }
@@ -98,7 +98,7 @@ export interface PreviewQuery {
 
 export interface ImportQuery {
   type: JobTypeName;
-  /** Under which name a feed's items are kept. */
+  /** Name under which the items of a feed are stored. */
   source?: string;
   delimiter?: "comma" | "semicolon" | "tab";
   /** `text/csv` by default. */
@@ -107,7 +107,7 @@ export interface ImportQuery {
 
 type Body = string | Blob | ReadableStream<Uint8Array>;
 
-/** An answer that is no 2xx. */
+/** The error of a response whose status is not 2xx. */
 export class TorilError extends Error {
   readonly problem: Problem;
 
@@ -121,8 +121,8 @@ export class TorilError extends Error {
 export type Client = ReturnType<typeof createClient>;
 
 /**
- * The API as functions, with `fetch` alone: for Bun, Node, Deno and browsers. Answers are parsed by their schemas.
- * Every function throws `TorilError` for an answer that is no 2xx.
+ * Creates a client of the API. Requires only `fetch`: works in Bun, Node, Deno and browsers. Responses are validated by
+ * their schemas. Every function throws `TorilError` for a response whose status is not 2xx.
  */
 export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
   const send = given ?? ((request: Request) => fetch(request));
@@ -167,7 +167,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
   }
 
   function createJob(request: JobRequest, write?: WriteOptions): Promise<AcceptedJob>;
-  /** A `Job`, which has a `settledAt`, when it ended in time. */
+  /** Returns a `Job` (with `settledAt`) if the job finished within the wait time. */
   function createJob(
     request: JobRequest,
     write: WriteOptions & WaitOptions,
@@ -200,11 +200,11 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         ...(wait === undefined ? {} : { headers: { Prefer: `wait=${wait}` } }),
       }),
 
-    /** Until it has ended. */
+    /** Yields the events of a job until the job is finished. */
     followJob: (id: string, options?: FollowOptions) =>
       followAt(`/v1/jobs/${encodeURIComponent(id)}/events`, toFollowedJobEvent, options),
 
-    /** Until it is done. */
+    /** Yields snapshots of an import until the import is done. */
     followImport: (id: string, options?: FollowOptions) =>
       followAt(`/v1/imports/${encodeURIComponent(id)}/events`, toFollowedImportEvent, options),
 
@@ -216,11 +216,14 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     listJobs: (query: ListJobsQuery = {}, options: CallOptions = {}) =>
       call(JobPage, "/v1/jobs", { ...options, query: { ...query } }),
 
-    /** One that runs is told to end. Throws when it has ended otherwise. */
+    /** Cancels a job; an active job is aborted. Throws if the job already has another final status. */
     cancelJob: (id: string, options: CallOptions = {}) =>
       call(Job, `/v1/jobs/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
 
-    /** @param ifMatch the ETag of the job as it is known; `*` for any */
+    /**
+     * Changes the delay or priority of a job.
+     * @param ifMatch the last known ETag of the job, or `*` for any version
+     */
     changeJob: (id: string, ifMatch: string, changes: JobChanges, options: CallOptions = {}) =>
       call(JobDetail, `/v1/jobs/${encodeURIComponent(id)}`, {
         ...options,
@@ -229,15 +232,15 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         body: JSON.stringify(changes),
       }),
 
-    /** Makes a delayed job due. */
+    /** Makes a delayed job due immediately. */
     promoteJob: (id: string, options: WriteOptions = {}) =>
       call(Job, `/v1/jobs/${encodeURIComponent(id)}/promote`, bare(options)),
 
-    /** Does a job again that has ended. */
+    /** Retries a finished job. */
     retryJob: (id: string, options: WriteOptions = {}) =>
       call(Job, `/v1/jobs/${encodeURIComponent(id)}/retry`, bare(options)),
 
-    /** Resolves when the body has been read; its jobs may still run. */
+    /** Resolves after the body has been read; the jobs may still be pending. */
     createImport: (
       body: Body,
       { contentType = "text/csv", ...query }: ImportQuery,
@@ -247,7 +250,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     getImport: (id: string, options: CallOptions = {}) =>
       call(Import, `/v1/imports/${encodeURIComponent(id)}`, options),
 
-    /** Makes it, or replaces its definition; with `ifVersion` only if that is its version still. */
+    /** Creates a schedule or replaces its definition; with `ifVersion` only if the schedule still has that version. */
     putSchedule: (
       name: string,
       definition: z.input<typeof ScheduleDefinition>,
@@ -258,7 +261,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       return call(Schedule, scheduleAt(name), { ...request, method: "PUT" });
     },
 
-    /** By name. */
+    /** Lists schedules, ordered by name. */
     listSchedules: (query: PageQuery = {}, options: CallOptions = {}) =>
       call(SchedulePage, "/v1/schedules", { ...options, query: { ...query } }),
 
@@ -274,14 +277,14 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     resumeSchedule: (name: string, options: WriteOptions = {}) =>
       call(Schedule, `${scheduleAt(name)}/resume`, bare(options)),
 
-    /** Beside its times. */
+    /** Enqueues the job of a schedule immediately. */
     runSchedule: (name: string, options: WriteOptions = {}) =>
       call(AcceptedJob, `${scheduleAt(name)}/run`, bare(options)),
 
     previewSchedule: (name: string, query: PreviewQuery = {}, options: CallOptions = {}) =>
       call(SchedulePreview, `${scheduleAt(name)}/preview`, { ...options, query: { ...query } }),
 
-    /** Of a definition that is not stored. */
+    /** Previews the fire times of a definition without storing it. */
     previewDefinition: (
       definition: z.input<typeof PreviewedDefinition>,
       query: PreviewQuery = {},
@@ -296,7 +299,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
 
     getQueue: (queue: string, options: CallOptions = {}) => call(Queue, queuePath(queue), options),
 
-    /** What is not given stays; `null` lifts a limit. */
+    /** Changes the limits of a queue. Omitted fields are not changed; `null` removes a limit. */
     changeQueue: (queue: string, change: QueueChange, options: CallOptions = {}) =>
       call(QueueSettings, queuePath(queue), {
         ...post(JSON.stringify(change), "application/json", options),
@@ -309,7 +312,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     resumeQueue: (queue: string, options: WriteOptions = {}) =>
       call(QueueSettings, `${queuePath(queue)}/resume`, bare(options)),
 
-    /** One batch: again with `next` as the cursor until that is null. */
+    /** Processes one batch. Repeat with `next` as the cursor until `next` is null. */
     drainQueue: (
       queue: string,
       query: { delayed?: boolean; cursor?: string } = {},
@@ -320,7 +323,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         query: { ...query, delayed: query.delayed?.toString() },
       }),
 
-    /** One batch: again with `next` as the cursor until that is null. */
+    /** Processes one batch. Repeat with `next` as the cursor until `next` is null. */
     cleanQueue: (
       queue: string,
       cleaning: QueueCleaning,
@@ -332,7 +335,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         query,
       }),
 
-    /** Jobs whose attempts are used up, or that were given up. */
+    /** Lists jobs that used all their attempts or failed with a non-retryable error. */
     listDeadLetters: (query: ListDeadLettersQuery = {}, options: CallOptions = {}) =>
       call(DeadLetterPage, "/v1/dead-letters", { ...options, query: { ...query } }),
 
@@ -345,7 +348,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     redriveDeadLetter: (id: string, options: WriteOptions = {}) =>
       call(Job, `/v1/dead-letters/${encodeURIComponent(id)}/redrive`, bare(options)),
 
-    /** Up to 1,000; for those that a filter selects, there is `createOperation`. */
+    /** Redrives up to 1,000 dead letters by ID. To redrive by filter, use `createOperation`. */
     redriveDeadLetters: (ids: readonly string[], options: WriteOptions = {}) =>
       call(
         Redriven,
@@ -359,11 +362,11 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
         method: "DELETE",
       }),
 
-    /** Something that is done to many jobs in the background. */
+    /** Starts a background operation on many jobs. */
     createOperation: (request: Omit<OperationRequest, "dryRun">, options: WriteOptions = {}) =>
       call(Operation, "/v1/operations", post(JSON.stringify(request), "application/json", options)),
 
-    /** To how many jobs it would be done. */
+    /** Counts the jobs that an operation would affect. */
     previewOperation: (request: Omit<OperationRequest, "dryRun">, options: WriteOptions = {}) =>
       call(
         OperationPreview,
@@ -380,7 +383,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     stopOperation: (id: string, options: WriteOptions = {}) =>
       call(Operation, `/v1/operations/${encodeURIComponent(id)}/stop`, bare(options)),
 
-    /** The answer is the only place where the key itself is ever seen. */
+    /** Creates an API key. The key itself is only returned in this response. */
     createKey: (key: z.input<typeof NewApiKey>, write: WriteOptions = {}) =>
       call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", write)),
 

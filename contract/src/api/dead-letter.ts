@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { FinalJobStatus, Job, JobError } from "./job.ts";
 
-/** How a job ended before it was made pending again. */
+/** The final status of an earlier generation of a job, before it was retried or redriven. */
 export const PastEnd = z
   .strictObject({
     run: z.int().min(0),
@@ -19,11 +19,11 @@ const { createdAt, data } = Job.shape;
 
 const Reason = z.string().nullable().meta({
   description:
-    "The error without its numbers, ids and quoted parts, as many jobs have it in common",
+    "The error message without numbers, IDs and quoted parts, so that similar errors share one reason",
   example: "Error: connect ECONNREFUSED #.#.#.#:#",
 });
 
-/** A job that is dead, as lists show it. */
+/** A dead job, as returned in lists. */
 export const DeadLetter = z
   .strictObject({
     id,
@@ -44,14 +44,19 @@ export type DeadLetter = z.infer<typeof DeadLetter>;
 
 export const InspectedDeadLetter = DeadLetter.extend({
   data,
-  history: z.array(PastEnd).meta({ description: "How it ended before it was done again" }),
+  history: z
+    .array(PastEnd)
+    .meta({ description: "Final status of each earlier generation, before the job was redriven" }),
 }).meta({ id: "InspectedDeadLetter" });
 export type InspectedDeadLetter = z.infer<typeof InspectedDeadLetter>;
 
 export const DeadLetterPage = z
   .strictObject({
     items: z.array(DeadLetter),
-    next: z.string().nullable().meta({ description: "The cursor of the next page" }),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: "Cursor of the next page; null if there are no more results" }),
   })
   .meta({ id: "DeadLetterPage" });
 
@@ -65,14 +70,15 @@ export const DeadLetterSummary = z
           count: z.int().min(0),
           isExact: z.boolean().meta({
             description:
-              "false: counting stopped, and the group has more dead letters than `count`. " +
-              "All groups together are counted up to 100,000",
+              "false: counting stopped, and the group may have more dead letters than `count`. " +
+              "At most 100,000 dead letters are counted across all groups",
           }),
         })
         .meta({ id: "DeadLetterGroup" }),
     ),
     isComplete: z.boolean().meta({
-      description: "false: there are more than 500 groups, and only the first by type are counted",
+      description:
+        "false: there are more than 500 groups; only the first groups, ordered by type, are counted",
     }),
   })
   .meta({ id: "DeadLetterSummary" });
@@ -89,7 +95,7 @@ export const Redriven = z
           id: z.uuid(),
           outcome: z.enum(["redriven", "not-found", "key-taken"]).meta({
             description:
-              "not-found: no dead letter has this id. key-taken: a pending job has its key",
+              "not-found: no dead letter has this ID. key-taken: another pending job has the same key",
           }),
         })
         .meta({ id: "RedrivenEntry" }),

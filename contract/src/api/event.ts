@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Job, JobError, JobId, JobStatus, Time } from "./job.ts";
 
-/** What can happen to a job. The last four end it. */
+/** The events of a job. The last four are final. */
 export const JobEventName = z.enum([
   "waiting",
   "delayed",
@@ -15,11 +15,12 @@ export const JobEventName = z.enum([
 ]);
 export type JobEventName = z.infer<typeof JobEventName>;
 
-/** The data of an event in a stream of events, except `snapshot` and `gap`. */
+/** The data of a server-sent event, except `snapshot` and `gap`. */
 export const JobEvent = z
   .strictObject({
     event: JobEventName.meta({
-      description: "failed: a run failed, and another follows. dead: none does",
+      description:
+        "failed: an attempt failed and the job will be retried. dead: the job failed permanently",
     }),
     id: JobId,
     type: z.string(),
@@ -27,17 +28,17 @@ export const JobEvent = z
     importId: z.uuid().nullable(),
     status: JobStatus,
     at: Time,
-    runAt: Time.optional().meta({ description: "When a delayed job is due" }),
-    attempts: z.int().optional().meta({ description: "Runs that were made until then" }),
+    runAt: Time.optional().meta({ description: "Due time of a delayed job" }),
+    attempts: z.int().optional().meta({ description: "Number of attempts made so far" }),
     progress: z.unknown().optional(),
-    /** Of a failed run without stack. */
+    /** The error of a failed attempt, without stack. */
     error: JobError.optional(),
-    /** As it ended, in its own stream alone. */
+    /** The finished job; only in the stream of the job itself. */
     job: Job.optional(),
   })
   .meta({ id: "JobEvent" });
 export type JobEvent = z.infer<typeof JobEvent>;
 
-/** The data of a `gap`: events of this queue may be missing at this place. */
+/** The data of a `gap` event: events of this queue may be missing at this point. */
 export const EventGap = z.strictObject({ queue: z.string() }).meta({ id: "EventGap" });
 export type EventGap = z.infer<typeof EventGap>;

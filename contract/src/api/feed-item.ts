@@ -9,7 +9,7 @@ export const FeedItem = z
       .string()
       .min(1)
       .max(255)
-      .meta({ description: "Which feed it is of; together with guid it identifies the item" }),
+      .meta({ description: "Name of the feed; `source` and `guid` together identify the item" }),
     guid: z
       .string()
       .min(1)
@@ -17,11 +17,11 @@ export const FeedItem = z
         error: `At most ${feedLimits.guidBytes} bytes of UTF-8.`,
       })
       .meta({
-        description: `The item's guid or id, else its link, else a hash of what it says; up to ${feedLimits.guidBytes} bytes`,
+        description: `The guid or id of the item, else its link, else a hash of its content; up to ${feedLimits.guidBytes} bytes`,
       }),
-    title: text.meta({ description: "Without markup" }),
+    title: text.meta({ description: "Title without markup" }),
     link: text,
-    author: text.meta({ description: "Names, separated by commas" }),
+    author: text.meta({ description: "Names, comma-separated" }),
     publishedAt: z.iso.datetime().nullable(),
     summary: text.meta({ description: "Often HTML" }),
     content: text.meta({ description: "Often HTML" }),

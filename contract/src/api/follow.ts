@@ -5,12 +5,12 @@ import { readEvents, type SentEvent } from "./read-events.ts";
 
 export interface FollowOptions {
   signal?: AbortSignal;
-  /** The `id` of the event that was seen last. */
+  /** `id` of the last received event. */
   lastEventId?: string;
 }
 
 interface Seen {
-  /** For `lastEventId`; undefined as long as there is none. */
+  /** Value for `lastEventId`; undefined until an event has an `id`. */
   id: string | undefined;
 }
 
@@ -39,9 +39,9 @@ export function toFollowedImportEvent({ data, id }: SentEvent): FollowedImportEv
 const pauseMs = 1000;
 
 /**
- * Events, also over the end of a connection: it connects again and goes on where it was, until a stream has ended for
- * good. Throws what `connect` throws the first time, and later what is no passing failure.
- * @param connect resolves with the body of the answer; undefined: the stream has ended
+ * Yields events and reconnects after a lost connection, resuming after the last event, until the stream is complete.
+ * Throws an error of the first `connect`, and later any error that is not transient.
+ * @param connect resolves with the body of the response, or with undefined if the stream is complete
  */
 export async function* follow<Event>(
   connect: (lastEventId: string | undefined) => Promise<ReadableStream<Uint8Array> | undefined>,
@@ -74,7 +74,7 @@ async function* untilBroken(events: AsyncIterable<SentEvent>, signal: AbortSigna
   }
 }
 
-/** Rejects with the reason when it is aborted. */
+/** Waits before a reconnect. Rejects with the reason of the signal on abort. */
 function pause(signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {

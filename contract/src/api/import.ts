@@ -8,7 +8,9 @@ const count = z.int().min(0);
 
 export const ImportError = z
   .strictObject({
-    line: count.meta({ description: "Line of the file; in a feed, the number of the item" }),
+    line: count.meta({
+      description: "Line number in the file; for a feed, the number of the item",
+    }),
     problem: Problem,
   })
   .meta({ id: "ImportError" });
@@ -16,10 +18,12 @@ export type ImportError = z.infer<typeof ImportError>;
 
 const ImportCounts = z
   .strictObject({
-    read: count.meta({ description: "Rows or items seen" }),
-    accepted: count.meta({ description: "Became jobs" }),
-    duplicate: count.meta({ description: "A job with this key was still pending" }),
-    rejected: count.meta({ description: "Could not be read, or did not match the schema" }),
+    read: count.meta({ description: "Rows or items read" }),
+    accepted: count.meta({ description: "Rows or items recorded as jobs" }),
+    duplicate: count.meta({ description: "Rows or items whose key belongs to a pending job" }),
+    rejected: count.meta({
+      description: "Rows or items that could not be parsed or did not match the schema",
+    }),
     completed: count,
     dead: count,
     cancelled: count,
@@ -33,11 +37,11 @@ export const Import = z
     type: z.string(),
     status: ImportStatus.meta({
       description:
-        "receiving: the body is being read. running: it was read, and jobs are pending. " +
-        "failed: the body ended early or broke, or every row was rejected; what was accepted until then is carried out.",
+        "receiving: the body is being read. running: the body was read and jobs are pending. " +
+        "failed: the body ended early or is malformed, or every row was rejected; jobs that were accepted before are still processed.",
     }),
     counts: ImportCounts,
-    errors: z.array(ImportError).meta({ description: "The first rejected rows" }),
+    errors: z.array(ImportError).meta({ description: "Errors of the first rejected rows" }),
     createdAt: z.iso.datetime(),
   })
   .meta({ id: "Import" });

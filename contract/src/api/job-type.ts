@@ -2,11 +2,11 @@ import type { z } from "zod";
 import type { Backoff, JobOptions, KeyPolicy } from "./job.ts";
 import { type FindSecretFields, createFindSecretFields } from "./secret-fields.ts";
 
-/** What a run apart from the consumer may use. */
+/** Limits of an attempt in the sandbox. */
 export interface SandboxLimits {
-  /** Of the thread's JavaScript heap. */
+  /** Maximum JavaScript heap of the worker thread, in MB. */
   memoryMb: number;
-  /** The run is ended then, whatever it does. */
+  /** The attempt is terminated after this time. */
   timeoutMs: number;
 }
 
@@ -14,7 +14,7 @@ const defaultSandbox: SandboxLimits = { memoryMb: 256, timeoutMs: 300_000 };
 
 type SandboxOption = true | Partial<SandboxLimits> | undefined;
 
-/** So many jobs may start at once, and so many in a time in the long run. */
+/** Token bucket: `max` jobs may start at once, and `max` per `durationMs` on average. */
 export interface KeyRate {
   max: number;
   durationMs: number;
@@ -31,40 +31,40 @@ export interface JobTypeDefinition<
   queue: string;
   data: Data;
   result: Result;
-  /** The key of a job that was sent without one. What it takes of a secret is replaced by a keyed hash. */
+  /** Derives the key of a job that was enqueued without one. Parts taken from a secret are replaced by a keyed hash. */
   key?(data: z.output<Data>): string;
-  /** Runs in all; 3 by default. */
+  /** Maximum number of attempts; 3 by default. */
   attempts?: number;
-  /** Exponential from 1 s by default: 1 s, 2 s, 4 s. */
+  /** Delay between attempts; exponential from 1 s by default: 1 s, 2 s, 4 s. */
   backoff?: Backoff;
-  /** What a second job with the same key comes to; by default a duplicate while the first is pending. */
+  /** How a second job with the same key is handled; by default it is a duplicate while the first is pending. */
   keyPolicy?: KeyPolicy;
-  /** 1 first; jobs without one before all. */
+  /** 1 is the highest priority; jobs without a priority run before all prioritized jobs. */
   priority?: number;
   order?: "lifo";
-  /** What one run may take. */
+  /** Maximum duration of one attempt. */
   timeoutMs?: number;
-  /** From when a job was accepted, or is due, until it expires without having been started. */
+  /** Time after acceptance, or after the due time, when a job that was not started expires. */
   expiresInMs?: number;
   /**
-   * Per what `by` makes of the data, all consumers together: jobs over the rate wait for their turn, which uses up none
-   * of their attempts. Not of a secret: a hash of it stands in Redis. `WORKER_KEY_RATE_LIMITS` changes the rate.
+   * Rate limit per value of `by`, across all consumers. Jobs over the limit are delayed, which does not count as an attempt.
+   * Do not derive `by` from a secret, because its hash is stored in Redis. `WORKER_KEY_RATE_LIMITS` overrides the rate.
    */
   rateLimit?: KeyRate & { by(data: z.output<Data>): string };
-  /** Fields of the data, texts, numbers or booleans, by whose values jobs can be found. */
+  /** Searchable fields of the data: strings, numbers or booleans. */
   searchable?: readonly string[];
   /**
-   * How a row of an imported file becomes data. Without it, columns are the fields of the schema: numbers and
-   * booleans are read where the schema asks for them, and an empty cell of an optional field is left out.
+   * Converts a row of an imported file to data. By default columns are mapped to the fields of the schema: numbers and
+   * booleans are parsed where the schema requires them, and an empty cell of an optional field is omitted.
    */
   fromRow?(row: ImportedRow): unknown;
-  /** For handlers that compute: each run has a thread of its own; `true` for 256 MB and 5 minutes. */
+  /** For CPU-bound handlers: each attempt runs in its own worker thread; `true` for 256 MB and 5 minutes. */
   sandbox?: Sandbox;
 }
 
 export interface ImportedRow {
   importId: string;
-  /** 1 for the first row below the header. */
+  /** Row number, 1 for the first row after the header. */
   row: number;
   values: Record<string, string>;
 }
@@ -78,16 +78,16 @@ export type JobType<
   JobTypeDefinition<Type, Data, Result>,
   "attempts" | "backoff" | "priority" | "order" | "timeoutMs" | "sandbox"
 > & {
-  /** Of a job that asked for nothing else. */
+  /** The default options of a job. */
   options: JobOptions;
-  /** Undefined when no field of the data is secret. */
+  /** Finds the secret fields of data; undefined if the type has none. */
   findSecrets: FindSecretFields | undefined;
   sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
 };
 
 /**
- * Declares a job type. Its name and schemas are what clients see in openapi.yaml, what is checked at the door,
- * and what its handler in the consumer is typed by.
+ * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
+ * the handler in the consumer.
  */
 export function defineJob<
   Type extends string,
@@ -118,7 +118,7 @@ export function defineJob<
   return { ...rest, data, options, findSecrets, sandbox: limitsOf(sandbox) };
 }
 
-/** Gives data without an id one after its type, `OrderMailData` for `order.mail`: clients name their types after it. */
+/** Gives a data schema without an ID one derived from its type: `OrderMailData` for `order.mail`. Generated clients use it as type name. */
 function named<Data extends z.ZodType>(data: Data, type: string): Data {
   if (data.meta()?.id !== undefined) return data;
   const words = type
@@ -127,7 +127,7 @@ function named<Data extends z.ZodType>(data: Data, type: string): Data {
   return data.meta({ ...data.meta(), id: `${words.join("")}Data` });
 }
 
-/** Sound because it is undefined for undefined alone. */
+/** Sound because the result is undefined only for undefined. */
 function limitsOf<Sandbox extends SandboxOption>(sandbox: Sandbox | undefined) {
   const asked: Partial<SandboxLimits> | undefined = sandbox === true ? {} : sandbox;
   return (asked && { ...defaultSandbox, ...asked }) as JobType<

@@ -5,20 +5,20 @@ export const limits = {
   keyLength: 255,
   attempts: 100,
   delayMs: 365 * 24 * 60 * 60 * 1000,
-  /** BullMQ's. */
+  /** The maximum of BullMQ. */
   priority: 2_097_151,
   timeoutMs: 24 * 60 * 60 * 1000,
   backoffMs: 7 * 24 * 60 * 60 * 1000,
-  /** How long a key that may be used once can be kept. */
+  /** Maximum `windowMs` of the key policy `once`. */
   keyWindowMs: 30 * 24 * 60 * 60 * 1000,
   labels: 10,
   labelLength: 100,
-  /** What is kept of how a job went. */
+  /** Failed attempts and log lines that are kept per job. */
   failures: 10,
   logLines: 20,
   scheduleNameLength: 100,
   descriptionLength: 1000,
-  /** What a schedule by an interval has between two runs. */
+  /** Bounds of the interval of a schedule. */
   everyMs: { min: 1000, max: 365 * 24 * 60 * 60 * 1000 },
   previewedTimes: 100,
   pageSize: 500,
@@ -26,13 +26,13 @@ export const limits = {
   bodyBytes: 2_000_000,
   bulkBodyBytes: 32_000_000,
   bulkEntries: 10_000,
-  /** Each row of a file becomes an object with as many fields. */
+  /** Each row of a file becomes an object with this many fields. */
   csvColumns: 2000,
   importErrors: 100,
   waitSeconds: 60,
 } as const;
 
-/** How a job stands in the ledger. All but `pending` are final. */
+/** Status of a job in Postgres. All statuses except `pending` are final. */
 export const JobStatus = z
   .enum(["pending", "completed", "dead", "cancelled", "expired"])
   .meta({ id: "JobStatus" });
@@ -41,7 +41,7 @@ export type FinalStatus = Exclude<JobStatus, "pending">;
 export const FinalJobStatus = JobStatus.exclude(["pending"]);
 export const finalStatuses: readonly FinalStatus[] = FinalJobStatus.options;
 
-/** Where a pending job stands in Redis. `unplaced`: recorded, and the reconciler will place it. */
+/** State of a pending job in Redis. `unplaced`: recorded, and the reconciler will dispatch the job. */
 const JobState = z
   .enum(["waiting", "delayed", "prioritized", "active", "unplaced"])
   .meta({ id: "JobState" });
@@ -52,16 +52,17 @@ const backoffMs = z.int().min(0).max(limits.backoffMs);
 export const Backoff = z
   .strictObject({
     type: z.enum(["fixed", "exponential"]),
-    delay: backoffMs.meta({ description: "Milliseconds before the second attempt" }),
+    delay: backoffMs.meta({ description: "Delay before the second attempt, in milliseconds" }),
     jitter: z.number().min(0).max(1).optional().meta({
       description:
-        "How much of each delay is left to chance: 0.5 makes it anything from half of it on",
+        "Random share of each delay, from 0 to 1: with 0.5, each delay is between 50 % and 100 % of its value",
     }),
-    max: backoffMs.optional().meta({ description: "Milliseconds that no delay exceeds" }),
+    max: backoffMs.optional().meta({ description: "Maximum delay, in milliseconds" }),
   })
   .meta({
     id: "Backoff",
-    description: "Between attempts; by default the job type's, exponential from 1 s",
+    description:
+      "Delay between attempts; default: the backoff of the job type (exponential from 1 s unless the type sets another)",
     example: { type: "exponential", delay: 1000, max: 60_000 },
   });
 export type Backoff = z.infer<typeof Backoff>;
@@ -70,7 +71,7 @@ const attempts = z.int().min(1).max(limits.attempts);
 const priority = z.int().min(1).max(limits.priority);
 const timeoutMs = z.int().min(1).max(limits.timeoutMs);
 
-/** What the ledger keeps of how a job is to be done. */
+/** The execution options of a job, as stored in Postgres. */
 export const JobOptions = z.strictObject({
   attempts,
   backoff: Backoff,
@@ -81,11 +82,12 @@ export const JobOptions = z.strictObject({
 export type JobOptions = z.infer<typeof JobOptions>;
 
 export const Key = z.string().min(1).max(limits.keyLength).meta({
-  description: "Business identity: while a job of this type and key is pending, it is the answer",
+  description:
+    "Deduplication key: while a job of this type and key is pending, enqueueing returns that job",
   example: "order-1042",
 });
 
-/** What a second job with the key of a first one comes to. */
+/** How a job is handled if an earlier job has the same type and key. */
 export const KeyPolicy = z
   .discriminatedUnion("type", [
     z.strictObject({ type: z.literal("pending") }).meta({ id: "KeyPolicyPending" }),
@@ -100,19 +102,19 @@ export const KeyPolicy = z
   .meta({
     id: "KeyPolicy",
     description:
-      "pending: a duplicate while the first is pending. once: also when it has ended, until `windowMs` after it was accepted. " +
-      "replace: the first is cancelled, and a duplicate only while it is running.",
+      "pending: a job is a duplicate while the earlier job is pending. once: a job is also a duplicate after the earlier job has finished, until `windowMs` after the earlier job was accepted. " +
+      "replace: the earlier job is cancelled and replaced; a job is only a duplicate while the earlier job is active.",
     example: { type: "once", windowMs: 3_600_000 },
   });
 export type KeyPolicy = z.infer<typeof KeyPolicy>;
 
 export const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
-/** As clients may write it. */
+/** A time in a request, with any UTC offset. */
 export const GivenTime = z.iso.datetime({ offset: true });
 
 const Label = z.string().min(1).max(limits.labelLength).regex(plainText, "No control characters.");
 
-/** The options that a client may send with a job, beside its type and data. By default they are the job type's. */
+/** The options that a client may send with a job, besides type and data. Defaults come from the job type. */
 export const requestOptions = {
   key: Key.optional(),
   keyPolicy: KeyPolicy.optional(),
@@ -121,22 +123,29 @@ export const requestOptions = {
     .min(0)
     .max(limits.delayMs)
     .optional()
-    .meta({ description: "Milliseconds to wait before the first run" }),
+    .meta({ description: "Delay before the first attempt, in milliseconds" }),
   runAt: GivenTime.optional().meta({
-    description: "Not before this time, at most 365 days ahead; instead of `delayMs`",
+    description: "Earliest start time, at most 365 days ahead; mutually exclusive with `delayMs`",
     example: "2026-12-24T18:00:00+01:00",
   }),
   priority: priority.optional().meta({
-    description: "1 first; jobs without a priority come before all that have one",
+    description:
+      "1 is the highest priority; jobs without a priority run before all prioritized jobs",
   }),
   order: z.enum(["fifo", "lifo"]).optional().meta({
-    description: "lifo: before all that wait. Not with a priority, a delay or `runAt`",
+    description:
+      "lifo: run before all waiting jobs; mutually exclusive with `priority`, `delayMs` and `runAt`",
   }),
-  attempts: attempts.optional().meta({ description: "Runs in all; by default the job type's, 3" }),
+  attempts: attempts.optional().meta({
+    description:
+      "Maximum number of attempts; default: that of the job type (3 unless the type sets another)",
+  }),
   backoff: Backoff.optional(),
-  timeoutMs: timeoutMs.optional().meta({ description: "Milliseconds that one run may take" }),
+  timeoutMs: timeoutMs
+    .optional()
+    .meta({ description: "Maximum duration of one attempt, in milliseconds" }),
   expiresAt: GivenTime.optional().meta({
-    description: "When nobody has started it by then, it ends as `expired`",
+    description: "If the job has not been started by this time, its status becomes `expired`",
     example: "2099-12-24T20:00:00+01:00",
   }),
   labels: z
@@ -145,39 +154,41 @@ export const requestOptions = {
     .max(limits.labels)
     .optional()
     .meta({
-      description: "To find it by",
+      description: "Labels by which the job can be found",
       example: ["nightly", "customer:42"],
     }),
 };
 
-/** What can be changed about a job that waits. What is not sent stays as it is. */
+/** The changes of a job that is not active. Omitted fields are not changed. */
 export const JobChanges = z
   .strictObject({
     delayMs: z.int().min(0).max(limits.delayMs).optional().meta({
-      description: "Milliseconds from now; 0: at once",
+      description: "Delay from now, in milliseconds; 0: run as soon as possible",
     }),
-    runAt: GivenTime.optional().meta({ description: "Not before this time; instead of `delayMs`" }),
-    priority: priority.nullable().optional().meta({ description: "null: none" }),
+    runAt: GivenTime.optional().meta({
+      description: "Earliest start time; mutually exclusive with `delayMs`",
+    }),
+    priority: priority.nullable().optional().meta({ description: "null removes the priority" }),
   })
   .refine(({ delayMs, runAt, priority }) => (delayMs ?? runAt ?? priority) !== undefined, {
-    error: "Nothing is to be changed.",
+    error: "At least one field is required.",
   })
   .refine(({ delayMs, runAt }) => delayMs === undefined || runAt === undefined, {
     path: ["runAt"],
-    error: "Not beside delayMs.",
+    error: "`delayMs` and `runAt` are mutually exclusive.",
   })
   .meta({ id: "JobChanges", minProperties: 1, example: { delayMs: 60_000, priority: 10 } });
 export type JobChanges = z.infer<typeof JobChanges>;
 
 export const JobId = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
 
-/** The error that ended a job, or a run of it. */
+/** The error of a job or of one attempt. */
 export const JobError = z
   .strictObject({ name: z.string(), message: z.string(), stack: z.string().optional() })
   .meta({ id: "JobError" });
 export type JobError = z.infer<typeof JobError>;
 
-/** The answer to an enqueue. */
+/** The response to an enqueue request. */
 export const AcceptedJob = z
   .strictObject({
     id: JobId,
@@ -185,22 +196,24 @@ export const AcceptedJob = z
     queue: z.string(),
     status: JobStatus,
     outcome: z.enum(["created", "duplicate"]).meta({
-      description: "duplicate: a job with this key is still pending, and this is it",
+      description:
+        "created: a new job. duplicate: the response describes an existing job with this key",
     }),
     key: z.string().nullable(),
     createdAt: Time,
     runAt: Time.nullable(),
     replaced: JobId.optional().meta({
-      description: "The job with its key that it replaced, which is cancelled",
+      description:
+        "ID of the earlier job with the same key, which was cancelled and replaced by this job",
     }),
   })
   .meta({ id: "AcceptedJob" });
 export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
-/** Of an answer to a request that was only checked. Not a literal: clients are generated from an enumeration of booleans badly. */
+/** Marks the response to a dry run. Not a literal, because client generators mishandle an enumeration of booleans. */
 export const DryRunAnswer = z.boolean().meta({ description: "Always true" });
 
-/** The answer to a job that was only checked. */
+/** The response to the dry run of an enqueue request. */
 export const CheckedJob = z
   .strictObject({
     dryRun: DryRunAnswer,
@@ -216,7 +229,7 @@ export type CheckedJob = z.infer<typeof CheckedJob>;
 const JobAttempts = z.strictObject({ made: z.int(), max: z.int() }).meta({
   id: "JobAttempts",
   description:
-    "made: attempts that were started, also those lost with their consumer, which do not count towards max",
+    "made: started attempts, including lost ones. max: maximum attempts; lost attempts do not count towards it",
 });
 
 export const Job = z
@@ -226,10 +239,14 @@ export const Job = z
     queue: z.string(),
     key: z.string().nullable(),
     importId: z.uuid().nullable(),
-    schedule: z.string().nullable().meta({ description: "The schedule that made it" }),
+    schedule: z
+      .string()
+      .nullable()
+      .meta({ description: "Name of the schedule that created the job" }),
     status: JobStatus,
     state: z.union([JobState, z.null()]).meta({
-      description: "Where a pending job stands in Redis; null when it ended or Redis is away",
+      description:
+        "State of a pending job in Redis; null if the job is finished or Redis is unavailable",
     }),
     data: z.unknown(),
     result: z.unknown(),
@@ -237,30 +254,32 @@ export const Job = z
     labels: z.array(z.string()),
     priority: z.int().nullable(),
     attempts: JobAttempts,
-    progress: z.unknown().meta({ description: "What the handler last reported; null without any" }),
+    progress: z
+      .unknown()
+      .meta({ description: "Progress that the handler last reported; null if none" }),
     createdAt: Time,
-    runAt: Time.nullable().meta({ description: "When a delayed job is due" }),
-    expiresAt: Time.nullable().meta({ description: "By when it must have been started" }),
+    runAt: Time.nullable().meta({ description: "Due time of a delayed job" }),
+    expiresAt: Time.nullable().meta({ description: "Time by which the job must be started" }),
     settledAt: Time.nullable(),
   })
   .meta({ id: "Job" });
 export type Job = z.infer<typeof Job>;
 
-/** When and where an attempt ran. */
+/** When and where an attempt was executed. */
 const attemptTimes = {
-  startedAt: Time.nullable().meta({ description: "Null when it is not known" }),
+  startedAt: Time.nullable().meta({ description: "Null if unknown" }),
   durationMs: z
     .int()
     .min(0)
     .nullable()
-    .meta({ description: "Null while it runs, and when it was lost with its consumer" }),
-  worker: z.string().nullable().meta({ description: "Host and process id of the consumer" }),
+    .meta({ description: "Null while the attempt is active, and if it was lost" }),
+  worker: z.string().nullable().meta({ description: "Host name and process ID of the consumer" }),
 };
 
-/** The name of the error of an attempt whose consumer disappeared. */
+/** The error name of an attempt whose consumer stopped without settling it. */
 export const attemptLost = "AttemptLost";
 
-/** The error of an attempt that failed. */
+/** The error of a failed attempt. */
 export const RunError = z
   .strictObject({
     attempt: z.int().min(1),
@@ -276,15 +295,15 @@ export type RunError = z.infer<typeof RunError>;
 export const Attempt = z
   .strictObject({
     attempt: z.int().min(1),
-    outcome: z
-      .enum(["active", "completed", "failed", "lost", "cancelled"])
-      .meta({ description: "lost: its consumer disappeared, and the job was started again" }),
+    outcome: z.enum(["active", "completed", "failed", "lost", "cancelled"]).meta({
+      description: "lost: the consumer stopped during the attempt, and the job was started again",
+    }),
     ...attemptTimes,
   })
   .meta({ id: "Attempt" });
 export type Attempt = z.infer<typeof Attempt>;
 
-/** A line that the handler wrote. */
+/** A log line of the handler. */
 export const JobLogLine = z
   .strictObject({
     at: Time,
@@ -294,23 +313,28 @@ export const JobLogLine = z
   .meta({ id: "JobLogLine" });
 export type JobLogLine = z.infer<typeof JobLogLine>;
 
-/** A job with what takes longer to find out. */
+/** A job with the details that take longer to read. */
 export const JobDetail = Job.extend({
   startedAt: Time.nullable().meta({
-    description: "When its last attempt began; null when unknown",
+    description: "Start time of the last attempt; null if unknown",
   }),
   position: z.int().min(1).nullable().meta({
-    description: "How many are taken before it, itself included; null in a queue too long to tell",
+    description:
+      "Position in the queue: 1 for the next job to start; null for an active job, or if the position cannot be determined",
   }),
   estimatedStartAt: Time.nullable().meta({
     description:
-      "When a delayed job is due, or one that waits is reached at the rate of the last minute; null when there is none. Not a part of the ETag",
+      "Estimated start time: the due time of a delayed job; for other jobs estimated from the throughput of the last minute; null if there is no estimate. Not part of the ETag",
   }),
   attemptHistory: z.array(Attempt).meta({
-    description: "Its last attempts, the oldest first: when, for how long and where each ran",
+    description: "The last attempts, oldest first, with start time, duration and worker",
   }),
-  failures: z.array(RunError).meta({ description: "The last runs that failed, the oldest first" }),
-  log: z.array(JobLogLine).meta({ description: "The last lines that its handler wrote" }),
-  history: z.array(z.unknown()).meta({ description: "How it ended before it was retried" }),
+  failures: z
+    .array(RunError)
+    .meta({ description: "Errors of the last failed attempts, oldest first" }),
+  log: z.array(JobLogLine).meta({ description: "The last log lines of the handler" }),
+  history: z
+    .array(z.unknown())
+    .meta({ description: "Final status of each earlier generation, before the job was retried" }),
 }).meta({ id: "JobDetail" });
 export type JobDetail = z.infer<typeof JobDetail>;

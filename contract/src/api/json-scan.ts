@@ -1,15 +1,15 @@
-/** How far JSON text was scanned, and what was counted on its bytes. Strings are skipped; nothing is parsed or allocated. */
+/** The progress and counts of a scan over JSON bytes. Strings are skipped; nothing is parsed or allocated. */
 export interface JsonScan {
-  /** The next byte. */
+  /** Offset of the next byte. */
   at: number;
-  /** Arrays and objects that are open at `at`. */
+  /** Number of open arrays and objects at `at`. */
   open: number;
   isInString: boolean;
-  /** The deepest nesting. */
+  /** Maximum nesting depth. */
   depth: number;
-  /** Members of all objects: exact where the text is valid. */
+  /** Members of all objects; exact for valid JSON. */
   members: number;
-  /** Values of any kind; an empty array or object counts twice. */
+  /** Values of any type; an empty array or object counts twice. */
   values: number;
 }
 
@@ -27,8 +27,8 @@ const opening = 0x7b;
 const closing = 0x7d;
 
 /**
- * Advances the scan to `end`, or to the first comma or closing bracket that is in no array or object.
- * @returns whether it stands at such a byte
+ * Advances the scan to `end`, or to the first comma or closing bracket outside of all arrays and objects.
+ * @returns whether the scan stopped at such a byte
  */
 export function scanJson(scan: JsonScan, bytes: Uint8Array, end: number): boolean {
   let { at, open, isInString, depth, members, values } = scan;

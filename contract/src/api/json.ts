@@ -1,18 +1,18 @@
 import { beginScan, type JsonScan, scanJson } from "./json-scan.ts";
 
-/** What is checked on the bytes of JSON text before it is parsed. */
+/** Limits that are checked on JSON bytes before parsing. */
 export interface JsonLimits {
-  /** How deep arrays and objects may nest: every later walk over the value may recurse. */
+  /** Maximum nesting depth, because later walks over the value recurse. */
   depth: number;
-  /** Members of all objects: each name costs a hundred times as much as a number. */
+  /** Maximum number of object members: a member name costs a hundred times as much as a number. */
   members: number;
   values: number;
 }
 
-/** Of one job, or of the body of any other request. */
+/** The limits of one job, or of any other request body. */
 export const jsonLimits: JsonLimits = { depth: 100, members: 10_000, values: 100_000 };
 
-/** A place in a JSON document (RFC 6901) and what is wrong there. */
+/** An error at a JSON Pointer (RFC 6901). */
 export interface FieldError {
   pointer: string;
   detail: string;
@@ -24,9 +24,9 @@ export type ParsedJson =
   | { status: "unstorable"; error: FieldError };
 
 /**
- * JSON text in UTF-8 to a value that Postgres and Redis keep exactly. `unstorable`: JSON beyond `limits`, or with NUL
- * characters, lone surrogates, integers beyond 2^53, numbers beyond the range of a double, `__proto__` keys, or two
- * members of one name in an object. Other numbers are rounded to the nearest double; -0 is 0 for the stores.
+ * Parses UTF-8 JSON to a value that Postgres and Redis store exactly. Returns `unstorable` for JSON beyond `limits`, or with NUL
+ * characters, lone surrogates, integers beyond 2^53, numbers beyond the range of a double, `__proto__` keys, or duplicate
+ * member names in an object. Other numbers are rounded to the nearest double; -0 is stored as 0.
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = jsonLimits): ParsedJson {
   const scan = beginScan(startOf(bytes));
@@ -35,7 +35,7 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = jsonLimits): P
   return parseScanned(bytes.subarray(start), scan, limits);
 }
 
-/** As `parseJson`, for text that was scanned to its end. */
+/** Parses JSON as `parseJson` does, after a completed scan. */
 export function parseScanned(
   bytes: Uint8Array,
   scan: JsonScan,
@@ -59,13 +59,13 @@ export function parseScanned(
   const tally = { members: 0 };
   const error = walk(value, 0, tally);
   if (error !== undefined) return { status: "unstorable", error };
-  // `JSON.parse` keeps the last of two members of one name.
+  // `JSON.parse` keeps the last of two members with the same name.
   return tally.members === scan.members
     ? { status: "ok", value }
     : { status: "unstorable", error: findDuplicate(text) };
 }
 
-/** What exceeds the limits, or undefined. */
+/** Returns an error message for the first exceeded limit, or undefined. */
 export function findExcess(scan: JsonScan, limits: JsonLimits): string | undefined {
   if (scan.depth > limits.depth) return `Nested deeper than ${limits.depth} levels.`;
   if (scan.members > limits.members) return `More than ${limits.members} members of objects.`;
@@ -73,7 +73,7 @@ export function findExcess(scan: JsonScan, limits: JsonLimits): string | undefin
   return undefined;
 }
 
-/** Where JSON text begins: behind a byte order mark. */
+/** Returns the offset where JSON text begins, after an optional byte order mark. */
 export function startOf(bytes: Uint8Array): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
@@ -82,12 +82,12 @@ export function escapePointer(segment: string): string {
   return segment.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** Postgres refuses NUL and lone surrogates in text and jsonb. */
+/** Returns whether Postgres can store the text: it rejects NUL and lone surrogates in text and jsonb. */
 export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
 
-/** The nearest text that Postgres stores. */
+/** Replaces the characters that Postgres cannot store by U+FFFD. */
 export function toStorableText(text: string): string {
   return text.replaceAll("\0", "\uFFFD").toWellFormed();
 }
@@ -96,7 +96,7 @@ export function findUnstorable(value: unknown, depth: number): FieldError | unde
   return walk(value, depth, { members: 0 });
 }
 
-// A mark inside the text is no byte order mark.
+// U+FEFF within the text is not a byte order mark.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const malformed: ParsedJson = { status: "malformed", detail: "The text is not valid JSON." };
@@ -130,7 +130,7 @@ function isExact(value: number) {
   return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
 }
 
-/** Where the second member of one name is, in valid JSON text that has one. */
+/** Locates the first duplicate member name in valid JSON text that has one. */
 function findDuplicate(text: string): FieldError {
   const path: { names?: Set<string>; name: string; index: number }[] = [];
   let before = "";
@@ -154,7 +154,7 @@ function findDuplicate(text: string): FieldError {
   return at("Two members of one name.");
 }
 
-/** The strings and the punctuation of valid JSON text. */
+/** Yields the strings and the punctuation of valid JSON text. */
 function* structureOf(text: string): Generator<string> {
   for (let index = 0; index < text.length; index += 1) {
     const char = text.charAt(index);

@@ -3,17 +3,17 @@ import { parse } from "yaml";
 import { findJobType, jobTypeNames } from "./job-types/index.ts";
 import { buildOpenApi, toYaml } from "./openapi.ts";
 
-/** Anything in the document, as far as it is looked at here. */
-// oxlint-disable-next-line no-explicit-any -- Redocly holds it against its standard
+/** Any node of the document. */
+// oxlint-disable-next-line no-explicit-any -- Redocly validates the document
 type Node = any;
 
 const text = toYaml(buildOpenApi("test"));
 const document: Node = parse(text);
 
-/** What a job type holds is for whoever defines it to name. */
+/** Names inside the data of a job type are chosen by its author. */
 const dataIds = new Set(jobTypeNames.map((name) => findJobType(name)?.data.meta()?.id));
 
-/** Every object of the document that a rule is broken at, by its JSON Pointer. */
+/** Returns the JSON Pointers of all objects in the document that violate a rule. */
 function breaches(isBreach: (node: Node, pointer: string) => boolean): string[] {
   const found: string[] = [];
   const walk = (node: Node, pointer: string) => {

@@ -5,18 +5,18 @@ import { routes } from "./http/index.ts";
 import { securityScheme } from "./http/route.ts";
 import { jsonLimits } from "./json.ts";
 
-/** The OpenAPI 3.1 document of every operation. */
+/** Builds the OpenAPI 3.1 document of all operations. */
 export function buildOpenApi(version: string) {
   const registry = new OpenAPIRegistry();
   registry.registerComponent("securitySchemes", securityScheme, {
     type: "http",
     scheme: "bearer",
     description:
-      "`Authorization: Bearer toril_...`, a key of /v1/keys or of `toril keys create`; or an access token of the " +
-      "OpenID issuer that the service is told of. Without any key, a service that only its own machine can reach serves everybody.",
+      "`Authorization: Bearer toril_...` with an API key created by `POST /v1/keys` or `toril keys create`, or an access token of the " +
+      "configured OpenID Connect issuer. Until the first API key exists, a service that is reachable only from its own machine accepts unauthenticated requests.",
   });
   for (const route of routes) registry.registerPath(route);
-  // No media type of an answer says what the data of its events is.
+  // OpenAPI 3.1 cannot describe the data of server-sent events in a response, so these schemas are registered separately.
   const data = [JobEvent, EventGap].map((schema) => ({ type: "schema" as const, schema }));
   return new OpenApiGeneratorV31([...registry.definitions, ...data]).generateDocument({
     openapi: "3.1.0",
@@ -24,25 +24,43 @@ export function buildOpenApi(version: string) {
       title: "Toril",
       version,
       description:
-        "The HTTP gate in front of BullMQ. A 2xx answer to an enqueue means that the job is committed to the ledger; every error is problem+json (RFC 9457). " +
-        `JSON in a request, or in each entry of a bulk, has at most ${jsonLimits.depth} levels, ${jsonLimits.members} members of objects ` +
+        "HTTP API for BullMQ with a durable ledger in Postgres. A 2xx response to an enqueue request means that the job is committed to Postgres. Every error is `application/problem+json` (RFC 9457). " +
+        `The JSON of a request, or of each entry of a bulk request, may have at most ${jsonLimits.depth} nesting levels, ${jsonLimits.members} object members ` +
         `and ${jsonLimits.values} values. Numbers are read as IEEE 754 doubles; -0 is stored as 0. Integers beyond 2^53, numbers beyond the ` +
-        "range of a double (1e400) and two members of one name in an object are refused (unstorable-json).",
+        "range of a double (1e400) and duplicate member names in an object are rejected (unstorable-json).",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
     tags: [
-      { name: "Jobs", description: "One piece of background work each" },
-      { name: "Imports", description: "Files whose rows become jobs" },
-      { name: "Events", description: "What happens to jobs, as server-sent events" },
-      { name: "Schedules", description: "What makes jobs again and again" },
-      { name: "Keys", description: "Who may call, and what they may do" },
-      { name: "Health", description: "For balancers and orchestrators" },
+      {
+        name: "Jobs",
+        description: "Enqueue, inspect, cancel, change, promote and retry background jobs",
+      },
+      {
+        name: "Imports",
+        description: "Upload a CSV file or a feed and create one job per row or item",
+      },
+      { name: "Events", description: "Stream job and import events as server-sent events (SSE)" },
+      { name: "Schedules", description: "Create jobs repeatedly by cron expression or interval" },
+      {
+        name: "Dead letters",
+        description: "Inspect, redrive and delete jobs that failed permanently",
+      },
+      {
+        name: "Operations",
+        description: "Cancel, retry, promote or delete many jobs in the background",
+      },
+      { name: "Queues", description: "Inspect, limit, pause, resume, drain and clean queues" },
+      { name: "Keys", description: "Manage API keys, their scopes, restrictions and quotas" },
+      {
+        name: "Health",
+        description: "Liveness and readiness probes for load balancers and orchestrators",
+      },
     ],
   });
 }
 
-/** As parsers of YAML 1.1 read it too, which take an unquoted time for a date. */
+/** Serializes the document as YAML. Times are quoted, because YAML 1.1 parsers read an unquoted time as a date. */
 export function toYaml(document: ReturnType<typeof buildOpenApi>): string {
   return stringify(document, { aliasDuplicateObjects: false, compat: "yaml-1.1" });
 }

@@ -7,7 +7,7 @@ export type OperationAction = z.infer<typeof OperationAction>;
 
 const time = z.iso.datetime({ offset: true });
 
-/** Which jobs: those that all of it is true of. */
+/** Filter of jobs; a job must match all fields. */
 export const JobSelection = z
   .strictObject({
     type: z.enum(jobTypeNames).optional(),
@@ -18,7 +18,7 @@ export const JobSelection = z
     importId: z.uuid().optional(),
     schedule: z.string().min(1).max(255).optional(),
     reason: z.string().min(1).max(200).optional().meta({
-      description: "Of dead letters: as `GET /v1/dead-letters/summary` tells it",
+      description: "Reason of a dead letter, as returned by `GET /v1/dead-letters/summary`",
     }),
     createdAfter: time.optional(),
     createdBefore: time.optional(),
@@ -26,7 +26,7 @@ export const JobSelection = z
   .meta({ id: "JobSelection", example: { type: "echo", label: "nightly" } });
 export type JobSelection = z.infer<typeof JobSelection>;
 
-/** In which status jobs can be done this to; without `status` in the filter, the first. */
+/** The statuses that an action applies to. The first is the default if the filter has no `status`. */
 const statusesOf: Record<OperationAction, readonly JobStatus[]> = {
   cancel: ["pending"],
   promote: ["pending"],
@@ -40,10 +40,10 @@ export function statusOf(action: OperationAction, { status }: JobSelection): Job
 
 const all = z.boolean().optional().meta({
   description:
-    "true: really every job, which takes an empty filter. Needed with one, unless `dryRun` is true",
+    "true: select every job. Required with an empty filter unless `dryRun` is true; mutually exclusive with a filter",
 });
 const dryRun = z.boolean().optional().meta({
-  description: "true: says how many, and changes none",
+  description: "true: return the number of matching jobs without changing any",
 });
 
 interface Selecting {
@@ -52,12 +52,12 @@ interface Selecting {
   dryRun?: boolean | undefined;
 }
 
-/** A filter that a bug has left empty must not select every job. */
+/** Requires `all: true` for an empty filter, so that a filter left empty by a bug does not select every job. */
 function checkAll({ filter = {}, all, dryRun }: Selecting, context: z.RefinementCtx) {
-  // A status says what can be done, and selects all the same.
+  // A filter with only a status counts as empty.
   const isEmpty = Object.keys(filter).every((name) => name === "status");
   if (isEmpty && !all && !dryRun) {
-    const message = "The filter selects every job: send `all: true` if that is meant.";
+    const message = "The filter selects every job: set `all: true` to confirm.";
     context.addIssue({ code: "custom", path: ["all"], message });
   }
   if (!isEmpty && all) {
@@ -68,14 +68,14 @@ function checkAll({ filter = {}, all, dryRun }: Selecting, context: z.Refinement
 
 const ratePerSecond = z.int().min(1).max(10_000).optional().meta({
   description:
-    "Jobs a second at most; by default as many as half of the time of one connection does",
+    "Maximum number of jobs per second; default: as many as possible within half of the time of one database connection",
 });
 
 export const OperationRequest = z
   .strictObject({
     action: OperationAction.meta({
       description:
-        "cancel and promote: of pending jobs. retry: of dead ones, or of those with the `status` asked for. delete: of dead ones",
+        "cancel, promote: applies to pending jobs. retry: applies to dead jobs, or to jobs with the `status` of the filter. delete: applies to dead jobs",
     }),
     filter: JobSelection,
     all,
@@ -84,7 +84,7 @@ export const OperationRequest = z
   })
   .refine(({ action, filter: { status } }) => !status || statusesOf[action].includes(status), {
     path: ["filter", "status"],
-    error: "Not what this can be done to.",
+    error: "The action does not apply to jobs with this status.",
   })
   .superRefine(checkAll)
   .meta({
@@ -93,17 +93,18 @@ export const OperationRequest = z
   });
 export type OperationRequest = z.infer<typeof OperationRequest>;
 
-/** The same without a status: dead letters are dead. */
+/** A filter without `status`, because all dead letters are dead. */
 const DeadLetterSelection = JobSelection.omit({ status: true }).meta({
   id: "DeadLetterSelection",
-  description: "All dead letters that it selects, in the background; instead of `ids`",
+  description: "Redrive all matching dead letters in the background; mutually exclusive with `ids`",
   example: { type: "echo", label: "nightly" },
 });
 
 export const RedriveRequest = z
   .strictObject({
     ids: z.array(z.uuid()).min(1).max(1000).optional().meta({
-      description: "These dead letters, at once. Everything else is of a filter",
+      description:
+        "IDs of the dead letters to redrive immediately; mutually exclusive with all other fields",
     }),
     filter: DeadLetterSelection.optional(),
     all,
@@ -114,7 +115,11 @@ export const RedriveRequest = z
     const { ids, ...others } = request;
     if (ids === undefined) checkAll(request, context);
     else if (Object.keys(others).length > 0) {
-      context.addIssue({ code: "custom", path: ["ids"], message: "Not beside a filter." });
+      context.addIssue({
+        code: "custom",
+        path: ["ids"],
+        message: "`ids` and the other fields are mutually exclusive.",
+      });
     }
   })
   .meta({
@@ -127,7 +132,7 @@ const count = z.int().min(0);
 
 const OperationStatus = z.enum(["pending", "running", "done", "stopped", "failed"]);
 
-/** Something that is done to many jobs, bit by bit. */
+/** A background operation on many jobs. */
 export const Operation = z
   .strictObject({
     id: z.uuid(),
@@ -137,7 +142,8 @@ export const Operation = z
     status: OperationStatus,
     counts: z.strictObject({ seen: count, changed: count, skipped: count, failed: count }).meta({
       id: "OperationCounts",
-      description: "skipped: was not so any more. failed: a pending job has its key",
+      description:
+        "skipped: the job no longer matched. failed: another pending job has the same key",
     }),
     error: z.string().nullable(),
     createdAt: z.iso.datetime(),
@@ -151,7 +157,7 @@ export const OperationPreview = z
     dryRun: DryRunAnswer,
     matches: count,
     isExact: z.boolean().meta({
-      description: "false: there are more; no more were counted, or no more jobs were looked at",
+      description: "false: counting stopped at a limit, and more jobs may match",
     }),
   })
   .meta({ id: "OperationPreview" });

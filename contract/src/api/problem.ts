@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { escapePointer, type FieldError } from "./json.ts";
 
-/** Every kind of error an answer can have: name, HTTP status, title. A closed list: clients switch on it. */
+/** All problem types with HTTP status and title. A closed list, so that clients can switch on it. */
 export const problemKinds = {
   "empty-body": { status: 400, title: "The body is empty" },
   "invalid-json": { status: 400, title: "The body is not valid JSON" },
@@ -88,17 +88,14 @@ const FieldErrorSchema = z
 /** The body of every error (RFC 9457). */
 export const Problem = z
   .strictObject({
-    type: z
-      .enum(kinds.map(problemType))
-      .meta({ description: "Which kind of problem; a closed list" }),
+    type: z.enum(kinds.map(problemType)).meta({ description: "Problem type; a closed list" }),
     title: z.string(),
     status: z.int().min(400).max(599),
     detail: z.string().optional(),
-    instance: z.string().optional().meta({ description: "The path that was asked" }),
-    requestId: z
-      .string()
-      .optional()
-      .meta({ description: "X-Request-Id of the answer; in every log line" }),
+    instance: z.string().optional().meta({ description: "Path of the request" }),
+    requestId: z.string().optional().meta({
+      description: "`X-Request-Id` of the response, also included in the log lines of the request",
+    }),
     errors: z.array(FieldErrorSchema).optional(),
   })
   .meta({
@@ -118,7 +115,7 @@ export function problemType(kind: ProblemKind): string {
   return `urn:toril:problem:${kind}`;
 }
 
-/** A problem without the request it belongs to, as entries of a bulk and lines of an import carry it. */
+/** Builds a problem without request fields (`instance`, `requestId`), as used in bulk entries and import lines. */
 export function problemOf(kind: ProblemKind, detail?: string, errors?: FieldError[]): Problem {
   const { status, title } = problemKinds[kind];
   return {
@@ -130,17 +127,17 @@ export function problemOf(kind: ProblemKind, detail?: string, errors?: FieldErro
   };
 }
 
-/** A body can have a hundred thousand unknown fields; nobody reads so many. */
+/** Limits the errors of a response: a body can have a hundred thousand unknown fields. */
 const maxFieldErrors = 25;
 
-/** What is wrong by the choice whose type fits: of an object that may be null, what is wrong with the object. */
+/** Returns the issues of the first choice of a union whose type matches: for a nullable object, those of the object. */
 function nearestChoice({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | undefined {
   const isOfAnotherType = (choice: z.core.$ZodIssue[]) =>
     choice.some(({ code, path }) => code === "invalid_type" && path.length === 0);
   return errors.find((choice) => !isOfAnotherType(choice)) ?? errors[0];
 }
 
-/** zod's issues as field errors, below `base` in the document. */
+/** Converts zod issues to field errors. `base` is the JSON Pointer of the validated value. */
 export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ""): FieldError[] {
   const errors = issues.flatMap((issue) => {
     const pointer = base + issue.path.map((part) => `/${escapePointer(String(part))}`).join("");

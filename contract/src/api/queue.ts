@@ -6,8 +6,16 @@ const time = z.iso.datetime();
 
 const QueueRateLimit = z
   .strictObject({
-    max: z.int().min(1).max(1_000_000).meta({ description: "So many jobs start" }),
-    durationMs: z.int().min(1).max(dayMs).meta({ description: "in so many milliseconds" }),
+    max: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .meta({ description: "Maximum number of jobs started per `durationMs`" }),
+    durationMs: z
+      .int()
+      .min(1)
+      .max(dayMs)
+      .meta({ description: "Length of the window, in milliseconds" }),
   })
   .meta({ id: "QueueRateLimit", example: { max: 100, durationMs: 1000 } });
 
@@ -17,25 +25,25 @@ const settings = {
     .min(1)
     .max(100_000)
     .nullable()
-    .meta({ description: "Jobs at once, all consumers together; null: as many as they take" }),
+    .meta({ description: "Maximum number of active jobs across all consumers; null: no limit" }),
   rateLimit: z
     .union([QueueRateLimit, z.null()])
-    .meta({ description: "All consumers together; null: none" }),
+    .meta({ description: "Rate limit across all consumers; null: no limit" }),
 };
 
-/** What an operator sets for a queue. */
+/** The settings of a queue. */
 export const QueueSettings = z
   .strictObject({ queue: z.string(), paused: z.boolean(), ...settings })
   .meta({ id: "QueueSettings" });
 export type QueueSettings = z.infer<typeof QueueSettings>;
 
-/** What is not given stays. */
+/** The changes of queue settings. Omitted fields are not changed. */
 export const QueueChange = z
   .strictObject({
     concurrency: settings.concurrency.optional(),
     rateLimit: settings.rateLimit.optional(),
   })
-  .refine((change) => Object.keys(change).length > 0, "Nothing is changed.")
+  .refine((change) => Object.keys(change).length > 0, "At least one field is required.")
   .meta({ id: "QueueChange", minProperties: 1, example: { concurrency: 10, rateLimit: null } });
 export type QueueChange = z.infer<typeof QueueChange>;
 
@@ -44,7 +52,7 @@ export const QueueWorker = z
     id: z.string(),
     host: z.string(),
     pid: z.int(),
-    concurrency: z.int().meta({ description: "Jobs at once in this process" }),
+    concurrency: z.int().meta({ description: "Maximum number of active jobs in this process" }),
     active: count,
     startedAt: time,
     seenAt: time,
@@ -54,9 +62,11 @@ export type QueueWorker = z.infer<typeof QueueWorker>;
 
 const QueueRates = z
   .strictObject({
-    in: z.number().min(0).meta({ description: "Jobs that came, a second" }),
-    out: z.number().min(0).meta({ description: "Jobs that ended or were removed, a second" }),
-    overMs: z.int().meta({ description: "Measured over this time: up to about a minute" }),
+    in: z.number().min(0).meta({ description: "Jobs added per second" }),
+    out: z.number().min(0).meta({ description: "Jobs finished or removed per second" }),
+    overMs: z
+      .int()
+      .meta({ description: "Length of the measurement, in milliseconds; up to about a minute" }),
   })
   .meta({ id: "QueueRates" });
 
@@ -69,26 +79,28 @@ export const Queue = z
         active: count,
         delayed: count,
         prioritized: count,
-        failed: count.meta({ description: "Those that Redis still keeps, for the dashboard" }),
+        failed: count.meta({
+          description: "Failed jobs that Redis still keeps, for the dashboard",
+        }),
       })
       .meta({
         id: "QueueCounts",
-        description: "Jobs of all tenants, by where they stand in Redis",
+        description: "Jobs of all tenants by state in Redis",
       }),
     oldestWaitingMs: count.meta({
-      description: "For how long the next job has been ready to run; 0 when none waits",
+      description: "Milliseconds that the next job has been waiting; 0 if no job is waiting",
     }),
     rates: z
       .union([QueueRates, z.null()])
-      .meta({ description: "null until there is something to compare with" }),
-    workers: z.array(QueueWorker).meta({ description: "Toril's consumers that serve it" }),
+      .meta({ description: "null until a first measurement is available" }),
+    workers: z.array(QueueWorker).meta({ description: "Toril consumers that process this queue" }),
     paused: z.boolean(),
     ...settings,
   })
   .meta({ id: "Queue" });
 export type Queue = z.infer<typeof Queue>;
 
-/** Which jobs that failed are forgotten by Redis; the ledger keeps them. */
+/** Selects the failed jobs to remove from Redis; Postgres keeps them. */
 export const QueueCleaning = z
   .strictObject({
     state: z.literal("failed"),
@@ -96,7 +108,7 @@ export const QueueCleaning = z
       .int()
       .min(0)
       .max(366 * dayMs)
-      .meta({ description: "Since they failed" }),
+      .meta({ description: "Minimum time since the failure, in milliseconds" }),
   })
   .meta({ id: "QueueCleaning", example: { state: "failed", olderThanMs: 86_400_000 } });
 export type QueueCleaning = z.infer<typeof QueueCleaning>;

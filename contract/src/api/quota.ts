@@ -1,24 +1,24 @@
 import { z } from "zod";
 
-/** What a key may use; what is not named is not bounded. */
+/** The quotas of an API key. Omitted quotas are unlimited. */
 export const Quotas = z
   .strictObject({
     rate: z.int().min(1).max(1_000_000).optional().meta({
-      description: "Jobs a second, over time",
+      description: "Average number of jobs per second",
     }),
     burst: z.int().min(1).max(10_000_000).optional().meta({
-      description: "Jobs at once; by default as many as `rate`",
+      description: "Maximum number of jobs at once; default: `rate`",
     }),
     maxWaiting: z.int().min(1).max(100_000_000).optional().meta({
-      description: "Jobs that have not ended",
+      description: "Maximum number of pending jobs",
     }),
     bytes: z.int().min(1).max(10_000_000_000).optional().meta({
-      description: "Bytes of bodies a second, over time",
+      description: "Average number of request body bytes per second",
     }),
   })
   .refine(({ rate, burst }) => burst === undefined || rate !== undefined, {
     path: ["burst"],
-    error: "Needs a rate.",
+    error: "`burst` requires `rate`.",
   })
   .meta({ id: "Quotas", example: { rate: 100, burst: 200, maxWaiting: 10_000 } });
 export type Quotas = z.infer<typeof Quotas>;

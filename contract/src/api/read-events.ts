@@ -1,12 +1,12 @@
-/** An event as it stands in a stream of server-sent events. */
+/** A parsed server-sent event. */
 export interface SentEvent {
   event: string;
   data: string;
-  /** The last `id` that was seen. */
+  /** The last received `id`. */
   id: string | undefined;
 }
 
-/** Parses `text/event-stream`; the last, unfinished event of a stream that breaks off is dropped. */
+/** Parses `text/event-stream`. An incomplete event at the end of an interrupted stream is discarded. */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
   onId: (id: string) => void = () => {},

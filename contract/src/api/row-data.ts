@@ -8,8 +8,8 @@ type Fields = Map<string, { type: FieldType; isOptional: boolean }>;
 const numberText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /**
- * How rows of an imported file become data of a job type: its own `fromRow`, else column by column after its schema.
- * What does not fit stays text, so that the schema says what is wrong with it.
+ * Returns the function that converts a row of an imported file to data: the `fromRow` of the job type, or else a mapping of
+ * columns to schema fields. A value that does not fit stays a string, so that schema validation reports the error.
  */
 export function createRowMapping(jobType: JobType): (row: ImportedRow) => unknown {
   if (jobType.fromRow !== undefined) return (row) => jobType.fromRow?.(row);
@@ -44,7 +44,7 @@ function fieldsOf(schema: z.ZodType): Fields {
   );
 }
 
-/** A schema with an id stands among the definitions, and a reference in its place. */
+/** Resolves the reference to a schema that has an ID. */
 function resolve(schema: JsonSchema, document: z.core.JSONSchema.BaseSchema) {
   if (typeof schema === "boolean") return {};
   return document.$defs?.[schema.$ref?.replace("#/$defs/", "") ?? ""] ?? schema;

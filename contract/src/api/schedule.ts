@@ -24,28 +24,28 @@ const timing = {
     .optional()
     .meta({
       description:
-        "Minute, hour, day of the month, month, day of the week; with six fields, seconds first. Of a local time that the " +
-        "clocks leave out, the run comes at the end of the gap; of one that comes twice, the first time. An hour " +
-        "field that allows every hour (`*`, `?`, `*,5`) goes by elapsed time: nothing is made up for, and the hour that " +
-        "comes twice counts twice",
+        "Cron expression: minute, hour, day of month, month, day of week; with six fields, seconds first. A local time that is skipped " +
+        "by a clock change fires at the end of the gap; a local time that occurs twice fires the first time. If the hour " +
+        "field allows every hour (`*`, `?`, `*,5`), the schedule follows elapsed time: a skipped hour is not caught up, and a repeated " +
+        "hour fires twice",
       example: "30 2 * * *",
     }),
   everyMs: z.int().min(limits.everyMs.min).max(limits.everyMs.max).optional().meta({
     description:
-      "Milliseconds between runs, counted from `from`, else from 1970; instead of `cron`",
+      "Interval in milliseconds, counted from `from` or else from 1970-01-01T00:00:00Z; mutually exclusive with `cron`",
   }),
   timeZone: z
     .string()
     .max(100)
     .refine(isTimeZone, "Not a time zone of the IANA database.")
     .default("UTC")
-    .meta({ description: "Of `cron`, as the IANA names it", example: "Europe/Berlin" }),
+    .meta({ description: "IANA time zone of `cron`", example: "Europe/Berlin" }),
   from: GivenTime.optional().meta({
-    description: "No run before this time",
+    description: "No fire time before this time",
     example: "2026-12-01T00:00:00+01:00",
   }),
   until: GivenTime.optional().meta({
-    description: "No run after this time",
+    description: "No fire time after this time",
     example: "2027-12-01T00:00:00+01:00",
   }),
 };
@@ -53,36 +53,36 @@ const timing = {
 const rules = {
   overlap: z.enum(["skip", "queue", "replace"]).default("skip").meta({
     description:
-      "When it is due and its job before is still pending: skip this run, queue it all the same, or cancel the job before",
+      "If the previous job is still pending at a fire time: skip this fire time, queue another job, or replace the previous job, which is cancelled",
   }),
   missed: z.enum(["skip", "once"]).default("once").meta({
     description:
-      "What becomes of runs that no consumer was there for, for longer than a minute: none, or one for all of them",
+      "Misfire policy, for fire times more than a minute in the past because no consumer was running: skip creates no job, once creates one job for all of them",
   }),
   description: z.string().max(limits.descriptionLength).optional(),
 };
 
-/** When a schedule is due. */
+/** The fields that determine the fire times of a schedule. */
 export type Timing = z.output<z.ZodObject<typeof timing>>;
 
 function hasOneRhythm({ cron, everyMs }: Timing) {
   return (cron === undefined) !== (everyMs === undefined);
 }
-const oneRhythm = { path: ["cron"], error: "Either `cron` or `everyMs` is needed, and not both." };
+const oneRhythm = { path: ["cron"], error: "Exactly one of `cron` and `everyMs` is required." };
 
 function isInOrder({ from, until }: Timing) {
   return from === undefined || until === undefined || Date.parse(from) <= Date.parse(until);
 }
-const inOrder = { path: ["until"], error: "Not before `from`." };
+const inOrder = { path: ["until"], error: "Must not be before `from`." };
 
-/** A schedule as it is sent. */
+/** The request body that creates or replaces a schedule. */
 export const ScheduleDefinition = z
   .strictObject({ ...timing, job: JobTemplate, ...rules })
   .refine(hasOneRhythm, oneRhythm)
   .refine(isInOrder, inOrder)
   .meta({
     id: "ScheduleDefinition",
-    // Beside the job, when it is due.
+    // The job, and `cron` or `everyMs`.
     minProperties: 2,
     example: {
       cron: "30 2 * * *",
@@ -92,7 +92,7 @@ export const ScheduleDefinition = z
   });
 export type ScheduleDefinition = z.output<typeof ScheduleDefinition>;
 
-/** What a preview needs of a definition. */
+/** The request body of a preview; the job is optional. */
 export const PreviewedDefinition = z
   .strictObject({ ...timing, job: JobTemplate.optional(), ...rules })
   .refine(hasOneRhythm, oneRhythm)
@@ -106,20 +106,20 @@ export const PreviewedDefinition = z
 export const ScheduleRun = z
   .strictObject({
     slot: Time.nullable().meta({
-      description: "The time that it was due; null when somebody ran it",
+      description: "The fire time; null for a manual run",
     }),
-    at: Time.meta({ description: "When that was decided" }),
+    at: Time.meta({ description: "Time of the decision" }),
     outcome: z.enum(["created", "duplicate", "skipped", "deferred", "failed"]).meta({
       description:
-        "deferred: a quota of the API key that wrote the schedule is used up. It is tried again at `nextAt`, for the same time or for a later one",
+        "deferred: a quota of the API key that wrote the schedule is exceeded. The schedule is retried at `nextAt`, for the same fire time or a later one",
     }),
     jobId: z.uuid().nullable().meta({
-      description: "The job that was made; else the pending one that was in its way",
+      description: "ID of the created job, or of the pending job that prevented it",
     }),
     reason: z.union([z.enum(["overlap", "missed", "quota", "invalid"]), z.null()]).meta({
       description:
-        "overlap: the job before was still pending. missed: no consumer was there. quota: a quota of the API key that wrote " +
-        "the schedule was used up. invalid: the job could not be made any more",
+        "overlap: the previous job was still pending. missed: no consumer was running. quota: a quota of the API key that wrote " +
+        "the schedule was exceeded. invalid: the job is no longer valid",
     }),
     detail: z.string().nullable(),
   })
@@ -128,7 +128,7 @@ export type ScheduleRun = z.infer<typeof ScheduleRun>;
 
 const ScheduledJob = z.looseObject({ type: z.string(), data: z.unknown() }).meta({
   id: "ScheduledJob",
-  description: "The job as it was sent; its secrets are not shown",
+  description: "The job as sent, with secrets redacted",
 });
 
 export const Schedule = z
@@ -144,14 +144,16 @@ export const Schedule = z
     description: z.string().nullable(),
     job: ScheduledJob,
     source: z.enum(["api", "file"]).meta({
-      description: "Who wrote it last; `file`: the SCHEDULES_FILE of a consumer",
+      description: "Source of the last change; `file`: the SCHEDULES_FILE of a consumer",
     }),
     paused: z.boolean(),
-    nextAt: Time.nullable().meta({ description: "Null when it is paused, or over" }),
+    nextAt: Time.nullable().meta({
+      description: "Next fire time; null if the schedule is paused or has ended",
+    }),
     lastRun: z.union([ScheduleRun, z.null()]),
     version: z.int().meta({
       description:
-        'Raised by every change of it, not by its runs; `If-Match: "<version>"` names it',
+        'Incremented by every change of the schedule, not by its runs; use it in `If-Match: "<version>"`',
     }),
     createdAt: Time,
     updatedAt: Time,
@@ -167,7 +169,7 @@ export const SchedulePreview = z
         .strictObject({
           at: Time,
           local: z.string().meta({
-            description: "The same in the time zone",
+            description: "The same time in the time zone of the schedule",
             example: "2026-11-23T03:30:00+01:00",
           }),
         })

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a caller may be allowed to do. None implies another. */
+/** The permissions of an API key. No scope implies another. */
 export const Scope = z.enum([
   "jobs:write",
   "jobs:read",

@@ -1,6 +1,6 @@
 import type { JobType } from "./job-type.ts";
 
-/** A longer value is not searched for: an index entry holds so much and no more. */
+/** Maximum length of a searchable value. Longer values are not indexed, because the size of an index entry is limited. */
 export const maxTermValueLength = 200;
 
 export function labelTerm(label: string): string {
@@ -15,7 +15,7 @@ export function scheduleTerm(schedule: string): string {
   return `s:${schedule}`;
 }
 
-/** What a job can be found by; null for one without labels and searchable fields. */
+/** Returns the search terms of a job; null for a job without labels, schedule and searchable values. */
 export function toSearchTerms(
   { searchable }: Pick<JobType, "searchable">,
   data: unknown,

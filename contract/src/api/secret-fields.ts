@@ -10,21 +10,22 @@ export interface SecretField {
   pointer: string;
 }
 
-/** The secrets of data; it need not fit its schema. */
+/** Finds the secret values in data, which need not match its schema. */
 export type FindSecretFields = (data: unknown) => SecretField[];
 
-/** A part of a schema, and which part of the value it speaks of. */
+/** A subschema, and the part of the value that it describes. */
 type Part = { schema: z.ZodType } & (
   | { of: "itself" }
   | { of: "field"; name: string }
-  /** Every item or value, but for those that are fields. */
+  /** Every item or value, except those of named fields. */
   | { of: "rest"; except: ReadonlySet<string> }
 );
 
-/** @returns undefined for a schema without secrets, of which nobody need think again */
+/** Returns a function that finds the secret values of a schema; undefined for a schema without secrets. */
 export function createFindSecretFields(root: z.ZodType): FindSecretFields | undefined {
   const { leading, secret } = explore(root);
-  if (secret.has(root)) throw new TypeError("Fields of the data are secret, not all of it.");
+  if (secret.has(root))
+    throw new TypeError("Only fields of the data can be secret, not the data as a whole.");
   if (!leading.has(root)) return undefined;
 
   function visit(schema: z.ZodType, value: unknown, pointer: string, found: Found) {
@@ -60,12 +61,12 @@ function namesOf(part: Part, holder: Record<string, unknown>): string[] {
 }
 
 /**
- * The schemas whose values are secret, themselves or under a wrapper; and of those above them the parts that lead there.
- * Schemas may contain themselves.
+ * Collects the secret schemas, including wrapped ones, and for each of their ancestors the parts that lead to a secret.
+ * Schemas may be recursive.
  */
 function explore(root: z.ZodType) {
   const all = new Map<z.ZodType, Part[]>([[root, []]]);
-  // What is added meanwhile is visited, too.
+  // The loop also visits entries that are added during the iteration.
   for (const [schema, parts] of all) {
     parts.push(...partsOf(schema));
     for (const part of parts) if (!all.has(part.schema)) all.set(part.schema, []);
@@ -85,7 +86,7 @@ function explore(root: z.ZodType) {
   return { leading, secret };
 }
 
-/** Adds to `found` every schema that has one of `found` as such a part. */
+/** Adds to `found` every schema with a wanted part in `found`, until nothing changes. */
 function spread(
   all: ReadonlyMap<z.ZodType, Part[]>,
   found: Set<z.ZodType>,

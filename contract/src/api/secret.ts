@@ -1,17 +1,17 @@
 import type { z } from "zod";
 
 /**
- * Marks a field of a job type's data as secret: encrypted before it reaches a store, decrypted for the handler alone,
- * and never told again. It may stand anywhere in the data, and hold any JSON value.
+ * Marks a field of the data of a job type as secret: it is encrypted before it is stored, decrypted only for the handler,
+ * and never returned by the API. The field may be anywhere in the data and have any JSON value.
  */
 export function secret<Schema extends z.ZodType>(schema: Schema): Schema {
   return schema.meta({ ...schema.meta(), writeOnly: true });
 }
 
-/** OpenAPI's word for it is the mark. */
+/** Returns whether a schema is marked as secret, by OpenAPI's `writeOnly`. */
 export function isSecret(schema: z.ZodType): boolean {
   return schema.meta()?.["writeOnly"] === true;
 }
 
-/** What is shown in place of a secret. */
+/** The placeholder of a secret in responses. */
 export const secretShown = "[secret]";

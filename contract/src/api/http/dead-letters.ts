@@ -16,17 +16,17 @@ const params = idParameter("dead letter");
 
 export const listDeadLetters = defineRoute({
   operationId: "listDeadLetters",
-  summary: "List dead letters, newest first",
+  summary: "List dead letters",
   description:
-    "Jobs whose attempts are used up, or that were given up. A page examines at most 10,000 dead letters and holds at most 4 MB: " +
-    "it may be short or empty although more results exist; continue until `next` is null.",
+    "Returns jobs that used all their attempts or failed with a non-retryable error, newest first. A page examines at most 10,000 dead letters and contains at most 4 MB: " +
+    "a page may be short or empty although more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
   method: "get",
   path: "/v1/dead-letters",
   request: {
     query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the page before" }),
+      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
       limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
       type: z.enum(jobTypeNames).optional(),
       queue: z.string().max(100).optional(),
@@ -35,21 +35,24 @@ export const listDeadLetters = defineRoute({
     }),
   },
   responses: {
-    200: { description: "A page", content: { "application/json": { schema: DeadLetterPage } } },
+    200: {
+      description: "One page of dead letters",
+      content: { "application/json": { schema: DeadLetterPage } },
+    },
   },
   problems: ["invalid-parameter", "at-capacity"],
 });
 
 export const summarizeDeadLetters = defineRoute({
   operationId: "summarizeDeadLetters",
-  summary: "How many dead letters there are, by type and reason",
+  summary: "Summarize dead letters",
   tags,
   scope: "jobs:read",
   method: "get",
   path: "/v1/dead-letters/summary",
   responses: {
     200: {
-      description: "The largest groups first",
+      description: "Number of dead letters by type and reason, largest groups first",
       content: { "application/json": { schema: DeadLetterSummary } },
     },
   },
@@ -58,7 +61,7 @@ export const summarizeDeadLetters = defineRoute({
 
 export const getDeadLetter = defineRoute({
   operationId: "getDeadLetter",
-  summary: "Inspect a dead letter",
+  summary: "Get a dead letter",
   tags,
   scope: "jobs:read",
   method: "get",
@@ -75,7 +78,7 @@ export const getDeadLetter = defineRoute({
 
 export const redriveDeadLetter = defineRoute({
   operationId: "redriveDeadLetter",
-  summary: "Do a dead job again",
+  summary: "Redrive a dead letter",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -83,7 +86,7 @@ export const redriveDeadLetter = defineRoute({
   request: { params },
   responses: {
     202: {
-      description: "It is pending; while Redis is away, it will be placed later",
+      description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
       content: { "application/json": { schema: Job } },
       headers: locationBelow("/v1/jobs"),
     },
@@ -100,9 +103,9 @@ export const redriveDeadLetter = defineRoute({
 
 export const redriveDeadLetters = defineRoute({
   operationId: "redriveDeadLetters",
-  summary: "Do many dead jobs again",
+  summary: "Redrive dead letters in bulk",
   description:
-    "Up to 1,000 by their ids, or all that a filter selects, as an operation. An empty filter needs `all: true`.",
+    "Redrives up to 1,000 dead letters by ID, or all that match a filter, as an operation in the background. An empty filter requires `all: true`.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -112,11 +115,12 @@ export const redriveDeadLetters = defineRoute({
   },
   responses: {
     200: {
-      description: "By ids: what became of each. With `dryRun`: how many the filter selects",
+      description:
+        "With `ids`: the outcome for each ID. With `dryRun`: the number of matching dead letters",
       content: { "application/json": { schema: z.union([Redriven, OperationPreview]) } },
     },
     202: {
-      description: "By a filter: the operation that does it",
+      description: "With `filter`: the operation that redrives the matching dead letters",
       content: { "application/json": { schema: Operation } },
       headers: optional(locationBelow("/v1/operations")),
     },
@@ -136,8 +140,9 @@ export const redriveDeadLetters = defineRoute({
 
 export const deleteDeadLetter = defineRoute({
   operationId: "deleteDeadLetter",
-  summary: "Forget a dead letter",
-  description: "Many of them: `POST /v1/operations` with the action `delete`.",
+  summary: "Delete a dead letter",
+  description:
+    "Deletes one dead letter. To delete many, use `POST /v1/operations` with the action `delete`.",
   tags,
   scope: "jobs:write",
   method: "delete",
@@ -145,7 +150,7 @@ export const deleteDeadLetter = defineRoute({
   request: { params },
   responses: {
     200: {
-      description: "It is gone; this is what it was",
+      description: "The deleted dead letter",
       content: { "application/json": { schema: DeadLetter } },
     },
   },

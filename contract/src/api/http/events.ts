@@ -9,25 +9,25 @@ const scope = "jobs:read";
 const headers = z.object({
   "last-event-id": z.string().max(4000).optional().meta({
     description:
-      "The `id` that was seen last: what Redis still has of what came after it comes first",
+      "`id` of the last received event: the stream starts with the later events that Redis still has",
   }),
 });
 
 const format =
-  "Data is JSON: of `snapshot` a Job (of an import an Import), of `gap` an EventGap, of all others, which are named as " +
-  "their `event`, a JobEvent. The last `id` and `Last-Event-ID` resume the stream at any producer; `gap` says that events " +
-  "may be missing, because Redis no longer had them. A comment comes every 15 s. A client that is too slow is cut off.";
+  "Event data is JSON: a Job for `snapshot` (an Import in the stream of an import), an EventGap for `gap`, and a JobEvent for all other " +
+  "events, which have the name of their `event` field. To resume the stream at any producer, send the last `id` as `Last-Event-ID`. A `gap` event means that events " +
+  "may be missing because Redis no longer has them. A comment is sent every 15 s as a heartbeat. Slow consumers are disconnected.";
 
 const stream = {
   200: {
-    description: "Events as they happen",
+    description: "Stream of events",
     content: { "text/event-stream": { schema: { type: "string" as const } } },
   },
 };
 const ended = {
   204: {
     description:
-      "`Last-Event-ID` is the `id` of the last event of the stream: do not connect again",
+      "The stream is complete: `Last-Event-ID` is the `id` of its last event. Do not reconnect",
   },
 };
 const problems: ProblemKind[] = [
@@ -39,8 +39,8 @@ const problems: ProblemKind[] = [
 
 export const followJob = defineRoute({
   operationId: "followJob",
-  summary: "Follow a job",
-  description: `A \`snapshot\`, then what happens, until it has ended. Of a job that has ended: a \`snapshot\` and its end. ${format}`,
+  summary: "Stream the events of a job",
+  description: `Sends a \`snapshot\` and then every event of the job until the job is finished. For a finished job: a \`snapshot\` and the final event. ${format}`,
   tags,
   scope,
   method: "get",
@@ -52,8 +52,8 @@ export const followJob = defineRoute({
 
 export const followImport = defineRoute({
   operationId: "followImport",
-  summary: "Follow an import as it proceeds",
-  description: `A \`snapshot\` whenever it has changed, one a second at most, until it is done. ${format}`,
+  summary: "Stream the progress of an import",
+  description: `Sends a \`snapshot\` after each change, at most one per second, until the import is done. ${format}`,
   tags,
   scope,
   method: "get",
@@ -65,8 +65,8 @@ export const followImport = defineRoute({
 
 export const followQueue = defineRoute({
   operationId: "followQueue",
-  summary: "Follow the jobs of a queue",
-  description: format,
+  summary: "Stream the events of a queue",
+  description: `Sends the events of all jobs in the queue that the API key may read. ${format}`,
   tags,
   scope,
   method: "get",
@@ -76,7 +76,7 @@ export const followQueue = defineRoute({
       queue: z.enum(queueNames as [string, ...string[]]).meta({
         example: "default",
         param: { name: "queue", in: "path" },
-        description: "The name of the queue",
+        description: "Name of the queue",
       }),
     }),
     headers,
@@ -87,8 +87,8 @@ export const followQueue = defineRoute({
 
 export const followJobs = defineRoute({
   operationId: "followJobs",
-  summary: "Follow all jobs",
-  description: format,
+  summary: "Stream the events of all jobs",
+  description: `Sends the events of all jobs that the API key may read. ${format}`,
   tags,
   scope,
   method: "get",

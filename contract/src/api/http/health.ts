@@ -7,14 +7,14 @@ const Liveness = z.strictObject({ status: z.literal("ok") }).meta({ id: "Livenes
 
 export const getLiveness = defineRoute({
   operationId: "getLiveness",
-  summary: "Does the process live?",
+  summary: "Check liveness",
   tags,
   scope: "none",
   method: "get",
   path: "/livez",
   responses: {
     200: {
-      description: "It does",
+      description: "The process is alive",
       content: { "application/json": { schema: Liveness } },
     },
   },
@@ -32,16 +32,22 @@ export type Readiness = z.infer<typeof Readiness>;
 
 export const getReadiness = defineRoute({
   operationId: "getReadiness",
-  summary: "Can it accept jobs?",
+  summary: "Check readiness",
   description:
-    "Commits to Postgres and writes to Redis. Without Redis jobs are still accepted (degraded).",
+    "Commits a transaction to Postgres and writes to Redis. If Redis is unavailable, the service still accepts jobs (`degraded`).",
   tags,
   scope: "none",
   method: "get",
   path: "/readyz",
   responses: {
-    200: { description: "It can", content: { "application/json": { schema: Readiness } } },
-    503: { description: "It cannot", content: { "application/json": { schema: Readiness } } },
+    200: {
+      description: "The service accepts jobs",
+      content: { "application/json": { schema: Readiness } },
+    },
+    503: {
+      description: "The service cannot accept jobs",
+      content: { "application/json": { schema: Readiness } },
+    },
   },
   problems: [],
 });

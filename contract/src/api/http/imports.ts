@@ -21,7 +21,7 @@ const delimiters: ReadonlyMap<unknown, string> = new Map([
   [";", "semicolon"],
   ["\t", "tab"],
 ]);
-/** By its name: generators of clients refuse a tab in an enumeration. */
+/** The delimiter by name, because client generators reject a tab character in an enumeration. */
 const Delimiter = z.preprocess(
   (given) => delimiters.get(given) ?? given,
   z.enum(["comma", "semicolon", "tab"]),
@@ -36,16 +36,16 @@ export const feedMediaTypes = [
 
 export const createImport = defineRoute({
   operationId: "createImport",
-  summary: "Send a file whose rows become jobs",
+  summary: "Create an import",
   description:
-    "The body is read as a stream; the answer comes when it has been read. For `row.import` the values are the " +
-    "file's strings, verbatim; for other types the columns are the fields of the job's data. A feed makes `feed.item` jobs; " +
-    `it has at most ${feedLimits.bytes} bytes, ${feedLimits.items} items, and ${feedLimits.values} tags and attributes or JSON values. ` +
-    `A CSV file has at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes a row. Its charset is a parameter of the ` +
-    "Content-Type (`text/csv; charset=windows-1252`); a byte order mark wins over it, and without both it is UTF-8. " +
-    "With an Idempotency-Key the body is compared as it is read, and sending it again is safe: an import that was broken off " +
-    "(its sender went away, or its producer died) continues behind the last recorded row, under its id, and no row becomes a " +
-    "second job. While a producer may still be reading the first body, at most 60 s after it died, the answer is 409.",
+    "Reads a CSV file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
+    "strings of the file, unchanged; for other types the columns are the fields of the job's data. A feed creates `feed.item` jobs and " +
+    `may have at most ${feedLimits.bytes} bytes, ${feedLimits.items} items, and ${feedLimits.values} tags and attributes or JSON values. ` +
+    `A CSV file may have at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes per row. Its charset is a parameter of the ` +
+    "Content-Type (`text/csv; charset=windows-1252`); a byte order mark takes precedence; the default is UTF-8. " +
+    "With an Idempotency-Key the body is compared while it is read, and it is safe to send the file again: an interrupted import " +
+    "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
+    "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -55,11 +55,10 @@ export const createImport = defineRoute({
     query: z.strictObject({
       type: z.enum(jobTypeNames).meta({ example: "row.import" }),
       source: z.string().min(1).max(255).optional().meta({
-        description: "Under which name a feed's items are kept; a feed needs it",
+        description: "Name under which the items of a feed are stored; required for a feed",
       }),
       delimiter: Delimiter.default("comma").meta({
-        description:
-          "What separates the columns of a CSV file; the character itself is accepted too",
+        description: "Column delimiter of a CSV file; the character itself is also accepted",
       }),
     }),
     body: {
@@ -76,12 +75,12 @@ export const createImport = defineRoute({
   responses: {
     201: {
       description:
-        "Read to its end; counts.read, accepted, duplicate and rejected are final. `failed` when every row was rejected",
+        "The body was read completely; `counts.read`, `accepted`, `duplicate` and `rejected` are final. `status` is `failed` if every row was rejected",
       content: { "application/json": { schema: Import } },
       headers: { ...location, ...replayed },
     },
     202: {
-      description: "The same, but Redis is away: the jobs will be placed when it is back",
+      description: "As 201, but Redis is unavailable; the jobs will be dispatched later",
       content: { "application/json": { schema: Import } },
       headers: { ...location, ...replayed },
     },
@@ -102,7 +101,7 @@ export const createImport = defineRoute({
 
 export const getImport = defineRoute({
   operationId: "getImport",
-  summary: "Follow an import",
+  summary: "Get an import",
   tags,
   scope: "jobs:read",
   method: "get",

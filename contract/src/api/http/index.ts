@@ -42,7 +42,7 @@ import {
   runSchedule,
 } from "./schedules.ts";
 
-/** Every operation, in the order in which a client meets them. */
+/** All operations, in the order of the documentation. */
 export const routes = [
   createJob,
   createJobs,

@@ -36,7 +36,7 @@ const requestHeaders = z.object({
   "idempotency-key": IdempotencyKey,
   traceparent: TraceParent,
 });
-const DryRun = queryBoolean("true: what was sent is checked, and nothing is stored");
+const DryRun = queryBoolean("true: validate the request without storing anything");
 const refusals = [
   "empty-body",
   "invalid-json",
@@ -51,10 +51,10 @@ const refusals = [
 
 export const createJob = defineRoute({
   operationId: "createJob",
-  summary: "Hand over a job",
+  summary: "Enqueue a job",
   description:
-    "A 2xx answer means that the job is committed to the ledger and will end. 503 means unknown: " +
-    "repeat the request with an Idempotency-Key.",
+    "A 2xx response means that the job is committed to Postgres and will reach a final status. After a 503 the outcome is unknown: " +
+    "repeat the request with the same Idempotency-Key.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -67,19 +67,19 @@ export const createJob = defineRoute({
   responses: {
     200: {
       description:
-        "A job with this key stands already; this is it, at `Location` (it has an `outcome`). With `Prefer: wait`: the job, " +
-        "which has ended (it has a `settledAt`). With `dryRun`: what was sent would be accepted (it has a `dryRun`)",
+        "A pending job with this key already exists; the body describes it (with `outcome`) and `Location` is its URL. With `Prefer: wait`: " +
+        "the finished job (with `settledAt`). With `dryRun`: the request is valid (with `dryRun`)",
       content: { "application/json": { schema: z.union([AcceptedJob, Job, CheckedJob]) } },
       headers: { ...optional(location), ...replayed, ...preferenceApplied },
     },
     201: {
-      description: "Recorded, and waiting in Redis",
+      description: "Recorded and dispatched to Redis",
       content: { "application/json": { schema: AcceptedJob } },
       headers: { ...location, ...replayed },
     },
     202: {
       description:
-        "Recorded; Redis is away, and the job will be placed when it is back. With `Prefer: wait`: the time is up",
+        "Recorded; Redis is unavailable, the job will be dispatched later. With `Prefer: wait`: recorded, but not finished within the wait time",
       content: { "application/json": { schema: AcceptedJob } },
       headers: { ...location, ...replayed, ...preferenceApplied },
     },
@@ -125,7 +125,7 @@ export const BulkResult = z
   .meta({ id: "BulkResult" });
 export type BulkResult = z.infer<typeof BulkResult>;
 
-/** Nothing was stored; `results` names the rejected entries. */
+/** The problem of a bulk request that stored nothing; `results` contains the rejected entries. */
 export const BulkProblem = Problem.extend({ counts, results: z.array(BulkEntry) }).meta({
   id: "BulkProblem",
 });
@@ -149,7 +149,7 @@ export const BulkCheck = z
   .meta({ id: "BulkCheck" });
 export type BulkCheck = z.infer<typeof BulkCheck>;
 
-/** Each entry is checked by itself, so that one bad entry does not hide the others. */
+/** Each entry is validated separately, so that the errors of all entries are reported. */
 const bulkBody = {
   "application/json": {
     schema: {
@@ -160,7 +160,7 @@ const bulkBody = {
     },
   },
   "application/x-ndjson": {
-    schema: { type: "string" as const, description: "A JobRequest on each line" },
+    schema: { type: "string" as const, description: "One JobRequest per line" },
     example: '{"type":"echo","data":{"message":"a"}}\n{"type":"echo","data":{"message":"b"}}\n',
   },
 };
@@ -172,8 +172,8 @@ const bulkAnswer = {
 
 export const createJobs = defineRoute({
   operationId: "createJobs",
-  summary: "Hand over many jobs",
-  description: `Up to ${limits.bulkEntries} entries by default, as a JSON array or one per line. A duplicate is no error.`,
+  summary: "Enqueue jobs in bulk",
+  description: `Accepts up to ${limits.bulkEntries} entries by default, as a JSON array or as NDJSON. A duplicate is not an error.`,
   tags,
   scope: "jobs:write",
   method: "post",
@@ -182,7 +182,8 @@ export const createJobs = defineRoute({
     headers: requestHeaders,
     query: z.strictObject({
       atomicity: z.enum(["all", "partial"]).default("all").meta({
-        description: "all: one rejected entry rejects all. partial: the others are stored",
+        description:
+          "all: one rejected entry rejects the whole request. partial: the valid entries are stored",
       }),
       dryRun: DryRun,
     }),
@@ -190,15 +191,19 @@ export const createJobs = defineRoute({
   },
   responses: {
     200: {
-      description: "With `dryRun`: which entries would be accepted",
+      description: "With `dryRun`: the validation result of each entry",
       content: { "application/json": { schema: BulkCheck } },
     },
-    201: { description: "All are recorded, and waiting in Redis", ...bulkAnswer },
-    202: { description: "All are recorded; Redis is away", ...bulkAnswer },
-    207: { description: "Some were rejected (atomicity=partial)", ...bulkAnswer },
+    201: { description: "All entries are recorded and dispatched to Redis", ...bulkAnswer },
+    202: {
+      description:
+        "All entries are recorded; Redis is unavailable, the jobs will be dispatched later",
+      ...bulkAnswer,
+    },
+    207: { description: "Some entries were rejected (atomicity=partial)", ...bulkAnswer },
     422: {
       description:
-        "Entries were rejected and nothing was stored (invalid-bulk); or this Idempotency-Key was used for another " +
+        "An entry was rejected and no entry was stored (invalid-bulk), or the Idempotency-Key was used for a different " +
         "request (idempotency-key-reused)",
       content: { "application/problem+json": { schema: z.union([BulkProblem, Problem]) } },
     },
@@ -208,7 +213,7 @@ export const createJobs = defineRoute({
 
 export const getJob = defineRoute({
   operationId: "getJob",
-  summary: "Look at a job",
+  summary: "Get a job",
   conditional: true,
   tags,
   scope: "jobs:read",
@@ -217,7 +222,8 @@ export const getJob = defineRoute({
   request: { params: idParameter("job"), headers: z.object({ prefer: Prefer }) },
   responses: {
     200: {
-      description: "The job; with `Prefer: wait`, when it ended or the time is up",
+      description:
+        "The job; with `Prefer: wait`, as soon as the job is finished or the wait time has passed",
       content: { "application/json": { schema: JobDetail } },
       headers: {
         ...etag,
@@ -233,8 +239,8 @@ export const cancelJob = defineRoute({
   operationId: "cancelJob",
   summary: "Cancel a job",
   description:
-    "One that waits is gone at once; of one that runs, the handler's signal aborts within a second, wherever it runs. " +
-    "Works while Redis is away.",
+    "A job that is not active is removed from its queue immediately. For an active job, the consumer aborts the handler's signal within a second. " +
+    "Cancellation also works while Redis is unavailable.",
   tags,
   scope: "jobs:write",
   method: "delete",
@@ -243,7 +249,7 @@ export const cancelJob = defineRoute({
   request: { params: idParameter("job") },
   responses: {
     200: {
-      description: "It is cancelled, now or before",
+      description: "The job is cancelled; also returned if it was cancelled before",
       content: { "application/json": { schema: Job } },
     },
   },
@@ -258,7 +264,7 @@ export const cancelJob = defineRoute({
 
 export const changeJob = defineRoute({
   operationId: "changeJob",
-  summary: "Change when and how urgently a job that waits is done",
+  summary: "Change the delay or priority of a job",
   tags,
   scope: "jobs:write",
   method: "patch",
@@ -268,7 +274,7 @@ export const changeJob = defineRoute({
     params: idParameter("job"),
     headers: z.object({
       "if-match": z.string().max(1000).optional().meta({
-        description: "Needed: the `ETag` of the job as it is known; `*` for any",
+        description: "Required: the last known `ETag` of the job, or `*` for any version",
         example: '"0-pending-0-0-0"',
       }),
     }),
@@ -276,7 +282,7 @@ export const changeJob = defineRoute({
   },
   responses: {
     200: {
-      description: "It is changed",
+      description: "The changed job",
       content: { "application/json": { schema: JobDetail } },
       headers: etag,
     },
@@ -300,8 +306,9 @@ export const changeJob = defineRoute({
 
 export const promoteJob = defineRoute({
   operationId: "promoteJob",
-  summary: "Make a delayed job due",
-  description: "Also one that waits for its next run.",
+  summary: "Promote a delayed job",
+  description:
+    "Makes the job due immediately. Also applies to a job that is waiting for its next attempt.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -310,7 +317,7 @@ export const promoteJob = defineRoute({
   request: { params: idParameter("job") },
   responses: {
     200: {
-      description: "It is due now",
+      description: "The job is due now",
       content: { "application/json": { schema: Job } },
     },
   },
@@ -327,9 +334,9 @@ export const promoteJob = defineRoute({
 
 export const retryJob = defineRoute({
   operationId: "retryJob",
-  summary: "Do a job again that has ended",
+  summary: "Retry a job",
   description:
-    "It is pending again under the same id, with as many attempts as at first, and ends once more.",
+    "Sets a finished job back to `pending` under the same ID, with its original number of attempts.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -338,7 +345,7 @@ export const retryJob = defineRoute({
   request: { params: idParameter("job") },
   responses: {
     202: {
-      description: "It is pending; while Redis is away, it will be placed later",
+      description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
       content: { "application/json": { schema: Job } },
       headers: location,
     },
@@ -358,13 +365,13 @@ export const JobPage = z
   .strictObject({
     items: z.array(Job),
     next: z.string().nullable().meta({
-      description: "The cursor of the next page. A page that looked at many jobs in vain is short",
+      description: "Cursor of the next page; null if there are no more results",
     }),
   })
   .meta({ id: "JobPage" });
 export type JobPage = z.infer<typeof JobPage>;
 
-/** `data.<field>` for each field that a job type lets be searched. */
+/** `data.<field>` for each searchable field of a job type. */
 const searchParameters = Object.fromEntries(
   searchableFields.map((field) => [
     `data.${field}`,
@@ -374,16 +381,16 @@ const searchParameters = Object.fromEntries(
       .max(maxTermValueLength)
       .optional()
       .meta({
-        description: `Jobs whose data has this \`${field}\``,
+        description: `Only jobs with this value of \`data.${field}\``,
       }),
   ]),
 );
 
 export const listJobs = defineRoute({
   operationId: "listJobs",
-  summary: "List jobs, newest first",
+  summary: "List jobs",
   description:
-    "A page examines at most 10,000 jobs of each status and type, and holds at most 4 MB: it may be short or empty although " +
+    "Returns jobs, newest first. A page examines at most 10,000 jobs of each status and type and contains at most 4 MB: a page may be short or empty although " +
     "more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
@@ -391,13 +398,13 @@ export const listJobs = defineRoute({
   path: "/v1/jobs",
   request: {
     query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the page before" }),
+      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
       limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
       type: z.enum(jobTypeNames).optional(),
       queue: z.enum(queueNames).optional(),
       status: JobStatus.optional(),
       state: z.enum(["waiting", "active", "delayed", "prioritized"]).optional().meta({
-        description: "Asked of Redis, so it needs a `queue`; not beside what else narrows the list",
+        description: "State in Redis; requires `queue` and excludes all other filters",
       }),
       key: Key.optional(),
       label: z.string().min(1).max(limits.labelLength).optional(),
@@ -406,16 +413,18 @@ export const listJobs = defineRoute({
       createdAfter: GivenTime.optional(),
       createdBefore: GivenTime.optional(),
       omit: z.enum(["payload"]).optional().meta({
-        description: "payload: the jobs come without `data` and `result`, which are null",
+        description: "payload: omit `data` and `result` (both are null)",
       }),
       ...searchParameters,
     }),
   },
   responses: {
     200: {
-      description: "A page",
+      description: "One page of jobs",
       content: { "application/json": { schema: JobPage } },
-      headers: optional({ Link: header("The next page", '</v1/jobs?cursor=MDE5>; rel="next"') }),
+      headers: optional({
+        Link: header("URL of the next page", '</v1/jobs?cursor=MDE5>; rel="next"'),
+      }),
     },
   },
   problems: ["invalid-parameter", "at-capacity"],

@@ -9,8 +9,8 @@ const params = idParameter("key", KeyId);
 const headers = z.object({ "idempotency-key": IdempotencyKey });
 const unrepeated = [...onceProblems, "response-not-replayable"] as const;
 const again =
-  " With an Idempotency-Key it is done once; a secret is kept nowhere, so that a repeated request is told which key it " +
-  "was about (response-not-replayable).";
+  " With an Idempotency-Key the operation is executed once. Secrets are not stored, so a repeated request gets the error " +
+  "`response-not-replayable`, which identifies the key.";
 const unread = [
   "incomplete-body",
   "body-too-large",
@@ -21,9 +21,9 @@ const unread = [
 
 export const createKey = defineRoute({
   operationId: "createKey",
-  summary: "Make a key",
+  summary: "Create an API key",
   description:
-    "It belongs to the tenant of who makes it. The answer is the only place where the key itself is ever seen." +
+    "Creates a key for the tenant of the caller. The key itself is only returned in this response." +
     again,
   tags,
   scope,
@@ -35,7 +35,7 @@ export const createKey = defineRoute({
   },
   responses: {
     201: {
-      description: "The key, shown this once",
+      description: "The key, including its secret, which is returned only once",
       content: { "application/json": { schema: IssuedApiKey } },
       headers: locationBelow("/v1/keys"),
     },
@@ -46,48 +46,59 @@ export const createKey = defineRoute({
 export const KeyPage = z
   .strictObject({
     items: z.array(ApiKey),
-    next: z.string().nullable().meta({ description: "The cursor of the next page" }),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: "Cursor of the next page; null if there are no more results" }),
   })
   .meta({ id: "KeyPage" });
 
 export const listKeys = defineRoute({
   operationId: "listKeys",
-  summary: "List keys, newest first",
+  summary: "List API keys",
+  description: "Returns API keys without their secrets, newest first.",
   tags,
   scope,
   method: "get",
   path: "/v1/keys",
   request: {
     query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the page before" }),
+      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
       limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
     }),
   },
   responses: {
-    200: { description: "A page", content: { "application/json": { schema: KeyPage } } },
+    200: {
+      description: "One page of API keys",
+      content: { "application/json": { schema: KeyPage } },
+    },
   },
   problems: ["invalid-parameter"],
 });
 
 export const getKey = defineRoute({
   operationId: "getKey",
-  summary: "Look at a key",
+  summary: "Get an API key",
   tags,
   scope,
   method: "get",
   path: "/v1/keys/{id}",
   request: { params },
   responses: {
-    200: { description: "All but itself", content: { "application/json": { schema: ApiKey } } },
+    200: {
+      description: "The key without its secret",
+      content: { "application/json": { schema: ApiKey } },
+    },
   },
   problems: ["invalid-parameter", "key-not-found"],
 });
 
 export const rotateKey = defineRoute({
   operationId: "rotateKey",
-  summary: "Give a key another secret",
+  summary: "Rotate an API key",
   description:
-    "The secret before is good for another `graceMs`. Without a body: it ends at once." + again,
+    "Issues a new secret. The previous secret stays valid for `graceMs`; without a body it is invalidated immediately." +
+    again,
   tags,
   scope,
   method: "post",
@@ -99,7 +110,7 @@ export const rotateKey = defineRoute({
   },
   responses: {
     200: {
-      description: "The key with its new secret, shown this once",
+      description: "The key, including its new secret, which is returned only once",
       content: { "application/json": { schema: IssuedApiKey } },
     },
   },
@@ -115,8 +126,8 @@ export const rotateKey = defineRoute({
 
 export const revokeKey = defineRoute({
   operationId: "revokeKey",
-  summary: "Revoke a key",
-  description: "Every producer refuses it within 2 s. It stays in the list.",
+  summary: "Revoke an API key",
+  description: "All producers reject the key within 2 s. The revoked key stays in the list.",
   tags,
   scope,
   method: "delete",
@@ -124,7 +135,7 @@ export const revokeKey = defineRoute({
   request: { params },
   responses: {
     200: {
-      description: "It is revoked, or was",
+      description: "The key is revoked; also returned if it was revoked before",
       content: { "application/json": { schema: ApiKey } },
     },
   },

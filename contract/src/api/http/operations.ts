@@ -11,8 +11,8 @@ export const createOperation = defineRoute({
   operationId: "createOperation",
   summary: "Cancel, retry, promote or delete many jobs",
   description:
-    "Done in the background, bit by bit, to the jobs that there are now. A key that is limited to queues or types " +
-    "limits what it makes. An empty filter needs `all: true`. Deleting is for dead letters.",
+    "Runs in the background, in batches, on the jobs that exist now. The restrictions of the API key (queues and types) " +
+    "also apply to the operation. An empty filter requires `all: true`. The action `delete` applies to dead letters only.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -22,11 +22,11 @@ export const createOperation = defineRoute({
   },
   responses: {
     200: {
-      description: "With `dryRun`: how many jobs it would be done to, as far as they were counted",
+      description: "With `dryRun`: the number of matching jobs, counted up to a limit",
       content: { "application/json": { schema: OperationPreview } },
     },
     202: {
-      description: "It will be done",
+      description: "The operation is recorded and will run",
       ...one,
       headers: locationBelow("/v1/operations"),
     },
@@ -45,27 +45,31 @@ export const createOperation = defineRoute({
 
 export const listOperations = defineRoute({
   operationId: "listOperations",
-  summary: "List operations, newest first",
-  description: "Only those whose jobs the key may all see.",
+  summary: "List operations",
+  description:
+    "Returns operations, newest first; only those whose jobs the API key may all access.",
   tags,
   scope: "jobs:read",
   method: "get",
   path: "/v1/operations",
   request: {
     query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the page before" }),
+      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
       limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
     }),
   },
   responses: {
-    200: { description: "A page", content: { "application/json": { schema: OperationPage } } },
+    200: {
+      description: "One page of operations",
+      content: { "application/json": { schema: OperationPage } },
+    },
   },
   problems: ["invalid-parameter", "at-capacity"],
 });
 
 export const getOperation = defineRoute({
   operationId: "getOperation",
-  summary: "Follow an operation",
+  summary: "Get an operation",
   tags,
   scope: "jobs:read",
   method: "get",
@@ -78,13 +82,13 @@ export const getOperation = defineRoute({
 export const stopOperation = defineRoute({
   operationId: "stopOperation",
   summary: "Stop an operation",
-  description: "What it has changed stays so. It ends within moments.",
+  description: "Stops the operation after its current batch. Changes made so far are not reverted.",
   tags,
   scope: "jobs:write",
   method: "post",
   path: "/v1/operations/{id}/stop",
   request: { params },
-  responses: { 202: { description: "It stops, or has stopped", ...one } },
+  responses: { 202: { description: "The operation is stopping or stopped", ...one } },
   problems: [
     "invalid-parameter",
     "forbidden-resource",

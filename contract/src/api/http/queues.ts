@@ -7,7 +7,7 @@ const scope = "queues:admin";
 const params = z.object({
   queue: z.string().meta({
     param: { name: "queue", in: "path" },
-    description: "The name of the queue",
+    description: "Name of the queue",
     example: "default",
   }),
 });
@@ -22,21 +22,21 @@ const bodies = [
   "invalid-request",
 ] as const;
 const ofAll =
-  "It is for the whole queue, whosever the jobs are: it takes a key of the tenant `default`.";
+  "Queues are shared by all tenants, so this operation requires an API key of the tenant `default`.";
 
 export const QueueList = z.strictObject({ items: z.array(Queue) }).meta({ id: "QueueList" });
 
 export const listQueues = defineRoute({
   operationId: "listQueues",
-  summary: "Look at the queues",
-  description: `Those that the key reaches. ${ofAll}`,
+  summary: "List queues",
+  description: `Returns the queues that the API key may access. ${ofAll}`,
   tags,
   scope,
   method: "get",
   path: "/v1/queues",
   responses: {
     200: {
-      description: "How full they are, how fast, and who serves them",
+      description: "The queues with their job counts, throughput and workers",
       content: { "application/json": { schema: QueueList } },
     },
   },
@@ -45,7 +45,7 @@ export const listQueues = defineRoute({
 
 export const getQueue = defineRoute({
   operationId: "getQueue",
-  summary: "Look at a queue",
+  summary: "Get a queue",
   description: ofAll,
   tags,
   scope,
@@ -54,7 +54,7 @@ export const getQueue = defineRoute({
   request: { params },
   responses: {
     200: {
-      description: "How full it is, how fast, and who serves it",
+      description: "The queue with its job counts, throughput and workers",
       content: { "application/json": { schema: Queue } },
     },
   },
@@ -63,19 +63,19 @@ export const getQueue = defineRoute({
 
 const changed = {
   200: {
-    description: "Recorded, and obeyed from now on",
+    description: "The settings are recorded and in effect",
     content: { "application/json": { schema: QueueSettings } },
   },
   202: {
-    description: "Recorded; Redis is away, and will be told when it is back",
+    description: "The settings are recorded; Redis is unavailable, they will take effect later",
     content: { "application/json": { schema: QueueSettings } },
   },
 };
 
 export const changeQueue = defineRoute({
   operationId: "changeQueue",
-  summary: "Limit a queue while it runs",
-  description: `Consumers obey at once; jobs that run go on. Redis may lose it: the ledger does not. ${ofAll}`,
+  summary: "Change the limits of a queue",
+  description: `Consumers apply the limits immediately; active jobs continue. The settings are stored in Postgres and survive a loss of Redis. ${ofAll}`,
   tags,
   scope,
   method: "patch",
@@ -90,8 +90,8 @@ export const changeQueue = defineRoute({
 
 export const pauseQueue = defineRoute({
   operationId: "pauseQueue",
-  summary: "Let no further job of a queue start",
-  description: `Jobs are accepted and wait; those that run go on. ${ofAll}`,
+  summary: "Pause a queue",
+  description: `Jobs are still accepted and wait in the queue; active jobs finish. ${ofAll}`,
   tags,
   scope,
   method: "post",
@@ -103,7 +103,7 @@ export const pauseQueue = defineRoute({
 
 export const resumeQueue = defineRoute({
   operationId: "resumeQueue",
-  summary: "Let jobs of a paused queue start again",
+  summary: "Resume a queue",
   description: ofAll,
   tags,
   scope,
@@ -117,10 +117,10 @@ export const resumeQueue = defineRoute({
 const next = z
   .string()
   .nullable()
-  .meta({ description: "The `cursor` of the next request; null: nothing is left" });
+  .meta({ description: "`cursor` of the next request; null if nothing is left" });
 const batchAgain =
-  "When a producer is killed before it answers, a repetition with the Idempotency-Key runs a batch again.";
-const cursor = z.string().optional().meta({ description: "`next` of the answer before" });
+  "If a producer is killed before it responds, a repeated request with the same Idempotency-Key processes a batch again.";
+const cursor = z.string().optional().meta({ description: "`next` of the previous response" });
 
 export const QueueDrained = z
   .strictObject({ cancelled: z.int().min(0), next })
@@ -128,10 +128,10 @@ export const QueueDrained = z
 
 export const drainQueue = defineRoute({
   operationId: "drainQueue",
-  summary: "Cancel what waits in a queue, a batch a request",
+  summary: "Drain a queue",
   description:
-    "Each request cancels up to about 1,000 jobs: repeat it with `next` until that is null. " +
-    `What runs is left alone, and so is what is delayed, retries too, without \`delayed\`. ${batchAgain} ${ofAll}`,
+    "Cancels waiting jobs, up to about 1,000 per request: repeat the request with `next` until `next` is null. " +
+    `Active jobs are not affected. Delayed jobs, including retries with backoff, are only cancelled with \`delayed\`. ${batchAgain} ${ofAll}`,
   tags,
   scope,
   method: "post",
@@ -139,12 +139,15 @@ export const drainQueue = defineRoute({
   request: {
     params,
     query: z.strictObject({
-      delayed: queryBoolean("true: also what is delayed"),
+      delayed: queryBoolean("true: also cancel delayed jobs"),
       cursor,
     }),
   },
   responses: {
-    200: { description: "A batch", content: { "application/json": { schema: QueueDrained } } },
+    200: {
+      description: "Result of one batch",
+      content: { "application/json": { schema: QueueDrained } },
+    },
   },
   problems: [...lookedUp, "invalid-parameter"],
 });
@@ -155,10 +158,10 @@ export const QueueCleaned = z
 
 export const cleanQueue = defineRoute({
   operationId: "cleanQueue",
-  summary: "Forget failed jobs that Redis still keeps, a batch a request",
+  summary: "Clean a queue",
   description:
-    "Each request removes up to 1,000: repeat it with `next` until that is null. The ledger keeps them, and what it " +
-    `does not know to have ended stays. ${batchAgain} ${ofAll}`,
+    "Removes failed jobs from Redis, up to 1,000 per request: repeat the request with `next` until `next` is null. Postgres keeps the jobs. " +
+    `Jobs that are not finished in Postgres stay in Redis. ${batchAgain} ${ofAll}`,
   tags,
   scope,
   method: "post",
@@ -169,7 +172,10 @@ export const cleanQueue = defineRoute({
     body: { required: true, content: { "application/json": { schema: QueueCleaning } } },
   },
   responses: {
-    200: { description: "A batch", content: { "application/json": { schema: QueueCleaned } } },
+    200: {
+      description: "Result of one batch",
+      content: { "application/json": { schema: QueueCleaned } },
+    },
   },
   problems: [...lookedUp, "invalid-parameter", ...bodies],
 });

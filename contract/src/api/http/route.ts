@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Scope } from "../scope.ts";
 import { Problem, type ProblemKind, problemKinds } from "../problem.ts";
 
-/** What a caller must be allowed to do; "none": anyone may. */
+/** The scope that an operation requires; "none": no authentication. */
 export type RequiredScope = Scope | "none";
 
 export const securityScheme = "apiKey";
@@ -13,14 +13,15 @@ type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
   summary: string;
   tags: [string];
   scope: RequiredScope;
-  /** What it is about has an ETag: the operation evaluates If-Match and If-None-Match (RFC 9110, section 13). */
+  /** The resource has an ETag: the operation evaluates If-Match and If-None-Match (RFC 9110, section 13). */
   conditional?: true;
-  /** Which problems this operation answers with, beside those that any can. */
+  /** Problems specific to this operation, in addition to those that any operation can return. */
   problems: readonly ProblemKind[];
 };
 
 /**
- * One operation as data. Every POST takes an Idempotency-Key. `operationId` in kebab-case names the producer's file in routes/.
+ * Defines one operation of the API. Every POST accepts an Idempotency-Key. The producer implements the operation in the
+ * file of routes/ that is named after its `operationId` in kebab-case.
  * @returns a route of @hono/zod-openapi with every problem as a documented response
  */
 export function defineRoute<const Route extends Definition>(definition: Route) {
@@ -37,7 +38,7 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
   return createRoute(documented) as unknown as Documented<Route>;
 }
 
-/** A POST that says nothing of headers is repeated as all are. */
+/** Adds the Idempotency-Key header to a POST that declares no headers of its own. */
 function takingKey(definition: Definition): Definition {
   if (definition.method !== "post" || definition.request?.headers !== undefined) return definition;
   const headers = z.object({ "idempotency-key": IdempotencyKey });
@@ -54,9 +55,13 @@ function takingConditions(definition: Definition): Definition {
   if (!conditional) return definition;
   const own = request?.headers as z.ZodObject | undefined;
   const effect =
-    method === "get" ? "304 when it is the current one" : "412 when it is the current one";
+    method === "get"
+      ? "304 if one matches the current ETag"
+      : "412 if one matches the current ETag";
   const headers = z.object({
-    "if-match": Condition.meta({ description: "ETags or `*`; 412 when none is the current one" }),
+    "if-match": Condition.meta({
+      description: "ETags or `*`; 412 if none matches the current ETag",
+    }),
     "if-none-match": Condition.meta({ description: `ETags or \`*\`; ${effect}` }),
     ...own?.shape,
   });
@@ -69,12 +74,12 @@ function takingConditions(definition: Definition): Definition {
 
 const Condition = z.string().max(4000).optional();
 
-/** The operation's scope, as clients read it in the document. */
+/** Returns the scope of an operation, as documented in `x-required-scope`. */
 export function getRequiredScope(route: { path: string }): RequiredScope {
   return (route as { "x-required-scope"?: RequiredScope })["x-required-scope"] ?? "none";
 }
 
-/** Before the body or what exists is looked at. */
+/** Problems returned before the body is read or the resource is looked up. */
 const refusals: readonly ProblemKind[] = [
   "unauthenticated",
   "insufficient-scope",
@@ -82,7 +87,7 @@ const refusals: readonly ProblemKind[] = [
   "at-capacity",
 ];
 
-/** Problems are documented but not typed: handlers throw them, and one place makes their body. */
+/** Problems are documented but not typed: handlers throw them, and the error handler builds the response body. */
 type Documented<Route extends Definition> = Omit<Route, "scope" | "problems" | "conditional">;
 
 function problemResponses(kinds: readonly ProblemKind[]) {
@@ -105,29 +110,29 @@ export function header(description: string, example: string) {
 
 const retryAfter = {
   "Retry-After": header(
-    "Seconds to wait before trying again; when a queue of the service is full, the time that it takes to empty",
+    "Seconds to wait before retrying; if an internal queue is full, the estimated time until it is empty",
     "1",
   ),
 };
 
 const rateLimit = {
   "RateLimit-Policy": header(
-    "Of a key with quotas: what it may use (draft-ietf-httpapi-ratelimit-headers-11)",
+    "Quotas of the API key, if it has any (draft-ietf-httpapi-ratelimit-headers-11)",
     '"jobs";q=200;w=2',
   ),
-  RateLimit: header("What is left of that, and in how many seconds more", '"jobs";r=150;t=1'),
+  RateLimit: header("Remaining quota, and seconds until it is replenished", '"jobs";r=150;t=1'),
 };
 
 function headersOf(status: number, kinds: readonly ProblemKind[]) {
   if (status === 401) {
     const example = 'Bearer realm="Toril"';
-    return { headers: { "WWW-Authenticate": header("How to say who you are", example) } };
+    return { headers: { "WWW-Authenticate": header("The authentication scheme to use", example) } };
   }
   if (kinds.includes("quota-exceeded")) return { headers: { ...retryAfter, ...rateLimit } };
   return status === 429 || status === 503 ? { headers: retryAfter } : {};
 }
 
-/** What is accepted tells what is left of the quotas. */
+/** Adds the rate limit headers to the successful responses. */
 function telling(responses: RouteConfig["responses"]): RouteConfig["responses"] {
   return withHeaders(responses, rateLimit);
 }
@@ -143,7 +148,7 @@ function withHeaders(responses: RouteConfig["responses"], headers: object) {
   );
 }
 
-/** Headers that not every answer has. */
+/** Marks response headers as optional. */
 export function optional(headers: Record<string, object>) {
   return Object.fromEntries(
     Object.entries(headers).map(([name, one]) => [name, { ...one, required: false }]),
@@ -151,46 +156,49 @@ export function optional(headers: Record<string, object>) {
 }
 
 export function locationBelow(path: string) {
-  return { Location: header("The address of what was made", `${path}/{id}`) };
+  return { Location: header("URL of the created resource", `${path}/{id}`) };
 }
 
 export const etag = {
-  ETag: header("The version of the job, for If-Match", '"0-pending-0-0-0"'),
+  ETag: header("Version of the job, for `If-Match`", '"0-pending-0-0-0"'),
 };
 
-export const notModified = { description: "It still has an ETag of If-None-Match" };
+export const notModified = { description: "Not modified: an ETag of `If-None-Match` is current" };
 
 export const replayed = {
-  "Idempotency-Replayed": header("`true` when this is the answer to an earlier request", "true"),
+  "Idempotency-Replayed": header(
+    "`true` if this is the replayed response of an earlier request",
+    "true",
+  ),
 };
 
 export const IdempotencyKey = z.string().min(1).max(255).optional().meta({
   // No example: /docs would send it with every request.
   description:
-    "Repeating a request with the same key and body gets the first one's answer. `7f6c2b1e-order-1042`, for example",
+    "Unique key of the request, for example `7f6c2b1e-order-1042`. A repeated request with the same key and body gets the original response",
 });
 
-/** Which answers an operation with an Idempotency-Key has besides. */
+/** Additional problems of an operation that accepts an Idempotency-Key. */
 export const onceProblems = ["idempotency-key-in-use", "idempotency-key-reused"] as const;
 
 export const TraceParent = z
   .string()
   .optional()
-  .meta({ description: "W3C Trace Context; carried into the job when it is valid" });
+  .meta({ description: "W3C Trace Context; a valid value is propagated to the job" });
 
 export function idParameter(name: string, schema: z.ZodType<string, string> = uuid) {
   return z.object({
     id: schema.meta({
       ...schema.meta(),
       param: { name: "id", in: "path" },
-      description: `The id of the ${name}`,
+      description: `ID of the ${name}`,
     }),
   });
 }
 
 const uuid = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
 
-/** `true` or `false` in the query; clients see a boolean. */
+/** A query parameter with the values `true` and `false`, documented as a boolean. */
 export function queryBoolean(description: string) {
   return z
     .enum(["true", "false"])
@@ -200,10 +208,10 @@ export function queryBoolean(description: string) {
 
 export const Prefer = z.string().optional().meta({
   description:
-    "`wait=N`: the answer comes as soon as the job ended, or after N seconds; 60 at most (RFC 7240)",
+    "`wait=N`: wait up to N seconds (at most 60) for the job to finish before responding (RFC 7240)",
   example: "wait=20",
 });
 
 export const preferenceApplied = optional({
-  "Preference-Applied": header("Which preference was heeded", "wait=20"),
+  "Preference-Applied": header("The preference that was applied", "wait=20"),
 });

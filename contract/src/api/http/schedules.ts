@@ -14,11 +14,14 @@ const params = z.object({
   name: ScheduleName.meta({
     ...ScheduleName.meta(),
     param: { name: "name", in: "path" },
-    description: "The name of the schedule",
+    description: "Name of the schedule",
   }),
 });
 const etag = {
-  ETag: header("Its version and, behind a dot, a hash of this answer", '"3.1f0c9a3b5d7e2468"'),
+  ETag: header(
+    "Version of the schedule, a dot, and a hash of the response",
+    '"3.1f0c9a3b5d7e2468"',
+  ),
 };
 const shown = { content: { "application/json": { schema: Schedule } }, headers: etag };
 const unread = [
@@ -34,9 +37,9 @@ const missing = ["invalid-parameter", "forbidden-resource", "schedule-not-found"
 
 export const putSchedule = defineRoute({
   operationId: "putSchedule",
-  summary: "Make a schedule, or replace its definition",
+  summary: "Create or replace a schedule",
   description:
-    "Its job is checked like one that is handed over now. What is paused stays paused. With `If-None-Match: *`: only if there is none yet.",
+    "Validates the job of the schedule like a job that is enqueued now. A paused schedule stays paused. With `If-None-Match: *` the request only creates a schedule and never replaces one.",
   tags,
   scope: "jobs:write",
   method: "put",
@@ -47,9 +50,9 @@ export const putSchedule = defineRoute({
     body: { required: true, content: { "application/json": { schema: ScheduleDefinition } } },
   },
   responses: {
-    200: { description: "Replaced", ...shown },
+    200: { description: "The replaced schedule", ...shown },
     201: {
-      description: "Made",
+      description: "The created schedule",
       ...shown,
       headers: { ...etag, ...locationBelow("/v1/schedules") },
     },
@@ -68,34 +71,40 @@ export const putSchedule = defineRoute({
 export const SchedulePage = z
   .strictObject({
     items: z.array(Schedule),
-    next: z.string().nullable().meta({ description: "The cursor of the next page" }),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: "Cursor of the next page; null if there are no more results" }),
   })
   .meta({ id: "SchedulePage" });
 
 export const listSchedules = defineRoute({
   operationId: "listSchedules",
-  summary: "List schedules by name",
+  summary: "List schedules",
   description:
-    "A page holds at most 4 MB: it may be short although more results exist; continue until `next` is null.",
+    "Returns schedules, ordered by name. A page contains at most 4 MB: a page may be short although more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
   method: "get",
   path: "/v1/schedules",
   request: {
     query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the page before" }),
+      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
       limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
     }),
   },
   responses: {
-    200: { description: "A page", content: { "application/json": { schema: SchedulePage } } },
+    200: {
+      description: "One page of schedules",
+      content: { "application/json": { schema: SchedulePage } },
+    },
   },
   problems: ["invalid-parameter"],
 });
 
 export const getSchedule = defineRoute({
   operationId: "getSchedule",
-  summary: "Look at a schedule",
+  summary: "Get a schedule",
   tags,
   scope: "jobs:read",
   method: "get",
@@ -109,7 +118,7 @@ export const getSchedule = defineRoute({
 export const deleteSchedule = defineRoute({
   operationId: "deleteSchedule",
   summary: "Delete a schedule",
-  description: "Jobs that it made stay.",
+  description: "Deletes the schedule. Jobs that the schedule created are not affected.",
   tags,
   scope: "jobs:write",
   method: "delete",
@@ -118,7 +127,7 @@ export const deleteSchedule = defineRoute({
   request: { params },
   responses: {
     200: {
-      description: "The schedule as it was",
+      description: "The deleted schedule",
       content: { "application/json": { schema: Schedule } },
     },
   },
@@ -134,21 +143,26 @@ export const pauseSchedule = defineRoute({
   path: "/v1/schedules/{name}/pause",
   conditional: true,
   request: { params },
-  responses: { 200: { description: "It is paused, or was", ...shown } },
+  responses: {
+    200: { description: "The schedule is paused; also returned if it was paused before", ...shown },
+  },
   problems: missing,
 });
 
 export const resumeSchedule = defineRoute({
   operationId: "resumeSchedule",
   summary: "Resume a schedule",
-  description: "From its next time on; what it missed meanwhile is not made up for.",
+  description:
+    "The schedule continues with its next fire time. Fire times during the pause are not caught up.",
   tags,
   scope: "jobs:write",
   method: "post",
   path: "/v1/schedules/{name}/resume",
   conditional: true,
   request: { params },
-  responses: { 200: { description: "It goes on, or did", ...shown } },
+  responses: {
+    200: { description: "The schedule is active; also returned if it was not paused", ...shown },
+  },
   problems: missing,
 });
 
@@ -159,9 +173,9 @@ const acceptedJob = {
 
 export const runSchedule = defineRoute({
   operationId: "runSchedule",
-  summary: "Run a schedule now",
+  summary: "Run a schedule",
   description:
-    "Beside its times, paused or not, and whatever its `overlap`. For that of its next time the job is the one before.",
+    "Enqueues the job of the schedule immediately, even if the schedule is paused, and ignores `overlap`. The `overlap` rule of the next fire time treats this job as the previous job.",
   tags,
   scope: "jobs:write",
   method: "post",
@@ -169,10 +183,13 @@ export const runSchedule = defineRoute({
   conditional: true,
   request: { params },
   responses: {
-    200: { description: "A job with its key stands already; this is it", ...acceptedJob },
-    201: { description: "Recorded, and waiting in Redis", ...acceptedJob },
+    200: {
+      description: "A pending job with this key already exists; the body describes it",
+      ...acceptedJob,
+    },
+    201: { description: "Recorded and dispatched to Redis", ...acceptedJob },
     202: {
-      description: "Recorded; Redis is away, and the job will be placed when it is back",
+      description: "Recorded; Redis is unavailable, the job will be dispatched later",
       ...acceptedJob,
     },
   },
@@ -184,18 +201,18 @@ const previewQuery = z.strictObject({
   after: z.iso
     .datetime({ offset: true })
     .optional()
-    .meta({ description: "Only times after this one; by default now" }),
+    .meta({ description: "Only fire times after this time; default: now" }),
 });
 const preview = {
   200: {
-    description: "Fewer than asked for when it is over before",
+    description: "The next fire times; fewer than `count` if the schedule ends before",
     content: { "application/json": { schema: SchedulePreview } },
   },
 };
 
 export const previewSchedule = defineRoute({
   operationId: "previewSchedule",
-  summary: "When will a schedule be due?",
+  summary: "Preview a schedule",
   tags,
   scope: "jobs:read",
   method: "get",
@@ -207,8 +224,9 @@ export const previewSchedule = defineRoute({
 
 export const previewDefinition = defineRoute({
   operationId: "previewDefinition",
-  summary: "When would a definition be due?",
-  description: "Nothing is stored. A definition without its job will do.",
+  summary: "Preview a schedule definition",
+  description:
+    "Computes the next fire times of a definition without storing the definition. `job` is optional.",
   tags,
   scope: "jobs:read",
   method: "post",

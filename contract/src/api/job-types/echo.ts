@@ -7,13 +7,18 @@ export const echo = defineJob({
   data: z
     .strictObject({
       message: z.string(),
-      sleepMs: z.int().min(0).max(300_000).optional().meta({ description: "How long a run takes" }),
+      sleepMs: z
+        .int()
+        .min(0)
+        .max(300_000)
+        .optional()
+        .meta({ description: "Duration of an attempt, in milliseconds" }),
       failures: z
         .int()
         .min(0)
         .max(100)
         .optional()
-        .meta({ description: "How many of the first runs fail" }),
+        .meta({ description: "Number of attempts that fail before one succeeds" }),
     })
     .meta({ id: "EchoData", example: { message: "hello" } }),
   result: z.strictObject({ message: z.string() }),

@@ -5,7 +5,7 @@ import { secret } from "../secret.ts";
 export const feedFetch = defineJob({
   type: "feed.fetch",
   queue: "feeds",
-  // What one server can be expected to bear.
+  // A load that is acceptable for a single server.
   rateLimit: { by: ({ url }) => new URL(url).host, max: 20, durationMs: 10_000 },
   data: z
     .strictObject({
@@ -13,43 +13,48 @@ export const feedFetch = defineJob({
         .url({ protocol: /^https?$/ })
         .max(2048)
         .refine((url) => !hasCredentials(url), {
-          error: "An address with a password is kept in the clear: send `authorization`.",
+          error: "A password in a URL is stored in plain text: use `authorization` instead.",
         }),
       source: z
         .string()
         .min(1)
         .max(255)
         .optional()
-        .meta({ description: "Under which name the items are kept; by default the address" }),
+        .meta({ description: "Name under which the items are stored; default: the URL" }),
       authorization: secret(
         z
           .string()
           .min(1)
           .max(8192)
-          .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, "Only what a header can hold."),
+          .regex(
+            /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/,
+            "Only characters that are valid in a header.",
+          ),
       )
         .optional()
         .meta({
-          description: "Value of the Authorization header; sent to the origin of `url` alone",
+          description: "Value of the Authorization header; sent only to the origin of `url`",
         }),
     })
     .refine(({ url, source }) => source !== undefined || url.length <= 255, {
       path: ["source"],
-      error: "An address of more than 255 characters needs a source.",
+      error: "A URL of more than 255 characters requires `source`.",
     })
     .meta({ id: "FeedFetchData", example: { url: "https://example.org/feed.xml" } }),
   result: z.strictObject({
-    items: z.int().meta({ description: "How many the feed holds; none are read when notModified" }),
-    new: z.int().meta({ description: "Were not kept yet, and became jobs" }),
-    changed: z.int().meta({ description: "Differ from what is kept, and became jobs" }),
-    same: z.int().meta({ description: "Are kept as they are" }),
-    duplicate: z.int().meta({ description: "Are still waiting from the last time" }),
-    skipped: z.int().meta({ description: "Are too large, or cannot be stored" }),
-    notModified: z.boolean().meta({ description: "The server said that nothing changed (304)" }),
+    items: z.int().meta({ description: "Number of items in the feed; 0 if `notModified`" }),
+    new: z.int().meta({ description: "New items, enqueued as jobs" }),
+    changed: z
+      .int()
+      .meta({ description: "Items that differ from the stored version, enqueued as jobs" }),
+    same: z.int().meta({ description: "Unchanged items" }),
+    duplicate: z.int().meta({ description: "Items whose previous job is still pending" }),
+    skipped: z.int().meta({ description: "Items that are too large or cannot be stored" }),
+    notModified: z.boolean().meta({ description: "The server responded 304 Not Modified" }),
   }),
 });
 
-/** By the URL parser: it also finds them in `http:///user:password@host`. */
+/** Returns whether a URL has credentials. Uses the URL parser, which also finds them in `http:///user:password@host`. */
 function hasCredentials(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.username !== "" || url.password !== "");

@@ -4,10 +4,10 @@ import { defineJob } from "../job-type.ts";
 export const statsLimits = {
   columns: 200,
   columnName: 200,
-  /** Up to how many characters values are compared and shown. */
+  /** Values are truncated to this many characters for comparison and output. */
   valueLength: 200,
   topValues: 10,
-  /** Of all columns together. */
+  /** Limits across all columns. */
   distinct: 200_000,
   numbers: 2_000_000,
 } as const;
@@ -16,17 +16,17 @@ const count = z.int().min(0);
 
 export const ColumnStats = z.strictObject({
   name: z.string(),
-  count: count.meta({ description: "Cells that are not empty" }),
+  count: count.meta({ description: "Number of non-empty cells" }),
   empty: count,
-  longest: count.meta({ description: "Of its values, in UTF-16 code units" }),
+  longest: count.meta({ description: "Length of the longest value, in UTF-16 code units" }),
   distinct: count.meta({
-    description: "Different values; the least there are, if not isDistinctExact",
+    description: "Number of distinct values; a lower bound unless `isDistinctExact`",
   }),
   isDistinctExact: z.boolean(),
   top: z.array(z.strictObject({ value: z.string(), count })).meta({
     description:
-      `The most frequent values, ${statsLimits.topValues} at most; of those counted as distinct. ` +
-      `Values are told apart by their first ${statsLimits.valueLength} characters`,
+      `The most frequent of the counted distinct values, at most ${statsLimits.topValues}. ` +
+      `Values are compared by their first ${statsLimits.valueLength} characters`,
   }),
   numbers: z
     .strictObject({
@@ -34,15 +34,15 @@ export const ColumnStats = z.strictObject({
       min: z.number(),
       max: z.number(),
       mean: z.number(),
-      stddev: z.number().meta({ description: "Of a sample; 0 for one number" }),
+      stddev: z.number().meta({ description: "Sample standard deviation; 0 for a single number" }),
       median: z.number(),
       p95: z.number(),
       isExact: z
         .boolean()
-        .meta({ description: "Else median and p95 are those of a random sample" }),
+        .meta({ description: "false: `median` and `p95` are computed from a random sample" }),
     })
     .nullable()
-    .meta({ description: "Of the cells that hold a number; null when none does" }),
+    .meta({ description: "Statistics of the numeric cells; null if there are none" }),
 });
 export type ColumnStats = z.infer<typeof ColumnStats>;
 
@@ -58,14 +58,16 @@ export const importStats = defineJob({
         .min(1)
         .max(statsLimits.columns)
         .optional()
-        .meta({ description: "By default all, in the order of their names" }),
+        .meta({ description: "Columns to analyze; default: all, ordered by name" }),
     })
     .meta({
       id: "ImportStatsData",
       example: { importId: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304", columns: ["city"] },
     }),
   result: z.strictObject({
-    rows: count.meta({ description: "That were there; of an import that runs, not yet all" }),
+    rows: count.meta({
+      description: "Number of analyzed rows; not yet all rows if the import is still running",
+    }),
     columns: z.array(ColumnStats),
   }),
 });

@@ -7,7 +7,7 @@ import { feedItem } from "./feed-item.ts";
 import { importStats } from "./import-stats.ts";
 import { rowImport } from "./row-import.ts";
 
-/** Every job type there is. A new one is a file beside this one, a line here and a handler in the consumer. */
+/** All job types. To add one, add a file to this folder, a line here and a handler in the consumer. */
 const registry = [echo, rowImport, importStats, feedItem, feedFetch] as const;
 
 type Registered = (typeof registry)[number];
@@ -23,11 +23,11 @@ const byName: ReadonlyMap<string, Registered> = new Map(registry.map((job) => [j
 
 export const jobTypeNames = registry.map((job) => job.type);
 export const queueNames = [...new Set(registry.map((job) => job.queue))];
-/** What jobs can be found by, of whatever type. */
+/** The searchable fields of all job types. */
 export const searchableFields = [
   ...new Set(registry.flatMap((job: Pick<JobType, "searchable">) => job.searchable ?? [])),
 ];
-/** Queues with jobs whose data may hold secrets. */
+/** Queues with job types whose data may contain secrets. */
 export const secretQueueNames: ReadonlySet<string> = new Set(
   registry.filter((job) => job.findSecrets !== undefined).map((job) => job.queue),
 );
@@ -44,12 +44,12 @@ export function typesOf(queue: string): string[] {
   return registry.filter((job) => job.queue === queue).map((job) => job.type);
 }
 
-/** Where the jobs of a type wait; nowhere for a type that is gone. */
+/** Returns the queue of a job type; an empty string for an unknown type. */
 export function queueOf(type: string): string {
   return byName.get(type)?.queue ?? "";
 }
 
-/** The types whose jobs wait in a queue. */
+/** Returns the job types of a queue. */
 export function typesIn(queue: string): string[] {
   return registry.filter((job) => job.queue === queue).map((job) => job.type);
 }
@@ -61,7 +61,7 @@ interface RequestOf<Name extends JobTypeName> extends RequestOptions {
   data: z.input<Named<Name>["data"]>;
 }
 
-/** A job as a client asks for it: the type decides what `data` must look like. */
+/** An enqueue request: the type determines the schema of `data`. */
 export type JobRequest = { [Name in JobTypeName]: RequestOf<Name> }[JobTypeName];
 
 /** Sound because `variants` holds exactly one object schema per registered type. */
@@ -69,7 +69,7 @@ function asRequestSchema(schema: z.ZodType): z.ZodType<JobRequest> {
   return schema as z.ZodType<JobRequest>;
 }
 
-/** What clients send to ask for a job of a type. */
+/** Builds the schema of an enqueue request of one job type. */
 export function requestSchemaOf({ type, data }: Pick<JobType, "type" | "data">) {
   return z
     .strictObject({ type: z.literal(type), data, ...requestOptions })
@@ -84,7 +84,7 @@ export const JobRequest = asRequestSchema(
     .meta({ id: "JobRequest", example: { type: "echo", data: { message: "hello" } } }),
 );
 
-/** Times of one job's own, which the job of a schedule cannot have. */
+/** Fixed times, which the job of a schedule cannot have. */
 const { delayMs: _, runAt: __, expiresAt: ___, ...templateOptions } = requestOptions;
 
 type TemplateOptions = z.input<z.ZodObject<typeof templateOptions>>;
@@ -94,10 +94,10 @@ interface TemplateOf<Name extends JobTypeName> extends TemplateOptions {
   data: z.input<Named<Name>["data"]>;
 }
 
-/** A job as a schedule asks for it again and again. */
+/** The job of a schedule. */
 export type JobTemplate = { [Name in JobTypeName]: TemplateOf<Name> }[JobTypeName];
 
-/** Sound as `asRequestSchema` is. */
+/** Sound for the same reason as `asRequestSchema`. */
 function asTemplateSchema(schema: z.ZodType): z.ZodType<JobTemplate> {
   return schema as z.ZodType<JobTemplate>;
 }
