@@ -79,8 +79,25 @@ const fields = {
   revokedAt: Time.nullable(),
 };
 
+const secretExample = `toril_0mibwkq0705f60718_${"0123456789abcdef".repeat(4)}`;
+const keyExample = {
+  id: "0mibwkq0705f60718",
+  tenant: "default",
+  name: "shop",
+  scopes: ["jobs:write", "jobs:read"],
+  queues: null,
+  types: null,
+  quotas: { rate: 100, burst: 200 },
+  createdAt: "2026-11-23T09:30:00.000Z",
+  expiresAt: null,
+  lastUsedAt: null,
+  rotatedAt: null,
+  previousUntil: null,
+  revokedAt: null,
+};
+
 /** An API key without its secret. */
-export const ApiKey = z.strictObject(fields).meta({ id: "ApiKey" });
+export const ApiKey = z.strictObject(fields).meta({ id: "ApiKey", example: keyExample });
 export type ApiKey = z.infer<typeof ApiKey>;
 
 export const IssuedApiKey = z
@@ -88,10 +105,10 @@ export const IssuedApiKey = z
     ...fields,
     key: z.string().meta({
       description: "The key itself. It is returned only once; only its hash is stored",
-      example: `toril_0mibwkq0705f60718_${"0123456789abcdef".repeat(4)}`,
+      example: secretExample,
     }),
   })
-  .meta({ id: "IssuedApiKey" });
+  .meta({ id: "IssuedApiKey", example: { ...keyExample, key: secretExample } });
 export type IssuedApiKey = z.infer<typeof IssuedApiKey>;
 
 export const KeyRotation = z
@@ -103,7 +120,7 @@ export const KeyRotation = z
       .default(0)
       .meta({ description: "Milliseconds for which the previous secret stays valid" }),
   })
-  .meta({ id: "KeyRotation" });
+  .meta({ id: "KeyRotation", example: { graceMs: 3_600_000 } });
 export type KeyRotation = z.output<typeof KeyRotation>;
 
 function distinct<Item extends z.ZodType<string>>(item: Item) {

@@ -23,6 +23,21 @@ const Reason = z.string().nullable().meta({
   example: "Error: connect ECONNREFUSED #.#.#.#:#",
 });
 
+const deadLetterExample = {
+  id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+  type: "echo",
+  queue: "default",
+  key: null,
+  importId: null,
+  schedule: null,
+  labels: ["nightly"],
+  reason: "Error: connect ECONNREFUSED #.#.#.#:#",
+  error: { name: "Error", message: "connect ECONNREFUSED 10.0.0.7:5432" },
+  attempts: { made: 3, max: 3 },
+  createdAt: "2026-11-23T09:30:00.000Z",
+  settledAt: "2026-11-23T09:30:07.000Z",
+};
+
 /** A dead job, as returned in lists. */
 export const DeadLetter = z
   .strictObject({
@@ -39,7 +54,7 @@ export const DeadLetter = z
     createdAt,
     settledAt: z.iso.datetime(),
   })
-  .meta({ id: "DeadLetter" });
+  .meta({ id: "DeadLetter", example: deadLetterExample });
 export type DeadLetter = z.infer<typeof DeadLetter>;
 
 export const InspectedDeadLetter = DeadLetter.extend({
@@ -47,7 +62,10 @@ export const InspectedDeadLetter = DeadLetter.extend({
   history: z
     .array(PastEnd)
     .meta({ description: "Final status of each earlier generation, before the job was redriven" }),
-}).meta({ id: "InspectedDeadLetter" });
+}).meta({
+  id: "InspectedDeadLetter",
+  example: { ...deadLetterExample, data: { message: "hello" }, history: [] },
+});
 export type InspectedDeadLetter = z.infer<typeof InspectedDeadLetter>;
 
 export const DeadLetterPage = z
@@ -81,7 +99,20 @@ export const DeadLetterSummary = z
         "false: there are more than 500 groups; only the first groups, ordered by type, are counted",
     }),
   })
-  .meta({ id: "DeadLetterSummary" });
+  .meta({
+    id: "DeadLetterSummary",
+    example: {
+      groups: [
+        {
+          type: "echo",
+          reason: "Error: connect ECONNREFUSED #.#.#.#:#",
+          count: 250,
+          isExact: true,
+        },
+      ],
+      isComplete: true,
+    },
+  });
 export type DeadLetterSummary = z.infer<typeof DeadLetterSummary>;
 
 export const Redriven = z
@@ -101,5 +132,11 @@ export const Redriven = z
         .meta({ id: "RedrivenEntry" }),
     ),
   })
-  .meta({ id: "Redriven" });
+  .meta({
+    id: "Redriven",
+    example: {
+      counts: { redriven: 1, rejected: 0 },
+      results: [{ id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304", outcome: "redriven" }],
+    },
+  });
 export type Redriven = z.infer<typeof Redriven>;

@@ -44,5 +44,24 @@ export const Import = z
     errors: z.array(ImportError).meta({ description: "Errors of the first rejected rows" }),
     createdAt: z.iso.datetime(),
   })
-  .meta({ id: "Import" });
+  .meta({
+    id: "Import",
+    example: {
+      id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+      type: "row.import",
+      status: "done",
+      counts: {
+        read: 1,
+        accepted: 1,
+        duplicate: 0,
+        rejected: 0,
+        completed: 1,
+        dead: 0,
+        cancelled: 0,
+        expired: 0,
+      },
+      errors: [],
+      createdAt: "2026-11-23T09:30:00.000Z",
+    },
+  });
 export type Import = z.infer<typeof Import>;

@@ -207,7 +207,19 @@ export const AcceptedJob = z
         "ID of the earlier job with the same key, which was cancelled and replaced by this job",
     }),
   })
-  .meta({ id: "AcceptedJob" });
+  .meta({
+    id: "AcceptedJob",
+    example: {
+      id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+      type: "echo",
+      queue: "default",
+      status: "pending",
+      outcome: "created",
+      key: "order-1042",
+      createdAt: "2026-11-23T09:30:00.000Z",
+      runAt: null,
+    },
+  });
 export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
 /** Marks the response to a dry run. Not a literal, because client generators mishandle an enumeration of booleans. */
@@ -223,7 +235,17 @@ export const CheckedJob = z
     runAt: Time.nullable(),
     expiresAt: Time.nullable(),
   })
-  .meta({ id: "CheckedJob" });
+  .meta({
+    id: "CheckedJob",
+    example: {
+      dryRun: true,
+      type: "echo",
+      queue: "default",
+      key: null,
+      runAt: null,
+      expiresAt: null,
+    },
+  });
 export type CheckedJob = z.infer<typeof CheckedJob>;
 
 const JobAttempts = z.strictObject({ made: z.int(), max: z.int() }).meta({
@@ -231,6 +253,28 @@ const JobAttempts = z.strictObject({ made: z.int(), max: z.int() }).meta({
   description:
     "made: started attempts, including lost ones. max: maximum attempts; lost attempts do not count towards it",
 });
+
+const jobExample = {
+  id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+  type: "echo",
+  queue: "default",
+  key: "order-1042",
+  importId: null,
+  schedule: null,
+  status: "completed",
+  state: null,
+  data: { message: "hello" },
+  result: { message: "hello" },
+  error: null,
+  labels: ["nightly"],
+  priority: null,
+  attempts: { made: 1, max: 3 },
+  progress: null,
+  createdAt: "2026-11-23T09:30:00.000Z",
+  runAt: null,
+  expiresAt: null,
+  settledAt: "2026-11-23T09:30:01.000Z",
+};
 
 export const Job = z
   .strictObject({
@@ -262,7 +306,7 @@ export const Job = z
     expiresAt: Time.nullable().meta({ description: "Time by which the job must be started" }),
     settledAt: Time.nullable(),
   })
-  .meta({ id: "Job" });
+  .meta({ id: "Job", example: jobExample });
 export type Job = z.infer<typeof Job>;
 
 /** When and where an attempt was executed. */
@@ -336,5 +380,25 @@ export const JobDetail = Job.extend({
   history: z
     .array(z.unknown())
     .meta({ description: "Final status of each earlier generation, before the job was retried" }),
-}).meta({ id: "JobDetail" });
+}).meta({
+  id: "JobDetail",
+  example: {
+    ...jobExample,
+    startedAt: "2026-11-23T09:30:00.500Z",
+    position: null,
+    estimatedStartAt: null,
+    attemptHistory: [
+      {
+        attempt: 1,
+        outcome: "completed",
+        startedAt: "2026-11-23T09:30:00.500Z",
+        durationMs: 500,
+        worker: "consumer-1:42",
+      },
+    ],
+    failures: [],
+    log: [],
+    history: [],
+  },
+});
 export type JobDetail = z.infer<typeof JobDetail>;

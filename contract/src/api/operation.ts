@@ -149,7 +149,20 @@ export const Operation = z
     createdAt: z.iso.datetime(),
     endedAt: z.iso.datetime().nullable(),
   })
-  .meta({ id: "Operation" });
+  .meta({
+    id: "Operation",
+    example: {
+      id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+      action: "retry",
+      filter: { status: "dead", type: "echo" },
+      ratePerSecond: 100,
+      status: "running",
+      counts: { seen: 250, changed: 248, skipped: 2, failed: 0 },
+      error: null,
+      createdAt: "2026-11-23T09:30:00.000Z",
+      endedAt: null,
+    },
+  });
 export type Operation = z.infer<typeof Operation>;
 
 export const OperationPreview = z
@@ -160,7 +173,7 @@ export const OperationPreview = z
       description: "false: counting stopped at a limit, and more jobs may match",
     }),
   })
-  .meta({ id: "OperationPreview" });
+  .meta({ id: "OperationPreview", example: { dryRun: true, matches: 250, isExact: true } });
 export type OperationPreview = z.infer<typeof OperationPreview>;
 
 export const OperationPage = z

@@ -34,7 +34,10 @@ const settings = {
 /** The settings of a queue. */
 export const QueueSettings = z
   .strictObject({ queue: z.string(), paused: z.boolean(), ...settings })
-  .meta({ id: "QueueSettings" });
+  .meta({
+    id: "QueueSettings",
+    example: { queue: "default", paused: false, concurrency: 10, rateLimit: null },
+  });
 export type QueueSettings = z.infer<typeof QueueSettings>;
 
 /** The changes of queue settings. Omitted fields are not changed. */
@@ -97,7 +100,29 @@ export const Queue = z
     paused: z.boolean(),
     ...settings,
   })
-  .meta({ id: "Queue" });
+  .meta({
+    id: "Queue",
+    example: {
+      name: "default",
+      counts: { waiting: 12, active: 4, delayed: 0, prioritized: 0, failed: 1 },
+      oldestWaitingMs: 350,
+      rates: { in: 20.5, out: 21, overMs: 60_000 },
+      workers: [
+        {
+          id: "consumer-1",
+          host: "worker-1",
+          pid: 42,
+          concurrency: 10,
+          active: 4,
+          startedAt: "2026-11-23T08:00:00.000Z",
+          seenAt: "2026-11-23T09:30:00.000Z",
+        },
+      ],
+      paused: false,
+      concurrency: 10,
+      rateLimit: null,
+    },
+  });
 export type Queue = z.infer<typeof Queue>;
 
 /** Selects the failed jobs to remove from Redis; Postgres keeps them. */

@@ -158,7 +158,35 @@ export const Schedule = z
     createdAt: Time,
     updatedAt: Time,
   })
-  .meta({ id: "Schedule" });
+  .meta({
+    id: "Schedule",
+    example: {
+      name: "nightly-feed",
+      cron: "30 2 * * *",
+      everyMs: null,
+      timeZone: "Europe/Berlin",
+      from: null,
+      until: null,
+      overlap: "skip",
+      missed: "once",
+      description: null,
+      job: { type: "feed.fetch", data: { url: "https://example.org/feed.xml" } },
+      source: "api",
+      paused: false,
+      nextAt: "2026-11-24T01:30:00.000Z",
+      lastRun: {
+        slot: "2026-11-23T01:30:00.000Z",
+        at: "2026-11-23T01:30:00.200Z",
+        outcome: "created",
+        jobId: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+        reason: null,
+        detail: null,
+      },
+      version: 1,
+      createdAt: "2026-11-01T09:30:00.000Z",
+      updatedAt: "2026-11-01T09:30:00.000Z",
+    },
+  });
 export type Schedule = z.infer<typeof Schedule>;
 
 export const SchedulePreview = z
@@ -176,5 +204,11 @@ export const SchedulePreview = z
         .meta({ id: "PreviewedTime" }),
     ),
   })
-  .meta({ id: "SchedulePreview" });
+  .meta({
+    id: "SchedulePreview",
+    example: {
+      timeZone: "Europe/Berlin",
+      times: [{ at: "2026-11-24T01:30:00.000Z", local: "2026-11-24T02:30:00+01:00" }],
+    },
+  });
 export type SchedulePreview = z.infer<typeof SchedulePreview>;

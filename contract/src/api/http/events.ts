@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Import } from "../import.ts";
 import { queueNames } from "../job-types/index.ts";
 import type { ProblemKind } from "../problem.ts";
 import { defineRoute, idParameter } from "./route.ts";
@@ -18,12 +19,28 @@ const format =
   "events, which have the name of their `event` field. To resume the stream at any producer, send the last `id` as `Last-Event-ID`. A `gap` event means that events " +
   "may be missing because Redis no longer has them. A comment is sent every 15 s as a heartbeat. Slow consumers are disconnected.";
 
-const stream = {
+const streamOf = (example: string) => ({
   200: {
     description: "Stream of events",
-    content: { "text/event-stream": { schema: { type: "string" as const } } },
+    content: { "text/event-stream": { schema: { type: "string" as const }, example } },
   },
-};
+});
+const stream = streamOf(
+  "id: default:1764150000000-0\nevent: active\ndata: " +
+    JSON.stringify({
+      event: "active",
+      id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",
+      type: "echo",
+      queue: "default",
+      importId: null,
+      status: "pending",
+      at: "2026-11-23T09:30:00.000Z",
+    }) +
+    "\n\n",
+);
+const importStream = streamOf(
+  `id: ;end\nevent: snapshot\ndata: ${JSON.stringify(Import.meta()?.["example"])}\n\n`,
+);
 const ended = {
   204: {
     description:
@@ -59,7 +76,7 @@ export const followImport = defineRoute({
   method: "get",
   path: "/v1/imports/{id}/events",
   request: { params: idParameter("import"), headers },
-  responses: { ...stream, ...ended },
+  responses: { ...importStream, ...ended },
   problems: [...problems, "import-not-found", "import-gone"],
 });
 

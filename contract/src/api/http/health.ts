@@ -3,7 +3,9 @@ import { defineRoute } from "./route.ts";
 
 const tags: [string] = ["Health"];
 
-const Liveness = z.strictObject({ status: z.literal("ok") }).meta({ id: "Liveness" });
+const Liveness = z
+  .strictObject({ status: z.literal("ok") })
+  .meta({ id: "Liveness", example: { status: "ok" } });
 
 export const getLiveness = defineRoute({
   operationId: "getLiveness",
@@ -27,7 +29,7 @@ export const Readiness = z
     postgres: z.enum(["ok", "away"]),
     redis: z.enum(["ok", "away"]),
   })
-  .meta({ id: "Readiness" });
+  .meta({ id: "Readiness", example: { status: "ok", postgres: "ok", redis: "ok" } });
 export type Readiness = z.infer<typeof Readiness>;
 
 export const getReadiness = defineRoute({

@@ -120,9 +120,13 @@ const counts = z
   })
   .meta({ id: "BulkCounts" });
 
-export const BulkResult = z
-  .strictObject({ counts, results: z.array(BulkEntry) })
-  .meta({ id: "BulkResult" });
+export const BulkResult = z.strictObject({ counts, results: z.array(BulkEntry) }).meta({
+  id: "BulkResult",
+  example: {
+    counts: { created: 1, duplicate: 0, rejected: 0 },
+    results: [{ index: 0, outcome: "created", id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" }],
+  },
+});
 export type BulkResult = z.infer<typeof BulkResult>;
 
 /** The problem of a bulk request that stored nothing; `results` contains the rejected entries. */
@@ -146,7 +150,14 @@ export const BulkCheck = z
         .meta({ id: "CheckedEntry" }),
     ),
   })
-  .meta({ id: "BulkCheck" });
+  .meta({
+    id: "BulkCheck",
+    example: {
+      dryRun: true,
+      counts: { valid: 1, rejected: 0 },
+      results: [{ index: 0, outcome: "valid" }],
+    },
+  });
 export type BulkCheck = z.infer<typeof BulkCheck>;
 
 /** Each entry is validated separately, so that the errors of all entries are reported. */
@@ -158,6 +169,10 @@ const bulkBody = {
       maxItems: limits.bulkEntries,
       items: { $ref: "#/components/schemas/JobRequest" },
     },
+    example: [
+      { type: "echo", data: { message: "a" } },
+      { type: "echo", data: { message: "b" } },
+    ],
   },
   "application/x-ndjson": {
     schema: { type: "string" as const, description: "One JobRequest per line" },

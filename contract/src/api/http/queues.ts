@@ -124,7 +124,7 @@ const cursor = z.string().optional().meta({ description: "`next` of the previous
 
 export const QueueDrained = z
   .strictObject({ cancelled: z.int().min(0), next })
-  .meta({ id: "QueueDrained" });
+  .meta({ id: "QueueDrained", example: { cancelled: 12, next: null } });
 
 export const drainQueue = defineRoute({
   operationId: "drainQueue",
@@ -154,7 +154,7 @@ export const drainQueue = defineRoute({
 
 export const QueueCleaned = z
   .strictObject({ removed: z.int().min(0), next })
-  .meta({ id: "QueueCleaned" });
+  .meta({ id: "QueueCleaned", example: { removed: 12, next: null } });
 
 export const cleanQueue = defineRoute({
   operationId: "cleanQueue",
