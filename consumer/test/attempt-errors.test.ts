@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Queue } from "bullmq";
+import { settledReturnValue } from "@toril/contract/engine/redis/names";
 import { NonRetryableError, type Handler, RetryAfterError } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
@@ -64,7 +65,7 @@ describe("a job whose runs fail", () => {
     const row = await world.endOf(id);
     expect(row).toMatchObject({ status: "dead", attempts: 3, result: null });
     expect(row["error"]).toMatchObject({ name: "RangeError", message: "failure 3" });
-    expect(row["error"].stack).toContain("failures.test.ts");
+    expect(row["error"].stack).toContain("attempt-errors.test.ts");
     expect(runs()).toEqual([1, 2, 3]);
     const failed = await _jobIn(queue, "failed", id);
     expect(failed.failedReason).toBe("RangeError: failure 3");
@@ -259,5 +260,5 @@ test("a job that completed leaves its result in the ledger and nothing in Redis"
   const completed = events.find(
     ([, fields]) => fields.includes(id) && fields.includes("completed"),
   );
-  expect(completed?.[1]).toContain("null");
+  expect(completed?.[1]).toContain(JSON.stringify(settledReturnValue));
 });

@@ -147,7 +147,10 @@ describe("a handler", () => {
       await consumer.close();
     }
 
-    expect(refused).toEqual([[], [{ index: 0, detail: expect.stringContaining("no keys") }]]);
+    expect(refused).toEqual([
+      [],
+      [{ index: 0, detail: expect.stringContaining("no encryption key") }],
+    ]);
     const children = await world.sql`select data from jobs where data->>'source' = 'child'`;
     expect(children.map((row) => row["data"].authorization)).toEqual([
       expect.stringMatching(/^sealed:1:2026a:/),

@@ -11,9 +11,11 @@ export function findConflicts(request: JobRequest): FieldError[] {
   const now = Date.now();
   const due = runAt === undefined ? now + (delayMs ?? 0) : Date.parse(runAt);
 
-  if (runAt !== undefined && delayMs !== undefined) refuse("runAt", "Not beside delayMs.");
+  if (runAt !== undefined && delayMs !== undefined)
+    refuse("runAt", "`delayMs` and `runAt` are mutually exclusive.");
   if (due > now + limits.delayMs) refuse("runAt", "At most 365 days ahead.");
-  if (order === "lifo" && priority !== undefined) refuse("order", "Not beside a priority.");
+  if (order === "lifo" && priority !== undefined)
+    refuse("order", "`lifo` and a priority are mutually exclusive.");
   if (order === "lifo" && due > now)
     refuse("order", "A job that is not due yet has no place in front.");
   if (expiresAt !== undefined && Date.parse(expiresAt) <= Math.max(now, due)) {
