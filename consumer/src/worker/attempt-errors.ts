@@ -32,11 +32,12 @@ const script = `
   redis.call("HSET", KEYS[1], ARGV[1], cjson.encode(kept))`;
 
 /**
- * KEYS[1] jobs that were active at BullMQ's last check, KEYS[2] there while none is due, KEYS[3] active jobs, ARGV[1] what
- * every key of the queue begins with. Returns id, start, worker, failed attempts and lost attempts of jobs without a lock.
+ * KEYS[1] jobs that were active at BullMQ's last check, KEYS[2] exists until the next check is due, KEYS[3] active jobs,
+ * ARGV[1] key prefix of the queue. Returns id, start, worker, failed attempts and lost attempts of jobs without a lock.
+ * KEYS[2] may expire between this script and BullMQ's check, so the check counts as due a little earlier.
  */
 const lostScript = `
-  if redis.call("EXISTS", KEYS[2]) == 1 then return {} end
+  if redis.call("PTTL", KEYS[2]) > 200 then return {} end
   local lost = {}
   for _, id in ipairs(redis.call("SMEMBERS", KEYS[1])) do
     local key = ARGV[1] .. id
