@@ -40,7 +40,7 @@ const keyRates = z.string().transform((text, context) => {
   return rates;
 });
 
-/** Read from the environment. */
+/** The consumer's environment variables. */
 export const Variables = z
   .object({
     ...storeFields,
@@ -120,7 +120,10 @@ export const Variables = z
 
 export type Config = ReturnType<typeof loadConfig>;
 
-/** @throws ConfigError */
+/**
+ * Builds the configuration from the environment.
+ * @throws ConfigError that names the invalid variable
+ */
 export function loadConfig(env: Env, readFile: (path: string) => string) {
   const given = loadEnv(Variables, env, readFile);
   const { WORKER_RATE_LIMIT_MAX: max, WORKER_RATE_LIMIT_DURATION_MS: duration } = given;
@@ -132,28 +135,28 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
       queues: given.BULL_QUEUE_NAME,
       concurrency: given.WORKER_CONCURRENCY,
       limiter: max === undefined || duration === undefined ? undefined : { max, duration },
-      /** By job type; null: none. */
+      /** Rate limit per key, by job type; null turns the limit off. */
       keyRates: given.WORKER_KEY_RATE_LIMITS,
       lockDurationMs: given.WORKER_LOCK_DURATION_MS,
       stalledIntervalMs: given.WORKER_STALLED_INTERVAL_MS,
       maxStalledCount: given.WORKER_MAX_STALLED_COUNT,
     },
     batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
-    /** Undefined for as many as cores but one. */
+    /** Defaults to one thread less than there are CPU cores. */
     sandboxThreads: given.WORKER_SANDBOX_THREADS,
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
     retain: retainSettings(given),
     schedules: readSchedules(given, readFile),
-    /** What the secret fields of jobs are encrypted with. */
+    /** Keys that encrypt and decrypt the secret fields of jobs. */
     secretKeys: given.SECRET_KEYS,
     log: {
       level: given.LOG_LEVEL,
       shipTo: given.LOG_SHIP_ADDRESS,
       shipBufferBytes: given.LOG_SHIP_BUFFER_BYTES,
     },
-    /** Undefined when spans are not sent anywhere. */
+    /** Undefined when tracing is off. */
     trace: traceSettings(given, "toril-consumer"),
-    /** 0 for none. */
+    /** 0 turns the status server off. */
     metricsPort: given.METRICS_PORT,
     host: given.HOST,
     drainMs: given.DRAIN_MS,

@@ -75,13 +75,13 @@ import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
 import { within } from "./worker/within.ts";
 
 export interface Consumer {
-  /** The port of the status server, when there is one. */
+  /** Port of the status server; undefined when the status server is off. */
   statusPort: number | undefined;
-  /** Another state of the file of schedules. */
+  /** Replaces the schedules of the schedule file. */
   useSchedules(file: ScheduleFile): void;
   /**
-   * Lets running jobs end until `deadline` is aborted, then closes everything.
-   * @returns whether no job was left running
+   * Waits for active jobs until `deadline` is aborted, then closes all resources.
+   * @returns whether every active job finished
    */
   close(deadline: AbortSignal): Promise<boolean>;
 }
@@ -94,12 +94,12 @@ export interface Telemetry extends Pick<Logging, "log"> {
 const errorPeriodMs = 10_000;
 const feedTimeoutMs = 30_000;
 const feedRedirects = 5;
-/** Of all feeds that are fetched, parsed and enqueued at the same time. */
+/** Memory limit for all feeds that are fetched, parsed and enqueued at the same time. */
 const feedBytesAtOnce = 64_000_000;
-/** What connections have to close: postgres.js waits longer for one that was lost. */
+/** Deadline for closing connections: postgres.js waits longer for a lost connection. */
 const closeMs = 2000;
 
-/** Beside this module; in an image all of them are bundled. */
+/** Extension of the entry points beside this module: `.ts` in the source tree, that of the bundle in an image. */
 const extension = extname(import.meta.url);
 const sandboxUrls = {
   host: new URL(`./sandbox-host${extension}`, import.meta.url),
@@ -128,7 +128,7 @@ export async function openConsumer(
     onUnavailable(error) {
       log.error({ err: error }, "Postgres is away: no further job starts");
       workers.pause();
-      // A worker that waits for a job may still be given one: Postgres is asked before that runs.
+      // A waiting worker may still receive one job: `doubt` makes that job check the ledger first.
       firstDelivery.doubt();
     },
     onAvailable() {

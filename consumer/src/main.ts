@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   log.info("stopped");
 }
 
-/** The first signal stops, the second ends the waiting for running jobs. */
+/** The first signal starts the shutdown, the second ends the drain. */
 function listenForSignals() {
   const stop = new AbortController();
   const deadline = new AbortController();
@@ -53,7 +53,7 @@ function listenForSignals() {
 
 try {
   await main();
-  // A store that is frozen never closes its side of a connection; nothing else is open now.
+  // A frozen store never closes its side of a connection; everything else is closed by now.
   setTimeout(() => process.exit(), 1000).unref();
 } catch (error) {
   process.stderr.write(`consumer: ${error instanceof Error ? error.message : String(error)}\n`);

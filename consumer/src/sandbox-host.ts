@@ -5,14 +5,14 @@ import type { FromThread, ThreadError, ToThread } from "./sandbox/messages.ts";
 import { toThreadError } from "./sandbox/thread-error.ts";
 
 /**
- * The process around one thread of the sandbox. Beyond its limit a thread mostly ends by itself, but not always: a
- * `JSON.parse`, or a Map that grows, takes the process along.
+ * Process that hosts one sandbox thread. A thread that exceeds its memory limit usually ends alone, but a large
+ * `JSON.parse` or a growing Map crashes the whole process.
  */
 function host([threadUrl = "", memoryMb]: readonly string[]): void {
   giveWay();
-  // Without its consumer nobody wants the result, and a thread that loops would not notice.
+  // Without a consumer the result is useless, and a thread in a loop would not notice the disconnect.
   process.on("disconnect", () => process.exit());
-  // A terminal or a supervisor tells every process; the consumer lets runs end.
+  // A terminal or supervisor signals every process; the consumer decides when an attempt ends.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
 
   const thread = new Worker(new URL(threadUrl), {
@@ -39,10 +39,10 @@ function host([threadUrl = "", memoryMb]: readonly string[]): void {
 
 const outOfMemory = "ERR_WORKER_OUT_OF_MEMORY";
 const niceness = 10;
-/** Of 1000: when memory is short, the kernel ends a run rather than the consumer. */
+/** Out of 1000: when memory is short, the kernel kills a sandbox process before the consumer. */
 const oomScore = "500";
 
-/** Before the thread is made, which inherits it. Neither is allowed everywhere, and both are merely better. */
+/** Lowers the process priority, which the thread inherits. Best effort: not every system permits these calls. */
 function giveWay() {
   for (const step of [
     () => setPriority(niceness),

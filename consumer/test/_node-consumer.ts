@@ -10,7 +10,7 @@ import { openLedger } from "../src/stores/postgres.ts";
 import { createReadRows } from "../src/sandbox/read-rows.ts";
 import { createSandbox } from "../src/sandbox/sandbox.ts";
 
-/** The consumer as it runs, on Node, but for the handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
+/** The real consumer on Node, with handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
 const [kind] = process.argv.slice(2);
 const config = loadConfig(process.env, () => "");
 const { log } = createLogging("consumer", config.log, { stdout: process.stdout, connect });

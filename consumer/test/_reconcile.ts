@@ -25,7 +25,7 @@ const script = await Bun.file(dispatchScriptUrl).text();
 
 export type _World = Awaited<ReturnType<typeof _openWorld>>;
 
-/** A ledger, and a Redis that a test may flush, fill and kill. */
+/** Opens a ledger and a Redis that a test may flush, fill and kill. */
 export async function _openWorld() {
   await using opening = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "toril-reconcile-"));
@@ -79,7 +79,7 @@ interface RowChanges {
   data?: string;
 }
 
-/** Pending rows, an hour old unless told otherwise; their ids, in order. */
+/** Inserts pending rows, an hour old by default; returns their ids, in order. */
 export async function _record({ sql }: _World, count: number, changes: RowChanges = {}) {
   const { queue = "echo", type = "echo", run = 0, ageMs = 3_600_000, runAt = null, data } = changes;
   const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
@@ -91,7 +91,7 @@ export async function _record({ sql }: _World, count: number, changes: RowChange
   return ids;
 }
 
-/** Places recorded jobs as a producer would. */
+/** Dispatches recorded jobs like a producer. */
 export async function _place({ place }: _World, ids: readonly string[], queue = "echo") {
   const options = { attempts: 2, timestamp: Date.now() };
   await place(
@@ -100,7 +100,7 @@ export async function _place({ place }: _World, ids: readonly string[], queue = 
   );
 }
 
-/** A leading reconciler that makes its passes when it is told to. */
+/** Starts a leading reconciler that makes passes on demand. */
 export async function _startReconciler(world: _World, changes: Partial<ReconcilerDeps> = {}) {
   const reports: PassReport[] = [];
   const problems: unknown[] = [];
@@ -127,7 +127,7 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
     reports,
     problems,
     passFor,
-    /** One more pass, to its end. */
+    /** Makes one more pass and waits for its end. */
     async pass() {
       const reason = crypto.randomUUID();
       reconciler.wake(reason);
@@ -137,7 +137,7 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
   };
 }
 
-/** A stock worker, not one of ours. */
+/** Starts a stock BullMQ worker. */
 export function _startWorker(
   { redis, prefix }: _World,
   process: Processor,
@@ -153,7 +153,7 @@ export function _startWorker(
   });
 }
 
-/** Waits until `look` finds something. */
+/** Waits until `look` returns a truthy value. */
 export async function _until<Found>(
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
   withinMs = 15_000,

@@ -23,7 +23,7 @@ const script = await Bun.file(dispatchScriptUrl).text();
 
 export type _World = Awaited<ReturnType<typeof _openWorld>>;
 
-/** A ledger and a prefix of one's own. */
+/** Opens a ledger and a BullMQ prefix for one test file. */
 export async function _openWorld(redisUrl = testRedisUrl) {
   await using opening = new AsyncDisposableStack();
   const { url, sql } = opening.use(await createTestLedger());
@@ -41,7 +41,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     sql,
     redis,
     rowOf,
-    /** The row of a job that ended. */
+    /** Waits for the row of an ended job. */
     endOf: (id: string) =>
       _until(async () => {
         const row = await rowOf(id);
@@ -50,7 +50,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     queue: (name = "default") => new Queue(bullName(name), { connection: redis, prefix }),
     keys: (queue = "default") => queueKeys(prefix, queue),
     hashOf: (id: string, queue = "default") => redis.hgetall(jobKey(prefix, queue, id)),
-    /** Nothing of the job is left in Redis. */
+    /** Waits until Redis has no hash of the job. */
     isForgotten: (id: string, queue = "default") =>
       _until(async () => (await redis.exists(jobKey(prefix, queue, id))) === 0),
     async record(
@@ -69,7 +69,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       const placement = { bullId: bullId(job.id, run), type: job.type, data: job.data, options };
       await place(job.queue, [placement]);
     },
-    /** As a producer does it. */
+    /** Records and dispatches a job like a producer. */
     async accept(
       request: JobRequest,
       changes: Partial<PlaceOptions> = {},
@@ -92,12 +92,12 @@ async function clear(redis: Redis, prefix: string) {
 interface ConsumerChanges {
   env?: Record<string, string>;
   handlers?: Partial<Handlers>;
-  /** By their paths. */
+  /** File contents, by path. */
   files?: Record<string, string>;
   log?: (line: Record<string, unknown>) => void;
 }
 
-/** The real consumer, with handlers of one's own where given. */
+/** Starts the real consumer, with given handlers overriding its own. */
 export async function _startConsumer(world: _World, changes: ConsumerChanges = {}) {
   const config = loadConfig(
     {
@@ -127,14 +127,14 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
   };
 }
 
-/** The job as BullMQ has it, once it is in that state. */
+/** Waits until BullMQ has the job in that state; returns the job. */
 export function _jobIn(queue: Queue, state: "delayed" | "failed", id: string) {
   return _until(async () =>
     (await queue.getJobState(id)) === state ? queue.getJob(id) : undefined,
   );
 }
 
-/** A promise that a handler or an event fulfils. */
+/** Creates a promise that a handler or an event resolves. */
 export function _signal<Value = void>() {
   return Promise.withResolvers<Value>();
 }
@@ -146,7 +146,7 @@ export async function _freePort() {
   return port;
 }
 
-/** A TCP proxy that can be cut off (connections are reset, new ones refused) or frozen, as the sockets of a stopped process. */
+/** Starts a TCP proxy that a test can cut (resets and refuses connections) or freeze (like a stopped process). */
 export async function _startProxy(targetUrl: string) {
   const target = new URL(targetUrl);
   const sockets = new Set<Socket>();
@@ -196,7 +196,7 @@ export async function _startProxy(targetUrl: string) {
   };
 }
 
-/** Waits until `look` finds something. */
+/** Waits until `look` returns a truthy value. */
 export async function _until<Found>(
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
   withinMs = 30_000,

@@ -8,7 +8,7 @@ let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 let queue: Queue;
 
-/** What the next jobs do, by their message. */
+/** Handlers of the next jobs, by message. */
 const acts = new Map<string, Handler<"echo">>();
 const runs = new Map<string, number[]>();
 
@@ -39,7 +39,7 @@ async function _accept(act: Handler<"echo">, attempts?: number) {
   return { id, message, runs: () => runs.get(message) };
 }
 
-/** The job once BullMQ waits before its next run. */
+/** Waits until BullMQ delays the job before its next attempt. */
 const _delayed = (id: string) => _jobIn(queue, "delayed", id);
 
 describe("a job whose runs fail", () => {

@@ -9,7 +9,7 @@ let world: _World;
 let remove: ReturnType<typeof createRemove>;
 const consumers: AsyncDisposable[] = [];
 type Act = (context: HandlerContext) => Promise<unknown>;
-/** What the next jobs do, by their message. */
+/** Handlers of the next jobs, by message. */
 const acts = new Map<string, Act>();
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ async function _accept(act: Act, more: object = {}) {
   return world.accept({ type: "echo", data: { message }, ...more });
 }
 
-/** A job whose handler runs until its signal aborts. */
+/** Starts a job whose handler runs until its signal aborts. */
 async function _running() {
   const started = _signal();
   const ended = _signal<unknown>();

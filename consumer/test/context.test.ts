@@ -35,7 +35,7 @@ const _item = (guid: string, changes: Record<string, unknown> = {}) =>
     },
   }) as JobRequest;
 
-/** Runs one job with this handler and ends the consumer. */
+/** Runs one job with this handler and closes the consumer. */
 async function _run(
   echo: Handler<"echo">,
   env: Record<string, string> = {},

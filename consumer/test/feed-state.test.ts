@@ -65,7 +65,7 @@ const _itemJobsEnded = () =>
     return row?.["pending"] === 0;
   });
 
-/** Not changed for whoever asks by the ETag of `version`. */
+/** Serves a feed, or 304 to a request with the ETag of the current version. */
 function _serve(path: string, version: () => { etag: string; body: string }) {
   answers.set(path, (headers) => {
     const { etag, body } = version();

@@ -8,9 +8,9 @@ let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 let server: Server;
 let origin: string;
 const bodies = new Map<string, string>();
-/** How often each feed was requested. */
+/** Number of requests per feed. */
 const requests = new Map<string, number>();
-/** Requests for feeds wait for it. */
+/** Delays responses until the promise resolves. */
 let gate: Promise<void> = Promise.resolve();
 
 beforeAll(async () => {

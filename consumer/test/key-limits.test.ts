@@ -10,7 +10,7 @@ afterEach(() => world[Symbol.asyncDispose]());
 const _fetch = (host: string, more: object = {}) =>
   world.accept({ type: "feed.fetch", data: { url: `http://${host}/feed` }, ...more });
 
-/** Consumers that note when they fetch from where, and fetch nothing. */
+/** Starts consumers whose `fetchDocument` records fetches without a request. */
 async function _consumers(count: number, rate: string) {
   const starts: { host: string; at: number; attempt: number }[] = [];
   const stack = new AsyncDisposableStack();
@@ -65,7 +65,7 @@ test("a job that waits is asked about twice: when it comes, and when it is its t
   await _until(async () => (await queue.getDelayedCount()) === 2);
   await queue.close();
   for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
-  // 4 that came and 2 whose turn it was: nobody asked in between.
+  // 4 new jobs and 2 whose slot came: delayed jobs did not poll in between.
   const events = await world.redis.xrange(world.keys("feeds").events, "-", "+");
   const taken = events.filter(([, fields]) => fields[1] === "active");
   expect(taken).toHaveLength(6);

@@ -150,7 +150,7 @@ describe("of a job that Redis has lost before", () => {
     await world.placeJob(job, { replaced: true });
     await started;
     expect(await world.rowOf(job.id)).toMatchObject({ status: "pending", lost_attempts: 20 });
-    // Its handler does not end: what is left is what a killed process leaves.
+    // The handler never ends; the abort leaves what a killed process leaves.
     await killed.close(AbortSignal.abort());
     await world.redis.del(`${world.keys().base}${job.id}`);
     await world.placeJob(job, { replaced: true });

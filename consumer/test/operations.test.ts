@@ -11,7 +11,7 @@ import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 
-// Serves another queue: nothing of what is done to jobs here is a worker's doing.
+// Consumes another queue, so no worker touches the jobs of these tests.
 const idle = { env: { BULL_QUEUE_NAME: "feeds" } };
 
 beforeAll(async () => {
@@ -51,7 +51,7 @@ const _ended = (id: string) =>
     return row["ended_at"] !== null && row;
   });
 
-/** Jobs in the ledger alone. */
+/** Inserts jobs in the ledger only. */
 async function _fill(
   count: number,
   status = "pending",
@@ -225,7 +225,7 @@ test("tenants take turns, so that one with many operations does not hold up anot
   expect(before!["ended"]).toBeLessThan(60);
 });
 
-/** Rows of `jobs` that selecting all pages reads. */
+/** Counts the rows of `jobs` that selecting all pages reads. */
 async function _select(tenant: string, action: OperationAction, filter: JobSelection) {
   const scope = { tenant, reach: {}, createdBefore: new Date(Date.now() + 60_000), action, filter };
   return world.sql.begin(async (sql) => {

@@ -12,7 +12,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 const _accept = (message: string, attempts?: number) =>
   world.accept({ type: "echo", data: { message }, attempts });
 
-/** Takes the next job as a worker would that dies right then. */
+/** Takes the next job like a worker that dies at once. */
 async function _takeAndDie() {
   const connection = world.redis.duplicate({ maxRetriesPerRequest: null });
   const worker = new Worker(bullName("default"), undefined, {

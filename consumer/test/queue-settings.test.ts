@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** As a producer does it. */
+/** Changes queue settings like a producer. */
 async function _set(change: QueueChange & { paused?: boolean }) {
   await changeQueueSettings(world.sql, "default", change, async () => {});
   await enforceQueueSettings(world.sql, "default", apply);
@@ -35,7 +35,7 @@ async function _set(change: QueueChange & { paused?: boolean }) {
 const _accept = () => world.accept({ type: "echo", data: { message: "hello" } });
 const _acceptMany = (count: number) => Promise.all(Array.from({ length: count }, _accept));
 
-/** Holds every job until told otherwise, and counts those that run at once in all consumers. */
+/** Creates handlers that block until released and count concurrent jobs of all consumers. */
 function _holding() {
   const held = _signal();
   const seen = { running: 0, most: 0 };
@@ -61,7 +61,7 @@ test("nothing of a paused queue starts until it is resumed, and then at once", a
   const resumedAt = performance.now();
   await _set({ paused: false });
   expect(await world.endOf(job.id)).toMatchObject({ status: "completed" });
-  // Without being woken, a worker looks every 5 s.
+  // A worker that is not woken polls only every 5 s.
   expect(performance.now() - resumedAt).toBeLessThan(4000);
 });
 
@@ -138,7 +138,7 @@ test("what is set is put back after a flush, before jobs are", async () => {
   await reconciler.pass();
   await _until(async () => (await own.hashOf(id!))["name"]);
   expect(await meta()).toMatchObject(set);
-  // Also right before: it may have been flushed a moment ago.
+  // Settings are restored right before the re-dispatch, too: Redis may have been flushed a moment ago.
   expect(order).toEqual(["set", "set", "placed"]);
   expect(await redis.exists(own.keys().marker)).toBe(0);
 });

@@ -66,7 +66,7 @@ test("a leader without work keeps the lock", async () => {
   const [leader] = await _holders();
   await using other = await _startReconciler(world, { sessionMs: 100 });
 
-  // Twice as long as a session may be silent, by the clock that ends it.
+  // Twice the time a session may be silent, by Postgres' clock.
   await world.sql`select pg_sleep(0.2)`;
 
   expect([...(await _holders())]).toEqual([leader!]);

@@ -11,7 +11,7 @@ beforeEach(() => world.clear());
 
 const _waiting = () => world.redis.lrange(world.keys().wait, 0, -1);
 
-/** A job of which only the hash is left, behind one that stands where it should. */
+/** Records a job of which only the hash is left, behind a sound job. */
 async function _recordOrphan() {
   const [orphan, sound] = await _record(world, 2);
   await _place(world, [orphan!, sound!]);

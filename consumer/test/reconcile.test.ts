@@ -117,7 +117,7 @@ describe("what Redis does not have", () => {
       get(target, name) {
         if (name !== "eval") return Reflect.get(target, name, target) as unknown;
         return async (script: string, keyCount: number, keysAndArguments: string[]) => {
-          // The last thing before it is placed: whether there is room.
+          // The memory check is the last command before the re-dispatch.
           if (script.includes("INFO")) await world.sql`update jobs set status = 'cancelled'`;
           return target.eval(script, keyCount, keysAndArguments);
         };
@@ -306,7 +306,7 @@ describe("what ended in Redis without the ledger", () => {
     await told("waiting", retried!, "prev", "failed");
     await told("completed", own!, "returnvalue", JSON.stringify(settledReturnValue));
     await told("completed", ended!, ...value);
-    // More than two pages, so that what is wanted is not in the newest.
+    // More than two pages, so that the relevant events are not on the newest page.
     for (let count = 0; count < 450; count++) await told("progress", "another job");
     await using reconciling = await _startReconciler(world);
 

@@ -25,7 +25,7 @@ beforeEach(() => redis.flushall());
 const prefix = "test";
 const queue = "echo";
 
-/** Watches on a connection of its own, and counts its looks. */
+/** Watches on a separate connection and counts the checks. */
 async function _watch(port = server.port) {
   const own = _connect(`redis://127.0.0.1:${port}`);
   const losses: RedisLoss[] = [];
@@ -51,7 +51,7 @@ async function _watch(port = server.port) {
     losses,
     problems,
     connection: own,
-    /** Until two more looks have begun, so that one has ended. */
+    /** Waits until two more checks have begun, so that one has ended. */
     async looked() {
       const before = looks;
       await _until(() => looks >= before + 2);

@@ -29,7 +29,7 @@ beforeEach(async () => {
     truncate imports, imported_rows, idempotency_keys, retention_marks, job_terms, key_windows, operations`;
 });
 
-/** Jobs that ended so many hours ago; their ids, in order. */
+/** Inserts jobs that ended the given hours ago; returns their ids, in order. */
 async function _settled(
   status: JobStatus,
   hoursAgo: readonly number[],
@@ -48,7 +48,7 @@ async function _kept() {
   return rows.map(({ id }) => id);
 }
 
-/** Lets a leader delete, until nothing more is to be deleted. */
+/** Runs the retention as leader until nothing is left to delete. */
 async function _retain(ages: Partial<RetainAges>, batchSize = 1000) {
   const deleted: Partial<Record<Retainable, number>> = {};
   const oldest = new Map<string, number | null>();

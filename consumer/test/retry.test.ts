@@ -56,7 +56,7 @@ test("a dead job that is retried has all its attempts again, dies again, and com
     [`${id}-1`, `${id}-2`],
   ] as const) {
     expect(await world.endOf(id)).toMatchObject({ status: "dead", attempts: 2 });
-    // Bull Board shows what is in there.
+    // Bull Board shows the failed set.
     await _until(async () => (await world.redis.zscore(failed, bullId)) !== null);
     isFailing = again === `${id}-1`;
     await _retry(id);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** How late the consumer's event loop is while statistics are computed; the latest of a hundred times, in seconds. */
+/** Measures the p99 lag of the consumer's event loop while statistics are computed, in seconds. */
 async function _lagOf(kind: "own" | "unsandboxed", importId: string) {
   const port = await _freePort();
   const child = Bun.spawn([node, script, kind], {
@@ -30,7 +30,7 @@ async function _lagOf(kind: "own" | "unsandboxed", importId: string) {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     return Number(/^nodejs_eventloop_lag_p99_seconds (.+)$/m.exec(text)?.[1]);
   };
-  // Each reading begins another.
+  // Each reading starts a new measurement period.
   await _until(() => lag().catch(() => undefined));
   const request = { type: "import.stats", data: { importId } } as const;
   const heavy = await Promise.all(Array.from({ length: jobs }, () => world.accept(request)));

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-/** On Node, as in earnest: Bun's threads know no limit of memory. */
+/** On Node, as in production: Bun's threads have no memory limit. */
 async function _startRogue() {
   const child = Bun.spawn([node, script, "rogue"], {
     env: {
@@ -48,7 +48,7 @@ async function _startRogue() {
 const _run = (deed: string) =>
   world.accept({ type: "import.stats", data: { importId, columns: [deed] }, attempts: 1 });
 
-/** Of the process that has the thread. */
+/** Waits for the pid of the process that hosts the thread. */
 const _pidOf = (id: string) =>
   _until(async () => {
     const { progress } = await world.hashOf(id, "imports");
@@ -88,7 +88,7 @@ test("whatever a run in a thread does, it ends that run alone", async () => {
   }
   expect(await world.endOf(well.id)).toMatchObject({ status: "completed" });
   const messages = (await rogue.stop()).map(({ msg }) => msg);
-  // Longer than a lock lasts: it was renewed.
+  // The attempt outlasts a lock duration, so the lock was renewed.
   expect(messages).not.toContain("job stalled");
 });
 

@@ -63,7 +63,7 @@ test("schedules of the file are made at the start, changed with it, and deleted 
   ];
   expect(await _stored()).toEqual(made);
 
-  // The order of fields, and a secret that is encrypted anew, are no change.
+  // Reordered fields and a re-encrypted secret are not a change.
   const { cron, job } = yearly("1");
   await _boot({ b: { job, cron }, a: yearly("1"), secretive, taken: yearly("1") });
   expect(await _stored()).toEqual(made);

@@ -19,7 +19,7 @@ type Written = z.input<typeof ScheduleDefinition>;
 const job = { type: "echo", data: { message: "again" } } as const;
 const hourly: Written = { everyMs: 3_600_000, job };
 const hour = 3_600_000;
-/** Serves another queue: jobs stay pending. */
+/** Consumes another queue, so jobs stay pending. */
 const idle = { env: { BULL_QUEUE_NAME: "feeds" } };
 
 const secretKeys = `2026a:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
@@ -34,7 +34,7 @@ function _save(name: string, written: Written, tenant = "default") {
   return saveSchedule(world.sql, { tenant, name }, { definition, source: "api" }, { keys });
 }
 
-/** A schedule that has been due for a while, and since when. */
+/** Saves a schedule that has been due since the returned time. */
 async function _due(
   name: string,
   changes: Partial<Written> = {},
@@ -44,7 +44,7 @@ async function _due(
   return _makeDue(name, agoMs);
 }
 
-/** An interval is counted from `from`, which makes any time one of its slots. */
+/** Sets `from`, so that any time can be a fire time of the interval. */
 async function _makeDue(name: string, agoMs = 0) {
   const slot = new Date(Date.now() - agoMs);
   await world.sql`
@@ -56,7 +56,7 @@ async function _makeDue(name: string, agoMs = 0) {
 
 const _find = (name: string, tenant = "default") => findSchedule(world.sql, { tenant, name });
 
-/** The schedule, once its last run is that of the slot. */
+/** Waits until the schedule's last run is that of the fire time. */
 function _ran(name: string, slot: Date, tenant?: string) {
   return _until(async () => {
     const found = await _find(name, tenant);
@@ -122,7 +122,7 @@ test("while the job before is pending: skip, queue or replace", async () => {
       },
     },
   });
-  // Keeps the only worker busy, so that what comes next waits in Redis.
+  // Blocks the only worker, so that later jobs wait in Redis.
   await world.accept({ type: "echo", data: { message: "busy" } });
   const outcomes: Record<
     string,
@@ -231,7 +231,7 @@ test("a schedule that is corrected while its run fails keeps the correction", as
     await world.sql`drop table gate`;
     const { row: saved } = await saving;
 
-    // Comes after whatever the failed run still did.
+    // Ends after anything that the failed run still did.
     await _ran("well", await _due("well"));
     const found = await _find("broken");
     expect(found).toEqual(saved);
@@ -253,7 +253,7 @@ test("a schedule that is corrected while its run fails keeps the correction", as
   }
 });
 
-/** The same schedule many times, under other names. */
+/** Copies a schedule many times under other names. */
 async function _multiply(name: string, count: number) {
   await world.sql`
     insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)

@@ -10,7 +10,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 const _accept = (message: string) => world.accept({ type: "echo", data: { message } });
 
-/** A log that can be waited for. */
+/** Creates a log that tests can wait for. */
 function _createLines() {
   const lines: Record<string, unknown>[] = [];
   return {
@@ -49,7 +49,7 @@ describe("while Postgres is away", () => {
     await heard("Postgres is away: no further job starts");
     const second = await _accept("second");
     const lock = lockKey(world.prefix, "default", first.id);
-    // Renewed: a lock of 2 s that is seen twice with more time left than before.
+    // The lock was renewed if its remaining time of 2 s increased twice.
     let left = await world.redis.pttl(lock);
     for (let renewals = 0; renewals < 2;) {
       const now = await _until(() => world.redis.pttl(lock));

@@ -41,7 +41,7 @@ function _deps(maxEntries = 100) {
   return { ledger: patient, batch: { maxEntries, flushMs: 5 } };
 }
 
-/** A job of each tenant. */
+/** One job of each tenant. */
 const jobs = { default: Bun.randomUUIDv7(), other: Bun.randomUUIDv7() };
 
 function _createUpsert(jobId = jobs.default) {

@@ -9,10 +9,10 @@ export interface ComparedItems {
   same: number;
 }
 
-/** With what is kept of the tenant of that job. Items that cannot be kept are fresh ones. */
+/** Compares items with the stored items of the job's tenant. Items that cannot be stored count as fresh. */
 export type CompareItems = (jobId: string, items: readonly FeedItem[]) => Promise<ComparedItems>;
 
-/** @param items of one source, each guid once */
+/** @param items of one source, with unique guids */
 export function createCompareItems(ledger: RetryingLedger): CompareItems {
   return async (jobId, items) => {
     const compared: ComparedItems = { fresh: [], changed: [], same: 0 };

@@ -3,27 +3,27 @@ import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/erro
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { Known } from "../safe-fetch/safe-fetch.ts";
 
-/** A fetch that began. */
+/** A fetch in progress. */
 export interface FeedFetch {
   jobId: string;
   source: string;
   url: string;
-  /** Tells whether another has begun since. */
+  /** Number of the fetch; detects whether another fetch of the same feed has begun since. */
   turn: number;
-  /** Failures in a row until now. */
+  /** Consecutive failures before this fetch. */
   failures: number;
   known: Known | undefined;
 }
 
 export interface FeedOutcome {
   code: number | undefined;
-  /** Undefined when all went well. */
+  /** Undefined on success. */
   error?: string;
-  /** What the next fetch may ask by: only when all that was fetched is kept, or a job. */
+  /** Validators for the next conditional request; undefined unless every item was stored or enqueued. */
   known: Known | undefined;
 }
 
-/** What is known of each feed, in the tenant of the job that fetches it. */
+/** State of each feed (validators, last status, failures), per tenant of the fetching job. */
 export interface FeedStates {
   begin(jobId: string, source: string, url: string): Promise<FeedFetch>;
   end(fetch: FeedFetch, outcome: FeedOutcome): Promise<void>;
@@ -60,8 +60,8 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
     },
 
     /**
-     * Of fetches that overlap, one may enqueue what the other has replaced. Neither leaves validators then, so that
-     * the next one reads the feed again: whoever was overtaken raises `fetches`, for the other to see.
+     * When fetches overlap, one may enqueue items that the other has replaced. Then neither stores validators, so the
+     * next fetch reads the whole feed again: the overtaken fetch increments `fetches` to signal the other one.
      */
     async end({ jobId, source, url, turn }, { code = null, error, known }) {
       const lastError = error === undefined ? null : toStorableText(error.slice(0, maxErrorLength));

@@ -24,7 +24,7 @@ export interface FeedFetchDeps {
 
 type Summary = ResultOf<"feed.fetch">;
 
-/** Waiting as a server asks uses up no attempt; one that always asks is left to the next run of a schedule. */
+/** A Retry-After delay uses no attempt: after this many failures in a row the next scheduled fetch tries again. */
 const maxDelays = 20;
 
 const unchanged: Summary = {
@@ -70,9 +70,9 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
   return async (data, context) => {
     const { url, source = url, authorization } = data;
     const { id, signal } = context;
-    // Before the request: a run that is refused costs the feed nothing.
+    // Before the request: a refused attempt must not cost the feed a request.
     await context.admitChildren();
-    // A server may say again what it was told.
+    // A server may echo the secrets it received.
     const scrub = findSecrets && createScrub(data, findSecrets);
     const fetch = await feeds.begin(id, source, url);
     const { known } = fetch;
@@ -90,7 +90,7 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
       return unchanged;
     }
     if (document.status !== "ok") throw await recorded(errorOf(document, fetch));
-    // Until the end of the run: the items take as much memory as the body.
+    // Held until the attempt ends: the items need as much memory as the body.
     using _ = document.held;
     const { bytes, contentType, url: finalUrl, etag, lastModified } = document;
     const feed = await parseFeed(bytes, { contentType, source, url: finalUrl }, signal);
@@ -98,7 +98,7 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
     const summary = await enqueueItems(fetch, feed, context);
     const now: Known = { url: finalUrl, etag, lastModified };
     const isTold = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
-    // A job that still waits may hold what an item was before.
+    // A pending job with the same key may contain an older version of the item.
     const isKnown = summary.duplicate === 0 && !isTold;
     await feeds.end(fetch, { code, known: isKnown ? now : undefined });
     return summary;

@@ -10,11 +10,11 @@ import { createRowImport } from "./row-import.ts";
 export interface HandlerDeps extends FeedFetchDeps {
   upsertImportedRow: UpsertImportedRow;
   upsertFeedItem: UpsertFeedItem;
-  /** Those that run in threads. */
+  /** Handlers that run in sandbox threads. */
   sandboxed: Pick<Handlers, SandboxedTypeName>;
 }
 
-/** One per job type of the contract, the sandboxed ones apart: without it this does not compile. */
+/** Creates one handler per job type of the contract; a missing handler is a compile error. */
 export function createHandlers(deps: HandlerDeps): Handlers {
   const own: Omit<Handlers, SandboxedTypeName> = {
     echo: createEcho(),

@@ -10,18 +10,18 @@ import { type Logger, pino } from "pino";
 export type Log = Logger;
 export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
-/** To stdout, and over TCP when told to. */
+/** Logs to stdout and, if configured, ships the lines over TCP. */
 export const openLogging = (settings: LogSettings): Logging =>
   createLogging("consumer", settings, { stdout: pino.destination({ fd: 1, sync: true }), connect });
 
-/** A log whose lines do not tell a job's secrets. */
+/** Wraps a log and removes the job's secrets from its lines. */
 export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {
   const write =
     (level: keyof JobLog) =>
     (first: unknown, ...rest: unknown[]) => {
       const fields = first instanceof Error ? { err: first } : first;
       const message = first instanceof Error && rest.length === 0 ? [first.message] : rest;
-      // What pino takes is what it was given.
+      // Scrubbing keeps the argument types that pino accepts.
       const line = [fields, ...message].map(scrub.value) as [object, string];
       log[level](...line);
     };

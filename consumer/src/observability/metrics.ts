@@ -19,7 +19,7 @@ export function createMetrics(queues: readonly string[]) {
     labelNames: ["queue", "type", "outcome"],
     registers,
   });
-  // From the beginning: of a counter that first appears as 1 Prometheus sees no increase.
+  // Initialize to 0: Prometheus sees no increase in a counter that first appears as 1.
   for (const type of jobTypeNames) {
     const queue = findJobType(type)?.queue ?? "";
     if (!queues.includes(queue)) continue;
@@ -117,7 +117,7 @@ export function createMetrics(queues: readonly string[]) {
       writes.observe({ operation: "settle" }, ms / 1000);
     },
     gauge,
-    /** Of the log that is sent away. */
+    /** Adds metrics of the log shipper. */
     shipping(shipper: LogShipper) {
       gauge("toril_log_ship_connected", "1 while the aggregator takes log lines", () =>
         Number(shipper.isConnected),

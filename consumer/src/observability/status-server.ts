@@ -4,7 +4,7 @@ import type { Registry } from "prom-client";
 
 export interface StatusDeps {
   registry: Registry;
-  /** By name, what the process needs to work. */
+  /** Readiness checks of the process's dependencies, by name. */
   checks: Readonly<Record<string, () => boolean | Promise<unknown>>>;
 }
 
@@ -12,7 +12,7 @@ export interface StatusServer extends AsyncDisposable {
   port: number;
 }
 
-/** Answers /metrics, /livez and /readyz for whoever runs the process. */
+/** Serves /metrics, /livez and /readyz. */
 export async function serveStatus(
   { registry, checks }: StatusDeps,
   at: { host: string; port: number },

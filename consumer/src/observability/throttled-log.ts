@@ -1,6 +1,6 @@
 /**
- * Logs the first of many like errors and, once a period, how many there were since: a worker whose Redis is out of
- * memory emits tens of thousands in seconds.
+ * Logs the first of many similar errors and, once per period, the number of repetitions: a worker whose Redis is out of
+ * memory emits tens of thousands of errors within seconds.
  */
 export function createThrottledLog(
   write: (error: Error, repeated: number) => void,

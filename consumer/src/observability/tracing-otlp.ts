@@ -16,10 +16,10 @@ import type { Log } from "./log.ts";
 import type { Tracing } from "./tracing.ts";
 import { within } from "../worker/within.ts";
 
-/** What a stop waits for the collector. */
+/** Deadline for flushing spans at shutdown. */
 const flushMs = 2000;
 
-/** Also sets what the API of OpenTelemetry hands out, so that handlers can add spans of their own. */
+/** Opens tracing to an OTLP collector. Sets the global OpenTelemetry provider, so handlers can add their own spans. */
 export function openTracing({ url, headers, ...settings }: TraceSettings, log: Log): Tracing {
   const warn = (message: string) => log.warn({ detail: message }, "cannot send spans");
   const quiet = () => {};

@@ -1,7 +1,7 @@
-/** Spans of runs. Its implementation is loaded only where there is somebody to send them to. */
+/** Spans of attempts. The OTLP implementation is loaded only when tracing is configured. */
 export interface Tracing {
   begin(run: TracedAttempt): AttemptTrace;
-  /** Sends what is left, for a while. */
+  /** Flushes remaining spans within a deadline. */
   close(): Promise<void>;
 }
 
@@ -10,14 +10,14 @@ export interface TracedAttempt {
   type: string;
   bullId: string;
   attempt: number;
-  /** What the job carries. */
+  /** Trace context of the job. */
   traceparent: string | undefined;
 }
 
 export interface AttemptTrace {
-  /** What jobs of its handler carry. */
+  /** Trace context for jobs that the handler enqueues. */
   readonly traceparent: string;
-  /** Runs `work` in a span below this one, which is the active one meanwhile. */
+  /** Runs `work` in a child span, which is the active span meanwhile. */
   step<Result>(name: string, work: () => Promise<Result>): Promise<Result>;
   end(outcome: string, thrown?: unknown): void;
 }

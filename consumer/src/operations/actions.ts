@@ -11,13 +11,13 @@ import type { ISql } from "postgres";
 
 export interface Applied {
   changed: number;
-  /** Not changed, although they are as the operation wants them. */
+  /** Jobs that the action should have changed but could not. */
   failed: number;
-  /** What Redis has to know when it is committed. */
+  /** Updates Redis after the commit. */
   follow?(): Promise<void>;
 }
 
-/** Does it to jobs that have this status, in the transaction that it is given. */
+/** Applies the action to jobs with this status, in the given transaction. */
 type Action = (
   sql: ISql,
   ids: readonly string[],

@@ -12,15 +12,15 @@ export interface ClaimedOperation extends SelectionScope {
   quotaKey: string | null;
 }
 
-/** Short enough that nobody waits for its locks, and Redis for its scripts. */
+/** Keeps row locks and Redis scripts short. */
 const batchSize = 250;
-/** For how long nobody else takes an operation over whose holder says nothing. */
+/** Time after which another consumer may take over an operation whose holder is silent. */
 const lease = "10 seconds";
 
 /**
- * An operation of the next tenant in turn that has one: of its operations that nobody else is at, the one that has waited
- * the longest. One that failed is still the holder's.
- * @param after the tenant that had the turn before
+ * Claims an operation of the next tenant in round-robin order: the tenant's unclaimed operation that has waited
+ * longest. An operation stays claimable by its own holder, so a failed step can be repeated.
+ * @param after the tenant that had the previous turn
  */
 export async function claimOperation(
   sql: ISql,
@@ -41,7 +41,7 @@ export async function claimOperation(
   return undefined;
 }
 
-/** In how many milliseconds one may be claimed. */
+/** Milliseconds until the next operation can be claimed; undefined when there is no active operation. */
 export async function untilNextTurn(sql: ISql): Promise<number | undefined> {
   const [row] = await sql<{ ms: number | null }[]>`
     select ceil(extract(epoch from min(lease_until) - now()) * 1000)::float8 as ms from operations
@@ -50,20 +50,20 @@ export async function untilNextTurn(sql: ISql): Promise<number | undefined> {
 }
 
 export type Step =
-  /** Somebody else has it, or it was stopped. */
+  /** The operation was stopped or taken over by another consumer. */
   | { status: "over" }
-  /** A quota of its maker's key is used up. */
+  /** A quota of the API key that created the operation is exhausted. */
   | { status: "full"; waitMs: number }
   | { status: "done" | "more"; seen: number; applied: Applied; waitMs: number };
 
 export interface Turn {
   operation: ClaimedOperation;
   holder: string;
-  /** Gives reserved places back, when the transaction has ended. */
+  /** Releases the quota reservation; call after the transaction has ended. */
   release(): void;
 }
 
-/** The next jobs, and how far the operation has come, in one transaction. */
+/** Processes the next batch of jobs and saves the operation's progress, in one transaction. */
 export async function stepOn(
   sql: ISql,
   turn: Turn,
@@ -101,7 +101,7 @@ export async function stepOn(
       ? { changed: 0, failed: 0 }
       : await actions[action](sql, ids, { status: statusOf(action, filter), quotaKey });
   const { changed, failed } = applied;
-  // What the steps before changed is in Redis by now.
+  // An empty last step marks the operation done: by then the changes of earlier steps are in Redis.
   const isDone = page.isLast && seen === 0;
   await sql`
     update operations set cursor = ${cursor}, seen = seen + ${seen}, changed = changed + ${changed},
@@ -111,7 +111,7 @@ export async function stepOn(
   return { status: isDone ? "done" : "more", seen, applied, waitMs };
 }
 
-/** Of what makes jobs pending, and whose maker's key has quotas. */
+/** Quota that applies to the operation: only a retry makes jobs pending, and only of an API key with quotas. */
 async function quotaOf(
   sql: ISql,
   { action, quotaKey }: ClaimedOperation,
@@ -123,7 +123,7 @@ async function quotaOf(
   return key?.quotas ? findQuota(quotaKey, key.quotas) : undefined;
 }
 
-/** It cannot go on. */
+/** Marks an operation as failed. */
 export async function failOperation(
   sql: ISql,
   { id, holder, error }: { id: string; holder: string; error: string },
@@ -133,7 +133,7 @@ export async function failOperation(
     where id = ${id} and holder = ${holder} and status = 'running'`;
 }
 
-/** Whoever has time goes on with it when its turn comes. */
+/** Releases an operation, which any consumer may claim again after `dueMs`. */
 export async function releaseOperation(
   sql: ISql,
   { id, holder, dueMs }: { id: string; holder: string; dueMs: number },

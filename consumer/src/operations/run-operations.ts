@@ -17,17 +17,17 @@ import {
 export interface RunOperationsDeps extends ActionDeps {
   ledger: Pick<Ledger, "run">;
   findQuota: FindQuota;
-  /** Redis did not follow: what is pending has to be placed later. */
+  /** Called when Redis could not be updated: the reconciler must re-dispatch pending jobs. */
   onLeftBehind(): void;
   log: Pick<Logger, "info" | "warn" | "error">;
 }
 
 const idleMs = 1000;
-/** How soon a quota that is used up is asked again, at the soonest. */
+/** Minimum wait before an exhausted quota is checked again. */
 const fullMs = 1000;
 const faultMs = 1000;
 
-/** Does what operations ask for, a step at a time, in turns of their tenants; shared with every other consumer. */
+/** Processes operations batch by batch, round-robin by tenant, shared among all consumers. */
 export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
   const { ledger, findQuota, onLeftBehind, log } = deps;
   const actions = createActions(deps);
@@ -35,10 +35,10 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
   const stop = new AbortController();
   const { signal } = stop;
   let isFailing = false;
-  /** Whose operation had the last turn. */
+  /** Tenant of the previous turn. */
   let lastTenant = "";
 
-  /** @returns when the operation has its next turn, in milliseconds */
+  /** @returns milliseconds until the operation's next turn */
   async function step(operation: ClaimedOperation): Promise<number> {
     const { id, ratePerSecond } = operation;
     const startedAt = performance.now();
@@ -55,7 +55,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
       onLeftBehind();
     });
     const tookMs = performance.now() - startedAt;
-    // Half of the time at most, without a rate: others want the stores, too.
+    // Without a rate, work at most half of the time: the stores also serve other clients.
     const pacedMs = ratePerSecond === null ? tookMs : (1000 * seen) / ratePerSecond - tookMs;
     return Math.max(pacedMs, waitMs);
   }
@@ -65,7 +65,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
     try {
       return await step(operation);
     } catch (error) {
-      // A key that was taken at this moment is seen to be taken the next time.
+      // A concurrent insert took the dedup key; the next step sees the key as taken.
       if (isUniqueViolation(error)) return faultMs;
       if (!isRowFault(error)) throw error;
       const said = error instanceof Error ? error.message : String(error);
@@ -75,7 +75,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
     }
   }
 
-  /** @returns how long to wait before there is something to do, in milliseconds */
+  /** @returns milliseconds to wait before the next turn */
   async function goOn(): Promise<number> {
     const operation = await ledger.run((sql) => claimOperation(sql, { holder, after: lastTenant }));
     if (operation === undefined) {

@@ -23,13 +23,13 @@ interface Overdue {
 
 const pageSize = 500;
 
-/** Ends, while it leads, what nobody has started by the time that it was to be started by. */
+/** Expires pending jobs that did not start before their deadline, while this process is the leader. */
 export async function keepExpiring(deps: ExpireDeps): Promise<void> {
   const { leadership, remove, settle, everyMs = 1000, log } = deps;
   const { signal } = leadership;
   let isFailing = false;
 
-  /** From Redis first: what a worker has taken meanwhile was started in time. */
+  /** Removes from Redis first: a job that a worker has taken meanwhile started in time. */
   async function expire(queue: string, jobs: readonly Overdue[]) {
     const ids = jobs.map(({ id, run }) => bullId(id, run));
     const states = await remove(queue, ids, "unstarted");
@@ -62,7 +62,7 @@ export async function keepExpiring(deps: ExpireDeps): Promise<void> {
 
 const beginning = { expiresAt: new Date(0), id: "00000000-0000-0000-0000-000000000000" };
 
-/** What was started stays pending and is passed over. */
+/** A started job stays pending; the cursor passes over that job. */
 function readOverdue(sql: Sql, after: { expiresAt: Date; id: string }) {
   return sql<(Overdue & { expiresAt: Date })[]>`
     select id, run, queue, expires_at as "expiresAt" from jobs

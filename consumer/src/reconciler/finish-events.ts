@@ -6,35 +6,35 @@ import {
 } from "@toril/contract/engine/redis/event-stream";
 import { parseBullId, settledReturnValue } from "@toril/contract/engine/redis/names";
 
-/** The entry of a queue's event stream that says how a job ended. */
+/** A completed or failed entry in a queue's event stream. */
 export interface FinishEvent {
-  /** The result is read from there when it is needed. */
+  /** Position in the stream; the result is read from there when needed. */
   position: string;
-  /** As far back as the stream was read. */
+  /** Counted only within the part of the stream that was read. */
   attempts: number;
   startedAt: Date | undefined;
 }
 
 export interface FinishEvents {
   /**
-   * Reads what came since the last call, the newest page first; a page after which `isEnough` ends the reading, and what
-   * is older is skipped. Entries of Toril's own workers count for nothing: Postgres knows of them.
-   * @returns by BullMQ id, all that have ended and did not start anew since; the caller may delete from it
+   * Reads new entries, newest page first. Stops after a page for which `isEnough` returns true; older entries are
+   * skipped. Ignores entries of Toril's own workers, whose jobs are already settled.
+   * @returns finished jobs that did not restart since, by BullMQ id; the caller may delete entries
    */
   read(isEnough?: (page: readonly StreamEntry[]) => boolean): Promise<Map<string, FinishEvent>>;
 }
 
-/** Their results, of any size, are in memory at once. */
+/** Limits memory: a page contains results of any size. */
 const pageSize = 200;
-/** BullMQ keeps about 10,000 entries unless it is told otherwise. */
+/** BullMQ keeps about 10,000 entries by default. */
 const maxEntries = 20_000;
 
-/** With these a job is in Redis again, whatever was said before. */
+/** After one of these events the job is in Redis again, so an earlier finish is obsolete. */
 const liveEvents = new Set(["added", "waiting", "delayed", "waiting-children", "stalled"]);
 
 type Entry = Pick<StreamEntry, "position" | "event" | "bullId"> & { isSettled: boolean };
 
-/** Finds the ends of jobs in a queue's event stream, for stock workers that leave nothing else (`removeOnComplete`). */
+/** Finds finished jobs in the event stream of a queue: stock workers with `removeOnComplete` leave no other trace. */
 export function createFinishEvents(
   redis: StreamRedis,
   prefix: string,
@@ -64,7 +64,7 @@ export function createFinishEvents(
       const entries: Entry[] = [];
       for (let before = "+"; entries.length < maxEntries;) {
         const page = await readNewest(redis, prefix, queue, [position, before], pageSize);
-        // Without their results.
+        // `toEntry` drops the results, which may be large.
         entries.push(...page.map(toEntry));
         before = page.at(-1)?.position ?? before;
         if (page.length < pageSize || isEnough(page)) break;
@@ -78,14 +78,14 @@ export function createFinishEvents(
   };
 }
 
-/** Whether a stock worker finished a job of Toril's. */
+/** Whether the entry says that a stock worker completed a Toril job. */
 export function isStockFinish(entry: StreamEntry): boolean {
   return (
     entry.event === "completed" && !isSettled(entry) && parseBullId(entry.bullId) !== undefined
   );
 }
 
-/** When Redis wrote an entry. */
+/** Time at which Redis wrote the entry. */
 export function timeOf(position: string): Date {
   return new Date(Number(position.split("-")[0]));
 }

@@ -1,23 +1,23 @@
 --[[
-  Says where jobs of one queue stand; on request, deletes those that stand nowhere.
+  Finds the state of jobs of one queue; optionally deletes orphaned jobs.
 
   KEYS[1] wait       KEYS[2] active        KEYS[3] paused             lists
   KEYS[4] delayed    KEYS[5] prioritized   KEYS[6] waiting-children   sorted sets
   KEYS[7] completed  KEYS[8] failed                                   sorted sets
 
-  ARGV[1] what the keys of the queue begin with, "<prefix>:{<queue>}:"
-  ARGV[2] "remove" deletes the keys of jobs that are "orphaned", in the same breath as they are found so; or "keep"
-  ARGV[3] how many of the ids, from the first on, get a closer look: at lock, scores and lists
-  ARGV[4] how many list entries may be passed in this call; the first job that has neither lock nor score is looked for at any length
-  ARGV[5...] ids, the oldest first
+  ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
+  ARGV[2] "remove" deletes the keys of "orphaned" jobs atomically; "keep" deletes nothing
+  ARGV[3] number of ids, from the first, to inspect closely: lock, sorted sets and lists
+  ARGV[4] maximum number of list entries to scan in this call; the first search runs even beyond this limit
+  ARGV[5...] job ids, oldest first
 
-  Returns a word per id:
-    "missing"              it has no hash and no lock
-    "completed", "failed"  it is finished, and its hash says how
-    "held"                 somebody has its lock, or it has a score
-    "listed"               it is in a list
-    "orphaned"              none of these: no worker will ever come across it
-    "present"              it has a hash, and got no closer look, or the lists were too long for one
+  Returns one state per id:
+    "missing"              no hash and no lock
+    "completed", "failed"  finished, according to the hash
+    "held"                 locked, or in a sorted set
+    "listed"               in a list
+    "orphaned"             has a hash, but no lock and no place in any list or set: no worker will ever find the job
+    "present"              has a hash; not inspected closely, or the lists were too long
 ]]
 local call = redis.call
 
@@ -44,7 +44,7 @@ local function isHeld(key, id)
   return false
 end
 
--- From the tail, where workers take jobs: the oldest are usually there.
+-- From the tail, where workers take jobs: the oldest jobs are usually there.
 local function isListed(id)
   for _, list in ipairs(lists) do
     if call("LPOS", list, id, "RANK", -1) then return true end
@@ -70,7 +70,7 @@ local function look(id, isClose)
     return call("EXISTS", key .. ":lock") == 1 and "held" or "missing"
   end
   if call("HEXISTS", key, "finishedOn") == 1 then
-    -- A job that failed before it completed keeps the reason; only completing sets a return value.
+    -- A job that failed before it completed keeps its reason; only completion sets a return value.
     return call("HEXISTS", key, "returnvalue") == 1 and "completed" or "failed"
   end
   return isClose and lookClosely(key, id) or "present"

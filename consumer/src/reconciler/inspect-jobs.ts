@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 
-/** See inspect-jobs.lua. */
+/** States of a job in Redis, documented in inspect-jobs.lua. */
 export type RedisPlace =
   | "missing"
   | "completed"
@@ -13,13 +13,13 @@ export type RedisPlace =
   | "present";
 
 export interface InspectJobs {
-  /** Where each job stands, in order; the first `closeCount` are also looked for in the lists. */
+  /** Returns the state of each job, in order; also searches the lists for the first `closeCount` jobs. */
   at(queue: string, ids: readonly string[], closeCount: number): Promise<RedisPlace[]>;
-  /** Looks again at each job and deletes those that are still nowhere; true for the ones that are gone now. */
+  /** Checks each job again and deletes those that are still orphaned. Returns, per job, whether the job is gone. */
   removeNowhere(queue: string, ids: readonly string[]): Promise<boolean[]>;
 }
 
-/** About 2 ms of Redis in one call. */
+/** About 2 ms of Redis time per call. */
 const maxListEntries = 200_000;
 
 export function createInspectJobs(redis: ScriptRedis, prefix: string): InspectJobs {

@@ -5,13 +5,13 @@ import { pause } from "../worker/pause.ts";
 export interface KeepSettingsDeps {
   queues: readonly string[];
   areMalformed: AreMalformed;
-  /** Makes Redis obey the ledger. */
+  /** Applies the settings of the ledger to Redis. */
   restore(queue: string): Promise<void>;
   everyMs?: number;
   log: Pick<Logger, "warn">;
 }
 
-/** Restores settings of a queue that Redis has in a form no worker understands: until then none of its jobs starts. */
+/** Restores queue settings that are malformed in Redis: malformed settings keep every worker from starting jobs. */
 export function keepSettings(deps: KeepSettingsDeps): AsyncDisposable {
   const { queues, areMalformed, restore, everyMs = 1000, log } = deps;
   const stop = new AbortController();
@@ -22,7 +22,7 @@ export function keepSettings(deps: KeepSettingsDeps): AsyncDisposable {
       await restore(queue);
       log.warn({ queue }, "restored malformed settings of a queue in Redis");
     } catch {
-      // A store is unavailable, which others tell of: the next look restores them.
+      // A store is unavailable, which other parts log; the next check restores the settings.
     }
   }
 

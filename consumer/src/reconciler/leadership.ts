@@ -3,7 +3,7 @@ import { createLedger } from "@toril/contract/engine/postgres/pool";
 import type { Sql } from "postgres";
 import { pause } from "../worker/pause.ts";
 
-/** Options that the connection of a leader must be opened with. */
+/** Required options of a leader's connection. */
 export interface LeaderConnection {
   max: 1;
   max_lifetime: null;
@@ -11,33 +11,33 @@ export interface LeaderConnection {
 }
 
 export interface LeadershipDeps {
-  /** Makes a postgres.js client for nothing else. */
+  /** Opens a postgres.js client that only the leader uses. */
   open(connection: LeaderConnection): Sql;
-  /** Between two tries to become the leader. */
+  /** Interval between attempts to become the leader. */
   electEveryMs: number;
-  /** After how long without a statement Postgres ends the leader's session, which frees the lock. */
+  /** Time without a statement after which Postgres ends the leader's session and frees the lock. */
   sessionMs: number;
   stop: AbortSignal;
 }
 
 export interface Leadership {
-  /** Aborts when the lock was lost, or at `stop`. */
+  /** Aborted when the lock is lost or `stop` is aborted. */
   signal: AbortSignal;
   /**
-   * Runs statements on the connection that holds the lock, with plans that read no more rows than are asked for.
-   * Throws when it is lost, which ends the leadership.
+   * Runs statements on the connection that holds the lock, with planner settings that make paged reads use an index.
+   * Throws when the connection is lost, which ends the leadership.
    */
   run<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
-/** Any number, the same in every version: whoever holds this advisory lock reconciles. */
+/** Advisory lock of the leader; the number is arbitrary but must stay the same in all versions. */
 const leaderLock = 7_413_002;
 
 const answerMs = 10_000;
 
 /**
- * Waits until nobody else leads, then runs `lead`. At most one runs in all processes, but for the moment in which
- * one has not yet noticed that its connection is gone.
+ * Waits for the leader lock, then runs `lead`. At most one process leads at a time, except for the moment before a
+ * leader notices that its connection is lost.
  */
 export async function leadOnce(
   { open, electEveryMs, sessionMs, stop }: LeadershipDeps,
@@ -50,7 +50,7 @@ export async function leadOnce(
   });
 
   async function run<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    // A connection that is made again has another session, without the lock.
+    // A reconnected client has a new session, which does not hold the lock.
     lost.signal.throwIfAborted();
     try {
       return await connection.run(work);
@@ -60,7 +60,7 @@ export async function leadOnce(
     }
   }
 
-  /** A process that is frozen or blocked stops sending these, and loses the session by Postgres' clock. */
+  /** A frozen or blocked process sends no keep-alive and loses its session by Postgres' clock. */
   async function keepAlive() {
     while (!lost.signal.aborted) {
       await pause(sessionMs / 4, lost.signal);
@@ -85,9 +85,9 @@ export async function leadOnce(
 }
 
 /**
- * The lock must outlive neither a dead host (keepalives) nor a frozen process, whose kernel still answers them: such a
- * session is idle, or its reply is not read (tcp_user_timeout). Without the planner's settings, statistics of a ledger
- * that was still small make each page read and sort all that is pending.
+ * A dead host (keepalives) or a frozen process, whose kernel still answers keepalives, must not keep the lock: a frozen
+ * process has an idle session or unread replies (tcp_user_timeout). The planner settings are needed because statistics
+ * of a small ledger would make each page read and sort all pending rows.
  */
 async function tryLock(sql: Sql, sessionMs: number): Promise<boolean> {
   const silence = String(sessionMs);

@@ -1,13 +1,13 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import type { ScriptRedis } from "@toril/contract/engine/redis/script";
 
-/** Above this share of maxmemory Redis is left to those who accept jobs. */
+/** Above this share of maxmemory, the remaining memory is reserved for newly accepted jobs. */
 const maxShare = 0.8;
 
-/** Asked by a script, so that in a Cluster the node answers that holds the queue. */
+/** Sent as a script, so that a Cluster routes the command to the node that holds the queue. */
 const script = `return redis.call("INFO", "memory")`;
 
-/** Whether the Redis that holds the queue has room for jobs that are placed again; always, when it has no limit. */
+/** Whether the Redis node of the queue has memory for re-dispatched jobs. Always true when maxmemory is not set. */
 export async function hasRoom(redis: ScriptRedis, prefix: string, queue: string): Promise<boolean> {
   const info = String(await redis.eval(script, 1, [queueKeys(prefix, queue).meta]));
   const used = readField(info, "used_memory");

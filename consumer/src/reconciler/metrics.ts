@@ -3,7 +3,7 @@ import type { PassReport } from "./reconcile.ts";
 
 const actions = ["placed", "heldBack", "settled"] as const;
 
-/** What the reconciler tells Prometheus; gauges are there only while this process leads. */
+/** Metrics of the reconciler; the gauges exist only while this process is the leader. */
 export function createReconcileMetrics(registry: Registry) {
   const registers = [registry];
   const passes = new Histogram({

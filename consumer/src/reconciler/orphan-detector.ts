@@ -2,17 +2,17 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import type { InspectJobs, RedisPlace } from "./inspect-jobs.ts";
 import type { PendingJob } from "./pending.ts";
 
-/** Jobs that Redis does not have, and those that ended there; both in the order of ids. */
+/** Jobs that are missing or finished in Redis, both in id order. */
 interface Findings {
   missing: PendingJob[];
   finished: PendingJob[];
 }
 
-/** One pass over what is pending. */
+/** One pass over all pending jobs. */
 export interface OrphanScan {
-  /** @param jobs of one queue, in the order of ids */
+  /** @param jobs of one queue, in id order */
   find(queue: string, jobs: readonly PendingJob[]): Promise<Findings>;
-  /** Only a search that came to its end is one of the two in which a job must be nowhere. */
+  /** Call only after a complete pass: a job must be orphaned in two complete passes in a row. */
   end(): void;
 }
 
@@ -20,10 +20,10 @@ export interface OrphanDetector {
   begin(): OrphanScan;
 }
 
-/** How many of the oldest jobs of a queue are looked for in its lists: what hangs becomes the oldest. */
+/** Maximum number of the oldest jobs per queue to search for in the lists: a stuck job becomes one of the oldest. */
 const maxListed = 100;
 
-/** A job that stands nowhere in two searches in a row is deleted from Redis, and is missing then. */
+/** Deletes a job that is orphaned in two passes in a row from Redis and reports the job as missing. */
 export function createOrphanDetector(look: InspectJobs): OrphanDetector {
   let suspects: ReadonlySet<string> = new Set();
 
@@ -69,7 +69,7 @@ function idOf({ id, run }: PendingJob) {
   return bullId(id, run);
 }
 
-/** Neither a lock nor a score told where it is. */
+/** Whether the job has neither a lock nor a score, so that it counts towards `maxListed`. */
 function isLookedFor(state: RedisPlace) {
   return state === "listed" || state === "orphaned" || state === "present";
 }

@@ -1,11 +1,11 @@
 import { pause } from "../worker/pause.ts";
 
-/** When a pass is due, and why. */
+/** Decides when a pass is due, and the reason. */
 export interface PassSchedule {
   wake(reason: string): void;
-  /** Why the first pass of a leader is made. */
+  /** Returns the reason for a new leader's first pass. */
   begin(): string;
-  /** Waits until the pass after the one that was made for `reason` is due. */
+  /** Waits until the pass after the pass for `reason` is due. Returns the reason. */
   next(reason: string, signal: AbortSignal): Promise<string>;
 }
 
@@ -14,7 +14,7 @@ export interface PassScheduleSettings {
   graceMs: number;
 }
 
-/** At the interval, when woken, and once more when what was too young for a pass that was called for is old enough. */
+/** Schedules passes at the interval, on wake, and once more after a wake, when jobs that were too young have aged. */
 export function createPassSchedule({ intervalMs, graceMs }: PassScheduleSettings): PassSchedule {
   let alarm = new AbortController();
   let woken: string | undefined;

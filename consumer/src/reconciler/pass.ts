@@ -9,12 +9,12 @@ import type { Redispatch } from "./redispatch.ts";
 import type { OrphanDetector } from "./orphan-detector.ts";
 
 export interface PassCounts {
-  /** Pending jobs that were looked at. */
+  /** Pending jobs that were checked. */
   seen: number;
   placed: number;
-  /** Missing in Redis, which is nearly full. */
+  /** Missing in Redis, but not re-dispatched because Redis is nearly full. */
   heldBack: number;
-  /** Had ended in Redis. */
+  /** Finished in Redis. */
   settled: number;
 }
 
@@ -24,13 +24,13 @@ export interface PassDeps {
   endings: Endings;
   openEvents(queue: string): FinishEvents;
   redispatch: Redispatch;
-  /** By Postgres' clock; a younger job may be on its way to Redis. */
+  /** Minimum age by Postgres' clock; a younger job may still be on its way to Redis. */
   graceMs: number;
   pageSize: number;
   log: Pick<Logger, "error">;
 }
 
-/** Puts right what Redis says otherwise than the ledger, about all that is pending. Ends early with the leadership. */
+/** Creates a pass over all pending jobs, which repairs differences to Redis. Loss of leadership ends a pass early. */
 export function createPass(deps: PassDeps): () => Promise<PassCounts> {
   const {
     leadership,
@@ -47,12 +47,12 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
   return async () => {
     const eventsOf = new Map<string, FinishEvents>();
 
-    /** Jobs whose hashes stock workers removed when they finished them. */
+    /** Finds jobs whose hashes stock workers removed on completion. */
     async function findRemoved(queue: string, missing: readonly PendingJob[]) {
       if (missing.length === 0) return [];
       const events = eventsOf.get(queue) ?? openEvents(queue);
       eventsOf.set(queue, events);
-      // After the look: a job that finished since the last page must not run again.
+      // Read after the inspection: a job that finished since the last page must not be re-dispatched.
       const finishes = await events.read();
       return missing.flatMap((job) => {
         const event = finishes.get(bullId(job.id, job.run));
@@ -97,7 +97,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
         break;
       }
       after = last.id;
-      // Half of the time at most: a million pending rows must not slow down those who do the jobs.
+      // Work at most half of the time: scanning a million pending rows must not slow the workers down.
       await pause(performance.now() - startedAt, signal);
     }
     return counts;
@@ -108,7 +108,7 @@ function add(counts: PassCounts, more: PassCounts) {
   for (const name of Object.keys(counts) as (keyof PassCounts)[]) counts[name] += more[name];
 }
 
-/** Redis answered, with an error: another queue may fare better. */
+/** Redis replied with an error; other queues may still work. */
 function isRefusal(error: unknown) {
   return error instanceof Error && error.name === "ReplyError";
 }

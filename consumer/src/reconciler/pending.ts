@@ -1,16 +1,16 @@
 import type { Sql } from "postgres";
 
-/** A pending row, as far as a look at Redis needs it. */
+/** The columns of a pending row that a check of Redis needs. */
 export interface PendingJob {
   id: string;
   run: number;
   queue: string;
   type: string;
-  /** Its first run may begin. */
+  /** Whether the first attempt may start. */
   isDue: boolean;
 }
 
-/** A row as it is placed again. */
+/** The columns of a row that a re-dispatch needs. */
 export interface JobToPlace {
   id: string;
   run: number;
@@ -24,10 +24,10 @@ export interface JobToPlace {
   trace: string | null;
 }
 
-/** Before every id. */
+/** Sorts before every id. */
 export const firstId = "00000000-0000-0000-0000-000000000000";
 
-/** Pending rows after an id, in the order of ids, that were accepted longer than the grace ago by Postgres' clock. */
+/** Reads a page of pending rows after an id, in id order, that are older than `graceMs` by Postgres' clock. */
 export function readPending(
   sql: Sql,
   page: { after: string; graceMs: number; size: number },
@@ -42,10 +42,10 @@ export function readPending(
 }
 
 /**
- * Reads jobs that are still pending in their run, the first ones of `jobs` up to `maxBytes` of data. Writes nothing: to be
- * dispatched again is no fault of a job.
- * @param jobs in the order of ids
- * @returns in that order; none when all have ended
+ * Reads those jobs that are still pending in the same generation, from the start of `jobs` up to `maxBytes` of data.
+ * Writes nothing: a re-dispatch must not count against the job.
+ * @param jobs in id order
+ * @returns jobs in id order; empty when all have ended
  */
 export function readToPlace(
   sql: Sql,

@@ -10,7 +10,7 @@ import { type FinishEvent, timeOf } from "./finish-events.ts";
 
 const utf8 = new TextEncoder();
 
-/** How BullMQ says a job ended. */
+/** A job's outcome according to BullMQ. */
 export interface Ending {
   status: "completed" | "dead";
   attempts: number;
@@ -33,8 +33,8 @@ interface EndedJob {
 }
 
 /**
- * Of a job that nobody settled: a stock worker did it, or BullMQ gave it up. A result must fit the job's type, as those of
- * Toril's own workers. Without a hash its event tells, if there is one. Undefined when neither says that it ended.
+ * Reads the outcome of a finished job that nobody settled: a stock worker finished the job, or BullMQ failed the job. A
+ * result must fit the job type. Without a hash, the outcome comes from `event`. Undefined when neither has an outcome.
  */
 export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<Ending | undefined> {
   const key = jobKey(job.prefix, job.queue, job.bullId);
@@ -60,7 +60,7 @@ export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<End
     durationMs: startedOn == null ? undefined : Number(finishedOn) - Number(startedOn),
     worker,
   };
-  // A job that failed before it completed keeps the reason; only completing sets a return value.
+  // A job that failed before it completed keeps its reason; only completion sets a return value.
   return returnValue == null
     ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
     : { ...run, ...toResult(job.type, toJsonText(returnValue)) };
@@ -100,7 +100,7 @@ function toError(failedReason: string | null | undefined, stacktrace: string | n
   return toJobError(error);
 }
 
-/** BullMQ keeps one stack per run. */
+/** BullMQ keeps one stack per attempt. */
 function lastOf(stacktrace: string | null | undefined): string | undefined {
   const stacks = parseJson(utf8.encode(stacktrace ?? ""));
   const last: unknown =

@@ -22,7 +22,7 @@ import type { Settle } from "../worker/settle.ts";
 
 export interface Reconciler {
   start(): void;
-  /** One more pass, now or right after the one on its way. */
+  /** Requests another pass, now or right after the current pass. */
   wake(reason: string): void;
   close(): Promise<void>;
 }
@@ -33,24 +33,24 @@ export interface PassReport extends PassCounts {
 }
 
 export interface ReconcilerDeps {
-  /** Makes a postgres.js client for the connection that holds the leader's lock. */
+  /** Opens a postgres.js client for the connection that holds the leader lock. */
   openLeaderClient(connection: LeaderConnection): Sql;
-  /** Its commands must fail in bounded time. */
+  /** Commands must have a timeout. */
   redis: ScriptRedis & EndingRedis & { readonly status: string };
   prefix: string;
   place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
   apply: ApplySettings;
   settle: Pick<Settle, "submit">;
-  /** What the leader does besides, until its leadership ends. */
+  /** Further tasks of the leader, which end with the leadership. */
   maintenanceTasks?: readonly ((leadership: Leadership) => Promise<void>)[];
   intervalMs: number;
-  /** By Postgres' clock; a younger job may be on its way to Redis. */
+  /** Minimum age by Postgres' clock; a younger job may still be on its way to Redis. */
   graceMs: number;
   pageSize?: number;
-  /** Between two tries to become the leader. */
+  /** Interval between attempts to become the leader. */
   electEveryMs?: number;
-  /** How long a leader may be silent before Postgres ends its session: frozen or dead, it is replaced after the next try. */
+  /** Time of silence after which Postgres ends a leader's session; the next election then replaces the leader. */
   sessionMs?: number;
   log: Pick<Logger, "info" | "warn" | "error">;
   onPass?(report: PassReport): void;
@@ -59,8 +59,8 @@ export interface ReconcilerDeps {
 }
 
 /**
- * Makes Redis agree with the ledger: places pending jobs that it does not have, settles those that ended there.
- * One process leads; it makes a pass when it begins to lead, when woken, and at the interval.
+ * Reconciles Redis with the ledger: re-dispatches pending jobs that Redis lost and settles jobs that finished in Redis.
+ * One process is the leader and makes passes: on election, on wake, and at the interval.
  */
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const {
@@ -107,7 +107,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       redispatch: createRedispatch({
         leadership,
         async place(queue, jobs) {
-          // What is paused must not run when it is placed again, and Redis may have been flushed a moment ago.
+          // Paused jobs must not start when re-dispatched, and Redis may have been flushed a moment ago.
           await restore();
           await place(queue, jobs);
         },
@@ -131,7 +131,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     isPostgresAway = false;
     log.info("leads the reconciling");
     deps.onLead?.(true);
-    // A settlement waits for Postgres as long as it takes: neither the next leadership nor the end waits for it.
+    // A settlement waits for Postgres without a limit; neither the next leadership nor the shutdown waits for a
+    // settlement.
     const { remove } = deps;
     const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settle, log })];
     for (const duty of deps.maintenanceTasks ?? []) duties.push(duty(leadership));

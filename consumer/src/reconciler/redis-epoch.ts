@@ -4,17 +4,17 @@ import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import { pause } from "../worker/pause.ts";
 
-/** `reconnected`: the connection was lost, and Redis is the one it was. */
+/** `reconnected`: the connection was lost, but Redis is the same process with the same data. */
 export type RedisLoss = "flushed" | "restarted" | "reconnected";
 
 export interface RedisEpoch {
-  /** Since when Redis has lost neither data nor a connection, in ms since 1970; now, while nobody can tell. */
+  /** Time since which Redis has lost neither data nor the connection, in Unix ms; the current time while unknown. */
   readonly changedAt: number;
   close(): Promise<void>;
 }
 
 export interface RedisEpochDeps {
-  /** Its commands must fail in bounded time. */
+  /** Commands must have a timeout. */
   redis: Pick<Redis | Cluster, "eval" | "status" | "on" | "off">;
   prefix: string;
   queues: readonly string[];
@@ -23,30 +23,30 @@ export interface RedisEpochDeps {
   log: Pick<Logger, "warn">;
 }
 
-/** Of the Redis that holds a queue. */
+/** State of the Redis node that holds a queue. */
 interface Seen {
   epoch: string;
   runId: string;
 }
 
 /**
- * KEYS[1] an epoch, ARGV[1] what it becomes when it is not set. Returns the epoch that whoever came first has set, and
- * INFO of the very node that holds it: in a Cluster or behind Sentinels that may be another one each time.
+ * KEYS[1] an epoch, ARGV[1] its initial value. Returns the epoch, which the first caller has set, and INFO of the same
+ * node: in a Cluster or behind Sentinels, each call may reach another node.
  */
 const script = `
   redis.call("SET", KEYS[1], ARGV[1], "NX")
   return { redis.call("GET", KEYS[1]), redis.call("INFO", "server") }`;
 
-/** A look that began more intervals ago vouches for nothing. */
+/** A check older than this many intervals proves nothing. */
 const staleAfter = 3;
 
-/** Tells when Redis may have lost jobs. FLUSHALL drops no connection: keys of our own and the server's run_id tell. */
+/** Detects when Redis may have lost jobs, by an epoch key and the server's run_id: FLUSHALL closes no connection. */
 export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
   const { redis, prefix, queues, everyMs = 1000, onLost, log } = deps;
   const stop = new AbortController();
   let alarm = new AbortController();
   let seen: readonly Seen[] | undefined;
-  /** How often the connection was lost or a look failed, and how many of those a later look has cleared up. */
+  /** `breaks` counts lost connections and failed checks; `mended` is how many of them a later check has resolved. */
   let breaks = 0;
   let mended = 0;
   let lookedAt = 0;
@@ -72,7 +72,7 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
       const now = await Promise.all(queues.map(ask));
       const loss = lossBetween(seen ?? now, now, wasBroken);
       if (seen === undefined || loss !== undefined) changedAt = Date.now();
-      // With a loss it also tells about the connection that was lost while the answers were awaited.
+      // A reported loss also covers a connection lost during this check.
       mended = loss === undefined ? breaksBefore : breaks;
       seen = now;
       lookedAt = startedAt;

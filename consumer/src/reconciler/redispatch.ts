@@ -9,28 +9,28 @@ import { type JobToPlace, type PendingJob, readToPlace } from "./pending.ts";
 export interface RedispatchDeps {
   leadership: Pick<Leadership, "run">;
   place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
-  /** Whether the Redis that holds the queue has room for more. */
+  /** Whether the Redis node of the queue has memory left. */
   hasRoom(queue: string): Promise<boolean>;
 }
 
-/** What is in memory at once. */
+/** Limits the data in memory at once. */
 const maxBytes = 4_000_000;
 
-/** A row that another version wrote must not keep its neighbours from being placed. */
+/** A row that another version wrote must not block the re-dispatch of other rows. */
 const StoredOptions = z
   .object(JobOptions.shape)
   .catch({ attempts: 3, backoff: { type: "exponential", delay: 1000 } });
 
 interface PlacedAgain {
   placed: number;
-  /** Redis has no more room. */
+  /** Not re-dispatched because Redis is nearly full. */
   heldBack: number;
 }
 
-/** Takes jobs of one queue, in the order of ids. */
+/** Re-dispatches jobs of one queue, which must be in id order. */
 export type Redispatch = (queue: string, jobs: readonly PendingJob[]) => Promise<PlacedAgain>;
 
-/** Places jobs that Redis does not have, as often as it loses them. What ended meanwhile is left alone. */
+/** Creates the re-dispatch of jobs that Redis lost, however often. Jobs that have ended meanwhile are skipped. */
 export function createRedispatch({ leadership, place, hasRoom }: RedispatchDeps): Redispatch {
   return async (queue, jobs) => {
     let placed = 0;

@@ -9,7 +9,7 @@ export interface RestoreDeps {
   log: Pick<Logger, "warn">;
 }
 
-/** Makes every queue obey what an operator has set for it, also after Redis has lost that. */
+/** Applies the stored settings of every queue to Redis, which may have lost them. */
 export async function restoreSettings({ leadership, apply, log }: RestoreDeps): Promise<void> {
   for (const queue of await leadership.run(listSetQueues)) {
     await leadership.run((sql) =>

@@ -9,14 +9,14 @@ export interface FinishedJob {
   id: string;
   run: number;
   type: string;
-  /** Tells how it ended when its hash is gone. */
+  /** Source of the outcome when the hash is gone. */
   event?: FinishEvent | undefined;
 }
 
 export interface Endings {
   /**
-   * Ends jobs as Redis says that they ended, and then takes them out of Redis.
-   * @returns how many it ended: not those that had ended or were made pending anew
+   * Settles jobs with their outcome in Redis, then removes them from Redis.
+   * @returns number of settled jobs, without jobs that had already ended or were re-opened
    */
   settle(queue: string, jobs: readonly FinishedJob[]): Promise<number>;
 }
@@ -28,7 +28,7 @@ export interface EndingsDeps {
   settle: Pick<Settle, "submit">;
 }
 
-/** Hashes with results of any size. */
+/** Limits memory: the hashes contain results of any size. */
 const maxReadAtOnce = 50;
 
 export function createEndings({ redis, prefix, remove, settle }: EndingsDeps): Endings {

@@ -23,11 +23,9 @@ const pageSize = 200;
 const maxKnown = 5000;
 
 /**
- * Settles, as long as this process leads, what stock BullMQ workers finish: Redis keeps their jobs in the sets of
- * completed and failed ones, where those of Toril's workers are no more or are settled before. Workers that remove what
- * they finish leave only the queue's events, five for each job: of these the newest are looked at, and all from the first
- * on that tells of a stock worker. What nobody looks at while the leader changes stays there, for the next leader and for
- * the reconciler.
+ * Settles jobs that stock BullMQ workers finish, while this process is the leader: reads the completed and failed sets
+ * and, for workers that remove finished jobs, the event stream: the newest page and, once an event of a stock worker
+ * appears, all pages. Entries missed during a change of leader are left to the next leader or the reconciler.
  */
 export function createSettleFinished(deps: SettleFinishedDeps) {
   const { redis, prefix, queues, endings, remove, everyMs = 300, log } = deps;
@@ -42,14 +40,14 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
     const queuesOfStock = new Set<string>();
     let isFailing = false;
 
-    /** @returns how many entries were taken out of the set */
+    /** @returns number of entries removed from the set */
     async function settle(queue: string, set: "completed" | "failed", ids: readonly string[]) {
       const targets = ids.flatMap((id) => parseBullId(id) ?? []);
       if (targets.length === 0) return 0;
       const pending = await leadership.run((sql) => readPending(sql, targets));
       await endings.settle(queue, pending);
       if (set === "failed") return pending.length;
-      // Of these nobody waits for an end: cancelled while a stock worker ran them, or left by a leader that died.
+      // Not pending: cancelled while a stock worker ran the job, or left by a leader that died.
       const over = targets.filter(({ id }) => !pending.some((job) => job.id === id));
       const overIds = over.map(({ id, run }) => bullId(id, run));
       if (overIds.length > 0) await remove(queue, overIds, "settled");
@@ -114,7 +112,7 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
   };
 }
 
-/** Those of the jobs that are pending in that run. */
+/** Reads those jobs that are pending in the given generation. */
 function readPending(sql: Sql, targets: readonly { id: string; run: number }[]) {
   return sql<FinishedJob[]>`
     select jobs.id, jobs.run, type

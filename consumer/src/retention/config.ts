@@ -5,7 +5,7 @@ import type { Retainable } from "./sweeps.ts";
 const age = (byDefault: string, description: string) =>
   ageOrOff().prefault(byDefault).describe(description);
 
-/** For how long the ledger keeps what is done with. */
+/** Retention periods of ended jobs and other finished rows. */
 export const retainFields = {
   RETAIN_COMPLETED: age(
     "7d",
@@ -28,7 +28,7 @@ export const retainFields = {
     .describe("how often the ledger is looked through for what may be deleted"),
 };
 
-/** Milliseconds; null for what is never deleted. */
+/** Milliseconds; null keeps rows forever. */
 export type RetainAges = Record<Retainable, number | null>;
 
 export function retainSettings(given: {

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Batch, Deleted } from "./sweeps.ts";
 
-/** Claims that nobody answers any more among them. */
+/** Deletes old idempotency keys, including abandoned claims. */
 export async function deleteIdempotencyKeys(
   sql: ISql,
   { ageMs, size, from }: Batch,

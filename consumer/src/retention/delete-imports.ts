@@ -5,8 +5,8 @@ import type { Batch, Deleted } from "./sweeps.ts";
 const maxImports = 100;
 
 /**
- * Imports whose body was read, or whose sender went away, and whose jobs have all ended; first their rows, `size` of
- * them a batch. Ids ascend with time, so that younger ones are not looked at.
+ * Deletes imports that have been read or aborted and whose jobs have all ended; first their rows, `size` rows per
+ * batch. Ids ascend with time, so younger imports are not read.
  */
 export async function deleteImports(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
   const before = sql`now() - ${ageMs} * interval '1 ms'`;

@@ -4,8 +4,8 @@ import type { ISql } from "postgres";
 import type { Batch, Deleted } from "./sweeps.ts";
 
 /**
- * The longest settled first. Nobody is waited for; and a job that was made pending again after it was found stays,
- * because what made it one to delete is asked once more of the row as it is then.
+ * Deletes jobs in the order in which they were settled. Skips locked rows. Checks the condition again on delete,
+ * because a job may have been re-opened since the select.
  */
 export function deleteJobs(status: FinalStatus) {
   return async (sql: ISql, { ageMs, size, from }: Batch): Promise<Deleted> => {
@@ -26,7 +26,7 @@ export function deleteJobs(status: FinalStatus) {
   };
 }
 
-/** Its key may be used once only, and is still taken: as long as it stands. */
+/** The job's key is still reserved by a dedup window; the job is kept until the window ends. */
 function holdsKey(sql: ISql) {
   return sql`(
     key is not null and exists (

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Batch, Deleted } from "./sweeps.ts";
 
-/** Keys that were taken for a time which is over. */
+/** Deletes expired dedup windows. */
 export async function deleteKeyWindows(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
   const isDue = sql`until < now() - ${ageMs} * interval '1 ms'`;
   const { count } = await sql`

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Batch, Deleted } from "./sweeps.ts";
 
-/** Operations that were done, stopped or given up so long ago. */
+/** Deletes operations that ended (done, stopped or failed) before the given age. */
 export async function deleteOperations(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
   const { count } = await sql`
     delete from operations where id in (

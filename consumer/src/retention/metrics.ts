@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type Retainable, sweeps } from "./sweeps.ts";
 
-/** What the retention tells Prometheus; the age is there only while this process leads. */
+/** Metrics of the retention; the age gauge exists only while this process is the leader. */
 export function createRetainMetrics(registry: Registry) {
   const registers = [registry];
   const deleted = new Counter({

@@ -4,7 +4,7 @@ import type { Retainable } from "./sweeps.ts";
 
 const statuses: FinalStatus[] = ["completed", "dead", "cancelled", "expired"];
 
-/** How many seconds ago the oldest of what is kept was done with; null where there is none. */
+/** Reads the age in seconds of the oldest row of each kind; null when there is none. */
 export function readOldest(sql: ISql) {
   const age = (time: ReturnType<ISql>) => sql`extract(epoch from now() - ${time})::float8`;
   return sql<{ what: Retainable; seconds: number | null }[]>`

@@ -8,7 +8,7 @@ import { type Deleted, type Retainable, sweeps } from "./sweeps.ts";
 export interface RetainDeps {
   ages: RetainAges;
   intervalMs: number;
-  /** Rows a statement. */
+  /** Rows per statement. */
   batchSize?: number;
   log: Pick<Logger, "info" | "warn">;
   onDeleted?(what: Retainable, count: number): void;
@@ -17,7 +17,7 @@ export interface RetainDeps {
   onEnd?(): void;
 }
 
-/** Deletes what the ledger has kept for long enough, as long as this process leads. Never rejects. */
+/** Deletes rows that have reached their retention age, while this process is the leader. Never rejects. */
 export function createRetain(deps: RetainDeps): (leadership: Leadership) => Promise<void> {
   const { ages, intervalMs, batchSize = 1000, log } = deps;
 
@@ -31,7 +31,7 @@ export function createRetain(deps: RetainDeps): (leadership: Leadership) => Prom
       total += deleted.count;
       deps.onDeleted?.(what, deleted.count);
       from = deleted.next;
-      // Half of the time at most, as the reconciler, with which it shares the connection.
+      // Work at most half of the time: the reconciler shares the connection.
       if (from !== undefined) await pause(performance.now() - startedAt, signal);
     }
     return total;

@@ -5,18 +5,18 @@ import { deleteJobs } from "./delete-jobs.ts";
 import { deleteKeyWindows } from "./delete-key-windows.ts";
 import { deleteOperations } from "./delete-operations.ts";
 
-/** One batch of what has been kept for long enough. */
+/** Parameters of one delete statement. */
 export interface Batch {
-  /** By Postgres' clock. */
+  /** Retention age, by Postgres' clock. */
   ageMs: number;
   size: number;
-  /** Where the batch before ended, so that what it deleted is not read again. */
+  /** Where the previous batch ended, so that deleted rows are not scanned again. */
   from: Date;
 }
 
 export interface Deleted {
   count: number;
-  /** Undefined when there is no more. */
+  /** Undefined when no rows are left. */
   next: Date | undefined;
 }
 

@@ -1,19 +1,19 @@
-/** Bounds the bytes that all holders have together. */
+/** Limits the total bytes of all holders. */
 export interface ByteBudget {
   open(): HeldBytes;
-  /** What all holders have at the moment. */
+  /** Bytes of all holders at the moment. */
   readonly heldBytes: number;
 }
 
-/** The bytes of one holder. Disposing gives all of them back; a second time has no effect. */
+/** Bytes of one holder. Disposing releases all of them; disposing again has no effect. */
 export interface HeldBytes extends Disposable {
-  /** At once where there is room, otherwise when there is. Rejects with the reason of an aborted `signal`. */
+  /** Resolves when there is room for `bytes`. Rejects with the reason of an aborted `signal`. */
   grow(bytes: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface ByteBudgetSettings {
   maxBytes: number;
-  /** A holder must not grow beyond this. */
+  /** Maximum bytes of one holder. */
   maxBytesPerHolder: number;
 }
 
@@ -24,16 +24,16 @@ interface Waiter {
 }
 
 /**
- * Holders grow step by step, in the order in which they ask. Together they have the budget but for the size of the largest
- * holder, which is set aside: one holder at a time may grow into it. That holder never waits, so it ends and makes room, and
- * holders that are half done never wait for each other in vain.
+ * Holders grow in steps, in request order. They share the budget except for a reserve of the size of the largest
+ * holder. One holder at a time may grow into the reserve: that holder never waits, finishes and makes room, so holders
+ * never deadlock.
  */
 export function createByteBudget({ maxBytes, maxBytesPerHolder }: ByteBudgetSettings): ByteBudget {
   const commonBytes = Math.max(0, maxBytes - maxBytesPerHolder);
   const held = new Map<symbol, number>();
   const waiting = new Set<Waiter>();
   let heldBytes = 0;
-  /** Who may grow into what is set aside. */
+  /** The holder that may use the reserve. */
   let privileged: symbol | undefined;
   let privilegedBytes = 0;
 
@@ -84,7 +84,7 @@ export function createByteBudget({ maxBytes, maxBytesPerHolder }: ByteBudgetSett
           const onAbort = () => {
             waiting.delete(waiter);
             reject(signal.reason);
-            // The next one may fit where this one did not.
+            // The next waiter may need less than the aborted one.
             startNext();
           };
           const waiter: Waiter = {

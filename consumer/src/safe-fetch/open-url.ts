@@ -5,7 +5,7 @@ import { literalAddress, PrivateAddressError } from "./public-lookup.ts";
 
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 
-/** Why a URL may not be opened, or null. A name passes: its addresses are checked when it is looked up. */
+/** Returns why a URL must not be opened, or null. Accepts host names: their addresses are checked on lookup. */
 export function urlFault(url: URL, isAllowed: (address: string) => boolean): string | null {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     return `The scheme ${url.protocol} is neither http: nor https:.`;
@@ -16,7 +16,7 @@ export function urlFault(url: URL, isAllowed: (address: string) => boolean): str
   return new PrivateAddressError(address).message;
 }
 
-/** What a document was known by when it was last fetched. */
+/** HTTP validators of the last fetched version of a document. */
 export interface Validators {
   etag: string | null;
   lastModified: string | null;
@@ -27,11 +27,11 @@ interface OpenOptions {
   signal: AbortSignal;
   userAgent: string;
   authorization: string | undefined;
-  /** Of what an answer of 304 is to stand for. */
+  /** Makes the request conditional: a 304 response means unchanged. */
   validators: Validators | undefined;
 }
 
-/** Sends a GET; the answer's body is still to be read, or destroyed. */
+/** Sends a GET request; the caller must read or destroy the response body. */
 export function openUrl(
   url: URL,
   { lookup, signal, userAgent, authorization, validators }: OpenOptions,
@@ -54,7 +54,7 @@ export function openUrl(
   });
 }
 
-/** Where an answer sends its reader, or null. */
+/** Returns the redirect target of a response, or null. */
 export function redirectOf(response: IncomingMessage, from: URL): string | null {
   const { statusCode, headers } = response;
   if (!redirectStatuses.has(statusCode ?? 0) || !headers.location) return null;

@@ -3,25 +3,25 @@ import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /**
- * Addresses that look public and lead inside a cloud, as microsoft/AntiSSRF and the documentation of Azure and Google
- * Kubernetes Engine list them. The special ranges of the IANA registries are those of ipaddr.js; the metadata services of
- * other clouds are within them.
+ * Public-looking addresses that lead inside a cloud, as listed by microsoft/AntiSSRF and the documentation of Azure and
+ * Google Kubernetes Engine. ipaddr.js covers the IANA special ranges, which include the metadata services of other
+ * clouds.
  */
 const internalRanges = [
   // Azure's WireServer: agent, DNS, health probes.
   "168.63.129.16/32",
-  // Services of Google Kubernetes Engine, by default.
+  // Default service range of Google Kubernetes Engine.
   "34.118.224.0/20",
 ].map((range) => ipaddr.IPv4.parseCIDR(range));
 
-/** True for an address of the public internet; false for everything with a special meaning, and for what is no address. */
+/** Whether an address is on the public internet; false for special ranges and for invalid addresses. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   if (parsed instanceof ipaddr.IPv4 && internalRanges.some((range) => parsed.match(range))) {
     return false;
   }
-  // Outside of 2000::/3 nothing is public, but ipaddr.js calls some of it unicast: ::7f00:1 for one.
+  // Nothing outside 2000::/3 is public, but ipaddr.js calls some of those addresses unicast, for example ::7f00:1.
   const isAssigned = parsed instanceof ipaddr.IPv4 || parsed.match(ipaddr.parseCIDR("2000::/3"));
   return isAssigned && parsed.range() === "unicast";
 }
@@ -33,8 +33,8 @@ export class PrivateAddressError extends Error {
 }
 
 /**
- * A `lookup` for node:http that hands out only addresses `isAllowed` accepts. The socket connects to exactly those, so
- * a name that resolves differently a moment later changes nothing. Literal addresses never get here: check them before.
+ * Creates a `lookup` for node:http that returns only addresses that `isAllowed` accepts. The socket connects to exactly
+ * these addresses, which defeats DNS rebinding. Literal addresses skip the lookup: check them first.
  */
 export function createGuardedLookup(isAllowed: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
@@ -49,7 +49,7 @@ export function createGuardedLookup(isAllowed: (address: string) => boolean): Lo
   };
 }
 
-/** The address a URL's host spells out, or null when it is a name. */
+/** Returns the literal IP address in a URL's host, or null for a host name. */
 export function literalAddress(url: URL): string | null {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return isIP(host) ? host : null;

@@ -5,8 +5,8 @@ import { createBrotliDecompress, createGunzip } from "node:zlib";
 type ReadBody = { status: "ok"; bytes: Uint8Array } | { status: "refused"; detail: string };
 
 /**
- * Reads a body of at most `maxBytes`, counted after decompression. Rejects when the connection breaks before its end.
- * @param grow called before a chunk is kept; nothing more is read until it resolves
+ * Reads a body of at most `maxBytes` after decompression. Rejects when the connection breaks before the end.
+ * @param grow called before a chunk is kept; reading pauses until `grow` resolves
  */
 export async function readBody(
   response: IncomingMessage,
@@ -40,6 +40,6 @@ function decompressed(response: IncomingMessage, encoding: string): Readable | n
       : encoding === "br"
         ? createBrotliDecompress()
         : null;
-  // The callback's error is the one that iterating the decoder throws.
+  // Iterating the decoder throws the same error as the callback receives.
   return decoder && pipeline(response, decoder, () => {});
 }

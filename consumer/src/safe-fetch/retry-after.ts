@@ -4,7 +4,7 @@ const statuses = new Set([429, 503]);
 const leastMs = 1000;
 const mostMs = 24 * 60 * 60 * 1000;
 
-/** When a server that is busy wants to be asked again, within a day; null when it does not say. */
+/** Parses Retry-After of a 429 or 503 response, clamped to 1 s to 24 h from now; null when absent or invalid. */
 export function retryAfterOf({ statusCode, headers }: IncomingMessage, now: number): Date | null {
   const text = headers["retry-after"]?.trim();
   if (!text || !statuses.has(statusCode ?? 0)) return null;

@@ -141,14 +141,14 @@ describe("what is not on the public internet", () => {
     "http://198.18.0.1/",
     "http://224.0.0.1/",
     "http://255.255.255.255/",
-    // Of clouds: Azure, Google Kubernetes Engine, Alibaba, Oracle, AWS.
+    // Internal addresses of clouds: Azure, Google Kubernetes Engine, Alibaba, Oracle, AWS.
     "http://168.63.129.16/machine?comp=goalstate",
     "http://[::ffff:168.63.129.16]/",
     "http://34.118.224.1/",
     "http://100.100.100.200/",
     "http://192.0.0.192/",
     "http://[fd00:ec2::254]/",
-    // Of the IANA registries.
+    // Special ranges of the IANA registries.
     "http://192.0.2.1/",
     "http://192.88.99.1/",
     "http://192.31.196.1/",
@@ -412,7 +412,7 @@ describe("the bytes of bodies that are held at the same time", () => {
       if (document.status !== "ok") throw new Error(document.status);
       heldBytes += document.bytes.byteLength;
       maxHeldBytes = Math.max(maxHeldBytes, heldBytes);
-      // Nobody is parsing yet: all others come as far as they may.
+      // Nothing releases memory yet, so all other fetches proceed as far as the budget allows.
       for (let turns = 0; turns < 50; turns += 1) await setImmediate();
       heldBytes -= document.bytes.byteLength;
       document.held[Symbol.dispose]();

@@ -5,58 +5,58 @@ import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./pub
 import { readBody } from "./read-body.ts";
 import { retryAfterOf } from "./retry-after.ts";
 
-/** `refused` will never work, `failed` is worth another try. `code` is HTTP's, where there was an answer. */
+/** Result of a fetch. `refused` is permanent, `failed` may be retried; `code` is the HTTP status of a response. */
 export type FetchedDocument =
   | ({ status: "ok"; code: number; contentType: string | undefined } & Known & FetchedBody)
   | { status: "not-modified"; code: number }
   | { status: "refused"; code?: number; detail: string }
   | { status: "failed"; code?: number; detail: string }
-  /** The server says when to come again. */
+  /** The server sent Retry-After. */
   | { status: "later"; code: number; at: Date; detail: string };
 
 export interface FetchedBody {
   bytes: Uint8Array;
-  /** To be disposed of when neither the body nor what was made of it is needed any more. */
+  /** Dispose when neither the body nor anything parsed from the body is needed any more. */
   held: Disposable;
 }
 
-/** A document that was fetched: what its server knows this version by, at the URL that its redirects ended at. */
+/** Validators of a fetched version and its final URL after redirects. */
 export interface Known extends Validators {
   url: string;
 }
 
 export interface FetchOptions {
   signal: AbortSignal;
-  /** A header for the origin of the first URL alone. */
+  /** Authorization header, sent only to the origin of the first URL. */
   authorization?: string | undefined;
-  /** Sent to its own URL alone. */
+  /** Validators, sent only to the URL that they belong to. */
   known?: Known | undefined;
 }
 
 export interface SafeFetch extends AsyncDisposable {
   (url: string, options: FetchOptions): Promise<FetchedDocument>;
-  /** Ends what is under way, as `failed`. */
+  /** Aborts active fetches, which end as `failed`. */
   close(): Promise<void>;
 }
 
 export interface SafeFetchOptions {
-  /** Asked for each address that is not public. */
+  /** Called for each address that is not public. */
   isPrivateAllowed(address: string): boolean;
-  /** From the first look-up to the last byte, redirects included, waiting for `maxHeldBytes` excluded. */
+  /** From the first lookup to the last byte, including redirects, excluding the wait for `maxHeldBytes`. */
   timeoutMs: number;
-  /** Of the body, unpacked. */
+  /** Maximum size of a decompressed body. */
   maxBytes: number;
-  /** Of all bodies together, until they are disposed of. A fetch that finds no room waits. */
+  /** Maximum size of all undisposed bodies together. A fetch waits until there is room. */
   maxHeldBytes: number;
   maxRedirects: number;
   userAgent: string;
 }
 
-/** What a fetch holds before its body: one that finds no room for it does not connect. */
+/** Reserved before the body: a fetch connects only when there is room. */
 const openingBytes = 16_384;
 const retriedStatuses = new Set([408, 425, 429]);
 
-/** Fetches documents that strangers name. Rejects only with the reason of an aborted `signal`. */
+/** Fetches documents from untrusted URLs. Rejects only with the reason of an aborted `signal`. */
 export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   const isAllowed = (address: string) =>
     isPublicAddress(address) || options.isPrivateAllowed(address);
@@ -80,7 +80,7 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
       if (!url) return { status: "refused", detail: `${href.slice(0, 200)} is not a URL.` };
       const fault = urlFault(url, isAllowed);
       if (fault !== null) return { status: "refused", detail: fault };
-      // Not even when another origin leads back: it would say what to ask there.
+      // Not even after a redirect back to the first origin: the other origin chose that URL.
       isAtHome &&= url.origin === URL.parse(start)?.origin;
       const isKnown = known?.url === url.href && (known.etag ?? known.lastModified) !== null;
       const validators = isKnown ? known : undefined;
@@ -159,7 +159,7 @@ interface BodyHold {
   grow(bytes: number): Promise<void>;
 }
 
-/** Aborts its signal after so much time, except for that of pauses. */
+/** Aborts its signal after `timeoutMs`, not counting pauses. */
 function createDeadline(timeoutMs: number) {
   const controller = new AbortController();
   let leftMs = timeoutMs;
@@ -186,7 +186,7 @@ function createDeadline(timeoutMs: number) {
   };
 }
 
-// What connecting to several addresses fails with has a code, and no message.
+// Errors of connecting to several addresses have a code but no message.
 function errorCode(error: Error): string {
   return "code" in error ? String(error.code) : error.name;
 }

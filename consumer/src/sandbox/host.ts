@@ -14,12 +14,12 @@ export interface SandboxedRun {
   context: HandlerContext;
 }
 
-/** One thread, in a process of its own. */
+/** One sandbox thread in its own process. */
 export interface Host {
   readonly memoryMb: number;
-  /** False when the process is gone, or to be given up. */
+  /** False when the process has exited or must be killed. */
   readonly isAlive: boolean;
-  /** One at a time. */
+  /** Runs one attempt; call only one at a time. */
   run(run: SandboxedRun): Promise<unknown>;
   kill(): Promise<void>;
 }
@@ -29,9 +29,9 @@ export interface HostUrls {
   thread: URL;
 }
 
-/** What an aborted handler has to give way. */
+/** Time for an aborted handler to end. */
 const graceMs = 250;
-/** As V8 and the kernel end processes that want too much. */
+/** Signals with which V8 and the kernel kill a process that exceeds its memory. */
 const memorySignals = new Set<string | null>(["SIGABRT", "SIGILL", "SIGKILL", "SIGTRAP"]);
 
 export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabilities): Host {
@@ -41,7 +41,7 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
     serialization: "advanced",
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
-  // A process that could not be made has no exit.
+  // A process that failed to start emits no exit.
   const gone = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
   let isAlive = true;
 
@@ -145,14 +145,14 @@ async function answer(
 
 function capabilityNamed(capabilities: Capabilities, name: string) {
   if (!Object.hasOwn(capabilities, name)) throw new Error(`There is no ${name}.`);
-  // Threads ask by functions that are typed by the same interface.
+  // Safe: threads call capabilities through functions with the same types.
   return capabilities[name as keyof Capabilities] as (
     jobId: string,
     ...given: unknown[]
   ) => Promise<unknown>;
 }
 
-/** That the process is gone is told by its exit. */
+/** Ignores send errors: the exit event reports a process that is gone. */
 function send(child: ChildProcess, message: ToThread) {
   if (child.connected) child.send(message, () => {});
 }

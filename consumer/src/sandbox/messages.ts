@@ -1,14 +1,14 @@
 import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
 import type { JobLog } from "../observability/log.ts";
 
-/** To a thread. It has one run at a time. */
+/** Messages to a thread, which runs one attempt at a time. */
 export type ToThread =
   | { kind: "run"; type: SandboxedTypeName; id: string; attempt: number; data: unknown }
   | { kind: "abort" }
   | { kind: "answer"; seq: number; status: "ok"; value: unknown }
   | { kind: "answer"; seq: number; status: "failed"; detail: string };
 
-/** From a thread, but for `crashed`, which tells that it is gone. */
+/** Messages from a thread, except `crashed`: the host process sends `crashed` when the thread is gone. */
 export type FromThread =
   | { kind: "log"; level: keyof JobLog; line: unknown[] }
   | { kind: "progress"; value: number | object }
@@ -17,11 +17,11 @@ export type FromThread =
   | { kind: "failed"; error: ThreadError }
   | { kind: "crashed"; error: ThreadError };
 
-/** What was thrown, without its class. */
+/** A thrown error as plain data, without its class. */
 export interface ThreadError {
   name: string;
   message: string;
   stack?: string | undefined;
-  /** Of a `RetryAfterError`, in ms since the epoch. */
+  /** Set for a `RetryAfterError`, in Unix ms. */
   retryAt?: number | undefined;
 }

@@ -2,14 +2,14 @@ import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/erro
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
 export interface RowPage {
-  /** JSON text of an array: the rows' values, in order. */
+  /** JSON text: an array of the rows' values, in order. */
   values: string;
   lastRow: number;
 }
 
 /**
- * The next rows of an import after `afterRow`; undefined when there are none.
- * @param jobId whose tenant the import belongs to
+ * Reads the next rows of an import after `afterRow`; undefined when there are none.
+ * @param jobId the import must belong to the tenant of this job
  */
 export type ReadRows = (
   jobId: string,
@@ -18,10 +18,10 @@ export type ReadRows = (
 ) => Promise<RowPage | undefined>;
 
 const pageRows = 1000;
-/** As they are stored, compressed where they are large. */
+/** Size as stored; large rows are compressed. */
 const pageBytes = 250_000;
 
-/** Pages as text: whoever has time parses them. */
+/** Reads pages as JSON text, so that the sandbox thread parses them. */
 export function createReadRows(ledger: RetryingLedger): ReadRows {
   return async (jobId, importId, afterRow) => {
     const [page] = await ledger.retryUntilAvailable(

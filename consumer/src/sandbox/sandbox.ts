@@ -11,7 +11,7 @@ export interface SandboxSettings {
 }
 
 export interface Sandbox extends AsyncDisposable {
-  /** What the consumer calls for a sandboxed type: it runs the handler in a thread. */
+  /** Handlers of the sandboxed types; each runs the real handler in a thread. */
   handlers: Pick<Handlers, SandboxedTypeName>;
   readonly running: number;
   readonly waiting: number;
@@ -22,13 +22,13 @@ interface Waiter {
   start(host: Host): void;
 }
 
-/** A thread that nobody needs ends. */
+/** An idle thread ends after this time. */
 const idleMs = 30_000;
-/** Those that wait hold places of the consumer, which jobs of other types are to get, too. */
+/** Waiting jobs occupy the worker's concurrency, which jobs of other types also need. */
 const maxWaiting = 20;
 const retryMs = 2000;
 
-/** Threads for heavy jobs: made when they are needed, used again by types of the same memory. */
+/** Pool of threads for heavy jobs: created on demand, reused by types with the same memory limit. */
 export function createSandbox({ types, urls, threads, capabilities }: SandboxSettings): Sandbox {
   const hosts = new Set<Host>();
   const idle = new Map<Host, NodeJS.Timeout>();
@@ -121,7 +121,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
   );
 
   return {
-    // Its result is parsed by the type's schema, as every handler's is.
+    // Safe: the type's schema parses the result, as for every handler.
     handlers: handlers as unknown as Sandbox["handlers"],
     get running() {
       return hosts.size - idle.size;

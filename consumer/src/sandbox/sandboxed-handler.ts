@@ -2,7 +2,7 @@ import type { DataOf, ResultOf, SandboxedTypeName } from "@toril/contract/api/jo
 import type { HandlerContext } from "../worker/handler.ts";
 import type { ReadRows } from "./read-rows.ts";
 
-/** What a thread may ask of the consumer, which adds the id of the job: it tells the tenant. */
+/** Functions of the consumer that a thread may call. The consumer adds the job id, which determines the tenant. */
 export interface Capabilities {
   readRows: ReadRows;
 }
@@ -16,10 +16,10 @@ type Asked = {
     : never;
 };
 
-/** A thread has neither connections nor the environment: this is all it has. */
+/** Context of a sandboxed handler. A thread has no connections and no environment, only this context. */
 export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> & Asked;
 
-/** Runs in a thread. What it takes, returns, logs and throws is copied from one to the other. */
+/** A handler that runs in a thread. Data, result, log lines and errors are copied between the threads. */
 export type SandboxedHandler<Name extends SandboxedTypeName> = (
   data: DataOf<Name>,
   context: SandboxContext,

@@ -5,7 +5,7 @@ import type { FromThread, ToThread } from "./messages.ts";
 import type { SandboxContext, SandboxedHandlers } from "./sandboxed-handler.ts";
 import { namedError, toThreadError } from "./thread-error.ts";
 
-/** Runs what it is sent, in the thread whose port this is. */
+/** Runs attempts that arrive on `port`, in this thread. */
 export function serveThread(port: MessagePort, handlers: SandboxedHandlers): void {
   const asked = new Map<number, PromiseWithResolvers<unknown>>();
   let lastSeq = 0;
@@ -80,7 +80,7 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlers): voi
   });
 }
 
-/** Sound for data of that type. */
+/** Safe for data of that type. */
 function anyHandler(handlers: SandboxedHandlers, type: SandboxedTypeName) {
   return handlers[type] as (data: unknown, context: SandboxContext) => Promise<unknown>;
 }

@@ -13,7 +13,7 @@ export type ScheduleFile = ReadonlyMap<string, ScheduleDefinition>;
 
 const tenant = defaultTenant;
 
-/** Makes the schedules that came from a file those that stand in it now. What is as it was is left alone. */
+/** Replaces the schedules with source `file` by those in the file. Unchanged schedules are not written. */
 export async function applyFile(
   ledger: Pick<Ledger, "run">,
   file: ScheduleFile,
@@ -33,7 +33,7 @@ export async function applyFile(
   return { saved, deleted };
 }
 
-/** Its secrets are compared opened: encrypted, they look different each time. */
+/** Compares decrypted secrets: the same secret encrypts differently each time. */
 function areSame(
   { id, definition }: ScheduleRow,
   other: ScheduleDefinition,

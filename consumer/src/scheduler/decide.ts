@@ -1,17 +1,17 @@
 import type { ScheduleDefinition, Timing } from "@toril/contract/api/schedule";
 import { toFireTimes } from "@toril/contract/engine/schedules/fire-times";
 
-/** What a run may be late until it counts as missed: a consumer that is started again takes no longer. */
+/** Maximum delay before a fire time counts as missed; a consumer restart takes less. */
 const graceMs = 60_000;
 
 export interface Decision {
-  /** The latest time that it was due, in the place of all before. */
+  /** Latest due fire time; stands for all earlier ones. */
   slot: Date;
   next: Date | null;
   isMissed: boolean;
 }
 
-/** What becomes of a schedule that has been due since `due`. */
+/** Decides what to do with a schedule that has been due since `due`. */
 export function decide(
   rules: Timing & Pick<ScheduleDefinition, "missed">,
   due: Date,

@@ -1,16 +1,15 @@
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { Plan } from "./plan-runs.ts";
 
-/** Jobs a second that are tried again for a key that has no rate. */
+/** Retries per second for an API key without a rate limit. */
 const defaultRate = 100;
 const leastMs = 1000;
 const mostMs = 60_000;
 
 /**
- * Draws on the quotas of the keys that wrote the schedules. A run that is refused is deferred: its fire time stays due
- * and is tried again later, so that a quota that is used up for a moment costs a nightly job nothing; if the next fire
- * time comes first, one run is made for both. How late it may be is the misfire policy's.
- * @returns gives the reserved places back
+ * Draws on the quotas of the API keys that own the schedules. A refused run is deferred: the fire time stays due and is
+ * retried later. If the next fire time comes first, one run covers both. The misfire policy limits the delay.
+ * @returns a function that releases the quota reservations
  */
 export async function deferRefused(plans: readonly Plan[], findQuota: FindQuota) {
   const owned = plans.filter(({ job, schedule }) => job && schedule.quotaKey && schedule.quotas);
@@ -20,7 +19,7 @@ export async function deferRefused(plans: readonly Plan[], findQuota: FindQuota)
       const quota = findQuota(key, quotas);
       const { granted, refusal } = await quota.draw(ofKey.length);
       for (const [position, plan] of ofKey.slice(granted).entries()) {
-        // One after the other, at the pace that the quota allows.
+        // Spread the retries at the rate of the quota.
         const pacedMs = (position / (quotas.rate ?? defaultRate)) * 1000;
         const waitMs = Math.max(leastMs, refusal?.waitMs ?? 0, pacedMs);
         defer(plan, Math.min(mostMs, waitMs), refusal?.detail ?? null);

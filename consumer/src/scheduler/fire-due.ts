@@ -19,31 +19,30 @@ export interface FireDeps {
   takeBack: RemoveWaiting;
 }
 
-/** What one transaction does about due schedules. */
+/** Result of one transaction over due schedules. */
 export interface Batch {
-  /** Locked, in turns. */
+  /** Locked schedules, in round-robin order. */
   rows: DueSchedule[];
   plans: Plan[];
-  /** Runs to be removed from Redis after the commit. */
+  /** Cancelled jobs to remove from Redis after the commit. */
   cancelled: CancelledJob[];
-  /** To be called when the transaction has ended, either way. */
+  /** Releases quota reservations; call when the transaction has ended, whether committed or rolled back. */
   release(): void;
 }
 
 export const emptyBatch = (): Batch => ({ rows: [], plans: [], cancelled: [], release() {} });
 
-/** A batch takes no more schedules when their definitions have so many bytes, or when it has been at them for so long. */
+/** A batch stops taking schedules at this size of their definitions or after this time. */
 const maxBytes = 4_000_000;
 const maxPlanMs = 100;
-/** Definitions that are read at once until their size is known: one may have a megabyte. */
+/** Number of definitions to read before their average size is known: one definition may have a megabyte. */
 const firstPart = 16;
 
 const replaced = { name: "Replaced", message: "Its schedule was due again." };
 
 /**
- * Moves due schedules on and inserts their jobs, in the transaction that is given. Of a batch that is too large the last
- * schedules stay due.
- * @param batch is filled; its rows tell what was locked, also if this throws
+ * Advances due schedules and inserts their jobs, in the given transaction. Schedules beyond the batch limits stay due.
+ * @param batch is filled; `batch.rows` contains the locked schedules even if this function throws
  */
 export async function fireDue(
   tx: ISql,

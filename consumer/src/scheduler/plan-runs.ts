@@ -10,18 +10,18 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
 import { decide } from "./decide.ts";
 
-/** What becomes of a due schedule. */
+/** Planned outcome of a due schedule. */
 export interface Plan extends RecordedRun {
   schedule: DueSchedule;
   after: { lastSlot: Date; nextAt: Date | null; deferredSlot: Date | null };
   job?: NewJob | undefined;
-  /** The pending job that this one replaces. */
+  /** Pending job that the new job replaces. */
   replaces?: string | undefined;
 }
 
 export interface PlanOptions {
   secretKeys: KeyRing | undefined;
-  /** By performance.now(): the rows that are left by then have no plan, but the first one always has. */
+  /** By performance.now(): rows after this time get no plan, except for the first row. */
   endAt: number;
 }
 
@@ -33,10 +33,10 @@ interface Due {
   isMissed: boolean;
 }
 
-/** For how long the process does nothing else. */
+/** Maximum time to block the event loop. */
 const sliceMs = 10;
 
-/** Plans the runs of schedules that the transaction has locked. What is wrong with one of them is in its plan. */
+/** Plans the runs of locked schedules. An invalid schedule yields a plan with outcome `failed`. */
 export async function planRuns(
   tx: ISql,
   rows: readonly DueSchedule[],
@@ -59,7 +59,7 @@ export async function planRuns(
   return plans;
 }
 
-/** Lets the process do other work when a slice is over. */
+/** Yields to the event loop when a time slice is used up. */
 function createRest() {
   let startedAt = performance.now();
   return async () => {
@@ -79,7 +79,7 @@ async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
   }
 }
 
-/** Which jobs are in the ledger, and whether they are pending: those of these slots, and the last ones. */
+/** Looks up which jobs exist, and whether they are pending: jobs of these fire times, and the previous jobs. */
 async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, boolean>> {
   const ids = dues.flatMap(({ jobId, schedule: { lastJobId } }) =>
     lastJobId === null ? [jobId] : [jobId, lastJobId],
@@ -110,7 +110,7 @@ function planRun(
   if (isMissed) {
     return plan({ outcome: "skipped", reason: deferredSlot === null ? "missed" : "quota" });
   }
-  // A schedule of that name had this fire time before it was deleted.
+  // A deleted schedule of the same name already fired at this time.
   if (known.has(jobId)) return plan({ outcome: "duplicate", jobId });
   const pending = lastJobId !== null && known.get(lastJobId) ? lastJobId : undefined;
   if (pending !== undefined && definition.overlap === "skip") {
@@ -129,7 +129,7 @@ function planRun(
   return { ...plan({ outcome: "created", jobId }), job: made.job, replaces };
 }
 
-/** For what Postgres, or this version, cannot use. */
+/** Plan for a schedule that Postgres or this version cannot process. */
 export function failedPlan(schedule: DueSchedule, error: unknown): Plan {
   const { definition, deferredSlot, nextAt, now } = schedule;
   const slot = deferredSlot ?? nextAt;
@@ -147,7 +147,7 @@ export function failedPlan(schedule: DueSchedule, error: unknown): Plan {
   };
 }
 
-/** None when that is what fails. */
+/** Null when the definition itself is invalid. */
 function nextOf(definition: DueSchedule["definition"], now: Date) {
   try {
     return toFireTimes(definition).after(now);

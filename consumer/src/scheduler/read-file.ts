@@ -8,8 +8,8 @@ import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocume
 import type { ScheduleFile } from "./apply-file.ts";
 
 /**
- * The schedules of a file: YAML, of which JSON is a part; each name with its definition, as `PUT /v1/schedules/{name}` takes it.
- * @throws ConfigError that names the line and the field of everything wrong
+ * Parses a schedule file, YAML or JSON: names with definitions as in `PUT /v1/schedules/{name}`.
+ * @throws ConfigError with the line and field of every error
  */
 export function parseScheduleFile(
   path: string,
@@ -54,7 +54,7 @@ function entriesOf(document: Document, complaints: string[]): [string, unknown][
   return [];
 }
 
-/** Where a field stands; for one that is missing, what lacks it. */
+/** Finds the position of a field; for a missing field, the position of its parent. */
 function positionOf({ contents }: Document, pointer: string): number {
   let node: unknown = contents;
   let position = 0;

@@ -28,28 +28,28 @@ export interface TickerDeps extends FireDeps {
 
 export interface Ticker {
   start(): void;
-  /** Before the next look, and again until it succeeds. */
+  /** Applies the file before the next tick, and retries until success. */
   useFile(file: ScheduleFile): void;
   close(): Promise<void>;
 }
 
-/** A schedule that somebody has just made may be due no later than it is seen. */
+/** Poll interval: a schedule created meanwhile may be due at once. */
 const lookEveryMs = 1000;
-/** Another consumer has what is due. */
+/** Wait while another consumer holds all due schedules. */
 const takenMs = 50;
-/** Schedules of one transaction: a commit costs as much as inserting some 50 jobs, and nobody waits longer than for this many. */
+/** Schedules per transaction: a commit costs as much as some 50 inserts, but a larger batch delays its schedules. */
 const batchSize = 500;
-/** A schedule whose job waits for another transaction holds up the others of its batch. */
+/** A schedule whose job waits for another transaction delays the rest of its batch. */
 const lockTimeoutMs = 200;
 
-/** Inserts the jobs of schedules when they are due, by Postgres' clock; any number of consumers share the work. */
+/** Inserts the jobs of due schedules, by Postgres' clock; any number of consumers share the work. */
 export function createTicker(deps: TickerDeps): Ticker {
   const { ledger, dispatch, withdraw, secretKeys, onRun, log } = deps;
   const stop = new AbortController();
   let running = Promise.resolve();
   let isFailing = false;
   let newFile: ScheduleFile | undefined;
-  /** Redis is told of a batch while the next one is in the ledger's hands. */
+  /** The previous batch is dispatched to Redis while the next batch is inserted. */
   let followed: Promise<void> = Promise.resolve();
 
   function inTransaction(work: (tx: ISql) => Promise<void>): Promise<unknown> {
@@ -61,7 +61,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     );
   }
 
-  /** @returns how many schedules were dealt with */
+  /** @returns number of processed schedules */
   async function fire(names: readonly ScheduleRef[]): Promise<number> {
     const batch = emptyBatch();
     try {
@@ -77,7 +77,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     return batch.plans.length;
   }
 
-  /** What Postgres refuses, or what waits for another transaction, must not keep the others of its batch from running. */
+  /** Splits a failed batch, so that one bad or blocked schedule does not block the rest. */
   async function fireApart(
     names: readonly ScheduleRef[],
     rows: readonly DueSchedule[],
@@ -89,7 +89,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     return (await fire(names.slice(0, half))) + (await fire(names.slice(half)));
   }
 
-  /** Records that a schedule failed, if it is still the one that failed. */
+  /** Records the failure of a schedule, unless the schedule has changed since. */
   async function giveUp(failed: DueSchedule, error: unknown): Promise<number> {
     const plans: Plan[] = [];
     await inTransaction(async (tx) => {
@@ -102,7 +102,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     return plans.length;
   }
 
-  /** After the commit. */
+  /** Dispatches the jobs and removes cancelled jobs, after the commit. */
   async function follow(plans: readonly Plan[], cancelled: readonly CancelledJob[]) {
     tell(plans);
     const jobs = plans.flatMap(({ job }) => (job === undefined ? [] : [job]));
@@ -113,7 +113,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     });
   }
 
-  /** One line for all schedules of a key, or else of a tenant, that made no job for the same reason. */
+  /** Logs one line per group of schedules with the same API key (or tenant), outcome and reason. */
   function tell(plans: readonly Plan[]) {
     for (const { run } of plans) onRun(run.outcome);
     const alike = Map.groupBy(plans, ({ schedule, run: { outcome, reason } }) =>

@@ -3,16 +3,16 @@ import { isTransient } from "@toril/contract/engine/postgres/errors";
 import { createLedger, type Ledger } from "@toril/contract/engine/postgres/pool";
 import postgres, { type Options, type Sql } from "postgres";
 
-/** A statement that takes longer has lost its connection, or waits for what never ends. */
+/** A statement that takes longer has lost its connection or is blocked. */
 const statementTimeoutMs = 10_000;
 const lockTimeoutMs = 5000;
 
-/** For what jobs wait for: every statement names its rows by arrays of ids, and writes or reads just those. */
+/** Opens the pool that jobs wait for. Every statement selects its rows by arrays of ids. */
 export function openLedger(url: string): Ledger {
   return open(url, { connections: 7, plans: plansById });
 }
 
-/** For schedules, operations, and the jobs they and handlers enqueue. */
+/** Opens the pool for schedules, operations, and the jobs that schedules and handlers enqueue. */
 export function openBackgroundLedger(url: string): Ledger {
   return open(url, { connections: 3, plans: plansByWalk });
 }
@@ -34,13 +34,13 @@ const limits = {
   application_name: "toril-consumer",
   statement_timeout: statementTimeoutMs,
   lock_timeout: lockTimeoutMs,
-  // A process that is frozen in the middle of a transaction would hold the rows of a schedule or an operation for ever.
+  // A process frozen in a transaction would otherwise lock the rows of a schedule or operation forever.
   idle_in_transaction_session_timeout: statementTimeoutMs,
 };
 
 /**
- * One plan for each statement, by index and with hashed joins, suits a ledger of any size; the planner's own choices,
- * made while few jobs were pending, are the wrong ones when many are.
+ * One generic plan per statement, by index and with hash joins, suits a ledger of any size. The planner's own plan,
+ * made while few jobs were pending, is slow when many jobs are pending.
  */
 const plansById = {
   plan_cache_mode: "force_generic_plan",
@@ -50,8 +50,8 @@ const plansById = {
 };
 
 /**
- * Those walk an index up to a limit, or look up by index what they found. Only a sequential scan is never right for them,
- * and what the planner chooses by statistics of an empty table.
+ * These statements walk an index up to a limit, or look up ids by index. They need no sequential scan, which the
+ * planner would choose by the statistics of an empty table.
  */
 const plansByWalk = { enable_seqscan: "off", jit: "off" };
 
@@ -68,10 +68,10 @@ export function openClient(url: string, options: Options<Record<string, never>>)
   });
 }
 
-/** What a start waits for Postgres. */
+/** Timeout for Postgres at startup. */
 const answerMs = 2000;
 
-/** Throws when Postgres answers that the ledger's tables are not there; while it is away, nothing is known. */
+/** Throws when Postgres is available but the tables are missing. Returns when Postgres is unavailable. */
 export async function requireTables(ledger: Ledger): Promise<void> {
   try {
     await ledger.run((sql) => sql`select from jobs limit 0`, { timeoutMs: answerMs });

@@ -13,8 +13,8 @@ type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
 const backOff = (times: number) => Math.min(50 * times, 1000);
 
 /**
- * While Sentinels are asked for the master, the word of a fail-over would end the connection for good. Who is asking needs
- * no word of it.
+ * A failover message that arrives while the Sentinels are asked for the master would end the connection for good. A
+ * connector that is asking does not need the message.
  */
 class SteadyConnector extends SentinelConnector {
   override connect(...given: Parameters<SentinelConnector["connect"]>) {
@@ -27,23 +27,23 @@ const sentinelTries = {
   Connector: SteadyConnector as RedisOptions["Connector"],
   sentinelRetryStrategy: backOff,
   sentinelCommandTimeout: 2000,
-  // A master that hangs closes no connection.
+  // A hanging master closes no connection.
   failoverDetector: true,
 };
 
 const common = {
   connectTimeout: 2000,
   retryStrategy: backOff,
-  // After a fail-over, until the old master has closed its connections: connect anew, and send the command again.
+  // After a failover, until the old master has closed its connections: reconnect and resend the command.
   reconnectOnError: (error) => (error.message.includes("READONLY") ? 2 : false),
 } satisfies RedisOptions;
 
-/** While a Cluster fails over, commands are tried anew for half a minute. */
+/** Retries commands for half a minute during a Cluster failover. */
 const patient = { maxRedirections: 100, retryDelayOnFailover: 300, retryDelayOnClusterDown: 300 };
 
 /**
- * For BullMQ's workers: commands wait for as long as Redis is away, and no reply in 13 s means that the connection is
- * dead. Longer than the 10 s of a blocking read, so that an idle one is not.
+ * Opens the connection of BullMQ's workers: commands wait while Redis is unavailable. 13 s without a reply mean a dead
+ * connection; a blocking read takes up to 10 s.
  */
 export function openWorkerRedis(
   servers: RedisServers,
@@ -57,7 +57,7 @@ export function openWorkerRedis(
   return redis;
 }
 
-/** For everything else: a command fails at once while Redis is away, and after 2 s when it does not answer. */
+/** Opens the connection for commands, which fail at once while Redis is unavailable, or after 2 s without a reply. */
 export function openCommandRedis(
   servers: RedisServers,
   onError: (error: Error) => void,
@@ -74,7 +74,7 @@ export function openCommandRedis(
   return redis;
 }
 
-/** For messages, which may not come for days: that it hangs is found out by TCP alone. */
+/** Opens the connection for Pub/Sub. Messages may be days apart, so only TCP keep-alive detects a dead connection. */
 export function openListenerRedis(
   servers: RedisServers,
   onError: (error: Error) => void,
@@ -88,7 +88,7 @@ export function openListenerRedis(
   return redis;
 }
 
-/** Calls back whenever what Redis holds may have changed behind our back. */
+/** Calls `onChange` whenever the connection changed and Redis may have lost data. */
 export function watchConnection(redis: Redis | Cluster, onChange: () => void): void {
   const ofClusters = ["+node", "-node", "node error"];
   for (const event of ["close", "ready", ...ofClusters]) redis.on(event, onChange);

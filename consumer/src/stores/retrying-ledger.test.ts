@@ -3,7 +3,7 @@ import { createRetryingLedger, LedgerStopped } from "./retrying-ledger.ts";
 
 const _error = (code: string) => Object.assign(new Error(code), { code });
 
-/** A ledger whose answers are given beforehand. */
+/** A ledger with scripted answers. */
 function _create(...answers: (Error | string)[]) {
   const events: string[] = [];
   let calls = 0;

@@ -4,10 +4,7 @@ import type { Sql } from "postgres";
 import { pause } from "../worker/pause.ts";
 
 export interface RetryingLedger {
-  /**
-   * Runs `work` again and again until it succeeds, or fails with what `isFinal` calls beyond repeating.
-   * Rejects with `LedgerStopped` after `stop`.
-   */
+  /** Retries `work` until success or a final error (`isFinal`). Rejects with `LedgerStopped` after `stop`. */
   retryUntilAvailable<Result>(
     work: (sql: Sql) => Promise<Result>,
     isFinal?: (error: unknown) => boolean,
@@ -20,16 +17,16 @@ export class LedgerStopped extends Error {}
 
 export interface RetryingLedgerDeps {
   ledger: Pick<Ledger, "run">;
-  /** The first failure that concerns more than its own statement. */
+  /** Called on the first failure that affects more than one statement. */
   onUnavailable(error: unknown): void;
-  /** The first success after it. */
+  /** Called on the first success after that failure. */
   onAvailable(): void;
 }
 
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
-/** For work that must not be given up because Postgres is away. */
+/** Retries work that must not fail because Postgres is unavailable. */
 export function createRetryingLedger({
   ledger,
   onUnavailable: onAway,
@@ -72,7 +69,7 @@ export function createRetryingLedger({
   };
 }
 
-/** Two transactions got into each other's way: Postgres is well. */
+/** Two transactions conflicted: Postgres is available. */
 function isConflict(error: unknown) {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return code.startsWith("40") || isLockTimeout(error);

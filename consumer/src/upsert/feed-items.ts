@@ -3,7 +3,7 @@ import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type FeedItem = DataOf<"feed.item">;
 export type FeedItemOutcome = ResultOf<"feed.item">["outcome"];
-/** @param jobId whose tenant the item belongs to */
+/** @param jobId the item is stored for the tenant of this job */
 export type UpsertFeedItem = (jobId: string, item: FeedItem) => Promise<FeedItemOutcome>;
 
 interface Encoded {
@@ -19,7 +19,7 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
     keyOf,
     bytesOf: ({ item }) => item.length,
     async write(sql, rows) {
-      // Only a row that an insert made has never been locked.
+      // xmax is 0 only for an inserted row, which was never locked.
       const written = await sql<(Pick<Encoded, "source" | "guid"> & { isNew: boolean })[]>`
         insert into feed_items (tenant, source, guid, item)
         select jobs.tenant, source, guid, item
@@ -42,7 +42,7 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
   };
 }
 
-/** Two tenants' items of one key are written one after the other. */
+/** Without the tenant: items of two tenants with the same key are written in separate statements. */
 function keyOf({ source, guid }: { source: string; guid: string }) {
   return JSON.stringify([source, guid]);
 }

@@ -2,7 +2,7 @@ import type { DataOf } from "@toril/contract/api/job-types/index";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
 export type ImportedRow = DataOf<"row.import">;
-/** @param jobId whose tenant the row belongs to, whoever's import it names */
+/** @param jobId the row is stored for the tenant of this job, whichever import the row names */
 export type UpsertImportedRow = (jobId: string, row: ImportedRow) => Promise<null>;
 
 interface Encoded {
@@ -15,7 +15,7 @@ interface Encoded {
 
 export function createUpsertImportedRow(deps: UpsertDeps): UpsertImportedRow {
   const upsert = createUpsert<Encoded, null>(deps, {
-    // Two tenants' rows of one key are written one after the other.
+    // Without the tenant: rows of two tenants with the same key are written in separate statements.
     keyOf: ({ importId, row }) => `${importId} ${row}`,
     bytesOf: ({ values }) => values.length,
     async write(sql, rows) {

@@ -11,10 +11,10 @@ export interface UpsertDeps {
 }
 
 export interface UpsertTable<Row, Outcome> {
-  /** Rows with the same key are the same row. */
+  /** Rows with the same key must not share a statement. */
   keyOf(row: Row): string;
   bytesOf(row: Row): number;
-  /** One statement. `rows` differ in their keys and are sorted by them; one outcome per row, in order. */
+  /** Writes rows in one statement. `rows` are sorted by unique keys; returns one outcome per row, in order. */
   write(sql: ISql, rows: readonly Row[]): Promise<readonly Outcome[]>;
 }
 
@@ -23,8 +23,8 @@ type Written<Outcome> = { status: "ok"; outcome: Outcome } | { status: "failed";
 const maxBytes = 4_000_000;
 
 /**
- * Writes rows of many jobs by one statement. Waits for Postgres as long as it takes; rejects for a row that it
- * does not store.
+ * Upserts rows of many jobs in one statement. Waits for Postgres without a limit; rejects for a row that Postgres
+ * cannot store.
  */
 export function createUpsert<Row, Outcome>(
   { ledger, batch }: UpsertDeps,
@@ -64,7 +64,7 @@ export function createUpsert<Row, Outcome>(
   };
 }
 
-/** One statement cannot write a row twice; two that lock their rows in one order do not deadlock. */
+/** One statement cannot write a row twice; statements that lock rows in the same order do not deadlock. */
 function toRounds<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Row[][] {
   const rounds: Map<string, Row>[] = [];
   for (const row of rows) {

@@ -9,7 +9,7 @@ import { Cancelled } from "./cancelled.ts";
 import { pause } from "./pause.ts";
 
 export interface AbortListenerDeps {
-  /** For nothing else: it listens. */
+  /** Dedicated connection: a subscribed connection accepts no other commands. */
   redis: Redis | Cluster;
   prefix: string;
   ledger: Pick<Ledger, "run">;
@@ -19,8 +19,8 @@ export interface AbortListenerDeps {
 }
 
 /**
- * Tells runs to end that the ledger has ended. A message says so at once, where it arrives; of runs that last, the
- * ledger is asked every second.
+ * Aborts attempts of jobs that have ended in the ledger. Pub/Sub aborts at once but may lose messages, so the ledger is
+ * polled for longer attempts.
  */
 export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
   const { redis, prefix, ledger, activeJobs, everyMs = 500, log } = deps;

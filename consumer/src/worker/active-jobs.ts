@@ -1,4 +1,4 @@
-/** One job while this process runs it. */
+/** A job that this process is running. */
 export class ActiveJob {
   readonly queue: string;
   readonly bullId: string;
@@ -10,7 +10,7 @@ export class ActiveJob {
     this.bullId = bullId;
   }
 
-  // Made when it is asked for: few handlers do, and a controller costs more than the rest of a start.
+  // Lazy: few handlers use the signal, and a controller costs more than the rest of the setup.
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#reason !== undefined) this.#controller.abort(this.#reason);
@@ -34,15 +34,15 @@ export class ActiveJob {
 export interface ActiveJobs {
   begin(queue: string, bullId: string): ActiveJob;
   end(job: ActiveJob): void;
-  /** Whether this process runs the same job twice: Redis lost the first one, which goes on. */
+  /** Whether this process runs the same job twice, because Redis lost the job during its first attempt. */
   hasTwin(job: ActiveJob): boolean;
-  /** Tells the runs of this id to end. */
+  /** Aborts all attempts with this id. */
   abort(bullId: string, reason: Error): void;
-  /** Those that ran already when this was last asked. */
+  /** Returns jobs that were already active at the previous call. */
   lasting(): ActiveJob[];
-  /** Tells every run to end, and every later one from its beginning. */
+  /** Aborts all attempts, and every later attempt from its beginning. */
   abortAll(reason: Error): void;
-  /** Resolves when nothing runs. */
+  /** Resolves when no job is active. */
   idle(): Promise<void>;
   readonly size: number;
   sizeIn(queue: string): number;

@@ -4,12 +4,12 @@ import { attemptLost, limits, RunError } from "@toril/contract/api/job";
 import { z } from "zod";
 import type { Log } from "../observability/log.ts";
 
-/** What the runs of a job failed with, kept with it in Redis until it ends. What Redis does not keep is not told. */
+/** Failures of a job's attempts, kept in Redis until the job ends. Best effort: Redis may lose them. */
 export interface AttemptErrors {
   note(queue: string, bullId: string, failure: RunError): Promise<void>;
   /**
-   * Notes attempts whose consumers disappeared. Called right before BullMQ puts such jobs back: the next start overwrites
-   * when and where the lost one ran.
+   * Records attempts whose consumers disappeared. Call right before BullMQ requeues stalled jobs: the next attempt
+   * overwrites start time and worker of the lost attempt.
    */
   noteLost(queue: string): Promise<void>;
   of(queue: string, bullId: string): Promise<RunError[]>;
@@ -21,7 +21,7 @@ export interface AttemptErrorsDeps {
   log: Pick<Log, "debug">;
 }
 
-/** KEYS[1] a job, ARGV[1] the field, ARGV[2] one more failure, ARGV[3] how many are kept. Of an attempt the first one counts. */
+/** KEYS[1] job, ARGV[1] field, ARGV[2] failure, ARGV[3] maximum number. Keeps the first failure of each attempt. */
 const script = `
   if redis.call("EXISTS", KEYS[1]) == 0 then return end
   local kept = cjson.decode(redis.call("HGET", KEYS[1], ARGV[1]) or "[]")
@@ -32,8 +32,9 @@ const script = `
   redis.call("HSET", KEYS[1], ARGV[1], cjson.encode(kept))`;
 
 /**
- * KEYS[1] jobs that were active at BullMQ's last check, KEYS[2] exists until the next check is due, KEYS[3] active jobs,
- * ARGV[1] key prefix of the queue. Returns id, start, worker, failed attempts and lost attempts of jobs without a lock.
+ * KEYS[1] jobs that were active at BullMQ's last stalled check, KEYS[2] exists until the next check is due, KEYS[3]
+ * active jobs, ARGV[1] key prefix of the queue. Returns, for jobs without a lock: id, start, worker, attempts made and
+ * stalls.
  * KEYS[2] may expire between this script and BullMQ's check, so the check counts as due a little earlier.
  */
 const lostScript = `

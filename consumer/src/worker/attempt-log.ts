@@ -6,7 +6,7 @@ type Level = JobLogLine["level"];
 
 const maxLength = 1000;
 
-/** A log that also keeps its last lines, for whoever looks at the job. */
+/** A log that also keeps its last lines as part of the job. */
 export class AttemptLog implements JobLog {
   readonly lines: JobLogLine[] = [];
   readonly debug: JobLog["debug"];
@@ -14,7 +14,7 @@ export class AttemptLog implements JobLog {
   readonly warn: JobLog["warn"];
   readonly error: JobLog["error"];
 
-  /** @param scrub what takes the job's secrets out of a text */
+  /** @param scrub removes the job's secrets from a text */
   constructor(log: JobLog, scrub: (text: string) => string, onLine: (line: JobLogLine) => void) {
     const write =
       (level: Level) =>
@@ -33,7 +33,7 @@ export class AttemptLog implements JobLog {
   }
 }
 
-/** The message, and the fields as JSON. */
+/** Formats a line: the message, then the fields as JSON. */
 function textOf([first, ...rest]: unknown[]): string {
   if (first instanceof Error) return [...rest, `${first.name}: ${first.message}`].join(" ");
   if (typeof first !== "object" || first === null) return [first, ...rest].map(String).join(" ");

@@ -12,7 +12,7 @@ import type { Log } from "../observability/log.ts";
 import { tenantOf, traceparentOf } from "./job-origin.ts";
 import type { Settle } from "./settle.ts";
 
-/** The outcome of one attempt. `already-settled`: its outcome is in the ledger already, or the ledger does not know it. */
+/** Outcome of one attempt. `already-settled`: the ledger has an outcome already, or does not know the job. */
 export const attemptOutcomes = [
   "completed",
   "dead",
@@ -24,7 +24,7 @@ export const attemptOutcomes = [
 ] as const;
 export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
-/** Without `thrown`, BullMQ may forget the job; `thrown` tells BullMQ what to do with it otherwise. */
+/** Result of an attempt. Without `thrown` BullMQ removes the job; `thrown` selects retry, delay, requeue or failure. */
 export interface AttemptResult {
   outcome: AttemptOutcome;
   thrown?: Error;
@@ -32,7 +32,7 @@ export interface AttemptResult {
 
 export interface AttemptOutcomesDeps {
   settle: Pick<Settle, "submit" | "cancelled">;
-  /** Which consumer this is, for the history of jobs. */
+  /** Name of this consumer in the history of jobs. */
   workerName: string;
   attemptErrors: AttemptErrors;
   lockDurationMs: number;
@@ -47,17 +47,17 @@ export interface StartedAttempt {
   attempt: number;
   /** Undefined for a job without secrets. */
   scrub: Scrub | undefined;
-  /** Undefined before the handler ran. */
+  /** Undefined when the handler did not run. */
   startedAt?: Date;
   durationMs?: number;
-  /** The last that the handler wrote. */
+  /** Last log lines of the handler. */
   lines?: readonly JobLogLine[];
 }
 
 /** Thrown to BullMQ for a job that is dead in the ledger. */
 export class JobEndedError extends UnrecoverableError {}
 
-/** The end of a job that nobody has started in time. */
+/** Settlement of a job that did not start before its deadline. */
 export const expired = {
   status: "expired",
   attempts: 0,
@@ -71,7 +71,7 @@ export const expired = {
 export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   const { settle, workerName, attemptErrors: failures, lockDurationMs, meter, log } = deps;
 
-  /** How it went, as the ledger keeps it of a job that ended. */
+  /** Builds the attempt history that the ledger keeps of an ended job. */
   async function history(start: StartedAttempt, last?: RunError) {
     const { job, attempt, startedAt, durationMs, lines = [] } = start;
     const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
@@ -100,7 +100,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     return { outcome: "already-settled" };
   }
 
-  /** The client that cancelled the job does not know in which attempt it was. */
+  /** Adds the attempt to a cancelled job: the client that cancelled the job does not know the attempt. */
   async function recordCancelled(start: StartedAttempt) {
     await settle.cancelled({ ...start.target, attempts: start.attempt, ...(await history(start)) });
   }
@@ -124,7 +124,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       await failures.note(queueOf(job.queueName), job.id ?? "", failure);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
-    // Without the lock another run has taken over, and its end counts.
+    // Without the lock another attempt has taken over, and that attempt's outcome counts.
     if ((await job.extendLock(token, lockDurationMs)) !== 1) {
       log.warn({ ...lineOf(start), err: error }, "lost the job to another run");
       return { outcome: "already-settled", thrown: toThrown(new Error(toReason(error)), error) };
@@ -145,7 +145,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     return dead(start, error);
   }
 
-  /** Ends a job whose attempts were lost with their consumers again and again. */
+  /** Settles a job as dead after too many lost attempts. */
   async function giveUp(start: StartedAttempt, lost: number): Promise<AttemptResult> {
     const error: JobError = {
       name: "AttemptsLost",
@@ -213,10 +213,10 @@ function lineOf({ job, target, attempt }: StartedAttempt) {
   return { jobId: target.id, traceId, tenant: tenantOf(job), type: job.name, attempt };
 }
 
-/** BullMQ keeps stacks in the job's hash, by default those of all runs. */
+/** Limits the stacks in the job's hash; by default BullMQ keeps those of all attempts. */
 const keptStacks = 3;
 
-/** BullMQ lets exponential delays grow without end. */
+/** BullMQ has no maximum for exponential backoff. */
 function obeyMaximum(job: Job, attempt: number) {
   const { backoff } = job.opts as DispatchOptions;
   if (backoff?.max === undefined) return;

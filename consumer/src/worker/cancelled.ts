@@ -1,4 +1,4 @@
-/** The ledger has ended the run, or the job, while a handler was at it. */
+/** Abort reason: the job was cancelled or has ended in the ledger during the attempt. */
 export class Cancelled extends Error {
   override readonly name = "Cancelled";
 

@@ -1,8 +1,8 @@
 import type { Redis } from "ioredis";
 
 /**
- * One system call for all commands that are sent in one turn of the event loop. A worker acknowledges what a batch has
- * settled, a hundred jobs at once, and a write for each cost a third of its time.
+ * Combines all commands of one event loop turn into one system call. A worker acknowledges a settled batch of a hundred
+ * jobs at once; separate writes cost a third of its time.
  */
 export function coalesceWrites(redis: Redis): void {
   redis.on("connect", () => {

@@ -12,7 +12,7 @@ export interface WorkerSettings {
   queues: readonly string[];
   prefix: string;
   concurrency: number;
-  /** Per queue, for all consumers together. */
+  /** Per queue, shared by all consumers. */
   limiter: { max: number; duration: number } | undefined;
   lockDurationMs: number;
   stalledIntervalMs: number;
@@ -26,25 +26,28 @@ export interface WorkerEvents {
 
 export interface Workers {
   start(): void;
-  /** No further job starts; those that run go on. */
+  /** Starts no further jobs; active jobs finish. */
   pause(): void;
   resume(): void;
   readonly isRunning: boolean;
   /**
-   * Lets running jobs end until `deadline` is aborted; then aborts them, and those that give way go back to their
-   * queues. Resolves soon after the deadline in any case.
-   * @returns whether everything ended
+   * Waits for active jobs until `deadline` is aborted, then aborts and requeues them. Resolves soon after the deadline
+   * in any case.
+   * @returns whether every job finished
    */
   close(deadline: AbortSignal): Promise<boolean>;
 }
 
-/** Failed jobs stay in Redis for whoever looks at the dashboard; the ledger keeps them longer. */
+/** Failed jobs stay in Redis for the dashboard; the ledger keeps them longer. */
 const keepFailed = { age: 7 * 24 * 60 * 60, count: 1000 };
 const errorPeriodMs = 10_000;
-/** What aborted handlers have to give way, and BullMQ to close: it waits for Redis without a limit. */
+/** Time for aborted handlers to end, and for BullMQ to close, which would wait for Redis without a limit. */
 const graceMs = 1000;
 
-/** @param redis shared by the workers for all but their blocking reads, for which each opens a copy */
+/**
+ * Creates one BullMQ worker per queue.
+ * @param redis shared by all workers; each worker duplicates the connection for blocking reads
+ */
 export function createWorkers(
   redis: Redis | Cluster,
   settings: WorkerSettings,
@@ -69,7 +72,7 @@ export function createWorkers(
       lockDuration: settings.lockDurationMs,
       stalledInterval: settings.stalledIntervalMs,
       maxStalledCount: settings.maxStalledCount,
-      // What is set for a queue while it runs is obeyed within a second.
+      // Workers apply changed queue settings within a second.
       maximumRateLimitDelay: 1000,
       removeOnComplete: { count: 0 },
       removeOnFail: keepFailed,
@@ -91,7 +94,7 @@ export function createWorkers(
       log.warn({ queue, jobId }, "job stalled");
     });
     worker.on("failed", (job, error) => {
-      // Without a processor: BullMQ ended the job, as it does when one stalled too often.
+      // BullMQ failed the job without running the processor, for example because the job stalled too often.
       if (job?.finishedOn !== undefined && !(error instanceof JobEndedError))
         void settleEnded(queue, job, error);
     });
@@ -107,7 +110,7 @@ export function createWorkers(
       await settle.submit({
         ...target,
         status: "dead",
-        // BullMQ counts this end, in which no handler ran.
+        // BullMQ counts this failure as an attempt, although no handler ran.
         attempts: Math.max(0, job.attemptsMade - 1) + job.stalledCounter,
         result: null,
         error: JSON.stringify(error),

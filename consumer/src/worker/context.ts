@@ -12,22 +12,22 @@ type EnqueueChildren = HandlerContext["enqueue"];
 
 export interface ContextDeps {
   log: Log;
-  /** Resolves to what enqueues on behalf of this job. */
+  /** Checks the quotas of the parent job and resolves to its `enqueue`. */
   admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
 }
 
 export interface Start {
   job: Job;
   active: ActiveJob;
-  /** The id in the ledger. */
+  /** Job id in the ledger. */
   id: string;
   attempt: number;
-  /** For the jobs it enqueues. */
+  /** Trace context for the jobs that the handler enqueues. */
   traceparent: string | undefined;
   scrub: Scrub | undefined;
 }
 
-/** Made for every run: what not every handler uses is made when it is asked for. */
+/** Handler context of one attempt. Created for every attempt, so rarely used parts are lazy. */
 export class JobContext implements HandlerContext {
   readonly id: string;
   readonly attempt: number;
@@ -51,7 +51,7 @@ export class JobContext implements HandlerContext {
     return this.#ownLog();
   }
 
-  /** The last lines that the handler wrote. */
+  /** Last log lines of the handler. */
   get lines(): readonly JobLogLine[] {
     return this.#log?.lines ?? [];
   }
@@ -88,7 +88,7 @@ export class JobContext implements HandlerContext {
     };
   }
 
-  /** Asked once per run. */
+  /** Quotas are checked once per attempt. */
   #admitted() {
     this.#admission ??= this.#deps.admitChildren(this.id, this.#start.traceparent);
     return this.#admission;

@@ -29,20 +29,20 @@ export interface EnqueueChildrenDeps {
   withdraw: RemoveFromRedis;
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
-  /** Fails as long as the Redis of the queue is away. */
+  /** Rejects while the Redis of the queue is unavailable. */
   probe(queue: string): Promise<unknown>;
   onPlacingAgain(): void;
   log: Log;
 }
 
-/** One transaction each: short enough that nobody waits for its locks. */
+/** Jobs per transaction; keeps locks short. */
 const chunkSize = 500;
-/** What a handler waits for Postgres before its run fails. */
+/** Time that a handler waits for Postgres before the attempt fails. */
 const timeoutMs = 10_000;
 const probeEveryMs = 1000;
-/** How soon a job is run again whose key has used up a quota. */
+/** Minimum delay of a job whose API key has exhausted a quota. */
 const quotaRetryMs = 5000;
-/** Jobs that may be recorded for the reconciler while Redis is away. */
+/** Maximum number of undispatched jobs while Redis is unavailable; the reconciler dispatches them. */
 const maxUnplaced = 10_000;
 
 interface OwnerRow {
@@ -58,7 +58,7 @@ interface Owner {
   quota?: KeyQuota;
 }
 
-/** What handlers enqueue passes the same checks as what clients do. */
+/** Creates `enqueue` for handlers, with the same checks as for clients. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const { ledger, place, remove, withdraw, secretKeys, findQuota, probe, onPlacingAgain, log } =
     deps;
@@ -73,7 +73,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const dispatcher = createDispatcher({ place, remove, withdraw, breakers, maxUnplaced });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
-  /** On whose behalf a job enqueues others. */
+  /** Finds the tenant and API key on whose behalf a job enqueues. */
   async function ownerOf(id: string): Promise<Owner> {
     const [row] = await ledger.run(
       (sql) => sql<OwnerRow[]>`
@@ -106,7 +106,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   }
 
   return {
-    /** Asks the quotas of the parent's key; throws RetryAt when they have nothing left. */
+    /** Checks the quotas of the parent's API key; throws `RetryAfterError` when they are exhausted. */
     async admit(parent: string, traceparent?: string): Promise<HandlerContext["enqueue"]> {
       const { origin, type, quota } = await ownerOf(parent);
       const refusal = await quota?.admitChildren(type);
@@ -120,7 +120,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
         return enqueue(requests, traced);
       };
     },
-    /** Places what was recorded elsewhere. */
+    /** Dispatches jobs that another part has inserted. */
     dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
     takeBack: dispatcher.takeBack,
     close: () => breakers.close(),

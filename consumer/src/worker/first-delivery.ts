@@ -6,19 +6,19 @@ type StartedJob = Pick<
 >;
 
 /**
- * Whether a job may start without asking the ledger: it is its first start, nobody but the producer placed it, and
- * that was moments ago, since which Redis has not been away, failed over or been flushed.
+ * Decides whether a job may start without a check of the ledger: a first attempt, dispatched by the producer moments
+ * ago, and Redis has not been unavailable, failed over or flushed since.
  */
 export interface FirstDelivery {
   isFirst(job: StartedJob): boolean;
-  /** Jobs that were placed until now may have been brought back. */
+  /** Requires a ledger check of all jobs dispatched until now: Redis may have restored old jobs. */
   doubt(): void;
 }
 
-/** Also what clocks may differ by. */
+/** Maximum age of a first delivery, and tolerance for clock differences. */
 const freshMs = 3000;
 
-/** @param changedAt since when Redis has lost nothing, in ms since 1970 */
+/** @param changedAt time since which Redis has lost nothing, in Unix ms */
 export function createFirstDelivery(now: () => number, changedAt: () => number): FirstDelivery {
   let doubtedAt = now();
   return {
@@ -40,7 +40,7 @@ export function createFirstDelivery(now: () => number, changedAt: () => number):
   };
 }
 
-/** The reconciler's mark; BullMQ keeps options that it does not know. */
+/** Mark of the reconciler; BullMQ keeps unknown options. */
 function isReplaced(job: StartedJob) {
   return (job.opts as { replaced?: boolean }).replaced === true;
 }

@@ -8,37 +8,38 @@ import {
 } from "@toril/contract/api/job-types/index";
 import type { JobLog } from "../observability/log.ts";
 
-/** What a handler is given beside its data. */
+/** What a handler receives in addition to its data. */
 export interface HandlerContext {
-  /** The id of the job, the same in every run. */
+  /** Job id, the same in every attempt. */
   readonly id: string;
-  /** 1 for the first run. */
+  /** 1 for the first attempt. */
   readonly attempt: number;
   /**
-   * Aborted when the run is to end: the process stops, the job was cancelled, or its time is up. But for the last, what is
-   * rejected afterwards is no failure.
+   * Aborted when the attempt must end: shutdown, cancellation or timeout. An error thrown after shutdown or
+   * cancellation is not a failure.
    */
   readonly signal: AbortSignal;
   readonly log: JobLog;
-  /** Shown while the job is pending; the last one counts, and a lost one does no harm. */
+  /** Sets the progress, visible while the job is pending. The last value wins; updates may be lost. */
   progress(value: number | object): void;
   /**
-   * Throws RetryAt when the quotas of the job's key have nothing left for jobs that it enqueues. The first `enqueue` of a run
-   * asks by itself; call this before work that a delayed run should not repeat. Once admitted, a run is never refused.
+   * Throws `RetryAfterError` when the quotas of the job's API key are exhausted for enqueued jobs. The first `enqueue`
+   * of an attempt does this check; call this method before work that a delayed attempt should not repeat. An admitted
+   * attempt is never refused later.
    */
   admitChildren(): Promise<void>;
   /**
-   * Ledger first, then Redis: when it resolves, the jobs are recorded, but for those that were refused. A run that is
-   * repeated enqueues again.
+   * Enqueues jobs: ledger first, then Redis. When the promise resolves, all jobs except refused ones are recorded. A
+   * retried attempt enqueues again.
    */
   enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
 }
 
 export interface EnqueuedChildren {
   created: number;
-  /** A job with the same key is still pending. */
+  /** A pending job with the same key already exists. */
   duplicate: number;
-  /** What a client would be refused, too: data that does not fit its type, or cannot be stored, or is too large. */
+  /** Refused as for a client: the data does not fit the type, cannot be stored or is too large. */
   refused: { index: number; detail: string }[];
 }
 
@@ -50,9 +51,9 @@ export type Handler<Name extends JobTypeName> = (
 export type Handlers = { readonly [Name in JobTypeName]: Handler<Name> };
 
 /**
- * Throws when a job type has no handler: its jobs would die after their last attempt. The compiler says so too, but not
- * to a registry that is put together at run time or written in JavaScript.
- * @param sandboxed what runs in the threads
+ * Throws when a job type has no handler, because its jobs would fail every attempt. The compiler cannot check a
+ * registry that is built at run time or in JavaScript.
+ * @param sandboxed handlers that run in threads
  */
 export function requireHandlers(
   handlers: Partial<Record<JobTypeName, unknown>>,
@@ -65,12 +66,12 @@ export function requireHandlers(
   if (missing.length > 0) throw new Error(`no handler for the job types: ${missing.join(", ")}`);
 }
 
-/** Thrown by a handler: no further run can help. */
+/** Thrown by a handler to fail the job without further attempts. */
 export class NonRetryableError extends Error {
   override readonly name = "NonRetryableError";
 }
 
-/** Thrown by a handler: not before `at`. Uses up no attempt. */
+/** Thrown by a handler to retry not before `at`. Uses no attempt. */
 export class RetryAfterError extends Error {
   override readonly name = "RetryAfterError";
   readonly at: Date;

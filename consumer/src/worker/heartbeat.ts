@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import type { SendBeat } from "@toril/contract/engine/redis/worker-beat";
 
 export interface Heartbeat {
-  /** Says that this process serves the queues no longer. */
+  /** Removes this process from the consumers of its queues. */
   close(): Promise<void>;
 }
 
@@ -11,12 +11,12 @@ export interface HeartbeatDeps {
   send: SendBeat;
   queues: readonly string[];
   concurrency: number;
-  /** How many jobs of a queue run here. */
+  /** Number of active jobs of a queue in this process. */
   activeIn(queue: string): number;
   everyMs?: number;
 }
 
-/** Says, again and again, that this process serves its queues, for whoever asks who does. */
+/** Announces periodically that this process consumes its queues. */
 export function startHeartbeat(deps: HeartbeatDeps): Heartbeat {
   const { send, queues, concurrency, activeIn, everyMs = 5000 } = deps;
   const id = randomUUID();
@@ -26,7 +26,7 @@ export function startHeartbeat(deps: HeartbeatDeps): Heartbeat {
   function beat() {
     for (const queue of queues) {
       const said = { host, pid: process.pid, concurrency, active: activeIn(queue), startedAt };
-      // With Redis away nobody is told, and nobody can ask.
+      // While Redis is unavailable, nobody can read heartbeats anyway.
       send(queue, id, said).catch(() => {});
     }
   }

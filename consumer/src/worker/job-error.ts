@@ -6,14 +6,14 @@ const maxMessageLength = 1000;
 const maxStackLength = 8000;
 
 /**
- * Whatever was thrown, as the ledger keeps it.
- * @param scrub what takes the job's secrets out of a text
+ * Converts anything thrown to the form that the ledger stores.
+ * @param scrub removes the job's secrets from a text
  */
 export function toJobError(thrown: unknown, scrub = (text: string) => text): JobError {
   try {
     if (!(thrown instanceof Error))
       return { name: "Error", message: textOf(scrub(String(thrown))) };
-    // Nothing keeps a class of errors from giving these other types.
+    // Subclasses may give these fields any type.
     const fields: Record<"name" | "message" | "stack", unknown> = thrown as never;
     const name = cut(scrub(String(fields.name)), maxNameLength);
     const message = textOf(scrub(String(fields.message)));
@@ -25,7 +25,7 @@ export function toJobError(thrown: unknown, scrub = (text: string) => text): Job
   }
 }
 
-/** One line for BullMQ, which copies it into its event stream. */
+/** Formats one short line: BullMQ copies the reason into its event stream. */
 export function toReason({ name, message }: JobError): string {
   return textOf(`${name}: ${message}`);
 }

@@ -2,7 +2,7 @@ import type { Job } from "bullmq";
 
 type PlacedJob = Pick<Job, "opts">;
 
-/** The W3C traceparent that a job was placed with. */
+/** Returns the W3C traceparent of a dispatched job. */
 export function traceparentOf(job: PlacedJob): string | undefined {
   const metadata = job.opts.telemetry?.metadata;
   if (metadata === undefined) return undefined;
@@ -14,7 +14,7 @@ export function traceparentOf(job: PlacedJob): string | undefined {
   }
 }
 
-/** For log lines: what else may be known of a tenant is the ledger's to say. */
+/** Returns the tenant for log lines; authorization must use the ledger's tenant. */
 export function tenantOf(job: PlacedJob): string {
   const { tenant } = job.opts as { tenant?: unknown };
   return typeof tenant === "string" ? tenant : "default";

@@ -5,16 +5,16 @@ import type { JobType, KeyRate } from "@toril/contract/api/job-type";
 import type { JobTypeName } from "@toril/contract/api/job-types/index";
 import type { Job } from "bullmq";
 
-/** When a job may start. */
+/** When a job may start under a rate limit. */
 export interface Turn {
-  /** In ms since 1970; 0: now. */
+  /** Unix ms; 0 means now. */
   at: number;
-  /** Nothing of it has run since it was told to wait. */
+  /** The job was delayed by the limit and has not started an attempt since. */
   hasWaited: boolean;
 }
 
 export interface KeyRateLimits {
-  /** Undefined for a job without such a limit. Waits for Redis as long as it takes. */
+  /** Returns undefined for a job without a rate limit. Waits for Redis without a limit. */
   turnOf(
     queue: string,
     jobType: JobType<JobTypeName>,
@@ -24,13 +24,13 @@ export interface KeyRateLimits {
 }
 
 /**
- * GCRA: a key's jobs are given slots one after the other, up to `max` of them at once. A job that has to wait keeps its
- * slot in its hash and asks for no second one when it comes again, unless it comes so late that others have the
- * rate; then it is given one more, once.
+ * GCRA: the jobs of a key get consecutive slots, with bursts up to `max`. A delayed job keeps its slot in its hash and
+ * takes no second slot when it returns, unless it returns so late that other jobs use the rate; then it gets one more,
+ * once.
  *
- * KEYS[1] when the slots of the key are all taken up to   KEYS[2] the hash of the job
- * ARGV[1] now   ARGV[2] ms between two slots   ARGV[3] how many ms of them may be used at once
- * Returns { when it may start or 0, 1 when it had a slot }; times in ms since 1970.
+ * KEYS[1] time up to which the key's slots are taken   KEYS[2] hash of the job
+ * ARGV[1] now   ARGV[2] ms between two slots   ARGV[3] burst tolerance in ms
+ * Returns { earliest start or 0, 1 if the job had a slot }; times in Unix ms.
  */
 const script = `
   local now, interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -53,7 +53,7 @@ const script = `
 export interface KeyRateLimitDeps {
   redis: ScriptRedis;
   prefix: string;
-  /** In place of what the job types say; null: no limit. */
+  /** Overrides the limits of the job types; null means no limit. */
   rates: ReadonlyMap<string, KeyRate | null>;
 }
 
@@ -77,7 +77,7 @@ export function createKeyRateLimits({ redis, prefix, rates }: KeyRateLimitDeps):
       const rate = rates.has(type) ? rates.get(type) : rateLimit;
       if (!rate) return undefined;
       const parsed = schema.safeParse(data);
-      // What does not fit its type ends without being run.
+      // Data that does not fit the type fails without running the handler.
       if (!parsed.success) return undefined;
       return ask(queue, type, job, rateLimit.by(parsed.data), rate);
     },

@@ -6,11 +6,11 @@ import type { BatchSize } from "./settle.ts";
 
 export type LedgerAnswer =
   | { status: "pending" }
-  /** This run of the job is over: it ended, or was made pending again as another run. */
+  /** This generation of the job has ended, or was re-opened as a new generation. */
   | { status: "not-pending" }
   | { status: "unknown" };
 
-/** A job as the ledger has it, for one whose hash Redis has lost. */
+/** A job as stored in the ledger, to restore a job whose hash Redis has lost. */
 export interface RecordedJob {
   type: string;
   data: unknown;
@@ -20,7 +20,7 @@ export interface RecordedJob {
   expiresAt: Date | null;
 }
 
-/** What the ledger says of jobs that Redis hands out. Both wait for Postgres as long as it takes. */
+/** Looks up jobs from Redis in the ledger. Both methods wait for Postgres without a limit. */
 export interface LedgerLookup {
   status(id: string, run: number): Promise<LedgerAnswer>;
   load(id: string): Promise<RecordedJob | undefined>;

@@ -3,14 +3,14 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import { type FinalStatus, JobError, type JobStatus } from "@toril/contract/api/job";
 import type { ISql } from "postgres";
 
-/** How a run ended its job. */
+/** Final outcome of a job. */
 export interface Settlement {
   id: string;
   run: number;
   status: Exclude<FinalStatus, "cancelled">;
-  /** Runs made in all. */
+  /** Total attempts. */
   attempts: number;
-  /** Of the last attempt; none of a job that never started. */
+  /** Of the last attempt; undefined for a job that never started. */
   startedAt?: Date | undefined;
   durationMs?: number | undefined;
   worker?: string | null | undefined;
@@ -18,20 +18,20 @@ export interface Settlement {
   result: string | null;
   /** JSON text of a `JobError`. */
   error: string | null;
-  /** JSON text of `RunError`s; of a job whose every run went well: none. */
+  /** JSON text of `RunError`s; null when no attempt failed. */
   failures?: string | null;
-  /** JSON text of `JobLogLine`s; of a job whose handler wrote nothing: none. */
+  /** JSON text of `JobLogLine`s; null when the handler logged nothing. */
   log?: string | null;
 }
 
 export type Settled =
   | { status: "settled" }
-  /** Nothing was changed. `recorded` is how the job stands; undefined when the ledger does not know it. */
+  /** Nothing changed. `recorded` is the job's status; undefined when the ledger does not know the job. */
   | { status: "already-settled"; recorded: JobStatus | undefined };
 
 /**
- * Ends jobs that are still pending in that run, and counts them for their imports. One outcome per entry, in order;
- * of two entries for the same run the first counts.
+ * Settles jobs that are pending in the given generation and updates the counters of their imports. Returns one outcome
+ * per entry, in order; of two entries for the same generation the first wins.
  */
 export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Promise<Settled[]> {
   const first = new Map<string, Settlement>();
@@ -56,11 +56,11 @@ function keyOf({ id, run }: { id: string; run: number }) {
   return bullId(id, run);
 }
 
-// Rows are named by arrays of ids, for otherwise the planner, which takes what is pending for what was pending when it
-// last looked, reads all of it. The imports are locked in one order, so that batches with the same ones do not deadlock.
+// `any(ids)` keeps the planner from reading all pending rows, whose number it estimates by old statistics. Locking the
+// imports in one order prevents deadlocks between batches.
 function endPending(sql: ISql, entries: readonly Settlement[]) {
   const ids = entries.map((entry) => entry.id);
-  // Few jobs have any of these.
+  // Few jobs have any of these columns.
   const rare = [
     { name: "failures", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.failures ?? null },
     { name: "log", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.log ?? null },
@@ -105,13 +105,13 @@ function startedAtOf({ startedAt }: Pick<Settlement, "startedAt">) {
   return startedAt?.toISOString() ?? null;
 }
 
-/** The attempt that a cancelled job was in. */
+/** The attempt during which a job was cancelled. */
 export type CancelledAttempt = Pick<
   Settlement,
   "id" | "run" | "attempts" | "startedAt" | "durationMs" | "worker" | "failures" | "log"
 >;
 
-/** Records in which attempt jobs were cancelled; whoever cancels one does not know. Changes no status. */
+/** Adds the attempt to cancelled jobs: the client that cancels a job does not know the attempt. Changes no status. */
 export async function recordCancelled(
   sql: ISql,
   entries: readonly CancelledAttempt[],

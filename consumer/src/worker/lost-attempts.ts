@@ -4,16 +4,16 @@ import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "./settle.ts";
 
 /**
- * Counts, in the ledger, attempts that start after Redis has lost a job: BullMQ's own count of stalls is lost with
- * Redis, and a job that kills every consumer must come to an end nevertheless.
+ * Counts attempts in the ledger after Redis lost a job: BullMQ's count of stalls is lost with Redis, and a job that
+ * kills every consumer must still end.
  */
 export interface LostAttempts {
   /**
-   * Before the handler runs. Waits for Postgres as long as it takes.
-   * @returns how many attempts of this run were counted before and had no outcome
+   * Counts an attempt; call before the handler runs. Waits for Postgres without a limit.
+   * @returns number of earlier attempts of this generation without an outcome
    */
   begin(id: string, run: number): Promise<number>;
-  /** The consumer has outlived the attempt, and the job is still pending. */
+  /** Removes an attempt from the count: the consumer survived and the job is still pending. */
   survive(id: string, run: number): Promise<void>;
 }
 

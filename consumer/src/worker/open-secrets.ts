@@ -5,12 +5,12 @@ import { createScrub, type Scrub } from "@toril/contract/engine/secrets/scrub";
 import { openData } from "@toril/contract/engine/secrets/secret-data";
 
 export type OpenedSecrets =
-  /** `scrub` takes the secrets out again; undefined when there are none. */
+  /** `scrub` removes the secrets again; undefined when the data has no secrets. */
   | { status: "ok"; data: unknown; scrub: Scrub | undefined }
   | { status: "unknown-key"; keyId: string; detail: string }
   | { status: "tampered"; detail: string };
 
-/** The data of a job as its handler gets it. */
+/** Decrypts the data of a job for its handler. */
 export function openSecrets(
   { type, findSecrets }: JobType<JobTypeName>,
   id: string,

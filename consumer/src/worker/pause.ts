@@ -1,4 +1,4 @@
-/** Waits, but not beyond an abort. Never rejects. */
+/** Waits for `ms` or until a signal aborts. Never rejects. */
 export function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

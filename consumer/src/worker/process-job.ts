@@ -37,27 +37,27 @@ export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
   tracing?: Tracing | undefined;
 }
 
-/** Told how long the parts of a job took, and what each start of one came to. */
+/** Records durations and outcomes of attempts. */
 export interface JobMeter {
-  /** From when it was due until its first start. */
+  /** From the due time to the first start. */
   waited(queue: string, type: string, ms: number): void;
   ran(queue: string, type: string, ms: number): void;
-  /** From the handler's end until the job's end was recorded, or BullMQ knew of the next run. */
+  /** From the end of the handler until the outcome was recorded or BullMQ scheduled the next attempt. */
   settled(queue: string, type: string, ms: number): void;
   attempted(queue: string, type: string, outcome: AttemptOutcome): void;
-  /** Dead, because too many attempts were lost with their consumers. */
+  /** Dead after too many lost attempts. */
   gaveUp(queue: string, type: string): void;
 }
 
-/** What an unknown type waits for: a consumer of the version that knows it. */
+/** Time to wait for a consumer of a version that knows the job type. */
 const unknownTypeDelayMs = 30_000;
-/** A key that is missing is one that somebody forgot to hand out: the job waits for it, but not much longer than a day. */
+/** A missing key was probably not deployed yet: the job waits for the key, but not much longer than a day. */
 const unknownKeyDelayMs = 30_000;
 const maxKeyWaits = 3000;
-/** After so many attempts that were lost with their consumers, a job that Redis loses again and again is dead. */
+/** Maximum number of lost attempts of a job that Redis lost repeatedly; then the job is dead. */
 const maxLostAttempts = 20;
 
-/** BullMQ's processor: returns when BullMQ may forget the job, throws what BullMQ is to make of it otherwise. */
+/** Creates BullMQ's processor. Returns when BullMQ may remove the job, throws to retry, delay, requeue or fail. */
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
@@ -77,7 +77,7 @@ export function createProcessor(
     if (!active.isAborted && !firstDelivery.isFirst(job)) {
       const answer = await ledgerLookup.status(target.id, target.run);
       if (answer.status !== "pending") return attempts.alreadySettled(job, answer);
-      // A hash without a name is what is left when Redis lost it.
+      // A hash without a name: Redis lost the job and BullMQ wrote new fields.
       if (!job.name) await restore(job, target.id);
     }
     if (active.isAborted) return stopAttempt(job, token, active);
@@ -111,14 +111,14 @@ export function createProcessor(
       if (turn.at > 0) return attempts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
     }
     const start = { job, token, target, attempt, scrub };
-    // One that this process still runs shows that no consumer was lost.
+    // If this process still runs the job, no consumer was lost.
     if (!(job.opts as DispatchOptions).replaced || activeJobs.hasTwin(active)) {
       return run(start, { jobType, data, active, trace });
     }
     return counted(start, () => run(start, { jobType, data, active, trace }));
   }
 
-  /** Runs an attempt of a job that Redis has lost before, unless too many were lost with their consumers. */
+  /** Runs an attempt of a re-dispatched job, or settles the job as dead after too many lost attempts. */
   async function counted(
     start: StartedAttempt,
     attempt: () => Promise<AttemptResult>,
@@ -151,7 +151,7 @@ export function createProcessor(
     });
     const startedAt = performance.now();
     const startedOn = new Date();
-    // A hash that was lost took its timestamp along.
+    // A lost hash has no timestamp.
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
       meter.waited(queue, jobType.type, waitOf(job));
     }
@@ -210,7 +210,7 @@ export function createProcessor(
   };
 }
 
-/** With these, the ledger knows that the job has ended. */
+/** Outcomes after which the job has ended in the ledger. */
 const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(["completed", "dead", "expired"]);
 
 interface Runnable {
@@ -220,7 +220,7 @@ interface Runnable {
   trace: AttemptTrace | undefined;
 }
 
-/** Attempts that were lost with their consumers are numbered, but BullMQ does not count them towards the maximum. */
+/** Lost attempts are numbered, but BullMQ does not count them towards the maximum. */
 function attemptOf({ attemptsMade, stalledCounter }: Job) {
   return attemptsMade + stalledCounter + 1;
 }
@@ -236,12 +236,12 @@ function hasExpired({ opts }: Job) {
   return expiresAt !== undefined && expiresAt <= Date.now();
 }
 
-/** By the clocks of two machines, when another one placed it. */
+/** The clocks of two machines may differ when another machine dispatched the job. */
 function waitOf({ processedOn, timestamp, opts }: Job) {
   return Math.max(0, (processedOn ?? 0) - timestamp - (opts.delay ?? 0));
 }
 
-/** Of a metric, which must not have as many labels as anybody makes up. */
+/** Label of a metric; unknown types share one label, which bounds the cardinality. */
 export function labelOf(job: Job): string {
   return findJobType(job.name)?.type ?? "unknown";
 }

@@ -9,8 +9,8 @@ export type HandlerOutcome =
   { status: "completed"; result: string } | { status: "failed"; thrown: unknown };
 
 /**
- * Parses the data, runs the handler, parses its result.
- * @param scrub what takes the data's secrets out of the result
+ * Parses the data, runs the handler and parses its result.
+ * @param scrub removes the data's secrets from the result
  */
 export async function runHandler(
   handlers: Handlers,
@@ -41,7 +41,7 @@ export async function runHandler(
   }
 }
 
-/** Sound for data that the schema of `type` made. */
+/** Safe for data that the schema of `type` parsed. */
 function anyHandler(handlers: Handlers, type: JobTypeName) {
   return handlers[type] as (data: unknown, context: HandlerContext) => Promise<unknown>;
 }

@@ -14,13 +14,13 @@ import {
 
 export type SettleOutcome =
   | Settled
-  /** Postgres does not store the result; the job is dead, `error` says so. */
+  /** Postgres cannot store the result; the job is dead with `error`. */
   | { status: "unstorable"; error: JobError };
 
 export interface Settle {
-  /** Waits for Postgres as long as it takes. */
+  /** Settles a job. Waits for Postgres without a limit. */
   submit(settlement: Settlement): Promise<SettleOutcome>;
-  /** Records the attempt in which a job was cancelled. */
+  /** Records the attempt during which a job was cancelled. */
   cancelled(attempt: CancelledAttempt): Promise<void>;
   drained(): Promise<void>;
 }
@@ -33,11 +33,11 @@ export interface BatchSize {
 export interface SettleDeps {
   ledger: RetryingLedger;
   batch: BatchSize;
-  /** A batch left for the ledger, and has its outcomes. */
+  /** Called after a batch was written, with its size and duration. */
   onBatch?(size: number, ms: number): void;
 }
 
-/** What one statement should carry at most; a larger result travels alone. */
+/** Maximum size of one statement; a larger result is written alone. */
 const maxBytes = 4_000_000;
 
 export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
@@ -61,7 +61,7 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
     ...batch,
     maxBytes,
     maxInFlight: 2,
-    // As many as there are running jobs: the worker's concurrency is the bound.
+    // Unbounded: the worker's concurrency limits the number of entries.
     maxWaiting: Number.POSITIVE_INFINITY,
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),

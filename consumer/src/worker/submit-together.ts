@@ -1,7 +1,6 @@
 /**
- * Hands on at once what is submitted within one turn of the event loop. BullMQ starts the jobs that one reply brought
- * one after the other, each some promises later than the one before: without this, every batch would be one job and
- * the rest.
+ * Submits all entries of one event loop turn at once. BullMQ starts the jobs of one reply one after the other, each
+ * some promises later; otherwise every batch would be split into one job and the rest.
  */
 export function submitTogether<Entry, Outcome>(
   submit: (entry: Entry) => Promise<Outcome>,

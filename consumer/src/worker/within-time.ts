@@ -1,7 +1,7 @@
 import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerOutcome } from "./run-handler.ts";
 
-/** A run took longer than it may. */
+/** Abort reason: the attempt exceeded its timeout. */
 export class TimedOut extends Error {
   override readonly name = "TimedOut";
 
@@ -10,10 +10,10 @@ export class TimedOut extends Error {
   }
 }
 
-/** What a handler has to give way. One that does not is left to itself, and its run has failed. */
+/** Time for an aborted handler to end. A handler that does not end is abandoned, and its attempt has failed. */
 const graceMs = 1000;
 
-/** Tells the handler to end when its time is up. */
+/** Runs a handler and aborts its signal after `timeoutMs`. */
 export async function withinTime(
   active: ActiveJob,
   timeoutMs: number | undefined,

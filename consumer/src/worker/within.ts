@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 
-/** Whether `work` was done in time. */
+/** Returns whether `work` finished within the limit. */
 export async function within(limitMs: number, work: Promise<unknown>): Promise<boolean> {
   const giveUp = new AbortController();
   const timeout = wait(limitMs, false, { signal: giveUp.signal }).catch(() => false);

@@ -9,7 +9,7 @@ export interface ColumnCounter {
 
 const numeral = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** In bounded memory: values beyond the first `maxDistinct` different ones are not told apart. */
+/** Counts the values of a column in bounded memory: distinct values after the first `maxDistinct` are not tracked. */
 export function createColumnCounter(
   name: string,
   { maxDistinct, maxNumbers }: { maxDistinct: number; maxNumbers: number },
@@ -61,7 +61,7 @@ export function createColumnCounter(
   };
 }
 
-/** A copy: a slice would keep the whole value. */
+/** Copies the text: a slice would keep the whole value in memory. */
 function cut(value: string) {
   return Buffer.from(value.slice(0, statsLimits.valueLength).toWellFormed()).toString();
 }

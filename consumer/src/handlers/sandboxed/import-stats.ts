@@ -11,7 +11,7 @@ export const importStats: SandboxedHandler<"import.stats"> = async (
   let counters: ColumnCounter[] = [];
   let reading = readRows(importId, 0);
   for (let page = await reading; page !== undefined; page = await reading) {
-    // Read while this one is counted.
+    // Prefetches the next page while this page is counted.
     reading = readRows(importId, page.lastRow);
     reading.catch(() => {});
     const values: Record<string, string>[] = JSON.parse(page.values);
@@ -26,7 +26,7 @@ export const importStats: SandboxedHandler<"import.stats"> = async (
   return { rows, columns: counters.map((counter) => counter.stats()) };
 };
 
-/** Every row of a file has the same columns. */
+/** One row is enough to check the columns: every row of a file has the same columns. */
 function countersOf(asked: readonly string[] | undefined, row: Record<string, string>) {
   const names = [...new Set(asked ?? Object.keys(row).toSorted())];
   const missing = names.filter((name) => !Object.hasOwn(row, name));

@@ -1,7 +1,7 @@
 import type { SandboxedHandlers } from "../../sandbox/sandboxed-handler.ts";
 import { importStats } from "./import-stats.ts";
 
-/** One per sandboxed job type of the contract: without it this does not compile. */
+/** One handler per sandboxed job type of the contract; a missing handler is a compile error. */
 export const sandboxedHandlers: SandboxedHandlers = {
   "import.stats": importStats,
 };

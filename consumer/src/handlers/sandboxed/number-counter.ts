@@ -1,8 +1,8 @@
 import type { ColumnStats } from "@toril/contract/api/job-types/import-stats";
 
 /**
- * Mean and deviation by Welford's method; median and percentile of all numbers, or of `maxNumbers` drawn at random, the
- * same in every run.
+ * Computes statistics of a stream of numbers: mean and standard deviation by Welford's method; median and 95th
+ * percentile of all numbers or of a random sample of `maxNumbers`. The sample is deterministic.
  */
 export function createNumberCounter(maxNumbers: number) {
   let sample = new Float64Array(64);
@@ -13,7 +13,7 @@ export function createNumberCounter(maxNumbers: number) {
   let squares = 0;
   let seed = 1;
 
-  /** From 0 to 1 (mulberry32). */
+  /** Pseudo-random number from 0 to 1 (mulberry32). */
   function random() {
     seed = (seed + 0x6d2b79f5) | 0;
     let mixed = Math.imul(seed ^ (seed >>> 15), seed | 1);
@@ -63,7 +63,7 @@ export function createNumberCounter(maxNumbers: number) {
   };
 }
 
-/** Between the two nearest, as Postgres' percentile_cont. */
+/** Interpolates linearly between the two nearest values, like `percentile_cont` of Postgres. */
 function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const below = sorted[Math.floor(at)] ?? 0;
