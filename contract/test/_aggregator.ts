@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
-/** Somebody who takes log lines over TCP, and can stop reading, die and come back. */
+/** Starts a log aggregator (TCP) that can stall, crash and restart. */
 export async function _startAggregator() {
   const connections: { socket: Socket; text: string; hasEnded: boolean }[] = [];
   let isStalled = false;
@@ -42,11 +42,11 @@ export async function _startAggregator() {
     get connections() {
       return connections.length;
     },
-    /** Whether the other side has ended the last connection in good order. */
+    /** Whether the client closed the last connection gracefully. */
     get hasEnded() {
       return connections.at(-1)?.hasEnded ?? false;
     },
-    /** Whole lines, of all connections. */
+    /** The complete lines of all connections. */
     lines: () =>
       connections.flatMap(({ text }) =>
         text

@@ -15,7 +15,7 @@ export function _connect() {
   });
 }
 
-/** A prefix that nobody else has, and what belongs to it. */
+/** Creates a unique prefix with its helpers. */
 export function _createSite(redis: Redis) {
   const prefix = `test-${crypto.randomUUID()}`;
   const place = createDispatch(redis, { prefix, script: _script });
@@ -49,7 +49,7 @@ export function _uuid(n: number) {
   return `019c2f1e-7b1a-7c3d-8a4e-${String(n).padStart(12, "0")}`;
 }
 
-/** What a promise that must not resolve was rejected with, as text. */
+/** Returns the rejection of a promise, as text. */
 export async function _rejection(promise: Promise<unknown>) {
   return promise.then(
     () => "not rejected",
@@ -66,7 +66,7 @@ async function keysOf(redis: Redis, prefix: string) {
 
 type Snapshot = Record<string, { type: string; expiresInMs: number; content: unknown }>;
 
-/** Every key under a prefix with its type, expiry and content; only the ids of stream entries are left out. */
+/** Reads every key under a prefix with type, expiry and content; omits the ids of stream entries. */
 async function snapshot(redis: Redis, prefix: string): Promise<Snapshot> {
   const keys = await keysOf(redis, prefix);
   const entries = keys.map(async (key): Promise<[string, Snapshot[string]]> => {

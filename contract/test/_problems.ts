@@ -2,7 +2,7 @@ import { appendFileSync } from "node:fs";
 
 const noted = new Set<string>();
 
-/** A run of all tests has to meet every type of problem: see ops/dev/test.ts. */
+/** Records a problem type: the complete test run must produce every type, see ops/dev/test.ts. */
 export function _noteProblem(type: string): void {
   const path = process.env["TEST_PROBLEMS_FILE"];
   if (path === undefined || noted.has(type)) return;

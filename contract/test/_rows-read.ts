@@ -1,8 +1,8 @@
 import type { Sql } from "postgres";
 
 /**
- * As in the first minutes of a busy ledger: nothing collects statistics, and a connection keeps the plan that it made for
- * the first execution of a statement. For connections that are opened later.
+ * Reproduces the first minutes of a busy ledger: no statistics are collected, and a connection keeps the plan of a
+ * statement's first execution. Applies to connections opened later.
  */
 export async function _keepFirstPlans(sql: Sql): Promise<void> {
   await sql.unsafe(`
@@ -15,8 +15,8 @@ export async function _keepFirstPlans(sql: Sql): Promise<void> {
 }
 
 /**
- * Fills tables that grow with what clients do, as fast as Postgres can. No statistics are collected, and nothing is
- * created: a new table, were it a temporary one, may end the plans that are kept.
+ * Fills the tables that grow with client activity, as fast as Postgres can. Collects no statistics and creates nothing:
+ * even a temporary table could invalidate the cached plans.
  */
 export async function _growTables(sql: Sql, rows: number): Promise<void> {
   const id = "(lpad(to_hex(n), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid";
@@ -44,8 +44,8 @@ export async function _growTables(sql: Sql, rows: number): Promise<void> {
 }
 
 /**
- * How many rows and index entries of each table all statements have read until now. A connection reports what its
- * statements read when it ends: close what is measured first.
+ * Returns the number of rows and index entries read so far, by table and index. A connection reports its reads when it
+ * closes: close the measured connections first.
  */
 export async function _rowsRead(sql: Sql): Promise<{ reader: string; rows: number }[]> {
   return sql<{ reader: string; rows: number }[]>`

@@ -10,12 +10,12 @@ export interface TestLedger extends AsyncDisposable {
   sql: postgres.Sql;
 }
 
-/** A prefix that no other file uses, so that test files may run side by side on one Redis. */
+/** Returns a prefix unique to the test file, so that files can run in parallel on one Redis. */
 export function testPrefix(): string {
   return `test-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** An empty ledger of this file's own. */
+/** Creates an empty ledger for one test file. */
 export async function createTestLedger(): Promise<TestLedger> {
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const url = new URL(serverUrl);

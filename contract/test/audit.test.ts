@@ -43,7 +43,7 @@ async function _appendThree() {
   for (const target of ["/v1/keys/a", "/v1/keys/b", "/v1/keys/c"]) await _append({ target });
 }
 
-/** Somebody who owns the database, and lets no trigger stop him. */
+/** Acts as the database owner with triggers disabled. */
 async function _asIntruder(work: (tx: Sql) => Promise<unknown>) {
   await sql.begin(async (tx) => {
     await tx`set local session_replication_role = replica`;

@@ -156,7 +156,7 @@ test("another error than a missing script is the caller's", async () => {
 
 const _settings = { prefix: site.prefix, script: _script };
 
-/** The real Redis; notes the arguments of every call that it ran. */
+/** Wraps the real Redis and records the arguments of each successful call. */
 function _recording(calls: unknown[][]): ScriptRedis {
   return {
     async evalsha(sha1, keyCount, keysAndArguments) {
@@ -172,7 +172,7 @@ function _recording(calls: unknown[][]): ScriptRedis {
   };
 }
 
-/** How many jobs each run of a call has. */
+/** Returns the number of jobs in each group of a call. */
 function runsIn(keysAndArguments: string[]): number[] {
   const lengths: number[] = [];
   for (let at = 10; at < keysAndArguments.length;) {

@@ -11,7 +11,7 @@ const time = Date.now();
 afterEach(() => site.clear());
 afterAll(() => redis.quit());
 
-/** What a stock worker with concurrency 1 saw until `count` jobs had ended. */
+/** Runs a stock worker with concurrency 1 until `count` jobs have ended and returns its attempts. */
 async function work(queue: string, count: number, processor: Processor = async () => undefined) {
   const runs: { job: Job; attempt: number }[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.quit());
 
-/** What `Queue.add` takes for the same job; its clock stands at the job's timestamp. */
+/** Adds the same job by `Queue.add`, with the clock set to the job's timestamp. */
 async function add(queue: Queue, { bullId, type, data, options }: DispatchEntry) {
   const { timestamp, delayMs, traceparent: trace, ...rest } = options;
   setSystemTime(timestamp);
@@ -34,7 +34,7 @@ async function add(queue: Queue, { bullId, type, data, options }: DispatchEntry)
 
 interface Sequence {
   prepare?: (queue: Queue, base: string) => Promise<unknown>;
-  /** Each is one call of `place`. */
+  /** Each element is one call of `place`. */
   calls: DispatchEntry[][];
 }
 
@@ -228,7 +228,7 @@ test.each(Object.keys(trimmed))("the event stream of %s is trimmed as by BullMQ"
     calls: [Array.from({ length: 300 }, trimmed[kind]!)],
   });
   const events = snapshots.map((keys) => keys[":{q}:events"]!.content as string[][]);
-  // Redis trims whole nodes, and where they end depends on the ids of the entries.
+  // Redis trims whole nodes, whose boundaries depend on the entry ids.
   for (const { length } of events) {
     expect(length).toBeGreaterThanOrEqual(maxEvents);
     expect(length).toBeLessThan(2 * maxEvents);

@@ -27,7 +27,7 @@ function read(...jobs: { bullId: string }[]) {
   );
 }
 
-/** The next job, in the hands of the test as it would be in a worker's. */
+/** Takes the next job manually, as a worker would. */
 async function take(): Promise<{ job: Job; worker: Worker; token: string }> {
   const worker = new Worker(bullName("q"), null, {
     connection: redis,

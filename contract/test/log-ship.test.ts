@@ -21,7 +21,7 @@ async function _open(port: number, changes: Partial<ShipSettings> = {}) {
   let pushed = 0;
   return {
     shipper,
-    /** Numbered lines of 100 characters. */
+    /** Pushes numbered lines of 100 characters. */
     push(count: number) {
       for (let index = 0; index < count; index += 1) {
         shipper.push(`line ${pushed}`.padEnd(99, ".").concat("\n"));
@@ -109,7 +109,7 @@ test("an aggregator that does not read costs lines, not memory, and what is drop
   while (shipping.shipper.dropped === 0) {
     shipping.push(1000);
     expect(shipping.shipper.buffered).toBeLessThanOrEqual(200_000);
-    // The system takes some megabytes.
+    // The operating system buffers some megabytes.
     await new Promise((resolve) => setImmediate(resolve));
   }
   aggregator.flow();

@@ -54,7 +54,7 @@ const queueStates: Record<string, (queue: Queue) => Promise<unknown>> = {
   },
 };
 
-/** Between two others of its kind, what BullMQ makes of a job and what Toril does. */
+/** Applies a change through BullMQ and through Toril to a job between two others of the same kind. */
 async function runBoth(
   kind: string,
   change: string,
@@ -81,7 +81,7 @@ async function runBoth(
   return { isMoved, snapshots };
 }
 
-/** BullMQ tells nobody of a priority; Toril says that the job waits, so that those who follow it look again. */
+/** BullMQ adds no event for a changed priority; Toril adds "waiting", so that event readers refresh the job. */
 function withoutEvents(snapshot: Awaited<ReturnType<typeof ours.snapshot>>) {
   return { ...snapshot, ":{q}:events": undefined };
 }

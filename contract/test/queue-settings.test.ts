@@ -24,7 +24,7 @@ afterAll(async () => {
 const free = { queue: "q", paused: false, concurrency: null, rateLimit: null };
 const rateLimit = { max: 5, durationMs: 1000 };
 
-/** What a site has in the keys that settings are about. */
+/** Reads the keys that queue settings affect. */
 async function _state(prefix: string) {
   const { meta, marker, events } = queueKeys(prefix, "q");
   const told = await redis.xrange(events, "-", "+");

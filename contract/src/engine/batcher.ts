@@ -1,9 +1,12 @@
 export type BatchRefusal = "full" | "timeout";
 
-/** `full`: nothing was taken. `timeout`: not run when it was still waiting; unknown when its batch was on the way. */
+/**
+ * `full`: the entry was rejected. `timeout`: a waiting entry was not executed; if its batch was executing, the outcome
+ * is unknown.
+ */
 export class BatchRefused extends Error {
   readonly reason: BatchRefusal;
-  /** Until what waits now has left, at the rate at which it leaves; undefined while nothing leaves. */
+  /** Estimated time until the current backlog is flushed; undefined if the drain rate is unknown. */
   readonly retryAfterMs: number | undefined;
 
   constructor(reason: BatchRefusal, retryAfterMs?: number) {
@@ -13,16 +16,16 @@ export class BatchRefused extends Error {
   }
 }
 
-/** Over how long the drain rate is averaged. */
+/** Averaging window of the drain rate. */
 const rateWindowMs = 3000;
 
-/** How fast batches leave, in bytes per millisecond: entries of one batch differ too much in size to be counted. */
+/** Measures the drain rate in bytes per millisecond: entries differ too much in size to count them. */
 function createDrainRate() {
   let rate: number | undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
   return {
     note(bytes: number, startedAt: number, endedAt: number) {
-      // What was idle before the batch says nothing about the rate.
+      // Idle time before the batch is excluded from the rate.
       const tookMs = Math.max(endedAt - Math.max(lastAt, startedAt), 0.1);
       lastAt = endedAt;
       const weight = rate === undefined ? 1 : 1 - Math.exp(-tookMs / rateWindowMs);
@@ -37,28 +40,28 @@ function createDrainRate() {
 
 export interface BatchSettings<Entry, Outcome> {
   /**
-   * One outcome per entry, in the order of the entries. A rejection goes to every caller of the batch.
-   * From `deadline` (performance.now()) on, the callers have been told that the outcome is unknown.
+   * Executes a batch; returns one outcome per entry, in order. A rejection goes to every caller of the batch. After
+   * `deadline` (performance.now()), the callers have already been rejected with an unknown outcome.
    */
   run(entries: readonly Entry[], deadline: number): Promise<readonly Outcome[]>;
   bytesOf(entry: Entry): number;
-  /** High water of one batch. */
+  /** High-water mark of one batch. */
   maxEntries: number;
   maxBytes: number;
-  /** How many batches may be on their way at once. */
+  /** Maximum number of concurrent batches. */
   maxInFlight: number;
-  /** How long an unfilled batch gathers while another is on its way; with none on its way it leaves at once. */
+  /** Maximum batching delay while another batch executes; without one, a batch is flushed at once. */
   flushMs: number;
-  /** What may wait for a slot, beyond which `submit` refuses. */
+  /** Maximum number of waiting entries; `submit` rejects further entries. */
   maxWaiting: number;
   maxWaitingBytes: number;
-  /** How long a caller waits for its outcome; without it, as long as it takes. */
+  /** How long a caller waits for an outcome; no limit if undefined. */
   timeoutMs?: number;
 }
 
 export interface Batcher<Entry, Outcome> {
   submit(entry: Entry): Promise<Outcome>;
-  /** Resolves when nothing waits and nothing is on its way. */
+  /** Resolves when no entry waits and no batch executes. */
   drained(): Promise<void>;
   readonly waiting: number;
 }
@@ -71,7 +74,7 @@ interface Item<Entry, Outcome> {
   reject(error: unknown): void;
 }
 
-/** Group commit: entries that arrive while a batch is on its way share the next one. */
+/** Creates a group-commit batcher: entries that arrive while a batch executes share the next batch. */
 export function createBatcher<Entry, Outcome>(
   settings: BatchSettings<Entry, Outcome>,
 ): Batcher<Entry, Outcome> {
@@ -102,7 +105,7 @@ export function createBatcher<Entry, Outcome>(
     });
   }
 
-  // A microtask, so that entries handed in by one turn of the event loop travel together.
+  // A microtask, so that entries submitted in one turn of the event loop share a batch.
   function leaveSoon() {
     if (isLeaving || waiting.length === 0 || inFlight >= settings.maxInFlight) return;
     if (inFlight > 0 && !isFull()) {
@@ -167,7 +170,7 @@ export function createBatcher<Entry, Outcome>(
       inFlight -= 1;
       leaveSoon();
       if (isIdle()) {
-        // It would keep a process alive that has nothing left to do.
+        // A pending timer would keep an idle process alive.
         clearTimeout(expiryTimer);
         expiryTimer = undefined;
         for (const done of drainWaiters) done();
@@ -218,8 +221,8 @@ function untilMs(moment: number) {
 }
 
 /**
- * Runs a batch; when it fails for a reason of one entry, halves it until only that entry fails and takes
- * `faulted` as its outcome. Other errors are thrown.
+ * Executes a batch; if the batch fails because of one entry, bisects the batch until only that entry fails and gets the
+ * outcome `faulted`. Rethrows all other errors.
  */
 export async function runIsolating<Entry, Outcome>(
   entries: readonly Entry[],

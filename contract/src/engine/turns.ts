@@ -1,4 +1,4 @@
-/** The caller waited for a turn in vain, or too many callers of its lane wait already. Nothing was begun. */
+/** No turn within the wait time, or too many waiting callers in the lane. No work was started. */
 export class NoTurn extends Error {
   constructor(reason: "full" | "late" | "closed") {
     super(`no turn: ${reason}`);
@@ -6,22 +6,25 @@ export class NoTurn extends Error {
 }
 
 export interface TurnSettings {
-  /** How many turns are taken at the same time. */
+  /** Maximum number of concurrent turns. */
   slots: number;
-  /** How many turns one lane takes at the same time. */
+  /** Maximum number of concurrent turns of one lane. */
   slotsPerLane?: number;
-  /** How many callers of one lane may wait. */
+  /** Maximum number of waiting callers of one lane. */
   maxWaitingPerLane?: number;
 }
 
-/** Limits concurrency. Lanes, for example tenants, take turns: a long queue in one lane does not delay another lane. */
+/**
+ * Limits concurrency fairly. Lanes, for example tenants, are served round-robin: a long queue in one lane does not
+ * delay another lane.
+ */
 export interface Turns {
   /**
    * Resolves when it is the caller's turn; the caller must end the turn.
-   * Rejects with `NoTurn` when the lane is full or nothing is free within `waitMs`.
+   * Rejects with `NoTurn` if the lane is full or no turn is available within `waitMs`.
    */
   take(lane: string, waitMs?: number): Promise<EndTurn>;
-  /** Rejects all callers that wait. */
+  /** Rejects all waiting callers. */
   close(): void;
 }
 
@@ -38,9 +41,10 @@ interface Lane {
   waiting: Set<Waiter>;
 }
 
+/** Creates a fair concurrency limit. */
 export function createTurns(settings: TurnSettings): Turns {
   const { slots, slotsPerLane = slots, maxWaitingPerLane = Number.POSITIVE_INFINITY } = settings;
-  /** In the order of turns: a lane that was served goes to the end. */
+  /** In order of service: a lane that was served moves to the end. */
   const lanes = new Map<string, Lane>();
   let running = 0;
   let isClosed = false;
@@ -59,7 +63,7 @@ export function createTurns(settings: TurnSettings): Turns {
     };
   }
 
-  /** For a turn that ended one other begins, of the lane that was served the longest ago. */
+  /** Starts a turn of the lane that was served least recently. */
   function startNext() {
     for (const [name, lane] of lanes) {
       const [waiter] = lane.waiting;

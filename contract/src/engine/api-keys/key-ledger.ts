@@ -4,10 +4,12 @@ import type { Quotas } from "../../api/quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
 import type { Scope } from "../../api/scope.ts";
 
-/** Any number that no other lock has. Whoever holds this advisory lock changes keys, so that revisions commit in order. */
+/**
+ * Advisory lock that serializes changes of API keys, so that revisions commit in order. No other lock has this number.
+ */
 const changeLock = 7_413_003;
 
-/** A key with what is needed to recognise it. */
+/** A row of `api_keys`, with the hashes that verify the key. */
 export interface KeyRow {
   id: string;
   tenant: string;
@@ -24,15 +26,16 @@ export interface KeyRow {
   lastUsedAt: Date | null;
   rotatedAt: Date | null;
   revokedAt: Date | null;
-  /** The newest change of all keys has the highest. */
+  /** The revision of the last change of this key; revisions are unique and ascending across all keys. */
   revision: number;
 }
 
-/** Told of a key that changed, in the transaction that changed it: what it fails with undoes the change. */
+/** Called with the changed key inside the changing transaction; a rejection rolls the change back. */
 export type NoteChange = (tx: ISql, key: ChangedKey) => Promise<unknown>;
 
 type ChangedKey = Pick<ApiKey, "id" | "tenant">;
 
+/** Inserts a new API key and returns it with its secret, which is shown only once. */
 export async function issueKey(
   sql: Sql | TransactionSql,
   tenant: string,
@@ -53,7 +56,7 @@ export async function issueKey(
   return { ...toApiKey(row), key: text };
 }
 
-/** Newest first; of all tenants without one. */
+/** Lists API keys, newest first. Without a `tenant`, lists the keys of all tenants. */
 export async function listKeys(
   sql: ISql,
   filter: { tenant?: string | undefined; before?: string | undefined; limit: number },
@@ -67,6 +70,7 @@ export async function listKeys(
   return rows.map(toApiKey);
 }
 
+/** Finds an API key by id; with a `tenant`, only if the key belongs to the tenant. */
 export async function findKey(sql: ISql, id: string, tenant?: string): Promise<ApiKey | undefined> {
   const [row] = await sql<KeyRow[]>`
     select ${columns(sql)} from api_keys where id = ${id} ${ofTenant(sql, tenant)}`;
@@ -76,10 +80,10 @@ export async function findKey(sql: ISql, id: string, tenant?: string): Promise<A
 export type Rotated =
   | { status: "rotated"; key: IssuedApiKey }
   | { status: "missing" }
-  /** It was revoked or has expired. */
+  /** The key is revoked or expired. */
   | { status: "ended" };
 
-/** Gives a key another secret; the one before is good for another `graceMs`. */
+/** Gives a key a new secret; the previous secret stays valid for `graceMs`. */
 export async function rotateKey(
   sql: Sql | TransactionSql,
   id: string,
@@ -104,7 +108,7 @@ export async function rotateKey(
   });
 }
 
-/** A key that was revoked before stays as it is. */
+/** Revokes a key; a key that is revoked already keeps its time of revocation. */
 export async function revokeKey(
   sql: Sql,
   id: string,
@@ -120,13 +124,13 @@ export async function revokeKey(
   });
 }
 
-/** The keys that changed after `revision`; all of them for 0. */
+/** Reads the keys that changed after `revision`, in order of revision; 0 reads all keys. */
 export function readChangedKeys(sql: ISql, revision: number): Promise<KeyRow[]> {
   return sql<KeyRow[]>`
     select ${columns(sql)} from api_keys where revision > ${revision} order by revision`;
 }
 
-/** Does not make it a changed key. */
+/** Records when keys were last used, without a new revision: a use is not a change. */
 export async function noteKeyUses(
   sql: ISql,
   uses: readonly { id: string; usedAt: number }[],
@@ -141,12 +145,12 @@ export async function noteKeyUses(
 }
 
 interface Change<Result> {
-  /** Undefined when all is as it was. */
+  /** Undefined if nothing was changed. */
   changed: ChangedKey | undefined;
   result: Result;
 }
 
-/** In the transaction that `sql` is, or in one of its own. */
+/** Runs `work` under the lock, in the given transaction or else in a new one. */
 async function changing<Result>(
   sql: Sql | TransactionSql,
   note: NoteChange,

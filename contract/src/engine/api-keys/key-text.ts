@@ -1,4 +1,4 @@
-/** A key as its holder has it: `toril_<id>_<secret>`. */
+/** An API key in the form that clients send: `toril_<id>_<secret>`. */
 export interface KeyText {
   id: string;
   text: string;
@@ -6,19 +6,19 @@ export interface KeyText {
 
 const pattern = /^toril_([0-9a-z]{17})_[0-9a-f]{64}$/;
 
-/** A key with a new id, or a new secret for the key with this id. */
+/** Generates a key: with a new id, or a new secret for the given id. */
 export function createKeyText(id = createKeyId()): KeyText {
   return { id, text: `toril_${id}_${randomHex(32)}` };
 }
 
-/** The id in what is a key by its form; undefined for anything else. */
+/** Extracts the id of a well-formed key; returns undefined for any other text. */
 export function keyIdIn(text: string): string | undefined {
   return pattern.exec(text)?.[1];
 }
 
 /**
- * What is kept of a key: SHA-256, hexadecimal. A slow hash would protect secrets that people choose; 256 random bits
- * cannot be guessed, however fast the hash.
+ * Hashes a key for storage: SHA-256, hexadecimal. A slow hash protects passwords that people choose; a secret of 256
+ * random bits cannot be guessed, however fast the hash.
  */
 export async function hashKey(text: string): Promise<string> {
   return toHex(
@@ -26,7 +26,7 @@ export async function hashKey(text: string): Promise<string> {
   );
 }
 
-/** Ordered by time, so that a list of keys pages by id. */
+/** Ids are ordered by time, so that a list of keys can be paged by id. */
 function createKeyId(): string {
   return Date.now().toString(36).padStart(9, "0") + randomHex(4);
 }

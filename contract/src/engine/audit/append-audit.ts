@@ -3,8 +3,8 @@ import { toStorableText } from "../../api/json.ts";
 import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/audit-entry.ts";
 
 /**
- * Adds an entry to the log. Run it in the transaction of the change itself, as its last statements: from here to the
- * COMMIT nobody else can add one, so that all writers make one chain.
+ * Appends an entry to the audit log. Call it in the transaction of the audited change, as the last statement: the head
+ * row stays locked until COMMIT, so that all writers form one hash chain.
  */
 export async function appendAudit(tx: ISql, entry: AuditEntry): Promise<AuditRow> {
   const [head] = await tx<{ seq: number; hash: string; now: Date }[]>`
@@ -24,7 +24,7 @@ export async function appendAudit(tx: ISql, entry: AuditEntry): Promise<AuditRow
   return row;
 }
 
-/** Parts of it are what a client sent. */
+/** Makes the entry storable: some fields contain client input. */
 function storable(entry: AuditEntry): AuditEntry {
   const text = (value: string) => toStorableText(value.slice(0, maxLength));
   const { actor, tenant, action, target, address, requestId, outcome } = entry;

@@ -3,7 +3,7 @@ import type { AuditRow } from "../../api/audit-entry.ts";
 
 type Stored = Omit<AuditRow, "at"> & { at: Date };
 
-/** Entries after `seq`, the oldest first. */
+/** Reads audit entries after `page.after`, oldest first. */
 export async function readAudit(
   sql: ISql,
   page: { after: number; limit: number },
@@ -13,7 +13,7 @@ export async function readAudit(
   return rows.map(toRow);
 }
 
-/** The newest entries, the newest first. */
+/** Reads the newest audit entries, newest first. */
 export async function readNewestAudit(sql: ISql, limit: number): Promise<AuditRow[]> {
   const rows = await sql<Stored[]>`
     select ${columns(sql)} from audit_log order by seq desc limit ${limit}`;

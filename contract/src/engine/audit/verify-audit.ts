@@ -2,7 +2,7 @@ import type { ISql, Sql } from "postgres";
 import { type AuditRow, firstPrevious, hashAuditRow } from "../../api/audit-entry.ts";
 import { readAudit } from "./read-audit.ts";
 
-/** The place of an entry, and everything before it: whoever wrote it down can tell whether that has changed. */
+/** The last entry of a log and its hash. A stored head detects later changes of any entry up to `seq`. */
 export interface AuditHead {
   seq: number;
   hash: string;
@@ -10,20 +10,20 @@ export interface AuditHead {
 
 export type AuditVerification =
   | { status: "whole"; head: AuditHead }
-  /** From `seq` on the log is not what was written. */
+  /** The log was altered at or after `seq`. */
   | { status: "broken"; seq: number; detail: string };
 
 const pageSize = 1000;
 
 /**
- * Reads the whole log and computes every hash again.
- * @param known heads that were seen earlier, kept where nobody who can change the log can change them
+ * Verifies the whole audit log by recomputing every hash.
+ * @param known heads recorded earlier, stored out of reach of everybody who can change the log
  */
 export function verifyAudit(
   sql: Sql,
   known: readonly AuditHead[] = [],
 ): Promise<AuditVerification> {
-  // One snapshot, for the log may grow meanwhile.
+  // One snapshot, because the log may grow during verification.
   return sql.begin(
     "isolation level repeatable read read only",
     async (tx): Promise<AuditVerification> => {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseDuration } from "../../api/duration.ts";
 
+/** Parses a whole number within the given bounds, both inclusive. */
 export function wholeNumber(least: number, most: number): z.ZodType<number, string> {
   const error = `must be a whole number from ${least} to ${most}`;
   return z
@@ -10,12 +11,12 @@ export function wholeNumber(least: number, most: number): z.ZodType<number, stri
     .refine((value) => value >= least && value <= most, error);
 }
 
-/** Milliseconds, up to a day. */
+/** Parses a duration in milliseconds, at most one day. */
 export function milliseconds(least: number): z.ZodType<number, string> {
   return wholeNumber(least, 86_400_000);
 }
 
-/** An age like `90s`, `15m`, `12h` or `30d`, in milliseconds; null for `off`. */
+/** Parses a duration like `90s`, `15m`, `12h` or `30d` into milliseconds; `off` gives null. */
 export function ageOrOff(): z.ZodType<number | null, string> {
   return z.string().transform((text, context) => {
     if (text === "off") return null;
@@ -26,7 +27,7 @@ export function ageOrOff(): z.ZodType<number | null, string> {
   });
 }
 
-/** 0 lets the system choose. */
+/** Parses a port; 0 lets the operating system choose. */
 export function port(): z.ZodType<number, string> {
   return wholeNumber(0, 65_535);
 }

@@ -3,15 +3,16 @@ import { complaintsAboutRedis, redisFields, redisUrl } from "./redis-config.ts";
 
 export { ageOrOff, flag, milliseconds, port, wholeNumber } from "./config-fields.ts";
 
-/** The environment does not make a configuration; the message names every variable that is missing or wrong. */
+/** The environment is not a valid configuration; the message names every missing or invalid variable. */
 export class ConfigError extends Error {}
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the variables of `schema` from `env`. `<NAME>_FILE` names a file that holds the value; an empty value is
- * none; without REDIS_URL, REDIS_HOST and REDIS_PORT make one. A schema with REDIS_URL also has its companions checked.
- * @param readFile the text of a file; may throw
+ * Parses the variables of `schema` from `env`. `<NAME>_FILE` names a file that contains the value; an empty value
+ * counts as unset; without REDIS_URL, the URL is built from REDIS_HOST and REDIS_PORT. If the schema has REDIS_URL, all
+ * Redis variables are cross-checked.
+ * @param readFile returns the text of a file; may throw
  * @throws ConfigError
  */
 export function loadEnv<Schema extends z.ZodObject>(
@@ -33,7 +34,7 @@ export function loadEnv<Schema extends z.ZodObject>(
   return parsed.data;
 }
 
-/** Where the two stores are. */
+/** Connection settings of Redis and Postgres. */
 export const storeFields = {
   ...redisFields,
   DATABASE_URL: z
@@ -46,7 +47,7 @@ export const storeFields = {
     .describe("what every key in Redis begins with"),
 };
 
-/** For what needs the ledger alone. */
+/** For processes that use only the ledger. */
 export const LedgerConfig = z.object({ DATABASE_URL: storeFields.DATABASE_URL });
 
 export const logLevelField = z

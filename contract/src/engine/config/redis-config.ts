@@ -20,7 +20,7 @@ interface Access {
 
 interface SentinelAccess extends Access {
   sentinels: Address[];
-  /** Of the master. */
+  /** Name of the master that the Sentinels monitor. */
   name: string;
   sentinelUsername?: string;
   sentinelPassword?: string;
@@ -28,7 +28,7 @@ interface SentinelAccess extends Access {
   enableTLSForSentinelMode?: true;
 }
 
-/** Where the dispatcher is, as options of an ioredis client. */
+/** The Redis deployment, as options for an ioredis client. */
 export type RedisServers =
   | { kind: "single"; url: string; options: Access }
   | { kind: "sentinel"; options: SentinelAccess }
@@ -36,7 +36,7 @@ export type RedisServers =
 
 const pem = z.string().startsWith("-----BEGIN ", "must be PEM text; <NAME>_FILE names a file");
 
-/** One of three: a Redis by its address, one behind Sentinels, or a Cluster. */
+/** Variables for one of three deployments: a single Redis, Redis Sentinel or Redis Cluster. */
 export const redisFields = {
   REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// address" })
@@ -70,7 +70,7 @@ type RedisVariables = z.output<z.ZodObject<typeof redisFields>>;
 
 type Values = Readonly<Record<string, string | undefined>>;
 
-/** What is missing or contradicts itself among variables that may each be well-formed. */
+/** Cross-checks the Redis variables; returns a message for each missing or contradicting variable. */
 export function complaintsAboutRedis(values: Values): string[] {
   const has = (name: keyof RedisVariables) => values[name] !== undefined;
   const address = has("REDIS_URL") ? "REDIS_URL" : "REDIS_HOST";
@@ -103,7 +103,7 @@ export function complaintsAboutRedis(values: Values): string[] {
   return complaints;
 }
 
-/** Of variables about which there are no complaints. */
+/** Converts variables that `complaintsAboutRedis` accepts into client options. */
 export function redisServers(given: RedisVariables): RedisServers {
   const options = accessOf(given);
   if (given.REDIS_CLUSTER_NODES !== undefined) {
@@ -126,7 +126,7 @@ export function redisServers(given: RedisVariables): RedisServers {
   };
 }
 
-/** `REDIS_HOST` and its port as an address. */
+/** Builds a Redis URL from `REDIS_HOST` and `REDIS_PORT`; undefined without `REDIS_HOST`. */
 export function redisUrl(values: Values): string | undefined {
   const { REDIS_HOST: host, REDIS_PORT: portText = "6379", REDIS_TLS: tls } = values;
   if (host === undefined) return undefined;
@@ -153,7 +153,7 @@ function named<Name extends string, Value>(name: Name, value: Value | undefined)
   return (value === undefined ? {} : { [name]: value }) as Partial<Record<Name, Value>>;
 }
 
-/** A list of `host:port`. */
+/** Parses a comma-separated list of `host:port`. */
 function addresses(defaultPort: number): z.ZodType<Address[], string> {
   const error = "must be a list of host:port";
   return z.string().transform((text, context) =>

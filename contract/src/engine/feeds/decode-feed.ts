@@ -1,12 +1,12 @@
 /**
- * Returns the text of a feed in the first of these charsets that decodes the bytes without an error: byte order mark,
- * charset of the content type, encoding of the XML declaration, UTF-8. If none does, the first in which most characters
- * beyond ASCII are right, with U+FFFD for each broken one; else windows-1252, which decodes everything.
+ * Decodes a feed with the first of these charsets that decodes without an error: byte order mark, charset of the
+ * content type, encoding of the XML declaration, UTF-8. If all fail, uses the first in which most non-ASCII characters
+ * are valid, with U+FFFD for each invalid one; else windows-1252, which decodes any bytes.
  */
 export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): string {
   const wide = byteOrderMark(bytes) ?? wideEncoding(bytes);
   if (wide !== undefined) return new TextDecoder(wide).decode(bytes);
-  // A document that begins with ASCII is not UTF-16, whatever its label says.
+  // A document that begins with ASCII is not UTF-16, even if its label says so.
   const labels = [charsetOf(contentType), declaredEncoding(bytes), "utf-8"]
     .map(toEncoding)
     .filter((label) => label !== undefined && !label.startsWith("utf-16")) as Label[];
@@ -14,7 +14,7 @@ export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): 
     const text = tryDecode(bytes, label);
     if (text === undefined) continue;
     if (label !== "windows-1252") return text;
-    // Latin-1 and ASCII are what servers say by default; they fit everything, UTF-8 hardly anything else.
+    // Servers send Latin-1 and ASCII by default. Any bytes are valid in both; only real UTF-8 is valid UTF-8.
     const utf8 = new TextDecoder().decode(bytes);
     return isMostlyRight(utf8) ? utf8 : text;
   }
@@ -25,10 +25,10 @@ export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): 
   return new TextDecoder("windows-1252").decode(bytes);
 }
 
-/** Types that know every label are stricter than the constructor. */
+/** Type definitions with a closed list of labels are stricter than the constructor. */
 type Label = NonNullable<ConstructorParameters<typeof TextDecoder>[0]>;
 
-/** The name of the encoding that a label stands for; undefined for a label that no decoder knows. */
+/** Normalizes a charset label to the name of its encoding; undefined for an unknown label. */
 function toEncoding(label: string | undefined): Label | undefined {
   if (label === undefined) return undefined;
   try {
@@ -46,7 +46,7 @@ function tryDecode(bytes: Uint8Array, label: Label): string | undefined {
   }
 }
 
-/** Bytes of another charset hardly ever form a character by accident. */
+/** Text in another charset hardly ever forms a valid UTF-8 character by accident. */
 function isMostlyRight(text: string): boolean {
   let right = 0;
   let broken = 0;
@@ -65,7 +65,7 @@ function byteOrderMark([first, second, third]: Uint8Array): Label | undefined {
   return undefined;
 }
 
-/** XML and JSON begin with an ASCII character: with a zero byte beside it, each character has two bytes. */
+/** XML and JSON begin with an ASCII character: a zero byte next to it means two bytes per character. */
 function wideEncoding([first, second]: Uint8Array): Label | undefined {
   if (first === 0 && second !== 0) return "utf-16be";
   if (first !== 0 && second === 0) return "utf-16le";

@@ -8,8 +8,8 @@ const months =
   );
 
 /**
- * Hours from UTC. The zones of RFC 822, and those whose abbreviation means one offset wherever it is used: not IST, BST
- * or the letters of the military, which RFC 2822 calls unreliable.
+ * Zone abbreviations and their offset from UTC in hours: the zones of RFC 822 and unambiguous others. IST, BST and the
+ * military letters are left out, because RFC 2822 calls them unreliable.
  */
 const zoneHours = new Map([
   ...["z", "ut", "utc", "gmt", "wet"].map((zone) => [zone, 0] as const),
@@ -32,10 +32,10 @@ const zoneHours = new Map([
   ["nzst", 12],
   ["nzdt", 13],
 ]);
-/** The offsets in use, from Baker Island to the Line Islands. */
+/** The offsets in use, from Baker Island (UTC-12) to the Line Islands (UTC+14). */
 const offsetMinutes = { min: -12 * 60, max: 14 * 60 };
 
-/** The time of an RFC 822 or ISO 8601 date, in UTC if the date has no zone; null for a date that has no certain meaning. */
+/** Parses an RFC 822 or ISO 8601 date to ISO 8601; UTC if the date has no zone. Returns null for an ambiguous date. */
 export function toIsoDate(raw: string): string | null {
   const text = raw.trim();
   if (text.length > 100) return null;
@@ -87,7 +87,7 @@ function toIso(
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
   date.setUTCHours(hour, minute - offset, second, milliseconds);
   const iso = date.toISOString();
-  // Years that neither four digits nor Postgres can hold.
+  // Neither four digits nor Postgres can represent other years.
   return /^(?!0000)\d{4}-/.test(iso) ? iso : null;
 }
 
@@ -98,7 +98,7 @@ function hourOf({ hour = "0", half }: TimeOfDay): number | null {
   return (value % 12) + (/^p/i.test(half) ? 12 : 0);
 }
 
-/** In minutes. */
+/** Returns the offset from UTC in minutes; null for an unknown zone. */
 function offsetOf(zone = "z"): number | null {
   const match = /^(?:utc?|gmt)?([+-])(\d\d):?(\d\d)?$/i.exec(zone);
   if (!match) {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { feedLimits } from "./feed-limits.ts";
 import type { DraftItem } from "./map-feed.ts";
 
-/** The guid of an item, else its link, else a hash of what it says: the same item always gets the same one. */
+/** Returns the guid of an item, else its link, else a hash of its content. The same item always gets the same guid. */
 export function guidOf(item: DraftItem): string {
   const own = item.guid ?? item.link;
   if (own !== null && new TextEncoder().encode(own).length <= feedLimits.guidBytes) return own;

@@ -4,7 +4,7 @@ import { beginScan, scanJson } from "../../api/json-scan.ts";
 
 type FeedJson = { status: "ok"; value: unknown } | { status: "invalid"; detail: string };
 
-/** Of the text of a JSON Feed, whatever its size. */
+/** Limits for the text of a JSON Feed; the size is checked elsewhere. */
 const feedJsonLimits: JsonLimits = {
   depth: 100,
   members: feedLimits.values,
@@ -14,8 +14,8 @@ const feedJsonLimits: JsonLimits = {
 const utf8 = new TextEncoder();
 
 /**
- * The value of a JSON Feed's text, in which an `id` that is a number beyond 2^53, or a fraction, is its digits as text. Strangers
- * write feeds: of two members of one name the last counts, and nothing is refused that can be read.
+ * Parses the text of a JSON Feed. An `id` that is a fraction or a number beyond 2^53 becomes a string of its digits.
+ * Lenient with malformed feeds: of duplicate members the last one counts.
  */
 export function parseFeedJson(text: string): FeedJson {
   const bytes = utf8.encode(text);
@@ -46,7 +46,7 @@ function isInexact(value: unknown): boolean {
   return typeof value === "number" && !Number.isSafeInteger(value);
 }
 
-/** A reviver; ECMAScript 2026 hands it the text of each number. */
+/** A JSON.parse reviver; ECMAScript 2026 passes the source text of each number. */
 function keepDigits(name: string, value: unknown, context?: { source?: string }): unknown {
   return name === "id" && isInexact(value) ? (context?.source ?? value) : value;
 }

@@ -1,13 +1,13 @@
 export const feedLimits = {
-  /** Of a feed, unpacked. */
+  /** Size of a feed after decompression. */
   bytes: 8_000_000,
   items: 10_000,
-  /** Tags, attributes and the like of XML, or values of JSON: parsed, each takes some hundred bytes. */
+  /** XML tags and attributes, or JSON values: each takes some hundred bytes once parsed. */
   values: 200_000,
-  /** Characters of all items: more than a feed of this size has, unless each item repeats something long. */
+  /** Characters of all items together. Only a feed that repeats long text in each item exceeds it. */
   itemsLength: 16_000_000,
-  /** Of the guid of an item; a hash takes the place of a longer one. */
+  /** Maximum length of a guid; a longer guid is replaced by its hash. */
   guidBytes: 500,
-  /** What parsing may take before the thread is ended. */
+  /** Parsing timeout, after which the thread is terminated. */
   parseMs: 20_000,
 } as const;

@@ -1,11 +1,11 @@
 import { cleanText } from "./feed-text.ts";
 
-/** Would run in the page of whoever shows them. */
+/** Such links would execute script in the page that shows them. */
 const refusedSchemes = new Set(["javascript:", "data:", "vbscript:"]);
-/** A longer base is ignored: each relative link would grow by it. */
+/** A longer base URL is ignored, because each relative link would grow by its length. */
 const maxBaseLength = 2048;
 
-/** The base URL of relative links: each of the bases, outermost first, is resolved against the one before it. */
+/** Resolves nested base URLs, outermost first, each against the previous one. */
 export function joinBases(bases: readonly (string | undefined)[]): string | undefined {
   let base: string | undefined;
   for (const next of bases) {
@@ -15,7 +15,7 @@ export function joinBases(bases: readonly (string | undefined)[]): string | unde
   return base;
 }
 
-/** Returns an absolute link as written, a relative one resolved against `base`; null when nobody must follow the link. */
+/** Returns an absolute link as written, or a relative link resolved against `base`; null for an unsafe link. */
 export function resolveLink(
   raw: string | null | undefined,
   base: string | undefined,

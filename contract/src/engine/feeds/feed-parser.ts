@@ -10,13 +10,13 @@ export type PagedFeed =
       status: "ok";
       format: FeedFormat;
       title: string | null;
-      /** Some hundred items each, to be read once; other work of the process runs between two pages. */
+      /** Some hundred items per page; can be iterated once. The event loop runs between two pages. */
       pages: AsyncIterable<FeedItem[]>;
     }
   | { status: "invalid"; detail: string };
 
 export interface FeedParser extends AsyncDisposable {
-  /** @throws the reason of `signal` when it aborts before the feed was parsed */
+  /** @throws the reason of `signal` if it aborts before the feed is parsed */
   parse(bytes: Uint8Array, options: FeedOptions, signal?: AbortSignal): Promise<PagedFeed>;
 }
 
@@ -25,7 +25,7 @@ export interface ToFeedThread {
   options: FeedOptions;
 }
 
-/** `pages` are arrays of items as JSON text. */
+/** Each of `pages` is a JSON array of items. */
 export type FromFeedThread =
   | { status: "ok"; format: FeedFormat; title: string | null; pages: Uint8Array<ArrayBuffer>[] }
   | { status: "invalid"; detail: string };
@@ -35,17 +35,17 @@ interface Waiter {
   start(): void;
 }
 
-/** The thread ends when nobody has needed it for so long, and gives its memory back. */
+/** Idle timeout, after which the thread is terminated to free its memory. */
 const idleMs = 10_000;
 const memoryMb = 256;
-/** Beside this module; in an image all of them are bundled. */
+/** The thread's file is next to this module; in an image both are bundled. */
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 const threadUrl = new URL(`./feed-thread${extension}`, import.meta.url);
 
 /**
- * Parses feeds in one thread, on Node, Bun and Deno: one after the other, small ones first, so that a large feed delays
- * others by its own time at most.
- * @param parseMs what one feed may take; the thread is ended then
+ * Creates a parser that parses feeds in one worker thread, on Node, Bun and Deno. Feeds are parsed one at a time, the
+ * smallest first, so that a large feed delays others at most by its own parsing time.
+ * @param parseMs timeout of one feed; on timeout the thread is terminated
  */
 export function createFeedParser(parseMs: number = feedLimits.parseMs): FeedParser {
   const waiting: Waiter[] = [];
@@ -125,7 +125,7 @@ export function createFeedParser(parseMs: number = feedLimits.parseMs): FeedPars
       signal.throwIfAborted();
       await turn(bytes.length, signal);
       try {
-        // An abort since then had no listener.
+        // The signal may have aborted while it had no listener.
         signal.throwIfAborted();
         const parsed = await run({ bytes, options }, signal);
         if (parsed.status === "invalid") return parsed;
@@ -143,14 +143,14 @@ export function createFeedParser(parseMs: number = feedLimits.parseMs): FeedPars
   };
 }
 
-/** It has neither connections nor the environment. Bun and Deno know no limit of memory: the limits of a feed hold there. */
+/** Starts a thread without environment variables. Bun and Deno ignore the memory limit; the feed limits apply there. */
 function openThread(onEnd: () => void): Worker {
   const worker = new Worker(threadUrl, {
     env: {},
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: memoryMb },
   });
-  // Without a listener, an error between two feeds would end the process.
+  // Without a listener, an error between two feeds would crash the process.
   return worker.on("error", onEnd);
 }
 

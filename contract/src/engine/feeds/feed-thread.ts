@@ -3,11 +3,11 @@ import type { FeedItem } from "../../api/feed-item.ts";
 import type { FromFeedThread, ToFeedThread } from "./feed-parser.ts";
 import { parseFeed } from "./parse-feed.ts";
 
-/** What the receiver reads at once: some milliseconds of work. */
+/** Maximum size of a page, so that the receiver parses a page in a few milliseconds. */
 const pageItems = 500;
 const pageLength = 500_000;
 
-/** Items leave as JSON text, which is handed over without a copy and read page by page. */
+/** Answers each feed with pages of JSON text, which are transferred without a copy and parsed one by one. */
 function serve(port: NonNullable<typeof parentPort>): void {
   const encoder = new TextEncoder();
   port.on("message", ({ bytes, options }: ToFeedThread) => {

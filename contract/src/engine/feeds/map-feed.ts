@@ -5,17 +5,17 @@ import { joinBases, resolveLink } from "./feed-link.ts";
 import { joinPersons } from "./feed-person.ts";
 import { cleanLine, cleanText, htmlToLine } from "./feed-text.ts";
 
-/** An item as its feed has it: perhaps without a guid, perhaps one of several revisions. */
+/** An item as its feed has it: the guid may be missing, and several revisions may share a guid. */
 export interface DraftItem extends Omit<FeedItem, "source" | "guid"> {
   guid: string | null;
   updatedAt: string | null;
-  /** Of the item's markup: tells items apart that have none of these fields. */
+  /** Hash of the item's markup, to distinguish items without any of these fields. */
   digest: string | undefined;
 }
 
 export interface DraftFeed {
   title: string | null;
-  /** Mapped one by one as they are read. */
+  /** Mapped lazily. */
   items: Iterable<DraftItem>;
 }
 
@@ -25,7 +25,10 @@ interface Extensions {
   media?: MediaNs.ItemOrFeed;
 }
 
-/** @param url where the feed was retrieved; without one, relative links are resolved against the feed's own link */
+/**
+ * Maps an RSS feed to draft items.
+ * @param url where the feed was retrieved; without it, relative links are resolved against the feed's own link
+ */
 export function mapRss(feed: RssFeed.Feed<string>, url: string | undefined): DraftFeed {
   const base = joinBases([url ?? feed.link, feed.xml?.base]);
   return {
@@ -53,6 +56,7 @@ export function mapRss(feed: RssFeed.Feed<string>, url: string | undefined): Dra
   };
 }
 
+/** Maps an RDF (RSS 0.90, 1.0) feed to draft items; `url` as in `mapRss`. */
 export function mapRdf(feed: RdfFeed.Feed<string>, url: string | undefined): DraftFeed {
   const base = joinBases([url ?? feed.link, feed.xml?.base]);
   return {
@@ -71,6 +75,7 @@ export function mapRdf(feed: RdfFeed.Feed<string>, url: string | undefined): Dra
   };
 }
 
+/** Maps an Atom feed to draft items; `url` as in `mapRss`. */
 export function mapAtom(feed: AtomFeed.Feed<string>, url: string | undefined): DraftFeed {
   const base = joinBases([url ?? alternate(feed.links), feed.xml?.base]);
   const feedAuthor = joinPersons((feed.authors ?? []).map(nameOrEmail));
@@ -100,6 +105,7 @@ export function mapAtom(feed: AtomFeed.Feed<string>, url: string | undefined): D
   };
 }
 
+/** Maps a JSON Feed to draft items; `url` as in `mapRss`. */
 export function mapJson(feed: JsonFeed.Feed<string>, url: string | undefined): DraftFeed {
   const base = joinBases([url ?? feed.home_page_url]);
   const feedAuthor = joinPersons((feed.authors ?? []).map(({ name }) => name));
@@ -134,7 +140,7 @@ function titleOf(text: AtomFeed.Text | undefined): string | null {
   return isPlain ? cleanLine(text?.value) : htmlToLine(text.value);
 }
 
-/** The page an item is about: HTML rather than anything else. */
+/** Finds the link to the item's page; prefers HTML. */
 function alternate(links: readonly AtomFeed.Link<string>[] = []): string | undefined {
   const pages = links.filter(({ rel, href }) => href && (rel ?? "alternate") === "alternate");
   return (pages.find(({ type }) => type === undefined || type === "text/html") ?? pages[0])?.href;
@@ -148,7 +154,7 @@ function nameOrEmail({ name, email }: AtomFeed.Person): string | undefined {
   return name ?? email;
 }
 
-/** What an item's extensions describe it as. */
+/** Finds a description in the Dublin Core and Media RSS extensions. */
 function described({ dc, media }: Extensions): string | undefined {
   const group = media?.groups?.[0];
   const parts = [media, media?.contents?.[0], group, group?.contents?.[0]];

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { FeedItem } from "../../api/feed-item.ts";
 import { parseFeed } from "./parse-feed.ts";
 
-/** What is wrong, or how many items there are. */
+/** Returns the error detail, or the number of items. */
 async function _detail(document: string | Uint8Array): Promise<string> {
   const bytes = typeof document === "string" ? new TextEncoder().encode(document) : document;
   const parsed = parseFeed(bytes, { source: "test" });

@@ -11,16 +11,16 @@ export type ParsedFeed =
 
 export interface FeedOptions {
   contentType?: string | undefined;
-  /** Which feed the items belong to. */
+  /** Name of the feed that the items belong to. */
   source: string;
-  /** Where the feed was retrieved, redirects followed: relative links are resolved against it. */
+  /** URL of the feed after redirects; relative links are resolved against it. */
   url?: string | undefined;
 }
 
 /**
- * Reads RSS 0.9x to 2.0, RDF, Atom 0.3 and 1.0, and JSON Feed, from strangers: never throws, and takes time and memory
- * in proportion to the bytes, but up to seconds and 100 MB: services parse feeds in a thread, by `createFeedParser`. Of
- * items that share a guid the one updated last stays, else the last.
+ * Parses an untrusted feed: RSS 0.9x to 2.0, RDF, Atom 0.3 and 1.0, JSON Feed. Never throws. Takes time and memory in
+ * proportion to the size, up to seconds and 100 MB: services use `createFeedParser`, which parses in a thread. Of items
+ * that share a guid, returns the last updated one, else the last one.
  */
 export function parseFeed(
   bytes: Uint8Array,

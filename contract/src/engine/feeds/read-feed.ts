@@ -17,8 +17,8 @@ type ReadFeed =
   | { status: "invalid"; detail: string };
 
 /**
- * Reads a feed by what the text is, whatever it is called.
- * @param url where it was retrieved
+ * Parses a feed; detects the format from the text, not from the content type.
+ * @param url where the feed was retrieved
  */
 export function readFeed(text: string, url: string | undefined): ReadFeed {
   const trimmed = text.trim();
@@ -60,7 +60,7 @@ function readJson(text: string, url: string | undefined): ReadFeed {
   }
 }
 
-/** feedsmith takes an object with a `length`, at the depths it looks at, for an array of that many elements. */
+/** feedsmith treats an object with a `length` as an array of that length, at the depths that it inspects. */
 function dropLengths(value: unknown, depth: number): void {
   if (typeof value !== "object" || value === null || depth === 0) return;
   if (!Array.isArray(value)) Reflect.deleteProperty(value, "length");

@@ -8,16 +8,16 @@ type TamedXml =
   | { status: "invalid"; detail: string };
 
 const maxTagLength = 1_000_000;
-/** Parsed, each character takes some forty bytes. */
+/** Each character takes about forty bytes once parsed. */
 const maxTextLength = 4_000_000;
 
 const itemNames = { rss: "item", rdf: "item", atom: "entry" };
 
 /**
- * Rewrites a feed's XML from strangers into what feedsmith reads right and in linear time: without comments, processing
- * instructions, DOCTYPE (thus entities of its own) and what surrounds the root; names in lower case; a `<` that begins
- * nothing escaped. Each item that has elements gets a digest of its markup as `xml:id`: feedsmith leaves out items without
- * anything that it knows. Tags need not match: within the items of real feeds they do not.
+ * Rewrites an untrusted XML feed into XML that feedsmith parses correctly and in linear time: removes comments,
+ * processing instructions, the DOCTYPE (thus custom entities) and text around the root, lowercases names, escapes stray
+ * `<`. Tags need not match, as in many real feeds. Each non-empty item gets a digest of its markup as `xml:id`, because
+ * feedsmith drops items without known elements.
  */
 export function repairXml(text: string): TamedXml {
   const root = findRoot(text);
@@ -27,7 +27,7 @@ export function repairXml(text: string): TamedXml {
   let lengthAtEnd = 0;
   let markup = 0;
   let items = 0;
-  /** The item that the text is in: where its tag is in `out`, and where its contents begin in `text`. */
+  /** The current item: the index of its tag in `out`, and the start of its contents in `text`. */
   let item: { at: number; start: number; hasElements: boolean } | undefined;
   let at = root.end;
   for (let start = text.indexOf("<", at); start !== -1; start = text.indexOf("<", at)) {
@@ -68,7 +68,7 @@ function withId(tag: string, id: string): string {
   return tag.replace(/^<[^\s/>]+/, (name) => `${name} xml:id="${id}"`);
 }
 
-/** The name of a tag, as `rename` has it; empty for other markup. */
+/** Returns the tag's name after `rename`; empty for other markup. */
 function nameOf(kind: Markup["kind"], token: string, format: string): string {
   if (kind === "tag") return rename(splitTag(token).name, format);
   return kind === "closing tag" ? rename(token.slice(2, -1).trim().toLowerCase(), format) : "";
@@ -85,15 +85,15 @@ function localName(name: string): string {
   return name.slice(name.lastIndexOf(":") + 1);
 }
 
-/** Names that feedsmith would stumble over. */
+/** Renames elements that feedsmith misinterprets. */
 function rename(name: string, format: string): string {
   const local = localName(name);
-  // An element with a child of this name is taken for an array of that many elements.
+  // feedsmith treats an element with a child `length` as an array of that length.
   if (local === "length") return "x-length";
-  // The table of contents of RSS 1.0 is looked up item by item; the items are in order without it.
+  // feedsmith looks up each item in the table of contents of RSS 1.0; the items are in order without it.
   if (local === "seq") return "x-seq";
   if (format !== "rss") return name;
-  // Persons are taken apart in quadratic time; as `dc:creator` an author stays a text.
+  // feedsmith parses persons in quadratic time; a `dc:creator` stays plain text.
   if (name === "author") return "dc:creator";
   return name === "managingeditor" || name === "webmaster" ? `x-${name}` : name;
 }

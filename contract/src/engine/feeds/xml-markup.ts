@@ -7,11 +7,11 @@ export interface Markup {
     | "closing tag"
     | "tag"
     | "stray";
-  /** The index behind it; -1 when it is not closed. */
+  /** The index after the markup; -1 if the markup is not closed. */
   end: number;
 }
 
-/** What begins with the `<` at `start`; `stray` when nothing does. */
+/** Reads the markup that begins with the `<` at `start`; `stray` if the `<` begins no markup. */
 export function readMarkup(text: string, start: number): Markup {
   if (text.startsWith("<!--", start))
     return { kind: "comment", end: after(text, "-->", start + 4) };
@@ -33,7 +33,7 @@ function after(text: string, what: string, from: number): number {
   return at === -1 ? -1 : at + what.length;
 }
 
-/** A `>` within quotes does not end a tag; a `<` outside of them shows that there was none. */
+/** A `>` within quotes does not end a tag; a `<` outside quotes means that the first `<` was stray. */
 function readTag(text: string, start: number, isClosing: boolean): Markup {
   const kind = isClosing ? "closing tag" : "tag";
   const special = isClosing ? /[<>]/g : /[<>"']/g;
@@ -49,7 +49,7 @@ function readTag(text: string, start: number, isClosing: boolean): Markup {
   return { kind, end: -1 };
 }
 
-/** A DOCTYPE may hold declarations of its own in brackets. */
+/** A DOCTYPE may contain declarations in brackets. */
 function endOfDeclaration(text: string, start: number): number {
   const special = /[[\]>"']|<!--/g;
   special.lastIndex = start + 2;
@@ -68,13 +68,17 @@ function endOfDeclaration(text: string, start: number): number {
   return -1;
 }
 
-/** `attributes` with the blank before them and the slash of an empty element. */
+/**
+ * Splits a tag into its lowercase name and its `attributes`, including the leading space and the slash of an empty
+ * element.
+ */
 export function splitTag(tag: string): { name: string; attributes: string } {
   const [whole, name = ""] = /^<([^\s/>"'=]+)/.exec(tag) ?? [""];
   const rest = tag.slice(whole.length, -1).replaceAll("<", "&lt;");
   return { name: name.toLowerCase(), attributes: /^[^\s/]/.test(rest) ? ` ${rest}` : rest };
 }
 
+/** Describes unclosed markup for the caller. */
 export function unclosed(kind: Markup["kind"]): string {
   return `The document ends within a ${kind}.`;
 }

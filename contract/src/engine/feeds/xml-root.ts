@@ -9,10 +9,10 @@ const formats = new Map<string, "rss" | "atom" | "rdf">([
   ["feed", "atom"],
   ["rdf", "rdf"],
 ]);
-/** Comments, instructions and the like that may stand before the root. */
+/** Comments, processing instructions and the like before the root. */
 const maxProlog = 1000;
 
-/** The first tag of a document, when it is that of a feed. */
+/** Finds the root element; invalid unless it is the root of a feed. */
 export function findRoot(text: string): XmlRoot {
   let start = text.indexOf("<");
   for (let passed = 0; start !== -1 && passed < maxProlog; passed += 1) {
@@ -41,7 +41,9 @@ function rootOf(token: string, end: number): XmlRoot {
   return { status: "ok", format, tag, closingTag: `</${name}>`, end };
 }
 
-/** RSS has no namespace of its own but is given strange ones; feedsmith knows RSS 0.90 only without prefixes. */
+/**
+ * Removes RSS's default namespace, which is sometimes invalid, and maps RSS 0.90 to the namespace that feedsmith knows.
+ */
 function knownNamespaces(root: string, attributes: string): string {
   return root === "rss"
     ? attributes.replace(/\sxmlns\s*=\s*(?:"[^"]*"|'[^']*')/i, "")

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { wholeNumber } from "../config/config-fields.ts";
 
-/** Where log lines go besides stdout. */
+/** Log shipping over TCP, in addition to stdout. */
 export const logShipFields = {
   LOG_SHIP_ADDRESS: z
     .string()

@@ -1,45 +1,48 @@
-/** What shipping needs of a TCP socket, as `node:net` has it. */
+/** The subset of a `node:net` socket that log shipping uses. */
 export interface ShipSocket {
   once(event: "connect" | "close", listener: () => void): unknown;
-  /** `done` is called when the system has taken the text. */
+  /** `done` is called when the operating system has taken the text. */
   write(text: string, done: (error?: Error | null) => void): unknown;
   end(): unknown;
   destroy(): unknown;
 }
 
 export interface ShipSettings {
-  /** Begins to connect; what the other side sends must be dropped, errors must be listened to. */
+  /** Starts to connect. The caller must discard received data and handle errors. */
   connect(): ShipSocket;
-  /** What may wait, in characters; beyond it the oldest lines are dropped. */
+  /** Maximum length of the buffer, in characters; the oldest lines are dropped beyond it. */
   maxBuffered: number;
-  /** The line that tells how many were dropped. */
+  /** Formats the line that reports dropped lines. */
   droppedLine(count: number): string;
   onChange?(isConnected: boolean): void;
   firstPauseMs?: number;
   longestPauseMs?: number;
-  /** After which a connection that takes nothing is given up. */
+  /** How long a connection may accept no data before it is destroyed. */
   stallMs?: number;
 }
 
 export interface LogShipper {
-  /** Never waits. @param line with its newline */
+  /**
+   * Buffers a line without blocking.
+   * @param line with its newline
+   */
   push(line: string): void;
   readonly isConnected: boolean;
   readonly buffered: number;
   readonly dropped: number;
   /**
-   * Sends what is left for at most that long, and ends the connection.
-   * @returns how many lines were left
+   * Flushes the buffer for at most `deadlineMs` and closes the connection.
+   * @returns the number of lines that were not sent
    */
   close(deadlineMs: number): Promise<number>;
 }
 
-/** One write; repeated as a whole when its connection breaks before the system has taken it. */
+/** Maximum length of one write. A write is repeated in full if the connection breaks before it completes. */
 const chunkLength = 64_000;
 
 /**
- * Sends lines over TCP as they come, in their order, and connects again when the other side goes away. A line that the
- * system has taken counts as sent: what was on the wire when the connection broke is lost, and not counted.
+ * Creates a shipper that sends lines over TCP in order and reconnects with backoff. A line counts as sent when the
+ * operating system has taken it: lines in transit when the connection breaks are lost and not counted.
  */
 export function createLogShipper(settings: ShipSettings): LogShipper {
   const { maxBuffered, firstPauseMs = 100, longestPauseMs = 10_000, stallMs = 30_000 } = settings;
@@ -93,7 +96,7 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
     onTheWay = waiting.splice(0, count);
     watchForStall(to);
     to.write(onTheWay.join(""), (error) => {
-      // The end of the connection puts them back.
+      // The close handler requeues the lines.
       if (error || to !== socket) return;
       clearTimeout(stallTimer);
       onTheWay = [];
@@ -111,7 +114,7 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
     untold = 0;
   }
 
-  /** A tenth at once: to drop one of many costs as much as to drop many. */
+  /** Drops a tenth at once: dropping one line costs as much as dropping many. */
   function dropOldest() {
     let count = 0;
     for (const line of waiting) {

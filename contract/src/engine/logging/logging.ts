@@ -2,7 +2,7 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import { logLine, logOptions } from "./log-options.ts";
 import { createLogShipper, type LogShipper, type ShipSocket } from "./log-ship.ts";
 
-/** What a stop waits for the aggregator. */
+/** How long shutdown waits for the log aggregator. */
 const flushMs = 2000;
 
 interface Address {
@@ -12,9 +12,9 @@ interface Address {
 
 export interface LogSettings {
   level: string;
-  /** Where lines go over TCP as well. */
+  /** Log aggregator that also receives the lines, over TCP. */
   shipTo?: Address | undefined;
-  /** What may wait for that address, in characters. */
+  /** Maximum length of the shipping buffer, in characters. */
   shipBufferBytes: number;
 }
 
@@ -24,9 +24,9 @@ interface Socket extends ShipSocket {
 }
 
 export interface LogOutputs {
-  /** Written to in the process's own thread: one of its own would lose lines when the process is killed. */
+  /** Written synchronously: a writer thread would lose lines when the process is killed. */
   stdout: DestinationStream;
-  /** As `node:net` has it. */
+  /** `connect` of `node:net`. */
   connect(options: Address & { keepAlive: boolean; noDelay: boolean }): Socket;
 }
 
@@ -36,7 +36,7 @@ export interface Logging extends AsyncDisposable {
 }
 
 /**
- * A process's log; disposing it ships what still waits, for two seconds at most.
+ * Creates the log of a process; disposal ships the buffered lines, for two seconds at most.
  * @param name of the process, in every line
  */
 export function createLogging(

@@ -3,7 +3,7 @@ import { redact } from "./redact.ts";
 
 const secret = "hunter2-hunter2";
 
-/** As pino writes it. */
+/** Formats a line as pino does. */
 function _line(fields: object) {
   return `${JSON.stringify({ level: "info", ...fields })}\n`;
 }

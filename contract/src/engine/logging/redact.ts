@@ -1,14 +1,14 @@
 const names = String.raw`[\w.-]*(?:authorization|cookie|passw(?:or)?d|secret|token|api[-_]?key|credential)[\w.-]*`;
 
 const patterns: readonly (readonly [RegExp, string])[] = [
-  // Of a URL, who somebody is and how they prove it.
+  // User and password of a URL.
   [/\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s"'\\/<>]+@/gi, "$1***@"],
-  // URL parsers take any number of slashes in these schemes, and backslashes.
+  // URL parsers accept any number of slashes and backslashes after these schemes.
   [/\b((?:https?|wss?|ftp):[\\/]*)[^\s"'\\/<>]+@/gi, "$1***@"],
   [/\b(bearer|basic) +[\w.~+/-]{8,}=*/gi, "$1 ***"],
-  // Toril's own keys.
+  // Toril's API keys.
   [/\btoril_[\w-]{24,}/g, "***"],
-  // Fields by their names: of the line itself, and of JSON in one of its texts.
+  // Sensitive fields by name, of the line itself and of JSON inside its strings.
   [
     new RegExp(String.raw`("${names}" *: *)(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^}]*\})`, "gi"),
     '$1"***"',
@@ -17,8 +17,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * A log line without what would let its reader in somewhere: credentials in URLs and Authorization headers, and the
- * values of fields whose names speak of a secret. Whatever put them there, JSON stays JSON.
+ * Removes credentials from a log line: those in URLs and Authorization headers, and the values of fields with sensitive
+ * names. JSON stays valid.
  */
 export function redact(line: string): string {
   return patterns.reduce((text, [pattern, rest]) => text.replace(pattern, rest), line);

@@ -3,8 +3,8 @@ import type { PostgresType } from "postgres";
 type Values = readonly (string | number | null)[];
 
 /**
- * The array types that statements are given. postgres.js would ask every new connection for them, and when that
- * connection is lost meanwhile, the rejection is nobody's and ends the process: `fetch_types: false`, and these.
+ * The array types of statement parameters, for use with `fetch_types: false`. postgres.js would fetch the types on each
+ * new connection; if the connection broke, the unhandled rejection would crash the process.
  */
 export const arrayTypes: Record<string, PostgresType> = {
   smallints: arrayType(1005, toPlainLiteral),

@@ -1,8 +1,8 @@
 import type { ISql } from "postgres";
 
 /**
- * How many jobs of an API key have not ended, but for those of `exceptType`. Reads no more of the index than `limit` and the
- * jobs of that type ask for.
+ * Counts the pending jobs of an API key, up to `limit`; jobs of `exceptType` are excluded. Reads at most `limit` index
+ * entries plus those of `exceptType`.
  */
 export async function countWaiting(
   sql: ISql,
@@ -10,7 +10,7 @@ export async function countWaiting(
   limit: number,
   exceptType?: string,
 ): Promise<number> {
-  // The order is one that only the index of quota keys has: of a table that seems to be empty any index would do.
+  // Only the quota index has this order; otherwise the planner may pick any index for a table that seems empty.
   const [row] = await sql<{ waiting: number }[]>`
     select count(*)::int as waiting from (
       select from jobs

@@ -1,4 +1,4 @@
-/** A statement was not answered in time; its outcome is unknown. */
+/** A statement timed out; its outcome is unknown. */
 export class LedgerTimeout extends Error {
   constructor(timeoutMs: number, options?: ErrorOptions) {
     super(`Postgres did not answer within ${timeoutMs} ms`, options);
@@ -22,8 +22,8 @@ const connectionCodes = new Set([
 ]);
 
 /**
- * Worth repeating: connection lost (08), deadlock or serialization (40), resources (53), shutdown or time-out (57), a
- * standby that is not promoted yet, a transaction that was cut off.
+ * Whether a retry may succeed: connection lost (08), deadlock or serialization failure (40), insufficient resources
+ * (53), shutdown or timeout (57), a standby before promotion, an interrupted transaction.
  */
 export function isTransient(error: unknown): boolean {
   if (error instanceof LedgerTimeout) return true;
@@ -33,31 +33,32 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
-/** The fault of one row: its data (22), a constraint (23), a limit (54). */
+/** Whether one row is at fault: invalid data (22), a constraint (23), a limit (54). */
 export function isRowFault(error: unknown): boolean {
   return /^(22|23|54)...$/.test(sqlState(error) ?? "");
 }
 
+/** Whether a unique constraint failed. */
 export function isUniqueViolation(error: unknown): boolean {
   return sqlState(error) === "23505";
 }
 
-/** Another transaction held a row, a key or a table for longer than `lock_timeout`. */
+/** Whether a row, key or table stayed locked for longer than `lock_timeout`. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === "55P03";
 }
 
-/** Another transaction is in the way: a lock that it holds, a deadlock, a serialization failure. */
+/** Whether another transaction caused the error: lock timeout, deadlock, serialization failure. */
 export function isConflict(error: unknown): boolean {
   return /^(40...|55P03)$/.test(sqlState(error) ?? "");
 }
 
-/** As `isLockTimeout`, of a row or key: the fault of one entry. Postgres names no tuple when a whole table was locked. */
+/** Whether the lock timeout concerns a row or key, thus one entry. Postgres reports no tuple for a table lock. */
 export function isRowLockTimeout(error: unknown): boolean {
   return isLockTimeout(error) && contextOf(error) !== "";
 }
 
-/** As `isRowLockTimeout`, of an Idempotency-Key: another transaction is using it. */
+/** Whether the lock timeout concerns an Idempotency-Key, which another transaction is using. */
 export function isIdempotencyKeyInUse(error: unknown): boolean {
   return isLockTimeout(error) && contextOf(error).includes('"idempotency_keys"');
 }

@@ -1,28 +1,28 @@
 import type { ISql } from "postgres";
 import type { IdempotencyClaim, StoredAnswer } from "./idempotency.ts";
 
-/** A claim of one who answers in more than one transaction. */
+/** A claim held across several transactions. */
 export interface HeldClaim extends IdempotencyClaim {
-  /** A UUID that no other claim has. */
+  /** UUID, unique for each claim. */
   owner: string;
 }
 
-/** What a request had done when it was last heard of: an import, and how much of its body had been read by then. */
+/** The progress of a request: its import and how much of its body was processed. */
 export interface Checkpoint {
   importId: string;
   bodyBytes: number;
-  /** Of these bytes; null where the hash of the request covers the body. */
+  /** Hash of these bytes; null if the request hash covers the body. */
   bodyHash: string | null;
 }
 
 export type Held =
-  /** `checkpoint`: an earlier request with the same key was broken off there. */
+  /** `checkpoint`: progress of an earlier, interrupted request with the same key. */
   | { status: "held"; checkpoint: Checkpoint | undefined }
   | { status: "answered"; answer: StoredAnswer; bodyHash: string | null }
   | { status: "reused" }
   | { status: "in-use" };
 
-/** Of whom nothing was heard for so long has died, and the next one with the same request takes over. */
+/** A claim that was not touched for this long is abandoned; the next identical request takes it over. */
 const abandonedAfter = "60 seconds";
 
 interface HeldRow {
@@ -33,7 +33,7 @@ interface HeldRow {
   bodyHash: string | null;
 }
 
-/** Takes an Idempotency-Key until it is answered or released; meanwhile it must be touched well within 60 s. */
+/** Claims an Idempotency-Key until it is answered or released; the holder must touch it well within 60 s. */
 export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<Held> {
   const { tenant, key, requestHash, olderHashes = [], owner } = claim;
   const hashes = [requestHash, ...olderHashes];
@@ -72,14 +72,16 @@ export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<H
   return { status: "answered", answer: { status, body }, bodyHash };
 }
 
+/** Renews a claim. */
 export async function touchHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
   await sql`update idempotency_keys set touched_at = now() where ${isOwn(sql, claim)}`;
 }
 
 /**
- * Notes in a transaction what the request has done by it. Until that ends, nobody takes the key over.
- * @param checkpoint undefined: no more than before
- * @returns false when another has taken over: then the transaction must be rolled back
+ * Records the request's progress in the transaction that makes the progress. The key cannot be taken over until the
+ * transaction ends.
+ * @param checkpoint undefined: no further progress
+ * @returns false if another request has taken over; the caller must roll back
  */
 export async function saveCheckpoint(
   sql: ISql,
@@ -96,8 +98,7 @@ export async function saveCheckpoint(
 }
 
 /**
- * Frees a key whose request came to nothing. A repetition continues what the request began, or gets its provisional
- * answer.
+ * Releases the key of a failed request. A repeated request resumes at the checkpoint or gets the provisional response.
  */
 export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
   await sql`delete from idempotency_keys where ${isUnanswered(sql, claim)} and import_id is null`;
@@ -105,9 +106,9 @@ export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void>
 }
 
 /**
- * Stores in the transaction of the work what a repetition is answered when this request does not get to its final answer;
- * until that is stored, or the request is abandoned or released, the key stays in use.
- * @returns false when another has taken over: then the transaction must be rolled back
+ * Stores a provisional response in the transaction of the work, which a repeated request gets if this request dies
+ * before its final response. The key stays in use until the final response, abandonment or release.
+ * @returns false if another request has taken over; the caller must roll back
  */
 export async function answerProvisionally(
   sql: ISql,
@@ -120,7 +121,7 @@ export async function answerProvisionally(
   return count > 0;
 }
 
-/** Stores the final answer, unless another has taken over. */
+/** Stores the final response, unless another request has taken over. */
 export async function answerHeldKey(
   sql: ISql,
   claim: HeldClaim,

@@ -1,16 +1,16 @@
 import type { ISql } from "postgres";
 
-/** The Idempotency-Key of a request and a hash of what was asked. */
+/** The Idempotency-Key of a request and a hash of the request. */
 export interface IdempotencyClaim {
   tenant: string;
   key: string;
   /** Hexadecimal. */
   requestHash: string;
-  /** What the same request hashed to with other keys. */
+  /** Hashes of the same request with older secret keys, for requests from before a key rotation. */
   olderHashes?: readonly string[];
 }
 
-/** An answer as it was first given. */
+/** The original response to a request. */
 export interface StoredAnswer {
   status: number;
   body: unknown;
@@ -19,14 +19,14 @@ export interface StoredAnswer {
 export type Claimed =
   | { status: "claimed" }
   | { status: "answered"; answer: StoredAnswer }
-  /** The same key came with another request. */
+  /** The key was used with a different request. */
   | { status: "reused" }
-  /** The first request is being answered elsewhere. */
+  /** The first request is still in progress. */
   | { status: "in-use" };
 
 /**
- * Takes Idempotency-Keys for their requests; claims must differ from each other. One outcome per claim, in order.
- * Waits for transactions that are taking the same key.
+ * Claims Idempotency-Keys; the claims must be distinct. Returns one outcome per claim, in order. Waits for transactions
+ * that are claiming the same key.
  */
 export async function claimIdempotencyKeys(
   sql: ISql,
@@ -64,8 +64,8 @@ export async function claimIdempotencyKeys(
 }
 
 /**
- * Keeps the answers of keys that were claimed, or corrects them. An insert although the rows are there: it finds each by
- * the unique index, whatever the planner takes the table for.
+ * Stores or replaces the responses of claimed keys. An upsert, although the rows exist: it finds each row by the unique
+ * index, whatever the planner's statistics.
  */
 export async function storeAnswers(
   sql: ISql,

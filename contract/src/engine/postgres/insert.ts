@@ -10,13 +10,12 @@ export type InsertOutcome =
   | { status: "created"; createdAt: string; replaced?: CancelledJob | undefined }
   | { status: "duplicate"; job: ExistingJob };
 
-/** How often an entry is tried again whose pending twin ended between the insert and the look-up. */
+/** How often an entry is retried if its duplicate ends between the insert and the lookup. */
 const maxRounds = 5;
 
 /**
- * Records jobs that have no key: nothing can stand in their way but themselves, when a COMMIT was repeated whose
- * reply was lost.
- * @returns when they were recorded, by Postgres' clock, in ISO 8601
+ * Inserts jobs without keys. They conflict only with themselves, if a COMMIT is repeated after its reply was lost.
+ * @returns when the jobs were recorded, by Postgres' clock, in ISO 8601
  */
 export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
   const [row] = await sql<{ now: Date; count: number }[]>`
@@ -24,7 +23,7 @@ export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<st
     ${hasTerms(jobs) ? sql`, ${naming(sql, jobs)}` : sql``}
     select now(), (select count(*)::int from inserted) as count`;
   if (row?.count === jobs.length) return row.now.toISOString();
-  // A statement of its own: the insert's snapshot may not see the transaction it has waited for.
+  // A separate statement: the insert's snapshot may not include the transaction that it waited for.
   const ids = jobs.map((job) => job.id);
   const [recorded] = await sql<{ createdAt: Date }[]>`
     select created_at as "createdAt" from jobs where id = any(${ids}::uuid[]) limit 1`;
@@ -35,7 +34,7 @@ export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<st
 const maxPartJobs = 500;
 const maxPartLength = 1_000_000;
 
-/** Parts of many jobs, in their order: one statement for all of them would be built in one go, and held four times. */
+/** Splits jobs into parts, in order: one statement for all would hold the data four times in memory. */
 export function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> {
   let start = 0;
   let length = 0;
@@ -51,8 +50,8 @@ export function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> 
 }
 
 /**
- * As `insertJobs`, for less: to be ready for a conflict costs Postgres a fifth of an insert. Not for use in a
- * transaction, which would end with the first conflict.
+ * Inserts jobs like `insertJobs`, but cheaper: `on conflict` adds a fifth to the cost of an insert. Not for use in a
+ * transaction, which the first conflict would abort.
  */
 export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<string> {
   try {
@@ -69,9 +68,9 @@ export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<
 }
 
 /**
- * Records jobs of which some have keys. One outcome per job, in order; a pending job of the same tenant, type and
- * key makes it a `duplicate`, unless it is to be replaced, and so does one that took the key for a time. Run it in a
- * transaction: it waits for others that are inserting the same key.
+ * Inserts jobs of which some have keys. Returns one outcome per job, in order: `duplicate` if a pending job of the same
+ * tenant, type and key exists and is not replaced, or if the key's deduplication window is open. Call it in a
+ * transaction; waits for transactions that insert the same key.
  */
 export async function insertKeyedJobs(
   sql: ISql,
@@ -81,7 +80,7 @@ export async function insertKeyedJobs(
   const outcomes = new Map<string, InsertOutcome>();
   const replaced = new Map<string, CancelledJob>();
   const laterOf = findReplaced(jobs);
-  // In one order everywhere, so that two batches rarely wait for each other crosswise.
+  // Sorted the same way everywhere, so that two batches rarely deadlock.
   const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKeyIdentity);
   const windowed = sorted.filter((job) => job.keyWindowMs !== null);
   if (windowed.length > 0) await takeWindows(sql, windowed, outcomes);
@@ -120,20 +119,20 @@ function asDuplicate(job: NewJob, outcome: InsertOutcome | undefined): InsertOut
   return { status: "duplicate", job: { ...job, status: "pending", createdAt } };
 }
 
-/** Whether one of these very jobs stands in the ledger. */
+/** Whether at least one of these jobs is recorded already. */
 export async function isAnyRecorded(sql: ISql, jobs: readonly NewJob[]): Promise<boolean> {
   const ids = jobs.map((job) => job.id);
   const [row] = await sql`select from jobs where id = any(${ids}::uuid[]) limit 1`;
   return row !== undefined;
 }
 
-/** Takes keys for a time; the job that has one, and still stands in the ledger, is the outcome. */
+/** Opens deduplication windows; a job whose window belongs to another existing job becomes a `duplicate`. */
 async function takeWindows(
   sql: ISql,
   jobs: readonly NewJob[],
   outcomes: Map<string, InsertOutcome>,
 ) {
-  // Of two with the same key the first counts: a statement cannot take a key twice.
+  // The first job with a key wins: one statement cannot upsert the same key twice.
   const first = new Map(jobs.toReversed().map((job) => [keyIdentity(job), job]));
   const asked = jobs.filter((job) => first.get(keyIdentity(job)) === job);
   const taken = await sql<{ id: string }[]>`
@@ -165,7 +164,7 @@ async function takeWindows(
   for (const row of standing) outcomes.set(row.ownId, toDuplicate(row));
 }
 
-/** What is in the way is pending, and took no window: the key is free when it ends. */
+/** Closes the windows of duplicates: the existing job is pending without a window, and its key is free when it ends. */
 async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
   await sql`
     delete from key_windows where ctid = any(array(
@@ -181,7 +180,7 @@ async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
       ) as taken))`;
 }
 
-// A statement of its own: the insert's snapshot does not see the transaction it has just waited for.
+// A separate statement: the insert's snapshot does not include the transaction that it waited for.
 async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, InsertOutcome>) {
   const standing = await sql<(Standing & { ownId: string })[]>`
     select asked.id as "ownId", ${standingColumns(sql)}
@@ -224,7 +223,7 @@ function compare(a: string, b: string) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-/** Those in whose way nothing stands. */
+/** Inserts the jobs that conflict with none. */
 function insertFree(sql: ISql, jobs: readonly NewJob[]) {
   const insert = sql<{ id: string; created_at: Date }[]>`
     ${insertion(sql, jobs)} on conflict do nothing returning id, created_at`;
@@ -237,7 +236,7 @@ function hasTerms(jobs: readonly NewJob[]) {
   return jobs.some((job) => job.terms !== null);
 }
 
-/** What the jobs that were inserted can be found by. */
+/** Inserts the search terms of the inserted jobs. */
 function naming(sql: ISql, jobs: readonly NewJob[]) {
   const rows = jobs.flatMap(({ id, tenant, terms }) =>
     (terms ?? []).map((term) => ({ id, tenant, term })),

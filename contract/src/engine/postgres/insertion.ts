@@ -1,13 +1,17 @@
 import type { ISql } from "postgres";
 import type { NewJob } from "../jobs/enqueue/new-job.ts";
 
-/** One `insert into jobs` of all of them, to be continued. Columns that none of them fills are not sent. */
+/**
+ * Builds one `insert into jobs` for all jobs, without conflict and returning clauses. Omits columns that are null for
+ * all jobs.
+ */
 export function insertion(sql: ISql, jobs: readonly NewJob[]) {
-  // JSON text has no line breaks: as lines it needs no quoting, which cost each side more than the rest of its parameters.
+  // JSON text contains no line breaks: joined lines need no array quoting, which cost both sides more than all other
+  // parameters.
   const data = jobs.map((job) => job.data).join("\n");
   const common = commonOf(sql, jobs);
   const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
-  // The client takes an empty list for a parameter.
+  // postgres.js would treat an empty list as a parameter.
   const ofFilled = (write: (column: RareColumn) => ReturnType<typeof sql>) =>
     filled.length === 0 ? sql`` : filled.map(write);
   const names = ofFilled(({ name }) => sql`, ${sql(name)}`);
@@ -29,11 +33,11 @@ interface RareColumn {
   name: string;
   of(job: NewJob): string | null;
   isTime?: boolean;
-  /** Sent as lines. */
+  /** Joined with newlines. */
   isList?: boolean;
 }
 
-/** What most jobs do not have. */
+/** Columns that are null for most jobs. */
 const rareColumns: readonly RareColumn[] = [
   { name: "key", of: (job) => job.key },
   { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, isTime: true },
@@ -45,8 +49,8 @@ const rareColumns: readonly RareColumn[] = [
 ];
 
 /**
- * Tenant, queue, type, options and import, which in most batches all jobs have in common. Each value is a select of
- * its own, which Postgres evaluates once: as plain expressions they were parsed for each row.
+ * Builds tenant, queue, type, options and import, which are usually equal for a whole batch. Each value is a scalar
+ * subquery, which Postgres evaluates once; plain expressions were evaluated for each row.
  */
 function commonOf(sql: ISql, jobs: readonly NewJob[]) {
   const [first] = jobs;
@@ -84,7 +88,7 @@ function groupByKind(jobs: readonly NewJob[]) {
   return { kinds, kindOf };
 }
 
-/** Quick to tell; of those that are not alike, some are of one kind all the same. */
+/** A cheap comparison by reference: jobs with equal options in different objects count as different. */
 function areAlike(one: NewJob, other: NewJob) {
   return (
     one.type === other.type &&

@@ -2,12 +2,12 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { migrate } from "drizzle-orm/postgres-js/migrator";
 import type { Sql } from "postgres";
 
-/** Any number, the same in every version: whoever holds this advisory lock migrates. */
+/** Advisory lock for migrations; must be the same number in every version. */
 const migrationLock = 7_413_001;
 
 /**
- * Brings the ledger to the newest schema. Safe to run from many places at once, and again.
- * @param client a client of one connection and for nothing else: drizzle changes its codecs, the lock is the session's
+ * Migrates the ledger to the newest schema. Idempotent and safe to run concurrently.
+ * @param client a dedicated client with one connection: drizzle changes its codecs, and the lock belongs to the session
  */
 export async function migrateLedger(client: Sql): Promise<void> {
   await lockMigrations(client);
@@ -21,7 +21,7 @@ export async function migrateLedger(client: Sql): Promise<void> {
   }
 }
 
-/** Asks again and again: a statement that waits would be waited for by an index that is built concurrently. */
+/** Polls: a concurrent index build would wait for a statement that waits for the lock. */
 async function lockMigrations(client: Sql): Promise<void> {
   for (;;) {
     const [lock] = await client<{ isHeld: boolean }[]>`
@@ -32,8 +32,8 @@ async function lockMigrations(client: Sql): Promise<void> {
 }
 
 /**
- * Indexes on tables that may hold millions of rows. They are built before the migration that names them (with
- * `if not exists`), because a migration is one transaction, in which no index is built without locking out writers.
+ * Indexes on tables that may have millions of rows. They are built before the migration that creates them (with `if not
+ * exists`), because a migration is a transaction, in which an index build blocks writes.
  */
 const largeIndexes = [
   {
@@ -48,7 +48,7 @@ async function createLargeIndexes(client: Sql): Promise<void> {
   >`select to_regclass('jobs') is not null as exists`;
   if (!ledger?.exists) return;
   for (const { name, on } of largeIndexes) {
-    // An earlier build that was interrupted leaves an index that nothing can use.
+    // An interrupted build leaves an invalid index.
     const [broken] = await client`
       select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`;
     if (broken !== undefined) await client.unsafe(`drop index concurrently ${name}`);

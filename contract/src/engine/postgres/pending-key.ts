@@ -1,8 +1,8 @@
 import type { ISql, PendingQuery } from "postgres";
 
 /**
- * Of jobs: pending with the tenant, type and key of `other`. To be ordered by type and key, as only the index of pending
- * keys is: of a table that seems to be empty the planner would take any index.
+ * Builds the condition that a job is pending with the tenant, type and key of `other`. Order by type and key, which
+ * only the index of pending keys supports: the planner may pick any index for a table that seems empty.
  */
 export function isPendingWithKey(sql: ISql, other: PendingQuery<[]>) {
   return sql`

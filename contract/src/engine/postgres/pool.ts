@@ -3,34 +3,34 @@ import { createTurns, NoTurn } from "../turns.ts";
 import { isTransient, LedgerTimeout } from "./errors.ts";
 
 export interface RunOptions {
-  /** The deadline, counted from the call: it includes the wait for a connection. */
+  /** Timeout from the call on, including the wait for a connection. */
   timeoutMs?: number;
-  /** On whose behalf: tenants that wait for a connection take turns. */
+  /** The tenant on whose behalf the work runs: waiting tenants take turns. */
   tenant?: string;
 }
 
 export interface Ledger {
-  /** Runs statements on a connection of their own; throws `LedgerTimeout` when they take longer than the limit. */
+  /** Runs statements on an exclusive connection; throws `LedgerTimeout` on timeout. */
   run<Result>(work: (sql: Sql) => Promise<Result>, options?: RunOptions): Promise<Result>;
-  /** As `run`, again and again while the failure is transient; nothing runs past `deadline` (performance.now()). */
+  /** Runs work like `run` and retries transient failures until `deadline` (performance.now()). */
   repeat<Result>(work: (sql: Sql) => Promise<Result>, deadline: number): Promise<Result>;
   close(): Promise<void>;
 }
 
 export interface LedgerSettings {
-  /** Longer than `statement_timeout`: Postgres cancels a late statement, and its connection is kept. */
+  /** Must exceed `statement_timeout`, so that Postgres cancels a slow statement and the connection survives. */
   timeoutMs: number;
   connections?: number;
-  /** How many connections one tenant uses at the same time. */
+  /** Maximum number of concurrent connections of one tenant. */
   connectionsPerTenant?: number;
-  /** How many calls of one tenant may wait for a connection. */
+  /** Maximum number of a tenant's calls that wait for a connection. */
   maxWaitingPerTenant?: number;
 }
 
 /**
- * A pool of connections. Work has its connection for itself, so that no statement queues behind another's on the wire.
- * A connection that gives no answer, not even that its statement was cancelled, is destroyed and replaced alone.
- * @param open makes a postgres.js client of one connection
+ * Creates a connection pool. Work gets an exclusive connection, so that statements never queue behind others on the
+ * wire. A connection that does not even confirm a cancelled statement is destroyed and replaced.
+ * @param open creates a postgres.js client with one connection
  */
 export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger {
   const { connections = 1, connectionsPerTenant, maxWaitingPerTenant } = settings;
@@ -40,9 +40,9 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
     ...(maxWaitingPerTenant !== undefined && { maxWaitingPerLane: maxWaitingPerTenant }),
   });
   const clients = new Set<Sql>();
-  /** The last one used is taken first: it is the least likely to have been closed for idleness. */
+  /** A stack: the last used connection is the least likely to have been closed as idle. */
   let idle: Sql[] = [];
-  // Work that would be cut off at once is not begun: running out of time costs a connection.
+  // Work with too little time left is not started, because a timeout costs a connection.
   const leastMs = settings.timeoutMs / 10;
 
   function takeClient(): Sql {
@@ -78,7 +78,7 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
       isLate = true;
       reject(new LedgerTimeout(timeoutMs));
       destroy(client);
-      // Where one connection gives no answer, those that nobody uses are likely to be dead as well.
+      // If one connection does not answer, the idle ones are probably dead too.
       for (const other of idle.splice(0)) destroy(other);
       endTurn();
     }, deadline - performance.now());
@@ -101,7 +101,7 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
       const leftMs = deadline - performance.now();
       if (leftMs < leastMs) throw new LedgerTimeout(settings.timeoutMs);
       try {
-        // No longer than the callers wait: what they were told is unknown must not be stored much later.
+        // Bounded by the deadline: work whose outcome was reported as unknown must not be stored much later.
         return await run(work, { timeoutMs: Math.min(settings.timeoutMs, leftMs) });
       } catch (error) {
         if (!isTransient(error) || performance.now() + pauseMs >= deadline) throw error;
@@ -116,7 +116,7 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
     async close() {
       turns.close();
       idle = [];
-      // Bounded, because postgres.js waits in vain for a connection that broke off in the middle of a query.
+      // Bounded, because postgres.js waits forever for a connection that broke during a query.
       await Promise.all([...clients].map((client) => client.end({ timeout: 1 })));
     },
   };

@@ -4,14 +4,14 @@ import { keyIdentity, type KeyedJob, type NewJob } from "../jobs/enqueue/new-job
 import type { JobError } from "../../api/job.ts";
 import { isPendingWithKey } from "./pending-key.ts";
 
-/** Takes runs out of Redis, but for those that a worker has now: the others. All of them while Redis is away. */
+/** Removes jobs from Redis and returns those that are not active. Returns all of them while Redis is unavailable. */
 export type RemoveWaiting = (runs: readonly CancelledJob[]) => Promise<readonly CancelledJob[]>;
 
 const replaced: JobError = { name: "Replaced", message: "A later job with its key replaced it." };
 
 /**
- * Of jobs that come at once, those that a later one with the same key replaces, each with the last of these: they are
- * not recorded.
+ * Finds the jobs of one request that a later job with the same key replaces. They are not recorded.
+ * @returns the replacing job for each replaced job
  */
 export function findReplaced(jobs: readonly NewJob[]): Map<NewJob, NewJob> {
   const last = new Map<string, NewJob>();
@@ -26,9 +26,9 @@ export function findReplaced(jobs: readonly NewJob[]): Map<NewJob, NewJob> {
 }
 
 /**
- * Cancels what is pending with the keys of these jobs, of which there is one a key, unless a worker has it. Should the
- * transaction fail, the reconciler places again what was taken out of Redis.
- * @returns the runs that it ended, by the ids of the jobs that replace them
+ * Cancels the pending jobs with the keys of these jobs, unless they are active. The keys must be distinct. If the
+ * transaction rolls back, the reconciler re-dispatches the jobs that were removed from Redis.
+ * @returns the cancelled jobs, by the ids of the jobs that replace them
  */
 export async function replaceWaiting(
   sql: ISql,

@@ -1,11 +1,11 @@
 import type { ISql } from "postgres";
 
-/** What retention deletes and clients may ask for afterwards. */
+/** Deleted by retention, and possibly requested by clients afterwards. */
 export type Kept = "job" | "import";
 
 /**
- * The part of a statement that notes what it deletes.
- * @param deleted a common table expression with the tenants and ids
+ * Builds the part of a statement that records the newest deleted id of each tenant.
+ * @param deleted name of a common table expression with tenants and ids
  */
 export function raiseMarks(sql: ISql, what: Kept, deleted: string) {
   return sql`
@@ -16,7 +16,7 @@ export function raiseMarks(sql: ISql, what: Kept, deleted: string) {
     where retention_marks.newest < excluded.newest`;
 }
 
-/** Whether what is not there may have been deleted by retention: something as young was. */
+/** Whether a missing id may have been deleted by retention: an id as new was deleted. */
 export async function mayBeDeleted(
   sql: ISql,
   what: Kept,
@@ -28,7 +28,7 @@ export async function mayBeDeleted(
   return row !== undefined;
 }
 
-/** Ids of version 7 begin with the time at which they were made; those of others tell nothing. */
+/** Only UUIDs v7 begin with their creation time. */
 function isTimed(sql: ISql) {
   return sql`substr(id::text, 15, 1) = '7'`;
 }

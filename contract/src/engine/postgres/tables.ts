@@ -18,7 +18,7 @@ import {
 const time = (name: string) => timestamp(name, { withTimezone: true });
 const tenant = () => text("tenant").notNull().default("default");
 
-/** What was accepted and how it ended. Where a pending job stands is Redis' to say. */
+/** Accepted jobs and their outcomes. Redis has the state of pending jobs. */
 export const jobs = pgTable(
   "jobs",
   {
@@ -28,40 +28,40 @@ export const jobs = pgTable(
     type: text("type").notNull(),
     key: text("key"),
     status: text("status").notNull().default("pending"),
-    /** Raised when a job that ended is made pending again; part of every compare-and-set. */
+    /** The generation: incremented by a retry; part of every compare-and-set. */
     run: integer("run").notNull().default(0),
     /**
-     * Attempts that started after Redis had lost this run and of which no outcome is known: they run, or were lost with
-     * their consumer. An attempt of a job that Redis never lost writes nothing; BullMQ counts those that stall.
+     * Attempts started after Redis lost this generation whose outcome is unknown: active, or lost with their consumer.
+     * Attempts of jobs that Redis never lost are not recorded here; BullMQ counts their stalls.
      */
     lostAttempts: integer("lost_attempts").notNull().default(0),
     data: jsonb("data").notNull(),
     options: jsonb("options").notNull(),
     runAt: time("run_at"),
     importId: uuid("import_id"),
-    /** The API key whose waiting jobs are counted, because it may have only so many. */
+    /** The API key whose quota limits its number of pending jobs. */
     quotaKey: text("quota_key"),
-    /** When it expires, if nobody has started it. */
+    /** When the job expires if no attempt has started. */
     expiresAt: time("expires_at"),
     labels: text("labels").array(),
-    /** The name of the schedule that made it. */
+    /** Name of the schedule that created the job. */
     schedule: text("schedule"),
     trace: text("trace"),
     attempts: integer("attempts").notNull().default(0),
-    /** Of the last attempt, written when it is settled; those before it are in `failures`. */
+    /** Start of the last attempt, written when it is settled; `failures` has the earlier attempts. */
     startedAt: time("started_at"),
     durationMs: integer("duration_ms"),
-    /** Which consumer ran it. */
+    /** The consumer that ran the last attempt. */
     worker: text("worker"),
     result: jsonb("result"),
     error: jsonb("error"),
-    /** Of a dead one: `reasonOf` its error. */
+    /** Of a dead job: `toDeadLetterReason` of its error. */
     reason: text("reason"),
-    /** The errors of its runs, as far as they were kept. */
+    /** Errors of its attempts, bounded in number and size. */
     failures: jsonb("failures"),
-    /** The last lines of its handler. */
+    /** The last log lines of its handler. */
     log: jsonb("log"),
-    /** How it ended before it was made pending again, the oldest first. */
+    /** Outcomes of earlier generations, oldest first. */
     history: jsonb("history"),
     createdAt: time("created_at").notNull().defaultNow(),
     settledAt: time("settled_at"),
@@ -73,11 +73,11 @@ export const jobs = pgTable(
     index("jobs_pending")
       .on(table.id)
       .where(sql`status = 'pending'`),
-    // For what one tenant does to its pending jobs: it must not read those of others.
+    // For operations on a tenant's pending jobs, which must not read those of other tenants.
     index("jobs_pending_tenant")
       .on(table.tenant, table.id)
       .where(sql`status = 'pending'`),
-    // An index of all jobs is a twentieth of what it costs to accept one.
+    // A partial index: an index of all jobs adds a twentieth to the cost of accepting a job.
     index("jobs_type")
       .on(table.tenant, table.type, table.id)
       .where(sql`status = 'completed'`),
@@ -105,12 +105,12 @@ export const jobs = pgTable(
   ],
 );
 
-/** What jobs can be found by, beside their columns; no row for a job without labels and searchable fields. */
+/** Search terms of jobs; none for a job without labels and searchable fields. */
 export const jobTerms = pgTable(
   "job_terms",
   {
     tenant: tenant(),
-    /** `labelTerm` or `fieldTerm` makes it. */
+    /** Built by `labelTerm`, `fieldTerm` or `scheduleTerm`. */
     term: text("term").notNull(),
     jobId: uuid("job_id").notNull(),
   },
@@ -120,7 +120,7 @@ export const jobTerms = pgTable(
   ],
 );
 
-/** Until when a key that may be used once is taken, and by which job. */
+/** Deduplication windows: until when a key is taken, and by which job. */
 export const keyWindows = pgTable(
   "key_windows",
   {
@@ -136,7 +136,7 @@ export const keyWindows = pgTable(
   ],
 );
 
-/** What an operator has set for a queue. Redis obeys it, and is told again by the reconciler when it has lost it. */
+/** Queue settings by operators. The reconciler applies them to Redis again after Redis lost them. */
 export const queueSettings = pgTable("queue_settings", {
   queue: text("queue").primaryKey(),
   paused: boolean("paused").notNull().default(false),
@@ -145,29 +145,29 @@ export const queueSettings = pgTable("queue_settings", {
   rateDurationMs: integer("rate_duration_ms"),
   updatedAt: time("updated_at").notNull().defaultNow(),
 });
-/** What makes a job again and again. Nothing of it stands in Redis. */
+/** Schedules, which create jobs repeatedly. Redis has no schedule data. */
 export const schedules = pgTable(
   "schedules",
   {
     tenant: tenant(),
     name: text("name").notNull(),
-    /** Another one with every definition: secrets of its job are encrypted for it. */
+    /** Changes with every definition; the secrets of the job template are bound to it. */
     id: uuid("id").notNull(),
-    /** Of its job. */
+    /** Type of its jobs. */
     type: text("type").notNull(),
     definition: jsonb("definition").notNull(),
-    /** `api` or `file`: who wrote it last. */
+    /** Who wrote the definition last: `api` or `file`. */
     source: text("source").notNull(),
     paused: boolean("paused").notNull().default(false),
-    /** The API key that wrote the definition, if the key has quotas: the jobs count against them. */
+    /** The API key that wrote the definition, if the key has quotas; they count the schedule's jobs. */
     quotaKey: text("quota_key"),
-    /** Null while it is paused, and when it is over. */
+    /** Null while the schedule is paused, and after its last fire time. */
     nextAt: time("next_at"),
-    /** The fire time of a job that the quota refused, until `next_at` tries again. */
+    /** Fire time of a job that the quota refused; retried at `next_at`. */
     deferredSlot: time("deferred_slot"),
-    /** The latest time that was dealt with. */
+    /** The last fire time that was processed. */
     lastSlot: time("last_slot"),
-    /** Whether it is still pending decides what an overlap is. */
+    /** Detects overlaps: the last job may still be pending. */
     lastJobId: uuid("last_job_id"),
     lastRun: jsonb("last_run"),
     version: integer("version").notNull().default(1),
@@ -179,14 +179,14 @@ export const schedules = pgTable(
     index("schedules_due")
       .on(table.nextAt)
       .where(sql`next_at is not null`),
-    // For turns: finds the tenants with due schedules, and those of each.
+    // For fairness: finds the tenants with due schedules, and the due schedules of each tenant.
     index("schedules_tenant_due")
       .on(table.tenant, table.nextAt)
       .where(sql`next_at is not null`),
   ],
 );
 
-/** The first answer to a request that carried an Idempotency-Key; no answer yet while it is being made. */
+/** The original response to a request with an Idempotency-Key; null while the request is in progress. */
 export const idempotencyKeys = pgTable(
   "idempotency_keys",
   {
@@ -194,18 +194,18 @@ export const idempotencyKeys = pgTable(
     key: text("key").notNull(),
     requestHash: text("request_hash").notNull(),
     status: smallint("status"),
-    /** `json`, not `jsonb`: a replay is the first answer to the letter. */
+    /** `json`, not `jsonb`: a replay returns the original response byte for byte. */
     body: json("body"),
     createdAt: time("created_at").notNull().defaultNow(),
-    /** When it was answered; until then, when whoever answers it last said to be at it. */
+    /** When the response was stored; before, when the owner last renewed its claim. */
     touchedAt: time("touched_at").notNull().defaultNow(),
-    /** Who is answering, where that takes more than one transaction. */
+    /** The request that holds the claim, if it takes several transactions. */
     owner: uuid("owner"),
-    /** Of a body that was too large to be hashed beforehand: of its first `body_bytes`, or of all of it. */
+    /** Hash of the first `body_bytes` of a streamed body, or of the whole body once it is read. */
     bodyHash: text("body_hash"),
-    /** How much of the body was read when `import_id` was last saved. */
+    /** How much of the body had been read when `import_id` was last saved. */
     bodyBytes: bigint("body_bytes", { mode: "number" }),
-    /** The import that the request began; a repetition continues it. */
+    /** The import that the request began; a repeated request resumes it. */
     importId: uuid("import_id"),
   },
   (table) => [
@@ -214,7 +214,10 @@ export const idempotencyKeys = pgTable(
   ],
 );
 
-/** Up to which id retention has deleted: what is older and not there may have been. Ids ascend with time. */
+/**
+ * The newest id that retention has deleted for each tenant: a missing older id may have been deleted. Ids ascend with
+ * time.
+ */
 export const retentionMarks = pgTable(
   "retention_marks",
   {
@@ -226,12 +229,12 @@ export const retentionMarks = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.what] })],
 );
 
-/** A file that was sent. The counts move in the transaction that moves the jobs they count. */
+/** Uploaded files. The counts change in the same transaction as the jobs. */
 export const imports = pgTable("imports", {
   id: uuid("id").primaryKey(),
   tenant: tenant(),
   type: text("type").notNull(),
-  /** `receiving`, `received` (the body was read to its end) or `failed`. */
+  /** `receiving`, `received` (the body was read completely) or `failed`. */
   status: text("status").notNull().default("receiving"),
   read: integer("read").notNull().default(0),
   accepted: integer("accepted").notNull().default(0),
@@ -243,11 +246,11 @@ export const imports = pgTable("imports", {
   expired: integer("expired").notNull().default(0),
   errors: jsonb("errors").notNull().default([]),
   createdAt: time("created_at").notNull().defaultNow(),
-  /** When the last chunk arrived: an import that is silent for long was left by a producer that died. */
+  /** When the last chunk arrived, to detect imports abandoned by a crashed producer. */
   touchedAt: time("touched_at").notNull().defaultNow(),
 });
 
-/** What is done to many jobs, bit by bit. The counts and the cursor move in the transactions that change the jobs. */
+/** Bulk operations, executed in batches. Counts and cursor change in the same transaction as the jobs. */
 export const operations = pgTable(
   "operations",
   {
@@ -255,13 +258,13 @@ export const operations = pgTable(
     tenant: tenant(),
     action: text("action").notNull(),
     filter: jsonb("filter").notNull(),
-    /** To which queues and types it is limited, with its maker's key. */
+    /** The queues and types that the API key of its creator may access. */
     reach: jsonb("reach").notNull(),
     ratePerSecond: integer("rate_per_second"),
-    /** Of its maker, when that has quotas: what it makes pending counts for it. */
+    /** API key of its creator, if the key has quotas; they count the retried jobs. */
     quotaKey: text("quota_key"),
     status: text("status").notNull().default("pending"),
-    /** The last job that was looked at. */
+    /** The last job that was examined. */
     cursor: uuid("cursor"),
     seen: integer("seen").notNull().default(0),
     changed: integer("changed").notNull().default(0),
@@ -269,7 +272,7 @@ export const operations = pgTable(
     failed: integer("failed").notNull().default(0),
     error: text("error"),
     isStopping: boolean("is_stopping").notNull().default(false),
-    /** Who is at it, and until when nobody else takes it over. */
+    /** The producer that executes the operation; others may take over when the lease expires. */
     holder: uuid("holder"),
     leaseUntil: time("lease_until"),
     createdAt: time("created_at").notNull().defaultNow(),
@@ -286,7 +289,7 @@ export const operations = pgTable(
   ],
 );
 
-/** Where the handler of `row.import` puts its rows. */
+/** Rows written by the handler of `row.import`. */
 export const importedRows = pgTable(
   "imported_rows",
   {
@@ -298,7 +301,7 @@ export const importedRows = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.importId, table.row] })],
 );
 
-/** Where the handler of `feed.item` puts its items. */
+/** Items written by the handler of `feed.item`. */
 export const feedItems = pgTable(
   "feed_items",
   {
@@ -312,35 +315,35 @@ export const feedItems = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.source, table.guid] })],
 );
 
-/** Feeds that were fetched, each under the name its items are kept by. */
+/** Fetched feeds, each under the source name of its items. */
 export const feeds = pgTable(
   "feeds",
   {
     tenant: tenant(),
     source: text("source").notNull(),
     url: text("url").notNull(),
-    /** Where it is after its redirects: only there the validators mean something. */
+    /** URL after redirects; etag and last_modified are valid only for this URL. */
     finalUrl: text("final_url"),
     etag: text("etag"),
     lastModified: text("last_modified"),
-    /** HTTP's, of the last answer. */
+    /** HTTP status of the last response. */
     status: smallint("status"),
     lastError: text("last_error"),
-    /** In a row. */
+    /** Number of consecutive failures. */
     failures: integer("failures").notNull().default(0),
-    /** When a fetch last ended. */
+    /** When the last fetch ended. */
     fetchedAt: time("fetched_at"),
-    /** Raised by every fetch that begins, and by one that another overtook. */
+    /** Incremented when a fetch begins, and by a fetch that a later one overtook. */
     fetches: integer("fetches").notNull().default(0),
     createdAt: time("created_at").notNull().defaultNow(),
   },
   (table) => [
-    // An address may be longer than an entry of an index.
+    // A URL may exceed the maximum size of an index entry.
     uniqueIndex("feeds_identity").on(table.tenant, table.source, sql`md5(url)`),
   ],
 );
 
-/** Who may call. A key itself stands nowhere: `hash` is of its text. */
+/** API keys. Only hashes are stored, never the keys themselves. */
 export const apiKeys = pgTable(
   "api_keys",
   {
@@ -359,7 +362,7 @@ export const apiKeys = pgTable(
     lastUsedAt: time("last_used_at"),
     rotatedAt: time("rotated_at"),
     revokedAt: time("revoked_at"),
-    /** Of its last change; producers ask for what is newer than what they have. */
+    /** Revision of the last change; producers poll for newer revisions. */
     revision: bigint("revision", { mode: "number" }).notNull(),
   },
   (table) => [
@@ -367,7 +370,7 @@ export const apiKeys = pgTable(
     index("api_keys_tenant").on(table.tenant, table.id),
   ],
 );
-/** What administrators changed. Triggers of the migration refuse to change or delete what is in it. */
+/** Administrative changes. Triggers reject updates and deletes. */
 export const auditLog = pgTable("audit_log", {
   seq: integer("seq").primaryKey(),
   at: time("at").notNull(),
@@ -378,12 +381,12 @@ export const auditLog = pgTable("audit_log", {
   address: text("address"),
   requestId: text("request_id"),
   outcome: text("outcome").notNull(),
-  /** The hash of the entry before; each hash covers it. */
+  /** Hash of the previous entry, covered by the entry's own hash. */
   previous: text("previous").notNull(),
   hash: text("hash").notNull(),
 });
 
-/** The one row says with which entry the log ends. Whoever adds one holds it. */
+/** The last entry of the log, in a single row. The row lock serializes writers. */
 export const auditHead = pgTable("audit_head", {
   single: boolean("single").primaryKey().default(true),
   seq: integer("seq").notNull(),

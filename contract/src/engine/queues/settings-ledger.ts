@@ -10,7 +10,7 @@ interface Row {
   rateDurationMs: number | null;
 }
 
-/** What is not given stays. `note` is called in the transaction: what it fails with undoes the change. */
+/** Changes the given settings of a queue. `note` runs in the transaction; a rejection rolls the change back. */
 export async function changeQueueSettings(
   sql: Sql,
   queue: string,
@@ -33,21 +33,22 @@ export async function changeQueueSettings(
   });
 }
 
+/** Reads the settings of a queue; throws if none were ever set. */
 export async function readQueueSettings(sql: ISql, queue: string): Promise<QueueSettings> {
   const [row] = await select(sql, queue);
   if (row === undefined) throw new Error("nothing is set for this queue");
   return toSettings(row);
 }
 
-/** The queues for which something was ever set. */
+/** Lists the queues whose settings were ever set. */
 export async function listSetQueues(sql: ISql): Promise<string[]> {
   const rows = await sql<{ queue: string }[]>`select queue from queue_settings order by queue`;
   return rows.map(({ queue }) => queue);
 }
 
 /**
- * Makes Redis obey what stands in the ledger. The row is held meanwhile, so that of two who do this the later one has
- * the later settings. Where nothing was ever set, only malformed settings are removed from Redis.
+ * Applies the settings in the ledger to Redis. The row is locked meanwhile, so that concurrent calls apply the newest
+ * settings last. If none were ever set, only removes malformed settings from Redis.
  */
 export async function enforceQueueSettings(
   sql: Sql,

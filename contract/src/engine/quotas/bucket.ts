@@ -4,18 +4,19 @@ export type Taken = { status: "taken" } | { status: "refused"; waitMs: number };
 
 export interface Bucket {
   /**
-   * At once where a lease covers it. Given when at least `least` are left, by default all of them, or as many as the bucket
-   * holds; what is missing is owed. With a count of 0 it only asks for `least`, with a `least` below 0 it is never refused.
+   * Takes `count` tokens; synchronous if the local credit suffices. Refused if fewer than `least` tokens are available,
+   * by default the smaller of `count` and the bucket size; missing tokens become debt. A `count` of 0 only checks
+   * `least`; a negative `least` is never refused.
    */
   take(count: number, least?: number): Taken | Promise<Taken>;
-  /** How many are left, as far as it is known here: less than 0 when some are owed. */
+  /** Available tokens as known here; negative when in debt. */
   readonly left: number;
 }
 
 export interface BucketDeps extends Flow {
   bucket: string;
   lease: Lease;
-  /** Monotonic. */
+  /** Monotonic clock in ms. */
   now(): number;
 }
 
@@ -25,18 +26,18 @@ interface Waiter {
   resolve(taken: Taken): void;
 }
 
-/** What a lease holds beyond what is asked for: what flows in within 100 ms. */
+/** A lease includes the tokens of this period beyond the demand. */
 const leaseMs = 100;
 
 /**
- * This producer's part of a bucket that all of them share. It takes from Redis what the next 100 ms may need, ahead
- * of time, so that a busy caller waits for no answer and an exhausted one asks no more than ten times a second.
- * While Redis is away it is a bucket of its own.
+ * Creates this producer's view of a bucket that all producers share. It leases tokens from Redis 100 ms ahead of
+ * demand, so that a busy caller does not wait and an exhausted one asks Redis at most ten times a second. While Redis
+ * is unavailable, it acts as a local bucket.
  */
 export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bucket {
   const ahead = Math.min(Math.floor((rate * leaseMs) / 1000), Math.floor(size / 4));
   let credit = 0;
-  /** What stands in Redis, at most: others only take. */
+  /** Upper bound of the tokens in Redis: other producers only take. */
   let shared = { tokens: size, at: now() };
   let askAt = Number.NEGATIVE_INFINITY;
   let waiters: Waiter[] = [];
@@ -55,7 +56,7 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     return (least > 0 && now() < askAt) || credit + sharedNow() < least;
   }
 
-  /** After a lease, which gives nothing for a count of 0. */
+  /** Whether the credit covers a waiter after a lease; a `count` of 0 leases nothing. */
   function isCovered({ count, least }: Waiter) {
     return credit >= count && (count >= least || credit + sharedNow() >= least);
   }

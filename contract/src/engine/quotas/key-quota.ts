@@ -4,39 +4,40 @@ import type { Flow, Lease } from "./lease.ts";
 import { rateLimitOf, rateLimitPolicyOf } from "./rate-limit-fields.ts";
 import { createWaitingCap, type WaitingCap } from "./waiting-cap.ts";
 
-/** Undefined when it is granted. */
+/** Undefined if the request was granted. */
 export type Refusal = { detail: string; waitMs: number } | undefined;
 
 export interface Drawn {
-  /** How many jobs may be made now; their places are to be released when they are recorded. */
+  /** How many jobs may be enqueued now; release their reservations once the jobs are recorded. */
   granted: number;
-  /** Why it is not all of them. */
+  /** Why fewer than all jobs were granted. */
   refusal: Refusal;
 }
 
-/** What one key may use, as this process knows it. */
+/** The quota of one API key, as known to this process. */
 export interface KeyQuota {
   readonly quotas: Quotas;
-  /** How many jobs may be asked for at once; more is always refused. */
+  /** Maximum number of jobs in one request. */
   readonly maxJobs: number;
   takeJobs(count: number): Promise<Refusal>;
   takeBytes(count: number): Promise<Refusal>;
-  /** Places for waiting jobs, to be given back when the jobs are recorded or refused. */
+  /** Reserves capacity for pending jobs; release it once the jobs are recorded or refused. */
   reserve(count: number): Promise<Refusal>;
   release(count: number): void;
-  /** For work that nobody waits for: as many of `count` jobs as the quota has left. */
+  /** Grants as many of `count` jobs as the quota allows, for background work. */
   draw(count: number): Promise<Drawn>;
   /**
-   * Whether a running job of that type may enqueue others: needs one free place and one token, and takes neither. Jobs of
-   * the parent's type are not counted: running jobs would wait for each other's places, or for their own.
+   * Checks whether an active job of that type may enqueue jobs: requires capacity for one pending job and one token,
+   * but takes neither. Jobs of the parent's type are not counted; otherwise active jobs would wait for themselves or
+   * each other.
    */
   admitChildren(parentType: string): Promise<Refusal>;
-  /** For the jobs that an admitted job enqueues: never refused, what exceeds the rate is owed. */
+  /** Charges the jobs of an admitted job. Never refused; an excess becomes debt. */
   owe(count: number): Promise<void>;
   left(): RateLimit;
 }
 
-/** The values of an answer's fields RateLimit-Policy and RateLimit. */
+/** Values of the RateLimit-Policy and RateLimit response fields. */
 export interface RateLimit {
   policy: string;
   limit: string;
@@ -44,19 +45,20 @@ export interface RateLimit {
 
 export interface KeyQuotaDeps {
   id: string;
-  /** What the names of this key's buckets begin with. */
+  /** Key prefix of this API key's buckets. */
   bucketPrefix: string;
   lease: Lease;
-  /** How many of a key's jobs have not ended, but for those of a type, counted up to the limit. */
+  /** Counts the pending jobs of an API key up to `limit`, without those of `exceptType`. */
   countWaiting(quotaKey: string, limit: number, exceptType?: string): Promise<number>;
   now(): number;
 }
 
-/** How soon it is worth asking again for a place among the waiting jobs. */
+/** When to retry for capacity for pending jobs. */
 const waitingRetryMs = 250;
-/** How often a draw tries fewer. */
+/** How many refusals end a draw; each one retries with fewer jobs. */
 const maxRefusals = 4;
 
+/** Creates the quota of one API key. */
 export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   const { rate, burst = rate, maxWaiting, bytes } = quotas;
   const { id, lease, now } = deps;
@@ -65,7 +67,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   const jobs = open("jobs", jobFlow);
   const content = open("bytes", byteFlow);
   const waiting = openCap();
-  /** By the types of the parents. */
+  /** By the parent's type. */
   const childCaps = new Map<string, WaitingCap>();
   const policy = rateLimitPolicyOf({ jobs: jobFlow, bytes: byteFlow, maxWaiting });
 
@@ -102,7 +104,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     return { detail, waitMs: waitingRetryMs };
   }
 
-  /** Places first: they can be given back, tokens cannot. */
+  /** Reserves capacity first, because a reservation can be released, tokens cannot. */
   async function admit(count: number): Promise<Refusal> {
     const full = await reserve(count);
     if (full !== undefined) return full;
@@ -131,7 +133,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
         const part = Math.max(1, Math.min(count - granted, Math.floor(left)));
         const refusal = await admit(part);
         if (refusal === undefined) granted += part;
-        // What is left is known better now.
+        // The refusal has refreshed what is left.
         else if (part === 1 || ++refusals === maxRefusals) return { granted, refusal };
       }
       return { granted, refusal: undefined };
@@ -148,7 +150,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     async owe(count) {
       waiting?.overdraw(count);
       for (const cap of childCaps.values()) cap.overdraw(count);
-      // A number that every Lua reads, unlike -Infinity.
+      // A number that every Lua version parses, unlike -Infinity.
       await jobs?.take(count, Number.MIN_SAFE_INTEGER);
     },
     left: () => ({

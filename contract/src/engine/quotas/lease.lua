@@ -1,15 +1,12 @@
 --[[
-  Takes tokens out of a bucket that all producers share.
-
-  KEYS[1] the bucket, a hash: tokens, a number below 0 when it owes some; at, ms since 1970 by this clock
-
-  ARGV[1] how many tokens a second flow in
-  ARGV[2] how many it holds
-  ARGV[3] least: none are given when there are fewer
-  ARGV[4] need: given in any other case; what the bucket lacks for it, it owes
-  ARGV[5] wanted: given as far as they are there
-
-  Returns how many were given, and how many are left, as text. A bucket that stands not is full.
+  Takes tokens from a token bucket that all producers share.
+  KEYS[1] the bucket, a hash: tokens (negative when in debt) and at (ms since 1970, by this Redis' clock)
+  ARGV[1] refill rate, tokens per second
+  ARGV[2] bucket size
+  ARGV[3] least: give nothing if fewer tokens are available
+  ARGV[4] need: otherwise always give this many; missing tokens become debt
+  ARGV[5] wanted: give up to this many if available
+  Returns the number of tokens given, and the tokens left as text. A missing bucket is full.
 ]]
 local rate, size = tonumber(ARGV[1]), tonumber(ARGV[2])
 local least, need, wanted = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])

@@ -1,12 +1,12 @@
-/** So many tokens a second, and at most `size` at once. */
+/** A token bucket: `rate` tokens per second, at most `size` at once. */
 export interface Flow {
   rate: number;
   size: number;
 }
 
-/** What lease.lua is asked for. */
+/** Arguments of lease.lua. */
 export interface LeaseRequest extends Flow {
-  /** The key of the bucket. */
+  /** Redis key of the bucket. */
   bucket: string;
   least: number;
   need: number;
@@ -18,26 +18,27 @@ export interface Leased {
   left: number;
 }
 
-/** Undefined while Redis cannot be asked. */
+/** Leases tokens; undefined while Redis is unavailable. */
 export type Lease = (request: LeaseRequest) => Promise<Leased | undefined>;
 
 export interface LeaseDeps {
-  /** ioredis' */
+  /** `eval` of an ioredis client. */
   redis: { eval(script: string, keyCount: number, ...args: (string | number)[]): Promise<unknown> };
   /** The text of lease.lua. */
   script: string;
-  /** Monotonic. */
+  /** Monotonic clock in ms. */
   now(): number;
   onChange(isAway: boolean, error?: unknown): void;
 }
 
 export const leaseScriptUrl: URL = new URL("./lease.lua", import.meta.url);
 
-/** A request may wait for a lease; longer than this it does not. */
+/** How long a request may wait for a lease. */
 const timeoutMs = 250;
-/** How long nobody asks after a failure. */
+/** How long Redis is not asked after a failure. */
 const pauseMs = 1000;
 
+/** Creates the function that leases tokens from Redis. */
 export function createLease({ redis, script, now, onChange }: LeaseDeps): Lease {
   let isAway = false;
   let askAt = Number.NEGATIVE_INFINITY;

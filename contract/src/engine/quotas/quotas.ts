@@ -1,16 +1,17 @@
 import type { Quotas } from "../../api/quota.ts";
 import { createKeyQuota, type KeyQuota, type KeyQuotaDeps } from "./key-quota.ts";
 
-/** What is left for a key, by its id, of what it may use. */
+/** Returns the quota state of an API key, by its id. */
 export type FindQuota = (id: string, quotas: Quotas) => KeyQuota;
 
 export interface QuotasDeps extends Pick<KeyQuotaDeps, "lease" | "countWaiting"> {
   prefix: string;
 }
 
-/** Of how many keys this producer remembers what is left; one that it forgets is asked for again. */
+/** How many keys this producer caches; the state of an evicted key is read from Redis again. */
 const maxKept = 10_000;
 
+/** Creates a cache of quota states. */
 export function createFindQuota({ prefix, ...deps }: QuotasDeps): FindQuota {
   const kept = new Map<string, KeyQuota>();
 

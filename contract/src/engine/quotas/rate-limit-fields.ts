@@ -1,6 +1,6 @@
 import type { Flow } from "./lease.ts";
 
-/** The value of RateLimit-Policy, which stays the same for a key (draft-ietf-httpapi-ratelimit-headers-11). */
+/** Formats RateLimit-Policy, which is constant for a key (draft-ietf-httpapi-ratelimit-headers-11). */
 export function rateLimitPolicyOf(policy: {
   jobs: Flow | undefined;
   bytes: Flow | undefined;
@@ -18,7 +18,7 @@ export function rateLimitPolicyOf(policy: {
 
 type Left = Flow & { left: number };
 
-/** The value of RateLimit: what is left, and in how many seconds it will be more. */
+/** Formats RateLimit: the remaining quota and the seconds until more is available. */
 export function rateLimitOf(now: {
   jobs: Left | undefined;
   bytes: Left | undefined;
@@ -34,12 +34,12 @@ export function rateLimitOf(now: {
     .join(", ");
 }
 
-/** How long an empty bucket takes to fill. */
+/** Seconds until an empty bucket is full. */
 function windowOf({ rate, size }: Flow) {
   return Math.max(1, Math.ceil(size / rate));
 }
 
-/** With nothing left, `t` is when there will be something; otherwise, when there will be all. */
+/** `t` is the time until one token is available if none is left, else until the bucket is full. */
 function leftOf({ rate, size, left }: Left) {
   const whole = wholeOf(left);
   return `r=${whole};t=${Math.ceil(((whole === 0 ? 1 : size) - left) / rate)}`;

@@ -1,21 +1,21 @@
 export interface WaitingCap {
   /**
-   * Whether so many more may wait; if so, `release` them when they stand in the ledger, or never will. With a count of 0 it
-   * only asks whether `least` may.
+   * Reserves capacity for `count` pending jobs, if available; `release` it once they are recorded or refused. A `count`
+   * of 0 only checks whether `least` jobs would be admitted.
    */
   reserve(count: number, least?: number): boolean | Promise<boolean>;
   release(count: number): void;
-  /** So many more are let in, whether there is a place for them or not. */
+  /** Admits `count` jobs even beyond the limit. */
   overdraw(count: number): void;
-  /** How many more, as far as it is known here. */
+  /** Remaining capacity as known here. */
   readonly left: number;
 }
 
 export interface WaitingCapDeps {
   max: number;
-  /** How many wait in the ledger, counted up to a limit. */
+  /** Counts the pending jobs in the ledger, up to a limit. */
   count(limit: number): Promise<number>;
-  /** Monotonic. */
+  /** Monotonic clock in ms. */
   now(): number;
 }
 
@@ -26,17 +26,19 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** How long a count holds: so long that counting takes a twentieth of the time at most. */
+/**
+ * How long a count is valid: `ms`, or `of` times its duration, so that counting takes at most a twentieth of the time.
+ */
 const countFor = { ms: 50, of: 20 };
 const mostMs = 1000;
 
 /**
- * Bounds how many jobs wait, counted in the ledger: nothing needs to be told when one ends. Of what a count finds
- * free, this producer takes a quarter before it counts again, because others take from it too. What is on its way to
- * the ledger counts twice for a moment, so that alone it never lets in too many.
+ * Creates a limit for pending jobs that counts them in the ledger, so that no job has to report its end. Of the free
+ * capacity, this producer uses a quarter before it counts again, because other producers use it too. Jobs being
+ * recorded briefly count twice, so that a single producer never exceeds the limit.
  */
 export function createWaitingCap({ max, count, now }: WaitingCapDeps): WaitingCap {
-  /** What may be let in until the count is too old. */
+  /** How many jobs may be admitted until the count expires. */
   let share = 0;
   let left = max;
   let untilMs = Number.NEGATIVE_INFINITY;
@@ -57,7 +59,7 @@ export function createWaitingCap({ max, count, now }: WaitingCapDeps): WaitingCa
     untilMs = now() + Math.min(mostMs, Math.max(countFor.ms, tookMs * countFor.of));
     left = Math.max(0, free);
     share = Math.max(1, Math.floor(free / 4));
-    // The first is let in when it fits at all: it may be larger than a share.
+    // The first waiter is admitted if it fits at all: it may be larger than the share.
     for (let first = waiters[0], isFirst = true; first !== undefined; first = waiters[0]) {
       if (first.least > left) {
         waiters.shift();

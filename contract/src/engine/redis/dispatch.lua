@@ -1,28 +1,24 @@
 --[[
-  Adds many jobs to one queue, atomically, as BullMQ's Queue.add would one after the other.
-
+  Adds many jobs to one queue, atomically, like a series of BullMQ's Queue.add.
   KEYS[1] wait   KEYS[2] active   KEYS[3] delayed   KEYS[4] prioritized   KEYS[5] marker
   KEYS[6] meta   KEYS[7] id       KEYS[8] pc        KEYS[9] events
-
-  ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
-  then runs of jobs that follow each other and have the following in common, 5 a run:
-    the name of the job
-    its options, a JSON object as BullMQ stores it, with `attempts`, without `jobId` and `tm`
-    when it was made, in ms since 1970
-    how many arguments each of its jobs has, 2 or 3
-    how many jobs follow
-  then per job of the run:
-    its id, as bullId in names.ts makes it
-    its data, JSON text
-    its W3C traceparent, when jobs of this run have 3
-
-  Returns how many jobs were new. A job whose id stands already is left alone, with an event "duplicated".
-  Returns an error, and has written nothing, when an argument or a setting in meta is malformed. The spelling of
-  ids and traceparents is checked by place.ts, where it costs less.
-
-  Writes what addStandardJob-9, addDelayedJob-6 and addPrioritizedJob-9 of BullMQ 6.7.0 write for jobs without
-  parent, repetition and deduplication. The state is the same, the commands are fewer: meta is read and the
-  event stream trimmed once a call, and pushes, scores and counters travel together.
+  ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
+  then groups (runs) of consecutive jobs that share these 5 arguments:
+    name of the jobs
+    options: a JSON object as BullMQ stores it, with `attempts`, without `jobId` and `tm`
+    creation time, ms since 1970
+    number of arguments per job, 2 or 3
+    number of jobs
+  then per job of the group:
+    id, as built by bullId in names.ts
+    data, JSON text
+    W3C traceparent, if the jobs of the group have 3 arguments
+  Returns the number of new jobs. A job whose id exists is left unchanged, with an event "duplicated".
+  Returns an error, and writes nothing, if an argument or a setting in meta is malformed. dispatch.ts validates
+  ids and traceparents in full, which is cheaper there.
+  Writes the same state as addStandardJob-9, addDelayedJob-6 and addPrioritizedJob-9 of BullMQ 6.7.0 for jobs without
+  parent, repetition and deduplication, with fewer commands: once per call, it reads meta, trims the event stream and
+  writes pushes, scores and counters.
 ]]
 local call = redis.call
 local args = ARGV
@@ -95,7 +91,7 @@ if not isHeld and settings[3] then
   isHeld = call("LLEN", activeKey) >= concurrency
 end
 
--- BullMQ orders what is due in the same millisecond by the low 12 bits of the score.
+-- BullMQ orders jobs due in the same millisecond by the low 12 bits of the score.
 local lastScores = {}
 local function delayedScore(due)
   local first, last = due * 4096, due * 4096 + 4095
@@ -109,7 +105,7 @@ end
 
 call("INCRBY", idKey, #keys)
 if not settings[1] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
--- Asked once for all; one by one only when some may stand.
+-- One EXISTS for all jobs; one per job only if some may exist.
 mayStand = mayStand or call("EXISTS", unpack(keys)) > 0
 
 local jobCount, newCount = 0, 0

@@ -11,28 +11,28 @@ export type { DispatchOptions as PlaceOptions };
 
 export interface DispatchEntry {
   bullId: string;
-  /** The name of the BullMQ job. */
+  /** Name of the BullMQ job. */
   type: string;
   /** JSON text. */
   data: string;
   options: DispatchOptions;
 }
 
-/** Resolves to how many were new. */
+/** Dispatches jobs to a queue; resolves to the number of new jobs. */
 export type Dispatch = (queue: string, jobs: readonly DispatchEntry[]) => Promise<number>;
 
 export const dispatchScriptUrl: URL = new URL("./dispatch.lua", import.meta.url);
 
-// Redis does nothing else during a call.
+// A call blocks Redis, so its size is bounded.
 export const maxEntriesPerCall = 256;
 const maxDataLengthPerCall = 4_000_000;
 
 /**
- * Adds jobs to BullMQ in their order, atomically per 256 jobs or 4 MB, whichever comes first. An id that stands
- * already is left alone, so what failed half-way can be placed again. Rejects as the client does, and with a
- * `TypeError` when an id is not one of `bullId`'s.
+ * Creates a dispatcher that adds jobs to BullMQ in order, atomically per 256 jobs or 4 MB, whichever comes first. An
+ * existing id is left unchanged, so a partly failed dispatch can be repeated. Rejects with the client's errors, and
+ * with a `TypeError` for an id that `bullId` did not build.
  *
- * @param settings.script the text of `placeScriptUrl`
+ * @param settings.script the text of `dispatchScriptUrl`
  */
 export function createDispatch(
   redis: ScriptRedis,
@@ -55,12 +55,15 @@ export function createDispatch(
   };
 }
 
-/** Whether jobs were refused because of settings in meta that no worker would understand either. */
+/** Whether Redis rejected jobs because of malformed settings in meta, which no worker could read either. */
 function isMalformedSettings(error: unknown): boolean {
   return error instanceof Error && /ERR place: malformed .* (in|of) meta/.test(error.message);
 }
 
-/** Places again when the malformed settings that were in the way are replaced. @param restore makes Redis obey the ledger */
+/**
+ * Wraps a dispatch: on malformed settings, restores them and dispatches again.
+ * @param restore applies the settings in the ledger to Redis
+ */
 export function placeRestoring(
   place: Dispatch,
   restore: (queue: string) => Promise<void>,
@@ -70,7 +73,7 @@ export function placeRestoring(
       return await place(queue, jobs);
     } catch (error) {
       if (!isMalformedSettings(error)) throw error;
-      // What Postgres has against it says nothing of Redis.
+      // An error of Postgres is not reported as an error of Redis.
       await restore(queue).catch(() => {
         throw error;
       });
@@ -99,7 +102,7 @@ function callsOf(jobs: readonly DispatchEntry[]): (readonly DispatchEntry[])[] {
   return calls;
 }
 
-/** Appends what dispatch.lua describes as runs. */
+/** Appends the groups that dispatch.lua describes. */
 function appendRuns(args: string[], jobs: readonly DispatchEntry[]): void {
   let last: DispatchEntry | undefined;
   let isTraced = false;

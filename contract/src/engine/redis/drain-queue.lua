@@ -1,13 +1,10 @@
 --[[
-  Takes jobs that wait out of a queue, those that would be next first. What runs is in none of these lists.
-
+  Removes waiting jobs from a queue, in the order in which workers would take them. Active jobs are not affected.
   KEYS[1] wait   KEYS[2] prioritized   KEYS[3] delayed   KEYS[4] events
-
-  ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
-  ARGV[2] how many at most
-  ARGV[3] "1": also those that are delayed
-
-  Returns their ids.
+  ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
+  ARGV[2] maximum number of jobs
+  ARGV[3] "1": include delayed jobs
+  Returns the ids of the removed jobs.
 ]]
 local call = redis.call
 

@@ -1,7 +1,7 @@
 import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-/** See drain-queue.lua. Rejects as the client does. */
+/** Removes waiting jobs and returns their BullMQ ids; see drain-queue.lua. Rejects with the client's errors. */
 export type TakeWaiting = (
   queue: string,
   options: { most: number; isDelayedToo: boolean },
@@ -9,7 +9,10 @@ export type TakeWaiting = (
 
 export const drainScriptUrl: URL = new URL("./drain-queue.lua", import.meta.url);
 
-/** @param settings.script the text of `drainScriptUrl` */
+/**
+ * Creates the function that drains a queue.
+ * @param settings.script the text of `drainScriptUrl`
+ */
 export function createTakeWaiting(
   redis: ScriptRedis,
   { prefix, script }: { prefix: string; script: string },

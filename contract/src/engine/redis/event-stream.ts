@@ -1,27 +1,30 @@
 import { queueKeys } from "./names.ts";
 
-/** An entry of the stream in which BullMQ notes what happens in a queue. */
+/** An entry of a BullMQ event stream. */
 export interface StreamEntry {
   queue: string;
-  /** `<ms>-<n>`, as Redis has it. */
+  /** Id of the stream entry, `<ms>-<n>`. */
   position: string;
   event: string;
   bullId: string;
   fields: Readonly<Record<string, string>>;
 }
 
-/** How far the stream of each queue was read. */
+/** Last read stream position by queue. */
 export type Positions = Readonly<Record<string, string>>;
 
-/** Before everything. */
+/** The position before all entries. */
 export const origin = "0-0";
 
-/** What reading needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that reading streams uses. */
 export interface StreamRedis {
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
 }
 
-/** What stands after `positions`, at most `count` of each queue; waits for it up to `blockMs`. One slot in a Cluster. */
+/**
+ * Reads the entries after `positions`, at most `count` per queue; blocks up to `blockMs` if there are none. In a
+ * Cluster, all queues must be in one slot.
+ */
 export async function readStreams(
   redis: StreamRedis,
   prefix: string,
@@ -38,7 +41,7 @@ export async function readStreams(
   );
 }
 
-/** What stands after `from` and not after `to`, the oldest first. */
+/** Reads the entries after `from`, up to and including `to`, oldest first. */
 export async function readRange(
   redis: StreamRedis,
   prefix: string,
@@ -50,7 +53,10 @@ export async function readRange(
   return toEntries(queue, await redis.call("XRANGE", events, `(${from}`, to, "COUNT", count));
 }
 
-/** The newest entries that stand after `from` and before `to`, the newest first; `+` is the end of the stream. */
+/**
+ * Reads the newest entries between `from` and `to`, both exclusive, newest first; `to` may be `+`, the end of the
+ * stream.
+ */
 export async function readNewest(
   redis: StreamRedis,
   prefix: string,
@@ -66,7 +72,7 @@ export async function readNewest(
   );
 }
 
-/** One entry; undefined when the stream no longer has it. */
+/** Reads one entry; undefined if the stream no longer contains the entry. */
 export async function readEntry(
   redis: StreamRedis,
   prefix: string,
@@ -80,10 +86,11 @@ export async function readEntry(
 export interface StreamEdges {
   first: string | undefined;
   last: string;
-  /** Whether entries may have been dropped at its beginning. */
+  /** Whether entries may have been trimmed from the start. */
   isTrimmed: boolean;
 }
 
+/** Reads the first and the last position of a stream. */
 export async function readEdges(
   redis: StreamRedis,
   prefix: string,
@@ -103,25 +110,26 @@ export async function readEdges(
   return {
     first: typeof first === "string" ? first : undefined,
     last: typeof last === "string" ? last : origin,
-    // Before Redis 7 nobody counts.
+    // Redis before 7 does not report `entries-added`.
     isTrimmed: info.size > 0 && (added === undefined || Number(added) > Number(info.get("length"))),
   };
 }
 
-/** Whether the stream may no longer have all that came after `position`. */
+/** Whether entries after `position` may have been trimmed. */
 export function hasGap({ first, last, isTrimmed }: StreamEdges, position: string): boolean {
   if (comparePositions(last, position) < 0) return true;
   if (first === undefined || comparePositions(first, position) <= 0) return false;
   return position !== origin || isTrimmed;
 }
 
+/** Compares two positions, for sorting. */
 export function comparePositions(one: string, other: string): number {
   const [ms = "", count = ""] = one.split("-");
   const [otherMs = "", otherCount = ""] = other.split("-");
   return compareWhole(ms, otherMs) || compareWhole(count, otherCount);
 }
 
-/** Digits without leading zeros; they may be beyond what a number holds. */
+/** Compares digit strings without leading zeros; they may exceed the precision of a number. */
 function compareWhole(one: string, other: string): number {
   if (one.length !== other.length) return one.length - other.length;
   if (one === other) return 0;
@@ -137,7 +145,7 @@ function toEntries(queue: string, reply: unknown): StreamEntry[] {
   });
 }
 
-/** A map, however the client hands it over. */
+/** Normalizes a map reply: clients return a Map, an object, pairs or a flat list. */
 function pairsOf(reply: unknown): (readonly [unknown, unknown])[] {
   if (reply instanceof Map) return [...reply];
   if (!Array.isArray(reply)) return Object.entries(reply ?? {});

@@ -1,19 +1,19 @@
 import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-/** What reading and forgetting failed jobs needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that reading and removing failed jobs uses. */
 export interface FailedRedis extends ScriptRedis {
   call(command: string, ...args: string[]): Promise<unknown>;
 }
 
 export interface FailedJobs {
-  /** BullMQ ids of those that failed before a time, the oldest first. */
+  /** Lists the BullMQ ids of jobs that failed before a time, oldest first. */
   list(queue: string, page: { before: number; offset: number; most: number }): Promise<string[]>;
-  /** Removes them from Redis; tells how many were there. */
+  /** Removes failed jobs from Redis; resolves to the number of removed jobs. */
   forget(queue: string, ids: readonly string[]): Promise<number>;
 }
 
-/** KEYS[1] failed   ARGV[1] what every key of the queue begins with   ARGV[2...] ids   Returns how many were there. */
+/** KEYS[1] failed   ARGV[1] key prefix of the queue   ARGV[2...] ids   Returns the number of removed jobs. */
 const script = `
   local count = 0
   for index = 2, #ARGV do
@@ -24,10 +24,10 @@ const script = `
   end
   return count`;
 
-/** Redis does nothing else during a call. */
+/** A call blocks Redis, so its size is bounded. */
 const maxPerCall = 256;
 
-/** Failed jobs that Redis keeps for whoever looks at the dashboard. Rejects as the client does. */
+/** Accesses the failed jobs that Redis keeps for the dashboard. Rejects with the client's errors. */
 export function createFailedJobs(redis: FailedRedis, prefix: string): FailedJobs {
   const run = createScript(redis, script);
   return {

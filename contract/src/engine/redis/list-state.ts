@@ -1,6 +1,6 @@
 import { parseBullId, queueKeys } from "./names.ts";
 
-/** What listing needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that listing uses. */
 export interface ListingRedis {
   lrange(key: string, start: number, stop: number): Promise<string[]>;
   zrevrange(key: string, start: number, stop: number): Promise<string[]>;
@@ -9,9 +9,8 @@ export interface ListingRedis {
 export type ListedState = "waiting" | "active" | "delayed" | "prioritized";
 
 /**
- * The ids of jobs that stand somewhere, from `start` on: those that came last, or are due last, first. Costs what it
- * passes over.
- * @returns `isLast` when there are no more behind these
+ * Lists the ids of jobs in a state from offset `start`, last added or last due first. The cost grows with `start`.
+ * @returns `isLast` if no more jobs follow
  */
 export async function listState(
   redis: ListingRedis,

@@ -1,15 +1,15 @@
 import { JobLogLine, limits, RunError } from "../../api/job.ts";
 import { failuresField, jobKey, queueKeys } from "./names.ts";
 
-/** What Redis tells of one pending job beside where it stands. */
+/** Live details of one pending job, beside its state. */
 export interface LiveDetail {
   failures: RunError[];
   log: JobLogLine[];
-  /** 1: the next one of all that wait; null in a queue too long to tell. */
+  /** Queue position; 1 is next. Null if unknown, for example in a very long queue. */
   position: number | null;
 }
 
-/** What reading needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that reading details uses. */
 export interface DetailRedis {
   pipeline(): DetailPipeline;
 }
@@ -23,10 +23,10 @@ interface DetailPipeline {
   exec(): Promise<[error: Error | null, reply: unknown][] | null>;
 }
 
-/** How far into a list a job is looked for, from the end where workers take. */
+/** How far into a list a job is searched, from the end where workers take. */
 const maxPosition = 10_000;
 
-/** In a single round trip that scans no more than `maxPosition` entries. Rejects when Redis refuses. */
+/** Reads the details in one round trip, scanning at most `maxPosition` entries. Rejects with Redis errors. */
 export async function readLiveDetail(
   redis: DetailRedis,
   prefix: string,
@@ -52,7 +52,7 @@ export async function readLiveDetail(
   };
 }
 
-/** Workers take from the tail of the list, and what has a priority when the list is empty. */
+/** Workers take from the tail of the list, and prioritized jobs once the list is empty. */
 function positionOf(length: number, index: unknown, rank: unknown): number | null {
   if (typeof index === "number") return length - index;
   return typeof rank === "number" ? length + rank + 1 : null;
@@ -63,7 +63,7 @@ function parseList(text: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Undefined for what is not JSON: any worker may have written it. */
+/** Undefined for malformed JSON: foreign workers may write these fields. */
 function parse(text: unknown): unknown {
   try {
     return JSON.parse(String(text));

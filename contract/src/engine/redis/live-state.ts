@@ -3,19 +3,19 @@ import { jobKey, lockKey, queueKeys } from "./names.ts";
 interface Run {
   attemptsMade: number;
   attemptsStarted: number;
-  /** What the handler last reported; null without any. */
+  /** Progress last reported by the handler; null if none. */
   progress: unknown;
-  /** When its last run began, in ms since 1970. */
+  /** When the last attempt began, ms since 1970. */
   processedOn: number | undefined;
-  /** How often it was lost with its consumer. */
+  /** How often the job stalled, that is, lost its consumer. */
   stalls: number;
-  /** Who took it last; stock workers have a name only if they were given one. */
+  /** The last worker; a stock BullMQ worker has a name only if configured. */
   worker: string | null;
 }
 
 type PendingState = "waiting" | "delayed" | "prioritized" | "active";
 
-/** How a job stands in Redis. */
+/** The state of a job in Redis. */
 export type LiveState = Run &
   (
     | { state: PendingState }
@@ -23,7 +23,7 @@ export type LiveState = Run &
     | { state: "finished"; hasFailed: true; failedReason: string }
   );
 
-/** What reading needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that reading states uses. */
 export interface PipelineRedis {
   pipeline(): ReadPipeline;
 }
@@ -36,9 +36,9 @@ export interface ReadPipeline {
 }
 
 /**
- * How jobs stand in Redis, in their order; undefined for those that are not there: no lock and no hash, even when a
- * list still has the id. Two reads a job and two a queue, no scan of a list, one pipeline a queue. Not a snapshot: a
- * job that moves meanwhile is reported where it was seen. Rejects when Redis refuses one of the reads.
+ * Reads the states of jobs in Redis, in order; undefined for jobs without lock and hash, even if a list still contains
+ * the id. Two reads per job and two per queue, no list scan, one pipeline per queue. Not a snapshot: a job that moves
+ * meanwhile is reported in the state in which it was seen. Rejects if Redis rejects a read.
  */
 export async function readLiveStates(
   redis: PipelineRedis,
@@ -63,7 +63,7 @@ async function readQueue(pipeline: ReadPipeline, prefix: string, queue: string, 
   pipeline.zmscore(keys.prioritized, ids);
   for (const id of ids) {
     pipeline.exists(lockKey(prefix, queue, id));
-    // After the rest, so that a job that ended meanwhile is known to have ended.
+    // Read last, so that a job that ended meanwhile is reported as ended.
     pipeline.hmget(jobKey(prefix, queue, id), ...hashFields);
   }
   const [delayed, prioritized, ...perJob] = repliesOf(await pipeline.exec());
@@ -105,13 +105,13 @@ function toLiveState(hash: (string | undefined)[], pendingState: PendingState): 
     worker: worker ?? null,
   };
   if (finishedOn === undefined) return { ...run, state: pendingState };
-  // A job that completed after a failure still has the reason; a failed one never has a return value.
+  // A job that completed after a failed attempt keeps `failedReason`; a failed job never has a return value.
   return returnValue === undefined
     ? { ...run, state: "finished", hasFailed: true, failedReason: failedReason ?? "" }
     : { ...run, state: "finished", hasFailed: false, returnValue: parseStored(returnValue) };
 }
 
-/** Null for what is not JSON: any worker may have written it. */
+/** Null for malformed JSON: foreign workers may write these fields. */
 function parseStored(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? "null");

@@ -1,25 +1,21 @@
 --[[
-  Moves jobs of one queue that no worker has to another time or priority.
-
+  Changes the due time or priority of jobs that are not active.
   KEYS[1] wait   KEYS[2] active   KEYS[3] delayed   KEYS[4] prioritized   KEYS[5] marker
   KEYS[6] meta   KEYS[7] pc       KEYS[8] events
-
-  ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
-  ARGV[2] the time, in ms since 1970
-  ARGV[3] how many list entries may be passed in this call
+  ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
+  ARGV[2] current time, ms since 1970
+  ARGV[3] maximum number of list entries scanned in this call
   then per job:
-    its id
-    when it is due, in ms since 1970; "0": now; "": as it was
-    its priority; "0": none; "": as it was
-
-  Returns a word per job:
-    "missing"   it has no hash and no lock
-    "active"    a worker has it, or it has ended: left alone
-    "waiting"   it is due already, and nothing else was to be changed
-    "unfound"   it is in no list that is short enough to be searched: left alone
+    id
+    due time, ms since 1970; "0": now; "": unchanged
+    priority; "0": none; "": unchanged
+  Returns one word per job:
+    "missing"   no hash and no lock exist
+    "active"    a worker has the job, or the job has ended: unchanged
+    "waiting"   already due, and no other change was requested
+    "unfound"   not found in any list short enough to scan: unchanged
     "moved"
-
-  Writes what promote-9, changeDelay-4 and changePriority-7 of BullMQ 6.7.0 write.
+  Writes the same state as promote-9, changeDelay-4 and changePriority-7 of BullMQ 6.7.0.
 ]]
 local call = redis.call
 local waitKey, activeKey, delayedKey, prioritizedKey, markerKey, metaKey, pcKey, eventsKey = unpack(KEYS)
@@ -30,7 +26,7 @@ local entriesLeft = tonumber(ARGV[3])
 
 local function isHeld()
   local settings = call("HMGET", metaKey, "paused", "concurrency")
-  -- A malformed one is none, until it is restored.
+  -- A malformed concurrency counts as none until the settings are restored.
   local concurrency = tonumber(settings[2] or "")
   return settings[1] or (concurrency and call("LLEN", activeKey) >= concurrency)
 end

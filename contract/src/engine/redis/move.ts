@@ -1,28 +1,34 @@
 import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-/** See move.lua. */
+/** Outcomes, explained in move.lua. */
 export type Moved = "missing" | "active" | "waiting" | "unfound" | "moved";
 
-/** What is not given stays as it is. */
+/** Undefined fields stay unchanged. */
 export interface Movement {
   bullId: string;
-  /** `now`, or a time to come. */
+  /** `now` or a future time. */
   due?: Date | "now" | undefined;
-  /** null: none. */
+  /** null: no priority. */
   priority?: number | null | undefined;
 }
 
-/** Moves jobs that no worker has to another time or priority. One word per job, in order. Rejects as the client does. */
+/**
+ * Changes the due time or priority of inactive jobs. Resolves to one outcome per job, in order. Rejects with the
+ * client's errors.
+ */
 export type Move = (queue: string, movements: readonly Movement[]) => Promise<Moved[]>;
 
 export const moveScriptUrl: URL = new URL("./move.lua", import.meta.url);
 
-/** About 2 ms of Redis in one call. */
+/** Bounds one call to about 2 ms. */
 const maxListEntries = 200_000;
 const maxIdsPerCall = 256;
 
-/** @param settings.script the text of `moveScriptUrl` */
+/**
+ * Creates the function that moves jobs in Redis.
+ * @param settings.script the text of `moveScriptUrl`
+ */
 export function createMove(redis: ScriptRedis, settings: { prefix: string; script: string }): Move {
   const run = createScript(redis, settings.script);
   return async (queue, movements) => {

@@ -1,16 +1,16 @@
-/** The BullMQ name of a queue: always in a hash tag, so that its keys share one slot of a Redis Cluster. */
+/** Returns the BullMQ name of a queue: a hash tag, so that all keys of the queue share one slot of a Redis Cluster. */
 export function bullName(queue: string): string {
   return `{${queue}}`;
 }
 
-/** The queue behind a BullMQ name. Throws when the name is not in a hash tag. */
+/** Returns the queue of a BullMQ name; throws if the name is not a hash tag. */
 export function queueOf(name: string): string {
   if (!name.startsWith("{") || !name.endsWith("}")) throw new Error(`not a queue name: ${name}`);
   return name.slice(1, -1);
 }
 
 export interface QueueKeys {
-  /** What every key of the queue begins with. */
+  /** Prefix of all keys of the queue. */
   base: string;
   wait: string;
   active: string;
@@ -28,6 +28,7 @@ export interface QueueKeys {
   limiter: string;
 }
 
+/** Returns the Redis keys of a queue, as BullMQ names them. */
 export function queueKeys(prefix: string, queue: string): QueueKeys {
   const base = `${prefix}:${bullName(queue)}:`;
   return {
@@ -49,68 +50,77 @@ export function queueKeys(prefix: string, queue: string): QueueKeys {
   };
 }
 
-/** The hash of one job. */
+/** Returns the key of a job's hash. */
 export function jobKey(prefix: string, queue: string, id: string): string {
   return `${prefix}:${bullName(queue)}:${id}`;
 }
 
-/** The field of a job's hash that holds what its runs failed with; BullMQ leaves it alone. */
+/** Hash field with the errors of a job's attempts; BullMQ ignores the field. */
 export const failuresField = "toril:failures";
 
 /**
- * What Toril's workers return to BullMQ: Postgres has the outcome and the result already. By this value the events of a
- * queue tell their jobs from those of stock workers.
+ * Return value of jobs run by Toril's workers; their outcome and result are already in Postgres. Event readers
+ * distinguish Toril's jobs from those of stock workers by this value.
  */
 export const settledReturnValue = "toril:settled";
 
-/** Held by the worker that runs the job. */
+/** Returns the key of a job's lock, held by the worker that runs the job. */
 export function lockKey(prefix: string, queue: string, id: string): string {
   return `${jobKey(prefix, queue, id)}:lock`;
 }
 
-/** While it stands, the Redis that holds the queue was not flushed. In the slot of the queue, but none of its keys. */
+/**
+ * Returns the key that exists as long as the queue's Redis was not flushed. It shares the slot of the queue but not the
+ * queue's prefix.
+ */
 export function epochKey(prefix: string, queue: string): string {
   return `${prefix}:toril:epoch:${bullName(queue)}`;
 }
 
-/** Written to see whether the Redis that holds the queue takes writes. */
+/** Returns the key that is written to check whether the queue's Redis accepts writes. */
 export function probeKey(prefix: string, queue: string): string {
   return `${prefix}:toril:probe:${bullName(queue)}`;
 }
 
-/** How many jobs had come and how many were there, every few seconds. In the slot of the queue, as those below. */
+/** Returns the key of size samples, taken every few seconds. In the slot of the queue, like the keys below. */
 export function samplesKey(prefix: string, queue: string): string {
   return `${prefix}:toril:samples:${bullName(queue)}`;
 }
 
-/** Which workers serve the queue. */
+/** Returns the key of the workers that serve the queue. */
 export function workersKey(prefix: string, queue: string): string {
   return `${prefix}:toril:workers:${bullName(queue)}`;
 }
 
-/** When the next job with this key of a type may start. */
+/**
+ * Returns the key of a rate limit's state (GCRA) for jobs of one type: until when its slots are taken. `hash` is of the
+ * rate-limited value.
+ */
 export function slotKey(prefix: string, queue: string, type: string, hash: string): string {
   return `${prefix}:toril:slot:${bullName(queue)}:${type}:${hash}`;
 }
 
-/** Where those who end a job from outside tell whoever runs it. */
+/** Returns the channel on which consumers are asked to abort jobs. */
 export function abortChannel(prefix: string): string {
   return `${prefix}:toril:abort`;
 }
 
-/** The BullMQ id of a job's run. A retried job gets a new one, because the ended run's hash may still stand. */
+/**
+ * Returns the BullMQ id of a job's generation. A retried job gets a new id, because the hash of the previous generation
+ * may still exist.
+ */
 export function bullId(id: string, run: number): string {
   return run === 0 ? id : `${id}-${run}`;
 }
 
 const bullIdPattern = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-([1-9][0-9]{0,8}))?$/;
 
-/** Whether `bullId` made it. */
+/** Whether a text has the format of `bullId`. */
 export function isBullId(text: string): boolean {
   return bullIdPattern.test(text);
 }
 
-/** The inverse of `bullId`; undefined for ids that Toril did not make. */
+/** Parses the result of `bullId`; undefined for other ids. */
 export function parseBullId(text: string): { id: string; run: number } | undefined {
   const [, id, run] = bullIdPattern.exec(text) ?? [];
   return id === undefined ? undefined : { id, run: Number(run ?? 0) };

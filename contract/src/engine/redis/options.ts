@@ -1,37 +1,37 @@
 import type { Backoff, JobOptions } from "../../api/job.ts";
 
-/** How BullMQ is to do a placed job. */
+/** BullMQ options of a dispatched job. */
 export interface DispatchOptions {
-  /** Runs in all. */
+  /** Maximum number of attempts. */
   attempts: number;
-  /** BullMQ does not know `max`; Toril's workers obey it. */
+  /** BullMQ ignores `max`; Toril's workers apply it. */
   backoff?: Backoff;
   delayMs?: number;
-  /** 1 first; jobs without one before all. */
+  /** 1 is the highest priority; jobs without a priority run before all prioritized jobs. */
   priority?: number;
   lifo?: boolean;
-  /** What a run may take; for Toril's workers. */
+  /** Timeout of an attempt; for Toril's workers. */
   timeoutMs?: number;
-  /** In ms since 1970; for Toril's workers. */
+  /** Ms since 1970; for Toril's workers. */
   expiresAt?: number;
-  /** When the job was made, in ms since 1970; a delay counts from here. */
+  /** Creation time, ms since 1970; a delay counts from here. */
   timestamp: number;
-  /** The mark of a job that the reconciler placed: a worker asks the ledger before it runs it. */
+  /** Marks a job that the reconciler dispatched: the worker checks the ledger before it runs the job. */
   replaced?: boolean;
-  /** For the log of whoever runs it; none is the tenant `default`. BullMQ keeps options that it does not know. */
+  /** For the consumer's log; undefined is the tenant `default`. BullMQ preserves unknown options. */
   tenant?: string;
-  /** W3C Trace Context; ignored when it is malformed. */
+  /** W3C Trace Context; ignored if malformed. */
   traceparent?: string;
 }
 
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** What dispatch.lua takes as a job's traceparent. */
+/** Returns the traceparent argument of dispatch.lua; empty if missing or malformed. */
 export function encodeTraceparent({ traceparent }: DispatchOptions): string {
   return traceparent !== undefined && traceparentPattern.test(traceparent) ? traceparent : "";
 }
 
-/** BullMQ's encoding of what many jobs have in common. */
+/** Encodes, as BullMQ does, the options that a group of jobs shares. */
 export function encodeOptions(options: DispatchOptions): string {
   const { attempts, backoff, delayMs, priority, lifo, replaced, tenant } = options;
   const { timeoutMs, expiresAt } = options;
@@ -48,7 +48,7 @@ export function encodeOptions(options: DispatchOptions): string {
   });
 }
 
-/** Whether `encodeOptions` makes the same of both. */
+/** Whether `encodeOptions` encodes both equally, without encoding them. */
 export function haveSameEncoding(one: DispatchOptions, other: DispatchOptions): boolean {
   return (
     one.attempts === other.attempts &&
@@ -67,7 +67,7 @@ export function haveSameEncoding(one: DispatchOptions, other: DispatchOptions): 
   );
 }
 
-/** A job of the ledger as BullMQ is to do it, but for what only a traced or a replaced one has. */
+/** Converts a recorded job to BullMQ options, without `traceparent` and `replaced`. */
 export function toDispatchOptions(
   job: { options: JobOptions; runAt: Date | null; expiresAt: Date | null; tenant: string },
   timestamp: number,
@@ -83,7 +83,7 @@ export function toDispatchOptions(
   return options;
 }
 
-/** Whether a BullMQ job with these options was placed by the reconciler. */
+/** Whether the reconciler dispatched a BullMQ job with these options. */
 export function isReplaced(options: object): boolean {
   return "replaced" in options && options.replaced === true;
 }

@@ -1,14 +1,12 @@
 --[[
-  Makes a queue obey what is set for it, as BullMQ's pause, resume, setGlobalConcurrency, setGlobalRateLimit and their
-  opposites do. Nothing happens when it does already. What in meta is malformed, and would stop every worker, is replaced.
-
-  KEYS[1] meta   KEYS[2] wait   KEYS[3] prioritized   KEYS[4] delayed   KEYS[5] marker   KEYS[6] events   KEYS[7] limiter
-
-  ARGV[1] "1" when it is paused
+  Applies queue settings to Redis, like BullMQ's pause, resume, setGlobalConcurrency, setGlobalRateLimit and their
+  inverses. Idempotent. Replaces malformed settings in meta, which would stop every worker.
+  KEYS[1] meta   KEYS[2] wait   KEYS[3] prioritized   KEYS[4] delayed   KEYS[5] marker   KEYS[6] events   KEYS[7]
+  limiter
+  ARGV[1] "1" if the queue is paused
   ARGV[2] concurrency   ARGV[3] max   ARGV[4] duration: "" for none
-  ARGV[5] "all", "malformed" to replace only what is malformed, or "check" to replace nothing
-
-  Returns 1 when something changed, for "check" when something is malformed; otherwise 0.
+  ARGV[5] "all", "malformed" to replace only malformed settings, or "check" to change nothing
+  Returns 1 if something changed, for "check" if something is malformed; otherwise 0.
 ]]
 local call = redis.call
 
@@ -41,7 +39,7 @@ if mode == "check" then
   end
   return isTrimmed and 0 or 1
 end
--- BullMQ, and whoever places jobs, sets it again.
+-- BullMQ and dispatch.lua set it again.
 if not isTrimmed then call("HDEL", meta, "opts.maxLenEvents") end
 
 local changed = {}
@@ -60,7 +58,7 @@ for index, name in ipairs(names) do
 end
 if not isChanged then return 0 end
 
--- What was counted in another period holds nobody up.
+-- The counter of the previous rate limit must not delay jobs.
 if changed.max or changed.duration then call("DEL", KEYS[7]) end
 if changed.paused then
   call("XADD", KEYS[6], "*", "event", values[1] == "" and "resumed" or "paused")
@@ -68,7 +66,7 @@ end
 if values[1] ~= "" then
   if changed.paused then call("DEL", marker) end
 elseif call("LLEN", KEYS[2]) + call("ZCARD", KEYS[3]) > 0 then
-  -- Wakes a worker, which finds out whether more may run now.
+  -- Wakes a worker, which checks whether it may take more jobs.
   call("ZADD", marker, 0, "0")
 else
   local first = call("ZRANGE", KEYS[4], 0, 0, "WITHSCORES")[2]

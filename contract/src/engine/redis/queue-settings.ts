@@ -3,8 +3,8 @@ import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
 /**
- * Makes Redis, and so every worker, obey it. `malformed`: only where Redis has what no worker understands. Safe to repeat.
- * Rejects as the client does.
+ * Applies queue settings to Redis, where all workers read them. `malformed`: replaces only malformed settings.
+ * Idempotent. Rejects with the client's errors.
  */
 export type ApplySettings = (settings: QueueSettings, mode?: "all" | "malformed") => Promise<void>;
 
@@ -16,6 +16,7 @@ interface ScriptSettings {
   script: string;
 }
 
+/** Creates the function that applies queue settings. */
 export function createApplySettings(redis: ScriptRedis, settings: ScriptSettings): ApplySettings {
   const run = createScript(redis, settings.script);
   return async ({ queue, paused, concurrency, rateLimit }, mode = "all") => {
@@ -25,9 +26,12 @@ export function createApplySettings(redis: ScriptRedis, settings: ScriptSettings
   };
 }
 
-/** Tells whether Redis has settings of a queue that no worker understands. Rejects as the client does. */
+/**
+ * Checks whether Redis has malformed settings of a queue, which no worker can read. Rejects with the client's errors.
+ */
 export type AreMalformed = (queue: string) => Promise<boolean>;
 
+/** Creates the function that checks queue settings. */
 export function createAreMalformed(redis: ScriptRedis, settings: ScriptSettings): AreMalformed {
   const run = createScript(redis, settings.script);
   return async (queue) =>

@@ -2,13 +2,13 @@ import { jobKey, queueKeys } from "./names.ts";
 
 export interface QueueSize {
   queue: string;
-  /** Jobs by where they stand in Redis; failed ones are kept there for a while. */
+  /** Number of jobs by state in Redis; failed jobs are kept there for a while. */
   counts: Record<"waiting" | "active" | "delayed" | "prioritized" | "failed", number>;
-  /** For how long the job that is next has been ready to run; 0 when none waits. */
+  /** How long the next job has been ready to run; 0 if no job waits. */
   oldestMs: number;
 }
 
-/** What reading needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that reading sizes uses. */
 export interface SizesRedis {
   pipeline(): SizesPipeline;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
@@ -23,7 +23,7 @@ interface SizesPipeline {
 }
 
 /**
- * How full queues are. What it asks of Redis takes the same time whatever their size. Rejects when Redis refuses.
+ * Reads the sizes of queues, in constant time per queue. Rejects with Redis errors.
  * @param now ms since 1970
  */
 export function readQueueSizes(
@@ -48,7 +48,7 @@ async function readQueueSize(
   pipeline.zcard(keys.delayed);
   pipeline.zcard(keys.prioritized);
   pipeline.zcard(keys.failed);
-  // Workers take from the right of the list, and what has no priority before what has one.
+  // Workers take from the right of the list, and jobs without a priority first.
   pipeline.lindex(keys.wait, -1);
   pipeline.call("zrange", keys.prioritized, "0", "0");
   const replies = (await pipeline.exec())?.map(([error, reply]) => {
@@ -78,12 +78,12 @@ async function readAge(redis: SizesRedis, key: string, now: () => number): Promi
     "processedOn",
   );
   if (!timestamp) return 0;
-  // What has run before waits since some time after that run.
+  // After an earlier attempt, the job has waited since some time after that attempt began.
   const readyAt = Math.max(Number(timestamp) + delayOf(options ?? null), Number(processedOn ?? 0));
   return Math.max(0, now() - readyAt);
 }
 
-/** 0 for what is not JSON: any program may have written it. */
+/** 0 for malformed JSON: foreign programs may write this field. */
 function delayOf(options: string | null): number {
   try {
     const { delay }: { delay?: unknown } = JSON.parse(options ?? "{}");

@@ -1,21 +1,20 @@
 --[[
-  Takes jobs of one queue out of Redis, as far as no worker has them.
-
+  Removes jobs of one queue from Redis, unless a worker has them.
   KEYS[1] wait   KEYS[2] delayed   KEYS[3] prioritized   KEYS[4] events   KEYS[5] failed   KEYS[6] completed
-
-  ARGV[1] what every key of the queue begins with, "<prefix>:{<queue>}:"
-  ARGV[2] "any"; "ended": what is not there is told of in the events, too, because it has ended all the same;
-          "unstarted": so is this, and what a worker has ever started is left alone;
-          "settled": nothing is told, because the events have the end of those already
-  ARGV[3] how many list entries may be passed in this call
+  ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
+  ARGV[2] mode:
+    "any"         adds an event "removed" for removed jobs
+    "ended"       also for missing jobs, because the ledger has ended them
+    "unstarted"   like "ended", but keeps jobs that a worker has ever started
+    "settled"     adds no events, because the stream already has the end of these jobs
+  ARGV[3] maximum number of list entries scanned in this call
   ARGV[4...] ids
-
-  Returns a word per id:
-    "missing"   it has no hash and no lock
-    "active"    a worker has it: left alone
-    "started"   a worker had it: left alone
-    "removed"   its keys are gone. In a list too long to be searched its id stays: the worker that comes across it asks
-                the ledger.
+  Returns one word per id:
+    "missing"   no hash and no lock exist
+    "active"    a worker has the job: unchanged
+    "started"   a worker had the job: unchanged
+    "removed"   its keys are deleted; a list too long to scan keeps the id, and a worker that takes the id checks the
+    ledger
 ]]
 local call = redis.call
 

@@ -1,17 +1,19 @@
 import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-/** See remove.lua. */
+/** Outcomes, explained in remove.lua. */
 export type Removed = "missing" | "active" | "started" | "removed";
 
 /**
- * `ended`: whoever reads the queue's events hears of all of them, because the ledger has ended them.
- * `unstarted`: so it does of those that no worker ever had, and the others stay.
- * `settled`: nobody hears of it again, because the worker that finished them has told.
+ * `ended`: adds an event for removed and missing jobs, because the ledger has ended them.
+ * `unstarted`: like `ended`, but keeps jobs that a worker has ever started.
+ * `settled`: adds no events, because the worker that finished the jobs has added them.
  */
 export type RemoveMode = "any" | "ended" | "unstarted" | "settled";
 
-/** Takes jobs out of Redis that no worker has. One word per BullMQ id, in order. Rejects as the client does. */
+/**
+ * Removes inactive jobs from Redis. Resolves to one outcome per BullMQ id, in order. Rejects with the client's errors.
+ */
 export type Remove = (
   queue: string,
   ids: readonly string[],
@@ -20,11 +22,14 @@ export type Remove = (
 
 export const removeScriptUrl: URL = new URL("./remove.lua", import.meta.url);
 
-/** About 2 ms of Redis in one call. */
+/** Bounds one call to about 2 ms. */
 const maxListEntries = 200_000;
 const maxIdsPerCall = 256;
 
-/** @param settings.script the text of `removeScriptUrl` */
+/**
+ * Creates the function that removes jobs from Redis.
+ * @param settings.script the text of `removeScriptUrl`
+ */
 export function createRemove(
   redis: ScriptRedis,
   settings: { prefix: string; script: string },

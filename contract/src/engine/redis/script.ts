@@ -1,4 +1,4 @@
-/** What a script needs of an ioredis client, single or Cluster. */
+/** The subset of an ioredis client (single or Cluster) that running scripts uses. */
 export interface ScriptRedis {
   evalsha(sha1: string, keyCount: number, keysAndArguments: string[]): Promise<unknown>;
   eval(script: string, keyCount: number, keysAndArguments: string[]): Promise<unknown>;
@@ -6,7 +6,7 @@ export interface ScriptRedis {
 
 export type Script = (keys: readonly string[], args: readonly string[]) => Promise<unknown>;
 
-/** Sends a script by its hash, and whole where Redis does not have it yet. */
+/** Creates a function that runs a script by its hash, and by its text if Redis has not cached the script. */
 export function createScript(redis: ScriptRedis, script: string): Script {
   const sha1 = sha1Of(script);
   return async (keys, args) => {

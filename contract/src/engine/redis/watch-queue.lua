@@ -1,10 +1,8 @@
 --[[
-  Takes a sample of how many jobs have come to a queue and how many are there, unless somebody has in these 5 seconds,
-  and tells what there is to tell. The samples of a minute stand in a ring; all who watch share them. O(1).
-
+  Samples the arrivals and the backlog of a queue, at most once per 5 seconds across all callers, and returns what is
+  needed for rates, settings and workers. A ring buffer shared by all callers keeps the samples of one minute. O(1).
   KEYS[1] samples   KEYS[2] id   KEYS[3] wait   KEYS[4] active   KEYS[5] delayed   KEYS[6] prioritized
   KEYS[7] meta      KEYS[8] workers
-
   Returns { now, { came, backlog }, { at, came, backlog } of the oldest sample or false,
             { paused, concurrency, max, duration } of meta, HGETALL of the workers }; times in ms since 1970
 ]]
@@ -24,7 +22,7 @@ for index = 2, #stored, 2 do
   local at, itsCame, itsBacklog = string.match(stored[index], "^(%d+):(%d+):(%d+)$")
   at, itsCame, itsBacklog = tonumber(at), tonumber(itsCame), tonumber(itsBacklog)
   if math.floor(at / periodMs) == math.floor(now / periodMs) then isDue = false end
-  -- One of more jobs than have come is of another life of this queue.
+  -- A sample with more arrivals than now was taken before the queue was deleted or flushed.
   local counts = at > now - periodMs * ringSize and at <= now and itsCame <= came
   if counts and (not oldest or at < oldest[1]) then oldest = { at, itsCame, itsBacklog } end
 end

@@ -4,13 +4,13 @@ import { queueKeys, samplesKey, workersKey } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 import { parseBeat, silentMs } from "./worker-beat.ts";
 
-/** What Redis tells of a queue beside its size. */
+/** Live data of a queue, beside its size. */
 export interface WatchedQueue extends Omit<QueueSettings, "queue"> {
   rates: Queue["rates"];
   workers: QueueWorker[];
 }
 
-/** See watch-queue.lua. Rejects as the client does. */
+/** Samples and reads a queue; see watch-queue.lua. Rejects with the client's errors. */
 export type WatchQueue = (queue: string) => Promise<WatchedQueue>;
 
 export const watchScriptUrl: URL = new URL("./watch-queue.lua", import.meta.url);
@@ -24,10 +24,13 @@ const Answer = z.tuple([
   z.array(z.string()),
 ]);
 
-/** Shorter than this, a rate says nothing. */
+/** A rate over a shorter period is meaningless. */
 const leastMs = 2000;
 
-/** @param settings.script the text of `watchScriptUrl` */
+/**
+ * Creates the function that watches queues.
+ * @param settings.script the text of `watchScriptUrl`
+ */
 export function createWatchQueue(
   redis: ScriptRedis,
   { prefix, script }: { prefix: string; script: string },

@@ -2,14 +2,15 @@ import type { QueueWorker } from "../../api/queue.ts";
 import { workersKey } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-/** A worker that has said nothing for so long is gone. */
+/** A worker without a heartbeat for this long is considered gone. */
 export const silentMs = 15_000;
 
 type Beat = Omit<QueueWorker, "id" | "seenAt">;
 
 /**
- * KEYS[1] the workers of a queue   ARGV[1] which one   ARGV[2] what it says, or "": it leaves   ARGV[3] silentMs
- * A field is "<when, in ms since 1970>:<what it says>". Whoever is silent for long is forgotten.
+ * Stores a worker's heartbeat and removes expired ones.
+ * KEYS[1] workers of a queue   ARGV[1] id of the worker   ARGV[2] heartbeat, or "" to leave   ARGV[3] silentMs
+ * A field is "<time, ms since 1970>:<heartbeat>".
  */
 const script = `
   local time = redis.call("TIME")
@@ -23,9 +24,12 @@ const script = `
   end
   return redis.call("PEXPIRE", KEYS[1], ARGV[3])`;
 
-/** Says that a worker serves a queue; without a beat, that it no longer does. Rejects as the client does. */
+/**
+ * Sends the heartbeat of a worker for a queue; without a `beat`, removes the worker. Rejects with the client's errors.
+ */
 export type SendBeat = (queue: string, id: string, beat: Beat | undefined) => Promise<void>;
 
+/** Creates the function that sends heartbeats. */
 export function createSendBeat(redis: ScriptRedis, prefix: string): SendBeat {
   const run = createScript(redis, script);
   return async (queue, id, beat) => {
@@ -34,7 +38,7 @@ export function createSendBeat(redis: ScriptRedis, prefix: string): SendBeat {
   };
 }
 
-/** Undefined for what no worker of this version has said. */
+/** Parses a stored heartbeat; undefined for another format. */
 export function parseBeat(
   id: string,
   text: string,

@@ -11,7 +11,7 @@ export type CheckedDefinition =
   | { status: "ok"; definition: ScheduleDefinition }
   | { status: "refused"; kind: ProblemKind; detail?: string | undefined; errors: FieldError[] };
 
-/** A definition as it was sent, its job checked as one that is handed over now. */
+/** Validates a schedule definition; its job is validated as if enqueued now. */
 export function checkDefinition(
   value: unknown,
   tenant: string,
@@ -35,7 +35,7 @@ export function checkDefinition(
   };
 }
 
-/** A definition that was read and is sent back lacks its secrets. */
+/** Rejects a definition that was read from the API: its secrets are redacted. */
 function findShown({ type, data }: JobTemplate): FieldError[] {
   const places = findJobType(type)?.findSecrets?.(data) ?? [];
   return places
@@ -50,7 +50,7 @@ export type CheckedTiming =
   | { status: "ok"; timing: Timing }
   | { status: "refused"; errors: FieldError[] };
 
-/** What a preview needs of a definition; nothing is asked that a store would. */
+/** Validates what a preview needs of a definition, without access to the stores. */
 export function checkPreviewed(value: unknown): CheckedTiming {
   const parsed = PreviewedDefinition.safeParse(value);
   if (parsed.success) return { status: "ok", timing: parsed.data };

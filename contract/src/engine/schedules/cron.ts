@@ -2,16 +2,16 @@ import { Cron } from "croner";
 import { memo } from "./memo.ts";
 import { zoneOf } from "./zone.ts";
 
-/** The next time after another, strictly, in ms since 1970; undefined when none will come. */
+/** Returns the next fire time strictly after an instant, in ms since 1970; undefined if there is none. */
 export type NextAfter = (instant: number) => number | undefined;
 
 const hourMs = 60 * 60 * 1000;
 
 /**
- * croner counts in local time as if it had no changes; what becomes of them is decided here, because croner drops a
- * whole day's runs between two and three in the gap, and doubles them in the hour that comes twice.
- * An expression for every hour goes by elapsed time: nothing is made up for, and the hour that comes twice counts twice.
- * Any other names hours of the clock: each local time once, those in the gap together at its end.
+ * Creates the fire times of a cron expression. croner computes in local time without clock changes, because its own
+ * handling drops all fire times between two and three on the day of the gap, and doubles those in the repeated hour.
+ * Expressions for every hour follow elapsed time: the gap is skipped, the repeated hour fires twice. All others follow
+ * the clock: each local time fires once, and those in the gap fire together at its end.
  */
 export function nextByCron(expression: string, timeZone: string): NextAfter {
   const local = parseCron(expression);
@@ -40,8 +40,8 @@ export function nextByCron(expression: string, timeZone: string): NextAfter {
 }
 
 /**
- * Whether an hour field allows all 24 hours, as the parser reads it: `*`, `?`, `*,5` and `0-11,12-23` are the same. The
- * parser is asked, so that it and the rules for time changes have one interpretation of an expression.
+ * Whether an hour field allows all 24 hours: `*`, `?`, `*,5` and `0-11,12-23` are equal. Asks the parser, so that
+ * parser and clock-change rules interpret an expression the same way.
  */
 const isEveryHour = memo((field) => {
   const runs = parseCron(`0 ${field} * * *`).nextRuns(24, new Date(-1));
@@ -52,7 +52,7 @@ function fieldsOf(expression: string): string[] {
   return expression.trim().split(/\s+/);
 }
 
-/** What is wrong with an expression; undefined when nothing is. */
+/** Describes what is wrong with an expression; undefined if the expression is valid. */
 export function cronFault(expression: string): string | undefined {
   const { length } = fieldsOf(expression);
   if (length !== 5 && length !== 6) {

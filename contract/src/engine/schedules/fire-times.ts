@@ -2,14 +2,15 @@ import { type NextAfter, nextByCron } from "./cron.ts";
 import type { SchedulePreview, Timing } from "../../api/schedule.ts";
 import { zoneOf, type Zone } from "./zone.ts";
 
-/** The times at which a schedule is due. */
+/** The fire times of a schedule. */
 export interface FireTimes {
-  /** The first one after a time. */
+  /** The first fire time after `time`; null if there is none. */
   after(time: Date): Date | null;
-  /** The last one up to `now`, of which `due` is one. */
+  /** The last fire time up to `now`, given that `due` is one. */
   latest(due: Date, now: Date): Date;
 }
 
+/** Computes the fire times of a definition. */
 export function toFireTimes({ cron, everyMs, timeZone, from, until }: Timing): FireTimes {
   const start = from === undefined ? undefined : Date.parse(from);
   const end = until === undefined ? Number.POSITIVE_INFINITY : Date.parse(until);
@@ -45,7 +46,7 @@ function nextByInterval(everyMs: number, start: number): NextAfter {
     instant < start ? start : start + (Math.floor((instant - start) / everyMs) + 1) * everyMs;
 }
 
-/** The next times, at most `count`. */
+/** Computes the next fire times, at most `count`. */
 export function previewFireTimes(timing: Timing, after: Date, count: number): SchedulePreview {
   const { timeZone } = timing;
   const slots = toFireTimes(timing);

@@ -1,4 +1,4 @@
-/** The function with its latest results kept, at most `size` of them: one more forgets the one that was unused for longest. */
+/** Memoizes a function with an LRU cache of `size` results. */
 export function memo<Result>(make: (key: string) => Result, size: number): (key: string) => Result {
   const kept = new Map<string, Result>();
   return (key) => {

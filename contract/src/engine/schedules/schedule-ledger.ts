@@ -5,7 +5,7 @@ import type { Schedule, ScheduleDefinition, ScheduleRun, Timing } from "../../ap
 import { toFireTimes } from "./fire-times.ts";
 import { sealTemplate, showTemplate, type StoredTemplate } from "./template.ts";
 
-/** A definition as the ledger has it. */
+/** A definition as stored, with encrypted secrets. */
 export type StoredDefinition = Omit<ScheduleDefinition, "job"> & { job: StoredTemplate };
 
 export interface ScheduleRow {
@@ -19,7 +19,7 @@ export interface ScheduleRow {
   /** The API key that wrote the definition, if the key has quotas. */
   quotaKey: string | null;
   nextAt: Date | null;
-  /** The fire time of a job that the quota refused. */
+  /** Fire time of a job that the quota refused. */
   deferredSlot: Date | null;
   lastSlot: Date | null;
   lastJobId: string | null;
@@ -29,7 +29,7 @@ export interface ScheduleRow {
   updatedAt: Date;
 }
 
-/** Names one schedule. */
+/** Identifies one schedule. */
 export interface ScheduleRef {
   tenant: string;
   name: string;
@@ -38,11 +38,11 @@ export interface ScheduleRef {
 export interface WrittenSchedule {
   definition: ScheduleDefinition;
   source: Schedule["source"];
-  /** The API key of who writes it, if the key has quotas. */
+  /** The API key that writes the definition, if the key has quotas. */
   quotaKey?: string | undefined;
 }
 
-/** Throws when what was found must not be changed by who asks; nothing is changed then. */
+/** Throws to reject a change of the existing schedule; nothing is changed then. */
 export type Check = (found: ScheduleRow | undefined) => void;
 
 export interface SavedSchedule {
@@ -53,11 +53,11 @@ export interface SavedSchedule {
 interface SaveOptions {
   keys: KeyRing | undefined;
   check?: Check;
-  /** Whether a schedule is to be left as it is. */
+  /** Whether the existing schedule should be left unchanged. */
   isSame?(found: ScheduleRow): boolean;
 }
 
-/** Makes a schedule or replaces its definition; it stays paused if it was. */
+/** Creates a schedule or replaces its definition; a paused schedule stays paused. */
 export async function saveSchedule(
   sql: Sql,
   { tenant, name }: ScheduleRef,
@@ -85,12 +85,12 @@ export async function saveSchedule(
       const status: SavedSchedule["status"] = found === undefined ? "created" : "replaced";
       return row && { status, row };
     });
-    // Somebody else has made it between the look and the insert.
+    // A concurrent transaction created the schedule between the select and the insert.
     if (saved !== undefined) return saved;
   }
 }
 
-/** What is due stays due, when the new definition is due at the same times. */
+/** Keeps the next fire time if the new definition has the same timing. */
 function nextOf(
   definition: ScheduleDefinition,
   found: ScheduleRow | undefined,
@@ -108,11 +108,11 @@ function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
 
 export interface PausedOptions {
   check: Check;
-  /** Runs in the transaction, with the schedule as the transaction leaves it: what it throws undoes the change. */
+  /** Runs in the transaction with the updated schedule; a rejection rolls the change back. */
   alongside?: (tx: ISql, left: ScheduleRow) => Promise<void>;
 }
 
-/** What it missed while it was paused is not made up for. */
+/** Pauses or resumes a schedule. Fire times during the pause are skipped. */
 export function setPaused(
   sql: Sql,
   named: ScheduleRef,
@@ -135,7 +135,10 @@ export function setPaused(
   });
 }
 
-/** @returns the schedule as it was */
+/**
+ * Deletes a schedule.
+ * @returns the deleted schedule
+ */
 export function deleteSchedule(
   sql: Sql,
   named: ScheduleRef,
@@ -149,6 +152,7 @@ export function deleteSchedule(
   });
 }
 
+/** Finds a schedule by tenant and name. */
 export async function findSchedule(
   sql: ISql,
   { tenant, name }: ScheduleRef,
@@ -160,9 +164,9 @@ export async function findSchedule(
 
 export interface ScheduleFilter {
   tenant: string;
-  /** Only names behind this one. */
+  /** Only names after this one. */
   after: string | undefined;
-  /** Only those whose jobs are of these types. */
+  /** Only schedules with jobs of these types. */
   types: readonly string[] | undefined;
   limit: number;
 }
@@ -172,10 +176,13 @@ export interface SchedulePage {
   isLast: boolean;
 }
 
-/** What the definitions of a page may take as JSON, beside that of its last schedule. */
+/** Limits the size of all definitions of a page but the last one, as JSON. */
 const maxPageBytes = 4_000_000;
 
-/** By name, at most `limit`, and as many as fit into a page. Reads one definition after the other, and one beyond the page. */
+/**
+ * Lists schedules by name, at most `limit`, and as many as fit into `maxPageBytes`. Reads one definition beyond the
+ * page.
+ */
 export async function listSchedules(
   sql: ISql,
   { tenant, after = "", types, limit }: ScheduleFilter,
@@ -200,7 +207,10 @@ export async function listSchedules(
   return { rows, isLast: rows.length === found.length };
 }
 
-/** Deletes the schedules of a tenant that came from a file but those of these names. */
+/**
+ * Deletes a tenant's schedules that came from a file, except those with the given names.
+ * @returns the names of the deleted schedules
+ */
 export async function deleteOthersOfFile(
   sql: ISql,
   tenant: string,
@@ -228,18 +238,19 @@ function changing<Result>(
   }) as Promise<Result>;
 }
 
-/** Every write to a schedule is to the version that was read: `id` is another one with every definition. */
+/** Optimistic locking: each write applies to the version that was read. `id` changes with every definition. */
 function isVersion(sql: ISql, { tenant, name, id, version }: ScheduleRow) {
   return sql`tenant = ${tenant} and name = ${name} and id = ${id} and version = ${version}`;
 }
 
+/** Selects the columns of a `ScheduleRow`. */
 export function scheduleColumns(sql: ISql) {
   return sql`
     tenant, name, id, type, definition, source, paused, quota_key as "quotaKey", next_at as "nextAt",
     deferred_slot as "deferredSlot", last_slot as "lastSlot", last_job_id as "lastJobId", last_run as "lastRun", version, created_at as "createdAt", updated_at as "updatedAt"`;
 }
 
-/** A schedule as it is shown. */
+/** Converts a row to the API's schedule, with redacted secrets. */
 export function toSchedule(row: ScheduleRow): Schedule {
   const { cron, everyMs, timeZone, from, until, overlap, missed, description, job } =
     row.definition;

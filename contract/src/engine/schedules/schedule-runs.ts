@@ -3,10 +3,10 @@ import type { Quotas } from "../../api/quota.ts";
 import type { ScheduleRun } from "../../api/schedule.ts";
 import { scheduleColumns, type ScheduleRef, type ScheduleRow } from "./schedule-ledger.ts";
 
-/** Index entries that are read to take turns, whatever the number of due schedules. */
+/** Limits the index entries read for round-robin, whatever the number of due schedules. */
 const maxTurnEntries = 10_000;
 
-/** In how many ms a schedule is due, by Postgres' clock; undefined when none will be. */
+/** Returns the ms until the next schedule is due, by Postgres' clock; undefined if none will be. */
 export async function untilDue(sql: ISql): Promise<number | undefined> {
   const [row] = await sql<{ ms: number }[]>`
     select ceil(extract(epoch from next_at - now()) * 1000)::float8 as ms from schedules
@@ -15,8 +15,8 @@ export async function untilDue(sql: ISql): Promise<number | undefined> {
 }
 
 /**
- * Due schedules, at most `limit`. If more are due, tenants take turns: the oldest one of each tenant, then the second
- * one of each, and so on. Walks one index entry for each tenant that has schedules.
+ * Finds due schedules, at most `limit`. If more are due, picks them round-robin: the oldest one of each tenant, then
+ * the second one of each, and so on. Walks one index entry for each tenant with schedules.
  */
 export async function findDue(sql: ISql, limit: number): Promise<ScheduleRef[]> {
   const oldest = await sql<ScheduleRef[]>`
@@ -47,13 +47,13 @@ export async function findDue(sql: ISql, limit: number): Promise<ScheduleRef[]> 
 export interface DueSchedule extends ScheduleRow {
   nextAt: Date;
   now: Date;
-  /** Of the key that wrote it. */
+  /** Quotas of the API key that wrote the definition. */
   quotas: Quotas | null;
-  /** Of its definition as JSON. */
+  /** Size of the definition as JSON. */
   bytes: number;
 }
 
-/** Locks those of these schedules that are due and that no other transaction has locked, until the transaction ends. */
+/** Locks the due ones of these schedules until the transaction ends; skips schedules locked by other transactions. */
 export function lockDue(tx: ISql, names: readonly ScheduleRef[]): Promise<DueSchedule[]> {
   return tx<DueSchedule[]>`
     select ${scheduleColumns(tx)}, now(), quotas, octet_length(definition::text) as bytes
@@ -64,18 +64,17 @@ export function lockDue(tx: ISql, names: readonly ScheduleRef[]): Promise<DueSch
     where next_at <= now() order by turn for update of schedules skip locked`;
 }
 
-/** A run of a schedule, and which version of the schedule it was decided by. */
+/** A run of a schedule and the schedule's version on which it is based. */
 export interface RecordedRun {
   schedule: Pick<ScheduleRow, "tenant" | "name" | "id" | "version">;
   run: ScheduleRun;
-  /** The schedule's state after the run of a fire time; not for a run that somebody asked for. */
+  /** The schedule's state after a regular fire time; undefined for a manually triggered run. */
   after?: { lastSlot: Date; nextAt: Date | null; deferredSlot: Date | null } | undefined;
 }
 
 /**
- * Records what became of runs, in the transaction that inserts their jobs. Does nothing to a schedule of which there is
- * another version by now.
- * @returns how many were recorded
+ * Records runs in the transaction that inserts their jobs. Skips schedules whose version has changed.
+ * @returns the number of recorded runs
  */
 export async function recordRuns(sql: ISql, runs: readonly RecordedRun[]): Promise<number> {
   const of = <Value>(pick: (run: RecordedRun) => Value) => runs.map(pick);

@@ -1,6 +1,6 @@
 /**
- * The id of the job that a schedule makes for a slot: a UUID as those of version 7 are, whose time is the slot and whose
- * rest follows from tenant, name and slot. No slot can have two jobs.
+ * Returns the id of a schedule's job for a fire time: a UUID v7 whose time is the fire time and whose other bits are a
+ * hash of tenant, name and fire time. A fire time thus has at most one job.
  */
 export async function scheduledJobId(tenant: string, name: string, slot: Date): Promise<string> {
   const text = JSON.stringify([tenant, name, slot.getTime()]);

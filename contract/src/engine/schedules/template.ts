@@ -3,12 +3,13 @@ import { fieldErrors } from "../../api/problem.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import { openData, redactData, sealData } from "../secrets/secret-data.ts";
 
-/** The job of a schedule as the ledger has it: its secrets are encrypted for the schedule with that id. */
+/** A job template as stored: its secrets are encrypted for the schedule with its id. */
 export interface StoredTemplate {
   type: string;
   data: unknown;
 }
 
+/** Encrypts the secrets of a template for the schedule with this id. */
 export function sealTemplate(
   job: JobTemplate,
   id: string,
@@ -23,7 +24,7 @@ export type OpenedTemplate =
   | { status: "ok"; job: JobTemplate }
   | { status: "invalid"; detail: string };
 
-/** Checked again: its type may have changed since it was stored. */
+/** Decrypts and validates a template. The schema of its type may have changed since the template was stored. */
 export function openTemplate(
   job: StoredTemplate,
   id: string,
@@ -48,6 +49,7 @@ export function openTemplate(
   };
 }
 
+/** Redacts the secrets of a template. */
 export function showTemplate(job: StoredTemplate): StoredTemplate {
   const findSecrets = findJobType(job.type)?.findSecrets;
   return findSecrets === undefined ? job : { ...job, data: redactData(job.data, findSecrets) };

@@ -1,19 +1,19 @@
 import { memo } from "./memo.ts";
 
-/** The local time of a zone. A local time is kept as if it were UTC, in ms since 1970. */
+/** A time zone. Local times are represented as if they were UTC, in ms since 1970. */
 export interface Zone {
   localOf(instant: number): number;
-  /** The first instant with that local time; in a gap, which no clock shows, the instant at which the gap ends. */
+  /** The first instant with this local time; for a local time in a gap, the end of the gap. */
   instantOf(local: number): number;
   offsetAt(instant: number): number;
-  /** The instant from which on the offset is another than before; both ends differ in theirs. */
+  /** The instant at which the offset changes. `from` and `until` must have different offsets. */
   changeBetween(from: number, until: number): number;
 }
 
-/** Within so many ms around a local time lies at most one change of the clocks. */
+/** At most one clock change occurs within this distance of a local time. */
 const nearMs = 36 * 60 * 60 * 1000;
 
-/** Making a zone takes a third of a millisecond. */
+/** Cached, because creating a zone takes a third of a millisecond. */
 export const zoneOf = memo(createZone, 100);
 
 function createZone(timeZone: string): Zone {
@@ -59,7 +59,7 @@ function createZone(timeZone: string): Zone {
   };
 }
 
-/** Engines know offsets too; a zone has a name. */
+/** Whether a name is a time zone. Engines accept numeric offsets too; Toril does not. */
 export function isTimeZone(name: string): boolean {
   try {
     return /^[A-Z]/i.test(name) && zoneOf(name) !== undefined;

@@ -5,15 +5,18 @@ import { parseSealed, sealedPrefix } from "./sealed.ts";
 export type Opened =
   | { status: "ok"; text: string }
   | { status: "unknown-key"; keyId: string }
-  /** It was altered, or sealed for another place. */
+  /** The text was altered, or sealed for another place. */
   | { status: "tampered" };
 
-/** Keys by their ids: the first encrypts, every one decrypts. */
+/** A list of keys: the first one encrypts, all decrypt. */
 export interface KeyRing {
-  /** @param place what the text belongs to: it can be opened for nothing else */
+  /**
+   * Encrypts a text.
+   * @param place what the text belongs to; it cannot be opened for another place
+   */
   seal(text: string, place: string): string;
   open(sealed: string, place: string): Opened;
-  /** Hashes that nobody without the keys can compare with guesses, one per key, the current one first. */
+  /** Returns HMACs, so that nobody without the keys can verify guesses: one per key, the current key first. */
   digests(text: string): string[];
 }
 
@@ -27,10 +30,11 @@ const ivBytes = 12;
 const tagBytes = 16;
 const cipherName = "aes-256-gcm";
 
+/** Creates a key ring that uses AES-256-GCM. */
 export function createKeyRing(keys: readonly [SecretKey, ...SecretKey[]]): KeyRing {
   const byId = new Map(keys.map((key) => [key.id, key.bytes]));
   const [{ id: currentId, bytes: currentKey }] = keys;
-  // Keys of their own, so that nothing which hashes learns anything of what encrypts.
+  // Derived keys, so that hashing reveals nothing about the encryption keys.
   const digestKeys = keys.map(({ bytes }) =>
     createHmac("sha256", bytes).update("toril digest").digest(),
   );

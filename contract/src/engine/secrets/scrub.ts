@@ -1,22 +1,23 @@
 import type { FindSecretFields } from "../../api/secret-fields.ts";
 import { secretShown } from "../../api/secret.ts";
 
-/** Takes secrets out of what others wrote: messages, stacks, results, lines of a log. */
+/** Removes secrets from foreign text: messages, stacks, results, log lines. */
 export interface Scrub {
   text(text: string): string;
-  /** A copy, as JSON would have it; errors as their name, message, code and stack. */
+  /** Returns a scrubbed copy, as JSON would represent it; of errors, name, message, code and stack. */
   value(value: unknown): unknown;
 }
 
-/** What is shorter is in every text, and what is put in its place tells where. */
+/** Shorter secrets occur in any text, and replacing them would reveal them. */
 const leastLength = 4;
-/** A header's value has words, of which each may be told alone; short ones name the scheme. */
+/** A header value consists of words, each of which may leak alone; short words name the scheme. */
 const leastWordLength = 12;
 const maxDepth = 100;
 
 /**
- * @param show what is put in place of a secret
- * @returns undefined without secrets
+ * Creates a scrubber for the secrets in `data`.
+ * @param show returns the replacement of a secret
+ * @returns undefined if there are no secrets
  */
 export function createScrub(
   data: unknown,
@@ -76,7 +77,7 @@ function spellingsOf(text: string): string[] {
     .filter((spelling) => spelling.length >= leastLength);
 }
 
-/** Without the end, which depends on what follows. */
+/** Without the last bytes, whose encoding depends on the following text. */
 function toBase64(text: string) {
   const bytes = new TextEncoder().encode(text);
   const whole = bytes.subarray(0, bytes.length - (bytes.length % 3));

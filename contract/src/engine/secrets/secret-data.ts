@@ -3,13 +3,13 @@ import type { KeyRing } from "./key-ring.ts";
 import { isSealed, parseSealed } from "./sealed.ts";
 import { secretShown } from "../../api/secret.ts";
 
-/** The job that secrets belong to; elsewhere they cannot be opened. */
+/** The job that secrets belong to; they cannot be decrypted for another one. */
 export interface SecretOwner {
   id: string;
   type: string;
 }
 
-/** A copy of `data` with its secrets encrypted. */
+/** Returns a copy of `data` with encrypted secrets. */
 export function sealData(
   data: unknown,
   owner: SecretOwner,
@@ -25,11 +25,11 @@ export function sealData(
 
 export type OpenedData =
   | { status: "ok"; data: unknown }
-  /** No key of that id is at hand; none at all is. */
+  /** The key with this id is not configured. */
   | { status: "unknown-key"; keyId: string; pointer: string }
   | { status: "tampered"; pointer: string };
 
-/** A copy of `data` with its secrets decrypted. What stood there before its field was secret stays as it is. */
+/** Returns a copy of `data` with decrypted secrets. Keeps plain values, stored before their field became a secret. */
 export function openData(
   data: unknown,
   owner: SecretOwner,
@@ -47,14 +47,14 @@ export function openData(
   return { status: "ok", data: copy };
 }
 
-/** A copy of `data` that shows no secret, encrypted or not. */
+/** Returns a copy of `data` with redacted secrets, encrypted or not. */
 export function redactData(data: unknown, findSecrets: FindSecretFields): unknown {
   const copy = structuredClone(data);
   for (const { holder, name } of findSecrets(copy)) holder[name] = secretShown;
   return copy;
 }
 
-/** A copy of `value` that shows nothing encrypted, whatever it is a value of. */
+/** Returns a copy of any value with redacted encrypted texts. */
 export function redactSealed(value: unknown): unknown {
   if (isSealed(value)) return secretShown;
   if (Array.isArray(value)) return value.map(redactSealed);

@@ -5,7 +5,9 @@ const error =
   `must be a list of <id>:<key>, ids of letters, digits, ".", "_" and "-", none of them twice, ` +
   `keys of ${keyBytes} bytes in base64`;
 
-/** `2026a:<base64>,2025b:<base64>`, also on lines of their own. No message tells a part of it. */
+/**
+ * Parses `2026a:<base64>,2025b:<base64>`, separated by commas or whitespace. Error messages contain no key material.
+ */
 export const secretKeysField: z.ZodType<[SecretKey, ...SecretKey[]], string> = z
   .string()
   .transform((text, context) => {

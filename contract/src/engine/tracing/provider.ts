@@ -11,7 +11,7 @@ import {
 } from "@opentelemetry/sdk-trace";
 import type { TraceSettings } from "./settings.ts";
 
-/** Sends spans in batches; what does not fit into its queue of 2,048 is dropped. */
+/** Creates a tracer provider that exports spans in batches; spans beyond its queue of 2,048 are dropped. */
 export function createTracerProvider(
   exporter: SpanExporter,
   { attributes, sampler, ratio }: Pick<TraceSettings, "attributes" | "sampler" | "ratio">,

@@ -9,7 +9,7 @@ const samplers = [
   "parentbased_traceidratio",
 ] as const;
 
-/** OpenTelemetry's own variables. Without an endpoint nothing of it is loaded. */
+/** OpenTelemetry's standard variables. Without an endpoint, OpenTelemetry is not loaded. */
 export const traceFields = {
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
@@ -41,16 +41,16 @@ const TraceFields = z.object(traceFields);
 type TraceFields = z.output<typeof TraceFields>;
 
 export interface TraceSettings {
-  /** Where spans are sent to, as OTLP over HTTP. */
+  /** OTLP/HTTP endpoint for spans. */
   url: string;
   headers: Record<string, string>;
   attributes: Record<string, string>;
   sampler: (typeof samplers)[number];
-  /** Of the traces that begin here, for the samplers that take one. */
+  /** Sampling ratio of traces that begin here, for ratio samplers. */
   ratio: number;
 }
 
-/** Undefined when there is nowhere to send spans to. */
+/** Builds the trace settings; undefined without an endpoint. */
 export function traceSettings(given: TraceFields, serviceName: string): TraceSettings | undefined {
   const endpoint = given.OTEL_EXPORTER_OTLP_ENDPOINT;
   if (endpoint === undefined) return undefined;
@@ -67,7 +67,7 @@ export function traceSettings(given: TraceFields, serviceName: string): TraceSet
   };
 }
 
-/** `a=b,c=d`, with what is special in percent signs. */
+/** Parses `a=b,c=d`; special characters are percent-encoded. */
 function pairs() {
   const error = "must be a list like a=b,c=d";
   return z

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { JobError } from "../../../api/job.ts";
 
-/** A run of a job that is over in the ledger, and may still stand in Redis. */
+/** A generation of a job that has ended in the ledger and may still exist in Redis. */
 export interface CancelledJob {
   id: string;
   run: number;
@@ -11,16 +11,16 @@ export interface CancelledJob {
 const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 
 /**
- * Ends, as cancelled, those of the jobs that are pending, where a run is given in that run, and counts them for their
- * imports.
- * @returns the runs that it ended
+ * Cancels the pending jobs among `jobs` and updates the counts of their imports. A given `run` must be the current
+ * generation.
+ * @returns the generations that were cancelled
  */
 export function cancelJobs(
   sql: ISql,
   jobs: readonly { id: string; run?: number }[],
   error: JobError = cancelled,
 ): Promise<CancelledJob[]> {
-  // Locked in one order, so that those who end the same jobs, or jobs of the same imports, do not deadlock.
+  // Locked in order of id, so that concurrent changes of the same jobs or imports do not deadlock.
   const ids = jobs.map(({ id }) => id);
   const runs = jobs.map(({ run }) => run ?? null);
   return sql<CancelledJob[]>`

@@ -4,11 +4,11 @@ import { bullId } from "../../redis/names.ts";
 import type { JobOptions, JobStatus } from "../../../api/job.ts";
 import { toVersion } from "./version.ts";
 
-/** What is not given stays as it is. */
+/** Undefined fields stay unchanged. */
 export interface JobChange {
-  /** null: at once. */
+  /** null: due now. */
   runAt?: Date | null | undefined;
-  /** null: none. */
+  /** null: no priority. */
   priority?: number | null | undefined;
 }
 
@@ -27,9 +27,9 @@ interface Row {
 }
 
 /**
- * Changes when and how urgently a job that waits is done: in the ledger, then in Redis. Run it in a transaction, which
- * holds the row, and roll that back when the outcome is `active` or `unfound`. `check` throws when this
- * version must not be changed. Rejects as Redis does.
+ * Changes the due time and priority of a waiting job, in the ledger, then in Redis. Call it in a transaction, which
+ * locks the row; roll back if the outcome is `active` or `unfound`. `check` throws to reject a version. Rejects with
+ * Redis errors.
  */
 export async function changeJob(
   sql: ISql,
@@ -59,7 +59,7 @@ export async function changeJob(
   return { status: "changed" };
 }
 
-/** It and an order exclude each other. */
+/** `priority` and `order` are mutually exclusive. */
 function withPriority({ options }: Row, priority: number | null): JobOptions {
   const { priority: _, ...rest } = options;
   if (priority === null) return rest;

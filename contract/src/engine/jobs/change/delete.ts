@@ -2,8 +2,8 @@ import type { ISql } from "postgres";
 import type { CancelledJob } from "./cancel.ts";
 
 /**
- * Forgets those of the jobs that are dead.
- * @returns their last runs
+ * Deletes the dead jobs among `ids`.
+ * @returns the last generations of the deleted jobs
  */
 export function deleteDead(sql: ISql, ids: readonly string[]): Promise<CancelledJob[]> {
   return sql<CancelledJob[]>`

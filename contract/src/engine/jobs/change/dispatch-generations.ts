@@ -13,12 +13,15 @@ export interface DispatchGenerationsDeps {
   remove(...call: Parameters<Remove>): Promise<unknown>;
 }
 
-/** Hands runs that the ledger has made pending again to BullMQ, which forgets those before them. Rejects as the stores do. */
+/**
+ * Dispatches retried generations to BullMQ and removes the failed ones before them. Rejects with errors of the stores.
+ */
 export type DispatchGenerations = (runs: readonly RetriedJob[]) => Promise<void>;
 
-/** The data of a job may have a megabyte. */
+/** Bounds the memory of one query: a job's data may take a megabyte. */
 const runsAtOnce = 16;
 
+/** Creates the function that dispatches retried jobs. */
 export function createDispatchGenerations({
   ledger,
   place,

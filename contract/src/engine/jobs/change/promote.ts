@@ -6,8 +6,8 @@ import type { CancelledJob } from "./cancel.ts";
 export type Promoted = "promoted" | "not-delayed" | "active";
 
 /**
- * Makes delayed jobs due, also those that wait for their next run: in the ledger, then in Redis. Run it in a
- * transaction, which holds the rows. Jobs that are not pending have no outcome. Rejects as Redis does.
+ * Makes delayed jobs due now, including jobs that wait for a retry: in the ledger, then in Redis. Call it in a
+ * transaction, which locks the rows. Returns no outcome for jobs that are not pending. Rejects with Redis errors.
  */
 export async function promoteJobs(
   sql: ISql,
@@ -34,7 +34,7 @@ export async function promoteJobs(
   return outcomes;
 }
 
-/** One that is not in Redis yet is placed as due. */
+/** A job that is not in Redis yet will be dispatched without a delay. */
 function toOutcome(state: Moved | undefined, isEarly: boolean): Promoted {
   if (state === "active") return "active";
   return state === "moved" || isEarly ? "promoted" : "not-delayed";

@@ -3,7 +3,7 @@ import type { JobError } from "../../../api/job.ts";
 const maxReasonLength = 200;
 const maxReadLength = 1000;
 
-/** What jobs that died of the same cause have in common: the error without its numbers, ids and quoted parts. */
+/** Returns the reason by which dead letters are grouped: the error without numbers, ids and quoted parts. */
 export function toDeadLetterReason({ name, message }: Pick<JobError, "name" | "message">): string {
   const text = `${name}: ${message}`
     .slice(0, maxReadLength)

@@ -5,14 +5,15 @@ import type { CancelledJob } from "./cancel.ts";
 
 export interface RemoveFromRedisDeps {
   remove: Remove;
-  /** To every consumer that listens now. */
+  /** Publishes to all subscribed consumers. */
   publish(channel: string, message: string): Promise<unknown>;
   prefix: string;
 }
 
-/** Takes runs that the ledger has ended out of Redis, and tells those that a worker has to end. Rejects as the client does. */
+/** Removes ended generations from Redis and aborts the active ones. Rejects with the client's errors. */
 export type RemoveFromRedis = (runs: readonly CancelledJob[]) => Promise<void>;
 
+/** Creates the function that removes ended jobs from Redis. */
 export function createRemoveFromRedis({
   remove,
   publish,

@@ -4,27 +4,27 @@ import { isPendingWithKey } from "../../postgres/pending-key.ts";
 import type { CancelledJob } from "./cancel.ts";
 
 export interface Retry {
-  /** Only jobs that ended so. */
+  /** Retries only jobs with one of these statuses. */
   statuses: readonly FinalStatus[];
-  /** The API key for which they count from now on. */
+  /** The API key whose quota counts the retried jobs. */
   quotaKey: string | null | undefined;
 }
 
-/** A run that is pending now, after one that ended. */
+/** The new, pending generation of a retried job. */
 export interface RetriedJob extends CancelledJob {
   type: string;
-  /** How the run before it ended. */
+  /** Outcome of the previous generation. */
   was: FinalStatus;
 }
 
-/** How many ends of a job are kept beside the last one. */
+/** Maximum number of entries in a job's history. */
 const keptEnds = 20;
-/** A longer result is not kept. */
+/** The history omits larger results. */
 const keptResultBytes = 10_000;
 
 /**
- * Makes jobs pending again, as another run, with how they ended in their history. Left alone are those that are
- * pending, and those whose key a pending job has. Throws a unique violation when one takes such a key meanwhile.
+ * Makes ended jobs pending again, as a new generation, and moves the last outcome to the history. Skips pending jobs,
+ * and jobs whose key another pending job has. Throws a unique violation if a concurrent transaction takes the key.
  */
 export function retryJobs(
   sql: ISql,

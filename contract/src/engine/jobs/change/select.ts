@@ -3,17 +3,17 @@ import type { JobStatus } from "../../../api/job.ts";
 import { type JobSelection, type OperationAction, statusOf } from "../../../api/operation.ts";
 import { labelTerm, scheduleTerm } from "../../../api/search-terms.ts";
 
-/** Which jobs an operation is for. */
+/** The jobs that an operation selects. */
 export interface SelectionScope {
   tenant: string;
   action: OperationAction;
   filter: JobSelection;
   reach: Restrictions;
-  /** Later ones are none of its, by Postgres' clock to the millisecond. */
+  /** Excludes jobs created later, by Postgres' clock, in whole milliseconds. */
   createdBefore: Date;
 }
 
-/** Only jobs of these queues and of these types. */
+/** The queues and types that an API key may access; null or undefined: all. */
 export interface Restrictions {
   queues?: readonly string[] | null | undefined;
   types?: readonly string[] | null | undefined;
@@ -21,22 +21,22 @@ export interface Restrictions {
 
 export interface SelectedPage {
   ids: string[];
-  /** The last job that was looked at. */
+  /** The last job that was examined. */
   cursor: string | null;
   isLast: boolean;
 }
 
-/** How many rows a page may read to find its jobs. */
+/** Maximum number of rows examined for a page. */
 const maxExamined = 5000;
-/** As much, of each type where an index has one after the other. */
+/** The same limit for each type, where the index is ordered by type. */
 const maxExaminedOfType = 1000;
 
 const firstId = "00000000-0000-0000-0000-000000000000";
 const lastId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**
- * The next jobs of a selection after the cursor, at most `size`, in the order of ids. Reads a bounded part of the
- * tenant's own jobs, and nothing of others.
+ * Selects the next jobs after the cursor, at most `size`, in order of id. Reads a bounded number of the tenant's rows
+ * and none of other tenants.
  */
 export async function selectJobs(
   sql: ISql,
@@ -79,14 +79,14 @@ interface Walk {
   tenant: string;
   status: JobStatus;
   filter: JobSelection;
-  /** Only jobs after this id. */
+  /** Excludes jobs up to this id. */
   start: string;
 }
 
-/** The tenant's next jobs along the narrowest index, at least `limit` of them as far as there are so many. */
+/** Selects the tenant's next jobs along the narrowest index, `limit` or more if that many exist. */
 function walk(sql: ISql, { tenant, status, filter, start }: Walk) {
   const { type, key, label, schedule, importId } = filter;
-  /** In an order that only the index has: otherwise the planner may walk along ids, through the jobs of all tenants. */
+  /** Sorts in an order that only this index has; otherwise the planner may scan all tenants' jobs by id. */
   const along = (
     column: string,
     { value, told, limit = maxExamined }: { value: Fragment; told: Fragment; limit?: number },
@@ -112,7 +112,7 @@ function walk(sql: ISql, { tenant, status, filter, start }: Walk) {
         select job_id from job_terms where tenant = ${tenant} and term = ${term} and job_id > ${start}
         order by job_id limit ${maxExamined}))`);
   }
-  // Literals of a status: a parameter does not tell the planner which partial index holds it.
+  // Literal statuses: with a parameter, the planner cannot use the partial indexes.
   if (status === "pending") {
     return one(along("tenant", { value: sql`${tenant}::text`, told: sql`status = 'pending'` }));
   }

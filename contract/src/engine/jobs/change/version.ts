@@ -9,7 +9,10 @@ export interface VersionedJob {
   expiresAt: Date | null;
 }
 
-/** Another one after every change that a client, or its end, makes to a job. Has no dot and no quote. */
+/**
+ * Returns the version of a job, which changes with every change by a client and when the job ends. Contains no dot and
+ * no quote.
+ */
 export function toVersion({ run, status, options, runAt, expiresAt }: VersionedJob): string {
   const parts = [
     run,
@@ -21,7 +24,7 @@ export function toVersion({ run, status, options, runAt, expiresAt }: VersionedJ
   return parts.join("-");
 }
 
-/** Locks a job until the transaction ends; its version is undefined when there is no such job. */
+/** Locks a job until the transaction ends and returns its version; undefined if the job does not exist. */
 export async function lockVersion(tx: ISql, id: string): Promise<string | undefined> {
   const [row] = await tx<VersionedJob[]>`
     select run, status, options, run_at as "runAt", expires_at as "expiresAt"

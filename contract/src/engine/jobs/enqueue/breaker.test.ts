@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { createBreakers } from "./breaker.ts";
 
-/** One turn of the event loop. */
+/** Waits one turn of the event loop. */
 const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
-/** Breakers whose probes wait until the test answers them. */
+/** Creates breakers whose probes the test resolves. */
 function _open() {
   const probes: { queue: string; answer: PromiseWithResolvers<void> }[] = [];
   const changes: string[] = [];

@@ -1,20 +1,20 @@
 import { isRedisUnavailable, isRefusedByRedis } from "../../redis/redis-errors.ts";
 
-/** Of the Redis that holds a queue. `refusing`: it answers, but refuses what this queue is sent. */
+/** State of the Redis that holds a queue. `refusing`: Redis answers but rejects the writes to this queue. */
 export type QueueAvailability = "available" | "refusing" | "unavailable";
 
-/** A circuit breaker for each queue. */
+/** One circuit breaker per queue. */
 export interface Breakers {
-  /** Whether the queue's Redis is known to be unavailable. */
+  /** Whether the breaker of the queue is open. */
   isOpen(queue: string): boolean;
   readonly isAnyOpen: boolean;
-  /** `work`'s success; false at once while the queue's breaker is open, and when `work` fails. */
+  /** Runs `work`; resolves to false if `work` fails, and at once while the breaker is open. */
   attempt(queue: string, work: () => Promise<unknown>): Promise<boolean>;
   close(): void;
 }
 
 export interface BreakerSettings {
-  /** Writes to the Redis that holds the queue; fails as long as that is unavailable. */
+  /** Writes to the Redis that holds the queue; rejects while Redis is unavailable. */
   probe(queue: string): Promise<unknown>;
   probeEveryMs: number;
   onChange(queue: string, availability: QueueAvailability, error?: unknown): void;
@@ -22,14 +22,14 @@ export interface BreakerSettings {
 
 interface Breaker {
   availability: QueueAvailability;
-  /** Whether another queue's Redis, which may be the same one, is unavailable for this queue, too. */
+  /** A probe that runs because another queue's Redis, maybe the same one, became unavailable. */
   check?: Promise<void> | undefined;
   timer?: ReturnType<typeof setTimeout>;
 }
 
 /**
- * Spares callers the time-outs of a Redis that is unavailable: after one failure, only the probe asks it. What Redis
- * refuses for one queue opens no breaker.
+ * Creates circuit breakers that spare callers the timeouts of an unavailable Redis: after one failure, only the probe
+ * calls Redis. Errors specific to one queue do not open a breaker.
  */
 export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSettings): Breakers {
   const breakers = new Map<string, Breaker>();

@@ -10,16 +10,18 @@ import { BatchRefused } from "../../batcher.ts";
 import type { NewJob } from "./new-job.ts";
 
 export interface Dispatcher {
-  /** Throws `BatchRefused` when as many jobs as allowed already wait for a Redis to come back, as jobs of this queue would. */
+  /** Throws `BatchRefused` if the queue's Redis is unavailable and the limit of undispatched jobs is reached. */
   reserve(queue: string): void;
-  /** Hands recorded jobs to BullMQ; per job whether it stands in Redis now. What does not is the reconciler's. */
+  /**
+   * Dispatches recorded jobs to BullMQ and returns those that are in Redis now. The reconciler dispatches the others.
+   */
   dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
-  /** For jobs that are replaced. */
+  /** Removes replaced jobs from Redis. */
   takeBack: RemoveWaiting;
-  /** Takes runs that have ended out of Redis. */
+  /** Removes ended generations from Redis. */
   withdraw(runs: readonly CancelledJob[]): Promise<void>;
   readonly unplaced: number;
-  /** Whether jobs of this queue are expected to be placed. */
+  /** Whether jobs of this queue can be dispatched now, as far as known. */
   isPlaceable(queue: string): boolean;
 }
 
@@ -28,13 +30,14 @@ export interface DispatcherDeps {
   remove: Remove;
   withdraw: RemoveFromRedis;
   breakers: Breakers;
-  /** How many jobs may be recorded while their Redis is away. */
+  /** Maximum number of jobs recorded while Redis is unavailable. */
   maxUnplaced: number;
 }
 
+/** Creates the dispatcher, which guards Redis with circuit breakers. */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { place, remove, withdraw, breakers, maxUnplaced } = deps;
-  /** By queue, since its breaker opened. */
+  /** Number of undispatched jobs by queue, since the queue's breaker opened. */
   const unplaced = new Map<string, number>();
 
   function countUnplaced() {
@@ -83,7 +86,9 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   };
 }
 
-/** What is not taken out ends when a worker has it next. */
+/**
+ * Removes ended jobs from Redis through the breakers. A worker that takes a remaining one finds it ended in the ledger.
+ */
 export async function withdrawGuarded(
   breakers: Breakers,
   withdraw: RemoveFromRedis,

@@ -31,19 +31,22 @@ import {
 export type Enqueued =
   | (Accepted & { isPlaced: boolean })
   | Refused
-  /** Postgres refuses to store it. */
+  /** Postgres cannot store the job. */
   | { status: "unstorable" };
 
 export type EnqueuedMany =
   | { status: "accepted"; jobs: Accepted[]; isPlaced: boolean }
   | Refused
-  /** Postgres refuses to store these of them; nothing was stored. */
+  /** Postgres cannot store these jobs; none was stored. */
   | { status: "unstorable"; jobs: NewJob[] };
 
-/** Ledger first, then Redis. Throws or rejects with `BatchRefused` at capacity or when the deadline has come. */
+/**
+ * Records jobs in the ledger, then dispatches them. Throws or rejects with `BatchRefused` at capacity or after the
+ * deadline.
+ */
 export interface Enqueue {
   one(entry: SingleEntry): Promise<Enqueued>;
-  /** All of them in one transaction. */
+  /** Records all jobs of a request in one transaction. */
   many(request: BulkRequest): Promise<EnqueuedMany>;
   drained(): Promise<unknown>;
   readonly waiting: number;
@@ -57,8 +60,8 @@ export interface EnqueueDeps {
 }
 
 /**
- * One is placed while the next is committed; more of them gained nothing. What 256 clients send keeps two of 96 full:
- * of 128, every other one left half empty.
+ * Two batches in flight: one is dispatched while the next one commits; more batches gained nothing. 256 concurrent
+ * clients fill two batches of 96; of batches of 128, every other one was half empty.
  */
 const single = {
   maxEntries: 96,
@@ -73,11 +76,12 @@ const bulk = {
   maxBytes: Number.POSITIVE_INFINITY,
   maxInFlight: 2,
   flushMs: 0,
-  // Most are small; what large ones hold is bounded by their bytes.
+  // Most requests are small; the byte limit bounds large ones.
   maxWaiting: 200,
   maxWaitingBytes: 128_000_000,
 };
 
+/** Creates the batched enqueue, with separate batchers for plain, keyed and bulk requests. */
 export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: EnqueueDeps): Enqueue {
   const plain = createBatcher<NewJob, Enqueued>({
     ...single,
@@ -101,10 +105,10 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     },
   });
 
-  // Apart from the plain ones, so that nobody without a key waits for another's transaction.
+  // A separate batcher, so that jobs without a key never wait for another request's key.
   const keyed = createBatcher<SingleEntry, Enqueued>({
     ...single,
-    // One after the other, so that a replay sees the answer of the batch before as it was given.
+    // One batch at a time, so that a replay sees the response of the previous batch.
     maxInFlight: 1,
     timeoutMs,
     bytesOf: (entry) => entry.job.data.length,
@@ -133,7 +137,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     },
   });
 
-  /** Of which queues jobs are expected to be placed, as it is known now. */
+  /** Returns a predicate for queues that are expected to be dispatchable, as of now. */
   function expectation(jobs: readonly NewJob[]): (queue: string) => boolean {
     const queues = new Set(jobs.map(({ queue }) => queue));
     const placeable = new Set([...queues].filter((queue) => dispatcher.isPlaceable(queue)));
@@ -149,7 +153,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     const recorded = await ledger.repeat(
       (sql) =>
         sql.begin(async (tx) => {
-          // The whole batch has waited long enough for the entry that is looked for now.
+          // The whole batch has already waited once; the search for the blocking entry must be short.
           if (!isWhole) await tx`set local lock_timeout = 50`;
           return insertEntries(tx, part, isPlaceable, dispatcher.takeBack);
         }),

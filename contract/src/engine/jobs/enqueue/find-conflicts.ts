@@ -2,7 +2,7 @@ import { limits } from "../../../api/job.ts";
 import { findJobType, type JobRequest } from "../../../api/job-types/index.ts";
 import type { FieldError } from "../../../api/json.ts";
 
-/** What options say against each other, or against the clock. */
+/** Finds options that contradict each other or the current time. */
 export function findConflicts(request: JobRequest): FieldError[] {
   const { delayMs, runAt, order, priority, expiresAt, keyPolicy } = request;
   if ((runAt ?? order ?? expiresAt ?? keyPolicy) === undefined) return [];

@@ -4,7 +4,7 @@ import { insertJobs } from "../../postgres/insert.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { NewJob } from "./new-job.ts";
 
-/** Which of these jobs Postgres refuses to store. Stores nothing. */
+/** Finds the jobs that Postgres cannot store, by inserting and rolling back. */
 export async function findRefused(
   ledger: Ledger,
   jobs: readonly NewJob[],

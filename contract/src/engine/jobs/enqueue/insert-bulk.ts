@@ -13,9 +13,9 @@ import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
 export interface BulkRequest {
   jobs: readonly NewJob[];
   claim?: IdempotencyClaim | undefined;
-  /** The answer that a replay will get. */
+  /** Builds the response that a replay returns. */
   toAnswer?: ((jobs: readonly Accepted[], isPlaced: boolean) => StoredAnswer) | undefined;
-  /** Runs in the transaction that records the jobs; it may run again after a COMMIT whose reply was lost. */
+  /** Runs in the transaction that records the jobs; runs again if the reply to a COMMIT was lost. */
   alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
 }
 
@@ -27,7 +27,7 @@ interface RecordingOptions {
 
 type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
 
-/** Records the jobs of one request in one transaction, its answer included. */
+/** Records the jobs of one request and its response in one transaction. */
 export async function insertBulk(
   client: Sql,
   { jobs, claim, toAnswer, alongside }: BulkRequest,
@@ -36,7 +36,7 @@ export async function insertBulk(
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
     if (claimed?.status === "answered") {
-      // Its own jobs stand there: the reply to an earlier COMMIT of this very request was lost.
+      // If the jobs exist, the reply to an earlier COMMIT of this same request was lost.
       const isOwn = isRepeated && (await isAnyRecorded(sql, jobs));
       if (!isOwn) return { status: "replayed", answer: claimed.answer };
     } else if (claimed !== undefined && claimed.status !== "claimed") {

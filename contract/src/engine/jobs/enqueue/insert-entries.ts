@@ -12,7 +12,7 @@ import { insertKeyedJobs, type InsertOutcome } from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
 import { type NewJob, toAcceptedJob } from "./new-job.ts";
 
-/** One job as one request asked for it. */
+/** A request to enqueue one job. */
 export interface SingleEntry {
   job: NewJob;
   claim?: IdempotencyClaim | undefined;
@@ -22,14 +22,15 @@ export type InsertedEntry =
   | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: CancelledJob | undefined }
   | { status: "replayed"; answer: StoredAnswer }
   | { status: "reused" }
-  /** Another request is using its Idempotency-Key. */
+  /** Another request is using the Idempotency-Key. */
   | { status: "in-use" }
-  /** Another transaction held its key, or a table, for too long: nothing was recorded. */
+  /** Another transaction held the job's key or a table lock for too long; nothing was recorded. */
   | { status: "busy" };
 
 export type Accepted = InsertedEntry & { status: "accepted" };
 export type Refused = Exclude<InsertedEntry, Accepted>;
 
+/** Converts the outcome of an insert to the accepted entry. */
 export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
   if (recorded.status === "duplicate") {
     return { status: "accepted", isNew: false, job: toAcceptedJob(recorded.job, "duplicate") };
@@ -44,16 +45,16 @@ export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
   };
 }
 
-/** The answer to a single enqueue, as it is stored for replays. */
+/** Builds the response to a single enqueue, which is stored for replays. */
 export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
   if (job.outcome === "duplicate") return { status: 200, body: job };
   return { status: isPlaced ? 201 : 202, body: job };
 }
 
 /**
- * Records entries with keys or Idempotency-Keys, answers included. Run it in a transaction. Entries of one batch
- * that are the same request follow the first of them.
- * @param isPlaceable whether jobs of a queue are expected to be placed: what the answers say
+ * Records entries with keys or Idempotency-Keys, including their responses. Call it in a transaction. Entries of one
+ * batch that are the same request follow the first one.
+ * @param isPlaceable whether jobs of a queue are expected to be dispatched, as the responses state
  */
 export async function insertEntries(
   sql: ISql,
@@ -111,13 +112,13 @@ function follow(job: NewJob, claimed: Claimed | undefined): InsertedEntry {
     return { status: claimed?.status === "reused" ? "reused" : "in-use" };
   }
   const { answer } = claimed;
-  // Its own job stands there: the reply to an earlier COMMIT of this very entry was lost.
+  // If the response has this job's id, the reply to an earlier COMMIT of this same entry was lost.
   const first = AcceptedJob.safeParse(answer.body);
   if (first.data?.id === job.id) return { status: "accepted", job: first.data, isNew: true };
   return { status: "replayed", answer };
 }
 
-/** What makes requests one and the same. */
+/** Requests with equal identities are the same request. */
 export function identity({ tenant, key, requestHash }: IdempotencyClaim): string {
   return JSON.stringify([tenant, key, requestHash]);
 }

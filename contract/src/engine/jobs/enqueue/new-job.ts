@@ -10,7 +10,7 @@ import { createJobId } from "./job-id.ts";
 import { findConflicts } from "./find-conflicts.ts";
 import { protectJob } from "./protect-job.ts";
 
-/** A job that was validated and has its id, but stands nowhere yet. */
+/** A validated job with an id that is not recorded yet. */
 export interface NewJob {
   id: string;
   tenant: string;
@@ -23,15 +23,15 @@ export interface NewJob {
   runAt: Date | null;
   expiresAt: Date | null;
   labels: readonly string[] | null;
-  /** What it can be found by, labels included. */
+  /** Search terms, including the labels. */
   terms: readonly string[] | null;
-  /** For how long its key stays taken when it has ended. */
+  /** How long the key stays taken after the job ends. */
   keyWindowMs: number | null;
-  /** Cancels the pending job that has its key, unless a worker has that. */
+  /** Whether the job replaces the pending job with the same key, unless that job is active. */
   replacesWaiting: boolean;
   schedule: string | null;
   importId: string | null;
-  /** The API key against whose quotas it counts, and the jobs that it enqueues. */
+  /** The API key whose quotas count this job and the jobs that it enqueues. */
   quotaKey: string | null;
   trace: string | null;
 }
@@ -42,14 +42,14 @@ export interface KeyedJob {
   key: string | null;
 }
 
-/** Jobs with the same text have the same key: a key belongs to its tenant and job type. */
+/** Returns the same text for jobs with the same key; keys are scoped to tenant and job type. */
 export function keyIdentity({ tenant, type, key }: KeyedJob): string {
   return JSON.stringify([tenant, type, key]);
 }
 
 export interface Origin {
   tenant: string;
-  /** Of a job whose id is not made up, but follows from what it is made for. */
+  /** A deterministic id, for jobs that must not be created twice; random if undefined. */
   id?: string | undefined;
   importId?: string | undefined;
   schedule?: string | undefined;
@@ -62,8 +62,9 @@ export type NewJobResult =
   | { status: "refused"; kind: ProblemKind; detail?: string; errors?: FieldError[] };
 
 /**
+ * Validates a request beyond its schema and builds the job.
  * @param request parsed by `JobRequest`
- * @param keys for the secrets in its data
+ * @param keys encrypt secrets in the data
  */
 export function createNewJob(
   request: JobRequest,
@@ -109,7 +110,7 @@ export function createNewJob(
     : protectJob(job, request, jobType.findSecrets, keys);
 }
 
-/** The very options of the type where nothing else was asked for: jobs that share them are quick to tell. */
+/** Returns the type's own object if the request sets no options, so that equal options are compared by reference. */
 function optionsOf(request: JobRequest, ofType: JobOptions): JobOptions {
   const { attempts, backoff, priority, order, timeoutMs } = request;
   if ((attempts ?? backoff ?? priority ?? order ?? timeoutMs) === undefined) return ofType;
@@ -118,7 +119,7 @@ function optionsOf(request: JobRequest, ofType: JobOptions): JobOptions {
   if (attempts !== undefined) options.attempts = attempts;
   if (backoff !== undefined) options.backoff = backoff;
   if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
-  // A priority and an order exclude each other: what was asked for replaces what the type has.
+  // `priority` and `order` are mutually exclusive: either one in the request replaces both of the type.
   if (priority !== undefined) options.priority = priority;
   else if (order === "lifo") options.order = order;
   else if (order === undefined && typePriority !== undefined) options.priority = typePriority;
@@ -141,7 +142,7 @@ function expiresAtOf(
   return new Date(Math.max(Date.now(), runAt?.getTime() ?? 0) + expiresInMs);
 }
 
-/** No secret becomes a term. */
+/** Redacts the data, so that no secret becomes a search term. */
 function findable({ searchable, findSecrets }: JobType<JobTypeName>, data: object): unknown {
   return searchable && findSecrets ? redactData(data, findSecrets) : data;
 }
@@ -151,19 +152,22 @@ function isTooLarge(text: string): boolean {
   return atMost > limits.dataBytes && new TextEncoder().encode(text).length > limits.dataBytes;
 }
 
-/** A job as it stands in the ledger, as far as an accepting answer tells. */
+/** The fields of a recorded job that an enqueue response contains. */
 export interface ExistingJob {
   id: string;
   type: string;
   queue: string;
   key: string | null;
   status: JobStatus;
-  /** ISO 8601, as answers tell it. */
+  /** ISO 8601, as in responses. */
   createdAt: string;
   runAt: Date | null;
 }
 
-/** @param replaced the id of the job that it replaced */
+/**
+ * Builds the enqueue response of a job.
+ * @param replaced the id of the job that this job replaced
+ */
 export function toAcceptedJob(
   job: ExistingJob,
   outcome: AcceptedJob["outcome"],

@@ -5,7 +5,10 @@ import { createScrub } from "../../secrets/scrub.ts";
 import { sealData } from "../../secrets/secret-data.ts";
 import type { NewJobResult, NewJob } from "./new-job.ts";
 
-/** The job as the stores may have it: no secret is left in its data or its key. */
+/**
+ * Encrypts the secrets in the data and hashes those in the key. Refuses a job with a secret in a label or in a client's
+ * key.
+ */
 export function protectJob(
   job: NewJob,
   { data, key, labels }: JobRequest,
