@@ -14,7 +14,7 @@ import { logShipFields } from "@toril/contract/engine/logging/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 
-/** The producer's settings; main.ts reads them from the environment once. */
+/** The producer's settings, which main.ts reads from the environment once. */
 export const Config = z.object({
   ...storeFields,
   HOST: z

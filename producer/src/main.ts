@@ -40,7 +40,7 @@ function nextSignal(): Promise<NodeJS.Signals> {
 
 try {
   await main();
-  // A store that is frozen never closes its side of a connection; nothing else is open now.
+  // A frozen store never closes its side of a connection, which would keep the process alive; nothing else is open now.
   setTimeout(() => process.exit(), 1000).unref();
 } catch (error) {
   console.error(error instanceof ConfigError ? `producer: ${error.message}` : error);

@@ -78,9 +78,9 @@ import { timeLedger, timePlace } from "./http/timed.ts";
 
 export interface Producer {
   url: URL;
-  /** Where METRICS_PORT is served. */
+  /** The address of the METRICS_PORT server. */
   metricsUrl: URL | undefined;
-  /** Answers what was asked, for at most `DRAIN_MS`, then closes everything. */
+  /** Finishes requests in progress for at most `DRAIN_MS`, then closes everything. */
   close(): Promise<void>;
 }
 
@@ -89,7 +89,7 @@ export interface Telemetry extends Pick<Logging, "log"> {
   tracing?: Tracing | undefined;
 }
 
-/** Of the deadline of an answer: requests that are let in as late as this still make it. */
+/** Share of the response deadline: requests accepted this late still finish in time. */
 const lateShare = 0.3;
 const minLateRequests = 8;
 
@@ -123,7 +123,7 @@ export async function openProducer(
   });
   opening.defer(() => breakers.close());
   const applySettings = createApplySettings(redis, scripted(settingsScriptUrl));
-  // Nobody asked for it: a lane of its own.
+  // No tenant requests this work, so it takes turns as a tenant of its own.
   const place = placeRestoring(createDispatch(redis, scripted(dispatchScriptUrl)), (queue) =>
     changing.run("", (sql) => enforceQueueSettings(sql, queue, applySettings)),
   );

@@ -9,7 +9,7 @@ interface Heard {
   id: string | undefined;
 }
 
-/** A stream of events, and what has come by now. */
+/** Opens an event stream and collects its events. */
 export async function _listen(url: string | URL, headers: Record<string, string> = {}) {
   const leaving = new AbortController();
   const response = await fetch(url, { headers, signal: leaving.signal });
@@ -32,7 +32,7 @@ export async function _listen(url: string | URL, headers: Record<string, string>
     get isEnded() {
       return isEnded;
     },
-    /** As a client would send it when it comes back. */
+    /** The `Last-Event-ID` that a client would send on reconnect. */
     get lastId() {
       return lastId ?? "";
     },

@@ -1,4 +1,4 @@
-/** A schema, a parameter or a body of the document, as far as it is looked at here. */
+/** The parts of a schema, parameter or body that this file reads. */
 // oxlint-disable-next-line no-explicit-any -- the document is held against its standard elsewhere
 type Node = any;
 
@@ -6,11 +6,11 @@ interface Example {
   name: string;
   path: string;
   init: { method: string; headers: Record<string, string>; body?: string };
-  /** It names something that is not there. */
+  /** The example names a resource that does not exist. */
   isOfAnother: boolean;
 }
 
-/** Requests made of every example that the document shows of a request. */
+/** Builds a request from every request example in the document. */
 export function _examplesOf(document: Node): Example[] {
   const resolve = (node: Node): Node =>
     node?.$ref ? resolve(document.components.schemas[node.$ref.split("/").at(-1)]) : node;
@@ -33,7 +33,7 @@ export function _examplesOf(document: Node): Example[] {
     return "text";
   }
 
-  /** What is shown of a whole, and each field of which something is shown. */
+  /** Returns the examples of a whole schema, and one for each field with an example. */
   function bodiesOf(given: Node): unknown[] {
     const schema = resolve(given);
     const shown = schema.example === undefined ? [] : [schema.example];
@@ -41,13 +41,13 @@ export function _examplesOf(document: Node): Example[] {
       return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(bodiesOf)];
     }
     if (schema.type !== "object") return [sampleOf(schema)];
-    // What needs one of several fields shows which.
+    // A schema that requires any one of several fields has an example that shows one.
     const isOwnLeast = !(schema.minProperties > 0);
     const least = sampleOf(isOwnLeast ? { ...schema, example: undefined } : schema) as object;
     const fields = Object.entries<Node>(schema.properties ?? {}).flatMap(([name, field]) => {
       const example = resolve(field).example;
       if (example === undefined) return [];
-      // A policy is one of a key.
+      // `keyPolicy` requires `key`.
       const more = name === "keyPolicy" ? { key: sampleOf(schema.properties.key) } : {};
       return [{ ...least, ...more, [name]: example }];
     });
@@ -69,7 +69,7 @@ export function _examplesOf(document: Node): Example[] {
       );
       const headers = Object.fromEntries(
         parameters
-          // Nobody does jobs here that could be waited for.
+          // No consumer runs here, so no job ends that a request could wait for.
           .filter((one) => one.in === "header" && one.name !== "prefer")
           .filter((one) => exampleOf(one) !== undefined)
           .map((one): [string, string] => [one.name, String(exampleOf(one))]),

@@ -13,7 +13,7 @@ type Claims = { [Name in keyof JWTPayload]: JWTPayload[Name] | undefined };
 
 export type _Issuer = Awaited<ReturnType<typeof _openIssuer>>;
 
-/** An issuer of access tokens: its discovery document, its keys, and tokens with anything changed. */
+/** Starts an OIDC issuer with discovery document and keys; it signs tokens with arbitrary claims. */
 export async function _openIssuer(audience: string) {
   let current = await makeKey("first");
   let published: JWK[] = [current.jwk];
@@ -49,11 +49,11 @@ export async function _openIssuer(audience: string) {
   return {
     url,
     keysUrl: new URL("/keys", url).href,
-    /** Which paths were asked since the last time. */
+    /** Returns the paths requested since the last call. */
     asked() {
       return asked.splice(0);
     },
-    /** A token that is right but for what is given. */
+    /** Signs a token that is valid except for the given claims, header and key. */
     async sign(claims: Claims = {}, header: Header = {}, key = current) {
       const now = Math.floor(Date.now() / 1000);
       return new SignJWT({
@@ -72,7 +72,7 @@ export async function _openIssuer(audience: string) {
         } as JWTHeaderParameters)
         .sign(key.privateKey);
     },
-    /** As who confuses a public key with a secret would have it. */
+    /** Signs with the public key as HMAC secret (algorithm confusion). */
     async signWithPublicKey() {
       const secret = new TextEncoder().encode(await exportSPKI(current.publicKey));
       return new SignJWT({ iss: url, aud: audience, sub: "alice", scope: "jobs:write" })

@@ -5,7 +5,7 @@ import type { _Stores } from "./_producer.ts";
 
 type Given = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };
 
-/** A key, made as the command makes it: in the ledger. */
+/** Creates a key in Postgres, as the command does. */
 export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: Given = {}) {
   const key = {
     name: "test",
@@ -23,7 +23,7 @@ export function _bearer(key: string): { Authorization: string } {
   return { Authorization: `Bearer ${key}` };
 }
 
-/** As browsers send it. */
+/** Basic authentication as browsers send it. */
 export function _basic(password: string, name = "toril"): { Authorization: string } {
   return { Authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}` };
 }

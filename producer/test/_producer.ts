@@ -16,7 +16,7 @@ import { bun } from "../src/runtime/serve-bun.ts";
 
 type Settings = Partial<Record<keyof typeof Config.shape, string>>;
 
-/** Stores of a file's own, for one producer or more. */
+/** Opens stores for one test file, for one or more producers. */
 export async function _openStores() {
   const ledger = await createTestLedger();
   const redis = new Redis(testRedisUrl);
@@ -34,7 +34,7 @@ export async function _openStores() {
     redis,
     prefix,
     settings: { DATABASE_URL: ledger.url, REDIS_URL: testRedisUrl, BULL_PREFIX: prefix },
-    /** How much stands in the ledger and in Redis. */
+    /** Counts rows in Postgres and jobs in Redis. */
     async count() {
       const [row] = await ledger.sql<{ jobs: number; keys: number; imports: number }[]>`
         select (select count(*)::int from jobs) as jobs,
@@ -61,7 +61,7 @@ export const _nothing = { jobs: 0, keys: 0, imports: 0, placed: 0 };
 
 export type _Stores = Awaited<ReturnType<typeof _openStores>>;
 
-/** A producer in this process; its log lines are kept. */
+/** Starts a producer in this process and collects its log lines. */
 export async function _startProducer(stores: _Stores, settings: Settings = {}) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
@@ -76,7 +76,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
     ...producer,
     lines,
     request,
-    /** The typed client, with its answers checked too. */
+    /** The typed client, whose responses are checked against the contract, too. */
     client: createClient({
       baseUrl: producer.url.href,
       async fetch(asked) {
@@ -86,7 +86,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
         return new Response(answer.text, answer);
       },
     }),
-    /** The value of a metric without labels. */
+    /** Returns the value of a metric without labels. */
     async metric(name: string) {
       const { text } = await request("/metrics");
       return Number(new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1]);
@@ -106,7 +106,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
 
 export type _Producer = Awaited<ReturnType<typeof _startProducer>>;
 
-/** A request with a JSON body; text and bytes go as they are. */
+/** Builds a request with a JSON body; text and bytes are sent verbatim. */
 export function _json(body: unknown, headers: Record<string, string> = {}): RequestInit {
   const isRaw = typeof body === "string" || body instanceof Uint8Array;
   return {
@@ -124,11 +124,11 @@ export interface _Answer {
   body: any;
 }
 
-/** Holds an answer against the contract. */
+/** Checks a response against the contract. */
 export async function _checked(response: Response, method: string, path: string): Promise<_Answer> {
   const { status, headers } = response;
   expect(headers.get("x-request-id")).toBeTruthy();
-  // Its client ends it.
+  // An event stream does not end by itself.
   if (isStream(response)) {
     await response.body?.cancel();
     return { status, headers, text: "", body: undefined };
@@ -181,7 +181,7 @@ export async function _checked(response: Response, method: string, path: string)
   return { status, headers, text, body };
 }
 
-/** Asserts which problem an answer is, and returns its body. */
+/** Asserts the problem type of a response and returns its body. */
 export function _expectProblem(answer: _Answer, kind: ProblemKind): Problem {
   const problem = Problem.loose().parse(answer.body);
   expect(problem.type, answer.text).toBe(problemType(kind));
@@ -193,7 +193,7 @@ export function _echo(message = "hello", more: object = {}) {
   return { type: "echo", data: { message }, ...more };
 }
 
-/** Looks again and again until it is so; a test that waits in vain times out. */
+/** Polls until the condition holds; the test times out otherwise. */
 export async function _until(isSo: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
@@ -208,7 +208,7 @@ const ajv = addFormats.default(new Ajv2020({ strict: false }));
 ajv.addSchema(document, "openapi");
 const compiled = new Map<string, ValidateFunction>();
 
-/** What the document says of a body, as a client would read it that knows nothing else. */
+/** Returns the documented schema of a response body, compiled for a client that knows only the document. */
 function documentedBody(response: (string | number)[], contentType: string): ValidateFunction {
   const steps = [...response, "content", contentType, "schema"];
   const pointer = steps.map((step) => encodeURIComponent(escapePointer(String(step)))).join("/");

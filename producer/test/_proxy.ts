@@ -2,7 +2,7 @@ import net from "node:net";
 
 export type _Proxy = Awaited<ReturnType<typeof _openProxy>>;
 
-/** Stands between a producer and a store, and breaks what is between them. */
+/** Opens a proxy between a producer and a store that can break the connection. */
 export async function _openProxy(target: string) {
   const url = new URL(target);
   const { hostname, port } = url;
@@ -22,7 +22,7 @@ export async function _openProxy(target: string) {
     const asked: Buffer[] = [];
     const answered: Buffer[] = [];
     const line = {
-      // A server that is stopped still has what was sent to it, by clients that have gone too.
+      // A stopped server still receives what was sent to it, even by clients that have disconnected.
       thaw() {
         for (const bytes of asked.splice(0)) server.write(bytes);
         for (const bytes of answered.splice(0)) client.write(bytes);
@@ -59,7 +59,7 @@ export async function _openProxy(target: string) {
 
   return {
     url: url.href,
-    /** Nothing gets through, and nobody is told. */
+    /** Forwards nothing and keeps the connections open. */
     freeze() {
       state = "frozen";
       heldBytes = 0;
@@ -72,13 +72,13 @@ export async function _openProxy(target: string) {
       state = "passing";
       for (const line of lines) line.thaw();
     },
-    /** Cuts the connection instead of giving back the next reply that contains `text`. */
+    /** Closes the connection instead of forwarding the next reply that contains `text`. */
     cutReply(text: string): Promise<void> {
       return new Promise((done) => {
         cut = { text, done };
       });
     },
-    /** What was sent since it froze. */
+    /** Bytes sent since the freeze. */
     get heldBytes() {
       return heldBytes;
     },

@@ -3,7 +3,7 @@ import net from "node:net";
 
 export type _Connection = Awaited<ReturnType<typeof _connect>>;
 
-/** A connection that says what no HTTP client would. */
+/** Opens a TCP connection that can send what no HTTP client would. */
 export async function _connect(url: URL) {
   const socket = net.connect(Number(url.port), url.hostname);
   socket.setMaxListeners(0);
@@ -35,7 +35,7 @@ export async function _connect(url: URL) {
     get isClosed() {
       return isClosed;
     },
-    /** The first answer, when it is there as a whole. */
+    /** Resolves with the first complete response. */
     async answer(): Promise<Response> {
       for (;;) {
         const answer = parse(received);
@@ -47,7 +47,7 @@ export async function _connect(url: URL) {
         });
       }
     },
-    /** Reads no more. */
+    /** Stops reading. */
     pause: () => socket.pause(),
     end: () => socket.end(),
     destroy: () => socket.destroy(),

@@ -1,4 +1,4 @@
-/** How often the event loop turns while `work` is done: what other callers get of it. */
+/** Counts the turns of the event loop during `work`, that is how often other requests get a turn. */
 export async function _countTurns(work: () => Promise<unknown>): Promise<number> {
   let turns = 0;
   let isDone = false;

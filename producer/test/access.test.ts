@@ -14,14 +14,17 @@ import {
   type _Stores,
 } from "./_producer.ts";
 
-/** What an operation takes, and what becomes of it with the key of another tenant. */
+/** A call of an operation, with the required scope and the result for a key of another tenant. */
 interface Row {
   scope: Scope;
-  /** With the ids of things of the tenant `default`. */
+  /** Builds the request from ids of the tenant `default`. */
   ask(ids: Ids): Asked;
-  /** 404; nothing of it in the answer; something made that is the other tenant's own; 403 for what all tenants share. */
+  /**
+   * `not-found`: 404. `empty`: a response without the resource. `own`: a new resource of the other tenant. `refused`:
+   * 403, because all tenants share the resource.
+   */
   elsewhere: "not-found" | "empty" | "own" | "refused";
-  /** Also asked by a page, which says who asks as browsers do. */
+  /** Also requested by a page, which authenticates as browsers do. */
   isPage?: true;
 }
 
@@ -321,9 +324,9 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     const unreadable: Asked = [path, { ...init, body: "\0{" }];
     const answers = [
       await send([path, init], headers),
-      // Whether there is such a thing must not show.
+      // The response must not reveal whether the resource exists.
       await send(ask(nowhere), headers),
-      // Nor may the body be looked at.
+      // Nor may the body be read.
       ...(init?.method === "POST" ? [await send(unreadable, headers)] : []),
     ];
     for (const answer of answers) {

@@ -56,7 +56,7 @@ async function _made() {
   return (await _as(admin.key, "/v1/keys", _json(newKey))).body.id as string;
 }
 
-/** How each operation is asked for something that it does, and for something that it does not. */
+/** For each operation, a request that succeeds and one that fails. */
 const cases: Record<
   string,
   (id: string) => { done: [string, RequestInit]; refused: [string, RequestInit, string] }

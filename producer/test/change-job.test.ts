@@ -45,11 +45,11 @@ const _patch = (id: string, changes: unknown, headers: Record<string, string> = 
   producer.request(`/v1/jobs/${id}`, { ..._json(changes, headers), method: "PATCH" });
 const _etag = async (id: string) =>
   (await producer.request(`/v1/jobs/${id}`)).headers.get("etag") ?? "";
-/** As a worker that has it would. */
+/** As a worker locks its active job. */
 const _lock = (id: string) => stores.redis.set(lockKey(stores.prefix, "default", id), "token");
 const _row = async (id: string) => (await stores.sql`select * from jobs where id = ${id}`)[0];
 
-/** While Redis is away. */
+/** Runs `work` while Redis is unavailable. */
 async function _away(work: () => Promise<void>) {
   proxy.refuse();
   try {
@@ -221,7 +221,7 @@ describe("change", () => {
       _expectProblem(await _patch(id, { priority: 2 }, { "If-Match": tag }), "precondition-failed");
     }
     expect((await producer.client.getJob(id)).priority).toBe(1);
-    // What is behind a dot is not the version's.
+    // The part of an ETag after the dot does not belong to the version.
     const current = (await _etag(id)).replace(/"$/, '.of-this-answer"');
     const either = { "If-Match": `${stale}, ${current}` };
     expect((await _patch(id, { priority: 2 }, either)).status).toBe(200);

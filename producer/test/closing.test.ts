@@ -13,7 +13,7 @@ import {
 } from "./_producer.ts";
 import { _openProxy } from "./_proxy.ts";
 
-/** What is promised of a change that was made elsewhere, in milliseconds. */
+/** Promised maximum delay of changes made elsewhere, in milliseconds. */
 const soon = 2000;
 
 let stores: _Stores;
@@ -34,7 +34,7 @@ async function start(...settings: Parameters<typeof _startProducer>[1][]) {
   return opened as [_Producer, ..._Producer[]];
 }
 
-/** Fails when it is not so in time. */
+/** Fails if the condition does not hold in time. */
 async function becomes(isSo: () => Promise<boolean>): Promise<void> {
   const tooLate = Promise.withResolvers<never>();
   const timer = setTimeout(() => tooLate.reject(new Error("too late")), soon);

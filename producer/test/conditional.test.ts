@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const daily = { cron: "0 2 * * *", job: _echo() };
 
-/** Resources with an ETag: each is made anew, and told by its path. */
+/** Creates a resource with an ETag and returns its path. */
 const resources: Record<string, () => Promise<string>> = {
   "/v1/jobs/{id}": async () =>
     (await producer.post(_echo("a", { delayMs: 3_600_000 }))).headers.get("location")!,
@@ -38,7 +38,7 @@ const resources: Record<string, () => Promise<string>> = {
   },
 };
 
-/** Whatever is done to a resource at its own address, or at one below it. */
+/** All operations on a resource's path or below it. */
 const operations = routes.flatMap(({ path, method, operationId }) =>
   Object.keys(resources)
     .filter((resource) => path.startsWith(resource) && !/\/(events|preview)$/.test(path))
@@ -59,7 +59,7 @@ async function prepare({ method, resource, path }: (typeof operations)[number]) 
     const init = method in bodies ? _json(bodies[method], headers) : { headers };
     return producer.request(path.replace(resource, address), { ...init, method });
   };
-  // What a job or a schedule is, without what time alone changes.
+  // The ETag ignores values that change with time alone.
   const read = async () => (await producer.request(address)).headers.get("etag");
   return { etag, send, read };
 }
@@ -80,7 +80,7 @@ test.each(operations)("$operationId evaluates If-Match and If-None-Match", async
   expect(await read()).toBe(etag);
   const met = { "If-Match": `${stale}, ${etag}`, "If-None-Match": stale };
   const { status } = await send(met);
-  // A job that is pending is retried under no condition.
+  // A pending job cannot be retried, whatever the preconditions.
   expect(status).toBe(
     operation.operationId === "retryJob" ? 409 : expectedStatus(operation.operationId),
   );

@@ -29,7 +29,7 @@ function accepted(answer: _Answer): Import {
   return answer.body;
 }
 
-/** What the jobs of a row.import were given, in the order of the file. */
+/** Returns the values of an import's row.import jobs, in file order. */
 async function valuesOf({ id }: Import) {
   const rows = await stores.sql<{ data: { importId: string; row: number; values: unknown } }[]>`
     select data from jobs where import_id = ${id} order by (data->>'row')::int`;

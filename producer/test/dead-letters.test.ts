@@ -28,7 +28,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-/** As a worker that gave it up leaves it. */
+/** Enqueues a job and settles it as dead, as a worker does. */
 async function _die(message: string, more: object = {}): Promise<string> {
   const { body } = await producer.post(_echo("a", more));
   const error = { name: "Error", message, stack: `Error: ${message}\n    at here` };

@@ -45,7 +45,7 @@ async function listen(producer: _Producer, path: string, headers: Record<string,
   return listener;
 }
 
-/** As a consumer settles it. */
+/** Settles a job as a consumer does. */
 function settle(id: string, status = "completed") {
   return stores.sql`
     update jobs set status = ${status}, attempts = 1, settled_at = now() where id = ${id}`;
@@ -94,7 +94,7 @@ describe("Prefer: wait", () => {
     for (const { status, body } of await Promise.all(waiting)) {
       expect([status, body.id, body.status]).toEqual([200, first.id, "completed"]);
     }
-    // What is stored is the answer to an enqueue.
+    // The stored response is that of the enqueue.
     const replay = await producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "i" });
     expect([replay.status, replay.body]).toEqual([201, first]);
   });
@@ -224,7 +224,7 @@ describe("a stream", () => {
     const { body: other } = await producer.post(_echo());
     const { base, wait } = queueKeys(stores.prefix, "default");
     await stores.redis.del(wait, base + body.id, base + other.id);
-    // Nothing that was accepted just now is drained.
+    // Drain skips jobs accepted a moment ago.
     await stores.sql`update jobs set created_at = created_at - interval '1 minute'`;
     const streams = await Promise.all(
       ["/v1/events", "/v1/queues/default/events"].map((path) => listen(producer, path)),

@@ -27,7 +27,7 @@ test("a job tells when it will be reached, as far as that can be told", async ()
   const { body: delayed } = await producer.post(_echo("a", { runAt }));
   expect((await producer.client.getJob(delayed.id)).estimatedStartAt).toBe(runAt);
   const { body: waiting } = await producer.post(_echo());
-  // Nobody takes any.
+  // No worker takes jobs here.
   expect((await producer.client.getJob(waiting.id)).estimatedStartAt).toBeNull();
   const at = {
     readStates: async () => [{ state: "waiting" }],

@@ -155,7 +155,7 @@ test("one Idempotency-Key with two bodies at the same moment serves one of them"
 test("a repeated request is answered although another body came with its key", async () => {
   const headers = { "Idempotency-Key": "mixed" };
   const first = await one.post(_echo("a"), headers);
-  // They share a batch with the one that is refused.
+  // These requests share a batch with the refused ones.
   for (let round = 0; round < 10; round += 1) {
     const [wrong, again, once, wrongToo] = await Promise.all(
       ["b", "a", "a", "c"].map((message) => one.post(_echo(message), headers)),

@@ -69,7 +69,7 @@ test.each([
         problem: expect.objectContaining({ type: "urn:toril:problem:incomplete-body" }),
       }),
     ]);
-    // Of the last whole row nobody can know that it is whole.
+    // Nobody can know whether the last received row is complete.
     expect([1300, 1301]).toContain(made.counts.accepted);
     expect(made.counts.read).toBe(made.counts.accepted);
     expect(await stores.count()).toMatchObject({

@@ -67,7 +67,7 @@ test("the last that came with order lifo is the next to run", async () => {
     ids.push((await producer.post(_echo("a", more))).body.id);
   }
   const [first, second, last, fourth] = ids;
-  // Workers take from the tail.
+  // Workers take jobs from the tail.
   expect(await stores.redis.lrange(keys.wait, 0, -1)).toEqual([fourth!, second!, first!, last!]);
 });
 

@@ -216,7 +216,7 @@ test.each(pages)("%s asks for a name and a password, and takes a key for it", as
   expect((await producer.request(path, { headers: _basic(key) })).status).toBe(200);
   expect((await producer.request(path, { headers: _bearer(key) })).status).toBe(200);
   _expectProblem(await producer.request(path, { headers: _basic("wrong") }), "unauthenticated");
-  // Browsers send it by themselves, also for a page that means harm.
+  // Browsers send Basic credentials automatically, also on behalf of a malicious page (CSRF).
   const headers = _basic(key);
   _expectProblem(await producer.request("/v1/jobs", { headers }), "unauthenticated");
   _expectProblem(await producer.request(path, { method: "POST", headers }), "unauthenticated");

@@ -35,7 +35,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-/** A key with quotas, and requests with it. */
+/** Creates a key with quotas and functions that send requests with it. */
 async function holder(quotas: Quotas | null) {
   const { key, id } = await _issue(stores, ["jobs:write", "jobs:read"], { quotas });
   const headers = _bearer(key);
@@ -112,7 +112,7 @@ describe("jobs a second", () => {
     const { post } = await holder({ rate: 1, burst: 5 });
     const answers = await oneAfterTheOther(10, (index) => post(index % 2 === 0 ? one : other));
     const accepted = answers.filter(({ status }) => status === 201);
-    // A second may pass meanwhile.
+    // The requests may take a second, in which tokens are refilled.
     expect(accepted.length).toBeWithin(5, 9);
     expect(await stores.count()).toMatchObject({ jobs: accepted.length });
     const refused = answers.find(({ status }) => status !== 201);
@@ -143,7 +143,7 @@ describe("jobs a second", () => {
     const answer = await csv(150);
     expect(answer.body.counts).toMatchObject({ read: 150, accepted: 150 });
     expect(answer.headers.get("ratelimit")).toMatch(/^"jobs";r=\d+;/);
-    // The hundred beyond the burst take half a second.
+    // The hundred jobs beyond the burst take half a second.
     expect(performance.now() - startedAt).toBeGreaterThan(450);
   });
 
@@ -251,7 +251,7 @@ describe("waiting jobs", () => {
       _json({ action: "retry", filter: {}, all: true }, headers),
     );
     expect(asked.status).toBe(202);
-    // A consumer holds it to the quotas of this key.
+    // The consumer applies this key's quotas to the operation.
     const [operation] = await stores.sql`
       select quota_key from operations where id = ${asked.body.id}`;
     expect(operation).toEqual({ quota_key: id });

@@ -29,7 +29,7 @@ async function make(count: number): Promise<string[]> {
   return body.results.map(({ id }: { id: string }) => id);
 }
 
-/** Every page there is; `between` runs after each. */
+/** Reads all pages; `between` runs after each. */
 async function walk(query: ListJobsQuery, between?: () => Promise<unknown>): Promise<Job[]> {
   const jobs: Job[] = [];
   let cursor: string | undefined;

@@ -124,7 +124,7 @@ describe("a token is refused", () => {
     ["without a subject", () => issuer.sign({ sub: undefined }), "The token has no subject (sub)."],
   ];
   test.each(bad)("%s", async (_, make, detail) => {
-    // Only what was not signed by the issuer may have been guessed.
+    // Only a token that the issuer did not sign may be a guess.
     const isGuess = /neither|algorithm|no such key|signature/.test(detail);
     const status = isGuess ? "wrong" : "ended";
     expect(await open().verify(await make())).toEqual({ status, detail });

@@ -91,7 +91,7 @@ test("what was answered 503 while it waited is not stored later", async () => {
 test("a producer that is full refuses at once, and stores nothing of it", async () => {
   proxy.freeze();
   const posts: Promise<unknown>[] = [];
-  // Two requests are on their way, 200 wait, and the rest finds no room.
+  // Two requests are in flight, 200 wait, and the rest is refused.
   for (let n = 0; n < 216; n += 1) {
     posts.push(producer.bulk([_echo(`bulk ${n}`)]).then((answer) => answer.body.detail));
   }

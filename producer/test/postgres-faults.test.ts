@@ -14,7 +14,7 @@ import { _openProxy, type _Proxy } from "./_proxy.ts";
 
 let stores: _Stores;
 let proxy: _Proxy;
-/** Waits long for locks. */
+/** Has a long lock timeout. */
 let producer: _Producer;
 
 beforeAll(async () => {
@@ -36,7 +36,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-/** A transaction of somebody else, open until it is released. */
+/** Opens a competing transaction that stays open until released. */
 async function hold(work: (sql: TransactionSql) => Promise<unknown>, end = "rollback") {
   const begun = Promise.withResolvers<void>();
   const ending = Promise.withResolvers<void>();
@@ -61,7 +61,7 @@ const insertKey = (key: string) => (sql: TransactionSql) =>
   insert into jobs (id, queue, type, key, data, options)
   values (gen_random_uuid(), 'default', 'echo', ${key}, '{}', '{}')`;
 
-/** Until so many sessions of this database wait for a lock. */
+/** Waits until `count` sessions of this database wait for a lock. */
 const untilWaiting = (count: number) =>
   _until(async () => {
     const [row] = await stores.sql<{ waiting: number }[]>`
@@ -164,7 +164,7 @@ test("when the reply to the COMMIT of a chunk is lost, its rows are counted once
 test("a batch that is the victim of a deadlock is repeated", async () => {
   const begun = Promise.withResolvers<void>();
   const other = stores.sql.begin(async (sql) => {
-    // It must not be the victim itself.
+    // This transaction must not be the deadlock's victim.
     await sql`set local deadlock_timeout = '60s'`;
     await insertKey("b")(sql);
     begun.resolve();

@@ -42,7 +42,7 @@ async function _placed(more: object = {}) {
   return answer.body.id as string;
 }
 
-/** Takes one job as a stock worker does, and keeps it or fails with it. */
+/** Takes one job as a plain BullMQ worker does, and keeps it active or fails it. */
 async function _take({ fails = false } = {}) {
   const connection = stores.redis.duplicate({ maxRetriesPerRequest: null });
   const worker = new Worker(bullName("default"), null, {
@@ -99,7 +99,7 @@ test("rates are what came and what left since the oldest sample of the minute, s
   await stores.redis.del(key);
   await stores.redis.hset(key, "99", `${at}:${jobs.length - 6}:4`);
   const { rates } = await producer.client.getQueue("default");
-  // 6 came, and what is there grew by 2 only: 4 left.
+  // 6 jobs came in, but the queue grew by 2 only: 4 left.
   expect(rates!.overMs).toBeGreaterThanOrEqual(29_000);
   expect(rates!.in * (rates!.overMs / 1000)).toBeCloseTo(6, 0);
   expect(rates!.out * (rates!.overMs / 1000)).toBeCloseTo(4, 0);

@@ -31,7 +31,7 @@ afterAll(async () => {
   proxy.close();
 });
 
-/** The quota of one key, as one of several producers has it. */
+/** Opens the quota of one key, as one of several producers does. */
 function open(quotas: Quotas, url = testRedisUrl) {
   const { lease, ...seen } = openLease(url);
   const quota = createKeyQuota(quotas, {
@@ -44,7 +44,7 @@ function open(quotas: Quotas, url = testRedisUrl) {
   return {
     ...quota,
     ...seen,
-    /** How many of so many single jobs are let in. */
+    /** Returns how many of `count` single jobs are accepted. */
     async flood(count: number) {
       const all = await Promise.all(Array.from({ length: count }, () => quota.takeJobs(1)));
       return all.filter((refusal) => refusal === undefined).length;
@@ -77,7 +77,7 @@ function openLease(url: string) {
   return { lease, changes, trips: () => trips };
 }
 
-/** Time passes, for Redis too. */
+/** Advances the time, also for Redis. */
 async function pass(ms: number) {
   now += ms;
   for (const unit of ["jobs", "bytes"]) {
@@ -86,7 +86,7 @@ async function pass(ms: number) {
   }
 }
 
-/** Little flows in by Redis' own clock while a test runs; `someMore` allows for it. */
+/** Slow, because tokens are refilled by Redis' own clock during a test; `someMore` allows for that. */
 const slow = { rate: 1, burst: 20 };
 const someMore = 4;
 
@@ -132,7 +132,7 @@ describe("jobs", () => {
     await pass(60_000);
     const counts = await Promise.all(producers.map((producer) => producer.flood(2000)));
     const sum = counts.reduce((a, b) => a + b, 0);
-    // Redis' clock goes on meanwhile.
+    // Tokens are refilled by Redis' clock meanwhile.
     expect(sum).toBeWithin(1000, 1000 + 4 * 100 + 2000);
   });
 
@@ -193,7 +193,7 @@ describe.each(["refuse", "freeze"] as const)("while connections to Redis %s", (f
     for (let count = 0; count < 5; count += 1) expect(await quota.takeJobs(1)).toBeUndefined();
     expect(await quota.takeJobs(1)).toBeDefined();
     expect(quota.changes).toEqual([true]);
-    // One a second, however many ask.
+    // One trip per second, however many requests there are.
     expect(quota.trips() - trips).toBe(1);
     const fresh = open(slow, proxy.url);
     expect(await fresh.flood(30)).toBe(20);
@@ -220,7 +220,7 @@ describe("bytes", () => {
 describe("waiting jobs", () => {
   const refusal = { detail: "The key may have 10 jobs that have not ended.", waitMs: 250 };
 
-  /** So many places are asked for one after the other; what is let in is recorded. */
+  /** Reserves `count` slots one after another and counts those granted as waiting. */
   async function fill(quota: Pick<ReturnType<typeof open>, "reserve" | "release">, count: number) {
     let admitted = 0;
     for (let asked = 0; asked < count; asked += 1) {

@@ -35,7 +35,7 @@ async function say(...texts: (string | Uint8Array)[]) {
   for (const text of texts) await connection.write(text);
 }
 
-/** Sends for as long as the connection takes it; how much that was. */
+/** Sends until the connection closes and returns the number of characters sent. */
 async function sendWithoutEnd(text: string): Promise<number> {
   let sent = 0;
   while (!connection.isClosed) {

@@ -26,7 +26,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-/** Holds what `lock` locks, until it is released. */
+/** Holds the locks that `lock` takes until released. */
 async function hold(lock: (sql: ISql) => Promise<unknown>) {
   const begun = Promise.withResolvers<void>();
   const ending = Promise.withResolvers<void>();
@@ -43,7 +43,7 @@ async function hold(lock: (sql: ISql) => Promise<unknown>) {
   return { release, [Symbol.asyncDispose]: release };
 }
 
-/** Statements that read operations wait. */
+/** Blocks statements that read operations. */
 const lockOperations = () => hold((sql) => sql`lock table operations in access exclusive mode`);
 
 const untilWaiting = (count: number) =>

@@ -38,7 +38,7 @@ const start = (settings: Record<string, string> = {}) =>
 
 const readiness = async () => (await producer.request("/readyz")).body.status;
 
-/** Until the producer has found out; the job that did find out is forgotten. */
+/** Makes Redis unavailable, waits until the producer has noticed, and deletes the job used for that. */
 async function takeAway(fault: "refuse" | "freeze") {
   proxy[fault]();
   const { body, status } = await producer.post(_echo("first to notice"));
@@ -65,7 +65,7 @@ test.each(["refuse", "freeze"] as const)(
     expect(first.status).toBe(202);
     expect(first.headers.get("location")).toBe(`/v1/jobs/${first.body.id}`);
     expect(await producer.metric("toril_redis_away")).toBe(1);
-    // From here on nobody waits for Redis.
+    // From here on no request waits for Redis.
     const held = proxy.heldBytes;
     const second = await producer.post(_echo("b", { key: "k" }));
     for (const answer of [
@@ -85,7 +85,7 @@ test.each(["refuse", "freeze"] as const)(
 
     await bringBack();
     expect((await producer.post(_echo("e"))).status).toBe(201);
-    // The first may be placed yet: its command waited in a connection that froze.
+    // The first job may still be dispatched: its command was buffered in a frozen connection.
     expect((await producer.client.getJob(second.body.id)).state).toBe("unplaced");
     expect(await producer.metric("toril_unplaced_jobs")).toBe(0);
   },
@@ -133,7 +133,8 @@ test.each([true, false])(
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => producer.post(_echo("a"), headers)),
     );
-    // Another producer's replay may come between the COMMIT and the news that Redis is away; one's own may not.
+    // A replay by another producer may run between the COMMIT and the detection that Redis is unavailable; a replay by
+    // the same producer may not.
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
     expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1 });

@@ -19,7 +19,7 @@ await stores.sql.unsafe(`
     return coalesce(new, old);
   end $$`);
 
-/** From its `nth` write of an Idempotency-Key on, a producer fails to write any, as one that was killed. */
+/** Makes all writes of Idempotency-Keys fail from the `nth` on, as if the producer had been killed. */
 async function _dieAt(nth: number) {
   await stores.sql`alter sequence writes restart`;
   await stores.sql.unsafe(`
@@ -27,7 +27,7 @@ async function _dieAt(nth: number) {
     for each row execute function die(${nth})`);
 }
 
-/** The key has not been touched for as long as it takes to count as abandoned. */
+/** Makes the key old enough to count as abandoned. */
 async function _abandon() {
   await stores.sql`drop trigger die on idempotency_keys`;
   await stores.sql`update idempotency_keys set touched_at = now() - interval '61 seconds'`;
@@ -54,7 +54,7 @@ interface _Case {
   prepare(): Promise<string>;
   path(id: string): string;
   body?(id: string): unknown;
-  /** What somebody else does between the death and the repetition. */
+  /** A change by another client between the crash and the repeated request. */
   meanwhile?(): Promise<unknown>;
   check(answer: _Answer, id: string): Promise<unknown>;
 }
@@ -196,7 +196,7 @@ test("an operation that is asked for twice at once is one", async () => {
 test.each(Object.entries(_cases))(
   "%s is done once, wherever its producer dies before the response is stored",
   async (_, { prepare, path, body, meanwhile, check }) => {
-    // Its first write claims the key; the second and third ones store responses.
+    // The first write claims the key; the second and third store responses.
     for (const nth of [2, 3]) {
       await _clear();
       const id = await prepare();
@@ -210,7 +210,7 @@ test.each(Object.entries(_cases))(
       const again = await send();
       await check(again, id);
       expect((await send()).text).toBe(again.text);
-      // What was done before the producer died is not done over what was done meanwhile.
+      // The work done before the crash does not overwrite changes made meanwhile.
       if (meanwhile) expect(await _isPaused()).toBe(!isDone);
     }
   },

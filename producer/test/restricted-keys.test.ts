@@ -13,7 +13,9 @@ import {
 
 let stores: _Stores;
 let producer: _Producer;
-/** The key of a whole tenant; one for `echo` jobs alone, which may not read; one that may write alone. */
+/**
+ * Keys: `whole` may access its whole tenant, `echoOnly` only `echo` jobs and not read them, `writeOnly` may write only.
+ */
 let whole: string;
 let echoOnly: string;
 let writeOnly: string;

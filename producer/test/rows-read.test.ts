@@ -6,7 +6,7 @@ import { _echo, _json, _openStores, _startProducer } from "./_producer.ts";
 const rows = 20_000;
 
 test.each([
-  // A table that was never analyzed is taken for ten pages; one that was, for what it was then.
+  // The planner assumes ten pages for a table that was never analyzed, and otherwise the size at the last analysis.
   ["never analyzed", ""],
   ["analyzed while they were empty", "vacuum analyze"],
 ])(
@@ -43,7 +43,7 @@ test.each([
         }
       }
       await enqueue(_echo("a", { key: own }));
-      // Its key is taken by a job without a window.
+      // The key is taken by a job without a dedup window.
       await enqueue(_echo("a", { key: own, keyPolicy: { type: "once", windowMs: 60_000 } }));
       const bulk = { "Idempotency-Key": `bulk-${own}` };
       await send("/v1/jobs/bulk", _json([_echo("a"), _echo("b", { key: own })], bulk));
@@ -66,7 +66,7 @@ test.each([
       await post(`/v1/operations/${operation.id}/stop`);
     }
 
-    // So often that every connection that is used has prepared every statement.
+    // Often enough that each connection in use has prepared every statement.
     for (const own of ["one", "two", "three", "four"]) await workOnce(own);
     await _growTables(sql, rows);
     await workOnce("after");

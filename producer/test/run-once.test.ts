@@ -41,7 +41,7 @@ function _import(
   });
 }
 
-/** A body that begins, and goes on when it is told to. */
+/** Creates a body that sends its beginning, and the rest on demand. */
 function _slowBody(first: string) {
   let controller: ReadableStreamDefaultController<Uint8Array>;
   const body = new ReadableStream<Uint8Array>({
@@ -123,7 +123,7 @@ test("an import that came to nothing leaves its key free", async () => {
   expect((await _import(one, "file-4")).status).toBe(201);
 });
 
-/** Rows whose every fourth is bad, from `first` to `last`. */
+/** Builds the rows `first` to `last`, of which every fourth is bad. */
 function _rows(first: number, last: number) {
   const count = last - first + 1;
   return Array.from({ length: count }, (_, n) => `${first + n}${n % 4 === 3 ? "" : ",x"}\n`).join(
@@ -135,7 +135,7 @@ const _released = async () =>
   (await stores.sql`select from idempotency_keys where owner is null and status is null`).length >
   0;
 
-/** Sends the beginning of a file, waits until `rows` of it are recorded, and goes away. */
+/** Sends the beginning of a file, waits until `rows` rows are recorded, and disconnects. */
 async function _breakOff(key: string, text: string, rows: number) {
   const slow = _slowBody(text);
   const gone = _import(one, key, slow.body).catch(() => "gone");
@@ -161,7 +161,7 @@ test.each([
     const begun = await _breakOff("file-5", `a,b\n${_rows(1, sent)}${sent + 1},`, recorded);
     expect(begun.read).toBe(sent);
     expect((await one.client.getImport(begun.id)).status).toBe("failed");
-    // What ran meanwhile is gone from Redis, and must not come back.
+    // Jobs that completed meanwhile are gone from Redis and must not be dispatched again.
     const ran = await stores.sql<{ id: string }[]>`
       update jobs set status = 'completed', settled_at = now() where key is null returning id`;
     await stores.sql`update imports set completed = ${ran.length}`;
@@ -234,7 +234,7 @@ test("the key of a producer that died is taken over by the same request, and by 
   const file = `a,b\n${_rows(1, 1600)}`;
   const taken = await _import(other, "file-6", file);
   expect(taken.body.counts).toMatchObject({ read: 1600, accepted: 1200 });
-  // It was not dead, only slow: it records nothing any more.
+  // The first producer was slow, not dead: it records nothing more.
   slow.end(_rows(601, 1600));
   _expectProblem(await late, "idempotency-key-in-use");
   expect((await _import(one, "file-6", file)).text).toBe(taken.text);

@@ -132,7 +132,7 @@ test("the next page is a link, too", async () => {
 });
 
 describe("with many jobs", () => {
-  /** Reads whose index entries and rows are counted. */
+  /** Wraps reads to count the index entries and rows that they read. */
   function countingReads() {
     const reads = { bySequence: 0, byIndex: 0 };
     const begin = (_: string, work: (sql: ISql) => Promise<unknown>) =>

@@ -38,7 +38,7 @@ function _feed(authorization: unknown = token, more: object = {}) {
 
 const _open = { type: "feed.fetch", data: { url: "http://feed.example/" } };
 
-/** The data of a job as both stores have it. */
+/** Returns the data of a job, the same in both stores. */
 async function _storedData(id: string) {
   const [row] = await stores.sql`select data from jobs where id = ${id}`;
   const placed = await stores.redis.hget(jobKey(stores.prefix, "feeds", id), "data");

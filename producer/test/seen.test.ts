@@ -141,7 +141,7 @@ test("metrics tell requests, problems, batches and what waits", async () => {
 
 test("metrics are there without a Redis, but for what only Redis knows", async () => {
   proxy.refuse();
-  // What was read a moment ago is still given.
+  // Sizes read a moment ago are still reported.
   await _until(
     async () => !(await producer.request("/metrics")).text.includes("bullmq_queue_size{"),
   );

@@ -15,7 +15,10 @@ import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
-/** The keys of a tenant. A request that issues one again with its Idempotency-Key is told which one it was. */
+/**
+ * API keys of a tenant. Creating a key again with the same Idempotency-Key fails with a problem that names the key: a
+ * secret is shown only once.
+ */
 export interface KeyStore {
   issue(exchange: RequestContext, key: NewApiKey): Promise<IssuedApiKey>;
   /** Newest first. */
@@ -29,7 +32,7 @@ export interface KeyStoreDeps {
   ledger: TenantLedger;
   reads: Reads;
   once: Idempotency;
-  /** Makes changes known to this producer; the others find them by themselves. */
+  /** Loads key changes into this producer at once; other producers poll for them. */
   refresh(): Promise<void>;
 }
 
@@ -41,7 +44,7 @@ export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): 
     let issued: IssuedApiKey | undefined;
     const { body } = await once.inTransaction(exchange, async (tx) => {
       issued = await work(tx);
-      // Without the secret, which is kept nowhere.
+      // The stored response omits the secret, which is never stored.
       return { status: 200, body: { id: issued.id } };
     });
     if (issued === undefined) throw issuedBefore(body.id);

@@ -4,11 +4,13 @@ import { appendAudit } from "@toril/contract/engine/audit/append-audit";
 import type { AuditEntry, AuditRow } from "@toril/contract/api/audit-entry";
 import type { TenantLedger } from "../stores/postgres.ts";
 
-/** One request of an administrator that may change something. */
+/** Audit trail of one administrative request that may change something. */
 export interface AuditTrail {
-  /** Adds the entry in the transaction of the change: neither is there without the other. */
+  /** Appends the audit entry in the transaction of the change, so that both commit or neither does. */
   done(tx: ISql, target?: string): Promise<void>;
-  /** After the answer. Adds the entry of a request that came to nothing, or changed something elsewhere. */
+  /**
+   * Call after the response is built. Appends the entry of a request that failed or changed something outside Postgres.
+   */
   end(outcome: string): Promise<void>;
 }
 
@@ -29,7 +31,7 @@ export function createAudit(ledger: TenantLedger, log: Logger): Audit {
         },
         async end(outcome) {
           try {
-            // A change that was answered with a problem may have been rolled back, and its entry with it.
+            // A change that ended with a problem may have been rolled back together with its audit entry.
             if (added === undefined || outcome !== "done") {
               const entry = { ...request, outcome };
               added = await ledger.run(request.tenant, (sql) =>

@@ -10,7 +10,7 @@ const audited: ReadonlySet<Operation> = new Set(
   }),
 );
 
-/** Whether it takes an administrator's rights and may change something. */
+/** Whether the operation changes something and requires an admin scope. */
 export function isAudited(operation: Operation): boolean {
   return audited.has(operation);
 }

@@ -2,20 +2,20 @@ import { getRequiredScope } from "@toril/contract/api/http/route";
 import type { Scope } from "@toril/contract/api/scope";
 import { type Operation, operations } from "../operations/operations.ts";
 
-/** What it takes to come in at an address. */
+/** What a request needs to access a path. */
 export interface AccessRule {
-  /** "any": whoever has a key. "none": anyone. */
+  /** "any": any valid key, whatever its scopes. "none": no authentication. */
   scope: Scope | "any" | "none";
-  /** Opened in browsers, which ask a person for a name and a password. */
+  /** Opened in browsers, so it also accepts HTTP Basic authentication. */
   isPage: boolean;
-  /** Shows what all tenants share. */
+  /** Affects all tenants. */
   isShared: boolean;
 }
 
 const ofOperations = new Map<Operation, AccessRule>(
   operations.map((operation) => {
     const scope = getRequiredScope(operation);
-    // An EventSource says who asks as its page did.
+    // An EventSource sends the credentials of its page, that is Basic authentication.
     const isPage = operation.path.endsWith("/events");
     return [operation, { scope, isPage, isShared: scope === "queues:admin" }];
   }),
@@ -32,7 +32,7 @@ const ofPages = new Map<string, AccessRule>([
 ]);
 const admin: AccessRule = { scope: "queues:admin", isPage: true, isShared: true };
 
-/** Undefined for an address that leads nowhere, whatever may be served there. */
+/** Returns the access rule of a path; undefined for an unknown path. */
 export function accessRuleFor(
   path: string,
   operation: Operation | undefined,

@@ -7,7 +7,10 @@ import type { Authenticator, Identity } from "./authenticator.ts";
 import { type AccessRule, accessRuleFor } from "./access-rules.ts";
 import type { FailedLoginPenalty } from "./failed-login-penalty.ts";
 
-/** Says who asks in the exchange, or why there is no answer. At once for a key that was seen before. */
+/**
+ * Authenticates and authorizes a request: sets its principal, or returns the problem. Synchronous for a cached
+ * credential.
+ */
 export type Access = (
   exchange: RequestContext,
   operation: Operation | undefined,
@@ -23,8 +26,8 @@ export interface AccessDeps {
 const wall: AccessRule = { scope: "any", isPage: false, isShared: false };
 
 /**
- * The one place that decides who may do what, before anything of the body or of what exists is looked at. An address
- * without a door leads nowhere, so that what nobody thought of is not open.
+ * Creates the access check of all requests, which runs before the body is read or any resource is looked up. A path
+ * without an access rule is denied, so that a forgotten route is not open.
  */
 export function createAccess({ authenticator, penalty }: AccessDeps): Access {
   return (exchange, operation) => {
@@ -35,7 +38,7 @@ export function createAccess({ authenticator, penalty }: AccessDeps): Access {
     const mayGuess = authorization !== null && !penalty.isIdle();
     const seconds = mayGuess ? penalty.secondsLeft(exchange.address()) : 0;
     if (seconds > 0) return guessing(seconds);
-    // A browser that sends a password by itself may look, and change nothing.
+    // Browsers send Basic credentials automatically, so Basic authentication permits reads only (CSRF).
     const isPage = door.isPage && /^(GET|HEAD)$/.test(exchange.request.method);
     const identity = authenticator.identify(authorization, isPage);
     return identity instanceof Promise

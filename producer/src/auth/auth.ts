@@ -11,7 +11,7 @@ import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
   access: Access;
-  /** Resolves when all that was changed before the call is known here. */
+  /** Resolves when all key changes made before the call are loaded. */
   refreshKeys(): Promise<void>;
   close(): Promise<void>;
 }
@@ -19,21 +19,21 @@ export interface Auth {
 export interface AuthSettings {
   log: Logger;
   databaseUrl: string;
-  /** Where it listens. */
+  /** The address the server listens on. */
   host: string;
   allowOpen: boolean;
   wrongKeysPerMinute: number;
-  /** Whose tokens are good beside keys; with it, the service is never open. */
+  /** Accepts access tokens of this issuer besides API keys; when set, the service always requires authentication. */
   oidc: OidcSettings | undefined;
 }
 
-/** Short, so that a Postgres that hangs is asked again soon. */
+/** Short, so that reads from a Postgres that hangs are retried soon. */
 const readMs = 1500;
 const noteUsesEveryMs = 60_000;
 
 export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const { log, databaseUrl, host, allowOpen, oidc } = settings;
-  // A connection of its own: requests that fill the others must not keep a revoked key good.
+  // A separate connection: requests that occupy the pool must not keep a revoked key valid.
   const ledger = connectLedger(databaseUrl, readMs, { connections: 1 });
   let authenticator: Authenticator | undefined;
   const onChange = () => authenticator?.forget();

@@ -9,21 +9,21 @@ import { everybody, type Principal } from "./principal.ts";
 export type Identity =
   | { status: "known"; principal: Principal }
   | { status: "missing" }
-  /** Nobody's: it may have been guessed. */
+  /** Not issued by this service or its OIDC issuer; it counts as a failed login. */
   | { status: "wrong"; detail: string }
-  /** It was good once. */
+  /** A genuine credential that is expired, revoked or not valid here. */
   | { status: "ended"; detail: string }
-  /** There are no keys yet, and without any it does not serve. */
+  /** No key exists yet, and the service may not run without authentication. */
   | { status: "unmade" }
   /** The keys cannot be read. */
   | { status: "unknowable" };
 
 type Recognised =
-  /** Until when, in milliseconds since 1970. */
+  /** Expiry in milliseconds since 1970. */
   | { status: "known"; principal: Principal; validUntil: number }
   | (Identity & { status: "wrong" | "ended" });
 
-/** Says whose a token is that is no key. */
+/** Verifies an access token, that is any bearer token that is not an API key. */
 export type VerifyToken = (
   token: string,
 ) => Promise<Recognised | (Identity & { status: "unknowable" })>;
@@ -31,15 +31,15 @@ export type VerifyToken = (
 export interface AuthenticatorDeps {
   keys: KeyTable;
   uses: KeyUses;
-  /** Whether everybody may call as long as there is no key. */
+  /** Whether unauthenticated access is permitted while no key exists. */
   mayBeOpen: boolean;
   verifyToken?: VerifyToken | undefined;
 }
 
 export interface Authenticator {
-  /** At once for a header that was seen before. */
+  /** Synchronous for a header that is in the cache. */
   identify(header: string | null, isPage: boolean): Identity | Promise<Identity>;
-  /** Keys have changed: what is known of headers may be wrong. */
+  /** Clears the cache after keys have changed. */
   forget(): void;
 }
 
@@ -49,7 +49,7 @@ interface Session {
   use: KeyUse;
 }
 
-/** Only headers that were right are kept, so that whoever guesses fills nothing. */
+/** Only valid headers are cached, so that guessed keys cannot fill the cache. */
 const maxSessions = 10_000;
 const open: Identity = { status: "known", principal: everybody };
 const missing: Identity = { status: "missing" };
@@ -60,10 +60,10 @@ const wrong = { status: "wrong", detail: "Nobody has this key." } as const;
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   const { keys, uses, mayBeOpen, verifyToken } = deps;
   const sessions = new Map<string, Session>();
-  /** Sent although the service is open, and nobody's. */
+  /** Headers with an unknown key that were sent while the service is open. */
   const ignored = new Set<string>();
 
-  /** What stands for whoever has no credential that is known. */
+  /** Returns the identity of a request without a valid credential. */
   function otherwise(refusal: Identity): Identity {
     if (verifyToken !== undefined) return refusal;
     if (keys.state === "unread") return unknowable;
@@ -84,7 +84,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     const hash = await hashKey(text);
     let found = recognise(id, hash);
     if (found.status === "wrong") {
-      // It may have been made a moment ago, elsewhere.
+      // Another producer may have created the key a moment ago.
       await keys.refresh();
       found = recognise(id, hash);
     }
@@ -129,7 +129,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   return {
     identify(header, isPage) {
       if (header === null) return otherwise(missing);
-      // What a page takes, the API need not.
+      // Pages also accept Basic authentication, which the API does not.
       const seen = isPage ? `page: ${header}` : header;
       const session = sessions.get(seen);
       if (session === undefined) return identifyUnseen(seen, header, isPage);

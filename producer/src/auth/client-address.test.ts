@@ -12,7 +12,7 @@ test.each([
   ["192.0.2.7", "203.0.113.9", "203.0.113.9"],
   ["192.0.2.8", "203.0.113.9", "192.0.2.8"],
   ["2001:db8::1", "203.0.113.9", "203.0.113.9"],
-  // Only what trusted proxies wrote counts: the client may have sent a header of its own.
+  // Only entries that trusted proxies appended count: the client may send a header of its own.
   ["10.1.2.3", "1.1.1.1, 203.0.113.9", "203.0.113.9"],
   ["10.1.2.3", "1.1.1.1, 203.0.113.9, 10.9.9.9", "203.0.113.9"],
   ["10.1.2.3", "nonsense", "10.1.2.3"],

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
 
-/** Addresses and networks: `10.0.0.0/8, ::1`. */
+/** A comma-separated list of addresses and networks, such as `10.0.0.0/8, ::1`. */
 export const trustedProxiesField = z
   .string()
   .default("")
@@ -16,8 +16,8 @@ export const trustedProxiesField = z
   });
 
 /**
- * Whose request it is. Each proxy appends to X-Forwarded-For whom it was asked by: read from its end, as far as those who
- * wrote it are trusted.
+ * Returns the client's IP address. Each proxy appends its peer to X-Forwarded-For, so the header is read from its end
+ * as long as the address before is a trusted proxy.
  */
 export function clientAddress(
   socketAddress: string,

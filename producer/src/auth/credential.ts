@@ -2,9 +2,9 @@ const bearer = /^bearer +(\S+) *$/i;
 const basic = /^basic +([A-Za-z0-9+/=]+) *$/i;
 
 /**
- * The key or token in an Authorization header; undefined when there is none in a form that is understood.
- * @param isPage whether a browser may ask for it: then it is the password, whatever the name. Not for the API, where
- * a browser that sends it by itself would act for whatever page it shows.
+ * Returns the key or token in an Authorization header; undefined if the header has no supported form.
+ * @param isPage also accepts Basic authentication and takes the password, whatever the user name. Not for the API:
+ * browsers send Basic credentials automatically, on behalf of any page (CSRF).
  */
 export function credentialIn(header: string, isPage: boolean): string | undefined {
   const token = bearer.exec(header)?.[1];

@@ -1,17 +1,17 @@
 export interface FailedLoginPenalty {
-  /** Cheap, and nearly always true: then nobody's address is asked for. */
+  /** A cheap check, true nearly always, that avoids determining the client address. */
   isIdle(): boolean;
-  /** For how many seconds an address is not listened to; 0: it is. */
+  /** Returns for how many seconds an address stays blocked; 0 if it is not blocked. */
   secondsLeft(address: string): number;
-  /** A key came from there that is nobody's. */
+  /** Counts a failed login from an address. */
   note(address: string): void;
 }
 
 const windowMs = 60_000;
-/** Whoever has more addresses than this guesses no better: a key has 256 random bits. */
+/** Evicting the penalties of an attacker with more addresses is harmless: a key has 256 random bits. */
 const maxAddresses = 10_000;
 
-/** Whoever sends too many wrong keys in a minute is not listened to until that minute is over. */
+/** Blocks an address that sends `wrongPerMinute` wrong keys within a minute, until that minute ends. */
 export function createFailedLoginPenalty(
   wrongPerMinute: number,
   now: () => number = Date.now,
@@ -31,7 +31,7 @@ export function createFailedLoginPenalty(
       const at = now();
       let guess = guesses.get(network);
       if (guess === undefined || at >= guess.until) {
-        // Again at the end, so that the oldest stand first.
+        // Re-inserted at the end: the map stays ordered by age, and the oldest entry is evicted first.
         guesses.delete(network);
         if (guesses.size === maxAddresses) guesses.delete(guesses.keys().next().value ?? "");
         guess = { count: 0, until: at + windowMs };
@@ -43,7 +43,7 @@ export function createFailedLoginPenalty(
   };
 }
 
-/** Whoever has one address of IPv6 has 2^64 of them. */
+/** IPv6 addresses are reduced to their /64 network, because a client usually has a whole /64. */
 function networkOf(address: string): string {
   const ipv4 = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
   if (ipv4 !== undefined || !address.includes(":")) return ipv4 ?? address;

@@ -2,34 +2,34 @@ import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Logger } from "pino";
 
 export interface KeyTable {
-  /** `unread` until Postgres has answered once; `filled` once there was a key, were it revoked. */
+  /** `unread` until the first successful read; `filled` once any key existed, even a revoked one. */
   readonly state: "unread" | "empty" | "filled";
-  /** Whether a change of two seconds ago may be missing. */
+  /** Whether the last successful read is more than 2 s old, so that a change may be missing. */
   readonly isStale: boolean;
   find(id: string): KeyRow | undefined;
-  /** Resolves when all that was changed before the call is known, or Postgres did not answer. */
+  /** Resolves when all changes made before the call are loaded, or when the read failed. */
   refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface KeyTableDeps {
-  /** The keys that changed after this revision; all of them for 0. */
+  /** Reads the keys that changed after this revision, ordered by revision; 0 reads all keys. */
   read(revision: number): Promise<readonly KeyRow[]>;
   onChange(): void;
   log: Logger;
-  /** Milliseconds that only grow. */
+  /** Monotonic clock, in milliseconds. */
   now?: () => number;
 }
 
-/** A revoked key is refused within 2 s, everywhere. */
+/** Keeps the promise that every producer refuses a revoked key within 2 s. */
 const pollEveryMs = 500;
-/** Who asks meanwhile shares one reading; however many wrong keys come, Postgres is asked no more often than this. */
+/** Concurrent refreshes share one read, so that wrong keys cannot flood Postgres with queries. */
 const gatherMs = 20;
-/** Finds what was deleted by hand, or that the database is an older one now. */
+/** A full reload also notices rows deleted by hand and a database restored from a backup. */
 const wholeEveryMs = 60_000;
 const staleAfterMs = 2000;
 
-/** Every key in memory, at most half a second behind the ledger, so that a known key costs no round trip. */
+/** Opens a cache of all keys, at most `pollEveryMs` behind Postgres, so that a known key costs no round trip. */
 export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
   const { read, onChange, log, now = () => performance.now() } = deps;
   let keys = new Map<string, KeyRow>();
@@ -68,7 +68,7 @@ export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
   }
 
   function refresh(): Promise<void> {
-    // A reading that is under way may have looked before what is asked for was written.
+    // A read in progress may have started before the change that the caller waits for.
     following ??= (async () => {
       await current;
       await new Promise((resolve) => setTimeout(resolve, gatherMs));

@@ -1,11 +1,11 @@
-/** When a key was last used, in milliseconds since 1970. */
+/** Time of the last use, in milliseconds since 1970. */
 export interface KeyUse {
   usedAt: number;
 }
 
 type Noted = KeyUse & { writtenAt: number };
 
-/** Notes uses in memory, and writes many at once: a minute is exact enough to find keys that nobody needs. */
+/** Collects the last use of keys in memory and writes it in batches: minutes are precise enough to find unused keys. */
 export function createKeyUses(
   write: (uses: readonly { id: string; usedAt: number }[]) => Promise<void>,
 ) {
@@ -18,7 +18,7 @@ export function createKeyUses(
       noted.set(id, use);
       return use;
     },
-    /** What cannot be written now is tried again the next time. */
+    /** Uses that fail to be written are retried at the next flush. */
     async flush(): Promise<void> {
       const fresh = [...noted].filter(([, use]) => use.usedAt > use.writtenAt);
       if (fresh.length === 0) return;

@@ -2,24 +2,24 @@ import { defaultTenant } from "@toril/contract/api/api-key";
 import { Scope } from "@toril/contract/api/scope";
 import type { Quotas } from "@toril/contract/api/quota";
 
-/** Who asks, and what they may do. */
+/** The authenticated caller and its permissions. */
 export interface Principal {
-  /** Of the key, or of whom a token was made out to. */
+  /** The id of the key, or the subject of the token. */
   id: string;
   name: string;
-  /** `open`: nobody said who they are, and nobody has to. */
+  /** `open`: the service runs without authentication. */
   kind: "open" | "key" | "token";
   tenant: string;
   scopes: ReadonlySet<Scope>;
-  /** The only queues it reaches; null: all. */
+  /** The only queues permitted; null permits all. */
   queues: ReadonlySet<string> | null;
-  /** The only job types it reaches; null: all. */
+  /** The only job types permitted; null permits all. */
   types: ReadonlySet<string> | null;
-  /** What it may use; null: as much as there is. */
+  /** Null means unlimited. */
   quotas: Quotas | null;
 }
 
-/** Whoever calls a service that is open. */
+/** The principal of every caller while the service runs without authentication. */
 export const everybody: Principal = {
   id: "open",
   name: "open",

@@ -15,7 +15,7 @@ import type { JobSearch } from "../jobs/search-jobs.ts";
 import { shownData } from "../jobs/shown-data.ts";
 import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
-/** As lists show it: without its data. */
+/** A row as lists return it: without its data. */
 export type DeadLetterRow = Omit<JobRow, "data" | "result"> & {
   reason: string | null;
   settledAt: Date;
@@ -28,7 +28,7 @@ export interface InspectedRow extends DeadLetterRow {
 
 export interface DeadLetterFilter {
   tenant: string;
-  /** Older than the job with this id. */
+  /** Only dead letters older than the job with this id. */
   before?: string | undefined;
   type?: string | undefined;
   queue?: string | undefined;
@@ -39,7 +39,7 @@ export interface DeadLetterFilter {
 
 export interface FoundDeadLetters {
   rows: DeadLetterRow[];
-  /** The next page has what is older than the job with this id; undefined on the last page. */
+  /** The next page starts after the job with this id; undefined on the last page. */
   next: string | undefined;
 }
 
@@ -48,13 +48,13 @@ export interface DeadLetters {
   /** Newest first. */
   list(filter: DeadLetterFilter, limit: number): Promise<FoundDeadLetters>;
   summarize(tenant: string, reach: Restrictions): Promise<DeadLetterSummary>;
-  /** Of these ids, those of dead letters. */
+  /** Returns those of the ids that are permitted dead letters. */
   known(tenant: string, reach: Restrictions, ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 const maxGroups = 500;
 
-/** @param maxCounted how many index entries a summary counts, in all its groups together */
+/** @param maxCounted maximum index entries a summary counts, over all groups */
 export function createDeadLetters(
   reads: Reads,
   search: JobSearch,
@@ -113,12 +113,12 @@ interface Group {
   reason: string | null;
 }
 
-/** Of the queues a type's own: with them in the index it would be twice as large. */
+/** Compares the default queue of the type: adding the queue to the index would double the index's size. */
 function isReached(type: string, { queues, types }: Restrictions) {
   return (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
 }
 
-/** The first groups by type and reason, from a few index entries each. */
+/** Lists the first groups by type and reason with a loose index scan, which reads a few index entries per group. */
 function listGroups(sql: ISql, tenant: string): Promise<Group[]> {
   const first = (condition = sql<[]>``) => sql`(
     select type, reason from jobs where tenant = ${tenant} and status = 'dead' ${condition}
@@ -139,7 +139,7 @@ function listGroups(sql: ISql, tenant: string): Promise<Group[]> {
     select type, reason from groups limit ${maxGroups + 1}`;
 }
 
-/** Counts each group up to its share of what a summary may count. */
+/** Counts each group, up to its share of `maxCounted`. */
 async function countGroups(
   sql: ISql,
   { tenant, groups, maxCounted }: { tenant: string; groups: readonly Group[]; maxCounted: number },

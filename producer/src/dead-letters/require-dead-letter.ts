@@ -3,7 +3,7 @@ import type { DeadLetters, InspectedRow } from "./dead-letters.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** The dead letter that a request is about. Throws a problem when the caller has none such, or does not reach it. */
+/** Returns the dead letter that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireDeadLetter(
   letters: Pick<DeadLetters, "find">,
   exchange: RequestContext,

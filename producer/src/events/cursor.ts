@@ -4,10 +4,10 @@ import {
   type Positions,
 } from "@toril/contract/engine/redis/event-stream";
 
-/** What the id of the last event of a stream ends with. */
+/** Marks the id of the last event of a stream. */
 const end = ";end";
 
-/** How far a client has got, as the `id` of an event: `default:1764150000000-0,feeds:0-0`. */
+/** Encodes stream positions as the `id` of an event: `default:1764150000000-0,feeds:0-0`. */
 export function encodeCursor(positions: Positions): string {
   return Object.entries(positions)
     .map(([queue, position]) => `${queue}:${position}`)
@@ -22,7 +22,10 @@ export function isEnd(id: string | undefined): boolean {
   return id?.endsWith(end) ?? false;
 }
 
-/** Where a client goes on in each queue: from the beginning in one that its id does not name. Undefined when it is no id. */
+/**
+ * Returns the position to resume from in each queue, the beginning for a queue that the id does not name. Undefined if
+ * the id is malformed.
+ */
 export function decodeCursor(id: string, queues: readonly string[]): Positions | undefined {
   const found = new Map<string, string>();
   for (const part of id.split(",")) {

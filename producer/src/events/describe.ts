@@ -3,29 +3,29 @@ import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import type { JobEvent, JobEventName } from "@toril/contract/api/event";
 import type { JobOutcome, ReadOutcomes } from "./read-outcomes.ts";
 
-/** What happened, and whose job it is. */
+/** An event with the tenant of its job. */
 export interface Happening {
   tenant: string;
   event: JobEvent;
 }
 
 export interface FailedRun {
-  /** Runs that failed until now. */
+  /** Failed attempts so far. */
   attempts: number;
   reason: string;
 }
 
 export interface DescribeDeps {
   readOutcomes: ReadOutcomes;
-  /** What Redis still knows of runs that failed, in their order; nothing of those it does not know. */
+  /** Reads failed attempts from Redis, in the order of `jobs`; undefined for a job that Redis no longer has. */
   readFailedRuns(
     jobs: readonly { queue: string; bullId: string }[],
   ): Promise<readonly (FailedRun | undefined)[]>;
-  /** Told of a job that left Redis and is pending in the ledger: its end may be on the way there. */
+  /** Called for a job that left Redis while Postgres has it pending: its settlement may be under way. */
   onUnsettled(id: string): void;
 }
 
-/** What entries mean, in their order; undefined for those that mean nothing to a client. */
+/** Converts stream entries to events, in the same order; undefined for entries that clients do not see. */
 export type Describe = (entries: readonly StreamEntry[]) => Promise<(Happening | undefined)[]>;
 
 const names: Readonly<Record<string, JobEventName>> = {
@@ -34,7 +34,7 @@ const names: Readonly<Record<string, JobEventName>> = {
   progress: "progress",
   delayed: "delayed",
 };
-/** The ledger knows how a job ended, and whether. */
+/** Whether and how a job ended is read from Postgres. */
 const endings: Readonly<Record<string, JobEventName | undefined>> = {
   completed: "completed",
   failed: "dead",
@@ -43,7 +43,7 @@ const endings: Readonly<Record<string, JobEventName | undefined>> = {
 const maxKnown = 10_000;
 
 export function createDescribe({ readOutcomes, readFailedRuns, onUnsettled }: DescribeDeps) {
-  // What is asked of a job that ended does not change, and of a pending one only how it stands.
+  // Cached outcomes of settled jobs do not change; of pending jobs, only the status does.
   const known = new Map<string, JobOutcome>();
 
   async function learn(entries: readonly Named[]) {
@@ -70,7 +70,7 @@ export function createDescribe({ readOutcomes, readFailedRuns, onUnsettled }: De
       if (job.status !== "pending") return endOf(job, atOf(entry));
       if (job.run === run) onUnsettled(id);
       const name = endings[entry.event];
-      // It was made pending again since.
+      // The job was retried meanwhile.
       if (job.run <= run || name === undefined) return undefined;
       return { ...baseOf(job), event: name, status: "pending" as const, at: atOf(entry) };
     }
@@ -111,7 +111,7 @@ interface Named {
   run: number;
 }
 
-/** How a job ended. */
+/** Returns the final event of a job. */
 export function endOf(job: JobOutcome, at: string): JobEvent {
   const { status, attempts, error } = job;
   const event = status === "pending" ? "waiting" : status;
@@ -122,7 +122,7 @@ function baseOf({ id, type, queue, importId }: JobOutcome) {
   return { id, type, queue, importId };
 }
 
-/** A job that stalled waits again too, without a run that failed. */
+/** A stalled job returns to waiting too, without a failed attempt. */
 function mayBeRetry(entry: StreamEntry, entries: readonly StreamEntry[]): boolean {
   if (entry.event === "delayed") return true;
   return (
@@ -136,7 +136,7 @@ function atOf({ position }: StreamEntry): string {
   return new Date(Number(position.split("-")[0])).toISOString();
 }
 
-/** Null for what is not JSON: any worker may have written it. */
+/** Returns null for invalid JSON: workers may write any progress. */
 function parseProgress(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? "null");

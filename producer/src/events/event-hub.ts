@@ -8,17 +8,17 @@ import { toFrame } from "./frame.ts";
 import { createJobWatcher } from "./job-watcher.ts";
 import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./stream-reader.ts";
 
-/** Who wants to know what happens to one job, or in some queues. */
+/** A subscriber to the events of one job, or of queues. */
 export interface Listener {
   queues: readonly string[];
   jobId?: string;
-  /** It has seen what is not after these. */
+  /** Events up to these positions are not delivered again. */
   after?: Positions | undefined;
   isMeant?(happening: Happening): boolean;
-  /** @param id how far a client has got with it; undefined when it came from the ledger */
+  /** @param id cursor for `Last-Event-ID`; undefined for an event that was read from Postgres */
   receive(event: JobEvent, id: string | undefined, frame: Uint8Array): void;
   onGap?(queue: string): void;
-  /** Nothing more will come. */
+  /** Called when no more events will follow. */
   end(): void;
 }
 
@@ -26,21 +26,24 @@ export interface EventHubDeps
   extends
     Omit<DescribeDeps, "onUnsettled">,
     Pick<StreamReaderDeps, "queues" | "open" | "readEdges" | "log"> {
-  /** How often the ledger is asked for the jobs that somebody listens to. */
+  /** Poll interval for the jobs that have listeners. */
   lookEveryMs?: number;
-  /** How long reading goes on when nobody listens any more. */
+  /** How long the reader stays open after the last listener left. */
   lingerMs?: number;
 }
 
-/** Tells every listener what one reader reads. Of a single job it also asks the ledger, so that no end depends on Redis. */
+/**
+ * Distributes the events of one stream reader to all listeners. Single jobs are also polled in Postgres, so that their
+ * end does not depend on Redis.
+ */
 export type EventHub = ReturnType<typeof createEventHub>;
 
 const patienceMs = 2000;
-/** What left Redis without an end for so long goes on in some other way. */
+/** A job that is still pending this long after it left Redis was not settled: stop watching it. */
 const unsettledMs = 30_000;
 const maxUnsettled = 10_000;
 const maxIds = 1000;
-/** How many listeners are told of something before other work has its turn. */
+/** Deliveries before the hub yields to the event loop. */
 const maxToldAtOnce = 1000;
 
 export function createEventHub(deps: EventHubDeps) {
@@ -90,7 +93,7 @@ export function createEventHub(deps: EventHubDeps) {
   async function handle(entries: readonly StreamEntry[]) {
     const wanted = entries.filter(isWanted);
     const delivering = describeAndDeliver(entries, wanted);
-    // Who joins waits for it; an error is the reader's to report.
+    // `join` awaits this promise; the reader reports the error.
     handling = delivering.catch(() => {});
     try {
       await delivering;
@@ -185,7 +188,7 @@ export function createEventHub(deps: EventHubDeps) {
     else {
       const listeners = byJob.get(listener.jobId) ?? new Set();
       byJob.set(listener.jobId, listeners.add(listener));
-      // It may have ended before anybody listened.
+      // The job may have ended before the listener was added.
       looking.soon();
     }
   }
@@ -193,15 +196,16 @@ export function createEventHub(deps: EventHubDeps) {
   return {
     add,
     /**
-     * @returns up to where everything happened before it was there: what comes after is told. Undefined when Redis
-     * cannot say; then a single job's end is told nevertheless
+     * Adds a listener.
+     * @returns the positions after which events are delivered. Undefined if Redis is unavailable; the end of a single
+     * job is delivered even then
      */
     async join(listener: Listener): Promise<Positions | undefined> {
       const late = Promise.withResolvers<undefined>();
       const timer = setTimeout(() => late.resolve(undefined), patienceMs);
       await Promise.race([startReader().started.catch(() => {}), late.promise]);
       clearTimeout(timer);
-      // What is being described may have been chosen without it.
+      // Entries in progress may have been filtered without this listener.
       const isHandling = () => handling !== undefined;
       while (isHandling()) await handling;
       if (isClosed) return undefined;
@@ -221,7 +225,7 @@ export function createEventHub(deps: EventHubDeps) {
     get isClosed() {
       return isClosed;
     },
-    /** Ends every listener; nobody is told anything any more. */
+    /** Ends all listeners; no event is delivered afterwards. */
     async close() {
       isClosed = true;
       clearTimeout(lingering);

@@ -7,31 +7,33 @@ import type { UnreadBudget } from "./unread-budget.ts";
 export interface EventStreamSettings {
   limit: ListenerLimit;
   unread: UnreadBudget;
-  /** Whether who asked then would still be let in. */
+  /** Whether the request would still be authorized now. */
   isLetIn(exchange: RequestContext): Promise<boolean>;
   log: Pick<Logger, "warn">;
   heartbeatMs?: number;
 }
 
-/** Where the events of one client go. */
+/** The event stream of one client. */
 export interface EventSink {
   readonly isOpen: boolean;
-  /** A client that has left too much unread is cut off: it comes back with `Last-Event-ID`. */
+  /** Disconnects a client that has too many unread bytes; the client resumes with `Last-Event-ID`. */
   send(frame: Uint8Array): void;
-  /** As `send`, but until `release` is done the frame is held back: the client is still told what happened before. */
+  /**
+   * Like `send`, but holds frames back until `release` has finished, because earlier events are still being replayed.
+   */
   sendLive(frame: Uint8Array): void;
-  /** Sends what was held back, no faster than the client reads. */
+  /** Sends the frames held back, no faster than the client reads. */
   release(): Promise<void>;
   readonly isHolding: boolean;
-  /** Resolves when the client has read what was sent, or is gone. */
+  /** Resolves when the client has read everything sent, or is gone. */
   drained(): Promise<void>;
   end(): void;
-  /** Ends the stream because of an error, which is logged. */
+  /** Logs the error and ends the stream. */
   fail(error: unknown): void;
 }
 
 export interface EventStreamOptions {
-  /** What is sent again and again, so that nobody takes the connection for dead. */
+  /** Sent periodically, so that proxies and clients do not close an idle connection. */
   heartbeat(): Uint8Array;
   onEnd(): void;
 }
@@ -41,11 +43,11 @@ export type OpenEventStream = (
   options: EventStreamOptions,
 ) => { sink: EventSink; response: Response };
 
-/** Of one client. Several times what comes in one go. */
+/** Maximum unread bytes of one client, several times the size of one read from Redis. */
 const maxUnread = 786_432;
-/** What a frame takes in memory beside its bytes, about. */
+/** Approximate memory per frame in addition to its bytes. */
 const frameOverhead = 200;
-/** How many frames are sent between two looks at whether the client reads. */
+/** Frames sent before checking again whether the client reads. */
 const releasedAtOnce = 100;
 
 const headers = {
@@ -54,7 +56,7 @@ const headers = {
   "X-Accel-Buffering": "no",
 };
 
-/** The answer to somebody who asks for no more than its head. */
+/** Returns the response to a HEAD request; undefined for other methods. */
 export function headOnly({ request }: RequestContext): Response | undefined {
   return request.method === "HEAD" ? new Response(null, { headers }) : undefined;
 }

@@ -32,19 +32,19 @@ export interface EventsDeps {
   log: Logger;
 }
 
-/** All that tells clients what happens. */
+/** Event streams and waiting requests. */
 export interface Events {
   waitForEnd: WaitForEnd;
   followJob: FollowJob;
   followJobs: FollowJobs;
   followImport: ImportFollowing["follow"];
-  /** Requests that wait, and streams. */
+  /** Number of waiting requests and open streams. */
   readonly listeners: number;
-  /** Ends what waits and every stream; twice is safe. */
+  /** Ends all waiting requests and streams. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What all streams together hold for clients that do not read. */
+/** Maximum bytes that all streams together hold unread. */
 const maxUnreadBytes = 64_000_000;
 
 export function createEvents(deps: EventsDeps): Events {

@@ -14,7 +14,7 @@ export interface FollowImportDeps {
 }
 
 export interface ImportFollowing {
-  /** A stream of how an import stands, which the caller may see. */
+  /** Streams snapshots of an import. The caller must have checked access. */
   follow(exchange: RequestContext, found: Import, lastEventId: string | undefined): Response;
   close(): void;
 }
@@ -24,7 +24,7 @@ interface Follower {
   end(): void;
 }
 
-/** The ledger is asked once for all that are followed. */
+/** One query reads all followed imports. */
 export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   const { findMany, openStream, log, everyMs = 1000 } = deps;
   const followers = new Map<string, Set<Follower>>();
@@ -77,7 +77,7 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   };
 }
 
-/** What a file that broke off has brought until then is carried out. */
+/** A failed import is final only when the jobs accepted before the failure have ended. */
 function isFinal({ status, counts }: Import): boolean {
   const { accepted, completed, dead, cancelled, expired } = counts;
   if (status === "failed") return completed + dead + cancelled + expired >= accepted;

@@ -6,7 +6,7 @@ import { createEventHub, type EventHub } from "./event-hub.ts";
 import { createListenerLimit } from "./listener-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 
-/** Sound because no more of it is used. */
+/** Safe cast: the tests use only these members. */
 const exchange = {
   keepOpen() {},
   principal: { id: "open", kind: "open", tenant: "default" },

@@ -10,11 +10,11 @@ import { cursorFrom, type FollowDeps } from "./follow-jobs.ts";
 import type { Listener } from "./event-hub.ts";
 
 export interface FollowJobDeps extends FollowDeps {
-  /** The job as it stands now. */
+  /** Reads the current state of the job. */
   read(tenant: string, id: string): Promise<Job | undefined>;
 }
 
-/** A stream of what happens to one job, which the caller may see. */
+/** Streams the events of one job. The caller must have checked access. */
 export type FollowJob = (
   exchange: RequestContext,
   job: { id: string; queue: string },
@@ -95,7 +95,7 @@ export function createFollowJob({ hub, replay, openStream, read }: FollowJobDeps
 
     const live = await hub.join(listener);
     if (hub.isClosed) sink.end();
-    // The client went away while the listener was about to be added.
+    // The client disconnected while the listener was joining.
     if (!sink.isOpen) hub.leave(listener);
     async function tell() {
       await begin(live);

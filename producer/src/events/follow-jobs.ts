@@ -15,7 +15,7 @@ export interface FollowDeps {
   openStream: OpenEventStream;
 }
 
-/** A stream of all that happens in these queues to jobs that the caller reaches. */
+/** Streams the events of these queues for all jobs the caller may read. */
 export type FollowJobs = (
   exchange: RequestContext,
   queues: readonly string[],
@@ -39,7 +39,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
       end: () => sink.end(),
     };
     const { sink, response } = openStream(exchange, {
-      // While it is caught up with, the client has not seen what the listener has.
+      // During the replay the client has not received what the hub has read, so the heartbeat carries no cursor.
       heartbeat: () => toMark(sink.isHolding ? undefined : hub.cursorOf(listener)),
       onEnd: () => hub.leave(listener),
     });
@@ -86,7 +86,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
   };
 }
 
-/** Where a client goes on, of what it sent as `Last-Event-ID`. */
+/** Parses `Last-Event-ID`. Throws a problem if the id is malformed. */
 export function cursorFrom(lastEventId: string | undefined, queues: readonly string[]) {
   if (lastEventId === undefined || lastEventId === "") return undefined;
   const cursor = decodeCursor(lastEventId, queues);

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 
-/** Looks again and again as long as it is needed, at once when it is asked to, and never twice at a time. */
+/** Polls while needed, soon when requested, and never concurrently. */
 export interface JobWatcher {
   soon(): void;
   close(): void;
@@ -29,7 +29,7 @@ export function createJobWatcher(
     timer = setTimeout(() => void run(), ms);
   }
 
-  /** Logs the first of failures in a row. */
+  /** Logs only the first of consecutive failures. */
   async function tryLook() {
     try {
       await look();

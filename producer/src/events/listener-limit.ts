@@ -3,12 +3,12 @@ import type { Principal } from "../auth/principal.ts";
 type Listener = Pick<Principal, "id" | "kind" | "tenant">;
 
 /**
- * How many may listen at the same time: requests that wait and streams together. One tenant gets half of the places,
- * and one key a quarter; while the service is open, everybody is one tenant and only the total counts.
+ * Limits waiting requests and streams together. A tenant may use half of the slots and a key a quarter; without
+ * authentication only the total counts.
  */
 export interface ListenerLimit {
   readonly taken: number;
-  /** Returns what gives the place back; or which limit is reached. */
+  /** Returns a function that releases the slot, or the limit that is exhausted. */
   take(listener: Listener): (() => void) | "all" | "tenant" | "key";
 }
 
@@ -24,7 +24,7 @@ export function createListenerLimit(max: number): ListenerLimit {
     take({ id, kind, tenant }) {
       if (taken >= max) return "all";
       if (kind !== "open" && byTenant.of(tenant) >= maxOfTenant) return "tenant";
-      // Ids of keys are unique in a tenant only.
+      // Key ids are unique only within a tenant.
       const key = JSON.stringify([tenant, id]);
       if (kind !== "open" && byKey.of(key) >= maxOfKey) return "key";
       let isTaken = true;

@@ -1,7 +1,7 @@
 import type { JobError, JobStatus } from "@toril/contract/api/job";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 
-/** What the ledger says of a job, as far as events tell it. */
+/** The columns of a job that events need. */
 export interface JobOutcome {
   id: string;
   tenant: string;
@@ -11,7 +11,7 @@ export interface JobOutcome {
   status: JobStatus;
   run: number;
   attempts: number;
-  /** Shortened and without its stack, because many outcomes are kept in memory. */
+  /** Truncated and without its stack, because many outcomes are cached. */
   error: JobError | null;
 }
 

@@ -13,14 +13,14 @@ export interface ReplayDeps {
   readEdges(queue: string): Promise<StreamEdges>;
   readRange(queue: string, range: readonly [string, string], count: number): Promise<StreamEntry[]>;
   describe: Describe;
-  /** Replays share them slice by slice, and tenants take turns. */
+  /** Replays share the slots slice by slice, and tenants take turns. */
   turns: Turns;
 }
 
 export interface ReplayRequest {
   tenant: string;
   queue: string;
-  /** After `from`, and not after `to`. */
+  /** Exclusive; `to` is inclusive. */
   from: string;
   to: string;
   sink: EventSink;
@@ -28,15 +28,15 @@ export interface ReplayRequest {
   give(happening: Happening, position: string): void;
 }
 
-/** @returns whether Redis may no longer have all that was asked for; it is said before anything is given */
+/** Replays events. Calls `onGap` before the first event if Redis may no longer have all of them. */
 export type Replay = (request: ReplayRequest, onGap: () => void) => Promise<void>;
 
-/** Short, because nothing else is done while a slice becomes text. */
+/** Small, because converting a slice to text blocks the event loop. */
 const sliceSize = 100;
 
-/** Gives what happened in the meantime, slice by slice, no faster than the client reads. */
+/** Replays past events in slices, no faster than the client reads. */
 export function createReplay({ readEdges, readRange, describe, turns }: ReplayDeps): Replay {
-  /** @returns where the next slice begins; undefined after the last one */
+  /** @returns the position where the next slice begins; undefined after the last slice */
   async function giveSlice({ queue, from, to, isWanted, give }: ReplayRequest) {
     const slice = await readRange(queue, [from, to], sliceSize);
     const wanted = isWanted ? slice.filter(isWanted) : slice;

@@ -8,9 +8,9 @@ import {
 } from "@toril/contract/engine/redis/event-stream";
 import type { Logger } from "pino";
 
-/** One connection to what BullMQ notes of all queues. */
+/** One connection that reads the BullMQ event streams of all queues. */
 export interface StreamSource {
-  /** Waits for something new, but not for long. */
+  /** Waits a short time for new entries. */
   read(positions: Positions, count: number): Promise<StreamEntry[]>;
   close(): void;
 }
@@ -19,24 +19,24 @@ export interface StreamReaderDeps {
   queues: readonly string[];
   open(): StreamSource;
   readEdges(queue: string): Promise<StreamEdges>;
-  /** What was read, in order; nothing more is read until it is handled. */
+  /** Called with the entries in order; the next read waits until it resolves. */
   handle(entries: readonly StreamEntry[]): Promise<void>;
-  /** Entries of this queue may have been missed. */
+  /** Called when entries of this queue may have been lost. */
   onGap(queue: string, position: string): void;
   log: Logger;
 }
 
 export interface StreamReader {
-  /** Where it began to read. Rejects when it is closed before. */
+  /** The initial positions. Rejects if the reader is closed before it has started. */
   readonly started: Promise<Positions>;
   close(): Promise<void>;
 }
 
-/** Of each queue in one go: what clients cannot read in between must fit what they may leave unread. */
+/** Per queue and read: entries that arrive between two reads of a client must fit its unread limit. */
 const maxEntries = 200;
 const retryMs = 250;
 
-/** Reads on as long as it is open, and waits for a Redis that is away. */
+/** Reads until it is closed, and retries while Redis is unavailable. */
 export function openStreamReader(deps: StreamReaderDeps): StreamReader {
   const { queues, open, readEdges, handle, onGap, log } = deps;
   const closing = new AbortController();
@@ -59,7 +59,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
       positions[queue] = position;
       counts.set(queue, (counts.get(queue) ?? 0) + 1);
     }
-    // Who lags behind may be overtaken by what is dropped.
+    // A reader that lags behind may miss entries that Redis trims.
     const full = queues.filter((queue) => (counts.get(queue) ?? 0) >= maxEntries);
     await checkGaps(full);
   }
@@ -69,7 +69,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
       const edges = await readEdges(queue);
       const position = positions[queue] ?? origin;
       if (!hasGap(edges, position)) continue;
-      // Only a stream that was made anew ends before where it was read to.
+      // Only a recreated stream ends before the position that was read.
       if (edges.first === undefined || hasGap({ ...edges, first: undefined }, position)) {
         positions[queue] = origin;
       }

@@ -7,7 +7,9 @@ import type { StreamSource } from "./stream-reader.ts";
 
 const pollMs = 200;
 
-/** One connection that waits for all queues; on a Cluster, where there can be none, the one that is there is asked. */
+/**
+ * Opens a blocking connection for all queues. On a Cluster, where none is possible, the shared connection is polled.
+ */
 export function createStreamSources(
   servers: RedisServers,
   shared: Redis | Cluster,

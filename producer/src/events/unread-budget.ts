@@ -1,7 +1,7 @@
-/** What all streams together hold for clients that have not read it yet. */
+/** Bytes that all streams together hold unread. */
 export interface UnreadBudget {
   readonly bytes: number;
-  /** Tells how much a stream holds now. When all hold too much, the stream that holds the most is cut off. */
+  /** Sets the unread bytes of a stream. While the total exceeds the limit, the stream with the most is disconnected. */
   set(stream: UnreadStream, bytes: number): void;
 }
 

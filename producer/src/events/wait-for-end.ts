@@ -3,19 +3,22 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";
 import type { ListenerLimit } from "./listener-limit.ts";
 
-/** Resolves when the job has ended, the time is up, or the client is gone. */
+/**
+ * Waits until the job has ended, the time is up or the client is gone. Undefined if the client did not ask to wait, or
+ * too many requests wait already.
+ */
 export type WaitForEnd = (
   exchange: RequestContext,
   job: { id: string; queue: string; status: JobStatus },
 ) => Promise<Waited | undefined>;
 
 export interface Waited {
-  /** Nobody is there any more to read an answer. */
+  /** The client has disconnected, so nobody reads a response. */
   isGone: boolean;
   headers: { "Preference-Applied": string };
 }
 
-/** Undefined where there is nothing to wait for: no such preference, or too many wait already. */
+/** Creates the wait for `Prefer: wait=<seconds>` (RFC 7240). */
 export function createWaitForEnd(hub: EventHub, limit: ListenerLimit): WaitForEnd {
   return async (exchange, { id, queue, status }) => {
     const seconds = secondsOf(exchange.request.headers.get("prefer"));
@@ -33,7 +36,7 @@ export function createWaitForEnd(hub: EventHub, limit: ListenerLimit): WaitForEn
       end,
       receive: ({ status }: { status: string }) => void (status !== "pending" && end()),
     };
-    // And as long again as an idle connection is kept.
+    // Plus the idle timeout of a connection.
     exchange.keepOpen(seconds + 60);
     exchange.end();
     const startedAt = performance.now();
@@ -52,7 +55,7 @@ export function createWaitForEnd(hub: EventHub, limit: ListenerLimit): WaitForEn
   };
 }
 
-/** Of RFC 7240's `wait`; more than the maximum is taken for the maximum, nonsense for nothing. */
+/** Parses `wait` of RFC 7240's Prefer header: capped at the maximum, ignored if malformed. */
 function secondsOf(prefer: string | null): number | undefined {
   if (prefer === null) return undefined;
   const [, digits] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)/i.exec(prefer) ?? [];

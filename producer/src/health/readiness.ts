@@ -3,7 +3,7 @@ import type { Ledger } from "@toril/contract/engine/postgres/pool";
 
 export interface ReadinessDeps {
   ledger: Ledger;
-  /** A write to Redis. */
+  /** Writes a probe to Redis. */
   writeRedis(): Promise<unknown>;
   isDraining(): boolean;
 }
@@ -11,7 +11,7 @@ export interface ReadinessDeps {
 export function createReadiness({ ledger, writeRedis, isDraining }: ReadinessDeps) {
   return async function readiness(): Promise<Readiness> {
     const [postgres, redis] = await Promise.all([
-      // Taking a transaction id makes the commit a real one, written to the log; a read-only replica refuses it.
+      // Assigning a transaction id forces a real commit with a WAL record; a read-only replica refuses it.
       answers(() => ledger.run((sql) => sql`select pg_current_xact_id()`)),
       answers(writeRedis),
     ]);

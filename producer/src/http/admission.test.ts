@@ -11,7 +11,7 @@ test("requests are refused while as many as that have been under way for too lon
     return admission.track(promise);
   });
   time = 110;
-  // One is late, which may be a large one.
+  // One request is late, but it may be a large one.
   expect(() => admission.refuseIfLate()).not.toThrow();
   time = 130;
   expect(() => admission.refuseIfLate()).toThrow(new BatchRefused("full"));

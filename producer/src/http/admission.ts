@@ -1,27 +1,27 @@
 import { BatchRefused } from "@toril/contract/engine/batcher";
 
-/** When no more requests of a kind are let in, because those under way are late already. */
+/** Load shedding: refuses new requests while requests in progress take too long. */
 export interface Admission {
-  /** Throws `BatchRefused` when those under way take too long. */
+  /** Throws `BatchRefused` while requests in progress take too long. */
   refuseIfLate(): void;
-  /** Counts `work` as under way until it ends. */
+  /** Counts `work` as in progress until it settles. */
   track<T>(work: Promise<T>): Promise<T>;
 }
 
 export interface AdmissionSettings {
-  /** How long requests may be under way before others are refused: less than the deadline of an answer. */
+  /** Age of requests in progress from which others are refused; less than the response deadline. */
   maxAgeMs: number;
-  /** So many must be that old: a few are large, and take their time. */
+  /** How many requests must have that age: a few may be large and legitimately slow. */
   minLate: number;
   now(): number;
 }
 
 /**
- * Refuses requests before they cost anything, while those that were let in take longer than `maxAgeMs`. Without it, three
- * times as many requests as can be carried out share the processor until each of them is too late.
+ * Refuses requests before they cost anything while those in progress take longer than `maxAgeMs`. Otherwise, at three
+ * times the capacity, all requests share the processor and every one misses its deadline.
  */
 export function createAdmission({ maxAgeMs, minLate, now }: AdmissionSettings): Admission {
-  // In the order in which they began.
+  // In order of arrival.
   const underWay = new Set<{ beganAt: number }>();
 
   function ageOfLate(): number | undefined {
@@ -36,7 +36,7 @@ export function createAdmission({ maxAgeMs, minLate, now }: AdmissionSettings): 
   return {
     refuseIfLate() {
       const ageMs = ageOfLate();
-      // What is let in now would take about as long.
+      // A request accepted now would take about as long.
       if (ageMs !== undefined && ageMs > maxAgeMs) throw new BatchRefused("full", ageMs);
     },
     async track(work) {

@@ -119,14 +119,14 @@ export interface AppDeps {
   bulkAdmission: Admission;
 }
 
-/** Sound because the gate alone calls the app, with an exchange. */
+/** Safe cast: only the pipeline calls the app, and it passes a RequestContext. */
 function pathOf(env: object | undefined): string {
   return (env as RequestContext).path;
 }
 
 export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   const app = createRouter(deps);
-  // What its router cannot tell from an address without an id.
+  // A second router for routes below an id: RegExpRouter cannot tell them from paths without an id.
   const byId = createRouter(deps);
 
   app.post(jobs.createJob.path, (c) => deps.createJob(c.env));
@@ -196,7 +196,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   );
   app.route("/", deps.docs);
   app.route("/", deps.pages);
-  // An app of its own, for its routes are such patterns.
+  // A separate app, because RegExpRouter cannot compile the dashboard's routes together with the others.
   const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
   dashboard.onError((error, c) => deps.onError(error, c.env));
   dashboard.notFound((c) => problemResponse(c.env, notFoundProblem(c.env.path)));
@@ -206,9 +206,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 
 function createRouter({ onError }: Pick<AppDeps, "onError">): OpenAPIHono<AppEnv> {
   const router = new OpenAPIHono<AppEnv>({
-    // Refuses patterns that it cannot compile; for those the framework would take one at ten times the cost.
+    // RegExpRouter throws on ambiguous patterns, for which Hono's default router falls back to one that costs ten times
+    // as much.
     router: new RegExpRouter(),
-    // What was let in at one address is served at no other.
+    // Routes by the path that access was decided for.
     getPath: (_, options) => pathOf(options?.env),
     defaultHook: (result) => {
       if (result.success) return;
@@ -235,7 +236,8 @@ function addScheduleRoutes(
   app.openapi(schedules.runSchedule, runSchedule(store, enqueue, secretKeys));
   app.openapi(schedules.previewSchedule, previewSchedule(store));
   const { query } = schedules.previewDefinition.request;
-  // The router knows no word among names. The gate lets nothing in here but what is an operation's address.
+  // RegExpRouter cannot tell the fixed path from `{name}`. The pipeline passes on known operations only, so no other
+  // request gets here.
   const path = "/v1/schedules/{name}";
   app.openapi({ ...schedules.previewDefinition, path, request: { query } }, previewDefinition());
 }

@@ -1,4 +1,4 @@
-/** A route whose handler reads the body itself: the framework takes one of another type for none. */
+/** A route whose handler reads the body itself: the framework treats a body of another content type as missing. */
 export type Bodiless<Route extends { request: { body: unknown } }> = Omit<Route, "request"> & {
   request: Omit<Route["request"], "body">;
 };

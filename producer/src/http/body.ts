@@ -3,10 +3,13 @@ import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
 import type { Charge } from "../quotas/quota-reservation.ts";
 
-/** Bodies up to this size hold no memory worth counting. */
+/** Bodies up to this size are too small to count against the memory budget. */
 const smallBytes = 64_000;
 
-/** Reads a body to its end, or until it is too large; its bytes are put to the charge. */
+/**
+ * Reads a body of at most `maxBytes` and takes its bytes from the quota. Throws a problem if the body is too large,
+ * empty, incomplete or encoded.
+ */
 export async function readBytes(
   exchange: RequestContext,
   maxBytes: number,
@@ -16,7 +19,7 @@ export async function readBytes(
   refuseEncoded(exchange);
   const declared = exchange.request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  // HTTP framing holds a body to its declared length.
+  // HTTP framing guarantees that a body has its declared length.
   const isSmall = declared !== null && Number(declared) <= smallBytes;
   if (charge !== undefined && declared !== null) await charge.takeBytes(Number(declared));
   let bytes: Uint8Array;
@@ -32,8 +35,8 @@ export async function readBytes(
 }
 
 /**
- * Bun.serve answers a chunked body that has a trailer with a bare 400, and only after its end (oven-sh/bun#32887): such a
- * request must not be carried out. It is known one turn of the event loop later.
+ * Bun.serve answers a chunked body with a trailer with a bare 400, and only after its end (oven-sh/bun#32887). Such a
+ * request must not be processed; its abort shows one turn of the event loop later.
  */
 async function refuseBroken(request: Request): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
@@ -51,12 +54,15 @@ export function refuseEncoded(exchange: RequestContext): void {
   throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
 }
 
-/** Whether reading a body failed because its sender went away. */
+/** Whether reading a body failed because the client disconnected. */
 export function isCutOff(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-/** Reads a JSON body and vouches for its size, its encoding, and all that `parseJson` checks. */
+/**
+ * Reads a JSON body. Throws a problem if the size, the encoding or the JSON is invalid, or Postgres could not store the
+ * value.
+ */
 export async function readJson(
   exchange: RequestContext,
   maxBytes: number,

@@ -7,7 +7,7 @@ import { ProblemError } from "./problem.ts";
 
 const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** On whose behalf a request is made. */
+/** Returns the origin to record with the jobs of a request: tenant, quota key and trace. */
 export function callerOf({
   request,
   traceparent,
@@ -21,11 +21,11 @@ export function callerOf({
   };
 }
 
-/** Who has an operation done, and within what bounds. */
+/** The owner of an operation, and the jobs the operation may touch. */
 export interface OperationOwner {
   tenant: string;
   reach: Restrictions;
-  /** Of a key with quotas. */
+  /** Id of the key, if the key has quotas. */
   quotaKey: string | undefined;
 }
 
@@ -34,7 +34,7 @@ export function toOperationOwner(exchange: RequestContext): OperationOwner {
   return { tenant, reach: getRestrictions(exchange), quotaKey: quotas === null ? undefined : id };
 }
 
-/** Whose operations are looked for, and the job types that the caller may not see. */
+/** The tenant whose operations are read, and the job types that the caller may not see. */
 export interface OperationViewer {
   tenant: string;
   hidden: readonly { type: string; queue: string }[];
@@ -45,7 +45,7 @@ export function operationViewerOf({ principal }: RequestContext): OperationViewe
   return { tenant: principal.tenant, hidden: all.filter((work) => !isPermitted(principal, work)) };
 }
 
-/** Throws a problem for work that the caller's key does not reach. */
+/** Throws `forbidden-resource` if the caller's key does not permit this queue and type. */
 export function requirePermitted(
   { principal }: RequestContext,
   work: { queue: string; type: string },
@@ -57,7 +57,7 @@ export function requirePermitted(
   );
 }
 
-/** To which queues and types a list is narrowed for the caller; undefined: to none. */
+/** Returns the queues and types that lists are restricted to; undefined means unrestricted. */
 export function getRestrictions({ principal: { queues, types } }: RequestContext) {
   return { queues: queues ? [...queues] : undefined, types: types ? [...types] : undefined };
 }

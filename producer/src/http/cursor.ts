@@ -3,7 +3,7 @@ import { ProblemError } from "./problem.ts";
 
 const JobId = z.uuid();
 
-/** A place in a list, as text that clients hand back and do not read. */
+/** Encodes a position in a list as an opaque cursor. */
 export function encodeCursor(id: string): string {
   return btoa(id).replaceAll("=", "");
 }

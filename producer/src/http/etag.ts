@@ -1,33 +1,33 @@
 import { createHash } from "node:crypto";
 import { ProblemError } from "./problem.ts";
 
-/** `"<version>.<hash>"`: changes are conditioned on the version alone, 304 on the whole. */
+/** Returns `"<version>.<hash>"`: preconditions of changes compare the version only, 304 compares the whole tag. */
 export function etagOf(version: string | number, body: unknown): string {
   const hash = createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 16);
   return `"${version}.${hash}"`;
 }
 
 /**
- * Evaluates If-Match and If-None-Match before a resource is changed (RFC 9110, section 13.2). Call it while the row is
- * locked. Throws `precondition-failed`.
- * @param version undefined when the resource does not exist
+ * Evaluates If-Match and If-None-Match before a change (RFC 9110, section 13.2). Call it while the row is locked.
+ * Throws `precondition-failed`.
+ * @param version undefined if the resource does not exist
  */
 export function requirePreconditions(request: Request, version: string | number | undefined): void {
   const etag = version === undefined ? undefined : `"${version}"`;
   if (evaluate(request, etag) !== "met") throw new ProblemError("precondition-failed");
 }
 
-/** Evaluates the same before a resource is shown. Throws `precondition-failed`. */
+/** Evaluates the preconditions of a read. Throws `precondition-failed`. */
 export function isNotModified(request: Request, etag: string): boolean {
   const outcome = evaluate(request, etag);
   if (outcome === "failed") throw new ProblemError("precondition-failed");
   return outcome === "not-modified";
 }
 
-/** Throws when a change must not be made to this version of a job. */
+/** Throws if the preconditions do not permit a change to this version. */
 export type CheckVersion = (version: string) => void;
 
-/** Undefined for a request without preconditions: its job need not be locked first. */
+/** Returns undefined for a request without preconditions: its job need not be locked first. */
 export function versionCheckOf(request: Request): CheckVersion | undefined {
   const { headers } = request;
   if (!headers.has("if-match") && !headers.has("if-none-match")) return undefined;

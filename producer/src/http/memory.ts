@@ -4,9 +4,9 @@ import { ProblemError } from "./problem.ts";
 
 type Holder = Pick<Principal, "kind" | "tenant">;
 
-/** What the bodies of all requests may hold together while they are read; those of one tenant half of it. */
+/** Memory that request bodies may use together while they are read. A tenant may use half of it. */
 export interface MemoryBudget {
-  /** Throws a problem when it is used up. */
+  /** Throws a problem if the budget is exhausted. */
   take(bytes: number, holder: Holder): void;
   giveBack(bytes: number, holder: Holder): void;
 }
@@ -18,7 +18,7 @@ export function createMemoryBudget(maxBytes: number): MemoryBudget {
   return {
     take(bytes, { kind, tenant }) {
       const own = (takenBy.get(tenant) ?? 0) + bytes;
-      // Without keys everybody is one tenant.
+      // Without authentication all callers are one tenant, which may use the whole budget.
       if (taken + bytes > maxBytes || (kind !== "open" && own > share)) {
         throw new ProblemError("at-capacity", "Nothing was stored. Try again.");
       }

@@ -1,7 +1,7 @@
 import { methodsAt } from "../operations/operations.ts";
 import { ProblemError } from "./problem.ts";
 
-/** Why nothing is served at an address: it knows other methods only, or it is none. */
+/** Returns `method-not-allowed` with the permitted methods, or `not-found` for an unknown path. */
 export function notFoundProblem(path: string): ProblemError {
   const methods = methodsAt(path);
   return methods.length === 0

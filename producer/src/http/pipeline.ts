@@ -28,23 +28,22 @@ export interface PipelineDeps {
   findQuota: FindQuota;
   repeat: Repeat;
   audit: Audit;
-  /** Whose request it is that came from this socket. */
+  /** Returns the address of the client behind trusted proxies. */
   clientAddress(socketAddress: string, request: Request): string;
   tracing?: Tracing | undefined;
 }
 
 export interface Pipeline {
   answer(request: Request, peer: Peer): Promise<Response>;
-  /** `POST /v1/jobs` alone, for a server that finds it by itself. */
+  /** Handles `POST /v1/jobs` only, for a server that routes it natively. */
   createJob(request: Request, peer: Peer): Promise<Response>;
 }
 
 type Handler = (exchange: RequestContext) => Response | Promise<Response>;
 
 /**
- * What every request goes through: it gets an id, in the answer and in every log line, is counted and timed,
- * and let in or not.
- * Around the framework, because each middleware would cost as much as all that is done here.
+ * Creates the pipeline of every request: request id, authentication, audit, tracing, metrics and log. The pipeline
+ * wraps the framework, because as middleware each step would cost as much as all of them do here.
  */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const {
@@ -114,7 +113,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     metrics.request({ method, route, status }, problem, ms);
     trace?.end({ route, path, status, problem, requestId, jobId });
     const level = status >= 500 ? "warn" : "debug";
-    // Asked first: at thousands of requests a second even the object for a line that is not written shows.
+    // Checking the level first avoids building an object for a log line that is not written, measurable at thousands of
+    // requests a second.
     if (log.isLevelEnabled(level)) {
       const traceId = traceIdOf(trace?.traceparent ?? request.headers.get("traceparent"));
       log[level]({ requestId, traceId, tenant, jobId, method, path, status, ms }, "answered");
@@ -139,7 +139,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   };
 }
 
-/** Of a request that was answered without a problem. */
+/** Outcome of a request that ended without a problem. */
 function outcomeOf({ headers }: Response) {
   return headers.has("Idempotency-Replayed") ? "replayed" : "done";
 }

@@ -7,13 +7,13 @@ import { type Problem, type ProblemKind, problemOf } from "@toril/contract/api/p
 import type { RequestContext } from "./request-context.ts";
 
 interface ProblemExtras {
-  /** Further members of the body. */
+  /** Additional members of the body. */
   members?: Record<string, unknown>;
-  /** Further headers of the answer. */
+  /** Additional response headers. */
   headers?: Record<string, string>;
 }
 
-/** Thrown wherever a request cannot be answered as asked; becomes the body of the answer. */
+/** Thrown to end a request with a problem document (RFC 9457). */
 export class ProblemError extends Error {
   readonly kind: ProblemKind;
   readonly detail: string | undefined;
@@ -38,7 +38,7 @@ export class ProblemError extends Error {
 
 export type ErrorHandler = (error: unknown, exchange: RequestContext) => Response;
 
-/** What nobody expected is logged, and reveals nothing but the request's id. */
+/** Converts errors to problem responses. Unexpected errors are logged, and the response reveals only the request id. */
 export function createErrorHandler(log: Logger): ErrorHandler {
   return (error, exchange) => {
     const problem = asProblem(error);
@@ -47,7 +47,7 @@ export function createErrorHandler(log: Logger): ErrorHandler {
   };
 }
 
-/** The one place that makes an error body. */
+/** The only place that builds an error body. */
 export function problemResponse(exchange: RequestContext, error: ProblemError): Response {
   const problem: Problem = {
     ...problemOf(error.kind, error.detail, error.errors),
@@ -65,10 +65,12 @@ export function problemResponse(exchange: RequestContext, error: ProblemError): 
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
-/** A body below this is read to its end and dropped, so that its sender comes to read the answer. */
+/**
+ * The server reads and discards what remains of bodies up to this size, so that the client gets to read the response.
+ */
 const droppedBytes = 64_000_000;
 
-/** Whether what is left of a body could keep the connection busy for long after the answer. */
+/** Whether the rest of the body could keep the connection busy long after the response. */
 function mayBeEndless(headers: Headers): boolean {
   const length = headers.get("content-length");
   if (length === null) return headers.has("transfer-encoding");
@@ -77,7 +79,7 @@ function mayBeEndless(headers: Headers): boolean {
 
 const longestRetryMs = 60_000;
 
-/** When a queue is full: until what waits in it has left. Otherwise the default is kept. */
+/** If capacity is exhausted, returns the estimated time until there is room; otherwise the default applies. */
 function retryAfter(error: unknown): Record<string, string> {
   if (!(error instanceof BatchRefused) || error.retryAfterMs === undefined) return {};
   const seconds = Math.ceil(Math.min(error.retryAfterMs, longestRetryMs) / 1000);

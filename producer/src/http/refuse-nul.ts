@@ -1,7 +1,7 @@
 import { escapePointer } from "@toril/contract/api/json";
 import { ProblemError } from "./problem.ts";
 
-/** Postgres stores no NUL, and throws at whoever looks for one. */
+/** Throws a problem for NUL characters in the query: Postgres cannot store them and fails queries that contain them. */
 export function refuseNul(url: string): void {
   const start = url.indexOf("?");
   if (start === -1 || !url.includes("%00", start)) return;

@@ -12,37 +12,37 @@ export interface RequestContextSettings {
   path: string;
   memory: MemoryBudget;
   findQuota: FindQuota;
-  /** Tells the address of whose request it is. */
+  /** Returns the client's address. */
   address(): string;
   peer: Peer;
 }
 
-/** The other side of a connection. */
+/** The remote end of a connection. */
 export interface Peer {
   readonly address: string;
-  /** For an answer that takes its time: the connection may be silent for so long, 255 s at most; for ever with 0. */
+  /** Sets the idle timeout of the connection for a slow response: at most 255 s; 0 disables it. */
   keepOpen(seconds: number): void;
 }
 
-/** One request and its answer, as every handler finds it, those of the framework in `c.env`. */
+/** The context of one request, which handlers get as `c.env`. */
 export class RequestContext {
   readonly request: Request;
   readonly requestId: string;
-  /** As it was sent: nothing in it is decoded. */
+  /** As sent, without decoding. */
   readonly path: string;
   readonly address: () => string;
-  /** The bytes of a JSON body, for the fingerprint of an Idempotency-Key. */
+  /** The bytes of a JSON body, which the Idempotency-Key's fingerprint includes. */
   body: Uint8Array | undefined = undefined;
-  /** What else two requests must have in common for one to get the response to the other. */
+  /** What else two requests must have in common for the response to be replayed. */
   replayScope = "";
-  /** Undefined when the response is not stored, or stored by the operation itself. */
+  /** Undefined if the response is not stored, or the operation stores it itself. */
   keepResponse: KeepResponse | undefined = undefined;
-  /** For the log: what the answer was about. */
+  /** The job that the request is about, for the log. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;
-  /** How long it waited because it was asked to: nothing that tells how quick answers are. */
+  /** Time spent waiting for `Prefer: wait`, which request durations exclude. */
   waitedMs = 0;
-  /** The span of this request, for the jobs that come of it. */
+  /** Trace context of this request, passed on to its jobs. */
   traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
@@ -63,13 +63,13 @@ export class RequestContext {
     this.#peer = peer;
   }
 
-  /** Who asks. Throws where nobody was asked who they are. */
+  /** The authenticated caller. Throws if the request is not authenticated. */
   get principal(): Principal {
     if (this.#principal === undefined) throw new Error("nobody was let in here");
     return this.#principal;
   }
 
-  /** Undefined when nobody was let in. */
+  /** Undefined if the request is not authenticated. */
   get tenant(): string | undefined {
     return this.#principal?.tenant;
   }
@@ -78,14 +78,14 @@ export class RequestContext {
     this.#principal = principal;
   }
 
-  /** Draws on the quotas of who asks; undefined when there are none. */
+  /** Reserves from the quotas of the caller's key; undefined if the key has none. */
   get charge(): Charge | undefined {
     const { id, quotas } = this.principal;
     if (quotas === null) return undefined;
     return (this.#charge ??= createCharge(this.#findQuota(id, quotas)));
   }
 
-  /** What the answer says of quotas that it drew on. */
+  /** Values of the RateLimit headers; undefined if no quota was used. */
   get rateLimit(): RateLimit | undefined {
     return this.#charge?.left();
   }
@@ -94,7 +94,7 @@ export class RequestContext {
     return this.#trail !== undefined;
   }
 
-  /** Where a change is noted. Throws for an operation that is none of an administrator's. */
+  /** Records administrative changes. Throws if the operation is not audited. */
   get trail(): AuditTrail {
     if (this.#trail === undefined) throw new Error("nothing is noted of this operation");
     return this.#trail;
@@ -104,7 +104,7 @@ export class RequestContext {
     this.#trail = trail;
   }
 
-  /** Takes bytes of the memory that bodies may hold, until the answer; throws a problem when there are none left. */
+  /** Takes bytes from the memory budget until the response. Throws a problem if the budget is exhausted. */
   takeMemory(bytes: number): void {
     this.#memory.take(bytes, this.principal);
     this.#heldBytes += bytes;
@@ -114,7 +114,7 @@ export class RequestContext {
     this.#peer.keepOpen(seconds);
   }
 
-  /** Nothing of the body is needed any more. */
+  /** Releases the memory that the body took. */
   end(): void {
     if (this.#heldBytes > 0) this.#memory.giveBack(this.#heldBytes, this.principal);
     this.#heldBytes = 0;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { serveStatic, type ServeStaticOptions } from "hono/serve-static";
 import type { Env, MiddlewareHandler } from "hono";
 
-/** Hono's own for files, on any runtime. */
+/** Hono's static file middleware on `node:fs`, so that it works on every runtime. */
 export function serveFiles<Of extends Env = Env>(
   options: ServeStaticOptions<Of> = {},
 ): MiddlewareHandler<Of> {

@@ -1,4 +1,4 @@
-/** What a request asked for, as it was sent: path and query. Without a valid Host, Bun knows no more than that of an address. */
+/** Returns path and query as sent. For a request without a valid Host, Bun's url is already just that. */
 export function targetOf(url: string): string {
   return url.startsWith("/") ? url : url.slice(url.indexOf("/", url.indexOf("://") + 3));
 }

@@ -1,7 +1,7 @@
 import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 
-/** A ledger that tells how long shared writes take, their repetitions included. */
+/** Wraps a ledger to measure shared writes, retries included. */
 export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledger {
   return {
     ...ledger,
@@ -13,7 +13,7 @@ export function timePlace(place: Dispatch, onPlaced: (ms: number) => void): Disp
   return (queue, jobs) => timed(() => place(queue, jobs), onPlaced);
 }
 
-/** Failures too: those that took long are what one wants to see. */
+/** Failures count too: slow ones are what one looks for. */
 async function timed<Result>(work: () => Promise<Result>, tell: (ms: number) => void) {
   const startedAt = performance.now();
   try {

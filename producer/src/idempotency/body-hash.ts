@@ -1,20 +1,23 @@
 import { createHash } from "node:crypto";
 import { ProblemError } from "../http/problem.ts";
 
-/** The first bytes of a body that was sent before. */
+/** The prefix of the body that an earlier request sent. */
 interface Beginning {
   bytes: number;
   /** @param hash SHA-256 in hexadecimal */
   isSame(hash: string): boolean;
 }
 
-/** The hash of a body that streams by. */
+/** Hashes a body as it streams by. */
 export class BodyHash {
   readonly #hash = createHash("sha256");
   #bytes = 0;
   #expected: Beginning | undefined = undefined;
 
-  /** From now on `update` throws a problem when the body does not begin so. To be called before the first bytes. */
+  /**
+   * From now on `update` throws a problem if the body does not start with this prefix. Call it before the first
+   * `update`.
+   */
   expect(beginning: Beginning): void {
     this.#expected = beginning;
     this.#verify();
@@ -28,7 +31,7 @@ export class BodyHash {
     this.#add(part.subarray(head));
   }
 
-  /** Whether the body began as it was expected to. */
+  /** Whether the body has matched the expected prefix, or none is expected. */
   get isVerified(): boolean {
     return this.#expected === undefined;
   }
@@ -37,7 +40,7 @@ export class BodyHash {
     return this.#bytes;
   }
 
-  /** Of the bytes so far. */
+  /** Returns the hash of the bytes so far. */
   digest(): string {
     return this.#hash.copy().digest("hex");
   }

@@ -11,8 +11,8 @@ import { targetOf } from "../http/target.ts";
 import { nextTurn } from "../http/turn.ts";
 
 /**
- * The claim of a request that carries an Idempotency-Key: it stands for this method, address, body and replay scope. With
- * keys, its hash is keyed: a body may hold a secret that can be guessed.
+ * Returns the claim of a request with an Idempotency-Key, with a fingerprint of method, target, body and replay scope.
+ * With secret keys the fingerprint is an HMAC, because the body may contain a guessable secret.
  */
 export function idempotencyClaim(
   exchange: RequestContext,
@@ -24,7 +24,7 @@ export function idempotencyClaim(
   return toClaim(exchange, key, hash, secretKeys);
 }
 
-/** As `idempotencyClaim`, for a body of any size: it is hashed a slice a turn of the event loop. */
+/** Like `idempotencyClaim`, for a body of any size: hashing yields to the event loop between slices. */
 export async function largeIdempotencyClaim(
   exchange: RequestContext,
   secretKeys: KeyRing | undefined,
@@ -67,7 +67,7 @@ function toClaim(
   return { tenant, key, requestHash, olderHashes };
 }
 
-/** A hash as it is kept, and as it may have been kept before there were keys, or before they were rotated. */
+/** Returns the hash to store, followed by the forms in which it may have been stored with older secret keys or none. */
 export function keyedHashes(
   plainHash: string,
   secretKeys: KeyRing | undefined,
@@ -76,7 +76,7 @@ export function keyedHashes(
   return newest === undefined ? [plainHash] : [newest, ...older, plainHash];
 }
 
-/** The first answer of a request that was answered before; throws for what cannot be accepted. */
+/** Returns the stored response of a repeated request. Throws a problem for the other outcomes. */
 export function replayOf(outcome: Refused): StoredAnswer {
   if (outcome.status === "replayed") return outcome.answer;
   if (outcome.status === "reused") throw new ProblemError("idempotency-key-reused");

@@ -5,23 +5,24 @@ import type { RequestContext } from "../http/request-context.ts";
 import { findJobRow, type JobRow } from "../jobs/read-jobs.ts";
 import { changedJob } from "../jobs/shown-data.ts";
 
-/** A response as it is stored for repetitions of its request. */
+/** A response as stored for replays. */
 export interface KeptResponse {
   status: number;
-  /** By their names. */
+  /** Header values by name. */
   headers?: Record<string, string>;
-  /** JSON. */
+  /** The JSON body. */
   answer: unknown;
 }
 
 /**
- * Stores the response of a request in the transaction that does its work, so that a repetition finds both or neither. The
+ * Stores a response in the transaction that does the request's work, so that a replay finds both or neither. The
  * response that is sent replaces it.
  */
 export type KeepResponse = (tx: ISql, response: KeptResponse) => Promise<void>;
 
 /**
- * Keeps a response about a job in the transaction that changes the job; undefined when the request is not to be repeated.
+ * Returns a callback that stores the response about a job in the transaction that changes the job; undefined if the
+ * response is not stored.
  * @param describe must not wait for anything that the transaction does not wait for anyway
  */
 export function keepingJob(

@@ -8,13 +8,13 @@ import type { Operation } from "../operations/operations.ts";
 
 type Kept = Omit<KeptResponse, "status">;
 
-/** Answers as `handle` does, once for each Idempotency-Key. */
+/** Runs `handle` once per Idempotency-Key; repeated requests get the stored response. */
 export type Repeat = (
   exchange: RequestContext,
   handle: () => Promise<Response>,
 ) => Promise<Response>;
 
-/** They call `Once` themselves. */
+/** These operations use `Idempotency` themselves. */
 const keeping: ReadonlySet<string> = new Set([
   "createJob",
   "createJobs",
@@ -23,7 +23,7 @@ const keeping: ReadonlySet<string> = new Set([
   "rotateKey",
 ]);
 
-/** Whether the request is one whose answer is kept by `Repeat`. */
+/** Whether `Repeat` stores the response of this request. */
 export function isRepeated(operation: Operation, { method, headers }: Request): boolean {
   return method === "POST" && !keeping.has(operation.operationId) && headers.has("idempotency-key");
 }
@@ -59,7 +59,7 @@ export function createRepeat(once: Idempotency): Repeat {
   };
 }
 
-/** Leaves the key free. */
+/** Thrown to release the key, because the request failed. */
 class NotDone extends Error {}
 
 const keptHeaders = ["Location", "ETag"];
@@ -74,8 +74,8 @@ function pick(headers: Headers, names: readonly string[]): Record<string, string
 }
 
 /**
- * A response is replayed before its operation has looked at what the request is about: only to callers who would have
- * been shown the same. Empty for callers who may see everything of their tenant.
+ * Returns the scope of replays. A response is replayed without checking access to the resource, so only to callers who
+ * may see the same. Empty for callers who may read everything of their tenant.
  */
 function replayScopeOf({ scopes, queues, types }: Principal): string {
   const mayRead = scopes.has("jobs:read");

@@ -25,41 +25,45 @@ import { ProblemError } from "../http/problem.ts";
 
 export type Answered<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
 
-/** Keeps the answer in the transaction that it is given. */
+/** Stores the response in the given transaction. */
 export type StoreResponse = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
 
-/** A key while its request is answered in many transactions. */
+/** An Idempotency-Key held while its request runs in several transactions. */
 export interface Holding {
   keep: StoreResponse;
   /**
-   * For work of one transaction whose answer is known only behind it: keeps in that transaction the answer that a repetition
-   * gets when this process dies before the final one is kept. Throws a problem when another request has taken over.
+   * Stores a provisional response in the transaction that does the work, because the final response is known only
+   * afterwards. A repeated request gets the provisional one if this process dies in between. Throws a problem if
+   * another request has taken over.
    */
   keepProvisionally(tx: ISql, answer: StoredAnswer): Promise<void>;
-  /** How far an earlier request with this key came, which was broken off; `isSame` compares a hash of the body with its own. */
+  /**
+   * Progress of an interrupted request with this key; `isSame` compares a hash of the body's prefix with the stored
+   * one.
+   */
   begun: (Checkpoint & { isSame(bodyHash: string): boolean }) | undefined;
   /**
-   * Saves in a transaction how far this request has come, or without a checkpoint only that it is still at it. Throws a problem
-   * when another request has taken over: what the transaction does must not happen then.
+   * Saves the progress of this request, or without a checkpoint only that the request is alive. Throws a problem if
+   * another request has taken over, so that the transaction rolls back.
    */
   save(tx: ISql, checkpoint?: Checkpoint): Promise<void>;
 }
 
 /**
- * Answers a request with an Idempotency-Key once: afterwards the first answer comes again. Work that throws leaves
- * the key free. Its body must have been read by `readJson`, or there is none.
+ * Runs a request with an Idempotency-Key once; later requests get the stored response. Work that throws releases the
+ * key. `readJson` must have read the body before, unless there is none.
  */
 export interface Idempotency {
-  /** Work and answer are in one transaction. Whoever comes meanwhile waits for it, for as long as for any lock. */
+  /** Work and response share one transaction. A concurrent request with the same key waits up to the lock timeout. */
   inTransaction<Answer extends StoredAnswer>(
     exchange: RequestContext,
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<Answered<Answer>>;
   /**
-   * For other work: whoever comes meanwhile is refused. When this process dies, the next one gets what was kept, or
-   * continues where the work was broken off, or does it again: then it must do no harm.
-   * @param work may keep its answer together with the last of what it does
-   * @param bodyHash reads a body that is too large to be read before, unless the work has done so
+   * For other work: a concurrent request with the same key is refused. If this process dies, the next request gets the
+   * stored response, resumes from the checkpoint, or repeats the work, which must be harmless.
+   * @param work may store its response in its last transaction
+   * @param bodyHash reads a body too large to be read before, unless the work has read it
    */
   holding<Answer extends StoredAnswer>(
     exchange: RequestContext,
@@ -71,7 +75,7 @@ export interface Idempotency {
 /** Well below the age at which a claim counts as abandoned. */
 const touchEveryMs = 20_000;
 
-/** Sound because an answer is stored under the method and address of its request: by the work of the same route. */
+/** Safe cast: the fingerprint includes method and target, so the same route stored the response. */
 function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): Answered<Answer> {
   return { ...(answer as Answer), isReplay: true };
 }
@@ -147,7 +151,7 @@ export function createIdempotency(
       if (!isKept) await inOne(tenant, (tx) => keep(tx, answer));
       return { ...answer, isReplay: false };
     } catch (error) {
-      // What cannot be released is abandoned.
+      // A key that cannot be released expires as abandoned.
       await ledger.run(tenant, (sql) => releaseHeldKey(sql, claim)).catch(() => {});
       throw error;
     } finally {

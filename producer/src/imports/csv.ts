@@ -6,14 +6,14 @@ import { nextTurn } from "../http/turn.ts";
 export { CsvError, type CsvOptions, type CsvRecord };
 
 /**
- * What is parsed, and by the consumer made jobs of, in one turn of the event loop, however large the chunks of the body are:
- * as commas alone it is 8,192 fields.
+ * Parsed per turn of the event loop, whatever the size of the body's chunks. Even if all bytes are commas, a slice has
+ * 8,192 fields only.
  */
 const sliceBytes = 8192;
 
 /**
- * Reads a CSV file with a header as far as the consumer asks, in arrays of at most 500 records. Values are the file's
- * characters, verbatim; blank lines are skipped. Throws CsvError after the records before the fault, or what the body throws.
+ * Parses a CSV file with a header lazily, in arrays of at most 500 records. Values are verbatim; blank lines are
+ * skipped. Throws CsvError after the records before the fault, or the body's own error.
  */
 export async function* readCsv(
   body: ReadableStream<Uint8Array>,

@@ -3,19 +3,19 @@ import type { ImportError } from "@toril/contract/api/import";
 import { type Problem, problemOf } from "@toril/contract/api/problem";
 import { type EntryContext, parseEntry } from "../jobs/parse-bulk.ts";
 
-/** A row or an item: what is asked for, or why it could not be read. */
+/** A row or item of a file: the job request, or why the row could not be read. */
 export type FileEntry =
   | { status: "ok"; line: number; request: unknown }
   | { status: "bad"; line: number; problem: Problem };
 
-/** What one transaction takes. */
+/** Maximum entries of one transaction. */
 const maxEntries = 500;
 const maxLength = 1_000_000;
 
 export interface Chunk {
-  /** The jobs, and where they stand in the file. */
+  /** The jobs with their lines in the file. */
   lines: Map<NewJob, number>;
-  /** Characters of data. */
+  /** Total characters of the jobs' data. */
   length: number;
   read: number;
   errors: ImportError[];
@@ -28,11 +28,14 @@ export function createChunk(): Chunk {
 /** Consecutive entries of a file. */
 export interface FilePart {
   entries: readonly FileEntry[];
-  /** The number of the first one in the file, from 1. */
+  /** The number of the first entry in the file, counted from 1. */
   first: number;
 }
 
-/** @param idOf the id of the job that an entry becomes, by its number in the file */
+/**
+ * Adds entries to a chunk, as jobs or as errors.
+ * @param idOf returns the job id for the number of an entry in the file
+ */
 export function gather(
   chunk: Chunk,
   { entries, first }: FilePart,
@@ -62,7 +65,7 @@ export function isFull(chunk: Chunk): boolean {
   return chunk.read >= maxEntries || chunk.length >= maxLength;
 }
 
-/** The chunk with jobs that Postgres refuses as errors. */
+/** Returns the chunk with the jobs that Postgres refused turned into errors. */
 export function without(chunk: Chunk, refused: readonly NewJob[]): Chunk {
   const lines = new Map(chunk.lines);
   const errors = [...chunk.errors];

@@ -22,7 +22,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/run-once.ts";
 import type { Pace } from "../quotas/quota-reservation.ts";
 
-/** The file broke at `line`: nothing after it can be read. */
+/** The file is broken at `line`: nothing after that line can be read. */
 export class FileBroken extends Error {
   readonly kind: ProblemKind;
   readonly line: number;
@@ -38,45 +38,48 @@ export interface ImportFile {
   type: string;
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
-  /** At which pace its jobs may be recorded. */
+  /** Limits how fast the jobs are recorded. */
   pace?: Pace | undefined;
-  /** Keeps the answer, in the transaction that says that the file was read. */
+  /** Stores the response, in the transaction that marks the file as read. */
   keep: StoreResponse;
   continuity: Continuity;
 }
 
-/** What lets an import that is sent again with its Idempotency-Key continue where the first request was broken off. */
+/** Lets an import that is sent again with its Idempotency-Key resume where the first request was interrupted. */
 export interface Continuity {
-  /** The import that this request began. */
+  /** The import that the interrupted request began. */
   begunId: string | undefined;
-  /** Whether the body was read as far as then, and is the same. */
+  /** Whether the body has matched the interrupted request's prefix. */
   isVerified(): boolean;
-  /** Runs first in each transaction that saves the import, and throws when another request has taken over. */
+  /** Runs first in each transaction that saves the import. Throws if another request has taken over. */
   save(tx: ISql, importId: string): Promise<void>;
 }
 
-/** The answer to who sent a file. */
+/** The response to an import request. */
 export interface ImportAnswer {
-  /** 202: Redis is away. */
+  /** 202: recorded; Redis is unavailable, the jobs will be dispatched later. */
   status: 201 | 202;
   body: Import;
 }
 
 export interface FileImporter {
   run(file: ImportFile): Promise<ImportAnswer>;
-  /** Resolves when no import is under way: one whose sender went away outlives its request. */
+  /** Resolves when no import is in progress. An import outlives its request if the client disconnects. */
   settled(): Promise<unknown>;
 }
 
-/** A chunk that found no room, or whose COMMIT was not answered, is sent again: its jobs keep their ids. */
+/**
+ * A chunk that was refused, or whose COMMIT got no reply, is sent again. Its jobs keep their ids, so that no job is
+ * recorded twice.
+ */
 const maxTries = 6;
 /** Well below the age at which an import counts as abandoned. */
 const touchEveryMs = 20_000;
 
 /**
- * Reads files to their end, whatever their size. Each chunk of rows is recorded together with how many rows were read, so that a
- * file that is sent again continues behind them; the id of a job follows from import and row. One that breaks within its first chunk leaves nothing behind; later,
- * or when its sender goes away, an import that says so.
+ * Imports files of any size in chunks. A chunk's transaction also saves the number of rows read, so that a file sent
+ * again resumes after them; job ids derive from import and row. A failure in the first chunk leaves nothing; a later
+ * failure, or a disconnect, leaves an import with status `failed`.
  */
 export function createFileImporter(
   enqueue: Enqueue,
@@ -93,7 +96,7 @@ export function createFileImporter(
     const idOf = createRowIds(id);
     const fence = (tx: ISql) => continuity.save(tx, id);
     let progress = begun ?? beginning(id, tenant, type);
-    /** Whether this request may change what the ledger says of the import. */
+    /** Whether this request may already change the import's row. */
     let isOpen = begun === undefined;
     let isSaved = false;
     let isPlaced = true;
@@ -133,7 +136,7 @@ export function createFileImporter(
       isPlaced &&= outcome.isPlaced;
     }
 
-    /** One chunk is on its way while the next one is read. */
+    /** One chunk is committed while the next one is read. */
     async function send() {
       await onItsWay;
       const chunk = gathered;
@@ -174,7 +177,7 @@ export function createFileImporter(
       }
       const errors = [...progress.errors, toImportError(error)];
       const save = () => imports.save({ ...progress, status: "failed", errors }, fence);
-      // When this fails too, its silence will say so.
+      // If this fails too, the import counts as failed once it is no longer touched.
       await (isRefusal(error) ? save() : repeatedly(save)).catch(() => {});
       throw toProblemError(error, id);
     } finally {
@@ -197,7 +200,7 @@ export function createFileImporter(
   };
 }
 
-/** What was not read before, when it is certain that the body is the same as then. */
+/** Yields the entries that were not read before, and only after the body's prefix has been verified. */
 async function* freshParts(
   chunks: AsyncIterable<readonly FileEntry[]>,
   known: number,

@@ -5,31 +5,34 @@ import type { ImportProgress } from "./import-progress.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import { createReads } from "../stores/reads.ts";
 
-/** Runs first in a transaction, and throws where it must not be; it may run again when a reply was lost. */
+/** Runs first in a transaction and throws if the transaction must not happen. May run again if a reply was lost. */
 type Fence = (tx: ISql) => Promise<void>;
 
 export interface ImportLedger {
   save(progress: ImportProgress, fence: Fence): Promise<void>;
-  /** Saves what is final. @param alongside runs in the same transaction; it may run again when a reply was lost */
+  /**
+   * Saves the final progress.
+   * @param alongside runs in the same transaction; it may run again if a reply was lost
+   */
   finish(
     progress: ImportProgress,
     fence: Fence,
     alongside: (tx: TransactionSql, made: Import) => Promise<void>,
   ): Promise<Import>;
-  /** How far an import has come whose body was not read to its end. */
+  /** Returns the progress of an import whose body was not read to its end. */
   findBegun(tenant: string, id: string): Promise<ImportProgress | undefined>;
-  /** Its body is being read again. */
+  /** Marks the import as receiving again. */
   reopen(begun: ImportProgress, fence: Fence): Promise<void>;
-  /** Says that the body is still being read. */
+  /** Marks the body as still being read. */
   touch(id: string): Promise<void>;
   find(tenant: string, id: string): Promise<Import | undefined>;
-  /** Why `find` does not find it. */
+  /** Returns why `find` returned nothing. */
   whyMissing(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
-  /** Whichever of these there are, of any tenant. */
+  /** Returns those that exist, of any tenant. */
   findMany(ids: readonly string[]): Promise<Import[]>;
 }
 
-/** An import that was not touched for so long was left by a producer that died. */
+/** An import not touched for this long was abandoned by a producer that died. */
 const abandonedAfter = "60 seconds";
 
 function columns(sql: ISql) {
@@ -38,7 +41,7 @@ function columns(sql: ISql) {
     created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"`;
 }
 
-/** Without the last one of an import that failed: why it did. */
+/** The errors of rows only: the last error of a failed import says why the import failed. */
 function errorsOfRows(sql: ISql) {
   return sql`case status when 'failed' then errors - -1 else errors end`;
 }
@@ -97,9 +100,9 @@ export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedge
 }
 
 /**
- * Also a part of the transaction that records the jobs which it counts. A transaction that was thought lost and ends
- * late changes nothing back.
- * @returns false when more was read already, or the import is closed
+ * Saves an import's progress, also in the transaction that records the jobs it counts. A transaction that was thought
+ * lost and commits late cannot revert newer progress.
+ * @returns false if more rows were read already, or the import is closed
  */
 export async function saveImport(sql: ISql, progress: ImportProgress): Promise<boolean> {
   const { id, tenant, type, status, read, accepted, duplicate, rejected, errors } = progress;

@@ -3,7 +3,7 @@ import type { ImportError } from "@toril/contract/api/import";
 import { limits } from "@toril/contract/api/job";
 import type { Chunk } from "./import-chunk.ts";
 
-/** What the producer that reads the body knows of an import. It alone writes these columns, so it writes totals. */
+/** Progress of an import. Only the producer that reads the body writes these columns, so it writes totals. */
 export interface ImportProgress {
   id: string;
   tenant: string;
@@ -39,7 +39,7 @@ export function advance(
   };
 }
 
-/** As many as are shown; one that would fill a page by itself is left out. */
+/** Keeps the first errors up to the limit, without those that are too large. */
 function firstOf(errors: readonly ImportError[]): ImportError[] {
   return errors
     .slice(0, limits.importErrors)

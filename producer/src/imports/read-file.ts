@@ -9,7 +9,7 @@ import type { FileEntry } from "./import-chunk.ts";
 import { FileBroken } from "./import-file.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** The rows of a CSV file, as requests for jobs of `type`. */
+/** Reads the rows of a CSV file as requests for jobs of `type`. */
 export async function* readCsvEntries(
   body: ReadableStream<Uint8Array>,
   options: { type: JobTypeName; importId: string } & Omit<CsvOptions, "maxRowBytes">,
@@ -37,7 +37,7 @@ export async function* readCsvEntries(
   }
 }
 
-/** The items of a feed, as requests for `feed.item` jobs. */
+/** Reads the items of a feed as requests for `feed.item` jobs. */
 export async function* readFeedEntries(
   bytes: Uint8Array,
   options: { source: string; contentType: string },

@@ -5,7 +5,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** The import that a request is about. Throws a problem when the caller has none such, or may not see its jobs. */
+/** Returns the import that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireImport(
   imports: Pick<ImportLedger, "find" | "whyMissing">,
   exchange: RequestContext,

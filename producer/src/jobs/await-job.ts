@@ -3,7 +3,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { WaitForEnd } from "../events/wait-for-end.ts";
 import type { ReadJob } from "./read-job.ts";
 
-/** Undefined when nobody waited; without a job when it has not ended in time. */
+/** Returns undefined if the client did not ask to wait; `job` is undefined on timeout. */
 export type AwaitJob = (
   exchange: RequestContext,
   accepted: AcceptedJob,
@@ -12,9 +12,9 @@ export type AwaitJob = (
 export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob): AwaitJob {
   return async (exchange, { id, queue }) => {
     const { scopes, tenant } = exchange.principal;
-    // The answer would tell what only readers may know.
+    // The result may be shown only to callers with `jobs:read`.
     if (!scopes.has("jobs:read")) return undefined;
-    // As it stood when it was accepted, were this a replay.
+    // A replayed response has the status of its first time, so the wait cannot rely on it.
     const waited = await waitForEnd(exchange, { id, queue, status: "pending" });
     if (waited === undefined) return undefined;
     const { isGone, headers } = waited;

@@ -11,8 +11,8 @@ const parameters = {
 };
 
 /**
- * Until the transaction ends, statements walk along indexes: where a limit and the order of an index bound what is
- * read, statistics of a table that was still small, or of values that are spread otherwise, must not choose anything else.
+ * Restricts the transaction to index scans. A limit and the order of an index bound what these statements read; with
+ * statistics of a small or skewed table, the planner might choose a plan that reads far more.
  */
 export async function indexScanOnly(sql: ISql): Promise<void> {
   await sql`select set_config(key, value, true) from jsonb_each_text(${sql.json(parameters)})`;

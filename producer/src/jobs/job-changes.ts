@@ -17,29 +17,29 @@ import type { ISql, Sql } from "postgres";
 import type { CheckVersion } from "../http/etag.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 
-/** Runs in the transaction of a change that has an effect: what it throws undoes the change. */
+/** Runs in the transaction of a change that takes effect; throwing rolls the change back. */
 export type Alongside = (tx: ISql, ids: ReadonlySet<string>) => Promise<void>;
 
 interface ChangeOptions {
-  /** Of the first id. */
+  /** Checks the version of the first id. */
   check?: CheckVersion | undefined;
   alongside?: Alongside | undefined;
 }
 
-/** What clients change about jobs: in the ledger, then in Redis. Nothing is changed when a `CheckVersion` throws. */
+/** Changes that clients make to jobs: first in Postgres, then in Redis. Nothing changes if a `CheckVersion` throws. */
 export interface JobChanges {
-  /** Does nothing to a job that has ended. */
+  /** Does nothing if the job has ended. */
   cancel(tenant: string, id: string, check?: CheckVersion): Promise<void>;
-  /** @returns the ids that are pending again; the others are pending already, or their key is taken */
+  /** @returns the ids that were retried; the others are pending already, or another pending job has their key */
   retry(
     tenant: string,
     ids: readonly string[],
     retry: Retry,
     options?: ChangeOptions,
   ): Promise<ReadonlySet<string>>;
-  /** @returns whether it was dead */
+  /** @returns whether the job was dead */
   deleteDead(tenant: string, id: string): Promise<boolean>;
-  /** Undefined for a job that has ended. */
+  /** Returns undefined if the job has ended. */
   promote(
     tenant: string,
     id: string,
@@ -65,7 +65,7 @@ export interface JobChangesDeps {
 
 export function createJobChanges(deps: JobChangesDeps): JobChanges {
   const { ledger, breakers, withdraw, place, remove, move, log } = deps;
-  // Each step by itself: what goes wrong in Postgres between them says nothing of Redis.
+  // The breaker guards each Redis step separately, so that a Postgres error between them does not count against Redis.
   const placeRunsOf = (tenant: string) =>
     createDispatchGenerations({
       ledger: {
@@ -75,7 +75,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
       remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
     });
 
-  /** Holds the job while it is changed, so that it still has the version that was checked. */
+  /** Locks the job during the change, so that it keeps the version that was checked. */
   async function inVersion<Result>(
     tenant: string,
     id: string | undefined,
@@ -110,12 +110,12 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
       return await work();
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      // A key was taken at this moment, and is seen to be taken now.
+      // The key was taken concurrently; a second try sees that.
       return work();
     }
   }
 
-  /** Whatever the transaction wrote is undone when Redis does not follow. */
+  /** Throws if Redis cannot be changed, which rolls the transaction back. */
   const moveOrLeave: Move = async (queue, movements) => {
     let states: Moved[] = [];
     const isMoved = await breakers.attempt(queue, async () => {
@@ -125,7 +125,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
     return states;
   };
 
-  /** What is not placed now is placed by the reconciler. */
+  /** Jobs that cannot be dispatched now are dispatched by the reconciler. */
   async function placeOrLeave(tenant: string, runs: readonly RetriedJob[]) {
     try {
       await placeRunsOf(tenant)(runs);
@@ -188,7 +188,7 @@ function idsOf(runs: readonly RetriedJob[]): ReadonlySet<string> {
   return new Set(runs.map(({ id }) => id));
 }
 
-/** Thrown in a transaction that is to change nothing. */
+/** Thrown to roll a transaction back. */
 class Left extends Error {
   readonly outcome: Changed | { status: "away" };
 

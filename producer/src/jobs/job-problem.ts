@@ -10,7 +10,10 @@ interface JobProblem {
   errors: FieldError[];
 }
 
-/** Which problem a value is that is no `JobRequest`: its type is one that nobody knows, or a field is wrong. */
+/**
+ * Returns the problem of a value that is not a `JobRequest`: an unknown job type, or invalid fields. Secrets are
+ * redacted from the details.
+ */
 export function jobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
   const { type, data } = fieldsOf(value);
   const jobType = typeof type === "string" ? findJobType(type) : undefined;

@@ -8,17 +8,17 @@ import { shownData } from "./shown-data.ts";
 type PlacedJob = { queue: string; bullId: string };
 
 export interface LiveJobs {
-  /** Rows of the ledger as clients see them, with what Redis knows of those that are pending. */
+  /** Converts rows to jobs as clients see them, with the live state of pending jobs from Redis. */
   describe(rows: readonly JobRow[]): Promise<Job[]>;
   describeOne(row: JobRow): Promise<Job>;
-  /** One of them, with what takes longer to find out. */
+  /** Like `describeOne`, with details that are slower to read. */
   detail(row: JobDetailRow): Promise<JobDetail>;
 }
 
 export interface LiveJobsDeps {
   readStates(jobs: readonly PlacedJob[]): Promise<readonly (LiveState | undefined)[]>;
   readDetail(job: PlacedJob): Promise<LiveDetail>;
-  /** Jobs a second that leave a queue; undefined: unknown, or none does. */
+  /** Jobs per second that leave a queue; undefined if the rate is unknown. */
   rateOut(queue: string): number | undefined;
 }
 
@@ -68,7 +68,7 @@ function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail
   };
 }
 
-/** Attempts that failed or were lost have left an error; the last one is in the row, or active. */
+/** Failed and lost attempts have left an error; the last attempt is in the row, or active. */
 function toAttempts(row: JobDetailRow, { current, detail }: Seen): Attempt[] {
   const attempts = (row.failures ?? detail?.failures ?? []).map((failure): Attempt => {
     const { attempt, name, startedAt = null, durationMs = null, worker = null } = failure;
@@ -125,7 +125,7 @@ function live(found: LiveState | undefined): Live {
   if (found === undefined) return { state: "unplaced", attemptsMade: 0, progress: null };
   const { state, processedOn, worker, stalls, progress = null } = found;
   const attemptsMade = found.attemptsMade + stalls;
-  // It ended a moment ago, and its batch is on the way to the ledger.
+  // The job finished a moment ago, and its settlement is still being batched.
   return {
     state: state === "finished" ? "active" : state,
     attemptsMade,
@@ -135,7 +135,7 @@ function live(found: LiveState | undefined): Live {
   };
 }
 
-/** A job that has just become pending again, before it is in Redis. */
+/** Converts a job that was just retried, before it is dispatched. */
 export function unplacedJob(row: JobRow): Job {
   return toJob(row, live(undefined));
 }

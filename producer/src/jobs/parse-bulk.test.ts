@@ -8,7 +8,7 @@ const utf8 = new TextEncoder();
 const context = { origin: { tenant: "default" }, secretKeys: undefined, maxEntries: 10_000 };
 const echo = (message = "hello") => JSON.stringify({ type: "echo", data: { message } });
 
-/** What each entry comes to, or the problem of the whole body. */
+/** Returns the outcome of each entry, or the problem of the whole body. */
 async function outcomes(text: string, format: BulkFormat = jsonArray): Promise<string | string[]> {
   try {
     const entries = await parseBulk(utf8.encode(text), format, context);

@@ -15,13 +15,13 @@ import { nextTurn } from "../http/turn.ts";
 
 export type ParsedEntry = { status: "ok"; job: NewJob } | { status: "rejected"; problem: Problem };
 
-/** On whose behalf entries become jobs, and what encrypts their secrets. */
+/** The origin of the jobs, and the keys that encrypt their secrets. */
 export interface EntryContext {
   origin: Origin;
   secretKeys: KeyRing | undefined;
 }
 
-/** One entry, from a value that can be stored but for what `findUnstorable` finds. */
+/** Parses one entry. `value` must be storable except for what `findUnstorable` checks. */
 export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
   const unstorable = findUnstorable(value, 0);
   if (unstorable) return rejected(problemOf("unstorable-json", undefined, [unstorable]));
@@ -38,31 +38,31 @@ function toJob(value: unknown, { origin, secretKeys }: EntryContext): ParsedEntr
   return made.status === "ok" ? made : rejected(problemOf(made.kind, made.detail, made.errors));
 }
 
-/** Where the text of an entry is among the bytes, and what was counted there. */
+/** The byte range of an entry's text, with the scan of that range. */
 interface EntryText {
   start: number;
   end: number;
   scan: JsonScan;
 }
 
-/** Finds the entries without parsing them, `scanBytes` or fewer a step; the last step has them all. */
+/** Locates the entries without parsing them, in steps of at most `scanBytes`; the generator returns all entries. */
 type FindEntries = (bytes: Uint8Array, maxEntries: number) => Generator<void, EntryText[]>;
 
 export interface BulkFormat {
   find: FindEntries;
-  /** Whether an entry that is no JSON makes the whole body none. */
+  /** Whether an entry with invalid JSON invalidates the whole body. */
   isOneText: boolean;
 }
 
 export const jsonArray: BulkFormat = { find: findElements, isOneText: true };
 export const ndjson: BulkFormat = { find: findLines, isOneText: false };
 
-/** What is done in one turn of the event loop. */
+/** Limits per turn of the event loop. */
 const scanBytes = 1_000_000;
 const sliceBytes = 64_000;
 const sliceEntries = 256;
 
-/** Parses entries one by one, a slice of them a turn. */
+/** Parses entries one by one, and yields to the event loop between slices. */
 export async function parseBulk(
   bytes: Uint8Array,
   { find, isOneText }: BulkFormat,
@@ -110,7 +110,7 @@ function parseText(
 
 const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];
 
-/** The elements of an array. */
+/** Locates the elements of an array. */
 function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
   const open = skipSpace(bytes, startOf(bytes));
   if (bytes[open] !== openBracket) {
@@ -145,7 +145,7 @@ function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, E
   return texts;
 }
 
-/** Lines that are not blank. */
+/** Locates the lines that are not blank. */
 function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
   const texts: EntryText[] = [];
   let start = skipSpace(bytes, startOf(bytes));
@@ -155,7 +155,8 @@ function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, Entr
     const found = bytes.indexOf(lineBreak, start);
     const end = found === -1 ? bytes.length : found;
     const scan = beginScan(start);
-    // It stops at what is behind a value, where `JSON.parse` will throw; a long line is not parsed at all.
+    // The scan stops after the value; `JSON.parse` then throws for anything that follows. An overlong line is not
+    // parsed at all.
     if (end - start <= limits.bodyBytes) scanJson(scan, bytes, end);
     texts.push({ start, end, scan });
     start = skipSpace(bytes, end);

@@ -2,7 +2,7 @@ import type { Job } from "@toril/contract/api/job";
 import type { LiveJobs } from "./live-jobs.ts";
 import type { JobReader } from "./read-jobs.ts";
 
-/** A job as clients see it. */
+/** Reads a job as clients see it. */
 export type ReadJob = (tenant: string, id: string) => Promise<Job | undefined>;
 
 export function createReadJob(jobs: JobReader, live: LiveJobs): ReadJob {

@@ -10,7 +10,7 @@ import type {
 import { pageOf } from "../stores/page-bytes.ts";
 import type { Reads } from "../stores/reads.ts";
 
-/** A job as it stands in the ledger. */
+/** A job as Postgres has it. */
 export interface JobRow {
   id: string;
   type: string;
@@ -32,7 +32,7 @@ export interface JobRow {
   settledAt: Date | null;
 }
 
-/** A row with what only a look at this one job tells. */
+/** A row with the columns that only requests for a single job return. */
 export interface JobDetailRow extends JobRow {
   startedAt: Date | null;
   durationMs: number | null;
@@ -44,20 +44,20 @@ export interface JobDetailRow extends JobRow {
 
 export interface JobReader {
   find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
-  /** Why `find` does not find it. */
+  /** Returns why `find` returned nothing. */
   whyMissing(tenant: string, id: string): Promise<"job-gone" | "job-not-found">;
-  /** Those of the ids that the tenant has, in their order, as far as they fit into a page. */
+  /** Reads the tenant's jobs among the ids, in the order of the ids, as far as they fit into a page. */
   findPage(tenant: string, ids: readonly string[], options: PageOptions): Promise<JobRowPage>;
 }
 
 export interface PageOptions {
-  /** Rows without their data and results: both are null. */
+  /** Leaves out data and results: both are null. */
   isPayloadOmitted: boolean;
 }
 
 export interface JobRowPage {
   rows: JobRow[];
-  /** How many of the ids were read; further ones are another page's. */
+  /** How many of the ids were read; the rest belongs to the next page. */
   read: number;
 }
 

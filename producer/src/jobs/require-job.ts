@@ -3,7 +3,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobDetailRow, JobReader } from "./read-jobs.ts";
 
-/** The job that a request is about. Throws a problem when the caller has none such, or does not reach it. */
+/** Returns the job that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireJob(
   jobs: Pick<JobReader, "find" | "whyMissing">,
   exchange: RequestContext,

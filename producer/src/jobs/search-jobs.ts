@@ -5,19 +5,22 @@ import { indexScanOnly } from "./index-scan-only.ts";
 
 export interface FoundJobs {
   ids: string[];
-  /** The next page has what is older than the job with this id; undefined on the last page. */
+  /** The next page starts after the job with this id; undefined on the last page. */
   next: string | undefined;
 }
 
 export interface JobSearch {
-  /** Newest first. @param before older than the job with this id */
+  /**
+   * Finds jobs, newest first.
+   * @param before finds only jobs older than the job with this id
+   */
   find(filter: JobFilter, before: string | undefined, limit: number): Promise<FoundJobs>;
 }
 
 const lowest = "00000000-0000-0000-0000-000000000000";
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-/** What a page costs depends on what it holds, not on how much there is. */
+/** Creates the search. The cost of a page depends on the page, not on the number of jobs. */
 export function createJobSearch(reads: Reads): JobSearch {
   return {
     find: (filter, before, limit) =>
@@ -28,7 +31,7 @@ export function createJobSearch(reads: Reads): JobSearch {
             start: createdAfter ? firstIdOf(createdAfter) : lowest,
             end: lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest),
           };
-          // One more than asked tells whether there is a next page.
+          // One more than requested shows whether there is a next page.
           const sources = sourcesOf(sql, filter, span);
           const [, { ids, floor }] = await Promise.all([
             indexScanOnly(sql),
@@ -40,10 +43,10 @@ export function createJobSearch(reads: Reads): JobSearch {
   };
 }
 
-/** What all sources have down to the highest floor, in one snapshot. */
+/** Merges the ids of all sources down to the highest floor, in one statement and so in one snapshot. */
 async function readSources(sql: ISql, sources: readonly Source[], most: number) {
   const found = sources.map(({ ids, floor }, at) => {
-    // A source that fills the page ends above its floor.
+    // A source that fills the page does not reach its floor.
     const isFull = sql<[]>`(select count(*) = ${most} from found)`;
     return sql<[]>`
       ${at === 0 ? sql`` : sql`union all`} (
@@ -63,7 +66,7 @@ function lesser(one: string, other: string) {
   return one < other ? one : other;
 }
 
-/** Before every id that was made at this time: theirs begin with it. */
+/** Returns the lowest UUIDv7 of a time. */
 function firstIdOf(time: Date): string {
   const ms = Math.max(0, time.getTime()).toString(16).padStart(12, "0");
   return `${ms.slice(0, 8)}-${ms.slice(8)}-7000-8000-000000000000`;

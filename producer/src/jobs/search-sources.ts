@@ -8,37 +8,37 @@ export interface JobFilter {
   queue?: string | undefined;
   status?: JobStatus | undefined;
   key?: string | undefined;
-  /** All of them, as contract's terms.ts makes them. */
+  /** Search terms as contract's terms.ts builds them; jobs must match all of them. */
   terms: readonly string[];
   importId?: string | undefined;
-  /** Of dead jobs. */
+  /** Matches dead jobs only. */
   reason?: string | undefined;
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
-  /** Only jobs of these queues and of these types. */
+  /** Restricts the search to these queues and these types. */
   reach: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
 }
 
 type Fragment = PendingQuery<[]>;
 
-/** Ids from `start` on and below `end`. */
+/** Ids from `start` (inclusive) to `end` (exclusive). */
 export interface Span {
   start: string;
   end: string;
 }
 
-/** Where jobs are looked for, newest first: an index in the order of ids. */
+/** An index to search, ordered by id, newest first. */
 export interface Source {
-  /** The ids of those that match, among as many entries as a page looks at. */
+  /** Returns the matching ids among the entries that a page may scan. */
   ids(tail: Fragment): Fragment;
-  /** The last entry that a page looks at when there are more; none where every entry matches. */
+  /** Returns the last entry that a page may scan, if there are more entries; missing if every entry matches. */
   floor?(unless: Fragment): Fragment;
 }
 
-/** How many index entries are looked at for a page; further ones are another page's. */
+/** Maximum index entries scanned per page; the rest belongs to the next page. */
 const maxScanned = 10_000;
 
-/** Together they have every job of the filter, and none has one of another. */
+/** Returns disjoint sources that together cover every job of the filter. */
 export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
   const { tenant, terms, key, importId, reason, status, type, queue, reach } = filter;
   const { start, end } = span;
@@ -54,7 +54,7 @@ export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
     queues: reach.queues && sql`and jobs.queue = any(${[...reach.queues]}::text[])`,
     types: reach.types && sql`and jobs.type = any(${[...reach.types]}::text[])`,
   };
-  /** All but what the index tells. */
+  /** Returns the conditions that the index does not cover. */
   const restOf = (told: readonly string[], named: readonly string[]) => [
     ...Object.entries(conditions).flatMap(([name, condition]) =>
       condition === undefined || told.includes(name) ? [] : [condition],
@@ -136,9 +136,9 @@ interface Each {
   rest: readonly Fragment[];
 }
 
-/** As many entries for each value: what fills the page may be of one of them alone. */
+/** Scans every value as far as a whole page, because one value alone may fill the page. */
 function scanEach(sql: ISql, { start, end }: Span, { by, values, told, rest }: Each): Source {
-  // An order that only the index has: a walk by id alone would be one over all other jobs, too.
+  // Only the intended index has this order: ordered by id alone, the scan could walk all other jobs, too.
   const order = sql<[]>`order by ${sql(by)} desc, id desc`;
   const entries = (tail: Fragment) => sql<[]>`
     select * from jobs
@@ -160,7 +160,7 @@ function all(sql: ISql, conditions: readonly Fragment[]): Fragment {
   return conditions.length === 0 ? sql`` : sql`${[...conditions]}`;
 }
 
-/** Written out: a plan that is made for any value uses no index that is made for some. */
+/** Literals, because a generic plan cannot use a partial index for a parameter. */
 function isStatus(sql: ISql, status: JobStatus): Fragment {
   if (status === "pending") return sql`and jobs.status = 'pending'`;
   if (status === "dead") return sql`and jobs.status = 'dead'`;
@@ -179,7 +179,7 @@ function among(sql: ISql, values: readonly string[]): Fragment {
   return sql`unnest(${[...values]}::text[])`;
 }
 
-/** Every type that the tenant has completed jobs of, from one index entry each. */
+/** Lists the types of the tenant's completed jobs with a loose index scan: one index entry per type. */
 function completedTypes(sql: ISql, tenant: string): Fragment {
   return sql`(
     with recursive types as (

@@ -6,13 +6,13 @@ import { redactData } from "@toril/contract/engine/secrets/secret-data";
 import type { RequestContext } from "../http/request-context.ts";
 import type { JobRow } from "./read-jobs.ts";
 
-/** Without its secrets. */
+/** Returns the data without secrets. */
 export function shownData({ type, data }: Pick<JobRow, "type" | "data">): unknown {
   const findSecrets = findJobType(type)?.findSecrets;
   return findSecrets === undefined ? data : redactData(data, findSecrets);
 }
 
-/** A job that a caller changed: without `jobs:read` the response says how the job stands, not what it holds. */
+/** Returns a changed job as the caller may see it: without `jobs:read` the response omits data, result and errors. */
 export function changedJob(exchange: RequestContext, job: Job): Job {
   return mayRead(exchange)
     ? job

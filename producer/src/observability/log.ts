@@ -6,6 +6,6 @@ import {
 } from "@toril/contract/engine/logging/logging";
 import { pino } from "pino";
 
-/** To stdout, and over TCP when told to. */
+/** Logs to stdout, and also over TCP if configured. */
 export const openLogging = (settings: LogSettings): Logging =>
   createLogging("producer", settings, { stdout: pino.destination({ fd: 1, sync: true }), connect });

@@ -27,7 +27,7 @@ export function createMetrics(now: {
     labelNames: ["kind"],
     registers,
   });
-  // From the beginning: of a counter that first appears as 1 Prometheus sees no increase.
+  // Initialized to 0: Prometheus sees no increase if a counter first appears as 1.
   for (const kind of Object.keys(problemKinds)) problems.inc({ kind }, 0);
   const batches = new Histogram({
     name: "toril_enqueue_batch_jobs",
@@ -83,7 +83,7 @@ export function createMetrics(now: {
     placed(ms: number) {
       placings.observe(ms / 1000);
     },
-    /** Of the log that is sent away. */
+    /** Adds the metrics of log shipping. */
     shipping(shipper: LogShipper) {
       gauge("toril_log_ship_connected", "1 while the aggregator takes log lines", () =>
         Number(shipper.isConnected),

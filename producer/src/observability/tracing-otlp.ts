@@ -13,7 +13,7 @@ import { formatTraceparent, parseTraceparent } from "@toril/contract/engine/trac
 import type { Logger } from "pino";
 import type { Tracing } from "./tracing.ts";
 
-/** What a stop waits for the collector. */
+/** How long shutdown waits for the collector. */
 const flushMs = 2000;
 
 export function openTracing({ url, headers, ...settings }: TraceSettings, log: Logger): Tracing {

@@ -1,13 +1,13 @@
-/** Spans of requests. Its implementation is loaded only where there is somebody to send them to. */
+/** Traces requests. The implementation is loaded only if a collector is configured. */
 export interface Tracing {
-  /** @param traceparent the caller's, if it has one */
+  /** @param traceparent the client's header, if any */
   begin(method: string, traceparent: string | null): RequestTrace;
-  /** Sends what is left, for a while. */
+  /** Flushes the remaining spans, for a limited time. */
   close(): Promise<void>;
 }
 
 export interface RequestTrace {
-  /** What jobs of this request carry. */
+  /** Trace context that the request's jobs carry. */
   readonly traceparent: string;
   end(answer: Answered): void;
 }

@@ -11,28 +11,28 @@ import type { Reads } from "../stores/reads.ts";
 export interface OperationLedger {
   /** @param keep stores the response in the same transaction */
   create(maker: OperationOwner, request: OperationRequest, keep?: KeepResponse): Promise<Operation>;
-  /** Counts to 10,000, or through 100,000 jobs. */
+  /** Counts matches, up to 10,000 matches or 100,000 scanned jobs. */
   preview(maker: OperationOwner, request: OperationRequest): Promise<OperationPreview>;
-  /** `hidden`: it is about jobs that the viewer may not see. */
+  /** `hidden`: the operation covers jobs that the viewer may not see. */
   find(viewer: OperationViewer, id: string): Promise<Operation | "hidden" | undefined>;
-  /** Those that the viewer may see, newest first. */
+  /** Lists the operations that the viewer may see, newest first. */
   list(viewer: OperationViewer, before: string | undefined, limit: number): Promise<Operation[]>;
-  /** Has no effect on one that has ended, or that the viewer may not see. */
+  /** Has no effect if the operation has ended or the viewer may not see it. */
   stop(viewer: OperationViewer, id: string): Promise<void>;
 }
 
 const maxMatches = 10_000;
 const maxPages = 20;
 const pageSize = 5000;
-/** Any number that no other lock has; with the tenant, whoever holds this advisory lock makes its operations. */
+/** Any number that no other advisory lock uses. With the tenant, the lock serializes the creation of operations. */
 const creationLock = 7_413_004;
-/** Of Postgres' clock and ours. */
+/** Assumed clock skew between Postgres and this process. */
 const maxSkewMs = 60_000;
 
 export interface OperationLedgerDeps {
   ledger: TenantLedger;
   reads: Reads;
-  /** Of a tenant. */
+  /** Per tenant. */
   maxOpen: number;
 }
 
@@ -89,7 +89,7 @@ export function createOperationLedger({
       }),
     stop: ({ tenant, hidden }, id) =>
       ledger.run(tenant, async (sql) => {
-        // One that nobody has begun has nobody to end it.
+        // No consumer has claimed a pending operation, so it ends here.
         await sql`
           update operations set is_stopping = true,
             status = case when status = 'pending' then 'stopped' else status end,
@@ -100,7 +100,7 @@ export function createOperationLedger({
   };
 }
 
-/** Whether neither its filter nor its maker's restrictions let it touch jobs of a hidden type. */
+/** Whether neither the filter nor the owner's restrictions include jobs of a hidden type. */
 function isVisible(sql: ISql, hidden: OperationViewer["hidden"]) {
   return sql`not exists (
     select from unnest(
@@ -120,7 +120,7 @@ function inTransaction<Result>(
   return ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 }
 
-/** Counts one after the other: together, requests would exceed the limit that each of them keeps. */
+/** Counts under an advisory lock: concurrent requests could each see a free slot and exceed the limit together. */
 async function requireOpening(tx: ISql, tenant: string, maxOpen: number) {
   await tx`select pg_advisory_xact_lock(${creationLock}, hashtext(${tenant}))`;
   const [row] = await tx<{ open: number }[]>`

@@ -15,12 +15,12 @@ export function findOperation(method: string, path: string): Operation | undefin
   return at(path).find(({ methods }) => methods.includes(method))?.operation;
 }
 
-/** Which methods an address knows; none when there is no such address. */
+/** Returns the methods of a path; none if the path is unknown. */
 export function methodsAt(path: string): string[] {
   return at(path).flatMap(({ methods }) => methods);
 }
 
-/** What is spelled out hides what a parameter would be: `bulk` is the id of no job. Nearly every request is for such. */
+/** Fixed paths take precedence over parameters: `bulk` is not a job id. Most requests are for fixed paths. */
 function at(path: string) {
   return byPath.get(path) ?? patterns.filter(({ pattern }) => pattern.test(path));
 }

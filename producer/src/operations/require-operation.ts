@@ -4,7 +4,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { OperationLedger } from "./operation-ledger.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** The operation that a request is about. Throws a problem when the caller has none such, or may not see its jobs. */
+/** Returns the operation that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireOperation(
   operations: Pick<OperationLedger, "find">,
   exchange: RequestContext,

@@ -13,18 +13,18 @@ import { serveFiles } from "../http/serve-files.ts";
 
 export const dashboardPath = "/admin/queues";
 
-/** Its page takes its fonts from another host; without them it has those of the system. */
+/** Bull Board links to fonts on another host; without them the page uses system fonts. */
 const foreignLink = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 const policy = {
   "base-uri": "'self'",
   "script-src": "'self'",
-  // Its page and its components have styles of their own in line.
+  // Bull Board's page and components use inline styles.
   "style-src": "'self' 'unsafe-inline'",
   "img-src": "'self' data:",
   "font-src": "'self'",
 };
 
-/** Bull Board, to look only: what changes behind the ledger's back is put right again by the reconciler. */
+/** Creates a read-only Bull Board: the reconciler would revert changes that bypass Postgres. */
 export function createDashboard(
   redis: Redis | Cluster,
   prefix: string,
@@ -54,7 +54,7 @@ export function createDashboard(
     options: { uiConfig: { boardTitle: "Toril" } },
   });
   const routes = new Hono<AppEnv>();
-  // Its own read-only mode lets "pause all queues" through.
+  // Bull Board's own read-only mode does not block "pause all queues".
   routes.use(async (c, next) => {
     if (c.req.method !== "GET" && c.req.method !== "HEAD") {
       throw new ProblemError("method-not-allowed", undefined, undefined, {
@@ -67,7 +67,7 @@ export function createDashboard(
       c.res = undefined;
       c.res = withPolicy(html.replaceAll(foreignLink, ""), policy);
     }
-    // Its own errors tell what went wrong inside.
+    // Bull Board's own errors reveal internals.
     if (c.res.status >= 500) c.res = problemResponse(c.env, new ProblemError("at-capacity"));
   });
   routes.route("/", adapter.registerPlugin());

@@ -8,10 +8,10 @@ import { withPolicy } from "./page.ts";
 
 const scriptPath = "/docs/scalar.js";
 
-/** The API's document and a page that shows it, all from here: it works without internet. */
+/** Serves the OpenAPI document and a page that renders it. All assets are local, so that both work offline. */
 export function createDocs(version: string): Hono<AppEnv> {
   let built: ReturnType<typeof buildOpenApi> | undefined;
-  // It would be a fifth of what an idle producer holds.
+  // Built on demand, because the document would be a fifth of an idle producer's memory.
   const document = () => (built ??= buildOpenApi(version));
   const entry = import.meta.resolve("@scalar/api-reference");
   const script = fileURLToPath(new URL("browser/standalone.js", entry));
@@ -31,7 +31,7 @@ export function createDocs(version: string): Hono<AppEnv> {
     c.res = undefined;
     c.res = withPolicy(html, {
       "script-src": `'nonce-${nonce}'`,
-      // Its components bring styles of their own when they are shown.
+      // Scalar's components add inline styles at run time.
       "style-src": "'unsafe-inline'",
       "img-src": "'self' data:",
       "font-src": "data:",

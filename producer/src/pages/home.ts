@@ -11,7 +11,7 @@ const links = [
   ["readyz", "/readyz", "whether it is ready"],
 ] as const;
 
-/** Says hello, and where to go on; says nothing that is anybody's secret. */
+/** Serves the home page, which needs no authentication and reveals nothing confidential. */
 export function home(version: string) {
   const addresses = Object.fromEntries(links.map(([name, path]) => [name, path]));
   const items = links.map(

@@ -1,4 +1,4 @@
-/** A page of one file: what it runs and how it looks is in it, and nothing else is loaded. */
+/** Builds a self-contained page with inline style and script. */
 export function htmlPage({ title, body, script = "" }: Page): Response {
   const nonce = crypto.randomUUID();
   const html = `<!doctype html>
@@ -25,7 +25,7 @@ ${script && `<script nonce="${nonce}">${script}</script>\n`}</body>
   });
 }
 
-/** A page that loads from and sends to this producer alone, and of this what the directives allow. */
+/** Builds a page with a Content-Security-Policy: connections to this origin only, plus what the directives permit. */
 export function withPolicy(html: string, directives: Record<string, string>): Response {
   const policy = {
     "default-src": "'none'",
@@ -49,7 +49,7 @@ export function withPolicy(html: string, directives: Record<string, string>): Re
 
 interface Page {
   title: string;
-  /** HTML; whoever puts text of others in escapes it. */
+  /** HTML; the caller must escape untrusted text. */
   body: string;
   script?: string;
 }

@@ -5,7 +5,7 @@ import type { AppEnv } from "../http/app-env.ts";
 import { home } from "./home.ts";
 import { template } from "./template.ts";
 
-/** For whoever opens the address in a browser. */
+/** Serves the pages for people in browsers. */
 export function createPages(
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,

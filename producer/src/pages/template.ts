@@ -12,11 +12,11 @@ const request = {
   data: { message: "hello from /template", sleepMs: 1500 },
 };
 
-/** Adds a job, and answers a page that shows its life as it happens. */
+/** Enqueues a demo job and returns a page that shows the job's events live. */
 export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
   return async (c: Context<AppEnv>) => {
     const exchange = c.env;
-    // Browsers send a password along that they know, also to what another site leads them to.
+    // Browsers send known Basic credentials with cross-site requests, too (CSRF).
     if (c.req.header("sec-fetch-site") === "cross-site") {
       throw new ProblemError("insufficient-scope", "It adds a job: open the page itself.");
     }

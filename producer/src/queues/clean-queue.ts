@@ -5,11 +5,14 @@ import { away } from "./queue-reader.ts";
 
 export interface CleanBatch {
   olderThanMs: number;
-  /** `next` of the batch before. */
+  /** `next` of the previous batch. */
   offset: number;
 }
 
-/** Removes a batch of failed jobs from Redis, of all tenants; `tenant` asks for it. `next`: how many have to stay so far, or null when none is left. */
+/**
+ * Removes a batch of failed jobs from Redis, of all tenants; `tenant` is the caller's. `next` is the number of jobs
+ * kept so far, or null after the last batch.
+ */
 export type CleanQueue = (
   tenant: string,
   queue: string,
@@ -18,7 +21,7 @@ export type CleanQueue = (
 
 const batchSize = 1000;
 
-/** What is pending in the ledger stays: it would be placed again, where it is to be settled. */
+/** Jobs pending in Postgres are kept: they would be redispatched, although they only wait to be settled. */
 export function createCleanQueue(ledger: TenantLedger, failed: FailedJobs): CleanQueue {
   async function findPending(tenant: string, ids: readonly string[]) {
     const targets = ids.flatMap((id) => parseBullId(id)?.id ?? []);

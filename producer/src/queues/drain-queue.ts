@@ -11,11 +11,14 @@ import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 export interface DrainBatch {
   isDelayedToo: boolean;
-  /** `next` of the batch before. */
+  /** `next` of the previous batch. */
   after: string | undefined;
 }
 
-/** Cancels a batch of what waits in a queue, of all tenants; `tenant` asks for it. `next`: an id, or null when nothing is left. */
+/**
+ * Cancels a batch of waiting jobs of a queue, of all tenants; `tenant` is the caller's. `next` is a job id, or null
+ * after the last batch.
+ */
 export type DrainQueue = (
   tenant: string,
   queue: string,
@@ -32,15 +35,15 @@ export interface DrainDeps {
 }
 
 const batchSize = 1000;
-/** Redis does nothing else during a call. */
+/** A call blocks Redis while it runs. */
 const maxPerCall = 256;
 const pageSize = 2000;
 const firstId = "00000000-0000-0000-0000-000000000000";
 const drained: JobError = { name: "Drained", message: "Its queue was drained." };
 
 /**
- * First what waits in Redis, then what is pending in the ledger and not in Redis. What was taken from Redis and could
- * not be cancelled is pending still, and placed again by the reconciler.
+ * Cancels jobs that wait in Redis first, then jobs that are pending in Postgres only. A job removed from Redis that
+ * could not be cancelled stays pending, and the reconciler redispatches it.
  */
 export function createDrainQueue(deps: DrainDeps): DrainQueue {
   const { ledger, takeWaiting, readStates, remove } = deps;
@@ -68,7 +71,7 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     const states = await readStates(placements).catch(away);
     const missing = (_: unknown, at: number) => states[at] === undefined;
     const cancelled = await cancel(tenant, jobs.filter(missing));
-    // Placed meanwhile.
+    // The jobs may have been dispatched meanwhile.
     const ids = placements.filter(missing).map((placement) => placement.bullId);
     await remove(queue, ids, "ended").catch(away);
     return cancelled;
@@ -91,7 +94,10 @@ interface PendingJob {
   isDelayed: boolean;
 }
 
-/** A page of what is pending in all queues. What was accepted just now is on its way to Redis, and counts as accepted later. */
+/**
+ * Reads a page of the pending jobs of all queues. A job accepted in the last 5 s may not be dispatched yet, and counts
+ * as accepted after the drain.
+ */
 function readPending(sql: Sql, after: string) {
   return sql.begin(async (tx: ISql) => {
     await indexScanOnly(tx);

@@ -13,7 +13,7 @@ import type { TenantLedger } from "../stores/postgres.ts";
 
 export interface Changed {
   settings: QueueSettings;
-  /** Otherwise Redis is away, and the reconciler tells it. */
+  /** False if Redis is unavailable; the reconciler then applies the settings. */
   isInForce: boolean;
 }
 
@@ -47,7 +47,7 @@ export function createQueueControl(
   return {
     async change(tenant, queue, change, trail, keep) {
       const note = async (tx: ISql) => {
-        // Whether Redis obeys is not known yet.
+        // Whether Redis applies the settings is not known yet.
         await keep?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
         await trail.done(tx);
       };

@@ -1,10 +1,13 @@
 import type { QueueSize } from "@toril/contract/engine/redis/queue-sizes";
 import { Gauge, type Registry } from "prom-client";
 
-/** However many ask for the metrics, Redis is asked no more often. */
+/** Limits reads from Redis, however often the metrics are scraped. */
 const keptMs = 1000;
 
-/** Read when somebody asks; with Redis away there is nothing to say. Every producer says the same. */
+/**
+ * Adds queue gauges that are read on scrape, and empty while Redis is unavailable. Every producer reports the same
+ * values.
+ */
 export function addQueueMetrics(
   registry: Registry,
   readSizes: () => Promise<readonly QueueSize[]>,

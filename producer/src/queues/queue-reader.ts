@@ -4,9 +4,11 @@ import type { Queue } from "@toril/contract/api/queue";
 import { ProblemError } from "../http/problem.ts";
 
 export interface QueueReader {
-  /** As Redis has them; throws a problem when it is away. */
+  /** Reads the queues from Redis; throws a problem if Redis is unavailable. */
   describe(queues: readonly string[]): Promise<Queue[]>;
-  /** Jobs a second that left a queue of late, when it was last looked at; undefined: unknown, or it is paused. */
+  /**
+   * Jobs per second that left a queue, as of the last sample; undefined if the rate is unknown or the queue is paused.
+   */
   rateOut(queue: string): number | undefined;
   close(): void;
 }
@@ -14,7 +16,7 @@ export interface QueueReader {
 export interface QueueReaderDeps {
   readSizes(queues: readonly string[]): Promise<readonly QueueSize[]>;
   watch(queue: string): Promise<WatchedQueue>;
-  /** Those of which samples are taken, so that there is something to compare with when somebody asks. */
+  /** Queues that are sampled regularly, so that a rate is known when a client asks. */
   queues: readonly string[];
 }
 
@@ -47,7 +49,7 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
   };
 }
 
-/** How full a queue is stands nowhere else. */
+/** Throws a problem: only Redis knows how many jobs a queue has. */
 export function away(): never {
   throw new ProblemError("at-capacity", "Redis is away.");
 }

@@ -3,12 +3,12 @@ import { type Principal, isPermitted } from "../auth/principal.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** Whole queues: whoever is limited to types reaches those that hold no others. */
+/** Returns the queues whose job types the caller may all access. */
 export function visibleQueues({ principal }: RequestContext): string[] {
   return queueNames.filter((queue) => reachesAll(principal, queue));
 }
 
-/** Throws a problem for a queue that there is not, or that the caller's key does not reach as a whole. */
+/** Throws a problem if the queue does not exist, or the caller may not access all of its job types. */
 export function requireQueue({ principal }: RequestContext, queue: string): void {
   if (!queueNames.includes(queue)) throw new ProblemError("queue-not-found");
   if (!reachesAll(principal, queue)) {

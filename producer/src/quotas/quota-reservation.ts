@@ -1,25 +1,25 @@
 import { ProblemError } from "../http/problem.ts";
 import type { KeyQuota, RateLimit, Refusal } from "@toril/contract/engine/quotas/key-quota";
 
-/** Draws on the quota of a request's key. Throws the problem `quota-exceeded` when that is used up. */
+/** Reserves from the quota of a request's key. Throws `quota-exceeded` if the quota is exhausted. */
 export interface Charge {
   take(jobs: number): Promise<void>;
   takeBytes(count: number): Promise<void>;
-  /** Runs what records so many jobs, when they have a place among those that wait. */
+  /** Reserves slots for waiting jobs while `record` runs. */
   reserving<Result>(jobs: number, record: () => Promise<Result>): Promise<Result>;
   paced: Pace;
   left(): RateLimit;
 }
 
-/** For what is read as a stream: it waits where a request would be refused. */
+/** For streamed bodies: waits where a request would be refused. */
 export interface Pace {
-  /** More than this is not to be recorded at once. */
+  /** Maximum number of jobs to record at once. */
   maxJobs: number;
   takeBytes(count: number): Promise<void>;
   recording<Result>(jobs: number, record: () => Promise<Result>): Promise<Result>;
 }
 
-/** What makes so many jobs wait, drawn on the quota of who asks, if there is one. */
+/** Runs `record` after reserving from the quota of the caller, if there is one. */
 export async function charging<Result>(
   charge: Charge | undefined,
   jobs: number,
@@ -30,7 +30,7 @@ export async function charging<Result>(
   return charge.reserving(jobs, record);
 }
 
-/** A stream waits no longer than this; then it is refused as well. */
+/** A streamed body is refused as well if it would have to wait longer. */
 const patienceMs = 30_000;
 
 export function createCharge(quota: KeyQuota): Charge {

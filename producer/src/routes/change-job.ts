@@ -15,7 +15,7 @@ import type { JobReader, JobRow } from "../jobs/read-jobs.ts";
 import { requireJob } from "../jobs/require-job.ts";
 import { changedJobDetail } from "../jobs/shown-data.ts";
 
-/** Reads its body itself, as exactly as that of a job. */
+/** The handler reads its body itself, with the same checks as for a new job. */
 export function changeJob(
   jobs: JobReader,
   live: LiveJobs,

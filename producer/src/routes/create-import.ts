@@ -12,7 +12,7 @@ import type { Holding, Idempotency } from "../idempotency/run-once.ts";
 import { ProblemError } from "../http/problem.ts";
 import { readCsvEntries, readFeedEntries } from "../imports/read-file.ts";
 
-/** What the import of a CSV file holds at most, whatever its size. */
+/** Memory that a CSV import uses, whatever the size of the file. */
 const csvBytes = 4_000_000;
 
 const delimiters = {
@@ -89,7 +89,7 @@ export function createImport(
   };
 }
 
-/** @param hash of a body that streams by; without it, the claim of the key stands for the body, too */
+/** @param hash hashes a streamed body; without it, the key's claim already covers the body */
 function createContinuity({ begun, save }: Holding, hash: BodyHash | undefined): Continuity {
   const isVerified = () => hash?.isVerified ?? true;
   return {
@@ -115,7 +115,7 @@ async function readToEnd(bytes: ReadableStream<Uint8Array>) {
 
 type Look = (bytes: Uint8Array) => Promise<void> | void;
 
-/** The same bytes, each part only when everybody has looked at it. */
+/** Passes the bytes through, each part after all observers have processed it. */
 function tap(body: ReadableStream<Uint8Array>, looks: readonly Look[]) {
   if (looks.length === 0) return body;
   return body.pipeThrough(

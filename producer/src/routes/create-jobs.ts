@@ -30,7 +30,7 @@ import { ProblemError } from "../http/problem.ts";
 type Context = Parameters<RouteHandler<typeof route, AppEnv>>[0];
 type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
 
-/** Sound because only this route stores answers under its address, which is part of the fingerprint. */
+/** Safe cast: the fingerprint includes the target, so only this route stored the response. */
 function asOwnAnswer(answer: StoredAnswer): Answer {
   return answer as Answer;
 }
@@ -41,7 +41,7 @@ export function createJobs(
 ): RouteHandler<typeof route, AppEnv> {
   const { maxEntries, secretKeys, admission } = settings;
   return async (c) => {
-    // Before the body is read and parsed, which is most of what a refusal would cost.
+    // Checked before the body is read and parsed, which is most of a request's cost.
     admission.refuseIfLate();
     const { charge } = c.env;
     await charge?.take(1);
@@ -71,9 +71,9 @@ export function createJobs(
 
     const origin = callerOf(c.env);
     const entries = await parseBulk(bytes, format, { origin, secretKeys, maxEntries });
-    // The entries hold all that is needed of it.
+    // Frees the body: the entries contain everything needed.
     c.env.body = undefined;
-    // Whatever the atomicity: a key that reaches some of them was not meant for these.
+    // Whatever the atomicity: a key permitted for only some of the entries was not meant for this request.
     for (const entry of entries) if (entry.status === "ok") requirePermitted(c.env, entry.job);
     if (dryRun === "true") {
       if (atomicity === "all") refuseIfAnyRejected(entries);
@@ -88,7 +88,7 @@ export function createJobs(
   }
 }
 
-/** The entries with those as rejected that Postgres refuses. */
+/** Returns the entries with the jobs that Postgres refused as rejected. */
 function without(entries: readonly ParsedEntry[], refused: ReadonlySet<NewJob>): ParsedEntry[] {
   return entries.map((entry) =>
     entry.status === "ok" && refused.has(entry.job)

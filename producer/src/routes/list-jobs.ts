@@ -19,7 +19,7 @@ type Narrowed = Omit<Query, "state" | "omit">;
 
 const Offset = z.string().regex(/^\d{1,9}$/);
 
-/** Where jobs of a queue stand in Redis: the ids, newest first, and whether there may be more. */
+/** Lists the ids of a queue's jobs in one state from Redis, newest first, and whether this page is the last. */
 export type ListState = (
   queue: string,
   state: State,
@@ -85,7 +85,10 @@ async function searchLedger(
   return { rows, next: following === undefined ? null : encodeCursor(following) } satisfies Page;
 }
 
-/** What moves on meanwhile may be seen twice, or not at all: this is a look at Redis, not at the ledger. */
+/**
+ * Lists jobs by their state in Redis, which is no snapshot: a job that changes state meanwhile may appear twice or not
+ * at all.
+ */
 async function listLive(
   { jobs, listState }: ListJobsDeps,
   exchange: RequestContext,
@@ -115,7 +118,7 @@ function refused(pointer: string, detail: string) {
   return new ProblemError("invalid-parameter", undefined, [{ pointer: `/${pointer}`, detail }]);
 }
 
-/** RFC 8288. */
+/** Builds the Link header of RFC 8288. */
 function linkTo(url: string, cursor: string): string {
   const next = new URL(targetOf(url), "http://localhost");
   next.searchParams.set("cursor", cursor);

@@ -10,7 +10,7 @@ export function listKeys(keys: KeyStore): RouteHandler<typeof route, AppEnv> {
   return async (c) => {
     const { cursor, limit } = c.req.valid("query");
     const before = cursor === undefined ? undefined : decodeCursor(cursor, KeyId);
-    // One more than asked tells whether there is a next page.
+    // One more than requested shows whether there is a next page.
     const found = await keys.list(callerOf(c.env).tenant, { before, limit: limit + 1 });
     const items = found.slice(0, limit);
     const last = found.length > limit ? items.at(-1) : undefined;

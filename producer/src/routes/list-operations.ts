@@ -9,7 +9,7 @@ export function listOperations(operations: OperationLedger): RouteHandler<typeof
   return async (c) => {
     const { cursor, limit } = c.req.valid("query");
     const before = cursor === undefined ? undefined : decodeCursor(cursor);
-    // One more than asked tells whether there is a next page.
+    // One more than requested shows whether there is a next page.
     const found = await operations.list(operationViewerOf(c.env), before, limit + 1);
     const items = found.slice(0, limit);
     const last = found.length > limit ? items.at(-1) : undefined;

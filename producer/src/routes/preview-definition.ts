@@ -11,7 +11,7 @@ type Bodiless = Omit<typeof route, "request"> & {
   request: Pick<(typeof route)["request"], "query">;
 };
 
-/** Reads its body itself. */
+/** The handler reads its body itself. */
 export function previewDefinition(): RouteHandler<Bodiless, AppEnv> {
   return async (c) => {
     const { count, after = Date.now() } = c.req.valid("query");

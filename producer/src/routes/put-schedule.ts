@@ -16,7 +16,7 @@ type Bodiless = Omit<typeof route, "request"> & {
   request: Pick<(typeof route)["request"], "params">;
 };
 
-/** Reads its body itself. */
+/** The handler reads its body itself. */
 export function putSchedule(
   schedules: ScheduleStore,
   secretKeys: KeyRing | undefined,

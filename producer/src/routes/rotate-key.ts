@@ -9,7 +9,7 @@ import { hasBody, readJson } from "../http/body.ts";
 import type { KeyStore } from "../api-keys/key-store.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** Reads its body itself: there may be none. */
+/** The handler reads its body itself, because the body is optional. */
 export function rotateKey(keys: KeyStore): RouteHandler<Bodiless<typeof route>, AppEnv> {
   return async (c) => {
     const { id } = c.req.valid("param");

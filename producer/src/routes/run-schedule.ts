@@ -37,7 +37,7 @@ export function runSchedule(
       const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
         await recordRun(tx, accepted);
         for (const entry of accepted) {
-          // Whether Redis takes the job is not known yet.
+          // Whether Redis accepts the job is not known yet.
           const status = entry.isNew ? 202 : 200;
           await c.env.keepResponse?.(tx, {
             status,
@@ -67,7 +67,9 @@ function headersOf({ id }: { id: string }) {
 
 const maxTries = 3;
 
-/** Does it again when the schedule was changed meanwhile: the job is one of the version that the run is recorded with. */
+/**
+ * Retries when the schedule was changed concurrently, so that the job has the version that its run is recorded with.
+ */
 async function ofLatestVersion<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {

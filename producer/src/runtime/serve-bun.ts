@@ -9,10 +9,10 @@ export const bun: Runtime = {
     listen("PORT", address, () =>
       Bun.serve({
         ...address,
-        // Files of any size are imported as streams; everything else counts what it reads.
+        // Imports stream files of any size; all other routes limit what they read.
         maxRequestBodySize: Number.MAX_SAFE_INTEGER,
         idleTimeout: 60,
-        // Found by the server itself, for less than the framework's router and without parsing the address.
+        // Routed natively by Bun, which costs less than the framework's router and parses no URL.
         routes: {
           [createJob.path]: {
             POST: (request: Request, server: AnyServer) =>
@@ -40,7 +40,7 @@ function listen(variable: string, address: Address, start: () => AnyServer): Ser
   };
 }
 
-/** Asked only when it matters. */
+/** Looks up the address only on demand. */
 class BunPeer implements Peer {
   readonly #server: AnyServer;
   readonly #request: Request;
@@ -59,7 +59,10 @@ class BunPeer implements Peer {
   }
 }
 
-/** Of a request without a valid Host, as health checks send them, Bun knows only the path; Hono wants an address. */
+/**
+ * Completes the URL of a request without a valid Host, such as a health check: Bun gives the path only, but Hono needs
+ * a whole URL.
+ */
 function addressed(request: Request): Request {
   const { url } = request;
   return url.startsWith("/") ? new Request(`http://localhost${url}`, request) : request;

@@ -2,7 +2,7 @@ import { answerMetrics, namingTaken, type Address, type Runtime, type Server } f
 
 type Handle = (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>;
 
-/** What is used of Deno: its own types would be a second standard library beside Bun's. */
+/** The part of Deno's API in use: Deno's own types would be a second standard library beside Bun's. */
 interface DenoServe {
   serve(
     options: Address & { signal: AbortSignal; onListen(): void },
@@ -17,7 +17,7 @@ export const deno: Runtime = {
     listen("PORT", address, (request, { remoteAddr }) =>
       gate.answer(request, {
         address: remoteAddr.hostname,
-        // It cuts nothing for being silent.
+        // Deno has no idle timeout.
         keepOpen() {},
       }),
     ),
@@ -36,7 +36,7 @@ function listen(variable: string, address: Address, handle: Handle): Server {
   return {
     url: new URL(`http://${host}:${port}`),
     async drain(deadlineMs) {
-      // To cut a server that is down, or that goes down at this moment, ends the process.
+      // Aborting a server that has stopped, or is stopping right now, crashes the process.
       if (isDown) return;
       if (deadlineMs === 0) {
         cut.abort();

@@ -2,10 +2,10 @@ import { ConfigError } from "@toril/contract/engine/config/config";
 import type { Pipeline } from "../http/pipeline.ts";
 import type { Metrics } from "../observability/metrics.ts";
 
-/** What differs between runtimes is how they listen, and this alone. */
+/** The only difference between runtimes: how to listen. */
 export interface Runtime {
   serve(gate: Pipeline, address: Address): Server;
-  /** Serves the metrics to whoever asks: for a port that is not published. */
+  /** Serves metrics without authentication, on a port that must not be published. */
   serveMetrics(metrics: Metrics, address: Address): Server;
 }
 
@@ -16,11 +16,11 @@ export interface Address {
 
 export interface Server {
   url: URL;
-  /** Takes no new connection, lets requests end, and cuts those that have not after `deadlineMs`. */
+  /** Accepts no new connections, lets requests finish, and closes the remaining connections after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>;
 }
 
-/** @throws ConfigError that says in one line which variable names a port that is taken */
+/** @throws ConfigError that names the variable if the port is taken */
 export function namingTaken<Started>(
   variable: string,
   { port }: Address,

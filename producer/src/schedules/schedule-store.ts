@@ -20,7 +20,7 @@ import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
-/** The schedules of a tenant. What a `Check` throws leaves all as it was. */
+/** Schedules of a tenant. Nothing changes if a `Check` throws. */
 export interface ScheduleStore {
   put(
     tenant: string,
@@ -28,7 +28,7 @@ export interface ScheduleStore {
     written: Omit<WrittenSchedule, "source">,
     check: Check,
   ): Promise<SavedSchedule>;
-  /** By name. */
+  /** Ordered by name. */
   list(filter: ScheduleFilter): Promise<SchedulePage>;
   find(tenant: string, name: string): Promise<ScheduleRow | undefined>;
   setPaused(
@@ -39,20 +39,20 @@ export interface ScheduleStore {
   ): Promise<ScheduleRow | undefined>;
   delete(tenant: string, name: string, check: Check): Promise<ScheduleRow | undefined>;
   /**
-   * Records a run that somebody asked for, in the transaction that records its job. Throws `ScheduleChanged` when there is
-   * another version of the schedule by now.
+   * Records a manual run in the transaction that records its job. Throws `ScheduleChanged` if the schedule has a newer
+   * version.
    */
   recording(schedule: ScheduleRow): NonNullable<BulkRequest["alongside"]>;
 }
 
-/** Thrown in a transaction that is to change nothing. */
+/** Thrown to roll a transaction back. */
 export class ScheduleChanged extends Error {}
 
 export interface ScheduleStoreDeps {
   ledger: TenantLedger;
   reads: Reads;
   keys: KeyRing | undefined;
-  /** Of a tenant. */
+  /** Per tenant. */
   maxSchedules: number;
 }
 

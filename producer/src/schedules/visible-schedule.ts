@@ -8,7 +8,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { ScheduleStore } from "./schedule-store.ts";
 import { changedSchedule } from "../jobs/shown-data.ts";
 
-/** Throws a problem for a schedule that is not there, or makes jobs that the caller's key does not reach. */
+/** Throws a problem if the schedule does not exist, or the caller's key does not permit its jobs. */
 export function requireVisibleSchedule(
   exchange: RequestContext,
   found: ScheduleRow | undefined,
@@ -23,7 +23,10 @@ export function toAnswer(row: ScheduleRow) {
   return { schedule, headers: { ETag: etagOf(row.version, schedule) } };
 }
 
-/** Pauses or resumes a schedule. @returns the response, which a request with an Idempotency-Key stores with the change */
+/**
+ * Pauses or resumes a schedule.
+ * @returns the response, which a request with an Idempotency-Key stores in the transaction of the change
+ */
 export async function setSchedulePaused(
   exchange: RequestContext,
   schedules: ScheduleStore,
@@ -46,7 +49,7 @@ export async function setSchedulePaused(
   return toResponse(row);
 }
 
-/** The types of which the caller sees schedules; undefined: of all. */
+/** Returns the job types whose schedules the caller may see; undefined means all. */
 export function visibleTypes({ principal }: RequestContext): string[] | undefined {
   if (principal.queues === null && principal.types === null) return undefined;
   return jobTypeNames.filter((type) => isPermitted(principal, { type, queue: queueOf(type) }));

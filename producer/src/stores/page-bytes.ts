@@ -1,19 +1,19 @@
 import type { ISql } from "postgres";
 
-/** What the JSON of a page may take in the response, beside its last item. */
+/** Maximum JSON bytes of a page, not counting its last item. */
 const maxPageBytes = 4_000_000;
 
 export interface PageRequest {
   tenant: string;
   ids: readonly string[];
-  /** Columns of jobs whose size counts. */
+  /** Columns whose size counts. */
   sized: readonly string[];
 }
 
 /**
- * A common table expression `page (at, id, bytes)` for `with recursive`: of these ids as many, in their order, as fit
- * into a page. It reads one row after the other, and none beyond the limit, because large values are stored compressed:
- * their size is known only when they are read.
+ * Returns a common table expression `page (at, id, bytes)` for `with recursive`, with as many of the ids, in order, as
+ * fit into a page. It reads rows one by one and none beyond the limit, because large values are compressed and have to
+ * be read to know their size.
  */
 export function pageOf(sql: ISql, { tenant, ids, sized }: PageRequest) {
   const sizes = sized.map((column) => sql`+ coalesce(octet_length(jobs.${sql(column)}::text), 0)`);

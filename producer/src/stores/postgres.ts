@@ -12,14 +12,12 @@ export interface ConnectSettings extends Omit<LedgerSettings, "timeoutMs"> {
 }
 
 /**
- * One plan for each statement, by index: the planner's own choice, made while a table was empty, reads all of it for the
- * next minutes, until autovacuum has collected statistics.
+ * Forces generic index plans: a plan chosen while a table was empty would scan the whole table until autovacuum has
+ * collected statistics, minutes later.
  */
 const plans = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
 
-/**
- * @param timeoutMs the deadline of an answer: a statement must end before it, by Postgres' clock or by ours
- */
+/** @param timeoutMs the response deadline: a statement must end before it, enforced by Postgres and by this process */
 export function connectLedger(
   url: string,
   timeoutMs: number,
@@ -48,7 +46,7 @@ export function connectLedger(
   );
 }
 
-/** A pool whose connections tenants take turns for. */
+/** A connection pool shared fairly: tenants take turns. */
 export interface TenantLedger {
   run<Result>(tenant: string, work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
@@ -57,21 +55,21 @@ export function forTenants(ledger: Pick<Ledger, "run">): TenantLedger {
   return { run: (tenant, work) => ledger.run(work, { tenant }) };
 }
 
-/** Each kind of work has connections of its own: when one kind uses all of its connections, the others do not wait. */
+/** Each kind of work has its own connections, so that one kind cannot exhaust those of another. */
 export interface Ledgers {
   /** Records jobs. */
   accepting: Ledger;
-  /** Everything else that a request writes. */
+  /** All other writes of requests. */
   changing: TenantLedger;
-  /** Everything that a request only reads: lists, searches, summaries, previews. */
+  /** All read-only work of requests: lists, searches, summaries, previews. */
   reading: Ledger;
-  /** What serves all streams of events together. */
+  /** Work shared by all event streams. */
   background: Ledger;
   close(): Promise<void>;
 }
 
 const maxReadMs = 2000;
-/** Of 4: one is left for another tenant. */
+/** Of 4: one stays available to other tenants. */
 const connectionsPerTenant = 3;
 
 export function connectLedgers(url: string, timeoutMs: number): Ledgers {

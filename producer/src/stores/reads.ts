@@ -3,7 +3,7 @@ import { isTransient } from "@toril/contract/engine/postgres/errors";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { ProblemError } from "../http/problem.ts";
 
-/** Reads for requests. Tenants take turns; a read that is refused or late becomes a 503 that the client may repeat. */
+/** Reads for requests. Tenants take turns; a read that is refused or late becomes a 503 that the client may retry. */
 export interface Reads {
   run<Result>(tenant: string, work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }

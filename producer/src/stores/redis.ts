@@ -3,7 +3,7 @@ import type { RedisServers } from "@toril/contract/engine/config/redis-config";
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions, SentinelConnector } from "ioredis";
 import type { Logger } from "pino";
 
-/** What a command may take that waits for something new. */
+/** Maximum duration of a blocking read. */
 export const blockMs = 2000;
 
 type SingleServers = Exclude<RedisServers, { kind: "cluster" }>;
@@ -13,8 +13,8 @@ const connectMs = 2000;
 const backOff = (times: number) => Math.min(50 * times, 1000);
 
 /**
- * While Sentinels are asked for the master, the word of a fail-over would end the connection for good. Who is asking needs
- * no word of it.
+ * Stops failover detection while the connector asks Sentinels for the master: a failover message at that time would end
+ * the connection for good, and the connector learns the new master anyway.
  */
 class SteadyConnector extends SentinelConnector {
   override connect(...given: Parameters<SentinelConnector["connect"]>) {
@@ -27,15 +27,15 @@ const sentinelTries = {
   Connector: SteadyConnector as RedisOptions["Connector"],
   sentinelRetryStrategy: backOff,
   sentinelCommandTimeout: 2000,
-  // A master that hangs closes no connection.
+  // A hung master never closes its connections.
   failoverDetector: true,
 };
 
 /**
- * A connection that fails fast: nothing waits for a Redis that is away, and a half-open socket is found within seconds.
- * A command that timed out may still run later: whatever is sent here must bear that. Resolves when it is connected,
- * when the first try has failed, or after 2 s.
- * @param answerMs the deadline of an answer, of which a command may take a part
+ * Connects to Redis and fails fast: no command waits while Redis is unavailable, and a half-open socket is detected
+ * within seconds. A command that timed out may still run later, so every command must tolerate that. Resolves when
+ * connected, after the first failure, or after 2 s.
+ * @param answerMs the response deadline, of which a command may take a part
  */
 export async function connectRedis(
   servers: RedisServers,
@@ -51,13 +51,13 @@ export async function connectRedis(
     connectTimeout: connectMs,
     keepAlive: 10_000,
     retryStrategy: backOff,
-    // After a fail-over, until the old master has closed its connections.
+    // After a failover, until the old master has closed its connections.
     reconnectOnError: (error) => error.message.includes("READONLY"),
   });
   const firstError = new Promise<void>((resolve) => redis.once("error", () => resolve()));
   redis.on("error", (error: Error) => log.debug({ err: error }, "redis connection"));
   redis.on("ready", () => log.info("redis connected"));
-  // Sentinels, and a Cluster that is down, are asked again and again, without an end.
+  // Sentinels, and a Cluster that is down, are retried without end.
   const giveUp = new AbortController();
   const patience = wait(connectMs, undefined, { signal: giveUp.signal }).catch(() => {});
   await Promise.race([redis.connect().catch(() => {}), firstError, patience]);
@@ -66,8 +66,8 @@ export async function connectRedis(
 }
 
 /**
- * A connection for one blocking read after the other. Undefined for a Cluster, where one read cannot wait for the
- * streams of several slots.
+ * Opens a connection for consecutive blocking reads. Undefined for a Cluster, where one read cannot block on streams in
+ * several slots.
  */
 export function openBlockingRedis(servers: RedisServers): Redis | undefined {
   if (servers.kind === "cluster") return undefined;

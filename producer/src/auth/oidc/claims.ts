@@ -4,16 +4,16 @@ import { defaultTenant, Tenant } from "@toril/contract/api/api-key";
 import { Scope } from "@toril/contract/api/scope";
 import type { Principal } from "../principal.ts";
 
-/** Which claims say what a caller may do, and for whom. `a.b` names a member of a claim. */
+/** Names of the claims that hold the scopes and the tenant. `a.b` addresses a nested member. */
 export interface ClaimNames {
   scope: string;
-  /** Without it everybody is of the tenant `default`. */
+  /** Without it, every token belongs to the tenant `default`. */
   tenant?: string | undefined;
 }
 
 const Text = z.string().min(1).max(255);
 
-/** Whom a verified token speaks for; a text says what it lacks. */
+/** Returns the principal of a verified token, or a text that says why the token is not acceptable. */
 export function readClaims(payload: JWTPayload, names: ClaimNames): Principal | string {
   if (payload["cnf"] !== undefined) return "The token is bound to a key of its client (cnf).";
   const client = Text.safeParse(payload["client_id"] ?? payload["azp"]).data;
@@ -36,7 +36,7 @@ export function readClaims(payload: JWTPayload, names: ClaimNames): Principal | 
   };
 }
 
-/** Of texts with spaces between, or a list of them, as issuers write scopes, those that are known here. */
+/** Parses scopes as issuers write them, a space-separated string or an array. Unknown scopes are ignored. */
 function scopesOf(value: unknown): Set<Scope> {
   const named = typeof value === "string" ? value.split(" ") : Array.isArray(value) ? value : [];
   return new Set(named.flatMap((scope) => Scope.safeParse(scope).data ?? []));

@@ -16,7 +16,9 @@ export const oidcFields = {
 
 type OidcConfig = z.output<z.ZodObject<typeof oidcFields>>;
 
-/** Undefined when no issuer is named. An issuer's tokens for other services must not be good here. */
+/**
+ * Returns undefined if no issuer is configured. An audience is required, so that tokens for other services are refused.
+ */
 export function oidcSettings(config: OidcConfig): OidcSettings | undefined {
   const { OIDC_ISSUER: issuer, OIDC_AUDIENCE = "", OIDC_JWKS_URL: jwksUrl } = config;
   const audiences = OIDC_AUDIENCE.split(",")

@@ -1,10 +1,10 @@
 import type { JSONWebKeySet } from "jose";
 import { z } from "zod";
 
-/** Where the keys of an issuer are. */
+/** Where to load an issuer's keys from. */
 export interface KeySource {
   issuer: string;
-  /** Without it, the issuer's discovery document names it. */
+  /** If missing, the issuer's discovery document provides it. */
   jwksUrl?: string | undefined;
 }
 
@@ -12,8 +12,8 @@ const Discovery = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^h
 const Keys = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
 
 /**
- * The public keys of an issuer, as they are now.
- * @throws when it does not answer in time, or with something else
+ * Fetches the current public keys of an issuer.
+ * @throws if the response is late or invalid
  */
 export async function fetchKeys(source: KeySource, timeoutMs: number): Promise<JSONWebKeySet> {
   const signal = AbortSignal.timeout(timeoutMs);
@@ -33,7 +33,7 @@ async function discover(issuer: string, signal: AbortSignal): Promise<string> {
 async function fetchJson(address: string, signal: AbortSignal): Promise<unknown> {
   const response = await fetch(address, {
     signal,
-    // Whom a redirect names, nobody has configured.
+    // A redirect would lead to a host that is not configured.
     redirect: "error",
     headers: { Accept: "application/json" },
   });

@@ -7,19 +7,22 @@ import {
   type LocalJWKSet,
 } from "jose";
 
-/** A key is not known here, and its issuer cannot be asked now. */
+/** The key is unknown, and the issuer is unavailable. */
 export class IssuerAway extends Error {}
 
 export interface KeySetSettings {
   load(): Promise<JSONWebKeySet>;
-  /** From this age on the keys are loaded again, while the ones that are known stay in use. */
+  /** After this age the keys are reloaded in the background; known keys stay in use meanwhile. */
   maxAgeMs: number;
-  /** How soon after a success an unknown key may ask the issuer again, and after a failure anyone. */
+  /**
+   * Minimum delay before an unknown key triggers a reload after a success (`cooldownMs`), and before any reload after a
+   * failure (`retryMs`).
+   */
   cooldownMs: number;
   retryMs: number;
-  /** Monotonic. */
+  /** Monotonic clock, in milliseconds. */
   now(): number;
-  /** Other keys than before: what the old ones have signed is to be checked again. */
+  /** Called when the keys have changed: tokens verified with the old keys must be verified again. */
   onChange(): void;
   onFailure(error: unknown): void;
 }
@@ -28,22 +31,22 @@ type VerifyWith<Result> = (getKey: JWTVerifyGetKey) => Promise<Result>;
 
 export interface KeySet {
   /**
-   * Runs `verify` with the keys that match the token's header, one after the other, until the signature fits.
-   * Throws `IssuerAway`, and what jose throws.
+   * Calls `verify` with each key that matches the token's header until the signature fits.
+   * @throws IssuerAway and the errors of jose
    */
   verify<Result>(token: string, verify: VerifyWith<Result>): Promise<Result>;
-  /** Loads the keys before anyone needs them. */
+  /** Loads the keys before the first token arrives. */
   warmUp(): void;
 }
 
-/** The keys of an issuer: known ones cost nothing and outlive its absence, new ones are asked for. */
+/** Caches an issuer's keys: known keys need no request and stay valid while the issuer is unavailable. */
 export function createKeySet(settings: KeySetSettings): KeySet {
   let known: { find: LocalJWKSet; text: string } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let hasFailed = false;
   let loading: Promise<void> | undefined;
 
-  /** Shared by all who ask meanwhile. */
+  /** Concurrent callers share one request. */
   function load(): Promise<void> {
     loading ??= loadOnce().finally(() => {
       triedAt = settings.now();
@@ -93,7 +96,10 @@ export function createKeySet(settings: KeySetSettings): KeySet {
   };
 }
 
-/** Several keys match a token without `kid`, or one that an issuer lists twice: only the signature tells which it is. */
+/**
+ * Several keys match a token without `kid`, or a `kid` that the issuer lists twice: only the signature tells which key
+ * is right.
+ */
 async function tryEach<Result>(find: LocalJWKSet, verify: VerifyWith<Result>): Promise<Result> {
   try {
     return await verify(find);
@@ -112,7 +118,7 @@ async function tryEach<Result>(find: LocalJWKSet, verify: VerifyWith<Result>): P
   }
 }
 
-/** Without a `kid`, only a signature that fits no known key tells that the issuer may have a new one. */
+/** For a token without `kid`, only a failed signature hints at a new key of the issuer. */
 function mayBeOfNewKey(error: unknown, token: string): boolean {
   if (error instanceof errors.JWKSNoMatchingKey) return true;
   return isMismatch(error) && decodeProtectedHeader(token).kid === undefined;

@@ -12,11 +12,11 @@ export interface OidcSettings extends KeySource {
 
 export interface OidcDeps {
   log: Logger;
-  /** The issuer has other keys: what the old ones have signed is to be verified again. */
+  /** Called when the issuer's keys have changed: tokens verified with the old keys must be verified again. */
   onChange(): void;
 }
 
-/** Accepts the access tokens of one issuer. It need not be there: keys that are known outlive its absence. */
+/** Accepts access tokens of one OIDC issuer. The issuer may be unavailable: cached keys stay in use. */
 export function openOidc(settings: OidcSettings, { log, onChange }: OidcDeps): VerifyToken {
   const { issuer } = settings;
   const keys = createKeySet({

@@ -12,9 +12,9 @@ export interface VerifyTokenDeps {
   now(): number;
 }
 
-/** Only such as are made with a private key: with a secret, whoever verifies could also sign. */
+/** Asymmetric algorithms only: with a shared secret, any verifier could also sign tokens. */
 const algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
-/** Tokens of other kinds that an issuer signs with the same keys, as for logging out, say so. */
+/** Values of `typ` that access tokens have. Issuers sign other kinds, such as logout tokens, with the same keys. */
 const types = new Set([undefined, "jwt", "at+jwt", "application/at+jwt"]);
 const toleranceSeconds = 5;
 
@@ -40,7 +40,7 @@ export function createVerifyToken(deps: VerifyTokenDeps): VerifyToken {
       return { status: "known", principal, validUntil };
     } catch (error) {
       if (error instanceof IssuerAway) return { status: "unknowable" };
-      // Its signature is right: it was not guessed.
+      // The signature is valid, so the token is not a guess and does not count as a failed login.
       const isGenuine = error instanceof errors.JWTClaimValidationFailed || isExpired(error);
       return { status: isGenuine ? "ended" : "wrong", detail: describe(error) };
     }

@@ -1,21 +1,21 @@
-/** `isBroken`: `text` ends before bytes that are not of the charset, or in the middle of a character. */
+/** `isBroken`: `text` ends before bytes that are invalid in the charset, or in the middle of a character. */
 interface DecodedText {
   text: string;
   isBroken: boolean;
 }
 
 export interface CsvDecoder {
-  /** Decodes a stream piece by piece, without its byte order mark; called without bytes at its end. */
+  /** Decodes the next bytes, without a byte order mark. Call it without bytes at the end. */
   decode(bytes?: Uint8Array): DecodedText;
-  /** The charset that is used, known when the first bytes are. */
+  /** The charset in use, known after the first bytes. */
   readonly charset: string;
 }
 
 const longestMark = 3;
 
 /**
- * A byte order mark wins over the label, as the WHATWG Encoding Standard has it; without both it is UTF-8. Null: the label
- * is unknown.
+ * Creates a decoder. A byte order mark overrides the label, as in the WHATWG Encoding Standard; the default is UTF-8.
+ * Returns null for an unknown label.
  */
 export function createCsvDecoder(label = "utf-8"): CsvDecoder | null {
   if (createTextDecoder(label, { fatal: true }) === null) return null;
@@ -44,7 +44,7 @@ export function createCsvDecoder(label = "utf-8"): CsvDecoder | null {
 
 function createDecode(charset: string): (bytes?: Uint8Array) => DecodedText {
   const strict = createTextDecoder(charset, { fatal: true });
-  // The strict one tells that there is a fault, this one where.
+  // The strict decoder detects a fault, the lenient one locates it.
   const lenient = createTextDecoder(charset, { fatal: false });
   if (strict === null || lenient === null) throw new Error(`no charset ${charset}`);
   return (bytes) => {
@@ -66,7 +66,7 @@ function markedCharset([first, second, third]: Uint8Array): string | undefined {
   return undefined;
 }
 
-/** "UTF-16" alone does not tell the byte order; a zero byte before the first character does. */
+/** "UTF-16" does not specify the byte order; a zero byte before the first character does. */
 function orderedCharset(label: string, [first, second]: Uint8Array): string {
   return /^utf-?16$/i.test(label) && first === 0 && second !== 0 ? "utf-16be" : label;
 }

@@ -3,7 +3,7 @@ import type { CsvOptions } from "./record.ts";
 
 type Delimiter = CsvOptions["delimiter"];
 
-/** What is wrong with the names in the first line, or null. */
+/** Returns what is wrong with the header's names, or null. */
 export function headerFault(names: readonly string[]): string | null {
   if (names.length > limits.csvColumns) {
     return `it names ${names.length} columns, of which ${limits.csvColumns} are allowed`;
@@ -15,13 +15,13 @@ export function headerFault(names: readonly string[]): string | null {
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated !== undefined) return `it names ${JSON.stringify(repeated)} twice`;
-  // The only name that would not become a property of its own.
+  // The only name that assignment does not turn into an own property.
   if (names.includes("__proto__")) return `"__proto__" is not allowed as a name`;
   if (names.some((name) => name.includes("\0"))) return "one of its names contains a NUL character";
   return null;
 }
 
-/** What is wrong with a row, or null. */
+/** Returns what is wrong with a row, or null. */
 export function rowFault(names: readonly string[], values: readonly string[]): string | null {
   if (values.length !== names.length) {
     return `The row has ${count(values.length)}, the header ${names.length}.`;
@@ -40,7 +40,7 @@ export function toRow(names: readonly string[], values: readonly string[]): Reco
   return row;
 }
 
-/** True when each quote of `raw` opens a field, closes it, or is doubled within one. */
+/** Whether each quote in `raw` opens a field, closes it, or is doubled within one. */
 export function isWellQuoted(raw: string, delimiter: Delimiter): boolean {
   let at = 0;
   while (at <= raw.length) {

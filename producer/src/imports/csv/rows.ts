@@ -3,23 +3,23 @@ import { CsvError, type CsvOptions, type CsvRecord } from "./record.ts";
 import { headerFault, isWellQuoted, rowFault, toRow } from "./row.ts";
 
 const maxRecords = 500;
-/** A row is measured with its line break. */
+/** The size of a row includes its line break. */
 const lineBreakBytes = 2;
-/** How much the parser may want to see beyond a row before it lets that row go. */
+/** The parser may need this many characters after a row before it emits the row. */
 const lookAhead = "????????";
 
 interface RawRecord {
   record: string[];
-  /** Ends with the first character of the line break. */
+  /** Includes the first character of the line break. */
   raw: string;
 }
 
-/** What csv-parse hands over with `raw: true`; its types do not know. */
+/** Safe cast: csv-parse passes this shape with `raw: true`, which its types do not express. */
 function asRawRecord(row: unknown): RawRecord {
   return row as RawRecord;
 }
 
-/** Text in, records out: csv-parse with line numbers, one bad row at a time, and a bound on what it holds. */
+/** Wraps csv-parse: adds line numbers, reports bad rows one by one, and limits the buffered bytes. */
 export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
   let names: readonly string[] | undefined;
   let records: CsvRecord[] = [];
@@ -33,7 +33,8 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     record_delimiter: ["\r\n", "\n", "\r"],
     raw: true,
     relax_column_count: true,
-    // A stray quote ends its field at the next delimiter instead of swallowing the rows below; `isWellQuoted` finds it.
+    // A stray quote then ends its field at the next delimiter instead of swallowing the following rows; `isWellQuoted`
+    // detects it.
     relax_quotes: true,
     on_record(row, { bytes }) {
       const { record, raw } = asRawRecord(row);
@@ -41,7 +42,7 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
       return null;
     },
   });
-  // Every error also reaches the callback of the write that caused it.
+  // Each error also reaches the callback of the write that caused it.
   parser.on("error", () => {});
 
   function onRow(values: string[], raw: string, endBytes: number): void {
@@ -86,7 +87,7 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     if (writtenBytes - rowStart > maxRowBytes + lookAhead.length) failTooLong();
   }
 
-  /** Ends the file with a fault that lies behind `text`. */
+  /** Ends the file with a fault located after `text`. */
   async function breakOff(text: string, detail: string): Promise<void> {
     await write(text + lookAhead);
     fail(detail);
