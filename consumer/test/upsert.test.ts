@@ -186,3 +186,25 @@ describe("feed items", () => {
     expect(outcomes.filter((outcome) => outcome === "changed")).toHaveLength(200);
   });
 });
+
+test("an upsert reads no jobs but those of its rows, however many the ledger has", async () => {
+  const rowsRead = async () => {
+    // Statistics are per connection; the pool uses the connection of the last statement again.
+    await ledger.run((sql) => sql`select pg_stat_force_next_flush()`);
+    const [table] = await store.sql<{ read: number }[]>`
+      select (coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0))::int as read
+      from pg_stat_user_tables where relname = 'jobs'`;
+    return table!.read;
+  };
+  await store.sql`
+    insert into jobs (id, tenant, queue, type, data, options)
+    select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'default', 'default', 'echo', '{}', '{}'
+    from generate_series(1, 5000) as n`;
+  await store.sql`analyze jobs`;
+  const before = await rowsRead();
+
+  await _createUpsertRow()(_row(1));
+  await _createUpsert()(_item());
+
+  expect((await rowsRead()) - before).toBeLessThan(100);
+});

@@ -19,14 +19,16 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
     keyOf,
     bytesOf: ({ item }) => item.length,
     async write(sql, rows) {
+      const jobIds = rows.map((row) => row.jobId);
       // xmax is 0 only for an inserted row, which was never locked.
       const written = await sql<(Pick<Encoded, "source" | "guid"> & { isNew: boolean })[]>`
         insert into feed_items (tenant, source, guid, item)
         select jobs.tenant, source, guid, item
         from unnest(
-          ${rows.map((row) => row.jobId)}::uuid[], ${rows.map((row) => row.source)}::text[],
+          ${jobIds}::uuid[], ${rows.map((row) => row.source)}::text[],
           ${rows.map((row) => row.guid)}::text[], ${rows.map((row) => row.item)}::text[]::jsonb[]
         ) as given (job_id, source, guid, item) join jobs on jobs.id = job_id
+        where jobs.id = any(${jobIds}::uuid[])
         on conflict (tenant, source, guid) do update set item = excluded.item, changed_at = now()
         where feed_items.item is distinct from excluded.item
         returning source, guid, xmax = 0 as "isNew"`;

@@ -19,13 +19,15 @@ export function createUpsertImportedRow(deps: UpsertDeps): UpsertImportedRow {
     keyOf: ({ importId, row }) => `${importId} ${row}`,
     bytesOf: ({ values }) => values.length,
     async write(sql, rows) {
+      const jobIds = rows.map((row) => row.jobId);
       await sql`
         insert into imported_rows (tenant, import_id, row, values)
         select jobs.tenant, given.import_id, given.row, given.values
         from unnest(
-          ${rows.map((row) => row.jobId)}::uuid[], ${rows.map((row) => row.importId)}::uuid[],
+          ${jobIds}::uuid[], ${rows.map((row) => row.importId)}::uuid[],
           ${rows.map((row) => row.row)}::int[], ${rows.map((row) => row.values)}::text[]::jsonb[]
         ) as given (job_id, import_id, row, values) join jobs on jobs.id = given.job_id
+        where jobs.id = any(${jobIds}::uuid[])
         on conflict (tenant, import_id, row) do update set values = excluded.values
         where imported_rows.values is distinct from excluded.values`;
       return rows.map(() => null);
