@@ -135,18 +135,7 @@ async function takeWindows(
   // The first job with a key wins: one statement cannot upsert the same key twice.
   const first = new Map(jobs.toReversed().map((job) => [keyIdentity(job), job]));
   const asked = jobs.filter((job) => first.get(keyIdentity(job)) === job);
-  const taken = await sql<{ id: string }[]>`
-    insert into key_windows as w (tenant, type, key, job_id, until)
-    select tenant, type, key, id, now() + ms * interval '1 millisecond'
-    from unnest(
-      ${asked.map((job) => job.tenant)}::text[], ${asked.map((job) => job.type)}::text[],
-      ${asked.map((job) => job.key)}::text[], ${asked.map((job) => job.id)}::uuid[],
-      ${asked.map((job) => String(job.keyWindowMs))}::text[]::bigint[]
-    ) as asked (tenant, type, key, id, ms)
-    on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
-    where w.until <= now() or w.job_id = excluded.job_id
-      or (select true from jobs where jobs.id = w.job_id) is null
-    returning job_id as id`;
+  const taken = await upsertWindows(sql, asked, false);
   const own = new Set(taken.map(({ id }) => id));
   const others = jobs.filter((job) => !own.has(job.id));
   if (others.length === 0) return;
@@ -162,6 +151,28 @@ async function takeWindows(
     ) as taken
     cross join lateral (select * from jobs where jobs.id = taken.job_id offset 0) as found`;
   for (const row of standing) outcomes.set(row.ownId, toDuplicate(row));
+  // The first statement locked these windows, and their jobs are deleted.
+  const orphaned = asked.filter((job) => !own.has(job.id) && !outcomes.has(job.id));
+  if (orphaned.length > 0) await upsertWindows(sql, orphaned, true);
+}
+
+/**
+ * Opens windows that are free, have expired or belong to the job already; all of them if `isLocked`. Locks the windows
+ * of the others. Whether the job of a window exists is decided by a later statement: the snapshot of this one does not
+ * include a transaction that it waited for.
+ */
+function upsertWindows(sql: ISql, jobs: readonly NewJob[], isLocked: boolean) {
+  return sql<{ id: string }[]>`
+    insert into key_windows as w (tenant, type, key, job_id, until)
+    select tenant, type, key, id, now() + ms * interval '1 millisecond'
+    from unnest(
+      ${jobs.map((job) => job.tenant)}::text[], ${jobs.map((job) => job.type)}::text[],
+      ${jobs.map((job) => job.key)}::text[], ${jobs.map((job) => job.id)}::uuid[],
+      ${jobs.map((job) => String(job.keyWindowMs))}::text[]::bigint[]
+    ) as asked (tenant, type, key, id, ms)
+    on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
+    where ${isLocked} or w.until <= now() or w.job_id = excluded.job_id
+    returning job_id as id`;
 }
 
 /** Closes the windows of duplicates: the existing job is pending without a window, and its key is free when it ends. */
