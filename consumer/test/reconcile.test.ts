@@ -25,7 +25,7 @@ const _rowOf = async (id: string | undefined) => {
 const _waiting = (queue = "echo") => world.redis.lrange(world.keys(queue).wait, 0, -1);
 
 describe("what Redis does not have", () => {
-  test("is placed again after FLUSHALL, 10,000 jobs once each, the oldest first", async () => {
+  test("is re-dispatched after FLUSHALL, 10,000 jobs once each, the oldest first", async () => {
     const ids = await _record(world, 10_000);
     await _place(world, ids);
     await world.redis.flushall();
@@ -38,7 +38,7 @@ describe("what Redis does not have", () => {
     expect(await reconciling.pass()).toMatchObject({ seen: 10_000, placed: 0 });
   });
 
-  test("is placed with its own data and options, marked as placed again", async () => {
+  test("is re-dispatched with its own data and options, marked as such", async () => {
     const [id] = await _record(world, 1, { data: '{"n": 12345678901234567890}' });
     await using reconciling = await _startReconciler(world);
 
@@ -176,7 +176,7 @@ describe("what Redis does not have", () => {
     expect(await reconciling.passFor("leading")).toMatchObject({ placed: 2 });
   });
 
-  test("is placed again after every loss of Redis, though it never started", async () => {
+  test("is re-dispatched after every loss of Redis, though it never started", async () => {
     const [paused] = await _record(world, 1);
     const runAt = new Date(Date.now() + 24 * 3_600_000);
     const [delayed] = await _record(world, 1, { runAt });
@@ -293,7 +293,7 @@ describe("what ended in Redis without the ledger", () => {
     expect(await _rowOf(wrong)).toMatchObject({ status: "dead", error: { name: "InvalidResult" } });
   });
 
-  test("is placed again when the events tell of an earlier run, of a retry since, or of a worker of Toril's", async () => {
+  test("is re-dispatched when the events tell of an earlier run, of a retry since, or of a worker of Toril's", async () => {
     const [reopened] = await _record(world, 1, { run: 1 });
     const [tenth] = await _record(world, 1, { run: 10 });
     const [retried, own, ended] = await _record(world, 3);

@@ -128,9 +128,9 @@ export function createProcessor(
     if (lost >= maxLostAttempts) return attempts.giveUp(start, lost);
     let isSettled = false;
     try {
-      const verdict = await attempt();
-      isSettled = finalOutcomes.has(verdict.outcome);
-      return verdict;
+      const result = await attempt();
+      isSettled = finalOutcomes.has(result.outcome);
+      return result;
     } finally {
       if (!isSettled) await lostAttempts.survive(id, generation);
     }
@@ -172,9 +172,9 @@ export function createProcessor(
       ran.status === "completed"
         ? attempts.complete(start, ran.result)
         : attempts.fail(start, ran.thrown);
-    const verdict = await (trace === undefined ? settle() : trace.step("settle", settle));
+    const result = await (trace === undefined ? settle() : trace.step("settle", settle));
     meter.settled(queue, jobType.type, performance.now() - ranAt);
-    return verdict;
+    return result;
   }
 
   function stopAttempt(job: Job, token: string, { reason }: ActiveJob) {

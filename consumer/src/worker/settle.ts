@@ -82,10 +82,10 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
   });
 
   async function settleDead(entry: Settlement, outcome: SettleOutcome & { status: "unstorable" }) {
-    const [buried] = await write([
+    const [settled] = await write([
       { ...entry, status: "dead", result: null, error: JSON.stringify(outcome.error) },
     ]);
-    return buried?.status === "already-settled" ? buried : outcome;
+    return settled?.status === "already-settled" ? settled : outcome;
   }
 
   return {
