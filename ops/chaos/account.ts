@@ -18,6 +18,8 @@ export interface Account {
   readonly uploads: Map<string, Upload>;
   /** Whose cancellation was acknowledged. */
   readonly cancelled: string[];
+  /** Labels of the jobs that an acknowledged operation cancels. */
+  readonly operations: string[];
   readonly violations: Violation[];
   /** How often what was done and answered, by kind. */
   readonly done: Map<string, number>;
@@ -38,6 +40,7 @@ export function createAccount(): Account {
     ids,
     uploads,
     cancelled: [],
+    operations: [],
     violations,
     done,
     get acknowledged() {

@@ -190,7 +190,7 @@ const operation: Caller = {
   kind: "operation",
   count: 1,
   pauseMs: 2000,
-  async act({ account, definite, nextNumber, send, signal }) {
+  async act({ accepted, account, definite, nextNumber, send, signal }) {
     const label = `operation-${nextNumber()}`;
     const json = Array.from({ length: 20 }, () => ({
       ...echo(label),
@@ -202,9 +202,9 @@ const operation: Caller = {
     const ids = idsIn(created);
     account.ids.push(...ids);
     const request = { json: { action: "cancel", filter: { label } }, idempotencyKey: label };
-    const answer = await definite("/v1/operations", request);
-    const { id } = (answer?.body ?? {}) as { id?: string };
+    const id = accepted("operation", await definite("/v1/operations", request));
     if (id === undefined) return;
+    account.operations.push(label);
     while (!signal.aborted) {
       const now = await send(`/v1/operations/${id}`);
       const { status } = (now?.body ?? {}) as { status?: string };

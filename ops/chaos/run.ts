@@ -132,7 +132,7 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
   const isStopped = await deleteSchedules(send);
   if (!isStopped) account.violate("the schedules could not be deleted after the faults", schedules);
   say(`${topology}: ${account.acknowledged} jobs acknowledged, waiting for the last of them`);
-  await whenDrained(sql, account.violations.length > 0 ? brokenMs : recoveryMs);
+  await whenDrained(sql, account, account.violations.length > 0 ? brokenMs : recoveryMs);
   const verdict = await verify(sql, account);
   const result: ChaosResult = {
     topology,
