@@ -18,6 +18,7 @@ async function injectFaults(options: ChaosOptions, report: string, signal: Abort
       topology,
       seed: options.seed,
       durationMs: options.minutes * 60_000,
+      minAcknowledged: options.jobs,
       pauseMs: 6000,
       holdMs: [1000, 6000],
       backlog: options.backlog,

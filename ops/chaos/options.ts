@@ -6,6 +6,7 @@ import { type TopologyName, topologyNames } from "./topology.ts";
 export interface ChaosOptions {
   topologies: readonly TopologyName[];
   minutes: number;
+  jobs: number;
   seed: number;
   backlog: number;
   kinds: readonly string[] | undefined;
@@ -17,6 +18,7 @@ export interface ChaosOptions {
 export const chaosUsage = `usage: bun run chaos -- [options]
 
   --minutes N       how long faults are injected on each topology (10)
+  --jobs N          go on beyond --minutes until this many jobs are acknowledged (0)
   --seed N          what the plan of faults follows from (1)
   --redis NAMES     single, sentinel, cluster, or several of them as a list (all)
   --backlog N       about how many jobs are kept pending (10000)
@@ -33,6 +35,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
       args: [...args],
       options: {
         minutes: { type: "string", default: "10" },
+        jobs: { type: "string", default: "0" },
         seed: { type: "string", default: "1" },
         redis: { type: "string", default: topologyNames.join() },
         backlog: { type: "string", default: "10000" },
@@ -53,6 +56,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
     return {
       topologies,
       minutes: positive("--minutes", values.minutes),
+      jobs: values.jobs === "0" ? 0 : positive("--jobs", values.jobs),
       seed: positive("--seed", values.seed),
       backlog: positive("--backlog", values.backlog),
       kinds: values.faults?.split(",").map((kind) => kind.trim()),

@@ -29,6 +29,8 @@ export interface ChaosSettings {
   seed: number;
   /** How long faults are injected under load; draining and verifying come on top. */
   durationMs: number;
+  /** Faults are injected beyond `durationMs` until this many jobs are acknowledged. */
+  minAcknowledged?: number;
   /** Between the recovery from one fault and the next fault. */
   pauseMs: number;
   /** How long a process stands still, or a store refuses to write: at least and at most. */
@@ -160,13 +162,16 @@ interface Injection {
 }
 
 async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injection: Injection) {
-  const { durationMs, pauseMs, holdMs, seed, kinds, say = () => {} } = settings;
+  const { durationMs, minAcknowledged = 0, pauseMs, holdMs, seed, kinds } = settings;
+  const { say = () => {} } = settings;
   const { account, backlog, over } = injection;
   const random = createRandom(seed);
   const faults: InjectedFault[] = [];
   const reasons = new Map(neverInjected.map(({ kind, reason }) => [kind, reason]));
   const startedAt = performance.now();
-  const isTimeLeft = () => !over.aborted && performance.now() - startedAt < durationMs;
+  const isTimeLeft = () =>
+    !over.aborted &&
+    (performance.now() - startedAt < durationMs || account.acknowledged < minAcknowledged);
 
   async function inject(kind: FaultKind) {
     await sleep(pauseMs, undefined, { signal: over }).catch(() => {});
