@@ -60,6 +60,16 @@ import { createQueueReader } from "./queues/queue-reader.ts";
 import { connectLedgers } from "./stores/postgres.ts";
 import { createReads } from "./stores/reads.ts";
 import { createErrorHandler } from "./http/problem.ts";
+import { createJob as createJobHandler } from "./jobs/create-job.ts";
+import { jobRoutes } from "./jobs/routes.ts";
+import { keyRoutes } from "./api-keys/routes.ts";
+import { deadLetterRoutes } from "./dead-letters/routes.ts";
+import { eventRoutes } from "./events/routes.ts";
+import { healthRoutes } from "./health/routes.ts";
+import { importRoutes } from "./imports/routes.ts";
+import { operationRoutes } from "./operations/routes.ts";
+import { queueRoutes } from "./queues/routes.ts";
+import { scheduleRoutes } from "./schedules/routes.ts";
 import { createReadJob } from "./jobs/read-job.ts";
 import { createJobReader } from "./jobs/read-jobs.ts";
 import { createJobSearch } from "./jobs/search-jobs.ts";
@@ -71,7 +81,6 @@ import { createRepeat } from "./idempotency/replay.ts";
 import { createReadiness } from "./health/readiness.ts";
 import { connectRedis } from "./stores/redis.ts";
 import { createScheduleStore } from "./schedules/schedule-store.ts";
-import { createJob as createJobRoute } from "./routes/create-job.ts";
 import type { Runtime } from "./runtime/serve.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { timeLedger, timePlace } from "./http/timed.ts";
@@ -208,56 +217,81 @@ export async function openProducer(
     log,
     move: createMove(redis, scripted(moveScriptUrl)),
   });
-  const createJob = createJobRoute(enqueue, secretKeys, createAwaitJob(events.waitForEnd, readJob));
-  const jobSearch = createJobSearch(reads);
-  const app = createApp({
-    onError,
-    createJob,
-    metrics,
+  const createJob = createJobHandler(
     enqueue,
     secretKeys,
-    jobReader,
-    jobSearch,
-    listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
-    liveJobs,
-    events,
-    jobChanges,
-    deadLetters: createDeadLetters(reads, jobSearch),
-    operations: createOperationLedger({ ledger: changing, reads, maxOpen: config.MAX_OPERATIONS }),
-    importer,
-    feedParser,
-    importLedger,
-    keyStore: createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys }),
-    once,
-    queueReader,
-    queueControl: createQueueControl(changing, applySettings, log),
-    drainQueue: createDrainQueue({
-      ledger: changing,
-      takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
-      readStates,
-      remove,
-    }),
-    cleanQueue: createCleanQueue(changing, createFailedJobs(redis, prefix)),
-    scheduleStore: createScheduleStore({
-      ledger: changing,
-      reads,
-      keys: secretKeys,
-      maxSchedules: config.MAX_SCHEDULES,
-    }),
-    readiness: createReadiness({
-      ledger: accepting,
-      writeRedis: () => Promise.all(queueNames.map(writeRedis)),
-      isDraining: () => isDraining,
-    }),
+    createAwaitJob(events.waitForEnd, readJob),
+  );
+  const jobSearch = createJobSearch(reads);
+  const operations = createOperationLedger({
+    ledger: changing,
+    reads,
+    maxOpen: config.MAX_OPERATIONS,
+  });
+  const app = createApp({
+    onError,
+    metrics,
+    routes: [
+      ...jobRoutes({
+        createJob,
+        enqueue,
+        maxBulkEntries: config.BULK_MAX_ENTRIES,
+        bulkAdmission: createAdmission({
+          maxAgeMs: config.REQUEST_TIMEOUT_MS * lateShare,
+          minLate: minLateRequests,
+          now: () => performance.now(),
+        }),
+        secretKeys,
+        jobReader,
+        jobSearch,
+        listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
+        liveJobs,
+        jobChanges,
+        waitForEnd: events.waitForEnd,
+      }),
+      ...importRoutes({ importer, importLedger, once, parseFeed: feedParser.parse }),
+      ...scheduleRoutes({
+        scheduleStore: createScheduleStore({
+          ledger: changing,
+          reads,
+          keys: secretKeys,
+          maxSchedules: config.MAX_SCHEDULES,
+        }),
+        enqueue,
+        secretKeys,
+      }),
+      ...deadLetterRoutes({
+        deadLetters: createDeadLetters(reads, jobSearch),
+        jobReader,
+        liveJobs,
+        jobChanges,
+        operations,
+      }),
+      ...operationRoutes(operations),
+      ...queueRoutes({
+        queueReader,
+        queueControl: createQueueControl(changing, applySettings, log),
+        drainQueue: createDrainQueue({
+          ledger: changing,
+          takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
+          readStates,
+          remove,
+        }),
+        cleanQueue: createCleanQueue(changing, createFailedJobs(redis, prefix)),
+      }),
+      ...eventRoutes({ events, jobReader, importLedger }),
+      ...keyRoutes(createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys })),
+      ...healthRoutes(
+        createReadiness({
+          ledger: accepting,
+          writeRedis: () => Promise.all(queueNames.map(writeRedis)),
+          isDraining: () => isDraining,
+        }),
+      ),
+    ],
     docs: createDocs(project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     dashboard: dashboard.routes,
-    maxBulkEntries: config.BULK_MAX_ENTRIES,
-    bulkAdmission: createAdmission({
-      maxAgeMs: config.REQUEST_TIMEOUT_MS * lateShare,
-      minLate: minLateRequests,
-      now: () => performance.now(),
-    }),
   });
 
   const gate = createPipeline({

@@ -20,8 +20,8 @@ type Definition = Omit<RouteConfig, "operationId" | "summary" | "tags"> & {
 };
 
 /**
- * Defines one operation of the API. Every POST accepts an Idempotency-Key. The producer implements the operation in the
- * file of routes/ that is named after its `operationId` in kebab-case.
+ * Defines one operation of the API. Every POST accepts an Idempotency-Key. The producer pairs the operation with its
+ * handler in `routes.ts` of the subject.
  * @returns a route of @hono/zod-openapi with every problem as a documented response
  */
 export function defineRoute<const Route extends Definition>(definition: Route) {

@@ -1,16 +1,15 @@
-import type { RouteHandler } from "@hono/zod-openapi";
 import type { listJobs as route } from "@toril/contract/api/http/jobs";
 import { searchableFields } from "@toril/contract/api/job-types/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/search-terms";
 import { z } from "zod";
-import type { AppEnv } from "../http/app-env.ts";
+import type { HandlerOf } from "../http/route.ts";
 import { callerOf, getRestrictions, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import type { RequestContext } from "../http/request-context.ts";
-import type { LiveJobs } from "../jobs/live-jobs.ts";
+import type { LiveJobs } from "./live-jobs.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { JobReader, JobRow, PageOptions } from "../jobs/read-jobs.ts";
-import type { JobSearch } from "../jobs/search-jobs.ts";
+import type { JobReader, JobRow, PageOptions } from "./read-jobs.ts";
+import type { JobSearch } from "./search-jobs.ts";
 import { targetOf } from "../http/target.ts";
 
 type Query = z.output<typeof route.request.query>;
@@ -27,13 +26,13 @@ export type ListState = (
 ) => Promise<{ ids: string[]; isLast: boolean }>;
 
 export interface ListJobsDeps {
-  search: JobSearch;
-  jobs: JobReader;
-  live: LiveJobs;
+  jobSearch: JobSearch;
+  jobReader: JobReader;
+  liveJobs: LiveJobs;
   listState: ListState;
 }
 
-export function listJobs(deps: ListJobsDeps): RouteHandler<typeof route, AppEnv> {
+export function listJobs(deps: ListJobsDeps): HandlerOf<typeof route> {
   return async (c) => {
     const query = c.req.valid("query");
     const { state, omit, ...narrowed } = query;
@@ -41,7 +40,7 @@ export function listJobs(deps: ListJobsDeps): RouteHandler<typeof route, AppEnv>
     const { rows, next } = await (state === undefined
       ? searchLedger(deps, c.env, narrowed, options)
       : listLive(deps, c.env, { ...narrowed, state }, options));
-    const items = await deps.live.describe(rows);
+    const items = await deps.liveJobs.describe(rows);
     const headers: Record<string, string> = next === null ? {} : { Link: linkTo(c.req.url, next) };
     return c.json({ items, next }, 200, headers);
   };
@@ -53,7 +52,7 @@ interface Page {
 }
 
 async function searchLedger(
-  { jobs, search }: ListJobsDeps,
+  { jobReader, jobSearch }: ListJobsDeps,
   exchange: RequestContext,
   query: Narrowed,
   options: PageOptions,
@@ -68,7 +67,7 @@ async function searchLedger(
     }),
   ];
   const { tenant } = callerOf(exchange);
-  const { ids, next } = await search.find(
+  const { ids, next } = await jobSearch.find(
     {
       ...filter,
       tenant,
@@ -80,7 +79,7 @@ async function searchLedger(
     cursor === undefined ? undefined : decodeCursor(cursor),
     limit,
   );
-  const { rows, read } = await jobs.findPage(tenant, ids, options);
+  const { rows, read } = await jobReader.findPage(tenant, ids, options);
   const following = read < ids.length ? ids[read - 1] : next;
   return { rows, next: following === undefined ? null : encodeCursor(following) } satisfies Page;
 }
@@ -90,7 +89,7 @@ async function searchLedger(
  * at all.
  */
 async function listLive(
-  { jobs, listState }: ListJobsDeps,
+  { jobReader, listState }: ListJobsDeps,
   exchange: RequestContext,
   { state, cursor, limit, queue, ...others }: Narrowed & { state: State },
   options: PageOptions,
@@ -103,7 +102,7 @@ async function listLive(
     requirePermitted(exchange, { queue, type: "" });
   const start = cursor === undefined ? 0 : Number(decodeCursor(cursor, Offset));
   const { ids, isLast } = await listState(queue, state, { start, count: limit });
-  const { rows, read } = await jobs.findPage(callerOf(exchange).tenant, ids, options);
+  const { rows, read } = await jobReader.findPage(callerOf(exchange).tenant, ids, options);
   const { types } = getRestrictions(exchange);
   return {
     rows: types === undefined ? rows : rows.filter((row) => types.includes(row.type)),

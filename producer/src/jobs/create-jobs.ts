@@ -1,4 +1,3 @@
-import type { RouteHandler } from "@hono/zod-openapi";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
@@ -14,20 +13,14 @@ import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
 import { problemOf } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";
-import type { AppEnv } from "../http/app-env.ts";
+import type { HandlerOf } from "../http/route.ts";
 import { readBytes } from "../http/body.ts";
 import { callerOf, requirePermitted } from "../http/caller.ts";
 import { largeIdempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
-import {
-  type BulkFormat,
-  jsonArray,
-  ndjson,
-  parseBulk,
-  type ParsedEntry,
-} from "../jobs/parse-bulk.ts";
+import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
 import { ProblemError } from "../http/problem.ts";
 
-type Context = Parameters<RouteHandler<typeof route, AppEnv>>[0];
+type Context = Parameters<HandlerOf<typeof route>>[0];
 type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
@@ -38,7 +31,7 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 export function createJobs(
   enqueue: Enqueue,
   settings: { maxEntries: number; secretKeys: KeyRing | undefined; admission: Admission },
-): RouteHandler<typeof route, AppEnv> {
+): HandlerOf<typeof route> {
   const { maxEntries, secretKeys, admission } = settings;
   return async (c) => {
     // Checked before the body is read and parsed, which is most of a request's cost.

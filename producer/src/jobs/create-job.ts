@@ -10,10 +10,10 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { readJson } from "../http/body.ts";
 import { callerOf, requirePermitted } from "../http/caller.ts";
-import type { AwaitJob } from "../jobs/await-job.ts";
+import type { AwaitJob } from "./await-job.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { idempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
-import { jobProblem } from "../jobs/job-problem.ts";
+import { jobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
 
 type Answer = StoredAnswer & { body: AcceptedJob; status: 200 | 201 | 202 };

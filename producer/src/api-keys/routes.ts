@@ -1,0 +1,62 @@
+import * as keys from "@toril/contract/api/http/keys";
+import { limits } from "@toril/contract/api/job";
+import { KeyId, KeyRotation, NewApiKey } from "@toril/contract/api/api-key";
+import { fieldErrors } from "@toril/contract/api/problem";
+import { hasBody, readJson } from "../http/body.ts";
+import { callerOf } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { ProblemError } from "../http/problem.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import type { KeyStore } from "./key-store.ts";
+
+export function keyRoutes(store: KeyStore): HandledRoute[] {
+  return [
+    handle(keys.createKey, async (c) => {
+      const parsed = NewApiKey.safeParse(await readJson(c.env, limits.bodyBytes));
+      if (!parsed.success) {
+        throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
+      }
+      const issued = await store.issue(c.env, parsed.data);
+      return c.json(issued, 201, {
+        Location: `/v1/keys/${issued.id}`,
+        "Cache-Control": "no-store",
+      });
+    }),
+
+    handle(keys.listKeys, async (c) => {
+      const { cursor, limit } = c.req.valid("query");
+      const before = cursor === undefined ? undefined : decodeCursor(cursor, KeyId);
+      // One more than requested shows whether there is a next page.
+      const found = await store.list(callerOf(c.env).tenant, { before, limit: limit + 1 });
+      const items = found.slice(0, limit);
+      const last = found.length > limit ? items.at(-1) : undefined;
+      return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
+    }),
+
+    handle(keys.getKey, async (c) => {
+      const found = await store.find(callerOf(c.env).tenant, c.req.valid("param").id);
+      if (found === undefined) throw new ProblemError("key-not-found");
+      return c.json(found, 200);
+    }),
+
+    handle(keys.rotateKey, async (c) => {
+      const { id } = c.req.valid("param");
+      // The body is optional.
+      const parsed = KeyRotation.safeParse(
+        hasBody(c.req.raw) ? await readJson(c.env, limits.bodyBytes) : {},
+      );
+      if (!parsed.success) {
+        throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
+      }
+      const rotated = await store.rotate(c.env, id, parsed.data.graceMs);
+      return c.json(rotated, 200, { "Cache-Control": "no-store" });
+    }),
+
+    handle(keys.revokeKey, async (c) => {
+      const { id } = c.req.valid("param");
+      const revoked = await store.revoke(callerOf(c.env).tenant, id, c.env.trail);
+      if (revoked === undefined) throw new ProblemError("key-not-found");
+      return c.json(revoked, 200);
+    }),
+  ];
+}

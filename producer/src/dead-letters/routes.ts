@@ -1,0 +1,126 @@
+import type { Redriven } from "@toril/contract/api/dead-letter";
+import * as routes from "@toril/contract/api/http/dead-letters";
+import { limits } from "@toril/contract/api/job";
+import { RedriveRequest } from "@toril/contract/api/operation";
+import { fieldErrors } from "@toril/contract/api/problem";
+import { readJson } from "../http/body.ts";
+import { callerOf, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import { keepingJob } from "../idempotency/keep-response.ts";
+import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
+import { type LiveJobs, unplacedJob } from "../jobs/live-jobs.ts";
+import type { JobReader } from "../jobs/read-jobs.ts";
+import { requireJob } from "../jobs/require-job.ts";
+import { changedDeadLetter, changedJob } from "../jobs/shown-data.ts";
+import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
+import { charging } from "../quotas/quota-reservation.ts";
+import { type DeadLetters, type InspectedRow, toDeadLetter, toInspected } from "./dead-letters.ts";
+
+export interface DeadLetterRoutesDeps {
+  deadLetters: DeadLetters;
+  jobReader: JobReader;
+  liveJobs: LiveJobs;
+  jobChanges: JobChanges;
+  operations: OperationLedger;
+}
+
+export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
+  const { deadLetters, jobReader, liveJobs, jobChanges, operations } = deps;
+
+  /** Returns the dead letter that a request names. Throws a problem if it does not exist or is not permitted. */
+  async function requireDeadLetter(context: RequestContext, id: string): Promise<InspectedRow> {
+    const row = await deadLetters.find(callerOf(context).tenant, id);
+    if (row === undefined) throw new ProblemError("dead-letter-not-found");
+    requirePermitted(context, row);
+    return row;
+  }
+
+  return [
+    handle(routes.listDeadLetters, async (c) => {
+      const { cursor, limit, ...filter } = c.req.valid("query");
+      const before = cursor === undefined ? undefined : decodeCursor(cursor);
+      const { tenant } = callerOf(c.env);
+      const search = { tenant, before, reach: getRestrictions(c.env), ...filter };
+      const { rows, next = null } = await deadLetters.list(search, limit);
+      return c.json({ items: rows.map(toDeadLetter), next: next && encodeCursor(next) }, 200);
+    }),
+
+    handle(routes.summarizeDeadLetters, async (c) =>
+      c.json(await deadLetters.summarize(callerOf(c.env).tenant, getRestrictions(c.env)), 200),
+    ),
+
+    handle(routes.getDeadLetter, async (c) => {
+      const row = await requireDeadLetter(c.env, c.req.valid("param").id);
+      return c.json(toInspected(row), 200);
+    }),
+
+    handle(routes.redriveDeadLetter, async (c) => {
+      const { id } = c.req.valid("param");
+      await requireDeadLetter(c.env, id);
+      const { tenant, quotaKey } = callerOf(c.env);
+      const headers = { Location: `/v1/jobs/${id}` };
+      const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
+      const retried = await charging(c.env.charge, 1, () =>
+        jobChanges.retry(tenant, [id], { statuses: ["dead"], quotaKey }, { alongside }),
+      );
+      if (!retried.has(id)) {
+        await requireDeadLetter(c.env, id);
+        throw new ProblemError("key-taken");
+      }
+      const row = await requireJob(jobReader, c.env, id);
+      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 202, headers);
+    }),
+
+    handle(routes.redriveDeadLetters, async (c) => {
+      const parsed = RedriveRequest.safeParse(await readJson(c.env, limits.bodyBytes));
+      if (!parsed.success) {
+        throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
+      }
+      const { ids, filter = {}, ...options } = parsed.data;
+      if (ids !== undefined) return c.json(await redriveByIds(deps, c.env, ids), 200);
+      const owner = toOperationOwner(c.env);
+      const request = { ...options, filter, action: "retry" as const };
+      if (request.dryRun) return c.json(await operations.preview(owner, request), 200);
+      const operation = await operations.create(owner, request, c.env.keepResponse);
+      return c.json(operation, 202, operationHeaders(operation));
+    }),
+
+    handle(routes.deleteDeadLetter, async (c) => {
+      const { id } = c.req.valid("param");
+      const row = await requireDeadLetter(c.env, id);
+      if (!(await jobChanges.deleteDead(c.env.principal.tenant, id)))
+        throw new ProblemError("dead-letter-not-found");
+      return c.json(changedDeadLetter(c.env, toDeadLetter(row)), 200);
+    }),
+  ];
+}
+
+async function redriveByIds(
+  { deadLetters, jobChanges }: DeadLetterRoutesDeps,
+  context: RequestContext,
+  requested: readonly string[],
+): Promise<Redriven> {
+  const ids = [...new Set(requested)];
+  const { tenant, quotaKey } = callerOf(context);
+  const known = await deadLetters.known(tenant, getRestrictions(context), ids);
+  function toAnswer(redriven: ReadonlySet<string>): Redriven {
+    const results = ids.map((id): Redriven["results"][number] => {
+      if (redriven.has(id)) return { id, outcome: "redriven" };
+      return { id, outcome: known.has(id) ? "key-taken" : "not-found" };
+    });
+    const counts = { redriven: redriven.size, rejected: ids.length - redriven.size };
+    return { counts, results };
+  }
+  if (known.size === 0) return toAnswer(known);
+  const { keepResponse: keep } = context;
+  const alongside: Alongside | undefined =
+    keep && ((tx, redriven) => keep(tx, { status: 200, answer: toAnswer(redriven) }));
+  const retry = { statuses: ["dead"] as const, quotaKey };
+  const redriven = await charging(context.charge, known.size, () =>
+    jobChanges.retry(tenant, [...known], retry, { alongside }),
+  );
+  return toAnswer(redriven);
+}

@@ -1,0 +1,42 @@
+import * as routes from "@toril/contract/api/http/events";
+import { queueNames } from "@toril/contract/api/job-types/index";
+import { ProblemError } from "../http/problem.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import type { ImportLedger } from "../imports/import-ledger.ts";
+import { requireImport } from "../imports/require-import.ts";
+import type { JobReader } from "../jobs/read-jobs.ts";
+import { requireJob } from "../jobs/require-job.ts";
+import type { Events } from "./events.ts";
+
+export interface EventRoutesDeps {
+  events: Pick<Events, "followJob" | "followImport" | "followJobs">;
+  jobReader: JobReader;
+  importLedger: ImportLedger;
+}
+
+export function eventRoutes({ events, jobReader, importLedger }: EventRoutesDeps): HandledRoute[] {
+  return [
+    handle(routes.followJob, async (c) => {
+      const job = await requireJob(jobReader, c.env, c.req.valid("param").id);
+      return events.followJob(c.env, job, c.req.valid("header")["last-event-id"]);
+    }),
+
+    handle(routes.followImport, async (c) => {
+      const found = await requireImport(importLedger, c.env, c.req.valid("param").id);
+      return events.followImport(c.env, found, c.req.valid("header")["last-event-id"]);
+    }),
+
+    handle(routes.followQueue, (c) => {
+      const { queue } = c.req.valid("param");
+      const { queues } = c.env.principal;
+      if (queues?.has(queue) === false) {
+        throw new ProblemError("forbidden-resource", `Not for the queue ${queue}.`);
+      }
+      return events.followJobs(c.env, [queue], c.req.valid("header")["last-event-id"]);
+    }),
+
+    handle(routes.followJobs, (c) =>
+      events.followJobs(c.env, queueNames, c.req.valid("header")["last-event-id"]),
+    ),
+  ];
+}

@@ -1,0 +1,153 @@
+import * as routes from "@toril/contract/api/http/imports";
+import { queueOf } from "@toril/contract/api/job-types/index";
+import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
+import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
+import { isCutOff, readBytes, refuseEncoded } from "../http/body.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
+import { ProblemError } from "../http/problem.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import { BodyHash } from "../idempotency/body-hash.ts";
+import type { Holding, Idempotency } from "../idempotency/run-once.ts";
+import type { Continuity, FileImporter, ImportFile } from "./import-file.ts";
+import type { ImportLedger } from "./import-ledger.ts";
+import { readCsvEntries, readFeedEntries } from "./read-file.ts";
+import { requireImport } from "./require-import.ts";
+
+/** Memory that a CSV import uses, whatever the size of the file. */
+const csvBytes = 4_000_000;
+
+const delimiters = {
+  comma: ",",
+  semicolon: ";",
+  tab: "\t",
+} as const;
+
+export interface ImportRoutesDeps {
+  importer: FileImporter;
+  importLedger: ImportLedger;
+  once: Idempotency;
+  parseFeed: FeedParser["parse"];
+}
+
+export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
+  const { importer, importLedger, once, parseFeed } = deps;
+
+  return [
+    handle(routes.createImport, async (c) => {
+      const { type, source, delimiter } = c.req.valid("query");
+      const contentType = c.req.header("content-type") ?? "";
+      const origin = callerOf(c.env);
+      requirePermitted(c.env, { type, queue: queueOf(type) });
+
+      const pace = c.env.charge?.paced;
+      let chunks: ImportFile["chunks"];
+      let hash: BodyHash | undefined;
+      let bodyHash: (() => Promise<string>) | undefined;
+      if (isFeed(contentType)) {
+        if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
+        if (source === undefined) throw wrong("/source", "A feed needs a source.");
+        const bytes = await readBytes(c.env, feedLimits.bytes, c.env.charge);
+        c.env.body = bytes;
+        chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
+      } else if (mediaType(contentType) === "text/csv") {
+        const { body } = c.req.raw;
+        if (body === null) throw new ProblemError("empty-body");
+        refuseEncoded(c.env);
+        c.env.takeMemory(csvBytes);
+        const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
+        const isOnce = c.req.header("idempotency-key") !== undefined;
+        const own = isOnce ? new BodyHash() : undefined;
+        const bytes = tap(body, [
+          ...(pace === undefined ? [] : [(part: Uint8Array) => pace.takeBytes(part.length)]),
+          ...(own === undefined ? [] : [(part: Uint8Array) => own.update(part)]),
+        ]);
+        if (own !== undefined) {
+          hash = own;
+          bodyHash = async () => {
+            if (!bytes.locked) await readToEnd(bytes);
+            return own.digest();
+          };
+        }
+        chunks = (importId) =>
+          readCsvEntries(bytes, {
+            type,
+            importId,
+            delimiter: delimiters[delimiter],
+            ...(charset === undefined ? {} : { charset }),
+          });
+      } else {
+        throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
+      }
+
+      const { body, status, isReplay } = await once.holding(
+        c.env,
+        (holding) => {
+          const { keep, begun } = holding;
+          if (begun !== undefined) hash?.expect({ bytes: begun.bodyBytes, isSame: begun.isSame });
+          const continuity = createContinuity(holding, hash);
+          return importer.run({ type, origin, chunks, pace, keep, continuity });
+        },
+        bodyHash,
+      );
+      return c.json(body, status, {
+        Location: `/v1/imports/${body.id}`,
+        ...(isReplay ? { "Idempotency-Replayed": "true" } : {}),
+      });
+    }),
+
+    handle(routes.getImport, async (c) =>
+      c.json(await requireImport(importLedger, c.env, c.req.valid("param").id), 200),
+    ),
+  ];
+}
+
+/** @param hash hashes a streamed body; without it, the key's claim already covers the body */
+function createContinuity({ begun, save }: Holding, hash: BodyHash | undefined): Continuity {
+  const isVerified = () => hash?.isVerified ?? true;
+  return {
+    begunId: begun?.importId,
+    isVerified,
+    save: (tx, importId) =>
+      save(
+        tx,
+        isVerified()
+          ? { importId, bodyBytes: hash?.bytes ?? 0, bodyHash: hash?.digest() ?? null }
+          : undefined,
+      ),
+  };
+}
+
+async function readToEnd(bytes: ReadableStream<Uint8Array>) {
+  try {
+    await bytes.pipeTo(new WritableStream());
+  } catch (error) {
+    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+  }
+}
+
+type Look = (bytes: Uint8Array) => Promise<void> | void;
+
+/** Passes the bytes through, each part after all observers have processed it. */
+function tap(body: ReadableStream<Uint8Array>, looks: readonly Look[]) {
+  if (looks.length === 0) return body;
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      async transform(bytes, controller) {
+        for (const look of looks) await look(bytes);
+        controller.enqueue(bytes);
+      },
+    }),
+  );
+}
+
+function mediaType(contentType: string): string {
+  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+function isFeed(contentType: string): boolean {
+  return (routes.feedMediaTypes as readonly string[]).includes(mediaType(contentType));
+}
+
+function wrong(pointer: string, detail: string) {
+  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
+}

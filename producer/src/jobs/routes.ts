@@ -1,0 +1,175 @@
+import * as routes from "@toril/contract/api/http/jobs";
+import { finalStatuses, JobChanges as Changes, limits } from "@toril/contract/api/job";
+import type { FieldError } from "@toril/contract/api/json";
+import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { toVersion } from "@toril/contract/engine/jobs/change/version";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { WaitForEnd } from "../events/wait-for-end.ts";
+import type { Admission } from "../http/admission.ts";
+import { readJson } from "../http/body.ts";
+import { callerOf } from "../http/caller.ts";
+import { etagOf, isNotModified, versionCheckOf } from "../http/etag.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import { keepingJob } from "../idempotency/keep-response.ts";
+import { charging } from "../quotas/quota-reservation.ts";
+import { createJobs } from "./create-jobs.ts";
+import type { JobChanges } from "./job-changes.ts";
+import { listJobs, type ListState } from "./list-jobs.ts";
+import { type LiveJobs, unplacedJob } from "./live-jobs.ts";
+import type { JobReader, JobRow } from "./read-jobs.ts";
+import { requireJob } from "./require-job.ts";
+import type { JobSearch } from "./search-jobs.ts";
+import { changedJob, changedJobDetail } from "./shown-data.ts";
+
+export interface JobRoutesDeps {
+  createJob(context: RequestContext): Promise<Response>;
+  enqueue: Enqueue;
+  maxBulkEntries: number;
+  bulkAdmission: Admission;
+  secretKeys: KeyRing | undefined;
+  jobReader: JobReader;
+  jobSearch: JobSearch;
+  listState: ListState;
+  liveJobs: LiveJobs;
+  jobChanges: JobChanges;
+  waitForEnd: WaitForEnd;
+}
+
+export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
+  const { jobReader, liveJobs, jobChanges } = deps;
+
+  return [
+    { route: routes.createJob, handler: (c) => deps.createJob(c.env) },
+
+    handle(
+      routes.createJobs,
+      createJobs(deps.enqueue, {
+        maxEntries: deps.maxBulkEntries,
+        secretKeys: deps.secretKeys,
+        admission: deps.bulkAdmission,
+      }),
+    ),
+
+    handle(routes.listJobs, listJobs(deps)),
+
+    handle(routes.getJob, async (c) => {
+      const { id } = c.req.valid("param");
+      let row = await requireJob(jobReader, c.env, id);
+      const waited = await deps.waitForEnd(c.env, row);
+      if (waited?.isGone === false && row.status === "pending") {
+        row = await requireJob(jobReader, c.env, id);
+      }
+      const job = await liveJobs.detail(row);
+      const etag = etagOf(toVersion(row), { ...job, estimatedStartAt: null });
+      const headers = { ...waited?.headers, ETag: etag };
+      if (isNotModified(c.env.request, etag)) return c.body(null, 304, headers);
+      return c.json(job, 200, headers);
+    }),
+
+    handle(routes.cancelJob, async (c) => {
+      const { id } = c.req.valid("param");
+      const check = versionCheckOf(c.env.request);
+      let row = await requireJob(jobReader, c.env, id);
+      if (row.status === "pending") {
+        await jobChanges.cancel(c.env.principal.tenant, id, check);
+        row = await requireJob(jobReader, c.env, id);
+      } else check?.(toVersion(row));
+      if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
+      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 200);
+    }),
+
+    handle(routes.changeJob, async (c) => {
+      const { id } = c.req.valid("param");
+      const parsed = Changes.safeParse(await readJson(c.env, limits.bodyBytes));
+      if (!parsed.success) throw refused(fieldErrors(parsed.error.issues));
+      const check =
+        c.req.header("if-match") === undefined ? undefined : versionCheckOf(c.env.request);
+      if (check === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
+      const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
+      const before = await requireJob(jobReader, c.env, id);
+      if (before.status === "pending") checkTime(change.runAt, before);
+      const outcome = await jobChanges.change(c.env.principal.tenant, id, change, check);
+      if (outcome.status !== "changed") throw problemOf(outcome);
+      const row = await requireJob(jobReader, c.env, id);
+      const job = await liveJobs.detail(row);
+      return c.json(changedJobDetail(c.env, job), 200, {
+        ETag: etagOf(toVersion(row), { ...job, estimatedStartAt: null }),
+      });
+    }),
+
+    handle(routes.promoteJob, async (c) => {
+      const { id } = c.req.valid("param");
+      await requireJob(jobReader, c.env, id);
+      const outcome = await jobChanges.promote(c.env.principal.tenant, id, {
+        check: versionCheckOf(c.env.request),
+        alongside: keepingJob(c.env, id, (row) => liveJobs.describeOne(row), { status: 200 }),
+      });
+      const row = await requireJob(jobReader, c.env, id);
+      if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
+      if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);
+      if (outcome === "active") throw new ProblemError("job-active");
+      if (outcome === "not-delayed") throw new ProblemError("job-not-delayed");
+      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 200);
+    }),
+
+    handle(routes.retryJob, async (c) => {
+      const { id } = c.req.valid("param");
+      const { tenant, quotaKey } = callerOf(c.env);
+      const before = await requireJob(jobReader, c.env, id);
+      const check = versionCheckOf(c.env.request);
+      check?.(toVersion(before));
+      if (before.status === "pending") throw new ProblemError("job-pending");
+      const headers = { Location: `/v1/jobs/${id}` };
+      const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
+      const retried = await charging(c.env.charge, 1, () =>
+        jobChanges.retry(tenant, [id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
+      );
+      const row = await requireJob(jobReader, c.env, id);
+      if (!retried.has(id)) {
+        throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
+      }
+      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 202, headers);
+    }),
+  ];
+}
+
+function runAtOf({ delayMs, runAt }: Changes): Date | null | undefined {
+  if (runAt !== undefined) return new Date(runAt);
+  if (delayMs === undefined) return undefined;
+  return delayMs === 0 ? null : new Date(Date.now() + delayMs);
+}
+
+function checkTime(runAt: Date | null | undefined, { expiresAt }: JobRow) {
+  if (!runAt) return;
+  const detail =
+    runAt.getTime() > Date.now() + limits.delayMs
+      ? "At most 365 days ahead."
+      : "It would expire before it may run.";
+  const latest = Math.min(Date.now() + limits.delayMs, (expiresAt?.getTime() ?? Infinity) - 1);
+  if (runAt.getTime() > latest) throw refused([{ pointer: "/runAt", detail }]);
+}
+
+function refused(errors: FieldError[]) {
+  return new ProblemError("invalid-job", undefined, errors);
+}
+
+type Unchanged = Exclude<Awaited<ReturnType<JobChanges["change"]>>, { status: "changed" }>;
+
+function problemOf(outcome: Unchanged): ProblemError {
+  if (outcome.status === "ended") return new ProblemError("job-ended", `It is ${outcome.as}.`);
+  const [kind, detail] = problems[outcome.status];
+  return new ProblemError(kind, detail);
+}
+
+const problems = {
+  missing: ["job-not-found", undefined],
+  active: ["job-active", undefined],
+  unfound: ["at-capacity", "Too many jobs wait to find it among them."],
+  away: ["at-capacity", "Redis is away."],
+} as const satisfies Record<
+  Exclude<Unchanged["status"], "ended">,
+  readonly [ProblemKind, ...unknown[]]
+>;

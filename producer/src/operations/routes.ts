@@ -1,0 +1,60 @@
+import * as routes from "@toril/contract/api/http/operations";
+import { limits } from "@toril/contract/api/job";
+import { type Operation, OperationRequest } from "@toril/contract/api/operation";
+import { fieldErrors } from "@toril/contract/api/problem";
+import { readJson } from "../http/body.ts";
+import { operationViewerOf, toOperationOwner } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import { operationHeaders, type OperationLedger } from "./operation-ledger.ts";
+
+export function operationRoutes(operations: OperationLedger): HandledRoute[] {
+  /** Returns the operation that a request names. Throws a problem if it does not exist or is not permitted. */
+  async function requireOperation(context: RequestContext, id: string): Promise<Operation> {
+    const found = await operations.find(operationViewerOf(context), id);
+    if (found === undefined) throw new ProblemError("operation-not-found");
+    if (found === "hidden") {
+      throw new ProblemError("forbidden-resource", "It is about jobs of other queues or types.");
+    }
+    return found;
+  }
+
+  return [
+    handle(routes.createOperation, async (c) => {
+      const parsed = OperationRequest.safeParse(await readJson(c.env, limits.bodyBytes));
+      if (!parsed.success) {
+        throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
+      }
+      const owner = toOperationOwner(c.env);
+      if (parsed.data.dryRun) return c.json(await operations.preview(owner, parsed.data), 200);
+      const operation = await operations.create(owner, parsed.data, c.env.keepResponse);
+      return c.json(operation, 202, operationHeaders(operation));
+    }),
+
+    handle(routes.listOperations, async (c) => {
+      const { cursor, limit } = c.req.valid("query");
+      const before = cursor === undefined ? undefined : decodeCursor(cursor);
+      // One more than requested shows whether there is a next page.
+      const found = await operations.list(operationViewerOf(c.env), before, limit + 1);
+      const items = found.slice(0, limit);
+      const last = found.length > limit ? items.at(-1) : undefined;
+      return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
+    }),
+
+    handle(routes.getOperation, async (c) =>
+      c.json(await requireOperation(c.env, c.req.valid("param").id), 200),
+    ),
+
+    handle(routes.stopOperation, async (c) => {
+      const { id } = c.req.valid("param");
+      await operations.stop(operationViewerOf(c.env), id);
+      const found = await requireOperation(c.env, id);
+      if (found.status === "done" || found.status === "failed") {
+        throw new ProblemError("operation-ended", `It is ${found.status}.`);
+      }
+      return c.json(found, 202);
+    }),
+  ];
+}

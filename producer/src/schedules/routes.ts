@@ -1,0 +1,190 @@
+import * as routes from "@toril/contract/api/http/schedules";
+import { limits } from "@toril/contract/api/job";
+import { queueOf } from "@toril/contract/api/job-types/index";
+import { ScheduleName } from "@toril/contract/api/schedule";
+import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { checkDefinition, checkPreviewed } from "@toril/contract/engine/schedules/check-definition";
+import { previewFireTimes } from "@toril/contract/engine/schedules/fire-times";
+import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
+import { openTemplate } from "@toril/contract/engine/schedules/template";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { readJson } from "../http/body.ts";
+import { callerOf, requirePermitted } from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
+import { isNotModified, requirePreconditions } from "../http/etag.ts";
+import { ProblemError } from "../http/problem.ts";
+import { handle, type HandledRoute } from "../http/route.ts";
+import { changedSchedule } from "../jobs/shown-data.ts";
+import { ScheduleChanged, type ScheduleStore } from "./schedule-store.ts";
+import {
+  requireVisibleSchedule,
+  setSchedulePaused,
+  toAnswer,
+  visibleTypes,
+} from "./visible-schedule.ts";
+
+export interface ScheduleRoutesDeps {
+  scheduleStore: ScheduleStore;
+  enqueue: Enqueue;
+  secretKeys: KeyRing | undefined;
+}
+
+export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
+  const { scheduleStore: schedules, enqueue, secretKeys } = deps;
+
+  return [
+    handle(routes.putSchedule, async (c) => {
+      const { name } = c.req.valid("param");
+      const { tenant, quotaKey } = callerOf(c.env);
+      const value = await readJson(c.env, limits.bodyBytes, c.env.charge);
+      const checked = checkDefinition(value, tenant, secretKeys);
+      if (checked.status === "refused") {
+        throw new ProblemError(checked.kind, checked.detail, checked.errors);
+      }
+      const { definition } = checked;
+      const { type } = definition.job;
+      requirePermitted(c.env, { type, queue: queueOf(type) });
+      const { status, row } = await schedules.put(
+        tenant,
+        name,
+        { definition, quotaKey },
+        (found) => {
+          if (found !== undefined) requireVisibleSchedule(c.env, found);
+          requirePreconditions(c.env.request, found?.version);
+        },
+      );
+      const { schedule, headers } = toAnswer(row);
+      return status === "created"
+        ? c.json(schedule, 201, { ...headers, Location: `/v1/schedules/${name}` })
+        : c.json(schedule, 200, headers);
+    }),
+
+    handle(routes.listSchedules, async (c) => {
+      const { cursor, limit } = c.req.valid("query");
+      const after = cursor === undefined ? undefined : decodeCursor(cursor, ScheduleName);
+      const { tenant } = callerOf(c.env);
+      const types = visibleTypes(c.env);
+      const { rows, isLast } = await schedules.list({ tenant, after, types, limit });
+      const last = isLast ? undefined : rows.at(-1);
+      const next = last ? encodeCursor(last.name) : null;
+      return c.json({ items: rows.map(toSchedule), next }, 200);
+    }),
+
+    handle(routes.getSchedule, async (c) => {
+      const { name } = c.req.valid("param");
+      const found = requireVisibleSchedule(
+        c.env,
+        await schedules.find(callerOf(c.env).tenant, name),
+      );
+      const { schedule, headers } = toAnswer(found);
+      if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
+      return c.json(schedule, 200, headers);
+    }),
+
+    handle(routes.deleteSchedule, async (c) => {
+      const { name } = c.req.valid("param");
+      const row = await schedules.delete(callerOf(c.env).tenant, name, (found) => {
+        requirePreconditions(c.env.request, requireVisibleSchedule(c.env, found).version);
+      });
+      return c.json(changedSchedule(c.env, toSchedule(requireVisibleSchedule(c.env, row))), 200);
+    }),
+
+    handle(routes.pauseSchedule, async (c) => {
+      const { name } = c.req.valid("param");
+      const { schedule, headers } = await setSchedulePaused(c.env, schedules, name, true);
+      return c.json(schedule, 200, headers);
+    }),
+
+    handle(routes.resumeSchedule, async (c) => {
+      const { name } = c.req.valid("param");
+      const { schedule, headers } = await setSchedulePaused(c.env, schedules, name, false);
+      return c.json(schedule, 200, headers);
+    }),
+
+    handle(routes.runSchedule, async (c) => {
+      const { charge } = c.env;
+      if (charge !== undefined) await charge.take(1);
+      const { name } = c.req.valid("param");
+      const caller = callerOf(c.env);
+      const { tenant } = caller;
+      const outcome = await ofLatestVersion(async () => {
+        const found = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
+        requirePreconditions(c.env.request, found.version);
+        const opened = openTemplate(found.definition.job, found.id, secretKeys);
+        if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
+        const made = createNewJob(opened.job, { ...caller, schedule: name }, secretKeys);
+        if (made.status === "refused") {
+          const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
+          throw new ProblemError(kind, made.detail, made.errors);
+        }
+        const recordRun = schedules.recording(found);
+        const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
+          await recordRun(tx, accepted);
+          for (const entry of accepted) {
+            // Whether Redis accepts the job is not known yet.
+            const status = entry.isNew ? 202 : 200;
+            await c.env.keepResponse?.(tx, {
+              status,
+              headers: headersOf(entry.job),
+              answer: entry.job,
+            });
+          }
+        };
+        const record = () => enqueue.many({ jobs: [made.job], alongside });
+        return charge === undefined ? record() : charge.reserving(1, record);
+      });
+      if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
+      const [accepted] = outcome.status === "accepted" ? outcome.jobs : [];
+      if (outcome.status !== "accepted" || accepted === undefined) {
+        throw new ProblemError("at-capacity", "A job with its key is being recorded. Try again.");
+      }
+      const { job } = accepted;
+      c.env.jobId = job.id;
+      const status = accepted.isNew ? (outcome.isPlaced ? 201 : 202) : 200;
+      return c.json(job, status, headersOf(job));
+    }),
+
+    handle(routes.previewSchedule, async (c) => {
+      const { name } = c.req.valid("param");
+      const { count, after = Date.now() } = c.req.valid("query");
+      const found = requireVisibleSchedule(
+        c.env,
+        await schedules.find(callerOf(c.env).tenant, name),
+      );
+      return c.json(previewFireTimes(found.definition, new Date(after), count), 200);
+    }),
+
+    handle(routes.previewDefinition, async (c) => {
+      const { count, after = Date.now() } = c.req.valid("query");
+      const checked = checkPreviewed(await readJson(c.env, limits.bodyBytes));
+      if (checked.status === "refused") {
+        throw new ProblemError("invalid-schedule", undefined, checked.errors);
+      }
+      return c.json(previewFireTimes(checked.timing, new Date(after), count), 200);
+    }),
+  ];
+}
+
+function headersOf({ id }: { id: string }) {
+  return { Location: `/v1/jobs/${id}` };
+}
+
+const maxTries = 3;
+
+/**
+ * Retries when the schedule was changed concurrently, so that the job has the version that its run is recorded with.
+ */
+async function ofLatestVersion<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ScheduleChanged)) throw error;
+      if (tries === maxTries) {
+        throw new ProblemError("at-capacity", "The schedule is being changed. Try again.");
+      }
+    }
+  }
+}
