@@ -7,7 +7,7 @@ import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import {
   createDispatch,
-  placeRestoring,
+  createRestoringDispatch,
   dispatchScriptUrl,
 } from "@toril/contract/engine/redis/dispatch";
 import {
@@ -184,7 +184,7 @@ export async function openConsumer(
       log,
     }),
   );
-  const place = placeRestoring(
+  const place = createRestoringDispatch(
     createDispatch(commandRedis, { prefix: config.prefix, script }),
     restoreSettings,
   );
@@ -362,7 +362,7 @@ export async function openConsumer(
       ledger: background,
       findQuota,
       withdraw,
-      placeRuns: createDispatchGenerations({ ledger: background, place, remove }),
+      placeRuns: createDispatchGenerations({ ledger: background, dispatch: place, remove }),
       move: createMove(commandRedis, {
         prefix: config.prefix,
         script: await readFile(moveScriptUrl, "utf8"),

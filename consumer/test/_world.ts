@@ -1,11 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
-import { toDispatchOptions } from "@toril/contract/engine/redis/options";
-import {
-  createDispatch,
-  dispatchScriptUrl,
-  type PlaceOptions,
-} from "@toril/contract/engine/redis/dispatch";
+import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
+import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/api/job-types/index";
 import { insertJobs } from "@toril/contract/engine/postgres/insert";
@@ -64,7 +60,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       await insertJobs(sql, [made.job]);
       return made.job;
     },
-    async placeJob(job: NewJob, changes: Partial<PlaceOptions> = {}, run = 0) {
+    async placeJob(job: NewJob, changes: Partial<DispatchOptions> = {}, run = 0) {
       const options = { ...toDispatchOptions(job, Date.now()), ...changes };
       const placement = { bullId: bullId(job.id, run), type: job.type, data: job.data, options };
       await place(job.queue, [placement]);
@@ -72,7 +68,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     /** Records and dispatches a job like a producer. */
     async accept(
       request: JobRequest,
-      changes: Partial<PlaceOptions> = {},
+      changes: Partial<DispatchOptions> = {},
       keys?: KeyRing,
     ): Promise<NewJob> {
       const job = await this.record(request, undefined, "default", keys);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { PlaceOptions } from "@toril/contract/engine/redis/dispatch";
+import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import type { JobRequest } from "@toril/contract/api/job-types/index";
 import type { Handler } from "../src/worker/handler.ts";
 import {
@@ -39,7 +39,7 @@ const _item = (guid: string, changes: Record<string, unknown> = {}) =>
 async function _run(
   echo: Handler<"echo">,
   env: Record<string, string> = {},
-  options: Partial<PlaceOptions> = {},
+  options: Partial<DispatchOptions> = {},
 ) {
   const lines: Record<string, unknown>[] = [];
   await using consumer = await _startConsumer(world, {

@@ -227,7 +227,13 @@ test("tenants take turns, so that one with many operations does not hold up anot
 
 /** Counts the rows of `jobs` that selecting all pages reads. */
 async function _select(tenant: string, action: OperationAction, filter: JobSelection) {
-  const scope = { tenant, reach: {}, createdBefore: new Date(Date.now() + 60_000), action, filter };
+  const scope = {
+    tenant,
+    restrictions: {},
+    createdBefore: new Date(Date.now() + 60_000),
+    action,
+    filter,
+  };
   return world.sql.begin(async (sql) => {
     const read = async () => {
       const [row] = await sql`

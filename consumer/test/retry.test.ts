@@ -37,7 +37,7 @@ async function _retry(id: string) {
   const { redis, prefix, sql } = world;
   const placeRuns = createDispatchGenerations({
     ledger: { run: (work) => work(sql) },
-    place: createDispatch(redis, { prefix, script: place }),
+    dispatch: createDispatch(redis, { prefix, script: place }),
     remove: createRemove(redis, { prefix, script: remove }),
   });
   await placeRuns(await retryJobs(sql, [id], { statuses: finalStatuses, quotaKey: undefined }));

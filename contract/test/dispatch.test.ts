@@ -1,7 +1,8 @@
 import { afterAll, afterEach, expect, setSystemTime, test } from "bun:test";
 import type { JobsOptions, Queue } from "bullmq";
 import * as fc from "fast-check";
-import type { PlaceOptions, DispatchEntry } from "../src/engine/redis/dispatch.ts";
+import type { DispatchEntry } from "../src/engine/redis/dispatch.ts";
+import type { DispatchOptions } from "../src/engine/redis/options.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
 const time = 1_700_000_000_000;
@@ -58,11 +59,11 @@ async function expectSame(sequence: Sequence) {
   expect(byPlace).toEqual(byAdd);
 }
 
-function job(options: Partial<PlaceOptions> = {}, rest: Partial<DispatchEntry> = {}) {
+function job(options: Partial<DispatchOptions> = {}, rest: Partial<DispatchEntry> = {}) {
   return _placement({ ...rest, options: { attempts: 3, timestamp: time, ...options } });
 }
 
-const kinds: Record<string, Partial<PlaceOptions>> = {
+const kinds: Record<string, Partial<DispatchOptions>> = {
   plain: {},
   "with one attempt": { attempts: 1 },
   "with a fixed backoff": { backoff: { type: "fixed", delay: 1000 } },

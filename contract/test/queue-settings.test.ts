@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { queueKeys } from "../src/engine/redis/names.ts";
-import type { PlaceOptions } from "../src/engine/redis/dispatch.ts";
+import type { DispatchOptions } from "../src/engine/redis/options.ts";
 import {
   createApplySettings,
   createAreMalformed,
@@ -39,7 +39,7 @@ async function _expectSame() {
   expect(await _state(toril.prefix)).toEqual(await _state(bullmq.prefix));
 }
 
-const loads: [string, Partial<PlaceOptions>[]][] = [
+const loads: [string, Partial<DispatchOptions>[]][] = [
   ["an empty queue", []],
   ["one with waiting jobs", [{}, { delayMs: 60_000 }]],
   ["one with prioritized jobs", [{ priority: 3 }]],

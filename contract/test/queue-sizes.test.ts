@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
 import { bullName, jobKey } from "../src/engine/redis/names.ts";
-import type { PlaceOptions } from "../src/engine/redis/dispatch.ts";
+import type { DispatchOptions } from "../src/engine/redis/options.ts";
 import { readQueueSizes } from "../src/engine/redis/queue-sizes.ts";
 import { _connect, _createSite, _placement, _rejection } from "./_dispatch.ts";
 
@@ -14,7 +14,7 @@ afterAll(() => redis.quit());
 
 const read = () => readQueueSizes(redis, site.prefix, ["q"], () => now);
 
-async function place(...all: Partial<PlaceOptions>[]) {
+async function place(...all: Partial<DispatchOptions>[]) {
   const jobs = all.map((options) =>
     _placement({ options: { attempts: 1, timestamp: now, ...options } }),
   );

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { listState } from "@toril/contract/engine/redis/list-state";
 import { readLiveDetail } from "@toril/contract/engine/redis/live-detail";
-import { createTakeWaiting, drainScriptUrl } from "@toril/contract/engine/redis/drain-queue";
+import { createDrainWaiting, drainScriptUrl } from "@toril/contract/engine/redis/drain-queue";
 import { createFailedJobs } from "@toril/contract/engine/redis/failed-jobs";
 import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
@@ -14,7 +14,7 @@ import {
 import { readQueueSizes } from "@toril/contract/engine/redis/queue-sizes";
 import {
   createDispatch,
-  placeRestoring,
+  createRestoringDispatch,
   dispatchScriptUrl,
 } from "@toril/contract/engine/redis/dispatch";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
@@ -133,8 +133,9 @@ export async function openProducer(
   opening.defer(() => breakers.close());
   const applySettings = createApplySettings(redis, scripted(settingsScriptUrl));
   // No tenant requests this work, so it takes turns as a tenant of its own.
-  const place = placeRestoring(createDispatch(redis, scripted(dispatchScriptUrl)), (queue) =>
-    changing.run("", (sql) => enforceQueueSettings(sql, queue, applySettings)),
+  const place = createRestoringDispatch(
+    createDispatch(redis, scripted(dispatchScriptUrl)),
+    (queue) => changing.run("", (sql) => enforceQueueSettings(sql, queue, applySettings)),
   );
   const remove = createRemove(redis, scripted(removeScriptUrl));
   const withdraw = createRemoveFromRedis({
@@ -143,11 +144,11 @@ export async function openProducer(
     prefix,
   });
   const dispatcher = createDispatcher({
-    place: timePlace(place, (ms) => metrics.placed(ms)),
+    dispatch: timePlace(place, (ms) => metrics.placed(ms)),
     remove,
-    withdraw,
+    removeFromRedis: withdraw,
     breakers,
-    maxUnplaced: config.MAX_UNPLACED_JOBS,
+    maxUndispatched: config.MAX_UNPLACED_JOBS,
   });
   const enqueue = createEnqueue({
     ledger: timeLedger(accepting, (ms) => metrics.ledgerWrite(ms)),
@@ -157,7 +158,7 @@ export async function openProducer(
   });
   const metrics = createMetrics({
     waiting: () => enqueue.waiting,
-    unplaced: () => dispatcher.unplaced,
+    unplaced: () => dispatcher.undispatched,
     isRedisAway: () => breakers.isAnyOpen,
     listeners: () => events.listeners,
   });
@@ -273,7 +274,7 @@ export async function openProducer(
         queueControl: createQueueControl(changing, applySettings, log),
         drainQueue: createDrainQueue({
           ledger: changing,
-          takeWaiting: createTakeWaiting(redis, scripted(drainScriptUrl)),
+          takeWaiting: createDrainWaiting(redis, scripted(drainScriptUrl)),
           readStates,
           remove,
         }),

@@ -70,7 +70,13 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       else log.warn({ err: error, queue }, `Redis is ${availability}: jobs are dispatched later`);
     },
   });
-  const dispatcher = createDispatcher({ place, remove, withdraw, breakers, maxUnplaced });
+  const dispatcher = createDispatcher({
+    dispatch: place,
+    remove,
+    removeFromRedis: withdraw,
+    breakers,
+    maxUndispatched: maxUnplaced,
+  });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
   /** Finds the tenant and API key on whose behalf a job enqueues. */
@@ -122,7 +128,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     },
     /** Dispatches jobs that another part has inserted. */
     dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
-    takeBack: dispatcher.takeBack,
+    takeBack: dispatcher.removeWaiting,
     close: () => breakers.close(),
   };
 }

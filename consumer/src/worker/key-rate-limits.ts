@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { jobKey, slotKey } from "@toril/contract/engine/redis/names";
+import { jobKey, rateLimitKey } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { JobType, KeyRate } from "@toril/contract/api/job-type";
 import type { JobTypeName } from "@toril/contract/api/job-types/index";
@@ -64,7 +64,7 @@ export function createKeyRateLimits({ redis, prefix, rates }: KeyRateLimitDeps):
     const hash = createHash("sha256").update(key).digest("base64url");
     const intervalMs = rate.durationMs / rate.max;
     const answer = await run(
-      [slotKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id ?? "")],
+      [rateLimitKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id ?? "")],
       [Date.now(), intervalMs, rate.durationMs - intervalMs].map(String),
     );
     const [at = 0, had] = answer as number[];

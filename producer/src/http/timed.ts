@@ -5,7 +5,7 @@ import type { Ledger } from "@toril/contract/engine/postgres/pool";
 export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledger {
   return {
     ...ledger,
-    repeat: (work, deadline) => timed(() => ledger.repeat(work, deadline), onWrite),
+    retryUntil: (work, deadline) => timed(() => ledger.retryUntil(work, deadline), onWrite),
   };
 }
 

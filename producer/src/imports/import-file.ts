@@ -133,7 +133,7 @@ export function createFileImporter(
       if (outcome.status !== "accepted") throw new Error(`a chunk was ${outcome.status}`);
       progress = next;
       isSaved = true;
-      isPlaced &&= outcome.isPlaced;
+      isPlaced &&= outcome.isDispatched;
     }
 
     /** One chunk is committed while the next one is read. */

@@ -49,7 +49,7 @@ export function createJob(
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const isReplay = outcome.status !== "accepted";
     const { body, status } = asOwnAnswer(
-      isReplay ? replayOf(outcome) : toAnswer(outcome.job, outcome.isPlaced),
+      isReplay ? replayOf(outcome) : toAnswer(outcome.job, outcome.isDispatched),
     );
     exchange.jobId = body.id;
     const headers: Record<string, string> = {

@@ -58,7 +58,7 @@ export function createJobs(
       });
       if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
       return outcome.status === "accepted"
-        ? { ...toAnswer(entries, outcome.jobs, outcome.isPlaced), isReplay: false }
+        ? { ...toAnswer(entries, outcome.jobs, outcome.isDispatched), isReplay: false }
         : { ...asOwnAnswer(replayOf(outcome)), isReplay: true };
     }
 

@@ -10,7 +10,7 @@ import type { Move, Moved } from "@toril/contract/engine/redis/move";
 import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Breakers } from "@toril/contract/engine/jobs/enqueue/breaker";
-import { withdrawGuarded } from "@toril/contract/engine/jobs/enqueue/dispatcher";
+import { removeFromRedisGuarded } from "@toril/contract/engine/jobs/enqueue/dispatcher";
 import { isUniqueViolation } from "@toril/contract/engine/postgres/errors";
 import type { Logger } from "pino";
 import type { ISql, Sql } from "postgres";
@@ -71,7 +71,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
       ledger: {
         run: <Result>(work: (sql: Sql) => Promise<Result>) => ledger.run(tenant, work),
       },
-      place: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
+      dispatch: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
       remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
     });
 
@@ -137,7 +137,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   return {
     async cancel(tenant, id, check) {
       const ended = await inVersion(tenant, id, { check }, (sql) => cancelJobs(sql, [{ id }]));
-      await withdrawGuarded(breakers, withdraw, ended);
+      await removeFromRedisGuarded(breakers, withdraw, ended);
     },
     async retry(tenant, ids, retry, options = {}) {
       const runs = await retryFree(tenant, ids, retry, options);
@@ -146,7 +146,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
     },
     async deleteDead(tenant, id) {
       const gone = await ledger.run(tenant, (sql) => deleteDead(sql, [id]));
-      await withdrawGuarded(breakers, withdraw, gone);
+      await removeFromRedisGuarded(breakers, withdraw, gone);
       return gone.length > 0;
     },
     async promote(tenant, id, { check, alongside } = {}) {

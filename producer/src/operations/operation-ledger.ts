@@ -61,7 +61,7 @@ export function createOperationLedger({
       }),
     async preview({ tenant, reach }, { action, filter }) {
       const createdBefore = new Date(Date.now() + maxSkewMs);
-      const scope: SelectionScope = { tenant, reach, action, filter, createdBefore };
+      const scope: SelectionScope = { tenant, restrictions: reach, action, filter, createdBefore };
       let matches = 0;
       let after: string | null = null;
       for (let pages = 0; pages < maxPages && matches < maxMatches; pages += 1) {

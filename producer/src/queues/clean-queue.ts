@@ -35,10 +35,10 @@ export function createCleanQueue(ledger: TenantLedger, failed: FailedJobs): Clea
 
   return async (tenant, queue, { olderThanMs, offset }) => {
     const before = Date.now() - olderThanMs;
-    const ids = await failed.list(queue, { before, offset, most: batchSize }).catch(away);
+    const ids = await failed.list(queue, { before, offset, limit: batchSize }).catch(away);
     const pending = await findPending(tenant, ids);
     const ended = ids.filter((id) => !pending.has(id));
-    const removed = await failed.forget(queue, ended).catch(away);
+    const removed = await failed.remove(queue, ended).catch(away);
     const stay = offset + ids.length - ended.length;
     return { removed, next: ids.length === batchSize ? stay : null };
   };

@@ -1,5 +1,5 @@
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
-import type { TakeWaiting } from "@toril/contract/engine/redis/drain-queue";
+import type { DrainWaiting } from "@toril/contract/engine/redis/drain-queue";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
@@ -27,7 +27,7 @@ export type DrainQueue = (
 
 export interface DrainDeps {
   ledger: TenantLedger;
-  takeWaiting: TakeWaiting;
+  takeWaiting: DrainWaiting;
   readStates(
     jobs: readonly { queue: string; bullId: string }[],
   ): Promise<readonly (LiveState | undefined)[]>;
@@ -55,7 +55,7 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     let cancelled = 0;
     for (let isFull = true; isFull && taken < batchSize;) {
       const most = Math.min(maxPerCall, batchSize - taken);
-      const ids = await takeWaiting(queue, { most, isDelayedToo }).catch(away);
+      const ids = await takeWaiting(queue, { limit: most, isDelayedToo }).catch(away);
       cancelled += await cancel(
         tenant,
         ids.flatMap((id) => parseBullId(id) ?? []),

@@ -142,7 +142,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       }
       const { job } = accepted;
       c.env.jobId = job.id;
-      const status = accepted.isNew ? (outcome.isPlaced ? 201 : 202) : 200;
+      const status = accepted.isNew ? (outcome.isDispatched ? 201 : 202) : 200;
       return c.json(job, status, headersOf(job));
     }),
 

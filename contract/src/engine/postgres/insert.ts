@@ -75,7 +75,7 @@ export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<
 export async function insertKeyedJobs(
   sql: ISql,
   jobs: readonly NewJob[],
-  takeBack: RemoveWaiting,
+  removeWaiting: RemoveWaiting,
 ): Promise<InsertOutcome[]> {
   const outcomes = new Map<string, InsertOutcome>();
   const replaced = new Map<string, CancelledJob>();
@@ -95,7 +95,7 @@ export async function insertKeyedJobs(
     }
     open = open.filter((job) => !outcomes.has(job.id));
     const replacing = open.filter((job) => job.replacesWaiting);
-    const ended = replacing.length > 0 ? await replaceWaiting(sql, replacing, takeBack) : none;
+    const ended = replacing.length > 0 ? await replaceWaiting(sql, replacing, removeWaiting) : none;
     for (const [by, run] of ended) replaced.set(by, run);
     const rest = open.filter((job) => !ended.has(job.id));
     if (rest.length > 0) await lookUp(sql, rest, outcomes);

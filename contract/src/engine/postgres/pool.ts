@@ -13,7 +13,7 @@ export interface Ledger {
   /** Runs statements on an exclusive connection; throws `LedgerTimeout` on timeout. */
   run<Result>(work: (sql: Sql) => Promise<Result>, options?: RunOptions): Promise<Result>;
   /** Runs work like `run` and retries transient failures until `deadline` (performance.now()). */
-  repeat<Result>(work: (sql: Sql) => Promise<Result>, deadline: number): Promise<Result>;
+  retryUntil<Result>(work: (sql: Sql) => Promise<Result>, deadline: number): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
     }
   }
 
-  async function repeat<Result>(
+  async function retryUntil<Result>(
     work: (client: Sql) => Promise<Result>,
     deadline: number,
   ): Promise<Result> {
@@ -112,7 +112,7 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
 
   return {
     run,
-    repeat,
+    retryUntil,
     async close() {
       turns.close();
       idle = [];

@@ -33,7 +33,7 @@ export function findReplaced(jobs: readonly NewJob[]): Map<NewJob, NewJob> {
 export async function replaceWaiting(
   sql: ISql,
   jobs: readonly NewJob[],
-  takeBack: RemoveWaiting,
+  removeWaiting: RemoveWaiting,
 ): Promise<Map<string, CancelledJob>> {
   const standing = await sql<(CancelledJob & KeyedJob)[]>`
     select id, run, queue, tenant, type, key from jobs
@@ -49,7 +49,7 @@ export async function replaceWaiting(
       ) as found
     )) and status = 'pending' order by id for update`;
   if (standing.length === 0) return new Map();
-  const waiting = await takeBack(standing);
+  const waiting = await removeWaiting(standing);
   const replacing = new Map(jobs.map((job) => [keyIdentity(job), job.id]));
   const by = new Map(standing.map((run) => [run.id, replacing.get(keyIdentity(run))]));
   const ended = waiting.length === 0 ? [] : await cancelJobs(sql, waiting, replaced);

@@ -7,8 +7,6 @@ import {
 } from "./options.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
-export type { DispatchOptions as PlaceOptions };
-
 export interface DispatchEntry {
   bullId: string;
   /** Name of the BullMQ job. */
@@ -64,20 +62,20 @@ function isMalformedSettings(error: unknown): boolean {
  * Wraps a dispatch: on malformed settings, restores them and dispatches again.
  * @param restore applies the settings in the ledger to Redis
  */
-export function placeRestoring(
-  place: Dispatch,
+export function createRestoringDispatch(
+  dispatch: Dispatch,
   restore: (queue: string) => Promise<void>,
 ): Dispatch {
   return async (queue, jobs) => {
     try {
-      return await place(queue, jobs);
+      return await dispatch(queue, jobs);
     } catch (error) {
       if (!isMalformedSettings(error)) throw error;
       // An error of Postgres is not reported as an error of Redis.
       await restore(queue).catch(() => {
         throw error;
       });
-      return place(queue, jobs);
+      return dispatch(queue, jobs);
     }
   };
 }

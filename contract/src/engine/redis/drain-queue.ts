@@ -2,9 +2,9 @@ import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
 /** Removes waiting jobs and returns their BullMQ ids; see drain-queue.lua. Rejects with the client's errors. */
-export type TakeWaiting = (
+export type DrainWaiting = (
   queue: string,
-  options: { most: number; isDelayedToo: boolean },
+  options: { limit: number; isDelayedToo: boolean },
 ) => Promise<string[]>;
 
 export const drainScriptUrl: URL = new URL("./drain-queue.lua", import.meta.url);
@@ -13,14 +13,14 @@ export const drainScriptUrl: URL = new URL("./drain-queue.lua", import.meta.url)
  * Creates the function that drains a queue.
  * @param settings.script the text of `drainScriptUrl`
  */
-export function createTakeWaiting(
+export function createDrainWaiting(
   redis: ScriptRedis,
   { prefix, script }: { prefix: string; script: string },
-): TakeWaiting {
+): DrainWaiting {
   const run = createScript(redis, script);
-  return async (queue, { most, isDelayedToo }) => {
+  return async (queue, { limit, isDelayedToo }) => {
     const { base, wait, prioritized, delayed, events } = queueKeys(prefix, queue);
-    const args = [base, String(most), isDelayedToo ? "1" : ""];
+    const args = [base, String(limit), isDelayedToo ? "1" : ""];
     return (await run([wait, prioritized, delayed, events], args)) as string[];
   };
 }

@@ -8,9 +8,9 @@ export interface FailedRedis extends ScriptRedis {
 
 export interface FailedJobs {
   /** Lists the BullMQ ids of jobs that failed before a time, oldest first. */
-  list(queue: string, page: { before: number; offset: number; most: number }): Promise<string[]>;
+  list(queue: string, page: { before: number; offset: number; limit: number }): Promise<string[]>;
   /** Removes failed jobs from Redis; resolves to the number of removed jobs. */
-  forget(queue: string, ids: readonly string[]): Promise<number>;
+  remove(queue: string, ids: readonly string[]): Promise<number>;
 }
 
 /** KEYS[1] failed   ARGV[1] key prefix of the queue   ARGV[2...] ids   Returns the number of removed jobs. */
@@ -31,11 +31,11 @@ const maxPerCall = 256;
 export function createFailedJobs(redis: FailedRedis, prefix: string): FailedJobs {
   const run = createScript(redis, script);
   return {
-    async list(queue, { before, offset, most }) {
-      const range = ["-inf", String(before), "BYSCORE", "LIMIT", String(offset), String(most)];
+    async list(queue, { before, offset, limit }) {
+      const range = ["-inf", String(before), "BYSCORE", "LIMIT", String(offset), String(limit)];
       return (await redis.call("zrange", queueKeys(prefix, queue).failed, ...range)) as string[];
     },
-    async forget(queue, ids) {
+    async remove(queue, ids) {
       const { base, failed } = queueKeys(prefix, queue);
       let count = 0;
       for (let start = 0; start < ids.length; start += maxPerCall) {

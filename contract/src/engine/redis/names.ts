@@ -96,7 +96,7 @@ export function workersKey(prefix: string, queue: string): string {
  * Returns the key of a rate limit's state (GCRA) for jobs of one type: until when its slots are taken. `hash` is of the
  * rate-limited value.
  */
-export function slotKey(prefix: string, queue: string, type: string, hash: string): string {
+export function rateLimitKey(prefix: string, queue: string, type: string, hash: string): string {
   return `${prefix}:toril:slot:${bullName(queue)}:${type}:${hash}`;
 }
 

@@ -9,7 +9,7 @@ import type { RetriedJob } from "./retry.ts";
 
 export interface DispatchGenerationsDeps {
   ledger: Pick<Ledger, "run">;
-  place(...call: Parameters<Dispatch>): Promise<unknown>;
+  dispatch(...call: Parameters<Dispatch>): Promise<unknown>;
   remove(...call: Parameters<Remove>): Promise<unknown>;
 }
 
@@ -24,7 +24,7 @@ const runsAtOnce = 16;
 /** Creates the function that dispatches retried jobs. */
 export function createDispatchGenerations({
   ledger,
-  place,
+  dispatch,
   remove,
 }: DispatchGenerationsDeps): DispatchGenerations {
   return async (runs) => {
@@ -32,7 +32,7 @@ export function createDispatchGenerations({
       const some = runs.slice(start, start + runsAtOnce);
       const rows = await ledger.run((sql) => readRuns(sql, some));
       for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
-        await place(queue, group.map(toPlacement));
+        await dispatch(queue, group.map(toDispatchEntry));
       }
     }
     const failed = runs.filter((run) => run.was === "dead");
@@ -69,7 +69,7 @@ async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<RunRow[]
   return rows.filter(({ id, run }) => wanted.get(id) === run);
 }
 
-function toPlacement(row: RunRow): DispatchEntry {
+function toDispatchEntry(row: RunRow): DispatchEntry {
   const options = toDispatchOptions(row, Date.now());
   if (row.trace !== null) options.traceparent = row.trace;
   return { bullId: bullId(row.id, row.run), type: row.type, data: row.data, options };

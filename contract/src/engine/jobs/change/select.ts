@@ -8,7 +8,7 @@ export interface SelectionScope {
   tenant: string;
   action: OperationAction;
   filter: JobSelection;
-  reach: Restrictions;
+  restrictions: Restrictions;
   /** Excludes jobs created later, by Postgres' clock, in whole milliseconds. */
   createdBefore: Date;
 }
@@ -40,7 +40,7 @@ const lastId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
  */
 export async function selectJobs(
   sql: ISql,
-  { tenant, action, filter, reach, createdBefore }: SelectionScope,
+  { tenant, action, filter, restrictions, createdBefore }: SelectionScope,
   after: string | null,
   size: number,
 ): Promise<SelectedPage> {
@@ -59,8 +59,8 @@ export async function selectJobs(
         ${reason ? sql`and reason = ${reason}` : sql``}
         ${filter.createdAfter ? sql`and created_at >= ${new Date(filter.createdAfter)}` : sql``}
         ${filter.createdBefore ? sql`and created_at < ${new Date(filter.createdBefore)}` : sql``}
-        ${reach.queues ? sql`and queue = any(${[...reach.queues]}::text[])` : sql``}
-        ${reach.types ? sql`and type = any(${[...reach.types]}::text[])` : sql``}
+        ${restrictions.queues ? sql`and queue = any(${[...restrictions.queues]}::text[])` : sql``}
+        ${restrictions.types ? sql`and type = any(${[...restrictions.types]}::text[])` : sql``}
       order by id limit ${size}
     )
     select coalesce((select jsonb_agg(id order by id) from matching), '[]') as ids,

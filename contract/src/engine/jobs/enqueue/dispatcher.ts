@@ -17,55 +17,58 @@ export interface Dispatcher {
    */
   dispatch(jobs: readonly NewJob[]): Promise<ReadonlySet<NewJob>>;
   /** Removes replaced jobs from Redis. */
-  takeBack: RemoveWaiting;
+  removeWaiting: RemoveWaiting;
   /** Removes ended generations from Redis. */
-  withdraw(runs: readonly CancelledJob[]): Promise<void>;
-  readonly unplaced: number;
+  removeFromRedis(runs: readonly CancelledJob[]): Promise<void>;
+  readonly undispatched: number;
   /** Whether jobs of this queue can be dispatched now, as far as known. */
-  isPlaceable(queue: string): boolean;
+  isDispatchable(queue: string): boolean;
 }
 
 export interface DispatcherDeps {
-  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
+  dispatch(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
-  withdraw: RemoveFromRedis;
+  removeFromRedis: RemoveFromRedis;
   breakers: Breakers;
   /** Maximum number of jobs recorded while Redis is unavailable. */
-  maxUnplaced: number;
+  maxUndispatched: number;
 }
 
 /** Creates the dispatcher, which guards Redis with circuit breakers. */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
-  const { place, remove, withdraw, breakers, maxUnplaced } = deps;
+  const { dispatch, remove, removeFromRedis, breakers, maxUndispatched } = deps;
   /** Number of undispatched jobs by queue, since the queue's breaker opened. */
-  const unplaced = new Map<string, number>();
+  const undispatched = new Map<string, number>();
 
-  function countUnplaced() {
+  function countUndispatched() {
     let sum = 0;
-    for (const [queue, count] of unplaced) {
+    for (const [queue, count] of undispatched) {
       if (breakers.isOpen(queue)) sum += count;
-      else unplaced.delete(queue);
+      else undispatched.delete(queue);
     }
     return sum;
   }
 
   return {
     reserve(queue) {
-      if (breakers.isOpen(queue) && countUnplaced() >= maxUnplaced) throw new BatchRefused("full");
+      if (breakers.isOpen(queue) && countUndispatched() >= maxUndispatched)
+        throw new BatchRefused("full");
     },
     async dispatch(jobs) {
-      const placed = new Set<NewJob>();
+      const dispatched = new Set<NewJob>();
       const groups = [...groupByQueue(jobs)];
       await Promise.all(
         groups.map(async ([queue, group]) => {
-          const isPlaced = await breakers.attempt(queue, () => place(queue, toPlacements(group)));
-          if (isPlaced) for (const job of group) placed.add(job);
-          else unplaced.set(queue, (unplaced.get(queue) ?? 0) + group.length);
+          const isDispatched = await breakers.attempt(queue, () =>
+            dispatch(queue, toDispatchEntries(group)),
+          );
+          if (isDispatched) for (const job of group) dispatched.add(job);
+          else undispatched.set(queue, (undispatched.get(queue) ?? 0) + group.length);
         }),
       );
-      return placed;
+      return dispatched;
     },
-    async takeBack(runs) {
+    async removeWaiting(runs) {
       const active = new Set<CancelledJob>();
       await Promise.all(
         [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
@@ -78,25 +81,25 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       );
       return runs.filter((run) => !active.has(run));
     },
-    withdraw: (runs) => withdrawGuarded(breakers, withdraw, runs),
-    get unplaced() {
-      return countUnplaced();
+    removeFromRedis: (runs) => removeFromRedisGuarded(breakers, removeFromRedis, runs),
+    get undispatched() {
+      return countUndispatched();
     },
-    isPlaceable: (queue) => !breakers.isOpen(queue),
+    isDispatchable: (queue) => !breakers.isOpen(queue),
   };
 }
 
 /**
  * Removes ended jobs from Redis through the breakers. A worker that takes a remaining one finds it ended in the ledger.
  */
-export async function withdrawGuarded(
+export async function removeFromRedisGuarded(
   breakers: Breakers,
-  withdraw: RemoveFromRedis,
+  removeFromRedis: RemoveFromRedis,
   runs: readonly CancelledJob[],
 ): Promise<void> {
   await Promise.all(
     [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
-      breakers.attempt(queue, () => withdraw(group)),
+      breakers.attempt(queue, () => removeFromRedis(group)),
     ),
   );
 }
@@ -111,7 +114,7 @@ function groupByQueue(jobs: readonly NewJob[]) {
   return groups;
 }
 
-function toPlacements(jobs: readonly NewJob[]): DispatchEntry[] {
+function toDispatchEntries(jobs: readonly NewJob[]): DispatchEntry[] {
   const timestamp = Date.now();
   return jobs.map((job) => {
     const options = toDispatchOptions(job, timestamp);

@@ -29,13 +29,13 @@ import {
 } from "./insert-entries.ts";
 
 export type Enqueued =
-  | (Accepted & { isPlaced: boolean })
+  | (Accepted & { isDispatched: boolean })
   | Refused
   /** Postgres cannot store the job. */
   | { status: "unstorable" };
 
 export type EnqueuedMany =
-  | { status: "accepted"; jobs: Accepted[]; isPlaced: boolean }
+  | { status: "accepted"; jobs: Accepted[]; isDispatched: boolean }
   | Refused
   /** Postgres cannot store these jobs; none was stored. */
   | { status: "unstorable"; jobs: NewJob[] };
@@ -92,11 +92,11 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return runIsolating(
         jobs,
         async (part): Promise<Enqueued[]> => {
-          const createdAt = await ledger.repeat((sql) => insertNewJobs(sql, part), deadline);
-          const placed = await dispatcher.dispatch(part);
+          const createdAt = await ledger.retryUntil((sql) => insertNewJobs(sql, part), deadline);
+          const dispatched = await dispatcher.dispatch(part);
           return part.map((job) => ({
             ...toEntry(job, { status: "created", createdAt }),
-            isPlaced: placed.has(job),
+            isDispatched: dispatched.has(job),
           }));
         },
         isRowFault,
@@ -140,8 +140,8 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   /** Returns a predicate for queues that are expected to be dispatchable, as of now. */
   function expectation(jobs: readonly NewJob[]): (queue: string) => boolean {
     const queues = new Set(jobs.map(({ queue }) => queue));
-    const placeable = new Set([...queues].filter((queue) => dispatcher.isPlaceable(queue)));
-    return (queue) => placeable.has(queue);
+    const dispatchable = new Set([...queues].filter((queue) => dispatcher.isDispatchable(queue)));
+    return (queue) => dispatchable.has(queue);
   }
 
   async function runKeyed(
@@ -149,31 +149,31 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     deadline: number,
     isWhole: boolean,
   ): Promise<Enqueued[]> {
-    const isPlaceable = expectation(part.map(({ job }) => job));
-    const recorded = await ledger.repeat(
+    const isDispatchable = expectation(part.map(({ job }) => job));
+    const recorded = await ledger.retryUntil(
       (sql) =>
         sql.begin(async (tx) => {
           // The whole batch has already waited once; the search for the blocking entry must be short.
           if (!isWhole) await tx`set local lock_timeout = 50`;
-          return insertEntries(tx, part, isPlaceable, dispatcher.takeBack);
+          return insertEntries(tx, part, isDispatchable, dispatcher.removeWaiting);
         }),
       deadline,
     );
-    await dispatcher.withdraw(recorded.flatMap(replacedBy));
+    await dispatcher.removeFromRedis(recorded.flatMap(replacedBy));
     const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
-    const placed = await dispatcher.dispatch(created);
+    const dispatched = await dispatcher.dispatch(created);
     const corrected = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
     const outcomes = part.map(({ job, claim }, index): Enqueued => {
       const entry = recorded[index] ?? { status: "in-use" };
       if (entry.status !== "accepted") return entry;
-      const isPlaced = !entry.isNew || placed.has(job);
-      if (entry.isNew && isPlaced !== isPlaceable(job.queue) && claim) {
-        corrected.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isPlaced) });
+      const isDispatched = !entry.isNew || dispatched.has(job);
+      if (entry.isNew && isDispatched !== isDispatchable(job.queue) && claim) {
+        corrected.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isDispatched) });
       }
-      return { ...entry, isPlaced };
+      return { ...entry, isDispatched };
     });
     if (corrected.size === 0) return outcomes;
-    await ledger.repeat((sql) => storeAnswers(sql, [...corrected.values()]), deadline);
+    await ledger.retryUntil((sql) => storeAnswers(sql, [...corrected.values()]), deadline);
     return outcomes.map((outcome, index) => {
       const claim = part[index]?.claim;
       const answer = claim && corrected.get(identity(claim))?.answer;
@@ -183,23 +183,23 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
 
   async function runMany(request: BulkRequest, deadline: number): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
-    const isPlaceable = jobs.every(({ queue }) => dispatcher.isPlaceable(queue));
+    const isDispatchable = jobs.every(({ queue }) => dispatcher.isDispatchable(queue));
     let tries = 0;
     try {
-      const recorded = await ledger.repeat((sql) => {
+      const recorded = await ledger.retryUntil((sql) => {
         tries += 1;
-        const { takeBack } = dispatcher;
-        return insertBulk(sql, request, { isPlaceable, isRepeated: tries > 1, takeBack });
+        const { removeWaiting } = dispatcher;
+        return insertBulk(sql, request, { isDispatchable, isRepeated: tries > 1, removeWaiting });
       }, deadline);
       if (recorded.status !== "accepted") return recorded;
-      await dispatcher.withdraw(recorded.jobs.flatMap(replacedBy));
+      await dispatcher.removeFromRedis(recorded.jobs.flatMap(replacedBy));
       const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
-      const isPlaced = (await dispatcher.dispatch(created)).size === created.length;
-      if (isPlaced !== isPlaceable && claim && request.toAnswer) {
-        const answer = request.toAnswer(recorded.jobs, isPlaced);
-        await ledger.repeat((sql) => storeAnswers(sql, [{ ...claim, answer }]), deadline);
+      const isDispatched = (await dispatcher.dispatch(created)).size === created.length;
+      if (isDispatched !== isDispatchable && claim && request.toAnswer) {
+        const answer = request.toAnswer(recorded.jobs, isDispatched);
+        await ledger.retryUntil((sql) => storeAnswers(sql, [{ ...claim, answer }]), deadline);
       }
-      return { ...recorded, isPlaced };
+      return { ...recorded, isDispatched };
     } catch (error) {
       const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
       if (refused.length > 0) return { status: "unstorable", jobs: refused };

@@ -13,7 +13,7 @@ export async function findRefused(
   const refused = await runIsolating(
     jobs,
     (part) =>
-      ledger.repeat(
+      ledger.retryUntil(
         (sql) =>
           sql.begin(async (tx) => {
             await insertJobs(tx, part);

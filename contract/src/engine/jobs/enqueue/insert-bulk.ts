@@ -14,15 +14,15 @@ export interface BulkRequest {
   jobs: readonly NewJob[];
   claim?: IdempotencyClaim | undefined;
   /** Builds the response that a replay returns. */
-  toAnswer?: ((jobs: readonly Accepted[], isPlaced: boolean) => StoredAnswer) | undefined;
+  toAnswer?: ((jobs: readonly Accepted[], isDispatched: boolean) => StoredAnswer) | undefined;
   /** Runs in the transaction that records the jobs; runs again if the reply to a COMMIT was lost. */
   alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
 }
 
 interface RecordingOptions {
-  isPlaceable: boolean;
+  isDispatchable: boolean;
   isRepeated: boolean;
-  takeBack: RemoveWaiting;
+  removeWaiting: RemoveWaiting;
 }
 
 type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
@@ -31,7 +31,7 @@ type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
 export async function insertBulk(
   client: Sql,
   { jobs, claim, toAnswer, alongside }: BulkRequest,
-  { isPlaceable, isRepeated, takeBack }: RecordingOptions,
+  { isDispatchable, isRepeated, removeWaiting }: RecordingOptions,
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
@@ -42,9 +42,9 @@ export async function insertBulk(
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
-    const accepted = await insertMany(sql, jobs, takeBack);
+    const accepted = await insertMany(sql, jobs, removeWaiting);
     if (claim && toAnswer) {
-      await storeAnswers(sql, [{ ...claim, answer: toAnswer(accepted, isPlaceable) }]);
+      await storeAnswers(sql, [{ ...claim, answer: toAnswer(accepted, isDispatchable) }]);
     }
     await alongside?.(sql, accepted);
     return { status: "accepted", jobs: accepted };
@@ -54,7 +54,7 @@ export async function insertBulk(
 async function insertMany(
   sql: ISql,
   jobs: readonly NewJob[],
-  takeBack: RemoveWaiting,
+  removeWaiting: RemoveWaiting,
 ): Promise<Accepted[]> {
   if (jobs.length === 0) return [];
   if (jobs.every((job) => job.key === null)) {
@@ -62,7 +62,7 @@ async function insertMany(
     for (const part of partsOf(jobs)) createdAt = await insertJobs(sql, part);
     return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
   }
-  const recorded = await insertKeyedJobs(sql, jobs, takeBack);
+  const recorded = await insertKeyedJobs(sql, jobs, removeWaiting);
   return jobs.flatMap((job, index) => {
     const outcome = recorded[index];
     return outcome === undefined ? [] : [toEntry(job, outcome)];

@@ -46,21 +46,21 @@ export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
 }
 
 /** Builds the response to a single enqueue, which is stored for replays. */
-export function toAnswer(job: AcceptedJob, isPlaced: boolean): StoredAnswer {
+export function toAnswer(job: AcceptedJob, isDispatched: boolean): StoredAnswer {
   if (job.outcome === "duplicate") return { status: 200, body: job };
-  return { status: isPlaced ? 201 : 202, body: job };
+  return { status: isDispatched ? 201 : 202, body: job };
 }
 
 /**
  * Records entries with keys or Idempotency-Keys, including their responses. Call it in a transaction. Entries of one
  * batch that are the same request follow the first one.
- * @param isPlaceable whether jobs of a queue are expected to be dispatched, as the responses state
+ * @param isDispatchable whether jobs of a queue are expected to be dispatched, as the responses state
  */
 export async function insertEntries(
   sql: ISql,
   entries: readonly SingleEntry[],
-  isPlaceable: (queue: string) => boolean,
-  takeBack: RemoveWaiting,
+  isDispatchable: (queue: string) => boolean,
+  removeWaiting: RemoveWaiting,
 ): Promise<InsertedEntry[]> {
   const leaders = new Map<string, SingleEntry & { claim: IdempotencyClaim }>();
   for (const { job, claim } of entries) {
@@ -84,7 +84,7 @@ export async function insertEntries(
     .filter(({ job, claim }) => claim === undefined || claimed.get(job)?.status === "claimed")
     .map((entry) => entry.job);
   const recorded = new Map<NewJob, Accepted>();
-  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted, takeBack)).entries()) {
+  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted, removeWaiting)).entries()) {
     const job = wanted[index];
     if (job !== undefined) recorded.set(job, toEntry(job, outcome));
   }
@@ -92,7 +92,7 @@ export async function insertEntries(
     const entry = recorded.get(job);
     return entry === undefined
       ? []
-      : [{ ...claim, answer: toAnswer(entry.job, isPlaceable(entry.job.queue)) }];
+      : [{ ...claim, answer: toAnswer(entry.job, isDispatchable(entry.job.queue)) }];
   });
   if (answers.length > 0) await storeAnswers(sql, answers);
   return entries.map(({ job, claim }) => {
@@ -101,7 +101,7 @@ export async function insertEntries(
     const leader = leaders.get(identity(claim));
     const entry = leader && recorded.get(leader.job);
     if (entry !== undefined) {
-      return { status: "replayed", answer: toAnswer(entry.job, isPlaceable(entry.job.queue)) };
+      return { status: "replayed", answer: toAnswer(entry.job, isDispatchable(entry.job.queue)) };
     }
     return follow(job, leader && claimed.get(leader.job));
   });
