@@ -26,7 +26,7 @@ import type { Logging } from "@toril/contract/engine/logging/logging";
 import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
 import { createFindQuota } from "@toril/contract/engine/quotas/quotas";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
-import { aborted } from "./worker/aborted.ts";
+import { waitForAbort } from "./worker/aborted.ts";
 import { createActiveJobs } from "./worker/active-jobs.ts";
 import type { Config } from "./config.ts";
 import { createWorkers } from "./worker/consume.ts";
@@ -67,12 +67,12 @@ import { createRetain } from "./retention/retain.ts";
 import { createRetainMetrics } from "./retention/metrics.ts";
 import { createSafeFetch } from "./safe-fetch/safe-fetch.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
-import { createSettle } from "./worker/settle.ts";
+import { createSettler } from "./worker/settle.ts";
 import { serveStatus } from "./observability/status-server.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { createUpsertFeedItem } from "./upsert/feed-items.ts";
 import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
-import { within } from "./worker/within.ts";
+import { isDoneWithin } from "./worker/within.ts";
 
 export interface Consumer {
   /** Port of the status server; undefined when the status server is off. */
@@ -128,8 +128,8 @@ export async function openConsumer(
     onUnavailable(error) {
       log.error({ err: error }, "Postgres is away: no further job starts");
       workers.pause();
-      // A waiting worker may still receive one job: `doubt` makes that job check the ledger first.
-      firstDelivery.doubt();
+      // A waiting worker may still receive one job: this call makes that job check the ledger first.
+      firstDelivery.requireLedgerCheck();
     },
     onAvailable() {
       log.info("Postgres is back");
@@ -165,7 +165,7 @@ export async function openConsumer(
   });
   opening.defer(() => epoch.close());
   const firstDelivery = createFirstDelivery(Date.now, () => epoch.changedAt);
-  watchConnection(workerRedis, firstDelivery.doubt);
+  watchConnection(workerRedis, firstDelivery.requireLedgerCheck);
 
   const askQueue = (queue: string) => commandRedis.exists(epochKey(config.prefix, queue));
   const askRedis = () => Promise.all(queueNames.map(askQueue));
@@ -213,13 +213,13 @@ export async function openConsumer(
   });
   const children = createEnqueueChildren({
     ledger: background,
-    place,
+    dispatch: place,
     remove,
-    withdraw,
+    removeFromRedis: withdraw,
     secretKeys,
     findQuota,
     probe: askQueue,
-    onPlacingAgain: () => reconciler.wake("placing works again"),
+    onRedisAvailable: () => reconciler.wake("placing works again"),
     log,
   });
   opening.defer(() => children.close());
@@ -252,7 +252,7 @@ export async function openConsumer(
   );
 
   const shared = { ledger: patient, batch: config.batch };
-  const settle = createSettle({ ...shared, onBatch: metrics.onSettleBatch });
+  const settler = createSettler({ ...shared, onBatch: metrics.onSettleBatch });
   const handlers = makeHandlers({
     fetchDocument,
     feeds: createFeedStates(patient),
@@ -268,7 +268,7 @@ export async function openConsumer(
     { ...config.worker, prefix: config.prefix },
     {
       handlers,
-      settle,
+      settler,
       workerName: `${hostname()}:${process.pid}`,
       attemptErrors: createAttemptErrors({ redis: commandRedis, prefix: config.prefix, log }),
       ledgerLookup: createLedgerLookup(patient, config.batch),
@@ -282,7 +282,7 @@ export async function openConsumer(
       }),
       secretKeys,
       admitChildren: children.admit,
-      meter: metrics.meter,
+      metrics: metrics.meter,
       tracing,
       onStalled: metrics.onStalled,
       onWorkerError: metrics.onWorkerError,
@@ -299,14 +299,14 @@ export async function openConsumer(
     place,
     remove,
     apply: applySettings,
-    settle,
+    settler,
     maintenanceTasks: [
       createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log }),
       createSettleFinished({
         redis: commandRedis,
         prefix: config.prefix,
         queues: queueNames,
-        endings: createEndings({ redis: commandRedis, prefix: config.prefix, remove, settle }),
+        endings: createEndings({ redis: commandRedis, prefix: config.prefix, remove, settler }),
         remove,
         log,
       }),
@@ -353,7 +353,7 @@ export async function openConsumer(
     send: createSendBeat(commandRedis, config.prefix),
     queues: config.worker.queues,
     concurrency: config.worker.concurrency,
-    activeIn: activeJobs.sizeIn,
+    countActive: activeJobs.countInQueue,
   });
   opening.defer(() => heartbeat.close());
   reconciler.start();
@@ -378,8 +378,8 @@ export async function openConsumer(
     useSchedules: ticker.useFile,
     async close(deadline) {
       const isClean = await workers.close(deadline);
-      await Promise.race([settle.drained(), aborted(deadline)]);
-      await within(closeMs, resources.disposeAsync());
+      await Promise.race([settler.drained(), waitForAbort(deadline)]);
+      await isDoneWithin(closeMs, resources.disposeAsync());
       return isClean;
     },
   };

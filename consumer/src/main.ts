@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { switchedLevel } from "@toril/contract/engine/logging/log-options";
-import { aborted } from "./worker/aborted.ts";
+import { waitForAbort } from "./worker/aborted.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
 import { openLogging } from "./observability/log.ts";
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   }
   log.info({ queues: config.worker.queues, statusPort: consumer.statusPort }, "ready");
 
-  await aborted(stop.signal);
+  await waitForAbort(stop.signal);
   log.info("stopping");
   const timer = setTimeout(() => deadline.abort(), config.drainMs);
   const isClean = await consumer.close(deadline.signal);

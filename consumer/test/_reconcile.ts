@@ -19,7 +19,7 @@ import {
   type PassReport,
   type ReconcilerDeps,
 } from "../src/reconciler/reconcile.ts";
-import { createSettle } from "../src/worker/settle.ts";
+import { createSettler } from "../src/worker/settle.ts";
 
 const script = await Bun.file(dispatchScriptUrl).text();
 
@@ -40,7 +40,7 @@ export async function _openWorld() {
   opening.defer(() => ledger.close());
   const patient = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
   opening.defer(() => patient.stop());
-  const settle = createSettle({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
+  const settler = createSettler({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
   const place = createDispatch(redis, { prefix, script });
   const opened = opening.move();
   return {
@@ -51,7 +51,7 @@ export async function _openWorld() {
     redis,
     prefix,
     ledger,
-    settle,
+    settler,
     place,
     openLeaderClient: open,
     keys: (queue = "echo") => queueKeys(prefix, queue),

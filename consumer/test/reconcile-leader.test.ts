@@ -170,8 +170,8 @@ test("it closes although a settlement waits for Postgres", async () => {
   const reached = Promise.withResolvers<void>();
   const never = Promise.withResolvers<never>();
   await using reconciling = await _startReconciler(world, {
-    settle: {
-      submit() {
+    settler: {
+      settle() {
         reached.resolve();
         return never.promise;
       },

@@ -334,10 +334,10 @@ describe("what ended in Redis without the ledger", () => {
     const [id] = await _record(world, 1);
     await world.redis.hset(`${world.keys().base}${id}`, { finishedOn: 1, returnvalue: "1" });
     await using reconciling = await _startReconciler(world, {
-      settle: {
-        async submit(settlement) {
+      settler: {
+        async settle(settlement) {
           await world.sql`update jobs set status = 'cancelled'`;
-          return world.settle.submit(settlement);
+          return world.settler.settle(settlement);
         },
       },
     });

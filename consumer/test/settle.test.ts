@@ -5,7 +5,7 @@ import { createTestLedger, type TestLedger } from "../../contract/test/_stores.t
 import { createRetryingLedger, type RetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { settleJobs, type Settlement } from "../src/worker/ledger-settle.ts";
-import { createSettle } from "../src/worker/settle.ts";
+import { createSettler } from "../src/worker/settle.ts";
 
 let store: TestLedger;
 let ledger: Ledger;
@@ -139,10 +139,10 @@ describe("what Postgres does not store", () => {
   ])("%s in a result ends its job as dead, and its batch-mates complete", async (_, result) => {
     const importId = await _recordImport();
     const ids = await _record(20, importId);
-    const settle = createSettle({ ledger: patient, batch });
+    const settler = createSettler({ ledger: patient, batch });
 
     const outcomes = await Promise.all(
-      ids.map((id, index) => settle.submit(_completed(id, index === 7 ? { result } : {}))),
+      ids.map((id, index) => settler.settle(_completed(id, index === 7 ? { result } : {}))),
     );
 
     expect(outcomes.map(({ status }) => status)).toEqual(
@@ -163,9 +163,9 @@ describe("what Postgres does not store", () => {
     const ids = await _record(1);
     await settleJobs(store.sql, [_completed(ids[0])]);
 
-    const settle = createSettle({ ledger: patient, batch });
+    const settler = createSettler({ ledger: patient, batch });
 
-    expect(await settle.submit(_completed(ids[0], { result: '"\\u0000"' }))).toEqual({
+    expect(await settler.settle(_completed(ids[0], { result: '"\\u0000"' }))).toEqual({
       status: "already-settled",
       recorded: "completed",
     });
@@ -216,12 +216,12 @@ test("a batch reads its own rows only, though the planner last saw a ledger in w
 
 test("completed and dead jobs of a batch keep their own results, errors and counts", async () => {
   const ids = await _record(3);
-  const settle = createSettle({ ledger: patient, batch });
+  const settler = createSettler({ ledger: patient, batch });
 
   const outcomes = await Promise.all([
-    settle.submit(_completed(ids[0], { result: "null", attempts: 2 })),
-    settle.submit(_completed(ids[1], { result: '["a, b", "{\\"c\\": \\\\\\\\}"]' })),
-    settle.submit(_dead(ids[2])),
+    settler.settle(_completed(ids[0], { result: "null", attempts: 2 })),
+    settler.settle(_completed(ids[1], { result: '["a, b", "{\\"c\\": \\\\\\\\}"]' })),
+    settler.settle(_dead(ids[2])),
   ]);
 
   expect(outcomes).toEqual([{ status: "settled" }, { status: "settled" }, { status: "settled" }]);

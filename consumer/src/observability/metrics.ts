@@ -2,7 +2,7 @@ import type { LogShipper } from "@toril/contract/engine/logging/log-ship";
 import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
 import { ScheduleRun } from "@toril/contract/api/schedule";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { JobMeter } from "../worker/process-job.ts";
+import type { AttemptMetrics } from "../worker/process-job.ts";
 import { attemptOutcomes } from "../worker/attempt-outcome.ts";
 
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
@@ -85,12 +85,12 @@ export function createMetrics(queues: readonly string[]) {
     registers,
   });
 
-  const meter: JobMeter = {
-    waited: (queue, type, ms) => waited.observe({ queue, type }, ms / 1000),
-    ran: (queue, type, ms) => ran.observe({ queue, type }, ms / 1000),
-    settled: (queue, type, ms) => settled.observe({ queue, type }, ms / 1000),
-    attempted: (queue, type, outcome) => processed.inc({ queue, type, outcome }),
-    gaveUp: (queue, type) => givenUp.inc({ queue, type }),
+  const meter: AttemptMetrics = {
+    observeWait: (queue, type, ms) => waited.observe({ queue, type }, ms / 1000),
+    observeHandler: (queue, type, ms) => ran.observe({ queue, type }, ms / 1000),
+    observeSettle: (queue, type, ms) => settled.observe({ queue, type }, ms / 1000),
+    countAttempt: (queue, type, outcome) => processed.inc({ queue, type, outcome }),
+    countLostJob: (queue, type) => givenUp.inc({ queue, type }),
   };
 
   function gauge(name: string, help: string, read: () => number) {

@@ -14,7 +14,7 @@ import type { TraceSettings } from "@toril/contract/engine/tracing/settings";
 import { formatTraceparent, parseTraceparent } from "@toril/contract/engine/tracing/traceparent";
 import type { Log } from "./log.ts";
 import type { Tracing } from "./tracing.ts";
-import { within } from "../worker/within.ts";
+import { isDoneWithin } from "../worker/within.ts";
 
 /** Deadline for flushing spans at shutdown. */
 const flushMs = 2000;
@@ -76,7 +76,7 @@ export function openTracing({ url, headers, ...settings }: TraceSettings, log: L
       };
     },
     async close() {
-      await within(flushMs, provider.shutdown().catch(quiet));
+      await isDoneWithin(flushMs, provider.shutdown().catch(quiet));
     },
   };
 }

@@ -2,7 +2,7 @@ import { isRowFault, isUniqueViolation } from "@toril/contract/engine/postgres/e
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { Logger } from "pino";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 import { type ActionDeps, createActions } from "./actions.ts";
 import {
   claimOperation,
@@ -101,7 +101,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
           return faultMs;
         },
       );
-      await pause(waitMs, signal);
+      await sleep(waitMs, signal);
     }
   }
 

@@ -2,15 +2,15 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { pause } from "../worker/pause.ts";
-import type { Settle } from "../worker/settle.ts";
-import { expired } from "../worker/attempt-outcome.ts";
+import { sleep } from "../worker/pause.ts";
+import type { Settler } from "../worker/settle.ts";
+import { expiredSettlement } from "../worker/attempt-outcome.ts";
 import type { Leadership } from "./leadership.ts";
 
 export interface ExpireDeps {
   leadership: Leadership;
   remove: Remove;
-  settle: Pick<Settle, "submit">;
+  settler: Pick<Settler, "settle">;
   everyMs?: number;
   log: Pick<Logger, "warn">;
 }
@@ -25,7 +25,7 @@ const pageSize = 500;
 
 /** Expires pending jobs that did not start before their deadline, while this process is the leader. */
 export async function keepExpiring(deps: ExpireDeps): Promise<void> {
-  const { leadership, remove, settle, everyMs = 1000, log } = deps;
+  const { leadership, remove, settler, everyMs = 1000, log } = deps;
   const { signal } = leadership;
   let isFailing = false;
 
@@ -34,7 +34,7 @@ export async function keepExpiring(deps: ExpireDeps): Promise<void> {
     const ids = jobs.map(({ id, run }) => bullId(id, run));
     const states = await remove(queue, ids, "unstarted");
     const gone = jobs.filter((_, at) => states[at] === "removed" || states[at] === "missing");
-    await Promise.all(gone.map(({ id, run }) => settle.submit({ id, run, ...expired })));
+    await Promise.all(gone.map(({ id, run }) => settler.settle({ id, run, ...expiredSettlement })));
   }
 
   async function expireAll() {
@@ -56,7 +56,7 @@ export async function keepExpiring(deps: ExpireDeps): Promise<void> {
       if (!isFailing && !signal.aborted) log.warn({ err: error }, "could not expire jobs");
       isFailing = true;
     }
-    await pause(everyMs, signal);
+    await sleep(everyMs, signal);
   }
 }
 

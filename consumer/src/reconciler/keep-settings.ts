@@ -1,6 +1,6 @@
 import type { AreMalformed } from "@toril/contract/engine/redis/queue-settings";
 import type { Logger } from "pino";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 
 export interface KeepSettingsDeps {
   queues: readonly string[];
@@ -29,7 +29,7 @@ export function keepSettings(deps: KeepSettingsDeps): AsyncDisposable {
   async function run() {
     while (!stop.signal.aborted) {
       await Promise.all(queues.map(look));
-      await pause(everyMs, stop.signal);
+      await sleep(everyMs, stop.signal);
     }
   }
 

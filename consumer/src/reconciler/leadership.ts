@@ -1,7 +1,7 @@
 import { LedgerTimeout } from "@toril/contract/engine/postgres/errors";
 import { createLedger } from "@toril/contract/engine/postgres/pool";
 import type { Sql } from "postgres";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 
 /** Required options of a leader's connection. */
 export interface LeaderConnection {
@@ -63,7 +63,7 @@ export async function leadOnce(
   /** A frozen or blocked process sends no keep-alive and loses its session by Postgres' clock. */
   async function keepAlive() {
     while (!lost.signal.aborted) {
-      await pause(sessionMs / 4, lost.signal);
+      await sleep(sessionMs / 4, lost.signal);
       await run((sql) => sql`select 1`).catch(lose);
     }
   }
@@ -76,7 +76,7 @@ export async function leadOnce(
         void keepAlive();
         return await lead({ signal: lost.signal, run });
       }
-      await pause(electEveryMs, lost.signal);
+      await sleep(electEveryMs, lost.signal);
     }
   } finally {
     stop.removeEventListener("abort", lose);

@@ -1,4 +1,4 @@
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 
 /** Decides when a pass is due, and the reason. */
 export interface PassSchedule {
@@ -35,7 +35,7 @@ export function createPassSchedule({ intervalMs, graceMs }: PassScheduleSettings
       const isRoutine = reason === "interval" || reason === "grace";
       alarm = new AbortController();
       const ms = isRoutine ? intervalMs : Math.min(graceMs, intervalMs);
-      if (woken === undefined) await pause(ms, signal, alarm.signal);
+      if (woken === undefined) await sleep(ms, signal, alarm.signal);
       return take(isRoutine ? "interval" : "grace");
     },
   };

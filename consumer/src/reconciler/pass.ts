@@ -1,6 +1,6 @@
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Logger } from "pino";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 import type { Endings } from "./settle-ended.ts";
 import type { Leadership } from "./leadership.ts";
 import type { FinishEvents } from "./finish-events.ts";
@@ -98,7 +98,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
       }
       after = last.id;
       // Work at most half of the time: scanning a million pending rows must not slow the workers down.
-      await pause(performance.now() - startedAt, signal);
+      await sleep(performance.now() - startedAt, signal);
     }
     return counts;
   };

@@ -4,8 +4,8 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { aborted } from "../worker/aborted.ts";
-import { pause } from "../worker/pause.ts";
+import { waitForAbort } from "../worker/aborted.ts";
+import { sleep } from "../worker/pause.ts";
 import { createEndings } from "./settle-ended.ts";
 import { keepExpiring } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
@@ -18,7 +18,7 @@ import type { EndingRedis } from "./read-ended.ts";
 import { restoreSettings } from "./restore-settings.ts";
 import { createPassSchedule } from "./pass-schedule.ts";
 import { createOrphanDetector } from "./orphan-detector.ts";
-import type { Settle } from "../worker/settle.ts";
+import type { Settler } from "../worker/settle.ts";
 
 export interface Reconciler {
   start(): void;
@@ -41,7 +41,7 @@ export interface ReconcilerDeps {
   place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
   apply: ApplySettings;
-  settle: Pick<Settle, "submit">;
+  settler: Pick<Settler, "settle">;
   /** Further tasks of the leader, which end with the leadership. */
   maintenanceTasks?: readonly ((leadership: Leadership) => Promise<void>)[];
   intervalMs: number;
@@ -67,7 +67,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     redis,
     prefix,
     place,
-    settle,
+    settler,
     graceMs,
     electEveryMs = 5000,
     sessionMs = 8000,
@@ -134,9 +134,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     // A settlement waits for Postgres without a limit; neither the next leadership nor the shutdown waits for a
     // settlement.
     const { remove } = deps;
-    const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settle, log })];
+    const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settler, log })];
     for (const duty of deps.maintenanceTasks ?? []) duties.push(duty(leadership));
-    await Promise.race([Promise.all(duties), aborted(signal)]);
+    await Promise.race([Promise.all(duties), waitForAbort(signal)]);
     deps.onLead?.(false);
     if (!stop.signal.aborted) log.warn("lost the connection that made it lead");
   }
@@ -152,7 +152,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
         if (!isPostgresAway) log.warn({ err: error }, "lost the leader's connection to Postgres");
         isPostgresAway = true;
       }
-      await pause(electEveryMs, stop.signal);
+      await sleep(electEveryMs, stop.signal);
     }
   }
 

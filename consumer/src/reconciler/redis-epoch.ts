@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 
 /** `reconnected`: the connection was lost, but Redis is the same process with the same data. */
 export type RedisLoss = "flushed" | "restarted" | "reconnected";
@@ -87,7 +87,7 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
     while (!stop.signal.aborted) {
       alarm = new AbortController();
       await look();
-      await pause(everyMs, stop.signal, alarm.signal);
+      await sleep(everyMs, stop.signal, alarm.signal);
     }
   }
 

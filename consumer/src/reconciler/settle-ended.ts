@@ -1,6 +1,6 @@
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
-import type { Settle } from "../worker/settle.ts";
+import type { Settler } from "../worker/settle.ts";
 import type { FinishEvent } from "./finish-events.ts";
 import { type Ending, type EndingRedis, readEnding } from "./read-ended.ts";
 
@@ -25,17 +25,17 @@ export interface EndingsDeps {
   redis: EndingRedis;
   prefix: string;
   remove: Remove;
-  settle: Pick<Settle, "submit">;
+  settler: Pick<Settler, "settle">;
 }
 
 /** Limits memory: the hashes contain results of any size. */
 const maxReadAtOnce = 50;
 
-export function createEndings({ redis, prefix, remove, settle }: EndingsDeps): Endings {
+export function createEndings({ redis, prefix, remove, settler: settle }: EndingsDeps): Endings {
   async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
     if (ending === undefined) return 0;
     const error = ending.error && JSON.stringify(ending.error);
-    const { status } = await settle.submit({ ...ending, error, id: job.id, run: job.run });
+    const { status } = await settle.settle({ ...ending, error, id: job.id, run: job.run });
     return status === "already-settled" ? 0 : 1;
   }
 

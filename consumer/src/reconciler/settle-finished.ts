@@ -4,7 +4,7 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 import type { Endings, FinishedJob } from "./settle-ended.ts";
 import { createFinishEvents, isStockFinish } from "./finish-events.ts";
 import type { Leadership } from "./leadership.ts";
@@ -107,7 +107,7 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
         if (known.size <= maxKnown) break;
         known.delete(id);
       }
-      await pause(everyMs, signal);
+      await sleep(everyMs, signal);
     }
   };
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 import type { Leadership } from "../reconciler/leadership.ts";
 import type { RetainAges } from "./config.ts";
 import { readOldest } from "./read-oldest.ts";
@@ -32,7 +32,7 @@ export function createRetain(deps: RetainDeps): (leadership: Leadership) => Prom
       deps.onDeleted?.(what, deleted.count);
       from = deleted.next;
       // Work at most half of the time: the reconciler shares the connection.
-      if (from !== undefined) await pause(performance.now() - startedAt, signal);
+      if (from !== undefined) await sleep(performance.now() - startedAt, signal);
     }
     return total;
   }
@@ -59,7 +59,7 @@ export function createRetain(deps: RetainDeps): (leadership: Leadership) => Prom
         deps.onFailed?.();
         log.warn({ err: error }, "could not delete what was kept for long enough");
       }
-      await pause(intervalMs, signal);
+      await sleep(intervalMs, signal);
     }
     deps.onEnd?.();
   };

@@ -13,7 +13,7 @@ import {
 } from "@toril/contract/engine/schedules/schedule-runs";
 import type { ISql } from "postgres";
 import type { Log } from "../observability/log.ts";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 import { applyFile, type ScheduleFile } from "./apply-file.ts";
 import { emptyBatch, fireDue, type FireDeps } from "./fire-due.ts";
 import { failedPlan, type Plan } from "./plan-runs.ts";
@@ -141,7 +141,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     await applyNewFile();
     const dueMs = await ledger.run(untilDue);
     if (dueMs === undefined || dueMs > 0) {
-      await pause(Math.min(dueMs ?? lookEveryMs, lookEveryMs), stop.signal);
+      await sleep(Math.min(dueMs ?? lookEveryMs, lookEveryMs), stop.signal);
       return;
     }
     let fired = 0;
@@ -149,7 +149,7 @@ export function createTicker(deps: TickerDeps): Ticker {
       const due = await ledger.run((sql) => findDue(sql, batchSize));
       more = due.length === 0 ? 0 : await fire(due);
     }
-    if (fired === 0) await pause(takenMs, stop.signal);
+    if (fired === 0) await sleep(takenMs, stop.signal);
   }
 
   async function keepTicking() {
@@ -160,7 +160,7 @@ export function createTicker(deps: TickerDeps): Ticker {
       } catch (error) {
         if (!isFailing) log.warn({ err: error }, "schedules cannot be looked at");
         isFailing = true;
-        await pause(lookEveryMs, stop.signal);
+        await sleep(lookEveryMs, stop.signal);
       }
     }
     await followed;

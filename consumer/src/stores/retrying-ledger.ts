@@ -1,7 +1,7 @@
 import { isLockTimeout } from "@toril/contract/engine/postgres/errors";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Sql } from "postgres";
-import { pause } from "../worker/pause.ts";
+import { sleep } from "../worker/pause.ts";
 
 export interface RetryingLedger {
   /** Retries `work` until success or a final error (`isFinal`). Rejects with `LedgerStopped` after `stop`. */
@@ -59,7 +59,7 @@ export function createRetryingLedger({
           if (isFinal(error)) throw error;
           failed(error);
         }
-        await pause(pauseMs, stopping.signal);
+        await sleep(pauseMs, stopping.signal);
       }
     },
     get isUnavailable() {

@@ -1,7 +1,7 @@
 import { createBatcher, runIsolating } from "@toril/contract/engine/batcher";
 import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { ISql } from "postgres";
-import { submitTogether } from "../worker/submit-together.ts";
+import { groupByTurn } from "../worker/submit-together.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "../worker/settle.ts";
 
@@ -55,7 +55,7 @@ export function createUpsert<Row, Outcome>(
     },
   });
 
-  const write = submitTogether(submit);
+  const write = groupByTurn(submit);
 
   return async (row) => {
     const written = await write(row);

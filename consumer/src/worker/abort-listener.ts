@@ -5,8 +5,8 @@ import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
-import { Cancelled } from "./cancelled.ts";
-import { pause } from "./pause.ts";
+import { CancelledError } from "./cancelled.ts";
+import { sleep } from "./pause.ts";
 
 export interface AbortListenerDeps {
   /** Dedicated connection: a subscribed connection accepts no other commands. */
@@ -28,13 +28,13 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
   let isFailing = false;
 
   redis.on("message", (_, message: string) => {
-    for (const bullId of decodeAbort(message)) activeJobs.abort(bullId, new Cancelled());
+    for (const bullId of decodeAbort(message)) activeJobs.abort(bullId, new CancelledError());
   });
   redis.subscribe(abortChannel(prefix)).catch((error: unknown) => {
     if (!stop.signal.aborted) log.warn({ err: error }, "cannot listen for cancelled jobs");
   });
 
-  async function abortOver(jobs: readonly ActiveJob[]) {
+  async function abortEnded(jobs: readonly ActiveJob[]) {
     const targets = jobs.flatMap((job) => parseBullId(job.bullId) ?? []);
     if (targets.length === 0) return;
     const rows = await ledger.run(
@@ -45,16 +45,16 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
     for (const job of jobs) {
       const target = parseBullId(job.bullId);
       const row = target && byId.get(target.id);
-      const isOver = row && (row.status !== "pending" || row.run !== target.run);
-      if (isOver) job.abort(new Cancelled());
+      const hasEnded = row && (row.status !== "pending" || row.run !== target.run);
+      if (hasEnded) job.abort(new CancelledError());
     }
   }
 
-  async function ask() {
+  async function poll() {
     while (!stop.signal.aborted) {
-      await pause(everyMs, stop.signal);
+      await sleep(everyMs, stop.signal);
       try {
-        await abortOver(activeJobs.lasting());
+        await abortEnded(activeJobs.getLongRunning());
         isFailing = false;
       } catch (error) {
         if (!isFailing) log.warn({ err: error }, "cannot ask whether running jobs were cancelled");
@@ -63,11 +63,11 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
     }
   }
 
-  const asking = ask();
+  const polling = poll();
   return {
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await asking;
+      await polling;
     },
   };
 }

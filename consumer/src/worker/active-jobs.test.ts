@@ -21,10 +21,10 @@ describe("active jobs", () => {
 
   test("are idle when the last one has ended", async () => {
     const activeJobs = createActiveJobs();
-    await activeJobs.idle();
+    await activeJobs.waitUntilIdle();
     const [one, other] = [activeJobs.begin("q", "4"), activeJobs.begin("q", "5")];
     let isIdle = false;
-    const idle = activeJobs.idle().then(() => (isIdle = true));
+    const idle = activeJobs.waitUntilIdle().then(() => (isIdle = true));
 
     activeJobs.end(one);
     await Promise.resolve();

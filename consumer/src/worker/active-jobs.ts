@@ -35,24 +35,24 @@ export interface ActiveJobs {
   begin(queue: string, bullId: string): ActiveJob;
   end(job: ActiveJob): void;
   /** Whether this process runs the same job twice, because Redis lost the job during its first attempt. */
-  hasTwin(job: ActiveJob): boolean;
+  hasConcurrentAttempt(job: ActiveJob): boolean;
   /** Aborts all attempts with this id. */
   abort(bullId: string, reason: Error): void;
   /** Returns jobs that were already active at the previous call. */
-  lasting(): ActiveJob[];
+  getLongRunning(): ActiveJob[];
   /** Aborts all attempts, and every later attempt from its beginning. */
   abortAll(reason: Error): void;
   /** Resolves when no job is active. */
-  idle(): Promise<void>;
+  waitUntilIdle(): Promise<void>;
   readonly size: number;
-  sizeIn(queue: string): number;
+  countInQueue(queue: string): number;
 }
 
 export function createActiveJobs(): ActiveJobs {
   const active = new Set<ActiveJob>();
   let stopReason: Error | undefined;
   let idleWaiters: (() => void)[] = [];
-  let earlier: ReadonlySet<ActiveJob> = new Set();
+  let previouslyActive: ReadonlySet<ActiveJob> = new Set();
 
   return {
     begin(queue, bullId) {
@@ -67,25 +67,26 @@ export function createActiveJobs(): ActiveJobs {
       for (const done of idleWaiters) done();
       idleWaiters = [];
     },
-    hasTwin: (job) => [...active].some((other) => other !== job && other.bullId === job.bullId),
+    hasConcurrentAttempt: (job) =>
+      [...active].some((other) => other !== job && other.bullId === job.bullId),
     abort(bullId, reason) {
       for (const job of active) if (job.bullId === bullId) job.abort(reason);
     },
-    lasting() {
-      const found = [...active].filter((job) => earlier.has(job));
-      earlier = new Set(active);
-      return found;
+    getLongRunning() {
+      const longRunning = [...active].filter((job) => previouslyActive.has(job));
+      previouslyActive = new Set(active);
+      return longRunning;
     },
     abortAll(reason) {
       stopReason = reason;
       for (const job of active) job.abort(reason);
     },
-    idle: () =>
+    waitUntilIdle: () =>
       active.size === 0 ? Promise.resolve() : new Promise((resolve) => idleWaiters.push(resolve)),
     get size() {
       return active.size;
     },
-    sizeIn: (queue) =>
+    countInQueue: (queue) =>
       active.values().reduce((count, job) => count + Number(job.queue === queue), 0),
   };
 }

@@ -6,13 +6,13 @@ import type { Log } from "../observability/log.ts";
 
 /** Failures of a job's attempts, kept in Redis until the job ends. Best effort: Redis may lose them. */
 export interface AttemptErrors {
-  note(queue: string, bullId: string, failure: RunError): Promise<void>;
+  record(queue: string, bullId: string, failure: RunError): Promise<void>;
   /**
    * Records attempts whose consumers disappeared. Call right before BullMQ requeues stalled jobs: the next attempt
    * overwrites start time and worker of the lost attempt.
    */
-  noteLost(queue: string): Promise<void>;
-  of(queue: string, bullId: string): Promise<RunError[]>;
+  recordLost(queue: string): Promise<void>;
+  read(queue: string, bullId: string): Promise<RunError[]>;
 }
 
 export interface AttemptErrorsDeps {
@@ -53,14 +53,17 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
   const run = createScript(redis, script);
   const findLost = createScript(redis, lostScript);
   return {
-    async noteLost(queue) {
+    async recordLost(queue) {
       const { base, stalled, active } = queueKeys(prefix, queue);
       try {
-        const found = await findLost([stalled, `${base}stalled-check`, active], [base]);
+        const rows = await findLost([stalled, `${base}stalled-check`, active], [base]);
         const at = new Date().toISOString();
-        for (const [id, startedAt, worker, made, lost] of found as [string, ...string[]][]) {
-          await this.note(queue, id, {
-            attempt: Number(made) + Number(lost) + 1,
+        for (const [id, startedAt, worker, attemptsMade, stalls] of rows as [
+          string,
+          ...string[],
+        ][]) {
+          await this.record(queue, id, {
+            attempt: Number(attemptsMade) + Number(stalls) + 1,
             at,
             name: attemptLost,
             message: "The consumer no longer renewed its lock: it was killed, blocked or cut off.",
@@ -73,7 +76,7 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
         log.debug({ err: error }, "lost attempts were not noted");
       }
     },
-    async note(queue, bullId, failure) {
+    async record(queue, bullId, failure) {
       const args = [failuresField, JSON.stringify(failure), String(limits.failures)];
       try {
         await run([jobKey(prefix, queue, bullId)], args);
@@ -81,7 +84,7 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
         log.debug({ err: error }, "a failure was not kept");
       }
     },
-    async of(queue, bullId) {
+    async read(queue, bullId) {
       try {
         const text = await redis.hget(jobKey(prefix, queue, bullId), failuresField);
         return z.array(RunError).parse(JSON.parse(text ?? "[]"));

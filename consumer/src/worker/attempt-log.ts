@@ -20,7 +20,7 @@ export class AttemptLog implements JobLog {
       (level: Level) =>
       (...args: unknown[]) => {
         log[level](...(args as [object, string]));
-        const message = toStorableText(scrub(textOf(args)).slice(0, maxLength));
+        const message = toStorableText(scrub(toText(args)).slice(0, maxLength));
         const line = { at: new Date().toISOString(), level, message };
         this.lines.push(line);
         if (this.lines.length > limits.logLines) this.lines.shift();
@@ -34,13 +34,13 @@ export class AttemptLog implements JobLog {
 }
 
 /** Formats a line: the message, then the fields as JSON. */
-function textOf([first, ...rest]: unknown[]): string {
+function toText([first, ...rest]: unknown[]): string {
   if (first instanceof Error) return [...rest, `${first.name}: ${first.message}`].join(" ");
   if (typeof first !== "object" || first === null) return [first, ...rest].map(String).join(" ");
-  return [...rest, jsonOf(first)].join(" ");
+  return [...rest, toJson(first)].join(" ");
 }
 
-function jsonOf(fields: object): string {
+function toJson(fields: object): string {
   try {
     return JSON.stringify(fields, (_, value: unknown) =>
       value instanceof Error ? `${value.name}: ${value.message}` : value,

@@ -5,12 +5,12 @@ import { queueOf } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { AttemptErrors } from "./attempt-errors.ts";
-import type { LedgerAnswer } from "./ledger-lookup.ts";
+import type { LedgerStatus } from "./ledger-lookup.ts";
 import { NonRetryableError, RetryAfterError } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "../observability/log.ts";
-import { tenantOf, traceparentOf } from "./job-origin.ts";
-import type { Settle } from "./settle.ts";
+import { getTenant, getTraceparent } from "./job-origin.ts";
+import type { Settler } from "./settle.ts";
 
 /** Outcome of one attempt. `already-settled`: the ledger has an outcome already, or does not know the job. */
 export const attemptOutcomes = [
@@ -31,12 +31,12 @@ export interface AttemptResult {
 }
 
 export interface AttemptOutcomesDeps {
-  settle: Pick<Settle, "submit" | "cancelled">;
+  settler: Pick<Settler, "settle" | "recordCancelled">;
   /** Name of this consumer in the history of jobs. */
   workerName: string;
   attemptErrors: AttemptErrors;
   lockDurationMs: number;
-  meter: { gaveUp(queue: string, type: string): void };
+  metrics: { countLostJob(queue: string, type: string): void };
   log: Log;
 }
 
@@ -58,7 +58,7 @@ export interface StartedAttempt {
 export class JobEndedError extends UnrecoverableError {}
 
 /** Settlement of a job that did not start before its deadline. */
-export const expired = {
+export const expiredSettlement = {
   status: "expired",
   attempts: 0,
   result: null,
@@ -69,12 +69,13 @@ export const expired = {
 } as const;
 
 export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
-  const { settle, workerName, attemptErrors: failures, lockDurationMs, meter, log } = deps;
+  const { settler, workerName, attemptErrors, lockDurationMs, metrics, log } = deps;
 
   /** Builds the attempt history that the ledger keeps of an ended job. */
-  async function history(start: StartedAttempt, last?: RunError) {
-    const { job, attempt, startedAt, durationMs, lines = [] } = start;
-    const before = attempt > 1 ? await failures.of(queueOf(job.queueName), job.id ?? "") : [];
+  async function getHistory(started: StartedAttempt, last?: RunError) {
+    const { job, attempt, startedAt, durationMs, lines = [] } = started;
+    const before =
+      attempt > 1 ? await attemptErrors.read(queueOf(job.queueName), job.id ?? "") : [];
     const all = last === undefined ? before : [...before, last];
     return {
       startedAt,
@@ -85,28 +86,32 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     };
   }
 
-  async function complete(start: StartedAttempt, result: string): Promise<AttemptResult> {
-    const outcome = await settle.submit({
-      ...start.target,
+  async function complete(started: StartedAttempt, result: string): Promise<AttemptResult> {
+    const outcome = await settler.settle({
+      ...started.target,
       status: "completed",
-      attempts: start.attempt,
+      attempts: started.attempt,
       result,
       error: null,
-      ...(await history(start)),
+      ...(await getHistory(started)),
     });
     if (outcome.status === "settled") return { outcome: "completed" };
-    if (outcome.status === "unstorable") return dead(start, outcome.error);
-    if (outcome.recorded === "cancelled") await recordCancelled(start);
+    if (outcome.status === "unstorable") return dead(started, outcome.error);
+    if (outcome.recorded === "cancelled") await recordCancelled(started);
     return { outcome: "already-settled" };
   }
 
   /** Adds the attempt to a cancelled job: the client that cancelled the job does not know the attempt. */
-  async function recordCancelled(start: StartedAttempt) {
-    await settle.cancelled({ ...start.target, attempts: start.attempt, ...(await history(start)) });
+  async function recordCancelled(started: StartedAttempt) {
+    await settler.recordCancelled({
+      ...started.target,
+      attempts: started.attempt,
+      ...(await getHistory(started)),
+    });
   }
 
-  async function fail(start: StartedAttempt, thrown: unknown): Promise<AttemptResult> {
-    const { job, token, target, attempt, scrub, startedAt, durationMs } = start;
+  async function fail(started: StartedAttempt, thrown: unknown): Promise<AttemptResult> {
+    const { job, token, target, attempt, scrub, startedAt, durationMs } = started;
     if (thrown instanceof RetryAfterError) return delay(job, token, thrown.at);
     const error = toJobError(thrown, scrub?.text);
     const failure = {
@@ -118,60 +123,60 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       worker: workerName,
     };
     if (!(thrown instanceof NonRetryableError) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
-      log.info({ ...lineOf(start), err: error }, "run failed");
-      job.opts.stackTraceLimit = keptStacks;
-      obeyMaximum(job, job.attemptsMade + 1);
-      await failures.note(queueOf(job.queueName), job.id ?? "", failure);
+      log.info({ ...getLogFields(started), err: error }, "run failed");
+      job.opts.stackTraceLimit = maxStacks;
+      capBackoff(job, job.attemptsMade + 1);
+      await attemptErrors.record(queueOf(job.queueName), job.id ?? "", failure);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
     // Without the lock another attempt has taken over, and that attempt's outcome counts.
     if ((await job.extendLock(token, lockDurationMs)) !== 1) {
-      log.warn({ ...lineOf(start), err: error }, "lost the job to another run");
+      log.warn({ ...getLogFields(started), err: error }, "lost the job to another run");
       return { outcome: "already-settled", thrown: toThrown(new Error(toReason(error)), error) };
     }
-    const outcome = await settle.submit({
+    const outcome = await settler.settle({
       ...target,
       status: "dead",
       attempts: attempt,
       result: null,
       error: JSON.stringify(error),
-      ...(await history(start, failure)),
+      ...(await getHistory(started, failure)),
     });
     if (outcome.status === "already-settled" && outcome.recorded === "cancelled") {
-      await recordCancelled(start);
+      await recordCancelled(started);
     }
     if (outcome.status === "already-settled" && outcome.recorded !== "dead")
       return { outcome: "already-settled" };
-    return dead(start, error);
+    return dead(started, error);
   }
 
   /** Settles a job as dead after too many lost attempts. */
-  async function giveUp(start: StartedAttempt, lost: number): Promise<AttemptResult> {
+  async function failLost(started: StartedAttempt, lost: number): Promise<AttemptResult> {
     const error: JobError = {
       name: "AttemptsLost",
       message: `${lost} attempts were lost with their consumers.`,
     };
-    const outcome = await settle.submit({
-      ...start.target,
+    const outcome = await settler.settle({
+      ...started.target,
       status: "dead",
-      attempts: Math.max(start.attempt - 1, lost),
+      attempts: Math.max(started.attempt - 1, lost),
       result: null,
       error: JSON.stringify(error),
-      ...(await history(start)),
+      ...(await getHistory(started)),
     });
     if (outcome.status === "already-settled" && outcome.recorded !== "dead")
       return { outcome: "already-settled" };
-    meter.gaveUp(queueOf(start.job.queueName), start.job.name);
-    return dead(start, error);
+    metrics.countLostJob(queueOf(started.job.queueName), started.job.name);
+    return dead(started, error);
   }
 
-  function dead(start: StartedAttempt, error: JobError): AttemptResult {
-    log.warn({ ...lineOf(start), err: error }, "job is dead");
+  function dead(started: StartedAttempt, error: JobError): AttemptResult {
+    log.warn({ ...getLogFields(started), err: error }, "job is dead");
     return { outcome: "dead", thrown: toThrown(new JobEndedError(toReason(error)), error) };
   }
 
   async function expire({ target }: StartedAttempt): Promise<AttemptResult> {
-    const { status } = await settle.submit({ ...target, ...expired });
+    const { status } = await settler.settle({ ...target, ...expiredSettlement });
     return { outcome: status === "settled" ? "expired" : "already-settled" };
   }
 
@@ -184,22 +189,22 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     complete,
     fail,
     recordCancelled,
-    giveUp,
+    failLost,
     expire,
     delay,
     async requeue(job: Job, token: string): Promise<AttemptResult> {
       await job.moveToWait(token);
       return { outcome: "requeued", thrown: new WaitingError() };
     },
-    alreadySettled(job: Job, answer: LedgerAnswer): AttemptResult {
+    skipSettled(job: Job, answer: LedgerStatus): AttemptResult {
       log.info({ jobId: job.id, ledgerStatus: answer.status }, "not run again");
       return { outcome: "already-settled" };
     },
-    cancelled(job: Job): AttemptResult {
+    skipCancelled(job: Job): AttemptResult {
       log.info({ jobId: job.id }, "run ended from outside");
       return { outcome: "already-settled" };
     },
-    foreign(): AttemptResult {
+    rejectForeign(): AttemptResult {
       return {
         outcome: "already-settled",
         thrown: new JobEndedError("This job was not enqueued by Toril."),
@@ -208,16 +213,16 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   };
 }
 
-function lineOf({ job, target, attempt }: StartedAttempt) {
-  const traceId = traceIdOf(traceparentOf(job));
-  return { jobId: target.id, traceId, tenant: tenantOf(job), type: job.name, attempt };
+function getLogFields({ job, target, attempt }: StartedAttempt) {
+  const traceId = traceIdOf(getTraceparent(job));
+  return { jobId: target.id, traceId, tenant: getTenant(job), type: job.name, attempt };
 }
 
 /** Limits the stacks in the job's hash; by default BullMQ keeps those of all attempts. */
-const keptStacks = 3;
+const maxStacks = 3;
 
 /** BullMQ has no maximum for exponential backoff. */
-function obeyMaximum(job: Job, attempt: number) {
+function capBackoff(job: Job, attempt: number) {
   const { backoff } = job.opts as DispatchOptions;
   if (backoff?.max === undefined) return;
   const factor = backoff.type === "exponential" ? 2 ** (attempt - 1) : 1;

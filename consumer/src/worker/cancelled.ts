@@ -1,5 +1,5 @@
 /** Abort reason: the job was cancelled or has ended in the ledger during the attempt. */
-export class Cancelled extends Error {
+export class CancelledError extends Error {
   override readonly name = "Cancelled";
 
   constructor() {

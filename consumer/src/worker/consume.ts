@@ -1,12 +1,12 @@
 import { bullName, parseBullId } from "@toril/contract/engine/redis/names";
 import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
-import { aborted } from "./aborted.ts";
+import { waitForAbort } from "./aborted.ts";
 import { toJobError } from "./job-error.ts";
 import { createThrottledLog } from "../observability/throttled-log.ts";
-import { createProcessor, labelOf, type ProcessorDeps } from "./process-job.ts";
+import { createProcessor, getTypeLabel, type ProcessorDeps } from "./process-job.ts";
 import { JobEndedError } from "./attempt-outcome.ts";
-import { within } from "./within.ts";
+import { isDoneWithin } from "./within.ts";
 
 export interface WorkerSettings {
   queues: readonly string[];
@@ -39,7 +39,7 @@ export interface Workers {
 }
 
 /** Failed jobs stay in Redis for the dashboard; the ledger keeps them longer. */
-const keepFailed = { age: 7 * 24 * 60 * 60, count: 1000 };
+const keptFailedJobs = { age: 7 * 24 * 60 * 60, count: 1000 };
 const errorPeriodMs = 10_000;
 /** Time for aborted handlers to end, and for BullMQ to close, which would wait for Redis without a limit. */
 const graceMs = 1000;
@@ -53,16 +53,16 @@ export function createWorkers(
   settings: WorkerSettings,
   deps: Omit<ProcessorDeps, "lockDurationMs"> & WorkerEvents,
 ): Workers {
-  const { activeJobs, log, settle } = deps;
+  const { activeJobs, log, settler } = deps;
   const logError = createThrottledLog(
     (error, repeated) => log.error({ err: error, repeated }, "worker error"),
     { periodMs: errorPeriodMs, now: () => performance.now() },
   );
-  const workers = settings.queues.map(open);
+  const workers = settings.queues.map(createWorker);
   let isClosing = false;
   let closed: Promise<boolean> | undefined;
 
-  function open(queue: string) {
+  function createWorker(queue: string) {
     const process = createProcessor(queue, { ...deps, lockDurationMs: settings.lockDurationMs });
     const worker = new Worker(bullName(queue), process, {
       connection: redis,
@@ -75,14 +75,14 @@ export function createWorkers(
       // Workers apply changed queue settings within a second.
       maximumRateLimitDelay: 1000,
       removeOnComplete: { count: 0 },
-      removeOnFail: keepFailed,
+      removeOnFail: keptFailedJobs,
       autorun: false,
       ...(settings.limiter && { limiter: settings.limiter }),
     });
     const backend = worker.getBackend();
     const moveStalled = backend.moveStalledJobsToWait.bind(backend);
     backend.moveStalledJobsToWait = async () => {
-      await deps.attemptErrors.noteLost(queue);
+      await deps.attemptErrors.recordLost(queue);
       return moveStalled();
     };
     worker.on("error", (error) => {
@@ -96,28 +96,28 @@ export function createWorkers(
     worker.on("failed", (job, error) => {
       // BullMQ failed the job without running the processor, for example because the job stalled too often.
       if (job?.finishedOn !== undefined && !(error instanceof JobEndedError))
-        void settleEnded(queue, job, error);
+        void settleFailedByBullMq(queue, job, error);
     });
     return worker;
   }
 
-  async function settleEnded(queue: string, job: Job, thrown: Error) {
+  async function settleFailedByBullMq(queue: string, job: Job, thrown: Error) {
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return;
     const error = toJobError(thrown);
     log.warn({ queue, jobId: target.id, type: job.name, err: error }, "job is dead");
     try {
-      await settle.submit({
+      await settler.settle({
         ...target,
         status: "dead",
         // BullMQ counts this failure as an attempt, although no handler ran.
         attempts: Math.max(0, job.attemptsMade - 1) + job.stalledCounter,
         result: null,
         error: JSON.stringify(error),
-        failures: JSON.stringify(await deps.attemptErrors.of(queue, job.id ?? "")),
+        failures: JSON.stringify(await deps.attemptErrors.read(queue, job.id ?? "")),
       });
-      deps.meter.attempted(queue, labelOf(job), "dead");
-      deps.meter.gaveUp(queue, labelOf(job));
+      deps.metrics.countAttempt(queue, getTypeLabel(job), "dead");
+      deps.metrics.countLostJob(queue, getTypeLabel(job));
     } catch (cause) {
       log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
     }
@@ -126,12 +126,12 @@ export function createWorkers(
   async function close(deadline: AbortSignal) {
     isClosing = true;
     for (const worker of workers) void worker.pause(true);
-    await Promise.race([activeJobs.idle(), aborted(deadline)]);
+    await Promise.race([activeJobs.waitUntilIdle(), waitForAbort(deadline)]);
     activeJobs.abortAll(new Error("The consumer stops."));
-    await within(graceMs, activeJobs.idle());
+    await isDoneWithin(graceMs, activeJobs.waitUntilIdle());
     const isIdle = activeJobs.size === 0 && redis.status === "ready";
     const closing = Promise.all(workers.map((worker) => worker.close(!isIdle)));
-    return (await within(graceMs, closing)) && isIdle;
+    return (await isDoneWithin(graceMs, closing)) && isIdle;
   }
 
   return {

@@ -4,7 +4,7 @@ import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerContext } from "./handler.ts";
-import { tenantOf } from "./job-origin.ts";
+import { getTenant } from "./job-origin.ts";
 import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
 import { AttemptLog } from "./attempt-log.ts";
 
@@ -16,7 +16,7 @@ export interface ContextDeps {
   admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
 }
 
-export interface Start {
+export interface ContextInput {
   job: Job;
   active: ActiveJob;
   /** Job id in the ledger. */
@@ -32,23 +32,23 @@ export class JobContext implements HandlerContext {
   readonly id: string;
   readonly attempt: number;
   readonly #deps: ContextDeps;
-  readonly #start: Start;
+  readonly #input: ContextInput;
   #log: AttemptLog | undefined;
   #admission: Promise<EnqueueChildren> | undefined;
 
-  constructor(deps: ContextDeps, start: Start) {
-    this.id = start.id;
-    this.attempt = start.attempt;
+  constructor(deps: ContextDeps, input: ContextInput) {
+    this.id = input.id;
+    this.attempt = input.attempt;
     this.#deps = deps;
-    this.#start = start;
+    this.#input = input;
   }
 
   get signal(): AbortSignal {
-    return this.#start.active.signal;
+    return this.#input.active.signal;
   }
 
   get log(): JobLog {
-    return this.#ownLog();
+    return this.#getLog();
   }
 
   /** Last log lines of the handler. */
@@ -56,11 +56,11 @@ export class JobContext implements HandlerContext {
     return this.#log?.lines ?? [];
   }
 
-  #ownLog(): AttemptLog {
-    const { job, id, attempt, traceparent, scrub } = this.#start;
+  #getLog(): AttemptLog {
+    const { job, id, attempt, traceparent, scrub } = this.#input;
     if (this.#log === undefined) {
       const traceId = traceIdOf(traceparent);
-      const tenant = tenantOf(job);
+      const tenant = getTenant(job);
       const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
       job.opts.keepLogs = limits.logLines;
       this.#log = new AttemptLog(
@@ -77,27 +77,27 @@ export class JobContext implements HandlerContext {
   }
 
   get admitChildren(): HandlerContext["admitChildren"] {
-    return async () => void (await this.#admitted());
+    return async () => void (await this.#getEnqueue());
   }
 
   get enqueue(): EnqueueChildren {
     return async (requests) => {
       if (requests.length === 0) return { created: 0, duplicate: 0, refused: [] };
-      const enqueue = await this.#admitted();
+      const enqueue = await this.#getEnqueue();
       return enqueue(requests);
     };
   }
 
   /** Quotas are checked once per attempt. */
-  #admitted() {
-    this.#admission ??= this.#deps.admitChildren(this.id, this.#start.traceparent);
+  #getEnqueue() {
+    this.#admission ??= this.#deps.admitChildren(this.id, this.#input.traceparent);
     return this.#admission;
   }
 
   readonly progress = (value: number | object): void => {
-    const { job, scrub } = this.#start;
-    const shown = scrub ? (scrub.value(value) as typeof value) : value;
-    job.updateProgress(shown).catch((error: unknown) => {
+    const { job, scrub } = this.#input;
+    const visible = scrub ? (scrub.value(value) as typeof value) : value;
+    job.updateProgress(visible).catch((error: unknown) => {
       this.log.debug({ err: error }, "progress was not kept");
     });
   };

@@ -24,14 +24,14 @@ import type { Log } from "../observability/log.ts";
 
 export interface EnqueueChildrenDeps {
   ledger: Ledger;
-  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
+  dispatch(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
-  withdraw: RemoveFromRedis;
+  removeFromRedis: RemoveFromRedis;
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
   /** Rejects while the Redis of the queue is unavailable. */
   probe(queue: string): Promise<unknown>;
-  onPlacingAgain(): void;
+  onRedisAvailable(): void;
   log: Log;
 }
 
@@ -43,7 +43,7 @@ const probeEveryMs = 1000;
 /** Minimum delay of a job whose API key has exhausted a quota. */
 const quotaRetryMs = 5000;
 /** Maximum number of undispatched jobs while Redis is unavailable; the reconciler dispatches them. */
-const maxUnplaced = 10_000;
+const maxUndispatched = 10_000;
 
 interface OwnerRow {
   tenant: string;
@@ -60,27 +60,36 @@ interface Owner {
 
 /** Creates `enqueue` for handlers, with the same checks as for clients. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
-  const { ledger, place, remove, withdraw, secretKeys, findQuota, probe, onPlacingAgain, log } =
-    deps;
+  const {
+    ledger,
+    dispatch,
+    remove,
+    removeFromRedis,
+    secretKeys,
+    findQuota,
+    probe,
+    onRedisAvailable,
+    log,
+  } = deps;
   const breakers = createBreakers({
     probe,
     probeEveryMs,
     onChange(queue, availability, error) {
-      if (availability === "available") onPlacingAgain();
+      if (availability === "available") onRedisAvailable();
       else log.warn({ err: error, queue }, `Redis is ${availability}: jobs are dispatched later`);
     },
   });
   const dispatcher = createDispatcher({
-    dispatch: place,
+    dispatch,
     remove,
-    removeFromRedis: withdraw,
+    removeFromRedis,
     breakers,
-    maxUndispatched: maxUnplaced,
+    maxUndispatched,
   });
   const { many } = createEnqueue({ ledger, dispatcher, timeoutMs });
 
   /** Finds the tenant and API key on whose behalf a job enqueues. */
-  async function ownerOf(id: string): Promise<Owner> {
+  async function findOwner(id: string): Promise<Owner> {
     const [row] = await ledger.run(
       (sql) => sql<OwnerRow[]>`
         select jobs.tenant, jobs.type, quota_key as "quotaKey", api_keys.quotas
@@ -114,16 +123,16 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   return {
     /** Checks the quotas of the parent's API key; throws `RetryAfterError` when they are exhausted. */
     async admit(parent: string, traceparent?: string): Promise<HandlerContext["enqueue"]> {
-      const { origin, type, quota } = await ownerOf(parent);
+      const { origin, type, quota } = await findOwner(parent);
       const refusal = await quota?.admitChildren(type);
       if (refusal !== undefined) {
         const waitMs = Math.max(quotaRetryMs, refusal.waitMs);
         throw new RetryAfterError(new Date(Date.now() + waitMs), refusal.detail);
       }
-      const traced = { ...origin, trace: traceparent };
+      const tracedOrigin = { ...origin, trace: traceparent };
       return async (requests) => {
         await quota?.owe(requests.length);
-        return enqueue(requests, traced);
+        return enqueue(requests, tracedOrigin);
       };
     },
     /** Dispatches jobs that another part has inserted. */
@@ -133,9 +142,9 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   };
 }
 
-type Checked = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
+type CheckedRequest = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
 
-function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined): Checked {
+function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined): CheckedRequest {
   const parsed = JobRequest.safeParse(request);
   if (!parsed.success) {
     const findSecrets = findJobType(request.type)?.findSecrets;
@@ -147,7 +156,7 @@ function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined
   if (unstorable !== undefined) {
     return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
   }
-  const made = createNewJob(parsed.data, origin, keys);
-  if (made.status === "ok") return made;
-  return { status: "refused", detail: made.detail ?? problemKinds[made.kind].title };
+  const created = createNewJob(parsed.data, origin, keys);
+  if (created.status === "ok") return created;
+  return { status: "refused", detail: created.detail ?? problemKinds[created.kind].title };
 }

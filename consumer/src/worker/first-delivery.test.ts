@@ -57,12 +57,12 @@ describe("a job may start without a question", () => {
     expect(world.isFresh(changes)).toBe(false);
   });
 
-  test.each(["start", "doubt", "loss"])(
+  test.each(["start", "check", "loss"])(
     "but not when it was placed before or soon after a %s",
     (of) => {
       const world = _createWorld();
       if (of !== "start") world.pass(10_000);
-      if (of === "doubt") world.freshness.doubt();
+      if (of === "check") world.freshness.requireLedgerCheck();
       if (of === "loss") world.lose();
 
       expect(world.isFresh()).toBe(false);

@@ -12,7 +12,7 @@ type StartedJob = Pick<
 export interface FirstDelivery {
   isFirst(job: StartedJob): boolean;
   /** Requires a ledger check of all jobs dispatched until now: Redis may have restored old jobs. */
-  doubt(): void;
+  requireLedgerCheck(): void;
 }
 
 /** Maximum age of a first delivery, and tolerance for clock differences. */
@@ -20,22 +20,22 @@ const freshMs = 3000;
 
 /** @param changedAt time since which Redis has lost nothing, in Unix ms */
 export function createFirstDelivery(now: () => number, changedAt: () => number): FirstDelivery {
-  let doubtedAt = now();
+  let checkRequiredAt = now();
   return {
     isFirst(job) {
       const ageMs = now() - job.timestamp;
       return (
         ageMs >= 0 &&
         ageMs < freshMs &&
-        job.timestamp - freshMs >= Math.max(doubtedAt, changedAt()) &&
+        job.timestamp - freshMs >= Math.max(checkRequiredAt, changedAt()) &&
         job.attemptsStarted === 1 &&
         job.attemptsMade === 0 &&
         job.stalledCounter === 0 &&
         !isReplaced(job)
       );
     },
-    doubt() {
-      doubtedAt = now();
+    requireLedgerCheck() {
+      checkRequiredAt = now();
     },
   };
 }

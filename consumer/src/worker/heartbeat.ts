@@ -12,22 +12,22 @@ export interface HeartbeatDeps {
   queues: readonly string[];
   concurrency: number;
   /** Number of active jobs of a queue in this process. */
-  activeIn(queue: string): number;
+  countActive(queue: string): number;
   everyMs?: number;
 }
 
 /** Announces periodically that this process consumes its queues. */
 export function startHeartbeat(deps: HeartbeatDeps): Heartbeat {
-  const { send, queues, concurrency, activeIn, everyMs = 5000 } = deps;
+  const { send, queues, concurrency, countActive, everyMs = 5000 } = deps;
   const id = randomUUID();
   const startedAt = new Date().toISOString();
   const host = hostname();
 
   function beat() {
     for (const queue of queues) {
-      const said = { host, pid: process.pid, concurrency, active: activeIn(queue), startedAt };
+      const state = { host, pid: process.pid, concurrency, active: countActive(queue), startedAt };
       // While Redis is unavailable, nobody can read heartbeats anyway.
-      send(queue, id, said).catch(() => {});
+      send(queue, id, state).catch(() => {});
     }
   }
 

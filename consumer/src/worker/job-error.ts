@@ -12,11 +12,11 @@ const maxStackLength = 8000;
 export function toJobError(thrown: unknown, scrub = (text: string) => text): JobError {
   try {
     if (!(thrown instanceof Error))
-      return { name: "Error", message: textOf(scrub(String(thrown))) };
+      return { name: "Error", message: toMessage(scrub(String(thrown))) };
     // Subclasses may give these fields any type.
     const fields: Record<"name" | "message" | "stack", unknown> = thrown as never;
     const name = cut(scrub(String(fields.name)), maxNameLength);
-    const message = textOf(scrub(String(fields.message)));
+    const message = toMessage(scrub(String(fields.message)));
     return typeof fields.stack === "string"
       ? { name, message, stack: cut(scrub(fields.stack), maxStackLength) }
       : { name, message };
@@ -27,10 +27,10 @@ export function toJobError(thrown: unknown, scrub = (text: string) => text): Job
 
 /** Formats one short line: BullMQ copies the reason into its event stream. */
 export function toReason({ name, message }: JobError): string {
-  return textOf(`${name}: ${message}`);
+  return toMessage(`${name}: ${message}`);
 }
 
-function textOf(thrown: unknown) {
+function toMessage(thrown: unknown) {
   return cut(String(thrown), maxMessageLength);
 }
 

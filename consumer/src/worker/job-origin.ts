@@ -1,9 +1,9 @@
 import type { Job } from "bullmq";
 
-type PlacedJob = Pick<Job, "opts">;
+type DispatchedJob = Pick<Job, "opts">;
 
 /** Returns the W3C traceparent of a dispatched job. */
-export function traceparentOf(job: PlacedJob): string | undefined {
+export function getTraceparent(job: DispatchedJob): string | undefined {
   const metadata = job.opts.telemetry?.metadata;
   if (metadata === undefined) return undefined;
   try {
@@ -15,7 +15,7 @@ export function traceparentOf(job: PlacedJob): string | undefined {
 }
 
 /** Returns the tenant for log lines; authorization must use the ledger's tenant. */
-export function tenantOf(job: PlacedJob): string {
+export function getTenant(job: DispatchedJob): string {
   const { tenant } = job.opts as { tenant?: unknown };
   return typeof tenant === "string" ? tenant : "default";
 }

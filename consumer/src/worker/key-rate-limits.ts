@@ -6,7 +6,7 @@ import type { JobTypeName } from "@toril/contract/api/job-types/index";
 import type { Job } from "bullmq";
 
 /** When a job may start under a rate limit. */
-export interface Turn {
+export interface RateLimitSlot {
   /** Unix ms; 0 means now. */
   at: number;
   /** The job was delayed by the limit and has not started an attempt since. */
@@ -15,12 +15,12 @@ export interface Turn {
 
 export interface KeyRateLimits {
   /** Returns undefined for a job without a rate limit. Waits for Redis without a limit. */
-  turnOf(
+  reserveSlot(
     queue: string,
     jobType: JobType<JobTypeName>,
     job: Job,
     data: unknown,
-  ): Promise<Turn> | undefined;
+  ): Promise<RateLimitSlot> | undefined;
 }
 
 /**
@@ -60,26 +60,26 @@ export interface KeyRateLimitDeps {
 export function createKeyRateLimits({ redis, prefix, rates }: KeyRateLimitDeps): KeyRateLimits {
   const run = createScript(redis, script);
 
-  async function ask(queue: string, type: string, job: Job, key: string, rate: KeyRate) {
+  async function reserve(queue: string, type: string, job: Job, key: string, rate: KeyRate) {
     const hash = createHash("sha256").update(key).digest("base64url");
     const intervalMs = rate.durationMs / rate.max;
     const answer = await run(
       [rateLimitKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id ?? "")],
       [Date.now(), intervalMs, rate.durationMs - intervalMs].map(String),
     );
-    const [at = 0, had] = answer as number[];
-    return { at, hasWaited: had === 1 };
+    const [at = 0, hadSlot] = answer as number[];
+    return { at, hasWaited: hadSlot === 1 };
   }
 
   return {
-    turnOf(queue, { type, rateLimit, data: schema }, job, data) {
+    reserveSlot(queue, { type, rateLimit, data: schema }, job, data) {
       if (rateLimit === undefined) return undefined;
       const rate = rates.has(type) ? rates.get(type) : rateLimit;
       if (!rate) return undefined;
       const parsed = schema.safeParse(data);
       // Data that does not fit the type fails without running the handler.
       if (!parsed.success) return undefined;
-      return ask(queue, type, job, rateLimit.by(parsed.data), rate);
+      return reserve(queue, type, job, rateLimit.by(parsed.data), rate);
     },
   };
 }

@@ -1,10 +1,10 @@
 import { createBatcher } from "@toril/contract/engine/batcher";
 import { JobOptions, type JobStatus } from "@toril/contract/api/job";
-import { submitTogether } from "./submit-together.ts";
+import { groupByTurn } from "./submit-together.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "./settle.ts";
 
-export type LedgerAnswer =
+export type LedgerStatus =
   | { status: "pending" }
   /** This generation of the job has ended, or was re-opened as a new generation. */
   | { status: "not-pending" }
@@ -22,8 +22,8 @@ export interface RecordedJob {
 
 /** Looks up jobs from Redis in the ledger. Both methods wait for Postgres without a limit. */
 export interface LedgerLookup {
-  status(id: string, run: number): Promise<LedgerAnswer>;
-  load(id: string): Promise<RecordedJob | undefined>;
+  getStatus(id: string, run: number): Promise<LedgerStatus>;
+  loadJob(id: string): Promise<RecordedJob | undefined>;
 }
 
 interface Row {
@@ -33,7 +33,7 @@ interface Row {
 }
 
 export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): LedgerLookup {
-  const rows = createBatcher<string, Row | undefined>({
+  const lookups = createBatcher<string, Row | undefined>({
     ...batch,
     maxInFlight: 2,
     maxBytes: Number.POSITIVE_INFINITY,
@@ -41,23 +41,23 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: () => 0,
     async run(ids) {
-      const found = await ledger.retryUntilAvailable(
+      const rows = await ledger.retryUntilAvailable(
         (sql) => sql<Row[]>`select id, run, status from jobs where id = any(${ids}::uuid[])`,
       );
-      const byId = new Map(found.map((row) => [row.id, row]));
+      const byId = new Map(rows.map((row) => [row.id, row]));
       return ids.map((id) => byId.get(id));
     },
   });
 
-  const find = submitTogether(rows.submit);
+  const findRow = groupByTurn(lookups.submit);
 
   return {
-    async status(id, run) {
-      const row = await find(id);
+    async getStatus(id, run) {
+      const row = await findRow(id);
       if (row === undefined) return { status: "unknown" };
       return { status: row.status === "pending" && row.run === run ? "pending" : "not-pending" };
     },
-    async load(id) {
+    async loadJob(id) {
       const [row] = await ledger.retryUntilAvailable(
         (sql) => sql<RecordedJob[]>`
           select type, data, options, tenant, run_at as "runAt", expires_at as "expiresAt"

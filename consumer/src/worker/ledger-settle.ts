@@ -36,53 +36,53 @@ export type Settled =
 export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Promise<Settled[]> {
   const first = new Map<string, Settlement>();
   for (const entry of entries) {
-    if (!first.has(keyOf(entry))) first.set(keyOf(entry), entry);
+    if (!first.has(toKey(entry))) first.set(toKey(entry), entry);
   }
-  const ended = new Set((await endPending(sql, [...first.values()])).map(keyOf));
-  const stood = entries.filter(
-    (entry) => !ended.has(keyOf(entry)) || first.get(keyOf(entry)) !== entry,
+  const settledKeys = new Set((await settlePending(sql, [...first.values()])).map(toKey));
+  const alreadySettled = entries.filter(
+    (entry) => !settledKeys.has(toKey(entry)) || first.get(toKey(entry)) !== entry,
   );
-  if (stood.length === 0) return entries.map(() => ({ status: "settled" }));
-  const recorded = await lookUp(sql, stood);
-  const standing = new Set(stood);
+  if (alreadySettled.length === 0) return entries.map(() => ({ status: "settled" }));
+  const statuses = await readStatuses(sql, alreadySettled);
+  const alreadySettledEntries = new Set(alreadySettled);
   return entries.map((entry) =>
-    standing.has(entry)
-      ? { status: "already-settled", recorded: recorded.get(entry.id) }
+    alreadySettledEntries.has(entry)
+      ? { status: "already-settled", recorded: statuses.get(entry.id) }
       : { status: "settled" },
   );
 }
 
-function keyOf({ id, run }: { id: string; run: number }) {
+function toKey({ id, run }: { id: string; run: number }) {
   return bullId(id, run);
 }
 
 // `any(ids)` keeps the planner from reading all pending rows, whose number it estimates by old statistics. Locking the
 // imports in one order prevents deadlocks between batches.
-function endPending(sql: ISql, entries: readonly Settlement[]) {
+function settlePending(sql: ISql, entries: readonly Settlement[]) {
   const ids = entries.map((entry) => entry.id);
   // Few jobs have any of these columns.
-  const rare = [
+  const optionalColumns = [
     { name: "failures", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.failures ?? null },
     { name: "log", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.log ?? null },
-    { name: "reason", cast: sql`text[]`, of: reasonIn },
-  ].filter(({ of }) => entries.some((entry) => of(entry) !== null));
-  const sets = rare.map(({ name }) => sql`, ${sql(name)} = s.${sql(name)}`);
-  const names = rare.map(({ name }) => sql`, ${sql(name)}`);
-  const arrays = rare.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
-  const all = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
+    { name: "reason", cast: sql`text[]`, of: getReason },
+  ].filter(({ of: toValue }) => entries.some((entry) => toValue(entry) !== null));
+  const sets = optionalColumns.map(({ name }) => sql`, ${sql(name)} = s.${sql(name)}`);
+  const names = optionalColumns.map(({ name }) => sql`, ${sql(name)}`);
+  const arrays = optionalColumns.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
+  const join = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
   return sql<{ id: string; run: number }[]>`
     with ended as (
       update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, started_at = s.started_at,
         duration_ms = s.duration_ms, worker = s.worker, settled_at = now()
-        ${all(sets)}
+        ${join(sets)}
       from unnest(
         ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
         ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
         ${entries.map((entry) => entry.result)}::text[]::jsonb[],
-        ${entries.map((entry) => entry.error)}::text[]::jsonb[], ${entries.map(startedAtOf)}::timestamptz[],
+        ${entries.map((entry) => entry.error)}::text[]::jsonb[], ${entries.map(toStartedAt)}::timestamptz[],
         ${entries.map((entry) => entry.durationMs ?? null)}::int[],
-        ${entries.map((entry) => entry.worker ?? null)}::text[]${all(arrays)}
-      ) as s (id, run, status, attempts, result, error, started_at, duration_ms, worker${all(names)})
+        ${entries.map((entry) => entry.worker ?? null)}::text[]${join(arrays)}
+      ) as s (id, run, status, attempts, result, error, started_at, duration_ms, worker${join(names)})
       where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
       returning jobs.id, jobs.run, jobs.status, jobs.import_id
     ), counts as (
@@ -101,7 +101,7 @@ function endPending(sql: ISql, entries: readonly Settlement[]) {
     select id, run from ended`;
 }
 
-function startedAtOf({ startedAt }: Pick<Settlement, "startedAt">) {
+function toStartedAt({ startedAt }: Pick<Settlement, "startedAt">) {
   return startedAt?.toISOString() ?? null;
 }
 
@@ -122,7 +122,7 @@ export async function recordCancelled(
       failures = s.failures, log = s.log
     from unnest(
       ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[], ${entries.map((entry) => entry.attempts)}::int[],
-      ${entries.map(startedAtOf)}::timestamptz[], ${entries.map((entry) => entry.durationMs ?? null)}::int[],
+      ${entries.map(toStartedAt)}::timestamptz[], ${entries.map((entry) => entry.durationMs ?? null)}::int[],
       ${entries.map((entry) => entry.worker ?? null)}::text[],
       ${entries.map((entry) => entry.failures ?? null)}::text[]::jsonb[],
       ${entries.map((entry) => entry.log ?? null)}::text[]::jsonb[]
@@ -131,13 +131,13 @@ export async function recordCancelled(
       and jobs.started_at is null`;
 }
 
-function reasonIn({ status, error }: Settlement) {
+function getReason({ status, error }: Settlement) {
   return status === "dead" && error !== null
     ? toDeadLetterReason(JobError.parse(JSON.parse(error)))
     : null;
 }
 
-async function lookUp(sql: ISql, entries: readonly Settlement[]) {
+async function readStatuses(sql: ISql, entries: readonly Settlement[]) {
   const rows = await sql<{ id: string; status: JobStatus }[]>`
     select id, status from jobs where id = any(${entries.map((entry) => entry.id)}::uuid[])`;
   return new Map(rows.map(({ id, status }) => [id, status]));

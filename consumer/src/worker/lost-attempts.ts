@@ -1,5 +1,5 @@
 import { createBatcher } from "@toril/contract/engine/batcher";
-import { submitTogether } from "./submit-together.ts";
+import { groupByTurn } from "./submit-together.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { BatchSize } from "./settle.ts";
 
@@ -12,9 +12,9 @@ export interface LostAttempts {
    * Counts an attempt; call before the handler runs. Waits for Postgres without a limit.
    * @returns number of earlier attempts of this generation without an outcome
    */
-  begin(id: string, run: number): Promise<number>;
+  count(id: string, run: number): Promise<number>;
   /** Removes an attempt from the count: the consumer survived and the job is still pending. */
-  survive(id: string, run: number): Promise<void>;
+  uncount(id: string, run: number): Promise<void>;
 }
 
 interface Change {
@@ -50,10 +50,10 @@ export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): Lo
       return entries.map(({ id }) => lost.get(id) ?? 0);
     },
   });
-  const submit = submitTogether(changes.submit);
+  const submit = groupByTurn(changes.submit);
 
   return {
-    begin: async (id, run) => Math.max(0, (await submit({ id, run, by: 1 })) - 1),
-    survive: async (id, run) => void (await submit({ id, run, by: -1 })),
+    count: async (id, run) => Math.max(0, (await submit({ id, run, by: 1 })) - 1),
+    uncount: async (id, run) => void (await submit({ id, run, by: -1 })),
   };
 }

@@ -1,5 +1,5 @@
 /** Waits for `ms` or until a signal aborts. Never rejects. */
-export function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+export function sleep(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);

@@ -5,7 +5,7 @@ import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/ind
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Job } from "bullmq";
 import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
-import { Cancelled } from "./cancelled.ts";
+import { CancelledError } from "./cancelled.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
 import type { FirstDelivery } from "./first-delivery.ts";
@@ -14,9 +14,9 @@ import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LostAttempts } from "./lost-attempts.ts";
 import { openSecrets } from "./open-secrets.ts";
 import { runHandler } from "./run-handler.ts";
-import { traceparentOf } from "./job-origin.ts";
+import { getTraceparent } from "./job-origin.ts";
 import type { AttemptTrace, TracedAttempt, Tracing } from "../observability/tracing.ts";
-import { TimedOut, withinTime } from "./within-time.ts";
+import { TimedOutError, runWithTimeout } from "./within-time.ts";
 import {
   createAttemptOutcomes,
   type AttemptOutcome,
@@ -33,20 +33,20 @@ export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
   activeJobs: ActiveJobs;
   keyRateLimits: KeyRateLimits;
   secretKeys: KeyRing | undefined;
-  meter: JobMeter;
+  metrics: AttemptMetrics;
   tracing?: Tracing | undefined;
 }
 
 /** Records durations and outcomes of attempts. */
-export interface JobMeter {
+export interface AttemptMetrics {
   /** From the due time to the first start. */
-  waited(queue: string, type: string, ms: number): void;
-  ran(queue: string, type: string, ms: number): void;
+  observeWait(queue: string, type: string, ms: number): void;
+  observeHandler(queue: string, type: string, ms: number): void;
   /** From the end of the handler until the outcome was recorded or BullMQ scheduled the next attempt. */
-  settled(queue: string, type: string, ms: number): void;
-  attempted(queue: string, type: string, outcome: AttemptOutcome): void;
+  observeSettle(queue: string, type: string, ms: number): void;
+  countAttempt(queue: string, type: string, outcome: AttemptOutcome): void;
   /** Dead after too many lost attempts. */
-  gaveUp(queue: string, type: string): void;
+  countLostJob(queue: string, type: string): void;
 }
 
 /** Time to wait for a consumer of a version that knows the job type. */
@@ -63,22 +63,22 @@ export function createProcessor(
   deps: ProcessorDeps,
 ): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
   const { handlers, ledgerLookup, firstDelivery, lostAttempts, activeJobs, keyRateLimits } = deps;
-  const { meter, tracing, secretKeys } = deps;
+  const { metrics, tracing, secretKeys } = deps;
   const attempts = createAttemptOutcomes(deps);
 
-  async function decide(
+  async function startAttempt(
     job: Job,
     token: string,
     active: ActiveJob,
     trace: AttemptTrace | undefined,
   ): Promise<AttemptResult> {
     const target = parseBullId(job.id ?? "");
-    if (target === undefined) return attempts.foreign();
+    if (target === undefined) return attempts.rejectForeign();
     if (!active.isAborted && !firstDelivery.isFirst(job)) {
-      const answer = await ledgerLookup.status(target.id, target.run);
-      if (answer.status !== "pending") return attempts.alreadySettled(job, answer);
+      const ledgerStatus = await ledgerLookup.getStatus(target.id, target.run);
+      if (ledgerStatus.status !== "pending") return attempts.skipSettled(job, ledgerStatus);
       // A hash without a name: Redis lost the job and BullMQ wrote new fields.
-      if (!job.name) await restore(job, target.id);
+      if (!job.name) await restoreFromLedger(job, target.id);
     }
     if (active.isAborted) return stopAttempt(job, token, active);
     const jobType = findJobType(job.name);
@@ -86,7 +86,7 @@ export function createProcessor(
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
       return attempts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
     }
-    const attempt = attemptOf(job);
+    const attempt = getAttempt(job);
     const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
     if (isFirstStart && hasExpired(job)) {
       return attempts.expire({ job, token, target, attempt, scrub: undefined });
@@ -101,44 +101,44 @@ export function createProcessor(
       return attempts.fail(start, new NonRetryableError(opened.detail));
     }
     const { data, scrub } = opened;
-    const asked = keyRateLimits.turnOf(queue, jobType, job, data);
-    if (asked !== undefined) {
-      const turn = await asked;
-      if (turn.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
+    const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
+    if (reservation !== undefined) {
+      const slot = await reservation;
+      if (slot.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
         return attempts.expire({ job, token, target, attempt, scrub });
       }
-      const { expiresAt = turn.at } = job.opts as DispatchOptions;
-      if (turn.at > 0) return attempts.delay(job, token, new Date(Math.min(turn.at, expiresAt)));
+      const { expiresAt = slot.at } = job.opts as DispatchOptions;
+      if (slot.at > 0) return attempts.delay(job, token, new Date(Math.min(slot.at, expiresAt)));
     }
     const start = { job, token, target, attempt, scrub };
     // If this process still runs the job, no consumer was lost.
-    if (!(job.opts as DispatchOptions).replaced || activeJobs.hasTwin(active)) {
-      return run(start, { jobType, data, active, trace });
+    if (!(job.opts as DispatchOptions).replaced || activeJobs.hasConcurrentAttempt(active)) {
+      return runAttempt(start, { jobType, data, active, trace });
     }
-    return counted(start, () => run(start, { jobType, data, active, trace }));
+    return runCounted(start, () => runAttempt(start, { jobType, data, active, trace }));
   }
 
   /** Runs an attempt of a re-dispatched job, or settles the job as dead after too many lost attempts. */
-  async function counted(
+  async function runCounted(
     start: StartedAttempt,
     attempt: () => Promise<AttemptResult>,
   ): Promise<AttemptResult> {
     const { id, run: generation } = start.target;
-    const lost = await lostAttempts.begin(id, generation);
-    if (lost >= maxLostAttempts) return attempts.giveUp(start, lost);
+    const lost = await lostAttempts.count(id, generation);
+    if (lost >= maxLostAttempts) return attempts.failLost(start, lost);
     let isSettled = false;
     try {
       const result = await attempt();
       isSettled = finalOutcomes.has(result.outcome);
       return result;
     } finally {
-      if (!isSettled) await lostAttempts.survive(id, generation);
+      if (!isSettled) await lostAttempts.uncount(id, generation);
     }
   }
 
-  async function run(
+  async function runAttempt(
     started: StartedAttempt,
-    { jobType, data, active, trace }: Runnable,
+    { jobType, data, active, trace }: AttemptInput,
   ): Promise<AttemptResult> {
     const { job, token, target, attempt, scrub } = started;
     const context = new JobContext(deps, {
@@ -147,42 +147,44 @@ export function createProcessor(
       id: target.id,
       attempt,
       scrub,
-      traceparent: trace?.traceparent ?? traceparentOf(job),
+      traceparent: trace?.traceparent ?? getTraceparent(job),
     });
-    const startedAt = performance.now();
-    const startedOn = new Date();
+    const startedAtMs = performance.now();
+    const startedAt = new Date();
     // A lost hash has no timestamp.
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
-      meter.waited(queue, jobType.type, waitOf(job));
+      metrics.observeWait(queue, jobType.type, getWaitMs(job));
     }
     const { timeoutMs } = job.opts as DispatchOptions;
     const handle = () =>
-      withinTime(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
-    const ran = await (trace === undefined ? handle() : trace.step("handle", handle));
-    const ranAt = performance.now();
-    meter.ran(queue, jobType.type, ranAt - startedAt);
-    const durationMs = Math.round(ranAt - startedAt);
-    const start = { ...started, startedAt: startedOn, durationMs, lines: context.lines };
-    const isStopped = active.isAborted && !(active.reason instanceof TimedOut);
-    if (ran.status === "failed" && isStopped) {
-      if (active.reason instanceof Cancelled) await attempts.recordCancelled(start);
+      runWithTimeout(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
+    const handled = await (trace === undefined ? handle() : trace.step("handle", handle));
+    const handledAtMs = performance.now();
+    metrics.observeHandler(queue, jobType.type, handledAtMs - startedAtMs);
+    const durationMs = Math.round(handledAtMs - startedAtMs);
+    const start = { ...started, startedAt, durationMs, lines: context.lines };
+    const isStopped = active.isAborted && !(active.reason instanceof TimedOutError);
+    if (handled.status === "failed" && isStopped) {
+      if (active.reason instanceof CancelledError) await attempts.recordCancelled(start);
       return stopAttempt(job, token, active);
     }
     const settle = () =>
-      ran.status === "completed"
-        ? attempts.complete(start, ran.result)
-        : attempts.fail(start, ran.thrown);
+      handled.status === "completed"
+        ? attempts.complete(start, handled.result)
+        : attempts.fail(start, handled.thrown);
     const result = await (trace === undefined ? settle() : trace.step("settle", settle));
-    meter.settled(queue, jobType.type, performance.now() - ranAt);
+    metrics.observeSettle(queue, jobType.type, performance.now() - handledAtMs);
     return result;
   }
 
   function stopAttempt(job: Job, token: string, { reason }: ActiveJob) {
-    return reason instanceof Cancelled ? attempts.cancelled(job) : attempts.requeue(job, token);
+    return reason instanceof CancelledError
+      ? attempts.skipCancelled(job)
+      : attempts.requeue(job, token);
   }
 
-  async function restore(job: Job, id: string) {
-    const recorded = await ledgerLookup.load(id);
+  async function restoreFromLedger(job: Job, id: string) {
+    const recorded = await ledgerLookup.loadJob(id);
     if (recorded === undefined) return;
     job.name = recorded.type;
     job.data = recorded.data;
@@ -192,16 +194,16 @@ export function createProcessor(
 
   return async (job, token = "") => {
     const active = activeJobs.begin(queue, job.id ?? "");
-    const trace = tracing?.begin(tracedRun(queue, job));
+    const trace = tracing?.begin(toTracedAttempt(queue, job));
     try {
-      const { outcome, thrown } = await decide(job, token, active, trace).catch(
+      const { outcome, thrown } = await startAttempt(job, token, active, trace).catch(
         (error: unknown) => {
           trace?.end("failed", error);
           throw error;
         },
       );
       trace?.end(outcome, thrown);
-      meter.attempted(queue, labelOf(job), outcome);
+      metrics.countAttempt(queue, getTypeLabel(job), outcome);
       if (thrown !== undefined) throw thrown;
       return settledReturnValue;
     } finally {
@@ -213,7 +215,7 @@ export function createProcessor(
 /** Outcomes after which the job has ended in the ledger. */
 const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(["completed", "dead", "expired"]);
 
-interface Runnable {
+interface AttemptInput {
   jobType: JobType<JobTypeName>;
   data: unknown;
   active: ActiveJob;
@@ -221,14 +223,14 @@ interface Runnable {
 }
 
 /** Lost attempts are numbered, but BullMQ does not count them towards the maximum. */
-function attemptOf({ attemptsMade, stalledCounter }: Job) {
+function getAttempt({ attemptsMade, stalledCounter }: Job) {
   return attemptsMade + stalledCounter + 1;
 }
 
-function tracedRun(queue: string, job: Job): TracedAttempt {
-  const type = labelOf(job);
-  const attempt = attemptOf(job);
-  return { queue, type, bullId: job.id ?? "", attempt, traceparent: traceparentOf(job) };
+function toTracedAttempt(queue: string, job: Job): TracedAttempt {
+  const type = getTypeLabel(job);
+  const attempt = getAttempt(job);
+  return { queue, type, bullId: job.id ?? "", attempt, traceparent: getTraceparent(job) };
 }
 
 function hasExpired({ opts }: Job) {
@@ -237,11 +239,11 @@ function hasExpired({ opts }: Job) {
 }
 
 /** The clocks of two machines may differ when another machine dispatched the job. */
-function waitOf({ processedOn, timestamp, opts }: Job) {
+function getWaitMs({ processedOn, timestamp, opts }: Job) {
   return Math.max(0, (processedOn ?? 0) - timestamp - (opts.delay ?? 0));
 }
 
 /** Label of a metric; unknown types share one label, which bounds the cardinality. */
-export function labelOf(job: Job): string {
+export function getTypeLabel(job: Job): string {
   return findJobType(job.name)?.type ?? "unknown";
 }

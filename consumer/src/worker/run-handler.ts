@@ -4,7 +4,7 @@ import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
 import { NonRetryableError, type HandlerContext, type Handlers } from "./handler.ts";
 
-export type HandlerOutcome =
+export type HandlerResult =
   /** `result` is JSON text. */
   { status: "completed"; result: string } | { status: "failed"; thrown: unknown };
 
@@ -18,7 +18,7 @@ export async function runHandler(
   data: unknown,
   context: HandlerContext,
   scrub?: Scrub,
-): Promise<HandlerOutcome> {
+): Promise<HandlerResult> {
   const parsed = jobType.data.safeParse(data);
   if (!parsed.success) {
     return {
@@ -29,7 +29,7 @@ export async function runHandler(
     };
   }
   try {
-    const handle = anyHandler(handlers, jobType.type);
+    const handle = getHandler(handlers, jobType.type);
     const result = jobType.result.parse(await handle(parsed.data, context));
     const text = toJson(result);
     return {
@@ -42,7 +42,7 @@ export async function runHandler(
 }
 
 /** Safe for data that the schema of `type` parsed. */
-function anyHandler(handlers: Handlers, type: JobTypeName) {
+function getHandler(handlers: Handlers, type: JobTypeName) {
   return handlers[type] as (data: unknown, context: HandlerContext) => Promise<unknown>;
 }
 

@@ -1,7 +1,7 @@
 import { createBatcher, runIsolating } from "@toril/contract/engine/batcher";
 import type { JobError } from "@toril/contract/api/job";
 import { isRowFault } from "@toril/contract/engine/postgres/errors";
-import { submitTogether } from "./submit-together.ts";
+import { groupByTurn } from "./submit-together.ts";
 import { toJobError } from "./job-error.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import {
@@ -17,11 +17,11 @@ export type SettleOutcome =
   /** Postgres cannot store the result; the job is dead with `error`. */
   | { status: "unstorable"; error: JobError };
 
-export interface Settle {
+export interface Settler {
   /** Settles a job. Waits for Postgres without a limit. */
-  submit(settlement: Settlement): Promise<SettleOutcome>;
+  settle(settlement: Settlement): Promise<SettleOutcome>;
   /** Records the attempt during which a job was cancelled. */
-  cancelled(attempt: CancelledAttempt): Promise<void>;
+  recordCancelled(attempt: CancelledAttempt): Promise<void>;
   drained(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export interface BatchSize {
   flushMs: number;
 }
 
-export interface SettleDeps {
+export interface SettlerDeps {
   ledger: RetryingLedger;
   batch: BatchSize;
   /** Called after a batch was written, with its size and duration. */
@@ -40,7 +40,7 @@ export interface SettleDeps {
 /** Maximum size of one statement; a larger result is written alone. */
 const maxBytes = 4_000_000;
 
-export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
+export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler {
   const write = (part: readonly Settlement[]): Promise<SettleOutcome[]> =>
     ledger.retryUntilAvailable((sql) => settleJobs(sql, part), isRowFault);
 
@@ -89,8 +89,8 @@ export function createSettle({ ledger, batch, onBatch }: SettleDeps): Settle {
   }
 
   return {
-    submit: submitTogether(submit),
-    cancelled: cancelled.submit,
+    settle: groupByTurn(submit),
+    recordCancelled: cancelled.submit,
     async drained() {
       await Promise.all([drained(), cancelled.drained()]);
     },

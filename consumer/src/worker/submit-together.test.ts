@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { submitTogether } from "./submit-together.ts";
+import { groupByTurn } from "./submit-together.ts";
 
 test("what one turn submits, promises deep, is handed on at once and answered apart", async () => {
   const turns: number[][] = [[]];
-  const submit = submitTogether(async (entry: number) => {
+  const submit = groupByTurn(async (entry: number) => {
     turns.at(-1)?.push(entry);
     if (entry === 3) throw new Error("not this one");
     return entry * 10;

@@ -2,20 +2,20 @@
  * Submits all entries of one event loop turn at once. BullMQ starts the jobs of one reply one after the other, each
  * some promises later; otherwise every batch would be split into one job and the rest.
  */
-export function submitTogether<Entry, Outcome>(
+export function groupByTurn<Entry, Outcome>(
   submit: (entry: Entry) => Promise<Outcome>,
 ): (entry: Entry) => Promise<Outcome> {
-  let gathered: (() => void)[] = [];
+  let waiting: (() => void)[] = [];
 
-  function handOn() {
-    const all = gathered;
-    gathered = [];
-    for (const one of all) one();
+  function submitAll() {
+    const all = waiting;
+    waiting = [];
+    for (const submitEntry of all) submitEntry();
   }
 
   return (entry) =>
     new Promise((resolve) => {
-      if (gathered.length === 0) setImmediate(handOn);
-      gathered.push(() => resolve(submit(entry)));
+      if (waiting.length === 0) setImmediate(submitAll);
+      waiting.push(() => resolve(submit(entry)));
     });
 }

@@ -1,8 +1,8 @@
 import type { ActiveJob } from "./active-jobs.ts";
-import type { HandlerOutcome } from "./run-handler.ts";
+import type { HandlerResult } from "./run-handler.ts";
 
 /** Abort reason: the attempt exceeded its timeout. */
-export class TimedOut extends Error {
+export class TimedOutError extends Error {
   override readonly name = "TimedOut";
 
   constructor(timeoutMs: number) {
@@ -14,22 +14,24 @@ export class TimedOut extends Error {
 const graceMs = 1000;
 
 /** Runs a handler and aborts its signal after `timeoutMs`. */
-export async function withinTime(
+export async function runWithTimeout(
   active: ActiveJob,
   timeoutMs: number | undefined,
-  run: () => Promise<HandlerOutcome>,
-): Promise<HandlerOutcome> {
+  run: () => Promise<HandlerResult>,
+): Promise<HandlerResult> {
   if (timeoutMs === undefined) return run();
-  const thrown = new TimedOut(timeoutMs);
-  const { promise: late, resolve } = Promise.withResolvers<HandlerOutcome>();
-  const giveUp = () => resolve({ status: "failed", thrown });
+  const thrown = new TimedOutError(timeoutMs);
+  const { promise: timedOut, resolve } = Promise.withResolvers<HandlerResult>();
+  const abandon = () => resolve({ status: "failed", thrown });
   let timer = setTimeout(() => {
     active.abort(thrown);
-    timer = setTimeout(giveUp, graceMs);
+    timer = setTimeout(abandon, graceMs);
   }, timeoutMs);
   try {
-    const ran = await Promise.race([run(), late]);
-    return ran.status === "failed" && active.reason === thrown ? { status: "failed", thrown } : ran;
+    const result = await Promise.race([run(), timedOut]);
+    return result.status === "failed" && active.reason === thrown
+      ? { status: "failed", thrown }
+      : result;
   } finally {
     clearTimeout(timer);
   }
