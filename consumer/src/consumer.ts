@@ -26,7 +26,7 @@ import type { Logging } from "@toril/contract/engine/logging/logging";
 import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
 import { createFindQuota } from "@toril/contract/engine/quotas/quotas";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
-import { waitForAbort } from "./worker/aborted.ts";
+import { waitForAbort, isDoneWithin } from "./wait.ts";
 import { createActiveJobs } from "./worker/active-jobs.ts";
 import type { Config } from "./config.ts";
 import { createWorkers } from "./worker/consume.ts";
@@ -72,7 +72,6 @@ import { serveStatus } from "./observability/status-server.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { createUpsertFeedItem } from "./upsert/feed-items.ts";
 import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
-import { isDoneWithin } from "./worker/within.ts";
 
 export interface Consumer {
   /** Port of the status server; undefined when the status server is off. */

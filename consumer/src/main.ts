@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { switchedLevel } from "@toril/contract/engine/logging/log-options";
-import { waitForAbort } from "./worker/aborted.ts";
+import { waitForAbort } from "./wait.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
 import { openLogging } from "./observability/log.ts";

@@ -157,7 +157,7 @@ describe("what is thrown", () => {
           throw new Error("never");
         },
       },
-      { name: "Error", message: "What was thrown cannot be read." },
+      { name: "Error", message: "The thrown value cannot be read." },
     ],
   ])("may be %s", async (_, thrown, error) => {
     const { id } = await _accept(async () => {

@@ -67,7 +67,7 @@ test("a handler that does not give way is left to itself", async () => {
   const job = await world.accept(echo("a", { timeoutMs: 50, attempts: 1 }));
   expect(await world.endOf(job.id)).toMatchObject({
     status: "dead",
-    error: { name: "TimedOut", message: "The run took longer than 50 ms." },
+    error: { name: "TimedOut", message: "The attempt took longer than 50 ms." },
   });
   release();
 });

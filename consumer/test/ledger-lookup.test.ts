@@ -30,7 +30,11 @@ afterAll(async () => {
 
 const _record = () => world.record({ type: "echo", data: { message: "hello" } });
 const _notRunAgain = (jobId: string) =>
-  _until(() => lines.find((line) => line["msg"] === "not run again" && line["jobId"] === jobId));
+  _until(() =>
+    lines.find(
+      (line) => line["msg"] === "skipped a job that is already settled" && line["jobId"] === jobId,
+    ),
+  );
 
 describe("a job that Redis hands out", () => {
   test.each(["completed", "dead", "cancelled", "expired"])(

@@ -137,7 +137,9 @@ describe("of two runs that overlap after a lost lock", () => {
     await world.redis.del(lockKey(world.prefix, "default", id));
     await _until(() => starts === 2);
     first.resolve();
-    await _until(() => lines.some((line) => line["msg"] === "lost the job to another run"));
+    await _until(() =>
+      lines.some((line) => line["msg"] === "attempt lost the job's lock to another attempt"),
+    );
 
     expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
     second.resolve();

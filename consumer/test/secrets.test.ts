@@ -204,7 +204,7 @@ describe("a secret that cannot be decrypted", () => {
     expect(await world.endOf(job.id)).toMatchObject({
       status: "dead",
       attempts: 1,
-      error: { message: "The secret at /authorization was altered, or belongs to another job." },
+      error: { message: "The secret at /authorization was altered or belongs to another job." },
     });
   });
 

@@ -154,7 +154,7 @@ describe("what Postgres does not store", () => {
     );
     expect(rows[7]).toMatchObject({
       result: null,
-      error: { name: "ResultNotStorable", message: expect.stringContaining("not storable") },
+      error: { name: "ResultNotStorable", message: expect.stringContaining("cannot be stored") },
     });
     expect(await _countsOf(importId)).toEqual({ completed: 19, dead: 1 });
   });

@@ -14,7 +14,7 @@ import type { TraceSettings } from "@toril/contract/engine/tracing/settings";
 import { formatTraceparent, parseTraceparent } from "@toril/contract/engine/tracing/traceparent";
 import type { Log } from "./log.ts";
 import type { Tracing } from "./tracing.ts";
-import { isDoneWithin } from "../worker/within.ts";
+import { isDoneWithin } from "../wait.ts";
 
 /** Deadline for flushing spans at shutdown. */
 const flushMs = 2000;

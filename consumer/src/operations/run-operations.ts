@@ -2,7 +2,7 @@ import { isRowFault, isUniqueViolation } from "@toril/contract/engine/postgres/e
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { Logger } from "pino";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 import { type ActionDeps, createActions } from "./actions.ts";
 import {
   claimOperation,

@@ -2,7 +2,7 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 import type { Settler } from "../worker/settle.ts";
 import { expiredSettlement } from "../worker/attempt-outcome.ts";
 import type { Leadership } from "./leadership.ts";

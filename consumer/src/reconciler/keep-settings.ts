@@ -1,6 +1,6 @@
 import type { AreMalformed } from "@toril/contract/engine/redis/queue-settings";
 import type { Logger } from "pino";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 
 export interface KeepSettingsDeps {
   queues: readonly string[];

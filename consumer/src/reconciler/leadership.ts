@@ -1,7 +1,7 @@
 import { LedgerTimeout } from "@toril/contract/engine/postgres/errors";
 import { createLedger } from "@toril/contract/engine/postgres/pool";
 import type { Sql } from "postgres";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 
 /** Required options of a leader's connection. */
 export interface LeaderConnection {

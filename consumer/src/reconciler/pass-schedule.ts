@@ -1,4 +1,4 @@
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 
 /** Decides when a pass is due, and the reason. */
 export interface PassSchedule {

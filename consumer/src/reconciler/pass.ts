@@ -1,6 +1,6 @@
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Logger } from "pino";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 import type { Endings } from "./settle-ended.ts";
 import type { Leadership } from "./leadership.ts";
 import type { FinishEvents } from "./finish-events.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 
 /** `reconnected`: the connection was lost, but Redis is the same process with the same data. */
 export type RedisLoss = "flushed" | "restarted" | "reconnected";

@@ -4,7 +4,7 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 import type { Endings, FinishedJob } from "./settle-ended.ts";
 import { createFinishEvents, isStockFinish } from "./finish-events.ts";
 import type { Leadership } from "./leadership.ts";

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 import type { Leadership } from "../reconciler/leadership.ts";
 import type { RetainAges } from "./config.ts";
 import { readOldest } from "./read-oldest.ts";

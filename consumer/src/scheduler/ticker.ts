@@ -13,7 +13,7 @@ import {
 } from "@toril/contract/engine/schedules/schedule-runs";
 import type { ISql } from "postgres";
 import type { Log } from "../observability/log.ts";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 import { applyFile, type ScheduleFile } from "./apply-file.ts";
 import { emptyBatch, fireDue, type FireDeps } from "./fire-due.ts";
 import { failedPlan, type Plan } from "./plan-runs.ts";

@@ -1,7 +1,7 @@
 import { isLockTimeout } from "@toril/contract/engine/postgres/errors";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Sql } from "postgres";
-import { sleep } from "../worker/pause.ts";
+import { sleep } from "../wait.ts";
 
 export interface RetryingLedger {
   /** Retries `work` until success or a final error (`isFinal`). Rejects with `LedgerStopped` after `stop`. */

@@ -1,9 +1,8 @@
-import { createBatcher, runIsolating } from "@toril/contract/engine/batcher";
+import { runIsolating } from "@toril/contract/engine/batcher";
 import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { ISql } from "postgres";
-import { groupByTurn } from "../worker/submit-together.ts";
+import { type BatchSize, createLedgerBatcher } from "../worker/batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
-import type { BatchSize } from "../worker/settle.ts";
 
 export interface UpsertDeps {
   ledger: RetryingLedger;
@@ -20,8 +19,6 @@ export interface UpsertTable<Row, Outcome> {
 
 type Written<Outcome> = { status: "ok"; outcome: Outcome } | { status: "failed"; error: unknown };
 
-const maxBytes = 4_000_000;
-
 /**
  * Upserts rows of many jobs in one statement. Waits for Postgres without a limit; rejects for a row that Postgres
  * cannot store.
@@ -35,12 +32,8 @@ export function createUpsert<Row, Outcome>(
     return outcomes.map((outcome) => ({ status: "ok", outcome }));
   }
 
-  const { submit } = createBatcher<Row, Written<Outcome>>({
+  const { submit: write } = createLedgerBatcher<Row, Written<Outcome>>({
     ...batch,
-    maxBytes,
-    maxInFlight: 2,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf,
     async run(rows) {
       const written = new Map<Row, Written<Outcome>>();
@@ -54,8 +47,6 @@ export function createUpsert<Row, Outcome>(
       return rows.map((row) => written.get(row) ?? failed(row, new Error("a row was not written")));
     },
   });
-
-  const write = groupByTurn(submit);
 
   return async (row) => {
     const written = await write(row);

@@ -4,9 +4,8 @@ import type { JobStatus } from "@toril/contract/api/job";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
-import { CancelledError } from "./cancelled.ts";
-import { sleep } from "./pause.ts";
+import { type ActiveJob, type ActiveJobs, CancelledError } from "./active-jobs.ts";
+import { sleep } from "../wait.ts";
 
 export interface AbortListenerDeps {
   /** Dedicated connection: a subscribed connection accepts no other commands. */
@@ -31,7 +30,7 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
     for (const bullId of decodeAbort(message)) activeJobs.abort(bullId, new CancelledError());
   });
   redis.subscribe(abortChannel(prefix)).catch((error: unknown) => {
-    if (!stop.signal.aborted) log.warn({ err: error }, "cannot listen for cancelled jobs");
+    if (!stop.signal.aborted) log.warn({ err: error }, "failed to subscribe to job cancellations");
   });
 
   async function abortEnded(jobs: readonly ActiveJob[]) {
@@ -57,7 +56,7 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
         await abortEnded(activeJobs.getLongRunning());
         isFailing = false;
       } catch (error) {
-        if (!isFailing) log.warn({ err: error }, "cannot ask whether running jobs were cancelled");
+        if (!isFailing) log.warn({ err: error }, "failed to check active jobs for cancellation");
         isFailing = true;
       }
     }

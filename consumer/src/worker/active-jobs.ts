@@ -34,7 +34,7 @@ export class ActiveJob {
 export interface ActiveJobs {
   begin(queue: string, bullId: string): ActiveJob;
   end(job: ActiveJob): void;
-  /** Whether this process runs the same job twice, because Redis lost the job during its first attempt. */
+  /** Whether this process runs another attempt of the same job, because Redis lost the job during that attempt. */
   hasConcurrentAttempt(job: ActiveJob): boolean;
   /** Aborts all attempts with this id. */
   abort(bullId: string, reason: Error): void;
@@ -89,4 +89,22 @@ export function createActiveJobs(): ActiveJobs {
     countInQueue: (queue) =>
       active.values().reduce((count, job) => count + Number(job.queue === queue), 0),
   };
+}
+
+/** Abort reason: the job was cancelled or has ended in the ledger during the attempt. */
+export class CancelledError extends Error {
+  override readonly name = "Cancelled";
+
+  constructor() {
+    super("The job was cancelled or has already ended.");
+  }
+}
+
+/** Abort reason: the attempt exceeded its timeout. */
+export class TimedOutError extends Error {
+  override readonly name = "TimedOut";
+
+  constructor(timeoutMs: number) {
+    super(`The attempt took longer than ${timeoutMs} ms.`);
+  }
 }

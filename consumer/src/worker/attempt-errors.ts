@@ -66,14 +66,15 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
             attempt: Number(attemptsMade) + Number(stalls) + 1,
             at,
             name: attemptLost,
-            message: "The consumer no longer renewed its lock: it was killed, blocked or cut off.",
+            message:
+              "The consumer stopped renewing the job's lock: it was killed, blocked or disconnected.",
             startedAt: startedAt ? new Date(Number(startedAt)).toISOString() : null,
             durationMs: null,
             worker: worker || null,
           });
         }
       } catch (error) {
-        log.debug({ err: error }, "lost attempts were not noted");
+        log.debug({ err: error }, "failed to record lost attempts");
       }
     },
     async record(queue, bullId, failure) {
@@ -81,7 +82,7 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
       try {
         await run([jobKey(prefix, queue, bullId)], args);
       } catch (error) {
-        log.debug({ err: error }, "a failure was not kept");
+        log.debug({ err: error }, "failed to record an attempt error");
       }
     },
     async read(queue, bullId) {
@@ -89,7 +90,7 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
         const text = await redis.hget(jobKey(prefix, queue, bullId), failuresField);
         return z.array(RunError).parse(JSON.parse(text ?? "[]"));
       } catch (error) {
-        log.debug({ err: error }, "failures were not read");
+        log.debug({ err: error }, "failed to read attempt errors");
         return [];
       }
     },

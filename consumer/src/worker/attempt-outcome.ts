@@ -9,7 +9,7 @@ import type { LedgerStatus } from "./ledger-lookup.ts";
 import { NonRetryableError, RetryAfterError } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "../observability/log.ts";
-import { getTenant, getTraceparent } from "./job-origin.ts";
+import { getTenant, getTraceparent } from "./bull-job.ts";
 import type { Settler } from "./settle.ts";
 
 /** Outcome of one attempt. `already-settled`: the ledger has an outcome already, or does not know the job. */
@@ -64,7 +64,7 @@ export const expiredSettlement = {
   result: null,
   error: JSON.stringify({
     name: "Expired",
-    message: "Nobody started it in time.",
+    message: "The job did not start before it expired.",
   } satisfies JobError),
 } as const;
 
@@ -123,7 +123,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       worker: workerName,
     };
     if (!(thrown instanceof NonRetryableError) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
-      log.info({ ...getLogFields(started), err: error }, "run failed");
+      log.info({ ...getLogFields(started), err: error }, "attempt failed");
       job.opts.stackTraceLimit = maxStacks;
       capBackoff(job, job.attemptsMade + 1);
       await attemptErrors.record(queueOf(job.queueName), job.id ?? "", failure);
@@ -131,7 +131,10 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     }
     // Without the lock another attempt has taken over, and that attempt's outcome counts.
     if ((await job.extendLock(token, lockDurationMs)) !== 1) {
-      log.warn({ ...getLogFields(started), err: error }, "lost the job to another run");
+      log.warn(
+        { ...getLogFields(started), err: error },
+        "attempt lost the job's lock to another attempt",
+      );
       return { outcome: "already-settled", thrown: toThrown(new Error(toReason(error)), error) };
     }
     const outcome = await settler.settle({
@@ -196,12 +199,12 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       await job.moveToWait(token);
       return { outcome: "requeued", thrown: new WaitingError() };
     },
-    skipSettled(job: Job, answer: LedgerStatus): AttemptResult {
-      log.info({ jobId: job.id, ledgerStatus: answer.status }, "not run again");
+    skipSettled(job: Job, { status }: LedgerStatus): AttemptResult {
+      log.info({ jobId: job.id, ledgerStatus: status }, "skipped a job that is already settled");
       return { outcome: "already-settled" };
     },
     skipCancelled(job: Job): AttemptResult {
-      log.info({ jobId: job.id }, "run ended from outside");
+      log.info({ jobId: job.id }, "aborted an attempt of a job that has ended");
       return { outcome: "already-settled" };
     },
     rejectForeign(): AttemptResult {

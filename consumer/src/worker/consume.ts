@@ -1,12 +1,11 @@
 import { bullName, parseBullId } from "@toril/contract/engine/redis/names";
 import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
-import { waitForAbort } from "./aborted.ts";
+import { waitForAbort, isDoneWithin } from "../wait.ts";
 import { toJobError } from "./job-error.ts";
 import { createThrottledLog } from "../observability/throttled-log.ts";
 import { createProcessor, getTypeLabel, type ProcessorDeps } from "./process-job.ts";
 import { JobEndedError } from "./attempt-outcome.ts";
-import { isDoneWithin } from "./within.ts";
 
 export interface WorkerSettings {
   queues: readonly string[];
@@ -119,7 +118,10 @@ export function createWorkers(
       deps.metrics.countAttempt(queue, getTypeLabel(job), "dead");
       deps.metrics.countLostJob(queue, getTypeLabel(job));
     } catch (cause) {
-      log.warn({ jobId: target.id, err: cause }, "left for the reconciler to settle");
+      log.warn(
+        { jobId: target.id, err: cause },
+        "failed to settle a dead job; the reconciler will settle it",
+      );
     }
   }
 
@@ -127,7 +129,7 @@ export function createWorkers(
     isClosing = true;
     for (const worker of workers) void worker.pause(true);
     await Promise.race([activeJobs.waitUntilIdle(), waitForAbort(deadline)]);
-    activeJobs.abortAll(new Error("The consumer stops."));
+    activeJobs.abortAll(new Error("The consumer is shutting down."));
     await isDoneWithin(graceMs, activeJobs.waitUntilIdle());
     const isIdle = activeJobs.size === 0 && redis.status === "ready";
     const closing = Promise.all(workers.map((worker) => worker.close(!isIdle)));

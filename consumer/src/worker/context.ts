@@ -1,12 +1,12 @@
-import { type JobLogLine, limits } from "@toril/contract/api/job";
 import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerContext } from "./handler.ts";
-import { getTenant } from "./job-origin.ts";
+import { getTenant } from "./bull-job.ts";
 import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
-import { AttemptLog } from "./attempt-log.ts";
+import { type JobLogLine, limits } from "@toril/contract/api/job";
+import { toStorableText } from "@toril/contract/api/json";
 
 type EnqueueChildren = HandlerContext["enqueue"];
 
@@ -68,7 +68,7 @@ export class JobContext implements HandlerContext {
         scrub?.text ?? ((text) => text),
         (line) => {
           job.log(JSON.stringify(line)).catch((error: unknown) => {
-            this.#deps.log.debug({ err: error }, "a line was not kept");
+            this.#deps.log.debug({ err: error }, "failed to save a log line of the job");
           });
         },
       );
@@ -98,7 +98,55 @@ export class JobContext implements HandlerContext {
     const { job, scrub } = this.#input;
     const visible = scrub ? (scrub.value(value) as typeof value) : value;
     job.updateProgress(visible).catch((error: unknown) => {
-      this.log.debug({ err: error }, "progress was not kept");
+      this.log.debug({ err: error }, "failed to save the progress of the job");
     });
   };
+}
+
+type Level = JobLogLine["level"];
+
+const maxLength = 1000;
+
+/** A log that also keeps its last lines as part of the job. */
+class AttemptLog implements JobLog {
+  readonly lines: JobLogLine[] = [];
+  readonly debug: JobLog["debug"];
+  readonly info: JobLog["info"];
+  readonly warn: JobLog["warn"];
+  readonly error: JobLog["error"];
+
+  /** @param scrub removes the job's secrets from a text */
+  constructor(log: JobLog, scrub: (text: string) => string, onLine: (line: JobLogLine) => void) {
+    const write =
+      (level: Level) =>
+      (...args: unknown[]) => {
+        log[level](...(args as [object, string]));
+        const message = toStorableText(scrub(toText(args)).slice(0, maxLength));
+        const line = { at: new Date().toISOString(), level, message };
+        this.lines.push(line);
+        if (this.lines.length > limits.logLines) this.lines.shift();
+        onLine(line);
+      };
+    this.debug = write("debug");
+    this.info = write("info");
+    this.warn = write("warn");
+    this.error = write("error");
+  }
+}
+
+/** Formats a line: the message, then the fields as JSON. */
+function toText([first, ...rest]: unknown[]): string {
+  if (first instanceof Error) return [...rest, `${first.name}: ${first.message}`].join(" ");
+  if (typeof first !== "object" || first === null) return [first, ...rest].map(String).join(" ");
+  return [...rest, toJson(first)].join(" ");
+}
+
+function toJson(fields: object): string {
+  try {
+    return JSON.stringify(fields, (_, value: unknown) =>
+      value instanceof Error ? `${value.name}: ${value.message}` : value,
+    );
+  } catch {
+    return "[not JSON]";
+  }
 }

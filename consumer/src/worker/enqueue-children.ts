@@ -95,7 +95,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
         select jobs.tenant, jobs.type, quota_key as "quotaKey", api_keys.quotas
         from jobs left join api_keys on api_keys.id = quota_key where jobs.id = ${id}`,
     );
-    if (row === undefined) throw new Error("the job is not in the ledger any more");
+    if (row === undefined) throw new Error("the parent job no longer exists in the ledger");
     const { tenant, type, quotaKey, quotas } = row;
     if (quotaKey === null || quotas === null) return { origin: { tenant }, type };
     return { origin: { tenant, quotaKey }, type, quota: findQuota(quotaKey, quotas) };
@@ -114,7 +114,8 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
         else children.refused.push({ index: start + offset, detail: checked.detail });
       }
       const outcome = await many({ jobs });
-      if (outcome.status !== "accepted") throw new Error(`not enqueued: ${outcome.status}`);
+      if (outcome.status !== "accepted")
+        throw new Error(`failed to enqueue jobs: ${outcome.status}`);
       for (const { isNew } of outcome.jobs) children[isNew ? "created" : "duplicate"] += 1;
     }
     return children;

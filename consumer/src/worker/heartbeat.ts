@@ -26,7 +26,7 @@ export function startHeartbeat(deps: HeartbeatDeps): Heartbeat {
   function beat() {
     for (const queue of queues) {
       const state = { host, pid: process.pid, concurrency, active: countActive(queue), startedAt };
-      // While Redis is unavailable, nobody can read heartbeats anyway.
+      // Heartbeats are not needed while Redis is unavailable.
       send(queue, id, state).catch(() => {});
     }
   }

@@ -21,7 +21,7 @@ export function toJobError(thrown: unknown, scrub = (text: string) => text): Job
       ? { name, message, stack: cut(scrub(fields.stack), maxStackLength) }
       : { name, message };
   } catch {
-    return { name: "Error", message: "What was thrown cannot be read." };
+    return { name: "Error", message: "The thrown value cannot be read." };
   }
 }
 

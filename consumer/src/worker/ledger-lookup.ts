@@ -1,8 +1,6 @@
-import { createBatcher } from "@toril/contract/engine/batcher";
 import { JobOptions, type JobStatus } from "@toril/contract/api/job";
-import { groupByTurn } from "./submit-together.ts";
+import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
-import type { BatchSize } from "./settle.ts";
 
 export type LedgerStatus =
   | { status: "pending" }
@@ -33,13 +31,8 @@ interface Row {
 }
 
 export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): LedgerLookup {
-  const lookups = createBatcher<string, Row | undefined>({
+  const { submit: findRow } = createLedgerBatcher<string, Row | undefined>({
     ...batch,
-    maxInFlight: 2,
-    maxBytes: Number.POSITIVE_INFINITY,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
-    bytesOf: () => 0,
     async run(ids) {
       const rows = await ledger.retryUntilAvailable(
         (sql) => sql<Row[]>`select id, run, status from jobs where id = any(${ids}::uuid[])`,
@@ -48,8 +41,6 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
       return ids.map((id) => byId.get(id));
     },
   });
-
-  const findRow = groupByTurn(lookups.submit);
 
   return {
     async getStatus(id, run) {

@@ -1,7 +1,5 @@
-import { createBatcher } from "@toril/contract/engine/batcher";
-import { groupByTurn } from "./submit-together.ts";
+import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
-import type { BatchSize } from "./settle.ts";
 
 /**
  * Counts attempts in the ledger after Redis lost a job: BullMQ's count of stalls is lost with Redis, and a job that
@@ -24,13 +22,8 @@ interface Change {
 }
 
 export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): LostAttempts {
-  const changes = createBatcher<Change, number>({
+  const { submit } = createLedgerBatcher<Change, number>({
     ...batch,
-    maxInFlight: 2,
-    maxBytes: Number.POSITIVE_INFINITY,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
-    bytesOf: () => 0,
     async run(entries) {
       const ids = entries.map(({ id }) => id);
       const rows = await ledger.retryUntilAvailable(
@@ -50,7 +43,6 @@ export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): Lo
       return entries.map(({ id }) => lost.get(id) ?? 0);
     },
   });
-  const submit = groupByTurn(changes.submit);
 
   return {
     count: async (id, run) => Math.max(0, (await submit({ id, run, by: 1 })) - 1),

@@ -4,19 +4,16 @@ import type { JobType } from "@toril/contract/api/job-type";
 import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Job } from "bullmq";
-import type { ActiveJob, ActiveJobs } from "./active-jobs.ts";
-import { CancelledError } from "./cancelled.ts";
+import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "./active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
 import type { FirstDelivery } from "./first-delivery.ts";
 import { NonRetryableError, type Handlers } from "./handler.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LostAttempts } from "./lost-attempts.ts";
-import { openSecrets } from "./open-secrets.ts";
-import { runHandler } from "./run-handler.ts";
-import { getTraceparent } from "./job-origin.ts";
+import { openSecrets, runHandler, runWithTimeout } from "./run-handler.ts";
+import { getAttempt, getTraceparent, getWaitMs, hasExpired } from "./bull-job.ts";
 import type { AttemptTrace, TracedAttempt, Tracing } from "../observability/tracing.ts";
-import { TimedOutError, runWithTimeout } from "./within-time.ts";
 import {
   createAttemptOutcomes,
   type AttemptOutcome,
@@ -222,25 +219,10 @@ interface AttemptInput {
   trace: AttemptTrace | undefined;
 }
 
-/** Lost attempts are numbered, but BullMQ does not count them towards the maximum. */
-function getAttempt({ attemptsMade, stalledCounter }: Job) {
-  return attemptsMade + stalledCounter + 1;
-}
-
 function toTracedAttempt(queue: string, job: Job): TracedAttempt {
   const type = getTypeLabel(job);
   const attempt = getAttempt(job);
   return { queue, type, bullId: job.id ?? "", attempt, traceparent: getTraceparent(job) };
-}
-
-function hasExpired({ opts }: Job) {
-  const { expiresAt } = opts as DispatchOptions;
-  return expiresAt !== undefined && expiresAt <= Date.now();
-}
-
-/** The clocks of two machines may differ when another machine dispatched the job. */
-function getWaitMs({ processedOn, timestamp, opts }: Job) {
-  return Math.max(0, (processedOn ?? 0) - timestamp - (opts.delay ?? 0));
 }
 
 /** Label of a metric; unknown types share one label, which bounds the cardinality. */

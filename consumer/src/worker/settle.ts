@@ -1,7 +1,7 @@
-import { createBatcher, runIsolating } from "@toril/contract/engine/batcher";
+import { runIsolating } from "@toril/contract/engine/batcher";
 import type { JobError } from "@toril/contract/api/job";
 import { isRowFault } from "@toril/contract/engine/postgres/errors";
-import { groupByTurn } from "./submit-together.ts";
+import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import { toJobError } from "./job-error.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import {
@@ -25,11 +25,6 @@ export interface Settler {
   drained(): Promise<void>;
 }
 
-export interface BatchSize {
-  maxEntries: number;
-  flushMs: number;
-}
-
 export interface SettlerDeps {
   ledger: RetryingLedger;
   batch: BatchSize;
@@ -37,19 +32,13 @@ export interface SettlerDeps {
   onBatch?(size: number, ms: number): void;
 }
 
-/** Maximum size of one statement; a larger result is written alone. */
-const maxBytes = 4_000_000;
-
 export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler {
   const write = (part: readonly Settlement[]): Promise<SettleOutcome[]> =>
     ledger.retryUntilAvailable((sql) => settleJobs(sql, part), isRowFault);
 
-  const cancelled = createBatcher<CancelledAttempt, void>({
+  const cancelled = createLedgerBatcher<CancelledAttempt, void>({
     ...batch,
-    maxBytes,
     maxInFlight: 1,
-    maxWaiting: Number.POSITIVE_INFINITY,
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: ({ failures, log }) => (failures?.length ?? 0) + (log?.length ?? 0),
     async run(entries) {
       await ledger.retryUntilAvailable((sql) => recordCancelled(sql, entries), isRowFault);
@@ -57,13 +46,8 @@ export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler 
     },
   });
 
-  const { submit, drained } = createBatcher<Settlement, SettleOutcome>({
+  const { submit, drained } = createLedgerBatcher<Settlement, SettleOutcome>({
     ...batch,
-    maxBytes,
-    maxInFlight: 2,
-    // Unbounded: the worker's concurrency limits the number of entries.
-    maxWaiting: Number.POSITIVE_INFINITY,
-    maxWaitingBytes: Number.POSITIVE_INFINITY,
     bytesOf: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),
     async run(entries) {
       const startedAt = performance.now();
@@ -89,7 +73,7 @@ export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler 
   }
 
   return {
-    settle: groupByTurn(submit),
+    settle: submit,
     recordCancelled: cancelled.submit,
     async drained() {
       await Promise.all([drained(), cancelled.drained()]);
@@ -101,6 +85,6 @@ function unstorable(cause: unknown): SettleOutcome & { status: "unstorable" } {
   const { message } = toJobError(cause);
   return {
     status: "unstorable",
-    error: { name: "ResultNotStorable", message: `The result is not storable: ${message}` },
+    error: { name: "ResultNotStorable", message: `The result cannot be stored: ${message}` },
   };
 }

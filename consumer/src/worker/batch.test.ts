@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { groupByTurn } from "./submit-together.ts";
+import { groupByTurn } from "./batch.ts";
 
 test("what one turn submits, promises deep, is handed on at once and answered apart", async () => {
   const turns: number[][] = [[]];
