@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { decodeCursor, encodeCursor, encodeEnd, isAfter, isEnd } from "./cursor.ts";
+import { decodeCursor, encodeCursor, encodeFinalCursor, isAfter, isFinalCursor } from "./cursor.ts";
 
 test("a cursor tells how far each queue was read", () => {
   const positions = { default: "1764150000000-3", feeds: "0-0" };
@@ -19,8 +19,8 @@ test.each(["nonsense", "default:1", "default:1-0;end", ":1-0", "default:-1-0,", 
 );
 
 test("the end of a stream is told apart", () => {
-  expect(isEnd(encodeEnd({ default: "1-0" }))).toBe(true);
-  expect(isEnd(encodeCursor({ default: "1-0" }))).toBe(false);
+  expect(isFinalCursor(encodeFinalCursor({ default: "1-0" }))).toBe(true);
+  expect(isFinalCursor(encodeCursor({ default: "1-0" }))).toBe(false);
 });
 
 test("positions are compared as numbers, also beyond 2^53", () => {

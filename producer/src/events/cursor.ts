@@ -5,7 +5,7 @@ import {
 } from "@toril/contract/engine/redis/event-stream";
 
 /** Marks the id of the last event of a stream. */
-const end = ";end";
+const finalSuffix = ";end";
 
 /** Encodes stream positions as the `id` of an event: `default:1764150000000-0,feeds:0-0`. */
 export function encodeCursor(positions: Positions): string {
@@ -14,12 +14,12 @@ export function encodeCursor(positions: Positions): string {
     .join(",");
 }
 
-export function encodeEnd(positions: Positions): string {
-  return `${encodeCursor(positions)}${end}`;
+export function encodeFinalCursor(positions: Positions): string {
+  return `${encodeCursor(positions)}${finalSuffix}`;
 }
 
-export function isEnd(id: string | undefined): boolean {
-  return id?.endsWith(end) ?? false;
+export function isFinalCursor(id: string | undefined): boolean {
+  return id?.endsWith(finalSuffix) ?? false;
 }
 
 /**
@@ -27,13 +27,13 @@ export function isEnd(id: string | undefined): boolean {
  * the id is malformed.
  */
 export function decodeCursor(id: string, queues: readonly string[]): Positions | undefined {
-  const found = new Map<string, string>();
+  const positions = new Map<string, string>();
   for (const part of id.split(",")) {
     const [, queue, position] = /^(.+):(\d{1,20}-\d{1,20})$/.exec(part) ?? [];
     if (queue === undefined || position === undefined) return undefined;
-    found.set(queue, position);
+    positions.set(queue, position);
   }
-  return Object.fromEntries(queues.map((queue) => [queue, found.get(queue) ?? origin]));
+  return Object.fromEntries(queues.map((queue) => [queue, positions.get(queue) ?? origin]));
 }
 
 export function isAfter(position: string, other: string | undefined): boolean {

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams } from "./event-stream.ts";
-import { toFrame, toMark } from "./frame.ts";
-import { createListenerLimit } from "./listener-limit.ts";
+import { toFrame, toHeartbeat } from "./frame.ts";
+import { createConnectionLimit } from "./listener-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 
 /** Safe cast: the tests use only these members. */
@@ -12,16 +12,17 @@ const exchange = {
 } as unknown as RequestContext;
 
 function open({ isLetIn = true, max = 1, heartbeatMs = 5, maxBytes = 64_000_000 } = {}) {
-  const limit = createListenerLimit(max);
+  const limit = createConnectionLimit(max);
   const unread = createUnreadBudget(maxBytes);
   const openStream = createEventStreams({
     limit,
     unread,
     heartbeatMs,
-    isLetIn: async () => isLetIn,
+    isAuthorized: async () => isLetIn,
     log: { warn() {} },
   });
-  const begin = () => openStream(exchange, { heartbeat: () => toMark("default:1-0"), onEnd() {} });
+  const begin = () =>
+    openStream(exchange, { heartbeat: () => toHeartbeat("default:1-0"), onEnd() {} });
   return { limit, unread, begin, ...begin() };
 }
 
@@ -33,13 +34,13 @@ test("a heartbeat says how far the client has got", async () => {
     expect(new TextDecoder().decode(value)).toBe(":\nid: default:1-0\n\n");
   }
   sink.end();
-  expect(limit.taken).toBe(0);
+  expect(limit.count).toBe(0);
 });
 
 test("a stream ends when its key is no longer good", async () => {
   const { response, limit } = open({ isLetIn: false });
   await response.text();
-  expect(limit.taken).toBe(0);
+  expect(limit.count).toBe(0);
 });
 
 test("who reads too slowly is cut off, and holds nothing any more", async () => {
@@ -52,14 +53,14 @@ test("who reads too slowly is cut off, and holds nothing any more", async () => 
   }
   expect(sent).toBeLessThan(10);
   expect(response.text()).rejects.toThrow();
-  expect([limit.taken, unread.bytes]).toEqual([0, 0]);
+  expect([limit.count, unread.bytes]).toEqual([0, 0]);
 });
 
 test("a client that goes away gives its place back", async () => {
   const { response, limit, begin } = open({ heartbeatMs: 60_000 });
   expect(begin).toThrow("Too many clients listen already.");
   await response.body!.cancel();
-  expect(limit.taken).toBe(0);
+  expect(limit.count).toBe(0);
   begin().sink.end();
 });
 
@@ -67,10 +68,10 @@ const frame = toFrame("progress", "x".repeat(10_000), undefined);
 
 test("live frames wait for their release, and are then sent in their order", async () => {
   const { response, sink } = open({ heartbeatMs: 60_000 });
-  sink.sendLive(toMark("live:1-0"));
-  sink.send(toMark("before:1-0"));
+  sink.sendLive(toHeartbeat("live:1-0"));
+  sink.send(toHeartbeat("before:1-0"));
   await sink.release();
-  sink.sendLive(toMark("live:2-0"));
+  sink.sendLive(toHeartbeat("live:2-0"));
   sink.end();
   const ids = [...(await response.text()).matchAll(/id: (.+)/g)].map(([, id]) => id);
   expect(ids).toEqual(["before:1-0", "live:1-0", "live:2-0"]);

@@ -1,14 +1,14 @@
 import type { Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { ListenerLimit } from "./listener-limit.ts";
+import type { ConnectionLimit } from "./listener-limit.ts";
 import type { UnreadBudget } from "./unread-budget.ts";
 
 export interface EventStreamSettings {
-  limit: ListenerLimit;
+  limit: ConnectionLimit;
   unread: UnreadBudget;
   /** Whether the request would still be authorized now. */
-  isLetIn(exchange: RequestContext): Promise<boolean>;
+  isAuthorized(exchange: RequestContext): Promise<boolean>;
   log: Pick<Logger, "warn">;
   heartbeatMs?: number;
 }
@@ -24,7 +24,7 @@ export interface EventSink {
   sendLive(frame: Uint8Array): void;
   /** Sends the frames held back, no faster than the client reads. */
   release(): Promise<void>;
-  readonly isHolding: boolean;
+  readonly isReplaying: boolean;
   /** Resolves when the client has read everything sent, or is gone. */
   drained(): Promise<void>;
   end(): void;
@@ -44,11 +44,11 @@ export type OpenEventStream = (
 ) => { sink: EventSink; response: Response };
 
 /** Maximum unread bytes of one client, several times the size of one read from Redis. */
-const maxUnread = 786_432;
+const maxUnreadBytes = 786_432;
 /** Approximate memory per frame in addition to its bytes. */
-const frameOverhead = 200;
+const frameOverheadBytes = 200;
 /** Frames sent before checking again whether the client reads. */
-const releasedAtOnce = 100;
+const maxFramesPerRelease = 100;
 
 const headers = {
   "Content-Type": "text/event-stream",
@@ -57,56 +57,56 @@ const headers = {
 };
 
 /** Returns the response to a HEAD request; undefined for other methods. */
-export function headOnly({ request }: RequestContext): Response | undefined {
+export function toHeadResponse({ request }: RequestContext): Response | undefined {
   return request.method === "HEAD" ? new Response(null, { headers }) : undefined;
 }
 
 export function createEventStreams(settings: EventStreamSettings): OpenEventStream {
-  const { limit, unread, isLetIn, log, heartbeatMs = 15_000 } = settings;
+  const { limit, unread, isAuthorized, log, heartbeatMs = 15_000 } = settings;
 
   return (exchange, { heartbeat, onEnd }) => {
-    const taken = limit.take(exchange.principal);
-    if (typeof taken === "string") throw refusal(taken);
-    const giveBack = taken;
+    const acquired = limit.acquire(exchange.principal);
+    if (typeof acquired === "string") throw toLimitProblem(acquired);
+    const releaseConnection = acquired;
     exchange.keepOpen(0);
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
     let isOpen = true;
-    let isHolding = true;
-    let held: Uint8Array[] = [];
+    let isReplaying = true;
+    let heldFrames: Uint8Array[] = [];
     let heldBytes = 0;
     let wake = () => {};
-    const stream = { cutOff };
-    const beating = setInterval(() => {
+    const stream = { disconnect };
+    const heartbeatTimer = setInterval(() => {
       sink.send(heartbeat());
-      void isLetIn(exchange)
+      void isAuthorized(exchange)
         .catch(() => false)
-        .then((isStill) => {
-          if (!isStill) sink.end();
+        .then((isAllowed) => {
+          if (!isAllowed) sink.end();
         });
     }, heartbeatMs);
 
     function close() {
       if (!isOpen) return false;
       isOpen = false;
-      held = [];
-      clearInterval(beating);
-      giveBack();
+      heldFrames = [];
+      clearInterval(heartbeatTimer);
+      releaseConnection();
       unread.set(stream, 0);
       wake();
       onEnd();
       return true;
     }
 
-    function cutOff() {
+    function disconnect() {
       if (close()) controller?.error(new Error("the client is too slow"));
     }
 
-    function queuedBytes() {
-      return maxUnread - (controller?.desiredSize ?? maxUnread);
+    function getQueuedBytes() {
+      return maxUnreadBytes - (controller?.desiredSize ?? maxUnreadBytes);
     }
 
-    function count() {
-      if (isOpen) unread.set(stream, queuedBytes() + heldBytes);
+    function updateUnread() {
+      if (isOpen) unread.set(stream, getQueuedBytes() + heldBytes);
     }
 
     const sink: EventSink = {
@@ -115,34 +115,34 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       },
       send(frame) {
         if (!isOpen || controller === undefined) return;
-        if (queuedBytes() >= maxUnread) return cutOff();
+        if (getQueuedBytes() >= maxUnreadBytes) return disconnect();
         controller.enqueue(frame);
-        count();
+        updateUnread();
       },
-      get isHolding() {
-        return isHolding;
+      get isReplaying() {
+        return isReplaying;
       },
       sendLive(frame) {
-        if (!isHolding) return sink.send(frame);
+        if (!isReplaying) return sink.send(frame);
         if (!isOpen) return;
-        if (heldBytes >= maxUnread) return cutOff();
-        held.push(frame);
-        heldBytes += sizeOf(frame);
-        count();
+        if (heldBytes >= maxUnreadBytes) return disconnect();
+        heldFrames.push(frame);
+        heldBytes += getFrameSize(frame);
+        updateUnread();
       },
       async release() {
-        while (held.length > 0) {
-          for (const frame of held.splice(0, releasedAtOnce)) {
-            heldBytes -= sizeOf(frame);
+        while (heldFrames.length > 0) {
+          for (const frame of heldFrames.splice(0, maxFramesPerRelease)) {
+            heldBytes -= getFrameSize(frame);
             sink.send(frame);
           }
-          if (held.length > 0) await sink.drained();
+          if (heldFrames.length > 0) await sink.drained();
         }
-        isHolding = false;
+        isReplaying = false;
       },
       async drained() {
-        const isAwaited = () => isOpen && queuedBytes() > 0;
-        while (isAwaited()) {
+        const hasUnread = () => isOpen && getQueuedBytes() > 0;
+        while (hasUnread()) {
           await new Promise<void>((resolve) => (wake = resolve));
         }
       },
@@ -158,31 +158,34 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
     };
     const body = new ReadableStream<Uint8Array>(
       {
-        start(given) {
-          controller = given;
+        start(streamController) {
+          controller = streamController;
         },
         pull() {
-          count();
+          updateUnread();
           wake();
         },
         cancel: () => void close(),
       },
-      { highWaterMark: maxUnread, size: (frame) => (frame === undefined ? 0 : sizeOf(frame)) },
+      {
+        highWaterMark: maxUnreadBytes,
+        size: (frame) => (frame === undefined ? 0 : getFrameSize(frame)),
+      },
     );
     return { sink, response: new Response(body, { headers }) };
   };
 }
 
-function sizeOf(frame: Uint8Array): number {
-  return frame.byteLength + frameOverhead;
+function getFrameSize(frame: Uint8Array): number {
+  return frame.byteLength + frameOverheadBytes;
 }
 
-function refusal(reached: "all" | "tenant" | "key") {
-  return reached === "all"
+function toLimitProblem(limit: "all" | "tenant" | "key") {
+  return limit === "all"
     ? new ProblemError("at-capacity", "Too many clients listen already.")
     : new ProblemError(
         "quota-exceeded",
-        `Too many clients of the ${reached} listen already.`,
+        `Too many clients of the ${limit} listen already.`,
         undefined,
         {
           headers: { "Retry-After": "5" },

@@ -11,8 +11,8 @@ import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
 import { createEventHub } from "./event-hub.ts";
-import { createListenerLimit } from "./listener-limit.ts";
-import { createReadFailedRuns } from "./read-failed-runs.ts";
+import { createConnectionLimit } from "./listener-limit.ts";
+import { createReadFailedAttempts } from "./read-failed-runs.ts";
 import { createReadOutcomes } from "./read-outcomes.ts";
 import { createReplay } from "./replay.ts";
 import { createStreamSources } from "./stream-source.ts";
@@ -26,7 +26,7 @@ export interface EventsDeps {
   queues: readonly string[];
   ledger: Ledger;
   imports: ImportLedger;
-  readJob: FollowJobDeps["read"];
+  readJob: FollowJobDeps["readJob"];
   isLetIn(exchange: RequestContext): Promise<boolean>;
   maxListeners: number;
   log: Logger;
@@ -49,37 +49,37 @@ const maxUnreadBytes = 64_000_000;
 
 export function createEvents(deps: EventsDeps): Events {
   const { redis, servers, prefix, queues, ledger, imports, readJob, isLetIn, log } = deps;
-  const limit = createListenerLimit(deps.maxListeners);
+  const limit = createConnectionLimit(deps.maxListeners);
   const replayTurns = createTurns({ slots: 1 });
-  const edgesOf = (queue: string) => readEdges(redis, prefix, queue);
+  const getEdges = (queue: string) => readEdges(redis, prefix, queue);
   const hub = createEventHub({
     queues,
     open: createStreamSources(servers, redis, prefix),
-    readEdges: edgesOf,
+    readEdges: getEdges,
     readOutcomes: createReadOutcomes(ledger),
-    readFailedRuns: createReadFailedRuns(redis, prefix),
+    readFailedAttempts: createReadFailedAttempts(redis, prefix),
     log,
   });
   const replay = createReplay({
-    readEdges: edgesOf,
+    readEdges: getEdges,
     readRange: (queue, range, count) => readRange(redis, prefix, queue, range, count),
-    describe: hub.describe,
+    mapToEvents: hub.mapToEvents,
     turns: replayTurns,
   });
   const openStream = createEventStreams({
     limit,
     unread: createUnreadBudget(maxUnreadBytes),
-    isLetIn,
+    isAuthorized: isLetIn,
     log,
   });
   const followImport = createFollowImport({ findMany: imports.findMany, openStream, log });
   return {
     waitForEnd: createWaitForEnd(hub, limit),
-    followJob: createFollowJob({ hub, replay, openStream, read: readJob }),
+    followJob: createFollowJob({ hub, replay, openStream, readJob }),
     followJobs: createFollowJobs({ hub, replay, openStream }),
     followImport: followImport.follow,
     get listeners() {
-      return limit.taken;
+      return limit.count;
     },
     async close() {
       followImport.close();

@@ -1,10 +1,10 @@
 import type { Import } from "@toril/contract/api/import";
 import type { Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
-import { isEnd } from "./cursor.ts";
-import { headOnly, type OpenEventStream } from "./event-stream.ts";
-import { toFrame, toMark } from "./frame.ts";
-import { createJobWatcher } from "./job-watcher.ts";
+import { isFinalCursor } from "./cursor.ts";
+import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
+import { toFrame, toHeartbeat } from "./frame.ts";
+import { createPoller } from "./job-watcher.ts";
 
 export interface FollowImportDeps {
   findMany(ids: readonly string[]): Promise<Import[]>;
@@ -15,36 +15,36 @@ export interface FollowImportDeps {
 
 export interface ImportFollowing {
   /** Streams snapshots of an import. The caller must have checked access. */
-  follow(exchange: RequestContext, found: Import, lastEventId: string | undefined): Response;
+  follow(exchange: RequestContext, snapshot: Import, lastEventId: string | undefined): Response;
   close(): void;
 }
 
-interface Follower {
-  send(found: Import): void;
+interface Subscriber {
+  send(snapshot: Import): void;
   end(): void;
 }
 
 /** One query reads all followed imports. */
 export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   const { findMany, openStream, log, everyMs = 1000 } = deps;
-  const followers = new Map<string, Set<Follower>>();
+  const subscribers = new Map<string, Set<Subscriber>>();
   let isClosed = false;
-  const looking = createJobWatcher(look, { everyMs, isNeeded: () => followers.size > 0, log });
+  const poller = createPoller(poll, { everyMs, isNeeded: () => subscribers.size > 0, log });
 
-  async function look() {
-    for (const found of await findMany([...followers.keys()])) {
-      for (const follower of followers.get(found.id) ?? []) follower.send(found);
+  async function poll() {
+    for (const snapshot of await findMany([...subscribers.keys()])) {
+      for (const subscriber of subscribers.get(snapshot.id) ?? []) subscriber.send(snapshot);
     }
   }
 
   return {
-    follow(exchange, found, lastEventId) {
-      if (isEnd(lastEventId)) return new Response(null, { status: 204 });
-      const head = headOnly(exchange);
+    follow(exchange, snapshot, lastEventId) {
+      if (isFinalCursor(lastEventId)) return new Response(null, { status: 204 });
+      const head = toHeadResponse(exchange);
       if (head !== undefined) return head;
-      const { id } = found;
+      const { id } = snapshot;
       let last: string | undefined;
-      const follower: Follower = {
+      const subscriber: Subscriber = {
         send(current) {
           const text = JSON.stringify(current);
           if (text === last) return;
@@ -56,23 +56,23 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
         end: () => sink.end(),
       };
       const { sink, response } = openStream(exchange, {
-        heartbeat: () => toMark(undefined),
+        heartbeat: () => toHeartbeat(undefined),
         onEnd() {
-          const others = followers.get(id);
-          if (others?.delete(follower) && others.size === 0) followers.delete(id);
+          const others = subscribers.get(id);
+          if (others?.delete(subscriber) && others.size === 0) subscribers.delete(id);
         },
       });
-      followers.set(id, (followers.get(id) ?? new Set()).add(follower));
-      follower.send(found);
+      subscribers.set(id, (subscribers.get(id) ?? new Set()).add(subscriber));
+      subscriber.send(snapshot);
       if (isClosed) sink.end();
-      looking.soon();
+      poller.pollSoon();
       return response;
     },
     close() {
       isClosed = true;
-      looking.close();
-      const left = [...followers.values()].flatMap((some) => [...some]);
-      for (const follower of left) follower.end();
+      poller.close();
+      const open = [...subscribers.values()].flatMap((ofImport) => [...ofImport]);
+      for (const subscriber of open) subscriber.end();
     },
   };
 }

@@ -3,7 +3,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams, type EventSink } from "./event-stream.ts";
 import { createFollowJob } from "./follow-job.ts";
 import { createEventHub, type EventHub } from "./event-hub.ts";
-import { createListenerLimit } from "./listener-limit.ts";
+import { createConnectionLimit } from "./listener-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 
 /** Safe cast: the tests use only these members. */
@@ -20,29 +20,29 @@ test("a client that goes away before its listener is added is not listened for",
     open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
     readOutcomes: async () => [],
-    readFailedRuns: async () => [],
+    readFailedAttempts: async () => [],
     log,
   });
   const listening = new Set<unknown>();
   const sinks: EventSink[] = [];
   const openStreams = createEventStreams({
-    limit: createListenerLimit(1),
+    limit: createConnectionLimit(1),
     unread: createUnreadBudget(1_000_000),
-    isLetIn: async () => true,
+    isAuthorized: async () => true,
     log,
   });
   const follow = createFollowJob({
     hub: {
       ...hub,
-      async join(listener) {
+      async subscribeWithPositions(listener) {
         sinks[0]?.end();
-        const positions = await hub.join(listener);
+        const positions = await hub.subscribeWithPositions(listener);
         listening.add(listener);
         return positions;
       },
-      leave(listener) {
+      unsubscribe(listener) {
         listening.delete(listener);
-        hub.leave(listener);
+        hub.unsubscribe(listener);
       },
     },
     replay: async () => {},
@@ -51,7 +51,7 @@ test("a client that goes away before its listener is added is not listened for",
       sinks.push(opened.sink);
       return opened;
     },
-    read: async () => undefined,
+    readJob: async () => undefined,
   });
   await follow(exchange, { id: "a", queue: "default" }, undefined);
   expect(listening.size).toBe(0);

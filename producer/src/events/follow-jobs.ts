@@ -3,10 +3,10 @@ import { isPermitted } from "../auth/principal.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import { decodeCursor, encodeCursor, isAfter } from "./cursor.ts";
-import type { Happening } from "./describe.ts";
-import { headOnly, type OpenEventStream } from "./event-stream.ts";
-import { toFrame, toMark } from "./frame.ts";
-import type { EventHub, Listener } from "./event-hub.ts";
+import type { TenantEvent } from "./describe.ts";
+import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
+import { toFrame, toHeartbeat } from "./frame.ts";
+import type { EventHub, Subscription } from "./event-hub.ts";
 import type { Replay } from "./replay.ts";
 
 export interface FollowDeps {
@@ -24,36 +24,36 @@ export type FollowJobs = (
 
 export function createFollowJobs({ hub, replay, openStream }: FollowDeps): FollowJobs {
   return async (exchange, queues, lastEventId) => {
-    const head = headOnly(exchange);
+    const head = toHeadResponse(exchange);
     if (head !== undefined) return head;
     const { principal } = exchange;
-    const after = cursorFrom(lastEventId, queues);
-    const isMeant = ({ tenant, event }: Happening) =>
+    const after = parseLastEventId(lastEventId, queues);
+    const isVisible = ({ tenant, event }: TenantEvent) =>
       tenant === principal.tenant && isPermitted(principal, event);
-    const listener: Listener = {
+    const subscription: Subscription = {
       queues,
       after,
-      isMeant,
+      isVisible,
       receive: (_event, _id, frame) => sink.sendLive(frame),
-      onGap: (queue) => sink.sendLive(toFrame("gap", { queue }, hub.cursorOf(listener))),
+      onGap: (queue) => sink.sendLive(toFrame("gap", { queue }, hub.getCursor(subscription))),
       end: () => sink.end(),
     };
     const { sink, response } = openStream(exchange, {
       // During the replay the client has not received what the hub has read, so the heartbeat carries no cursor.
-      heartbeat: () => toMark(sink.isHolding ? undefined : hub.cursorOf(listener)),
-      onEnd: () => hub.leave(listener),
+      heartbeat: () => toHeartbeat(sink.isReplaying ? undefined : hub.getCursor(subscription)),
+      onEnd: () => hub.unsubscribe(subscription),
     });
-    const live = await hub.join(listener);
-    if (live === undefined || !sink.isOpen) {
-      hub.leave(listener);
+    const livePositions = await hub.subscribeWithPositions(subscription);
+    if (livePositions === undefined || !sink.isOpen) {
+      hub.unsubscribe(subscription);
       sink.end();
       throw new ProblemError("at-capacity", "Redis is away: nothing is known of what happens.");
     }
-    const seen: Record<string, string> = { ...(after ?? pick(live, queues)) };
+    const positions: Record<string, string> = { ...(after ?? pick(livePositions, queues)) };
 
-    async function catchUp() {
+    async function replayMissed() {
       for (const queue of queues) {
-        const [from = origin, to = origin] = [seen[queue], live?.[queue]];
+        const [from = origin, to = origin] = [positions[queue], livePositions?.[queue]];
         if (!isAfter(to, from)) continue;
         await replay(
           {
@@ -62,32 +62,32 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
             from,
             to,
             sink,
-            give(happening, position) {
-              if (!isMeant(happening)) return;
-              seen[queue] = position;
-              const { event } = happening;
-              sink.send(toFrame(event.event, event, encodeCursor(seen)));
+            send(tenantEvent, position) {
+              if (!isVisible(tenantEvent)) return;
+              positions[queue] = position;
+              const { event } = tenantEvent;
+              sink.send(toFrame(event.event, event, encodeCursor(positions)));
             },
           },
           () => sink.send(toFrame("gap", { queue }, undefined)),
         );
-        seen[queue] = to;
+        positions[queue] = to;
       }
     }
 
-    sink.send(toMark(encodeCursor(seen)));
-    async function begin() {
-      await catchUp();
+    sink.send(toHeartbeat(encodeCursor(positions)));
+    async function start() {
+      await replayMissed();
       await sink.release();
     }
 
-    begin().catch((error: unknown) => sink.fail(error));
+    start().catch((error: unknown) => sink.fail(error));
     return response;
   };
 }
 
 /** Parses `Last-Event-ID`. Throws a problem if the id is malformed. */
-export function cursorFrom(lastEventId: string | undefined, queues: readonly string[]) {
+export function parseLastEventId(lastEventId: string | undefined, queues: readonly string[]) {
   if (lastEventId === undefined || lastEventId === "") return undefined;
   const cursor = decodeCursor(lastEventId, queues);
   if (cursor !== undefined) return cursor;

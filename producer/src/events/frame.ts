@@ -7,6 +7,6 @@ export function toFrame(event: string, data: unknown, id: string | undefined): U
 }
 
 /** Encodes a comment, which is no event, with the client's new cursor. */
-export function toMark(id: string | undefined): Uint8Array {
+export function toHeartbeat(id: string | undefined): Uint8Array {
   return encoder.encode(id === undefined ? ":\n\n" : `:\nid: ${id}\n\n`);
 }

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { createJobWatcher } from "./job-watcher.ts";
+import { createPoller } from "./job-watcher.ts";
 
 test("the first of failures in a row is logged, and looking goes on", async () => {
   const problems: unknown[] = [];
   const done = Promise.withResolvers<void>();
   let looks = 0;
-  const looking = createJobWatcher(
+  const looking = createPoller(
     async () => {
       looks += 1;
       if (looks === 6) done.resolve();
@@ -17,7 +17,7 @@ test("the first of failures in a row is logged, and looking goes on", async () =
       log: { warn: (problem: unknown) => problems.push(problem) },
     },
   );
-  looking.soon();
+  looking.pollSoon();
   await done.promise;
   looking.close();
   expect(problems.map((problem) => (problem as { err: Error }).err.message)).toEqual([

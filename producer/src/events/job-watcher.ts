@@ -1,38 +1,38 @@
 import type { Logger } from "pino";
 
 /** Polls while needed, soon when requested, and never concurrently. */
-export interface JobWatcher {
-  soon(): void;
+export interface Poller {
+  pollSoon(): void;
   close(): void;
 }
 
-export interface LookingSettings {
+export interface PollerSettings {
   everyMs: number;
   isNeeded(): boolean;
   log: Pick<Logger, "warn">;
 }
 
-const soonMs = 10;
+const minDelayMs = 10;
 
-export function createJobWatcher(
-  look: () => Promise<void>,
-  { everyMs, isNeeded, log }: LookingSettings,
-): JobWatcher {
+export function createPoller(
+  poll: () => Promise<void>,
+  { everyMs, isNeeded, log }: PollerSettings,
+): Poller {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isSoon = false;
   let isRunning = false;
   let isClosed = false;
   let isFailing = false;
 
-  function plan(ms: number) {
+  function schedule(ms: number) {
     clearTimeout(timer);
     timer = setTimeout(() => void run(), ms);
   }
 
   /** Logs only the first of consecutive failures. */
-  async function tryLook() {
+  async function tryPoll() {
     try {
-      await look();
+      await poll();
       isFailing = false;
     } catch (error) {
       if (!isFailing)
@@ -44,17 +44,17 @@ export function createJobWatcher(
   async function run() {
     isRunning = true;
     isSoon = false;
-    await tryLook();
+    await tryPoll();
     isRunning = false;
-    if (!isClosed && (isSoon || isNeeded())) plan(isSoon ? soonMs : everyMs);
+    if (!isClosed && (isSoon || isNeeded())) schedule(isSoon ? minDelayMs : everyMs);
     else timer = undefined;
   }
 
   return {
-    soon() {
+    pollSoon() {
       if (isSoon || isClosed) return;
       isSoon = true;
-      if (!isRunning) plan(soonMs);
+      if (!isRunning) schedule(minDelayMs);
     },
     close() {
       isClosed = true;

@@ -29,7 +29,7 @@ test("long replays of one tenant are made slice by slice, between others and oth
       const length = Math.max(0, Math.min(count, Number.parseInt(to) - start + 1));
       return Array.from({ length }, (_, n) => entryAt(start + n));
     },
-    async describe(entries) {
+    async mapToEvents(entries) {
       await Promise.resolve();
       running -= 1;
       return entries.map(() => undefined);
@@ -38,7 +38,7 @@ test("long replays of one tenant are made slice by slice, between others and oth
   });
   const ended: string[] = [];
   const follow = async (tenant: string, to: number) => {
-    const request = { tenant, queue: "default", from: "0-0", to: `${to}-0`, sink, give() {} };
+    const request = { tenant, queue: "default", from: "0-0", to: `${to}-0`, sink, send() {} };
     await replay(request, () => {});
     ended.push(tenant);
   };

@@ -6,13 +6,13 @@ import {
 } from "@toril/contract/engine/redis/event-stream";
 import type { Turns } from "@toril/contract/engine/turns";
 import { isAfter } from "./cursor.ts";
-import type { Describe, Happening } from "./describe.ts";
+import type { MapToEvents, TenantEvent } from "./describe.ts";
 import type { EventSink } from "./event-stream.ts";
 
 export interface ReplayDeps {
   readEdges(queue: string): Promise<StreamEdges>;
   readRange(queue: string, range: readonly [string, string], count: number): Promise<StreamEntry[]>;
-  describe: Describe;
+  mapToEvents: MapToEvents;
   /** Replays share the slots slice by slice, and tenants take turns. */
   turns: Turns;
 }
@@ -25,7 +25,7 @@ export interface ReplayRequest {
   to: string;
   sink: EventSink;
   isWanted?(entry: StreamEntry): boolean;
-  give(happening: Happening, position: string): void;
+  send(event: TenantEvent, position: string): void;
 }
 
 /** Replays events. Calls `onGap` before the first event if Redis may no longer have all of them. */
@@ -35,15 +35,15 @@ export type Replay = (request: ReplayRequest, onGap: () => void) => Promise<void
 const sliceSize = 100;
 
 /** Replays past events in slices, no faster than the client reads. */
-export function createReplay({ readEdges, readRange, describe, turns }: ReplayDeps): Replay {
+export function createReplay({ readEdges, readRange, mapToEvents, turns }: ReplayDeps): Replay {
   /** @returns the position where the next slice begins; undefined after the last slice */
-  async function giveSlice({ queue, from, to, isWanted, give }: ReplayRequest) {
+  async function sendSlice({ queue, from, to, isWanted, send }: ReplayRequest) {
     const slice = await readRange(queue, [from, to], sliceSize);
     const wanted = isWanted ? slice.filter(isWanted) : slice;
-    const happenings = wanted.length === 0 ? [] : await describe(wanted);
+    const events = wanted.length === 0 ? [] : await mapToEvents(wanted);
     for (const [index, entry] of wanted.entries()) {
-      const happening = happenings[index];
-      if (happening !== undefined) give(happening, entry.position);
+      const event = events[index];
+      if (event !== undefined) send(event, entry.position);
     }
     await nextTurn();
     return slice.length < sliceSize ? undefined : slice.at(-1)?.position;
@@ -52,11 +52,11 @@ export function createReplay({ readEdges, readRange, describe, turns }: ReplayDe
   return async (request, onGap) => {
     const { tenant, queue, from, to, sink } = request;
     if (hasGap(await readEdges(queue), from)) onGap();
-    let at: string | undefined = from;
-    while (at !== undefined && sink.isOpen && isAfter(to, at)) {
+    let position: string | undefined = from;
+    while (position !== undefined && sink.isOpen && isAfter(to, position)) {
       const endTurn = await turns.take(tenant);
       try {
-        at = sink.isOpen ? await giveSlice({ ...request, from: at }) : undefined;
+        position = sink.isOpen ? await sendSlice({ ...request, from: position }) : undefined;
       } finally {
         endTurn();
       }

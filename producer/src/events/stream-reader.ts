@@ -44,14 +44,14 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
   started.promise.catch(() => {});
   const source = open();
   const positions: Record<string, string> = {};
-  let isAway = false;
+  let isUnavailable = false;
 
-  async function begin() {
+  async function readInitialPositions() {
     for (const queue of queues) positions[queue] = (await readEdges(queue)).last;
     started.resolve({ ...positions });
   }
 
-  async function readOn() {
+  async function readNext() {
     const entries = await source.read(positions, maxEntries);
     await handle(entries);
     const counts = new Map<string, number>();
@@ -64,8 +64,8 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
     await checkGaps(full);
   }
 
-  async function checkGaps(checked: readonly string[]) {
-    for (const queue of checked) {
+  async function checkGaps(queuesToCheck: readonly string[]) {
+    for (const queue of queuesToCheck) {
       const edges = await readEdges(queue);
       const position = positions[queue] ?? origin;
       if (!hasGap(edges, position)) continue;
@@ -78,18 +78,18 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
   }
 
   async function run() {
-    let hasBegun = false;
+    let hasPositions = false;
     while (!closing.signal.aborted) {
       try {
-        if (!hasBegun) await begin();
-        else if (isAway) await checkGaps(queues);
-        hasBegun = true;
-        isAway = false;
-        while (!closing.signal.aborted) await readOn();
+        if (!hasPositions) await readInitialPositions();
+        else if (isUnavailable) await checkGaps(queues);
+        hasPositions = true;
+        isUnavailable = false;
+        while (!closing.signal.aborted) await readNext();
       } catch (error) {
         if (closing.signal.aborted) return;
-        if (!isAway) log.warn({ err: error }, "events are not read now");
-        isAway = true;
+        if (!isUnavailable) log.warn({ err: error }, "events are not read now");
+        isUnavailable = true;
         await sleep(retryMs, undefined, { signal: closing.signal }).catch(() => {});
       }
     }

@@ -16,20 +16,20 @@ export function createStreamSources(
   prefix: string,
 ): () => StreamSource {
   return () => {
-    const own = openBlockingRedis(servers);
-    if (own !== undefined) {
+    const dedicated = openBlockingRedis(servers);
+    if (dedicated !== undefined) {
       return {
-        read: (positions, count) => readStreams(own, prefix, positions, { count, blockMs }),
-        close: () => own.disconnect(),
+        read: (positions, count) => readStreams(dedicated, prefix, positions, { count, blockMs }),
+        close: () => dedicated.disconnect(),
       };
     }
     const closing = new AbortController();
     return {
       async read(positions, count) {
-        const ofQueues = Object.entries(positions).map(([queue, position]) =>
+        const reads = Object.entries(positions).map(([queue, position]) =>
           readStreams(shared, prefix, { [queue]: position }, { count }),
         );
-        const entries = (await Promise.all(ofQueues)).flat();
+        const entries = (await Promise.all(reads)).flat();
         if (entries.length === 0) await sleep(pollMs, undefined, closing);
         return entries;
       },

@@ -6,31 +6,31 @@ export interface UnreadBudget {
 }
 
 export interface UnreadStream {
-  cutOff(): void;
+  disconnect(): void;
 }
 
 export function createUnreadBudget(maxBytes: number): UnreadBudget {
-  const held = new Map<UnreadStream, number>();
+  const byStream = new Map<UnreadStream, number>();
   let total = 0;
 
-  function largest() {
-    let found: UnreadStream | undefined;
-    let most = 0;
-    for (const [stream, bytes] of held) {
-      if (bytes > most) [found, most] = [stream, bytes];
+  function findLargest() {
+    let largest: UnreadStream | undefined;
+    let largestBytes = 0;
+    for (const [stream, bytes] of byStream) {
+      if (bytes > largestBytes) [largest, largestBytes] = [stream, bytes];
     }
-    return found;
+    return largest;
   }
 
   function set(stream: UnreadStream, bytes: number) {
-    total += bytes - (held.get(stream) ?? 0);
-    if (bytes > 0) held.set(stream, bytes);
-    else held.delete(stream);
+    total += bytes - (byStream.get(stream) ?? 0);
+    if (bytes > 0) byStream.set(stream, bytes);
+    else byStream.delete(stream);
     while (total > maxBytes) {
-      const slowest = largest();
+      const slowest = findLargest();
       if (slowest === undefined) return;
       set(slowest, 0);
-      slowest.cutOff();
+      slowest.disconnect();
     }
   }
 

@@ -1,7 +1,7 @@
 import { type JobStatus, limits } from "@toril/contract/api/job";
 import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";
-import type { ListenerLimit } from "./listener-limit.ts";
+import type { ConnectionLimit } from "./listener-limit.ts";
 
 /**
  * Waits until the job has ended, the time is up or the client is gone. Undefined if the client did not ask to wait, or
@@ -10,27 +10,28 @@ import type { ListenerLimit } from "./listener-limit.ts";
 export type WaitForEnd = (
   exchange: RequestContext,
   job: { id: string; queue: string; status: JobStatus },
-) => Promise<Waited | undefined>;
+) => Promise<WaitResult | undefined>;
 
-export interface Waited {
+export interface WaitResult {
   /** The client has disconnected, so nobody reads a response. */
   isGone: boolean;
   headers: { "Preference-Applied": string };
 }
 
 /** Creates the wait for `Prefer: wait=<seconds>` (RFC 7240). */
-export function createWaitForEnd(hub: EventHub, limit: ListenerLimit): WaitForEnd {
+export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitForEnd {
   return async (exchange, { id, queue, status }) => {
-    const seconds = secondsOf(exchange.request.headers.get("prefer"));
+    const seconds = parseWaitSeconds(exchange.request.headers.get("prefer"));
     const applied = { "Preference-Applied": `wait=${seconds}` };
-    if (status !== "pending" && seconds !== undefined) return { isGone: false, headers: applied };
+    if (status !== "pending" && seconds !== undefined)
+      return { isGone: false, headers: applied };
     if (seconds === undefined || hub.isClosed) return undefined;
-    const giveBack = limit.take(exchange.principal);
-    if (typeof giveBack === "string") return undefined;
+    const release = limit.acquire(exchange.principal);
+    if (typeof release === "string") return undefined;
     const { signal } = exchange.request;
-    const done = Promise.withResolvers<void>();
-    const end = () => done.resolve();
-    const listener = {
+    const ended = Promise.withResolvers<void>();
+    const end = () => ended.resolve();
+    const subscription = {
       queues: [queue],
       jobId: id,
       end,
@@ -43,20 +44,20 @@ export function createWaitForEnd(hub: EventHub, limit: ListenerLimit): WaitForEn
     const timer = setTimeout(end, seconds * 1000);
     signal.addEventListener("abort", end);
     if (!signal.aborted && seconds > 0) {
-      hub.add(listener);
-      await done.promise;
-      hub.leave(listener);
+      hub.subscribe(subscription);
+      await ended.promise;
+      hub.unsubscribe(subscription);
     }
     signal.removeEventListener("abort", end);
     clearTimeout(timer);
-    giveBack();
+    release();
     exchange.waitedMs = performance.now() - startedAt;
     return { isGone: signal.aborted, headers: applied };
   };
 }
 
 /** Parses `wait` of RFC 7240's Prefer header: capped at the maximum, ignored if malformed. */
-function secondsOf(prefer: string | null): number | undefined {
+function parseWaitSeconds(prefer: string | null): number | undefined {
   if (prefer === null) return undefined;
   const [, digits] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)/i.exec(prefer) ?? [];
   return digits === undefined ? undefined : Math.min(Number(digits), limits.waitSeconds);
