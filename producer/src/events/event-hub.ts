@@ -8,9 +8,9 @@ import {
   type EventMapperDeps,
   toFinalEvent,
   type TenantEvent,
-} from "./describe.ts";
+} from "./event-mapper.ts";
 import { toFrame } from "./frame.ts";
-import { createPoller } from "./job-watcher.ts";
+import { createPoller } from "./poller.ts";
 import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./stream-reader.ts";
 
 /** A subscriber to the events of one job, or of queues. */

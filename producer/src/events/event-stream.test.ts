@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams } from "./event-stream.ts";
 import { toFrame, toHeartbeat } from "./frame.ts";
-import { createConnectionLimit } from "./listener-limit.ts";
+import { createConnectionLimit } from "./connection-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 
 /** Safe cast: the tests use only these members. */

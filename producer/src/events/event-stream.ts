@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { ConnectionLimit } from "./listener-limit.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 import type { UnreadBudget } from "./unread-budget.ts";
 
 export interface EventStreamSettings {

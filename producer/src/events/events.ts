@@ -11,7 +11,7 @@ import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
 import { createEventHub } from "./event-hub.ts";
-import { createConnectionLimit } from "./listener-limit.ts";
+import { createConnectionLimit } from "./connection-limit.ts";
 import { createReadFailedAttempts } from "./read-failed-runs.ts";
 import { createReadOutcomes } from "./read-outcomes.ts";
 import { createReplay } from "./replay.ts";

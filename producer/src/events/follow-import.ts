@@ -4,7 +4,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { isFinalCursor } from "./cursor.ts";
 import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
 import { toFrame, toHeartbeat } from "./frame.ts";
-import { createPoller } from "./job-watcher.ts";
+import { createPoller } from "./poller.ts";
 
 export interface FollowImportDeps {
   findMany(ids: readonly string[]): Promise<Import[]>;

@@ -3,7 +3,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams, type EventSink } from "./event-stream.ts";
 import { createFollowJob } from "./follow-job.ts";
 import { createEventHub, type EventHub } from "./event-hub.ts";
-import { createConnectionLimit } from "./listener-limit.ts";
+import { createConnectionLimit } from "./connection-limit.ts";
 import { createUnreadBudget } from "./unread-budget.ts";
 
 /** Safe cast: the tests use only these members. */

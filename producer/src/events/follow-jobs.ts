@@ -3,7 +3,7 @@ import { isPermitted } from "../auth/principal.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import { decodeCursor, encodeCursor, isAfter } from "./cursor.ts";
-import type { TenantEvent } from "./describe.ts";
+import type { TenantEvent } from "./event-mapper.ts";
 import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
 import { toFrame, toHeartbeat } from "./frame.ts";
 import type { EventHub, Subscription } from "./event-hub.ts";

@@ -1,6 +1,6 @@
 import { jobKey } from "@toril/contract/engine/redis/names";
 import type { Cluster, Redis } from "ioredis";
-import type { EventMapperDeps, FailedAttempt } from "./describe.ts";
+import type { EventMapperDeps, FailedAttempt } from "./event-mapper.ts";
 
 export function createReadFailedAttempts(
   redis: Redis | Cluster,

@@ -6,7 +6,7 @@ import {
 } from "@toril/contract/engine/redis/event-stream";
 import type { Turns } from "@toril/contract/engine/turns";
 import { isAfter } from "./cursor.ts";
-import type { MapToEvents, TenantEvent } from "./describe.ts";
+import type { MapToEvents, TenantEvent } from "./event-mapper.ts";
 import type { EventSink } from "./event-stream.ts";
 
 export interface ReplayDeps {

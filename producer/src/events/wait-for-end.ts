@@ -1,7 +1,7 @@
 import { type JobStatus, limits } from "@toril/contract/api/job";
 import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";
-import type { ConnectionLimit } from "./listener-limit.ts";
+import type { ConnectionLimit } from "./connection-limit.ts";
 
 /**
  * Waits until the job has ended, the time is up or the client is gone. Undefined if the client did not ask to wait, or
@@ -23,8 +23,7 @@ export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitFor
   return async (exchange, { id, queue, status }) => {
     const seconds = parseWaitSeconds(exchange.request.headers.get("prefer"));
     const applied = { "Preference-Applied": `wait=${seconds}` };
-    if (status !== "pending" && seconds !== undefined)
-      return { isGone: false, headers: applied };
+    if (status !== "pending" && seconds !== undefined) return { isGone: false, headers: applied };
     if (seconds === undefined || hub.isClosed) return undefined;
     const release = limit.acquire(exchange.principal);
     if (typeof release === "string") return undefined;

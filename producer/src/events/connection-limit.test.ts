@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createConnectionLimit } from "./listener-limit.ts";
+import { createConnectionLimit } from "./connection-limit.ts";
 
 const key = (tenant: string, id = "k") => ({ tenant, id, kind: "key" as const });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createPoller } from "./job-watcher.ts";
+import { createPoller } from "./poller.ts";
 
 test("the first of failures in a row is logged, and looking goes on", async () => {
   const problems: unknown[] = [];
