@@ -3,7 +3,7 @@ import { createConnectionLimit } from "./connection-limit.ts";
 
 const key = (tenant: string, id = "k") => ({ tenant, id, kind: "key" as const });
 
-test("one key gets a quarter of the places, and one tenant half", () => {
+test("one key may hold a quarter of the connections, and one tenant half", () => {
   const limit = createConnectionLimit(8);
   const first = limit.acquire(key("a"));
   expect(limit.acquire(key("a"))).toBeFunction();
@@ -23,7 +23,7 @@ test("one key gets a quarter of the places, and one tenant half", () => {
   expect(limit.acquire(key("a"))).toBeFunction();
 });
 
-test("while the service is open, only the total counts", () => {
+test("without authentication only the total is limited", () => {
   const limit = createConnectionLimit(3);
   const open = { tenant: "default", id: "open", kind: "open" as const };
   for (let n = 0; n < 3; n += 1) expect(limit.acquire(open)).toBeFunction();

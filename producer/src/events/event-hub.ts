@@ -2,18 +2,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Positions, StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import type { JobEvent } from "@toril/contract/api/event";
-import { encodeCursor, isAfter } from "./cursor.ts";
+import { encodeCursor, isAfter, toFrame } from "./frame.ts";
 import {
   createEventMapper,
   type EventMapperDeps,
   toFinalEvent,
   type TenantEvent,
 } from "./event-mapper.ts";
-import { toFrame } from "./frame.ts";
 import { createPoller } from "./poller.ts";
 import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./stream-reader.ts";
 
-/** A subscriber to the events of one job, or of queues. */
+/** A subscription to the events of one job, or of queues. */
 export interface Subscription {
   queues: readonly string[];
   jobId?: string;
@@ -31,18 +30,19 @@ export interface EventHubDeps
   extends
     Omit<EventMapperDeps, "onUnsettled">,
     Pick<StreamReaderDeps, "queues" | "open" | "readEdges" | "log"> {
-  /** Poll interval for the jobs that have listeners. */
+  /** Poll interval for jobs with subscriptions. */
   pollEveryMs?: number;
-  /** How long the reader stays open after the last listener left. */
+  /** How long the reader stays open after the last subscription ended. */
   lingerMs?: number;
 }
 
 /**
- * Distributes the events of one stream reader to all listeners. Single jobs are also polled in Postgres, so that their
- * end does not depend on Redis.
+ * Distributes the events of one stream reader to all subscriptions. Single jobs are also polled in Postgres, so that
+ * their final event does not depend on Redis.
  */
 export type EventHub = ReturnType<typeof createEventHub>;
 
+/** How long a new subscription waits for the stream positions. */
 const maxStartMs = 2000;
 /** A job that is still pending this long after it left Redis was not settled: stop watching it. */
 const maxUnsettledMs = 30_000;
@@ -96,9 +96,8 @@ export function createEventHub(deps: EventHubDeps) {
   }
 
   async function handle(entries: readonly StreamEntry[]) {
-    const wanted = entries.filter(isWanted);
-    const delivering = mapAndDeliver(entries, wanted);
-    // `join` awaits this promise; the reader reports the error.
+    const delivering = deliver(entries, entries.filter(isWanted));
+    // `subscribeWithPositions` awaits this promise; the reader reports the error.
     handling = delivering.catch(() => {});
     try {
       await delivering;
@@ -107,21 +106,14 @@ export function createEventHub(deps: EventHubDeps) {
     }
   }
 
-  async function mapAndDeliver(entries: readonly StreamEntry[], wanted: readonly StreamEntry[]) {
-    await deliver(entries, wanted, wanted.length === 0 ? [] : await mapToEvents(wanted));
-  }
-
   function isWanted({ queue, bullId }: StreamEntry): boolean {
     for (const { queues } of queueSubscriptions) if (queues.includes(queue)) return true;
     const id = jobSubscriptions.size === 0 ? undefined : parseBullId(bullId)?.id;
     return id !== undefined && jobSubscriptions.has(id);
   }
 
-  async function deliver(
-    entries: readonly StreamEntry[],
-    wanted: readonly StreamEntry[],
-    events: readonly (TenantEvent | undefined)[],
-  ) {
+  async function deliver(entries: readonly StreamEntry[], wanted: readonly StreamEntry[]) {
+    const events = wanted.length === 0 ? [] : await mapToEvents(wanted);
     let index = 0;
     let deliveries = 0;
     for (const entry of entries) {
@@ -199,7 +191,7 @@ export function createEventHub(deps: EventHubDeps) {
     else {
       const subscriptions = jobSubscriptions.get(subscription.jobId) ?? new Set();
       jobSubscriptions.set(subscription.jobId, subscriptions.add(subscription));
-      // The job may have ended before the listener was added.
+      // The job may have ended before the subscription was added.
       poller.pollSoon();
     }
   }
@@ -207,16 +199,16 @@ export function createEventHub(deps: EventHubDeps) {
   return {
     subscribe,
     /**
-     * Adds a listener.
-     * @returns the positions after which events are delivered. Undefined if Redis is unavailable; the end of a single
-     * job is delivered even then
+     * Adds a subscription.
+     * @returns the positions after which events are delivered; undefined if Redis is unavailable. The final event of a
+     * single job is delivered even then
      */
     async subscribeWithPositions(subscription: Subscription): Promise<Positions | undefined> {
       const timeout = Promise.withResolvers<undefined>();
       const timer = setTimeout(() => timeout.resolve(undefined), maxStartMs);
       await Promise.race([startReader().started.catch(() => {}), timeout.promise]);
       clearTimeout(timer);
-      // Entries in progress may have been filtered without this listener.
+      // Entries in progress may have been filtered without this subscription.
       const isHandling = () => handling !== undefined;
       while (isHandling()) await handling;
       if (isClosed) return undefined;
@@ -237,7 +229,7 @@ export function createEventHub(deps: EventHubDeps) {
     get isClosed() {
       return isClosed;
     },
-    /** Ends all listeners; no event is delivered afterwards. */
+    /** Ends all subscriptions; no event is delivered afterwards. */
     async close() {
       isClosed = true;
       clearTimeout(stopTimer);

@@ -1,7 +1,25 @@
-import { parseBullId } from "@toril/contract/engine/redis/names";
-import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import type { JobEvent, JobEventName } from "@toril/contract/api/event";
-import type { JobOutcome, ReadOutcomes } from "./read-outcomes.ts";
+import type { JobError, JobStatus } from "@toril/contract/api/job";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
+import { jobKey, parseBullId } from "@toril/contract/engine/redis/names";
+import type { Cluster, Redis } from "ioredis";
+
+/** The columns of a job that events need. */
+export interface JobOutcome {
+  id: string;
+  tenant: string;
+  type: string;
+  queue: string;
+  importId: string | null;
+  status: JobStatus;
+  run: number;
+  attempts: number;
+  /** Truncated and without its stack, because many outcomes are cached. */
+  error: JobError | null;
+}
+
+export type ReadOutcomes = (ids: readonly string[]) => Promise<JobOutcome[]>;
 
 /** An event with the tenant of its job. */
 export interface TenantEvent {
@@ -161,4 +179,29 @@ function parseProgress(text: string | undefined): unknown {
   } catch {
     return null;
   }
+}
+
+export function createReadOutcomes(ledger: Ledger): ReadOutcomes {
+  return (ids) =>
+    ledger.run(
+      (sql) => sql<JobOutcome[]>`
+        select id, tenant, type, queue, import_id as "importId", status, run, attempts,
+               case when jsonb_typeof(error) = 'object' then
+                 jsonb_build_object('name', left(error->>'name', 100), 'message', left(error->>'message', 1000))
+               end as error
+        from jobs where id = any(${[...ids]}::uuid[])`,
+    );
+}
+
+export function createReadFailedAttempts(
+  redis: Redis | Cluster,
+  prefix: string,
+): EventMapperDeps["readFailedAttempts"] {
+  const read = async (queue: string, bullId: string): Promise<FailedAttempt | undefined> => {
+    const key = jobKey(prefix, queue, bullId);
+    const [attemptsMade, reason] = await redis.hmget(key, "atm", "failedReason").catch(() => []);
+    const attempts = Number(attemptsMade ?? 0);
+    return attempts > 0 && typeof reason === "string" ? { attempts, reason } : undefined;
+  };
+  return (jobs) => Promise.all(jobs.map(({ queue, bullId }) => read(queue, bullId)));
 }

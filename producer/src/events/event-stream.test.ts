@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams } from "./event-stream.ts";
+import { ProblemError } from "../http/problem.ts";
 import { toFrame, toHeartbeat } from "./frame.ts";
-import { createConnectionLimit } from "./connection-limit.ts";
-import { createUnreadBudget } from "./unread-budget.ts";
+import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts";
 
 /** Safe cast: the tests use only these members. */
 const exchange = {
@@ -11,14 +11,14 @@ const exchange = {
   principal: { id: "open", kind: "open", tenant: "default" },
 } as unknown as RequestContext;
 
-function open({ isLetIn = true, max = 1, heartbeatMs = 5, maxBytes = 64_000_000 } = {}) {
+function open({ isAuthorized = true, max = 1, heartbeatMs = 5, maxBytes = 64_000_000 } = {}) {
   const limit = createConnectionLimit(max);
   const unread = createUnreadBudget(maxBytes);
   const openStream = createEventStreams({
     limit,
     unread,
     heartbeatMs,
-    isAuthorized: async () => isLetIn,
+    isAuthorized: async () => isAuthorized,
     log: { warn() {} },
   });
   const begin = () =>
@@ -26,7 +26,7 @@ function open({ isLetIn = true, max = 1, heartbeatMs = 5, maxBytes = 64_000_000 
   return { limit, unread, begin, ...begin() };
 }
 
-test("a heartbeat says how far the client has got", async () => {
+test("a heartbeat carries the cursor of the client", async () => {
   const { response, sink, limit } = open();
   const reader = response.body!.getReader();
   for (let times = 0; times < 2; times += 1) {
@@ -37,13 +37,13 @@ test("a heartbeat says how far the client has got", async () => {
   expect(limit.count).toBe(0);
 });
 
-test("a stream ends when its key is no longer good", async () => {
-  const { response, limit } = open({ isLetIn: false });
+test("a stream ends when its key is no longer valid", async () => {
+  const { response, limit } = open({ isAuthorized: false });
   await response.text();
   expect(limit.count).toBe(0);
 });
 
-test("who reads too slowly is cut off, and holds nothing any more", async () => {
+test("a slow client is disconnected and its memory is released", async () => {
   const { response, sink, limit, unread } = open({ heartbeatMs: 60_000 });
   const frame = toFrame("progress", "x".repeat(100_000), undefined);
   let sent = 0;
@@ -56,9 +56,9 @@ test("who reads too slowly is cut off, and holds nothing any more", async () => 
   expect([limit.count, unread.bytes]).toEqual([0, 0]);
 });
 
-test("a client that goes away gives its place back", async () => {
+test("a client that disconnects releases its connection", async () => {
   const { response, limit, begin } = open({ heartbeatMs: 60_000 });
-  expect(begin).toThrow("Too many clients listen already.");
+  expect(begin).toThrow(ProblemError);
   await response.body!.cancel();
   expect(limit.count).toBe(0);
   begin().sink.end();
@@ -66,7 +66,7 @@ test("a client that goes away gives its place back", async () => {
 
 const frame = toFrame("progress", "x".repeat(10_000), undefined);
 
-test("live frames wait for their release, and are then sent in their order", async () => {
+test("live frames are held until their release and then sent in order", async () => {
   const { response, sink } = open({ heartbeatMs: 60_000 });
   sink.sendLive(toHeartbeat("live:1-0"));
   sink.send(toHeartbeat("before:1-0"));
@@ -77,7 +77,7 @@ test("live frames wait for their release, and are then sent in their order", asy
   expect(ids).toEqual(["before:1-0", "live:1-0", "live:2-0"]);
 });
 
-test("what is held back for a client is bounded, too", () => {
+test("the frames held back for a client are bounded", () => {
   const { sink, unread } = open({ heartbeatMs: 60_000 });
   let held = 0;
   while (sink.isOpen) {
@@ -88,7 +88,7 @@ test("what is held back for a client is bounded, too", () => {
   expect(unread.bytes).toBe(0);
 });
 
-test("all streams together hold a bounded number of bytes: who reads least is cut off first", async () => {
+test("the unread bytes of all streams together are bounded: the slowest client is disconnected first", async () => {
   const {
     begin,
     sink: slowest,

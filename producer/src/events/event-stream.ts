@@ -1,8 +1,7 @@
 import type { Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { ConnectionLimit } from "./connection-limit.ts";
-import type { UnreadBudget } from "./unread-budget.ts";
+import type { ConnectionLimit, UnreadBudget } from "./connection-limit.ts";
 
 export interface EventStreamSettings {
   limit: ConnectionLimit;
@@ -152,7 +151,7 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       fail(error) {
         if (!isOpen) return;
         const { requestId } = exchange;
-        log.warn({ err: error, requestId }, "a stream of events ended because of an error");
+        log.warn({ err: error, requestId }, "event stream ended by an error");
         sink.end();
       },
     };
@@ -182,10 +181,13 @@ function getFrameSize(frame: Uint8Array): number {
 
 function toLimitProblem(limit: "all" | "tenant" | "key") {
   return limit === "all"
-    ? new ProblemError("at-capacity", "Too many clients listen already.")
+    ? new ProblemError(
+        "at-capacity",
+        "The maximum number of event streams and waiting requests is reached.",
+      )
     : new ProblemError(
         "quota-exceeded",
-        `Too many clients of the ${limit} listen already.`,
+        `The maximum number of event streams and waiting requests of the ${limit} is reached.`,
         undefined,
         {
           headers: { "Retry-After": "5" },

@@ -11,12 +11,10 @@ import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
 import { createEventHub } from "./event-hub.ts";
-import { createConnectionLimit } from "./connection-limit.ts";
-import { createReadFailedAttempts } from "./read-failed-runs.ts";
-import { createReadOutcomes } from "./read-outcomes.ts";
+import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts";
+import { createReadFailedAttempts, createReadOutcomes } from "./event-mapper.ts";
 import { createReplay } from "./replay.ts";
-import { createStreamSources } from "./stream-source.ts";
-import { createUnreadBudget } from "./unread-budget.ts";
+import { createStreamSources } from "./stream-reader.ts";
 import { createWaitForEnd, type WaitForEnd } from "./wait-for-end.ts";
 
 export interface EventsDeps {

@@ -1,9 +1,8 @@
 import type { Import } from "@toril/contract/api/import";
 import type { Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
-import { isFinalCursor } from "./cursor.ts";
+import { isFinalCursor, toFrame, toHeartbeat } from "./frame.ts";
 import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
-import { toFrame, toHeartbeat } from "./frame.ts";
 import { createPoller } from "./poller.ts";
 
 export interface FollowImportDeps {

@@ -3,8 +3,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { createEventStreams, type EventSink } from "./event-stream.ts";
 import { createFollowJob } from "./follow-job.ts";
 import { createEventHub, type EventHub } from "./event-hub.ts";
-import { createConnectionLimit } from "./connection-limit.ts";
-import { createUnreadBudget } from "./unread-budget.ts";
+import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts";
 
 /** Safe cast: the tests use only these members. */
 const exchange = {
@@ -13,7 +12,7 @@ const exchange = {
   request: new Request("http://localhost"),
 } as unknown as RequestContext;
 
-test("a client that goes away before its listener is added is not listened for", async () => {
+test("a client that disconnects before its subscription is added leaves no subscription", async () => {
   const log = { warn() {} } as never;
   const hub: EventHub = createEventHub({
     queues: ["default"],
@@ -23,7 +22,7 @@ test("a client that goes away before its listener is added is not listened for",
     readFailedAttempts: async () => [],
     log,
   });
-  const listening = new Set<unknown>();
+  const subscriptions = new Set<unknown>();
   const sinks: EventSink[] = [];
   const openStreams = createEventStreams({
     limit: createConnectionLimit(1),
@@ -34,15 +33,15 @@ test("a client that goes away before its listener is added is not listened for",
   const follow = createFollowJob({
     hub: {
       ...hub,
-      async subscribeWithPositions(listener) {
+      async subscribeWithPositions(subscription) {
         sinks[0]?.end();
-        const positions = await hub.subscribeWithPositions(listener);
-        listening.add(listener);
+        const positions = await hub.subscribeWithPositions(subscription);
+        subscriptions.add(subscription);
         return positions;
       },
-      unsubscribe(listener) {
-        listening.delete(listener);
-        hub.unsubscribe(listener);
+      unsubscribe(subscription) {
+        subscriptions.delete(subscription);
+        hub.unsubscribe(subscription);
       },
     },
     replay: async () => {},
@@ -54,6 +53,6 @@ test("a client that goes away before its listener is added is not listened for",
     readJob: async () => undefined,
   });
   await follow(exchange, { id: "a", queue: "default" }, undefined);
-  expect(listening.size).toBe(0);
+  expect(subscriptions.size).toBe(0);
   await hub.close();
 });

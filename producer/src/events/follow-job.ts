@@ -3,9 +3,15 @@ import { parseBullId } from "@toril/contract/engine/redis/names";
 import type { JobEvent } from "@toril/contract/api/event";
 import type { Job } from "@toril/contract/api/job";
 import type { RequestContext } from "../http/request-context.ts";
-import { encodeCursor, encodeFinalCursor, isAfter, isFinalCursor } from "./cursor.ts";
+import {
+  encodeCursor,
+  encodeFinalCursor,
+  isAfter,
+  isFinalCursor,
+  toFrame,
+  toHeartbeat,
+} from "./frame.ts";
 import { toHeadResponse } from "./event-stream.ts";
-import { toFrame, toHeartbeat } from "./frame.ts";
 import { parseLastEventId, type FollowDeps } from "./follow-jobs.ts";
 import type { Subscription } from "./event-hub.ts";
 
@@ -95,7 +101,7 @@ export function createFollowJob({ hub, replay, openStream, readJob }: FollowJobD
 
     const livePositions = await hub.subscribeWithPositions(subscription);
     if (hub.isClosed) sink.end();
-    // The client disconnected while the listener was joining.
+    // The client disconnected while the subscription was added.
     if (!sink.isOpen) hub.unsubscribe(subscription);
     async function start() {
       await replayOrSnapshot(livePositions);

@@ -2,10 +2,9 @@ import { origin } from "@toril/contract/engine/redis/event-stream";
 import { isPermitted } from "../auth/principal.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
-import { decodeCursor, encodeCursor, isAfter } from "./cursor.ts";
+import { decodeCursor, encodeCursor, isAfter, toFrame, toHeartbeat } from "./frame.ts";
 import type { TenantEvent } from "./event-mapper.ts";
 import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
-import { toFrame, toHeartbeat } from "./frame.ts";
 import type { EventHub, Subscription } from "./event-hub.ts";
 import type { Replay } from "./replay.ts";
 
@@ -47,7 +46,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
     if (livePositions === undefined || !sink.isOpen) {
       hub.unsubscribe(subscription);
       sink.end();
-      throw new ProblemError("at-capacity", "Redis is away: nothing is known of what happens.");
+      throw new ProblemError("at-capacity", "Redis is unavailable, so events cannot be read.");
     }
     const positions: Record<string, string> = { ...(after ?? pick(livePositions, queues)) };
 
@@ -91,7 +90,10 @@ export function parseLastEventId(lastEventId: string | undefined, queues: readon
   if (lastEventId === undefined || lastEventId === "") return undefined;
   const cursor = decodeCursor(lastEventId, queues);
   if (cursor !== undefined) return cursor;
-  throw new ProblemError("invalid-parameter", "Last-Event-ID is none that was given out here.");
+  throw new ProblemError(
+    "invalid-parameter",
+    "Last-Event-ID is not the id of an event of this stream.",
+  );
 }
 
 function pick(positions: Readonly<Record<string, string>>, queues: readonly string[]) {

@@ -1,27 +1,27 @@
 import { expect, test } from "bun:test";
 import { createPoller } from "./poller.ts";
 
-test("the first of failures in a row is logged, and looking goes on", async () => {
-  const problems: unknown[] = [];
+test("only the first of consecutive failures is logged, and polling continues", async () => {
+  const warnings: unknown[] = [];
   const done = Promise.withResolvers<void>();
-  let looks = 0;
-  const looking = createPoller(
+  let polls = 0;
+  const poller = createPoller(
     async () => {
-      looks += 1;
-      if (looks === 6) done.resolve();
-      if (looks !== 3) throw new Error(`look ${looks}`);
+      polls += 1;
+      if (polls === 6) done.resolve();
+      if (polls !== 3) throw new Error(`poll ${polls}`);
     },
     {
       everyMs: 1,
       isNeeded: () => true,
-      log: { warn: (problem: unknown) => problems.push(problem) },
+      log: { warn: (warning: unknown) => warnings.push(warning) },
     },
   );
-  looking.pollSoon();
+  poller.pollSoon();
   await done.promise;
-  looking.close();
-  expect(problems.map((problem) => (problem as { err: Error }).err.message)).toEqual([
-    "look 1",
-    "look 4",
+  poller.close();
+  expect(warnings.map((warning) => (warning as { err: Error }).err.message)).toEqual([
+    "poll 1",
+    "poll 4",
   ]);
 });

@@ -15,15 +15,15 @@ const entryAt = (n: number): StreamEntry => ({
 /** Safe cast: the tests use only these members. */
 const sink = { isOpen: true, drained: async () => {} } as EventSink;
 
-test("long replays of one tenant are made slice by slice, between others and other work", async () => {
+test("long replays of one tenant run in slices between other tenants and other work", async () => {
   let running = 0;
-  let mostRunning = 0;
+  let maxRunning = 0;
   let slices = 0;
   const replay = createReplay({
     readEdges: async () => ({ first: "1-0", last: "5000-0", isTrimmed: false }),
     async readRange(_queue, [from, to], count) {
       running += 1;
-      mostRunning = Math.max(mostRunning, running);
+      maxRunning = Math.max(maxRunning, running);
       slices += 1;
       const start = Number.parseInt(from) + 1;
       const length = Math.max(0, Math.min(count, Number.parseInt(to) - start + 1));
@@ -37,7 +37,7 @@ test("long replays of one tenant are made slice by slice, between others and oth
     turns: createTurns({ slots: 1 }),
   });
   const ended: string[] = [];
-  const follow = async (tenant: string, to: number) => {
+  const replayTo = async (tenant: string, to: number) => {
     const request = { tenant, queue: "default", from: "0-0", to: `${to}-0`, sink, send() {} };
     await replay(request, () => {});
     ended.push(tenant);
@@ -48,8 +48,8 @@ test("long replays of one tenant are made slice by slice, between others and oth
     isOtherWorkDone = true;
     slicesBefore = slices;
   });
-  await Promise.all([...Array.from({ length: 20 }, () => follow("a", 5000)), follow("b", 500)]);
-  expect(mostRunning).toBe(1);
+  await Promise.all([...Array.from({ length: 20 }, () => replayTo("a", 5000)), replayTo("b", 500)]);
+  expect(maxRunning).toBe(1);
   expect(ended[0]).toBe("b");
   expect(isOtherWorkDone).toBe(true);
   expect(slicesBefore).toBeLessThan(5);

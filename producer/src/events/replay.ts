@@ -5,7 +5,7 @@ import {
   type StreamEntry,
 } from "@toril/contract/engine/redis/event-stream";
 import type { Turns } from "@toril/contract/engine/turns";
-import { isAfter } from "./cursor.ts";
+import { isAfter } from "./frame.ts";
 import type { MapToEvents, TenantEvent } from "./event-mapper.ts";
 import type { EventSink } from "./event-stream.ts";
 

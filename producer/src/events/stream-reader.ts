@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { RedisServers } from "@toril/contract/engine/config/redis-config";
 import {
   hasGap,
   origin,
   type Positions,
+  readStreams,
   type StreamEdges,
   type StreamEntry,
 } from "@toril/contract/engine/redis/event-stream";
+import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
+import { blockMs, openBlockingRedis } from "../stores/redis.ts";
 
 /** One connection that reads the BullMQ event streams of all queues. */
 export interface StreamSource {
@@ -35,6 +39,8 @@ export interface StreamReader {
 /** Per queue and read: entries that arrive between two reads of a client must fit its unread limit. */
 const maxEntries = 200;
 const retryMs = 250;
+/** Poll interval on a Cluster. */
+const pollMs = 200;
 
 /** Reads until it is closed, and retries while Redis is unavailable. */
 export function openStreamReader(deps: StreamReaderDeps): StreamReader {
@@ -88,7 +94,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
         while (!closing.signal.aborted) await readNext();
       } catch (error) {
         if (closing.signal.aborted) return;
-        if (!isUnavailable) log.warn({ err: error }, "events are not read now");
+        if (!isUnavailable) log.warn({ err: error }, "failed to read the event streams; retrying");
         isUnavailable = true;
         await sleep(retryMs, undefined, { signal: closing.signal }).catch(() => {});
       }
@@ -104,5 +110,36 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
       source.close();
       await running;
     },
+  };
+}
+
+/**
+ * Opens a blocking connection for all queues. On a Cluster, where none is possible, the shared connection is polled.
+ */
+export function createStreamSources(
+  servers: RedisServers,
+  shared: Redis | Cluster,
+  prefix: string,
+): () => StreamSource {
+  return () => {
+    const dedicated = openBlockingRedis(servers);
+    if (dedicated !== undefined) {
+      return {
+        read: (positions, count) => readStreams(dedicated, prefix, positions, { count, blockMs }),
+        close: () => dedicated.disconnect(),
+      };
+    }
+    const closing = new AbortController();
+    return {
+      async read(positions, count) {
+        const reads = Object.entries(positions).map(([queue, position]) =>
+          readStreams(shared, prefix, { [queue]: position }, { count }),
+        );
+        const entries = (await Promise.all(reads)).flat();
+        if (entries.length === 0) await sleep(pollMs, undefined, closing);
+        return entries;
+      },
+      close: () => closing.abort(),
+    };
   };
 }

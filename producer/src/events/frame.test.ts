@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { decodeCursor, encodeCursor, encodeFinalCursor, isAfter, isFinalCursor } from "./cursor.ts";
+import { decodeCursor, encodeCursor, encodeFinalCursor, isAfter, isFinalCursor } from "./frame.ts";
 
-test("a cursor tells how far each queue was read", () => {
+test("a cursor contains the position of each queue", () => {
   const positions = { default: "1764150000000-3", feeds: "0-0" };
   expect(decodeCursor(encodeCursor(positions), ["default", "feeds"])).toEqual(positions);
 });
 
-test("a queue that the cursor does not know is read from its beginning", () => {
+test("a queue that is not in the cursor is read from its beginning", () => {
   expect(decodeCursor("default:5-0", ["default", "feeds"])).toEqual({
     default: "5-0",
     feeds: "0-0",
@@ -14,11 +14,11 @@ test("a queue that the cursor does not know is read from its beginning", () => {
 });
 
 test.each(["nonsense", "default:1", "default:1-0;end", ":1-0", "default:-1-0,", "default:1-0,,"])(
-  "%s is no cursor",
+  "the id %p is not a cursor",
   (id) => expect(decodeCursor(id, ["default"])).toBeUndefined(),
 );
 
-test("the end of a stream is told apart", () => {
+test("the final cursor of a stream is recognized", () => {
   expect(isFinalCursor(encodeFinalCursor({ default: "1-0" }))).toBe(true);
   expect(isFinalCursor(encodeCursor({ default: "1-0" }))).toBe(false);
 });
