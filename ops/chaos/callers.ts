@@ -225,35 +225,50 @@ function follower(baseUrl: string): Caller {
     kind: "stream of a job",
     count: 2,
     pauseMs: 200,
-    async act({ accepted, account, definite, nextNumber, signal }) {
+    async act({ accepted, account, definite, nextNumber, send, signal }) {
       const number = nextNumber();
       const json = { ...echo(`followed-${number}`), delayMs: 200 };
       const request = { json, idempotencyKey: `followed-${number}` };
       const id = accepted("stream of a job", await definite("/v1/jobs", request));
       if (id === undefined) return;
       account.ids.push(id);
-      const patience = AbortSignal.timeout(streamMs);
-      const ending = AbortSignal.any([patience, signal]);
-      while (!ending.aborted) {
-        try {
-          for await (const _ of client.followJob(id, { signal: ending })) {
-            // Until it has ended.
+      const following = new AbortController();
+      const ending = AbortSignal.any([following.signal, signal]);
+      const checking = endIfLate(following, async () => {
+        const answer = await send(`/v1/jobs/${id}`);
+        const { settledAt } = (answer?.body ?? {}) as { settledAt?: string | null };
+        return typeof settledAt === "string" && Date.now() - Date.parse(settledAt) > streamMs;
+      });
+      try {
+        while (!ending.aborted) {
+          try {
+            for await (const _ of client.followJob(id, { signal: ending })) {
+              // Until it has ended.
+            }
+            account.note("streams of jobs, followed to the end");
+            return;
+          } catch {
+            await Bun.sleep(200);
           }
-          account.note("streams of jobs, followed to the end");
-          return;
-        } catch {
-          await Bun.sleep(200);
         }
-      }
-      if (patience.aborted && !signal.aborted) {
-        account.violate("stuck: a stream did not tell that its job ended", { id });
+        if (following.signal.aborted && !signal.aborted) {
+          account.violate("stuck: a stream did not tell that its job ended", { id });
+        }
+      } finally {
+        clearInterval(checking);
       }
     },
   };
 }
 
-/** Longer than any fault and the recovery from it. */
-const streamMs = 150_000;
+/** How long after the end of a job its stream may report it: longer than any fault and the recovery from it. */
+const streamMs = 60_000;
+
+function endIfLate(following: AbortController, isLate: () => Promise<boolean>) {
+  return setInterval(() => {
+    void isLate().then((late) => late && following.abort());
+  }, streamMs / 4);
+}
 
 /** Reads all events of a queue, as a dashboard does. */
 function watcher(baseUrl: string): Caller {
