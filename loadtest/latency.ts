@@ -27,7 +27,7 @@ async function measureLateness({ createJob, getJob }: Client): Promise<number[]>
 }
 
 /** Each from the request until no worker has the job. */
-async function measureCancelling({ createJob, getQueue, cancelJob }: Client): Promise<number[]> {
+async function measureCancellation({ createJob, getQueue, cancelJob }: Client): Promise<number[]> {
   const taken: number[] = [];
   const active = async () => (await getQueue("default")).counts.active;
   for (let done = 0; done < Math.min(count, 50); done += 1) {
@@ -49,4 +49,4 @@ function describe(name: string, values: readonly number[]): string {
 }
 
 console.log(describe("from due to done", await measureLateness(client)));
-console.log(describe("from cancelling to let go", await measureCancelling(client)));
+console.log(describe("from cancelling to let go", await measureCancellation(client)));

@@ -1,8 +1,8 @@
-import { mixtureOptions } from "./k6/mixture.js";
+import { mixtureOptions } from "./k6/mixed.js";
 import { readLoad } from "./k6/settings.js";
 import { summarize } from "./k6/summary.js";
 
-export { file, many, one } from "./k6/mixture.js";
+export { file, many, one } from "./k6/mixed.js";
 export { setup, teardown } from "./k6/run.js";
 
 const { rate, duration } = readLoad({ rate: 300, duration: "1m" });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import type { Redis } from "ioredis";
-import { keepData, type Service, startRedis } from "../../ops/dev/redis.ts";
+import { persistentArgs, type Service, startRedis } from "../../ops/dev/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";
 import { _connect, _until } from "./_reconcile.ts";
 
@@ -12,7 +12,7 @@ const dir = mkdtempSync(join(tmpdir(), "toril-epoch-"));
 let server: Service;
 let redis: Redis;
 beforeAll(async () => {
-  server = await startRedis({ dir, args: keepData });
+  server = await startRedis({ dir, args: persistentArgs });
   redis = _connect(server.url);
 });
 afterAll(async () => {
@@ -113,7 +113,7 @@ test("a restart without a loss of data is noticed", async () => {
   await server.stop();
   const stoppedAt = Date.now();
   await _until(() => watching.epoch.changedAt >= stoppedAt);
-  server = await startRedis({ dir, port, args: keepData });
+  server = await startRedis({ dir, port, args: persistentArgs });
   await _until(() => watching.losses.length > 0);
 
   expect(watching.losses).toEqual(["restarted"]);
@@ -126,7 +126,7 @@ test("a Redis that was away at the start and comes later is noticed", async () =
   await using watching = await _watch(port);
   await _until(() => watching.connection.status === "reconnecting");
 
-  server = await startRedis({ dir, port, args: keepData });
+  server = await startRedis({ dir, port, args: persistentArgs });
   await _until(() => watching.losses.length > 0);
 
   expect(watching.losses).toEqual(["reconnected"]);

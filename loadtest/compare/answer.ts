@@ -1,5 +1,5 @@
 /** How long an HTTP/1.1 answer will be of which this has arrived; unknown yet: infinite. */
-export function answerLength(received: string): number {
+export function responseLength(received: string): number {
   const headEnd = received.indexOf("\r\n\r\n");
   if (headEnd === -1) return Number.POSITIVE_INFINITY;
   const [, bodyLength] = /\r\ncontent-length: *(\d+)\r\n/i.exec(received) ?? [];

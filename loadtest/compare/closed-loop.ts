@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 
-import { answerLength, isCreated } from "./answer.ts";
+import { responseLength, isCreated } from "./answer.ts";
 
 export interface LoadResult {
   created: number;
@@ -15,13 +15,13 @@ export interface ClosedLoop {
   run(seconds: number): Promise<LoadResult>;
 }
 
-interface Exchange {
+interface PendingRequest {
   sentAt: number;
   received: string;
 }
 
 /** How long after the end of a run an answer is still waited for. */
-const patienceMs = 10_000;
+const drainTimeoutMs = 10_000;
 
 /** Kept-alive connections that each send `request` again as soon as its answer is there. */
 export async function openClosedLoop(
@@ -31,13 +31,13 @@ export async function openClosedLoop(
 ): Promise<ClosedLoop> {
   const latenciesMs: number[] = [];
   let errors = 0;
-  let onTheirWay = 0;
+  let inFlight = 0;
   let endsAt = 0;
   let lastAnswerAt = 0;
   const { promise: isOver, resolve: finish } = Promise.withResolvers<void>();
 
-  function send(socket: Socket<Exchange>) {
-    onTheirWay += 1;
+  function send(socket: Socket<PendingRequest>) {
+    inFlight += 1;
     socket.data.sentAt = performance.now();
     // A loopback socket that is idle takes so little at once, unless it is broken.
     if (socket.write(request) !== request.length) socket.terminate();
@@ -45,26 +45,26 @@ export async function openClosedLoop(
 
   function settle(isGood: boolean, sentAt: number) {
     lastAnswerAt = performance.now();
-    onTheirWay -= 1;
+    inFlight -= 1;
     if (isGood) latenciesMs.push(lastAnswerAt - sentAt);
     else errors += 1;
-    if (lastAnswerAt >= endsAt && onTheirWay === 0) finish();
+    if (lastAnswerAt >= endsAt && inFlight === 0) finish();
   }
 
-  const handler: Bun.SocketHandler<Exchange> = {
+  const handler: Bun.SocketHandler<PendingRequest> = {
     data(socket, chunk) {
       const exchange = socket.data;
       exchange.received += chunk.toString("latin1");
-      if (exchange.received.length < answerLength(exchange.received)) return;
+      if (exchange.received.length < responseLength(exchange.received)) return;
       settle(isCreated(exchange.received), exchange.sentAt);
       exchange.received = "";
       if (lastAnswerAt < endsAt) send(socket);
     },
     close(socket) {
-      if (lastAnswerAt < endsAt || onTheirWay > 0) settle(false, socket.data.sentAt);
+      if (lastAnswerAt < endsAt || inFlight > 0) settle(false, socket.data.sentAt);
     },
   };
-  const sockets: Socket<Exchange>[] = [];
+  const sockets: Socket<PendingRequest>[] = [];
   for (let count = 0; count < connections; count += 1) {
     const data = { sentAt: 0, received: "" };
     sockets.push(await Bun.connect({ hostname: "127.0.0.1", port, data, socket: handler }));
@@ -75,11 +75,11 @@ export async function openClosedLoop(
       const startedAt = performance.now();
       endsAt = startedAt + seconds * 1000;
       for (const socket of sockets) send(socket);
-      const impatience = setTimeout(finish, seconds * 1000 + patienceMs);
+      const impatience = setTimeout(finish, seconds * 1000 + drainTimeoutMs);
       await isOver;
       clearTimeout(impatience);
-      errors += onTheirWay;
-      onTheirWay = 0;
+      errors += inFlight;
+      inFlight = 0;
       for (const socket of sockets) socket.terminate();
       latenciesMs.sort((a, b) => a - b);
       return {

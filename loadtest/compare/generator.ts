@@ -1,5 +1,5 @@
 import type { LoadResult } from "./closed-loop.ts";
-import type { LoadNews, LoadOrder } from "./load.ts";
+import type { LoadReply, LoadRequest } from "./load-process.ts";
 
 /** The load generator, as the benchmark sees it. */
 export interface Generator extends AsyncDisposable {
@@ -9,14 +9,14 @@ export interface Generator extends AsyncDisposable {
 }
 
 export function startGenerator(): Generator {
-  let next = Promise.withResolvers<LoadNews>();
-  const child = Bun.spawn([process.execPath, `${import.meta.dir}/load.ts`], {
+  let next = Promise.withResolvers<LoadReply>();
+  const child = Bun.spawn([process.execPath, `${import.meta.dir}/load-process.ts`], {
     stdio: ["ignore", "inherit", "inherit"],
-    ipc: (news: LoadNews) => next.resolve(news),
+    ipc: (news: LoadReply) => next.resolve(news),
     onExit: (_, code) => next.reject(new Error(`the load generator ended with exit code ${code}`)),
   });
 
-  function order(message: LoadOrder): Promise<LoadNews> {
+  function request(message: LoadRequest): Promise<LoadReply> {
     next = Promise.withResolvers();
     child.send(message);
     return next.promise;
@@ -25,10 +25,10 @@ export function startGenerator(): Generator {
   return {
     pid: child.pid,
     async connect(port, connections, bodyBytes) {
-      await order({ kind: "connect", port, connections, bodyBytes });
+      await request({ kind: "connect", port, connections, bodyBytes });
     },
     async run(seconds) {
-      const news = await order({ kind: "run", seconds });
+      const news = await request({ kind: "run", seconds });
       if (news.kind !== "done") throw new Error("the load generator did not run");
       return news.result;
     },

@@ -55,9 +55,9 @@ function compare(series: readonly Series[]): string[] {
       [
         `Toril / ${target.title}`,
         String(connections),
-        spread(ratio((round) => round.jobsPerSecond)),
-        spread(ratio((round) => round.p99Ms)),
-        spread(ratio((round) => round.cpuUs.all)),
+        formatSpread(ratio((round) => round.jobsPerSecond)),
+        formatSpread(ratio((round) => round.p99Ms)),
+        formatSpread(ratio((round) => round.cpuUs.all)),
       ],
     ];
   });
@@ -65,7 +65,7 @@ function compare(series: readonly Series[]): string[] {
   return [...table(["ratio", "connections", "jobs/s", "p99", "CPU per job"], rows), ""];
 }
 
-function spread(values: readonly number[]): string {
+function formatSpread(values: readonly number[]): string {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   return `${median(values).toFixed(2)} (${least.toFixed(2)} - ${most.toFixed(2)})`;
 }

@@ -39,7 +39,7 @@ export async function runRound(settings: RoundSettings): Promise<Round> {
   const result = await generator.run(seconds);
   const after = readCpuTimes(pids);
   const machineUs = readMachineTime() - machineBefore;
-  await check(target, stores, result);
+  await checkStores(target, stores, result);
 
   const perJob = (name: keyof typeof pids) => (after[name] - before[name]) / result.created;
   const [server, redis, postgres] = [perJob("server"), perJob("redis"), perJob("postgres")];
@@ -53,7 +53,7 @@ export async function runRound(settings: RoundSettings): Promise<Round> {
   };
 }
 
-async function check(target: Target, stores: Stores, { created, errors }: LoadResult) {
+async function checkStores(target: Target, stores: Stores, { created, errors }: LoadResult) {
   const placed = await stores.countWaiting(target.waitKey);
   const recorded = target.hasLedger ? await stores.countRecorded() : placed;
   // What was answered with an error may stand all the same.

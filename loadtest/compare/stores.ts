@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { SQL } from "bun";
 import { Redis } from "ioredis";
 
-import { migrateDatabase } from "../../ops/dev/ledger.ts";
+import { migrateDatabase } from "../../ops/dev/migrate-database.ts";
 import { startPostgres } from "../../ops/dev/postgres.ts";
-import { keepData, startRedis } from "../../ops/dev/redis.ts";
+import { persistentArgs, startRedis } from "../../ops/dev/redis.ts";
 
 /** A Redis and a Postgres for nothing but the benchmark, with the settings of `npm start`. */
 export interface Stores extends AsyncDisposable {
@@ -24,7 +24,7 @@ export async function startStores(dir: string, signal: AbortSignal): Promise<Sto
     await startRedis({
       dir: join(dir, "redis"),
       // A rewrite of the file would fall into some round and not into others.
-      args: [...keepData, "--auto-aof-rewrite-percentage", "0"],
+      args: [...persistentArgs, "--auto-aof-rewrite-percentage", "0"],
       signal,
     }),
   );

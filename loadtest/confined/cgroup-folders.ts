@@ -1,12 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { Refusal } from "../../ops/dev/refusal.ts";
+import { UserError } from "../../ops/dev/user-error.ts";
 import { until } from "../../ops/dev/until.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
 import type { Confinement, Limits } from "./confinement.ts";
 import { describeLimits, type GroupFiles, readUsage } from "./group-files.ts";
-import { foldersOfTheDead, ownName } from "./own-name.ts";
+import { listStaleFolders, groupName } from "./group-name.ts";
 
 const periodUs = 100_000;
 
@@ -14,17 +14,17 @@ const periodUs = 100_000;
  * Makes a group with the means of the kernel alone.
  * @throws Refusal when there is none to be had, or its folder is not this user's to make
  */
-export function confineByFolders(limits: Limits, tree: CgroupTree): Confinement {
+export function createCgroup(limits: Limits, tree: CgroupTree): Confinement {
   const files = unifiedFiles(tree) ?? legacyFiles(tree);
-  if (files === undefined) throw new Refusal("there are no control groups for CPU and memory");
+  if (files === undefined) throw new UserError("there are no control groups for CPU and memory");
   const folders = [...new Set([files.cpu, files.cpuTime, files.memory])];
-  const left = folders.flatMap((folder) => foldersOfTheDead(dirname(folder)));
+  const left = folders.flatMap((folder) => listStaleFolders(dirname(folder)));
   for (const folder of left) removeEmpty(folder);
   try {
-    make(files, folders, limits);
+    writeLimits(files, folders, limits);
   } catch (error) {
     for (const folder of folders) removeEmpty(folder);
-    throw new Refusal(`control groups are not this user's to make (${(error as Error).message})`);
+    throw new UserError(`control groups are not this user's to make (${(error as Error).message})`);
   }
   const enter = folders.map((folder) => `echo $$ >${join(folder, "cgroup.procs")}`);
   return {
@@ -48,7 +48,7 @@ function unifiedFiles(tree: CgroupTree): GroupFiles | undefined {
   const own = tree.unified();
   if (own === undefined) return undefined;
   const isRoot = !existsSync(join(own, "cgroup.type"));
-  const folder = join(isRoot ? own : dirname(own), ownName);
+  const folder = join(isRoot ? own : dirname(own), groupName);
   return { version: 2, cpu: folder, cpuTime: folder, memory: folder };
 }
 
@@ -60,13 +60,17 @@ function legacyFiles(tree: CgroupTree): GroupFiles | undefined {
   if (cpu === undefined || cpuTime === undefined || memory === undefined) return undefined;
   return {
     version: 1,
-    cpu: join(cpu, ownName),
-    cpuTime: join(cpuTime, ownName),
-    memory: join(memory, ownName),
+    cpu: join(cpu, groupName),
+    cpuTime: join(cpuTime, groupName),
+    memory: join(memory, groupName),
   };
 }
 
-function make({ version, cpu, memory }: GroupFiles, folders: string[], limits: Limits): void {
+function writeLimits(
+  { version, cpu, memory }: GroupFiles,
+  folders: string[],
+  limits: Limits,
+): void {
   for (const folder of folders) mkdirSync(folder);
   const quotaUs = limits.cpus * periodUs;
   if (version === 2) {

@@ -21,12 +21,12 @@ export function readCgroupTree(): CgroupTree {
   const mounts = read("/proc/self/mountinfo").map(toMount);
   const unified = mounts.find(({ type, point }) => type === "cgroup2" && hasControllers(point));
   return {
-    unified: (pid) => unified && folderIn(unified, pathOf("", pid)),
+    unified: (pid) => unified && findFolder(unified, findPath("", pid)),
     legacy(controller) {
       const mount = mounts.find(
         ({ type, options }) => type === "cgroup" && options.includes(controller),
       );
-      return mount && folderIn(mount, pathOf(controller));
+      return mount && findFolder(mount, findPath(controller));
     },
   };
 }
@@ -45,12 +45,12 @@ function hasControllers(point: string): boolean {
 }
 
 /** `4:memory:/some/group`; the line of version 2 is `0::/some/group`. */
-function pathOf(controller: string, pid?: number): string | undefined {
+function findPath(controller: string, pid?: number): string | undefined {
   const lines = read(`/proc/${pid ?? "self"}/cgroup`).map((line) => line.split(":"));
   return lines.find(([, names = ""]) => names.split(",").includes(controller))?.[2];
 }
 
-function folderIn({ root, point }: Mount, path: string | undefined): string | undefined {
+function findFolder({ root, point }: Mount, path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const below = root !== "/" && path.startsWith(root) ? path.slice(root.length) : path;
   const folder = join(point, below);

@@ -1,7 +1,7 @@
-import { Refusal } from "../../ops/dev/refusal.ts";
-import { confineByFolders } from "./cgroup-folders.ts";
+import { UserError } from "../../ops/dev/user-error.ts";
+import { createCgroup } from "./cgroup-folders.ts";
 import { readCgroupTree } from "./cgroup-tree.ts";
-import { unconfined } from "./unconfined.ts";
+import { createUnconfined } from "./unconfined.ts";
 
 export interface Limits {
   cpus: number;
@@ -27,11 +27,11 @@ export interface Confinement extends AsyncDisposable {
 
 /** By control groups; where this machine has none to give, the description says so. */
 export function confine(limits: Limits): Confinement {
-  if (process.platform !== "linux") return unconfined("control groups are Linux'");
+  if (process.platform !== "linux") return createUnconfined("control groups are Linux'");
   try {
-    return confineByFolders(limits, readCgroupTree());
+    return createCgroup(limits, readCgroupTree());
   } catch (error) {
-    if (error instanceof Refusal) return unconfined(error.message);
+    if (error instanceof UserError) return createUnconfined(error.message);
     throw error;
   }
 }

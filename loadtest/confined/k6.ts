@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-import { ask } from "../../ops/dev/process-table.ts";
-import { Refusal } from "../../ops/dev/refusal.ts";
+import { commandOutput } from "../../ops/dev/process-table.ts";
+import { UserError } from "../../ops/dev/user-error.ts";
 
 export interface K6Settings {
   k6: string;
@@ -26,10 +26,10 @@ export interface K6Result {
 
 /** On the PATH, or where Go puts what it installs. */
 export function findK6(): string {
-  const go = join(ask("go", ["env", "GOPATH"]) || join(homedir(), "go"), "bin/k6");
-  const found = ["k6", go].find((command) => ask(command, ["version"]));
+  const go = join(commandOutput("go", ["env", "GOPATH"]) || join(homedir(), "go"), "bin/k6");
+  const found = ["k6", go].find((command) => commandOutput(command, ["version"]));
   if (found !== undefined) return found;
-  throw new Refusal(
+  throw new UserError(
     "k6 is not installed. With Go: go install go.k6.io/k6@latest\n" +
       "Other ways: https://grafana.com/docs/k6/latest/set-up/install-k6/",
   );
@@ -46,7 +46,7 @@ export function inspect(k6: string, root: string, script: string, load: Record<s
     env: { ...process.env, ...load },
     stdio: ["ignore", "ignore", "inherit"],
   });
-  if (status !== 0) throw new Refusal(`k6 cannot run loadtest/${script}.js like that`);
+  if (status !== 0) throw new UserError(`k6 cannot run loadtest/${script}.js like that`);
 }
 
 /** In this terminal, to its end. */
@@ -67,7 +67,7 @@ export async function runK6(settings: K6Settings): Promise<K6Result> {
   });
   signal.removeEventListener("abort", stop);
   const summary = readSummary(summaryFile);
-  if (summary === undefined) throw new Refusal(`k6 ended with exit code ${code} and no summary`);
+  if (summary === undefined) throw new UserError(`k6 ended with exit code ${code} and no summary`);
   return { ...summary, isGreen: code === 0 };
 }
 

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Refusal } from "../../ops/dev/refusal.ts";
+import { UserError } from "../../ops/dev/user-error.ts";
 
 export interface ConfinedOptions {
   script: string;
@@ -34,7 +34,7 @@ export function parseOptions(args: string[]): ConfinedOptions | undefined {
   if (values.help) return undefined;
   const [script, ...others] = positionals;
   if (script === undefined || !scripts.includes(script) || others.length > 0) {
-    throw new Refusal(`Name one script: ${scripts.join(", ")}\n\n${usage}`);
+    throw new UserError(`Name one script: ${scripts.join(", ")}\n\n${usage}`);
   }
   return {
     script,
@@ -61,6 +61,6 @@ function parse(args: string[]) {
       },
     });
   } catch (error) {
-    throw new Refusal(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    throw new UserError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
   }
 }

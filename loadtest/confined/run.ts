@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { Refusal } from "../../ops/dev/refusal.ts";
+import { UserError } from "../../ops/dev/user-error.ts";
 import { confine } from "./confinement.ts";
 import { findK6, inspect, runK6 } from "./k6.ts";
 import { startMeter } from "./meter.ts";
@@ -42,7 +42,7 @@ async function run(options: ConfinedOptions, stop: AbortController): Promise<boo
 
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(name, () => stop.abort(new Refusal(`stopped by ${name}`)));
+  process.on(name, () => stop.abort(new UserError(`stopped by ${name}`)));
 }
 
 try {
@@ -51,6 +51,6 @@ try {
   else process.exitCode = (await run(options, stop)) ? 0 : 1;
 } catch (error) {
   const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
-  console.error(reason instanceof Refusal ? reason.message : reason);
+  console.error(reason instanceof UserError ? reason.message : reason);
   process.exitCode = 1;
 }

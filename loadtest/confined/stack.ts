@@ -3,8 +3,8 @@ import { join } from "node:path";
 
 import { describeExit, startChild } from "../../ops/dev/child.ts";
 import { freePort } from "../../ops/dev/ports.ts";
-import { Refusal } from "../../ops/dev/refusal.ts";
-import { foldersOfTheDead, ownName } from "./own-name.ts";
+import { UserError } from "../../ops/dev/user-error.ts";
+import { listStaleFolders, groupName } from "./group-name.ts";
 
 export interface StackSettings {
   root: string;
@@ -27,8 +27,8 @@ export async function startStack(settings: StackSettings): Promise<Stack> {
   await using opening = new AsyncDisposableStack();
   const home = join(root, ".toril");
   mkdirSync(home, { recursive: true });
-  for (const left of foldersOfTheDead(home)) rmSync(left, { recursive: true, force: true });
-  const dir = join(home, ownName);
+  for (const left of listStaleFolders(home)) rmSync(left, { recursive: true, force: true });
+  const dir = join(home, groupName);
   // Postgres may have to run as another user.
   mkdirSync(dir, { mode: 0o711 });
   opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
@@ -53,7 +53,7 @@ export async function startStack(settings: StackSettings): Promise<Stack> {
   void child.exited.then((exit) => {
     if (child.isStopping) return;
     const news = `The stack ${describeExit(exit)}; its log ends with`;
-    stop.abort(new Refusal(`${news}\n${child.logTail()}`));
+    stop.abort(new UserError(`${news}\n${child.logTail()}`));
   });
 
   const opened = opening.move();
@@ -64,8 +64,8 @@ export async function startStack(settings: StackSettings): Promise<Stack> {
   };
 }
 
-const storesOfOthers = new Set(["REDIS_URL", "DATABASE_URL"]);
+const hiddenVariables = new Set(["REDIS_URL", "DATABASE_URL"]);
 
 function ownEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !storesOfOthers.has(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !hiddenVariables.has(name)));
 }

@@ -4,7 +4,7 @@ import type { Confinement } from "./confinement.ts";
 const isLinux = process.platform === "linux";
 
 /** The whole machine, where nothing else is to be had. */
-export function unconfined(reason: string): Confinement {
+export function createUnconfined(reason: string): Confinement {
   const memory = { peakBytes: Number.NaN, anonymousBytes: Number.NaN };
   return {
     enter: (command, args) => ({ command, args: [...args] }),

@@ -1,9 +1,9 @@
 import { createClient } from "@toril/contract/api/client";
 
-import type { Answer } from "./client.ts";
-import { type Caller, type LoadContext, rowsOf, unkeyedRowsOf } from "./load.ts";
+import type { Answer } from "./send.ts";
+import { type Caller, type LoadContext, keyedRowsImportId, unkeyedRowsImportId } from "./load.ts";
 
-const row = (number: number, importId: string = rowsOf) => ({
+const row = (number: number, importId: string = keyedRowsImportId) => ({
   type: "row.import",
   data: { importId, row: number, values: { number: String(number) } },
 });
@@ -13,7 +13,7 @@ const echo = (message: string, data: Record<string, unknown> = {}) => ({
 });
 const hour = 3_600_000;
 
-function idsIn(answer: Answer): string[] {
+function getIds(answer: Answer): string[] {
   const { results = [] } = answer.body as { results?: { id?: string }[] };
   return results.flatMap(({ id }) => id ?? []);
 }
@@ -22,25 +22,25 @@ const bulk: Caller = {
   kind: "bulk",
   count: 2,
   pauseMs: 0,
-  async act({ account, backlog, bulkSize, definite, nextNumber, random, signal }) {
+  async act({ history, backlog, bulkSize, sendUntilDefinite, nextNumber, random, signal }) {
     await backlog.take(bulkSize, signal);
     const json = Array.from({ length: bulkSize }, () => row(nextNumber()));
     const request = { json, idempotencyKey: `bulk-${nextNumber()}` };
-    const answer = await definite("/v1/jobs/bulk", request);
+    const answer = await sendUntilDefinite("/v1/jobs/bulk", request);
     if (answer === undefined) return;
-    const ids = idsIn(answer);
+    const ids = getIds(answer);
     if (answer.status >= 300 || ids.length !== bulkSize) {
-      account.violate("bulk: an unexpected answer", { ...answer, body: undefined, ids });
+      history.addViolation("bulk: an unexpected answer", { ...answer, body: undefined, ids });
     }
-    account.ids.push(...ids);
-    account.note("bulk requests");
+    history.ids.push(...ids);
+    history.count("bulk requests");
     if (random.below(20) > 0) return;
-    const replayed = await definite("/v1/jobs/bulk", request);
+    const replayed = await sendUntilDefinite("/v1/jobs/bulk", request);
     if (replayed === undefined) return;
-    account.note("replayed bulk requests");
-    if (idsIn(replayed).join() !== ids.join()) {
+    history.count("replayed bulk requests");
+    if (getIds(replayed).join() !== ids.join()) {
       const { idempotencyKey } = request;
-      account.violate("duplicated: a bulk request's Idempotency-Key", { idempotencyKey });
+      history.addViolation("duplicated: a bulk request's Idempotency-Key", { idempotencyKey });
     }
   },
 };
@@ -49,12 +49,12 @@ const upload: Caller = {
   kind: "import",
   count: 1,
   pauseMs: 0,
-  async act({ account, backlog, definite, importRows, nextNumber, signal }) {
+  async act({ history, backlog, sendUntilDefinite, importRows, nextNumber, signal }) {
     await backlog.take(importRows, signal);
     const name = `upload-${nextNumber()}`;
     const lines = Array.from({ length: importRows }, (_, index) => `${name},${index}`);
     const body = `upload,number\n${lines.join("\n")}\n`;
-    const answer = await definite("/v1/imports?type=row.import", {
+    const answer = await sendUntilDefinite("/v1/imports?type=row.import", {
       body,
       headers: { "Content-Type": "text/csv" },
       idempotencyKey: name,
@@ -63,11 +63,11 @@ const upload: Caller = {
     if (answer === undefined) return;
     const { id = "", counts } = answer.body as { id?: string; counts?: { accepted: number } };
     if (answer.status >= 300 || counts?.accepted !== importRows) {
-      account.violate("import: an unexpected answer", answer);
+      history.addViolation("import: an unexpected answer", answer);
       return;
     }
-    account.uploads.set(name, { importId: id, accepted: importRows });
-    account.note("imports");
+    history.uploads.set(name, { importId: id, accepted: importRows });
+    history.count("imports");
   },
 };
 
@@ -75,12 +75,12 @@ const plain: Caller = {
   kind: "plain POST",
   count: 2,
   pauseMs: 15,
-  async act({ account, nextNumber, send }) {
-    const answer = await send("/v1/jobs", { json: row(nextNumber(), unkeyedRowsOf) });
+  async act({ history, nextNumber, send }) {
+    const answer = await send("/v1/jobs", { json: row(nextNumber(), unkeyedRowsImportId) });
     const { id } = (answer?.body ?? {}) as { id?: string };
     if (answer !== undefined && answer.status < 300 && id !== undefined) {
-      account.ids.push(id);
-      account.note("plain POSTs");
+      history.ids.push(id);
+      history.count("plain POSTs");
     }
   },
 };
@@ -90,19 +90,19 @@ const keyed: Caller = {
   kind: "keyed POST",
   count: 2,
   pauseMs: 15,
-  async act({ accepted, account, definite, nextNumber, random }) {
+  async act({ getAcceptedId, history, sendUntilDefinite, nextNumber, random }) {
     const number = nextNumber();
     const request = { json: row(number), idempotencyKey: `keyed-${number}` };
     const times = random.below(10) === 0 ? 2 : 1;
     const answers = await Promise.all(
-      Array.from({ length: times }, () => definite("/v1/jobs", request)),
+      Array.from({ length: times }, () => sendUntilDefinite("/v1/jobs", request)),
     );
-    if (random.below(10) === 0) answers.push(await definite("/v1/jobs", request));
-    const ids = new Set(answers.map((answer) => accepted("keyed POST", answer)));
+    if (random.below(10) === 0) answers.push(await sendUntilDefinite("/v1/jobs", request));
+    const ids = new Set(answers.map((answer) => getAcceptedId("keyed POST", answer)));
     ids.delete(undefined);
-    if (ids.size > 1) account.violate("duplicated: an Idempotency-Key", [...ids]);
-    for (const id of ids) if (id !== undefined) account.ids.push(id);
-    account.note("keyed POSTs", answers.length);
+    if (ids.size > 1) history.addViolation("duplicated: an Idempotency-Key", [...ids]);
+    for (const id of ids) if (id !== undefined) history.ids.push(id);
+    history.count("keyed POSTs", answers.length);
   },
 };
 
@@ -111,15 +111,15 @@ const once: Caller = {
   kind: "once POST",
   count: 2,
   pauseMs: 100,
-  async act({ accepted, account, definite, nextNumber, random }) {
+  async act({ getAcceptedId, history, sendUntilDefinite, nextNumber, random }) {
     const keyPolicy = { type: "once", windowMs: hour };
     const json = { ...echo("once"), key: `once-${random.below(500)}`, keyPolicy };
     const request = { json, idempotencyKey: `once-post-${nextNumber()}` };
-    const answer = await definite("/v1/jobs", request);
-    const id = accepted("once POST", answer);
+    const answer = await sendUntilDefinite("/v1/jobs", request);
+    const id = getAcceptedId("once POST", answer);
     const { outcome } = (answer?.body ?? {}) as { outcome?: string };
-    if (id !== undefined && outcome === "created") account.ids.push(id);
-    account.note("POSTs with a key that counts once");
+    if (id !== undefined && outcome === "created") history.ids.push(id);
+    history.count("POSTs with a key that counts once");
   },
 };
 
@@ -127,17 +127,20 @@ const cancel: Caller = {
   kind: "cancel",
   count: 1,
   pauseMs: 100,
-  async act({ accepted, account, definite, nextNumber, random }) {
+  async act({ getAcceptedId, history, sendUntilDefinite, nextNumber, random }) {
     const number = nextNumber();
     const job = { ...echo(`cancel-${number}`), delayMs: random.pick([0, 500, 3000]) };
     const request = { json: job, idempotencyKey: `cancel-${number}` };
-    const id = accepted("cancel", await definite("/v1/jobs", request));
+    const id = getAcceptedId("cancel", await sendUntilDefinite("/v1/jobs", request));
     if (id === undefined) return;
-    account.ids.push(id);
-    const answer = await definite(`/v1/jobs/${id}`, { method: "DELETE", timeoutMs: 10_000 });
+    history.ids.push(id);
+    const answer = await sendUntilDefinite(`/v1/jobs/${id}`, {
+      method: "DELETE",
+      timeoutMs: 10_000,
+    });
     if (answer?.status === 200) {
-      account.cancelled.push(id);
-      account.note("cancelled jobs");
+      history.cancelled.push(id);
+      history.count("cancelled jobs");
     }
   },
 };
@@ -148,17 +151,17 @@ const retry: Caller = {
   count: 1,
   pauseMs: 200,
   async act(context) {
-    const { accepted, account, definite, nextNumber, send, signal } = context;
+    const { getAcceptedId, history, sendUntilDefinite, nextNumber, send, signal } = context;
     const number = nextNumber();
     const job = { ...echo(`dies-${number}`, { failures: 1 }), attempts: 1 };
     const request = { json: job, idempotencyKey: `dies-${number}` };
-    const id = accepted("retry", await definite("/v1/jobs", request));
+    const id = getAcceptedId("retry", await sendUntilDefinite("/v1/jobs", request));
     if (id === undefined) return;
-    account.ids.push(id);
+    history.ids.push(id);
     await whenEnded(send, id, signal);
     const retried = { method: "POST", idempotencyKey: `retry-${number}` };
-    const answer = await definite(`/v1/jobs/${id}/retry`, retried);
-    if (answer?.status === 202) account.note("retried jobs");
+    const answer = await sendUntilDefinite(`/v1/jobs/${id}/retry`, retried);
+    if (answer?.status === 202) history.count("retried jobs");
   },
 };
 
@@ -174,14 +177,14 @@ const flaky: Caller = {
   kind: "flaky job",
   count: 1,
   pauseMs: 150,
-  async act({ accepted, account, definite, nextNumber }) {
+  async act({ getAcceptedId, history, sendUntilDefinite, nextNumber }) {
     const number = nextNumber();
     const backoff = { type: "fixed", delay: 100 };
     const json = { ...echo(`flaky-${number}`, { failures: 1 }), attempts: 3, backoff };
     const request = { json, idempotencyKey: `flaky-${number}` };
-    const id = accepted("flaky job", await definite("/v1/jobs", request));
-    if (id !== undefined) account.ids.push(id);
-    account.note("jobs whose first attempt fails");
+    const id = getAcceptedId("flaky job", await sendUntilDefinite("/v1/jobs", request));
+    if (id !== undefined) history.ids.push(id);
+    history.count("jobs whose first attempt fails");
   },
 };
 
@@ -190,27 +193,30 @@ const operation: Caller = {
   kind: "operation",
   count: 1,
   pauseMs: 2000,
-  async act({ accepted, account, definite, nextNumber, send, signal }) {
+  async act({ getAcceptedId, history, sendUntilDefinite, nextNumber, send, signal }) {
     const label = `operation-${nextNumber()}`;
     const json = Array.from({ length: 20 }, () => ({
       ...echo(label),
       delayMs: hour,
       labels: [label],
     }));
-    const created = await definite("/v1/jobs/bulk", { json, idempotencyKey: `jobs-${label}` });
+    const created = await sendUntilDefinite("/v1/jobs/bulk", {
+      json,
+      idempotencyKey: `jobs-${label}`,
+    });
     if (created === undefined) return;
-    const ids = idsIn(created);
-    account.ids.push(...ids);
+    const ids = getIds(created);
+    history.ids.push(...ids);
     const request = { json: { action: "cancel", filter: { label } }, idempotencyKey: label };
-    const id = accepted("operation", await definite("/v1/operations", request));
+    const id = getAcceptedId("operation", await sendUntilDefinite("/v1/operations", request));
     if (id === undefined) return;
-    account.operations.push(label);
+    history.operations.push(label);
     while (!signal.aborted) {
       const now = await send(`/v1/operations/${id}`);
       const { status } = (now?.body ?? {}) as { status?: string };
       if (status === "done") {
-        account.cancelled.push(...ids);
-        account.note("operations");
+        history.cancelled.push(...ids);
+        history.count("operations");
         return;
       }
       await Bun.sleep(200);
@@ -225,13 +231,13 @@ function follower(baseUrl: string): Caller {
     kind: "stream of a job",
     count: 2,
     pauseMs: 200,
-    async act({ accepted, account, definite, nextNumber, send, signal }) {
+    async act({ getAcceptedId, history, sendUntilDefinite, nextNumber, send, signal }) {
       const number = nextNumber();
       const json = { ...echo(`followed-${number}`), delayMs: 200 };
       const request = { json, idempotencyKey: `followed-${number}` };
-      const id = accepted("stream of a job", await definite("/v1/jobs", request));
+      const id = getAcceptedId("stream of a job", await sendUntilDefinite("/v1/jobs", request));
       if (id === undefined) return;
-      account.ids.push(id);
+      history.ids.push(id);
       const following = new AbortController();
       const ending = AbortSignal.any([following.signal, signal]);
       const checking = endIfLate(following, async () => {
@@ -245,14 +251,14 @@ function follower(baseUrl: string): Caller {
             for await (const _ of client.followJob(id, { signal: ending })) {
               // Until it has ended.
             }
-            account.note("streams of jobs, followed to the end");
+            history.count("streams of jobs, followed to the end");
             return;
           } catch {
             await Bun.sleep(200);
           }
         }
         if (following.signal.aborted && !signal.aborted) {
-          account.violate("stuck: a stream did not tell that its job ended", { id });
+          history.addViolation("stuck: a stream did not tell that its job ended", { id });
         }
       } finally {
         clearInterval(checking);
@@ -277,10 +283,10 @@ function watcher(baseUrl: string): Caller {
     kind: "stream of a queue",
     count: 1,
     pauseMs: 1000,
-    async act({ account, signal }) {
+    async act({ history, signal }) {
       try {
         for await (const _ of client.followQueue("default", { signal })) {
-          account.note("events of a queue");
+          history.count("events of a queue");
         }
       } catch {
         // The first request of a stream may meet a fault.
@@ -293,15 +299,15 @@ const reader: Caller = {
   kind: "reads",
   count: 1,
   pauseMs: 500,
-  async act({ account, random, send }) {
+  async act({ history, random, send }) {
     const paths = ["/v1/jobs?limit=50", "/v1/dead-letters?limit=50", "/v1/queues", "/v1/schedules"];
     const answer = await send(random.pick(paths));
-    if (answer !== undefined && answer.status < 500) account.note("reads");
-    if (answer?.status === 500) account.violate("an internal error", answer.body);
+    if (answer !== undefined && answer.status < 500) history.count("reads");
+    if (answer?.status === 500) history.addViolation("an internal error", answer.body);
   },
 };
 
-export function allCallers(baseUrl: string): Caller[] {
+export function createCallers(baseUrl: string): Caller[] {
   return [
     bulk,
     upload,

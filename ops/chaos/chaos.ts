@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { Refusal } from "../dev/refusal.ts";
+import { UserError } from "../dev/user-error.ts";
 import { measureIsolation } from "./isolation.ts";
 import { chaosUsage, parseChaosOptions, type ChaosOptions } from "./options.ts";
 import { measureOverload } from "./overload.ts";
-import { describeChaos, describeIsolation, describeOverload, writeSection } from "./report.ts";
-import { isIntact, runChaos } from "./run.ts";
+import { renderChaos, renderIsolation, renderOverload, writeSection } from "./report.ts";
+import { isPassed, runChaos } from "./run.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -24,16 +24,16 @@ async function injectFaults(options: ChaosOptions, report: string, signal: Abort
       backlog: options.backlog,
       bulkSize: 1000,
       importRows: 10_000,
-      giveUpMs: 60_000,
+      abandonMs: 60_000,
       ...(options.kinds && { kinds: options.kinds }),
-      say: console.log,
+      print: console.log,
       signal,
     });
     signal.throwIfAborted();
-    const section = describeChaos(result);
+    const section = renderChaos(result);
     console.log(`\n${section}\n`);
     if (report !== "") writeSection(report, topology, section);
-    if (isIntact(result)) continue;
+    if (isPassed(result)) continue;
     console.error(JSON.stringify(result.violations.slice(0, 5), undefined, 2));
     console.error(`A guarantee was broken. Logs and evidence: ${result.dump}`);
     return false;
@@ -41,19 +41,19 @@ async function injectFaults(options: ChaosOptions, report: string, signal: Abort
   return true;
 }
 
-async function measure(
+async function runMeasurements(
   root: string,
   { phaseSeconds }: ChaosOptions,
   report: string,
   signal: AbortSignal,
 ) {
   const phaseMs = phaseSeconds * 1000;
-  const isolation = await measureIsolation({ root, phaseMs, say: console.log, signal });
+  const isolation = await measureIsolation({ root, phaseMs, print: console.log, signal });
   signal.throwIfAborted();
-  const overload = await measureOverload({ root, phaseMs, say: console.log });
+  const overload = await measureOverload({ root, phaseMs, print: console.log });
   const sections = [
-    ["isolation", describeIsolation(isolation)],
-    ["overload", describeOverload(overload)],
+    ["isolation", renderIsolation(isolation)],
+    ["overload", renderOverload(overload)],
   ] as const;
   for (const [name, section] of sections) {
     console.log(`\n${section}\n`);
@@ -65,7 +65,7 @@ async function measure(
 async function main(): Promise<number> {
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => stop.abort(new Refusal(`stopped by ${name}`)));
+    process.on(name, () => stop.abort(new UserError(`stopped by ${name}`)));
   }
   try {
     const options = parseChaosOptions(process.argv.slice(2));
@@ -75,11 +75,11 @@ async function main(): Promise<number> {
     }
     const report = options.report ?? join(root, "ops/chaos/report.md");
     const isIntact = options.isIsolation
-      ? await measure(root, options, report, stop.signal)
+      ? await runMeasurements(root, options, report, stop.signal)
       : await injectFaults(options, report, stop.signal);
     return isIntact ? 0 : 1;
   } catch (error) {
-    console.error(error instanceof Refusal ? error.message : error);
+    console.error(error instanceof UserError ? error.message : error);
     return 1;
   }
 }

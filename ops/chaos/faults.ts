@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Breakable } from "../dev/breakable.ts";
+import type { RestartableProcess } from "../dev/restartable.ts";
 import type { Random } from "./random.ts";
 import type { ChaosStack } from "./stack.ts";
 import { serversWithRole } from "./topology.ts";
@@ -11,7 +11,7 @@ export interface Fault {
   target: string;
   inject(): Promise<void>;
   /** Ends it, and waits until what was ended is there again. */
-  heal(): Promise<void>;
+  end(): Promise<void>;
   /** Between the two. */
   holdMs: number;
 }
@@ -33,22 +33,24 @@ export interface FaultKind {
 const restartMs = [200, 1500] as const;
 const stepsMs = [-60_000, -5000, 5000, 60_000] as const;
 
-type Choose = (
+type SelectTargets = (
   stack: ChaosStack,
   random: Random,
-) => Promise<[string, Breakable][]> | [string, Breakable][];
+) => Promise<[string, RestartableProcess][]> | [string, RestartableProcess][];
 
-const producers: Choose = ({ producers }, random) => named([random.pick(producers)]);
-const consumers: Choose = ({ consumers }, random) => named([random.pick(consumers)]);
-const everyConsumer: Choose = ({ consumers }) => named(consumers);
-const caddy: Choose = (stack) => [["Caddy", stack.caddy]];
-const postgres: Choose = (stack) => [["Postgres", stack.postgres]];
-const master: Choose = (stack, random) => redisWithRole(stack, "master", random);
-const replica: Choose = (stack, random) => redisWithRole(stack, "slave", random);
-const sentinel: Choose = ({ topology }, random) =>
+const producers: SelectTargets = ({ producers }, random) => toTargets([random.pick(producers)]);
+const consumers: SelectTargets = ({ consumers }, random) => toTargets([random.pick(consumers)]);
+const everyConsumer: SelectTargets = ({ consumers }) => toTargets(consumers);
+const caddy: SelectTargets = (stack) => [["Caddy", stack.caddy]];
+const postgres: SelectTargets = (stack) => [["Postgres", stack.postgres]];
+const master: SelectTargets = (stack, random) => redisWithRole(stack, "master", random);
+const replica: SelectTargets = (stack, random) => redisWithRole(stack, "slave", random);
+const sentinel: SelectTargets = ({ topology }, random) =>
   topology.sentinels.length === 0 ? [] : [["a Sentinel", random.pick(topology.sentinels)]];
 
-function named(apps: readonly (Breakable & { name: string })[]): [string, Breakable][] {
+function toTargets(
+  apps: readonly (RestartableProcess & { name: string })[],
+): [string, RestartableProcess][] {
   return apps.map((app) => [app.name, app]);
 }
 
@@ -56,48 +58,48 @@ async function redisWithRole(
   stack: ChaosStack,
   role: "master" | "slave",
   random: Random,
-): Promise<[string, Breakable][]> {
+): Promise<[string, RestartableProcess][]> {
   const servers = await serversWithRole(stack.topology, role);
   if (servers.length === 0) return [];
   const { server } = random.pick(servers);
   return [[`the Redis on ${server.port}`, server]];
 }
 
-const notHere = "not a part of this topology";
+const notInTopology = "not a part of this topology";
 
-function killed(what: string, choose: Choose): FaultKind {
+function createKill(what: string, choose: SelectTargets): FaultKind {
   return {
     kind: `${what}: kill -9`,
     async prepare({ stack, random }) {
       const targets = await choose(stack, random);
-      if (targets.length === 0) return notHere;
+      if (targets.length === 0) return notInTopology;
       return {
-        target: namesOf(targets),
-        holdMs: random.between(...restartMs),
-        inject: async () => void (await each(targets, (one) => one.kill("SIGKILL"))),
-        heal: async () => void (await each(targets, (one) => one.restart())),
+        target: formatTargets(targets),
+        holdMs: random.integer(...restartMs),
+        inject: async () => void (await forEachTarget(targets, (one) => one.kill("SIGKILL"))),
+        end: async () => void (await forEachTarget(targets, (one) => one.restart())),
       };
     },
   };
 }
 
 /** @param signal what asks this one to stop */
-function stopped(
+function createStop(
   what: string,
-  choose: Choose,
+  choose: SelectTargets,
   signal: "SIGTERM" | "SIGINT" = "SIGTERM",
 ): FaultKind {
   return {
     kind: `${what}: ${signal}`,
     async prepare({ stack, random }) {
       const targets = await choose(stack, random);
-      if (targets.length === 0) return notHere;
+      if (targets.length === 0) return notInTopology;
       return {
-        target: namesOf(targets),
-        holdMs: random.between(...restartMs),
-        inject: async () => void (await each(targets, (one) => one.kill(signal))),
-        async heal() {
-          await each(targets, async (one) => {
+        target: formatTargets(targets),
+        holdMs: random.integer(...restartMs),
+        inject: async () => void (await forEachTarget(targets, (one) => one.kill(signal))),
+        async end() {
+          await forEachTarget(targets, async (one) => {
             await Promise.race([one.exited, sleep(stopMs)]);
             await one.restart();
           });
@@ -110,36 +112,41 @@ function stopped(
 /** As long as a supervisor waits before it kills. */
 const stopMs = 20_000;
 
-function frozen(what: string, choose: Choose): FaultKind {
+function createFreeze(what: string, choose: SelectTargets): FaultKind {
   return {
     kind: `${what}: SIGSTOP`,
-    async prepare({ stack, random, holdMs }) {
+    async prepare({ stack, random, holdMs: holdMs }) {
       const targets = await choose(stack, random);
-      if (targets.length === 0) return notHere;
+      if (targets.length === 0) return notInTopology;
       return {
-        target: namesOf(targets),
-        holdMs: random.between(...holdMs),
-        inject: async () => void (await each(targets, (one) => one.kill("SIGSTOP"))),
-        heal: async () => void (await each(targets, (one) => one.kill("SIGCONT"))),
+        target: formatTargets(targets),
+        holdMs: random.integer(...holdMs),
+        inject: async () => void (await forEachTarget(targets, (one) => one.kill("SIGSTOP"))),
+        end: async () => void (await forEachTarget(targets, (one) => one.kill("SIGCONT"))),
       };
     },
   };
 }
 
-function namesOf(targets: readonly [string, Breakable][]): string {
+function formatTargets(targets: readonly [string, RestartableProcess][]): string {
   return targets.map(([name]) => name).join(" and ");
 }
 
-function each(targets: readonly [string, Breakable][], act: (one: Breakable) => Promise<unknown>) {
+function forEachTarget(
+  targets: readonly [string, RestartableProcess][],
+  act: (one: RestartableProcess) => Promise<unknown>,
+) {
   return Promise.all(targets.map(([, one]) => act(one)));
 }
 
 /** One of the processes that Postgres consists of, beside the first. */
-function backend(signal: NodeJS.Signals): FaultKind {
+function createBackendSignal(signal: NodeJS.Signals): FaultKind {
   return {
     kind: `Postgres backend: ${signal === "SIGKILL" ? "kill -9" : signal}`,
-    async prepare({ stack: { postgres }, random, holdMs }) {
-      const backends = childrenOf(postgres.pid).filter(({ title }) => / toril toril /.test(title));
+    async prepare({ stack: { postgres }, random, holdMs: holdMs }) {
+      const backends = listChildren(postgres.pid).filter(({ title }) =>
+        / toril toril /.test(title),
+      );
       if (backends.length === 0) return "the processes of Postgres cannot be listed here";
       const { pid } = random.pick(backends);
       const send = (name: NodeJS.Signals) => {
@@ -151,15 +158,15 @@ function backend(signal: NodeJS.Signals): FaultKind {
       };
       return {
         target: `process ${pid}`,
-        holdMs: signal === "SIGSTOP" ? random.between(...holdMs) : 0,
+        holdMs: signal === "SIGSTOP" ? random.integer(...holdMs) : 0,
         inject: async () => send(signal),
-        heal: async () => void (signal === "SIGSTOP" && send("SIGCONT")),
+        end: async () => void (signal === "SIGSTOP" && send("SIGCONT")),
       };
     },
   };
 }
 
-function childrenOf(pid: number): { pid: number; title: string }[] {
+function listChildren(pid: number): { pid: number; title: string }[] {
   const list = `/proc/${pid}/task/${pid}/children`;
   if (!existsSync(list)) return [];
   const pids = readFileSync(list, "utf8").split(" ").filter(Boolean).map(Number);
@@ -172,9 +179,9 @@ function childrenOf(pid: number): { pid: number; title: string }[] {
   });
 }
 
-function network(store: "Redis" | "Postgres", damage: "cut" | "silence"): FaultKind {
+function createNetworkFault(store: "Redis" | "Postgres", damage: "reset" | "halfOpen"): FaultKind {
   return {
-    kind: `${store} connections: ${damage === "cut" ? "reset" : "half-open"}`,
+    kind: `${store} connections: ${damage === "reset" ? "reset" : "half-open"}`,
     async prepare({ stack: { topology, proxy, postgresProxyPort } }) {
       const ports =
         store === "Redis"
@@ -184,7 +191,7 @@ function network(store: "Redis" | "Postgres", damage: "cut" | "silence"): FaultK
         target: "all of them",
         holdMs: 0,
         inject: async () => void (await Promise.all(ports.map((port) => proxy[damage](port)))),
-        heal: async () => {},
+        end: async () => {},
       };
     },
   };
@@ -199,14 +206,14 @@ const flush: FaultKind = {
       holdMs: 0,
       inject: async () =>
         void (await Promise.all(masters.map((one) => one.server.client.flushall()))),
-      heal: async () => {},
+      end: async () => {},
     };
   },
 };
 
 const outOfMemory: FaultKind = {
   kind: "Redis: out of memory",
-  async prepare({ stack: { topology }, random, holdMs }) {
+  async prepare({ stack: { topology }, random, holdMs: holdMs }) {
     const setLimit = async (limit: string) => {
       await Promise.all(
         topology.servers.map(({ server }) => server.client.config("SET", "maxmemory", limit)),
@@ -214,81 +221,81 @@ const outOfMemory: FaultKind = {
     };
     return {
       target: "every server",
-      holdMs: random.between(...holdMs),
+      holdMs: random.integer(...holdMs),
       inject: () => setLimit("1mb"),
-      heal: () => setLimit("0"),
+      end: () => setLimit("0"),
     };
   },
 };
 
 const diskFull: FaultKind = {
   kind: "Redis: disk full",
-  async prepare({ stack: { topology }, random, holdMs }) {
+  async prepare({ stack: { topology }, random, holdMs: holdMs }) {
     const { disk } = topology;
     if (typeof disk === "string") return disk;
     return {
       target: "the file system of the AOF",
-      holdMs: random.between(...holdMs),
+      holdMs: random.integer(...holdMs),
       inject: async () => disk.fill(),
-      heal: async () => disk.free(),
+      end: async () => disk.free(),
     };
   },
 };
 
-function clockStep(role: "producers" | "consumers"): FaultKind {
+function createClockStep(role: "producers" | "consumers"): FaultKind {
   return {
     kind: `${role.slice(0, -1)}: clock step`,
-    async prepare({ stack, random, holdMs }) {
+    async prepare({ stack, random, holdMs: holdMs }) {
       const app = random.pick(stack[role]);
       const ms = random.pick(stepsMs);
       return {
         target: `${app.name} by ${ms / 1000} s`,
-        holdMs: random.between(...holdMs),
+        holdMs: random.integer(...holdMs),
         inject: async () => app.stepClock(ms),
-        heal: async () => app.stepClock(0),
+        end: async () => app.stepClock(0),
       };
     },
   };
 }
 
 export const faultKinds: readonly FaultKind[] = [
-  killed("producer", producers),
-  stopped("producer", producers),
-  frozen("producer", producers),
-  killed("consumer", consumers),
-  stopped("consumer", consumers),
-  frozen("consumer", consumers),
-  killed("both consumers", everyConsumer),
-  killed("Caddy", caddy),
-  stopped("Caddy", caddy),
-  frozen("Caddy", caddy),
-  killed("Postgres", postgres),
-  stopped("Postgres", postgres, "SIGINT"),
-  stopped("Postgres", postgres),
-  frozen("Postgres", postgres),
-  backend("SIGKILL"),
-  backend("SIGTERM"),
-  backend("SIGSTOP"),
-  killed("Redis master", master),
-  stopped("Redis master", master),
-  frozen("Redis master", master),
-  killed("Redis replica", replica),
-  frozen("Redis replica", replica),
-  killed("Sentinel", sentinel),
-  frozen("Sentinel", sentinel),
+  createKill("producer", producers),
+  createStop("producer", producers),
+  createFreeze("producer", producers),
+  createKill("consumer", consumers),
+  createStop("consumer", consumers),
+  createFreeze("consumer", consumers),
+  createKill("both consumers", everyConsumer),
+  createKill("Caddy", caddy),
+  createStop("Caddy", caddy),
+  createFreeze("Caddy", caddy),
+  createKill("Postgres", postgres),
+  createStop("Postgres", postgres, "SIGINT"),
+  createStop("Postgres", postgres),
+  createFreeze("Postgres", postgres),
+  createBackendSignal("SIGKILL"),
+  createBackendSignal("SIGTERM"),
+  createBackendSignal("SIGSTOP"),
+  createKill("Redis master", master),
+  createStop("Redis master", master),
+  createFreeze("Redis master", master),
+  createKill("Redis replica", replica),
+  createFreeze("Redis replica", replica),
+  createKill("Sentinel", sentinel),
+  createFreeze("Sentinel", sentinel),
   flush,
   outOfMemory,
   diskFull,
-  network("Redis", "cut"),
-  network("Redis", "silence"),
-  network("Postgres", "cut"),
-  network("Postgres", "silence"),
-  clockStep("producers"),
-  clockStep("consumers"),
+  createNetworkFault("Redis", "reset"),
+  createNetworkFault("Redis", "halfOpen"),
+  createNetworkFault("Postgres", "reset"),
+  createNetworkFault("Postgres", "halfOpen"),
+  createClockStep("producers"),
+  createClockStep("consumers"),
 ];
 
 /** Faults that this command cannot inject anywhere. */
-export const neverInjected: readonly { kind: string; reason: string }[] = [
+export const unsupportedFaults: readonly { kind: string; reason: string }[] = [
   {
     kind: "Redis and Postgres: clock step",
     reason:

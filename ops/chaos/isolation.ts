@@ -7,16 +7,16 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
-import { noteAs } from "../cli/audit/note.ts";
+import { recordChangeAs } from "../cli/audit/record-change.ts";
 import { startChild } from "../dev/child.ts";
 import { until } from "../dev/until.ts";
-import { createSend, type Send } from "./client.ts";
+import { createSend, type Send } from "./send.ts";
 import {
   largeFeed,
   type Misbehaviour,
   misbehaviours,
   noisyTenant,
-  type Preparation,
+  type Setup,
 } from "./misbehaviours.ts";
 import { type ChaosStack, startChaosStack } from "./stack.ts";
 
@@ -26,12 +26,12 @@ export interface IsolationSettings {
   phaseMs: number;
   /** The names of some; all by default. */
   only?: readonly string[];
-  say?(text: string): void;
+  print?(text: string): void;
   signal?: AbortSignal;
 }
 
 /** What the quiet tenant notices. */
-export interface Measured {
+export interface Measurement {
   name: string;
   posts: number;
   failed: number;
@@ -54,8 +54,8 @@ const scheduleEveryMs = 5000;
 export const scheduleCount = 4;
 
 /** Measures a quiet tenant alone, and then while another tenant misbehaves in one way after the other. */
-export async function measureIsolation(settings: IsolationSettings): Promise<Measured[]> {
-  const { root, phaseMs, only, say = () => {}, signal } = settings;
+export async function measureIsolation(settings: IsolationSettings): Promise<Measurement[]> {
+  const { root, phaseMs, only, print = () => {}, signal } = settings;
   const dir = mkdtempSync(join(tmpdir(), "toril-chaos-"));
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
@@ -71,7 +71,7 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
   });
   opened.defer(() => feedServer.stop(true));
 
-  const [quiet, noisy] = [await makeKey(sql, quietTenant), await makeKey(sql, noisyTenant)];
+  const [quiet, noisy] = [await createKey(sql, quietTenant), await createKey(sql, noisyTenant)];
   const send = createSend(url, quiet);
   const isClosed = async () => (await createSend(url)("/v1/jobs"))?.status === 401 || undefined;
   await until("keys are required", isClosed, { timeoutMs: 30_000 });
@@ -80,7 +80,7 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
     const json = { everyMs: scheduleEveryMs, overlap: "queue", job };
     await send(`/v1/schedules/quiet-${number}`, { method: "PUT", json });
   }
-  const preparation: Preparation = {
+  const preparation: Setup = {
     sql,
     send: createSend(url, noisy),
     async setMeta(queue, field, value) {
@@ -91,7 +91,7 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
   };
 
   const results = [await measure(stack, send, { name: "nobody else", phaseMs })];
-  say(describe(results[0]));
+  print(describe(results[0]));
   for (const one of misbehaviours) {
     if (signal?.aborted || (only !== undefined && !only.includes(one.name))) continue;
     await one.prepare?.(preparation);
@@ -103,14 +103,14 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
     await child.stop();
     measured.answers = readFileSync(child.logFile, "utf8").trim().split("\n").at(-1) ?? "";
     results.push(measured);
-    say(describe(measured));
+    print(describe(measured));
     await one.clean?.(preparation);
-    await settleDown(sql);
+    await waitUntilQuiet(sql);
   }
   return results;
 }
 
-function describe(measured: Measured | undefined): string {
+function describe(measured: Measurement | undefined): string {
   if (measured === undefined) return "";
   const { name, posts, failed, p50Ms, p99Ms, settledP99Ms, latestMs, runs, expectedRuns } =
     measured;
@@ -121,7 +121,7 @@ function describe(measured: Measured | undefined): string {
   );
 }
 
-async function makeKey(sql: Sql, tenant: string): Promise<string> {
+async function createKey(sql: Sql, tenant: string): Promise<string> {
   const wanted = {
     name: tenant,
     scopes: ["jobs:write" as const, "jobs:read" as const],
@@ -130,14 +130,14 @@ async function makeKey(sql: Sql, tenant: string): Promise<string> {
     quotas: null,
     expiresAt: null,
   };
-  return (await issueKey(sql, tenant, wanted, noteAs("chaos", "createKey"))).key;
+  return (await issueKey(sql, tenant, wanted, recordChangeAs("chaos", "createKey"))).key;
 }
 
 function startMisbehaving(dir: string, { name }: Misbehaviour, target: object) {
   return startChild({
     name,
     command: process.execPath,
-    args: [join(import.meta.dirname, "misbehave.ts"), name, JSON.stringify(target)],
+    args: [join(import.meta.dirname, "run-misbehaviour.ts"), name, JSON.stringify(target)],
     env: { PATH: process.env["PATH"] },
     logFile: join(dir, "logs", "misbehave.log"),
     stopMs: 5000,
@@ -148,7 +148,7 @@ async function measure(
   stack: ChaosStack,
   send: Send,
   { name, phaseMs }: { name: string; phaseMs: number },
-): Promise<Measured> {
+): Promise<Measurement> {
   const { sql } = stack;
   const [{ now: since }] = await sql<[{ now: Date }]>`select now()`;
   const startedAt = performance.now();
@@ -216,7 +216,7 @@ function residentMb(pid: number): number {
 const settleMs = 60_000;
 
 /** What the misbehaving tenant left behind is carried out or cancelled before the next one begins. */
-async function settleDown(sql: Sql): Promise<void> {
+async function waitUntilQuiet(sql: Sql): Promise<void> {
   const isQuiet = async () => {
     const [{ pending }] = await sql<[{ pending: number }]>`
       select count(*)::int as pending from jobs where status = 'pending' and (run_at is null or run_at < now())`;

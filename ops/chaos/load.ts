@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Account } from "./account.ts";
+import type { History } from "./history.ts";
 import type { Backlog } from "./backlog.ts";
-import { type Answer, type Send, sendUntilDefinite, type SendOptions } from "./client.ts";
+import { type Answer, type Send, sendUntilDefinite, type SendOptions } from "./send.ts";
 import type { Random } from "./random.ts";
 
 export interface LoadSettings {
   send: Send;
-  account: Account;
+  history: History;
   backlog: Backlog;
   random: Random;
   /** Jobs in a bulk request, and rows in an import. */
@@ -17,16 +17,16 @@ export interface LoadSettings {
   /** Ends the load. */
   signal: AbortSignal;
   /** Ends the repeating of requests whose outcome is unknown. */
-  giveUp: AbortSignal;
+  abandon: AbortSignal;
 }
 
 export interface LoadContext extends LoadSettings {
   /** Of this run; no two of its jobs have the same number. */
   nextNumber(): number;
   /** Repeats until the outcome is known. */
-  definite(path: string, options: SendOptions): Promise<Answer | undefined>;
+  sendUntilDefinite(path: string, options: SendOptions): Promise<Answer | undefined>;
   /** The id of an accepted job; undefined when its outcome stayed unknown. */
-  accepted(kind: string, answer: Answer | undefined): string | undefined;
+  getAcceptedId(kind: string, answer: Answer | undefined): string | undefined;
 }
 
 /** Something that one caller does again and again. */
@@ -38,9 +38,9 @@ export interface Caller {
 }
 
 /** The importId of rows that arrive as single jobs and in bulk, each with a number that no other has; their handler writes a row for each. */
-export const rowsOf = randomUUID();
+export const keyedRowsImportId = randomUUID();
 /** The same, without an Idempotency-Key: such a request may be carried out twice. */
-export const unkeyedRowsOf = randomUUID();
+export const unkeyedRowsImportId = randomUUID();
 
 /** Runs all callers until `signal` is aborted; resolves when the last request is answered or given up. */
 export async function runLoad(settings: LoadSettings, callers: readonly Caller[]): Promise<void> {
@@ -48,12 +48,13 @@ export async function runLoad(settings: LoadSettings, callers: readonly Caller[]
   const context: LoadContext = {
     ...settings,
     nextNumber: () => (number += 1),
-    definite: (path, options) => sendUntilDefinite(settings.send, path, options, settings.giveUp),
-    accepted(kind, answer) {
+    sendUntilDefinite: (path, options) =>
+      sendUntilDefinite(settings.send, path, options, settings.abandon),
+    getAcceptedId(kind, answer) {
       if (answer === undefined) return undefined;
       const { id } = (answer.body ?? {}) as { id?: string };
       if (answer.status >= 300 || id === undefined) {
-        settings.account.violate(`${kind}: an unexpected answer`, answer);
+        settings.history.addViolation(`${kind}: an unexpected answer`, answer);
         return undefined;
       }
       return id;
@@ -66,7 +67,7 @@ export async function runLoad(settings: LoadSettings, callers: readonly Caller[]
         await act(context);
       } catch (error) {
         if (settings.signal.aborted) return;
-        settings.account.violate(`${kind}: the client threw`, String(error));
+        settings.history.addViolation(`${kind}: the client threw`, String(error));
       }
       await sleep(pauseMs, undefined, { signal: settings.signal }).catch(() => {});
     }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Sql } from "postgres";
 
-import { createSend, type Send } from "./client.ts";
+import { createSend, type Send } from "./send.ts";
 
 /** Where the tenant that misbehaves finds the service. */
 export interface Target {
@@ -13,7 +13,7 @@ export interface Target {
   feedUrl: string;
 }
 
-export interface Preparation {
+export interface Setup {
   sql: Sql;
   send: Send;
   /** `HSET` on every Redis that holds the key. */
@@ -24,11 +24,11 @@ export interface Preparation {
 export interface Misbehaviour {
   name: string;
   /** Before it is measured. */
-  prepare?(preparation: Preparation): Promise<void>;
+  prepare?(preparation: Setup): Promise<void>;
   /** Until `signal` is aborted; in a process of its own. `note` counts what was answered. */
   act(target: Target, note: (what: string) => void, signal: AbortSignal): Promise<void>;
   /** After it. */
-  clean?(preparation: Preparation): Promise<void>;
+  clean?(preparation: Setup): Promise<void>;
 }
 
 export const noisyTenant = "noisy";
@@ -37,7 +37,7 @@ const deadRows = 200_000;
 const echo = (message: string) => ({ type: "echo", data: { message } });
 
 /** `count` clients that each send the next request when the one before was answered. */
-async function inLoops(
+async function sendInLoops(
   count: number,
   note: (what: string) => void,
   signal: AbortSignal,
@@ -54,7 +54,7 @@ async function inLoops(
 }
 
 /** Connections that send a request and never read the response. */
-async function withoutReading(count: number, { url, key }: Target, path: string) {
+async function openUnreadStreams(count: number, { url, key }: Target, path: string) {
   const { hostname, port } = new URL(url);
   return Array.from({ length: count }, () => {
     const socket = createConnection({ host: hostname, port: Number(port) });
@@ -67,7 +67,7 @@ async function withoutReading(count: number, { url, key }: Target, path: string)
   });
 }
 
-async function insertDead({ sql }: Preparation) {
+async function insertDead({ sql }: Setup) {
   // As if they had died one after the other during the last day.
   await sql`
     insert into jobs (id, tenant, queue, type, status, data, options, attempts, error, reason, created_at, settled_at)
@@ -77,7 +77,7 @@ async function insertDead({ sql }: Preparation) {
     where not exists (select from jobs where tenant = ${noisyTenant} and status = 'dead')`;
 }
 
-async function deleteSchedules({ sql }: Preparation) {
+async function deleteSchedules({ sql }: Setup) {
   await sql`delete from schedules where tenant = ${noisyTenant}`;
 }
 
@@ -95,7 +95,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
     prepare: insertDead,
     act: ({ url, key }, note, signal) => {
       const send = createSend(url, key);
-      return inLoops(60, note, signal, () => send("/v1/dead-letters?queue=imports"));
+      return sendInLoops(60, note, signal, () => send("/v1/dead-letters?queue=imports"));
     },
   },
   {
@@ -105,7 +105,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
       await send("/v1/jobs/bulk", { json });
     },
     act: ({ url, key }, note, signal) =>
-      inLoops(20, note, signal, async () => {
+      sendInLoops(20, note, signal, async () => {
         try {
           const response = await fetch(`${url}/v1/queues/default/events`, {
             headers: { Authorization: `Bearer ${key}`, "Last-Event-ID": "default:0-0" },
@@ -122,10 +122,10 @@ export const misbehaviours: readonly Misbehaviour[] = [
   {
     name: "200 event streams that are never read",
     async act(target, note, signal) {
-      const sockets = await withoutReading(200, target, "/v1/queues/default/events");
+      const sockets = await openUnreadStreams(200, target, "/v1/queues/default/events");
       const send = createSend(target.url, target.key);
       const json = Array.from({ length: 500 }, (_, number) => echo(`${number} ${"x".repeat(200)}`));
-      await inLoops(1, note, signal, async () => {
+      await sendInLoops(1, note, signal, async () => {
         const answer = await send("/v1/jobs/bulk", { json });
         await sleep(250, undefined, { signal }).catch(() => {});
         return answer;
@@ -154,7 +154,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
       const send = createSend(url, key);
       const json = { action: "retry", filter: { status: "dead", label: "none" } };
       let left = 300;
-      await inLoops(4, note, signal, async () => {
+      await sendInLoops(4, note, signal, async () => {
         if (left > 0) return send("/v1/operations", { json }).finally(() => (left -= 1));
         await sleep(1000, undefined, { signal }).catch(() => {});
         return send("/v1/operations?limit=1");
@@ -169,7 +169,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
       const send = createSend(url, key);
       const headers = { "Content-Type": "application/json" };
       const body = "[".repeat(32_000_000);
-      return inLoops(2, note, signal, () => send("/v1/jobs/bulk", { body, headers }));
+      return sendInLoops(2, note, signal, () => send("/v1/jobs/bulk", { body, headers }));
     },
   },
   {
@@ -179,7 +179,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
       const headers = { "Content-Type": "application/rss+xml" };
       const body = largeFeed();
       const path = "/v1/imports?type=feed.item&source=large";
-      return inLoops(1, note, signal, () => send(path, { body, headers, timeoutMs: 60_000 }));
+      return sendInLoops(1, note, signal, () => send(path, { body, headers, timeoutMs: 60_000 }));
     },
   },
   {
@@ -187,7 +187,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
     act: ({ url, key, feedUrl }, note, signal) => {
       const send = createSend(url, key);
       let number = 0;
-      return inLoops(2, note, signal, async () => {
+      return sendInLoops(2, note, signal, async () => {
         const data = { url: `${feedUrl}?${(number += 1)}` };
         const json = { type: "feed.fetch", data };
         return send("/v1/jobs", { json, headers: { Prefer: "wait=30" }, timeoutMs: 60_000 });
@@ -203,7 +203,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
       const line = `${columns.join()}\n`;
       const body = line + line.repeat(10);
       const path = "/v1/imports?type=row.import";
-      return inLoops(2, note, signal, () => send(path, { body, headers, timeoutMs: 60_000 }));
+      return sendInLoops(2, note, signal, () => send(path, { body, headers, timeoutMs: 60_000 }));
     },
   },
   {
@@ -217,7 +217,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
     },
     act: ({ url, key }, note, signal) => {
       const send = createSend(url, key);
-      return inLoops(2, note, signal, () => send("/v1/jobs?limit=500", { timeoutMs: 60_000 }));
+      return sendInLoops(2, note, signal, () => send("/v1/jobs?limit=500", { timeoutMs: 60_000 }));
     },
     clean: async ({ send }) =>
       void (await send("/v1/operations", {
@@ -230,7 +230,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
       const send = createSend(url, key);
       let number = 0;
       const run = crypto.randomUUID();
-      return inLoops(64, note, signal, () =>
+      return sendInLoops(64, note, signal, () =>
         send("/v1/jobs", { json: echo("keyed"), idempotencyKey: `${run}-${(number += 1)}` }),
       );
     },
@@ -241,7 +241,7 @@ export const misbehaviours: readonly Misbehaviour[] = [
     act: ({ url, key }, note, signal) => {
       const send = createSend(url, key);
       const data = { importId: crypto.randomUUID(), row: 1, values: {} };
-      return inLoops(4, note, signal, async () => {
+      return sendInLoops(4, note, signal, async () => {
         await sleep(20);
         return send("/v1/jobs", { json: { type: "row.import", data } });
       });

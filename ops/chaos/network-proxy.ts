@@ -3,7 +3,7 @@ import { createConnection, createServer, type Socket } from "node:net";
 
 /**
  * A TCP proxy on loopback whose connections can be cut or made half-open. It is a process of its own, so that a busy
- * driver does not delay the stores. Control: `POST /route?listen=P&target=T`, `/cut?listen=P`, `/silence?listen=P`.
+ * driver does not delay the stores. Control: `POST /route?listen=P&target=T`, `/reset?listen=P`, `/half-open?listen=P`.
  */
 
 interface Pair {
@@ -42,7 +42,7 @@ function route(listen: number, target: number): Promise<void> {
   });
 }
 
-function cut(listen: number): void {
+function reset(listen: number): void {
   const open = [...(pairs.get(listen) ?? [])];
   for (const { client, server } of open) {
     client.resetAndDestroy();
@@ -51,7 +51,7 @@ function cut(listen: number): void {
 }
 
 /** What is sent on the open connections vanishes, and neither side hears that the other one closed. */
-function silence(listen: number): void {
+function makeHalfOpen(listen: number): void {
   const open = [...(pairs.get(listen) ?? [])];
   for (const { client, server } of open) {
     for (const socket of [client, server]) {
@@ -70,8 +70,8 @@ const control = createHttpServer((request, response) => {
   const answer = (body: unknown) => response.end(JSON.stringify(body));
   const opened =
     pathname === "/route" ? route(listen, Number(searchParams.get("target"))) : Promise.resolve();
-  if (pathname === "/cut") cut(listen);
-  if (pathname === "/silence") silence(listen);
+  if (pathname === "/reset") reset(listen);
+  if (pathname === "/half-open") makeHalfOpen(listen);
   opened.then(
     () => answer("ok"),
     (error: unknown) => {

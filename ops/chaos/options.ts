@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-import { Refusal } from "../dev/refusal.ts";
+import { UserError } from "../dev/user-error.ts";
 import { type TopologyName, topologyNames } from "./topology.ts";
 
 export interface ChaosOptions {
@@ -55,22 +55,22 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
     });
     return {
       topologies,
-      minutes: positive("--minutes", values.minutes),
-      jobs: values.jobs === "0" ? 0 : positive("--jobs", values.jobs),
-      seed: positive("--seed", values.seed),
-      backlog: positive("--backlog", values.backlog),
+      minutes: parsePositive("--minutes", values.minutes),
+      jobs: values.jobs === "0" ? 0 : parsePositive("--jobs", values.jobs),
+      seed: parsePositive("--seed", values.seed),
+      backlog: parsePositive("--backlog", values.backlog),
       kinds: values.faults?.split(",").map((kind) => kind.trim()),
       isIsolation: values.isolation,
-      phaseSeconds: positive("--phase", values.phase),
+      phaseSeconds: parsePositive("--phase", values.phase),
       report: values.report,
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new Refusal(`${message}\n\n${chaosUsage}`, { cause: error });
+    throw new UserError(`${message}\n\n${chaosUsage}`, { cause: error });
   }
 }
 
-function positive(name: string, text: string): number {
+function parsePositive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new Error(`${name} ${text} is no positive number`);
   return value;

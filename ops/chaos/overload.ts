@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { createSend, type Send } from "./client.ts";
+import { createSend, type Send } from "./send.ts";
 import { startChaosStack } from "./stack.ts";
 
 export interface OverloadSettings {
   root: string;
   phaseMs: number;
-  say?(text: string): void;
+  print?(text: string): void;
 }
 
 export interface Overload {
@@ -33,7 +33,7 @@ const closedClients = 8;
 export async function measureOverload({
   root,
   phaseMs,
-  say = () => {},
+  print = () => {},
 }: OverloadSettings): Promise<Overload> {
   const dir = mkdtempSync(join(tmpdir(), "toril-chaos-"));
   await using opened = new AsyncDisposableStack();
@@ -49,13 +49,13 @@ export async function measureOverload({
   await closedLoop(post, 1000);
   const closed = await closedLoop(post, phaseMs);
   const capacity = (closed.accepted * bulkSize) / (phaseMs / 1000);
-  say(`  capacity: ${Math.round(capacity)} jobs/s`);
+  print(`  capacity: ${Math.round(capacity)} jobs/s`);
 
   const rate = (capacity * factor) / bulkSize;
   const open = await openLoop(post, rate, phaseMs);
   const accepted = (open.accepted * bulkSize) / (open.tookMs / 1000);
   const offered = (open.sent * bulkSize) / (phaseMs / 1000);
-  say(`  offered ${Math.round(offered)} jobs/s, accepted ${Math.round(accepted)} jobs/s`);
+  print(`  offered ${Math.round(offered)} jobs/s, accepted ${Math.round(accepted)} jobs/s`);
   open.latencies.sort((a, b) => a - b);
   return {
     capacity,
@@ -90,12 +90,12 @@ function createPost(send: Send, body: string): Post {
   };
 }
 
-function newTally(): Tally {
+function createTally(): Tally {
   return { accepted: 0, statuses: new Map(), retryAfter: [], latencies: [] };
 }
 
 async function closedLoop(post: Post, ms: number): Promise<Tally> {
-  const tally = newTally();
+  const tally = createTally();
   const endsAt = performance.now() + ms;
   async function client() {
     while (performance.now() < endsAt) await post(tally);
@@ -105,7 +105,7 @@ async function closedLoop(post: Post, ms: number): Promise<Tally> {
 }
 
 async function openLoop(post: Post, perSecond: number, ms: number) {
-  const tally = newTally();
+  const tally = createTally();
   const startedAt = performance.now();
   const posts: Promise<void>[] = [];
   while (performance.now() - startedAt < ms) {

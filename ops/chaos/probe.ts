@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import type { Account } from "./account.ts";
-import type { Send } from "./client.ts";
-import { unkeyedRowsOf } from "./load.ts";
+import type { History } from "./history.ts";
+import type { Send } from "./send.ts";
+import { unkeyedRowsImportId } from "./load.ts";
 
 /** Measures what a caller notices of a fault. */
 export interface Probe {
   /** The longest time without an accepted POST from `since` on, by `performance.now()`. */
   longestGap(since: number): number;
   /** Resolves when a job enqueued from now on has been accepted, dispatched and settled on every queue with load. */
-  recovered(signal: AbortSignal): Promise<void>;
+  waitForRecovery(signal: AbortSignal): Promise<void>;
 }
 
 const everyMs = 100;
@@ -18,7 +18,7 @@ const giveUpMs = 5000;
 const firstProbeRow = 1_000_000_000;
 
 /** Enqueues a small job every 100 ms until `signal` is aborted, without waiting for the one before. */
-export function startProbe(send: Send, account: Account, signal: AbortSignal): Probe {
+export function startProbe(send: Send, account: History, signal: AbortSignal): Probe {
   const accepted: number[] = [performance.now()];
   let row = firstProbeRow;
 
@@ -33,7 +33,7 @@ export function startProbe(send: Send, account: Account, signal: AbortSignal): P
     const { id } = (answer?.body ?? {}) as { id?: string };
     if (answer === undefined || answer.status >= 300 || id === undefined) return;
     account.ids.push(id);
-    account.note("probes");
+    account.count("probes");
   }
 
   async function probe() {
@@ -67,9 +67,9 @@ export function startProbe(send: Send, account: Account, signal: AbortSignal): P
         return Math.max(most, at - (times[index] ?? at));
       }, 0);
     },
-    async recovered(ending) {
+    async waitForRecovery(ending) {
       row += 1;
-      const data = { importId: unkeyedRowsOf, row, values: {} };
+      const data = { importId: unkeyedRowsImportId, row, values: {} };
       await Promise.all([
         completes({ type: "echo", data: { message: "recovered" } }, ending),
         completes({ type: "row.import", data }, ending),

@@ -1,16 +1,16 @@
 import { join } from "node:path";
 
-import { stablePort } from "../dev/breakable.ts";
+import { stablePort } from "../dev/restartable.ts";
 import { startChild } from "../dev/child.ts";
 
 /** Control of the process `network-proxy.ts`. */
 export interface Proxy extends AsyncDisposable {
   /** Opens a port in front of `target` and returns it. */
-  before(target: number): Promise<number>;
+  open(target: number): Promise<number>;
   /** Resets every connection through the port. */
-  cut(port: number): Promise<void>;
+  reset(port: number): Promise<void>;
   /** Makes every connection through the port half-open; new connections work. */
-  silence(port: number): Promise<void>;
+  halfOpen(port: number): Promise<void>;
 }
 
 export async function startProxy(root: string, dir: string): Promise<Proxy> {
@@ -22,20 +22,20 @@ export async function startProxy(root: string, dir: string): Promise<Proxy> {
     logFile: join(dir, "proxy.log"),
     stopMs: 2000,
   });
-  async function ask(path: string) {
+  async function post(path: string) {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: "POST" });
     if (!response.ok) throw new Error(`the proxy answers ${await response.text()}`);
     return true;
   }
-  await child.ready(() => ask("/"), { timeoutMs: 30_000 });
+  await child.ready(() => post("/"), { timeoutMs: 30_000 });
   return {
-    async before(target) {
+    async open(target) {
       const listen = await stablePort();
-      await ask(`/route?listen=${listen}&target=${target}`);
+      await post(`/route?listen=${listen}&target=${target}`);
       return listen;
     },
-    cut: async (listen) => void (await ask(`/cut?listen=${listen}`)),
-    silence: async (listen) => void (await ask(`/silence?listen=${listen}`)),
+    reset: async (listen) => void (await post(`/reset?listen=${listen}`)),
+    halfOpen: async (listen) => void (await post(`/half-open?listen=${listen}`)),
     [Symbol.asyncDispose]: async () => void (await child.stop({ atOnce: true })),
   };
 }

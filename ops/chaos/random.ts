@@ -2,7 +2,7 @@
 export interface Random {
   /** From 0 to below `limit`. */
   below(limit: number): number;
-  between(least: number, most: number): number;
+  integer(least: number, most: number): number;
   pick<T>(list: readonly T[]): T;
   shuffle<T>(list: readonly T[]): T[];
 }
@@ -20,7 +20,7 @@ export function createRandom(seed: number): Random {
   const below = (limit: number) => Math.floor(next() * limit);
   return {
     below,
-    between: (least, most) => least + below(most - least + 1),
+    integer: (least, most) => least + below(most - least + 1),
     pick(list) {
       if (list.length === 0) throw new Error("nothing to pick from");
       return list[below(list.length)] as (typeof list)[number];

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import { type Measured, postEveryMs, scheduleCount } from "./isolation.ts";
+import { type Measurement, postEveryMs, scheduleCount } from "./isolation.ts";
 import type { Overload } from "./overload.ts";
-import { type ChaosResult, type InjectedFault, isIntact, seconds } from "./run.ts";
+import { type ChaosResult, type InjectedFault, isPassed, formatSeconds } from "./run.ts";
 
 const titles = {
   single: "Single Redis",
@@ -31,14 +31,14 @@ export function writeSection(file: string, name: SectionName, body: string): voi
   writeFileSync(file, `${[heading.trimEnd(), ...ordered].join("\n\n")}\n`);
 }
 
-const grouped = (count: number) => count.toLocaleString("en");
+const formatCount = (count: number) => count.toLocaleString("en");
 
 /** A section about one run. */
-export function describeChaos(result: ChaosResult): string {
-  const { acknowledged, durationMs, faults, seed, verdict, violations } = result;
+export function renderChaos(result: ChaosResult): string {
+  const { acknowledged, durationMs, faults, seed, verification, violations } = result;
   const kinds = Map.groupBy(faults, ({ kind }) => kind);
-  const perSecond = grouped(Math.round((acknowledged / durationMs) * 1000));
-  const summary = table([
+  const perSecond = formatCount(Math.round((acknowledged / durationMs) * 1000));
+  const summary = renderTable([
     [
       "duration",
       "seed",
@@ -51,23 +51,23 @@ export function describeChaos(result: ChaosResult): string {
       "stuck",
     ],
     [
-      seconds(durationMs),
+      formatSeconds(durationMs),
       String(seed),
       String(faults.length),
       String(kinds.size),
-      grouped(acknowledged),
+      formatCount(acknowledged),
       perSecond,
-      String(verdict.lost),
-      String(verdict.duplicated),
-      String(verdict.stuck),
+      String(verification.lost),
+      String(verification.duplicated),
+      String(verification.stuck),
     ],
   ]);
   const worst = faults.toSorted((a, b) => b.unavailableMs - a.unavailableMs).at(0);
   const longest =
     worst === undefined
       ? ""
-      : `Longest unavailability: ${seconds(worst.unavailableMs)} (${worst.kind}).`;
-  const byKind = table([
+      : `Longest unavailability: ${formatSeconds(worst.unavailableMs)} (${worst.kind}).`;
+  const byKind = renderTable([
     [
       "fault",
       "times",
@@ -79,21 +79,23 @@ export function describeChaos(result: ChaosResult): string {
     ...Array.from(kinds, ([kind, list]) => [
       kind,
       String(list.length),
-      seconds(Math.max(...list.map(({ heldMs }) => heldMs))),
-      seconds(Math.max(...list.map(({ unavailableMs }) => unavailableMs))),
-      seconds(median(list)),
-      seconds(Math.max(...list.map(({ recoveryMs }) => recoveryMs))),
+      formatSeconds(Math.max(...list.map(({ heldMs: heldMs }) => heldMs))),
+      formatSeconds(Math.max(...list.map(({ unavailableMs }) => unavailableMs))),
+      formatSeconds(median(list)),
+      formatSeconds(Math.max(...list.map(({ recoveryMs }) => recoveryMs))),
     ]).toSorted(([a = ""], [b = ""]) => a.localeCompare(b)),
   ]);
-  const done = Array.from(result.done, ([kind, count]) => `${grouped(count)} ${kind}`).join(", ");
+  const done = Array.from(result.counts, ([kind, count]) => `${formatCount(count)} ${kind}`).join(
+    ", ",
+  );
   const missing = result.notInjected.map(({ kind, reason }) => `- ${kind}: ${reason}`).join("\n");
-  const wrong = isIntact(result)
+  const wrong = isPassed(result)
     ? []
     : [
         "**A guarantee was broken.**",
         [
-          ...violations.map(({ what }) => `- ${what}`),
-          ...Object.keys(verdict.evidence).map((what) => `- ${what}`),
+          ...violations.map(({ rule: what }) => `- ${what}`),
+          ...Object.keys(verification.evidence).map((what) => `- ${what}`),
         ].join("\n"),
       ];
   return [
@@ -109,11 +111,11 @@ export function describeChaos(result: ChaosResult): string {
 }
 
 /** A section about a quiet tenant beside others. */
-export function describeIsolation(measured: readonly Measured[]): string {
+export function renderIsolation(measured: readonly Measurement[]): string {
   const ms = (value: number) => `${value.toFixed(0)} ms`;
   return [
     `A quiet tenant sends ${1000 / postEveryMs} POSTs a second through Caddy and has ${scheduleCount} schedules, while another tenant misbehaves.`,
-    table([
+    renderTable([
       [
         "misbehaviour",
         "POST p50",
@@ -143,14 +145,14 @@ export function describeIsolation(measured: readonly Measured[]): string {
 }
 
 /** A section about more load than the service can take. */
-export function describeOverload(overload: Overload): string {
+export function renderOverload(overload: Overload): string {
   const { capacity, offered, accepted, statuses, p99Ms } = overload;
   const retryAfter = overload.retryAfter.toSorted((a, b) => a - b);
   const at = (share: number) =>
     String(retryAfter[Math.floor((retryAfter.length - 1) * share)] ?? "");
   return [
     "Bulk requests through Caddy, with consumers paused: first as many as are answered, then three times as many.",
-    table([
+    renderTable([
       [
         "capacity",
         "offered",
@@ -161,16 +163,16 @@ export function describeOverload(overload: Overload): string {
         "Retry-After, longest",
       ],
       [
-        `${grouped(Math.round(capacity))} jobs/s`,
-        `${grouped(Math.round(offered))} jobs/s`,
-        `${grouped(Math.round(accepted))} jobs/s`,
+        `${formatCount(Math.round(capacity))} jobs/s`,
+        `${formatCount(Math.round(offered))} jobs/s`,
+        `${formatCount(Math.round(accepted))} jobs/s`,
         `${Math.round((accepted / capacity) * 100)}%`,
         `${p99Ms.toFixed(0)} ms`,
         `${at(0.5)} s`,
         `${at(1)} s`,
       ],
     ]),
-    `Responses: ${Array.from(statuses, ([status, count]) => `${grouped(count)} x ${status || "none"}`).join(", ")}.`,
+    `Responses: ${Array.from(statuses, ([status, count]) => `${formatCount(count)} x ${status || "none"}`).join(", ")}.`,
   ].join("\n\n");
 }
 
@@ -179,7 +181,7 @@ function median(faults: readonly InjectedFault[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+function renderTable(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows;
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...body.map(line)].join("\n");

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { until } from "../dev/until.ts";
-import { createAccount, type Account, type Violation } from "./account.ts";
+import { createHistory, type History, type Violation } from "./history.ts";
 import { type Backlog, createBacklog } from "./backlog.ts";
-import { allCallers } from "./callers.ts";
-import { createSend, type Send } from "./client.ts";
-import { type Fault, faultKinds, type FaultKind, neverInjected } from "./faults.ts";
+import { createCallers } from "./callers.ts";
+import { createSend, type Send } from "./send.ts";
+import { type Fault, faultKinds, type FaultKind, unsupportedFaults } from "./faults.ts";
 import { runLoad } from "./load.ts";
 import { type Probe, startProbe } from "./probe.ts";
 import { createRandom } from "./random.ts";
@@ -16,11 +16,11 @@ import { type ChaosStack, startChaosStack } from "./stack.ts";
 import type { TopologyName } from "./topology.ts";
 import {
   findStuck,
-  findWrongSteps,
-  type Verdict,
+  findInvalidTransitions,
+  type Verification,
   verify,
-  watchSteps,
-  whenDrained,
+  recordInvalidTransitions,
+  waitUntilDrained,
 } from "./verify.ts";
 
 export interface ChaosSettings {
@@ -42,10 +42,10 @@ export interface ChaosSettings {
   /** Further variables of producers and consumers. */
   env?: Readonly<Record<string, string>>;
   /** How long requests whose outcome is unknown are repeated after the load. */
-  giveUpMs: number;
+  abandonMs: number;
   /** Only these kinds, in this order, each once, and no longer than they take; by default every kind again and again in random order. */
   kinds?: readonly string[];
-  say?(text: string): void;
+  print?(text: string): void;
   signal?: AbortSignal;
 }
 
@@ -66,8 +66,8 @@ export interface ChaosResult {
   faults: readonly InjectedFault[];
   notInjected: readonly { kind: string; reason: string }[];
   acknowledged: number;
-  done: ReadonlyMap<string, number>;
-  verdict: Verdict;
+  counts: ReadonlyMap<string, number>;
+  verification: Verification;
   violations: readonly Violation[];
   /** Where the logs and the evidence are, when something is wrong. */
   dump?: string;
@@ -76,86 +76,91 @@ export interface ChaosResult {
 /** Longer than a lock, a stalled check and a pass of the reconciler together, on a machine that is busy. */
 const recoveryMs = 90_000;
 /** When something is wrong already, what is left matters less. */
-const brokenMs = 10_000;
+const violatedDrainMs = 10_000;
 /** For jobs that are due. */
 const stuckSeconds = 180;
 const schedules = ["chaos-1", "chaos-2", "chaos-3"];
 
 /** Breaks a stack under load, following a plan that `seed` determines, and compares what it acknowledged with what it did. */
 export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
-  const { root, topology, seed, env = {}, say = () => {} } = settings;
+  const { root, topology, seed, env = {}, print = () => {} } = settings;
   const dir = mkdtempSync(join(tmpdir(), "toril-chaos-"));
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
-  const account = createAccount();
+  const history = createHistory();
   const stack = opened.use(await startChaosStack({ root, dir, topology, env }));
   const { sql } = stack;
-  await watchSteps(sql);
-  say(`${topology}: seed ${seed}, ${stack.processes.size} processes, ${stack.url}`);
+  await recordInvalidTransitions(sql);
+  print(`${topology}: seed ${seed}, ${stack.processes.size} processes, ${stack.url}`);
 
   const stopping = new AbortController();
   const over = AbortSignal.any([
     stopping.signal,
-    account.broken,
+    history.violated,
     ...(settings.signal ? [settings.signal] : []),
   ]);
-  const giveUp = new AbortController();
+  const abandon = new AbortController();
   const send = createSend(stack.url);
-  const probe = startProbe(send, account, over);
+  const probe = startProbe(send, history, over);
   await putSchedules(send, over);
   const backlog = createBacklog(sql, settings.backlog, over);
   const load = runLoad(
     {
       send,
-      account,
+      history,
       backlog,
       random: createRandom(seed + 1),
       bulkSize: settings.bulkSize,
       importRows: settings.importRows,
       signal: over,
-      giveUp: giveUp.signal,
+      abandon: abandon.signal,
     },
-    allCallers(stack.url),
+    createCallers(stack.url),
   );
-  const watching = watchLedger(stack, account, over);
+  const watching = checkLedger(stack, history, over);
 
   const startedAt = performance.now();
   const { faults, notInjected } = await injectFaults(settings, stack, {
-    account,
+    history,
     probe,
     backlog,
     over,
   });
   const ranMs = performance.now() - startedAt;
   stopping.abort();
-  const patience = setTimeout(() => giveUp.abort(), settings.giveUpMs);
+  const patience = setTimeout(() => abandon.abort(), settings.abandonMs);
   await Promise.all([load, watching]);
   clearTimeout(patience);
   const isStopped = await deleteSchedules(send);
-  if (!isStopped) account.violate("the schedules could not be deleted after the faults", schedules);
-  say(`${topology}: ${account.acknowledged} jobs acknowledged, waiting for the last of them`);
-  await whenDrained(sql, account, account.violations.length > 0 ? brokenMs : recoveryMs);
-  const verdict = await verify(sql, account);
+  if (!isStopped)
+    history.addViolation("the schedules could not be deleted after the faults", schedules);
+  print(`${topology}: ${history.acknowledged} jobs acknowledged, waiting for the last of them`);
+  await waitUntilDrained(
+    sql,
+    history,
+    history.violations.length > 0 ? violatedDrainMs : recoveryMs,
+  );
+  const verification = await verify(sql, history);
   const result: ChaosResult = {
     topology,
     seed,
     durationMs: ranMs,
     faults,
     notInjected,
-    acknowledged: account.acknowledged,
-    done: account.done,
-    verdict,
-    violations: account.violations,
+    acknowledged: history.acknowledged,
+    counts: history.counts,
+    verification,
+    violations: history.violations,
   };
-  return isIntact(result) ? result : { ...result, dump: dumpEvidence(root, dir, result) };
+  return isPassed(result) ? result : { ...result, dump: dumpEvidence(root, dir, result) };
 }
 
-export function isIntact({ verdict, violations }: ChaosResult): boolean {
-  return violations.length + verdict.lost + verdict.duplicated + verdict.stuck === 0;
+export function isPassed({ verification, violations }: ChaosResult): boolean {
+  return violations.length + verification.lost + verification.duplicated + verification.stuck === 0;
 }
 
 interface Injection {
-  account: Account;
+  history: History;
   probe: Probe;
   backlog: Backlog;
   over: AbortSignal;
@@ -163,20 +168,20 @@ interface Injection {
 
 async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injection: Injection) {
   const { durationMs, minAcknowledged = 0, pauseMs, holdMs, seed, kinds } = settings;
-  const { say = () => {} } = settings;
-  const { account, backlog, over } = injection;
+  const { print = () => {} } = settings;
+  const { history, backlog, over } = injection;
   const random = createRandom(seed);
   const faults: InjectedFault[] = [];
-  const reasons = new Map(neverInjected.map(({ kind, reason }) => [kind, reason]));
+  const reasons = new Map(unsupportedFaults.map(({ kind, reason }) => [kind, reason]));
   const startedAt = performance.now();
   const isTimeLeft = () =>
     !over.aborted &&
-    (performance.now() - startedAt < durationMs || account.acknowledged < minAcknowledged);
+    (performance.now() - startedAt < durationMs || history.acknowledged < minAcknowledged);
 
   async function inject(kind: FaultKind) {
     await sleep(pauseMs, undefined, { signal: over }).catch(() => {});
     if (!isTimeLeft()) return;
-    const fault = await kind.prepare({ stack, random, holdMs });
+    const fault = await kind.prepare({ stack, random, holdMs: holdMs });
     if (typeof fault === "string") {
       reasons.set(kind.kind, fault);
       return;
@@ -185,10 +190,10 @@ async function injectFaults(settings: ChaosSettings, stack: ChaosStack, injectio
     if (injected === undefined) return;
     faults.push(injected);
     const { unavailableMs, recoveryMs } = injected;
-    say(
-      `  ${seconds(performance.now() - startedAt).padStart(7)}  ${kind.kind} (${injected.target}): ` +
-        `unavailable ${seconds(unavailableMs)}, recovered after ${seconds(recoveryMs)}; ` +
-        `${account.acknowledged} acknowledged, ${backlog.pending} pending`,
+    print(
+      `  ${formatSeconds(performance.now() - startedAt).padStart(7)}  ${kind.kind} (${injected.target}): ` +
+        `unavailable ${formatSeconds(unavailableMs)}, recovered after ${formatSeconds(recoveryMs)}; ` +
+        `${history.acknowledged} acknowledged, ${backlog.pending} pending`,
     );
   }
 
@@ -212,7 +217,7 @@ async function injectOne(
   kind: string,
   fault: Fault,
   stack: ChaosStack,
-  { account, probe, over }: Injection,
+  { history, probe, over }: Injection,
 ): Promise<InjectedFault | undefined> {
   const startedAt = performance.now();
   const repairsBefore = countAofRepairs(stack);
@@ -221,22 +226,22 @@ async function injectOne(
     await fault.inject();
     await sleep(fault.holdMs, undefined, { signal: over }).catch(() => {});
     const healedAt = performance.now();
-    const healing = fault.heal();
-    await probe.recovered(ending);
+    const healing = fault.end();
+    await probe.waitForRecovery(ending);
     const recoveryMs = performance.now() - healedAt;
     await healing;
     const unavailableMs = probe.longestGap(startedAt);
     const whole = { timeoutMs: 60_000, signal: over };
-    await until("Redis is whole again", () => stack.topology.isWhole(), whole);
+    await until("Redis is whole again", () => stack.topology.isHealthy(), whole);
     for (const [name, one] of stack.processes) {
-      if (one.isDown) account.violate(`${name} ended, and nobody had stopped it`, { kind });
+      if (one.isDown) history.addViolation(`${name} ended, and nobody had stopped it`, { kind });
     }
     const isRepaired = countAofRepairs(stack) > repairsBefore;
     const target = isRepaired ? `${fault.target}, whose AOF was repaired` : fault.target;
     return { kind, target, heldMs: healedAt - startedAt, unavailableMs, recoveryMs };
   } catch (error) {
     if (!over.aborted)
-      account.violate(`stuck: no recovery from ${kind} (${fault.target})`, String(error));
+      history.addViolation(`stuck: no recovery from ${kind} (${fault.target})`, String(error));
     return undefined;
   }
 }
@@ -245,14 +250,15 @@ function countAofRepairs({ topology }: ChaosStack): number {
   return topology.servers.reduce((sum, { server }) => sum + server.aofRepairs, 0);
 }
 
-async function watchLedger({ sql }: ChaosStack, account: Account, over: AbortSignal) {
+async function checkLedger({ sql }: ChaosStack, history: History, over: AbortSignal) {
   while (!over.aborted) {
     try {
-      const wrong = await findWrongSteps(sql);
+      const wrong = await findInvalidTransitions(sql);
       if (wrong.length > 0)
-        account.violate("duplicated: a job took a step it must not take", wrong);
+        history.addViolation("duplicated: a job took a step it must not take", wrong);
       const stuck = await findStuck(sql, stuckSeconds);
-      if (stuck.length > 0) account.violate("stuck: jobs that are due are not carried out", stuck);
+      if (stuck.length > 0)
+        history.addViolation("stuck: jobs that are due are not carried out", stuck);
     } catch {
       // Postgres is away.
     }
@@ -289,16 +295,16 @@ async function deleteSchedules(send: Send): Promise<boolean> {
 
 /** @returns the folder */
 function dumpEvidence(root: string, dir: string, result: ChaosResult): string {
-  const { topology, seed, verdict, violations, faults } = result;
+  const { topology, seed, verification, violations, faults } = result;
   const dump = join(root, ".toril", "chaos", `${topology}-${seed}-${Date.now()}`);
   mkdirSync(dump, { recursive: true });
   if (existsSync(join(dir, "logs")))
     cpSync(join(dir, "logs"), join(dump, "logs"), { recursive: true });
-  const evidence = JSON.stringify({ violations, verdict, faults }, undefined, 2);
+  const evidence = JSON.stringify({ violations, verification, faults }, undefined, 2);
   writeFileSync(join(dump, "evidence.json"), evidence);
   return dump;
 }
 
-export function seconds(ms: number): string {
+export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }

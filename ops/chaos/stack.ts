@@ -3,16 +3,16 @@ import { join } from "node:path";
 
 import postgres from "postgres";
 
-import { type Breakable, breakable, stablePort } from "../dev/breakable.ts";
+import { type RestartableProcess, startRestartable, stablePort } from "../dev/restartable.ts";
 import { startCaddy } from "../dev/caddy.ts";
-import { migrateDatabase } from "../dev/ledger.ts";
+import { migrateDatabase } from "../dev/migrate-database.ts";
 import { startPostgres } from "../dev/postgres.ts";
 import { startConsumer, startProducer } from "../dev/processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import { startTopology, type Topology, type TopologyName } from "./topology.ts";
 
 /** A producer or consumer. */
-export interface ChaosApp extends Breakable {
+export interface ChaosApp extends RestartableProcess {
   readonly name: string;
   /** Its own address, behind Caddy. */
   readonly url: string;
@@ -23,17 +23,17 @@ export interface ChaosApp extends Breakable {
 export interface ChaosStack extends AsyncDisposable {
   readonly topology: Topology;
   readonly proxy: Proxy;
-  readonly postgres: Breakable;
+  readonly postgres: RestartableProcess;
   readonly postgresProxyPort: number;
   readonly producers: readonly ChaosApp[];
   readonly consumers: readonly ChaosApp[];
-  readonly caddy: Breakable;
+  readonly caddy: RestartableProcess;
   /** Caddy's address: what clients call. */
   readonly url: string;
   /** Straight to Postgres, past the proxy. */
   readonly sql: postgres.Sql;
   /** Every process by its name. */
-  readonly processes: ReadonlyMap<string, Breakable>;
+  readonly processes: ReadonlyMap<string, RestartableProcess>;
 }
 
 export interface ChaosStackSettings {
@@ -57,13 +57,13 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
   const postgresPort = await stablePort();
   let databaseUrl = "";
   const database = opening.use(
-    await breakable(async () => {
+    await startRestartable(async () => {
       const service = await startPostgres({ dir: join(dir, "postgres"), port: postgresPort });
       databaseUrl = service.url;
       return service.child;
     }),
   );
-  const postgresProxyPort = await proxy.before(postgresPort);
+  const postgresProxyPort = await proxy.open(postgresPort);
   await migrateDatabase(databaseUrl);
   const sql = postgres(databaseUrl, { max: 3, onnotice: () => {}, connect_timeout: 5 });
   opening.defer(() => sql.end({ timeout: 1 }));
@@ -81,7 +81,7 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
     const name = `${kind} ${number}`;
     const port = await stablePort();
     const clockFile = join(dir, `${kind}-${number}.clock`);
-    const preload = join(import.meta.dirname, "shift-clock.ts");
+    const preload = join(import.meta.dirname, "step-clock.ts");
     const logFile = join(dir, "logs", `${kind}-${number}.log`);
     const own = {
       ...env,
@@ -90,7 +90,7 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
         ? { BUN_OPTIONS: `--preload=${preload}` }
         : { NODE_OPTIONS: `--import=${preload}` }),
     };
-    const app = await breakable(() => start({ root, name, port, env: own, logFile }));
+    const app = await startRestartable(() => start({ root, name, port, env: own, logFile }));
     return opening.use(
       Object.assign(app, {
         name,
@@ -114,15 +114,18 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
   const consumers = apps.slice(2);
   const caddy = opening.use(await startCaddy(producers.map(({ url }) => url)));
 
-  const processes = new Map<string, Breakable>([
-    ...apps.map((app): [string, Breakable] => [app.name, app]),
+  const processes = new Map<string, RestartableProcess>([
+    ...apps.map((app): [string, RestartableProcess] => [app.name, app]),
     ["Caddy", caddy],
     ["Postgres", database],
-    ...topology.servers.map(({ server }, index): [string, Breakable] => [
+    ...topology.servers.map(({ server }, index): [string, RestartableProcess] => [
       `Redis ${index + 1}`,
       server,
     ]),
-    ...topology.sentinels.map((one, index): [string, Breakable] => [`Sentinel ${index + 1}`, one]),
+    ...topology.sentinels.map((one, index): [string, RestartableProcess] => [
+      `Sentinel ${index + 1}`,
+      one,
+    ]),
   ]);
   const opened = opening.move();
   return {

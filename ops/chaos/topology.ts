@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Breakable, stablePort } from "../dev/breakable.ts";
+import { type RestartableProcess, stablePort } from "../dev/restartable.ts";
 import { startCluster, startSentinels } from "../dev/redis-fleet.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import type { Proxy } from "./proxy.ts";
@@ -27,11 +27,11 @@ export interface Topology extends AsyncDisposable {
   /** Variables of producers and consumers. */
   readonly env: Readonly<Record<string, string>>;
   readonly servers: readonly DataServer[];
-  readonly sentinels: readonly Breakable[];
+  readonly sentinels: readonly RestartableProcess[];
   /** Under the data of the only server; the reason when there is none. */
   readonly disk: SmallDisk | string;
   /** True when all servers are up and every master that should have a replica has one. */
-  isWhole(): Promise<true | undefined>;
+  isHealthy(): Promise<true | undefined>;
 }
 
 export interface TopologySettings {
@@ -41,7 +41,7 @@ export interface TopologySettings {
 }
 
 /** As in ops/redis/balanced.conf; what a killed server had is read again when it is restarted. */
-const persistent = [
+const persistenceArgs = [
   "--appendonly",
   "yes",
   "--appendfsync",
@@ -73,7 +73,7 @@ async function startSingle({ root, dir, proxy }: TopologySettings): Promise<Topo
       repairsAof: true,
     }),
   );
-  const proxyPort = await proxy.before(port);
+  const proxyPort = await proxy.open(port);
   const opened = opening.move();
   return {
     name: "single",
@@ -81,7 +81,7 @@ async function startSingle({ root, dir, proxy }: TopologySettings): Promise<Topo
     servers: [{ server, proxyPort }],
     sentinels: [],
     disk,
-    isWhole: async () => (await server.client.ping()) === "PONG" || undefined,
+    isHealthy: async () => (await server.client.ping()) === "PONG" || undefined,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
@@ -90,7 +90,7 @@ async function startFleet(
   name: "sentinel" | "cluster",
   { proxy }: TopologySettings,
 ): Promise<Topology> {
-  const options = { args: persistent, through: proxy.before };
+  const options = { args: persistenceArgs, through: proxy.open };
   const noDisk = "only injected into a single Redis";
   const withProxy = (server: RedisProcess & { announcedPort: number }) => ({
     server,
@@ -98,13 +98,21 @@ async function startFleet(
   });
   if (name === "sentinel") {
     const fleet = await startSentinels("toril", options);
-    const { sentinels, env, isWhole } = fleet;
+    const { sentinels, env, isHealthy } = fleet;
     const servers = [withProxy(fleet.first), withProxy(fleet.replica)];
     const dispose = () => fleet[Symbol.asyncDispose]();
-    return { name, env, servers, sentinels, disk: noDisk, isWhole, [Symbol.asyncDispose]: dispose };
+    return {
+      name,
+      env,
+      servers,
+      sentinels,
+      disk: noDisk,
+      isHealthy,
+      [Symbol.asyncDispose]: dispose,
+    };
   }
   const fleet = await startCluster(options);
-  const { env, isWhole } = fleet;
+  const { env, isHealthy } = fleet;
   const servers = fleet.nodes.map(withProxy);
   const dispose = () => fleet[Symbol.asyncDispose]();
   return {
@@ -113,7 +121,7 @@ async function startFleet(
     servers,
     sentinels: [],
     disk: noDisk,
-    isWhole,
+    isHealthy,
     [Symbol.asyncDispose]: dispose,
   };
 }

@@ -1,11 +1,11 @@
 import type { Sql } from "postgres";
 
 import { until } from "../dev/until.ts";
-import type { Account } from "./account.ts";
-import { unkeyedRowsOf } from "./load.ts";
+import type { History } from "./history.ts";
+import { unkeyedRowsImportId } from "./load.ts";
 
 /** From now on every step of a job that must not happen is noted by the ledger itself. */
-export async function watchSteps(sql: Sql): Promise<void> {
+export async function recordInvalidTransitions(sql: Sql): Promise<void> {
   await sql.unsafe(`
     create table chaos_wrong_steps (
       at timestamptz not null default clock_timestamp(), job_id uuid not null, was jsonb, became jsonb);
@@ -21,7 +21,7 @@ export async function watchSteps(sql: Sql): Promise<void> {
 }
 
 /** Steps that were noted: a job that was settled twice, or re-opened without another generation. */
-export async function findWrongSteps(sql: Sql): Promise<unknown[]> {
+export async function findInvalidTransitions(sql: Sql): Promise<unknown[]> {
   return [...(await sql`select * from chaos_wrong_steps limit 20`)];
 }
 
@@ -40,14 +40,18 @@ export async function findStuck(sql: Sql, seconds: number): Promise<unknown[]> {
  * Pending jobs, without those due in an hour whose cancellation was never acknowledged: their caller gave up before a
  * response arrived.
  */
-function pendingJobs(sql: Sql, { operations }: Account) {
+function pendingJobs(sql: Sql, { operations }: History) {
   return sql`
     from jobs where status = 'pending'
       and not (data->>'message' like 'operation-%' and data->>'message' <> all (${operations}))`;
 }
 
 /** Waits until no job is pending; gives up when none was settled for `quietMs`. @returns how many are left */
-export async function whenDrained(sql: Sql, account: Account, quietMs: number): Promise<number> {
+export async function waitUntilDrained(
+  sql: Sql,
+  account: History,
+  quietMs: number,
+): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   let since = performance.now();
   return until(
@@ -63,7 +67,7 @@ export async function whenDrained(sql: Sql, account: Account, quietMs: number): 
   );
 }
 
-export interface Verdict {
+export interface Verification {
   jobs: number;
   lost: number;
   duplicated: number;
@@ -73,7 +77,7 @@ export interface Verdict {
 }
 
 /** Compares what was acknowledged with the ledger and with what the handlers have written. */
-export async function verify(sql: Sql, account: Account): Promise<Verdict> {
+export async function verify(sql: Sql, account: History): Promise<Verification> {
   const evidence: Record<string, unknown[]> = {};
   const find = async (what: string, rows: PromiseLike<readonly unknown[]>) => {
     const found = await rows;
@@ -83,8 +87,8 @@ export async function verify(sql: Sql, account: Account): Promise<Verdict> {
   await sql.unsafe(
     "create table chaos_ids (id uuid not null); create table chaos_cancelled (id uuid not null);",
   );
-  await store(sql, "chaos_ids", account.ids);
-  await store(sql, "chaos_cancelled", account.cancelled);
+  await insertIds(sql, "chaos_ids", account.ids);
+  await insertIds(sql, "chaos_cancelled", account.cancelled);
   await sql`analyze chaos_ids, jobs, imported_rows`;
 
   const lost = [
@@ -115,15 +119,15 @@ export async function verify(sql: Sql, account: Account): Promise<Verdict> {
       sql`
         select jobs.id, status from chaos_cancelled join jobs using (id) where status <> 'cancelled' limit 1000`,
     ),
-    await find("imports whose rows are not all in the ledger", shortImports(sql, account)),
+    await find("imports whose rows are not all in the ledger", findIncompleteImports(sql, account)),
   ];
   const duplicated = [
-    await find("steps of a job that must not happen", findWrongSteps(sql)),
+    await find("steps of a job that must not happen", findInvalidTransitions(sql)),
     await find(
       "rows that became two jobs",
       sql`
         select data->>'importId' as import, data->>'row' as row, count(*) from jobs
-        where type = 'row.import' and data->>'importId' <> ${unkeyedRowsOf}
+        where type = 'row.import' and data->>'importId' <> ${unkeyedRowsImportId}
         group by 1, 2 having count(*) > 1 limit 1000`,
     ),
     await find(
@@ -148,14 +152,14 @@ export async function verify(sql: Sql, account: Account): Promise<Verdict> {
   return { jobs, lost: sum(lost), duplicated: sum(duplicated), stuck: sum(stuck), evidence };
 }
 
-async function store(sql: Sql, table: string, ids: readonly string[]): Promise<void> {
+async function insertIds(sql: Sql, table: string, ids: readonly string[]): Promise<void> {
   const size = 50_000;
   for (let from = 0; from < ids.length; from += size) {
     await sql`insert into ${sql(table)} select unnest(${ids.slice(from, from + size)}::uuid[])`;
   }
 }
 
-async function shortImports(sql: Sql, { uploads }: Account): Promise<unknown[]> {
+async function findIncompleteImports(sql: Sql, { uploads }: History): Promise<unknown[]> {
   const rows = await sql<{ id: string; count: number }[]>`
     select import_id as id, count(*)::int as count from jobs where import_id is not null group by 1`;
   const counts = new Map(rows.map(({ id, count }) => [id, count]));

@@ -14,26 +14,26 @@ export interface Command {
   /** The names of what it must be given, in order. */
   operands: readonly string[];
   options: Readonly<Record<string, Option>>;
-  run(given: Given, world: World): Promise<void>;
+  run(given: ParsedArguments, world: CommandContext): Promise<void>;
 }
 
-export interface Given {
+export interface ParsedArguments {
   operands: readonly string[];
   options: Readonly<Record<string, string | undefined>>;
 }
 
 /** What a command may do. */
-export interface World {
+export interface CommandContext {
   /** To whatever reads the output. */
   print(line: string): void;
   /** To the person who typed it. */
-  tell(line: string): void;
-  inLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
+  inform(line: string): void;
+  withLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
   /** The login name of that person. */
   user: string;
 }
 
 /** The only operand of a command that has one. */
-export function operandOf({ operands: [operand = ""] }: Given): string {
+export function getOperand({ operands: [operand = ""] }: ParsedArguments): string {
   return operand;
 }

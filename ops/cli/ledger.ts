@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Env, LedgerConfig, loadEnv } from "@toril/contract/engine/config/config";
 import postgres, { type Sql } from "postgres";
-import { Refusal } from "../dev/refusal.ts";
+import { UserError } from "../dev/user-error.ts";
 
 /** @param root where `npm start` keeps its data: its ledger is taken when the environment names none */
 export function createLedgerAccess(env: Env, root: string) {
   return async function inLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    const { DATABASE_URL } = loadEnv(LedgerConfig, withRunning(env, root), (path) =>
+    const { DATABASE_URL } = loadEnv(LedgerConfig, withRunningStack(env, root), (path) =>
       readFileSync(path, "utf8"),
     );
     const sql = postgres(DATABASE_URL, {
@@ -19,29 +19,29 @@ export function createLedgerAccess(env: Env, root: string) {
     try {
       return await work(sql);
     } catch (error) {
-      throw explain(error);
+      throw toUserError(error);
     } finally {
       await sql.end({ timeout: 1 });
     }
   };
 }
 
-function withRunning(env: Env, root: string): Env {
+function withRunningStack(env: Env, root: string): Env {
   const file = join(root, ".toril/env");
   if (env["DATABASE_URL"] || env["DATABASE_URL_FILE"] || !existsSync(file)) return env;
   const url = /^DATABASE_URL='?(.*?)'?$/m.exec(readFileSync(file, "utf8"))?.[1];
   return { ...env, DATABASE_URL: url };
 }
 
-function explain(error: unknown): unknown {
+function toUserError(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "42P01") {
     const message = "The ledger has no table for this yet: `bun run migrate` first";
-    return new Refusal(message, { cause: error });
+    return new UserError(message, { cause: error });
   }
   if (/^E[A-Z]+$|^CONNECT|^(08|28|3D|55|57)/.test(code)) {
     const reason = (error instanceof Error && error.message) || code;
-    return new Refusal(`The ledger does not answer: ${reason}`, { cause: error });
+    return new UserError(`The ledger does not answer: ${reason}`, { cause: error });
   }
   return error;
 }

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "@toril/contract/engine/config/config";
-import { ask } from "../dev/process-table.ts";
-import { Refusal } from "../dev/refusal.ts";
+import { commandOutput } from "../dev/process-table.ts";
+import { UserError } from "../dev/user-error.ts";
 import { UsageError } from "./command.ts";
 import { createLedgerAccess } from "./ledger.ts";
 import { run } from "./run.ts";
@@ -10,19 +10,19 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The system's word: what the environment says, whoever calls may choose. A user without a name is a number. */
 function userName(): string {
-  return ask("id", ["-un"]) || String(process.getuid?.());
+  return commandOutput("id", ["-un"]) || String(process.getuid?.());
 }
 
 try {
   await run(process.argv.slice(2), {
     print: (line) => console.log(line),
-    tell: (line) => console.error(line),
-    inLedger: createLedgerAccess(process.env, root),
+    inform: (line) => console.error(line),
+    withLedger: createLedgerAccess(process.env, root),
     user: userName(),
   });
 } catch (error) {
   const isTypo = error instanceof UsageError || error instanceof ConfigError;
-  const isExpected = isTypo || error instanceof Refusal;
+  const isExpected = isTypo || error instanceof UserError;
   console.error(isExpected ? `toril: ${error.message}` : error);
   process.exitCode = isTypo ? 2 : 1;
 }

@@ -1,27 +1,33 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { type Command, type Given, UsageError, type World } from "./command.ts";
+import { type Command, type ParsedArguments, UsageError, type CommandContext } from "./command.ts";
 import { groups } from "./commands.ts";
-import { commandHelp, groupHelp, overview } from "./help.ts";
+import { renderCommandHelp, renderGroupHelp, renderOverview } from "./help.ts";
 
 /** Does what was typed after `toril`. */
-export async function run(args: readonly string[], world: World): Promise<void> {
+export async function run(args: readonly string[], context: CommandContext): Promise<void> {
   const [groupName, commandName, ...rest] = args;
-  if (groupName === undefined || isHelp(groupName)) return world.print(overview(groups));
+  if (groupName === undefined || isHelp(groupName)) return context.print(renderOverview(groups));
   const group = Object.hasOwn(groups, groupName) ? groups[groupName] : undefined;
-  if (group === undefined) throw unknown(groupName, Object.keys(groups));
+  if (group === undefined) throw unknownCommand(groupName, Object.keys(groups));
   if (commandName === undefined || isHelp(commandName)) {
-    return world.print(groupHelp(groupName, group));
+    return context.print(renderGroupHelp(groupName, group));
   }
   const { commands } = group;
   const name = `${groupName} ${commandName}`;
   const command = Object.hasOwn(commands, commandName) ? commands[commandName] : undefined;
-  if (command === undefined) throw unknown(name, Object.keys(commands));
-  const given = read(name, command, rest);
-  return given === "help" ? world.print(commandHelp(name, command)) : command.run(given, world);
+  if (command === undefined) throw unknownCommand(name, Object.keys(commands));
+  const parsed = parseCommand(name, command, rest);
+  return parsed === "help"
+    ? context.print(renderCommandHelp(name, command))
+    : command.run(parsed, context);
 }
 
-function read(name: string, command: Command, args: readonly string[]): Given | "help" {
-  const { values, positionals } = parse(name, command, args);
+function parseCommand(
+  name: string,
+  command: Command,
+  args: readonly string[],
+): ParsedArguments | "help" {
+  const { values, positionals } = parseOptions(name, command, args);
   const { help, ...options } = values;
   if (help !== undefined) return "help";
   const { operands } = command;
@@ -32,7 +38,7 @@ function read(name: string, command: Command, args: readonly string[]): Given | 
   return { operands: positionals, options };
 }
 
-function parse(name: string, command: Command, args: readonly string[]) {
+function parseOptions(name: string, command: Command, args: readonly string[]) {
   const options: ParseArgsOptionsConfig = { help: { type: "boolean", short: "h" } };
   for (const option of Object.keys(command.options)) options[option] = { type: "string" };
   try {
@@ -49,6 +55,6 @@ function isHelp(word: string): boolean {
   return word === "help" || word === "--help" || word === "-h";
 }
 
-function unknown(what: string, known: readonly string[]): UsageError {
+function unknownCommand(what: string, known: readonly string[]): UsageError {
   return new UsageError(`there is no "${what}"; there is ${known.join(", ")}`);
 }

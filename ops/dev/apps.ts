@@ -1,5 +1,5 @@
 import type { Child } from "./child.ts";
-import type { Household } from "./household.ts";
+import type { Supervisor } from "./supervisor.ts";
 import { freePort } from "./ports.ts";
 import { startConsumer, startProducer } from "./processes.ts";
 import type { Stores } from "./stores.ts";
@@ -9,10 +9,10 @@ export interface AppsSettings {
   env: NodeJS.ProcessEnv;
   stores: Stores;
   envFile: string;
-  household: Household;
+  supervisor: Supervisor;
   opened: AsyncDisposableStack;
   /** Aborted when jobs under way shall not be waited for. */
-  hurry: AbortSignal;
+  killSignal: AbortSignal;
 }
 
 /** Producers on ports of their own, from `firstPort` on. */
@@ -40,34 +40,34 @@ export async function openConsumers(settings: AppsSettings, count: number): Prom
   return consumers.children;
 }
 
-function appSettings({ root, env, stores, household }: AppsSettings, name: string) {
-  const { onSpawn, signal } = household;
+function appSettings({ root, env, stores, supervisor }: AppsSettings, name: string) {
+  const { onSpawn, signal } = supervisor;
   return {
     root,
     name,
     env: { ...env, REDIS_URL: stores.redisUrl, DATABASE_URL: stores.databaseUrl },
-    logFile: household.logFile(name),
+    logFile: supervisor.logFile(name),
     onSpawn,
     signal,
   };
 }
 
 /** Processes that drain side by side when it is time. */
-function createGroup({ household, opened, envFile, hurry }: AppsSettings, name: string) {
+function createGroup({ supervisor, opened, envFile, killSignal }: AppsSettings, name: string) {
   const children: Child[] = [];
   opened.defer(async () => {
-    household.say(`Stopping ${children.length} ${name}${children.length === 1 ? "" : "s"} ...`);
-    const kill = () => void Promise.all(children.map((child) => child.stop({ atOnce: true })));
-    hurry.addEventListener("abort", kill);
-    if (hurry.aborted) kill();
+    supervisor.print(`Stopping ${children.length} ${name}${children.length === 1 ? "" : "s"} ...`);
+    const killAll = () => void Promise.all(children.map((child) => child.stop({ atOnce: true })));
+    killSignal.addEventListener("abort", killAll);
+    if (killSignal.aborted) killAll();
     await Promise.all(children.map((child) => child.stop()));
-    hurry.removeEventListener("abort", kill);
+    killSignal.removeEventListener("abort", killAll);
   });
   return {
     children,
     add(child: Child, address: string, again: string) {
       children.push(child);
-      household.adopt(child, address, `(set -a; . ${envFile}; ${again})`);
+      supervisor.supervise(child, address, `(set -a; . ${envFile}; ${again})`);
     },
   };
 }

@@ -41,15 +41,15 @@ export function breakingChanges(before: Document, after: Document): BreakingChan
 type Compare = (before: Schema, after: Schema, pointer: string) => BreakingChange[];
 
 function createComparison(old: Record<string, Schema>, now: Record<string, Schema>): Compare {
-  const onTheWay = new Set<string>();
+  const visiting = new Set<string>();
 
   const compare: Compare = (before, after, pointer) => {
     const pair = JSON.stringify([before.$ref, after.$ref]);
     if (before.$ref !== undefined || after.$ref !== undefined) {
-      if (onTheWay.has(pair)) return [];
-      onTheWay.add(pair);
+      if (visiting.has(pair)) return [];
+      visiting.add(pair);
       const changes = compare(resolve(before, old), resolve(after, now), pointer);
-      onTheWay.delete(pair);
+      visiting.delete(pair);
       return changes;
     }
     const choices = before.anyOf ?? before.oneOf;
@@ -116,7 +116,7 @@ function createComparison(old: Record<string, Schema>, now: Record<string, Schem
 }
 
 function compareTypes(before: Schema, after: Schema, pointer: string): BreakingChange[] {
-  const [had, has] = [typesOf(before), typesOf(after)];
+  const [had, has] = [getTypes(before), getTypes(after)];
   if (has === undefined) return [];
   const isTaken = (type: string) =>
     has.includes(type) || (type === "integer" && has.includes("number"));
@@ -125,7 +125,7 @@ function compareTypes(before: Schema, after: Schema, pointer: string): BreakingC
 }
 
 function compareValues(before: Schema, after: Schema, pointer: string): BreakingChange[] {
-  const [had, has] = [valuesOf(before), valuesOf(after)];
+  const [had, has] = [getValues(before), getValues(after)];
   if (has === undefined) return [];
   const allowed = new Set(has.map((value) => JSON.stringify(value)));
   const lost = had?.map((value) => JSON.stringify(value)).filter((value) => !allowed.has(value));
@@ -135,8 +135,8 @@ function compareValues(before: Schema, after: Schema, pointer: string): Breaking
   }));
 }
 
-const least = ["minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum"];
-const most = ["maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum"];
+const lowerBounds = ["minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum"];
+const upperBounds = ["maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum"];
 const exact = ["pattern", "format", "multipleOf", "uniqueItems", "propertyNames", "not"];
 
 function compareLimits(before: Schema, after: Schema, pointer: string): BreakingChange[] {
@@ -145,24 +145,24 @@ function compareLimits(before: Schema, after: Schema, pointer: string): Breaking
     if (has === undefined || has === false) return false;
     if (exact.includes(keyword)) return JSON.stringify(had) !== JSON.stringify(has);
     if (typeof had !== "number") return true;
-    return least.includes(keyword) ? Number(has) > had : Number(has) < had;
+    return lowerBounds.includes(keyword) ? Number(has) > had : Number(has) < had;
   };
-  return [...least, ...most, ...exact].filter(isTighter).map((keyword) => ({
+  return [...lowerBounds, ...upperBounds, ...exact].filter(isTighter).map((keyword) => ({
     pointer: `${pointer}/${keyword}`,
     detail: `${JSON.stringify(before[keyword]) ?? "none"} became ${JSON.stringify(after[keyword])}`,
   }));
 }
 
-function typesOf({ type }: Schema): string[] | undefined {
+function getTypes({ type }: Schema): string[] | undefined {
   return typeof type === "string" ? [type] : type;
 }
 
-function valuesOf(schema: Schema): unknown[] | undefined {
+function getValues(schema: Schema): unknown[] | undefined {
   return "const" in schema ? [schema.const] : schema.enum;
 }
 
 function isObject(schema: Schema): boolean {
-  return schema.properties !== undefined || (typesOf(schema)?.includes("object") ?? false);
+  return schema.properties !== undefined || (getTypes(schema)?.includes("object") ?? false);
 }
 
 function resolve(schema: Schema, schemas: Record<string, Schema>): Schema {

@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { breakable, type Breakable, stablePort } from "./breakable.ts";
+import { startRestartable, type RestartableProcess, stablePort } from "./restartable.ts";
 import { startChild } from "./child.ts";
 import { installProgram } from "./install-program.ts";
-import { ask } from "./process-table.ts";
+import { commandOutput } from "./process-table.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-export interface Caddy extends Breakable {
+export interface Caddy extends RestartableProcess {
   readonly url: string;
   readonly dashboardUrl: string;
 }
@@ -30,7 +30,7 @@ export async function startCaddy(
   const url = `${scheme}://${host}:${port}`;
   const dashboardUrl = `http://127.0.0.1:${dashboardPort}`;
   const server = opening.use(
-    await breakable(async () => {
+    await startRestartable(async () => {
       const child = await startChild({
         name: "caddy",
         command: join(root, "ops/caddy/start.sh"),
@@ -76,7 +76,7 @@ export async function startCaddy(
 function findCaddy(): string {
   const own = process.env["CADDY"];
   if (own !== undefined) return own;
-  const isThere = () => ask("caddy", ["version"]) !== "";
+  const isThere = () => commandOutput("caddy", ["version"]) !== "";
   if (isThere() || (installProgram("caddy") && isThere())) return "caddy";
   throw new Error("these tests need caddy on the PATH");
 }

@@ -14,7 +14,7 @@ function git(...args: string[]): string | undefined {
   return status === 0 ? stdout : undefined;
 }
 
-function isNoted({ pointer }: BreakingChange, notes: string): boolean {
+function isListedInChangelog({ pointer }: BreakingChange, notes: string): boolean {
   const forAll = pointer.replace(/^JobRequest\.[^/]+?(?=\/|$)/, "JobRequest.*");
   return notes.includes(`\`${pointer}\``) || notes.includes(`\`${forAll}\``);
 }
@@ -30,7 +30,7 @@ const notes = /^## Unreleased\n(.*?)(?=^## |$(?![\s\S]))/ms.exec(
 const changes = earlier.flatMap((text) => breakingChanges(parse(text) as Document, after));
 const unnoted = new Map(
   changes
-    .filter((change) => !isNoted(change, notes ?? ""))
+    .filter((change) => !isListedInChangelog(change, notes ?? ""))
     .map((change) => [JSON.stringify(change), change]),
 );
 

@@ -32,7 +32,7 @@ const steps: Step[] = [
     name: "ops/configuration.md",
     command: ["bun", "ops/dev/write-configuration.ts", "--check"],
   },
-  { name: "advisories", command: ["bun", "ops/dev/audit.ts"] },
+  { name: "advisories", command: ["bun", "ops/dev/check-advisories.ts"] },
   { name: "format", command: ["oxfmt", "--check"] },
 ];
 

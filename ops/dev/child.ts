@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 
 import { openLog, readTail } from "./log-file.ts";
-import { Refusal } from "./refusal.ts";
-import { type Patience, until } from "./until.ts";
+import { UserError } from "./user-error.ts";
+import { type PollOptions, until } from "./until.ts";
 
 export interface Command {
   command: string;
@@ -42,7 +42,7 @@ export interface Child extends AsyncDisposable {
   /** Asks it to stop, and kills it when it does not in time, or at once. Safe to repeat. */
   stop(options?: { atOnce?: boolean }): Promise<Exit>;
   /** Waits until `probe` succeeds; throws with the end of the log when the child ends first or takes too long. */
-  ready<T>(probe: () => Promise<T | undefined>, patience: Patience): Promise<T>;
+  ready<T>(probe: () => Promise<T | undefined>, patience: PollOptions): Promise<T>;
   logTail(): string;
 }
 
@@ -86,7 +86,7 @@ export async function startChild(settings: ChildSettings): Promise<Child> {
     return exit;
   }
 
-  async function ready<T>(probe: () => Promise<T | undefined>, patience: Patience): Promise<T> {
+  async function ready<T>(probe: () => Promise<T | undefined>, patience: PollOptions): Promise<T> {
     const gone = new AbortController();
     void exited.then((exit) => gone.abort(new Error(`${name} ${describeExit(exit)}`)));
     const signals = patience.signal ? [gone.signal, patience.signal] : [gone.signal];
@@ -97,7 +97,7 @@ export async function startChild(settings: ChildSettings): Promise<Child> {
       await stop();
       patience.signal?.throwIfAborted();
       const message = reason instanceof Error ? reason.message : String(reason);
-      throw new Refusal(`${message}; its log ${logFile} ends with\n${readTail(logFile)}`, {
+      throw new UserError(`${message}; its log ${logFile} ends with\n${readTail(logFile)}`, {
         cause: error,
       });
     }

@@ -32,8 +32,8 @@ export function listVariables(): Variable[] {
         isRequired: !field.safeParse(undefined).success,
         description: undefined,
       };
-      variable.defaults[program as Program] = defaultOf(field);
-      variable.description ??= descriptionOf(field);
+      variable.defaults[program as Program] = getDefault(field);
+      variable.description ??= getDescription(field);
       variables.set(name, variable);
     }
   }
@@ -46,12 +46,12 @@ export function defaultFor(program: Program, name: string): string | undefined {
 }
 
 /** `<NAME>_FILE` names a file that holds the value of any of them. */
-export function reads(program: Program, name: string): boolean {
+export function readsVariable(program: Program, name: string): boolean {
   const { shape } = programs[program];
   return [name, name.replace(/_FILE$/, "")].some((one) => Object.hasOwn(shape, one));
 }
 
-function defaultOf(field: z.ZodType): string | undefined {
+function getDefault(field: z.ZodType): string | undefined {
   if (!(field instanceof z.ZodDefault || field instanceof z.ZodPrefault)) return undefined;
   const value = field.def.defaultValue;
   if (Array.isArray(value)) return value.length > 0 ? value.join(",") : undefined;
@@ -59,8 +59,8 @@ function defaultOf(field: z.ZodType): string | undefined {
   return typeof value === "object" ? undefined : z.coerce.string().parse(value);
 }
 
-function descriptionOf(field: z.ZodType): string | undefined {
+function getDescription(field: z.ZodType): string | undefined {
   if (field.description !== undefined) return field.description;
   const isWrapped = field instanceof z.ZodDefault || field instanceof z.ZodOptional;
-  return isWrapped ? descriptionOf(field.def.innerType as z.ZodType) : undefined;
+  return isWrapped ? getDescription(field.def.innerType as z.ZodType) : undefined;
 }

@@ -2,7 +2,7 @@ import type { NewApiKey } from "@toril/contract/api/api-key";
 import { issueKey, listKeys, revokeKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
-import { noteAs } from "../cli/audit/note.ts";
+import { recordChangeAs } from "../cli/audit/record-change.ts";
 
 export interface DemoKey extends AsyncDisposable {
   headers: Record<string, string>;
@@ -20,11 +20,16 @@ export async function openDemoKey(sql: Sql): Promise<DemoKey> {
     quotas: null,
     expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
   };
-  const { id, key } = await issueKey(sql, "default", wanted, noteAs("npm start", "createKey"));
+  const { id, key } = await issueKey(
+    sql,
+    "default",
+    wanted,
+    recordChangeAs("npm start", "createKey"),
+  );
   return {
     headers: { authorization: `Bearer ${key}` },
     async [Symbol.asyncDispose]() {
-      await revokeKey(sql, id, undefined, noteAs("npm start", "revokeKey"));
+      await revokeKey(sql, id, undefined, recordChangeAs("npm start", "revokeKey"));
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Import } from "@toril/contract/api/import";
-import { grouped } from "./progress.ts";
+import { formatCount } from "./progress.ts";
 
 export interface RowsReport {
   import: Import;
@@ -15,10 +15,10 @@ export interface FeedReport {
   items: number[];
 }
 
-export function summary(rows: RowsReport, feed: FeedReport): string {
+export function renderSummary(rows: RowsReport, feed: FeedReport): string {
   const { counts, id } = rows.import;
   const line = (name: string, text: string) => `  ${name.padEnd(20)} ${text}\n`;
-  const count = (name: string, value: number) => line(name, grouped(value).padStart(9));
+  const count = (name: string, value: number) => line(name, formatCount(value).padStart(9));
   const names: (keyof Import["counts"])[] = [
     "accepted",
     "duplicate",
@@ -42,7 +42,7 @@ export function summary(rows: RowsReport, feed: FeedReport): string {
   ].join("");
 }
 
-export function disagreements(
+export function findDifferences(
   { import: { counts }, rowsInFile, rowsInPostgres }: RowsReport,
   feed: FeedReport,
 ): string[] {
@@ -59,9 +59,9 @@ export function disagreements(
   ];
   return expected
     .filter(([, is, should]) => is !== should)
-    .map(([name, is, should]) => `${name}: ${grouped(is)} instead of ${grouped(should)}`);
+    .map(([name, is, should]) => `${name}: ${formatCount(is)} instead of ${formatCount(should)}`);
 }
 
 export function perSecond(count: number, seconds: number): string {
-  return `${grouped(count / Math.max(seconds, 0.001))} rows/s`;
+  return `${formatCount(count / Math.max(seconds, 0.001))} rows/s`;
 }

@@ -5,15 +5,15 @@ import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
 import {
-  disagreements,
+  findDifferences,
   perSecond,
-  summary,
+  renderSummary,
   type FeedReport,
   type RowsReport,
 } from "./demo-report.ts";
 import { type DemoKey, openDemoKey } from "./demo-key.ts";
 import { importFile } from "./import-file.ts";
-import { createProgress, grouped, type Output } from "./progress.ts";
+import { createProgress, formatCount, type Output } from "./progress.ts";
 
 export interface DemoSettings {
   /** Of a producer. */
@@ -36,8 +36,8 @@ export async function runDemo(settings: DemoSettings): Promise<string[]> {
     await using key = await openDemoKey(sql);
     const rows = await importRows(settings, sql, key);
     const feed = await importFeedTwice(settings, sql, key);
-    settings.output.write(summary(rows, feed));
-    return disagreements(rows, feed);
+    settings.output.write(renderSummary(rows, feed));
+    return findDifferences(rows, feed);
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -50,7 +50,7 @@ async function importRows(
 ): Promise<RowsReport> {
   const file = zipCodes();
   const rowsInFile = countLines(readFileSync(file)) - 1;
-  output.write(`\nImporting ${grouped(rowsInFile)} rows of ${basename(file)}\n`);
+  output.write(`\nImporting ${formatCount(rowsInFile)} rows of ${basename(file)}\n`);
   const progress = createProgress(output);
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
@@ -71,9 +71,9 @@ async function importRows(
       const ended = completed + dead;
       const secondsLeft = Math.ceil((seconds() / ended) * (rowsInFile - ended));
       // The first few rows foretell nothing.
-      const left = ended < rowsInFile / 100 ? "" : `, ${grouped(secondsLeft)} s left`;
+      const left = ended < rowsInFile / 100 ? "" : `, ${formatCount(secondsLeft)} s left`;
       const rate = perSecond(ended, seconds());
-      const text = `${grouped(accepted)} accepted, ${grouped(ended)} done, ${rate}${left}`;
+      const text = `${formatCount(accepted)} accepted, ${formatCount(ended)} done, ${rate}${left}`;
       progress.show(ended / rowsInFile, text);
     },
   }).finally(() => progress.end());

@@ -18,21 +18,21 @@ export interface ImportRequest {
 }
 
 // Counts that stand still for this long will not move any more.
-const stallMs = 120_000;
+const stallTimeoutMs = 120_000;
 const everyMs = 100;
 
 /** Sends a file as a stream and follows its import to the end. */
 export async function importFile(request: ImportRequest): Promise<Import> {
-  const over = new AbortController();
-  const signal = AbortSignal.any([over.signal, request.signal]);
+  const finished = new AbortController();
+  const signal = AbortSignal.any([finished.signal, request.signal]);
   const current = { ...request, signal };
   try {
     const read = send(current);
-    const id = await Promise.race([read.then((answer) => answer.id), announced(current)]);
+    const id = await Promise.race([read.then((answer) => answer.id), waitForId(current)]);
     const [, done] = await Promise.all([read, follow(current, id)]);
     return done;
   } finally {
-    over.abort();
+    finished.abort();
   }
 }
 
@@ -48,9 +48,9 @@ async function send(request: ImportRequest): Promise<Import> {
 }
 
 /** For ever without `findId`. */
-function announced({ findId, signal }: ImportRequest): Promise<string> {
+function waitForId({ findId, signal }: ImportRequest): Promise<string> {
   if (!findId) return new Promise(() => {});
-  return until("the import begins", findId, { timeoutMs: stallMs, everyMs, signal });
+  return until("the import begins", findId, { timeoutMs: stallTimeoutMs, everyMs, signal });
 }
 
 async function follow(request: ImportRequest, id: string): Promise<Import> {
@@ -63,7 +63,7 @@ async function follow(request: ImportRequest, id: string): Promise<Import> {
         const found = await parse(await fetch(`${url}/v1/imports/${id}`, { headers, signal }));
         return JSON.stringify(found) === before ? undefined : found;
       },
-      { timeoutMs: stallMs, everyMs, signal },
+      { timeoutMs: stallTimeoutMs, everyMs, signal },
     );
     onProgress?.(now.counts);
     if (now.status === "done") return now;

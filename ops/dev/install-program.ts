@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 
-import { ask } from "./process-table.ts";
+import { commandOutput } from "./process-table.ts";
 
 export type Program = "redis" | "caddy" | "prometheus" | "strace" | "chromium";
 
@@ -86,7 +86,9 @@ const managers: readonly Manager[] = [
 
 /** Asks the system's package manager, where this user may do so without a password. */
 export function installProgram(program: Program): boolean {
-  const manager = managers.find(({ name }) => ask("sh", ["-c", `command -v ${name}`]) !== "");
+  const manager = managers.find(
+    ({ name }) => commandOutput("sh", ["-c", `command -v ${name}`]) !== "",
+  );
   const script = manager?.scripts[program];
   const shell = manager && shellFor(manager.asRoot);
   if (!manager || !script || !shell) return false;
@@ -101,5 +103,5 @@ function shellFor(asRoot: boolean): string[] | undefined {
   const isRoot = process.getuid?.() === 0;
   if (isRoot === asRoot) return ["sh", "-c"];
   if (!asRoot) return undefined;
-  return ask("sudo", ["-n", "id", "-u"]) === "0" ? ["sudo", "-n", "sh", "-c"] : undefined;
+  return commandOutput("sudo", ["-n", "id", "-u"]) === "0" ? ["sudo", "-n", "sh", "-c"] : undefined;
 }

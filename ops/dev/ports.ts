@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 
-import { ask, describeProcess } from "./process-table.ts";
-import { Refusal } from "./refusal.ts";
+import { commandOutput, describeProcess } from "./process-table.ts";
+import { UserError } from "./user-error.ts";
 
 const host = "127.0.0.1";
 
@@ -27,7 +27,7 @@ export async function requireFreePorts(first: number, count: number): Promise<vo
     if (await isFree(port)) continue;
     const pid = findListener(port);
     const holder = pid === undefined ? "another process" : describeProcess(pid);
-    throw new Refusal(`Port ${port} is taken by ${holder}.\nChoose another one with --port.`);
+    throw new UserError(`Port ${port} is taken by ${holder}.\nChoose another one with --port.`);
   }
 }
 
@@ -44,7 +44,9 @@ function findListener(port: number): number | undefined {
     ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) => listeners(path, port)),
   );
   if (inodes.size > 0) return findOwner(inodes);
-  const pid = Number(ask("lsof", ["-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-t"]).split("\n")[0]);
+  const pid = Number(
+    commandOutput("lsof", ["-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-t"]).split("\n")[0],
+  );
   return pid > 0 ? pid : undefined;
 }
 

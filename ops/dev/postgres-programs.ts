@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { ask } from "./process-table.ts";
-import { Refusal } from "./refusal.ts";
+import { commandOutput } from "./process-table.ts";
+import { UserError } from "./user-error.ts";
 
 export interface PostgresPrograms {
   initdb: string;
@@ -15,9 +15,9 @@ export function findPostgres(): PostgresPrograms {
   for (const bin of [embedded(), ...installed()]) {
     if (bin === undefined) continue;
     const programs = { initdb: join(bin, "initdb"), postgres: join(bin, "postgres") };
-    if (ask(programs.postgres, ["--version"])) return programs;
+    if (commandOutput(programs.postgres, ["--version"])) return programs;
   }
-  throw new Refusal(
+  throw new UserError(
     `No Postgres for ${process.platform} on ${process.arch}: install one, or set DATABASE_URL.`,
   );
 }
@@ -47,7 +47,7 @@ function installed(): string[] {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian) : [];
   const newestFirst = versions.sort((a, b) => Number(b) - Number(a));
-  const onPath = ask("sh", ["-c", "command -v postgres"]);
+  const onPath = commandOutput("sh", ["-c", "command -v postgres"]);
   return [
     ...newestFirst.map((version) => join(debian, version, "bin")),
     ...(onPath ? [dirname(onPath)] : []),

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
  */
 export function identify(pid: number): string | undefined {
   if (!existsSync("/proc/self/stat")) {
-    return ask("ps", ["-o", "lstart=", "-p", String(pid)]) || undefined;
+    return commandOutput("ps", ["-o", "lstart=", "-p", String(pid)]) || undefined;
   }
   const stat = read(`/proc/${pid}/stat`);
   // The name may hold spaces and parentheses; what is counted follows the last one.
@@ -20,12 +20,12 @@ export function identify(pid: number): string | undefined {
 export function describeProcess(pid: number): string {
   const command =
     read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim() ||
-    ask("ps", ["-o", "command=", "-p", String(pid)]);
+    commandOutput("ps", ["-o", "command=", "-p", String(pid)]);
   const folder = readLink(`/proc/${pid}/cwd`);
   return `pid ${pid}${command && `: ${command}`}${folder && ` (in ${folder})`}`;
 }
 
-export function ask(command: string, args: readonly string[]): string {
+export function commandOutput(command: string, args: readonly string[]): string {
   const { status, stdout } = spawnSync(command, args, { encoding: "utf8" });
   return status === 0 ? stdout.trim() : "";
 }

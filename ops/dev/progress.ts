@@ -20,7 +20,7 @@ export function createProgress(output: Output): Progress {
   let last = "";
 
   function show(done: number, text: string) {
-    last = `  ${bar(done)} ${text}`;
+    last = `  ${renderBar(done)} ${text}`;
     if (output.isTTY) {
       output.write(`\r${last.slice(0, (output.columns ?? 80) - 1)}\u001b[K`);
     } else if (performance.now() - shownAt >= plainEveryMs) {
@@ -36,11 +36,11 @@ export function createProgress(output: Output): Progress {
   return { show, end };
 }
 
-function bar(done: number): string {
+function renderBar(done: number): string {
   const filled = Math.round(Math.min(Math.max(done, 0), 1) * barWidth);
   return `[${"#".repeat(filled)}${"-".repeat(barWidth - filled)}]`;
 }
 
-export function grouped(count: number): string {
+export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en");
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { until } from "./until.ts";
-import { stablePort } from "./breakable.ts";
+import { stablePort } from "./restartable.ts";
 import {
   type RedisProcess,
   type RedisProcessSettings,
@@ -20,7 +20,7 @@ export interface FleetOptions {
   /** Further arguments of every server that holds data. */
   args?: readonly string[];
   /** Opens a proxy in front of a port and returns the proxy's port, which the servers announce instead of their own. */
-  through?: (port: number) => Promise<number>;
+  openProxy?: (port: number) => Promise<number>;
 }
 
 const patience = { timeoutMs: 60_000 };
@@ -45,7 +45,7 @@ function openFleet(): Fleet {
 /** A master and its replica, watched by three Sentinels who need one second to give a master up. */
 export async function startSentinels(
   master: string,
-  { args = [], through = direct }: FleetOptions = {},
+  { args = [], openProxy = direct }: FleetOptions = {},
 ) {
   await using opening = new AsyncDisposableStack();
   const fleet = opening.use(openFleet());
@@ -54,19 +54,19 @@ export async function startSentinels(
   const replica = await startServer("second", `replicaof 127.0.0.1 ${masterPort}`);
   const sentinels = await Promise.all([1, 2, 3].map(startSentinel));
   // One that knows no replica yet never fails over.
-  await until("the Sentinels know each other and the replica", isWhole, patience);
+  await until("the Sentinels know each other and the replica", isHealthy, patience);
   const opened = opening.move();
 
   /** Who follows whom stands in a file, which Sentinels have the server rewrite when they change it. */
   async function startServer(name: string, roleConfig: string) {
     const port = await stablePort();
-    const announcedPort = await through(port);
+    const announcedPort = await openProxy(port);
     const config = join(fleet.dir, `${name}.conf`);
     writeFileSync(config, `${roleConfig}\nreplica-announce-port ${announcedPort}\n`);
     return Object.assign(await fleet.start({ port, config, args }), { announcedPort });
   }
 
-  async function isWhole() {
+  async function isHealthy() {
     const views = await Promise.all(sentinels.map(({ client }) => client.call("INFO", "sentinel")));
     const areAgreed = views.every((view) =>
       /status=ok,[^]*slaves=1,sentinels=3/.test(String(view)),
@@ -92,7 +92,7 @@ export async function startSentinels(
     replica,
     /** In the order in which clients ask them. */
     sentinels,
-    isWhole,
+    isHealthy: isHealthy,
     env: {
       REDIS_URL: "",
       REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),
@@ -111,7 +111,7 @@ interface Node extends RedisProcess {
 const slots = 16_384;
 
 /** Three masters and three replicas, which need two seconds to give a master up. */
-export async function startCluster({ args = [], through = direct }: FleetOptions = {}) {
+export async function startCluster({ args = [], openProxy = direct }: FleetOptions = {}) {
   await using opening = new AsyncDisposableStack();
   const fleet = opening.use(openFleet());
   const nodes = await Promise.all(Array.from({ length: 6 }, startNode));
@@ -122,7 +122,7 @@ export async function startCluster({ args = [], through = direct }: FleetOptions
 
   async function startNode(): Promise<Node> {
     const [port, busPort] = [await stablePort(), await stablePort()];
-    const announcedPort = await through(port);
+    const announcedPort = await openProxy(port);
     const settings = {
       "cluster-enabled": "yes",
       "cluster-port": busPort,
@@ -151,10 +151,10 @@ export async function startCluster({ args = [], through = direct }: FleetOptions
       const follow = () => client.call("CLUSTER", "REPLICATE", id);
       await until(`node ${index} may follow`, follow, patience);
     }
-    await until("the Cluster is whole", isWhole, patience);
+    await until("the Cluster is whole", isHealthy, patience);
   }
 
-  async function isWhole() {
+  async function isHealthy() {
     const views = await Promise.all(nodes.map(({ client }) => client.cluster("INFO")));
     const areAgreed = views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(view));
     const servers = nodes.map(({ client }) => client.info("replication"));
@@ -163,7 +163,7 @@ export async function startCluster({ args = [], through = direct }: FleetOptions
 
   return {
     nodes,
-    isWhole,
+    isHealthy: isHealthy,
     /** The master that holds a key's slot. */
     async masterOf(key: string): Promise<RedisProcess> {
       for (const node of masters) {

@@ -5,9 +5,9 @@ import { Redis, type RedisOptions } from "ioredis";
 
 import { startChild } from "./child.ts";
 import { findRedisServer } from "./redis-server.ts";
-import { breakable, stablePort, type Breakable } from "./breakable.ts";
+import { startRestartable, stablePort, type RestartableProcess } from "./restartable.ts";
 
-export interface RedisProcess extends Breakable {
+export interface RedisProcess extends RestartableProcess {
   readonly dir: string;
   readonly port: number;
   /** Connected, again and again when it has to be. */
@@ -23,23 +23,23 @@ export interface RedisProcessSettings {
   port?: number;
   config?: string;
   /** A program that runs it. */
-  under?: readonly string[];
+  wrapper?: readonly string[];
   args?: readonly string[];
   /** Repairs an AOF that Redis refuses to load, as ops/redis/README.md tells operators to. */
   repairsAof?: boolean;
   /** How a client gets in. */
-  access?: Pick<RedisOptions, "username" | "password">;
+  credentials?: Pick<RedisOptions, "username" | "password">;
 }
 
 /** A redis-server of the test's own, which is what its file and arguments make it. */
 export async function startRedisProcess(settings: RedisProcessSettings): Promise<RedisProcess> {
-  const { dir, config, under = [], args = [], access = {}, repairsAof = false } = settings;
+  const { dir, config, wrapper = [], args = [], credentials = {}, repairsAof = false } = settings;
   await using opening = new AsyncDisposableStack();
   mkdirSync(dir, { recursive: true });
   const port = settings.port ?? (await stablePort());
-  const { command, args: before, host } = findRedisServer().at(port, dir);
+  const { command, args: before, host } = findRedisServer().command(port, dir);
   const connect = () => {
-    const redis = new Redis({ port, retryStrategy: () => 50, ...access });
+    const redis = new Redis({ port, retryStrategy: () => 50, ...credentials });
     redis.on("error", () => {});
     return redis;
   };
@@ -47,9 +47,9 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
   const start = async () => {
     const child = await startChild({
       name: "redis",
-      command: under[0] ?? command,
+      command: wrapper[0] ?? command,
       args: [
-        [under.slice(1), under.length > 0 ? command : []],
+        [wrapper.slice(1), wrapper.length > 0 ? command : []],
         [before, config ?? [], "--port", String(port), host, args],
       ].flat(3),
       logFile: join(dir, "redis.log"),
@@ -61,7 +61,7 @@ export async function startRedisProcess(settings: RedisProcessSettings): Promise
     return child;
   };
   const server = opening.use(
-    await breakable(async () => {
+    await startRestartable(async () => {
       try {
         return await start();
       } catch (error) {

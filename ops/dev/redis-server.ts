@@ -1,10 +1,10 @@
-import { Refusal } from "./refusal.ts";
-import { ask } from "./process-table.ts";
+import { UserError } from "./user-error.ts";
+import { commandOutput } from "./process-table.ts";
 import { installProgram } from "./install-program.ts";
 
 export interface RedisServer {
   /** The command, the arguments that come before Redis' own, and those that bind it to loopback. */
-  at(port: number, dir: string): { command: string; args: string[]; host: string[] };
+  command(port: number, dir: string): { command: string; args: string[]; host: string[] };
 }
 
 const image = "redis:7-alpine";
@@ -14,15 +14,15 @@ const oldest = [6, 2] as const;
 export function findRedisServer(): RedisServer {
   const found = findOnPath() ?? (installProgram("redis") ? findOnPath() : undefined);
   if (found) return onHost(found);
-  if (ask("docker", ["version", "--format", "{{.Server.Version}}"])) return inContainer();
-  throw new Refusal(
+  if (commandOutput("docker", ["version", "--format", "{{.Server.Version}}"])) return inContainer();
+  throw new UserError(
     `No Redis ${oldest.join(".")} or newer: install redis-server or valkey-server, start Docker, or set REDIS_URL.`,
   );
 }
 
 function findOnPath(): string | undefined {
   return ["redis-server", "valkey-server"].find((command) => {
-    const version = /v=(\d+)\.(\d+)/.exec(ask(command, ["--version"]));
+    const version = /v=(\d+)\.(\d+)/.exec(commandOutput(command, ["--version"]));
     const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
     return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
   });
@@ -30,14 +30,14 @@ function findOnPath(): string | undefined {
 
 function onHost(command: string): RedisServer {
   return {
-    at: (_port, dir) => ({ command, args: [], host: ["--bind", "127.0.0.1", "--dir", dir] }),
+    command: (_port, dir) => ({ command, args: [], host: ["--bind", "127.0.0.1", "--dir", dir] }),
   };
 }
 
 /** Docker's own port mapping does the binding to loopback. */
 function inContainer(): RedisServer {
   return {
-    at: (port, dir) => ({
+    command: (port, dir) => ({
       command: "docker",
       args: [
         ["run", "--rm", "--name", `toril-redis-${port}`],

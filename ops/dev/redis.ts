@@ -28,7 +28,7 @@ export interface RedisSettings {
  * Data is kept in `dir`, at the risk of one second when the operating system crashes. Hashes of jobs stay compact, which
  * saves a third of their memory; the option has a newer name, which Redis 6 does not know.
  */
-export const keepData = [
+export const persistentArgs = [
   ["--appendonly", "yes"],
   ["--appendfsync", "everysec"],
   ["--hash-max-ziplist-value", "1024"],
@@ -40,7 +40,7 @@ export async function startRedis(settings: RedisSettings): Promise<Service> {
   mkdirSync(dir, { recursive: true });
   const server = findRedisServer();
   const port = settings.port ?? (await freePort());
-  const { command, args: prefix, host } = server.at(port, dir);
+  const { command, args: prefix, host } = server.command(port, dir);
   const child = await startChild({
     name: "redis",
     command,

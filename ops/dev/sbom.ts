@@ -3,10 +3,10 @@ import { PackageURL } from "packageurl-js";
 
 import lockFile from "../../bun.lock" with { type: "jsonc" };
 import project from "../../package.json" with { type: "json" };
-import { readLock, type LockedPackage } from "./lock.ts";
+import { readLock, type LockedPackage } from "./bun-lock.ts";
 
 /** `bun run sbom`: what this is made of, as CycloneDX JSON on stdout. */
-function describe(packages: ReadonlyMap<string, LockedPackage>): Models.Bom {
+function toBom(packages: ReadonlyMap<string, LockedPackage>): Models.Bom {
   const bom = new Models.Bom();
   const root = new Models.Component(Enums.ComponentType.Application, project.name, {
     version: project.version,
@@ -18,7 +18,7 @@ function describe(packages: ReadonlyMap<string, LockedPackage>): Models.Bom {
     const component = new Models.Component(Enums.ComponentType.Library, one.name, {
       version: one.version,
       bomRef: path,
-      purl: purlOf(one),
+      purl: toPurl(one),
       scope: one.isShipped ? Enums.ComponentScope.Required : Enums.ComponentScope.Excluded,
     });
     if (one.sha512 !== undefined) component.hashes.set(Enums.HashAlgorithm["SHA-512"], one.sha512);
@@ -37,12 +37,12 @@ function describe(packages: ReadonlyMap<string, LockedPackage>): Models.Bom {
   return bom;
 }
 
-function purlOf({ name, version }: LockedPackage): string {
+function toPurl({ name, version }: LockedPackage): string {
   const [scope, rest] = name.startsWith("@") ? name.split("/") : [undefined, name];
   return new PackageURL("npm", scope, rest ?? name, version).toString();
 }
 
-const bom = describe(readLock(lockFile));
+const bom = toBom(readLock(lockFile));
 const normalizer = new Serialize.JSON.Normalize.Factory(Spec.Spec1dot6);
 const serializer = new Serialize.JsonSerializer(normalizer);
 console.log(serializer.serialize(bom, { sortLists: true, space: 2 }));

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { Refusal } from "./refusal.ts";
+import { UserError } from "./user-error.ts";
 
 export interface StartOptions {
   once: boolean;
@@ -51,12 +51,12 @@ export function parseStartOptions(
         ? resolve(folders.root, ".toril")
         : resolve(folders.cwd, values.data),
   };
-  if (values.data === "") throw new Refusal("--data wants a folder");
+  if (values.data === "") throw new UserError("--data wants a folder");
   if (options.once && !options.demo) {
-    throw new Refusal("--once imports and stops, --no-demo imports nothing: choose one");
+    throw new UserError("--once imports and stops, --no-demo imports nothing: choose one");
   }
   if (options.demo && options.consumers === 0) {
-    throw new Refusal("--consumers 0 would never finish the import: add --no-demo");
+    throw new UserError("--consumers 0 would never finish the import: add --no-demo");
   }
   return options;
 }
@@ -80,12 +80,12 @@ function parse(args: readonly string[]) {
     return values;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(". ")[0] : String(error);
-    throw new Refusal(`${reason}\n\n${startUsage}`);
+    throw new UserError(`${reason}\n\n${startUsage}`);
   }
 }
 
 function wholeNumber(name: string, value: string, min: number, max: number): number {
   const number = Number(value);
   if (/^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new Refusal(`--${name} wants a whole number from ${min} to ${max}, not "${value}"`);
+  throw new UserError(`--${name} wants a whole number from ${min} to ${max}, not "${value}"`);
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-import { Refusal } from "./refusal.ts";
+import { UserError } from "./user-error.ts";
 import { parseStartOptions, startUsage } from "./start-options.ts";
 import { runToril } from "./toril.ts";
 
@@ -9,14 +9,14 @@ class Interrupted extends Error {
 }
 
 // A Ctrl-C may arrive more than once: from the terminal, and passed on by npm.
-const echoMs = 1_000;
+const duplicateSignalMs = 1_000;
 
-function listen(stop: AbortController, hurry: AbortController): void {
+function listen(stop: AbortController, kill: AbortController): void {
   let firstAt: number | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       firstAt ??= performance.now();
-      if (performance.now() - firstAt > echoMs) hurry.abort();
+      if (performance.now() - firstAt > duplicateSignalMs) kill.abort();
       stop.abort(new Interrupted(`stopped by ${signal}`));
     });
   }
@@ -25,7 +25,7 @@ function listen(stop: AbortController, hurry: AbortController): void {
 /** @returns the exit code */
 async function main(): Promise<number> {
   const stop = new AbortController();
-  const hurry = new AbortController();
+  const kill = new AbortController();
   let isOnce = false;
   try {
     const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -37,14 +37,14 @@ async function main(): Promise<number> {
       return 0;
     }
     isOnce = options.once;
-    listen(stop, hurry);
+    listen(stop, kill);
     const { env, stdout: output } = process;
-    await runToril({ root, options, env, output, stop, hurry: hurry.signal });
+    await runToril({ root, options, env, output, stop, killSignal: kill.signal });
     return 0;
   } catch (error) {
     const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
     if (reason instanceof Interrupted && !isOnce) return 0;
-    const isSurprise = !(reason instanceof Refusal || reason instanceof Interrupted);
+    const isSurprise = !(reason instanceof UserError || reason instanceof Interrupted);
     console.error(isSurprise ? reason : `\n${(reason as Error).message}`);
     return 1;
   }

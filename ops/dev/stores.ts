@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
-import type { Household } from "./household.ts";
-import { migrateDatabase } from "./ledger.ts";
+import type { Supervisor } from "./supervisor.ts";
+import { migrateDatabase } from "./migrate-database.ts";
 import { startPostgres } from "./postgres.ts";
-import { keepData, startRedis, type Service } from "./redis.ts";
+import { persistentArgs, startRedis, type Service } from "./redis.ts";
 
 export interface Stores {
   redisUrl: string;
@@ -14,20 +14,20 @@ export interface StoresSettings {
   dataDir: string;
   /** REDIS_URL and DATABASE_URL name stores that are there already. */
   env: NodeJS.ProcessEnv;
-  household: Household;
+  supervisor: Supervisor;
   opened: AsyncDisposableStack;
 }
 
 /** A Redis, and a Postgres with a ledger of the newest schema. */
 export async function openStores(settings: StoresSettings): Promise<Stores> {
-  const { dataDir, env, household } = settings;
-  const { signal, onSpawn, logFile } = household;
+  const { dataDir, env, supervisor } = settings;
+  const { signal, onSpawn, logFile } = supervisor;
 
   const redisUrl = await open("redis", "REDIS_URL", () =>
     startRedis({
       dir: join(dataDir, "redis"),
       logFile: logFile("redis"),
-      args: keepData,
+      args: persistentArgs,
       onSpawn,
       signal,
     }),
@@ -46,11 +46,11 @@ export async function openStores(settings: StoresSettings): Promise<Stores> {
   async function open(name: string, variable: string, start: () => Promise<Service>) {
     const given = env[variable];
     if (given) {
-      household.say(`  ${name.padEnd(12)} ${variable}`);
+      supervisor.print(`  ${name.padEnd(12)} ${variable}`);
       return given;
     }
     const service = settings.opened.use(await start());
-    household.adopt(service.child, `127.0.0.1:${service.port}`, service.child.commandLine);
+    supervisor.supervise(service.child, `127.0.0.1:${service.port}`, service.child.commandLine);
     return service.url;
   }
 }

@@ -22,17 +22,17 @@ async function main(args: readonly string[]): Promise<number> {
     const problems = join(dir, "problems.txt");
     writeFileSync(problems, "");
     const env = {
-      ...ownEnv(process.env),
+      ...testEnv(process.env),
       TEST_REDIS_URL: redis.url,
       TEST_DATABASE_URL: postgres.url,
       TEST_PROBLEMS_FILE: problems,
     };
     const code = await runTests(args, report, env);
     const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
-    for (const failure of failuresIn(xml)) console.error(failure);
-    const { passed, failed, skipped } = count(xml);
+    for (const failure of parseFailures(xml)) console.error(failure);
+    const { passed, failed, skipped } = parseCounts(xml);
     if (skipped > 0) console.log(`${skipped} skipped`);
-    const unmet = args.length === 0 ? unmetProblems(readFileSync(problems, "utf8")) : [];
+    const unmet = args.length === 0 ? findUntestedProblems(readFileSync(problems, "utf8")) : [];
     if (unmet.length > 0) console.error(`No test met the problems: ${unmet.join(", ")}`);
     // A run that broke before it could report is a failure too.
     const broken = failed === 0 && (code !== 0 || unmet.length > 0) ? 1 : 0;
@@ -51,7 +51,7 @@ const hidden = new Set([
   "BUN_FEATURE_FLAG_NO_ORPHANS",
 ]);
 
-function ownEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function testEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !hidden.has(name)));
 }
 
@@ -73,13 +73,13 @@ function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEn
 }
 
 /** The kinds that no producer answered with: the contract declares nothing that cannot happen. */
-function unmetProblems(met: string): string[] {
+function findUntestedProblems(met: string): string[] {
   const types = new Set(met.split("\n"));
   return Object.keys(problemKinds).filter((kind) => !types.has(problemType(kind as ProblemKind)));
 }
 
 /** What failed and why, once more, for whoever sees only the end of thousands of lines. */
-function failuresIn(xml: string): string[] {
+function parseFailures(xml: string): string[] {
   const cases = xml.matchAll(
     /<testcase name="([^"]*)"[^>]* file="([^"]*)"[^>]*>\s*<failure[^>]*>([^<]*)/g,
   );
@@ -96,7 +96,7 @@ function decode(text: string): string {
   );
 }
 
-function count(xml: string): { passed: number; failed: number; skipped: number } {
+function parseCounts(xml: string): { passed: number; failed: number; skipped: number } {
   const total = /<testsuites[^>]*>/.exec(xml)?.[0] ?? "";
   const read = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(total)?.[1] ?? 0);
   const [failed, skipped] = [read("failures") + read("errors"), read("skipped")];

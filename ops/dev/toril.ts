@@ -1,15 +1,15 @@
 import { join } from "node:path";
 
-import { allowDatabase } from "./allow-database.ts";
+import { confirmDatabase } from "./confirm-database.ts";
 import { openConsumers, openProducers } from "./apps.ts";
 import type { Child } from "./child.ts";
 import { runDemo } from "./demo.ts";
 import { writeEnvFile } from "./env-file.ts";
-import { createHousehold } from "./household.ts";
+import { createSupervisor } from "./supervisor.ts";
 import { requireFreePorts } from "./ports.ts";
 import type { Output } from "./progress.ts";
-import { Refusal } from "./refusal.ts";
-import { lockData } from "./run-lock.ts";
+import { UserError } from "./user-error.ts";
+import { lockDataDir } from "./data-lock.ts";
 import { keepSecretKeys } from "./secret-keys.ts";
 import type { StartOptions } from "./start-options.ts";
 import { openStores } from "./stores.ts";
@@ -22,30 +22,30 @@ export interface TorilSettings {
   /** Aborted by whoever wants everything to stop, with the reason. */
   stop: AbortController;
   /** Aborted when jobs under way shall not be waited for. */
-  hurry: AbortSignal;
+  killSignal: AbortSignal;
 }
 
 /** Starts everything, shows it at work, and stops it in the opposite order when `stop` is aborted. */
 export async function runToril(settings: TorilSettings): Promise<void> {
-  const { root, options, env, output, stop, hurry } = settings;
+  const { root, options, env, output, stop, killSignal } = settings;
   const { dataDir, port } = options;
   const url = `http://127.0.0.1:${port}`;
-  using lock = await lockData(dataDir, url);
+  using lock = await lockDataDir(dataDir, url);
   await requireFreePorts(port, options.producers);
 
-  const isPatient = !options.once;
-  const household = createHousehold({ dataDir, output, lock, stop, isPatient });
-  const { signal, say } = household;
+  const toleratesKill = !options.once;
+  const supervisor = createSupervisor({ dataDir, output, lock, stop, toleratesKill });
+  const { signal, print } = supervisor;
   await using opened = new AsyncDisposableStack();
   if (env["DATABASE_URL"] && !options.yes) {
-    await allowDatabase({ databaseUrl: env["DATABASE_URL"], demo: options.demo, signal });
+    await confirmDatabase({ databaseUrl: env["DATABASE_URL"], demo: options.demo, signal });
   }
-  say("Starting");
-  const stores = await openStores({ dataDir, env, household, opened });
+  print("Starting");
+  const stores = await openStores({ dataDir, env, supervisor, opened });
   const envFile = join(dataDir, "env");
   const secretKeys = keepSecretKeys(dataDir, env);
   const appEnv = { ...env, ...secretKeys };
-  const apps = { root, env: appEnv, stores, envFile, household, opened, hurry };
+  const apps = { root, env: appEnv, stores, envFile, supervisor, opened, killSignal };
   const producers = await openProducers(apps, options.producers, port);
   const consumers = await openConsumers(apps, options.consumers);
   const { redisUrl: REDIS_URL, databaseUrl: DATABASE_URL } = stores;
@@ -64,16 +64,16 @@ export async function runToril(settings: TorilSettings): Promise<void> {
   );
 
   if (options.demo) {
-    const complaint = await demonstrate({ url, databaseUrl: DATABASE_URL, output, signal });
-    if (options.once && complaint) throw new Refusal(complaint);
-    if (complaint) say(complaint);
+    const complaint = await runDemoOrExplain({ url, databaseUrl: DATABASE_URL, output, signal });
+    if (options.once && complaint) throw new UserError(complaint);
+    if (complaint) print(complaint);
   }
   if (options.once) return;
-  say(whatToOpen(url, dataDir));
-  await aborted(signal);
+  print(welcomeText(url, dataDir));
+  await rejectOnAbort(signal);
 }
 
-async function demonstrate(demo: Parameters<typeof runDemo>[0]): Promise<string | undefined> {
+async function runDemoOrExplain(demo: Parameters<typeof runDemo>[0]): Promise<string | undefined> {
   try {
     const disagreements = await runDemo(demo);
     if (disagreements.length === 0) return undefined;
@@ -89,7 +89,7 @@ function pids(children: readonly Child[]): string {
   return children.map(({ pid }) => pid).join(" ");
 }
 
-function whatToOpen(url: string, dataDir: string): string {
+function welcomeText(url: string, dataDir: string): string {
   return `
 Toril is ready. Open
   API docs    ${url}/docs
@@ -101,7 +101,7 @@ Data and logs are in ${dataDir}, the addresses of Redis and Postgres in ${join(d
 Ctrl-C stops everything and keeps the data.`;
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const stop = () => reject(signal.reason as Error);
     if (signal.aborted) stop();

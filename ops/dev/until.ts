@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-export interface Patience {
+export interface PollOptions {
   timeoutMs: number;
   everyMs?: number;
   signal?: AbortSignal | undefined;
@@ -10,7 +10,7 @@ export interface Patience {
 export async function until<T>(
   what: string,
   probe: () => Promise<T | undefined>,
-  { timeoutMs, everyMs = 50, signal }: Patience,
+  { timeoutMs, everyMs = 50, signal }: PollOptions,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let complaint: unknown;

@@ -5,7 +5,7 @@ import { listVariables, type Variable } from "./configuration.ts";
 const path = new URL("../configuration.md", import.meta.url);
 
 function render(variables: readonly Variable[]): string {
-  const rows = variables.map((variable) => `| ${columns(variable).join(" | ")} |`);
+  const rows = variables.map((variable) => `| ${toColumns(variable).join(" | ")} |`);
   return `# Configuration
 
 Every variable that a program reads, written from the schemas that check it (\`bun run generate\`). A bad value stops the
@@ -17,7 +17,7 @@ ${rows.join("\n")}
 `;
 }
 
-function columns({ name, defaults, isRequired, description }: Variable): string[] {
+function toColumns({ name, defaults, isRequired, description }: Variable): string[] {
   if (description === undefined) {
     throw new Error(`${name} has no description: say .describe("...") in its schema`);
   }

@@ -3,7 +3,7 @@ import { AcceptedJob } from "@toril/contract/api/job";
 import type { JobRequest } from "@toril/contract/api/job-types/index";
 import { Problem } from "@toril/contract/api/problem";
 
-export type Answer =
+export type PostResult =
   | { status: 200 | 201 | 202; job: AcceptedJob; isReplayed: boolean }
   | { status: number; problem: Problem; isReplayed: boolean };
 
@@ -18,7 +18,7 @@ export async function postJob(
   url: string,
   request: JobRequest,
   { idempotencyKey, traceparent, signal }: PostOptions = {},
-): Promise<Answer> {
+): Promise<PostResult> {
   const response = await fetch(`${url}/v1/jobs`, {
     method: "POST",
     headers: {
@@ -47,7 +47,7 @@ async function readProblem(response: Response): Promise<Problem> {
 }
 
 /** The id of an accepted job; throws when it was refused. */
-export function idOf(answer: Answer): string {
+export function getJobId(answer: PostResult): string {
   if ("job" in answer) return answer.job.id;
   throw new Error(`${answer.status} ${answer.problem.title} ${answer.problem.detail ?? ""}`);
 }

@@ -1,7 +1,7 @@
 import { chromium, type Browser } from "playwright-core";
 
 import { installProgram } from "../dev/install-program.ts";
-import { ask } from "../dev/process-table.ts";
+import { commandOutput } from "../dev/process-table.ts";
 
 /** The Chromium of this system, without a window. */
 export function openBrowser(): Promise<Browser> {
@@ -17,7 +17,7 @@ function findChromium(): string {
   if (own !== undefined) return own;
   const onPath = () =>
     ["chromium", "chromium-browser", "google-chrome"]
-      .map((name) => ask("sh", ["-c", `command -v ${name}`]))
+      .map((name) => commandOutput("sh", ["-c", `command -v ${name}`]))
       .find((path) => path !== "");
   const found = onPath() ?? (installProgram("chromium") ? onPath() : undefined);
   if (found === undefined) throw new Error("these tests need chromium on the PATH");

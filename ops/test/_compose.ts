@@ -31,7 +31,7 @@ export function readCompose(root: string): ComposeFile {
 }
 
 /** `${NAME:-default}`, by name. */
-export function interpolated(text: string): string[] {
+export function listInterpolated(text: string): string[] {
   return [...new Set([...text.matchAll(/\$\{([A-Z][A-Z0-9_]*)/g)].map(([, name]) => name ?? ""))];
 }
 

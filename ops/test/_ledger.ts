@@ -1,7 +1,7 @@
 import type { Sql } from "postgres";
 
 /** From now on every write that ends a job, or touches one that ended, is counted. */
-export async function noteEndings(sql: Sql): Promise<void> {
+export async function recordSettlements(sql: Sql): Promise<void> {
   await sql.unsafe(`
     create table test_endings (job_id uuid not null);
     create function test_note_ending() returns trigger language plpgsql as
@@ -16,7 +16,7 @@ export interface JobCounts {
   pending: number;
   completed: number;
   dead: number;
-  endedTwice: number;
+  settledTwice: number;
 }
 
 export async function countJobs(sql: Sql): Promise<JobCounts> {
@@ -32,17 +32,17 @@ export async function countJobs(sql: Sql): Promise<JobCounts> {
 
 /** What `countJobs` answers when all is well. */
 export function allCompleted(accepted: number): JobCounts {
-  return { accepted, pending: 0, completed: accepted, dead: 0, endedTwice: 0 };
+  return { accepted, pending: 0, completed: accepted, dead: 0, settledTwice: 0 };
 }
 
 /** Undefined while jobs are pending. */
-export async function whenEnded(sql: Sql): Promise<JobCounts | undefined> {
+export async function countsIfSettled(sql: Sql): Promise<JobCounts | undefined> {
   const counts = await countJobs(sql);
   return counts.pending === 0 ? counts : undefined;
 }
 
 /** Those of `ids` that the ledger does not have. */
-export async function findMissing(sql: Sql, ids: readonly string[]): Promise<string[]> {
+export async function findMissingJobs(sql: Sql, ids: readonly string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select asked.id from unnest(${ids as string[]}::uuid[]) as asked (id) left join jobs using (id)
     where jobs.id is null`;

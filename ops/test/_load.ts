@@ -1,11 +1,11 @@
-import { type Answer, echo, postJob } from "./_api.ts";
+import { type PostResult, echo, postJob } from "./_api.ts";
 
 /** REQUEST_TIMEOUT_MS, by default. */
 const deadlineMs = 5000;
 
 /** Jobs that follow each other on connections which are kept, until it is stopped; rejects when one is not answered in time. */
 export function startLoad(url: string, connections: number) {
-  const answers: Answer[] = [];
+  const answers: PostResult[] = [];
   const stopping = new AbortController();
 
   async function sendOn(line: number) {

@@ -1,5 +1,5 @@
 /** How many runs a consumer has brought to that end, of all queues and types. */
-export async function countRuns({ url }: { url: string }, outcome: string): Promise<number> {
+export async function countAttempts({ url }: { url: string }, outcome: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const line = new RegExp(
     String.raw`^bullmq_jobs_processed_total\{.*outcome="${outcome}".*\} (\d+)$`,

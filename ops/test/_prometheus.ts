@@ -6,15 +6,16 @@ import { parse, stringify } from "yaml";
 
 import { startChild } from "../dev/child.ts";
 import { installProgram } from "../dev/install-program.ts";
-import { ask } from "../dev/process-table.ts";
-import { stablePort } from "../dev/breakable.ts";
+import { commandOutput } from "../dev/process-table.ts";
+import { stablePort } from "../dev/restartable.ts";
 import { root } from "./_stack.ts";
 
 export const promtool = () => find("promtool");
 export const amtool = () => find("amtool");
 
 function find(...names: string[]): string {
-  const onPath = () => names.find((name) => ask("sh", ["-c", `command -v ${name}`]) !== "");
+  const onPath = () =>
+    names.find((name) => commandOutput("sh", ["-c", `command -v ${name}`]) !== "");
   const found = onPath() ?? (installProgram("prometheus") ? onPath() : undefined);
   if (found === undefined) throw new Error(`no ${names.join(" or ")}: install Prometheus`);
   return found;
@@ -39,8 +40,8 @@ export interface FiringAlert {
 export interface Monitoring extends AsyncDisposable {
   readonly url: string;
   query(expr: string): Promise<{ metric: Record<string, string>; value: number }[]>;
-  /** What Alertmanager has told, and whom. */
-  readonly told: readonly (FiringAlert & { receiver: string })[];
+  /** What Alertmanager has notifications, and whom. */
+  readonly notifications: readonly (FiringAlert & { receiver: string })[];
 }
 
 interface Targets {
@@ -66,10 +67,10 @@ export async function startMonitoring(targets: Targets): Promise<Monitoring> {
   const dir = mkdtempSync(join(tmpdir(), "toril-prometheus-"));
   opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   const [port, alertPort] = [await stablePort(), await stablePort()];
-  const told: Monitoring["told"][number][] = [];
+  const notifications: Monitoring["notifications"][number][] = [];
   const pager = opening.use(
     startPager((receiver, alerts) => {
-      told.push(...alerts.map((alert) => ({ ...alert, receiver })));
+      notifications.push(...alerts.map((alert) => ({ ...alert, receiver })));
     }),
   );
 
@@ -132,7 +133,7 @@ export async function startMonitoring(targets: Targets): Promise<Monitoring> {
   const opened = opening.move();
   return {
     url,
-    told,
+    notifications,
     async query(expr) {
       const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expr)}`);
       const { data } = (await response.json()) as Answer;
@@ -146,7 +147,7 @@ interface Answer {
   data: { result: { metric: Record<string, string>; value: [number, string] }[] };
 }
 
-/** Who is told by Alertmanager's webhooks. */
+/** Who is notifications by Alertmanager's webhooks. */
 function startPager(tell: (receiver: string, alerts: FiringAlert[]) => void) {
   const server = Bun.serve({
     hostname: "127.0.0.1",

@@ -6,22 +6,22 @@ import { createClient, type Client } from "@toril/contract/api/client";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 
-import { migrateDatabase } from "../dev/ledger.ts";
+import { migrateDatabase } from "../dev/migrate-database.ts";
 import { startPostgres } from "../dev/postgres.ts";
 import { startConsumer, startProducer } from "../dev/processes.ts";
 import { startRedis } from "../dev/redis.ts";
 import { until } from "../dev/until.ts";
-import { noteEndings } from "./_ledger.ts";
-import { breakable, stablePort, type Breakable } from "../dev/breakable.ts";
+import { recordSettlements } from "./_ledger.ts";
+import { startRestartable, stablePort, type RestartableProcess } from "../dev/restartable.ts";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 
-export interface App extends Breakable {
+export interface App extends RestartableProcess {
   readonly name: string;
   readonly url: string;
 }
 
-export interface Store extends Breakable {
+export interface Store extends RestartableProcess {
   readonly url: string;
 }
 
@@ -70,7 +70,7 @@ export async function startStack({
   await migrateDatabase(database.url);
   const sql = postgres(database.url, { max: 4, onnotice: () => {} });
   opening.defer(() => sql.end({ timeout: 1 }));
-  await noteEndings(sql);
+  await recordSettlements(sql);
   const redisClient = new Redis(redis.url, { retryStrategy: () => 50 });
   redisClient.on("error", () => {});
   opening.defer(() => redisClient.disconnect());
@@ -89,7 +89,7 @@ export async function startStack({
   async function openStore(name: string, start: typeof startRedis | typeof startPostgres) {
     const port = await stablePort();
     let url = "";
-    const store = await breakable(async () => {
+    const store = await startRestartable(async () => {
       const service = await start({ dir: join(dir, name), port });
       url = service.url;
       return service.child;
@@ -101,7 +101,9 @@ export async function startStack({
     const port = await stablePort();
     const name = `${kind} on ${port}`;
     const logFile = join(dir, `${kind}-${port}.log`);
-    const running = await breakable(() => start({ root, name, port, env: env(more), logFile }));
+    const running = await startRestartable(() =>
+      start({ root, name, port, env: env(more), logFile }),
+    );
     const app = opened.use(Object.assign(running, { name, url: `http://127.0.0.1:${port}` }));
     list.push(app);
     return app;

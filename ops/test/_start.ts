@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 export interface Start extends AsyncDisposable {
   output(): string;
   /** Resolves when it has printed this; rejects when it ends before. */
-  says(text: string): Promise<void>;
+  waitForOutput(text: string): Promise<void>;
   /** What a terminal does on Ctrl-C: the signal goes to npm and all below it that share its terminal. */
   ctrlC(): void;
   /** The exit code. */
@@ -49,7 +49,7 @@ export function _npmStart(args: readonly string[], env: NodeJS.ProcessEnv = {}):
 
   return {
     output: () => text,
-    says,
+    waitForOutput: says,
     ctrlC,
     ended,
     async [Symbol.asyncDispose]() {
@@ -80,7 +80,7 @@ export function _pids(...lists: (string | undefined)[]): number[] {
   return lists.flatMap((list) => list?.split(" ") ?? []).map(Number);
 }
 
-export async function _gone(pids: readonly number[]): Promise<void> {
+export async function _waitUntilGone(pids: readonly number[]): Promise<void> {
   const areGone = async () => pids.every((pid) => identify(pid) === undefined) || undefined;
   await until(`processes ${pids.join(", ")} end`, areGone, { timeoutMs: 60_000 });
 }

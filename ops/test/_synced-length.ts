@@ -1,5 +1,5 @@
 /** What a server is started under, so that `syncedLength` can tell what it had written and synced when it ended. */
-export function traced(file: string): string[] {
+export function straceCommand(file: string): string[] {
   return ["strace", "-f", "-y", "-s", "0", "-e", "trace=write,fdatasync", "-o", file];
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { echo, idOf, postJob, postMany } from "./_api.ts";
+import { echo, getJobId, postJob, postMany } from "./_api.ts";
 import { promtool, run, startMonitoring } from "./_prometheus.ts";
 import { startStack } from "./_stack.ts";
 
@@ -12,7 +12,7 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
     producer: [new URL(producer.url).host],
     consumer: [new URL(consumer!.url).host],
   });
-  const { query, told } = monitoring;
+  const { query, notifications } = monitoring;
   const valueOf = async (expr: string) => (await query(expr))[0]?.value;
   const whenIs = (expr: string, value: number) =>
     until(`${expr} is ${value}`, async () => (await valueOf(expr)) === value || undefined);
@@ -20,7 +20,7 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
     until(
       `${alertname} reaches ${receiver}`,
       async () =>
-        told.find(
+        notifications.find(
           (alert) => alert.receiver === receiver && alert.labels["alertname"] === alertname,
         ),
       60_000,
@@ -30,7 +30,7 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
   await whenIs('bullmq_jobs_processed_total{type="echo", outcome="dead"}', 0);
 
   const dying = { ...echo("dies", { failures: 9 }), attempts: 1 };
-  idOf(await postJob(producer.url, dying));
+  getJobId(await postJob(producer.url, dying));
   const dead = await whenTold("TorilJobsDie", "ticket");
   expect(dead.labels).toMatchObject({ queue: "default", type: "echo", severity: "ticket" });
 
@@ -40,7 +40,9 @@ test("Prometheus scrapes a running stack, and the alerts of a fault reach those 
   const gone = await whenTold("TorilNoConsumer", "page");
   expect(gone.annotations["runbook_url"]).toBe("ops/prometheus/runbook.md#torilnoconsumer");
   expect(await valueOf('toril_queue_oldest_seconds{queue="default"}')).toBeGreaterThan(20);
-  expect(told.filter(({ labels }) => labels["alertname"] === "TorilNoProducer")).toEqual([]);
+  expect(notifications.filter(({ labels }) => labels["alertname"] === "TorilNoProducer")).toEqual(
+    [],
+  );
 
   await consumer!.restart();
   await whenIs('toril:backlog:jobs{queue="default"}', 0);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "bun:test";
 
 import { startChild } from "../dev/child.ts";
-import { echo, idOf, postJob } from "./_api.ts";
-import { stablePort } from "../dev/breakable.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
+import { stablePort } from "../dev/restartable.ts";
 import { root, startStack } from "./_stack.ts";
 
 const bin = (name: string) => join(root, "node_modules/.bin", name);
@@ -60,7 +60,7 @@ test("what the images hold migrates, accepts, works and shows its pages, without
     body: feed,
   });
   expect(imported.status).toBe(201);
-  const id = idOf(await postJob(url, { type: "feed.fetch", data: { url: site.url.href } }));
+  const id = getJobId(await postJob(url, { type: "feed.fetch", data: { url: site.url.href } }));
   await stack.until("the feed is fetched", async () => {
     const found = (await (await fetch(`${url}/v1/jobs/${id}`)).json()) as {
       result: { new: number } | null;

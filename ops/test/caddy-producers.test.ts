@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { echo, idOf, postJob } from "./_api.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
 import { startCaddy, type Caddy } from "../dev/caddy.ts";
-import { findMissing } from "./_ledger.ts";
+import { findMissingJobs } from "./_ledger.ts";
 import { startStack, type App, type Stack } from "./_stack.ts";
 
 let stack: Stack;
@@ -72,7 +72,7 @@ test("a producer killed under load costs no request that may be repeated", async
     for (let index = 0; !stopping.signal.aborted; index += 1) {
       const name = `${line}-${index}`;
       await postJob(caddy.url, echo(name), { idempotencyKey: name })
-        .then(idOf)
+        .then(getJobId)
         .then((id) => ids.push(id))
         .catch((error: unknown) => failures.push(error));
     }
@@ -104,7 +104,7 @@ test("a producer killed under load costs no request that may be repeated", async
 
   expect(failures).toEqual([]);
   expect(new Set(ids).size).toBe(ids.length);
-  expect(await findMissing(stack.sql, ids)).toEqual([]);
+  expect(await findMissingJobs(stack.sql, ids)).toEqual([]);
 });
 
 async function _countPosts({ url }: App): Promise<number> {

@@ -3,7 +3,7 @@ import { Problem } from "@toril/contract/api/problem";
 
 import { until as patiently } from "../dev/until.ts";
 import { startCaddy } from "../dev/caddy.ts";
-import { startUpstream, type Upstream } from "./_upstream.ts";
+import { startUpstream, type Upstream } from "./_fake-producer.ts";
 
 const until = <T>(what: string, probe: () => Promise<T | undefined>) =>
   patiently(what, probe, { timeoutMs: 30_000 });

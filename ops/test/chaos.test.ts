@@ -40,12 +40,12 @@ test.each(kinds)(
       backlog: 1000,
       bulkSize: 100,
       importRows: 500,
-      giveUpMs: 1000,
+      abandonMs: 1000,
       env: impatient,
       kinds,
     });
-    const { verdict, violations, dump } = result;
-    expect({ violations, evidence: verdict.evidence, dump }).toEqual({
+    const { verification, violations, dump } = result;
+    expect({ violations, evidence: verification.evidence, dump }).toEqual({
       violations: [],
       evidence: {},
       dump: undefined,

@@ -3,8 +3,8 @@ import { type Client, createClient, TorilError } from "@toril/contract/api/clien
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import type { JobRequest } from "@toril/contract/api/job-types/index";
 
-import { findMissing } from "./_ledger.ts";
-import type { Breakable } from "../dev/breakable.ts";
+import { findMissingJobs } from "./_ledger.ts";
+import type { RestartableProcess } from "../dev/restartable.ts";
 import { startStack } from "./_stack.ts";
 
 let stack: Awaited<ReturnType<typeof startStack>>;
@@ -90,7 +90,7 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
     }
   }
   const drivers = (count: number) => Promise.all(Array.from({ length: 10 }, () => drive(count)));
-  async function driveThroughCrash({ kill, restart }: Breakable) {
+  async function driveThroughCrash({ kill, restart }: RestartableProcess) {
     const goal = ids.length + 50;
     const driving = drivers(30);
     await until("it goes on", async () => ids.length >= goal || undefined);
@@ -113,7 +113,7 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
     const pending = await sql`select from jobs where status = 'pending'`;
     return pending.length === 0 || undefined;
   });
-  expect(await findMissing(sql, ids)).toEqual([]);
+  expect(await findMissingJobs(sql, ids)).toEqual([]);
   const wrong = await sql`
     select * from test_steps where not (
       was = 'pending' and now <> 'pending' and runs = 0 or was <> 'pending' and now = 'pending' and runs = 1)`;

@@ -2,8 +2,8 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
-import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
-import { countRuns } from "./_metrics.ts";
+import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
+import { countAttempts } from "./_metrics.ts";
 import { startStack } from "./_stack.ts";
 
 const rows = 10_000;
@@ -67,11 +67,11 @@ test("a consumer that was frozen while another one did its jobs ends none of the
   await until("they run", async () => (await redisClient.llen(active)) === 20 || undefined);
   await frozen.kill("SIGSTOP");
   const other = await stack.startConsumer();
-  expect(await until("they have ended", () => whenEnded(sql))).toEqual(allCompleted(20));
-  expect(await countRuns(other, "completed")).toBe(20);
+  expect(await until("they have ended", () => countsIfSettled(sql))).toEqual(allCompleted(20));
+  expect(await countAttempts(other, "completed")).toBe(20);
 
   await frozen.kill("SIGCONT");
-  const stood = async () => (await countRuns(frozen, "already-settled")) === 20 || undefined;
+  const stood = async () => (await countAttempts(frozen, "already-settled")) === 20 || undefined;
   await until("the frozen runs find that they have ended", stood);
   expect(await countJobs(sql)).toEqual(allCompleted(20));
 });

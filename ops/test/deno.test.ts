@@ -8,12 +8,12 @@ import { Import } from "@toril/contract/api/import";
 
 import project from "../../package.json" with { type: "json" };
 import { startChild } from "../dev/child.ts";
-import { echo, idOf, postJob } from "./_api.ts";
-import { breakable, stablePort, type Breakable } from "../dev/breakable.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
+import { startRestartable, stablePort, type RestartableProcess } from "../dev/restartable.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
-let deno: Breakable;
+let deno: RestartableProcess;
 let dir: string;
 let url: string;
 let metricsPort: number;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const port = await stablePort();
   metricsPort = await stablePort();
   url = `http://127.0.0.1:${port}`;
-  deno = await breakable(() => startOnDeno(port));
+  deno = await startRestartable(() => startOnDeno(port));
 });
 
 afterAll(async () => {
@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 test("what a producer on Deno accepts, a consumer on Node settles", async () => {
-  const id = idOf(await postJob(url, echo("from Deno")));
+  const id = getJobId(await postJob(url, echo("from Deno")));
   const client = createClient({ baseUrl: url });
   const job = await stack.until("it is settled", async () => {
     const found = await client.getJob(id);

@@ -6,9 +6,15 @@ import { z } from "zod";
 
 import openapi from "../../openapi.yaml";
 import project from "../../package.json" with { type: "json" };
-import { defaultFor, reads, type Program } from "../dev/configuration.ts";
-import { images } from "./_cluster.ts";
-import { interpolated, missingFiles, readCompose, withDefaults, type Service } from "./_compose.ts";
+import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
+import { images } from "./_check-manifests.ts";
+import {
+  listInterpolated,
+  missingFiles,
+  readCompose,
+  withDefaults,
+  type Service,
+} from "./_compose.ts";
 import { documentedNames } from "./_documents.ts";
 import { root } from "./_stack.ts";
 
@@ -48,7 +54,7 @@ describe("compose.yaml", () => {
 
   test.each(own)("sets for $name only what its program reads", ({ service, program }) => {
     const names = Object.keys(service.environment);
-    expect(names.filter((name) => !reads(program, name))).toEqual([]);
+    expect(names.filter((name) => !readsVariable(program, name))).toEqual([]);
   });
 
   test.each(own)("builds $name from a stage of the Dockerfile, at this version", ({ service }) => {
@@ -76,7 +82,7 @@ describe("compose.yaml", () => {
 
   test("asks for no variable that no document explains", () => {
     const documented = documentedNames(root);
-    const unexplained = interpolated(compose.text).filter(
+    const unexplained = listInterpolated(compose.text).filter(
       (name) => !documented.has(name) && name !== "COMPOSE_PROJECT_NAME",
     );
     expect(unexplained).toEqual([]);

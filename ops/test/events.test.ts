@@ -2,7 +2,7 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import { readEvents } from "@toril/contract/api/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { echo, idOf, postJob, postMany } from "./_api.ts";
+import { echo, getJobId, postJob, postMany } from "./_api.ts";
 import { startCluster } from "../dev/redis-fleet.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
@@ -132,7 +132,9 @@ test("who comes back after a producer's restart has missed nothing", async () =>
   }
   const listening = listenTo(producer.url).catch(() => {});
   await stack.until("it listens", async () => lastEventId);
-  const ids = await Promise.all([1, 2, 3].map(async (n) => idOf(await postJob(url, echo(`${n}`)))));
+  const ids = await Promise.all(
+    [1, 2, 3].map(async (n) => getJobId(await postJob(url, echo(`${n}`)))),
+  );
   await stack.until(
     "they are told",
     async () => ids.every((id) => completed.includes(id)) || undefined,
@@ -143,7 +145,7 @@ test("who comes back after a producer's restart has missed nothing", async () =>
   ids.push(...results.map((entry) => ("id" in entry ? entry.id : "")));
   await producer.restart();
   const again = listenTo(producer.url).catch(() => {});
-  ids.push(idOf(await postJob(other.url, echo("last"))));
+  ids.push(getJobId(await postJob(other.url, echo("last"))));
   await stack.until("all are told", async () => completed.length >= ids.length || undefined);
   expect(completed.toSorted()).toEqual(ids.toSorted());
   expect(gaps).toEqual([]);
@@ -157,7 +159,7 @@ test("what Redis lost is a gap, and what follows is told", async () => {
   const { events } = queueKeys("bull", "default");
   const [last] = await redisClient.xrevrange(events, "+", "-", "COUNT", 1);
   await redisClient.del(events);
-  const id = idOf(await postJob(url, echo("after")));
+  const id = getJobId(await postJob(url, echo("after")));
   await client.getJob(id, { wait: 30 });
   const told: string[] = [];
   const lastEventId = `default:${last![0]}`;

@@ -5,7 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { parseAllDocuments } from "yaml";
 
 import openapi from "../../openapi.yaml";
-import { complaintsAbout } from "./_cluster.ts";
+import { checkManifests } from "./_check-manifests.ts";
 import { readKustomization, readVariables, toManifests } from "./_manifests.ts";
 import { root } from "./_stack.ts";
 
@@ -17,7 +17,7 @@ const hasKubectl = Bun.which("kubectl") !== null;
 
 test.each(overlays)("in %s everything fits together", (overlay) => {
   const manifests = toManifests(readKustomization(join(folder, overlay)));
-  expect(complaintsAbout(manifests, secrets)).toEqual([]);
+  expect(checkManifests(manifests, secrets)).toEqual([]);
 });
 
 test.skipIf(!hasKubectl).each(overlays)("kubectl builds %s, and it fits together", (overlay) => {
@@ -26,7 +26,7 @@ test.skipIf(!hasKubectl).each(overlays)("kubectl builds %s, and it fits together
   });
   expect(stderr).toBe("");
   const manifests = toManifests(parseAllDocuments(stdout).map((one) => one.toJS()));
-  expect(complaintsAbout(manifests, secrets)).toEqual([]);
+  expect(checkManifests(manifests, secrets)).toEqual([]);
 });
 
 test("whoever comes by the ingress reaches the API, and neither metrics nor health", () => {
@@ -78,7 +78,7 @@ describe("a manifest is complained about", () => {
 
   test.each(broken)("when %s is %s", (from, to, complaint) => {
     const documents = JSON.parse(base.replaceAll(from, to)) as unknown[];
-    expect(complaintsAbout(toManifests(documents), secrets).join("\n")).toContain(complaint);
+    expect(checkManifests(toManifests(documents), secrets).join("\n")).toContain(complaint);
   });
 
   test.each(["Deployment", "Service", "PodDisruptionBudget", "NetworkPolicy"])(
@@ -91,7 +91,7 @@ describe("a manifest is complained about", () => {
         '"$1":{$2"other"',
       );
       documents[documents.indexOf(victim!)] = JSON.parse(text) as { kind: string };
-      expect(complaintsAbout(toManifests(documents), secrets).join("\n")).toMatch(
+      expect(checkManifests(toManifests(documents), secrets).join("\n")).toMatch(
         new RegExp(`${kind} [-a-z]+ (selects nothing|does not select its own pods)`),
       );
     },

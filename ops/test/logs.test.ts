@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { _startAggregator } from "../../contract/test/_aggregator.ts";
-import { echo, idOf, postJob } from "./_api.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
 import { startStack, type App, type Stack } from "./_stack.ts";
 
 type Line = Record<string, unknown> & { name: string; level: string; msg: string };
@@ -50,7 +50,7 @@ test("what stands on stdout arrives over TCP, from both processes, and names req
     { ...echo("dies", { failures: 9 }), attempts: 1 },
     { traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
   );
-  const jobId = idOf(answer);
+  const jobId = getJobId(answer);
   const answered = await whenShipped("the request", (line) => line["jobId"] === jobId);
   expect(answered).toMatchObject({
     name: "producer",
@@ -119,7 +119,7 @@ test("an aggregator that does not read, and one that is gone, hold nobody up, an
   await aggregator.start();
   const told = await whenShipped("how many were dropped", (line) => "dropped" in line);
   expect(told).toMatchObject({ name: "producer", level: "warn", msg: "log lines were dropped" });
-  const id = idOf(await postJob(producer!.url, echo("afterwards")));
+  const id = getJobId(await postJob(producer!.url, echo("afterwards")));
   await whenShipped("the next request", (line) => line["jobId"] === id);
 });
 

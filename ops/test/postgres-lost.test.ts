@@ -2,8 +2,8 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import type { JobRequest } from "@toril/contract/api/job-types/index";
 import { expect, test } from "bun:test";
 
-import { echo, idOf, postJob } from "./_api.ts";
-import { allCompleted, whenEnded } from "./_ledger.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
+import { allCompleted, countsIfSettled } from "./_ledger.ts";
 import { startStack, type Store } from "./_stack.ts";
 
 interface Loss {
@@ -42,7 +42,7 @@ test.each(losses)(
 
     // Until then a consumer asks Postgres before every start.
     await _post(producer.url, echo("settling in", { sleepMs: 3500 }));
-    await until("it has settled in", () => whenEnded(sql));
+    await until("it has settled in", () => countsIfSettled(sql));
     const running = await _post(producer.url, ..._five(echo("held", { sleepMs: 500 })));
     const isRunning = async () => (await redisClient.llen(active)) === running.length || undefined;
     await until("five jobs run", isRunning);
@@ -69,7 +69,7 @@ test.each(losses)(
     const ready = async () => (await fetch(`${consumer.url}/readyz`)).ok || undefined;
     await until("the consumer is ready again", ready);
     expect([producer.isDown, consumer.isDown]).toEqual([false, false]);
-    const counts = await until("all jobs have ended", () => whenEnded(sql));
+    const counts = await until("all jobs have ended", () => countsIfSettled(sql));
     expect(counts).toEqual(allCompleted(counts.accepted));
     // Whether the two that were refused were recorded is unknown, as the answer says.
     expect([12, 13, 14]).toContain(counts.accepted);
@@ -83,7 +83,7 @@ function _five(request: JobRequest): JobRequest[] {
 
 async function _post(url: string, ...requests: JobRequest[]): Promise<string[]> {
   const answers = await Promise.all(requests.map((request) => postJob(url, request)));
-  return answers.map(idOf);
+  return answers.map(getJobId);
 }
 
 async function _expectRefusal(url: string): Promise<void> {

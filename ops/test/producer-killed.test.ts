@@ -2,8 +2,8 @@ import { Import } from "@toril/contract/api/import";
 import { expect, test } from "bun:test";
 import type { Sql } from "postgres";
 
-import { echo, idOf, postJob, type Answer } from "./_api.ts";
-import { allCompleted, countJobs, findMissing, whenEnded } from "./_ledger.ts";
+import { echo, getJobId, postJob, type PostResult } from "./_api.ts";
+import { allCompleted, countJobs, findMissingJobs, countsIfSettled } from "./_ledger.ts";
 import { startStack } from "./_stack.ts";
 
 test("every job that a killed producer answered is recorded and ends, and repeating the others, or half a file, doubles nothing", async () => {
@@ -38,10 +38,10 @@ test("every job that a killed producer answered is recorded and ends, and repeat
   const repeated = await Promise.all(keyed.unanswered.map((send) => send(steady.url)));
 
   const answers = [...loads.flatMap((load) => load.answers), ...repeated];
-  const ids = answers.map(idOf);
+  const ids = answers.map(getJobId);
   expect(new Set(ids).size).toBe(ids.length);
-  expect(await findMissing(sql, ids)).toEqual([]);
-  const counts = await until("every job has ended", () => whenEnded(sql));
+  expect(await findMissingJobs(sql, ids)).toEqual([]);
+  const counts = await until("every job has ended", () => countsIfSettled(sql));
   expect(counts).toEqual(allCompleted(counts.accepted));
   // Without an Idempotency-Key nobody knows what became of a request that was not answered.
   expect(counts.accepted).toBeGreaterThanOrEqual(ids.length);
@@ -98,7 +98,7 @@ test("every job that a killed producer answered is recorded and ends, and repeat
     id: begun.id,
     counts: { read: 6000, accepted: 6000, rejected: 0 },
   });
-  const ended = await until("every row has ended", () => whenEnded(sql));
+  const ended = await until("every row has ended", () => countsIfSettled(sql));
   expect(ended).toEqual(allCompleted(counts.accepted + 1 + 6000));
   const [{ imported }] = await sql<[{ imported: number }]>`
     select count(distinct values->>'a')::int as imported from imported_rows where import_id = ${begun.id}`;
@@ -147,8 +147,8 @@ async function _holdResponse(sql: Sql, key: string) {
 
 /** Requests that follow each other on connections which are kept, until `stop` or the first that is not answered. */
 function _createLoad(url: string, kind: "plain" | "keyed" = "plain") {
-  const answers: Answer[] = [];
-  const unanswered: ((url: string) => Promise<Answer>)[] = [];
+  const answers: PostResult[] = [];
+  const unanswered: ((url: string) => Promise<PostResult>)[] = [];
   const stopping = new AbortController();
 
   async function sendOn(line: number) {

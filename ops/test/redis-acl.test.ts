@@ -11,7 +11,7 @@ import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import { readEvents } from "@toril/contract/api/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { echo, idOf, postJob, postMany } from "./_api.ts";
+import { echo, getJobId, postJob, postMany } from "./_api.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
   redis = await startRedisProcess({
     dir: join(dir, "redis"),
     args: ["--aclfile", file],
-    access: { username: "admin", password },
+    credentials: { username: "admin", password },
   });
   const address = { REDIS_URL: "", REDIS_HOST: "127.0.0.1", REDIS_PORT: String(redis.port) };
   stack = await startStack({
@@ -62,7 +62,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
     const { url } = producer;
     const answer = await postJob(url, echo("now"));
     expect(answer.status).toBe(201);
-    expect(await (await fetch(`${url}/v1/jobs/${idOf(answer)}`)).json()).toMatchObject({
+    expect(await (await fetch(`${url}/v1/jobs/${getJobId(answer)}`)).json()).toMatchObject({
       state: "waiting",
     });
     await postMany(url, 20);
@@ -70,7 +70,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
     await _cancelOnes(url);
     expect(await (await fetch(`${url}/readyz`)).json()).toMatchObject({ status: "ok" });
     await _follow(`${url}/v1/events`);
-    await _walkOver(`${url}/admin/queues`, idOf(answer));
+    await _walkOver(`${url}/admin/queues`, getJobId(answer));
     await _operate(`${url}/v1/queues/default`);
     await _postWithQuota(url);
   });
@@ -84,7 +84,7 @@ test("a consumer needs what toril-consumer may do, and no more", async () => {
   await using feed = await _serveFeed();
   // Its jobs are recorded, and placed by the reconciler.
   await using recorder = await stack.startProducer({ REDIS_PORT: "1" });
-  const record = async (job: JobRequest) => idOf(await postJob(recorder.url, job));
+  const record = async (job: JobRequest) => getJobId(await postJob(recorder.url, job));
   const hasEnded = (id: string) => async () => {
     const [row] = await stack.sql`select status from jobs where id = ${id}`;
     return row?.["status"] === "pending" ? undefined : row?.["status"];
@@ -174,7 +174,7 @@ async function _expectGrants(user: string, used: ReadonlySet<string>) {
 /** One that waits, and one that runs. */
 async function _cancelOnes(url: string) {
   for (const isRunning of [false, true]) {
-    const id = idOf(await postJob(url, echo("cancelled")));
+    const id = getJobId(await postJob(url, echo("cancelled")));
     if (isRunning) await redis.client.set(lockKey("bull", "default", id), "token");
     const answer = await fetch(`${url}/v1/jobs/${id}`, { method: "DELETE" });
     expect(answer.status).toBe(200);

@@ -10,7 +10,7 @@ import { installProgram } from "../dev/install-program.ts";
 import { until } from "../dev/until.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { root } from "./_stack.ts";
-import { syncedLength, traced } from "./_synced-length.ts";
+import { syncedLength, straceCommand } from "./_synced-length.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "toril-redis-conf-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -125,7 +125,7 @@ async function _keepWhatWasSynced(name: string) {
   const own = join(dir, randomUUID());
   const trace = `${own}.trace`;
   const config = _config(name);
-  await using redis = await startRedisProcess({ dir: own, config, under: traced(trace) });
+  await using redis = await startRedisProcess({ dir: own, config, wrapper: straceCommand(trace) });
   const startedAt = Date.now();
   const adds = await _addUntilItDies(redis, 100);
   await until("a while", async () => Date.now() > startedAt + 3000 || undefined, patience);

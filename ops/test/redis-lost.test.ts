@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { echo, postJob, postMany } from "./_api.ts";
-import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 /** REQUEST_TIMEOUT_MS, by default. */
@@ -13,7 +13,7 @@ test("while Redis is down jobs are accepted, and complete when it is back withou
   const before = await _acceptWithoutRedis(stack);
   await stack.redis.restart();
   const after = await _acceptWithRedis(stack);
-  const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
+  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
   expect(counts).toEqual(allCompleted(before + after));
 });
 
@@ -23,7 +23,7 @@ test("while Redis does not answer jobs are accepted, and complete when it does a
   const before = await _acceptWithoutRedis(stack);
   await stack.redis.kill("SIGCONT");
   const after = await _acceptWithRedis(stack);
-  const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
+  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
   expect(counts).toEqual(allCompleted(before + after));
 });
 
@@ -33,7 +33,7 @@ test("after FLUSHALL a consumer that starts later completes all that were pendin
   await stack.redisClient.flushall();
   expect(await stack.redisClient.dbsize()).toBe(0);
   await stack.startConsumer();
-  const counts = await stack.until("every job has ended", () => whenEnded(stack.sql));
+  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
   expect(counts).toEqual(allCompleted(10_000));
 });
 
@@ -47,7 +47,7 @@ test("after FLUSHALL under a running consumer all that were pending complete", a
   );
   await redisClient.flushall();
   expect((await countJobs(sql)).pending).toBeGreaterThan(1000);
-  const counts = await until("every job has ended", () => whenEnded(sql));
+  const counts = await until("every job has ended", () => countsIfSettled(sql));
   expect(counts).toEqual(allCompleted(10_000));
 });
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { echo, idOf, postJob } from "./_api.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
 import { type Certificate, createAuthority } from "./_certificates.ts";
-import { stablePort } from "../dev/breakable.ts";
+import { stablePort } from "../dev/restartable.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
@@ -56,7 +56,7 @@ test.each(["no", "yes"] as const)(
     const answer = await postJob(producer.url, echo("encrypted"));
     expect(answer.status).toBe(201);
     await stack.until("it is done", async () => {
-      const [job] = await stack.sql`select status from jobs where id = ${idOf(answer)}`;
+      const [job] = await stack.sql`select status from jobs where id = ${getJobId(answer)}`;
       return job?.["status"] === "completed" || undefined;
     });
     // Our own.

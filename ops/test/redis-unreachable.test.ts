@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
-import { stablePort } from "../dev/breakable.ts";
+import { stablePort } from "../dev/restartable.ts";
 import { startRedisProcess } from "../dev/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 

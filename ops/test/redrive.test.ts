@@ -1,7 +1,7 @@
 import { jobKey } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
-import { echo, idOf, postJob } from "./_api.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
 import { startStack } from "./_stack.ts";
 
 const dead = 5000;
@@ -39,7 +39,7 @@ test("a running job is cancelled wherever it runs, and a dead one that was redri
   await using stack = await startStack({ consumers: 2 });
   const { client, sql, redisClient, until, producers } = stack;
   const url = producers[0]!.url;
-  const running = idOf(await postJob(url, echo("sleeps", { sleepMs: 60_000 })));
+  const running = getJobId(await postJob(url, echo("sleeps", { sleepMs: 60_000 })));
   await until(
     "it runs",
     async () => (await client.getJob(running)).state === "active" || undefined,
@@ -49,7 +49,9 @@ test("a running job is cancelled wherever it runs, and a dead one that was redri
     return (await redisClient.exists(jobKey("bull", "default", running))) === 0 || undefined;
   });
 
-  const failing = idOf(await postJob(url, { ...echo("fails", { failures: 100 }), attempts: 1 }));
+  const failing = getJobId(
+    await postJob(url, { ...echo("fails", { failures: 100 }), attempts: 1 }),
+  );
   const hasDied = async () => (await client.getJob(failing)).status === "dead" || undefined;
   await until("it is dead", hasDied);
   await client.redriveDeadLetter(failing);

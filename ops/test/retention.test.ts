@@ -3,7 +3,7 @@ import { TorilError } from "@toril/contract/api/client";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 
 import { _noteProblem } from "../../contract/test/_problems.ts";
-import { echo, idOf, postJob } from "./_api.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
 import { startStack } from "./_stack.ts";
 
 async function _kindOf(answer: Promise<unknown>): Promise<string | undefined> {
@@ -30,7 +30,7 @@ test("what was kept for long enough is gone, which is not the same as never havi
   const { client, until, sql, consumers, producers } = stack;
   const { url } = producers[0]!;
   const options = { idempotencyKey: "order-1" };
-  const id = idOf(await postJob(url, echo("hello"), options));
+  const id = getJobId(await postJob(url, echo("hello"), options));
   const { id: deadId } = await client.createJob({ ...echo("no", { failures: 1 }), attempts: 1 });
   const csv = "zip,city\n00501,Holtsville\n00544,Holtsville\n";
   const { id: importId } = await client.createImport(csv, { type: "row.import" });
@@ -45,7 +45,7 @@ test("what was kept for long enough is gone, which is not the same as never havi
   expect(await client.getJob(deadId)).toMatchObject({ id: deadId, status: "dead" });
   // Its Idempotency-Key outlives it.
   const again = await postJob(url, echo("hello"), options);
-  expect([idOf(again), again.isReplayed]).toEqual([id, true]);
+  expect([getJobId(again), again.isReplayed]).toEqual([id, true]);
 
   await until("the imported jobs are gone", async () =>
     (await sql`select from jobs`).length === 1 ? true : undefined,

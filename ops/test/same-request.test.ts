@@ -1,7 +1,7 @@
 import { createClient } from "@toril/contract/api/client";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
-import { echo, idOf, postJob, type Answer } from "./_api.ts";
+import { echo, getJobId, postJob, type PostResult } from "./_api.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 const rounds = 50;
@@ -19,7 +19,7 @@ test("of two requests with one Idempotency-Key at one moment, one makes the job 
   for (let round = 0; round < rounds; round++) {
     const idempotencyKey = `same ${round}`;
     const answers = await _atOnce((url) => postJob(url, echo(idempotencyKey), { idempotencyKey }));
-    expect(new Set(answers.map(idOf)).size).toBe(1);
+    expect(new Set(answers.map(getJobId)).size).toBe(1);
     expect(_statuses(answers)).toEqual([201, 201]);
     expect(answers.filter(({ isReplayed }) => isReplayed)).toHaveLength(1);
     expect(_jobOf(answers[0]!)).toEqual(_jobOf(answers[1]!));
@@ -45,7 +45,7 @@ test("of two requests for one key at one moment, one makes the job and the other
   for (let round = 0; round < rounds; round++) {
     const message = `keyed ${round}`;
     const answers = await _atOnce((url) => postJob(url, { ...echo(message), key: message }));
-    expect(new Set(answers.map(idOf)).size).toBe(1);
+    expect(new Set(answers.map(getJobId)).size).toBe(1);
     expect(_statuses(answers)).toEqual([200, 201]);
     const outcomes = answers.map((answer) => _jobOf(answer).outcome);
     expect(outcomes.toSorted()).toEqual(["created", "duplicate"]);
@@ -72,7 +72,7 @@ test("of many identical requests at one moment, all get the one job", async () =
     _atOnce((url) => postJob(url, echo("many"), { idempotencyKey })),
   );
   const answers = (await Promise.all(sending)).flat();
-  expect(new Set(answers.map(idOf)).size).toBe(1);
+  expect(new Set(answers.map(getJobId)).size).toBe(1);
   expect(answers.filter(({ isReplayed }) => !isReplayed)).toHaveLength(1);
   expect(await _countJobs("many")).toBe(1);
 });
@@ -81,11 +81,11 @@ function _atOnce<Result>(send: (url: string, index: number) => Promise<Result>):
   return Promise.all(urls.map(send));
 }
 
-function _statuses(answers: readonly Answer[]): number[] {
+function _statuses(answers: readonly PostResult[]): number[] {
   return answers.map(({ status }) => status).toSorted((a, b) => a - b);
 }
 
-function _jobOf(answer: Answer) {
+function _jobOf(answer: PostResult) {
   if ("job" in answer) return answer.job;
   throw new Error(`${answer.status} ${answer.problem.title}`);
 }

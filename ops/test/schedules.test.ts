@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { allCompleted, whenEnded } from "./_ledger.ts";
+import { allCompleted, countsIfSettled } from "./_ledger.ts";
 import { startStack } from "./_stack.ts";
 
 const schedules = 10;
@@ -33,7 +33,7 @@ test("consumers that are killed and a Redis that is flushed cost a schedule no r
   await anotherRound("the first one ticks again");
   await sql`delete from schedules`;
 
-  const counts = await until("every job has ended", () => whenEnded(sql));
+  const counts = await until("every job has ended", () => countsIfSettled(sql));
   const made = await sql<{ jobs: number; expected: number }[]>`
     select count(*)::int as jobs, ((max(slot) - min(slot)) / ${everyMs}::int + 1)::int as expected
     from (select schedule, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as slot from jobs) as job

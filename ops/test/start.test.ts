@@ -4,10 +4,10 @@ import { expect, test } from "bun:test";
 
 import postgres from "postgres";
 
-import { stablePort } from "../dev/breakable.ts";
+import { stablePort } from "../dev/restartable.ts";
 import { identify } from "../dev/process-table.ts";
 import { until } from "../dev/until.ts";
-import { _dataDir, _gone, _npmStart, _pids, _readEnv, type Start } from "./_start.ts";
+import { _dataDir, _waitUntilGone, _npmStart, _pids, _readEnv, type Start } from "./_start.ts";
 
 const ready = "Toril is ready";
 const patience = 300_000;
@@ -41,7 +41,7 @@ test("a process that cannot start ends everything, and its complaint is shown", 
   expect(await start.ended).toBe(1);
   expect(start.output()).toContain("consumer 1 ended with exit code");
   expect(start.output()).toContain("WORKER_CONCURRENCY");
-  await _gone(pidsIn(start));
+  await _waitUntilGone(pidsIn(start));
   expect(existsSync(join(data.path, "lock.json"))).toBe(false);
 });
 
@@ -50,7 +50,7 @@ test("a second start says who has the port, and who has the data", async () => {
   using other = _dataDir();
   const port = String(await stablePort());
   await using first = _npmStart(["--no-demo", "--port", port, "--data", data.path]);
-  await first.says(ready);
+  await first.waitForOutput(ready);
   const [producer] = _pids(_readEnv(data.path)["PRODUCER_PIDS"]);
 
   await using samePort = _npmStart(["--no-demo", "--port", port, "--data", other.path]);
@@ -68,17 +68,17 @@ test("Ctrl-C stops all it started, and the next start has the data", async () =>
   const port = String(await stablePort());
   const args = ["--no-demo", "--port", port, "--data", data.path];
   const first = _npmStart([...args, "--consumers", "2"]);
-  await first.says(ready);
+  await first.waitForOutput(ready);
   const env = _readEnv(data.path);
   expect(_pids(env["PRODUCER_PIDS"], env["CONSUMER_PIDS"])).toHaveLength(3);
   const location = await postEcho(port);
   first.ctrlC();
   expect(await first.ended).toBe(0);
-  await _gone(pidsIn(first));
+  await _waitUntilGone(pidsIn(first));
   expect(existsSync(join(data.path, "env"))).toBe(false);
 
   await using second = _npmStart(args);
-  await second.says(ready);
+  await second.waitForOutput(ready);
   const job = await fetch(new URL(location, `http://127.0.0.1:${port}`));
   expect(job.status).toBe(200);
 });
@@ -88,14 +88,16 @@ test("producers have ports of their own, and one start outlives a worker that so
   const port = await stablePort();
   const args = ["--no-demo", "--port", String(port), "--producers", "2", "--data", data.path];
   await using start = _npmStart(args);
-  await start.says(ready);
+  await start.waitForOutput(ready);
   for (const each of [port, port + 1]) {
     const response = await fetch(`http://127.0.0.1:${each}/readyz`);
     expect(response.status).toBe(200);
   }
   const [consumer] = _pids(_readEnv(data.path)["CONSUMER_PIDS"]);
   process.kill(consumer as number, "SIGKILL");
-  await start.says(`consumer 1 (pid ${consumer}) was ended by SIGKILL. Start it again with`);
+  await start.waitForOutput(
+    `consumer 1 (pid ${consumer}) was ended by SIGKILL. Start it again with`,
+  );
   expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
 });
 
@@ -103,7 +105,7 @@ test("what a killed start leaves behind is stopped by the next one", async () =>
   using data = _dataDir();
   const args = ["--no-demo", "--port", String(await stablePort()), "--data", data.path];
   const first = _npmStart(args);
-  await first.says(ready);
+  await first.waitForOutput(ready);
   const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
   process.kill(lock.pid, "SIGKILL");
   await first.ended;
@@ -111,8 +113,8 @@ test("what a killed start leaves behind is stopped by the next one", async () =>
   expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
 
   await using second = _npmStart(args);
-  await second.says(ready);
-  await _gone(left);
+  await second.waitForOutput(ready);
+  await _waitUntilGone(left);
 });
 
 test(
@@ -142,7 +144,7 @@ test(
       expect(start.output()).toContain(
         turn === 1 ? "0 before, then 12, then 12" : "12 before, then 12, then 12",
       );
-      await _gone(pidsIn(start));
+      await _waitUntilGone(pidsIn(start));
     }
   },
   patience,
@@ -154,13 +156,13 @@ test(
     using data = _dataDir();
     const args = ["--port", String(await stablePort()), "--data", data.path];
     const first = _npmStart(args);
-    await first.says("accepted");
+    await first.waitForOutput("accepted");
     first.ctrlC();
     expect(await first.ended).toBe(0);
-    await _gone(pidsIn(first));
+    await _waitUntilGone(pidsIn(first));
 
     await using second = _npmStart(["--no-demo", ...args]);
-    await second.says(ready);
+    await second.waitForOutput(ready);
     const sql = postgres(_readEnv(data.path)["DATABASE_URL"] as string, { max: 1 });
     try {
       const settled = async () => {

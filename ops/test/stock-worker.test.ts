@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 
 import { echo, postMany } from "./_api.ts";
-import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
@@ -45,7 +45,7 @@ test("a stock BullMQ worker does jobs that Toril placed, and they are settled as
   const wrong = await client.createJob(echo("wrong"));
   const later = await client.createJob({ ...echo("later"), delayMs: 1000 });
   await postMany(stack.producers[0]!.url, 500);
-  await until("all jobs have ended", () => whenEnded(sql));
+  await until("all jobs have ended", () => countsIfSettled(sql));
 
   expect(await countJobs(sql)).toEqual({ ...allCompleted(504), completed: 502, dead: 2 });
   expect(await client.getJob(good.id)).toMatchObject({
@@ -102,7 +102,7 @@ test("what a stock BullMQ worker removes when it finishes it is settled without 
 
   const bad = await client.createJob({ ...echo("bad"), attempts: 2 });
   await postMany(stack.producers[0]!.url, 500);
-  await until("all jobs have ended", () => whenEnded(sql));
+  await until("all jobs have ended", () => countsIfSettled(sql));
 
   expect(await countJobs(sql)).toEqual({ ...allCompleted(501), completed: 500, dead: 1 });
   expect(starts).toBe(502);

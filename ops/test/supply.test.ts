@@ -60,7 +60,7 @@ describe("advisories", () => {
     await using registry = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
     const path = join(dir, "ignored.json");
     writeFileSync(path, JSON.stringify(ignored));
-    const run = Bun.spawn([process.execPath, "ops/dev/audit.ts", path], {
+    const run = Bun.spawn([process.execPath, "ops/dev/check-advisories.ts", path], {
       cwd: root,
       env: { ...process.env, BUN_CONFIG_REGISTRY: registry.url.href },
       stdio: ["ignore", "pipe", "pipe"],

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 
-import { defaultFor, reads, type Program } from "../dev/configuration.ts";
+import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
 import { readVariables } from "./_manifests.ts";
 import { root } from "./_stack.ts";
 
@@ -22,13 +22,13 @@ test.each(units)(
     const unit = readUnit(file);
     const variables = variablesOf(unit);
     // Bun's own are read before the program.
-    const unread = (name: string) => !name.startsWith("BUN_") && !reads(program, name);
+    const unread = (name: string) => !name.startsWith("BUN_") && !readsVariable(program, name);
     expect(Object.keys(variables).filter(unread)).toEqual([]);
     const credentials = unit("LoadCredential").map((one) => one.slice(0, one.indexOf(":")));
     const files = Object.values(variables).filter((value) => value.startsWith("%d/"));
     expect(files.toSorted()).toEqual(credentials.map((name) => `%d/${name}`).toSorted());
     for (const store of ["DATABASE_URL", "REDIS_URL"]) {
-      expect(`${store}_FILE` in variables).toBe(reads(program, store));
+      expect(`${store}_FILE` in variables).toBe(readsVariable(program, store));
     }
   },
 );

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Glob } from "bun";
 
-import { echo, idOf, postJob } from "./_api.ts";
+import { echo, getJobId, postJob } from "./_api.ts";
 import { type CollectedSpan, startCollector } from "./_collector.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
@@ -54,11 +54,11 @@ test("one trace reaches from the caller over the request and the job to its hand
   expect(request).toMatchObject({ service: "toril-producer", parentSpanId: spanId });
   expect(request.attributes).toMatchObject({
     "http.response.status_code": 201,
-    "toril.job.id": idOf(answer),
+    "toril.job.id": getJobId(answer),
   });
   expect(run).toMatchObject({ service: "toril-consumer", parentSpanId: request.spanId });
   expect(run.attributes).toMatchObject({
-    "messaging.message.id": idOf(answer),
+    "messaging.message.id": getJobId(answer),
     "messaging.destination.name": "default",
     "toril.job.outcome": "completed",
   });
@@ -88,7 +88,7 @@ test("every row of a file belongs to the trace of its import, and every run to t
 });
 
 test("a request without a trace begins one", async () => {
-  const id = idOf(await postJob(stack.producers[0]!.url, echo("begins")));
+  const id = getJobId(await postJob(stack.producers[0]!.url, echo("begins")));
   const run = await stack.until("its run comes", async () =>
     collector.spans.find(({ attributes }) => attributes["messaging.message.id"] === id),
   );
@@ -101,11 +101,11 @@ test("what the caller does not record is not recorded here", async () => {
   const [silent, loud] = [newTraceId(), newTraceId()];
   const { url } = stack.producers[0]!;
   const first = await postJob(url, echo("no"), { traceparent: `00-${silent}-${spanId}-00` });
-  await stack.client.getJob(idOf(first));
+  await stack.client.getJob(getJobId(first));
   await postJob(url, echo("yes"), { traceparent: `00-${loud}-${spanId}-01` });
   await spansOf(loud, 4);
   expect(collector.spans.filter((span) => span.traceId === silent)).toEqual([]);
-  const [row] = await stack.sql`select trace from jobs where id = ${idOf(first)}`;
+  const [row] = await stack.sql`select trace from jobs where id = ${getJobId(first)}`;
   expect(row!["trace"]).toStartWith(`00-${silent}-`);
 });
 
@@ -114,14 +114,14 @@ test("a stop sends what is left, and does not wait long for a collector that is 
   const producer = await stack.startProducer();
   const [consumer] = stack.consumers;
   const traceparent = `00-${traceId}-${spanId}-01`;
-  const id = idOf(await postJob(producer.url, echo("last"), { traceparent }));
+  const id = getJobId(await postJob(producer.url, echo("last"), { traceparent }));
   await producer.kill("SIGTERM");
   expect(await producer.exited).toMatchObject({ code: 0 });
   named(
     collector.spans.filter((span) => span.traceId === traceId),
     "POST /v1/jobs",
   );
-  const second = idOf(await postJob(stack.producers[0]!.url, echo("last of all")));
+  const second = getJobId(await postJob(stack.producers[0]!.url, echo("last of all")));
   await stack.until("it is done", async () => {
     return (await stack.client.getJob(second)).status === "completed" || undefined;
   });

@@ -1,27 +1,27 @@
 import type { AuditRow } from "@toril/contract/api/audit-entry";
 import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { type Command, UsageError } from "../command.ts";
-import { table } from "../table.ts";
+import { renderTable } from "../render-table.ts";
 
-const mostEntries = 10_000;
+const maxLimit = 10_000;
 const head = ["seq", "at", "who", "tenant", "what", "of", "from", "request", "outcome"];
 
 export const listAudit: Command = {
   summary: "show what was changed, newest first",
   operands: [],
   options: { limit: { value: "N", help: "how many entries at most (50)" } },
-  async run({ options }, { print, tell, inLedger }) {
-    const limit = readLimit(options["limit"] ?? "50");
-    const rows = await inLedger((sql) => readNewestAudit(sql, limit));
-    if (rows.length === 0) tell("Nothing was changed yet.");
-    else print(table(head, rows.map(toCells)));
+  async run({ options }, { print, inform, withLedger }) {
+    const limit = parseLimit(options["limit"] ?? "50");
+    const rows = await withLedger((sql) => readNewestAudit(sql, limit));
+    if (rows.length === 0) inform("Nothing was changed yet.");
+    else print(renderTable(head, rows.map(toCells)));
   },
 };
 
-function readLimit(text: string): number {
+function parseLimit(text: string): number {
   const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= mostEntries) return limit;
-  throw new UsageError(`--limit: a number from 1 to ${mostEntries}`);
+  if (limit >= 1 && limit <= maxLimit) return limit;
+  throw new UsageError(`--limit: a number from 1 to ${maxLimit}`);
 }
 
 function toCells(row: AuditRow): string[] {

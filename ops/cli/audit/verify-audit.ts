@@ -1,5 +1,5 @@
 import { type AuditHead, verifyAudit as verify } from "@toril/contract/engine/audit/verify-audit";
-import { Refusal } from "../../dev/refusal.ts";
+import { UserError } from "../../dev/user-error.ts";
 import { type Command, UsageError } from "../command.ts";
 
 export const verifyAudit: Command = {
@@ -8,20 +8,20 @@ export const verifyAudit: Command = {
   options: {
     head: { value: "SEQ:HASH", help: "what it printed some time ago: that must still stand there" },
   },
-  async run({ options }, { print, tell, inLedger }) {
+  async run({ options }, { print, inform, withLedger }) {
     const { head } = options;
-    const known = head === undefined ? [] : [readHead(head)];
-    const verdict = await inLedger((sql) => verify(sql, known));
+    const known = head === undefined ? [] : [parseHead(head)];
+    const verdict = await withLedger((sql) => verify(sql, known));
     if (verdict.status === "broken") {
-      throw new Refusal(`The audit log is not what was written: ${verdict.detail}`);
+      throw new UserError(`The audit log is not what was written: ${verdict.detail}`);
     }
     const { seq, hash } = verdict.head;
-    tell(`The audit log is whole: ${seq} ${seq === 1 ? "entry" : "entries"}.`);
+    inform(`The audit log is whole: ${seq} ${seq === 1 ? "entry" : "entries"}.`);
     print(`${seq}:${hash}`);
   },
 };
 
-function readHead(text: string): AuditHead {
+function parseHead(text: string): AuditHead {
   const [, seq, hash] = /^(\d{1,9}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (hash === undefined) throw new UsageError("--head: what `audit verify` printed, SEQ:HASH");
   return { seq: Number(seq), hash };

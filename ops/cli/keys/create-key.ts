@@ -1,9 +1,9 @@
 import { NewApiKey, Tenant } from "@toril/contract/api/api-key";
 import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import { Scope } from "@toril/contract/api/scope";
-import { type Command, type Given, UsageError } from "../command.ts";
+import { type Command, type ParsedArguments, UsageError } from "../command.ts";
 import { parseDuration } from "../duration.ts";
-import { noteAs } from "../audit/note.ts";
+import { recordChangeAs } from "../audit/record-change.ts";
 import { describeKey } from "./describe-key.ts";
 
 export const createKey: Command = {
@@ -21,30 +21,35 @@ export const createKey: Command = {
     bytes: { value: "N", help: "how many bytes of bodies a second (any)" },
     expires: { value: "30d", help: "when it ends: 90s, 15m, 12h, 30d (never)" },
   },
-  async run({ options }, { print, tell, inLedger, user }) {
-    const tenant = check("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
-    const wanted = check("name", NewApiKey.safeParse(readKey(options)));
-    await inLedger(async (sql) => {
-      const { key, ...made } = await issueKey(sql, tenant, wanted, noteAs(user, "createKey"));
-      tell(`made ${describeKey(made)}`);
+  async run({ options }, { print, inform, withLedger, user }) {
+    const tenant = requireValid("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
+    const wanted = requireValid("name", NewApiKey.safeParse(parseKey(options)));
+    await withLedger(async (sql) => {
+      const { key, ...made } = await issueKey(
+        sql,
+        tenant,
+        wanted,
+        recordChangeAs(user, "createKey"),
+      );
+      inform(`made ${describeKey(made)}`);
       const isFirst = (await listKeys(sql, { limit: 2 })).length === 1;
-      if (isFirst) tell("It is the first: within 2 s every producer wants one.");
-      tell("It is shown this once, and only its hash is kept:");
+      if (isFirst) inform("It is the first: within 2 s every producer wants one.");
+      inform("It is shown this once, and only its hash is kept:");
       print(key);
     });
   },
 };
 
-function readKey(options: Given["options"]) {
+function parseKey(options: ParsedArguments["options"]) {
   const { name, scopes, queues, types, expires } = options;
   if (name === undefined) throw new UsageError("--name is missing");
   if (scopes === undefined) throw new UsageError("--scopes is missing");
   return {
     name,
-    scopes: listOf(scopes),
-    queues: queues === undefined ? null : listOf(queues),
-    types: types === undefined ? null : listOf(types),
-    quotas: readQuotas(options),
+    scopes: parseList(scopes),
+    queues: queues === undefined ? null : parseList(queues),
+    types: types === undefined ? null : parseList(types),
+    quotas: parseQuotas(options),
     expiresAt:
       expires === undefined
         ? null
@@ -52,24 +57,24 @@ function readKey(options: Given["options"]) {
   };
 }
 
-function readQuotas(options: Given["options"]) {
+function parseQuotas(options: ParsedArguments["options"]) {
   const quotas = {
-    rate: readCount("rate", options),
-    burst: readCount("burst", options),
-    maxWaiting: readCount("max-waiting", options),
-    bytes: readCount("bytes", options),
+    rate: parseCount("rate", options),
+    burst: parseCount("burst", options),
+    maxWaiting: parseCount("max-waiting", options),
+    bytes: parseCount("bytes", options),
   };
   return Object.values(quotas).every((count) => count === undefined) ? null : quotas;
 }
 
-function readCount(option: string, options: Given["options"]): number | undefined {
+function parseCount(option: string, options: ParsedArguments["options"]): number | undefined {
   const text = options[option];
   if (text === undefined) return undefined;
   if (!/^\d+$/.test(text)) throw new UsageError(`--${option}: must be a whole number`);
   return Number(text);
 }
 
-function listOf(text: string): string[] {
+function parseList(text: string): string[] {
   return text.split(",").map((part) => part.trim());
 }
 
@@ -82,15 +87,15 @@ type Checked<Value> =
   | { success: true; data: Value }
   | { success: false; error: { issues: readonly Issue[] } };
 
-function check<Value>(option: string, parsed: Checked<Value>): Value {
+function requireValid<Value>(option: string, parsed: Checked<Value>): Value {
   if (parsed.success) return parsed.data;
   const complaints = parsed.error.issues.map(
-    ({ path, message }) => `--${optionOf(path) ?? option}: ${message}`,
+    ({ path, message }) => `--${toOption(path) ?? option}: ${message}`,
   );
   throw new UsageError([...new Set(complaints)].join("; "));
 }
 
-function optionOf(path: readonly PropertyKey[]): string | undefined {
+function toOption(path: readonly PropertyKey[]): string | undefined {
   const name = path[0] === "quotas" ? path[1] : path[0];
   return name?.toString().replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -2,7 +2,7 @@ import type { ApiKey } from "@toril/contract/api/api-key";
 import { listKeys as readKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Command } from "../command.ts";
 import { describeQuotas } from "./describe-key.ts";
-import { table } from "../table.ts";
+import { renderTable } from "../render-table.ts";
 
 const pageSize = 500;
 const head = ["id", "name", "tenant", "scopes", "limits", "state", "last used"];
@@ -11,9 +11,9 @@ export const listKeys: Command = {
   summary: "show every key, newest first",
   operands: [],
   options: { tenant: { value: "T", help: "only this tenant's" } },
-  async run({ options }, { print, tell, inLedger }) {
+  async run({ options }, { print, inform, withLedger }) {
     const keys: ApiKey[] = [];
-    await inLedger(async (sql) => {
+    await withLedger(async (sql) => {
       for (;;) {
         const before = keys.at(-1)?.id;
         const page = await readKeys(sql, { tenant: options["tenant"], before, limit: pageSize });
@@ -21,8 +21,8 @@ export const listKeys: Command = {
         if (page.length < pageSize) return;
       }
     });
-    if (keys.length === 0) tell("There is no key.");
-    else print(table(head, keys.map(toRow)));
+    if (keys.length === 0) inform("There is no key.");
+    else print(renderTable(head, keys.map(toRow)));
   },
 };
 
@@ -35,12 +35,12 @@ function toRow(key: ApiKey): string[] {
     key.tenant,
     key.scopes.join(","),
     limits || "-",
-    stateOf(key),
+    describeState(key),
     key.lastUsedAt?.slice(0, 16).replace("T", " ") ?? "never",
   ];
 }
 
-function stateOf({ revokedAt, expiresAt }: ApiKey): string {
+function describeState({ revokedAt, expiresAt }: ApiKey): string {
   if (revokedAt !== null) return `revoked ${revokedAt.slice(0, 10)}`;
   if (expiresAt === null) return "good";
   return `${Date.parse(expiresAt) > Date.now() ? "until" : "expired"} ${expiresAt.slice(0, 10)}`;

@@ -1,25 +1,25 @@
 import { createInterface } from "node:readline/promises";
 
-import { Refusal } from "./refusal.ts";
+import { UserError } from "./user-error.ts";
 
-interface Wanted {
+interface DatabaseUse {
   databaseUrl: string;
   demo: boolean;
   signal: AbortSignal;
 }
 
 /** Asks whether a database that is there already may be changed. Throws a Refusal when it may not, or nobody can be asked. */
-export async function allowDatabase({ databaseUrl, demo, signal }: Wanted): Promise<void> {
+export async function confirmDatabase({ databaseUrl, demo, signal }: DatabaseUse): Promise<void> {
   const work = demo ? "Migrate it and import the demo's rows" : "Migrate it";
   const what = `DATABASE_URL names ${describe(databaseUrl)}.`;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new Refusal(
+    throw new UserError(
       `${what} ${work}? Nobody can be asked here: say --yes to allow it, or unset DATABASE_URL.`,
     );
   }
   using terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await terminal.question(`${what}\n${work}? [y/N] `, { signal });
-  if (!/^y(es)?$/i.test(answer.trim())) throw new Refusal("Nothing was changed.");
+  if (!/^y(es)?$/i.test(answer.trim())) throw new UserError("Nothing was changed.");
 }
 
 /** Without its password. */

@@ -6,10 +6,10 @@ import { identify } from "../../ops/dev/process-table.ts";
 const pattern = /^toril-k6-(\d+)$/;
 
 /** What a run calls its folders; no other run of this moment has it. */
-export const ownName = `toril-k6-${process.pid}`;
+export const groupName = `toril-k6-${process.pid}`;
 
 /** Folders in `parent` of runs that were killed before they could remove them. */
-export function foldersOfTheDead(parent: string): string[] {
+export function listStaleFolders(parent: string): string[] {
   return readdirSync(parent)
     .filter((name) => {
       const pid = pattern.exec(name)?.[1];

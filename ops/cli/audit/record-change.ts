@@ -2,7 +2,7 @@ import { appendAudit } from "@toril/contract/engine/audit/append-audit";
 import type { NoteChange } from "@toril/contract/engine/api-keys/key-ledger";
 
 /** Notes in the audit log that `user` changed a key by a command. */
-export function noteAs(user: string, action: string): NoteChange {
+export function recordChangeAs(user: string, action: string): NoteChange {
   return (tx, { id, tenant }) =>
     appendAudit(tx, {
       actor: `cli:${user}`,

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 
 /** By package, what the registry knows against its version. */
-const Findings = z.record(
+const Advisories = z.record(
   z.string(),
   z.array(z.object({ url: z.string(), title: z.string(), severity: z.string() })),
 );
@@ -32,9 +32,9 @@ if (findings === undefined) {
 }
 
 /** Undefined when the registry could not be reached, or does not know of advisories. */
-function parseFindings(text: string): z.infer<typeof Findings> | undefined {
+function parseFindings(text: string): z.infer<typeof Advisories> | undefined {
   try {
-    return Findings.parse(JSON.parse(text));
+    return Advisories.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

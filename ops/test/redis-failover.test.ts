@@ -1,8 +1,8 @@
 import { epochKey } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
-import { idOf } from "./_api.ts";
-import { allCompleted, findMissing, whenEnded } from "./_ledger.ts";
+import { getJobId } from "./_api.ts";
+import { allCompleted, findMissingJobs, countsIfSettled } from "./_ledger.ts";
 import { startLoad } from "./_load.ts";
 import { startCluster, startSentinels } from "../dev/redis-fleet.ts";
 import type { RedisProcess } from "../dev/redis-process.ts";
@@ -51,8 +51,8 @@ async function _breakUnderLoad(stack: Stack, master: RedisProcess, signal: "SIGK
 
   expect(load.answers.filter(({ status }) => status !== 201 && status !== 202)).toEqual([]);
   expect(load.answers.slice(last).every(({ status }) => status === 201)).toBe(true);
-  const ids = load.answers.map(idOf);
-  expect(await findMissing(sql, ids)).toEqual([]);
-  const counts = await until("every job has ended", () => whenEnded(sql));
+  const ids = load.answers.map(getJobId);
+  expect(await findMissingJobs(sql, ids)).toEqual([]);
+  const counts = await until("every job has ended", () => countsIfSettled(sql));
   expect(counts).toEqual(allCompleted(ids.length));
 }

@@ -1,17 +1,19 @@
 import { expect, test } from "bun:test";
 
 import { postMany } from "./_api.ts";
-import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
-import { countRuns } from "./_metrics.ts";
+import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
+import { countAttempts } from "./_metrics.ts";
 import { startStack } from "./_stack.ts";
 
 test("two consumers share the jobs, and each job ends once", async () => {
   await using stack = await startStack({ consumers: 2 });
   const { sql, until } = stack;
   await postMany(stack.producers[0]!.url, 5000);
-  expect(await until("all jobs have ended", () => whenEnded(sql))).toEqual(allCompleted(5000));
+  expect(await until("all jobs have ended", () => countsIfSettled(sql))).toEqual(
+    allCompleted(5000),
+  );
   const shares = await Promise.all(
-    stack.consumers.map((consumer) => countRuns(consumer, "completed")),
+    stack.consumers.map((consumer) => countAttempts(consumer, "completed")),
   );
   expect(Math.min(...shares)).toBeGreaterThan(0);
   expect(shares.reduce((sum, share) => sum + share, 0)).toBe(5000);
@@ -27,7 +29,7 @@ test("whichever of two consumers is killed, the other one places what Redis has 
     await redisClient.flushall();
     expect(await countJobs(sql)).toMatchObject({ pending: 500, completed: accepted });
     accepted += 500;
-    const counts = await until("all jobs have ended", () => whenEnded(sql));
+    const counts = await until("all jobs have ended", () => countsIfSettled(sql));
     expect(counts).toEqual(allCompleted(accepted));
     await consumer.restart();
   }

@@ -1,7 +1,7 @@
 import { migrateLedger } from "@toril/contract/engine/postgres/migrate";
 import postgres from "postgres";
 
-import { Refusal } from "./refusal.ts";
+import { UserError } from "./user-error.ts";
 
 export async function migrateDatabase(databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
@@ -11,7 +11,7 @@ export async function migrateDatabase(databaseUrl: string): Promise<void> {
     // drizzle tells the statement; what Postgres said about it is the cause.
     const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const message = reason instanceof Error ? reason.message : String(reason);
-    throw new Refusal(`The ledger could not be migrated: ${message}`, { cause: error });
+    throw new UserError(`The ledger could not be migrated: ${message}`, { cause: error });
   } finally {
     await sql.end();
   }

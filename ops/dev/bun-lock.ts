@@ -42,7 +42,7 @@ export function readLock(text: unknown): Map<string, LockedPackage> {
     const [, name, version] = /^(@?[^@]+)@(.+)$/.exec(String(id)) ?? [];
     if (name === undefined || version === undefined || version.startsWith("workspace:")) continue;
     manifests.set(path, Manifest.parse(manifest ?? {}));
-    const sha512 = hashOf(entry.at(-1));
+    const sha512 = parseSha512(entry.at(-1));
     const rest = { dependencies: [], isDirect: false, isShipped: false };
     found.set(path, { name, version, sha512, ...rest });
   }
@@ -84,7 +84,7 @@ export function readLock(text: unknown): Map<string, LockedPackage> {
   return found;
 }
 
-function hashOf(integrity: unknown): string | undefined {
+function parseSha512(integrity: unknown): string | undefined {
   const [, base64] = /^sha512-(.+)$/.exec(String(integrity)) ?? [];
   return base64 === undefined ? undefined : Buffer.from(base64, "base64").toString("hex");
 }

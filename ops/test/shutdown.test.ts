@@ -2,7 +2,7 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import { expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
-import { allCompleted, countJobs, whenEnded } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
 import { startStack, type App, type Stack } from "./_stack.ts";
 
 const { active, wait } = queueKeys("bull", "default");
@@ -20,7 +20,9 @@ test("a consumer that is asked to stop ends the jobs that run, leaves the others
   expect(await redisClient.llen(wait)).toBe(7);
 
   await consumer.restart();
-  expect(await until("the others have ended", () => whenEnded(sql))).toEqual(allCompleted(12));
+  expect(await until("the others have ended", () => countsIfSettled(sql))).toEqual(
+    allCompleted(12),
+  );
 });
 
 test("a consumer that is asked to stop gives a job that outlasts DRAIN_MS back to its queue", async () => {
@@ -47,7 +49,7 @@ test("a consumer that is asked to stop gives a job that outlasts DRAIN_MS back t
 test("producers and consumers stop when they are asked to although Postgres does not answer", async () => {
   await using stack = await startStack();
   await stack.client.createJob(echo("before"));
-  await stack.until("it has ended", () => whenEnded(stack.sql));
+  await stack.until("it has ended", () => countsIfSettled(stack.sql));
   await stack.postgres.kill("SIGSTOP");
   for (const app of [...stack.producers, ...stack.consumers]) {
     expect(await _stop(stack, app)).toEqual({ code: 0, signal: null });

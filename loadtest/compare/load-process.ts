@@ -1,23 +1,23 @@
 import { type ClosedLoop, type LoadResult, openClosedLoop } from "./closed-loop.ts";
 
 /** The load generator is a process of its own: what it costs is not what the servers cost. */
-export type LoadOrder =
+export type LoadRequest =
   | { kind: "connect"; port: number; connections: number; bodyBytes: number }
   | { kind: "run"; seconds: number };
-export type LoadNews = { kind: "connected" } | { kind: "done"; result: LoadResult };
+export type LoadReply = { kind: "connected" } | { kind: "done"; result: LoadResult };
 
 let loop: ClosedLoop | undefined;
 
-async function follow(order: LoadOrder): Promise<LoadNews> {
+async function handleRequest(order: LoadRequest): Promise<LoadReply> {
   if (order.kind === "connect") {
-    loop = await openClosedLoop(order.port, order.connections, requestOf(order.bodyBytes));
+    loop = await openClosedLoop(order.port, order.connections, createRequest(order.bodyBytes));
     return { kind: "connected" };
   }
   if (loop === undefined) throw new Error("not connected");
   return { kind: "done", result: await loop.run(order.seconds) };
 }
 
-function requestOf(bodyBytes: number): Uint8Array {
+function createRequest(bodyBytes: number): Uint8Array {
   const empty = JSON.stringify({ type: "echo", data: { message: "" } });
   const message = "x".repeat(Math.max(0, bodyBytes - empty.length));
   const body = JSON.stringify({ type: "echo", data: { message } });
@@ -33,7 +33,7 @@ function requestOf(bodyBytes: number): Uint8Array {
   );
 }
 
-process.on("message", (order: LoadOrder) => {
-  void follow(order).then((news) => process.send?.(news));
+process.on("message", (order: LoadRequest) => {
+  void handleRequest(order).then((news) => process.send?.(news));
 });
 process.on("disconnect", () => process.exit());

@@ -1,4 +1,4 @@
 /** A reason not to go on, whose message says all that the person at the keyboard needs. */
-export class Refusal extends Error {
+export class UserError extends Error {
   override readonly name = "Refusal";
 }

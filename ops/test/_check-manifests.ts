@@ -1,4 +1,4 @@
-import { defaultFor, reads, type Program } from "../dev/configuration.ts";
+import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
 import { matches, type Container, type Manifests } from "./_manifests.ts";
 
 /** What is built of each program; migrating is the consumer's image too. */
@@ -8,7 +8,7 @@ export const images = { "toril-producer": "producer", "toril-consumer": "consume
  * What does not fit together among manifests that are each well-formed.
  * @param secrets the keys of those that are made by hand
  */
-export function complaintsAbout(
+export function checkManifests(
   manifests: Manifests,
   secrets: Readonly<Record<string, readonly string[]>>,
 ): string[] {
@@ -55,7 +55,7 @@ export function complaintsAbout(
     for (const { name, value } of container.env) variables[name] = value;
     const files = mountedSecrets(pod, container);
     for (const [name, value] of Object.entries(variables)) {
-      must(reads(program, name), `${id} sets ${name}, which ${program} does not read`);
+      must(readsVariable(program, name), `${id} sets ${name}, which ${program} does not read`);
       if (!name.endsWith("_FILE")) continue;
       must(files.includes(value), `${id} has no file ${value} for ${name}`);
     }
@@ -64,7 +64,7 @@ export function complaintsAbout(
       ["REDIS_URL", "REDIS_SENTINELS", "REDIS_CLUSTER_NODES"],
     ]) {
       const isSaid = ways.some((name) => name in variables || `${name}_FILE` in variables);
-      const isRead = ways.some((name) => reads(program, name));
+      const isRead = ways.some((name) => readsVariable(program, name));
       must(isSaid || !isRead, `${id} lacks ${ways.join(" or ")}`);
     }
 

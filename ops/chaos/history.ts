@@ -1,6 +1,6 @@
 /** Something that must never happen. */
 export interface Violation {
-  what: string;
+  rule: string;
   detail: unknown;
   at: string;
 }
@@ -11,7 +11,7 @@ export interface Upload {
 }
 
 /** What the service has acknowledged, and what it did wrong as far as its callers can see. */
-export interface Account {
+export interface History {
   /** Jobs of single and bulk requests. */
   readonly ids: string[];
   /** Of acknowledged imports, by the name that each of their rows carries. */
@@ -22,15 +22,15 @@ export interface Account {
   readonly operations: string[];
   readonly violations: Violation[];
   /** How often what was done and answered, by kind. */
-  readonly done: Map<string, number>;
+  readonly counts: Map<string, number>;
   readonly acknowledged: number;
-  note(kind: string, jobs?: number): void;
-  violate(what: string, detail: unknown): void;
+  count(kind: string, jobs?: number): void;
+  addViolation(what: string, detail: unknown): void;
   /** Aborted by the first violation. */
-  readonly broken: AbortSignal;
+  readonly violated: AbortSignal;
 }
 
-export function createAccount(): Account {
+export function createHistory(): History {
   const broken = new AbortController();
   const done = new Map<string, number>();
   const uploads = new Map<string, Upload>();
@@ -42,17 +42,17 @@ export function createAccount(): Account {
     cancelled: [],
     operations: [],
     violations,
-    done,
+    counts: done,
     get acknowledged() {
       return [...uploads.values()].reduce((sum, { accepted }) => sum + accepted, ids.length);
     },
-    note(kind, jobs = 1) {
+    count(kind, jobs = 1) {
       done.set(kind, (done.get(kind) ?? 0) + jobs);
     },
-    violate(what, detail) {
-      violations.push({ what, detail, at: new Date().toISOString() });
+    addViolation(what, detail) {
+      violations.push({ rule: what, detail, at: new Date().toISOString() });
       broken.abort();
     },
-    broken: broken.signal,
+    violated: broken.signal,
   };
 }

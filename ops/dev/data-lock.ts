@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { Child } from "./child.ts";
 import { describeProcess, identify } from "./process-table.ts";
-import { Refusal } from "./refusal.ts";
+import { UserError } from "./user-error.ts";
 import { until } from "./until.ts";
 
 interface Holder {
@@ -13,13 +13,13 @@ interface Holder {
   stopSignal: NodeJS.Signals;
 }
 
-interface Run extends Holder {
+interface LockFile extends Holder {
   address: string;
   startedAt: string;
   children: Holder[];
 }
 
-export interface RunLock extends Disposable {
+export interface DataLock extends Disposable {
   /** Remembers a process that a killed start would leave behind. */
   add(child: Child): void;
 }
@@ -28,16 +28,16 @@ export interface RunLock extends Disposable {
  * One start at a time works on a data folder. A start that was killed leaves its lock and its processes: the
  * next one stops those and takes the lock over.
  */
-export async function lockData(dataDir: string, address: string): Promise<RunLock> {
+export async function lockDataDir(dataDir: string, address: string): Promise<DataLock> {
   mkdirSync(dataDir, { recursive: true });
   const path = join(dataDir, "lock.json");
   const startedAt = new Date().toISOString();
-  const self = holderOf({ name: "npm start", pid: process.pid, stopSignal: "SIGTERM" });
-  const run: Run = { ...self, address, startedAt, children: [] };
-  while (!tryCreate(path, run)) await takeOver(path, dataDir);
+  const self = toHolder({ name: "npm start", pid: process.pid, stopSignal: "SIGTERM" });
+  const run: LockFile = { ...self, address, startedAt, children: [] };
+  while (!tryCreate(path, run)) await takeStaleLock(path, dataDir);
   return {
     add(child) {
-      run.children.push(holderOf(child));
+      run.children.push(toHolder(child));
       writeFileSync(`${path}.new`, JSON.stringify(run, undefined, 2));
       renameSync(`${path}.new`, path);
     },
@@ -45,12 +45,12 @@ export async function lockData(dataDir: string, address: string): Promise<RunLoc
   };
 }
 
-function holderOf({ name, pid, stopSignal }: Omit<Holder, "identity">): Holder {
+function toHolder({ name, pid, stopSignal }: Omit<Holder, "identity">): Holder {
   return { name, pid, stopSignal, identity: identify(pid) };
 }
 
 /** Linked into place, so that nobody reads half a lock. */
-function tryCreate(path: string, run: Run): boolean {
+function tryCreate(path: string, run: LockFile): boolean {
   const complete = `${path}.${process.pid}`;
   writeFileSync(complete, JSON.stringify(run, undefined, 2));
   try {
@@ -64,10 +64,10 @@ function tryCreate(path: string, run: Run): boolean {
   }
 }
 
-async function takeOver(path: string, dataDir: string): Promise<void> {
+async function takeStaleLock(path: string, dataDir: string): Promise<void> {
   const run = read(path);
   if (run && isAlive(run)) {
-    throw new Refusal(
+    throw new UserError(
       `Toril runs already: ${run.address} and the data in ${dataDir} are held by ${describeProcess(run.pid)}, since ${run.startedAt}.\n` +
         `Stop it with Ctrl-C or "kill ${run.pid}", or start this one with --port and --data of its own.`,
     );
@@ -85,9 +85,9 @@ async function takeOver(path: string, dataDir: string): Promise<void> {
   rmSync(stale, { force: true });
 }
 
-function read(path: string): Run | undefined {
+function read(path: string): LockFile | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Run;
+    return JSON.parse(readFileSync(path, "utf8")) as LockFile;
   } catch {
     return undefined;
   }

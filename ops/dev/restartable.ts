@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from "node:fs";
 
 import type { Child, Exit } from "./child.ts";
 import { createPortPicker } from "./ports.ts";
-import { ask } from "./process-table.ts";
+import { commandOutput } from "./process-table.ts";
 
 /** A process that is there to be broken, and that comes back at the same address. */
-export interface Breakable extends AsyncDisposable {
+export interface RestartableProcess extends AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<Exit>;
   readonly isDown: boolean;
@@ -16,7 +16,7 @@ export interface Breakable extends AsyncDisposable {
   log(): string;
 }
 
-export async function breakable(open: () => Promise<Child>): Promise<Breakable> {
+export async function startRestartable(open: () => Promise<Child>): Promise<RestartableProcess> {
   let child = await open();
   let isDown = watch(child);
   return {
@@ -67,7 +67,9 @@ function signalTree(pid: number, signal: NodeJS.Signals): void {
 
 function childrenOf(pid: number): number[] {
   const list = `/proc/${pid}/task/${pid}/children`;
-  const text = existsSync(list) ? readFileSync(list, "utf8") : ask("pgrep", ["-P", String(pid)]);
+  const text = existsSync(list)
+    ? readFileSync(list, "utf8")
+    : commandOutput("pgrep", ["-P", String(pid)]);
   return text.split(/\s+/).filter(Boolean).map(Number);
 }
 
