@@ -49,7 +49,7 @@ describe("the consumer's configuration", () => {
           expired: 2_592_000_000,
           imports: null,
           idempotencyKeys: 86_400_000,
-          keyWindows: 0,
+          dedupWindows: 0,
           operations: 2_592_000_000,
         },
         intervalMs: 30_000,

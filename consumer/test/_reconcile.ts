@@ -55,7 +55,7 @@ export async function _openWorld() {
     place,
     openLeaderClient: open,
     keys: (queue = "echo") => queueKeys(prefix, queue),
-    hashOf: (id: string, run = 0) => redis.hgetall(jobKey(prefix, "echo", bullId(id, run))),
+    hashOf: (id: string, generation = 0) => redis.hgetall(jobKey(prefix, "echo", bullId(id, generation))),
     async clear() {
       await redis.flushall();
       await sql`truncate jobs`;
@@ -73,7 +73,7 @@ export function _connect(url: string) {
 interface RowChanges {
   queue?: string;
   type?: string;
-  run?: number;
+  generation?: number;
   ageMs?: number;
   runAt?: Date;
   data?: string;
@@ -81,11 +81,11 @@ interface RowChanges {
 
 /** Inserts pending rows, an hour old by default; returns their ids, in order. */
 export async function _record({ sql }: _World, count: number, changes: RowChanges = {}) {
-  const { queue = "echo", type = "echo", run = 0, ageMs = 3_600_000, runAt = null, data } = changes;
+  const { queue = "echo", type = "echo", generation = 0, ageMs = 3_600_000, runAt = null, data } = changes;
   const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
   await sql`
-    insert into jobs (id, queue, type, run, data, options, run_at, created_at)
-    select id, ${queue}, ${type}, ${run}, ${data ?? '{"message":"hello"}'}::text::jsonb,
+    insert into jobs (id, queue, type, generation, data, options, run_at, created_at)
+    select id, ${queue}, ${type}, ${generation}, ${data ?? '{"message":"hello"}'}::text::jsonb,
            '{"attempts":2,"backoff":{"type":"fixed","delay":1}}', ${runAt}, now() - ${ageMs} * interval '1 millisecond'
     from unnest(${ids}::uuid[]) as id`;
   return ids;

@@ -60,9 +60,9 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       await insertJobs(sql, [made.job]);
       return made.job;
     },
-    async placeJob(job: NewJob, changes: Partial<DispatchOptions> = {}, run = 0) {
+    async placeJob(job: NewJob, changes: Partial<DispatchOptions> = {}, generation = 0) {
       const options = { ...toDispatchOptions(job, Date.now()), ...changes };
-      const placement = { bullId: bullId(job.id, run), type: job.type, data: job.data, options };
+      const placement = { bullId: bullId(job.id, generation), type: job.type, data: job.data, options };
       await place(job.queue, [placement]);
     },
     /** Records and dispatches a job like a producer. */

@@ -76,7 +76,7 @@ test.each(["the message", "the question, when the message was missed"])(
     expect(await world.redis.zscore(world.keys().failed, id)).toBeNull();
     expect(await world.rowOf(id)).toMatchObject({
       status: "cancelled",
-      run: 0,
+      generation: 0,
       error: { name: "Cancelled" },
       result: null,
       attempts: 1,

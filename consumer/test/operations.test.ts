@@ -19,7 +19,7 @@ beforeAll(async () => {
   consumer = await _startConsumer(world, idle);
 });
 afterEach(async () => {
-  await world.sql`truncate jobs, job_terms, operations, key_windows`;
+  await world.sql`truncate jobs, job_terms, operations, dedup_windows`;
 });
 afterAll(async () => {
   await consumer[Symbol.asyncDispose]();
@@ -28,18 +28,18 @@ afterAll(async () => {
 
 interface Asked {
   tenant?: string;
-  reach?: object;
+  restrictions?: object;
   ratePerSecond?: number;
   quotaKey?: string;
 }
 
 async function _operate(action: OperationAction, filter: JobSelection, asked: Asked = {}) {
-  const { tenant = "default", reach = {}, ratePerSecond = null, quotaKey = null } = asked;
+  const { tenant = "default", restrictions = {}, ratePerSecond = null, quotaKey = null } = asked;
   const id = crypto.randomUUID();
   await world.sql`
-    insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
+    insert into operations (id, tenant, action, filter, restrictions, rate_per_second, quota_key)
     values (${id}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
-            ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond}, ${quotaKey})`;
+            ${JSON.stringify(restrictions)}::text::jsonb, ${ratePerSecond}, ${quotaKey})`;
   return id;
 }
 
@@ -98,7 +98,7 @@ test("retries what is dead, places it, and says whose key is taken", async () =>
   const row = await _ended(await _operate("retry", {}));
 
   expect(row).toMatchObject({ status: "done", seen: 5, changed: 4, failed: 1 });
-  const again = await world.sql<{ id: string }[]>`select id from jobs where run = 1`;
+  const again = await world.sql<{ id: string }[]>`select id from jobs where generation = 1`;
   expect(again).toHaveLength(4);
   for (const { id } of again)
     expect(await world.hashOf(bullId(id, 1))).toMatchObject({ name: "echo" });
@@ -120,7 +120,7 @@ test("keeps to what its maker's key reaches, and to its filter", async () => {
   await _fill(2);
 
   expect(
-    await _ended(await _operate("cancel", {}, { reach: { types: ["row.import"] } })),
+    await _ended(await _operate("cancel", {}, { restrictions: { types: ["row.import"] } })),
   ).toMatchObject({
     seen: 0,
   });
@@ -214,7 +214,7 @@ test("tenants take turns, so that one with many operations does not hold up anot
   await _fill(2000, "pending", { tenant: "busy" });
   await _fill(600, "pending", { tenant: "quiet" });
   await world.sql`
-    insert into operations (id, tenant, action, filter, reach)
+    insert into operations (id, tenant, action, filter, restrictions)
     select ('019c2f1e-7b1a-7c3d-8a4e-' || lpad(to_hex(n), 12, '0'))::uuid, case n when 100 then 'quiet' else 'busy' end,
            'cancel', '{}', '{}'
     from generate_series(1, 100) as n`;
@@ -302,7 +302,7 @@ test("a job whose key is taken for a time is found without reading the jobs of o
       }),
     );
   expect(await enqueue()).toMatchObject({ status: "created" });
-  await world.sql`analyze jobs, key_windows`;
+  await world.sql`analyze jobs, dedup_windows`;
 
   const { status, rowsRead } = await enqueue();
 

@@ -28,7 +28,7 @@ test("a job that is in no list is placed again at the second look, once, and not
   expect(await _waiting()).toEqual([sound]);
   expect(await reconciling.pass()).toMatchObject({ placed: 1 });
   expect(await _waiting()).toEqual([orphan, sound]);
-  expect(JSON.parse((await world.hashOf(orphan))["opts"]!)).toMatchObject({ replaced: true });
+  expect(JSON.parse((await world.hashOf(orphan))["opts"]!)).toMatchObject({ recovered: true });
   expect(await world.redis.exists(`${world.keys().base}${orphan}:logs`)).toBe(0);
   expect(await reconciling.pass()).toMatchObject({ placed: 0 });
   expect(await reconciling.pass()).toMatchObject({ placed: 0 });

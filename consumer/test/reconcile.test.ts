@@ -49,7 +49,7 @@ describe("what Redis does not have", () => {
     expect(JSON.parse(opts!)).toMatchObject({
       attempts: 2,
       backoff: { type: "fixed", delay: 1 },
-      replaced: true,
+      recovered: true,
     });
     expect(await _rowOf(id)).toMatchObject({ lost_attempts: 0, status: "pending" });
   });
@@ -101,14 +101,14 @@ describe("what Redis does not have", () => {
   });
 
   test("is placed under the id of its run, whatever is left of an earlier one", async () => {
-    const [id] = await _record(world, 1, { run: 2 });
+    const [id] = await _record(world, 1, { generation: 2 });
     await world.redis.hset(`${world.keys().base}${id}`, { name: "echo", finishedOn: 1 });
     await using reconciling = await _startReconciler(world);
 
     await reconciling.passFor("leading");
 
     expect(await _waiting()).toEqual([`${id}-2`]);
-    expect(await _rowOf(id)).toMatchObject({ status: "pending", run: 2 });
+    expect(await _rowOf(id)).toMatchObject({ status: "pending", generation: 2 });
   });
 
   test("is not placed when it ended after the look", async () => {
@@ -141,7 +141,7 @@ describe("what Redis does not have", () => {
 
     await reconciling.passFor("leading");
 
-    expect(JSON.parse((await world.hashOf(id!))["opts"]!)).toMatchObject({ replaced: true });
+    expect(JSON.parse((await world.hashOf(id!))["opts"]!)).toMatchObject({ recovered: true });
   });
 
   test("is placed in parts when its data is large", async () => {
@@ -294,8 +294,8 @@ describe("what ended in Redis without the ledger", () => {
   });
 
   test("is re-dispatched when the events tell of an earlier run, of a retry since, or of a worker of Toril's", async () => {
-    const [reopened] = await _record(world, 1, { run: 1 });
-    const [tenth] = await _record(world, 1, { run: 10 });
+    const [reopened] = await _record(world, 1, { generation: 1 });
+    const [tenth] = await _record(world, 1, { generation: 10 });
     const [retried, own, ended] = await _record(world, 3);
     const told = (event: string, id: string, ...more: string[]) =>
       world.redis.xadd(world.keys().events, "*", "event", event, "jobId", id, ...more);

@@ -14,7 +14,7 @@ const off: RetainAges = {
   expired: null,
   imports: null,
   idempotencyKeys: null,
-  keyWindows: null,
+  dedupWindows: null,
   operations: null,
 };
 
@@ -26,7 +26,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 beforeEach(async () => {
   await world.clear();
   await world.sql`
-    truncate imports, imported_rows, idempotency_keys, retention_marks, job_terms, key_windows, operations`;
+    truncate imports, imported_rows, idempotency_keys, retention_marks, job_terms, dedup_windows, operations`;
 });
 
 /** Inserts jobs that ended the given hours ago; returns their ids, in order. */
@@ -108,7 +108,7 @@ test("a dead job that is being redriven is neither deleted nor waited for", asyn
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   const redriving = world.sql.begin(async (tx) => {
-    await tx`update jobs set status = 'pending', run = run + 1, settled_at = null where id = ${redriven!}`;
+    await tx`update jobs set status = 'pending', generation = generation + 1, settled_at = null where id = ${redriven!}`;
     held.resolve();
     await release.promise;
   });
@@ -137,20 +137,20 @@ test("a job whose key may be used once is kept until that time is over", async (
   await sql`update jobs set key = 'k' where id = any(${[taken!, other!]}::uuid[])`;
   await sql`update jobs set key = 'l' where id = ${over!}`;
   await sql`
-    insert into key_windows (tenant, type, key, job_id, until)
+    insert into dedup_windows (tenant, type, key, job_id, until)
     values ('default', 'echo', 'k', ${taken!}, now() + interval '1 hour'),
            ('default', 'echo', 'l', ${over!}, now() - interval '1 second')`;
-  const { deleted } = await _retain({ completed: 24 * hour, keyWindows: 0 });
-  expect(deleted).toEqual({ completed: 2, keyWindows: 1 });
+  const { deleted } = await _retain({ completed: 24 * hour, dedupWindows: 0 });
+  expect(deleted).toEqual({ completed: 2, dedupWindows: 1 });
   expect(await _kept()).toEqual([taken!]);
-  const windows = await sql<{ key: string }[]>`select key from key_windows`;
+  const windows = await sql<{ key: string }[]>`select key from dedup_windows`;
   expect(windows.map(({ key }) => key)).toEqual(["k"]);
 });
 
 test("of operations only those that ended long ago are deleted", async () => {
   const { sql } = world;
   await sql`
-    insert into operations (id, action, filter, reach, status, created_at, ended_at)
+    insert into operations (id, action, filter, restrictions, status, created_at, ended_at)
     select gen_random_uuid(), 'cancel', '{}', '{}', status, now() - interval '99 hours', now() - hours * interval '1 hour'
     from (values ('done', 50), ('stopped', 50), ('failed', 50), ('done', 1), ('running', null), ('pending', null))
       as operation (status, hours)`;

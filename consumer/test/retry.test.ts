@@ -66,11 +66,11 @@ test("a dead job that is retried has all its attempts again, dies again, and com
 
   expect(await world.endOf(id)).toMatchObject({
     status: "completed",
-    run: 2,
+    generation: 2,
     attempts: 1,
     history: [
-      { run: 0, status: "dead", attempts: 2, error: { message: "not yet" } },
-      { run: 1, status: "dead", attempts: 2, error: { message: "not yet" } },
+      { generation: 0, status: "dead", attempts: 2, error: { message: "not yet" } },
+      { generation: 1, status: "dead", attempts: 2, error: { message: "not yet" } },
     ],
   });
   expect(starts).toEqual([1, 2, 1, 2, 1].map((attempt) => `${id} ${attempt}`));
@@ -85,8 +85,8 @@ test("a completed job keeps its result in its history", async () => {
 
   expect(await world.endOf(id)).toMatchObject({
     status: "completed",
-    run: 1,
+    generation: 1,
     result: { message: "b" },
-    history: [{ run: 0, status: "completed", result: { message: "b" }, error: null }],
+    history: [{ generation: 0, status: "completed", result: { message: "b" }, error: null }],
   });
 });

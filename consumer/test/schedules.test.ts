@@ -46,36 +46,36 @@ async function _due(
 
 /** Sets `from`, so that any time can be a fire time of the interval. */
 async function _makeDue(name: string, agoMs = 0) {
-  const slot = new Date(Date.now() - agoMs);
+  const scheduledFor = new Date(Date.now() - agoMs);
   await world.sql`
-    update schedules set next_at = ${slot},
-      definition = definition || jsonb_build_object('from', ${slot.toISOString()}::text)
+    update schedules set next_at = ${scheduledFor},
+      definition = definition || jsonb_build_object('from', ${scheduledFor.toISOString()}::text)
     where name = ${name}`;
-  return slot;
+  return scheduledFor;
 }
 
 const _find = (name: string, tenant = "default") => findSchedule(world.sql, { tenant, name });
 
 /** Waits until the schedule's last run is that of the fire time. */
-function _ran(name: string, slot: Date, tenant?: string) {
+function _ran(name: string, scheduledFor: Date, tenant?: string) {
   return _until(async () => {
     const found = await _find(name, tenant);
-    return found?.lastRun?.slot === slot.toISOString()
+    return found?.lastRun?.scheduledFor === scheduledFor.toISOString()
       ? { ...found, run: found.lastRun }
       : undefined;
   });
 }
 
-test("what is due becomes a job that says where it comes from, under the id of its slot", async () => {
+test("what is due becomes a job that says where it comes from, under the id of its scheduledFor", async () => {
   await using _ = await _startConsumer(world);
-  const slot = await _due("nightly", { job: { ...job, labels: ["a"] } }, { tenant: "acme" });
-  const { run, nextAt, lastSlot } = await _ran("nightly", slot, "acme");
+  const scheduledFor = await _due("nightly", { job: { ...job, labels: ["a"] } }, { tenant: "acme" });
+  const { run, nextAt, lastFireTime } = await _ran("nightly", scheduledFor, "acme");
   expect(run).toMatchObject({
     outcome: "created",
-    jobId: await scheduledJobId("acme", "nightly", slot),
+    jobId: await scheduledJobId("acme", "nightly", scheduledFor),
   });
-  expect(lastSlot).toEqual(slot);
-  expect(nextAt).toEqual(new Date(slot.getTime() + hour));
+  expect(lastFireTime).toEqual(scheduledFor);
+  expect(nextAt).toEqual(new Date(scheduledFor.getTime() + hour));
   expect(await world.endOf(run.jobId!)).toMatchObject({
     status: "completed",
     tenant: "acme",
@@ -100,13 +100,13 @@ test("two consumers make one job for each time, and leave none out", async () =>
     const [open] = await world.sql`select from jobs where status <> 'completed' limit 1`;
     return open === undefined;
   });
-  const slots = await world.sql`
-    select schedule, count(*)::int as jobs, count(distinct slot)::int as slots,
-           (max(slot) - min(slot)) / 2000 + 1 as expected, max(slot % 2000)::int as beside
-    from (select schedule, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as slot from jobs) as made
+  const fireTimes = await world.sql`
+    select schedule, count(*)::int as jobs, count(distinct fire_time)::int as distinct_times,
+           (max(fire_time) - min(fire_time)) / 2000 + 1 as expected, max(fire_time % 2000)::int as beside
+    from (select schedule, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as fire_time from jobs) as made
     group by schedule order by schedule`;
-  expect(slots.map(({ schedule }) => schedule)).toEqual(names);
-  for (const { jobs, slots: distinct, expected, beside } of slots) {
+  expect(fireTimes.map(({ schedule }) => schedule)).toEqual(names);
+  for (const { jobs, distinct_times: distinct, expected, beside } of fireTimes) {
     expect([jobs, distinct, beside]).toEqual([Number(expected), Number(expected), 0]);
   }
 });
@@ -130,8 +130,8 @@ test("while the job before is pending: skip, queue or replace", async () => {
   > = {};
   for (const overlap of ["skip", "queue", "replace"] as const) {
     const first = (await _ran(overlap, await _due(overlap, { overlap }))).run.jobId!;
-    const slot = await _makeDue(overlap);
-    outcomes[overlap] = { first, run: (await _ran(overlap, slot)).run };
+    const scheduledFor = await _makeDue(overlap);
+    outcomes[overlap] = { first, run: (await _ran(overlap, scheduledFor)).run };
   }
   const { skip, queue, replace } = outcomes;
   expect(skip!.run).toMatchObject({ outcome: "skipped", reason: "overlap", jobId: skip!.first });
@@ -152,13 +152,13 @@ test("for what was missed there is one run, of the latest time, or none", async 
   const agoMs = 10 * hour + 5 * 60_000;
   const [once, skip] = await Promise.all([
     _due("once", {}, { agoMs }),
-    _due("skip", { missed: "skip" }, { agoMs }),
+    _due("skip", { misfire: "skip" }, { agoMs }),
   ]);
   await using _ = await _startConsumer(world);
   const ran = await _ran("once", new Date(once.getTime() + 10 * hour));
   const skipped = await _ran("skip", new Date(skip.getTime() + 10 * hour));
   expect(ran.run).toMatchObject({ outcome: "created", reason: null });
-  expect(skipped.run).toMatchObject({ outcome: "skipped", reason: "missed", jobId: null });
+  expect(skipped.run).toMatchObject({ outcome: "skipped", reason: "misfire", jobId: null });
   expect(skipped.nextAt).toEqual(new Date(skip.getTime() + 11 * hour));
   const jobs = await world.sql`select schedule from jobs`;
   expect([...jobs]).toEqual([{ schedule: "once" }]);
@@ -167,19 +167,19 @@ test("for what was missed there is one run, of the latest time, or none", async 
 test("a run whose key is taken is a duplicate of the job that has it", async () => {
   const holder = await world.record({ ...job, key: "taken" });
   await using _ = await _startConsumer(world);
-  const slot = await _due("keyed", { job: { ...job, key: "taken" } });
-  expect((await _ran("keyed", slot)).run).toMatchObject({ outcome: "duplicate", jobId: holder.id });
+  const scheduledFor = await _due("keyed", { job: { ...job, key: "taken" } });
+  expect((await _ran("keyed", scheduledFor)).run).toMatchObject({ outcome: "duplicate", jobId: holder.id });
 });
 
-test("a slot that a schedule of that name has had does not run again", async () => {
+test("a scheduledFor that a schedule of that name has had does not run again", async () => {
   await using _ = await _startConsumer(world);
-  const slot = await _due("phoenix");
-  const { run, definition } = await _ran("phoenix", slot);
+  const scheduledFor = await _due("phoenix");
+  const { run, definition } = await _ran("phoenix", scheduledFor);
   await world.endOf(run.jobId!);
   await world.isForgotten(run.jobId!);
-  await world.sql`update schedules set next_at = ${slot}, last_run = null, last_slot = null, last_job_id = null`;
-  expect(definition.from).toBe(slot.toISOString());
-  expect((await _ran("phoenix", slot)).run).toMatchObject({
+  await world.sql`update schedules set next_at = ${scheduledFor}, last_run = null, last_fire_time = null, last_job_id = null`;
+  expect(definition.from).toBe(scheduledFor.toISOString());
+  expect((await _ran("phoenix", scheduledFor)).run).toMatchObject({
     outcome: "duplicate",
     jobId: run.jobId,
   });
@@ -187,7 +187,7 @@ test("a slot that a schedule of that name has had does not run again", async () 
 });
 
 test("what can be made no more says so, and holds up no other", async () => {
-  const slots = {
+  const fireTimes = {
     gone: await _due("gone"),
     nowhere: await _due("nowhere"),
     locked: await _due("locked", {
@@ -201,9 +201,9 @@ test("what can be made no more says so, and holds up no other", async () => {
     update schedules set definition = definition - 'everyMs' || '{"cron": "* * * * *", "timeZone": "No/Where"}'
     where name = 'nowhere'`;
   await using _ = await _startConsumer(world);
-  expect((await _ran("well", slots.well)).run.outcome).toBe("created");
+  expect((await _ran("well", fireTimes.well)).run.outcome).toBe("created");
   for (const name of ["gone", "nowhere", "locked"] as const) {
-    const { run, nextAt } = await _ran(name, slots[name]);
+    const { run, nextAt } = await _ran(name, fireTimes[name]);
     expect(run).toMatchObject({ outcome: "failed", reason: "invalid", jobId: null });
     expect(nextAt === null).toBe(name === "nowhere");
   }
@@ -239,7 +239,7 @@ test("a schedule that is corrected while its run fails keeps the correction", as
     const stale = { ...saved, version: saved.version - 1 };
     const at = new Date().toISOString();
     const run = {
-      slot: null,
+      scheduledFor: null,
       at,
       outcome: "failed",
       jobId: null,
@@ -264,9 +264,9 @@ async function _multiply(name: string, count: number) {
 test("a tenant with thousands of due schedules lets those of others run in the first batch", async () => {
   await _due("many", {}, { tenant: "busy", agoMs: 30_000 });
   await _multiply("many", 1500);
-  const slot = await _due("one", {}, { tenant: "quiet" });
+  const scheduledFor = await _due("one", {}, { tenant: "quiet" });
   await using _ = await _startConsumer(world, idle);
-  await _ran("one", slot, "quiet");
+  await _ran("one", scheduledFor, "quiet");
   await _until(async () => {
     const [row] = await world.sql`select from schedules where last_run is null limit 1`;
     return row === undefined;
@@ -300,7 +300,7 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
     await saveSchedule(world.sql, { tenant: "default", name: key }, written, { keys });
     await _multiply(key, 4);
   }
-  const slot = await world.sql.begin(async (sql) => {
+  const scheduledFor = await world.sql.begin(async (sql) => {
     const due = new Date();
     await sql`
       update schedules set next_at = ${due},
@@ -315,10 +315,10 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
   );
 
   const [deferred] = await world.sql<{ name: string }[]>`
-    select name from schedules where quota_key = 'few' and deferred_slot is not null limit 1`;
+    select name from schedules where quota_key = 'few' and deferred_fire_time is not null limit 1`;
   const before = (await _find(deferred!.name))!;
   expect(before.lastRun).toEqual({
-    slot: slot.toISOString(),
+    scheduledFor: scheduledFor.toISOString(),
     at: before.lastRun!.at,
     outcome: "deferred",
     jobId: null,
@@ -327,7 +327,7 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
   });
   expect(before.nextAt!.getTime()).toBeWithin(
     Date.parse(before.lastRun!.at) + 1000,
-    slot.getTime() + 61_000,
+    scheduledFor.getTime() + 61_000,
   );
 
   await world.sql`delete from schedules where name <> ${deferred!.name}`;
@@ -337,15 +337,15 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
     const found = await _find(deferred!.name);
     return found?.lastRun?.outcome === "created" && found;
   });
-  expect(after).toMatchObject({ deferredSlot: null, nextAt: new Date(slot.getTime() + hour) });
-  expect(after.lastRun!.jobId).toBe(await scheduledJobId("default", deferred!.name, slot));
+  expect(after).toMatchObject({ deferredFireTime: null, nextAt: new Date(scheduledFor.getTime() + hour) });
+  expect(after.lastRun!.jobId).toBe(await scheduledJobId("default", deferred!.name, scheduledFor));
   expect(await world.rowOf(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });
 
 test("it ends with `until`", async () => {
   await using _ = await _startConsumer(world);
-  const slot = await _due("last", { until: new Date(Date.now() + 60_000).toISOString() });
-  expect((await _ran("last", slot)).nextAt).toBeNull();
+  const scheduledFor = await _due("last", { until: new Date(Date.now() + 60_000).toISOString() });
+  expect((await _ran("last", scheduledFor)).nextAt).toBeNull();
 });
 
 test("a secret is encrypted for each job, and opened for its handler", async () => {
@@ -368,8 +368,8 @@ test("a secret is encrypted for each job, and opened for its handler", async () 
     },
   });
   const data = { url: "http://a.example", authorization: "Bearer swordfish" };
-  const slot = await _due("private", { job: { type: "feed.fetch", data } });
-  const { run, definition } = await _ran("private", slot);
+  const scheduledFor = await _due("private", { job: { type: "feed.fetch", data } });
+  const { run, definition } = await _ran("private", scheduledFor);
   const row = await world.endOf(run.jobId!);
   expect(row).toMatchObject({ status: "completed" });
   expect(seen).toEqual(["Bearer swordfish"]);
@@ -402,10 +402,10 @@ test("it goes on when Postgres is back, and tells once that it was away", async 
   );
   await _ran("before", await _due("before"));
   proxy.cut();
-  const slot = await _due("after");
+  const scheduledFor = await _due("after");
   await _until(() => said.includes("schedules cannot be looked at"));
   expect((await _find("after"))?.lastRun).toBeNull();
   proxy.mend();
-  expect((await _ran("after", slot)).run.outcome).toBe("created");
+  expect((await _ran("after", scheduledFor)).run.outcome).toBe("created");
   expect(said.filter((msg) => msg === "schedules cannot be looked at")).toHaveLength(1);
 });

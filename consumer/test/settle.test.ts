@@ -25,11 +25,11 @@ beforeEach(async () => {
 
 const batch = { maxEntries: 100, flushMs: 5 };
 
-async function _record(count: number, importId: string | null = null, run = 0) {
+async function _record(count: number, importId: string | null = null, generation = 0) {
   const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
   await store.sql`
-    insert into jobs (id, queue, type, data, options, run, import_id)
-    select id, 'default', 'echo', '{}', '{}', ${run}, ${importId} from unnest(${ids}::uuid[]) as id`;
+    insert into jobs (id, queue, type, data, options, generation, import_id)
+    select id, 'default', 'echo', '{}', '{}', ${generation}, ${importId} from unnest(${ids}::uuid[]) as id`;
   return ids;
 }
 
@@ -42,7 +42,7 @@ async function _recordImport() {
 function _completed(id: string | undefined, changes: Partial<Settlement> = {}): Settlement {
   return {
     id: id ?? "",
-    run: 0,
+    generation: 0,
     status: "completed",
     attempts: 1,
     result: '{"n":1}',
@@ -111,8 +111,8 @@ test("a settlement of an earlier run leaves the job pending", async () => {
   const ids = await _record(1, null, 2);
 
   const outcomes = await settleJobs(store.sql, [
-    _dead(ids[0], { run: 1 }),
-    _dead(ids[0], { run: 3 }),
+    _dead(ids[0], { generation: 1 }),
+    _dead(ids[0], { generation: 3 }),
   ]);
 
   expect(outcomes).toEqual([
@@ -120,7 +120,7 @@ test("a settlement of an earlier run leaves the job pending", async () => {
     { status: "already-settled", recorded: "pending" },
   ]);
   expect(await _rows(ids)).toMatchObject([{ status: "pending", isSettled: false }]);
-  expect(await settleJobs(store.sql, [_completed(ids[0], { run: 2 })])).toEqual([
+  expect(await settleJobs(store.sql, [_completed(ids[0], { generation: 2 })])).toEqual([
     { status: "settled" },
   ]);
 });

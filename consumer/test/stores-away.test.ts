@@ -174,10 +174,10 @@ describe("a job that was cancelled, and whose removal from Redis was lost", () =
         },
       },
     );
-    const runsCancelled = async (replaced: boolean) => {
+    const runsCancelled = async (recovered: boolean) => {
       const job = await world.record({ type: "echo", data: { message: "cancelled" } });
       await world.sql`update jobs set status = 'cancelled' where id = ${job.id}`;
-      await world.placeJob(job, { replaced });
+      await world.placeJob(job, { recovered });
       await world.isForgotten(job.id);
       expect(await world.rowOf(job.id)).toMatchObject({ status: "cancelled", result: null });
       return ran.has(job.id);

@@ -13,6 +13,7 @@ try {
     [
       "generate",
       "--dialect=postgresql",
+      "--casing=snake_case",
       "--schema=./src/engine/postgres/tables.ts",
       `--out=${scratch}`,
     ],

@@ -33,11 +33,11 @@ export function _createSite(redis: Redis) {
 }
 
 export function _placement(
-  changes: Partial<DispatchEntry> & { n?: number; run?: number } = {},
+  changes: Partial<DispatchEntry> & { n?: number; generation?: number } = {},
 ): DispatchEntry {
-  const { n, run = 0, ...rest } = changes;
+  const { n, generation = 0, ...rest } = changes;
   return {
-    bullId: bullId(n === undefined ? crypto.randomUUID() : _uuid(n), run),
+    bullId: bullId(n === undefined ? crypto.randomUUID() : _uuid(n), generation),
     type: "echo",
     data: '{"message":"hello"}',
     options: { attempts: 3, timestamp: 1_700_000_000_000 },

@@ -29,7 +29,7 @@ export async function _growTables(sql: Sql, rows: number): Promise<void> {
         now() + interval '1 day', case n % 4 when 0 then null else now() end
       from ${grown};
     insert into job_terms (tenant, term, job_id) select 'default', 'l:grown-' || n % 10, id from ${grown};
-    insert into key_windows (tenant, type, key, job_id, until)
+    insert into dedup_windows (tenant, type, key, job_id, until)
       select 'default', 'echo', 'grown-' || n, id, now() + interval '1 day' from ${grown};
     insert into idempotency_keys (tenant, key, request_hash, status, body)
       select case n % 2 when 0 then 'default' else 'other' end, 'grown-' || n, 'hash', 200, '{}' from ${grown};
@@ -37,7 +37,7 @@ export async function _growTables(sql: Sql, rows: number): Promise<void> {
     insert into imported_rows (import_id, row, values) select id, n, '{}' from ${grown};
     insert into feed_items (source, guid, item) select 's' || n % 100, 'grown-' || n, '{}' from ${grown};
     insert into feeds (source, url) select 'grown-' || n, 'http://a.test/' from ${grown};
-    insert into operations (id, action, filter, reach, status, ended_at)
+    insert into operations (id, action, filter, restrictions, status, ended_at)
       select id, 'cancel', '{}', '{}', 'done', now() from ${grown};
     insert into schedules (tenant, name, id, type, definition, source, next_at)
       select 'other', 'grown-' || n, id, 'echo', '{}', 'api', now() + interval '1 day' from ${grown}`);

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { type Job, type Processor, Worker } from "bullmq";
 import { bullName } from "../src/engine/redis/names.ts";
-import { isReplaced } from "../src/engine/redis/options.ts";
+import { isRecovered } from "../src/engine/redis/options.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 
 const redis = _connect();
@@ -102,7 +102,7 @@ test("a stock worker sees data, options, mark and trace of a placed job", async 
   const marked = _placement({
     type: "row.import",
     data: '{"row":1,"text":"日本 🐂"}',
-    options: { attempts: 4, timestamp: time, backoff, replaced: true, traceparent },
+    options: { attempts: 4, timestamp: time, backoff, recovered: true, traceparent },
   });
   const unmarked = _placement();
   await site.place("q", [marked, unmarked]);
@@ -114,8 +114,8 @@ test("a stock worker sees data, options, mark and trace of a placed job", async 
     timestamp: time,
     opts: { attempts: 4, backoff, telemetry: { metadata: JSON.stringify({ traceparent }) } },
   });
-  expect(isReplaced(first!.opts)).toBe(true);
-  expect(isReplaced(second!.opts)).toBe(false);
+  expect(isRecovered(first!.opts)).toBe(true);
+  expect(isRecovered(second!.opts)).toBe(false);
 });
 
 test("BullMQ's own getters list placed jobs in their states", async () => {

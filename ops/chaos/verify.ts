@@ -13,9 +13,9 @@ export async function recordInvalidTransitions(sql: Sql): Promise<void> {
       'begin insert into chaos_wrong_steps (job_id, was, became) values (new.id, to_jsonb(old), to_jsonb(new)); return null; end';
     create trigger chaos_step after update on jobs for each row when (
       not (
-        old.status = 'pending' and new.run = old.run
-        or old.status <> 'pending' and new.status = 'pending' and new.run = old.run + 1
-        or old.status <> 'pending' and new.status = old.status and new.run = old.run
+        old.status = 'pending' and new.generation = old.generation
+        or old.status <> 'pending' and new.status = 'pending' and new.generation = old.generation + 1
+        or old.status <> 'pending' and new.status = old.status and new.generation = old.generation
            and new.settled_at is not distinct from old.settled_at
       )) execute function chaos_note_step();`);
 }

@@ -120,7 +120,7 @@ const toril: Dashboard = {
           unit: "short",
           queries: [
             { expr: "max(toril_ledger_pending_jobs)", legend: "pending" },
-            { expr: "sum(toril_unplaced_jobs)", legend: "not placed yet" },
+            { expr: "sum(toril_undispatched_jobs)", legend: "not dispatched yet" },
           ],
         },
       ],
@@ -169,7 +169,7 @@ const toril: Dashboard = {
           unit: "s",
           queries: quantiles("toril_ledger_write_seconds", "operation"),
         },
-        { title: "Placing in Redis", unit: "s", queries: quantiles("toril_place_seconds", "") },
+        { title: "Dispatching to Redis", unit: "s", queries: quantiles("toril_dispatch_seconds", "") },
         {
           title: "Waiting for a commit",
           unit: "short",

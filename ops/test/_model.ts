@@ -24,7 +24,7 @@ interface Options {
 interface ModelJob extends Options {
   id: string;
   rest: Rest;
-  run: number;
+  generation: number;
   endings: number;
 }
 
@@ -69,7 +69,7 @@ function end(job: ModelJob, rest: Rest) {
 }
 
 function retry(model: Model, job: ModelJob) {
-  job.run += 1;
+  job.generation += 1;
   begin(model, job);
 }
 
@@ -143,7 +143,7 @@ class Create implements Command {
       key,
       id: answer.id,
       rest: "delayed",
-      run: 0,
+      generation: 0,
       endings: 0,
     };
     model.jobs.push(job);
@@ -305,7 +305,7 @@ const expire = new OnAll(
     const { id } = await stack.client.createJob({ type: "echo", data, expiresAt, labels });
     const plain = { isDelayed: false, isLong: false, failures: 0, attempts: 3, isLifo: false };
     const unkeyed = { key: undefined, policy: "pending", priority: undefined } as const;
-    const job: ModelJob = { ...plain, ...unkeyed, id, rest: "waits", run: 0, endings: 0 };
+    const job: ModelJob = { ...plain, ...unkeyed, id, rest: "waits", generation: 0, endings: 0 };
     end(job, "expired");
     model.jobs.push(job);
   },
@@ -344,7 +344,7 @@ const kill = new OnAll(
   async (model, { stack }) => {
     const { redisClient, until } = stack;
     const [consumer] = stack.consumers;
-    const keys = running(model).map((job) => jobKey("bull", "default", bullId(job.id, job.run)));
+    const keys = running(model).map((job) => jobKey("bull", "default", bullId(job.id, job.generation)));
     const stalls = () => Promise.all(keys.map((key) => redisClient.hget(key, "stc")));
     const before = await stalls();
     await consumer?.kill("SIGKILL");
@@ -378,7 +378,7 @@ export async function agree(model: Model, stack: Stack): Promise<void> {
 async function findDifference({ jobs }: Model, { sql, redisClient }: Stack): Promise<string> {
   const ids = jobs.map(({ id }) => id);
   const rows = await sql<{ id: string; text: string }[]>`
-    select id, concat_ws(' ', status, run, coalesce(jsonb_array_length(history), 0),
+    select id, concat_ws(' ', status, generation, coalesce(jsonb_array_length(history), 0),
         case when status in ('completed', 'dead') then attempts end,
         (select count(*) from test_endings where job_id = jobs.id)) as text
     from jobs where id = any(${ids}::uuid[]) or status = 'pending'`;
@@ -404,15 +404,15 @@ async function findDifference({ jobs }: Model, { sql, redisClient }: Stack): Pro
   return found === wanted ? "" : `in Redis:\n${found}\nnot\n${wanted}`;
 }
 
-function rowOf({ rest, run, endings, failures, attempts }: ModelJob): string {
+function rowOf({ rest, generation, endings, failures, attempts }: ModelJob): string {
   const status = pendingRests.has(rest) ? "pending" : rest;
   const made = Math.min(failures + 1, attempts);
   const hasRun = rest === "completed" || rest === "dead";
-  return [status, run, run, ...(hasRun ? [made] : []), endings].join(" ");
+  return [status, generation, generation, ...(hasRun ? [made] : []), endings].join(" ");
 }
 
 function placeOf(job: ModelJob): string[] {
-  const id = bullId(job.id, job.run);
+  const id = bullId(job.id, job.generation);
   if (job.rest === "delayed") return [`${id} delayed`];
   if (job.rest === "runs") return [`${id} active`];
   if (job.rest !== "waits") return [];

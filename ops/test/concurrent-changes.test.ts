@@ -14,9 +14,9 @@ beforeAll(async () => {
   await stack.sql.unsafe(`
     create table test_steps (was text, now text, runs int);
     create function test_note_step() returns trigger language plpgsql as
-      'begin insert into test_steps values (old.status, new.status, new.run - old.run); return null; end';
+      'begin insert into test_steps values (old.status, new.status, new.generation - old.generation); return null; end';
     create trigger test_step after update on jobs for each row
-      when (old.status <> new.status or old.run <> new.run) execute function test_note_step();`);
+      when (old.status <> new.status or old.generation <> new.generation) execute function test_note_step();`);
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 

@@ -30,7 +30,7 @@ test("a redrive of 5,000 dead jobs goes on when its consumer is killed in the mi
   expect(ended.counts).toEqual({ seen: dead, changed: dead, skipped: 0, failed: 0 });
   await until("all are done again", async () => {
     const [row] = await sql`
-      select count(*)::int as count from jobs where status = 'completed' and run = 1`;
+      select count(*)::int as count from jobs where status = 'completed' and generation = 1`;
     return row?.["count"] === dead || undefined;
   });
 });

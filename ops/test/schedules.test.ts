@@ -35,8 +35,8 @@ test("consumers that are killed and a Redis that is flushed cost a schedule no r
 
   const counts = await until("every job has ended", () => countsIfSettled(sql));
   const made = await sql<{ jobs: number; expected: number }[]>`
-    select count(*)::int as jobs, ((max(slot) - min(slot)) / ${everyMs}::int + 1)::int as expected
-    from (select schedule, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as slot from jobs) as job
+    select count(*)::int as jobs, ((max(fire_time) - min(fire_time)) / ${everyMs}::int + 1)::int as expected
+    from (select schedule, ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint as fire_time from jobs) as job
     group by schedule`;
   expect(made).toHaveLength(schedules);
   for (const { jobs, expected } of made) expect(jobs).toBe(expected);

@@ -60,7 +60,7 @@ export const Config = z.object({
   MAX_OPERATIONS: wholeNumber(1, 10_000)
     .default(100)
     .describe("how many operations of a tenant may be open at once; then 409"),
-  MAX_UNPLACED_JOBS: wholeNumber(0, 100_000_000)
+  MAX_UNDISPATCHED_JOBS: wholeNumber(0, 100_000_000)
     .default(100_000)
     .describe("how many jobs may be recorded while Redis is away; then 503"),
   DRAIN_MS: milliseconds(0).default(10_000).describe("how long a stop waits for what is under way"),

@@ -148,7 +148,7 @@ export async function openProducer(
     remove,
     removeFromRedis: withdraw,
     breakers,
-    maxUndispatched: config.MAX_UNPLACED_JOBS,
+    maxUndispatched: config.MAX_UNDISPATCHED_JOBS,
   });
   const enqueue = createEnqueue({
     ledger: timeLedger(accepting, (ms) => metrics.ledgerWrite(ms)),
@@ -158,7 +158,7 @@ export async function openProducer(
   });
   const metrics = createMetrics({
     waiting: () => enqueue.waiting,
-    unplaced: () => dispatcher.undispatched,
+    undispatched: () => dispatcher.undispatched,
     isRedisAway: () => breakers.isAnyOpen,
     listeners: () => events.listeners,
   });

@@ -216,10 +216,10 @@ test("a job that ended says how", async () => {
   });
 });
 
-test("a job that Redis does not know is unplaced", async () => {
+test("a job that Redis does not know is undispatched", async () => {
   const { body } = await producer.post(_echo());
   await stores.redis.del(`${stores.prefix}:{default}:${body.id}`);
-  expect((await producer.client.getJob(body.id)).state).toBe("unplaced");
+  expect((await producer.client.getJob(body.id)).state).toBe("undispatched");
 });
 
 test("a hundred jobs at the same moment are a hundred jobs", async () => {

@@ -82,8 +82,8 @@ describe("retry", () => {
       });
       expect(await stores.redis.exists(jobKey(stores.prefix, "default", `${id}-1`))).toBe(1);
       expect(await _row(id)).toMatchObject({
-        run: 1,
-        history: [{ run: 0, status, attempts: 3, error: { message: "no" } }],
+        generation: 1,
+        history: [{ generation: 0, status, attempts: 3, error: { message: "no" } }],
       });
       _expectProblem(await _retry(id), "job-pending");
     },
@@ -99,8 +99,8 @@ describe("retry", () => {
       expect((await producer.client.retryJob(id)).status).toBe("pending");
       expect(await stores.redis.zcard(keys().failed)).toBe(0);
     }
-    const history: { run: number }[] = (await _row(id))?.["history"];
-    expect(history.map(({ run }) => run)).toEqual(Array.from({ length: 20 }, (_, at) => at + 2));
+    const history: { generation: number }[] = (await _row(id))?.["history"];
+    expect(history.map(({ generation }) => generation)).toEqual(Array.from({ length: 20 }, (_, at) => at + 2));
   });
 
   test("a key taken meanwhile is a 409", async () => {
@@ -109,7 +109,7 @@ describe("retry", () => {
     await _make({ key: "k" });
 
     _expectProblem(await _retry(id), "key-taken");
-    expect(await _row(id)).toMatchObject({ status: "dead", run: 0, history: null });
+    expect(await _row(id)).toMatchObject({ status: "dead", generation: 0, history: null });
   });
 
   test("an import counts again what is done again", async () => {
@@ -133,7 +133,7 @@ describe("retry", () => {
         body: { status: "pending", state: null },
       });
     });
-    expect((await producer.client.getJob(id)).state).toBe("unplaced");
+    expect((await producer.client.getJob(id)).state).toBe("undispatched");
   });
 });
 

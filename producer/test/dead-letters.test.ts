@@ -75,7 +75,7 @@ test("one shows its data and how it ended before", async () => {
   expect(await producer.client.getDeadLetter(id)).toMatchObject({
     data: { message: "a" },
     reason: null,
-    history: [{ run: 0, status: "dead", attempts: 3, error: { message: "first" } }],
+    history: [{ generation: 0, status: "dead", attempts: 3, error: { message: "first" } }],
   });
 });
 

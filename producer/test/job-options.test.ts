@@ -131,7 +131,7 @@ describe("a key that may be used once", () => {
   test("is free when its window is over, and when its job is gone", async () => {
     await producer.post(_echo("a", once));
     await stores.sql`update jobs set status = 'completed'`;
-    await stores.sql`update key_windows set until = now()`;
+    await stores.sql`update dedup_windows set until = now()`;
     expect((await producer.post(_echo("b", once))).body.outcome).toBe("created");
     await stores.sql`delete from jobs`;
     expect((await producer.post(_echo("c", once))).body.outcome).toBe("created");
@@ -148,7 +148,7 @@ describe("a key that may be used once", () => {
     const { body } = await producer.bulk([_echo("a", once), _echo("b", once)]);
     expect(body.counts).toEqual({ created: 1, duplicate: 1, rejected: 0 });
     await stores.sql`update jobs set status = 'completed'`;
-    await stores.sql`update key_windows set until = now()`;
+    await stores.sql`update dedup_windows set until = now()`;
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, at) => producer.post(_echo(String(at), once))),
     );

@@ -84,7 +84,7 @@ test("a tenant has as many open operations as it may, also when all come at once
   try {
     const create = () => narrow.request("/v1/operations", _json(cancelAll));
     await stores.sql`
-      insert into operations (id, tenant, action, filter, reach)
+      insert into operations (id, tenant, action, filter, restrictions)
       select gen_random_uuid(), 'other', 'cancel', '{}', '{}' from generate_series(1, 3)`;
     const answers = await Promise.all(Array.from({ length: 6 }, create));
     const [first, ...made] = answers.filter(({ status }) => status === 202);

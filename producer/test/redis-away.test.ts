@@ -78,7 +78,7 @@ test.each(["refuse", "freeze"] as const)(
     expect((await producer.post(_echo("b", { key: "k" }))).status).toBe(200);
     if (fault === "freeze") expect(proxy.heldBytes - held).toBeLessThan(1000);
     expect(await stores.count()).toMatchObject({ jobs: 5, placed: 0 });
-    expect(await producer.metric("toril_unplaced_jobs")).toBe(5);
+    expect(await producer.metric("toril_undispatched_jobs")).toBe(5);
     const seen = await producer.client.getJob(first.body.id, { signal: deadline });
     expect([seen.status, seen.state]).toEqual(["pending", null]);
     expect((await producer.client.listJobs({}, { signal: deadline })).items.length).toBe(5);
@@ -86,13 +86,13 @@ test.each(["refuse", "freeze"] as const)(
     await bringBack();
     expect((await producer.post(_echo("e"))).status).toBe(201);
     // The first job may still be dispatched: its command was buffered in a frozen connection.
-    expect((await producer.client.getJob(second.body.id)).state).toBe("unplaced");
-    expect(await producer.metric("toril_unplaced_jobs")).toBe(0);
+    expect((await producer.client.getJob(second.body.id)).state).toBe("undispatched");
+    expect(await producer.metric("toril_undispatched_jobs")).toBe(0);
   },
 );
 
 test("as many jobs as allowed are recorded without Redis, then no more", async () => {
-  const strict = await start({ MAX_UNPLACED_JOBS: "2" });
+  const strict = await start({ MAX_UNDISPATCHED_JOBS: "2" });
   proxy.refuse();
   expect((await strict.post(_echo("a"))).status).toBe(202);
   expect((await strict.post(_echo("b"))).status).toBe(202);
@@ -220,7 +220,7 @@ test("what goes wrong in Postgres while a job is retried says nothing of Redis",
   await stores.sql`alter table jobs rename column trace to gone`;
   const retried = await producer.request(`/v1/jobs/${body.id}/retry`, { method: "POST" });
   await stores.sql`alter table jobs rename column gone to trace`;
-  expect([retried.status, retried.body.state]).toEqual([202, "unplaced"]);
+  expect([retried.status, retried.body.state]).toEqual([202, "undispatched"]);
   expect(await producer.metric("toril_redis_away")).toBe(0);
   expect((await producer.post(_echo())).status).toBe(201);
 });

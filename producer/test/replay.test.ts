@@ -48,7 +48,7 @@ async function _schedule() {
 }
 
 const _runs = async () =>
-  (await stores.sql<{ run: number }[]>`select run from jobs`).map(({ run }) => run);
+  (await stores.sql<{ generation: number }[]>`select generation from jobs`).map(({ generation }) => generation);
 
 interface _Case {
   prepare(): Promise<string>;
@@ -175,8 +175,8 @@ test("a retry that is repeated is one, and answers as the first did", async () =
   expect([again.status, again.text]).toEqual([202, first.text]);
   expect(again.headers.get("idempotency-replayed")).toBe("true");
   expect(again.headers.get("location")).toBe(first.headers.get("location"));
-  expect([...(await stores.sql`select run, status from jobs`)]).toEqual([
-    { run: 1, status: "dead" },
+  expect([...(await stores.sql`select generation, status from jobs`)]).toEqual([
+    { generation: 1, status: "dead" },
   ]);
 });
 

@@ -127,7 +127,7 @@ test("it is made, replaced, listed, shown and deleted", async () => {
     name: "nightly",
     everyMs: null,
     overlap: "skip",
-    missed: "once",
+    misfire: "catch-up",
     description: "All asleep",
     source: "api",
     paused: false,
@@ -236,7 +236,7 @@ test("run now makes a job of its own, paused or not, and is the last run", async
     state: "waiting",
   });
   const { lastRun } = await producer.client.getSchedule("nightly");
-  expect(lastRun).toMatchObject({ slot: null, outcome: "created", jobId: ran.body.id });
+  expect(lastRun).toMatchObject({ scheduledFor: null, outcome: "created", jobId: ran.body.id });
 
   const again = await producer.request(`${at("nightly")}/run`, { method: "POST" });
   expect(again.status).toBe(200);

@@ -34,7 +34,7 @@ export async function claimOperation(
         where status in ('pending', 'running') and ${turn}
           and (lease_until is null or lease_until <= now() or holder = ${holder})
         order by tenant, lease_until nulls first, id limit 1 for update skip locked))
-      returning id, tenant, action, filter, reach, rate_per_second as "ratePerSecond",
+      returning id, tenant, action, filter, restrictions, rate_per_second as "ratePerSecond",
         quota_key as "quotaKey", created_at as "createdBefore"`;
     if (row !== undefined) return row;
   }

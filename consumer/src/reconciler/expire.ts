@@ -17,7 +17,7 @@ export interface ExpireDeps {
 
 interface Overdue {
   id: string;
-  run: number;
+  generation: number;
   queue: string;
 }
 
@@ -31,10 +31,10 @@ export async function keepExpiring(deps: ExpireDeps): Promise<void> {
 
   /** Removes from Redis first: a job that a worker has taken meanwhile started in time. */
   async function expire(queue: string, jobs: readonly Overdue[]) {
-    const ids = jobs.map(({ id, run }) => bullId(id, run));
+    const ids = jobs.map(({ id, generation }) => bullId(id, generation));
     const states = await remove(queue, ids, "unstarted");
     const gone = jobs.filter((_, at) => states[at] === "removed" || states[at] === "missing");
-    await Promise.all(gone.map(({ id, run }) => settler.settle({ id, run, ...expiredSettlement })));
+    await Promise.all(gone.map(({ id, generation }) => settler.settle({ id, generation, ...expiredSettlement })));
   }
 
   async function expireAll() {
@@ -65,7 +65,7 @@ const beginning = { expiresAt: new Date(0), id: "00000000-0000-0000-0000-0000000
 /** A started job stays pending; the cursor passes over that job. */
 function readOverdue(sql: Sql, after: { expiresAt: Date; id: string }) {
   return sql<(Overdue & { expiresAt: Date })[]>`
-    select id, run, queue, expires_at as "expiresAt" from jobs
+    select id, generation, queue, expires_at as "expiresAt" from jobs
     where status = 'pending' and expires_at is not null and expires_at <= now()
       and (expires_at, id) > (${after.expiresAt}, ${after.id})
     order by expires_at, id limit ${pageSize}`;

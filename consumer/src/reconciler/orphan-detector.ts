@@ -65,8 +65,8 @@ export function createOrphanDetector(look: InspectJobs): OrphanDetector {
   };
 }
 
-function idOf({ id, run }: PendingJob) {
-  return bullId(id, run);
+function idOf({ id, generation }: PendingJob) {
+  return bullId(id, generation);
 }
 
 /** Whether the job has neither a lock nor a score, so that it counts towards `maxListed`. */

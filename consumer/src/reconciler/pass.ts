@@ -55,7 +55,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
       // Read after the inspection: a job that finished since the last page must not be re-dispatched.
       const finishes = await events.read();
       return missing.flatMap((job) => {
-        const event = finishes.get(bullId(job.id, job.run));
+        const event = finishes.get(bullId(job.id, job.generation));
         return event === undefined ? [] : [{ ...job, event }];
       });
     }

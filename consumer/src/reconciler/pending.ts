@@ -3,7 +3,7 @@ import type { Sql } from "postgres";
 /** The columns of a pending row that a check of Redis needs. */
 export interface PendingJob {
   id: string;
-  run: number;
+  generation: number;
   queue: string;
   type: string;
   /** Whether the first attempt may start. */
@@ -13,7 +13,7 @@ export interface PendingJob {
 /** The columns of a row that a re-dispatch needs. */
 export interface JobToPlace {
   id: string;
-  run: number;
+  generation: number;
   tenant: string;
   type: string;
   /** JSON text. */
@@ -33,7 +33,7 @@ export function readPending(
   page: { after: string; graceMs: number; size: number },
 ): Promise<PendingJob[]> {
   return sql<PendingJob[]>`
-    select id, run, queue, type, coalesce(run_at <= now(), true) as "isDue"
+    select id, generation, queue, type, coalesce(run_at <= now(), true) as "isDue"
     from jobs
     where status = 'pending' and id > ${page.after}
       and created_at < now() - ${page.graceMs} * interval '1 millisecond'
@@ -53,14 +53,14 @@ export function readToPlace(
   maxBytes: number,
 ): Promise<JobToPlace[]> {
   return sql<JobToPlace[]>`
-    select id, run, tenant, type, data, options, "runAt", "expiresAt", trace
+    select id, generation, tenant, type, data, options, "runAt", "expiresAt", trace
     from (
       select job.*, sum(octet_length(job.data)) over (order by job.id) - octet_length(job.data) as bytes_before
-      from unnest(${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.run)}::integer[]) as asked (id, run)
+      from unnest(${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.generation)}::integer[]) as asked (id, generation)
       cross join lateral (
-        select id, run, tenant, type, data::text as data, options, run_at as "runAt",
+        select id, generation, tenant, type, data::text as data, options, run_at as "runAt",
                expires_at as "expiresAt", trace
-        from jobs where jobs.id = asked.id and jobs.run = asked.run and status = 'pending' offset 0
+        from jobs where jobs.id = asked.id and jobs.generation = asked.generation and status = 'pending' offset 0
       ) as job
     ) as pending
     where bytes_before < ${maxBytes} order by id`;

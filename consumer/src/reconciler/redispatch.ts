@@ -50,12 +50,12 @@ export function createRedispatch({ leadership, place, hasRoom }: RedispatchDeps)
 function toPlacement(job: JobToPlace): DispatchEntry {
   const known = { ...job, options: StoredOptions.parse(job.options) };
   return {
-    bullId: bullId(job.id, job.run),
+    bullId: bullId(job.id, job.generation),
     type: job.type,
     data: job.data,
     options: {
       ...toDispatchOptions(known, Date.now()),
-      replaced: true,
+      recovered: true,
       ...(job.trace === null ? {} : { traceparent: job.trace }),
     },
   };

@@ -7,7 +7,7 @@ import { type Ending, type EndingRedis, readEnding } from "./read-ended.ts";
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob {
   id: string;
-  run: number;
+  generation: number;
   type: string;
   /** Source of the outcome when the hash is gone. */
   event?: FinishEvent | undefined;
@@ -35,15 +35,15 @@ export function createEndings({ redis, prefix, remove, settler: settle }: Ending
   async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
     if (ending === undefined) return 0;
     const error = ending.error && JSON.stringify(ending.error);
-    const { status } = await settle.settle({ ...ending, error, id: job.id, run: job.run });
+    const { status } = await settle.settle({ ...ending, error, id: job.id, generation: job.generation });
     return status === "already-settled" ? 0 : 1;
   }
 
   async function settleOne(queue: string, job: FinishedJob) {
-    const { id, run, type, event } = job;
+    const { id, generation, type, event } = job;
     return end(
       job,
-      await readEnding(redis, { prefix, queue, bullId: bullId(id, run), type, event }),
+      await readEnding(redis, { prefix, queue, bullId: bullId(id, generation), type, event }),
     );
   }
 
@@ -53,7 +53,7 @@ export function createEndings({ redis, prefix, remove, settler: settle }: Ending
       for (let start = 0; start < jobs.length; start += maxReadAtOnce) {
         const some = jobs.slice(start, start + maxReadAtOnce);
         settled += sum(await Promise.all(some.map((job) => settleOne(queue, job))));
-        const ids = some.map(({ id, run }) => bullId(id, run));
+        const ids = some.map(({ id, generation }) => bullId(id, generation));
         await remove(queue, ids, "settled");
       }
       return settled;

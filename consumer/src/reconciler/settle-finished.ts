@@ -49,7 +49,7 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
       if (set === "failed") return pending.length;
       // Not pending: cancelled while a stock worker ran the job, or left by a leader that died.
       const over = targets.filter(({ id }) => !pending.some((job) => job.id === id));
-      const overIds = over.map(({ id, run }) => bullId(id, run));
+      const overIds = over.map(({ id, generation }) => bullId(id, generation));
       if (overIds.length > 0) await remove(queue, overIds, "settled");
       return targets.length;
     }
@@ -80,7 +80,7 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
           targets.length > 0 ? await leadership.run((sql) => readPending(sql, targets)) : [];
         const jobs = pending.map((job) => ({
           ...job,
-          event: finishes.get(bullId(job.id, job.run)),
+          event: finishes.get(bullId(job.id, job.generation)),
         }));
         await endings.settle(queue, jobs);
         for (const [id] of some) finishes.delete(id);
@@ -113,12 +113,12 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
 }
 
 /** Reads those jobs that are pending in the given generation. */
-function readPending(sql: Sql, targets: readonly { id: string; run: number }[]) {
+function readPending(sql: Sql, targets: readonly { id: string; generation: number }[]) {
   return sql<FinishedJob[]>`
-    select jobs.id, jobs.run, type
+    select jobs.id, jobs.generation, type
     from unnest(
-      ${targets.map(({ id }) => id)}::uuid[], ${targets.map(({ run }) => run)}::integer[]
-    ) as target (id, run)
-    join jobs on jobs.id = target.id and jobs.run = target.run
+      ${targets.map(({ id }) => id)}::uuid[], ${targets.map(({ generation }) => generation)}::integer[]
+    ) as target (id, generation)
+    join jobs on jobs.id = target.id and jobs.generation = target.generation
     where jobs.id = any(${targets.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
 }

@@ -41,7 +41,7 @@ export function retainSettings(given: {
     expired: given.RETAIN_EXPIRED,
     imports: given.RETAIN_IMPORTS,
     idempotencyKeys: given.RETAIN_IDEMPOTENCY_KEYS,
-    keyWindows: 0,
+    dedupWindows: 0,
     operations: given.RETAIN_OPERATIONS,
   };
   return { ages, intervalMs: given.RETAIN_INTERVAL_MS };

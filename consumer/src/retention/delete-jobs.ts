@@ -30,6 +30,6 @@ export function deleteJobs(status: FinalStatus) {
 function holdsKey(sql: ISql) {
   return sql`(
     key is not null and exists (
-      select from key_windows as w
+      select from dedup_windows as w
       where w.tenant = jobs.tenant and w.type = jobs.type and w.key = jobs.key and w.job_id = jobs.id and w.until > now()))`;
 }

@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import { deleteIdempotencyKeys } from "./delete-idempotency-keys.ts";
 import { deleteImports } from "./delete-imports.ts";
 import { deleteJobs } from "./delete-jobs.ts";
-import { deleteKeyWindows } from "./delete-key-windows.ts";
+import { deleteDedupWindows } from "./delete-dedup-windows.ts";
 import { deleteOperations } from "./delete-operations.ts";
 
 /** Parameters of one delete statement. */
@@ -29,7 +29,7 @@ export const sweeps = {
   expired: deleteJobs("expired"),
   imports: deleteImports,
   idempotencyKeys: deleteIdempotencyKeys,
-  keyWindows: deleteKeyWindows,
+  dedupWindows: deleteDedupWindows,
   operations: deleteOperations,
 } satisfies Record<string, Sweep>;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { decide } from "./decide.ts";
 
-const nightly = { cron: "30 2 * * *", timeZone: "Europe/Berlin", missed: "once" } as const;
+const nightly = { cron: "30 2 * * *", timeZone: "Europe/Berlin", misfire: "catch-up" } as const;
 
 test.each([
   ["the gap", "2026-03-28T01:30:00Z", "2026-03-29T01:00:00.000Z"],
@@ -11,7 +11,7 @@ test.each([
 ])("the next time is %s", (_, due, next) => {
   const at = new Date(due);
   const decision = decide(nightly, at, new Date(at.getTime() + 20));
-  expect(decision).toEqual({ slot: at, next: new Date(next), isMissed: false });
+  expect(decision).toEqual({ scheduledFor: at, next: new Date(next), isSkipped: false });
 });
 
 test("an American spring and autumn", () => {
@@ -29,17 +29,17 @@ test("for all that was missed there is the latest time, or none", () => {
   const due = new Date("2026-03-27T01:30:00Z");
   const now = new Date("2026-03-30T12:00:00Z");
   const expected = {
-    slot: new Date("2026-03-30T00:30:00Z"),
+    scheduledFor: new Date("2026-03-30T00:30:00Z"),
     next: new Date("2026-03-31T00:30:00Z"),
   };
-  expect(decide(nightly, due, now)).toEqual({ ...expected, isMissed: false });
-  expect(decide({ ...nightly, missed: "skip" }, due, now)).toEqual({ ...expected, isMissed: true });
+  expect(decide(nightly, due, now)).toEqual({ ...expected, isSkipped: false });
+  expect(decide({ ...nightly, misfire: "skip" }, due, now)).toEqual({ ...expected, isSkipped: true });
 });
 
 test("what is late by less than a minute was not missed", () => {
   const due = new Date("2026-03-27T01:30:00Z");
   const now = new Date("2026-03-27T01:30:59Z");
-  expect(decide({ ...nightly, missed: "skip" }, due, now)).toMatchObject({ isMissed: false });
+  expect(decide({ ...nightly, misfire: "skip" }, due, now)).toMatchObject({ isSkipped: false });
 });
 
 test("there is none after `until`", () => {

@@ -6,19 +6,19 @@ const graceMs = 60_000;
 
 export interface Decision {
   /** Latest due fire time; stands for all earlier ones. */
-  slot: Date;
+  scheduledFor: Date;
   next: Date | null;
-  isMissed: boolean;
+  isSkipped: boolean;
 }
 
 /** Decides what to do with a schedule that has been due since `due`. */
 export function decide(
-  rules: Timing & Pick<ScheduleDefinition, "missed">,
+  rules: Timing & Pick<ScheduleDefinition, "misfire">,
   due: Date,
   now: Date,
 ): Decision {
-  const slots = toFireTimes(rules);
-  const slot = slots.latest(due, now);
-  const isLate = now.getTime() - slot.getTime() > graceMs;
-  return { slot, next: slots.after(now), isMissed: isLate && rules.missed === "skip" };
+  const fireTimes = toFireTimes(rules);
+  const scheduledFor = fireTimes.latest(due, now);
+  const isLate = now.getTime() - scheduledFor.getTime() > graceMs;
+  return { scheduledFor, next: fireTimes.after(now), isSkipped: isLate && rules.misfire === "skip" };
 }

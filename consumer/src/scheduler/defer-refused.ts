@@ -34,12 +34,12 @@ export async function deferRefused(plans: readonly Plan[], findQuota: FindQuota)
 
 function defer(plan: Plan, waitMs: number, detail: string | null) {
   const { now } = plan.schedule;
-  const { lastSlot } = plan.after;
+  const { lastFireTime } = plan.after;
   plan.run = { ...plan.run, outcome: "deferred", jobId: null, reason: "quota", detail };
   plan.after = {
-    lastSlot,
+    lastFireTime,
     nextAt: new Date(now.getTime() + waitMs),
-    deferredSlot: lastSlot,
+    deferredFireTime: lastFireTime,
   };
   plan.job = undefined;
   plan.replaces = undefined;

@@ -13,7 +13,7 @@ import { decide } from "./decide.ts";
 /** Planned outcome of a due schedule. */
 export interface Plan extends RecordedRun {
   schedule: DueSchedule;
-  after: { lastSlot: Date; nextAt: Date | null; deferredSlot: Date | null };
+  after: { lastFireTime: Date; nextAt: Date | null; deferredFireTime: Date | null };
   job?: NewJob | undefined;
   /** Pending job that the new job replaces. */
   replaces?: string | undefined;
@@ -27,10 +27,10 @@ export interface PlanOptions {
 
 interface Due {
   schedule: DueSchedule;
-  slot: Date;
+  scheduledFor: Date;
   jobId: string;
   next: Date | null;
-  isMissed: boolean;
+  isSkipped: boolean;
 }
 
 /** Maximum time to block the event loop. */
@@ -49,11 +49,11 @@ export async function planRuns(
     planned.push(await decideRow(row));
     await rest();
   }
-  const dues = planned.filter((one) => "slot" in one);
+  const dues = planned.filter((one) => "scheduledFor" in one);
   const known = dues.length === 0 ? new Map<string, boolean>() : await findKnown(tx, dues);
   const plans: Plan[] = [];
   for (const one of planned) {
-    plans.push("slot" in one ? planRun(one, known, secretKeys) : one);
+    plans.push("scheduledFor" in one ? planRun(one, known, secretKeys) : one);
     await rest();
   }
   return plans;
@@ -70,10 +70,10 @@ function createRest() {
 }
 
 async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
-  const { tenant, name, definition, deferredSlot, nextAt, now } = schedule;
+  const { tenant, name, definition, deferredFireTime, nextAt, now } = schedule;
   try {
-    const { slot, next, isMissed } = decide(definition, deferredSlot ?? nextAt, now);
-    return { schedule, slot, next, isMissed, jobId: await scheduledJobId(tenant, name, slot) };
+    const { scheduledFor, next, isSkipped } = decide(definition, deferredFireTime ?? nextAt, now);
+    return { schedule, scheduledFor, next, isSkipped, jobId: await scheduledJobId(tenant, name, scheduledFor) };
   } catch (error) {
     return failedPlan(schedule, error);
   }
@@ -90,25 +90,25 @@ async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, bo
 }
 
 function planRun(
-  { schedule, slot, jobId, next, isMissed }: Due,
+  { schedule, scheduledFor, jobId, next, isSkipped }: Due,
   known: ReadonlyMap<string, boolean>,
   secretKeys: KeyRing | undefined,
 ): Plan {
-  const { tenant, name, id, definition, lastJobId, deferredSlot, quotaKey, now } = schedule;
+  const { tenant, name, id, definition, lastJobId, deferredFireTime, quotaKey, now } = schedule;
   const plan = (run: Pick<ScheduleRun, "outcome"> & Partial<ScheduleRun>): Plan => ({
     schedule,
     run: {
-      slot: slot.toISOString(),
+      scheduledFor: scheduledFor.toISOString(),
       at: now.toISOString(),
       jobId: null,
       reason: null,
       detail: null,
       ...run,
     },
-    after: { lastSlot: slot, nextAt: next, deferredSlot: null },
+    after: { lastFireTime: scheduledFor, nextAt: next, deferredFireTime: null },
   });
-  if (isMissed) {
-    return plan({ outcome: "skipped", reason: deferredSlot === null ? "missed" : "quota" });
+  if (isSkipped) {
+    return plan({ outcome: "skipped", reason: deferredFireTime === null ? "misfire" : "quota" });
   }
   // A deleted schedule of the same name already fired at this time.
   if (known.has(jobId)) return plan({ outcome: "duplicate", jobId });
@@ -131,19 +131,19 @@ function planRun(
 
 /** Plan for a schedule that Postgres or this version cannot process. */
 export function failedPlan(schedule: DueSchedule, error: unknown): Plan {
-  const { definition, deferredSlot, nextAt, now } = schedule;
-  const slot = deferredSlot ?? nextAt;
+  const { definition, deferredFireTime, nextAt, now } = schedule;
+  const scheduledFor = deferredFireTime ?? nextAt;
   return {
     schedule,
     run: {
-      slot: slot.toISOString(),
+      scheduledFor: scheduledFor.toISOString(),
       at: now.toISOString(),
       outcome: "failed",
       jobId: null,
       reason: "invalid",
       detail: toStorableText(error instanceof Error ? error.message : String(error)),
     },
-    after: { lastSlot: slot, nextAt: nextOf(definition, now), deferredSlot: null },
+    after: { lastFireTime: scheduledFor, nextAt: nextOf(definition, now), deferredFireTime: null },
   };
 }
 

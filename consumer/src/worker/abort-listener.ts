@@ -37,14 +37,14 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
     const targets = jobs.flatMap((job) => parseBullId(job.bullId) ?? []);
     if (targets.length === 0) return;
     const rows = await ledger.run(
-      (sql) => sql<{ id: string; run: number; status: JobStatus }[]>`
-        select id, run, status from jobs where id = any(${targets.map(({ id }) => id)}::uuid[])`,
+      (sql) => sql<{ id: string; generation: number; status: JobStatus }[]>`
+        select id, generation, status from jobs where id = any(${targets.map(({ id }) => id)}::uuid[])`,
     );
     const byId = new Map(rows.map((row) => [row.id, row]));
     for (const job of jobs) {
       const target = parseBullId(job.bullId);
       const row = target && byId.get(target.id);
-      const hasEnded = row && (row.status !== "pending" || row.run !== target.run);
+      const hasEnded = row && (row.status !== "pending" || row.generation !== target.generation);
       if (hasEnded) job.abort(new CancelledError());
     }
   }

@@ -43,7 +43,7 @@ export interface AttemptOutcomesDeps {
 export interface StartedAttempt {
   job: Job;
   token: string;
-  target: { id: string; run: number };
+  target: { id: string; generation: number };
   attempt: number;
   /** Undefined for a job without secrets. */
   scrub: Scrub | undefined;

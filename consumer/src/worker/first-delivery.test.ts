@@ -45,7 +45,7 @@ describe("a job may start without a question", () => {
   test.each([
     ["seconds ago", { ageMs: 3000 }],
     ["in the future, by another clock", { ageMs: -1 }],
-    ["by the reconciler", { opts: { replaced: true } }],
+    ["by the reconciler", { opts: { recovered: true } }],
     ["once, and started before", { attemptsStarted: 2 }],
     ["once, and failed before", { attemptsMade: 1 }],
     ["once, and stalled", { stalledCounter: 1 }],

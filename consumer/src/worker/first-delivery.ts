@@ -31,7 +31,7 @@ export function createFirstDelivery(now: () => number, changedAt: () => number):
         job.attemptsStarted === 1 &&
         job.attemptsMade === 0 &&
         job.stalledCounter === 0 &&
-        !isReplaced(job)
+        !isRecovered(job)
       );
     },
     requireLedgerCheck() {
@@ -41,6 +41,6 @@ export function createFirstDelivery(now: () => number, changedAt: () => number):
 }
 
 /** Mark of the reconciler; BullMQ keeps unknown options. */
-function isReplaced(job: StartedJob) {
-  return (job.opts as { replaced?: boolean }).replaced === true;
+function isRecovered(job: StartedJob) {
+  return (job.opts as { recovered?: boolean }).recovered === true;
 }

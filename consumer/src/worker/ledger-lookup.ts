@@ -20,13 +20,13 @@ export interface RecordedJob {
 
 /** Looks up jobs from Redis in the ledger. Both methods wait for Postgres without a limit. */
 export interface LedgerLookup {
-  getStatus(id: string, run: number): Promise<LedgerStatus>;
+  getStatus(id: string, generation: number): Promise<LedgerStatus>;
   loadJob(id: string): Promise<RecordedJob | undefined>;
 }
 
 interface Row {
   id: string;
-  run: number;
+  generation: number;
   status: JobStatus;
 }
 
@@ -35,7 +35,7 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
     ...batch,
     async run(ids) {
       const rows = await ledger.retryUntilAvailable(
-        (sql) => sql<Row[]>`select id, run, status from jobs where id = any(${ids}::uuid[])`,
+        (sql) => sql<Row[]>`select id, generation, status from jobs where id = any(${ids}::uuid[])`,
       );
       const byId = new Map(rows.map((row) => [row.id, row]));
       return ids.map((id) => byId.get(id));
@@ -43,10 +43,10 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
   });
 
   return {
-    async getStatus(id, run) {
+    async getStatus(id, generation) {
       const row = await findRow(id);
       if (row === undefined) return { status: "unknown" };
-      return { status: row.status === "pending" && row.run === run ? "pending" : "not-pending" };
+      return { status: row.status === "pending" && row.generation === generation ? "pending" : "not-pending" };
     },
     async loadJob(id) {
       const [row] = await ledger.retryUntilAvailable(

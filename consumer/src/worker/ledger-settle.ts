@@ -6,7 +6,7 @@ import type { ISql } from "postgres";
 /** Final outcome of a job. */
 export interface Settlement {
   id: string;
-  run: number;
+  generation: number;
   status: Exclude<FinalStatus, "cancelled">;
   /** Total attempts. */
   attempts: number;
@@ -52,8 +52,8 @@ export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Pro
   );
 }
 
-function toKey({ id, run }: { id: string; run: number }) {
-  return bullId(id, run);
+function toKey({ id, generation }: { id: string; generation: number }) {
+  return bullId(id, generation);
 }
 
 // `any(ids)` keeps the planner from reading all pending rows, whose number it estimates by old statistics. Locking the
@@ -70,21 +70,21 @@ function settlePending(sql: ISql, entries: readonly Settlement[]) {
   const names = optionalColumns.map(({ name }) => sql`, ${sql(name)}`);
   const arrays = optionalColumns.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
   const join = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
-  return sql<{ id: string; run: number }[]>`
+  return sql<{ id: string; generation: number }[]>`
     with ended as (
       update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, started_at = s.started_at,
         duration_ms = s.duration_ms, worker = s.worker, settled_at = now()
         ${join(sets)}
       from unnest(
-        ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[],
+        ${ids}::uuid[], ${entries.map((entry) => entry.generation)}::int[],
         ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
         ${entries.map((entry) => entry.result)}::text[]::jsonb[],
         ${entries.map((entry) => entry.error)}::text[]::jsonb[], ${entries.map(toStartedAt)}::timestamptz[],
         ${entries.map((entry) => entry.durationMs ?? null)}::int[],
         ${entries.map((entry) => entry.worker ?? null)}::text[]${join(arrays)}
-      ) as s (id, run, status, attempts, result, error, started_at, duration_ms, worker${join(names)})
-      where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'pending'
-      returning jobs.id, jobs.run, jobs.status, jobs.import_id
+      ) as s (id, generation, status, attempts, result, error, started_at, duration_ms, worker${join(names)})
+      where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.generation = s.generation and jobs.status = 'pending'
+      returning jobs.id, jobs.generation, jobs.status, jobs.import_id
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead,
@@ -98,7 +98,7 @@ function settlePending(sql: ISql, entries: readonly Settlement[]) {
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
-    select id, run from ended`;
+    select id, generation from ended`;
 }
 
 function toStartedAt({ startedAt }: Pick<Settlement, "startedAt">) {
@@ -108,7 +108,7 @@ function toStartedAt({ startedAt }: Pick<Settlement, "startedAt">) {
 /** The attempt during which a job was cancelled. */
 export type CancelledAttempt = Pick<
   Settlement,
-  "id" | "run" | "attempts" | "startedAt" | "durationMs" | "worker" | "failures" | "log"
+  "id" | "generation" | "attempts" | "startedAt" | "durationMs" | "worker" | "failures" | "log"
 >;
 
 /** Adds the attempt to cancelled jobs: the client that cancels a job does not know the attempt. Changes no status. */
@@ -121,13 +121,13 @@ export async function recordCancelled(
     update jobs set attempts = s.attempts, started_at = s.started_at, duration_ms = s.duration_ms, worker = s.worker,
       failures = s.failures, log = s.log
     from unnest(
-      ${ids}::uuid[], ${entries.map((entry) => entry.run)}::int[], ${entries.map((entry) => entry.attempts)}::int[],
+      ${ids}::uuid[], ${entries.map((entry) => entry.generation)}::int[], ${entries.map((entry) => entry.attempts)}::int[],
       ${entries.map(toStartedAt)}::timestamptz[], ${entries.map((entry) => entry.durationMs ?? null)}::int[],
       ${entries.map((entry) => entry.worker ?? null)}::text[],
       ${entries.map((entry) => entry.failures ?? null)}::text[]::jsonb[],
       ${entries.map((entry) => entry.log ?? null)}::text[]::jsonb[]
-    ) as s (id, run, attempts, started_at, duration_ms, worker, failures, log)
-    where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.run = s.run and jobs.status = 'cancelled'
+    ) as s (id, generation, attempts, started_at, duration_ms, worker, failures, log)
+    where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.generation = s.generation and jobs.status = 'cancelled'
       and jobs.started_at is null`;
 }
 

@@ -10,14 +10,14 @@ export interface LostAttempts {
    * Counts an attempt; call before the handler runs. Waits for Postgres without a limit.
    * @returns number of earlier attempts of this generation without an outcome
    */
-  count(id: string, run: number): Promise<number>;
+  count(id: string, generation: number): Promise<number>;
   /** Removes an attempt from the count: the consumer survived and the job is still pending. */
-  uncount(id: string, run: number): Promise<void>;
+  uncount(id: string, generation: number): Promise<void>;
 }
 
 interface Change {
   id: string;
-  run: number;
+  generation: number;
   by: 1 | -1;
 }
 
@@ -30,12 +30,12 @@ export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): Lo
         (sql) => sql<{ id: string; lost: number }[]>`
           update jobs set lost_attempts = greatest(0, lost_attempts + by)
           from (
-            select id, run, sum(by)::int as by
+            select id, generation, sum(by)::int as by
             from unnest(
-              ${ids}::uuid[], ${entries.map(({ run }) => run)}::int[], ${entries.map(({ by }) => by)}::int[]
-            ) as entry (id, run, by) group by id, run
+              ${ids}::uuid[], ${entries.map(({ generation }) => generation)}::int[], ${entries.map(({ by }) => by)}::int[]
+            ) as entry (id, generation, by) group by id, generation
           ) as change
-          where jobs.id = any(${ids}::uuid[]) and jobs.id = change.id and jobs.run = change.run
+          where jobs.id = any(${ids}::uuid[]) and jobs.id = change.id and jobs.generation = change.generation
             and status = 'pending'
           returning jobs.id, lost_attempts as lost`,
       );
@@ -45,7 +45,7 @@ export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): Lo
   });
 
   return {
-    count: async (id, run) => Math.max(0, (await submit({ id, run, by: 1 })) - 1),
-    uncount: async (id, run) => void (await submit({ id, run, by: -1 })),
+    count: async (id, generation) => Math.max(0, (await submit({ id, generation, by: 1 })) - 1),
+    uncount: async (id, generation) => void (await submit({ id, generation, by: -1 })),
   };
 }

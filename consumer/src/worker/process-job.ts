@@ -72,7 +72,7 @@ export function createProcessor(
     const target = parseBullId(job.id ?? "");
     if (target === undefined) return attempts.rejectForeign();
     if (!active.isAborted && !firstDelivery.isFirst(job)) {
-      const ledgerStatus = await ledgerLookup.getStatus(target.id, target.run);
+      const ledgerStatus = await ledgerLookup.getStatus(target.id, target.generation);
       if (ledgerStatus.status !== "pending") return attempts.skipSettled(job, ledgerStatus);
       // A hash without a name: Redis lost the job and BullMQ wrote new fields.
       if (!job.name) await restoreFromLedger(job, target.id);
@@ -109,7 +109,7 @@ export function createProcessor(
     }
     const start = { job, token, target, attempt, scrub };
     // If this process still runs the job, no consumer was lost.
-    if (!(job.opts as DispatchOptions).replaced || activeJobs.hasConcurrentAttempt(active)) {
+    if (!(job.opts as DispatchOptions).recovered || activeJobs.hasConcurrentAttempt(active)) {
       return runAttempt(start, { jobType, data, active, trace });
     }
     return runCounted(start, () => runAttempt(start, { jobType, data, active, trace }));
@@ -120,7 +120,7 @@ export function createProcessor(
     start: StartedAttempt,
     attempt: () => Promise<AttemptResult>,
   ): Promise<AttemptResult> {
-    const { id, run: generation } = start.target;
+    const { id, generation } = start.target;
     const lost = await lostAttempts.count(id, generation);
     if (lost >= maxLostAttempts) return attempts.failLost(start, lost);
     let isSettled = false;

@@ -10,7 +10,7 @@ export const limits = {
   timeoutMs: 24 * 60 * 60 * 1000,
   backoffMs: 7 * 24 * 60 * 60 * 1000,
   /** Maximum `windowMs` of the key policy `once`. */
-  keyWindowMs: 30 * 24 * 60 * 60 * 1000,
+  dedupWindowMs: 30 * 24 * 60 * 60 * 1000,
   labels: 10,
   labelLength: 100,
   /** Failed attempts and log lines that are kept per job. */
@@ -41,9 +41,9 @@ export type FinalStatus = Exclude<JobStatus, "pending">;
 export const FinalJobStatus = JobStatus.exclude(["pending"]);
 export const finalStatuses: readonly FinalStatus[] = FinalJobStatus.options;
 
-/** State of a pending job in Redis. `unplaced`: recorded, and the reconciler will dispatch the job. */
+/** State of a pending job in Redis. `undispatched`: recorded, and the reconciler will dispatch the job. */
 const JobState = z
-  .enum(["waiting", "delayed", "prioritized", "active", "unplaced"])
+  .enum(["waiting", "delayed", "prioritized", "active", "undispatched"])
   .meta({ id: "JobState" });
 export type JobState = z.infer<typeof JobState>;
 
@@ -94,7 +94,7 @@ export const KeyPolicy = z
     z
       .strictObject({
         type: z.literal("once"),
-        windowMs: z.int().min(1).max(limits.keyWindowMs),
+        windowMs: z.int().min(1).max(limits.dedupWindowMs),
       })
       .meta({ id: "KeyPolicyOnce" }),
     z.strictObject({ type: z.literal("replace") }).meta({ id: "KeyPolicyReplace" }),

@@ -55,9 +55,9 @@ const rules = {
     description:
       "If the previous job is still pending at a fire time: skip this fire time, queue another job, or replace the previous job, which is cancelled",
   }),
-  missed: z.enum(["skip", "once"]).default("once").meta({
+  misfire: z.enum(["skip", "catch-up"]).default("catch-up").meta({
     description:
-      "Misfire policy, for fire times more than a minute in the past because no consumer was running: skip creates no job, once creates one job for all of them",
+      "Misfire policy, for fire times more than a minute in the past because no consumer was running: skip creates no job, catch-up creates one job for all of them",
   }),
   description: z.string().max(limits.descriptionLength).optional(),
 };
@@ -105,7 +105,7 @@ export const PreviewedDefinition = z
 
 export const ScheduleRun = z
   .strictObject({
-    slot: Time.nullable().meta({
+    scheduledFor: Time.nullable().meta({
       description: "The fire time; null for a manual run",
     }),
     at: Time.meta({ description: "Time of the decision" }),
@@ -116,9 +116,9 @@ export const ScheduleRun = z
     jobId: z.uuid().nullable().meta({
       description: "ID of the created job, or of the pending job that prevented it",
     }),
-    reason: z.union([z.enum(["overlap", "missed", "quota", "invalid"]), z.null()]).meta({
+    reason: z.union([z.enum(["overlap", "misfire", "quota", "invalid"]), z.null()]).meta({
       description:
-        "overlap: the previous job was still pending. missed: no consumer was running. quota: a quota of the API key that wrote " +
+        "overlap: the previous job was still pending. misfire: no consumer was running. quota: a quota of the API key that wrote " +
         "the schedule was exceeded. invalid: the job is no longer valid",
     }),
     detail: z.string().nullable(),
@@ -140,7 +140,7 @@ export const Schedule = z
     from: z.string().nullable(),
     until: z.string().nullable(),
     overlap: rules.overlap.unwrap(),
-    missed: rules.missed.unwrap(),
+    misfire: rules.misfire.unwrap(),
     description: z.string().nullable(),
     job: ScheduledJob,
     source: z.enum(["api", "file"]).meta({
@@ -168,14 +168,14 @@ export const Schedule = z
       from: null,
       until: null,
       overlap: "skip",
-      missed: "once",
+      misfire: "catch-up",
       description: null,
       job: { type: "feed.fetch", data: { url: "https://example.org/feed.xml" } },
       source: "api",
       paused: false,
       nextAt: "2026-11-24T01:30:00.000Z",
       lastRun: {
-        slot: "2026-11-23T01:30:00.000Z",
+        scheduledFor: "2026-11-23T01:30:00.000Z",
         at: "2026-11-23T01:30:00.200Z",
         outcome: "created",
         jobId: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304",

@@ -11,7 +11,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { keepingJob } from "../idempotency/keep-response.ts";
 import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
-import { type LiveJobs, unplacedJob } from "../jobs/live-jobs.ts";
+import { type LiveJobs, undispatchedJob } from "../jobs/live-jobs.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
 import { requireJob } from "../jobs/require-job.ts";
 import { changedDeadLetter, changedJob } from "../jobs/shown-data.ts";
@@ -62,7 +62,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       await requireDeadLetter(c.env, id);
       const { tenant, quotaKey } = callerOf(c.env);
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
+      const alongside = keepingJob(c.env, id, undispatchedJob, { status: 202, headers });
       const retried = await charging(c.env.charge, 1, () =>
         jobChanges.retry(tenant, [id], { statuses: ["dead"], quotaKey }, { alongside }),
       );

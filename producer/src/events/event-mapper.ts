@@ -13,7 +13,7 @@ export interface JobOutcome {
   queue: string;
   importId: string | null;
   status: JobStatus;
-  run: number;
+  generation: number;
   attempts: number;
   /** Truncated and without its stack, because many outcomes are cached. */
   error: JobError | null;
@@ -70,10 +70,10 @@ export function createEventMapper({
 
   async function loadOutcomes(entries: readonly JobEntry[]) {
     const missing = new Set<string>();
-    for (const { entry, id, run } of entries) {
+    for (const { entry, id, generation } of entries) {
       const cached = cachedOutcomes.get(id);
       const isStale =
-        entry.event in finalEvents && (cached?.status === "pending" || (cached?.run ?? 0) < run);
+        entry.event in finalEvents && (cached?.status === "pending" || (cached?.generation ?? 0) < generation);
       if (cached === undefined || isStale) missing.add(id);
     }
     if (missing.size === 0) return;
@@ -88,16 +88,16 @@ export function createEventMapper({
   }
 
   function toEvent(
-    { entry, id, run }: JobEntry,
+    { entry, id, generation }: JobEntry,
     job: JobOutcome,
     failedAttempt: FailedAttempt | undefined,
   ) {
     if (entry.event in finalEvents) {
       if (job.status !== "pending") return toFinalEvent(job, getEntryTime(entry));
-      if (job.run === run) onUnsettled(id);
+      if (job.generation === generation) onUnsettled(id);
       const name = finalEvents[entry.event];
       // The job was retried meanwhile.
-      if (job.run <= run || name === undefined) return undefined;
+      if (job.generation <= generation || name === undefined) return undefined;
       return {
         ...toEventBase(job),
         event: name,
@@ -144,7 +144,7 @@ export function createEventMapper({
 interface JobEntry {
   entry: StreamEntry;
   id: string;
-  run: number;
+  generation: number;
 }
 
 /** Returns the final event of a job. */
@@ -185,7 +185,7 @@ export function createReadOutcomes(ledger: Ledger): ReadOutcomes {
   return (ids) =>
     ledger.run(
       (sql) => sql<JobOutcome[]>`
-        select id, tenant, type, queue, import_id as "importId", status, run, attempts,
+        select id, tenant, type, queue, import_id as "importId", status, generation, attempts,
                case when jsonb_typeof(error) = 'object' then
                  jsonb_build_object('name', left(error->>'name', 100), 'message', left(error->>'message', 1000))
                end as error

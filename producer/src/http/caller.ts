@@ -24,14 +24,14 @@ export function callerOf({
 /** The owner of an operation, and the jobs the operation may touch. */
 export interface OperationOwner {
   tenant: string;
-  reach: Restrictions;
+  restrictions: Restrictions;
   /** Id of the key, if the key has quotas. */
   quotaKey: string | undefined;
 }
 
 export function toOperationOwner(exchange: RequestContext): OperationOwner {
   const { id, tenant, quotas } = exchange.principal;
-  return { tenant, reach: getRestrictions(exchange), quotaKey: quotas === null ? undefined : id };
+  return { tenant, restrictions: getRestrictions(exchange), quotaKey: quotas === null ? undefined : id };
 }
 
 /** The tenant whose operations are read, and the job types that the caller may not see. */

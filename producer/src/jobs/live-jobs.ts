@@ -46,8 +46,8 @@ export function createLiveJobs({ readStates, readDetail, rateOut }: LiveJobsDeps
   };
 }
 
-function placed({ id, run, queue }: JobRow): PlacedJob {
-  return { queue, bullId: bullId(id, run) };
+function placed({ id, generation, queue }: JobRow): PlacedJob {
+  return { queue, bullId: bullId(id, generation) };
 }
 
 function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail {
@@ -122,7 +122,7 @@ interface Live {
 }
 
 function live(found: LiveState | undefined): Live {
-  if (found === undefined) return { state: "unplaced", attemptsMade: 0, progress: null };
+  if (found === undefined) return { state: "undispatched", attemptsMade: 0, progress: null };
   const { state, processedOn, worker, stalls, progress = null } = found;
   const attemptsMade = found.attemptsMade + stalls;
   // The job finished a moment ago, and its settlement is still being batched.
@@ -136,7 +136,7 @@ function live(found: LiveState | undefined): Live {
 }
 
 /** Converts a job that was just retried, before it is dispatched. */
-export function unplacedJob(row: JobRow): Job {
+export function undispatchedJob(row: JobRow): Job {
   return toJob(row, live(undefined));
 }
 

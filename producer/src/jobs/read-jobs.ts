@@ -20,7 +20,7 @@ export interface JobRow {
   schedule: string | null;
   importId: string | null;
   status: JobStatus;
-  run: number;
+  generation: number;
   data: unknown;
   options: JobOptions;
   result: unknown;
@@ -63,7 +63,7 @@ export interface JobRowPage {
 
 export function jobColumns(sql: ISql, { isPayloadOmitted = false } = {}) {
   return sql`
-    jobs.id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, run, options, error, attempts,
+    jobs.id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, generation, options, error, attempts,
     ${isPayloadOmitted ? sql`null as data, null as result` : sql`data, result`},
     created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
 }

@@ -18,7 +18,7 @@ import { charging } from "../quotas/quota-reservation.ts";
 import { createJobs } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
 import { listJobs, type ListState } from "./list-jobs.ts";
-import { type LiveJobs, unplacedJob } from "./live-jobs.ts";
+import { type LiveJobs, undispatchedJob } from "./live-jobs.ts";
 import type { JobReader, JobRow } from "./read-jobs.ts";
 import { requireJob } from "./require-job.ts";
 import type { JobSearch } from "./search-jobs.ts";
@@ -123,7 +123,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       check?.(toVersion(before));
       if (before.status === "pending") throw new ProblemError("job-pending");
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = keepingJob(c.env, id, unplacedJob, { status: 202, headers });
+      const alongside = keepingJob(c.env, id, undispatchedJob, { status: 202, headers });
       const retried = await charging(c.env.charge, 1, () =>
         jobChanges.retry(tenant, [id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
       );

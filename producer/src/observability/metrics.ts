@@ -9,7 +9,7 @@ const storeSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 
 export function createMetrics(now: {
   waiting(): number;
-  unplaced(): number;
+  undispatched(): number;
   isRedisAway(): boolean;
   listeners(): number;
 }) {
@@ -43,15 +43,15 @@ export function createMetrics(now: {
     buckets: storeSeconds,
     registers,
   });
-  const placings = new Histogram({
-    name: "toril_place_seconds",
-    help: "How long handing a batch over to Redis took",
+  const dispatches = new Histogram({
+    name: "toril_dispatch_seconds",
+    help: "Duration of dispatching a batch of jobs to Redis",
     buckets: storeSeconds,
     registers,
   });
   gauge("toril_enqueue_waiting", "Requests that wait for a commit", now.waiting);
   gauge("toril_listeners", "Requests that wait for a job, and streams of events", now.listeners);
-  gauge("toril_unplaced_jobs", "Jobs recorded here while Redis is away", now.unplaced);
+  gauge("toril_undispatched_jobs", "Jobs recorded here while Redis is away", now.undispatched);
   gauge("toril_redis_away", "1 while the dispatcher does not answer", () =>
     Number(now.isRedisAway()),
   );
@@ -81,7 +81,7 @@ export function createMetrics(now: {
       writes.observe({ operation: "accept" }, ms / 1000);
     },
     placed(ms: number) {
-      placings.observe(ms / 1000);
+      dispatches.observe(ms / 1000);
     },
     /** Adds the metrics of log shipping. */
     shipping(shipper: LogShipper) {

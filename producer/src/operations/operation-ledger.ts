@@ -42,13 +42,13 @@ export function createOperationLedger({
   maxOpen,
 }: OperationLedgerDeps): OperationLedger {
   return {
-    create: ({ tenant, reach, quotaKey }, { action, filter, ratePerSecond }, keep) =>
+    create: ({ tenant, restrictions, quotaKey }, { action, filter, ratePerSecond }, keep) =>
       inTransaction(ledger, tenant, async (sql) => {
         await requireOpening(sql, tenant, maxOpen);
         const [row] = await sql<OperationRow[]>`
-          insert into operations (id, tenant, action, filter, reach, rate_per_second, quota_key)
+          insert into operations (id, tenant, action, filter, restrictions, rate_per_second, quota_key)
           values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
-                  ${JSON.stringify(reach)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
+                  ${JSON.stringify(restrictions)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
           returning ${columns(sql)}`;
         if (row === undefined) throw new Error("an operation was not kept");
         const operation = toOperation(row);
@@ -59,9 +59,9 @@ export function createOperationLedger({
         });
         return operation;
       }),
-    async preview({ tenant, reach }, { action, filter }) {
+    async preview({ tenant, restrictions }, { action, filter }) {
       const createdBefore = new Date(Date.now() + maxSkewMs);
-      const scope: SelectionScope = { tenant, restrictions: reach, action, filter, createdBefore };
+      const scope: SelectionScope = { tenant, restrictions, action, filter, createdBefore };
       let matches = 0;
       let after: string | null = null;
       for (let pages = 0; pages < maxPages && matches < maxMatches; pages += 1) {
@@ -108,8 +108,8 @@ function isVisible(sql: ISql, hidden: OperationViewer["hidden"]) {
     ) as hidden (type, queue)
     where coalesce(filter ->> 'type', hidden.type) = hidden.type
       and coalesce(filter ->> 'queue', hidden.queue) = hidden.queue
-      and coalesce(reach -> 'types' ? hidden.type, true)
-      and coalesce(reach -> 'queues' ? hidden.queue, true))`;
+      and coalesce(restrictions -> 'types' ? hidden.type, true)
+      and coalesce(restrictions -> 'queues' ? hidden.queue, true))`;
 }
 
 function inTransaction<Result>(

@@ -27,10 +27,10 @@ export function createCleanQueue(ledger: TenantLedger, failed: FailedJobs): Clea
     const targets = ids.flatMap((id) => parseBullId(id)?.id ?? []);
     const rows = await ledger.run(
       tenant,
-      (sql) => sql<{ id: string; run: number }[]>`
-        select id, run from jobs where id = any(${targets}::uuid[]) and status = 'pending'`,
+      (sql) => sql<{ id: string; generation: number }[]>`
+        select id, generation from jobs where id = any(${targets}::uuid[]) and status = 'pending'`,
     );
-    return new Set(rows.map(({ id, run }) => bullId(id, run)));
+    return new Set(rows.map(({ id, generation }) => bullId(id, generation)));
   }
 
   return async (tenant, queue, { olderThanMs, offset }) => {

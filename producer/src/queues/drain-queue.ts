@@ -47,7 +47,7 @@ const drained: JobError = { name: "Drained", message: "Its queue was drained." }
  */
 export function createDrainQueue(deps: DrainDeps): DrainQueue {
   const { ledger, takeWaiting, readStates, remove } = deps;
-  const cancel = (tenant: string, jobs: readonly { id: string; run: number }[]) =>
+  const cancel = (tenant: string, jobs: readonly { id: string; generation: number }[]) =>
     ledger.run(tenant, async (sql) => (await cancelJobs(sql, jobs, drained)).length);
 
   async function cancelPlaced(tenant: string, queue: string, isDelayedToo: boolean) {
@@ -66,8 +66,8 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     return { cancelled, isDone: taken < batchSize };
   }
 
-  async function cancelUnplaced(tenant: string, queue: string, jobs: readonly PendingJob[]) {
-    const placements = jobs.map(({ id, run }) => ({ queue, bullId: bullId(id, run) }));
+  async function cancelUndispatched(tenant: string, queue: string, jobs: readonly PendingJob[]) {
+    const placements = jobs.map(({ id, generation }) => ({ queue, bullId: bullId(id, generation) }));
     const states = await readStates(placements).catch(away);
     const missing = (_: unknown, at: number) => states[at] === undefined;
     const cancelled = await cancel(tenant, jobs.filter(missing));
@@ -81,15 +81,15 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     const placed = await cancelPlaced(tenant, queue, isDelayedToo);
     if (!placed.isDone) return { cancelled: placed.cancelled, next: after };
     const page = await ledger.run(tenant, (sql) => readPending(sql, after));
-    const unplaced = page.filter((job) => job.queue === queue && (isDelayedToo || !job.isDelayed));
-    const cancelled = placed.cancelled + (await cancelUnplaced(tenant, queue, unplaced));
+    const undispatched = page.filter((job) => job.queue === queue && (isDelayedToo || !job.isDelayed));
+    const cancelled = placed.cancelled + (await cancelUndispatched(tenant, queue, undispatched));
     return { cancelled, next: page.length === pageSize ? (page.at(-1)?.id ?? null) : null };
   };
 }
 
 interface PendingJob {
   id: string;
-  run: number;
+  generation: number;
   queue: string;
   isDelayed: boolean;
 }
@@ -102,7 +102,7 @@ function readPending(sql: Sql, after: string) {
   return sql.begin(async (tx: ISql) => {
     await indexScanOnly(tx);
     return tx<PendingJob[]>`
-      select id, run, queue, coalesce(run_at > now(), false) as "isDelayed" from jobs
+      select id, generation, queue, coalesce(run_at > now(), false) as "isDelayed" from jobs
       where status = 'pending' and id > ${after} and created_at < now() - interval '5 seconds'
       order by id limit ${pageSize}`;
   });

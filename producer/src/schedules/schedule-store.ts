@@ -82,7 +82,7 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
       async (sql, [accepted]) => {
         if (accepted === undefined) return;
         const { id, outcome, createdAt } = accepted.job;
-        const none = { slot: null, reason: null, detail: null };
+        const none = { scheduledFor: null, reason: null, detail: null };
         const at = outcome === "created" ? createdAt : new Date().toISOString();
         const run = { ...none, at, outcome, jobId: id };
         if ((await recordRuns(sql, [{ schedule, run }])) === 0) throw new ScheduleChanged();

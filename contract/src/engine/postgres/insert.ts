@@ -82,7 +82,7 @@ export async function insertKeyedJobs(
   const laterOf = findReplaced(jobs);
   // Sorted the same way everywhere, so that two batches rarely deadlock.
   const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKeyIdentity);
-  const windowed = sorted.filter((job) => job.keyWindowMs !== null);
+  const windowed = sorted.filter((job) => job.dedupWindowMs !== null);
   if (windowed.length > 0) await takeWindows(sql, windowed, outcomes);
   let open: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
   for (let round = 0; open.length > 0; round += 1) {
@@ -146,7 +146,7 @@ async function takeWindows(
       ${others.map((job) => job.type)}::text[], ${others.map((job) => job.key)}::text[]
     ) as asked (id, tenant, type, key)
     cross join lateral (
-      select job_id from key_windows as w
+      select job_id from dedup_windows as w
       where w.tenant = asked.tenant and w.type = asked.type and w.key = asked.key offset 0
     ) as taken
     cross join lateral (select * from jobs where jobs.id = taken.job_id offset 0) as found`;
@@ -163,12 +163,12 @@ async function takeWindows(
  */
 function upsertWindows(sql: ISql, jobs: readonly NewJob[], isLocked: boolean) {
   return sql<{ id: string }[]>`
-    insert into key_windows as w (tenant, type, key, job_id, until)
+    insert into dedup_windows as w (tenant, type, key, job_id, until)
     select tenant, type, key, id, now() + ms * interval '1 millisecond'
     from unnest(
       ${jobs.map((job) => job.tenant)}::text[], ${jobs.map((job) => job.type)}::text[],
       ${jobs.map((job) => job.key)}::text[], ${jobs.map((job) => job.id)}::uuid[],
-      ${jobs.map((job) => String(job.keyWindowMs))}::text[]::bigint[]
+      ${jobs.map((job) => String(job.dedupWindowMs))}::text[]::bigint[]
     ) as asked (tenant, type, key, id, ms)
     on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
     where ${isLocked} or w.until <= now() or w.job_id = excluded.job_id
@@ -178,14 +178,14 @@ function upsertWindows(sql: ISql, jobs: readonly NewJob[], isLocked: boolean) {
 /** Closes the windows of duplicates: the existing job is pending without a window, and its key is free when it ends. */
 async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
   await sql`
-    delete from key_windows where ctid = any(array(
+    delete from dedup_windows where ctid = any(array(
       select taken.ctid
       from unnest(
         ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
         ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
       ) as asked (id, tenant, type, key)
       cross join lateral (
-        select w.ctid from key_windows as w
+        select w.ctid from dedup_windows as w
         where w.tenant = asked.tenant and w.type = asked.type and w.key = asked.key and w.job_id = asked.id
         offset 0
       ) as taken))`;

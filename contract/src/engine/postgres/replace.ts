@@ -36,7 +36,7 @@ export async function replaceWaiting(
   removeWaiting: RemoveWaiting,
 ): Promise<Map<string, CancelledJob>> {
   const standing = await sql<(CancelledJob & KeyedJob)[]>`
-    select id, run, queue, tenant, type, key from jobs
+    select id, generation, queue, tenant, type, key from jobs
     where id = any(array(
       select found.id
       from unnest(

@@ -14,57 +14,70 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { Import } from "../../api/import.ts";
+import type { JobError, JobLogLine, JobOptions, JobStatus, RunError } from "../../api/job.ts";
+import type { JobSelection, Operation, OperationAction } from "../../api/operation.ts";
+import type { Quotas } from "../../api/quota.ts";
+import type { Schedule, ScheduleRun } from "../../api/schedule.ts";
+import type { Scope } from "../../api/scope.ts";
+import type { Restrictions } from "../jobs/change/select.ts";
+import type { StoredDefinition } from "../schedules/template.ts";
 
-const time = (name: string) => timestamp(name, { withTimezone: true });
-const tenant = () => text("tenant").notNull().default("default");
+/**
+ * The schema. A property is a column: drizzle names the column by the property, in snake case, and statements select it
+ * `as` the property (`run_at as "runAt"`). The types of rows are picked from the `...Columns` types at the end, so that
+ * renaming a column breaks every statement that reads it. Statements read `bigint` columns as `float8`.
+ */
+const time = () => timestamp({ withTimezone: true });
+const tenant = () => text().notNull().default("default");
 
 /** Accepted jobs and their outcomes. Redis has the state of pending jobs. */
 export const jobs = pgTable(
   "jobs",
   {
-    id: uuid("id").primaryKey(),
+    id: uuid().primaryKey(),
     tenant: tenant(),
-    queue: text("queue").notNull(),
-    type: text("type").notNull(),
-    key: text("key"),
-    status: text("status").notNull().default("pending"),
-    /** The generation: incremented by a retry; part of every compare-and-set. */
-    run: integer("run").notNull().default(0),
+    queue: text().notNull(),
+    type: text().notNull(),
+    key: text(),
+    status: text().$type<JobStatus>().notNull().default("pending"),
+    /** Incremented by a retry; part of every compare-and-set. */
+    generation: integer().notNull().default(0),
     /**
      * Attempts started after Redis lost this generation whose outcome is unknown: active, or lost with their consumer.
      * Attempts of jobs that Redis never lost are not recorded here; BullMQ counts their stalls.
      */
-    lostAttempts: integer("lost_attempts").notNull().default(0),
-    data: jsonb("data").notNull(),
-    options: jsonb("options").notNull(),
-    runAt: time("run_at"),
-    importId: uuid("import_id"),
+    lostAttempts: integer().notNull().default(0),
+    data: jsonb().notNull(),
+    options: jsonb().$type<JobOptions>().notNull(),
+    runAt: time(),
+    importId: uuid(),
     /** The API key whose quota limits its number of pending jobs. */
-    quotaKey: text("quota_key"),
+    quotaKey: text(),
     /** When the job expires if no attempt has started. */
-    expiresAt: time("expires_at"),
-    labels: text("labels").array(),
+    expiresAt: time(),
+    labels: text().array(),
     /** Name of the schedule that created the job. */
-    schedule: text("schedule"),
-    trace: text("trace"),
-    attempts: integer("attempts").notNull().default(0),
+    schedule: text(),
+    trace: text(),
+    attempts: integer().notNull().default(0),
     /** Start of the last attempt, written when it is settled; `failures` has the earlier attempts. */
-    startedAt: time("started_at"),
-    durationMs: integer("duration_ms"),
+    startedAt: time(),
+    durationMs: integer(),
     /** The consumer that ran the last attempt. */
-    worker: text("worker"),
-    result: jsonb("result"),
-    error: jsonb("error"),
+    worker: text(),
+    result: jsonb(),
+    error: jsonb().$type<JobError>(),
     /** Of a dead job: `toDeadLetterReason` of its error. */
-    reason: text("reason"),
+    reason: text(),
     /** Errors of its attempts, bounded in number and size. */
-    failures: jsonb("failures"),
+    failures: jsonb().$type<RunError[]>(),
     /** The last log lines of its handler. */
-    log: jsonb("log"),
+    log: jsonb().$type<JobLogLine[]>(),
     /** Outcomes of earlier generations, oldest first. */
-    history: jsonb("history"),
-    createdAt: time("created_at").notNull().defaultNow(),
-    settledAt: time("settled_at"),
+    history: jsonb().$type<unknown[]>(),
+    createdAt: time().notNull().defaultNow(),
+    settledAt: time(),
   },
   (table) => [
     uniqueIndex("jobs_pending_key")
@@ -111,8 +124,8 @@ export const jobTerms = pgTable(
   {
     tenant: tenant(),
     /** Built by `labelTerm`, `fieldTerm` or `scheduleTerm`. */
-    term: text("term").notNull(),
-    jobId: uuid("job_id").notNull(),
+    term: text().notNull(),
+    jobId: uuid().notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.term, table.jobId] }),
@@ -121,58 +134,58 @@ export const jobTerms = pgTable(
 );
 
 /** Deduplication windows: until when a key is taken, and by which job. */
-export const keyWindows = pgTable(
-  "key_windows",
+export const dedupWindows = pgTable(
+  "dedup_windows",
   {
     tenant: tenant(),
-    type: text("type").notNull(),
-    key: text("key").notNull(),
-    jobId: uuid("job_id").notNull(),
-    until: time("until").notNull(),
+    type: text().notNull(),
+    key: text().notNull(),
+    jobId: uuid().notNull(),
+    until: time().notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.type, table.key] }),
-    index("key_windows_until").on(table.until),
+    index("dedup_windows_until").on(table.until),
   ],
 );
 
 /** Queue settings by operators. The reconciler applies them to Redis again after Redis lost them. */
 export const queueSettings = pgTable("queue_settings", {
-  queue: text("queue").primaryKey(),
-  paused: boolean("paused").notNull().default(false),
-  concurrency: integer("concurrency"),
-  rateMax: integer("rate_max"),
-  rateDurationMs: integer("rate_duration_ms"),
-  updatedAt: time("updated_at").notNull().defaultNow(),
+  queue: text().primaryKey(),
+  paused: boolean().notNull().default(false),
+  concurrency: integer(),
+  rateMax: integer(),
+  rateDurationMs: integer(),
+  updatedAt: time().notNull().defaultNow(),
 });
 /** Schedules, which create jobs repeatedly. Redis has no schedule data. */
 export const schedules = pgTable(
   "schedules",
   {
     tenant: tenant(),
-    name: text("name").notNull(),
+    name: text().notNull(),
     /** Changes with every definition; the secrets of the job template are bound to it. */
-    id: uuid("id").notNull(),
+    id: uuid().notNull(),
     /** Type of its jobs. */
-    type: text("type").notNull(),
-    definition: jsonb("definition").notNull(),
+    type: text().notNull(),
+    definition: jsonb().$type<StoredDefinition>().notNull(),
     /** Who wrote the definition last: `api` or `file`. */
-    source: text("source").notNull(),
-    paused: boolean("paused").notNull().default(false),
+    source: text().$type<Schedule["source"]>().notNull(),
+    paused: boolean().notNull().default(false),
     /** The API key that wrote the definition, if the key has quotas; they count the schedule's jobs. */
-    quotaKey: text("quota_key"),
+    quotaKey: text(),
     /** Null while the schedule is paused, and after its last fire time. */
-    nextAt: time("next_at"),
+    nextAt: time(),
     /** Fire time of a job that the quota refused; retried at `next_at`. */
-    deferredSlot: time("deferred_slot"),
+    deferredFireTime: time(),
     /** The last fire time that was processed. */
-    lastSlot: time("last_slot"),
+    lastFireTime: time(),
     /** Detects overlaps: the last job may still be pending. */
-    lastJobId: uuid("last_job_id"),
-    lastRun: jsonb("last_run"),
-    version: integer("version").notNull().default(1),
-    createdAt: time("created_at").notNull().defaultNow(),
-    updatedAt: time("updated_at").notNull().defaultNow(),
+    lastJobId: uuid(),
+    lastRun: jsonb().$type<ScheduleRun>(),
+    version: integer().notNull().default(1),
+    createdAt: time().notNull().defaultNow(),
+    updatedAt: time().notNull().defaultNow(),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.name] }),
@@ -191,22 +204,22 @@ export const idempotencyKeys = pgTable(
   "idempotency_keys",
   {
     tenant: tenant(),
-    key: text("key").notNull(),
-    requestHash: text("request_hash").notNull(),
-    status: smallint("status"),
+    key: text().notNull(),
+    requestHash: text().notNull(),
+    status: smallint(),
     /** `json`, not `jsonb`: a replay returns the original response byte for byte. */
-    body: json("body"),
-    createdAt: time("created_at").notNull().defaultNow(),
+    body: json(),
+    createdAt: time().notNull().defaultNow(),
     /** When the response was stored; before, when the owner last renewed its claim. */
-    touchedAt: time("touched_at").notNull().defaultNow(),
+    touchedAt: time().notNull().defaultNow(),
     /** The request that holds the claim, if it takes several transactions. */
-    owner: uuid("owner"),
+    owner: uuid(),
     /** Hash of the first `body_bytes` of a streamed body, or of the whole body once it is read. */
-    bodyHash: text("body_hash"),
+    bodyHash: text(),
     /** How much of the body had been read when `import_id` was last saved. */
-    bodyBytes: bigint("body_bytes", { mode: "number" }),
+    bodyBytes: bigint({ mode: "number" }),
     /** The import that the request began; a repeated request resumes it. */
-    importId: uuid("import_id"),
+    importId: uuid(),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.key] }),
@@ -223,60 +236,60 @@ export const retentionMarks = pgTable(
   {
     tenant: tenant(),
     /** `job` or `import`. */
-    what: text("what").notNull(),
-    newest: uuid("newest").notNull(),
+    what: text().$type<"job" | "import">().notNull(),
+    newest: uuid().notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.what] })],
 );
 
 /** Uploaded files. The counts change in the same transaction as the jobs. */
 export const imports = pgTable("imports", {
-  id: uuid("id").primaryKey(),
+  id: uuid().primaryKey(),
   tenant: tenant(),
-  type: text("type").notNull(),
+  type: text().notNull(),
   /** `receiving`, `received` (the body was read completely) or `failed`. */
-  status: text("status").notNull().default("receiving"),
-  read: integer("read").notNull().default(0),
-  accepted: integer("accepted").notNull().default(0),
-  duplicate: integer("duplicate").notNull().default(0),
-  rejected: integer("rejected").notNull().default(0),
-  completed: integer("completed").notNull().default(0),
-  dead: integer("dead").notNull().default(0),
-  cancelled: integer("cancelled").notNull().default(0),
-  expired: integer("expired").notNull().default(0),
-  errors: jsonb("errors").notNull().default([]),
-  createdAt: time("created_at").notNull().defaultNow(),
+  status: text().$type<"receiving" | "received" | "failed">().notNull().default("receiving"),
+  read: integer().notNull().default(0),
+  accepted: integer().notNull().default(0),
+  duplicate: integer().notNull().default(0),
+  rejected: integer().notNull().default(0),
+  completed: integer().notNull().default(0),
+  dead: integer().notNull().default(0),
+  cancelled: integer().notNull().default(0),
+  expired: integer().notNull().default(0),
+  errors: jsonb().$type<Import["errors"]>().notNull().default([]),
+  createdAt: time().notNull().defaultNow(),
   /** When the last chunk arrived, to detect imports abandoned by a crashed producer. */
-  touchedAt: time("touched_at").notNull().defaultNow(),
+  touchedAt: time().notNull().defaultNow(),
 });
 
 /** Bulk operations, executed in batches. Counts and cursor change in the same transaction as the jobs. */
 export const operations = pgTable(
   "operations",
   {
-    id: uuid("id").primaryKey(),
+    id: uuid().primaryKey(),
     tenant: tenant(),
-    action: text("action").notNull(),
-    filter: jsonb("filter").notNull(),
+    action: text().$type<OperationAction>().notNull(),
+    filter: jsonb().$type<JobSelection>().notNull(),
     /** The queues and types that the API key of its creator may access. */
-    reach: jsonb("reach").notNull(),
-    ratePerSecond: integer("rate_per_second"),
+    restrictions: jsonb().$type<Restrictions>().notNull(),
+    ratePerSecond: integer(),
     /** API key of its creator, if the key has quotas; they count the retried jobs. */
-    quotaKey: text("quota_key"),
-    status: text("status").notNull().default("pending"),
+    quotaKey: text(),
+    status: text().$type<Operation["status"]>().notNull().default("pending"),
     /** The last job that was examined. */
-    cursor: uuid("cursor"),
-    seen: integer("seen").notNull().default(0),
-    changed: integer("changed").notNull().default(0),
-    skipped: integer("skipped").notNull().default(0),
-    failed: integer("failed").notNull().default(0),
-    error: text("error"),
-    isStopping: boolean("is_stopping").notNull().default(false),
+    cursor: uuid(),
+    seen: integer().notNull().default(0),
+    changed: integer().notNull().default(0),
+    skipped: integer().notNull().default(0),
+    failed: integer().notNull().default(0),
+    error: text(),
+    isStopping: boolean().notNull().default(false),
     /** The producer that executes the operation; others may take over when the lease expires. */
-    holder: uuid("holder"),
-    leaseUntil: time("lease_until"),
-    createdAt: time("created_at").notNull().defaultNow(),
-    endedAt: time("ended_at"),
+    holder: uuid(),
+    leaseUntil: time(),
+    createdAt: time().notNull().defaultNow(),
+    endedAt: time(),
   },
   (table) => [
     index("operations_open")
@@ -294,9 +307,9 @@ export const importedRows = pgTable(
   "imported_rows",
   {
     tenant: tenant(),
-    importId: uuid("import_id").notNull(),
-    row: integer("row").notNull(),
-    values: jsonb("values").notNull(),
+    importId: uuid().notNull(),
+    row: integer().notNull(),
+    values: jsonb().notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.importId, table.row] })],
 );
@@ -306,11 +319,11 @@ export const feedItems = pgTable(
   "feed_items",
   {
     tenant: tenant(),
-    source: text("source").notNull(),
-    guid: text("guid").notNull(),
-    item: jsonb("item").notNull(),
-    createdAt: time("created_at").notNull().defaultNow(),
-    changedAt: time("changed_at").notNull().defaultNow(),
+    source: text().notNull(),
+    guid: text().notNull(),
+    item: jsonb().notNull(),
+    createdAt: time().notNull().defaultNow(),
+    changedAt: time().notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.source, table.guid] })],
 );
@@ -320,22 +333,22 @@ export const feeds = pgTable(
   "feeds",
   {
     tenant: tenant(),
-    source: text("source").notNull(),
-    url: text("url").notNull(),
+    source: text().notNull(),
+    url: text().notNull(),
     /** URL after redirects; etag and last_modified are valid only for this URL. */
-    finalUrl: text("final_url"),
-    etag: text("etag"),
-    lastModified: text("last_modified"),
+    finalUrl: text(),
+    etag: text(),
+    lastModified: text(),
     /** HTTP status of the last response. */
-    status: smallint("status"),
-    lastError: text("last_error"),
+    status: smallint(),
+    lastError: text(),
     /** Number of consecutive failures. */
-    failures: integer("failures").notNull().default(0),
+    failures: integer().notNull().default(0),
     /** When the last fetch ended. */
-    fetchedAt: time("fetched_at"),
+    fetchedAt: time(),
     /** Incremented when a fetch begins, and by a fetch that a later one overtook. */
-    fetches: integer("fetches").notNull().default(0),
-    createdAt: time("created_at").notNull().defaultNow(),
+    fetches: integer().notNull().default(0),
+    createdAt: time().notNull().defaultNow(),
   },
   (table) => [
     // A URL may exceed the maximum size of an index entry.
@@ -347,23 +360,23 @@ export const feeds = pgTable(
 export const apiKeys = pgTable(
   "api_keys",
   {
-    id: text("id").primaryKey(),
+    id: text().primaryKey(),
     tenant: tenant(),
-    name: text("name").notNull(),
-    scopes: jsonb("scopes").notNull(),
-    queues: jsonb("queues"),
-    types: jsonb("types"),
-    quotas: jsonb("quotas"),
-    hash: text("hash").notNull(),
-    previousHash: text("previous_hash"),
-    previousUntil: time("previous_until"),
-    createdAt: time("created_at").notNull().defaultNow(),
-    expiresAt: time("expires_at"),
-    lastUsedAt: time("last_used_at"),
-    rotatedAt: time("rotated_at"),
-    revokedAt: time("revoked_at"),
+    name: text().notNull(),
+    scopes: jsonb().$type<Scope[]>().notNull(),
+    queues: jsonb().$type<string[]>(),
+    types: jsonb().$type<string[]>(),
+    quotas: jsonb().$type<Quotas>(),
+    hash: text().notNull(),
+    previousHash: text(),
+    previousUntil: time(),
+    createdAt: time().notNull().defaultNow(),
+    expiresAt: time(),
+    lastUsedAt: time(),
+    rotatedAt: time(),
+    revokedAt: time(),
     /** Revision of the last change; producers poll for newer revisions. */
-    revision: bigint("revision", { mode: "number" }).notNull(),
+    revision: bigint({ mode: "number" }).notNull(),
   },
   (table) => [
     uniqueIndex("api_keys_revision").on(table.revision),
@@ -372,23 +385,36 @@ export const apiKeys = pgTable(
 );
 /** Administrative changes. Triggers reject updates and deletes. */
 export const auditLog = pgTable("audit_log", {
-  seq: integer("seq").primaryKey(),
-  at: time("at").notNull(),
-  actor: text("actor").notNull(),
-  tenant: text("tenant").notNull(),
-  action: text("action").notNull(),
-  target: text("target").notNull(),
-  address: text("address"),
-  requestId: text("request_id"),
-  outcome: text("outcome").notNull(),
+  seq: integer().primaryKey(),
+  at: time().notNull(),
+  actor: text().notNull(),
+  tenant: text().notNull(),
+  action: text().notNull(),
+  target: text().notNull(),
+  address: text(),
+  requestId: text(),
+  outcome: text().notNull(),
   /** Hash of the previous entry, covered by the entry's own hash. */
-  previous: text("previous").notNull(),
-  hash: text("hash").notNull(),
+  previous: text().notNull(),
+  hash: text().notNull(),
 });
 
 /** The last entry of the log, in a single row. The row lock serializes writers. */
 export const auditHead = pgTable("audit_head", {
-  single: boolean("single").primaryKey().default(true),
-  seq: integer("seq").notNull(),
-  hash: text("hash").notNull(),
+  single: boolean().primaryKey().default(true),
+  seq: integer().notNull(),
+  hash: text().notNull(),
 });
+
+export type JobColumns = typeof jobs.$inferSelect;
+export type DedupWindowColumns = typeof dedupWindows.$inferSelect;
+export type QueueSettingsColumns = typeof queueSettings.$inferSelect;
+export type ScheduleColumns = typeof schedules.$inferSelect;
+export type IdempotencyKeyColumns = typeof idempotencyKeys.$inferSelect;
+export type ImportColumns = typeof imports.$inferSelect;
+export type OperationColumns = typeof operations.$inferSelect;
+export type FeedColumns = typeof feeds.$inferSelect;
+export type FeedItemColumns = typeof feedItems.$inferSelect;
+export type ApiKeyColumns = typeof apiKeys.$inferSelect;
+export type AuditLogColumns = typeof auditLog.$inferSelect;
+export type AuditHeadColumns = typeof auditHead.$inferSelect;

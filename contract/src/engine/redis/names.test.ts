@@ -21,8 +21,8 @@ test("a BullMQ name without a hash tag is refused", () => {
 });
 
 test("an id and its run come back from a BullMQ id", () => {
-  expect(parseBullId(bullId(id, 0))).toEqual({ id, run: 0 });
-  expect(parseBullId(bullId(id, 12))).toEqual({ id, run: 12 });
+  expect(parseBullId(bullId(id, 0))).toEqual({ id, generation: 0 });
+  expect(parseBullId(bullId(id, 12))).toEqual({ id, generation: 12 });
 });
 
 test.each([

@@ -109,8 +109,8 @@ export function abortChannel(prefix: string): string {
  * Returns the BullMQ id of a job's generation. A retried job gets a new id, because the hash of the previous generation
  * may still exist.
  */
-export function bullId(id: string, run: number): string {
-  return run === 0 ? id : `${id}-${run}`;
+export function bullId(id: string, generation: number): string {
+  return generation === 0 ? id : `${id}-${generation}`;
 }
 
 const bullIdPattern = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-([1-9][0-9]{0,8}))?$/;
@@ -121,7 +121,7 @@ export function isBullId(text: string): boolean {
 }
 
 /** Parses the result of `bullId`; undefined for other ids. */
-export function parseBullId(text: string): { id: string; run: number } | undefined {
-  const [, id, run] = bullIdPattern.exec(text) ?? [];
-  return id === undefined ? undefined : { id, run: Number(run ?? 0) };
+export function parseBullId(text: string): { id: string; generation: number } | undefined {
+  const [, id, generation] = bullIdPattern.exec(text) ?? [];
+  return id === undefined ? undefined : { id, generation: Number(generation ?? 0) };
 }

@@ -17,7 +17,7 @@ export interface DispatchOptions {
   /** Creation time, ms since 1970; a delay counts from here. */
   timestamp: number;
   /** Marks a job that the reconciler dispatched: the worker checks the ledger before it runs the job. */
-  replaced?: boolean;
+  recovered?: boolean;
   /** For the consumer's log; undefined is the tenant `default`. BullMQ preserves unknown options. */
   tenant?: string;
   /** W3C Trace Context; ignored if malformed. */
@@ -33,7 +33,7 @@ export function encodeTraceparent({ traceparent }: DispatchOptions): string {
 
 /** Encodes, as BullMQ does, the options that a group of jobs shares. */
 export function encodeOptions(options: DispatchOptions): string {
-  const { attempts, backoff, delayMs, priority, lifo, replaced, tenant } = options;
+  const { attempts, backoff, delayMs, priority, lifo, recovered, tenant } = options;
   const { timeoutMs, expiresAt } = options;
   return JSON.stringify({
     attempts,
@@ -41,7 +41,7 @@ export function encodeOptions(options: DispatchOptions): string {
     delay: delayMs,
     priority,
     lifo,
-    replaced,
+    recovered,
     tenant,
     timeoutMs,
     expiresAt,
@@ -55,7 +55,7 @@ export function haveSameEncoding(one: DispatchOptions, other: DispatchOptions): 
     one.delayMs === other.delayMs &&
     one.priority === other.priority &&
     one.lifo === other.lifo &&
-    one.replaced === other.replaced &&
+    one.recovered === other.recovered &&
     one.tenant === other.tenant &&
     one.timeoutMs === other.timeoutMs &&
     one.expiresAt === other.expiresAt &&
@@ -67,7 +67,7 @@ export function haveSameEncoding(one: DispatchOptions, other: DispatchOptions): 
   );
 }
 
-/** Converts a recorded job to BullMQ options, without `traceparent` and `replaced`. */
+/** Converts a recorded job to BullMQ options, without `traceparent` and `recovered`. */
 export function toDispatchOptions(
   job: { options: JobOptions; runAt: Date | null; expiresAt: Date | null; tenant: string },
   timestamp: number,
@@ -84,6 +84,6 @@ export function toDispatchOptions(
 }
 
 /** Whether the reconciler dispatched a BullMQ job with these options. */
-export function isReplaced(options: object): boolean {
-  return "replaced" in options && options.replaced === true;
+export function isRecovered(options: object): boolean {
+  return "recovered" in options && options.recovered === true;
 }

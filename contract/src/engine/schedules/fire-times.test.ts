@@ -78,9 +78,9 @@ test("six fields have seconds first", () => {
 
 test("`from` and `until` belong to it, and an interval is counted from `from`", () => {
   const [from, until] = ["2026-05-01T00:00:00.250Z", "2026-05-01T00:00:03.250+00:00"];
-  const slots = toFireTimes({ everyMs: 1500, timeZone: "UTC", from, until });
+  const fireTimes = toFireTimes({ everyMs: 1500, timeZone: "UTC", from, until });
   const times: string[] = [];
-  for (let at = slots.after(new Date(0)); at !== null; at = slots.after(at)) {
+  for (let at = fireTimes.after(new Date(0)); at !== null; at = fireTimes.after(at)) {
     times.push(at.toISOString());
   }
   expect(times).toEqual([
@@ -107,18 +107,18 @@ const around = fc
 test("times ascend, and the latest one is where going forward ends", () => {
   fc.assert(
     fc.property(timings, around, fc.nat(40), (timing, start, steps) => {
-      const slots = toFireTimes(timing);
-      const due = slots.after(start)!;
+      const fireTimes = toFireTimes(timing);
+      const due = fireTimes.after(start)!;
       let last = due;
       for (let step = 0; step < steps; step += 1) {
-        const next = slots.after(last)!;
+        const next = fireTimes.after(last)!;
         expect(next.getTime()).toBeGreaterThan(last.getTime());
-        expect(slots.after(new Date(next.getTime() - 1))).toEqual(next);
+        expect(fireTimes.after(new Date(next.getTime() - 1))).toEqual(next);
         last = next;
       }
-      const next = slots.after(last)!.getTime();
+      const next = fireTimes.after(last)!.getTime();
       for (const now of [last.getTime(), next - 1]) {
-        expect(slots.latest(due, new Date(now))).toEqual(last);
+        expect(fireTimes.latest(due, new Date(now))).toEqual(last);
       }
     }),
     { numRuns: 50 },
@@ -126,9 +126,9 @@ test("times ascend, and the latest one is where going forward ends", () => {
 });
 
 test("a day of seconds that nobody looked at is passed over at once", () => {
-  const slots = toFireTimes({ cron: "* * * * * *", timeZone: berlin });
+  const fireTimes = toFireTimes({ cron: "* * * * * *", timeZone: berlin });
   const startedAt = performance.now();
-  const latest = slots.latest(new Date("2026-01-01T00:00:00Z"), new Date("2026-12-01T00:00:00.9Z"));
+  const latest = fireTimes.latest(new Date("2026-01-01T00:00:00Z"), new Date("2026-12-01T00:00:00.9Z"));
   expect(latest.toISOString()).toBe("2026-12-01T00:00:00.000Z");
   expect(performance.now() - startedAt).toBeLessThan(20_000);
 });

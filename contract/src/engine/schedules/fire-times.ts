@@ -49,13 +49,13 @@ function nextByInterval(everyMs: number, start: number): NextAfter {
 /** Computes the next fire times, at most `count`. */
 export function previewFireTimes(timing: Timing, after: Date, count: number): SchedulePreview {
   const { timeZone } = timing;
-  const slots = toFireTimes(timing);
+  const fireTimes = toFireTimes(timing);
   const zone = zoneOf(timeZone);
   const times: SchedulePreview["times"] = [];
-  let time = slots.after(after);
+  let time = fireTimes.after(after);
   while (time !== null && times.length < count) {
     times.push({ at: time.toISOString(), local: localText(time.getTime(), zone) });
-    time = slots.after(time);
+    time = fireTimes.after(time);
   }
   return { timeZone, times };
 }

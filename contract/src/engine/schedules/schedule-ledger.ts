@@ -20,8 +20,8 @@ export interface ScheduleRow {
   quotaKey: string | null;
   nextAt: Date | null;
   /** Fire time of a job that the quota refused. */
-  deferredSlot: Date | null;
-  lastSlot: Date | null;
+  deferredFireTime: Date | null;
+  lastFireTime: Date | null;
   lastJobId: string | null;
   lastRun: ScheduleRun | null;
   version: number;
@@ -70,7 +70,7 @@ export async function saveSchedule(
   for (;;) {
     const saved = await changing(sql, { tenant, name }, check, async (tx, found, now) => {
       if (found !== undefined && isSame(found)) return { status: "unchanged" as const, row: found };
-      const { nextAt, deferredSlot } = nextOf(definition, found, now);
+      const { nextAt, deferredFireTime } = nextOf(definition, found, now);
       const [row] = await (found === undefined
         ? tx<ScheduleRow[]>`
             insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)
@@ -79,7 +79,7 @@ export async function saveSchedule(
         : tx<ScheduleRow[]>`
             update schedules set
               id = ${id}, type = ${type}, definition = ${stored}::text::jsonb, source = ${source},
-              quota_key = ${quotaKey ?? null}, next_at = ${nextAt}, deferred_slot = ${deferredSlot},
+              quota_key = ${quotaKey ?? null}, next_at = ${nextAt}, deferred_fire_time = ${deferredFireTime},
               version = version + 1, updated_at = now()
             where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`);
       const status: SavedSchedule["status"] = found === undefined ? "created" : "replaced";
@@ -95,11 +95,11 @@ function nextOf(
   definition: ScheduleDefinition,
   found: ScheduleRow | undefined,
   now: Date,
-): Pick<ScheduleRow, "nextAt" | "deferredSlot"> {
-  if (found?.paused) return { nextAt: null, deferredSlot: null };
+): Pick<ScheduleRow, "nextAt" | "deferredFireTime"> {
+  if (found?.paused) return { nextAt: null, deferredFireTime: null };
   return found && rhythmOf(found.definition) === rhythmOf(definition)
     ? found
-    : { nextAt: toFireTimes(definition).after(now), deferredSlot: null };
+    : { nextAt: toFireTimes(definition).after(now), deferredFireTime: null };
 }
 
 function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
@@ -128,7 +128,7 @@ export function setPaused(
     const next = isPaused ? null : toFireTimes(found.definition).after(now);
     const [row] = await tx<ScheduleRow[]>`
       update schedules set
-        paused = ${isPaused}, next_at = ${next}, deferred_slot = null, version = version + 1, updated_at = now()
+        paused = ${isPaused}, next_at = ${next}, deferred_fire_time = null, version = version + 1, updated_at = now()
       where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`;
     if (row !== undefined) await alongside?.(tx, row);
     return row;
@@ -247,12 +247,12 @@ function isVersion(sql: ISql, { tenant, name, id, version }: ScheduleRow) {
 export function scheduleColumns(sql: ISql) {
   return sql`
     tenant, name, id, type, definition, source, paused, quota_key as "quotaKey", next_at as "nextAt",
-    deferred_slot as "deferredSlot", last_slot as "lastSlot", last_job_id as "lastJobId", last_run as "lastRun", version, created_at as "createdAt", updated_at as "updatedAt"`;
+    deferred_fire_time as "deferredFireTime", last_fire_time as "lastFireTime", last_job_id as "lastJobId", last_run as "lastRun", version, created_at as "createdAt", updated_at as "updatedAt"`;
 }
 
 /** Converts a row to the API's schedule, with redacted secrets. */
 export function toSchedule(row: ScheduleRow): Schedule {
-  const { cron, everyMs, timeZone, from, until, overlap, missed, description, job } =
+  const { cron, everyMs, timeZone, from, until, overlap, misfire, description, job } =
     row.definition;
   return {
     name: row.name,
@@ -262,7 +262,7 @@ export function toSchedule(row: ScheduleRow): Schedule {
     from: from ?? null,
     until: until ?? null,
     overlap,
-    missed,
+    misfire,
     description: description ?? null,
     job: { ...showTemplate(job) },
     source: row.source,

@@ -69,7 +69,7 @@ export interface RecordedRun {
   schedule: Pick<ScheduleRow, "tenant" | "name" | "id" | "version">;
   run: ScheduleRun;
   /** The schedule's state after a regular fire time; undefined for a manually triggered run. */
-  after?: { lastSlot: Date; nextAt: Date | null; deferredSlot: Date | null } | undefined;
+  after?: { lastFireTime: Date; nextAt: Date | null; deferredFireTime: Date | null } | undefined;
 }
 
 /**
@@ -83,18 +83,18 @@ export async function recordRuns(sql: ISql, runs: readonly RecordedRun[]): Promi
     update schedules set
       last_run = recorded.run::jsonb,
       last_job_id = coalesce(recorded.job_id, last_job_id),
-      last_slot = coalesce(recorded.slot, last_slot),
-      next_at = case when recorded.slot is null then next_at else recorded.next end,
-      deferred_slot = case when recorded.slot is null then deferred_slot else recorded.deferred end
+      last_fire_time = coalesce(recorded.fire_time, last_fire_time),
+      next_at = case when recorded.fire_time is null then next_at else recorded.next end,
+      deferred_fire_time = case when recorded.fire_time is null then deferred_fire_time else recorded.deferred end
     from unnest(
       ${of(({ schedule }) => schedule.tenant)}::text[], ${of(({ schedule }) => schedule.name)}::text[],
       ${of(({ schedule }) => schedule.id)}::uuid[], ${of(({ schedule }) => schedule.version)}::int[],
       ${of(({ run }) => JSON.stringify(run))}::text[],
       ${of(({ run }) => (isJob(run) ? run.jobId : null))}::uuid[],
-      ${of(({ after }) => after?.lastSlot.toISOString() ?? null)}::timestamptz[],
+      ${of(({ after }) => after?.lastFireTime.toISOString() ?? null)}::timestamptz[],
       ${of(({ after }) => after?.nextAt?.toISOString() ?? null)}::timestamptz[],
-      ${of(({ after }) => after?.deferredSlot?.toISOString() ?? null)}::timestamptz[]
-    ) as recorded (tenant, name, id, version, run, job_id, slot, next, deferred)
+      ${of(({ after }) => after?.deferredFireTime?.toISOString() ?? null)}::timestamptz[]
+    ) as recorded (tenant, name, id, version, run, job_id, fire_time, next, deferred)
     where schedules.tenant = recorded.tenant and schedules.name = recorded.name
       and schedules.id = recorded.id and schedules.version = recorded.version`;
   return recorded.count;

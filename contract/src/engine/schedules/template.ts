@@ -1,4 +1,5 @@
 import { findJobType, JobTemplate } from "../../api/job-types/index.ts";
+import type { ScheduleDefinition } from "../../api/schedule.ts";
 import { fieldErrors } from "../../api/problem.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import { openData, redactData, sealData } from "../secrets/secret-data.ts";
@@ -8,6 +9,9 @@ export interface StoredTemplate {
   type: string;
   data: unknown;
 }
+
+/** A definition as stored, with encrypted secrets. */
+export type StoredDefinition = Omit<ScheduleDefinition, "job"> & { job: StoredTemplate };
 
 /** Encrypts the secrets of a template for the schedule with this id. */
 export function sealTemplate(

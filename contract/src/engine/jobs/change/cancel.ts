@@ -4,35 +4,35 @@ import type { JobError } from "../../../api/job.ts";
 /** A generation of a job that has ended in the ledger and may still exist in Redis. */
 export interface CancelledJob {
   id: string;
-  run: number;
+  generation: number;
   queue: string;
 }
 
 const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 
 /**
- * Cancels the pending jobs among `jobs` and updates the counts of their imports. A given `run` must be the current
+ * Cancels the pending jobs among `jobs` and updates the counts of their imports. A given `generation` must be the current
  * generation.
  * @returns the generations that were cancelled
  */
 export function cancelJobs(
   sql: ISql,
-  jobs: readonly { id: string; run?: number }[],
+  jobs: readonly { id: string; generation?: number }[],
   error: JobError = cancelled,
 ): Promise<CancelledJob[]> {
   // Locked in order of id, so that concurrent changes of the same jobs or imports do not deadlock.
   const ids = jobs.map(({ id }) => id);
-  const runs = jobs.map(({ run }) => run ?? null);
+  const runs = jobs.map(({ generation }) => generation ?? null);
   return sql<CancelledJob[]>`
     with standing as (
       select jobs.id from jobs
-      join unnest(${ids}::uuid[], ${runs}::int[]) as asked (id, run)
-        on asked.id = jobs.id and coalesce(asked.run, jobs.run) = jobs.run
+      join unnest(${ids}::uuid[], ${runs}::int[]) as asked (id, generation)
+        on asked.id = jobs.id and coalesce(asked.generation, jobs.generation) = jobs.generation
       where jobs.id = any(${ids}::uuid[]) and status = 'pending' order by jobs.id for update of jobs
     ), ended as (
       update jobs set status = 'cancelled', error = ${JSON.stringify(error)}::text::jsonb, settled_at = now()
       where id = any(array(select id from standing)) and status = 'pending'
-      returning id, run, queue, import_id
+      returning id, generation, queue, import_id
     ), counts as (
       select import_id, count(*) as cancelled from ended where import_id is not null group by import_id
     ), held as (
@@ -42,5 +42,5 @@ export function cancelJobs(
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
-    select id, run, queue from ended`;
+    select id, generation, queue from ended`;
 }

@@ -18,7 +18,7 @@ export type Changed =
   | { status: "ended"; as: JobStatus };
 
 interface Row {
-  run: number;
+  generation: number;
   queue: string;
   status: JobStatus;
   options: JobOptions;
@@ -39,7 +39,7 @@ export async function changeJob(
   move: Move,
 ): Promise<Changed> {
   const [row] = await sql<Row[]>`
-    select run, queue, status, options, run_at as "runAt", expires_at as "expiresAt"
+    select generation, queue, status, options, run_at as "runAt", expires_at as "expiresAt"
     from jobs where id = ${id} for update`;
   if (row === undefined) return { status: "missing" };
   check(toVersion(row));
@@ -50,7 +50,7 @@ export async function changeJob(
     update jobs set run_at = ${runAt}, options = ${JSON.stringify(options)}::text::jsonb where id = ${id}`;
   const [state] = await move(row.queue, [
     {
-      bullId: bullId(id, row.run),
+      bullId: bullId(id, row.generation),
       due: change.runAt === null ? "now" : change.runAt,
       priority: change.priority,
     },

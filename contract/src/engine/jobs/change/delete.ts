@@ -11,9 +11,9 @@ export function deleteDead(sql: ISql, ids: readonly string[]): Promise<Cancelled
       select id from jobs where id = any(${[...ids]}::uuid[]) and status = 'dead' order by id for update
     ), gone as (
       delete from jobs where id = any(array(select id from standing)) and status = 'dead'
-      returning id, run, queue
+      returning id, generation, queue
     ), unnamed as (
       delete from job_terms where job_id = any(array(select id from gone))
     )
-    select id, run, queue from gone`;
+    select id, generation, queue from gone`;
 }

@@ -39,7 +39,7 @@ export function createDispatchGenerations({
     for (const [queue, group] of Map.groupBy(failed, (run) => run.queue)) {
       await remove(
         queue,
-        group.map(({ id, run }) => bullId(id, run - 1)),
+        group.map(({ id, generation }) => bullId(id, generation - 1)),
         "any",
       );
     }
@@ -48,7 +48,7 @@ export function createDispatchGenerations({
 
 interface RunRow {
   id: string;
-  run: number;
+  generation: number;
   queue: string;
   type: string;
   tenant: string;
@@ -62,15 +62,15 @@ interface RunRow {
 
 async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<RunRow[]> {
   const rows = await sql<RunRow[]>`
-    select id, run, queue, type, tenant, data::text as data, options, run_at as "runAt",
+    select id, generation, queue, type, tenant, data::text as data, options, run_at as "runAt",
            expires_at as "expiresAt", trace
     from jobs where id = any(${runs.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
-  const wanted = new Map(runs.map(({ id, run }) => [id, run]));
-  return rows.filter(({ id, run }) => wanted.get(id) === run);
+  const wanted = new Map(runs.map(({ id, generation }) => [id, generation]));
+  return rows.filter(({ id, generation }) => wanted.get(id) === generation);
 }
 
 function toDispatchEntry(row: RunRow): DispatchEntry {
   const options = toDispatchOptions(row, Date.now());
   if (row.trace !== null) options.traceparent = row.trace;
-  return { bullId: bullId(row.id, row.run), type: row.type, data: row.data, options };
+  return { bullId: bullId(row.id, row.generation), type: row.type, data: row.data, options };
 }

@@ -15,7 +15,7 @@ export async function promoteJobs(
   move: Move,
 ): Promise<Map<string, Promoted>> {
   const rows = await sql<(CancelledJob & { isEarly: boolean })[]>`
-    select id, run, queue, coalesce(run_at > now(), false) as "isEarly" from jobs
+    select id, generation, queue, coalesce(run_at > now(), false) as "isEarly" from jobs
     where id = any(${[...ids]}::uuid[]) and status = 'pending' order by id for update`;
   const early = rows.filter((row) => row.isEarly).map(({ id }) => id);
   if (early.length > 0) {
@@ -23,8 +23,8 @@ export async function promoteJobs(
   }
   const outcomes = new Map<string, Promoted>();
   for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
-    const movements = group.map(({ id, run }) => ({
-      bullId: bullId(id, run),
+    const movements = group.map(({ id, generation }) => ({
+      bullId: bullId(id, generation),
       due: "now" as const,
     }));
     const states = await move(queue, movements);

@@ -22,7 +22,7 @@ export function createRemoveFromRedis({
   return async (runs) => {
     const active: string[] = [];
     for (const [queue, group] of Map.groupBy(runs, (run) => run.queue)) {
-      const ids = group.map(({ id, run }) => bullId(id, run));
+      const ids = group.map(({ id, generation }) => bullId(id, generation));
       const states = await remove(queue, ids, "ended");
       active.push(...ids.filter((_, at) => states[at] === "active"));
     }

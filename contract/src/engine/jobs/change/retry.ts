@@ -43,14 +43,14 @@ export function retryJobs(
       ) is null
       order by tenant, type, key, case when key is null then id end, id desc
     ), again as (
-      update jobs set status = 'pending', run = run + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
+      update jobs set status = 'pending', generation = generation + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
         reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
         history = (
           select jsonb_agg(entry order by at) from (
             select entry, at from jsonb_array_elements(
               coalesce(history, '[]') || jsonb_build_array(
                 jsonb_build_object(
-                  'run', run, 'status', status, 'attempts', attempts, 'error', error, 'settledAt', settled_at
+                  'generation', generation, 'status', status, 'attempts', attempts, 'error', error, 'settledAt', settled_at
                 ) || case when octet_length(result::text) <= ${keptResultBytes}
                        then jsonb_build_object('result', result) else '{}' end
               )
@@ -58,7 +58,7 @@ export function retryJobs(
           ) as newest
         )
       where id = any(array(select id from free)) and status <> 'pending'
-      returning id, run, queue, type
+      returning id, generation, queue, type
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead,
@@ -73,5 +73,5 @@ export function retryJobs(
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
-    select again.id, again.run, again.queue, again.type, free.status as was from again join free using (id)`;
+    select again.id, again.generation, again.queue, again.type, free.status as was from again join free using (id)`;
 }

@@ -2,7 +2,7 @@ import type { ISql } from "postgres";
 import type { JobOptions, JobStatus } from "../../../api/job.ts";
 
 export interface VersionedJob {
-  run: number;
+  generation: number;
   status: JobStatus;
   options: JobOptions;
   runAt: Date | null;
@@ -13,9 +13,9 @@ export interface VersionedJob {
  * Returns the version of a job, which changes with every change by a client and when the job ends. Contains no dot and
  * no quote.
  */
-export function toVersion({ run, status, options, runAt, expiresAt }: VersionedJob): string {
+export function toVersion({ generation, status, options, runAt, expiresAt }: VersionedJob): string {
   const parts = [
-    run,
+    generation,
     status,
     options.priority ?? 0,
     runAt?.getTime() ?? 0,
@@ -27,7 +27,7 @@ export function toVersion({ run, status, options, runAt, expiresAt }: VersionedJ
 /** Locks a job until the transaction ends and returns its version; undefined if the job does not exist. */
 export async function lockVersion(tx: ISql, id: string): Promise<string | undefined> {
   const [row] = await tx<VersionedJob[]>`
-    select run, status, options, run_at as "runAt", expires_at as "expiresAt"
+    select generation, status, options, run_at as "runAt", expires_at as "expiresAt"
     from jobs where id = ${id} for update`;
   return row && toVersion(row);
 }

@@ -73,7 +73,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       await Promise.all(
         [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
           breakers.attempt(queue, async () => {
-            const ids = group.map(({ id, run }) => bullId(id, run));
+            const ids = group.map(({ id, generation }) => bullId(id, generation));
             const states = await remove(queue, ids, "any");
             for (const [at, run] of group.entries()) if (states[at] === "active") active.add(run);
           }),

@@ -26,7 +26,7 @@ export interface NewJob {
   /** Search terms, including the labels. */
   terms: readonly string[] | null;
   /** How long the key stays taken after the job ends. */
-  keyWindowMs: number | null;
+  dedupWindowMs: number | null;
   /** Whether the job replaces the pending job with the same key, unless that job is active. */
   replacesWaiting: boolean;
   schedule: string | null;
@@ -98,7 +98,7 @@ export function createNewJob(
       labels: request.labels,
       schedule: origin.schedule,
     }),
-    keyWindowMs: policy?.type === "once" ? policy.windowMs : null,
+    dedupWindowMs: policy?.type === "once" ? policy.windowMs : null,
     replacesWaiting: policy?.type === "replace",
     schedule: origin.schedule ?? null,
     importId: origin.importId ?? null,
