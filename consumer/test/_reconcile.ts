@@ -55,7 +55,8 @@ export async function _openWorld() {
     place,
     openLeaderClient: open,
     keys: (queue = "echo") => queueKeys(prefix, queue),
-    hashOf: (id: string, generation = 0) => redis.hgetall(jobKey(prefix, "echo", bullId(id, generation))),
+    hashOf: (id: string, generation = 0) =>
+      redis.hgetall(jobKey(prefix, "echo", bullId(id, generation))),
     async clear() {
       await redis.flushall();
       await sql`truncate jobs`;
@@ -81,7 +82,14 @@ interface RowChanges {
 
 /** Inserts pending rows, an hour old by default; returns their ids, in order. */
 export async function _record({ sql }: _World, count: number, changes: RowChanges = {}) {
-  const { queue = "echo", type = "echo", generation = 0, ageMs = 3_600_000, runAt = null, data } = changes;
+  const {
+    queue = "echo",
+    type = "echo",
+    generation = 0,
+    ageMs = 3_600_000,
+    runAt = null,
+    data,
+  } = changes;
   const ids = Array.from({ length: count }, () => Bun.randomUUIDv7());
   await sql`
     insert into jobs (id, queue, type, generation, data, options, run_at, created_at)

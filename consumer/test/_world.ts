@@ -62,7 +62,12 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     },
     async placeJob(job: NewJob, changes: Partial<DispatchOptions> = {}, generation = 0) {
       const options = { ...toDispatchOptions(job, Date.now()), ...changes };
-      const placement = { bullId: bullId(job.id, generation), type: job.type, data: job.data, options };
+      const placement = {
+        bullId: bullId(job.id, generation),
+        type: job.type,
+        data: job.data,
+        options,
+      };
       await place(job.queue, [placement]);
     },
     /** Records and dispatches a job like a producer. */

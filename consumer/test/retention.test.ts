@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import type { FinalStatus, JobStatus } from "@toril/contract/api/job";
+import { finalStatuses, type JobStatus } from "@toril/contract/api/job-states";
 import { createRetain } from "../src/retention/retain.ts";
 import type { RetainAges } from "../src/retention/config.ts";
 import type { Retainable } from "../src/retention/sweeps.ts";
@@ -68,12 +68,11 @@ async function _retain(ages: Partial<RetainAges>, batchSize = 1000) {
 }
 
 test("jobs are deleted by how they ended and how long ago", async () => {
-  const statuses: FinalStatus[] = ["completed", "dead", "cancelled", "expired"];
-  for (const [index, status] of statuses.entries()) {
+  for (const [index, status] of finalStatuses.entries()) {
     await world.clear();
     const [, , ...young] = await _settled(status, [50, 30, 1]);
     const others = await Promise.all(
-      statuses.filter((other) => other !== status).map((other) => _settled(other, [50])),
+      finalStatuses.filter((other) => other !== status).map((other) => _settled(other, [50])),
     );
     const { deleted } = await _retain({ [status]: 24 * hour });
     expect([index, deleted]).toEqual([index, { [status]: 2 }]);

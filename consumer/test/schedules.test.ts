@@ -68,7 +68,11 @@ function _ran(name: string, scheduledFor: Date, tenant?: string) {
 
 test("what is due becomes a job that says where it comes from, under the id of its scheduledFor", async () => {
   await using _ = await _startConsumer(world);
-  const scheduledFor = await _due("nightly", { job: { ...job, labels: ["a"] } }, { tenant: "acme" });
+  const scheduledFor = await _due(
+    "nightly",
+    { job: { ...job, labels: ["a"] } },
+    { tenant: "acme" },
+  );
   const { run, nextAt, lastFireTime } = await _ran("nightly", scheduledFor, "acme");
   expect(run).toMatchObject({
     outcome: "created",
@@ -168,7 +172,10 @@ test("a run whose key is taken is a duplicate of the job that has it", async () 
   const holder = await world.record({ ...job, key: "taken" });
   await using _ = await _startConsumer(world);
   const scheduledFor = await _due("keyed", { job: { ...job, key: "taken" } });
-  expect((await _ran("keyed", scheduledFor)).run).toMatchObject({ outcome: "duplicate", jobId: holder.id });
+  expect((await _ran("keyed", scheduledFor)).run).toMatchObject({
+    outcome: "duplicate",
+    jobId: holder.id,
+  });
 });
 
 test("a scheduledFor that a schedule of that name has had does not run again", async () => {
@@ -337,7 +344,10 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
     const found = await _find(deferred!.name);
     return found?.lastRun?.outcome === "created" && found;
   });
-  expect(after).toMatchObject({ deferredFireTime: null, nextAt: new Date(scheduledFor.getTime() + hour) });
+  expect(after).toMatchObject({
+    deferredFireTime: null,
+    nextAt: new Date(scheduledFor.getTime() + hour),
+  });
   expect(after.lastRun!.jobId).toBe(await scheduledJobId("default", deferred!.name, scheduledFor));
   expect(await world.rowOf(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });

@@ -1,3 +1,4 @@
+import { transitions } from "@toril/contract/api/job-states";
 import type { Sql } from "postgres";
 
 import { until } from "../dev/until.ts";
@@ -6,6 +7,9 @@ import { unkeyedRowsImportId } from "./load.ts";
 
 /** From now on every step of a job that must not happen is noted by the ledger itself. */
 export async function recordInvalidTransitions(sql: Sql): Promise<void> {
+  const steps = Object.entries(transitions)
+    .flatMap(([from, statuses]) => statuses.map((to) => `('${from}', '${to}')`))
+    .join(", ");
   await sql.unsafe(`
     create table chaos_wrong_steps (
       at timestamptz not null default clock_timestamp(), job_id uuid not null, was jsonb, became jsonb);
@@ -13,10 +17,9 @@ export async function recordInvalidTransitions(sql: Sql): Promise<void> {
       'begin insert into chaos_wrong_steps (job_id, was, became) values (new.id, to_jsonb(old), to_jsonb(new)); return null; end';
     create trigger chaos_step after update on jobs for each row when (
       not (
-        old.status = 'pending' and new.generation = old.generation
-        or old.status <> 'pending' and new.status = 'pending' and new.generation = old.generation + 1
-        or old.status <> 'pending' and new.status = old.status and new.generation = old.generation
-           and new.settled_at is not distinct from old.settled_at
+        (new.status = old.status or (old.status, new.status) in (${steps}))
+        and new.generation = old.generation + case when old.status <> 'pending' and new.status = 'pending' then 1 else 0 end
+        and (old.status = 'pending' or new.status = 'pending' or new.settled_at is not distinct from old.settled_at)
       )) execute function chaos_note_step();`);
 }
 

@@ -169,7 +169,11 @@ const toril: Dashboard = {
           unit: "s",
           queries: quantiles("toril_ledger_write_seconds", "operation"),
         },
-        { title: "Dispatching to Redis", unit: "s", queries: quantiles("toril_dispatch_seconds", "") },
+        {
+          title: "Dispatching to Redis",
+          unit: "s",
+          queries: quantiles("toril_dispatch_seconds", ""),
+        },
         {
           title: "Waiting for a commit",
           unit: "short",

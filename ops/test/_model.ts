@@ -1,4 +1,5 @@
 import { TorilError } from "@toril/contract/api/client";
+import type { FinalStatus } from "@toril/contract/api/job-states";
 import { bullId, epochKey, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { type ProblemKind, problemType } from "@toril/contract/api/problem";
 import fc from "fast-check";
@@ -6,7 +7,7 @@ import fc from "fast-check";
 import type { Stack } from "./_stack.ts";
 
 /** Where a job comes to rest when nobody does anything to it. */
-type Rest = "waits" | "delayed" | "runs" | "completed" | "dead" | "cancelled" | "expired";
+type Rest = "waits" | "delayed" | "runs" | FinalStatus;
 type Policy = "pending" | "once" | "replace";
 
 interface Options {
@@ -344,7 +345,9 @@ const kill = new OnAll(
   async (model, { stack }) => {
     const { redisClient, until } = stack;
     const [consumer] = stack.consumers;
-    const keys = running(model).map((job) => jobKey("bull", "default", bullId(job.id, job.generation)));
+    const keys = running(model).map((job) =>
+      jobKey("bull", "default", bullId(job.id, job.generation)),
+    );
     const stalls = () => Promise.all(keys.map((key) => redisClient.hget(key, "stc")));
     const before = await stalls();
     await consumer?.kill("SIGKILL");

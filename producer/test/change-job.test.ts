@@ -100,7 +100,9 @@ describe("retry", () => {
       expect(await stores.redis.zcard(keys().failed)).toBe(0);
     }
     const history: { generation: number }[] = (await _row(id))?.["history"];
-    expect(history.map(({ generation }) => generation)).toEqual(Array.from({ length: 20 }, (_, at) => at + 2));
+    expect(history.map(({ generation }) => generation)).toEqual(
+      Array.from({ length: 20 }, (_, at) => at + 2),
+    );
   });
 
   test("a key taken meanwhile is a 409", async () => {

@@ -48,7 +48,9 @@ async function _schedule() {
 }
 
 const _runs = async () =>
-  (await stores.sql<{ generation: number }[]>`select generation from jobs`).map(({ generation }) => generation);
+  (await stores.sql<{ generation: number }[]>`select generation from jobs`).map(
+    ({ generation }) => generation,
+  );
 
 interface _Case {
   prepare(): Promise<string>;

@@ -3,7 +3,7 @@ import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
 import { ScheduleRun } from "@toril/contract/api/schedule";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { AttemptMetrics } from "../worker/process-job.ts";
-import { attemptOutcomes } from "../worker/attempt-outcome.ts";
+import { attemptOutcomes } from "@toril/contract/api/job-states";
 
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 const waits = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];

@@ -34,7 +34,9 @@ export async function keepExpiring(deps: ExpireDeps): Promise<void> {
     const ids = jobs.map(({ id, generation }) => bullId(id, generation));
     const states = await remove(queue, ids, "unstarted");
     const gone = jobs.filter((_, at) => states[at] === "removed" || states[at] === "missing");
-    await Promise.all(gone.map(({ id, generation }) => settler.settle({ id, generation, ...expiredSettlement })));
+    await Promise.all(
+      gone.map(({ id, generation }) => settler.settle({ id, generation, ...expiredSettlement })),
+    );
   }
 
   async function expireAll() {

@@ -35,7 +35,12 @@ export function createEndings({ redis, prefix, remove, settler: settle }: Ending
   async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
     if (ending === undefined) return 0;
     const error = ending.error && JSON.stringify(ending.error);
-    const { status } = await settle.settle({ ...ending, error, id: job.id, generation: job.generation });
+    const { status } = await settle.settle({
+      ...ending,
+      error,
+      id: job.id,
+      generation: job.generation,
+    });
     return status === "already-settled" ? 0 : 1;
   }
 

@@ -1,4 +1,4 @@
-import type { FinalStatus } from "@toril/contract/api/job";
+import type { FinalStatus } from "@toril/contract/api/job-states";
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
 import type { ISql } from "postgres";
 import type { Batch, Deleted } from "./sweeps.ts";

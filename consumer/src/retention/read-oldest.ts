@@ -1,8 +1,6 @@
-import type { FinalStatus } from "@toril/contract/api/job";
+import { finalStatuses } from "@toril/contract/api/job-states";
 import type { ISql } from "postgres";
 import type { Retainable } from "./sweeps.ts";
-
-const statuses: FinalStatus[] = ["completed", "dead", "cancelled", "expired"];
 
 /** Reads the age in seconds of the oldest row of each kind; null when there is none. */
 export function readOldest(sql: ISql) {
@@ -10,7 +8,7 @@ export function readOldest(sql: ISql) {
   return sql<{ what: Retainable; seconds: number | null }[]>`
     select what, ${age(sql`(
       select settled_at from jobs where status = what and settled_at is not null order by settled_at limit 1)`)} as seconds
-    from unnest(${statuses}::text[]) as what
+    from unnest(${[...finalStatuses]}::text[]) as what
     union all
     select 'imports', ${age(sql`(select created_at from imports order by id limit 1)`)}
     union all

@@ -1,3 +1,4 @@
+import type { FinalStatus } from "@toril/contract/api/job-states";
 import type { ISql } from "postgres";
 import { deleteIdempotencyKeys } from "./delete-idempotency-keys.ts";
 import { deleteImports } from "./delete-imports.ts";
@@ -31,6 +32,6 @@ export const sweeps = {
   idempotencyKeys: deleteIdempotencyKeys,
   dedupWindows: deleteDedupWindows,
   operations: deleteOperations,
-} satisfies Record<string, Sweep>;
+} satisfies Record<FinalStatus, Sweep> & Record<string, Sweep>;
 
 export type Retainable = keyof typeof sweeps;

@@ -33,7 +33,10 @@ test("for all that was missed there is the latest time, or none", () => {
     next: new Date("2026-03-31T00:30:00Z"),
   };
   expect(decide(nightly, due, now)).toEqual({ ...expected, isSkipped: false });
-  expect(decide({ ...nightly, misfire: "skip" }, due, now)).toEqual({ ...expected, isSkipped: true });
+  expect(decide({ ...nightly, misfire: "skip" }, due, now)).toEqual({
+    ...expected,
+    isSkipped: true,
+  });
 });
 
 test("what is late by less than a minute was not missed", () => {

@@ -20,5 +20,9 @@ export function decide(
   const fireTimes = toFireTimes(rules);
   const scheduledFor = fireTimes.latest(due, now);
   const isLate = now.getTime() - scheduledFor.getTime() > graceMs;
-  return { scheduledFor, next: fireTimes.after(now), isSkipped: isLate && rules.misfire === "skip" };
+  return {
+    scheduledFor,
+    next: fireTimes.after(now),
+    isSkipped: isLate && rules.misfire === "skip",
+  };
 }

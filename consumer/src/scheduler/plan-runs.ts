@@ -73,7 +73,13 @@ async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
   const { tenant, name, definition, deferredFireTime, nextAt, now } = schedule;
   try {
     const { scheduledFor, next, isSkipped } = decide(definition, deferredFireTime ?? nextAt, now);
-    return { schedule, scheduledFor, next, isSkipped, jobId: await scheduledJobId(tenant, name, scheduledFor) };
+    return {
+      schedule,
+      scheduledFor,
+      next,
+      isSkipped,
+      jobId: await scheduledJobId(tenant, name, scheduledFor),
+    };
   } catch (error) {
     return failedPlan(schedule, error);
   }

@@ -1,6 +1,6 @@
 import { decodeAbort } from "@toril/contract/engine/redis/abort";
 import { abortChannel, parseBullId } from "@toril/contract/engine/redis/names";
-import type { JobStatus } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";

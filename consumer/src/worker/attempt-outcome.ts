@@ -3,6 +3,7 @@ import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
 import { queueOf } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
+import type { AttemptOutcome } from "@toril/contract/api/job-states";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { AttemptErrors } from "./attempt-errors.ts";
 import type { LedgerStatus } from "./ledger-lookup.ts";
@@ -11,18 +12,6 @@ import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "../observability/log.ts";
 import { getTenant, getTraceparent } from "./bull-job.ts";
 import type { Settler } from "./settle.ts";
-
-/** Outcome of one attempt. `already-settled`: the ledger has an outcome already, or does not know the job. */
-export const attemptOutcomes = [
-  "completed",
-  "dead",
-  "expired",
-  "retried",
-  "delayed",
-  "requeued",
-  "already-settled",
-] as const;
-export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
 /** Result of an attempt. Without `thrown` BullMQ removes the job; `thrown` selects retry, delay, requeue or failure. */
 export interface AttemptResult {

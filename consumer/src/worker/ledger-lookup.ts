@@ -1,4 +1,5 @@
-import { JobOptions, type JobStatus } from "@toril/contract/api/job";
+import { JobOptions } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
 import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
@@ -46,7 +47,10 @@ export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): Le
     async getStatus(id, generation) {
       const row = await findRow(id);
       if (row === undefined) return { status: "unknown" };
-      return { status: row.status === "pending" && row.generation === generation ? "pending" : "not-pending" };
+      return {
+        status:
+          row.status === "pending" && row.generation === generation ? "pending" : "not-pending",
+      };
     },
     async loadJob(id) {
       const [row] = await ledger.retryUntilAvailable(

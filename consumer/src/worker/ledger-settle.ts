@@ -1,13 +1,14 @@
 import { toDeadLetterReason } from "@toril/contract/engine/jobs/change/reason";
 import { bullId } from "@toril/contract/engine/redis/names";
-import { type FinalStatus, JobError, type JobStatus } from "@toril/contract/api/job";
+import type { JobStatus, SettlingOutcome } from "@toril/contract/api/job-states";
+import { JobError } from "@toril/contract/api/job";
 import type { ISql } from "postgres";
 
 /** Final outcome of a job. */
 export interface Settlement {
   id: string;
   generation: number;
-  status: Exclude<FinalStatus, "cancelled">;
+  status: SettlingOutcome;
   /** Total attempts. */
   attempts: number;
   /** Of the last attempt; undefined for a job that never started. */

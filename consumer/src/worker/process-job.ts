@@ -1,5 +1,6 @@
 import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { parseBullId, settledReturnValue } from "@toril/contract/engine/redis/names";
+import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-states";
 import type { JobType } from "@toril/contract/api/job-type";
 import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -16,7 +17,6 @@ import { getAttempt, getTraceparent, getWaitMs, hasExpired } from "./bull-job.ts
 import type { AttemptTrace, TracedAttempt, Tracing } from "../observability/tracing.ts";
 import {
   createAttemptOutcomes,
-  type AttemptOutcome,
   type StartedAttempt,
   type AttemptResult,
   type AttemptOutcomesDeps,
@@ -210,7 +210,7 @@ export function createProcessor(
 }
 
 /** Outcomes after which the job has ended in the ledger. */
-const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(["completed", "dead", "expired"]);
+const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(settlingOutcomes);
 
 interface AttemptInput {
   jobType: JobType<JobTypeName>;

@@ -18,7 +18,8 @@ import {
   toFollowedImportEvent,
   toFollowedJobEvent,
 } from "./follow.ts";
-import { AcceptedJob, Job, type JobChanges, JobDetail, type JobStatus } from "./job.ts";
+import type { JobStatus, RedisState } from "./job-states.ts";
+import { AcceptedJob, Job, type JobChanges, JobDetail } from "./job.ts";
 import type { SentEvent } from "./read-events.ts";
 import type { JobRequest, JobTypeName } from "./job-types/index.ts";
 import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./api-key.ts";
@@ -61,7 +62,7 @@ export interface ListJobsQuery {
   queue?: string;
   status?: JobStatus;
   /** State in Redis; requires `queue` and excludes all other filters. */
-  state?: "waiting" | "active" | "delayed" | "prioritized";
+  state?: RedisState;
   key?: string;
   label?: string;
   schedule?: string;

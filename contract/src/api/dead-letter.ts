@@ -1,18 +1,19 @@
 import { z } from "zod";
-import { FinalJobStatus, Job, JobError } from "./job.ts";
+import { FinalJobStatus } from "./job-states.ts";
+import { Job, JobError } from "./job.ts";
 
 /** The final status of an earlier generation of a job, before it was retried or redriven. */
-export const PastEnd = z
+export const PastGeneration = z
   .strictObject({
-    run: z.int().min(0),
+    generation: z.int().min(0),
     status: FinalJobStatus,
     attempts: z.int().min(0),
     error: z.union([JobError, z.null()]),
     result: z.unknown().optional(),
     settledAt: z.iso.datetime(),
   })
-  .meta({ id: "PastEnd" });
-export type PastEnd = z.infer<typeof PastEnd>;
+  .meta({ id: "PastGeneration" });
+export type PastGeneration = z.infer<typeof PastGeneration>;
 
 const { id, type, queue, key, importId, schedule, labels, attempts, error } = Job.shape;
 const { createdAt, data } = Job.shape;
@@ -60,7 +61,7 @@ export type DeadLetter = z.infer<typeof DeadLetter>;
 export const InspectedDeadLetter = DeadLetter.extend({
   data,
   history: z
-    .array(PastEnd)
+    .array(PastGeneration)
     .meta({ description: "Final status of each earlier generation, before the job was redriven" }),
 }).meta({
   id: "InspectedDeadLetter",

@@ -1,17 +1,15 @@
 import { z } from "zod";
-import { Job, JobError, JobId, JobStatus, Time } from "./job.ts";
+import { FinalJobStatus, JobStatus } from "./job-states.ts";
+import { Job, JobError, JobId, Time } from "./job.ts";
 
-/** The events of a job. The last four are final. */
+/** The events of a job. Those named like a final status end the job. */
 export const JobEventName = z.enum([
   "waiting",
   "delayed",
   "active",
   "progress",
   "failed",
-  "completed",
-  "dead",
-  "cancelled",
-  "expired",
+  ...FinalJobStatus.options,
 ]);
 export type JobEventName = z.infer<typeof JobEventName>;
 

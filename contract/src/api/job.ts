@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AttemptState, JobState, JobStatus } from "./job-states.ts";
 import { plainText } from "./plain-text.ts";
 
 export const limits = {
@@ -31,21 +32,6 @@ export const limits = {
   importErrors: 100,
   waitSeconds: 60,
 } as const;
-
-/** Status of a job in Postgres. All statuses except `pending` are final. */
-export const JobStatus = z
-  .enum(["pending", "completed", "dead", "cancelled", "expired"])
-  .meta({ id: "JobStatus" });
-export type JobStatus = z.infer<typeof JobStatus>;
-export type FinalStatus = Exclude<JobStatus, "pending">;
-export const FinalJobStatus = JobStatus.exclude(["pending"]);
-export const finalStatuses: readonly FinalStatus[] = FinalJobStatus.options;
-
-/** State of a pending job in Redis. `undispatched`: recorded, and the reconciler will dispatch the job. */
-const JobState = z
-  .enum(["waiting", "delayed", "prioritized", "active", "undispatched"])
-  .meta({ id: "JobState" });
-export type JobState = z.infer<typeof JobState>;
 
 const backoffMs = z.int().min(0).max(limits.backoffMs);
 
@@ -339,7 +325,7 @@ export type RunError = z.infer<typeof RunError>;
 export const Attempt = z
   .strictObject({
     attempt: z.int().min(1),
-    outcome: z.enum(["active", "completed", "failed", "lost", "cancelled"]).meta({
+    outcome: AttemptState.meta({
       description: "lost: the consumer stopped during the attempt, and the job was started again",
     }),
     ...attemptTimes,

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { DryRunAnswer, JobStatus, limits } from "./job.ts";
+import { finalStatuses, JobStatus } from "./job-states.ts";
+import { DryRunAnswer, limits } from "./job.ts";
 import { jobTypeNames } from "./job-types/index.ts";
 
 export const OperationAction = z.enum(["cancel", "retry", "promote", "delete"]);
@@ -30,7 +31,7 @@ export type JobSelection = z.infer<typeof JobSelection>;
 const statusesOf: Record<OperationAction, readonly JobStatus[]> = {
   cancel: ["pending"],
   promote: ["pending"],
-  retry: ["dead", "completed", "cancelled", "expired"],
+  retry: ["dead", ...finalStatuses.filter((status) => status !== "dead")],
   delete: ["dead"],
 };
 

@@ -1,10 +1,10 @@
 import type { ISql } from "postgres";
 import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
-import {
-  type DeadLetter,
-  type DeadLetterSummary,
-  type InspectedDeadLetter,
-  PastEnd,
+import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
+import type {
+  DeadLetter,
+  DeadLetterSummary,
+  InspectedDeadLetter,
 } from "@toril/contract/api/dead-letter";
 import { queueOf } from "@toril/contract/api/job-types/index";
 import { labelTerm } from "@toril/contract/api/search-terms";
@@ -23,7 +23,7 @@ export type DeadLetterRow = Omit<JobRow, "data" | "result"> & {
 
 export interface InspectedRow extends DeadLetterRow {
   data: unknown;
-  history: unknown;
+  history: unknown[] | null;
 }
 
 export interface DeadLetterFilter {
@@ -190,11 +190,5 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
 }
 
 export function toInspected(row: InspectedRow): InspectedDeadLetter {
-  return { ...toDeadLetter(row), data: shownData(row), history: historyOf(row) };
-}
-
-function historyOf({ history }: InspectedRow): PastEnd[] {
-  return ((history ?? []) as PastEnd[]).map((end) =>
-    PastEnd.parse({ ...end, settledAt: new Date(end.settledAt).toISOString() }),
-  );
+  return { ...toDeadLetter(row), data: shownData(row), history: parseHistory(row.history) };
 }

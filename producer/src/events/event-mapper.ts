@@ -1,5 +1,6 @@
 import type { JobEvent, JobEventName } from "@toril/contract/api/event";
-import type { JobError, JobStatus } from "@toril/contract/api/job";
+import type { JobError } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import { jobKey, parseBullId } from "@toril/contract/engine/redis/names";
@@ -73,7 +74,8 @@ export function createEventMapper({
     for (const { entry, id, generation } of entries) {
       const cached = cachedOutcomes.get(id);
       const isStale =
-        entry.event in finalEvents && (cached?.status === "pending" || (cached?.generation ?? 0) < generation);
+        entry.event in finalEvents &&
+        (cached?.status === "pending" || (cached?.generation ?? 0) < generation);
       if (cached === undefined || isStale) missing.add(id);
     }
     if (missing.size === 0) return;

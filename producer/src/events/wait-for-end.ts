@@ -1,4 +1,5 @@
-import { type JobStatus, limits } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
+import { limits } from "@toril/contract/api/job";
 import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";

@@ -31,7 +31,11 @@ export interface OperationOwner {
 
 export function toOperationOwner(exchange: RequestContext): OperationOwner {
   const { id, tenant, quotas } = exchange.principal;
-  return { tenant, restrictions: getRestrictions(exchange), quotaKey: quotas === null ? undefined : id };
+  return {
+    tenant,
+    restrictions: getRestrictions(exchange),
+    quotaKey: quotas === null ? undefined : id,
+  };
 }
 
 /** The tenant whose operations are read, and the job types that the caller may not see. */

@@ -1,5 +1,6 @@
 import type { LiveDetail } from "@toril/contract/engine/redis/live-detail";
 import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/job";
+import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { JobDetailRow, JobRow } from "./read-jobs.ts";
@@ -64,7 +65,7 @@ function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail
     attemptHistory: toAttempts(row, { current, detail }),
     failures: row.failures ?? detail?.failures ?? [],
     log: row.log ?? detail?.log ?? [],
-    history: row.history ?? [],
+    history: parseHistory(row.history),
   };
 }
 

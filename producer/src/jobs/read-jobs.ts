@@ -1,12 +1,7 @@
 import type { ISql } from "postgres";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import type {
-  JobError,
-  JobLogLine,
-  JobOptions,
-  JobStatus,
-  RunError,
-} from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
+import type { JobError, JobLogLine, JobOptions, RunError } from "@toril/contract/api/job";
 import { pageOf } from "../stores/page-bytes.ts";
 import type { Reads } from "../stores/reads.ts";
 

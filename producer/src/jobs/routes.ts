@@ -1,5 +1,6 @@
 import * as routes from "@toril/contract/api/http/jobs";
-import { finalStatuses, JobChanges as Changes, limits } from "@toril/contract/api/job";
+import { finalStatuses } from "@toril/contract/api/job-states";
+import { JobChanges as Changes, limits } from "@toril/contract/api/job";
 import type { FieldError } from "@toril/contract/api/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";

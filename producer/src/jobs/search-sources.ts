@@ -1,4 +1,4 @@
-import type { JobStatus } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
 import { typesOf } from "@toril/contract/api/job-types/index";
 import type { ISql, PendingQuery } from "postgres";
 

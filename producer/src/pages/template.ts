@@ -1,4 +1,6 @@
 import type { Context } from "hono";
+import { JobEventName } from "@toril/contract/api/event";
+import { finalStatuses } from "@toril/contract/api/job-states";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -52,7 +54,7 @@ function scriptFor(id: string): string {
 const state = document.getElementById("state");
 const life = document.getElementById("life");
 const events = new EventSource("/v1/jobs/${id}/events");
-const ends = ["completed", "dead", "cancelled", "expired"];
+const ends = ${JSON.stringify(finalStatuses)};
 function show(at, text) {
   const time = document.createElement("time");
   time.dateTime = at;
@@ -73,7 +75,7 @@ events.addEventListener("snapshot", ({ data }) => {
   state.textContent = job.state ?? job.status;
   if (life.childElementCount === 0) show(job.createdAt, "accepted");
 });
-for (const name of ["waiting", "delayed", "active", "progress", "failed", ...ends]) {
+for (const name of ${JSON.stringify(JobEventName.options)}) {
   events.addEventListener(name, told);
 }
 `;

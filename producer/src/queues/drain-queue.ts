@@ -67,7 +67,10 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
   }
 
   async function cancelUndispatched(tenant: string, queue: string, jobs: readonly PendingJob[]) {
-    const placements = jobs.map(({ id, generation }) => ({ queue, bullId: bullId(id, generation) }));
+    const placements = jobs.map(({ id, generation }) => ({
+      queue,
+      bullId: bullId(id, generation),
+    }));
     const states = await readStates(placements).catch(away);
     const missing = (_: unknown, at: number) => states[at] === undefined;
     const cancelled = await cancel(tenant, jobs.filter(missing));
@@ -81,7 +84,9 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     const placed = await cancelPlaced(tenant, queue, isDelayedToo);
     if (!placed.isDone) return { cancelled: placed.cancelled, next: after };
     const page = await ledger.run(tenant, (sql) => readPending(sql, after));
-    const undispatched = page.filter((job) => job.queue === queue && (isDelayedToo || !job.isDelayed));
+    const undispatched = page.filter(
+      (job) => job.queue === queue && (isDelayedToo || !job.isDelayed),
+    );
     const cancelled = placed.cancelled + (await cancelUndispatched(tenant, queue, undispatched));
     return { cancelled, next: page.length === pageSize ? (page.at(-1)?.id ?? null) : null };
   };

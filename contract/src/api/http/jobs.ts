@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { JobStatus, RedisState } from "../job-states.ts";
 import {
   AcceptedJob,
   CheckedJob,
@@ -7,7 +8,6 @@ import {
   Job,
   JobChanges,
   JobDetail,
-  JobStatus,
   Key,
   limits,
 } from "../job.ts";
@@ -418,7 +418,7 @@ export const listJobs = defineRoute({
       type: z.enum(jobTypeNames).optional(),
       queue: z.enum(queueNames).optional(),
       status: JobStatus.optional(),
-      state: z.enum(["waiting", "active", "delayed", "prioritized"]).optional().meta({
+      state: RedisState.optional().meta({
         description: "State in Redis; requires `queue` and excludes all other filters",
       }),
       key: Key.optional(),

@@ -15,7 +15,8 @@ import {
   uuid,
 } from "drizzle-orm/pg-core";
 import type { Import } from "../../api/import.ts";
-import type { JobError, JobLogLine, JobOptions, JobStatus, RunError } from "../../api/job.ts";
+import type { JobStatus } from "../../api/job-states.ts";
+import type { JobError, JobLogLine, JobOptions, RunError } from "../../api/job.ts";
 import type { JobSelection, Operation, OperationAction } from "../../api/operation.ts";
 import type { Quotas } from "../../api/quota.ts";
 import type { Schedule, ScheduleRun } from "../../api/schedule.ts";

@@ -1,3 +1,4 @@
+import type { RedisState } from "../../api/job-states.ts";
 import { parseBullId, queueKeys } from "./names.ts";
 
 /** The subset of an ioredis client (single or Cluster) that listing uses. */
@@ -5,8 +6,6 @@ export interface ListingRedis {
   lrange(key: string, start: number, stop: number): Promise<string[]>;
   zrevrange(key: string, start: number, stop: number): Promise<string[]>;
 }
-
-export type ListedState = "waiting" | "active" | "delayed" | "prioritized";
 
 /**
  * Lists the ids of jobs in a state from offset `start`, last added or last due first. The cost grows with `start`.
@@ -16,7 +15,7 @@ export async function listState(
   redis: ListingRedis,
   prefix: string,
   queue: string,
-  state: ListedState,
+  state: RedisState,
   { start, count }: { start: number; count: number },
 ): Promise<{ ids: string[]; isLast: boolean }> {
   const keys = queueKeys(prefix, queue);

@@ -1,3 +1,4 @@
+import type { RedisState } from "../../api/job-states.ts";
 import { jobKey, lockKey, queueKeys } from "./names.ts";
 
 interface Run {
@@ -13,12 +14,10 @@ interface Run {
   worker: string | null;
 }
 
-type PendingState = "waiting" | "delayed" | "prioritized" | "active";
-
 /** The state of a job in Redis. */
 export type LiveState = Run &
   (
-    | { state: PendingState }
+    | { state: RedisState }
     | { state: "finished"; hasFailed: false; returnValue: unknown }
     | { state: "finished"; hasFailed: true; failedReason: string }
   );
@@ -72,7 +71,7 @@ async function readQueue(pipeline: ReadPipeline, prefix: string, queue: string, 
     const isLocked = perJob[2 * at] === 1;
     const hash = listOf(perJob[2 * at + 1]);
     if (!isLocked && hash.every((value) => value === null)) return undefined;
-    let state: PendingState = "waiting";
+    let state: RedisState = "waiting";
     if (isLocked) state = "active";
     else if (delayedScores[at] !== null) state = "delayed";
     else if (prioritizedScores[at] !== null) state = "prioritized";
@@ -93,7 +92,7 @@ const hashFields = [
   "pb",
 ];
 
-function toLiveState(hash: (string | undefined)[], pendingState: PendingState): LiveState {
+function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState {
   const [made, started, progress, processedOn, finishedOn, failedReason, returnValue] = hash;
   const [stalls, worker] = hash.slice(8);
   const run = {
@@ -104,7 +103,7 @@ function toLiveState(hash: (string | undefined)[], pendingState: PendingState): 
     stalls: Number(stalls ?? 0),
     worker: worker ?? null,
   };
-  if (finishedOn === undefined) return { ...run, state: pendingState };
+  if (finishedOn === undefined) return { ...run, state: state };
   // A job that completed after a failed attempt keeps `failedReason`; a failed job never has a return value.
   return returnValue === undefined
     ? { ...run, state: "finished", hasFailed: true, failedReason: failedReason ?? "" }

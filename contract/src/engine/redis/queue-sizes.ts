@@ -1,9 +1,10 @@
+import type { RedisState } from "../../api/job-states.ts";
 import { jobKey, queueKeys } from "./names.ts";
 
 export interface QueueSize {
   queue: string;
   /** Number of jobs by state in Redis; failed jobs are kept there for a while. */
-  counts: Record<"waiting" | "active" | "delayed" | "prioritized" | "failed", number>;
+  counts: Record<RedisState | "failed", number>;
   /** How long the next job has been ready to run; 0 if no job waits. */
   oldestMs: number;
 }

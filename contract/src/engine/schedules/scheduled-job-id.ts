@@ -2,7 +2,11 @@
  * Returns the id of a schedule's job for a fire time: a UUID v7 whose time is the fire time and whose other bits are a
  * hash of tenant, name and fire time. A fire time thus has at most one job.
  */
-export async function scheduledJobId(tenant: string, name: string, scheduledFor: Date): Promise<string> {
+export async function scheduledJobId(
+  tenant: string,
+  name: string,
+  scheduledFor: Date,
+): Promise<string> {
   const text = JSON.stringify([tenant, name, scheduledFor.getTime()]);
   const hash = new Uint8Array(
     await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)),

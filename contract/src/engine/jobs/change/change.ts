@@ -1,7 +1,8 @@
 import type { ISql } from "postgres";
 import type { Move } from "../../redis/move.ts";
 import { bullId } from "../../redis/names.ts";
-import type { JobOptions, JobStatus } from "../../../api/job.ts";
+import type { JobStatus } from "../../../api/job-states.ts";
+import type { JobOptions } from "../../../api/job.ts";
 import { toVersion } from "./version.ts";
 
 /** Undefined fields stay unchanged. */

@@ -1,5 +1,6 @@
 import type { ISql } from "postgres";
-import type { FinalStatus } from "../../../api/job.ts";
+import { PastGeneration } from "../../../api/dead-letter.ts";
+import type { FinalStatus } from "../../../api/job-states.ts";
 import { isPendingWithKey } from "../../postgres/pending-key.ts";
 import type { CancelledJob } from "./cancel.ts";
 
@@ -15,6 +16,19 @@ export interface RetriedJob extends CancelledJob {
   type: string;
   /** Outcome of the previous generation. */
   was: FinalStatus;
+}
+
+/**
+ * Parses the history of a job, oldest generation first. Entries that version 0.1 wrote call the generation `run`.
+ */
+export function parseHistory(history: readonly unknown[] | null): PastGeneration[] {
+  return ((history ?? []) as (PastGeneration & { run?: number })[]).map(({ run, ...entry }) =>
+    PastGeneration.parse({
+      ...entry,
+      generation: run ?? entry.generation,
+      settledAt: new Date(entry.settledAt).toISOString(),
+    }),
+  );
 }
 
 /** Maximum number of entries in a job's history. */

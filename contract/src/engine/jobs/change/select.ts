@@ -1,5 +1,5 @@
 import type { ISql, PendingQuery, Row } from "postgres";
-import type { JobStatus } from "../../../api/job.ts";
+import type { JobStatus } from "../../../api/job-states.ts";
 import { type JobSelection, type OperationAction, statusOf } from "../../../api/operation.ts";
 import { labelTerm, scheduleTerm } from "../../../api/search-terms.ts";
 

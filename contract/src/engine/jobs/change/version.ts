@@ -1,5 +1,6 @@
 import type { ISql } from "postgres";
-import type { JobOptions, JobStatus } from "../../../api/job.ts";
+import type { JobStatus } from "../../../api/job-states.ts";
+import type { JobOptions } from "../../../api/job.ts";
 
 export interface VersionedJob {
   generation: number;

@@ -1,4 +1,5 @@
-import { type AcceptedJob, type JobOptions, type JobStatus, limits } from "../../../api/job.ts";
+import type { JobStatus } from "../../../api/job-states.ts";
+import { type AcceptedJob, type JobOptions, limits } from "../../../api/job.ts";
 import type { JobType } from "../../../api/job-type.ts";
 import { findJobType, type JobRequest, type JobTypeName } from "../../../api/job-types/index.ts";
 import type { FieldError } from "../../../api/json.ts";
