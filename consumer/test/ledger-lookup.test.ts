@@ -63,7 +63,7 @@ describe("a job that Redis hands out", () => {
     await _notRunAgain(bullId(job.id, 1));
     expect(ran).not.toContain(job.id);
     await world.placeJob(job, { recovered: true }, 2);
-    expect(await world.endOf(job.id)).toMatchObject({ status: "completed", run: 2 });
+    expect(await world.endOf(job.id)).toMatchObject({ status: "completed", generation: 2 });
     expect(ran.filter((id) => id === job.id)).toHaveLength(1);
   });
 
