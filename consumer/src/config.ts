@@ -19,7 +19,7 @@ import { traceFields, traceSettings } from "@toril/contract/engine/tracing/setti
 import { z } from "zod";
 import type { ScheduleFile } from "./scheduler/apply-file.ts";
 import { parseScheduleFile } from "./scheduler/read-file.ts";
-import { retainFields, retainSettings } from "./retention/config.ts";
+import { retentionFields, toRetentionSettings } from "./retention/config.ts";
 
 const limitedTypes: string[] = jobTypeNames.filter(
   (type) => findJobType(type)?.rateLimit !== undefined,
@@ -86,7 +86,7 @@ export const Variables = z
     RECONCILE_GRACE_MS: milliseconds(0)
       .default(5000)
       .describe("from which age on a pending job is looked for in Redis"),
-    ...retainFields,
+    ...retentionFields,
     SCHEDULES_FILE: z
       .string()
       .optional()
@@ -145,7 +145,7 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     /** Defaults to one thread less than there are CPU cores. */
     sandboxThreads: given.WORKER_SANDBOX_THREADS,
     reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
-    retain: retainSettings(given),
+    retain: toRetentionSettings(given),
     schedules: readSchedules(given, readFile),
     /** Keys that encrypt and decrypt the secret fields of jobs. */
     secretKeys: given.SECRET_KEYS,

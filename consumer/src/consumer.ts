@@ -43,7 +43,7 @@ import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 import { startHeartbeat } from "./worker/heartbeat.ts";
 import { createKeyRateLimits } from "./worker/key-rate-limits.ts";
 import { createLostAttempts } from "./worker/lost-attempts.ts";
-import { keepSettings } from "./reconciler/keep-settings.ts";
+import { watchQueueSettings } from "./reconciler/keep-settings.ts";
 import { createThrottledLog } from "./observability/throttled-log.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
@@ -63,8 +63,8 @@ import {
 import type { ScheduleFile } from "./scheduler/apply-file.ts";
 import { createTicker } from "./scheduler/ticker.ts";
 import { createRedisEpoch } from "./reconciler/redis-epoch.ts";
-import { createRetain } from "./retention/retain.ts";
-import { createRetainMetrics } from "./retention/metrics.ts";
+import { createRetention } from "./retention/retain.ts";
+import { createRetentionMetrics } from "./retention/metrics.ts";
 import { createSafeFetch } from "./safe-fetch/safe-fetch.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
 import { createSettler } from "./worker/settle.ts";
@@ -157,7 +157,7 @@ export async function openConsumer(
     prefix: config.prefix,
     queues: queueNames,
     log,
-    onLost(reason) {
+    onDataLoss(reason) {
       log.warn({ reason }, "Redis may have lost jobs");
       reconciler.wake(reason);
     },
@@ -176,7 +176,7 @@ export async function openConsumer(
   const restoreSettings = (queue: string) =>
     background.run((sql) => enforceQueueSettings(sql, queue, applySettings));
   opening.use(
-    keepSettings({
+    watchQueueSettings({
       queues: queueNames,
       areMalformed: createAreMalformed(commandRedis, settingsScript),
       restore: restoreSettings,
@@ -300,7 +300,7 @@ export async function openConsumer(
     apply: applySettings,
     settler,
     maintenanceTasks: [
-      createRetain({ ...config.retain, ...createRetainMetrics(metrics.registry), log }),
+      createRetention({ ...config.retain, ...createRetentionMetrics(metrics.registry), log }),
       createSettleFinished({
         redis: commandRedis,
         prefix: config.prefix,
@@ -360,13 +360,17 @@ export async function openConsumer(
     runOperations({
       ledger: background,
       findQuota,
-      withdraw,
-      placeRuns: createDispatchGenerations({ ledger: background, dispatch: place, remove }),
+      removeFromRedis: withdraw,
+      dispatchGenerations: createDispatchGenerations({
+        ledger: background,
+        dispatch: place,
+        remove,
+      }),
       move: createMove(commandRedis, {
         prefix: config.prefix,
         script: await readFile(moveScriptUrl, "utf8"),
       }),
-      onLeftBehind: () => reconciler.wake("an operation left jobs behind"),
+      onRedisUpdateFailed: () => reconciler.wake("an operation left jobs behind"),
       log,
     }),
   );

@@ -197,7 +197,7 @@ test("while Redis is away it does nothing, and when Redis is back without its da
     queues: ["echo"],
     everyMs: 20,
     log: { warn() {} },
-    onLost: (reason) => reconciling.reconciler.wake(reason),
+    onDataLoss: (reason) => reconciling.reconciler.wake(reason),
   });
   closing.defer(() => epoch.close());
   await _until(() => epoch.changedAt < Date.now() - 1);

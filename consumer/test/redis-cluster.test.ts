@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import { startCluster } from "../../ops/dev/redis-fleet.ts";
-import { hasRoom } from "../src/reconciler/memory.ts";
+import { hasMemory } from "../src/reconciler/memory.ts";
 import { openCommandRedis } from "../src/stores/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";
 import { _until } from "./_reconcile.ts";
@@ -38,7 +38,14 @@ function _watch() {
   });
   const log = { warn() {} };
   const onLost = (reason: RedisLoss) => losses.push(reason);
-  const epoch = createRedisEpoch({ redis: counting, prefix, queues, everyMs: 20, log, onLost });
+  const epoch = createRedisEpoch({
+    redis: counting,
+    prefix,
+    queues,
+    everyMs: 20,
+    log,
+    onDataLoss: onLost,
+  });
   return {
     losses,
     async looked(times: number) {
@@ -75,11 +82,11 @@ test("a master with no room for a queue is told apart from those that have", asy
   const holders = await Promise.all(queues.map(_holderOf));
 
   await full.client.config("SET", "maxmemory", 1);
-  const rooms = await Promise.all(queues.map((queue) => hasRoom(redis, prefix, queue)));
+  const rooms = await Promise.all(queues.map((queue) => hasMemory(redis, prefix, queue)));
   await full.client.config("SET", "maxmemory", 0);
 
   expect(rooms).toEqual(holders.map((holder) => holder !== full));
-  expect(await hasRoom(redis, prefix, "default")).toBe(true);
+  expect(await hasMemory(redis, prefix, "default")).toBe(true);
 });
 
 test("an orderly fail-over, which closes no connection, is noticed", async () => {

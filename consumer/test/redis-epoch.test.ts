@@ -44,7 +44,7 @@ async function _watch(port = server.port) {
     queues: [queue],
     everyMs: 10,
     log: { warn: (problem: unknown) => problems.push(problem) },
-    onLost: (reason) => losses.push(reason),
+    onDataLoss: (reason) => losses.push(reason),
   });
   return {
     epoch,

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { finalStatuses, type JobStatus } from "@toril/contract/api/job-states";
-import { createRetain } from "../src/retention/retain.ts";
-import type { RetainAges } from "../src/retention/config.ts";
+import { createRetention } from "../src/retention/retain.ts";
+import type { RetentionAges } from "../src/retention/config.ts";
 import type { Retainable } from "../src/retention/sweeps.ts";
 import { _openWorld, _startReconciler, _until, type _World } from "./_reconcile.ts";
 
 const hour = 3_600_000;
-const off: RetainAges = {
+const off: RetentionAges = {
   completed: null,
   dead: null,
   cancelled: null,
@@ -49,11 +49,11 @@ async function _kept() {
 }
 
 /** Runs the retention as leader until nothing is left to delete. */
-async function _retain(ages: Partial<RetainAges>, batchSize = 1000) {
+async function _retain(ages: Partial<RetentionAges>, batchSize = 1000) {
   const deleted: Partial<Record<Retainable, number>> = {};
   const oldest = new Map<string, number | null>();
   const problems: unknown[] = [];
-  const retain = createRetain({
+  const retain = createRetention({
     ages: { ...off, ...ages },
     intervalMs: hour,
     batchSize,

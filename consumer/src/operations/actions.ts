@@ -9,12 +9,12 @@ import type { JobStatus } from "@toril/contract/api/job-states";
 import type { OperationAction } from "@toril/contract/api/operation";
 import type { ISql } from "postgres";
 
-export interface Applied {
+export interface ActionResult {
   changed: number;
   /** Jobs that the action should have changed but could not. */
   failed: number;
   /** Updates Redis after the commit. */
-  follow?(): Promise<void>;
+  updateRedis?(): Promise<void>;
 }
 
 /** Applies the action to jobs with this status, in the given transaction. */
@@ -22,31 +22,31 @@ type Action = (
   sql: ISql,
   ids: readonly string[],
   of: { status: JobStatus; quotaKey: string | null },
-) => Promise<Applied>;
+) => Promise<ActionResult>;
 
 export interface ActionDeps {
-  withdraw: RemoveFromRedis;
-  placeRuns: DispatchGenerations;
+  removeFromRedis: RemoveFromRedis;
+  dispatchGenerations: DispatchGenerations;
   move: Move;
 }
 
 export function createActions(deps: ActionDeps): Record<OperationAction, Action> {
-  const { withdraw, placeRuns, move } = deps;
+  const { removeFromRedis, dispatchGenerations, move } = deps;
   return {
     async cancel(sql, ids) {
-      const runs = await cancelJobs(
+      const jobs = await cancelJobs(
         sql,
         ids.map((id) => ({ id })),
       );
-      return { changed: runs.length, failed: 0, follow: () => withdraw(runs) };
+      return { changed: jobs.length, failed: 0, updateRedis: () => removeFromRedis(jobs) };
     },
     async retry(sql, ids, { status, quotaKey }) {
       const statuses = status === "pending" ? [] : [status];
-      const runs = await retryJobs(sql, ids, { statuses, quotaKey });
+      const jobs = await retryJobs(sql, ids, { statuses, quotaKey });
       return {
-        changed: runs.length,
-        failed: ids.length - runs.length,
-        follow: () => placeRuns(runs),
+        changed: jobs.length,
+        failed: ids.length - jobs.length,
+        updateRedis: () => dispatchGenerations(jobs),
       };
     },
     async promote(sql, ids) {
@@ -55,8 +55,8 @@ export function createActions(deps: ActionDeps): Record<OperationAction, Action>
       return { changed: promoted.length, failed: 0 };
     },
     async delete(sql, ids) {
-      const runs = await deleteDead(sql, ids);
-      return { changed: runs.length, failed: 0, follow: () => withdraw(runs) };
+      const jobs = await deleteDead(sql, ids);
+      return { changed: jobs.length, failed: 0, updateRedis: () => removeFromRedis(jobs) };
     },
   };
 }

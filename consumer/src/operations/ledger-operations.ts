@@ -4,7 +4,7 @@ import type { Quotas } from "@toril/contract/api/quota";
 import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ISql } from "postgres";
-import type { Applied, createActions } from "./actions.ts";
+import type { ActionResult, createActions } from "./actions.ts";
 
 export interface ClaimedOperation extends SelectionScope {
   id: string;
@@ -42,7 +42,7 @@ export async function claimOperation(
 }
 
 /** Milliseconds until the next operation can be claimed; undefined when there is no active operation. */
-export async function untilNextTurn(sql: ISql): Promise<number | undefined> {
+export async function getMsUntilNextTurn(sql: ISql): Promise<number | undefined> {
   const [row] = await sql<{ ms: number | null }[]>`
     select ceil(extract(epoch from min(lease_until) - now()) * 1000)::float8 as ms from operations
     where status in ('pending', 'running')`;
@@ -54,7 +54,7 @@ export type Step =
   | { status: "over" }
   /** A quota of the API key that created the operation is exhausted. */
   | { status: "full"; waitMs: number }
-  | { status: "done" | "more"; seen: number; applied: Applied; waitMs: number };
+  | { status: "done" | "more"; seen: number; applied: ActionResult; waitMs: number };
 
 export interface Turn {
   operation: ClaimedOperation;
@@ -64,28 +64,28 @@ export interface Turn {
 }
 
 /** Processes the next batch of jobs and saves the operation's progress, in one transaction. */
-export async function stepOn(
+export async function runStep(
   sql: ISql,
   turn: Turn,
   { actions, findQuota }: { actions: ReturnType<typeof createActions>; findQuota: FindQuota },
 ): Promise<Step> {
   const { operation, holder } = turn;
   const { id, action, filter, quotaKey, ratePerSecond } = operation;
-  const [held] = await sql<{ cursor: string | null; isStopping: boolean }[]>`
+  const [claimed] = await sql<{ cursor: string | null; isStopping: boolean }[]>`
     select cursor, is_stopping as "isStopping" from operations
     where id = ${id} and holder = ${holder} and status = 'running' for update`;
-  if (held === undefined) return { status: "over" };
-  if (held.isStopping) {
+  if (claimed === undefined) return { status: "over" };
+  if (claimed.isStopping) {
     await sql`update operations set status = 'stopped', ended_at = now() where id = ${id}`;
     return { status: "over" };
   }
   const page = await selectJobs(
     sql,
     operation,
-    held.cursor,
+    claimed.cursor,
     Math.min(batchSize, ratePerSecond ?? Infinity),
   );
-  const quota = await quotaOf(sql, operation, findQuota);
+  const quota = await getQuota(sql, operation, findQuota);
   const { granted, refusal } = (await quota?.draw(page.ids.length)) ?? {
     granted: page.ids.length,
     refusal: undefined,
@@ -112,7 +112,7 @@ export async function stepOn(
 }
 
 /** Quota that applies to the operation: only a retry makes jobs pending, and only of an API key with quotas. */
-async function quotaOf(
+async function getQuota(
   sql: ISql,
   { action, quotaKey }: ClaimedOperation,
   findQuota: FindQuota,

@@ -9,27 +9,27 @@ import {
   type ClaimedOperation,
   failOperation,
   releaseOperation,
-  stepOn,
+  runStep,
   type Turn,
-  untilNextTurn,
+  getMsUntilNextTurn,
 } from "./ledger-operations.ts";
 
 export interface RunOperationsDeps extends ActionDeps {
   ledger: Pick<Ledger, "run">;
   findQuota: FindQuota;
   /** Called when Redis could not be updated: the reconciler must re-dispatch pending jobs. */
-  onLeftBehind(): void;
+  onRedisUpdateFailed(): void;
   log: Pick<Logger, "info" | "warn" | "error">;
 }
 
 const idleMs = 1000;
 /** Minimum wait before an exhausted quota is checked again. */
-const fullMs = 1000;
-const faultMs = 1000;
+const quotaRetryMs = 1000;
+const errorRetryMs = 1000;
 
 /** Processes operations batch by batch, round-robin by tenant, shared among all consumers. */
 export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
-  const { ledger, findQuota, onLeftBehind, log } = deps;
+  const { ledger, findQuota, onRedisUpdateFailed, log } = deps;
   const actions = createActions(deps);
   const holder = crypto.randomUUID();
   const stop = new AbortController();
@@ -43,16 +43,16 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
     const { id, ratePerSecond } = operation;
     const startedAt = performance.now();
     const turn: Turn = { operation, holder, release() {} };
-    const stepped = await ledger
-      .run((sql) => sql.begin((tx) => stepOn(tx, turn, { actions, findQuota })))
+    const result = await ledger
+      .run((sql) => sql.begin((tx) => runStep(tx, turn, { actions, findQuota })))
       .finally(() => turn.release());
-    if (stepped.status === "over") return 0;
-    if (stepped.status === "full") return Math.max(fullMs, stepped.waitMs);
-    if (stepped.status === "done") log.info({ operationId: id }, "operation ended");
-    const { applied, seen, waitMs } = stepped;
-    await applied.follow?.().catch((error: unknown) => {
+    if (result.status === "over") return 0;
+    if (result.status === "full") return Math.max(quotaRetryMs, result.waitMs);
+    if (result.status === "done") log.info({ operationId: id }, "operation ended");
+    const { applied, seen, waitMs } = result;
+    await applied.updateRedis?.().catch((error: unknown) => {
       log.warn({ err: error, operationId: id }, "Redis did not follow an operation");
-      onLeftBehind();
+      onRedisUpdateFailed();
     });
     const tookMs = performance.now() - startedAt;
     // Without a rate, work at most half of the time: the stores also serve other clients.
@@ -66,20 +66,20 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
       return await step(operation);
     } catch (error) {
       // A concurrent insert took the dedup key; the next step sees the key as taken.
-      if (isUniqueViolation(error)) return faultMs;
+      if (isUniqueViolation(error)) return errorRetryMs;
       if (!isRowFault(error)) throw error;
-      const said = error instanceof Error ? error.message : String(error);
+      const message = error instanceof Error ? error.message : String(error);
       log.error({ err: error, operationId: id }, "operation failed");
-      await ledger.run((sql) => failOperation(sql, { id, holder, error: said }));
+      await ledger.run((sql) => failOperation(sql, { id, holder, error: message }));
       return 0;
     }
   }
 
   /** @returns milliseconds to wait before the next turn */
-  async function goOn(): Promise<number> {
+  async function runNextTurn(): Promise<number> {
     const operation = await ledger.run((sql) => claimOperation(sql, { holder, after: lastTenant }));
     if (operation === undefined) {
-      const dueMs = await ledger.run((sql) => untilNextTurn(sql));
+      const dueMs = await ledger.run((sql) => getMsUntilNextTurn(sql));
       return Math.min(dueMs ?? idleMs, idleMs);
     }
     lastTenant = operation.tenant;
@@ -90,7 +90,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
 
   async function run() {
     while (!signal.aborted) {
-      const waitMs = await goOn().then(
+      const waitMs = await runNextTurn().then(
         (ms) => {
           isFailing = false;
           return ms;
@@ -98,7 +98,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
         (error: unknown) => {
           if (!isFailing && !signal.aborted) log.warn({ err: error }, "operations wait");
           isFailing = true;
-          return faultMs;
+          return errorRetryMs;
         },
       );
       await sleep(waitMs, signal);

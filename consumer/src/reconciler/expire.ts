@@ -7,7 +7,7 @@ import type { Settler } from "../worker/settle.ts";
 import { expiredSettlement } from "../worker/attempt-outcome.ts";
 import type { Leadership } from "./leadership.ts";
 
-export interface ExpireDeps {
+export interface ExpiryDeps {
   leadership: Leadership;
   remove: Remove;
   settler: Pick<Settler, "settle">;
@@ -24,7 +24,7 @@ interface Overdue {
 const pageSize = 500;
 
 /** Expires pending jobs that did not start before their deadline, while this process is the leader. */
-export async function keepExpiring(deps: ExpireDeps): Promise<void> {
+export async function runExpiry(deps: ExpiryDeps): Promise<void> {
   const { leadership, remove, settler, everyMs = 1000, log } = deps;
   const { signal } = leadership;
   let isFailing = false;

@@ -21,7 +21,7 @@ export interface FinishEvents {
    * skipped. Ignores entries of Toril's own workers, whose jobs are already settled.
    * @returns finished jobs that did not restart since, by BullMQ id; the caller may delete entries
    */
-  read(isEnough?: (page: readonly StreamEntry[]) => boolean): Promise<Map<string, FinishEvent>>;
+  read(isLastPage?: (page: readonly StreamEntry[]) => boolean): Promise<Map<string, FinishEvent>>;
 }
 
 /** Limits memory: a page contains results of any size. */
@@ -30,7 +30,7 @@ const pageSize = 200;
 const maxEntries = 20_000;
 
 /** After one of these events the job is in Redis again, so an earlier finish is obsolete. */
-const liveEvents = new Set(["added", "waiting", "delayed", "waiting-children", "stalled"]);
+const requeueEvents = new Set(["added", "waiting", "delayed", "waiting-children", "stalled"]);
 
 type Entry = Pick<StreamEntry, "position" | "event" | "bullId"> & { isSettled: boolean };
 
@@ -44,33 +44,33 @@ export function createFinishEvents(
   const starts = new Map<string, { attempts: number; startedAt: Date }>();
   let position = origin;
 
-  function note({ position: at, event, bullId, isSettled }: Entry) {
+  function apply({ position: at, event, bullId, isSettled }: Entry) {
     if (event === "active") {
       finishes.delete(bullId);
       const { attempts = 0 } = starts.get(bullId) ?? {};
-      starts.set(bullId, { attempts: attempts + 1, startedAt: timeOf(at) });
+      starts.set(bullId, { attempts: attempts + 1, startedAt: toTime(at) });
     } else if (event === "completed" || event === "failed") {
       const { attempts = 1, startedAt } = starts.get(bullId) ?? {};
       starts.delete(bullId);
       finishes.delete(bullId);
       if (!isSettled) finishes.set(bullId, { position: at, attempts, startedAt });
-    } else if (liveEvents.has(event)) {
+    } else if (requeueEvents.has(event)) {
       finishes.delete(bullId);
     }
   }
 
   return {
-    async read(isEnough = () => false) {
+    async read(isLastPage = () => false) {
       const entries: Entry[] = [];
       for (let before = "+"; entries.length < maxEntries;) {
         const page = await readNewest(redis, prefix, queue, [position, before], pageSize);
         // `toEntry` drops the results, which may be large.
         entries.push(...page.map(toEntry));
         before = page.at(-1)?.position ?? before;
-        if (page.length < pageSize || isEnough(page)) break;
+        if (page.length < pageSize || isLastPage(page)) break;
       }
       position = entries[0]?.position ?? position;
-      for (const entry of entries.toReversed()) note(entry);
+      for (const entry of entries.toReversed()) apply(entry);
       dropOldest(starts);
       dropOldest(finishes);
       return finishes;
@@ -86,7 +86,7 @@ export function isStockFinish(entry: StreamEntry): boolean {
 }
 
 /** Time at which Redis wrote the entry. */
-export function timeOf(position: string): Date {
+export function toTime(position: string): Date {
   return new Date(Number(position.split("-")[0]));
 }
 

@@ -2,7 +2,7 @@ import type { AreMalformed } from "@toril/contract/engine/redis/queue-settings";
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 
-export interface KeepSettingsDeps {
+export interface QueueSettingsWatchDeps {
   queues: readonly string[];
   areMalformed: AreMalformed;
   /** Applies the settings of the ledger to Redis. */
@@ -12,11 +12,11 @@ export interface KeepSettingsDeps {
 }
 
 /** Restores queue settings that are malformed in Redis: malformed settings keep every worker from starting jobs. */
-export function keepSettings(deps: KeepSettingsDeps): AsyncDisposable {
+export function watchQueueSettings(deps: QueueSettingsWatchDeps): AsyncDisposable {
   const { queues, areMalformed, restore, everyMs = 1000, log } = deps;
   const stop = new AbortController();
 
-  async function look(queue: string) {
+  async function check(queue: string) {
     try {
       if (!(await areMalformed(queue))) return;
       await restore(queue);
@@ -28,7 +28,7 @@ export function keepSettings(deps: KeepSettingsDeps): AsyncDisposable {
 
   async function run() {
     while (!stop.signal.aborted) {
-      await Promise.all(queues.map(look));
+      await Promise.all(queues.map(check));
       await sleep(everyMs, stop.signal);
     }
   }

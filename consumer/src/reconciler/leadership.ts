@@ -31,9 +31,9 @@ export interface Leadership {
 }
 
 /** Advisory lock of the leader; the number is arbitrary but must stay the same in all versions. */
-const leaderLock = 7_413_002;
+const leaderLockId = 7_413_002;
 
-const answerMs = 10_000;
+const statementTimeoutMs = 10_000;
 
 /**
  * Waits for the leader lock, then runs `lead`. At most one process leads at a time, except for the moment before a
@@ -44,9 +44,9 @@ export async function leadOnce(
   lead: (leadership: Leadership) => Promise<void>,
 ): Promise<void> {
   const lost = new AbortController();
-  const lose = () => lost.abort();
-  const connection = createLedger(() => open({ max: 1, max_lifetime: null, onclose: lose }), {
-    timeoutMs: answerMs,
+  const markLost = () => lost.abort();
+  const connection = createLedger(() => open({ max: 1, max_lifetime: null, onclose: markLost }), {
+    timeoutMs: statementTimeoutMs,
   });
 
   async function run<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
@@ -55,7 +55,7 @@ export async function leadOnce(
     try {
       return await connection.run(work);
     } catch (error) {
-      if (error instanceof LedgerTimeout) lose();
+      if (error instanceof LedgerTimeout) markLost();
       throw error;
     }
   }
@@ -64,12 +64,12 @@ export async function leadOnce(
   async function keepAlive() {
     while (!lost.signal.aborted) {
       await sleep(sessionMs / 4, lost.signal);
-      await run((sql) => sql`select 1`).catch(lose);
+      await run((sql) => sql`select 1`).catch(markLost);
     }
   }
 
-  stop.addEventListener("abort", lose);
-  if (stop.aborted) lose();
+  stop.addEventListener("abort", markLost);
+  if (stop.aborted) markLost();
   try {
     while (!lost.signal.aborted) {
       if (await run((sql) => tryLock(sql, sessionMs))) {
@@ -79,7 +79,7 @@ export async function leadOnce(
       await sleep(electEveryMs, lost.signal);
     }
   } finally {
-    stop.removeEventListener("abort", lose);
+    stop.removeEventListener("abort", markLost);
     await connection.close();
   }
 }
@@ -90,13 +90,13 @@ export async function leadOnce(
  * of a small ledger would make each page read and sort all pending rows.
  */
 async function tryLock(sql: Sql, sessionMs: number): Promise<boolean> {
-  const silence = String(sessionMs);
+  const sessionTimeout = String(sessionMs);
   const [row] = await sql<{ isHeld: boolean }[]>`
     select set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
-           set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', ${silence}, false),
-           set_config('idle_session_timeout', ${silence}, false),
-           set_config('idle_in_transaction_session_timeout', ${silence}, false), set_config('jit', 'off', false),
+           set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', ${sessionTimeout}, false),
+           set_config('idle_session_timeout', ${sessionTimeout}, false),
+           set_config('idle_in_transaction_session_timeout', ${sessionTimeout}, false), set_config('jit', 'off', false),
            set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
-           pg_try_advisory_lock(${leaderLock}) as "isHeld"`;
+           pg_try_advisory_lock(${leaderLockId}) as "isHeld"`;
   return row?.isHeld ?? false;
 }

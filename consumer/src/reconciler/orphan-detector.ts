@@ -1,9 +1,9 @@
 import { bullId } from "@toril/contract/engine/redis/names";
-import type { InspectJobs, RedisPlace } from "./inspect-jobs.ts";
+import type { JobInspector, RedisJobState } from "./inspect-jobs.ts";
 import type { PendingJob } from "./pending.ts";
 
 /** Jobs that are missing or finished in Redis, both in id order. */
-interface Findings {
+interface ScanResult {
   missing: PendingJob[];
   finished: PendingJob[];
 }
@@ -11,7 +11,7 @@ interface Findings {
 /** One pass over all pending jobs. */
 export interface OrphanScan {
   /** @param jobs of one queue, in id order */
-  find(queue: string, jobs: readonly PendingJob[]): Promise<Findings>;
+  inspect(queue: string, jobs: readonly PendingJob[]): Promise<ScanResult>;
   /** Call only after a complete pass: a job must be orphaned in two complete passes in a row. */
   end(): void;
 }
@@ -24,56 +24,64 @@ export interface OrphanDetector {
 const maxListed = 100;
 
 /** Deletes a job that is orphaned in two passes in a row from Redis and reports the job as missing. */
-export function createOrphanDetector(look: InspectJobs): OrphanDetector {
+export function createOrphanDetector(inspector: JobInspector): OrphanDetector {
   let suspects: ReadonlySet<string> = new Set();
 
   return {
     begin() {
-      const found = new Set<string>();
-      const listedLeft = new Map<string, number>();
+      const newSuspects = new Set<string>();
+      const remainingByQueue = new Map<string, number>();
 
-      async function lookAt(queue: string, jobs: readonly PendingJob[]) {
-        const left = listedLeft.get(queue) ?? maxListed;
-        const suspected = jobs.filter((job) => suspects.has(idOf(job)));
-        const due = jobs.filter((job) => job.isDue && !suspects.has(idOf(job))).slice(0, left);
-        const close = new Set([...suspected, ...due]);
-        const sorted = [...close, ...jobs.filter((job) => !close.has(job))];
-        const states = await look.at(queue, sorted.map(idOf), close.size);
-        listedLeft.set(queue, left - states.slice(0, close.size).filter(isLookedFor).length);
+      async function readStates(queue: string, jobs: readonly PendingJob[]) {
+        const remaining = remainingByQueue.get(queue) ?? maxListed;
+        const suspected = jobs.filter((job) => suspects.has(toBullId(job)));
+        const due = jobs
+          .filter((job) => job.isDue && !suspects.has(toBullId(job)))
+          .slice(0, remaining);
+        const listed = new Set([...suspected, ...due]);
+        const sorted = [...listed, ...jobs.filter((job) => !listed.has(job))];
+        const states = await inspector.getStates(queue, sorted.map(toBullId), listed.size);
+        remainingByQueue.set(
+          queue,
+          remaining - states.slice(0, listed.size).filter(countsAsListed).length,
+        );
         return new Map(sorted.map((job, index) => [job, states[index]]));
       }
 
       return {
-        async find(queue, jobs) {
-          const states = await lookAt(queue, jobs);
-          const nowhere = jobs.filter((job) => states.get(job) === "orphaned");
-          const again = nowhere.filter((job) => suspects.has(idOf(job)));
-          for (const job of nowhere) if (!suspects.has(idOf(job))) found.add(idOf(job));
+        async inspect(queue, jobs) {
+          const states = await readStates(queue, jobs);
+          const orphaned = jobs.filter((job) => states.get(job) === "orphaned");
+          const confirmed = orphaned.filter((job) => suspects.has(toBullId(job)));
+          for (const job of orphaned)
+            if (!suspects.has(toBullId(job))) newSuspects.add(toBullId(job));
           const isRemoved =
-            again.length > 0 ? await look.removeNowhere(queue, again.map(idOf)) : [];
-          const removed = new Set(again.filter((_, index) => isRemoved[index]));
+            confirmed.length > 0
+              ? await inspector.removeOrphaned(queue, confirmed.map(toBullId))
+              : [];
+          const removed = new Set(confirmed.filter((_, index) => isRemoved[index]));
           return {
             missing: jobs.filter((job) => states.get(job) === "missing" || removed.has(job)),
             finished: jobs.filter((job) => isFinished(states.get(job))),
           };
         },
         end() {
-          suspects = found;
+          suspects = newSuspects;
         },
       };
     },
   };
 }
 
-function idOf({ id, generation }: PendingJob) {
+function toBullId({ id, generation }: PendingJob) {
   return bullId(id, generation);
 }
 
 /** Whether the job has neither a lock nor a score, so that it counts towards `maxListed`. */
-function isLookedFor(state: RedisPlace) {
+function countsAsListed(state: RedisJobState) {
   return state === "listed" || state === "orphaned" || state === "present";
 }
 
-function isFinished(state: RedisPlace | undefined) {
+function isFinished(state: RedisJobState | undefined) {
   return state === "completed" || state === "failed";
 }

@@ -16,27 +16,27 @@ export interface PassScheduleSettings {
 
 /** Schedules passes at the interval, on wake, and once more after a wake, when jobs that were too young have aged. */
 export function createPassSchedule({ intervalMs, graceMs }: PassScheduleSettings): PassSchedule {
-  let alarm = new AbortController();
-  let woken: string | undefined;
+  let wakeUp = new AbortController();
+  let requestedReason: string | undefined;
 
-  function take(otherwise: string): string {
-    const reason = woken ?? otherwise;
-    woken = undefined;
+  function takeReason(defaultReason: string): string {
+    const reason = requestedReason ?? defaultReason;
+    requestedReason = undefined;
     return reason;
   }
 
   return {
     wake(reason) {
-      woken = reason;
-      alarm.abort();
+      requestedReason = reason;
+      wakeUp.abort();
     },
-    begin: () => take("leading"),
+    begin: () => takeReason("leading"),
     async next(reason, signal) {
       const isRoutine = reason === "interval" || reason === "grace";
-      alarm = new AbortController();
+      wakeUp = new AbortController();
       const ms = isRoutine ? intervalMs : Math.min(graceMs, intervalMs);
-      if (woken === undefined) await sleep(ms, signal, alarm.signal);
-      return take(isRoutine ? "interval" : "grace");
+      if (requestedReason === undefined) await sleep(ms, signal, wakeUp.signal);
+      return takeReason(isRoutine ? "interval" : "grace");
     },
   };
 }

@@ -61,7 +61,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
     }
 
     async function reconcile(queue: string, jobs: readonly PendingJob[]) {
-      const { missing, finished } = await search.find(queue, jobs);
+      const { missing, finished } = await search.inspect(queue, jobs);
       const removed = await findRemoved(queue, missing);
       const settled = await endings.settle(queue, [...finished, ...removed]);
       const removedIds = new Set(removed.map((job) => job.id));

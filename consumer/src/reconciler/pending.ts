@@ -11,7 +11,7 @@ export interface PendingJob {
 }
 
 /** The columns of a row that a re-dispatch needs. */
-export interface JobToPlace {
+export interface JobToDispatch {
   id: string;
   generation: number;
   tenant: string;
@@ -47,12 +47,12 @@ export function readPending(
  * @param jobs in id order
  * @returns jobs in id order; empty when all have ended
  */
-export function readToPlace(
+export function readJobsToDispatch(
   sql: Sql,
   jobs: readonly PendingJob[],
   maxBytes: number,
-): Promise<JobToPlace[]> {
-  return sql<JobToPlace[]>`
+): Promise<JobToDispatch[]> {
+  return sql<JobToDispatch[]>`
     select id, generation, tenant, type, data, options, "runAt", "expiresAt", trace
     from (
       select job.*, sum(octet_length(job.data)) over (order by job.id) - octet_length(job.data) as bytes_before

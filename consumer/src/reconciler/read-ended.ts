@@ -6,7 +6,7 @@ import { parseJson, toStorableText } from "@toril/contract/api/json";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import { toJobError } from "../worker/job-error.ts";
-import { type FinishEvent, timeOf } from "./finish-events.ts";
+import { type FinishEvent, toTime } from "./finish-events.ts";
 
 const utf8 = new TextEncoder();
 
@@ -73,7 +73,7 @@ async function readFromEvent(
 ): Promise<Ending | undefined> {
   const entry = await readEntry(redis, prefix, queue, position);
   if (entry === undefined) return undefined;
-  const durationMs = startedAt && Math.max(0, timeOf(position).getTime() - startedAt.getTime());
+  const durationMs = startedAt && Math.max(0, toTime(position).getTime() - startedAt.getTime());
   const run = { attempts, startedAt, durationMs, worker: null };
   const { returnvalue = "null", failedReason } = entry.fields;
   return entry.event === "completed"

@@ -6,11 +6,11 @@ import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { waitForAbort, sleep } from "../wait.ts";
 import { createEndings } from "./settle-ended.ts";
-import { keepExpiring } from "./expire.ts";
+import { runExpiry } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./leadership.ts";
-import { createInspectJobs } from "./inspect-jobs.ts";
-import { hasRoom } from "./memory.ts";
+import { createJobInspector } from "./inspect-jobs.ts";
+import { hasMemory } from "./memory.ts";
 import { createPass, type PassCounts } from "./pass.ts";
 import { createRedispatch } from "./redispatch.ts";
 import type { EndingRedis } from "./read-ended.ts";
@@ -73,7 +73,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     log,
   } = deps;
   const rhythm = createPassSchedule(deps);
-  const look = createInspectJobs(redis, prefix);
+  const look = createJobInspector(redis, prefix);
   const endings = createEndings({ ...deps });
   const stop = new AbortController();
   let running: Promise<void> | undefined;
@@ -105,12 +105,12 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       openEvents: (queue) => createFinishEvents(redis, prefix, queue),
       redispatch: createRedispatch({
         leadership,
-        async place(queue, jobs) {
+        async dispatch(queue, jobs) {
           // Paused jobs must not start when re-dispatched, and Redis may have been flushed a moment ago.
           await restore();
           await place(queue, jobs);
         },
-        hasRoom: (queue) => hasRoom(redis, prefix, queue),
+        hasMemory: (queue) => hasMemory(redis, prefix, queue),
       }),
       graceMs,
       pageSize: deps.pageSize ?? 500,
@@ -133,7 +133,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     // A settlement waits for Postgres without a limit; neither the next leadership nor the shutdown waits for a
     // settlement.
     const { remove } = deps;
-    const duties = [makePasses(leadership), keepExpiring({ leadership, remove, settler, log })];
+    const duties = [makePasses(leadership), runExpiry({ leadership, remove, settler, log })];
     for (const duty of deps.maintenanceTasks ?? []) duties.push(duty(leadership));
     await Promise.race([Promise.all(duties), waitForAbort(signal)]);
     deps.onLead?.(false);

@@ -19,12 +19,12 @@ export interface RedisEpochDeps {
   prefix: string;
   queues: readonly string[];
   everyMs?: number;
-  onLost(reason: RedisLoss): void;
+  onDataLoss(reason: RedisLoss): void;
   log: Pick<Logger, "warn">;
 }
 
 /** State of the Redis node that holds a queue. */
-interface Seen {
+interface NodeState {
   epoch: string;
   runId: string;
 }
@@ -42,52 +42,52 @@ const staleAfter = 3;
 
 /** Detects when Redis may have lost jobs, by an epoch key and the server's run_id: FLUSHALL closes no connection. */
 export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
-  const { redis, prefix, queues, everyMs = 1000, onLost, log } = deps;
+  const { redis, prefix, queues, everyMs = 1000, onDataLoss, log } = deps;
   const stop = new AbortController();
-  let alarm = new AbortController();
-  let seen: readonly Seen[] | undefined;
+  let wakeUp = new AbortController();
+  let lastStates: readonly NodeState[] | undefined;
   /** `breaks` counts lost connections and failed checks; `mended` is how many of them a later check has resolved. */
-  let breaks = 0;
-  let mended = 0;
-  let lookedAt = 0;
+  let failures = 0;
+  let resolvedFailures = 0;
+  let checkedAt = 0;
   let changedAt = 0;
 
   const onClose = () => {
-    breaks += 1;
+    failures += 1;
   };
-  const onReady = () => alarm.abort();
+  const onReady = () => wakeUp.abort();
 
-  async function ask(queue: string): Promise<Seen> {
-    const answer = await redis.eval(script, 1, [epochKey(prefix, queue), randomUUID()]);
-    const [epoch, info] = (answer as unknown[]).map(String);
+  async function readState(queue: string): Promise<NodeState> {
+    const reply = await redis.eval(script, 1, [epochKey(prefix, queue), randomUUID()]);
+    const [epoch, info] = (reply as unknown[]).map(String);
     return { epoch: epoch ?? "", runId: /^run_id:(\w+)/m.exec(info ?? "")?.[1] ?? "" };
   }
 
-  async function look() {
+  async function check() {
     if (redis.status !== "ready") return;
     const startedAt = Date.now();
-    const breaksBefore = breaks;
-    const wasBroken = breaks > mended;
+    const failuresBefore = failures;
+    const hadFailures = failures > resolvedFailures;
     try {
-      const now = await Promise.all(queues.map(ask));
-      const loss = lossBetween(seen ?? now, now, wasBroken);
-      if (seen === undefined || loss !== undefined) changedAt = Date.now();
+      const states = await Promise.all(queues.map(readState));
+      const loss = findLoss(lastStates ?? states, states, hadFailures);
+      if (lastStates === undefined || loss !== undefined) changedAt = Date.now();
       // A reported loss also covers a connection lost during this check.
-      mended = loss === undefined ? breaksBefore : breaks;
-      seen = now;
-      lookedAt = startedAt;
-      if (loss !== undefined) onLost(loss);
+      resolvedFailures = loss === undefined ? failuresBefore : failures;
+      lastStates = states;
+      checkedAt = startedAt;
+      if (loss !== undefined) onDataLoss(loss);
     } catch (error) {
-      breaks += 1;
-      if (!wasBroken) log.warn({ err: error }, "cannot tell whether Redis has lost anything");
+      failures += 1;
+      if (!hadFailures) log.warn({ err: error }, "cannot tell whether Redis has lost anything");
     }
   }
 
   async function watch() {
     while (!stop.signal.aborted) {
-      alarm = new AbortController();
-      await look();
-      await sleep(everyMs, stop.signal, alarm.signal);
+      wakeUp = new AbortController();
+      await check();
+      await sleep(everyMs, stop.signal, wakeUp.signal);
     }
   }
 
@@ -97,8 +97,8 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
 
   return {
     get changedAt() {
-      const isStale = Date.now() - lookedAt > staleAfter * everyMs;
-      return breaks > mended || isStale ? Date.now() : changedAt;
+      const isStale = Date.now() - checkedAt > staleAfter * everyMs;
+      return failures > resolvedFailures || isStale ? Date.now() : changedAt;
     },
     async close() {
       stop.abort();
@@ -109,12 +109,12 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
   };
 }
 
-function lossBetween(
-  before: readonly Seen[],
-  now: readonly Seen[],
-  wasBroken: boolean,
+function findLoss(
+  before: readonly NodeState[],
+  states: readonly NodeState[],
+  hadFailures: boolean,
 ): RedisLoss | undefined {
-  if (before.some(({ epoch }, index) => epoch !== now[index]?.epoch)) return "flushed";
-  if (before.some(({ runId }, index) => runId !== now[index]?.runId)) return "restarted";
-  return wasBroken ? "reconnected" : undefined;
+  if (before.some(({ epoch }, index) => epoch !== states[index]?.epoch)) return "flushed";
+  if (before.some(({ runId }, index) => runId !== states[index]?.runId)) return "restarted";
+  return hadFailures ? "reconnected" : undefined;
 }

@@ -4,13 +4,13 @@ import { maxEntriesPerCall, type DispatchEntry } from "@toril/contract/engine/re
 import { JobOptions } from "@toril/contract/api/job";
 import { z } from "zod";
 import type { Leadership } from "./leadership.ts";
-import { type JobToPlace, type PendingJob, readToPlace } from "./pending.ts";
+import { type JobToDispatch, type PendingJob, readJobsToDispatch } from "./pending.ts";
 
 export interface RedispatchDeps {
   leadership: Pick<Leadership, "run">;
-  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
+  dispatch(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   /** Whether the Redis node of the queue has memory left. */
-  hasRoom(queue: string): Promise<boolean>;
+  hasMemory(queue: string): Promise<boolean>;
 }
 
 /** Limits the data in memory at once. */
@@ -21,33 +21,33 @@ const StoredOptions = z
   .object(JobOptions.shape)
   .catch({ attempts: 3, backoff: { type: "exponential", delay: 1000 } });
 
-interface PlacedAgain {
+interface RedispatchCounts {
   placed: number;
   /** Not re-dispatched because Redis is nearly full. */
   heldBack: number;
 }
 
 /** Re-dispatches jobs of one queue, which must be in id order. */
-export type Redispatch = (queue: string, jobs: readonly PendingJob[]) => Promise<PlacedAgain>;
+export type Redispatch = (queue: string, jobs: readonly PendingJob[]) => Promise<RedispatchCounts>;
 
 /** Creates the re-dispatch of jobs that Redis lost, however often. Jobs that have ended meanwhile are skipped. */
-export function createRedispatch({ leadership, place, hasRoom }: RedispatchDeps): Redispatch {
+export function createRedispatch({ leadership, dispatch, hasMemory }: RedispatchDeps): Redispatch {
   return async (queue, jobs) => {
     let placed = 0;
     let rest = jobs;
-    while (rest.length > 0 && (await hasRoom(queue))) {
+    while (rest.length > 0 && (await hasMemory(queue))) {
       const next = rest.slice(0, maxEntriesPerCall);
-      const found = await leadership.run((sql) => readToPlace(sql, next, maxBytes));
-      if (found.length > 0) await place(queue, found.map(toPlacement));
-      placed += found.length;
-      const last = found.at(-1) ?? next.at(-1);
+      const rows = await leadership.run((sql) => readJobsToDispatch(sql, next, maxBytes));
+      if (rows.length > 0) await dispatch(queue, rows.map(toDispatchEntry));
+      placed += rows.length;
+      const last = rows.at(-1) ?? next.at(-1);
       rest = rest.filter((job) => last !== undefined && job.id > last.id);
     }
     return { placed, heldBack: rest.length };
   };
 }
 
-function toPlacement(job: JobToPlace): DispatchEntry {
+function toDispatchEntry(job: JobToDispatch): DispatchEntry {
   const known = { ...job, options: StoredOptions.parse(job.options) };
   return {
     bullId: bullId(job.id, job.generation),

@@ -20,7 +20,7 @@ export interface SettleFinishedDeps {
 }
 
 const pageSize = 200;
-const maxKnown = 5000;
+const maxSeen = 5000;
 
 /**
  * Settles jobs that stock BullMQ workers finish, while this process is the leader: reads the completed and failed sets
@@ -33,49 +33,53 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
   return async (leadership: Leadership): Promise<void> => {
     const { signal } = leadership;
     /** Entries that stay in a set: dead jobs, and jobs that are not Toril's. */
-    const known = new Set<string>();
+    const seen = new Set<string>();
     const events = new Map(
       queues.map((queue) => [queue, createFinishEvents(redis, prefix, queue)] as const),
     );
-    const queuesOfStock = new Set<string>();
+    const queuesWithStockWorkers = new Set<string>();
     let isFailing = false;
 
     /** @returns number of entries removed from the set */
-    async function settle(queue: string, set: "completed" | "failed", ids: readonly string[]) {
+    async function settleFinished(
+      queue: string,
+      set: "completed" | "failed",
+      ids: readonly string[],
+    ) {
       const targets = ids.flatMap((id) => parseBullId(id) ?? []);
       if (targets.length === 0) return 0;
       const pending = await leadership.run((sql) => readPending(sql, targets));
       await endings.settle(queue, pending);
       if (set === "failed") return pending.length;
       // Not pending: cancelled while a stock worker ran the job, or left by a leader that died.
-      const over = targets.filter(({ id }) => !pending.some((job) => job.id === id));
-      const overIds = over.map(({ id, generation }) => bullId(id, generation));
-      if (overIds.length > 0) await remove(queue, overIds, "settled");
+      const endedTargets = targets.filter(({ id }) => !pending.some((job) => job.id === id));
+      const endedIds = endedTargets.map(({ id, generation }) => bullId(id, generation));
+      if (endedIds.length > 0) await remove(queue, endedIds, "settled");
       return targets.length;
     }
 
-    async function look(queue: string, set: "completed" | "failed") {
+    async function settleFinishedSet(queue: string, set: "completed" | "failed") {
       const key = queueKeys(prefix, queue)[set];
       for (let start = 0; !signal.aborted;) {
         const ids = await redis.zrevrange(key, start, start + pageSize - 1);
-        const fresh = ids.filter((id) => !known.has(`${queue} ${id}`));
-        const taken = fresh.length === 0 ? 0 : await settle(queue, set, fresh);
-        for (const id of fresh) known.add(`${queue} ${id}`);
-        if (ids.length < pageSize || fresh.length === 0) return;
-        start += ids.length - taken;
+        const unseen = ids.filter((id) => !seen.has(`${queue} ${id}`));
+        const removed = unseen.length === 0 ? 0 : await settleFinished(queue, set, unseen);
+        for (const id of unseen) seen.add(`${queue} ${id}`);
+        if (ids.length < pageSize || unseen.length === 0) return;
+        start += ids.length - removed;
       }
     }
 
-    async function lookAtEvents(queue: string) {
+    async function settleFromEvents(queue: string) {
       const finishes = await events.get(queue)?.read((page) => {
-        if (page.some(isStockFinish)) queuesOfStock.add(queue);
-        return !queuesOfStock.has(queue);
+        if (page.some(isStockFinish)) queuesWithStockWorkers.add(queue);
+        return !queuesWithStockWorkers.has(queue);
       });
       if (finishes === undefined) return;
       const entries = [...finishes];
       for (let start = 0; start < entries.length && !signal.aborted; start += pageSize) {
-        const some = entries.slice(start, start + pageSize);
-        const targets = some.flatMap(([id]) => parseBullId(id) ?? []);
+        const part = entries.slice(start, start + pageSize);
+        const targets = part.flatMap(([id]) => parseBullId(id) ?? []);
         const pending =
           targets.length > 0 ? await leadership.run((sql) => readPending(sql, targets)) : [];
         const jobs = pending.map((job) => ({
@@ -83,7 +87,7 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
           event: finishes.get(bullId(job.id, job.generation)),
         }));
         await endings.settle(queue, jobs);
-        for (const [id] of some) finishes.delete(id);
+        for (const [id] of part) finishes.delete(id);
       }
     }
 
@@ -91,9 +95,9 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
       try {
         if (redis.status === "ready") {
           for (const queue of queues) {
-            await look(queue, "completed");
-            await look(queue, "failed");
-            await lookAtEvents(queue);
+            await settleFinishedSet(queue, "completed");
+            await settleFinishedSet(queue, "failed");
+            await settleFromEvents(queue);
           }
         }
         isFailing = false;
@@ -103,9 +107,9 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
         }
         isFailing = true;
       }
-      for (const id of known) {
-        if (known.size <= maxKnown) break;
-        known.delete(id);
+      for (const id of seen) {
+        if (seen.size <= maxSeen) break;
+        seen.delete(id);
       }
       await sleep(everyMs, signal);
     }

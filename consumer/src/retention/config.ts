@@ -6,7 +6,7 @@ const age = (byDefault: string, description: string) =>
   ageOrOff().prefault(byDefault).describe(description);
 
 /** Retention periods of ended jobs and other finished rows. */
-export const retainFields = {
+export const retentionFields = {
   RETAIN_COMPLETED: age(
     "7d",
     "how long completed jobs are kept, like `90s`, `12h` or `30d`; `off`: for ever",
@@ -29,20 +29,20 @@ export const retainFields = {
 };
 
 /** Milliseconds; null keeps rows forever. */
-export type RetainAges = Record<Retainable, number | null>;
+export type RetentionAges = Record<Retainable, number | null>;
 
-export function retainSettings(given: {
-  [Name in keyof typeof retainFields]: z.output<(typeof retainFields)[Name]>;
+export function toRetentionSettings(env: {
+  [Name in keyof typeof retentionFields]: z.output<(typeof retentionFields)[Name]>;
 }) {
-  const ages: RetainAges = {
-    completed: given.RETAIN_COMPLETED,
-    dead: given.RETAIN_DEAD,
-    cancelled: given.RETAIN_CANCELLED,
-    expired: given.RETAIN_EXPIRED,
-    imports: given.RETAIN_IMPORTS,
-    idempotencyKeys: given.RETAIN_IDEMPOTENCY_KEYS,
+  const ages: RetentionAges = {
+    completed: env.RETAIN_COMPLETED,
+    dead: env.RETAIN_DEAD,
+    cancelled: env.RETAIN_CANCELLED,
+    expired: env.RETAIN_EXPIRED,
+    imports: env.RETAIN_IMPORTS,
+    idempotencyKeys: env.RETAIN_IDEMPOTENCY_KEYS,
     dedupWindows: 0,
-    operations: given.RETAIN_OPERATIONS,
+    operations: env.RETAIN_OPERATIONS,
   };
-  return { ages, intervalMs: given.RETAIN_INTERVAL_MS };
+  return { ages, intervalMs: env.RETAIN_INTERVAL_MS };
 }

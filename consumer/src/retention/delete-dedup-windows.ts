@@ -1,8 +1,11 @@
 import type { ISql } from "postgres";
-import type { Batch, Deleted } from "./sweeps.ts";
+import type { DeleteBatch, DeleteResult } from "./sweeps.ts";
 
 /** Deletes expired dedup windows. */
-export async function deleteDedupWindows(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
+export async function deleteDedupWindows(
+  sql: ISql,
+  { ageMs, size }: DeleteBatch,
+): Promise<DeleteResult> {
   const isDue = sql`until < now() - ${ageMs} * interval '1 ms'`;
   const { count } = await sql`
     with due as (

@@ -1,11 +1,11 @@
 import type { ISql } from "postgres";
-import type { Batch, Deleted } from "./sweeps.ts";
+import type { DeleteBatch, DeleteResult } from "./sweeps.ts";
 
 /** Deletes old idempotency keys, including abandoned claims. */
 export async function deleteIdempotencyKeys(
   sql: ISql,
-  { ageMs, size, from }: Batch,
-): Promise<Deleted> {
+  { ageMs, size, from }: DeleteBatch,
+): Promise<DeleteResult> {
   const isDue = sql`touched_at < now() - ${ageMs} * interval '1 ms'`;
   const [row] = await sql<{ count: number; last: Date | null }[]>`
     with due as (

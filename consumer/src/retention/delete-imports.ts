@@ -1,6 +1,6 @@
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
 import type { ISql } from "postgres";
-import type { Batch, Deleted } from "./sweeps.ts";
+import type { DeleteBatch, DeleteResult } from "./sweeps.ts";
 
 const maxImports = 100;
 
@@ -8,7 +8,10 @@ const maxImports = 100;
  * Deletes imports that have been read or aborted and whose jobs have all ended; first their rows, `size` rows per
  * batch. Ids ascend with time, so younger imports are not read.
  */
-export async function deleteImports(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
+export async function deleteImports(
+  sql: ISql,
+  { ageMs, size }: DeleteBatch,
+): Promise<DeleteResult> {
   const before = sql`now() - ${ageMs} * interval '1 ms'`;
   const [row] = await sql<{ count: number; isMore: boolean }[]>`
     with due as (

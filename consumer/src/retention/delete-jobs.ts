@@ -1,18 +1,18 @@
 import type { FinalStatus } from "@toril/contract/api/job-states";
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
 import type { ISql } from "postgres";
-import type { Batch, Deleted } from "./sweeps.ts";
+import type { DeleteBatch, DeleteResult } from "./sweeps.ts";
 
 /**
  * Deletes jobs in the order in which they were settled. Skips locked rows. Checks the condition again on delete,
  * because a job may have been re-opened since the select.
  */
 export function deleteJobs(status: FinalStatus) {
-  return async (sql: ISql, { ageMs, size, from }: Batch): Promise<Deleted> => {
+  return async (sql: ISql, { ageMs, size, from }: DeleteBatch): Promise<DeleteResult> => {
     const isDue = sql`status = ${status} and settled_at < now() - ${ageMs} * interval '1 ms'`;
     const [row] = await sql<{ count: number; last: Date | null }[]>`
       with due as (
-        select id from jobs where ${isDue} and settled_at >= ${from} and not ${holdsKey(sql)}
+        select id from jobs where ${isDue} and settled_at >= ${from} and not ${isKeyReserved(sql)}
         order by settled_at limit ${size} for update skip locked
       ), deleted as (
         delete from jobs where id = any(array(select id from due)) and ${isDue}
@@ -27,7 +27,7 @@ export function deleteJobs(status: FinalStatus) {
 }
 
 /** The job's key is still reserved by a dedup window; the job is kept until the window ends. */
-function holdsKey(sql: ISql) {
+function isKeyReserved(sql: ISql) {
   return sql`(
     key is not null and exists (
       select from dedup_windows as w

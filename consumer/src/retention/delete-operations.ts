@@ -1,8 +1,11 @@
 import type { ISql } from "postgres";
-import type { Batch, Deleted } from "./sweeps.ts";
+import type { DeleteBatch, DeleteResult } from "./sweeps.ts";
 
 /** Deletes operations that ended (done, stopped or failed) before the given age. */
-export async function deleteOperations(sql: ISql, { ageMs, size }: Batch): Promise<Deleted> {
+export async function deleteOperations(
+  sql: ISql,
+  { ageMs, size }: DeleteBatch,
+): Promise<DeleteResult> {
   const { count } = await sql`
     delete from operations where id in (
       select id from operations where ended_at < now() - ${ageMs} * interval '1 ms'

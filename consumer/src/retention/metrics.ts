@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import { type Retainable, sweeps } from "./sweeps.ts";
+import { type Retainable, deleteStatements } from "./sweeps.ts";
 
 /** Metrics of the retention; the age gauge exists only while this process is the leader. */
-export function createRetainMetrics(registry: Registry) {
+export function createRetentionMetrics(registry: Registry) {
   const registers = [registry];
   const deleted = new Counter({
     name: "toril_retention_deleted_total",
@@ -10,7 +10,7 @@ export function createRetainMetrics(registry: Registry) {
     labelNames: ["what"],
     registers,
   });
-  for (const what of Object.keys(sweeps)) deleted.inc({ what }, 0);
+  for (const what of Object.keys(deleteStatements)) deleted.inc({ what }, 0);
   const failures = new Counter({
     name: "toril_retention_failures_total",
     help: "Passes of deleting that broke off",

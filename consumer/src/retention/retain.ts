@@ -1,12 +1,12 @@
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 import type { Leadership } from "../reconciler/leadership.ts";
-import type { RetainAges } from "./config.ts";
+import type { RetentionAges } from "./config.ts";
 import { readOldest } from "./read-oldest.ts";
-import { type Deleted, type Retainable, sweeps } from "./sweeps.ts";
+import { type DeleteResult, type Retainable, deleteStatements } from "./sweeps.ts";
 
-export interface RetainDeps {
-  ages: RetainAges;
+export interface RetentionDeps {
+  ages: RetentionAges;
   intervalMs: number;
   /** Rows per statement. */
   batchSize?: number;
@@ -18,16 +18,16 @@ export interface RetainDeps {
 }
 
 /** Deletes rows that have reached their retention age, while this process is the leader. Never rejects. */
-export function createRetain(deps: RetainDeps): (leadership: Leadership) => Promise<void> {
+export function createRetention(deps: RetentionDeps): (leadership: Leadership) => Promise<void> {
   const { ages, intervalMs, batchSize = 1000, log } = deps;
 
-  async function sweep(what: Retainable, ageMs: number, { run, signal }: Leadership) {
+  async function deleteAllOf(what: Retainable, ageMs: number, { run, signal }: Leadership) {
     let total = 0;
     let from: Date | undefined = new Date(0);
     while (from !== undefined && !signal.aborted) {
       const startedAt = performance.now();
       const batch = { ageMs, size: batchSize, from };
-      const deleted: Deleted = await run((sql) => sweeps[what](sql, batch));
+      const deleted: DeleteResult = await run((sql) => deleteStatements[what](sql, batch));
       total += deleted.count;
       deps.onDeleted?.(what, deleted.count);
       from = deleted.next;
@@ -37,11 +37,11 @@ export function createRetain(deps: RetainDeps): (leadership: Leadership) => Prom
     return total;
   }
 
-  async function pass(leadership: Leadership) {
+  async function deleteOld(leadership: Leadership) {
     const counts: Partial<Record<Retainable, number>> = {};
-    for (const what of Object.keys(sweeps) as Retainable[]) {
+    for (const what of Object.keys(deleteStatements) as Retainable[]) {
       const ageMs = ages[what];
-      const count = ageMs === null ? 0 : await sweep(what, ageMs, leadership);
+      const count = ageMs === null ? 0 : await deleteAllOf(what, ageMs, leadership);
       if (count > 0) counts[what] = count;
     }
     if (Object.keys(counts).length > 0) log.info(counts, "deleted what was kept for long enough");
@@ -53,7 +53,7 @@ export function createRetain(deps: RetainDeps): (leadership: Leadership) => Prom
     const { signal } = leadership;
     while (!signal.aborted) {
       try {
-        await pass(leadership);
+        await deleteOld(leadership);
       } catch (error) {
         if (signal.aborted) break;
         deps.onFailed?.();

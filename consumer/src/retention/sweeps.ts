@@ -7,7 +7,7 @@ import { deleteDedupWindows } from "./delete-dedup-windows.ts";
 import { deleteOperations } from "./delete-operations.ts";
 
 /** Parameters of one delete statement. */
-export interface Batch {
+export interface DeleteBatch {
   /** Retention age, by Postgres' clock. */
   ageMs: number;
   size: number;
@@ -15,15 +15,15 @@ export interface Batch {
   from: Date;
 }
 
-export interface Deleted {
+export interface DeleteResult {
   count: number;
   /** Undefined when no rows are left. */
   next: Date | undefined;
 }
 
-type Sweep = (sql: ISql, batch: Batch) => Promise<Deleted>;
+type DeleteStatement = (sql: ISql, batch: DeleteBatch) => Promise<DeleteResult>;
 
-export const sweeps = {
+export const deleteStatements = {
   completed: deleteJobs("completed"),
   dead: deleteJobs("dead"),
   cancelled: deleteJobs("cancelled"),
@@ -32,6 +32,6 @@ export const sweeps = {
   idempotencyKeys: deleteIdempotencyKeys,
   dedupWindows: deleteDedupWindows,
   operations: deleteOperations,
-} satisfies Record<FinalStatus, Sweep> & Record<string, Sweep>;
+} satisfies Record<FinalStatus, DeleteStatement> & Record<string, DeleteStatement>;
 
-export type Retainable = keyof typeof sweeps;
+export type Retainable = keyof typeof deleteStatements;
