@@ -51,6 +51,7 @@ import { createJobChanges } from "./jobs/job-changes.ts";
 import { createKeyStore } from "./api-keys/key-store.ts";
 import { createLiveJobs } from "./jobs/live-jobs.ts";
 import { createMemoryBudget } from "./http/memory.ts";
+import { createMiddleware } from "./http/middleware.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { createIdempotency } from "./idempotency/run-once.ts";
 import { createQueueControl } from "./queues/queue-control.ts";
@@ -74,10 +75,9 @@ import { createReadJob } from "./jobs/read-job.ts";
 import { createJobReader } from "./jobs/read-jobs.ts";
 import { createJobSearch } from "./jobs/search-jobs.ts";
 import { createPages } from "./pages/pages.ts";
-import { findOperation } from "./operations/operations.ts";
 import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
 import { createFindQuota } from "@toril/contract/engine/quotas/quotas";
-import { createRepeat } from "./idempotency/replay.ts";
+import { createReplay } from "./idempotency/replay.ts";
 import { createReadiness } from "./health/readiness.ts";
 import { connectRedis } from "./stores/redis.ts";
 import { createScheduleStore } from "./schedules/schedule-store.ts";
@@ -203,8 +203,7 @@ export async function openProducer(
     ledger: background,
     imports: importLedger,
     readJob,
-    isLetIn: async (exchange) =>
-      (await auth.access(exchange, findOperation("GET", exchange.path))) === undefined,
+    isAuthorized: auth.isAuthorized,
     maxListeners: config.MAX_LISTENERS,
     log,
   });
@@ -230,6 +229,12 @@ export async function openProducer(
     maxOpen: config.MAX_OPERATIONS,
   });
   const app = createApp({
+    authorize: auth.authorize,
+    middleware: createMiddleware({
+      authorize: auth.authorize,
+      audit: createAudit(changing, log),
+      replay: createReplay(once),
+    }),
     onError,
     metrics,
     routes: [
@@ -295,7 +300,7 @@ export async function openProducer(
     dashboard: dashboard.routes,
   });
 
-  const gate = createPipeline({
+  const pipeline = createPipeline({
     app,
     createJob,
     onError,
@@ -303,7 +308,7 @@ export async function openProducer(
     metrics,
     tracing,
     memory: createMemoryBudget(config.MAX_BODY_BYTES),
-    access: auth.access,
+    authorize: auth.authorize,
     findQuota: createFindQuota({
       prefix,
       lease: createLease({
@@ -317,13 +322,11 @@ export async function openProducer(
       }),
       countWaiting: (quotaKey, limit) => accepting.run((sql) => countWaiting(sql, quotaKey, limit)),
     }),
-    repeat: createRepeat(once),
-    audit: createAudit(changing, log),
     clientAddress: (socketAddress, { headers }) =>
       clientAddress(socketAddress, headers.get("x-forwarded-for"), config.TRUSTED_PROXIES),
   });
   const { HOST: hostname, PORT: port, METRICS_PORT: metricsPort } = config;
-  const server = runtime.serve(gate, { hostname, port });
+  const server = runtime.serve(pipeline, { hostname, port });
   opening.defer(() => server.drain(0));
   const metricsServer =
     metricsPort === undefined

@@ -393,17 +393,33 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
   });
 });
 
-test("what is not served is not told to whom has no key", async () => {
-  const asked: Asked[] = [
+test("unknown paths and methods are reported only to requests with a key", async () => {
+  const requests: Asked[] = [
     ["/nowhere"],
     ["/v1/jobs", { method: "DELETE" }],
     ["/v1/jobs/%62ulk", { method: "POST" }],
     ["/admin"],
     ["/%61dmin/queues"],
+    ["/administrator"],
+    ["/docs/"],
+    ["//docs"],
+    ["/metrics/"],
   ];
-  for (const each of asked) {
+  for (const each of requests) {
     _expectProblem(await send(each, {}), "unauthenticated");
     expect((await send(each, _bearer(admin))).status).toBeOneOf([404, 405]);
+  }
+});
+
+test("every path below /admin/ requires queues:admin", async () => {
+  const { key } = await _issue(stores, ["jobs:read", "metrics:read"]);
+  for (const path of [
+    "/admin/",
+    "/admin/queues",
+    "/admin/queues/api/queues",
+    "/admin/other/page",
+  ]) {
+    _expectProblem(await send([path], _bearer(key)), "insufficient-scope");
   }
 });
 

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { verifyAudit } from "@toril/contract/engine/audit/verify-audit";
 import type { IssuedApiKey } from "@toril/contract/api/api-key";
+import { routes } from "@toril/contract/api/http/index";
 import { isAudited } from "../src/audit/audited-request.ts";
-import { operations } from "../src/operations/operations.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,
@@ -89,7 +89,7 @@ function ofQueue(verb: string, init: RequestInit = { method: "POST" }) {
   return { done: [`/v1/queues/default${verb}`, init] as [string, RequestInit], refused };
 }
 
-const audited = operations.filter(isAudited).map(({ operationId }) => operationId);
+const audited = routes.filter(isAudited).map(({ operationId }) => operationId);
 
 test.each(audited)("%s is noted, what it did and what it did not", async (action) => {
   expect(Object.keys(cases)).toContain(action);

@@ -237,6 +237,8 @@ test.each([
   ["PUT", "/v1/jobs", "POST, GET, HEAD"],
   ["PUT", `/v1/jobs/${importId}`, "GET, HEAD, DELETE, PATCH"],
   ["PATCH", "/v1/jobs/bulk", "POST"],
+  ["GET", "/v1/jobs/bulk", "POST"],
+  ["GET", "/v1/dead-letters/redrive", "POST"],
   ["DELETE", "/v1/dead-letters/summary", "GET, HEAD"],
   ["PUT", "/v1/schedules/preview", "POST"],
   ["GET", "/v1/imports", "POST"],
@@ -246,6 +248,11 @@ test.each([
   const answer = await producer.request(path, { method });
   _expectProblem(answer, "method-not-allowed");
   expect(answer.headers.get("allow")).toBe(allow);
+});
+
+test("a path parameter that equals its own name is a value like any other", async () => {
+  const init = { method: "POST", headers: { "Idempotency-Key": "literal" } };
+  _expectProblem(await producer.request("/v1/jobs/:id/retry", init), "invalid-parameter");
 });
 
 test("HEAD answers as GET does, without a body", async () => {

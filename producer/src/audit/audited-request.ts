@@ -1,28 +1,30 @@
+import type { MiddlewareHandler } from "hono";
 import { getRequiredScope } from "@toril/contract/api/http/route";
-import type { AuditedRequest } from "./audit.ts";
-import type { RequestContext } from "../http/request-context.ts";
-import { type Operation, operations } from "../operations/operations.ts";
-
-const audited: ReadonlySet<Operation> = new Set(
-  operations.filter((operation) => {
-    const scope = getRequiredScope(operation);
-    return operation.method !== "get" && (scope === "keys:admin" || scope === "queues:admin");
-  }),
-);
+import type { AppEnv } from "../http/request-context.ts";
+import type { AnyRoute } from "../http/route.ts";
+import type { Audit } from "./audit.ts";
 
 /** Whether the operation changes something and requires an admin scope. */
-export function isAudited(operation: Operation): boolean {
-  return audited.has(operation);
+export function isAudited(route: AnyRoute): boolean {
+  const scope = getRequiredScope(route);
+  return route.method !== "get" && (scope === "keys:admin" || scope === "queues:admin");
 }
 
-export function auditedRequest(exchange: RequestContext, operation: Operation): AuditedRequest {
-  const { principal, path, requestId } = exchange;
-  return {
-    actor: principal.kind === "open" ? "anyone" : `${principal.kind}:${principal.id}`,
-    tenant: principal.tenant,
-    action: operation.operationId,
-    target: path,
-    address: exchange.address(),
-    requestId,
+/** Gives the handler of an audited operation its audit trail, and ends the trail with the outcome of the request. */
+export function auditMiddleware(audit: Audit, route: AnyRoute): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const { principal, path, requestId } = c.env;
+    const trail = audit.begin({
+      actor: principal.kind === "open" ? "anyone" : `${principal.kind}:${principal.id}`,
+      tenant: principal.tenant,
+      action: route.operationId,
+      target: path,
+      address: c.env.address(),
+      requestId,
+    });
+    c.env.trail = trail;
+    await next();
+    const success = c.res.headers.has("Idempotency-Replayed") ? "replayed" : "done";
+    await trail.end(c.env.problem ?? success);
   };
 }

@@ -1,72 +1,65 @@
 import { defaultTenant } from "@toril/contract/api/api-key";
 import type { RequestContext } from "../http/request-context.ts";
-import { notFoundProblem } from "../http/not-found.ts";
-import type { Operation } from "../operations/operations.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
-import { type AccessRule, accessRuleFor } from "./access-rules.ts";
 import type { FailedLoginPenalty } from "./failed-login-penalty.ts";
+import type { AccessRule } from "./access-rule.ts";
 
 /**
  * Authenticates and authorizes a request: sets its principal, or returns the problem. Synchronous for a cached
  * credential.
  */
-export type Access = (
-  exchange: RequestContext,
-  operation: Operation | undefined,
-) => Refusal | Promise<Refusal>;
+export type Authorize = (context: RequestContext, rule: AccessRule) => Refusal | Promise<Refusal>;
 
 type Refusal = ProblemError | undefined;
 
-export interface AccessDeps {
+export interface AuthorizeDeps {
   authenticator: Authenticator;
   penalty: FailedLoginPenalty;
 }
 
-const wall: AccessRule = { scope: "any", isPage: false, isShared: false };
-
-/**
- * Creates the access check of all requests, which runs before the body is read or any resource is looked up. A path
- * without an access rule is denied, so that a forgotten route is not open.
- */
-export function createAccess({ authenticator, penalty }: AccessDeps): Access {
-  return (exchange, operation) => {
-    const found = accessRuleFor(exchange.path, operation);
-    const door = found ?? wall;
-    if (door.scope === "none") return undefined;
-    const authorization = exchange.request.headers.get("authorization");
-    const mayGuess = authorization !== null && !penalty.isIdle();
-    const seconds = mayGuess ? penalty.secondsLeft(exchange.address()) : 0;
-    if (seconds > 0) return guessing(seconds);
+/** Creates the access check of all requests, which runs before the body is read or any resource is looked up. */
+export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Authorize {
+  return (context, rule) => {
+    context.accessRule = rule;
+    if (rule.scope === "none") return undefined;
+    const { method, headers } = context.request;
+    const authorization = headers.get("authorization");
+    const isPenalized = authorization !== null && !penalty.isIdle();
+    const seconds = isPenalized ? penalty.secondsLeft(context.address()) : 0;
+    if (seconds > 0) return tooManyFailedLogins(seconds);
     // Browsers send Basic credentials automatically, so Basic authentication permits reads only (CSRF).
-    const isPage = door.isPage && /^(GET|HEAD)$/.test(exchange.request.method);
+    const isPage = rule.isPage && /^(GET|HEAD)$/.test(method);
     const identity = authenticator.identify(authorization, isPage);
     return identity instanceof Promise
-      ? identity.then((known) => decide(exchange, found, isPage, known))
-      : decide(exchange, found, isPage, identity);
+      ? identity.then((known) => decide(context, rule, isPage, known))
+      : decide(context, rule, isPage, identity);
   };
 
   function decide(
-    exchange: RequestContext,
-    door: AccessRule | undefined,
+    context: RequestContext,
+    { scope, isShared }: AccessRule,
     isPage: boolean,
     identity: Identity,
   ): Refusal {
-    if (identity.status === "wrong") penalty.note(exchange.address());
-    if (identity.status !== "known") return unknown(identity, isPage);
+    if (identity.status === "wrong") penalty.note(context.address());
+    if (identity.status !== "known") return unauthenticated(identity, isPage);
     const { principal } = identity;
-    if (door === undefined) return notFoundProblem(exchange.path);
-    const { scope, isShared } = door;
-    if (scope !== "any" && scope !== "none" && !principal.scopes.has(scope)) return lacking(scope);
-    if (isShared && principal.tenant !== defaultTenant) return shared();
-    exchange.principal = principal;
+    if (scope !== "any" && scope !== "none" && !principal.scopes.has(scope)) {
+      return insufficientScope(scope);
+    }
+    if (isShared && principal.tenant !== defaultTenant) return otherTenant();
+    context.principal = principal;
     return undefined;
   }
 }
 
-function unknown(identity: Exclude<Identity, { status: "known" }>, isPage: boolean): ProblemError {
+function unauthenticated(
+  identity: Exclude<Identity, { status: "known" }>,
+  isPage: boolean,
+): ProblemError {
   if (identity.status === "unknowable") {
-    return new ProblemError("at-capacity", "The keys cannot be read now.");
+    return new ProblemError("at-capacity", "The API keys cannot be read at the moment.");
   }
   const isWrong = identity.status === "wrong" || identity.status === "ended";
   const bearer = `Bearer realm="Toril"${isWrong ? ', error="invalid_token"' : ""}`;
@@ -79,27 +72,27 @@ function detailOf(identity: Exclude<Identity, { status: "known" | "unknowable" }
   if (identity.status === "missing") return "Send a key: Authorization: Bearer toril_...";
   if (identity.status !== "unmade") return identity.detail;
   return (
-    "There is no key yet, and more than this machine may reach this address. Make the first one with " +
-    "`bun run toril keys create --name admin --scopes keys:admin`, or set ALLOW_OPEN=true to serve everybody."
+    "No API key exists yet, and the address is reachable from other machines. Create the first key with " +
+    "`bun run toril keys create --name admin --scopes keys:admin`, or set ALLOW_OPEN=true to disable authentication."
   );
 }
 
-function lacking(scope: string): ProblemError {
+function insufficientScope(scope: string): ProblemError {
   const challenge = `Bearer realm="Toril", error="insufficient_scope", scope="${scope}"`;
-  return new ProblemError("insufficient-scope", `It takes the scope ${scope}.`, undefined, {
+  return new ProblemError("insufficient-scope", `Requires the scope ${scope}.`, undefined, {
     headers: { "WWW-Authenticate": challenge },
   });
 }
 
-function shared(): ProblemError {
+function otherTenant(): ProblemError {
   return new ProblemError(
     "insufficient-scope",
-    `It is about the jobs of every tenant: it takes a key of the tenant ${defaultTenant}.`,
+    `Affects the jobs of all tenants: requires a key of the tenant ${defaultTenant}.`,
   );
 }
 
-function guessing(seconds: number): ProblemError {
-  const detail = `Nothing is looked up for another ${seconds} s.`;
+function tooManyFailedLogins(seconds: number): ProblemError {
+  const detail = `Too many failed logins from this address. Retry in ${seconds} s.`;
   return new ProblemError("too-many-failed-logins", detail, undefined, {
     headers: { "Retry-After": String(seconds) },
   });

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { noteKeyUses, readChangedKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import { connectLedger } from "../stores/postgres.ts";
-import { type Access, createAccess } from "./access.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { type Authorize, createAuthorize } from "./access.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
 import { openKeyTable } from "./key-table.ts";
@@ -10,7 +11,9 @@ import { isLoopback } from "./loopback.ts";
 import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
-  access: Access;
+  authorize: Authorize;
+  /** Whether a request that was authorized before would still be. */
+  isAuthorized(context: RequestContext): Promise<boolean>;
   /** Resolves when all key changes made before the call are loaded. */
   refreshKeys(): Promise<void>;
   close(): Promise<void>;
@@ -61,8 +64,13 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
         : "there is no key: every request is refused until the first is made",
     );
   }
+  const authorize = createAuthorize({ authenticator, penalty });
   return {
-    access: createAccess({ authenticator, penalty }),
+    authorize,
+    async isAuthorized(context) {
+      const { accessRule } = context;
+      return accessRule !== undefined && (await authorize(context, accessRule)) === undefined;
+    },
     refreshKeys: () => keys.refresh(),
     async close() {
       clearInterval(flushing);

@@ -25,7 +25,7 @@ export interface EventsDeps {
   ledger: Ledger;
   imports: ImportLedger;
   readJob: FollowJobDeps["readJob"];
-  isLetIn(exchange: RequestContext): Promise<boolean>;
+  isAuthorized(exchange: RequestContext): Promise<boolean>;
   maxListeners: number;
   log: Logger;
 }
@@ -46,7 +46,7 @@ export interface Events {
 const maxUnreadBytes = 64_000_000;
 
 export function createEvents(deps: EventsDeps): Events {
-  const { redis, servers, prefix, queues, ledger, imports, readJob, isLetIn, log } = deps;
+  const { redis, servers, prefix, queues, ledger, imports, readJob, isAuthorized, log } = deps;
   const limit = createConnectionLimit(deps.maxListeners);
   const replayTurns = createTurns({ slots: 1 });
   const getEdges = (queue: string) => readEdges(redis, prefix, queue);
@@ -67,7 +67,7 @@ export function createEvents(deps: EventsDeps): Events {
   const openStream = createEventStreams({
     limit,
     unread: createUnreadBudget(maxUnreadBytes),
-    isAuthorized: isLetIn,
+    isAuthorized,
     log,
   });
   const followImport = createFollowImport({ findMany: imports.findMany, openStream, log });

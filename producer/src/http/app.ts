@@ -1,19 +1,18 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
-import { Hono } from "hono";
-import { RegExpRouter } from "hono/router/reg-exp-router";
-import * as deadLetters from "@toril/contract/api/http/dead-letters";
-import * as jobs from "@toril/contract/api/http/jobs";
-import * as schedules from "@toril/contract/api/http/schedules";
+import type { Hono } from "hono";
 import { fieldErrors } from "@toril/contract/api/problem";
+import type { Authorize } from "../auth/access.ts";
+import { anyKey, pageRules } from "../auth/access-rule.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { dashboardPath } from "../pages/dashboard.ts";
-import type { AppEnv } from "./app-env.ts";
-import { notFoundProblem } from "./not-found.ts";
+import type { RequestMiddleware } from "./middleware.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
-import type { RequestContext } from "./request-context.ts";
-import type { HandledRoute, Route } from "./route.ts";
+import type { AppEnv, RequestContext } from "./request-context.ts";
+import type { AnyRoute, HandledRoute } from "./route.ts";
 
 export interface AppDeps {
+  authorize: Authorize;
+  middleware: RequestMiddleware;
   onError: ErrorHandler;
   metrics: Metrics;
   routes: readonly HandledRoute[];
@@ -22,67 +21,75 @@ export interface AppDeps {
   dashboard: Hono<AppEnv>;
 }
 
-/** Safe cast: only the pipeline calls the app, and it passes a RequestContext. */
-function pathOf(env: object | undefined): string {
-  return (env as RequestContext).path;
-}
-
-export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
-  const app = createRouter(deps);
-  // A second router for routes below an id: RegExpRouter cannot tell them from paths without an id.
-  const byId = createRouter(deps);
-
-  for (const { route, handler } of deps.routes) {
-    if (route === jobs.createJob) app.post(route.path, handler);
-    else (isBelowId(route) ? byId : app).openapi(withoutBody(route), handler);
-  }
-  app.post(`${jobs.createJob.path}/*`, (c) => byId.fetch(c.req.raw, c.env));
-  app.all(`${deadLetters.listDeadLetters.path}/*`, (c) => byId.fetch(c.req.raw, c.env));
-
-  app.get("/metrics", async (c) =>
-    c.body(await deps.metrics.render(), 200, { "Content-Type": deps.metrics.contentType }),
-  );
-  app.route("/", deps.docs);
-  app.route("/", deps.pages);
-  // A separate app, because RegExpRouter cannot compile the dashboard's routes together with the others.
-  const dashboard = new Hono<AppEnv>().route(dashboardPath, deps.dashboard);
-  dashboard.onError((error, c) => deps.onError(error, c.env));
-  dashboard.notFound((c) => problemResponse(c.env, notFoundProblem(c.env.path)));
-  app.all(`${dashboardPath}/*`, (c) => dashboard.fetch(c.req.raw, c.env));
-  return app;
-}
-
-function isBelowId({ method, path }: Route) {
-  return (
-    path.startsWith(deadLetters.getDeadLetter.path) ||
-    (method === "post" && path.startsWith(`${jobs.getJob.path}/`))
-  );
-}
-
-/** Handlers read the body themselves: the framework treats a body of another content type as missing. */
-function withoutBody(route: Route): RouteConfig {
-  const request: RouteConfig["request"] = { ...("request" in route ? route.request : {}) };
-  delete request.body;
-  // RegExpRouter cannot tell the fixed path from `{name}`. The pipeline passes on known operations only, so no other
-  // request gets here.
-  const path =
-    route === schedules.previewDefinition ? schedules.getSchedule.path : (route.path as string);
-  return { ...route, path, request };
-}
-
-function createRouter({ onError }: Pick<AppDeps, "onError">): OpenAPIHono<AppEnv> {
-  const router = new OpenAPIHono<AppEnv>({
-    // RegExpRouter throws on ambiguous patterns, for which Hono's default router falls back to one that costs ten times
-    // as much.
-    router: new RegExpRouter(),
-    // Routes by the path that access was decided for.
-    getPath: (_, options) => pathOf(options?.env),
+/** Creates the router of all paths. */
+export function createApp(deps: AppDeps): Hono<AppEnv> {
+  const { authorize, middleware, onError, metrics } = deps;
+  const app = new OpenAPIHono<AppEnv>({
+    getPath: (_, options) => routingPath(options?.env),
     defaultHook: (result) => {
       if (result.success) return;
       throw new ProblemError("invalid-parameter", undefined, fieldErrors(result.error.issues));
     },
   });
-  router.onError((error, c) => onError(error, c.env));
-  router.notFound((c) => problemResponse(c.env, notFoundProblem(c.env.path)));
-  return router;
+
+  /** Requires a key where no rule of the path has been applied, so that only users learn which paths exist. */
+  async function refuse(context: RequestContext, problem: ProblemError): Promise<Response> {
+    const refusal = context.accessRule === undefined ? await authorize(context, anyKey) : undefined;
+    return problemResponse(context, refusal ?? problem);
+  }
+
+  app.onError((error, c) => onError(error, c.env));
+  app.notFound((c) => refuse(c.env, new ProblemError("not-found")));
+
+  // The first match counts: `/v1/jobs/bulk` comes before `/v1/jobs/{id}`.
+  const routes = deps.routes.toSorted((a, b) => parametersOf(a) - parametersOf(b));
+  for (const [path, ofPath] of Map.groupBy(routes, ({ route }) => route.path)) {
+    for (const { route, handler } of ofPath) {
+      app.openapi({ ...withoutBody(route), middleware: middleware.of(route) }, handler);
+    }
+    const allowed = ofPath.flatMap(({ route }) => methodsOf(route)).join(", ");
+    app.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), (c) =>
+      refuse(
+        c.env,
+        new ProblemError("method-not-allowed", undefined, undefined, {
+          headers: { Allow: allowed },
+        }),
+      ),
+    );
+  }
+
+  for (const [path, rule] of Object.entries(pageRules)) {
+    app.use(path, middleware.requireAccess(rule));
+  }
+  app.get("/metrics", async (c) =>
+    c.body(await metrics.render(), 200, { "Content-Type": metrics.contentType }),
+  );
+  app.route("/", deps.docs);
+  app.route("/", deps.pages);
+  app.route(dashboardPath, deps.dashboard);
+  return app;
+}
+
+/**
+ * Returns the path as sent, without decoding.
+ * Safe cast: only the pipeline calls the app, and it passes a RequestContext.
+ */
+function routingPath(env: object | undefined): string {
+  const { path } = env as RequestContext;
+  // Hono's TrieRouter takes a segment that equals a parameter's own name for two matches.
+  return path.includes("/:") ? path.replaceAll("/:", "/%3A") : path;
+}
+
+function parametersOf({ route }: HandledRoute) {
+  return route.path.split("{").length;
+}
+
+function methodsOf({ method }: AnyRoute): string[] {
+  return method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()];
+}
+
+function withoutBody(route: AnyRoute): RouteConfig {
+  const request = { ...route.request };
+  delete request.body;
+  return { ...route, request };
 }

@@ -1,82 +1,57 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
 import * as jobs from "@toril/contract/api/http/jobs";
-import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
-import type { AppEnv } from "./app-env.ts";
-import type { Audit } from "../audit/audit.ts";
-import { auditedRequest, isAudited } from "../audit/audited-request.ts";
-import type { Access } from "../auth/access.ts";
-import { RequestContext, type Peer } from "./request-context.ts";
-import type { MemoryBudget } from "./memory.ts";
-import type { Metrics } from "../observability/metrics.ts";
-import { findOperation, type Operation } from "../operations/operations.ts";
-import { type ErrorHandler, problemResponse } from "./problem.ts";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
-import { refuseNul } from "./refuse-nul.ts";
-import { pathOf } from "./target.ts";
-import { isRepeated, type Repeat } from "../idempotency/replay.ts";
+import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
+import type { Authorize } from "../auth/access.ts";
+import { toAccessRule } from "../auth/access-rule.ts";
+import type { Metrics } from "../observability/metrics.ts";
 import type { Tracing } from "../observability/tracing.ts";
+import type { MemoryBudget } from "./memory.ts";
+import { type ErrorHandler, type ProblemError, problemResponse } from "./problem.ts";
+import { type AppEnv, type Peer, RequestContext } from "./request-context.ts";
+import { pathOf } from "./target.ts";
 
 export interface PipelineDeps {
   app: Hono<AppEnv>;
-  createJob(exchange: RequestContext): Promise<Response>;
+  createJob(context: RequestContext): Promise<Response>;
+  authorize: Authorize;
   onError: ErrorHandler;
   log: Logger;
   metrics: Metrics;
   memory: MemoryBudget;
-  access: Access;
   findQuota: FindQuota;
-  repeat: Repeat;
-  audit: Audit;
   /** Returns the address of the client behind trusted proxies. */
   clientAddress(socketAddress: string, request: Request): string;
   tracing?: Tracing | undefined;
 }
 
 export interface Pipeline {
-  answer(request: Request, peer: Peer): Promise<Response>;
-  /** Handles `POST /v1/jobs` only, for a server that routes it natively. */
+  handle(request: Request, peer: Peer): Promise<Response>;
+  /** Handles `POST /v1/jobs` without the framework, for a server that routes it natively. */
   createJob(request: Request, peer: Peer): Promise<Response>;
 }
 
-type Handler = (exchange: RequestContext) => Response | Promise<Response>;
-
-/**
- * Creates the pipeline of every request: request id, authentication, audit, tracing, metrics and log. The pipeline
- * wraps the framework, because as middleware each step would cost as much as all of them do here.
- */
+/** The outer part of every request: request id, tracing, errors, metrics and log. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
-  const {
-    app,
-    createJob,
-    onError,
-    log,
-    metrics,
-    memory,
-    access,
-    audit,
-    findQuota,
-    repeat,
-    clientAddress,
-    tracing,
-  } = deps;
+  const { app, createJob, authorize, onError, log, metrics, memory, findQuota, tracing } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
-  async function pass(
+  async function observe(
     request: Request,
     peer: Peer,
     path: string,
-    operation: Operation | undefined,
-    handle: Handler,
+    respond: (context: RequestContext) => Response | Promise<Response>,
   ): Promise<Response> {
     const startedAt = performance.now();
     const { method } = request;
-    const given = request.headers.get("x-request-id");
+    const requested = request.headers.get("x-request-id");
     count += 1;
-    const requestId = given && isPlain(given) ? given : `${prefix}-${count.toString(36)}`;
-    const address = () => clientAddress(peer.address, request);
-    const exchange = new RequestContext(request, {
+    const requestId =
+      requested && isPlain(requested) ? requested : `${prefix}-${count.toString(36)}`;
+    const address = () => deps.clientAddress(peer.address, request);
+    const context = new RequestContext(request, {
       requestId,
       path,
       memory,
@@ -85,31 +60,24 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       peer,
     });
     const trace = tracing?.begin(method, request.headers.get("traceparent"));
-    exchange.traceparent = trace?.traceparent;
+    context.traceparent = trace?.traceparent;
     let response: Response;
     try {
-      const asked = access(exchange, operation);
-      const refusal = asked instanceof Promise ? await asked : asked;
-      if (refusal === undefined && operation !== undefined && isAudited(operation)) {
-        exchange.trail = audit.begin(auditedRequest(exchange, operation));
-      }
-      response =
-        refusal === undefined ? await handle(exchange) : problemResponse(exchange, refusal);
+      response = await respond(context);
     } catch (error) {
-      response = onError(error, exchange);
+      response = onError(error, context);
     }
-    if (exchange.isAudited) await exchange.trail.end(exchange.problem ?? outcomeOf(response));
-    exchange.end();
+    context.end();
     response.headers.set("X-Request-Id", requestId);
-    const { rateLimit } = exchange;
+    const { rateLimit } = context;
     if (rateLimit !== undefined) {
       response.headers.set("RateLimit-Policy", rateLimit.policy);
       response.headers.set("RateLimit", rateLimit.limit);
     }
-    const ms = performance.now() - startedAt - exchange.waitedMs;
+    const ms = performance.now() - startedAt - context.waitedMs;
     const { status } = response;
-    const route = operation?.path ?? "other";
-    const { problem, jobId, tenant } = exchange;
+    const route = context.route?.path ?? "other";
+    const { problem, jobId, tenant } = context;
     metrics.request({ method, route, status }, problem, ms);
     trace?.end({ route, path, status, problem, requestId, jobId });
     const level = status >= 500 ? "warn" : "debug";
@@ -122,26 +90,22 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     return response;
   }
 
-  return {
-    answer(request, peer) {
-      const path = pathOf(request.url);
-      const operation = findOperation(request.method, path);
-      return pass(request, peer, path, operation, (exchange) => {
-        if (operation !== undefined && 400 in operation.responses) refuseNul(request.url);
-        const handle = async () => app.fetch(request, exchange);
-        return operation !== undefined && isRepeated(operation, request)
-          ? repeat(exchange, handle)
-          : app.fetch(request, exchange);
-      });
-    },
-    createJob: (request, peer) =>
-      pass(request, peer, jobs.createJob.path, jobs.createJob, createJob),
-  };
-}
+  const createJobRule = toAccessRule(jobs.createJob);
 
-/** Outcome of a request that ended without a problem. */
-function outcomeOf({ headers }: Response) {
-  return headers.has("Idempotency-Replayed") ? "replayed" : "done";
+  function createJobIfAuthorized(context: RequestContext): Response | Promise<Response> {
+    context.route = jobs.createJob;
+    const respond = (refusal: ProblemError | undefined) =>
+      refusal === undefined ? createJob(context) : problemResponse(context, refusal);
+    const refusal = authorize(context, createJobRule);
+    return refusal instanceof Promise ? refusal.then(respond) : respond(refusal);
+  }
+
+  return {
+    handle: (request, peer) =>
+      observe(request, peer, pathOf(request.url), (context) => app.fetch(request, context)),
+    createJob: (request, peer) =>
+      observe(request, peer, jobs.createJob.path, createJobIfAuthorized),
+  };
 }
 
 function isPlain(id: string) {

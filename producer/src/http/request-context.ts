@@ -1,11 +1,17 @@
 import type { ProblemKind } from "@toril/contract/api/problem";
 import type { AuditTrail } from "../audit/audit.ts";
+import type { AccessRule } from "../auth/access-rule.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
+import type { AnyRoute } from "./route.ts";
 import { type Charge, createCharge } from "../quotas/quota-reservation.ts";
 import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { RateLimit } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
+
+export interface AppEnv {
+  Bindings: RequestContext;
+}
 
 export interface RequestContextSettings {
   requestId: string;
@@ -31,6 +37,10 @@ export class RequestContext {
   /** As sent, without decoding. */
   readonly path: string;
   readonly address: () => string;
+  /** Undefined for a page or an unknown path. */
+  route: AnyRoute | undefined = undefined;
+  /** The last rule applied by `authorize`. */
+  accessRule: AccessRule | undefined = undefined;
   /** The bytes of a JSON body, which the Idempotency-Key's fingerprint includes. */
   body: Uint8Array | undefined = undefined;
   /** What else two requests must have in common for the response to be replayed. */
@@ -65,7 +75,7 @@ export class RequestContext {
 
   /** The authenticated caller. Throws if the request is not authenticated. */
   get principal(): Principal {
-    if (this.#principal === undefined) throw new Error("nobody was let in here");
+    if (this.#principal === undefined) throw new Error("the request is not authenticated");
     return this.#principal;
   }
 
@@ -90,13 +100,9 @@ export class RequestContext {
     return this.#charge?.left();
   }
 
-  get isAudited(): boolean {
-    return this.#trail !== undefined;
-  }
-
   /** Records administrative changes. Throws if the operation is not audited. */
   get trail(): AuditTrail {
-    if (this.#trail === undefined) throw new Error("nothing is noted of this operation");
+    if (this.#trail === undefined) throw new Error("the operation is not audited");
     return this.#trail;
   }
 

@@ -1,25 +1,33 @@
 import type { RouteConfig, RouteHandler } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import type { routes } from "@toril/contract/api/http/index";
-import type { AppEnv } from "./app-env.ts";
+import type { AppEnv } from "./request-context.ts";
 
-/** An operation of the API. */
-export type Route = (typeof routes)[number];
+/** An operation of the API, as `defineRoute` returns it. */
+export type AnyRoute = RouteConfig & { operationId: string };
 
-/** The framework validates path, query and headers; handlers read the body themselves, with `readJson` or as a stream. */
-type WithoutBody<Of extends RouteConfig> = Omit<Of, "request"> & {
-  request: Omit<NonNullable<Of["request"]>, "body">;
+type ApiRoute = (typeof routes)[number];
+
+type WithoutBody<Route extends RouteConfig> = Omit<Route, "request"> & {
+  request: Omit<NonNullable<Route["request"]>, "body">;
 };
 
-export type HandlerOf<Of extends Route> = RouteHandler<WithoutBody<Of>, AppEnv>;
+/**
+ * The framework validates path, query and headers. Handlers read the body themselves, with `readJson` or as a stream,
+ * because the framework neither limits nor counts bytes and takes a body of another content type as missing.
+ */
+export type HandlerOf<Route extends ApiRoute> = RouteHandler<WithoutBody<Route>, AppEnv>;
 
 export interface HandledRoute {
-  route: Route;
+  route: AnyRoute;
   handler: Handler<AppEnv>;
 }
 
 /** Pairs an operation with its handler, whose parameters and responses are typed by the operation. */
-export function handle<Of extends Route>(route: Of, handler: HandlerOf<Of>): HandledRoute {
+export function handle<Route extends ApiRoute>(
+  route: Route,
+  handler: HandlerOf<Route>,
+): HandledRoute {
   return { route, handler: asHandler(handler) };
 }
 

@@ -1,18 +1,13 @@
+import type { MiddlewareHandler } from "hono";
 import { limits } from "@toril/contract/api/job";
 import type { Principal } from "../auth/principal.ts";
 import { hasBody, readBytes } from "../http/body.ts";
-import type { RequestContext } from "../http/request-context.ts";
+import type { AppEnv } from "../http/request-context.ts";
+import type { AnyRoute } from "../http/route.ts";
 import type { KeptResponse } from "./keep-response.ts";
 import type { Idempotency } from "./run-once.ts";
-import type { Operation } from "../operations/operations.ts";
 
 type Kept = Omit<KeptResponse, "status">;
-
-/** Runs `handle` once per Idempotency-Key; repeated requests get the stored response. */
-export type Repeat = (
-  exchange: RequestContext,
-  handle: () => Promise<Response>,
-) => Promise<Response>;
 
 /** These operations use `Idempotency` themselves. */
 const keeping: ReadonlySet<string> = new Set([
@@ -23,29 +18,32 @@ const keeping: ReadonlySet<string> = new Set([
   "rotateKey",
 ]);
 
-/** Whether `Repeat` stores the response of this request. */
-export function isRepeated(operation: Operation, { method, headers }: Request): boolean {
-  return method === "POST" && !keeping.has(operation.operationId) && headers.has("idempotency-key");
+/** Whether the middleware stores the responses of this operation. */
+export function isReplayable({ method, operationId }: AnyRoute): boolean {
+  return method === "post" && !keeping.has(operationId);
 }
 
-export function createRepeat(once: Idempotency): Repeat {
-  return async (exchange, handle) => {
-    if (hasBody(exchange.request)) {
-      exchange.body = await readBytes(exchange, limits.bodyBytes);
-    }
-    exchange.replayScope = replayScopeOf(exchange.principal);
-    let own: Response | undefined;
+/** Runs an operation once per Idempotency-Key; repeated requests get the stored response. */
+export function createReplay(once: Idempotency): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const context = c.env;
+    if (!context.request.headers.has("idempotency-key")) return next();
+    if (hasBody(context.request)) context.body = await readBytes(context, limits.bodyBytes);
+    context.replayScope = replayScopeOf(context.principal);
+    let isHandled = false;
     try {
-      const { status, body, isReplay } = await once.holding(exchange, async (holding) => {
-        exchange.keepResponse = async (tx, { status: early, ...kept }) =>
+      const { status, body, isReplay } = await once.holding(context, async (holding) => {
+        context.keepResponse = async (tx, { status: early, ...kept }) =>
           holding.keepProvisionally(tx, { status: early, body: kept });
-        own = await handle();
-        if (!own.ok) throw new NotDone();
-        const answer: unknown = await own.clone().json();
-        const kept: Kept = { headers: pick(own.headers, keptHeaders), answer };
-        return { status: own.status, body: kept };
+        await next();
+        isHandled = true;
+        const { res: response } = c;
+        if (!response.ok) throw new NotDone();
+        const answer: unknown = await response.clone().json();
+        const kept: Kept = { headers: pick(response.headers, keptHeaders), answer };
+        return { status: response.status, body: kept };
       });
-      if (!isReplay && own !== undefined) return own;
+      if (!isReplay) return undefined;
       const headers = {
         ...body.headers,
         "Content-Type": "application/json",
@@ -53,7 +51,9 @@ export function createRepeat(once: Idempotency): Repeat {
       };
       return new Response(JSON.stringify(body.answer), { status, headers });
     } catch (error) {
-      if (error instanceof NotDone && own !== undefined) return own;
+      if (error instanceof NotDone) return undefined;
+      // Otherwise the framework would add the headers of the response to those of the problem.
+      if (isHandled) c.res = undefined;
       throw error;
     }
   };

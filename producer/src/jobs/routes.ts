@@ -43,7 +43,8 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
   const { jobReader, liveJobs, jobChanges } = deps;
 
   return [
-    { route: routes.createJob, handler: (c) => deps.createJob(c.env) },
+    // The handler validates query and headers itself, because Bun calls it without the framework.
+    { route: { ...routes.createJob, request: {} }, handler: (c) => deps.createJob(c.env) },
 
     handle(
       routes.createJobs,

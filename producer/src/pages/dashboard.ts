@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import type { Cluster, Redis } from "ioredis";
 import { bullName, queueOf } from "@toril/contract/engine/redis/names";
 import { redactSealed } from "@toril/contract/engine/secrets/secret-data";
-import type { AppEnv } from "../http/app-env.ts";
+import type { AppEnv } from "../http/request-context.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
 import { withPolicy } from "./page.ts";
 import { serveFiles } from "../http/serve-files.ts";

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Scalar } from "@scalar/hono-api-reference";
 import { Hono } from "hono";
 import { buildOpenApi, toYaml } from "@toril/contract/api/openapi";
-import type { AppEnv } from "../http/app-env.ts";
+import type { AppEnv } from "../http/request-context.ts";
 import { withPolicy } from "./page.ts";
 
 const scriptPath = "/docs/scalar.js";

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import type { AppEnv } from "../http/app-env.ts";
+import type { AppEnv } from "../http/request-context.ts";
 import { home } from "./home.ts";
 import { template } from "./template.ts";
 

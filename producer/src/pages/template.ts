@@ -4,7 +4,7 @@ import { finalStatuses } from "@toril/contract/api/job-states";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import type { AppEnv } from "../http/app-env.ts";
+import type { AppEnv } from "../http/request-context.ts";
 import { callerOf, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import { htmlPage } from "./page.ts";

@@ -5,7 +5,7 @@ import { answerMetrics, namingTaken, type Address, type Runtime, type Server } f
 type AnyServer = Bun.Server<unknown>;
 
 export const bun: Runtime = {
-  serve: (gate, address) =>
+  serve: (pipeline, address) =>
     listen("PORT", address, () =>
       Bun.serve({
         ...address,
@@ -16,10 +16,11 @@ export const bun: Runtime = {
         routes: {
           [createJob.path]: {
             POST: (request: Request, server: AnyServer) =>
-              gate.createJob(request, new BunPeer(server, request)),
+              pipeline.createJob(request, new BunPeer(server, request)),
           },
         },
-        fetch: (request, server) => gate.answer(addressed(request), new BunPeer(server, request)),
+        fetch: (request, server) =>
+          pipeline.handle(addressed(request), new BunPeer(server, request)),
       }),
     ),
   serveMetrics: (metrics, address) =>

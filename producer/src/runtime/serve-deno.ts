@@ -13,9 +13,9 @@ interface DenoServe {
 declare const Deno: DenoServe;
 
 export const deno: Runtime = {
-  serve: (gate, address) =>
+  serve: (pipeline, address) =>
     listen("PORT", address, (request, { remoteAddr }) =>
-      gate.answer(request, {
+      pipeline.handle(request, {
         address: remoteAddr.hostname,
         // Deno has no idle timeout.
         keepOpen() {},

@@ -4,7 +4,7 @@ import type { Metrics } from "../observability/metrics.ts";
 
 /** The only difference between runtimes: how to listen. */
 export interface Runtime {
-  serve(gate: Pipeline, address: Address): Server;
+  serve(pipeline: Pipeline, address: Address): Server;
   /** Serves metrics without authentication, on a port that must not be published. */
   serveMetrics(metrics: Metrics, address: Address): Server;
 }

@@ -1,0 +1,20 @@
+import { expect, test } from "bun:test";
+import { routes } from "@toril/contract/api/http/index";
+import { pageRules, toAccessRule } from "./access-rule.ts";
+
+test("only health checks and the home page need no authentication", () => {
+  const rules = [
+    ...routes.map((route) => [route.path, toAccessRule(route)] as const),
+    ...Object.entries(pageRules),
+  ];
+  const open = rules.filter(([, { scope }]) => scope === "none").map(([path]) => path);
+  expect(open.toSorted()).toEqual(["/", "/livez", "/readyz"]);
+});
+
+test("operations and pages that affect all tenants require queues:admin", () => {
+  for (const route of routes) {
+    const { scope, isShared } = toAccessRule(route);
+    expect(isShared).toBe(scope === "queues:admin");
+  }
+  expect(pageRules["/admin/:page{.*}"]).toMatchObject({ scope: "queues:admin", isShared: true });
+});

@@ -1,5 +1,0 @@
-import type { RequestContext } from "./request-context.ts";
-
-export interface AppEnv {
-  Bindings: RequestContext;
-}
