@@ -1,5 +1,4 @@
 import { Cron } from "croner";
-import { memo } from "./memo.ts";
 import { zoneOf } from "./zone.ts";
 
 /** Returns the next fire time strictly after an instant, in ms since 1970; undefined if there is none. */
@@ -19,15 +18,15 @@ export function nextByCron(expression: string, timeZone: string): NextAfter {
   const nextLocal = (time: number) => local.nextRun(new Date(time))?.getTime();
 
   function byElapsedTime(instant: number): number | undefined {
-    const offset = zone.offsetAt(instant);
-    const next = nextLocal(instant + offset);
-    if (next === undefined || zone.offsetAt(next - offset) === offset) {
-      return next === undefined ? undefined : next - offset;
+    let offset = zone.offsetAt(instant);
+    let change = zone.nextChange(instant);
+    let next = nextLocal(instant + offset);
+    while (next !== undefined && change !== undefined && next - offset >= change) {
+      offset = zone.offsetAt(change);
+      next = nextLocal(change + offset - 1);
+      change = zone.nextChange(change);
     }
-    const change = zone.changeBetween(instant, next - offset);
-    const changed = zone.offsetAt(change);
-    const first = nextLocal(change + changed - 1);
-    return first === undefined ? undefined : first - changed;
+    return next === undefined ? undefined : next - offset;
   }
 
   function byTheClock(instant: number): number | undefined {
@@ -70,3 +69,16 @@ const parseCron = memo(
   (expression) => new Cron(expression, { mode: "5-or-6-parts", utcOffset: 0, paused: true }),
   100,
 );
+
+/** Memoizes a function with an LRU cache of `size` results. */
+function memo<Result>(make: (key: string) => Result, size: number): (key: string) => Result {
+  const kept = new Map<string, Result>();
+  return (key) => {
+    const result = kept.get(key) ?? make(key);
+    kept.delete(key);
+    kept.set(key, result);
+    const [oldest] = kept.keys();
+    if (kept.size > size && oldest !== undefined) kept.delete(oldest);
+    return result;
+  };
+}

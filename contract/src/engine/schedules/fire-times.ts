@@ -1,6 +1,6 @@
 import { type NextAfter, nextByCron } from "./cron.ts";
 import type { SchedulePreview, Timing } from "../../api/schedule.ts";
-import { zoneOf, type Zone } from "./zone.ts";
+import { zoneOf } from "./zone.ts";
 
 /** The fire times of a schedule. */
 export interface FireTimes {
@@ -54,16 +54,8 @@ export function previewFireTimes(timing: Timing, after: Date, count: number): Sc
   const times: SchedulePreview["times"] = [];
   let time = fireTimes.after(after);
   while (time !== null && times.length < count) {
-    times.push({ at: time.toISOString(), local: localText(time.getTime(), zone) });
+    times.push({ at: time.toISOString(), local: zone.format(time.getTime()) });
     time = fireTimes.after(time);
   }
   return { timeZone, times };
-}
-
-function localText(instant: number, zone: Zone) {
-  const minutes = Math.round(zone.offsetAt(instant) / 60_000);
-  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  const offset = [hours, rest].map((part) => String(part).padStart(2, "0")).join(":");
-  const local = new Date(zone.localOf(instant)).toISOString().slice(0, 19);
-  return `${local}${minutes < 0 ? "-" : "+"}${offset}`;
 }

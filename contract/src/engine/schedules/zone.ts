@@ -1,68 +1,44 @@
-import { memo } from "./memo.ts";
+import { Temporal } from "temporal-polyfill";
 
-/** A time zone. Local times are represented as if they were UTC, in ms since 1970. */
+/** A time zone. Instants and local times are in ms since 1970; local times are represented as if they were UTC. */
 export interface Zone {
+  offsetAt(instant: number): number;
   localOf(instant: number): number;
   /** The first instant with this local time; for a local time in a gap, the end of the gap. */
   instantOf(local: number): number;
-  offsetAt(instant: number): number;
-  /** The instant at which the offset changes. `from` and `until` must have different offsets. */
-  changeBetween(from: number, until: number): number;
+  /** The instant of the next clock change; undefined if there is none. */
+  nextChange(instant: number): number | undefined;
+  /** Formats an instant as local time with offset, to the second. */
+  format(instant: number): string;
 }
 
-/** At most one clock change occurs within this distance of a local time. */
-const nearMs = 36 * 60 * 60 * 1000;
-
-/** Cached, because creating a zone takes a third of a millisecond. */
-export const zoneOf = memo(createZone, 100);
-
-function createZone(timeZone: string): Zone {
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  });
-
-  function offsetAt(instant: number): number {
-    const at: Record<string, number> = {};
-    for (const { type, value } of format.formatToParts(instant)) at[type] = Number(value);
-    const { year = 0, month = 1, day, hour, minute, second } = at;
-    return Date.UTC(year, month - 1, day, hour, minute, second) - Math.floor(instant / 1000) * 1000;
-  }
-
-  function changeBetween(from: number, until: number): number {
-    const before = offsetAt(from);
-    let [low, high] = [from, until];
-    while (high - low > 1) {
-      const middle = Math.floor((low + high) / 2);
-      if (offsetAt(middle) === before) low = middle;
-      else high = middle;
-    }
-    return high;
-  }
+/** Temporal rather than a cron library decides about clock changes; Node 24 has no Temporal of its own. */
+export function zoneOf(timeZone: string): Zone {
+  const zoned = (instant: number) =>
+    Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(timeZone);
+  const offsetAt = (instant: number) => zoned(instant).offsetNanoseconds / 1e6;
 
   return {
     offsetAt,
-    changeBetween,
     localOf: (instant) => instant + offsetAt(instant),
     instantOf(local) {
-      const [before, after] = [offsetAt(local - nearMs), offsetAt(local + nearMs)];
-      if (offsetAt(local - before) === before) return local - before;
-      if (offsetAt(local - after) === after) return local - after;
-      return changeBetween(local - nearMs, local + nearMs);
+      const plain = Temporal.Instant.fromEpochMilliseconds(local)
+        .toZonedDateTimeISO("UTC")
+        .toPlainDateTime();
+      const first = plain.toZonedDateTime(timeZone, { disambiguation: "earlier" });
+      const isInGap = !first.toPlainDateTime().equals(plain);
+      const at = isInGap ? (first.getTimeZoneTransition("next") ?? first) : first;
+      return at.epochMilliseconds;
     },
+    nextChange: (instant) => zoned(instant).getTimeZoneTransition("next")?.epochMilliseconds,
+    format: (instant) => zoned(instant).toString({ smallestUnit: "second", timeZoneName: "never" }),
   };
 }
 
 /** Whether a name is a time zone. Engines accept numeric offsets too; Toril does not. */
 export function isTimeZone(name: string): boolean {
   try {
-    return /^[A-Z]/i.test(name) && zoneOf(name) !== undefined;
+    return /^[A-Z]/i.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined;
   } catch {
     return false;
   }
