@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { UserError } from "../../ops/dev/user-error.ts";
-import { confine } from "./confinement.ts";
+import { confine } from "./confine.ts";
 import { findK6, inspect, runK6 } from "./k6.ts";
 import { startMeter } from "./meter.ts";
 import { type ConfinedOptions, parseOptions, usage } from "./options.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { startChild } from "../../ops/dev/child.ts";
 import { until } from "../../ops/dev/until.ts";
-import { confine } from "../confined/confinement.ts";
+import { confine } from "../confined/confine.ts";
 
 test("a process inside has its limits, is measured, and does not outlive its group", async () => {
   const dir = mkdtempSync(join(tmpdir(), "toril-confined-"));
