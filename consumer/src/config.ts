@@ -2,14 +2,13 @@ import {
   ConfigError,
   flag,
   loadEnv,
-  logLevelField,
   milliseconds,
   port,
   storeFields,
   wholeNumber,
   type Env,
 } from "@toril/contract/engine/config/config";
-import { logShipFields } from "@toril/contract/engine/logging/log-config";
+import { logFields, logSettings } from "@toril/contract/engine/logging/log-config";
 import type { KeyRate } from "@toril/contract/api/job-type";
 import { findJobType, jobTypeNames, queueNames } from "@toril/contract/api/job-types/index";
 import { redisServers } from "@toril/contract/engine/config/redis-config";
@@ -98,8 +97,7 @@ export const Variables = z
       .describe(
         "what encrypts the secret fields of jobs: `2026a:<32 bytes in base64>,2025b:...`, the first encrypts, all decrypt",
       ),
-    LOG_LEVEL: logLevelField,
-    ...logShipFields,
+    ...logFields,
     ...traceFields,
     METRICS_PORT: port()
       .default(0)
@@ -149,11 +147,7 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
     schedules: readSchedules(given, readFile),
     /** Keys that encrypt and decrypt the secret fields of jobs. */
     secretKeys: given.SECRET_KEYS,
-    log: {
-      level: given.LOG_LEVEL,
-      shipTo: given.LOG_SHIP_ADDRESS,
-      shipBufferBytes: given.LOG_SHIP_BUFFER_BYTES,
-    },
+    log: logSettings(given),
     /** Undefined when tracing is off. */
     trace: traceSettings(given, "toril-consumer"),
     /** 0 turns the status server off. */

@@ -113,7 +113,7 @@ export async function openConsumer(
   await using opening = new AsyncDisposableStack();
   const script = await readFile(dispatchScriptUrl, "utf8");
   const metrics = createMetrics(config.worker.queues);
-  if (shipper !== undefined) metrics.shipping(shipper);
+  if (shipper !== undefined) metrics.addLogShipper(shipper);
   const activeJobs = createActiveJobs();
   metrics.gauge("toril_jobs_active", "Jobs that run in this process", () => activeJobs.size);
   const secretKeys = config.secretKeys && createKeyRing(config.secretKeys);

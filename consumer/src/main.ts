@@ -1,19 +1,16 @@
 import { readFileSync } from "node:fs";
-import { switchedLevel } from "@toril/contract/engine/logging/log-options";
+import { connect } from "node:net";
+import { createLogging, toggleLevel } from "@toril/contract/engine/logging/logging";
 import { waitForAbort } from "./wait.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
-import { openLogging } from "./observability/log.ts";
 
 async function main(): Promise<void> {
   const load = () => loadConfig(process.env, (path) => readFileSync(path, "utf8"));
   const config = load();
-  await using logging = openLogging(config.log);
+  await using logging = createLogging("consumer", config.log, { connect });
   const { log } = logging;
-  process.on("SIGUSR2", () => {
-    log.level = switchedLevel(log.level, config.log.level);
-    log.warn({ logLevel: log.level }, "another log level");
-  });
+  process.on("SIGUSR2", () => toggleLevel(log, config.log.level));
   const { stop, deadline } = listenForSignals();
   const tracing =
     config.trace &&

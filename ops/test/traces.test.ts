@@ -137,19 +137,20 @@ test("a stop sends what is left, and does not wait long for a collector that is 
   expect(await lonely.exited).toMatchObject({ code: 0 });
 });
 
-test("nothing of OpenTelemetry is loaded but by what main.ts loads when it is told to", async () => {
+test("only the modules that main.ts loads for a configured collector import OpenTelemetry", async () => {
   const importers = new Set<string>();
   for (const name of ["contract", "producer", "consumer"]) {
     for await (const path of new Glob(`${name}/src/**/*.ts`).scan(root)) {
       const text = await Bun.file(`${root}/${path}`).text();
       for (const [, module] of text.matchAll(/^(?:import|\} from) .*"(.*)";$/gm)) {
-        if (/^@opentelemetry\/|tracing-otlp|trace\/provider$/.test(module!)) importers.add(path);
+        if (/^@opentelemetry\/|tracing-otlp|tracing\/open-tracer$/.test(module!))
+          importers.add(path);
       }
     }
   }
   expect([...importers].toSorted()).toEqual([
     "consumer/src/observability/tracing-otlp.ts",
-    "contract/src/engine/tracing/provider.ts",
+    "contract/src/engine/tracing/open-tracer.ts",
     "producer/src/observability/tracing-otlp.ts",
   ]);
 });

@@ -3,14 +3,13 @@ import { traceFields } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
 import {
   flag,
-  logLevelField,
   milliseconds,
   port,
   storeFields,
   wholeNumber,
 } from "@toril/contract/engine/config/config";
 import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
-import { logShipFields } from "@toril/contract/engine/logging/log-config";
+import { logFields } from "@toril/contract/engine/logging/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
 
@@ -39,7 +38,7 @@ export const Config = z.object({
       "serves `/metrics` without a key, and of a consumer `/livez` and `/readyz`: do not publish it",
     ),
   ...oidcFields,
-  LOG_LEVEL: logLevelField,
+  ...logFields,
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000).describe("the deadline of an answer"),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000)
     .default(10_000)
@@ -69,7 +68,6 @@ export const Config = z.object({
     .describe(
       "what encrypts the secret fields of jobs: `2026a:<32 bytes in base64>,2025b:...`, the first encrypts, all decrypt",
     ),
-  ...logShipFields,
   ...traceFields,
 });
 export type Config = z.infer<typeof Config>;

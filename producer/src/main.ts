@@ -1,25 +1,19 @@
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { ConfigError, loadEnv } from "@toril/contract/engine/config/config";
-import { switchedLevel } from "@toril/contract/engine/logging/log-options";
+import { logSettings } from "@toril/contract/engine/logging/log-config";
+import { createLogging, toggleLevel } from "@toril/contract/engine/logging/logging";
 import { traceSettings } from "@toril/contract/engine/tracing/settings";
 import { Config } from "./config.ts";
-import { openLogging } from "./observability/log.ts";
 import { openProducer } from "./producer.ts";
 import { bun } from "./runtime/serve-bun.ts";
 import { deno } from "./runtime/serve-deno.ts";
 
 async function main(): Promise<void> {
   const config = loadEnv(Config, process.env, (path) => readFileSync(path, "utf8"));
-  await using logging = openLogging({
-    level: config.LOG_LEVEL,
-    shipTo: config.LOG_SHIP_ADDRESS,
-    shipBufferBytes: config.LOG_SHIP_BUFFER_BYTES,
-  });
+  await using logging = createLogging("producer", logSettings(config), { connect });
   const { log } = logging;
-  process.on("SIGUSR2", () => {
-    log.level = switchedLevel(log.level, config.LOG_LEVEL);
-    log.warn({ logLevel: log.level }, "another log level");
-  });
+  process.on("SIGUSR2", () => toggleLevel(log, config.LOG_LEVEL));
   const spans = traceSettings(config, "toril-producer");
   const tracing =
     spans && (await import("./observability/tracing-otlp.ts")).openTracing(spans, log);

@@ -162,7 +162,7 @@ export async function openProducer(
     isRedisAway: () => breakers.isAnyOpen,
     listeners: () => events.listeners,
   });
-  if (shipper !== undefined) metrics.shipping(shipper);
+  if (shipper !== undefined) metrics.addLogShipper(shipper);
   addQueueMetrics(metrics.registry, () => readQueueSizes(redis, prefix, queueNames, Date.now));
 
   const auth = await openAuth({

@@ -1,18 +1,8 @@
-import { connect } from "node:net";
-import {
-  createLogging,
-  type Logging,
-  type LogSettings,
-} from "@toril/contract/engine/logging/logging";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 
 export type Log = Logger;
 export type JobLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
-
-/** Logs to stdout and, if configured, ships the lines over TCP. */
-export const openLogging = (settings: LogSettings): Logging =>
-  createLogging("consumer", settings, { stdout: pino.destination({ fd: 1, sync: true }), connect });
 
 /** Wraps a log and removes the job's secrets from its lines. */
 export function scrubbedLog(log: JobLog, scrub: Scrub): JobLog {

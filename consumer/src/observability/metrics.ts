@@ -1,7 +1,10 @@
-import type { LogShipper } from "@toril/contract/engine/logging/log-ship";
 import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
 import { ScheduleRun } from "@toril/contract/api/schedule";
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import {
+  createCounter,
+  createProcessMetrics,
+} from "@toril/contract/engine/metrics/process-metrics";
+import { Histogram } from "prom-client";
 import type { AttemptMetrics } from "../worker/process-job.ts";
 import { attemptOutcomes } from "@toril/contract/api/job-states";
 
@@ -9,77 +12,79 @@ const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 const waits = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];
 
 export function createMetrics(queues: readonly string[]) {
-  const registry = new Registry();
+  const { registry, gauge, addLogShipper } = createProcessMetrics();
   const registers = [registry];
-  const ofType = { labelNames: ["queue", "type"], registers };
-  collectDefaultMetrics({ register: registry });
-  const processed = new Counter({
-    name: "bullmq_jobs_processed_total",
-    help: "Starts of jobs, by what they came to",
-    labelNames: ["queue", "type", "outcome"],
-    registers,
-  });
-  // Initialize to 0: Prometheus sees no increase in a counter that first appears as 1.
-  for (const type of jobTypeNames) {
-    const queue = findJobType(type)?.queue ?? "";
-    if (!queues.includes(queue)) continue;
-    for (const outcome of attemptOutcomes) processed.inc({ queue, type, outcome }, 0);
-  }
+  const byType = { labelNames: ["queue", "type"], registers } as const;
+  const types = jobTypeNames
+    .map((type) => ({ queue: findJobType(type)?.queue ?? "", type }))
+    .filter(({ queue }) => queues.includes(queue));
+  const processed = createCounter(
+    registry,
+    {
+      name: "bullmq_jobs_processed_total",
+      help: "Attempts, by outcome",
+      labelNames: ["queue", "type", "outcome"],
+    },
+    types.flatMap((labels) => attemptOutcomes.map((outcome) => ({ ...labels, outcome }))),
+  );
   const waited = new Histogram({
     name: "toril_job_wait_seconds",
-    help: "From when a job was due until its first start",
+    help: "Time from when a job was due until its first attempt began",
     buckets: waits,
-    ...ofType,
+    ...byType,
   });
   const ran = new Histogram({
     name: "toril_job_run_seconds",
-    help: "How long a run of a handler took",
+    help: "Duration of a handler's execution",
     buckets: seconds,
-    ...ofType,
+    ...byType,
   });
   const settled = new Histogram({
     name: "toril_job_settle_seconds",
-    help: "From a handler's end until it was recorded, the wait for a batch included",
+    help: "Time from the end of a handler until its outcome was recorded, including the wait for a batch",
     buckets: seconds,
-    ...ofType,
+    ...byType,
   });
-  const stalled = new Counter({
-    name: "toril_jobs_stalled_total",
-    help: "Jobs whose worker was lost and that were put back",
-    labelNames: ["queue"],
-    registers,
-  });
-  for (const queue of queues) stalled.inc({ queue }, 0);
-  const givenUp = new Counter({
-    name: "toril_jobs_given_up_total",
-    help: "Jobs that are dead because too many attempts were lost with their consumers",
-    ...ofType,
-  });
-  for (const type of jobTypeNames) {
-    const queue = findJobType(type)?.queue ?? "";
-    if (queues.includes(queue)) givenUp.inc({ queue, type }, 0);
-  }
-  const workerErrors = new Counter({
+  const stalled = createCounter(
+    registry,
+    {
+      name: "toril_jobs_stalled_total",
+      help: "Stalled jobs: their worker was lost, and they were returned to the queue",
+      labelNames: ["queue"],
+    },
+    queues.map((queue) => ({ queue })),
+  );
+  const givenUp = createCounter(
+    registry,
+    {
+      name: "toril_jobs_given_up_total",
+      help: "Jobs that are dead because too many attempts were lost with their consumers",
+      labelNames: ["queue", "type"],
+    },
+    types,
+  );
+  const workerErrors = createCounter(registry, {
     name: "toril_worker_errors_total",
     help: "Errors of BullMQ's workers",
-    registers,
   });
-  const scheduled = new Counter({
-    name: "toril_schedule_runs_total",
-    help: "Due schedules, by what became of them",
-    labelNames: ["outcome"],
-    registers,
-  });
-  for (const outcome of ScheduleRun.shape.outcome.options) scheduled.inc({ outcome }, 0);
+  const scheduled = createCounter(
+    registry,
+    {
+      name: "toril_schedule_runs_total",
+      help: "Runs of schedules, by outcome",
+      labelNames: ["outcome"],
+    },
+    ScheduleRun.shape.outcome.options.map((outcome) => ({ outcome })),
+  );
   const batchSize = new Histogram({
     name: "toril_settle_batch_jobs",
-    help: "How many jobs shared one write to the ledger",
+    help: "Jobs per write to the ledger that settles them",
     buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
     registers,
   });
   const writes = new Histogram({
     name: "toril_ledger_write_seconds",
-    help: "How long a shared write to the ledger took, its repetitions included",
+    help: "Duration of a batched write to the ledger, including its retries",
     labelNames: ["operation"],
     buckets: seconds,
     registers,
@@ -93,19 +98,6 @@ export function createMetrics(queues: readonly string[]) {
     countLostJob: (queue, type) => givenUp.inc({ queue, type }),
   };
 
-  function gauge(name: string, help: string, read: () => number) {
-    registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        registers: [],
-        collect() {
-          this.set(read());
-        },
-      }),
-    );
-  }
-
   return {
     registry,
     meter,
@@ -117,23 +109,6 @@ export function createMetrics(queues: readonly string[]) {
       writes.observe({ operation: "settle" }, ms / 1000);
     },
     gauge,
-    /** Adds metrics of the log shipper. */
-    shipping(shipper: LogShipper) {
-      gauge("toril_log_ship_connected", "1 while the aggregator takes log lines", () =>
-        Number(shipper.isConnected),
-      );
-      gauge("toril_log_ship_buffered_bytes", "What waits for it", () => shipper.buffered);
-      registry.registerMetric(
-        new Counter({
-          name: "toril_log_ship_dropped_total",
-          help: "Log lines that were dropped because too many waited for it",
-          registers: [],
-          collect() {
-            this.reset();
-            this.inc(shipper.dropped);
-          },
-        }),
-      );
-    },
+    addLogShipper,
   };
 }

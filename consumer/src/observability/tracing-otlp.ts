@@ -1,40 +1,19 @@
-import {
-  context,
-  diag,
-  DiagLogLevel,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from "@opentelemetry/api";
+import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { createTracerProvider } from "@toril/contract/engine/tracing/provider";
+import { openTracer, parentContext } from "@toril/contract/engine/tracing/open-tracer";
 import type { TraceSettings } from "@toril/contract/engine/tracing/settings";
-import { formatTraceparent, parseTraceparent } from "@toril/contract/engine/tracing/traceparent";
+import { formatTraceparent } from "@toril/contract/engine/tracing/traceparent";
 import type { Log } from "./log.ts";
 import type { Tracing } from "./tracing.ts";
-import { isDoneWithin } from "../wait.ts";
-
-/** Deadline for flushing spans at shutdown. */
-const flushMs = 2000;
 
 /** Opens tracing to an OTLP collector. Sets the global OpenTelemetry provider, so handlers can add their own spans. */
-export function openTracing({ url, headers, ...settings }: TraceSettings, log: Log): Tracing {
-  const warn = (message: string) => log.warn({ detail: message }, "cannot send spans");
-  const quiet = () => {};
-  diag.setLogger(
-    { error: warn, warn, info: quiet, debug: quiet, verbose: quiet },
-    DiagLogLevel.WARN,
-  );
-  const provider = createTracerProvider(new OTLPTraceExporter({ url, headers }), settings);
+export function openTracing(settings: TraceSettings, log: Log): Tracing {
+  const { tracer, provider, close } = openTracer(settings, log);
   trace.setGlobalTracerProvider(provider);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const tracer = provider.getTracer("toril");
 
   return {
     begin({ queue, type, bullId, attempt, traceparent }) {
-      const parent = parseTraceparent(traceparent);
       const span = tracer.startSpan(
         `process ${type}`,
         {
@@ -48,9 +27,7 @@ export function openTracing({ url, headers, ...settings }: TraceSettings, log: L
             "toril.job.attempt": attempt,
           },
         },
-        parent === undefined
-          ? ROOT_CONTEXT
-          : trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true }),
+        parentContext(traceparent),
       );
       const inside = trace.setSpan(ROOT_CONTEXT, span);
       return {
@@ -75,8 +52,6 @@ export function openTracing({ url, headers, ...settings }: TraceSettings, log: L
         },
       };
     },
-    async close() {
-      await isDoneWithin(flushMs, provider.shutdown().catch(quiet));
-    },
+    close,
   };
 }

@@ -1,3 +1,4 @@
+import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Logger } from "pino";
@@ -62,7 +63,7 @@ export async function runExpiry(deps: ExpiryDeps): Promise<void> {
   }
 }
 
-const beginning = { expiresAt: new Date(0), id: "00000000-0000-0000-0000-000000000000" };
+const beginning = { expiresAt: new Date(0), id: lowestId };
 
 /** A started job stays pending; the cursor passes over that job. */
 function readOverdue(sql: Sql, after: { expiresAt: Date; id: string }) {

@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
+import { Gauge, Histogram, type Registry } from "prom-client";
 import type { PassReport } from "./reconcile.ts";
 
 const actions = ["placed", "heldBack", "settled"] as const;
@@ -8,35 +9,36 @@ export function createReconcileMetrics(registry: Registry) {
   const registers = [registry];
   const passes = new Histogram({
     name: "toril_reconcile_pass_seconds",
-    help: "How long comparing the ledger with Redis took",
+    help: "Duration of a reconciliation pass",
     buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600],
     registers,
   });
-  const failures = new Counter({
+  const failures = createCounter(registry, {
     name: "toril_reconcile_failures_total",
-    help: "Comparisons that broke off",
-    registers,
+    help: "Reconciliation passes that failed",
   });
-  const jobs = new Counter({
-    name: "toril_reconciled_jobs_total",
-    help: "Pending jobs about which Redis did not agree, by what was done",
-    labelNames: ["action"],
-    registers,
-  });
-  for (const action of actions) jobs.inc({ action }, 0);
+  const jobs = createCounter(
+    registry,
+    {
+      name: "toril_reconciled_jobs_total",
+      help: "Pending jobs that were missing or finished in Redis, by action of the reconciler",
+      labelNames: ["action"],
+    },
+    actions.map((action) => ({ action })),
+  );
   const leading = new Gauge({
     name: "toril_reconciler_leading",
-    help: "1 in the process that compares the ledger with Redis",
+    help: "1 in the consumer that leads the reconciler",
     registers,
   });
   const pending = new Gauge({
     name: "toril_ledger_pending_jobs",
-    help: "Jobs in the ledger that had not ended at the last comparison",
+    help: "Pending jobs in the ledger at the last reconciliation pass",
     registers,
   });
   const lastPass = new Gauge({
     name: "toril_reconcile_last_pass_timestamp_seconds",
-    help: "When the ledger was last compared with Redis",
+    help: "Time of the last reconciliation pass",
     registers,
   });
 

@@ -1,10 +1,11 @@
+import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 import type { Endings } from "./settle-ended.ts";
 import type { Leadership } from "./leadership.ts";
 import type { FinishEvents } from "./finish-events.ts";
-import { firstId, type PendingJob, readPending } from "./pending.ts";
+import { type PendingJob, readPending } from "./pending.ts";
 import type { Redispatch } from "./redispatch.ts";
 import type { OrphanDetector } from "./orphan-detector.ts";
 
@@ -86,7 +87,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
       }
     }
 
-    for (let after = firstId; !signal.aborted;) {
+    for (let after = lowestId; !signal.aborted;) {
       const startedAt = performance.now();
       const query = { after, graceMs, size: pageSize };
       const page = await leadership.run((sql) => readPending(sql, query));

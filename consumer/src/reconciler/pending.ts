@@ -24,9 +24,6 @@ export interface JobToDispatch {
   trace: string | null;
 }
 
-/** Sorts before every id. */
-export const firstId = "00000000-0000-0000-0000-000000000000";
-
 /** Reads a page of pending rows after an id, in id order, that are older than `graceMs` by Postgres' clock. */
 export function readPending(
   sql: Sql,

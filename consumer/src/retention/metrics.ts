@@ -1,26 +1,27 @@
-import { Counter, Gauge, type Registry } from "prom-client";
+import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
+import { Gauge, type Registry } from "prom-client";
 import { type Retainable, deleteStatements } from "./sweeps.ts";
 
 /** Metrics of the retention; the age gauge exists only while this process is the leader. */
 export function createRetentionMetrics(registry: Registry) {
-  const registers = [registry];
-  const deleted = new Counter({
-    name: "toril_retention_deleted_total",
-    help: "What was deleted from the ledger because it had been kept for long enough",
-    labelNames: ["what"],
-    registers,
-  });
-  for (const what of Object.keys(deleteStatements)) deleted.inc({ what }, 0);
-  const failures = new Counter({
+  const deleted = createCounter(
+    registry,
+    {
+      name: "toril_retention_deleted_total",
+      help: "Rows that retention deleted from the ledger",
+      labelNames: ["what"],
+    },
+    Object.keys(deleteStatements).map((what) => ({ what })),
+  );
+  const failures = createCounter(registry, {
     name: "toril_retention_failures_total",
-    help: "Passes of deleting that broke off",
-    registers,
+    help: "Retention passes that failed",
   });
   const oldest = new Gauge({
     name: "toril_retention_oldest_seconds",
-    help: "How long ago the oldest of what is kept was done with, after the last pass",
+    help: "Age of the oldest row that retention may delete, after the last pass",
     labelNames: ["what"],
-    registers,
+    registers: [registry],
   });
 
   return {

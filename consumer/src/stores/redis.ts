@@ -1,39 +1,9 @@
 import type { RedisServers } from "@toril/contract/engine/config/redis-config";
-import {
-  Cluster,
-  type ClusterOptions,
-  Redis,
-  type RedisOptions as AnyRedisOptions,
-  SentinelConnector,
-} from "ioredis";
+import { openRedis, type RedisOptions } from "@toril/contract/engine/redis/open-redis";
+import { Cluster, type Redis } from "ioredis";
 import { coalesceWrites } from "../worker/coalesce-writes.ts";
 
-type RedisOptions = Omit<AnyRedisOptions, "replyMapping">;
-
-const backOff = (times: number) => Math.min(50 * times, 1000);
-
-/**
- * A failover message that arrives while the Sentinels are asked for the master would end the connection for good. A
- * connector that is asking does not need the message.
- */
-class SteadyConnector extends SentinelConnector {
-  override connect(...given: Parameters<SentinelConnector["connect"]>) {
-    this["failoverDetector"]?.cleanup();
-    return super.connect(...given);
-  }
-}
-
-const sentinelTries = {
-  Connector: SteadyConnector as RedisOptions["Connector"],
-  sentinelRetryStrategy: backOff,
-  sentinelCommandTimeout: 2000,
-  // A hanging master closes no connection.
-  failoverDetector: true,
-};
-
 const common = {
-  connectTimeout: 2000,
-  retryStrategy: backOff,
   // After a failover, until the old master has closed its connections: reconnect and resend the command.
   reconnectOnError: (error) => (error.message.includes("READONLY") ? 2 : false),
 } satisfies RedisOptions;
@@ -50,7 +20,7 @@ export function openWorkerRedis(
   onError: (error: Error) => void,
 ): Redis | Cluster {
   const options = { ...common, maxRetriesPerRequest: null, socketTimeout: 13_000 };
-  const redis = open(servers, options, patient);
+  const redis = openRedis(servers, options, patient);
   redis.on("error", onError);
   if (redis instanceof Cluster) redis.on("+node", coalesceWrites);
   else coalesceWrites(redis);
@@ -69,7 +39,7 @@ export function openCommandRedis(
     commandTimeout: 2000,
     socketTimeout: 3000,
   };
-  const redis = open(servers, options, { enableOfflineQueue: false });
+  const redis = openRedis(servers, options, { enableOfflineQueue: false });
   redis.on("error", onError);
   return redis;
 }
@@ -79,7 +49,7 @@ export function openListenerRedis(
   servers: RedisServers,
   onError: (error: Error) => void,
 ): Redis | Cluster {
-  const redis = open(
+  const redis = openRedis(
     servers,
     { ...common, maxRetriesPerRequest: null, keepAlive: 10_000 },
     patient,
@@ -92,21 +62,4 @@ export function openListenerRedis(
 export function watchConnection(redis: Redis | Cluster, onChange: () => void): void {
   const ofClusters = ["+node", "-node", "node error"];
   for (const event of ["close", "ready", ...ofClusters]) redis.on(event, onChange);
-}
-
-function open(
-  servers: RedisServers,
-  options: RedisOptions,
-  ofCluster: ClusterOptions,
-): Redis | Cluster {
-  if (servers.kind === "cluster") {
-    return new Cluster(servers.nodes, {
-      ...ofCluster,
-      clusterRetryStrategy: backOff,
-      redisOptions: { ...options, ...servers.options },
-    });
-  }
-  return servers.kind === "sentinel"
-    ? new Redis({ ...options, ...sentinelTries, ...servers.options })
-    : new Redis(servers.url, { ...options, ...servers.options });
 }

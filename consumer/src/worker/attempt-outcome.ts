@@ -1,7 +1,7 @@
 import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
-import { queueOf } from "@toril/contract/engine/redis/names";
+import { parseBullName } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
 import type { AttemptOutcome } from "@toril/contract/api/job-states";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
@@ -64,7 +64,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   async function getHistory(started: StartedAttempt, last?: RunError) {
     const { job, attempt, startedAt, durationMs, lines = [] } = started;
     const before =
-      attempt > 1 ? await attemptErrors.read(queueOf(job.queueName), job.id ?? "") : [];
+      attempt > 1 ? await attemptErrors.read(parseBullName(job.queueName), job.id ?? "") : [];
     const all = last === undefined ? before : [...before, last];
     return {
       startedAt,
@@ -115,7 +115,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       log.info({ ...getLogFields(started), err: error }, "attempt failed");
       job.opts.stackTraceLimit = maxStacks;
       capBackoff(job, job.attemptsMade + 1);
-      await attemptErrors.record(queueOf(job.queueName), job.id ?? "", failure);
+      await attemptErrors.record(parseBullName(job.queueName), job.id ?? "", failure);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
     // Without the lock another attempt has taken over, and that attempt's outcome counts.
@@ -158,7 +158,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     });
     if (outcome.status === "already-settled" && outcome.recorded !== "dead")
       return { outcome: "already-settled" };
-    metrics.countLostJob(queueOf(started.job.queueName), started.job.name);
+    metrics.countLostJob(parseBullName(started.job.queueName), started.job.name);
     return dead(started, error);
   }
 

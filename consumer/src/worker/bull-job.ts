@@ -1,3 +1,4 @@
+import { parseJsonOrNull } from "@toril/contract/api/json";
 import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import type { Job } from "bullmq";
 
@@ -5,14 +6,9 @@ type DispatchedJob = Pick<Job, "opts">;
 
 /** Returns the W3C traceparent of a dispatched job. */
 export function getTraceparent(job: DispatchedJob): string | undefined {
-  const metadata = job.opts.telemetry?.metadata;
-  if (metadata === undefined) return undefined;
-  try {
-    const { traceparent }: { traceparent?: unknown } = JSON.parse(metadata);
-    return typeof traceparent === "string" ? traceparent : undefined;
-  } catch {
-    return undefined;
-  }
+  const metadata = parseJsonOrNull(job.opts.telemetry?.metadata) ?? {};
+  const { traceparent } = metadata as { traceparent?: unknown };
+  return typeof traceparent === "string" ? traceparent : undefined;
 }
 
 /** Returns the tenant for log lines; authorization must use the ledger's tenant. */

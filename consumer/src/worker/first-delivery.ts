@@ -1,3 +1,4 @@
+import { isRecovered } from "@toril/contract/engine/redis/options";
 import type { Job } from "bullmq";
 
 type StartedJob = Pick<
@@ -31,16 +32,11 @@ export function createFirstDelivery(now: () => number, changedAt: () => number):
         job.attemptsStarted === 1 &&
         job.attemptsMade === 0 &&
         job.stalledCounter === 0 &&
-        !isRecovered(job)
+        !isRecovered(job.opts)
       );
     },
     requireLedgerCheck() {
       checkRequiredAt = now();
     },
   };
-}
-
-/** Mark of the reconciler; BullMQ keeps unknown options. */
-function isRecovered(job: StartedJob) {
-  return (job.opts as { recovered?: boolean }).recovered === true;
 }

@@ -65,6 +65,15 @@ export function parseScanned(
     : { status: "unstorable", error: findDuplicate(text) };
 }
 
+/** Parses JSON that another program may have written: null if the text is missing or malformed. */
+export function parseJsonOrNull(text: string | null | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
+  }
+}
+
 /** Returns an error message for the first exceeded limit, or undefined. */
 export function findExcess(scan: JsonScan, limits: JsonLimits): string | undefined {
   if (scan.depth > limits.depth) return `Nested deeper than ${limits.depth} levels.`;

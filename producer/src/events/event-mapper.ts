@@ -1,3 +1,4 @@
+import { parseJsonOrNull } from "@toril/contract/api/json";
 import type { JobEvent, JobEventName } from "@toril/contract/api/event";
 import type { JobError } from "@toril/contract/api/job";
 import type { JobStatus } from "@toril/contract/api/job-states";
@@ -115,7 +116,7 @@ export function createEventMapper({
       status: "pending",
       at: getEntryTime(entry),
     };
-    if (name === "progress") event.progress = parseProgress(entry.fields["data"]);
+    if (name === "progress") event.progress = parseJsonOrNull(entry.fields["data"]);
     if (name === "delayed") event.runAt = new Date(Number(entry.fields["delay"])).toISOString();
     if (failedAttempt !== undefined) {
       const error = { name: "Error", message: failedAttempt.reason };
@@ -172,15 +173,6 @@ function isPossibleRetry(entry: StreamEntry, entries: readonly StreamEntry[]): b
 
 function getEntryTime({ position }: StreamEntry): string {
   return new Date(Number(position.split("-")[0])).toISOString();
-}
-
-/** Returns null for invalid JSON: workers may write any progress. */
-function parseProgress(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return null;
-  }
 }
 
 export function createReadOutcomes(ledger: Ledger): ReadOutcomes {

@@ -1,3 +1,4 @@
+import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { ISql } from "postgres";
 import type { Reads } from "../stores/reads.ts";
 import { type JobFilter, type Source, sourcesOf } from "./search-sources.ts";
@@ -17,7 +18,6 @@ export interface JobSearch {
   find(filter: JobFilter, before: string | undefined, limit: number): Promise<FoundJobs>;
 }
 
-const lowest = "00000000-0000-0000-0000-000000000000";
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** Creates the search. The cost of a page depends on the page, not on the number of jobs. */
@@ -28,7 +28,7 @@ export function createJobSearch(reads: Reads): JobSearch {
         pool.begin("read only", async (sql) => {
           const { createdAfter, createdBefore } = filter;
           const span = {
-            start: createdAfter ? firstIdOf(createdAfter) : lowest,
+            start: createdAfter ? firstIdOf(createdAfter) : lowestId,
             end: lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest),
           };
           // One more than requested shows whether there is a next page.

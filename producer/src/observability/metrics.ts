@@ -1,6 +1,9 @@
-import type { LogShipper } from "@toril/contract/engine/logging/log-ship";
 import { problemKinds } from "@toril/contract/api/problem";
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import {
+  createCounter,
+  createProcessMetrics,
+} from "@toril/contract/engine/metrics/process-metrics";
+import { Histogram } from "prom-client";
 import { createRequestTimes, type RequestLabels } from "../http/request-times.ts";
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -13,32 +16,29 @@ export function createMetrics(now: {
   isRedisAway(): boolean;
   listeners(): number;
 }) {
-  const registry = new Registry();
+  const { registry, gauge, addLogShipper } = createProcessMetrics();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  const requests = createRequestTimes(
-    "http_request_duration_seconds",
-    "How long requests took to answer",
-  );
+  const requests = createRequestTimes("http_request_duration_seconds", "Duration of requests");
   registry.registerMetric(requests.metric);
-  const problems = new Counter({
-    name: "toril_problems_total",
-    help: "Requests that were refused or failed, by the kind of problem",
-    labelNames: ["kind"],
-    registers,
-  });
-  // Initialized to 0: Prometheus sees no increase if a counter first appears as 1.
-  for (const kind of Object.keys(problemKinds)) problems.inc({ kind }, 0);
+  const problems = createCounter(
+    registry,
+    {
+      name: "toril_problems_total",
+      help: "Requests that were refused or failed, by problem type",
+      labelNames: ["kind"],
+    },
+    Object.keys(problemKinds).map((kind) => ({ kind })),
+  );
   const batches = new Histogram({
     name: "toril_enqueue_batch_jobs",
-    help: "How many jobs shared one commit to the ledger",
+    help: "Jobs per commit to the ledger",
     labelNames: ["lane"],
     buckets: [1, 2, 4, 8, 16, 32, 64, 128, 1000, 10_000],
     registers,
   });
   const writes = new Histogram({
     name: "toril_ledger_write_seconds",
-    help: "How long a shared write to the ledger took, its repetitions included",
+    help: "Duration of a batched write to the ledger, including its retries",
     labelNames: ["operation"],
     buckets: storeSeconds,
     registers,
@@ -50,24 +50,13 @@ export function createMetrics(now: {
     registers,
   });
   gauge("toril_enqueue_waiting", "Requests that wait for a commit", now.waiting);
-  gauge("toril_listeners", "Requests that wait for a job, and streams of events", now.listeners);
-  gauge("toril_undispatched_jobs", "Jobs recorded here while Redis is away", now.undispatched);
-  gauge("toril_redis_away", "1 while the dispatcher does not answer", () =>
-    Number(now.isRedisAway()),
+  gauge("toril_listeners", "Event streams, and requests that wait for a job", now.listeners);
+  gauge(
+    "toril_undispatched_jobs",
+    "Jobs recorded by this process and not dispatched",
+    now.undispatched,
   );
-
-  function gauge(name: string, help: string, read: () => number) {
-    registry.registerMetric(
-      new Gauge({
-        name,
-        help,
-        registers: [],
-        collect() {
-          this.set(read());
-        },
-      }),
-    );
-  }
+  gauge("toril_redis_away", "1 while Redis is unavailable", () => Number(now.isRedisAway()));
 
   return {
     request(labels: RequestLabels, problem: string | undefined, ms: number) {
@@ -83,24 +72,7 @@ export function createMetrics(now: {
     placed(ms: number) {
       dispatches.observe(ms / 1000);
     },
-    /** Adds the metrics of log shipping. */
-    shipping(shipper: LogShipper) {
-      gauge("toril_log_ship_connected", "1 while the aggregator takes log lines", () =>
-        Number(shipper.isConnected),
-      );
-      gauge("toril_log_ship_buffered_bytes", "What waits for it", () => shipper.buffered);
-      registry.registerMetric(
-        new Counter({
-          name: "toril_log_ship_dropped_total",
-          help: "Log lines that were dropped because too many waited for it",
-          registers: [],
-          collect() {
-            this.reset();
-            this.inc(shipper.dropped);
-          },
-        }),
-      );
-    },
+    addLogShipper,
     registry,
     contentType: registry.contentType,
     render: () => registry.metrics(),

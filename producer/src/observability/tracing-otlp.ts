@@ -1,40 +1,18 @@
-import {
-  diag,
-  DiagLogLevel,
-  ROOT_CONTEXT,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { createTracerProvider } from "@toril/contract/engine/tracing/provider";
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { openTracer, parentContext } from "@toril/contract/engine/tracing/open-tracer";
 import type { TraceSettings } from "@toril/contract/engine/tracing/settings";
-import { formatTraceparent, parseTraceparent } from "@toril/contract/engine/tracing/traceparent";
+import { formatTraceparent } from "@toril/contract/engine/tracing/traceparent";
 import type { Logger } from "pino";
 import type { Tracing } from "./tracing.ts";
 
-/** How long shutdown waits for the collector. */
-const flushMs = 2000;
-
-export function openTracing({ url, headers, ...settings }: TraceSettings, log: Logger): Tracing {
-  const warn = (message: string) => log.warn({ detail: message }, "cannot send spans");
-  const quiet = () => {};
-  diag.setLogger(
-    { error: warn, warn, info: quiet, debug: quiet, verbose: quiet },
-    DiagLogLevel.WARN,
-  );
-  const provider = createTracerProvider(new OTLPTraceExporter({ url, headers }), settings);
-  const tracer = provider.getTracer("toril");
-
+export function openTracing(settings: TraceSettings, log: Logger): Tracing {
+  const { tracer, close } = openTracer(settings, log);
   return {
     begin(method, traceparent) {
-      const parent = parseTraceparent(traceparent);
       const span = tracer.startSpan(
         method,
         { kind: SpanKind.SERVER, attributes: { "http.request.method": method } },
-        parent === undefined
-          ? ROOT_CONTEXT
-          : trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true }),
+        parentContext(traceparent),
       );
       return {
         traceparent: formatTraceparent(span.spanContext()),
@@ -53,8 +31,6 @@ export function openTracing({ url, headers, ...settings }: TraceSettings, log: L
         },
       };
     },
-    async close() {
-      await Promise.race([provider.shutdown(), Bun.sleep(flushMs)]).catch(quiet);
-    },
+    close,
   };
 }

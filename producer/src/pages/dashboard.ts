@@ -4,7 +4,7 @@ import { HonoAdapter } from "@bull-board/hono";
 import { Queue } from "bullmq";
 import { Hono } from "hono";
 import type { Cluster, Redis } from "ioredis";
-import { bullName, queueOf } from "@toril/contract/engine/redis/names";
+import { bullName, parseBullName } from "@toril/contract/engine/redis/names";
 import { redactSealed } from "@toril/contract/engine/secrets/secret-data";
 import type { AppEnv } from "../http/request-context.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
@@ -47,7 +47,7 @@ export function createDashboard(
   createBullBoard({
     queues: queues.map((queue) => {
       const shown = new BullMQAdapter(queue, { readOnlyMode: true });
-      if (secretQueueNames.has(queueOf(queue.name))) shown.setFormatter("data", redactSealed);
+      if (secretQueueNames.has(parseBullName(queue.name))) shown.setFormatter("data", redactSealed);
       return shown;
     }),
     serverAdapter: adapter,

@@ -1,5 +1,6 @@
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import type { DrainWaiting } from "@toril/contract/engine/redis/drain-queue";
+import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
@@ -38,7 +39,6 @@ const batchSize = 1000;
 /** A call blocks Redis while it runs. */
 const maxPerCall = 256;
 const pageSize = 2000;
-const firstId = "00000000-0000-0000-0000-000000000000";
 const drained: JobError = { name: "Drained", message: "Its queue was drained." };
 
 /**
@@ -80,7 +80,7 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
     return cancelled;
   }
 
-  return async (tenant, queue, { isDelayedToo, after = firstId }) => {
+  return async (tenant, queue, { isDelayedToo, after = lowestId }) => {
     const placed = await cancelPlaced(tenant, queue, isDelayedToo);
     if (!placed.isDone) return { cancelled: placed.cancelled, next: after };
     const page = await ledger.run(tenant, (sql) => readPending(sql, after));

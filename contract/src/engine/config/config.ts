@@ -50,11 +50,6 @@ export const storeFields = {
 /** For processes that use only the ledger. */
 export const LedgerConfig = z.object({ DATABASE_URL: storeFields.DATABASE_URL });
 
-export const logLevelField = z
-  .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"])
-  .default("info")
-  .describe("JSON lines on stdout; `debug` logs every request");
-
 function readValue(name: string, env: Env, readFile: (path: string) => string) {
   const own = env[name]?.trim() || undefined;
   const path = env[`${name}_FILE`]?.trim() || undefined;

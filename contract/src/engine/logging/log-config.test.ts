@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
 import { loadEnv } from "../config/config.ts";
-import { logShipFields } from "./log-config.ts";
+import { logFields } from "./log-config.ts";
 
-const load = (env: Record<string, string>) => loadEnv(z.object(logShipFields), env, () => "");
+const load = (env: Record<string, string>) => loadEnv(z.object(logFields), env, () => "");
 
 test.each([
   ["logs:5170", { host: "logs", port: 5170 }],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseJsonOrNull } from "../../api/json.ts";
 
 const Abort = z.object({ version: z.literal(1), bullIds: z.array(z.string()).readonly() });
 
@@ -9,9 +10,5 @@ export function encodeAbort(bullIds: readonly string[]): string {
 
 /** Decodes an abort message; returns no ids for another version. */
 export function decodeAbort(message: string): readonly string[] {
-  try {
-    return Abort.safeParse(JSON.parse(message)).data?.bullIds ?? [];
-  } catch {
-    return [];
-  }
+  return Abort.safeParse(parseJsonOrNull(message)).data?.bullIds ?? [];
 }

@@ -1,4 +1,5 @@
 import { JobLogLine, limits, RunError } from "../../api/job.ts";
+import { parseJsonOrNull } from "../../api/json.ts";
 import { failuresField, jobKey, queueKeys } from "./names.ts";
 
 /** Live details of one pending job, beside its state. */
@@ -47,7 +48,9 @@ export async function readLiveDetail(
   });
   return {
     failures: parseList(failures).flatMap((one) => RunError.safeParse(one).data ?? []),
-    log: (lines as string[]).flatMap((line) => JobLogLine.safeParse(parse(line)).data ?? []),
+    log: (lines as string[]).flatMap(
+      (line) => JobLogLine.safeParse(parseJsonOrNull(line)).data ?? [],
+    ),
     position: positionOf(Number(length), index, rank),
   };
 }
@@ -59,15 +62,6 @@ function positionOf(length: number, index: unknown, rank: unknown): number | nul
 }
 
 function parseList(text: unknown): unknown[] {
-  const value = parse(text);
+  const value = typeof text === "string" ? parseJsonOrNull(text) : undefined;
   return Array.isArray(value) ? value : [];
-}
-
-/** Undefined for malformed JSON: foreign workers may write these fields. */
-function parse(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import type { RedisState } from "../../api/job-states.ts";
+import { parseJsonOrNull } from "../../api/json.ts";
 import { jobKey, lockKey, queueKeys } from "./names.ts";
 
 interface Run {
@@ -98,7 +99,7 @@ function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState
   const run = {
     attemptsMade: Number(made ?? 0),
     attemptsStarted: Number(started ?? 0),
-    progress: parseStored(progress),
+    progress: parseJsonOrNull(progress),
     processedOn: processedOn === undefined ? undefined : Number(processedOn),
     stalls: Number(stalls ?? 0),
     worker: worker ?? null,
@@ -107,16 +108,7 @@ function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState
   // A job that completed after a failed attempt keeps `failedReason`; a failed job never has a return value.
   return returnValue === undefined
     ? { ...run, state: "finished", hasFailed: true, failedReason: failedReason ?? "" }
-    : { ...run, state: "finished", hasFailed: false, returnValue: parseStored(returnValue) };
-}
-
-/** Null for malformed JSON: foreign workers may write these fields. */
-function parseStored(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "null");
-  } catch {
-    return null;
-  }
+    : { ...run, state: "finished", hasFailed: false, returnValue: parseJsonOrNull(returnValue) };
 }
 
 function repliesOf(results: [error: Error | null, reply: unknown][] | null) {

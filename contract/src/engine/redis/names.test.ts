@@ -7,17 +7,17 @@ import {
   parseBullId,
   probeKey,
   queueKeys,
-  queueOf,
+  parseBullName,
 } from "./names.ts";
 
 const id = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
 
 test("a queue's name comes back from its BullMQ name", () => {
-  expect(queueOf(bullName("row-import"))).toBe("row-import");
+  expect(parseBullName(bullName("row-import"))).toBe("row-import");
 });
 
 test("a BullMQ name without a hash tag is refused", () => {
-  expect(() => queueOf("row-import")).toThrow("row-import");
+  expect(() => parseBullName("row-import")).toThrow("row-import");
 });
 
 test("an id and its run come back from a BullMQ id", () => {

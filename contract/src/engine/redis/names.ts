@@ -4,7 +4,7 @@ export function bullName(queue: string): string {
 }
 
 /** Returns the queue of a BullMQ name; throws if the name is not a hash tag. */
-export function queueOf(name: string): string {
+export function parseBullName(name: string): string {
   if (!name.startsWith("{") || !name.endsWith("}")) throw new Error(`not a queue name: ${name}`);
   return name.slice(1, -1);
 }

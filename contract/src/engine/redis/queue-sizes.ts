@@ -1,4 +1,5 @@
 import type { RedisState } from "../../api/job-states.ts";
+import { parseJsonOrNull } from "../../api/json.ts";
 import { jobKey, queueKeys } from "./names.ts";
 
 export interface QueueSize {
@@ -86,10 +87,6 @@ async function readAge(redis: SizesRedis, key: string, now: () => number): Promi
 
 /** 0 for malformed JSON: foreign programs may write this field. */
 function delayOf(options: string | null): number {
-  try {
-    const { delay }: { delay?: unknown } = JSON.parse(options ?? "{}");
-    return typeof delay === "number" ? delay : 0;
-  } catch {
-    return 0;
-  }
+  const { delay } = (parseJsonOrNull(options) ?? {}) as { delay?: unknown };
+  return typeof delay === "number" ? delay : 0;
 }

@@ -2,6 +2,7 @@ import type { ISql, PendingQuery, Row } from "postgres";
 import type { JobStatus } from "../../../api/job-states.ts";
 import { type JobSelection, type OperationAction, statusOf } from "../../../api/operation.ts";
 import { labelTerm, scheduleTerm } from "../../../api/search-terms.ts";
+import { lowestId } from "../enqueue/job-id.ts";
 
 /** The jobs that an operation selects. */
 export interface SelectionScope {
@@ -31,7 +32,6 @@ const maxExamined = 5000;
 /** The same limit for each type, where the index is ordered by type. */
 const maxExaminedOfType = 1000;
 
-const firstId = "00000000-0000-0000-0000-000000000000";
 const lastId = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**
@@ -46,7 +46,7 @@ export async function selectJobs(
 ): Promise<SelectedPage> {
   const { type, queue, key, schedule, reason } = filter;
   const status = statusOf(action, filter);
-  const { rows, limit } = walk(sql, { tenant, status, filter, start: after ?? firstId });
+  const { rows, limit } = walk(sql, { tenant, status, filter, start: after ?? lowestId });
   const [page] = await sql<{ ids: string[]; last: string | null; examined: number }[]>`
     with examined as (
       select id, tenant, queue, type, key, status, schedule, reason, created_at from (${rows}) as jobs
