@@ -18,7 +18,7 @@ import { traceFields, traceSettings } from "@toril/contract/engine/tracing/setti
 import { z } from "zod";
 import type { ScheduleFile } from "./scheduler/apply-file.ts";
 import { parseScheduleFile } from "./scheduler/read-file.ts";
-import { retentionFields, toRetentionSettings } from "./retention/config.ts";
+import { retentionFields, toRetentionSettings } from "./maintenance/config.ts";
 
 const limitedTypes: string[] = jobTypeNames.filter(
   (type) => findJobType(type)?.rateLimit !== undefined,

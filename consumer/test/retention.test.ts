@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { finalStatuses, type JobStatus } from "@toril/contract/api/job-states";
-import { createRetention } from "../src/retention/retain.ts";
-import type { RetentionAges } from "../src/retention/config.ts";
-import type { Retainable } from "../src/retention/sweeps.ts";
+import { createRetention } from "../src/maintenance/retention.ts";
+import type { RetentionAges } from "../src/maintenance/config.ts";
+import type { Retainable } from "../src/maintenance/retention-statements.ts";
 import { _openWorld, _startReconciler, _until, type _World } from "./_reconcile.ts";
 
 const hour = 3_600_000;

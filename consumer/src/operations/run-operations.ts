@@ -51,7 +51,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
     if (result.status === "done") log.info({ operationId: id }, "operation ended");
     const { applied, seen, waitMs } = result;
     await applied.updateRedis?.().catch((error: unknown) => {
-      log.warn({ err: error, operationId: id }, "Redis did not follow an operation");
+      log.warn({ err: error, operationId: id }, "failed to apply an operation to Redis");
       onRedisUpdateFailed();
     });
     const tookMs = performance.now() - startedAt;
@@ -96,7 +96,7 @@ export function runOperations(deps: RunOperationsDeps): AsyncDisposable {
           return ms;
         },
         (error: unknown) => {
-          if (!isFailing && !signal.aborted) log.warn({ err: error }, "operations wait");
+          if (!isFailing && !signal.aborted) log.warn({ err: error }, "failed to run operations");
           isFailing = true;
           return errorRetryMs;
         },

@@ -56,7 +56,7 @@ export async function runExpiry(deps: ExpiryDeps): Promise<void> {
       await expireAll();
       isFailing = false;
     } catch (error) {
-      if (!isFailing && !signal.aborted) log.warn({ err: error }, "could not expire jobs");
+      if (!isFailing && !signal.aborted) log.warn({ err: error }, "failed to expire jobs");
       isFailing = true;
     }
     await sleep(everyMs, signal);

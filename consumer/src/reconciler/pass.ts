@@ -33,26 +33,18 @@ export interface PassDeps {
 
 /** Creates a pass over all pending jobs, which repairs differences to Redis. Loss of leadership ends a pass early. */
 export function createPass(deps: PassDeps): () => Promise<PassCounts> {
-  const {
-    leadership,
-    orphanDetector: searches,
-    endings,
-    openEvents,
-    redispatch: placeAgain,
-    graceMs,
-    pageSize,
-    log,
-  } = deps;
+  const { leadership, orphanDetector, endings, openEvents, redispatch, graceMs, pageSize, log } =
+    deps;
   const { signal } = leadership;
 
   return async () => {
-    const eventsOf = new Map<string, FinishEvents>();
+    const eventsByQueue = new Map<string, FinishEvents>();
 
     /** Finds jobs whose hashes stock workers removed on completion. */
     async function findRemoved(queue: string, missing: readonly PendingJob[]) {
       if (missing.length === 0) return [];
-      const events = eventsOf.get(queue) ?? openEvents(queue);
-      eventsOf.set(queue, events);
+      const events = eventsByQueue.get(queue) ?? openEvents(queue);
+      eventsByQueue.set(queue, events);
       // Read after the inspection: a job that finished since the last page must not be re-dispatched.
       const finishes = await events.read();
       return missing.flatMap((job) => {
@@ -62,16 +54,16 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
     }
 
     async function reconcile(queue: string, jobs: readonly PendingJob[]) {
-      const { missing, finished } = await search.inspect(queue, jobs);
+      const { missing, finished } = await scan.inspect(queue, jobs);
       const removed = await findRemoved(queue, missing);
       const settled = await endings.settle(queue, [...finished, ...removed]);
       const removedIds = new Set(removed.map((job) => job.id));
       const lost = missing.filter((job) => !removedIds.has(job.id));
-      return { seen: jobs.length, settled, ...(await placeAgain(queue, lost)) };
+      return { seen: jobs.length, settled, ...(await redispatch(queue, lost)) };
     }
 
-    const search = searches.begin();
-    const refusing = new Set<string>();
+    const scan = orphanDetector.begin();
+    const failingQueues = new Set<string>();
     const counts: PassCounts = { seen: 0, placed: 0, heldBack: 0, settled: 0 };
 
     async function reconcilePage(page: readonly PendingJob[]) {
@@ -80,9 +72,10 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
         try {
           add(counts, await reconcile(queue, jobs));
         } catch (error) {
-          if (!isRefusal(error)) throw error;
-          if (!refusing.has(queue)) log.error({ err: error, queue }, "Redis refused to reconcile");
-          refusing.add(queue);
+          if (!isErrorReply(error)) throw error;
+          if (!failingQueues.has(queue))
+            log.error({ err: error, queue }, "Redis rejected a command of the reconciler");
+          failingQueues.add(queue);
         }
       }
     }
@@ -94,7 +87,7 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
       await reconcilePage(page);
       const last = page.at(-1);
       if (last === undefined || page.length < pageSize) {
-        search.end();
+        scan.end();
         break;
       }
       after = last.id;
@@ -110,6 +103,47 @@ function add(counts: PassCounts, more: PassCounts) {
 }
 
 /** Redis replied with an error; other queues may still work. */
-function isRefusal(error: unknown) {
+function isErrorReply(error: unknown) {
   return error instanceof Error && error.name === "ReplyError";
+}
+
+/** Decides when a pass is due, and the reason. */
+export interface PassSchedule {
+  wake(reason: string): void;
+  /** Returns the reason for a new leader's first pass. */
+  begin(): string;
+  /** Waits until the pass after the pass for `reason` is due. Returns the reason. */
+  next(reason: string, signal: AbortSignal): Promise<string>;
+}
+
+export interface PassScheduleSettings {
+  intervalMs: number;
+  graceMs: number;
+}
+
+/** Schedules passes at the interval, on wake, and once more after a wake, when jobs that were too young have aged. */
+export function createPassSchedule({ intervalMs, graceMs }: PassScheduleSettings): PassSchedule {
+  let wakeUp = new AbortController();
+  let requestedReason: string | undefined;
+
+  function takeReason(defaultReason: string): string {
+    const reason = requestedReason ?? defaultReason;
+    requestedReason = undefined;
+    return reason;
+  }
+
+  return {
+    wake(reason) {
+      requestedReason = reason;
+      wakeUp.abort();
+    },
+    begin: () => takeReason("leading"),
+    async next(reason, signal) {
+      const isRoutine = reason === "interval" || reason === "grace";
+      wakeUp = new AbortController();
+      const ms = isRoutine ? intervalMs : Math.min(graceMs, intervalMs);
+      if (requestedReason === undefined) await sleep(ms, signal, wakeUp.signal);
+      return takeReason(isRoutine ? "interval" : "grace");
+    },
+  };
 }

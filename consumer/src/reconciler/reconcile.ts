@@ -9,14 +9,11 @@ import { createEndings } from "./settle-ended.ts";
 import { runExpiry } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./leadership.ts";
-import { createJobInspector } from "./inspect-jobs.ts";
-import { hasMemory } from "./memory.ts";
-import { createPass, type PassCounts } from "./pass.ts";
-import { createRedispatch } from "./redispatch.ts";
+import { createJobInspector, createOrphanDetector } from "./orphan-detector.ts";
+import { hasMemory, createRedispatch } from "./redispatch.ts";
+import { createPass, type PassCounts, createPassSchedule } from "./pass.ts";
 import type { EndingRedis } from "./read-ended.ts";
-import { restoreSettings } from "./restore-settings.ts";
-import { createPassSchedule } from "./pass-schedule.ts";
-import { createOrphanDetector } from "./orphan-detector.ts";
+import { restoreSettings } from "./queue-settings.ts";
 import type { Settler } from "../worker/settle.ts";
 
 export interface Reconciler {
@@ -72,8 +69,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     sessionMs = 8000,
     log,
   } = deps;
-  const rhythm = createPassSchedule(deps);
-  const look = createJobInspector(redis, prefix);
+  const schedule = createPassSchedule(deps);
+  const inspector = createJobInspector(redis, prefix);
   const endings = createEndings({ ...deps });
   const stop = new AbortController();
   let running: Promise<void> | undefined;
@@ -85,12 +82,12 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       const counts = await pass();
       const report = { reason, ...counts, ms: Math.round(performance.now() - startedAt) };
       const { placed, heldBack, settled } = counts;
-      if (placed + heldBack + settled > 0) log.info(report, "reconciled");
+      if (placed + heldBack + settled > 0) log.info(report, "reconciled Redis with the ledger");
       deps.onPass?.(report);
     } catch (error) {
       if (signal.aborted) return;
       deps.onPassFailed?.();
-      log.warn({ err: error, reason }, "could not reconcile");
+      log.warn({ err: error, reason }, "reconciler pass failed");
     }
   }
 
@@ -98,9 +95,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const { signal } = leadership;
     const { apply } = deps;
     const restore = () => restoreSettings({ leadership, apply, log });
-    const placeAndSettle = createPass({
+    const reconcilePending = createPass({
       leadership,
-      orphanDetector: createOrphanDetector(look),
+      orphanDetector: createOrphanDetector(inspector),
       endings,
       openEvents: (queue) => createFinishEvents(redis, prefix, queue),
       redispatch: createRedispatch({
@@ -118,9 +115,13 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     });
     const pass = async () => {
       await restore();
-      return placeAndSettle();
+      return reconcilePending();
     };
-    for (let reason = rhythm.begin(); !signal.aborted; reason = await rhythm.next(reason, signal)) {
+    for (
+      let reason = schedule.begin();
+      !signal.aborted;
+      reason = await schedule.next(reason, signal)
+    ) {
       if (redis.status === "ready") await tryPass(pass, reason, signal);
     }
   }
@@ -128,16 +129,16 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   async function lead(leadership: Leadership) {
     const { signal } = leadership;
     isPostgresAway = false;
-    log.info("leads the reconciling");
+    log.info("became the leader");
     deps.onLead?.(true);
     // A settlement waits for Postgres without a limit; neither the next leadership nor the shutdown waits for a
     // settlement.
     const { remove } = deps;
-    const duties = [makePasses(leadership), runExpiry({ leadership, remove, settler, log })];
-    for (const duty of deps.maintenanceTasks ?? []) duties.push(duty(leadership));
-    await Promise.race([Promise.all(duties), waitForAbort(signal)]);
+    const tasks = [makePasses(leadership), runExpiry({ leadership, remove, settler, log })];
+    for (const task of deps.maintenanceTasks ?? []) tasks.push(task(leadership));
+    await Promise.race([Promise.all(tasks), waitForAbort(signal)]);
     deps.onLead?.(false);
-    if (!stop.signal.aborted) log.warn("lost the connection that made it lead");
+    if (!stop.signal.aborted) log.warn("lost the leadership");
   }
 
   async function run() {
@@ -159,7 +160,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     start() {
       running ??= run();
     },
-    wake: rhythm.wake,
+    wake: schedule.wake,
     async close() {
       stop.abort();
       await running;

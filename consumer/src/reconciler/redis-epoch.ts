@@ -79,7 +79,7 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
       if (loss !== undefined) onDataLoss(loss);
     } catch (error) {
       failures += 1;
-      if (!hadFailures) log.warn({ err: error }, "cannot tell whether Redis has lost anything");
+      if (!hadFailures) log.warn({ err: error }, "failed to check whether Redis has lost data");
     }
   }
 

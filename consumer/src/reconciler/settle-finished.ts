@@ -103,7 +103,7 @@ export function createSettleFinished(deps: SettleFinishedDeps) {
         isFailing = false;
       } catch (error) {
         if (!isFailing && !signal.aborted) {
-          log.warn({ err: error }, "could not settle what stock workers have finished");
+          log.warn({ err: error }, "failed to settle jobs that stock workers finished");
         }
         isFailing = true;
       }

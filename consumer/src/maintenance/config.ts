@@ -1,6 +1,6 @@
 import { ageOrOff, milliseconds } from "@toril/contract/engine/config/config";
 import type { z } from "zod";
-import type { Retainable } from "./sweeps.ts";
+import type { Retainable } from "./retention-statements.ts";
 
 const age = (byDefault: string, description: string) =>
   ageOrOff().prefault(byDefault).describe(description);

@@ -1,6 +1,6 @@
 import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
 import { Gauge, type Registry } from "prom-client";
-import { type Retainable, deleteStatements } from "./sweeps.ts";
+import { type Retainable, deleteStatements } from "./retention-statements.ts";
 
 /** Metrics of the retention; the age gauge exists only while this process is the leader. */
 export function createRetentionMetrics(registry: Registry) {

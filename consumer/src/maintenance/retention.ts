@@ -2,8 +2,12 @@ import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 import type { Leadership } from "../reconciler/leadership.ts";
 import type { RetentionAges } from "./config.ts";
-import { readOldest } from "./read-oldest.ts";
-import { type DeleteResult, type Retainable, deleteStatements } from "./sweeps.ts";
+import {
+  readOldest,
+  type DeleteResult,
+  type Retainable,
+  deleteStatements,
+} from "./retention-statements.ts";
 
 export interface RetentionDeps {
   ages: RetentionAges;
@@ -44,7 +48,8 @@ export function createRetention(deps: RetentionDeps): (leadership: Leadership) =
       const count = ageMs === null ? 0 : await deleteAllOf(what, ageMs, leadership);
       if (count > 0) counts[what] = count;
     }
-    if (Object.keys(counts).length > 0) log.info(counts, "deleted what was kept for long enough");
+    if (Object.keys(counts).length > 0)
+      log.info(counts, "deleted rows that reached their retention age");
     if (deps.onOldest === undefined) return;
     for (const { what, seconds } of await leadership.run(readOldest)) deps.onOldest(what, seconds);
   }
@@ -57,7 +62,7 @@ export function createRetention(deps: RetentionDeps): (leadership: Leadership) =
       } catch (error) {
         if (signal.aborted) break;
         deps.onFailed?.();
-        log.warn({ err: error }, "could not delete what was kept for long enough");
+        log.warn({ err: error }, "failed to delete rows that reached their retention age");
       }
       await sleep(intervalMs, signal);
     }

@@ -1,6 +1,31 @@
-import type { AreMalformed } from "@toril/contract/engine/redis/queue-settings";
+import type { ApplySettings, AreMalformed } from "@toril/contract/engine/redis/queue-settings";
+import { enforceQueueSettings, listSetQueues } from "@toril/contract/engine/queues/settings-ledger";
 import type { Logger } from "pino";
+import type { Leadership } from "./leadership.ts";
 import { sleep } from "../wait.ts";
+
+export interface RestoreSettingsDeps {
+  leadership: Leadership;
+  apply: ApplySettings;
+  log: Pick<Logger, "warn">;
+}
+
+/** Applies the stored settings of every queue to Redis, which may have lost them. */
+export async function restoreSettings({
+  leadership,
+  apply,
+  log,
+}: RestoreSettingsDeps): Promise<void> {
+  for (const queue of await leadership.run(listSetQueues)) {
+    await leadership.run((sql) =>
+      enforceQueueSettings(sql, queue, (settings) =>
+        apply(settings).catch((error: unknown) => {
+          log.warn({ err: error, queue }, "failed to apply queue settings to Redis");
+        }),
+      ),
+    );
+  }
+}
 
 export interface QueueSettingsWatchDeps {
   queues: readonly string[];

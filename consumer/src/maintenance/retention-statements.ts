@@ -1,0 +1,158 @@
+import { type FinalStatus, finalStatuses } from "@toril/contract/api/job-states";
+import type { ISql } from "postgres";
+import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
+
+/** Parameters of one delete statement. */
+export interface DeleteBatch {
+  /** Retention age, by Postgres' clock. */
+  ageMs: number;
+  size: number;
+  /** Where the previous batch ended, so that deleted rows are not scanned again. */
+  from: Date;
+}
+
+export interface DeleteResult {
+  count: number;
+  /** Undefined when no rows are left. */
+  next: Date | undefined;
+}
+
+type DeleteStatement = (sql: ISql, batch: DeleteBatch) => Promise<DeleteResult>;
+
+/** Deletes the next batch of rows that have reached their retention age, by kind of row. */
+export const deleteStatements = {
+  completed: deleteJobs("completed"),
+  dead: deleteJobs("dead"),
+  cancelled: deleteJobs("cancelled"),
+  expired: deleteJobs("expired"),
+  imports: deleteImports,
+  idempotencyKeys: deleteIdempotencyKeys,
+  dedupWindows: deleteDedupWindows,
+  operations: deleteOperations,
+} satisfies Record<FinalStatus, DeleteStatement> & Record<string, DeleteStatement>;
+
+export type Retainable = keyof typeof deleteStatements;
+
+/**
+ * Deletes jobs in the order in which they were settled. Skips locked rows. Checks the condition again on delete,
+ * because a job may have been re-opened since the select.
+ */
+function deleteJobs(status: FinalStatus) {
+  return async (sql: ISql, { ageMs, size, from }: DeleteBatch): Promise<DeleteResult> => {
+    const isDue = sql`status = ${status} and settled_at < now() - ${ageMs} * interval '1 ms'`;
+    const [row] = await sql<{ count: number; last: Date | null }[]>`
+      with due as (
+        select id from jobs where ${isDue} and settled_at >= ${from} and not ${isKeyReserved(sql)}
+        order by settled_at limit ${size} for update skip locked
+      ), deleted as (
+        delete from jobs where id = any(array(select id from due)) and ${isDue}
+        returning id, tenant, settled_at
+      ), terms as (
+        delete from job_terms where job_id = any(array(select id from deleted))
+      ), marks as (${raiseMarks(sql, "job", "deleted")})
+      select count(*)::int as count, max(settled_at) as last from deleted`;
+    const { count = 0, last = null } = row ?? {};
+    return { count, next: count < size ? undefined : (last ?? undefined) };
+  };
+}
+
+/** The job's key is still reserved by a dedup window; the job is kept until the window ends. */
+function isKeyReserved(sql: ISql) {
+  return sql`(
+    key is not null and exists (
+      select from dedup_windows as w
+      where w.tenant = jobs.tenant and w.type = jobs.type and w.key = jobs.key and w.job_id = jobs.id and w.until > now()))`;
+}
+
+const maxImports = 100;
+
+/**
+ * Deletes imports that have been read or aborted and whose jobs have all ended; first their rows, `size` rows per
+ * batch. Ids ascend with time, so younger imports are not read.
+ */
+async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<DeleteResult> {
+  const before = sql`now() - ${ageMs} * interval '1 ms'`;
+  const [row] = await sql<{ count: number; isMore: boolean }[]>`
+    with due as (
+      select id, tenant from imports
+      where id < (lpad(to_hex((extract(epoch from ${before}) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+        and touched_at < ${before} and completed + dead + cancelled + expired >= accepted
+      order by id limit ${maxImports} for update skip locked
+    ), rows_to_delete as (
+      select r.tenant, r.import_id, r.row from due
+      cross join lateral (
+        select tenant, import_id, row from imported_rows
+        where tenant = due.tenant and import_id = due.id limit ${size}
+      ) as r
+      limit ${size}
+    ), rows as (
+      delete from imported_rows as r using rows_to_delete
+      where r.tenant = rows_to_delete.tenant and r.import_id = rows_to_delete.import_id and r.row = rows_to_delete.row
+    ), deleted as (
+      delete from imports
+      where id = any(array(select id from due)) and (select count(*) from rows_to_delete) < ${size}
+      returning id, tenant
+    ), marks as (${raiseMarks(sql, "import", "deleted")})
+    select (select count(*)::int from deleted) as count,
+           (select count(*) from rows_to_delete) = ${size} or (select count(*) from due) = ${maxImports} as "isMore"`;
+  const { count = 0, isMore = false } = row ?? {};
+  return { count, next: isMore ? new Date(0) : undefined };
+}
+
+/** Deletes old idempotency keys, including abandoned claims. */
+async function deleteIdempotencyKeys(
+  sql: ISql,
+  { ageMs, size, from }: DeleteBatch,
+): Promise<DeleteResult> {
+  const isDue = sql`touched_at < now() - ${ageMs} * interval '1 ms'`;
+  const [row] = await sql<{ count: number; last: Date | null }[]>`
+    with due as (
+      select tenant, key from idempotency_keys where ${isDue} and touched_at >= ${from}
+      order by touched_at limit ${size} for update skip locked
+    ), deleted as (
+      delete from idempotency_keys as k using due
+      where k.tenant = due.tenant and k.key = due.key and ${isDue}
+      returning touched_at
+    )
+    select count(*)::int as count, max(touched_at) as last from deleted`;
+  const { count = 0, last = null } = row ?? {};
+  return { count, next: count < size ? undefined : (last ?? undefined) };
+}
+
+/** Deletes expired dedup windows. */
+async function deleteDedupWindows(sql: ISql, { ageMs, size }: DeleteBatch): Promise<DeleteResult> {
+  const isDue = sql`until < now() - ${ageMs} * interval '1 ms'`;
+  const { count } = await sql`
+    with due as (
+      select tenant, type, key from dedup_windows where ${isDue}
+      order by until limit ${size} for update skip locked
+    )
+    delete from dedup_windows as w using due
+    where w.tenant = due.tenant and w.type = due.type and w.key = due.key and ${isDue}`;
+  return { count, next: count < size ? undefined : new Date(0) };
+}
+
+/** Deletes operations that ended (done, stopped or failed) before the given age. */
+async function deleteOperations(sql: ISql, { ageMs, size }: DeleteBatch): Promise<DeleteResult> {
+  const { count } = await sql`
+    delete from operations where id in (
+      select id from operations where ended_at < now() - ${ageMs} * interval '1 ms'
+      order by ended_at limit ${size} for update skip locked
+    )`;
+  return { count, next: count < size ? undefined : new Date(0) };
+}
+
+/** Reads the age in seconds of the oldest row of each kind; null when there is none. */
+export function readOldest(sql: ISql) {
+  const age = (time: ReturnType<ISql>) => sql`extract(epoch from now() - ${time})::float8`;
+  return sql<{ what: Retainable; seconds: number | null }[]>`
+    select what, ${age(sql`(
+      select settled_at from jobs where status = what and settled_at is not null order by settled_at limit 1)`)} as seconds
+    from unnest(${[...finalStatuses]}::text[]) as what
+    union all
+    select 'imports', ${age(sql`(select created_at from imports order by id limit 1)`)}
+    union all
+    select 'idempotencyKeys', ${age(sql`(select touched_at from idempotency_keys order by touched_at limit 1)`)}
+    union all
+    select 'operations', ${age(sql`(select ended_at from operations where ended_at is not null order by ended_at limit 1)`)}`;
+}
