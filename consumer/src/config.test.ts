@@ -17,7 +17,7 @@ describe("the consumer's configuration", () => {
     [{ WORKER_KEY_RATE_LIMITS: "feed.fetch=0/1000" }, "WORKER_KEY_RATE_LIMITS must be a list"],
     [{ WORKER_KEY_RATE_LIMITS: "feed.fetch=5" }, "WORKER_KEY_RATE_LIMITS must be a list"],
     [{ LOG_LEVEL: "loud" }, "LOG_LEVEL"],
-    [{ RETAIN_DEAD: "a year" }, "RETAIN_DEAD must be a time like 90s, 12h or 30d, or off"],
+    [{ RETAIN_DEAD: "a year" }, "RETAIN_DEAD must be a duration like 90s, 12h or 30d, or off"],
     [{ RETAIN_COMPLETED: "0d" }, "RETAIN_COMPLETED"],
     [{ FEED_ALLOW_PRIVATE_ADDRESSES: "perhaps" }, "FEED_ALLOW_PRIVATE_ADDRESSES must be true"],
   ])("refuses %j and names the variable", (env: Record<string, string>, message) => {

@@ -8,13 +8,13 @@ import {
   wholeNumber,
   type Env,
 } from "@toril/contract/engine/config/config";
-import { logFields, logSettings } from "@toril/contract/engine/logging/log-config";
+import { logFields, toLogSettings } from "@toril/contract/engine/logging/log-config";
 import type { KeyRate } from "@toril/contract/api/job-type";
 import { findJobType, jobTypeNames, queueNames } from "@toril/contract/api/job-types/index";
-import { redisServers } from "@toril/contract/engine/config/redis-config";
+import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
-import { traceFields, traceSettings } from "@toril/contract/engine/tracing/settings";
+import { traceFields, toTraceSettings } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
 import type { ScheduleFile } from "./scheduler/apply-file.ts";
 import { parseScheduleFile } from "./scheduler/read-file.ts";
@@ -50,66 +50,68 @@ export const Variables = z
         error: `must be a list of ${queueNames.join(", ")}`,
       })
       .default(queueNames)
-      .describe("which queues it serves, as a list"),
-    WORKER_CONCURRENCY: wholeNumber(1, 10_000).default(100).describe("jobs at once, per queue"),
+      .describe("list of queues to process"),
+    WORKER_CONCURRENCY: wholeNumber(1, 10_000)
+      .default(100)
+      .describe("maximum number of concurrent jobs per queue"),
     WORKER_BATCH_SIZE: wholeNumber(1, 1000)
       .default(100)
-      .describe("how many results or upserts share a statement"),
-    WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5).describe("how long an unfilled batch gathers"),
+      .describe("maximum number of results or upserts in one SQL statement"),
+    WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5).describe("maximum batching delay"),
     WORKER_SANDBOX_THREADS: wholeNumber(1, 256)
       .optional()
-      .describe("how many heavy jobs are computed at once; by default one core is left free"),
+      .describe(
+        "maximum number of concurrent sandboxed jobs; by default one less than the number of CPU cores",
+      ),
     WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000)
       .optional()
-      .describe("so many jobs in `WORKER_RATE_LIMIT_DURATION_MS`, per queue"),
+      .describe("maximum number of jobs per `WORKER_RATE_LIMIT_DURATION_MS`, per queue"),
     WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1)
       .optional()
-      .describe("the period of `WORKER_RATE_LIMIT_MAX`"),
+      .describe("period of `WORKER_RATE_LIMIT_MAX`"),
     WORKER_KEY_RATE_LIMITS: keyRates
       .default(new Map())
       .describe(
-        "other limits per key than those of the job types, as a list: `feed.fetch=100/60000` (jobs in ms), `feed.fetch=off`",
+        "overrides the rate limits per key of job types, as a list: `feed.fetch=100/60000` (jobs per ms), `feed.fetch=off`",
       ),
     WORKER_LOCK_DURATION_MS: milliseconds(1000)
       .default(10_000)
-      .describe("how long a job belongs to a consumer that does not say that it lives"),
+      .describe("lock duration of a job, renewed by heartbeat"),
     WORKER_STALLED_INTERVAL_MS: milliseconds(500)
       .default(5000)
-      .describe("how often jobs of dead consumers are looked for"),
+      .describe("interval of the check for stalled jobs, whose consumer was lost"),
     WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000)
       .default(10)
       .describe("how often a job may lose its consumer before it is dead"),
     RECONCILE_INTERVAL_MS: milliseconds(100)
       .default(30_000)
-      .describe("how often the ledger is compared with Redis"),
+      .describe("interval of reconciliation passes, which compare the ledger with Redis"),
     RECONCILE_GRACE_MS: milliseconds(0)
       .default(5000)
-      .describe("from which age on a pending job is looked for in Redis"),
+      .describe("minimum age before a pending job is reconciled"),
     ...retentionFields,
     SCHEDULES_FILE: z
       .string()
       .optional()
       .describe(
-        "a file of schedules, YAML or JSON: names with what `PUT /v1/schedules/{name}` takes; read at the start and on SIGHUP",
+        "YAML or JSON file of schedules: names with bodies of `PUT /v1/schedules/{name}`; read at startup and on SIGHUP",
       ),
-    SECRET_KEYS: secretKeysField
-      .optional()
-      .describe(
-        "what encrypts the secret fields of jobs: `2026a:<32 bytes in base64>,2025b:...`, the first encrypts, all decrypt",
-      ),
+    SECRET_KEYS: secretKeysField.optional(),
     ...logFields,
     ...traceFields,
     METRICS_PORT: port()
       .default(0)
-      .describe("the port of `/metrics`, `/livez` and `/readyz`; 0 for none"),
+      .describe("port of `/metrics`, `/livez` and `/readyz`; 0 turns it off"),
     HOST: z.string().default("127.0.0.1"),
     DRAIN_MS: milliseconds(0).default(25_000),
-    FEED_ALLOW_PRIVATE_ADDRESSES: flag.default(false).describe("for feeds inside your network"),
+    FEED_ALLOW_PRIVATE_ADDRESSES: flag
+      .default(false)
+      .describe("allows feeds at private network addresses"),
   })
   .refine(
-    (given) =>
-      (given.WORKER_RATE_LIMIT_MAX === undefined) ===
-      (given.WORKER_RATE_LIMIT_DURATION_MS === undefined),
+    (variables) =>
+      (variables.WORKER_RATE_LIMIT_MAX === undefined) ===
+      (variables.WORKER_RATE_LIMIT_DURATION_MS === undefined),
     {
       path: ["WORKER_RATE_LIMIT_MAX"],
       error: "needs WORKER_RATE_LIMIT_DURATION_MS beside it, and the other way round",
@@ -123,38 +125,41 @@ export type Config = ReturnType<typeof loadConfig>;
  * @throws ConfigError that names the invalid variable
  */
 export function loadConfig(env: Env, readFile: (path: string) => string) {
-  const given = loadEnv(Variables, env, readFile);
-  const { WORKER_RATE_LIMIT_MAX: max, WORKER_RATE_LIMIT_DURATION_MS: duration } = given;
+  const variables = loadEnv(Variables, env, readFile);
+  const { WORKER_RATE_LIMIT_MAX: max, WORKER_RATE_LIMIT_DURATION_MS: duration } = variables;
   return {
-    redis: redisServers(given),
-    databaseUrl: given.DATABASE_URL,
-    prefix: given.BULL_PREFIX,
+    redis: toRedisServers(variables),
+    databaseUrl: variables.DATABASE_URL,
+    prefix: variables.BULL_PREFIX,
     worker: {
-      queues: given.BULL_QUEUE_NAME,
-      concurrency: given.WORKER_CONCURRENCY,
+      queues: variables.BULL_QUEUE_NAME,
+      concurrency: variables.WORKER_CONCURRENCY,
       limiter: max === undefined || duration === undefined ? undefined : { max, duration },
       /** Rate limit per key, by job type; null turns the limit off. */
-      keyRates: given.WORKER_KEY_RATE_LIMITS,
-      lockDurationMs: given.WORKER_LOCK_DURATION_MS,
-      stalledIntervalMs: given.WORKER_STALLED_INTERVAL_MS,
-      maxStalledCount: given.WORKER_MAX_STALLED_COUNT,
+      keyRates: variables.WORKER_KEY_RATE_LIMITS,
+      lockDurationMs: variables.WORKER_LOCK_DURATION_MS,
+      stalledIntervalMs: variables.WORKER_STALLED_INTERVAL_MS,
+      maxStalledCount: variables.WORKER_MAX_STALLED_COUNT,
     },
-    batch: { maxEntries: given.WORKER_BATCH_SIZE, flushMs: given.WORKER_FLUSH_MS },
+    batch: { maxEntries: variables.WORKER_BATCH_SIZE, flushMs: variables.WORKER_FLUSH_MS },
     /** Defaults to one thread less than there are CPU cores. */
-    sandboxThreads: given.WORKER_SANDBOX_THREADS,
-    reconcile: { intervalMs: given.RECONCILE_INTERVAL_MS, graceMs: given.RECONCILE_GRACE_MS },
-    retain: toRetentionSettings(given),
-    schedules: readSchedules(given, readFile),
+    sandboxThreads: variables.WORKER_SANDBOX_THREADS,
+    reconcile: {
+      intervalMs: variables.RECONCILE_INTERVAL_MS,
+      graceMs: variables.RECONCILE_GRACE_MS,
+    },
+    retain: toRetentionSettings(variables),
+    schedules: readSchedules(variables, readFile),
     /** Keys that encrypt and decrypt the secret fields of jobs. */
-    secretKeys: given.SECRET_KEYS,
-    log: logSettings(given),
+    secretKeys: variables.SECRET_KEYS,
+    log: toLogSettings(variables),
     /** Undefined when tracing is off. */
-    trace: traceSettings(given, "toril-consumer"),
+    trace: toTraceSettings(variables, "toril-consumer"),
     /** 0 turns the status server off. */
-    metricsPort: given.METRICS_PORT,
-    host: given.HOST,
-    drainMs: given.DRAIN_MS,
-    isPrivateFeedAllowed: given.FEED_ALLOW_PRIVATE_ADDRESSES,
+    metricsPort: variables.METRICS_PORT,
+    host: variables.HOST,
+    drainMs: variables.DRAIN_MS,
+    isPrivateFeedAllowed: variables.FEED_ALLOW_PRIVATE_ADDRESSES,
   };
 }
 

@@ -8,10 +8,10 @@ function render(variables: readonly Variable[]): string {
   const rows = variables.map((variable) => `| ${toColumns(variable).join(" | ")} |`);
   return `# Configuration
 
-Every variable that a program reads, written from the schemas that check it (\`bun run generate\`). A bad value stops the
-start with a message that names it; an empty one is none. Each can come from a file: \`DATABASE_URL_FILE=/run/secrets/db\`.
+All environment variables, generated from the schemas that validate them (\`bun run generate\`). A process with an invalid
+value does not start and names the variable; an empty value counts as unset. Every value can be read from a file: \`DATABASE_URL_FILE=/run/secrets/db\`.
 
-| variable | default | of | |
+| variable | default | program | meaning |
 |---|---|---|---|
 ${rows.join("\n")}
 `;

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { ConfigError, loadEnv } from "@toril/contract/engine/config/config";
-import { logSettings } from "@toril/contract/engine/logging/log-config";
+import { toLogSettings } from "@toril/contract/engine/logging/log-config";
 import { createLogging, toggleLevel } from "@toril/contract/engine/logging/logging";
-import { traceSettings } from "@toril/contract/engine/tracing/settings";
+import { toTraceSettings } from "@toril/contract/engine/tracing/settings";
 import { Config } from "./config.ts";
 import { openProducer } from "./producer.ts";
 import { bun } from "./runtime/serve-bun.ts";
@@ -11,10 +11,10 @@ import { deno } from "./runtime/serve-deno.ts";
 
 async function main(): Promise<void> {
   const config = loadEnv(Config, process.env, (path) => readFileSync(path, "utf8"));
-  await using logging = createLogging("producer", logSettings(config), { connect });
+  await using logging = createLogging("producer", toLogSettings(config), { connect });
   const { log } = logging;
   process.on("SIGUSR2", () => toggleLevel(log, config.LOG_LEVEL));
-  const spans = traceSettings(config, "toril-producer");
+  const spans = toTraceSettings(config, "toril-producer");
   const tracing =
     spans && (await import("./observability/tracing-otlp.ts")).openTracing(spans, log);
   const runtime = "Deno" in globalThis ? deno : bun;

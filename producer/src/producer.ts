@@ -27,7 +27,7 @@ import { queueNames, secretQueueNames } from "@toril/contract/api/job-types/inde
 import { countWaiting } from "@toril/contract/engine/postgres/count-waiting";
 import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
 import type { Logging } from "@toril/contract/engine/logging/logging";
-import { redisServers } from "@toril/contract/engine/config/redis-config";
+import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import project from "../../package.json" with { type: "json" };
 import { createAdmission } from "./http/admission.ts";
@@ -118,7 +118,7 @@ export async function openProducer(
   opening.defer(() => ledgers.close());
   const { accepting, changing, background } = ledgers;
   const reads = createReads(ledgers.reading);
-  const redis = await connectRedis(redisServers(config), log, config.REQUEST_TIMEOUT_MS);
+  const redis = await connectRedis(toRedisServers(config), log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
 
   const writeRedis = (queue: string) => redis.set(probeKey(prefix, queue), "", "EX", 60);
@@ -197,7 +197,7 @@ export async function openProducer(
   const readJob = createReadJob(jobReader, liveJobs);
   const events = createEvents({
     redis,
-    servers: redisServers(config),
+    servers: toRedisServers(config),
     prefix,
     queues: queueNames,
     ledger: background,

@@ -9,23 +9,21 @@ const age = (byDefault: string, description: string) =>
 export const retentionFields = {
   RETAIN_COMPLETED: age(
     "7d",
-    "how long completed jobs are kept, like `90s`, `12h` or `30d`; `off`: for ever",
+    "retention period of completed jobs, like `90s`, `12h` or `30d`; `off` keeps them forever",
   ),
-  RETAIN_DEAD: age("90d", "how long dead ones are kept, the dead letters"),
-  RETAIN_CANCELLED: age("30d", "how long cancelled ones are kept"),
-  RETAIN_EXPIRED: age("30d", "how long expired ones are kept"),
+  RETAIN_DEAD: age("90d", "retention period of dead jobs (dead letters)"),
+  RETAIN_CANCELLED: age("30d", "retention period of cancelled jobs"),
+  RETAIN_EXPIRED: age("30d", "retention period of expired jobs"),
   RETAIN_IMPORTS: age(
     "off",
-    "how long imports whose jobs have all ended are kept, **and with them the rows that they imported**",
+    "retention period of imports whose jobs are all finished, **and of the rows that they imported**",
   ),
   RETAIN_IDEMPOTENCY_KEYS: age(
     "24h",
-    "for how long the first answer comes again, whatever became of its job",
+    "how long the original response of a request with an Idempotency-Key is replayed",
   ),
-  RETAIN_OPERATIONS: age("30d", "how long it is told what operations on many jobs came to"),
-  RETAIN_INTERVAL_MS: milliseconds(100)
-    .default(30_000)
-    .describe("how often the ledger is looked through for what may be deleted"),
+  RETAIN_OPERATIONS: age("30d", "retention period of finished operations"),
+  RETAIN_INTERVAL_MS: milliseconds(100).default(30_000).describe("interval of retention passes"),
 };
 
 /** Milliseconds; null keeps rows forever. */

@@ -2,18 +2,18 @@ import { z } from "zod";
 import { parseDuration } from "../../api/duration.ts";
 
 /** Parses a whole number within the given bounds, both inclusive. */
-export function wholeNumber(least: number, most: number): z.ZodType<number, string> {
-  const error = `must be a whole number from ${least} to ${most}`;
+export function wholeNumber(min: number, max: number): z.ZodType<number, string> {
+  const error = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
     .regex(/^\d+$/, error)
     .transform(Number)
-    .refine((value) => value >= least && value <= most, error);
+    .refine((value) => value >= min && value <= max, error);
 }
 
 /** Parses a duration in milliseconds, at most one day. */
-export function milliseconds(least: number): z.ZodType<number, string> {
-  return wholeNumber(least, 86_400_000);
+export function milliseconds(min: number): z.ZodType<number, string> {
+  return wholeNumber(min, 86_400_000);
 }
 
 /** Parses a duration like `90s`, `15m`, `12h` or `30d` into milliseconds; `off` gives null. */
@@ -22,7 +22,10 @@ export function ageOrOff(): z.ZodType<number | null, string> {
     if (text === "off") return null;
     const ms = parseDuration(text);
     if (ms !== undefined) return ms;
-    context.addIssue({ code: "custom", message: "must be a time like 90s, 12h or 30d, or off" });
+    context.addIssue({
+      code: "custom",
+      message: "must be a duration like 90s, 12h or 30d, or off",
+    });
     return z.NEVER;
   });
 }

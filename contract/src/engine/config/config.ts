@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { complaintsAboutRedis, redisFields, redisUrl } from "./redis-config.ts";
+import { findRedisErrors, redisFields, redisUrl } from "./redis-config.ts";
 
 export { ageOrOff, flag, milliseconds, port, wholeNumber } from "./config-fields.ts";
 
@@ -25,12 +25,12 @@ export function loadEnv<Schema extends z.ZodObject>(
     const value = readValue(name, env, readFile);
     if (value !== undefined) values[name] = value;
   }
-  const complaints = "REDIS_URL" in schema.shape ? complaintsAboutRedis(values) : [];
+  const errors = "REDIS_URL" in schema.shape ? findRedisErrors(values) : [];
   const url = values["REDIS_URL"] ?? redisUrl(values);
   if (url !== undefined) values["REDIS_URL"] = url;
   const parsed = schema.safeParse(values);
-  if (!parsed.success) complaints.push(...describe(parsed.error, values));
-  if (!parsed.success || complaints.length > 0) throw new ConfigError(complaints.join("; "));
+  if (!parsed.success) errors.push(...toMessages(parsed.error, values));
+  if (!parsed.success || errors.length > 0) throw new ConfigError(errors.join("; "));
   return parsed.data;
 }
 
@@ -39,12 +39,12 @@ export const storeFields = {
   ...redisFields,
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// address" })
-    .describe("`postgres://...`"),
+    .describe("URL of the Postgres database: `postgres://...`"),
   BULL_PREFIX: z
     .string()
     .regex(/^[^:{}\s]+$/, "must be text without spaces, colons and braces")
     .default("bull")
-    .describe("what every key in Redis begins with"),
+    .describe("prefix of all keys in Redis"),
 };
 
 /** For processes that use only the ledger. */
@@ -63,7 +63,7 @@ function readValue(name: string, env: Env, readFile: (path: string) => string) {
   }
 }
 
-function describe(error: z.ZodError, values: Record<string, string>) {
+function toMessages(error: z.ZodError, values: Record<string, string>) {
   const lines = new Map<string, string>();
   for (const { path, message } of error.issues) {
     const name = String(path[0]);

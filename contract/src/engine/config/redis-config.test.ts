@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
 import { ConfigError, loadEnv, storeFields } from "./config.ts";
-import { redisServers } from "./redis-config.ts";
+import { toRedisServers } from "./redis-config.ts";
 
 const Schema = z.object(storeFields);
 const ca = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
@@ -11,7 +11,7 @@ type Variables = Record<string, string>;
 
 function _load(env: Variables) {
   const DATABASE_URL = "postgres://toril@127.0.0.1/toril";
-  return redisServers(loadEnv(Schema, { DATABASE_URL, ...env }, () => `${ca}\n`));
+  return toRedisServers(loadEnv(Schema, { DATABASE_URL, ...env }, () => `${ca}\n`));
 }
 
 function _refusal(env: Variables) {
@@ -28,7 +28,7 @@ const single = { REDIS_URL: "redis://r" };
 const sentinel = { REDIS_SENTINELS: "s1,s2", REDIS_SENTINEL_MASTER: "toril" };
 const cluster = { REDIS_CLUSTER_NODES: "c1,c2" };
 
-describe("where Redis is, is refused", () => {
+describe("an invalid Redis configuration is refused", () => {
   test.each<[Variables, string]>([
     [{}, "REDIS_URL is missing"],
     [{ REDIS_PORT: "6379", REDIS_PASSWORD: "x" }, "REDIS_URL is missing"],
@@ -45,7 +45,7 @@ describe("where Redis is, is refused", () => {
     [{ ...cluster, REDIS_USERNAME: "u" }, "REDIS_USERNAME needs REDIS_PASSWORD"],
     [
       { REDIS_URL: "redis://:hunter2@r", REDIS_PASSWORD: "x" },
-      "REDIS_PASSWORD and the one of REDIS_URL are both set",
+      "REDIS_PASSWORD and a password in REDIS_URL are both set",
     ],
     [
       { ...cluster, REDIS_CLUSTER_NODES: "c1,,c2" },
@@ -55,7 +55,10 @@ describe("where Redis is, is refused", () => {
       { ...sentinel, REDIS_SENTINELS: "redis://s1:26379" },
       "REDIS_SENTINELS must be a list of host:port",
     ],
-    [{ ...single, REDIS_TLS: "true" }, "REDIS_TLS is said by REDIS_URL: redis:// or rediss://"],
+    [
+      { ...single, REDIS_TLS: "true" },
+      "REDIS_TLS and REDIS_URL are both set: use redis:// or rediss://",
+    ],
     [{ ...cluster, REDIS_TLS: "maybe" }, "REDIS_TLS must be true or false"],
     [{ ...single, REDIS_TLS_CA: ca }, "REDIS_TLS_CA needs a rediss:// address"],
     [{ ...cluster, REDIS_TLS_CA: ca }, "REDIS_TLS_CA needs REDIS_TLS"],
@@ -70,8 +73,8 @@ describe("where Redis is, is refused", () => {
   });
 });
 
-describe("Redis is found", () => {
-  test("by its address, with what the address says of user and encryption", () => {
+describe("the deployment of Redis is configured", () => {
+  test("by a URL that contains user and encryption", () => {
     const url = "rediss://user:secret@r:6380/2";
     expect(_load({ REDIS_URL: url, REDIS_TLS_CA_FILE: "/run/ca.pem" })).toEqual({
       kind: "single",
@@ -80,7 +83,7 @@ describe("Redis is found", () => {
     });
   });
 
-  test("by its host", () => {
+  test("by a host", () => {
     const env = { REDIS_HOST: "r", REDIS_TLS: "true", REDIS_USERNAME: "u", REDIS_PASSWORD: "x" };
     expect(_load(env)).toEqual({
       kind: "single",

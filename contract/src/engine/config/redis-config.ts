@@ -41,29 +41,39 @@ export const redisFields = {
   REDIS_URL: z
     .url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// address" })
     .optional()
-    .describe("`redis://` or `rediss://`; 6.2 or newer, `maxmemory-policy noeviction`"),
-  REDIS_HOST: z.string().optional().describe("with `REDIS_PORT` instead of `REDIS_URL`"),
-  REDIS_PORT: port().optional().describe("6379 beside a `REDIS_HOST`"),
+    .describe("`redis://` or `rediss://`; Redis 6.2 or newer, with `maxmemory-policy noeviction`"),
+  REDIS_HOST: z.string().optional().describe("host, with `REDIS_PORT`, instead of `REDIS_URL`"),
+  REDIS_PORT: port().optional().describe("port of `REDIS_HOST`; 6379 by default"),
   REDIS_SENTINELS: addresses(26379)
     .optional()
-    .describe("instead of `REDIS_URL`: `host:port,host:port`"),
+    .describe("Sentinels, instead of `REDIS_URL`: `host:port,host:port`"),
   REDIS_SENTINEL_MASTER: z
     .string()
     .optional()
-    .describe("the name of the master that Sentinels watch"),
-  REDIS_SENTINEL_USERNAME: z.string().optional().describe("for Sentinels that ask for one"),
-  REDIS_SENTINEL_PASSWORD: z.string().optional().describe("for Sentinels that ask for one"),
+    .describe("name of the master that the Sentinels monitor"),
+  REDIS_SENTINEL_USERNAME: z
+    .string()
+    .optional()
+    .describe("user for Sentinels that check authentication"),
+  REDIS_SENTINEL_PASSWORD: z
+    .string()
+    .optional()
+    .describe("password for Sentinels that check authentication"),
   REDIS_CLUSTER_NODES: addresses(6379)
     .optional()
-    .describe("instead of `REDIS_URL`: some nodes of a Cluster, `host:port,host:port`"),
-  REDIS_USERNAME: z.string().optional().describe("when it is not in `REDIS_URL`"),
-  REDIS_PASSWORD: z.string().optional().describe("when it is not in `REDIS_URL`"),
-  REDIS_TLS: flag.optional().describe("TLS without a `rediss://`"),
+    .describe("some nodes of a Redis Cluster, instead of `REDIS_URL`: `host:port,host:port`"),
+  REDIS_USERNAME: z.string().optional().describe("user, unless `REDIS_URL` contains one"),
+  REDIS_PASSWORD: z.string().optional().describe("password, unless `REDIS_URL` contains one"),
+  REDIS_TLS: flag
+    .optional()
+    .describe(
+      "uses TLS with `REDIS_HOST`, Sentinels or a Cluster; for `REDIS_URL`, use `rediss://`",
+    ),
   REDIS_TLS_CA: pem
     .optional()
-    .describe("the authority that signed the server's certificate, as PEM text"),
-  REDIS_TLS_CERT: pem.optional().describe("the client's certificate, as PEM text"),
-  REDIS_TLS_KEY: pem.optional().describe("the client's key, as PEM text"),
+    .describe("certificate of the authority that signed the server's certificate, as PEM text"),
+  REDIS_TLS_CERT: pem.optional().describe("client certificate, as PEM text"),
+  REDIS_TLS_KEY: pem.optional().describe("private key of the client certificate, as PEM text"),
 };
 
 type RedisVariables = z.output<z.ZodObject<typeof redisFields>>;
@@ -71,56 +81,62 @@ type RedisVariables = z.output<z.ZodObject<typeof redisFields>>;
 type Values = Readonly<Record<string, string | undefined>>;
 
 /** Cross-checks the Redis variables; returns a message for each missing or contradicting variable. */
-export function complaintsAboutRedis(values: Values): string[] {
+export function findRedisErrors(values: Values): string[] {
   const has = (name: keyof RedisVariables) => values[name] !== undefined;
   const address = has("REDIS_URL") ? "REDIS_URL" : "REDIS_HOST";
-  const ways = ([address, "REDIS_SENTINELS", "REDIS_CLUSTER_NODES"] as const).filter(has);
-  if (ways.length === 0) return ["REDIS_URL is missing"];
-  if (ways.length > 1) return [`${ways.join(" and ")} are both set`];
+  const deployments = ([address, "REDIS_SENTINELS", "REDIS_CLUSTER_NODES"] as const).filter(has);
+  if (deployments.length === 0) return ["REDIS_URL is missing"];
+  if (deployments.length > 1) return [`${deployments.join(" and ")} are both set`];
 
   const url = parseUrl(values["REDIS_URL"]);
   const isEncrypted = url ? url.protocol === "rediss:" : isTrue(values["REDIS_TLS"]);
-  const complaints: string[] = [];
-  const must = (isSo: boolean, otherwise: string) => void (isSo || complaints.push(otherwise));
-  const needs = (name: keyof RedisVariables, other: keyof RedisVariables) =>
-    must(!has(name) || has(other), `${name} needs ${other}`);
+  const errors: string[] = [];
+  const check = (isMet: boolean, error: string) => void (isMet || errors.push(error));
+  const requireOther = (name: keyof RedisVariables, other: keyof RedisVariables) =>
+    check(!has(name) || has(other), `${name} needs ${other}`);
 
-  must(!has("REDIS_SENTINELS") || has("REDIS_SENTINEL_MASTER"), "REDIS_SENTINEL_MASTER is missing");
-  needs("REDIS_SENTINEL_MASTER", "REDIS_SENTINELS");
-  needs("REDIS_SENTINEL_PASSWORD", "REDIS_SENTINELS");
-  needs("REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD");
-  needs("REDIS_USERNAME", "REDIS_PASSWORD");
-  must(
-    !has("REDIS_PASSWORD") || !url?.password,
-    "REDIS_PASSWORD and the one of REDIS_URL are both set",
+  check(
+    !has("REDIS_SENTINELS") || has("REDIS_SENTINEL_MASTER"),
+    "REDIS_SENTINEL_MASTER is missing",
   );
-  must(!has("REDIS_TLS") || !url, "REDIS_TLS is said by REDIS_URL: redis:// or rediss://");
+  requireOther("REDIS_SENTINEL_MASTER", "REDIS_SENTINELS");
+  requireOther("REDIS_SENTINEL_PASSWORD", "REDIS_SENTINELS");
+  requireOther("REDIS_SENTINEL_USERNAME", "REDIS_SENTINEL_PASSWORD");
+  requireOther("REDIS_USERNAME", "REDIS_PASSWORD");
+  check(
+    !has("REDIS_PASSWORD") || !url?.password,
+    "REDIS_PASSWORD and a password in REDIS_URL are both set",
+  );
+  check(
+    !has("REDIS_TLS") || !url,
+    "REDIS_TLS and REDIS_URL are both set: use redis:// or rediss://",
+  );
   for (const name of ["REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"] as const) {
-    must(!has(name) || isEncrypted, `${name} needs ${url ? "a rediss:// address" : "REDIS_TLS"}`);
+    check(!has(name) || isEncrypted, `${name} needs ${url ? "a rediss:// address" : "REDIS_TLS"}`);
   }
-  needs("REDIS_TLS_CERT", "REDIS_TLS_KEY");
-  needs("REDIS_TLS_KEY", "REDIS_TLS_CERT");
-  return complaints;
+  requireOther("REDIS_TLS_CERT", "REDIS_TLS_KEY");
+  requireOther("REDIS_TLS_KEY", "REDIS_TLS_CERT");
+  return errors;
 }
 
-/** Converts variables that `complaintsAboutRedis` accepts into client options. */
-export function redisServers(given: RedisVariables): RedisServers {
-  const options = accessOf(given);
-  if (given.REDIS_CLUSTER_NODES !== undefined) {
-    return { kind: "cluster", nodes: given.REDIS_CLUSTER_NODES, options };
+/** Converts variables that `findRedisErrors` accepts into client options. */
+export function toRedisServers(variables: RedisVariables): RedisServers {
+  const options = toAccess(variables);
+  if (variables.REDIS_CLUSTER_NODES !== undefined) {
+    return { kind: "cluster", nodes: variables.REDIS_CLUSTER_NODES, options };
   }
-  if (given.REDIS_SENTINELS === undefined) {
-    return { kind: "single", url: given.REDIS_URL ?? "", options };
+  if (variables.REDIS_SENTINELS === undefined) {
+    return { kind: "single", url: variables.REDIS_URL ?? "", options };
   }
   const { tls } = options;
   return {
     kind: "sentinel",
     options: {
       ...options,
-      sentinels: given.REDIS_SENTINELS,
-      name: given.REDIS_SENTINEL_MASTER ?? "",
-      ...named("sentinelUsername", given.REDIS_SENTINEL_USERNAME),
-      ...named("sentinelPassword", given.REDIS_SENTINEL_PASSWORD),
+      sentinels: variables.REDIS_SENTINELS,
+      name: variables.REDIS_SENTINEL_MASTER ?? "",
+      ...named("sentinelUsername", variables.REDIS_SENTINEL_USERNAME),
+      ...named("sentinelPassword", variables.REDIS_SENTINEL_PASSWORD),
       ...(tls && { sentinelTLS: tls, enableTLSForSentinelMode: true }),
     },
   };
@@ -134,16 +150,16 @@ export function redisUrl(values: Values): string | undefined {
   return `${protocol}://${host.includes(":") ? `[${host}]` : host}:${portText}`;
 }
 
-function accessOf(given: RedisVariables): Access {
-  const isEncrypted = given.REDIS_TLS ?? given.REDIS_URL?.startsWith("rediss:") ?? false;
+function toAccess(variables: RedisVariables): Access {
+  const isEncrypted = variables.REDIS_TLS ?? variables.REDIS_URL?.startsWith("rediss:") ?? false;
   return {
-    ...named("username", given.REDIS_USERNAME),
-    ...named("password", given.REDIS_PASSWORD),
+    ...named("username", variables.REDIS_USERNAME),
+    ...named("password", variables.REDIS_PASSWORD),
     ...(isEncrypted && {
       tls: {
-        ...named("ca", given.REDIS_TLS_CA),
-        ...named("cert", given.REDIS_TLS_CERT),
-        ...named("key", given.REDIS_TLS_KEY),
+        ...named("ca", variables.REDIS_TLS_CA),
+        ...named("cert", variables.REDIS_TLS_CERT),
+        ...named("key", variables.REDIS_TLS_KEY),
       },
     }),
   };

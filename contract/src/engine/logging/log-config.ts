@@ -22,7 +22,7 @@ export const logFields = {
 };
 
 /** Builds the settings of the log. */
-export function logSettings(config: z.output<z.ZodObject<typeof logFields>>): LogSettings {
+export function toLogSettings(config: z.output<z.ZodObject<typeof logFields>>): LogSettings {
   return {
     level: config.LOG_LEVEL,
     shipTo: config.LOG_SHIP_ADDRESS,

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { keyBytes, type SecretKey } from "./key-ring.ts";
 
 const error =
-  `must be a list of <id>:<key>, ids of letters, digits, ".", "_" and "-", none of them twice, ` +
-  `keys of ${keyBytes} bytes in base64`;
+  `must be a list of <id>:<key>, with unique ids of letters, digits, ".", "_" and "-", ` +
+  `and keys of ${keyBytes} bytes in base64`;
 
 /**
  * Parses `2026a:<base64>,2025b:<base64>`, separated by commas or whitespace. Error messages contain no key material.
@@ -22,7 +22,10 @@ export const secretKeysField: z.ZodType<[SecretKey, ...SecretKey[]], string> = z
     }
     context.addIssue({ code: "custom", message: error });
     return z.NEVER;
-  });
+  })
+  .describe(
+    "keys that encrypt the secret fields of jobs: `2026a:<32 bytes in base64>,2025b:...`; the first one encrypts, all decrypt",
+  );
 
 function parseKey(text: string): SecretKey | undefined {
   const [, id, base64] = /^([\w.-]{1,64}):([\w+/-]+={0,2})$/.exec(text) ?? [];

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
 import { loadEnv } from "../config/config.ts";
-import { traceFields, traceSettings } from "./settings.ts";
+import { traceFields, toTraceSettings } from "./settings.ts";
 
 const load = (env: Record<string, string>) =>
-  traceSettings(
+  toTraceSettings(
     loadEnv(z.object(traceFields), env, () => "a=secret"),
     "toril-test",
   );

@@ -14,27 +14,25 @@ export const traceFields = {
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: "must be an http:// or https:// address" })
     .optional()
-    .describe("where spans are sent, as OTLP over HTTP; none are made without it"),
+    .describe("OTLP/HTTP endpoint that receives spans; without it, no spans are created"),
   OTEL_EXPORTER_OTLP_HEADERS: pairs().describe(
-    "headers for that endpoint: `name=value,name=value`",
+    "headers of requests to that endpoint: `name=value,name=value`",
   ),
   OTEL_SERVICE_NAME: z
     .string()
     .optional()
-    .describe(
-      "what the process is called in traces; `toril-producer` or `toril-consumer` when it is not said",
-    ),
-  OTEL_RESOURCE_ATTRIBUTES: pairs().describe("what every span carries: `name=value,name=value`"),
+    .describe("name of the process in traces; `toril-producer` or `toril-consumer` by default"),
+  OTEL_RESOURCE_ATTRIBUTES: pairs().describe("attributes of every span: `name=value,name=value`"),
   OTEL_TRACES_SAMPLER: z
     .enum(samplers, { error: `must be one of ${samplers.join(", ")}` })
     .default("parentbased_always_on")
-    .describe("which traces are kept"),
+    .describe("sampler that selects the traces to keep"),
   OTEL_TRACES_SAMPLER_ARG: z
     .string()
     .transform(Number)
     .refine((ratio) => ratio >= 0 && ratio <= 1, { error: "must be a number from 0 to 1" })
     .default(1)
-    .describe("the ratio of traces that are kept, for samplers that take one"),
+    .describe("sampling ratio, for samplers that take one"),
 };
 
 const TraceFields = z.object(traceFields);
@@ -51,19 +49,24 @@ export interface TraceSettings {
 }
 
 /** Builds the trace settings; undefined without an endpoint. */
-export function traceSettings(given: TraceFields, serviceName: string): TraceSettings | undefined {
-  const endpoint = given.OTEL_EXPORTER_OTLP_ENDPOINT;
+export function toTraceSettings(
+  variables: TraceFields,
+  serviceName: string,
+): TraceSettings | undefined {
+  const endpoint = variables.OTEL_EXPORTER_OTLP_ENDPOINT;
   if (endpoint === undefined) return undefined;
   return {
     url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
-    headers: given.OTEL_EXPORTER_OTLP_HEADERS,
+    headers: variables.OTEL_EXPORTER_OTLP_HEADERS,
     attributes: {
       "service.name": serviceName,
-      ...given.OTEL_RESOURCE_ATTRIBUTES,
-      ...(given.OTEL_SERVICE_NAME === undefined ? {} : { "service.name": given.OTEL_SERVICE_NAME }),
+      ...variables.OTEL_RESOURCE_ATTRIBUTES,
+      ...(variables.OTEL_SERVICE_NAME === undefined
+        ? {}
+        : { "service.name": variables.OTEL_SERVICE_NAME }),
     },
-    sampler: given.OTEL_TRACES_SAMPLER,
-    ratio: given.OTEL_TRACES_SAMPLER_ARG,
+    sampler: variables.OTEL_TRACES_SAMPLER,
+    ratio: variables.OTEL_TRACES_SAMPLER_ARG,
   };
 }
 

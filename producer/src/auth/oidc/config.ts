@@ -5,13 +5,15 @@ import type { OidcSettings } from "./oidc.ts";
 const address = z.url({ protocol: /^https?$/, error: "must be an https:// or http:// address" });
 
 export const oidcFields = {
-  OIDC_ISSUER: address.optional().describe("whose access tokens are accepted beside keys"),
-  OIDC_AUDIENCE: z.string().optional().describe("for whom those tokens must be made out; a list"),
+  OIDC_ISSUER: address
+    .optional()
+    .describe("OpenID Connect issuer whose access tokens are accepted in addition to keys"),
+  OIDC_AUDIENCE: z.string().optional().describe("list of accepted audiences of those tokens"),
   OIDC_JWKS_URL: address
     .optional()
-    .describe("where the issuer's keys are; by discovery when it is not said"),
-  OIDC_SCOPE_CLAIM: z.string().default("scope").describe("which claim holds the scopes"),
-  OIDC_TENANT_CLAIM: z.string().optional().describe("which claim holds the tenant"),
+    .describe("URL of the issuer's keys; by default found by OpenID Connect discovery"),
+  OIDC_SCOPE_CLAIM: z.string().default("scope").describe("claim that contains the scopes"),
+  OIDC_TENANT_CLAIM: z.string().optional().describe("claim that contains the tenant"),
 };
 
 type OidcConfig = z.output<z.ZodObject<typeof oidcFields>>;
