@@ -30,7 +30,7 @@ const ndjson = (text: string, query = "") =>
 const hash = (id: string, queue = "default") =>
   stores.redis.hgetall(`${stores.prefix}:{${queue}}:${id}`);
 
-test("10,001 entries are too many, and 10,000 are not", async () => {
+test("a bulk request accepts up to 10,000 entries", async () => {
   const entries = Array.from({ length: 10_001 }, (_, n) => _echo(`${n}`));
   _expectProblem(await producer.bulk(entries), "too-many-entries");
   const lines = entries.map((entry) => JSON.stringify(entry)).join("\n");
@@ -45,7 +45,7 @@ test("10,001 entries are too many, and 10,000 are not", async () => {
   expect(await stores.count()).toMatchObject({ jobs: 10_000, placed: 10_000 });
 });
 
-test("a bulk without entries is empty", async () => {
+test("a bulk request without entries is refused", async () => {
   _expectProblem(await producer.bulk([]), "empty-body");
   _expectProblem(await ndjson("\n \n"), "empty-body");
   for (const value of [{}, null, 5, "x"]) {
@@ -54,7 +54,7 @@ test("a bulk without entries is empty", async () => {
   expect(await stores.count()).toEqual(_nothing);
 });
 
-test("one bad entry refuses all, and all bad ones are named", async () => {
+test("one invalid entry rejects the whole bulk, and the response lists every invalid entry", async () => {
   const answer = await producer.bulk([_echo("a"), {}, _echo("b", { delayMs: -1 }), _echo("c")]);
   _expectProblem(answer, "invalid-bulk");
   expect(answer.body.counts).toEqual({ created: 0, duplicate: 0, rejected: 2 });
@@ -62,7 +62,7 @@ test("one bad entry refuses all, and all bad ones are named", async () => {
   expect(await stores.count()).toEqual(_nothing);
 });
 
-test("a partial bulk stores what is good and says what is not, index by index", async () => {
+test("a partial bulk stores the valid entries and reports the invalid ones by index", async () => {
   await producer.post(_echo("x", { key: "standing" }));
   const answer = await producer.bulk(
     [
@@ -96,7 +96,7 @@ test("a partial bulk stores what is good and says what is not, index by index", 
   expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
 });
 
-test("NDJSON has a job on each line, and a bad line is one bad entry", async () => {
+test("NDJSON has one job per line, and an invalid line is one rejected entry", async () => {
   const line = JSON.stringify(_echo("a"));
   const text = [`${line}\r`, "", '{"type":', '"\\u0000"', line].join("\n");
   const partial = await ndjson(text, "?atomicity=partial");
@@ -114,7 +114,7 @@ test("NDJSON has a job on each line, and a bad line is one bad entry", async () 
   expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
 });
 
-test("with atomicity=all a duplicate is no error", async () => {
+test("with atomicity=all a duplicate is not an error", async () => {
   const answer = await producer.bulk([_echo("a", { key: "k" }), _echo("b", { key: "k" })]);
   expect([answer.status, answer.body.counts]).toEqual([
     201,
@@ -122,7 +122,7 @@ test("with atomicity=all a duplicate is no error", async () => {
   ]);
 });
 
-test("a job that was accepted stands in the ledger and in Redis, and is found", async () => {
+test("an accepted job is in Postgres and in Redis and can be read", async () => {
   const answer = await producer.post(_echo("hello \u{1F402}", { attempts: 5, key: "k" }), {
     traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
   });
@@ -169,7 +169,7 @@ test("a job that was accepted stands in the ledger and in Redis, and is found", 
   expect(JSON.parse(opts)).toMatchObject({ attempts: 5, tm: expect.stringContaining("0af76519") });
 });
 
-test("what is at its limit is accepted", async () => {
+test("values at their limit are accepted", async () => {
   const limits = [
     _echo("a", { key: "k".repeat(255) }),
     _echo("a", { key: "字".repeat(255) }),
@@ -188,21 +188,21 @@ test("what is at its limit is accepted", async () => {
   }
 });
 
-test("names of Object.prototype are names like any other", async () => {
+test("names of Object.prototype are ordinary names", async () => {
   const importId = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
   const values = { constructor: "a", toString: "b", hasOwnProperty: "c", "": "d" };
   const { body } = await producer.post({ type: "row.import", data: { importId, row: 1, values } });
   expect((await producer.client.getJob(body.id)).data).toEqual({ importId, row: 1, values });
 });
 
-test("a delayed job says when it is due", async () => {
+test("a delayed job shows when it becomes due", async () => {
   const { body } = await producer.post(_echo("a", { delayMs: 3_600_000 }));
   const job = await producer.client.getJob(body.id);
   expect([job.state, job.runAt]).toEqual(["delayed", body.runAt]);
   expect(Date.parse(body.runAt) - Date.parse(job.createdAt)).toBeWithin(3_500_000, 3_700_000);
 });
 
-test("a job that ended says how", async () => {
+test("a settled job shows its outcome", async () => {
   const { body } = await producer.post(_echo());
   const error = { name: "Error", message: "no", stack: "Error: no" };
   await stores.sql`
@@ -216,13 +216,13 @@ test("a job that ended says how", async () => {
   });
 });
 
-test("a job that Redis does not know is undispatched", async () => {
+test("a pending job that is missing in Redis is undispatched", async () => {
   const { body } = await producer.post(_echo());
   await stores.redis.del(`${stores.prefix}:{default}:${body.id}`);
   expect((await producer.client.getJob(body.id)).state).toBe("undispatched");
 });
 
-test("a hundred jobs at the same moment are a hundred jobs", async () => {
+test("a hundred concurrent requests create a hundred jobs", async () => {
   const answers = await Promise.all(
     Array.from({ length: 100 }, (_, n) => producer.post(_echo(`${n}`))),
   );

@@ -295,7 +295,7 @@ function send([path, init = {}]: Asked, headers: Record<string, string>) {
   return producer.request(path, { ...init, headers: { ...given, ...headers } });
 }
 
-test("every operation of openapi.yaml has a row here, and says what it takes", () => {
+test("every operation of openapi.yaml is covered here and documents its scope", () => {
   expect(operations.map(({ operationId }) => operationId).toSorted()).toEqual(
     Object.keys(rows).toSorted(),
   );
@@ -310,10 +310,13 @@ test("every operation of openapi.yaml has a row here, and says what it takes", (
   }
 });
 
-test.each(["/livez", "/readyz"])("%s is open to all, whatever key they send", async (path) => {
-  expect((await producer.request(path)).status).toBe(200);
-  expect((await producer.request(path, { headers: _bearer("wrong") })).status).toBe(200);
-});
+test.each(["/livez", "/readyz"])(
+  "%s requires no authentication and ignores the key",
+  async (path) => {
+    expect((await producer.request(path)).status).toBe(200);
+    expect((await producer.request(path, { headers: _bearer("wrong") })).status).toBe(200);
+  },
+);
 
 describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
   async function refused(
@@ -341,7 +344,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
 
   test("without a key: 401", () => refused({}, "unauthenticated"));
 
-  test("with a key that nobody has: 401", async () => {
+  test("with an unknown key: 401", async () => {
     const other = admin.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
     for (const headers of [_bearer("nonsense"), _bearer(other), _basic(isPage ? other : admin)]) {
       await refused(headers, "unauthenticated");
@@ -360,7 +363,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     await refused(_bearer(key), "insufficient-scope");
   });
 
-  test("with all scopes but the one: 403", async () => {
+  test("with all scopes except the required one: 403", async () => {
     const { key } = await _issue(stores, others);
     await refused(_bearer(key), "insufficient-scope");
   });
@@ -385,7 +388,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     if (elsewhere === "own") expect(answer.body.outcome ?? "created").toBe("created");
   });
 
-  test("with the right key it works", async () => {
+  test("with the required scope: success", async () => {
     const { key } = await _issue(stores, [scope]);
     const spareKey = (await _issue(stores, ["jobs:read"])).id;
     const spare = { ...ids, key: spareKey, schedule: await putSchedule() };
@@ -393,8 +396,13 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
   });
 });
 
+<<<<<<< HEAD
 test("unknown paths and methods are reported only to requests with a key", async () => {
   const requests: Asked[] = [
+=======
+test("unknown addresses are not distinguished without a key", async () => {
+  const asked: Asked[] = [
+>>>>>>> 7edff50 (Name the producer's tests in plain English)
     ["/nowhere"],
     ["/v1/jobs", { method: "DELETE" }],
     ["/v1/jobs/%62ulk", { method: "POST" }],

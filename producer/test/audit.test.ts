@@ -35,7 +35,7 @@ async function _newest() {
   return readNewestAudit(stores.sql, 10);
 }
 
-test("a change has one entry, made with it, and its hash is in the log", async () => {
+test("a change has one audit entry in the same transaction, and its hash is logged", async () => {
   const before = (await _newest()).length;
   const trail = createAudit(forTenants(ledger), log).begin(request);
   await ledger.run((sql) => sql.begin((tx) => trail.done(tx, "/v1/keys/new")));
@@ -48,7 +48,7 @@ test("a change has one entry, made with it, and its hash is in the log", async (
   expect(lines.at(-1)).toMatchObject({ msg: "audited", requestId: "r-1", seq, hash });
 });
 
-test("a change that was rolled back has only the entry of its failure", async () => {
+test("a rolled back change has only the audit entry of its failure", async () => {
   const before = (await _newest()).length;
   const trail = createAudit(forTenants(ledger), log).begin(request);
   const change = ledger.run((sql) =>
@@ -65,14 +65,14 @@ test("a change that was rolled back has only the entry of its failure", async ()
   expect(entry).toMatchObject({ ...request, outcome: "internal-error" });
 });
 
-test("what was refused, and what changed something elsewhere, has its entry after the answer", async () => {
+test("refused requests and changes outside Postgres are audited after the response", async () => {
   for (const outcome of ["key-not-found", "done"]) {
     await createAudit(forTenants(ledger), log).begin(request).end(outcome);
     expect((await _newest())[0]).toMatchObject({ ...request, outcome });
   }
 });
 
-test("what cannot be written is at least in the log", async () => {
+test("an audit entry that cannot be written is logged", async () => {
   const away = connectLedger("postgres://nobody@127.0.0.1:1/nothing", 500);
   await createAudit(forTenants(away), log).begin(request).end("at-capacity");
   await away.close();

@@ -91,7 +91,7 @@ function ofQueue(verb: string, init: RequestInit = { method: "POST" }) {
 
 const audited = routes.filter(isAudited).map(({ operationId }) => operationId);
 
-test.each(audited)("%s is noted, what it did and what it did not", async (action) => {
+test.each(audited)("%s is audited, whether it succeeds or fails", async (action) => {
   expect(Object.keys(cases)).toContain(action);
   const id = await _made();
   const { done, refused } = cases[action]!(id);
@@ -121,7 +121,7 @@ test.each(audited)("%s is noted, what it did and what it did not", async (action
   });
 });
 
-test("nothing else is noted: what reads, what is no administrator's, who is none", async () => {
+test("reads, operations without an admin scope and unauthenticated requests are not audited", async () => {
   const id = await _made();
   const poor = await _issue(stores, ["jobs:write", "jobs:read"]);
   const before = await _newest();
@@ -141,7 +141,7 @@ test("nothing else is noted: what reads, what is no administrator's, who is none
   expect(await _newest()).toEqual(before);
 });
 
-test("a replay is told from what it repeats, and changed nothing", async () => {
+test("a replayed response is audited as a replay", async () => {
   const path = "/v1/queues/default/resume";
   const init = { method: "POST", headers: { "Idempotency-Key": "once" } };
   for (const _ of [1, 2]) expect((await _as(operator.key, path, init)).status).toBe(200);
@@ -149,7 +149,7 @@ test("a replay is told from what it repeats, and changed nothing", async () => {
   expect(outcomes).toEqual(["replayed", "done"]);
 });
 
-test("who calls while there is no key is anyone", async () => {
+test('without authentication the actor is "anyone"', async () => {
   const open = await _openStores();
   const unlocked = await _startProducer(open);
   await unlocked.request("/v1/keys", _json({ name: "admin", scopes: ["keys:admin"] }));
@@ -160,7 +160,7 @@ test("who calls while there is no key is anyone", async () => {
   expect(entry).toMatchObject({ seq: 1, actor: "anyone", tenant: "default", address: "127.0.0.1" });
 });
 
-test("no key is told, and every entry's hash is in the log", async () => {
+test("audit entries contain no secret, and the hash of every entry is logged", async () => {
   const { body } = await _as(admin.key, "/v1/keys", _json(newKey));
   const [entry] = await readNewestAudit(stores.sql, 1);
 
@@ -174,7 +174,7 @@ test("no key is told, and every entry's hash is in the log", async () => {
   });
 });
 
-test("a change that cannot be noted does not happen", async () => {
+test("a change that cannot be audited is rolled back", async () => {
   const id = await _made();
   await stores.sql`alter table audit_head rename to audit_head_away`;
   try {

@@ -122,14 +122,14 @@ const badBodies = (
   ] satisfies BadBody[]
 ).map(([name, body, kind, pointer]) => ({ name, body, kind, pointer }));
 
-test.each(badBodies)("a job is refused for $name", async ({ body, kind, pointer }) => {
+test.each(badBodies)("a job is refused: $name", async ({ body, kind, pointer }) => {
   const problem = _expectProblem(await producer.post(body), kind);
   if (pointer !== undefined)
     expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
 });
 
 test.each(badBodies.filter(({ kind }) => kind === "invalid-json" || kind === "empty-body"))(
-  "a bulk is refused for $name",
+  "a bulk is refused: $name",
   async ({ body, kind }) => {
     _expectProblem(await producer.bulk(body), kind);
     _expectProblem(await producer.bulk(body, "?atomicity=partial"), kind);
@@ -137,7 +137,7 @@ test.each(badBodies.filter(({ kind }) => kind === "invalid-json" || kind === "em
 );
 
 test.each(badBodies.filter(({ kind }) => /job|type|data|unstorable/.test(kind)))(
-  "a bulk names the entry that is refused for $name",
+  "a bulk reports the invalid entry: $name",
   async ({ body, kind, pointer }) => {
     const entry = typeof body === "string" ? body : JSON.stringify(body);
     const answer = await producer.bulk(`[${JSON.stringify(_echo())},${entry}]`);
@@ -151,7 +151,7 @@ test.each(badBodies.filter(({ kind }) => /job|type|data|unstorable/.test(kind)))
   },
 );
 
-test("a thousand wrong fields are not listed one by one", async () => {
+test("the list of invalid fields is bounded", async () => {
   const data = Object.fromEntries(Array.from({ length: 1000 }, (_, n) => [`f${n}`, n]));
   const problem = _expectProblem(await producer.post({ type: "echo", data }), "invalid-job");
   expect(problem.errors?.length).toBeLessThan(100);
@@ -217,7 +217,7 @@ test.each([
   expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
 });
 
-test("a parameter that a bulk does not know is refused", async () => {
+test("a bulk refuses unknown query parameters", async () => {
   const problem = _expectProblem(
     await producer.bulk([_echo()], "?atomicty=partial"),
     "invalid-parameter",
@@ -225,7 +225,7 @@ test("a parameter that a bulk does not know is refused", async () => {
   expect(problem.errors?.[0]?.pointer).toBe("/atomicty");
 });
 
-test("what nobody knows is not found", async () => {
+test("unknown ids and paths are not found", async () => {
   _expectProblem(await producer.request(`/v1/jobs/${importId}`), "job-not-found");
   _expectProblem(await producer.request(`/v1/imports/${importId}`), "import-not-found");
   for (const path of ["/v1", "/v1/jobs/", `/v1/jobs/${importId}/x`, "/v2/jobs", "/v1/../x"]) {
@@ -244,7 +244,7 @@ test.each([
   ["GET", "/v1/imports", "POST"],
   ["OPTIONS", "/v1/jobs", "POST, GET, HEAD"],
   ["POST", "/livez", "GET, HEAD"],
-])("%s %s is not served, and the answer says what is", async (method, path, allow) => {
+])("%s %s is not allowed, and Allow lists the allowed methods", async (method, path, allow) => {
   const answer = await producer.request(path, { method });
   _expectProblem(answer, "method-not-allowed");
   expect(answer.headers.get("allow")).toBe(allow);
@@ -255,14 +255,14 @@ test("a path parameter that equals its own name is a value like any other", asyn
   _expectProblem(await producer.request("/v1/jobs/:id/retry", init), "invalid-parameter");
 });
 
-test("HEAD answers as GET does, without a body", async () => {
+test("HEAD returns the headers of GET without a body", async () => {
   for (const path of ["/v1/jobs", "/livez"]) {
     const answer = await producer.request(path, { method: "HEAD" });
     expect([answer.status, answer.text]).toEqual([200, ""]);
   }
 });
 
-test("problems carry the request's id, and nothing of the inside", async () => {
+test("problems contain the request id and no internals", async () => {
   const answer = await producer.request("/v1/jobs", _json("{", { "X-Request-Id": "order-1042" }));
   expect(_expectProblem(answer, "invalid-json")).toEqual({
     type: "urn:toril:problem:invalid-json",

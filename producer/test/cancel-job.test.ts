@@ -31,7 +31,7 @@ const _cancel = (id: string, headers = {}) =>
   producer.request(`/v1/jobs/${id}`, { method: "DELETE", headers });
 const _isInRedis = (id: string) => stores.redis.exists(jobKey(stores.prefix, "default", id));
 
-test("a waiting job is cancelled, gone from Redis, and its key is free; once more changes nothing", async () => {
+test("cancelling a waiting job removes it from Redis and frees its key; a second cancellation has no effect", async () => {
   const { body } = await producer.post(_echo("a", { key: "k" }));
 
   const answer = await _cancel(body.id);
@@ -48,7 +48,7 @@ test("a waiting job is cancelled, gone from Redis, and its key is free; once mor
   expect(await producer.client.cancelJob(body.id)).toEqual(answer.body);
 });
 
-test("the cancelled jobs of an import count for its end", async () => {
+test("cancelled jobs of an import count as ended", async () => {
   const made = await producer.csv("a\n1\n2\n");
   const { items } = await producer.client.listJobs({ importId: made.body.id });
 
@@ -60,7 +60,7 @@ test("the cancelled jobs of an import count for its end", async () => {
   });
 });
 
-test("whoever runs it is told, and no other", async () => {
+test("cancelling an active job publishes an abort to its worker only", async () => {
   const { body } = await producer.post(_echo());
   const waiting = await producer.post(_echo());
   await stores.redis.set(lockKey(stores.prefix, "default", body.id), "token");
@@ -78,7 +78,7 @@ test("whoever runs it is told, and no other", async () => {
   listener.disconnect();
 });
 
-test.each(["completed", "dead", "expired"])("a job that is %s: 409", async (status) => {
+test.each(["completed", "dead", "expired"])("a %s job cannot be cancelled: 409", async (status) => {
   const { body } = await producer.post(_echo());
   await stores.sql`update jobs set status = ${status}, settled_at = now() where id = ${body.id}`;
 
@@ -86,7 +86,7 @@ test.each(["completed", "dead", "expired"])("a job that is %s: 409", async (stat
   expect((await producer.client.getJob(body.id)).status).toBe(status as "dead");
 });
 
-test("a key that reaches other queues or types, and no such job", async () => {
+test("cancelling requires access to the job and an existing job", async () => {
   const { body } = await producer.post(_echo());
   const { key } = await _issue(stores, ["jobs:write"], { types: ["row.import"] });
   _expectProblem(await _cancel(body.id, _bearer(key)), "forbidden-resource");
@@ -95,7 +95,7 @@ test("a key that reaches other queues or types, and no such job", async () => {
   expect(await stores.sql`select status from jobs`).toMatchObject([{ status: "pending" }]);
 });
 
-test("works while Redis is away", async () => {
+test("cancelling works while Redis is unavailable", async () => {
   const proxy = await _openProxy(stores.settings.REDIS_URL);
   const lonely = await _startProducer(stores, { REDIS_URL: proxy.url });
   const { body } = await lonely.post(_echo());

@@ -62,7 +62,7 @@ async function _away(work: () => Promise<void>) {
 
 describe("retry", () => {
   test.each(["dead", "completed", "cancelled", "expired"])(
-    "makes a job pending again that is %s, as its next run, with how it ended in its history",
+    "a %s job becomes pending with the next generation, and its outcome is added to its history",
     async (status) => {
       const id = await _make({ expiresAt: new Date(Date.now() + hour).toISOString() });
       await _end(id, status);
@@ -89,7 +89,7 @@ describe("retry", () => {
     },
   );
 
-  test("forgets what failed in Redis, and keeps the last twenty ends", async () => {
+  test("a retry removes the failed job from Redis and keeps the last twenty outcomes", async () => {
     const id = await _make();
     for (let run = 0; run < 22; run += 1) {
       await _end(id);
@@ -105,7 +105,7 @@ describe("retry", () => {
     );
   });
 
-  test("a key taken meanwhile is a 409", async () => {
+  test("a retry is refused with 409 if another pending job has the key", async () => {
     const id = await _make({ key: "k" });
     await _end(id);
     await _make({ key: "k" });
@@ -114,7 +114,7 @@ describe("retry", () => {
     expect(await _row(id)).toMatchObject({ status: "dead", generation: 0, history: null });
   });
 
-  test("an import counts again what is done again", async () => {
+  test("a retried job is pending again in the counts of its import", async () => {
     const { body } = await producer.csv("a\n1\n");
     const { items } = await producer.client.listJobs({ importId: body.id });
     const id = items[0]!.id;
@@ -126,7 +126,7 @@ describe("retry", () => {
     expect([status, counts.cancelled]).toEqual(["running", 0]);
   });
 
-  test("while Redis is away it is recorded", async () => {
+  test("a retry is recorded while Redis is unavailable", async () => {
     const id = await _make();
     await _end(id);
     await _away(async () => {
@@ -154,7 +154,7 @@ describe("promote", () => {
     _expectProblem(await _promote(id), "job-not-delayed");
   });
 
-  test("also one that waits for its next run, which the ledger knows nothing of", async () => {
+  test("a job waiting for its next attempt is promoted", async () => {
     const id = await _make();
     await stores.redis.lrem(keys().wait, 1, id);
     await stores.redis.zadd(keys().delayed, (Date.now() + hour) * 4096, id);
@@ -162,7 +162,7 @@ describe("promote", () => {
     expect((await producer.client.promoteJob(id)).state).toBe("waiting");
   });
 
-  test("one that a worker has, or that has ended: 409", async () => {
+  test("an active or settled job cannot be promoted: 409", async () => {
     const id = await _make();
     await _lock(id);
     _expectProblem(await _promote(id), "job-active");
@@ -170,7 +170,7 @@ describe("promote", () => {
     _expectProblem(await _promote(id), "job-ended");
   });
 
-  test("while Redis is away nothing is changed", async () => {
+  test("nothing changes while Redis is unavailable", async () => {
     const id = await _make({ delayMs: hour });
     const before = await _row(id);
     await _away(async () => {
@@ -181,7 +181,7 @@ describe("promote", () => {
 });
 
 describe("change", () => {
-  test("delay and priority of a job that waits", async () => {
+  test("the delay and priority of a waiting job change", async () => {
     const id = await _make();
     const before = await _etag(id);
 
@@ -213,7 +213,7 @@ describe("change", () => {
     expect((await _promote(id)).body).toMatchObject({ state: "prioritized", priority: 3 });
   });
 
-  test("it has to be as it was known to be", async () => {
+  test("a change requires the current version", async () => {
     const id = await _make();
     const stale = await _etag(id);
     await _patch(id, { priority: 1 }, { "If-Match": stale });
@@ -229,14 +229,14 @@ describe("change", () => {
     expect((await _patch(id, { priority: 2 }, either)).status).toBe(200);
   });
 
-  test("of two changes at once one is stale", async () => {
+  test("one of two concurrent changes is stale", async () => {
     const id = await _make();
     const headers = { "If-Match": await _etag(id) };
     const answers = await Promise.all([2, 3].map((priority) => _patch(id, { priority }, headers)));
     expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 412]);
   });
 
-  test("one that a worker has, or that has ended: 409, and nothing is changed", async () => {
+  test("an active or settled job cannot be changed: 409", async () => {
     const id = await _make();
     await _lock(id);
     const before = await _row(id);
@@ -261,7 +261,7 @@ describe("change", () => {
     expect(problem.errors?.[0]?.pointer).toBe(pointer);
   });
 
-  test("while Redis is away nothing is changed", async () => {
+  test("nothing changes while Redis is unavailable", async () => {
     const id = await _make();
     const before = await _row(id);
     await _away(async () => {
@@ -273,7 +273,7 @@ describe("change", () => {
   });
 });
 
-test("a key that reaches other types changes nothing", async () => {
+test("a key restricted to other types changes nothing", async () => {
   const id = await _make({ delayMs: hour });
   const { key } = await _issue(stores, ["jobs:write"], { types: ["row.import"] });
   const headers = { ..._bearer(key), "If-Match": "*" };

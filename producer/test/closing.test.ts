@@ -42,7 +42,7 @@ async function becomes(isSo: () => Promise<boolean>): Promise<void> {
   clearTimeout(timer);
 }
 
-test("once the first key exists, every producer is closed", async () => {
+test("the first key turns on authentication on every producer", async () => {
   const producers = await start({}, {});
   for (const producer of producers) expect((await producer.post(_echo())).status).toBe(201);
   const first = _json({ name: "first", scopes: ["jobs:write"] });
@@ -53,7 +53,7 @@ test("once the first key exists, every producer is closed", async () => {
   }
 });
 
-test("a key is good everywhere at once, and is its tenant's from the first request on", async () => {
+test("a new key is valid on every producer at once and belongs to its tenant", async () => {
   const producers = await start({}, {});
   const { key } = await _issue(stores, ["jobs:write", "jobs:read"], { tenant: "acme" });
   for (const producer of producers) {
@@ -63,7 +63,7 @@ test("a key is good everywhere at once, and is its tenant's from the first reque
   }
 });
 
-test("an open service takes no notice of a key that nobody has", async () => {
+test("without authentication an unknown key is ignored", async () => {
   const [producer] = await start({});
   for (const key of [createKeyText().text, "nonsense"]) {
     for (let times = 0; times < 3; times += 1) {
@@ -72,7 +72,7 @@ test("an open service takes no notice of a key that nobody has", async () => {
   }
 });
 
-test("a revoked key, were it the last, is refused everywhere and opens nothing", async () => {
+test("revoking the last key does not turn authentication off", async () => {
   const { id, key } = await _issue(stores, ["keys:admin", "jobs:write"]);
   const producers = await start({}, {});
   for (const producer of producers) {
@@ -85,9 +85,9 @@ test("a revoked key, were it the last, is refused everywhere and opens nothing",
   }
 });
 
-describe("with Postgres away", () => {
+describe("while Postgres is unavailable", () => {
   test.each(["refuse", "freeze"] as const)(
-    "(%s) a known key stays good, and no other",
+    "(%s) a cached key stays valid, and an unknown key gets 503",
     async (fault) => {
       const { key } = await _issue(stores, ["metrics:read"]);
       const proxy = await _openProxy(stores.settings.DATABASE_URL);
@@ -109,7 +109,7 @@ describe("with Postgres away", () => {
     },
   );
 
-  test("a producer that starts lets nobody in until it knows the keys", async () => {
+  test("a starting producer refuses requests until it has loaded the keys", async () => {
     const proxy = await _openProxy(stores.settings.DATABASE_URL);
     proxy.refuse();
     const [producer] = await start({ DATABASE_URL: proxy.url });
@@ -125,7 +125,7 @@ describe("without any key", () => {
   const saying = (text: string) =>
     expect.objectContaining({ level: 40, msg: expect.stringContaining(text) });
 
-  test("a producer that more than this machine reaches refuses, and says how to make the first", async () => {
+  test("a producer that listens on a public address requires a key", async () => {
     const [producer] = await start({ HOST: "0.0.0.0" });
     for (const path of ["/v1/jobs", "/docs", "/metrics", "/admin/queues"]) {
       const { detail } = _expectProblem(await producer.request(path), "unauthenticated");
@@ -140,15 +140,15 @@ describe("without any key", () => {
     expect((await producer.post(_echo(), _bearer(key))).status).toBe(201);
   });
 
-  test("it serves everybody when it is told so, and says so", async () => {
+  test("ALLOW_OPEN=true serves requests without a key and logs a warning", async () => {
     const [producer] = await start({ HOST: "0.0.0.0", ALLOW_OPEN: "true" });
     expect((await producer.post(_echo())).status).toBe(201);
     expect(producer.lines).toContainEqual(saying("may do everything"));
   });
 });
 
-describe("who guesses keys", () => {
-  test("is not listened to after too many, even with a right one", async () => {
+describe("failed logins", () => {
+  test("an address with too many failed logins is refused, even with a valid key", async () => {
     const { key } = await _issue(stores, ["jobs:write"]);
     const [producer] = await start({ WRONG_KEYS_PER_MINUTE: "3", TRUSTED_PROXIES: "127.0.0.0/8" });
     const from = (address: string, sent: string) =>
@@ -165,7 +165,7 @@ describe("who guesses keys", () => {
     expect((await producer.request("/livez", { headers: _bearer(key) })).status).toBe(200);
   });
 
-  test("is not who sends what has expired, was revoked or replaced", async () => {
+  test("expired, revoked and rotated keys are not counted", async () => {
     const expired = await _issue(stores, ["jobs:write"], { expiresAt: "2020-01-01T00:00:00.000Z" });
     const old = await _issue(stores, ["jobs:write", "keys:admin"]);
     const [producer] = await start({ WRONG_KEYS_PER_MINUTE: "3" });
@@ -181,7 +181,7 @@ describe("who guesses keys", () => {
     expect((await producer.post(_echo(), _bearer(rotated.body.key))).status).toBe(201);
   });
 
-  test("cannot blame another address when no proxy is trusted", async () => {
+  test("X-Forwarded-For is ignored unless a proxy is trusted", async () => {
     await _issue(stores, ["jobs:write"]);
     const [producer] = await start({ WRONG_KEYS_PER_MINUTE: "2" });
     const from = (address: string) =>

@@ -90,7 +90,7 @@ function expectedStatus(operationId: string) {
   return operationId === "runSchedule" ? 201 : 200;
 }
 
-test("of many who make a schedule with If-None-Match: *, one makes it and none replaces it", async () => {
+test("one of many concurrent requests with If-None-Match: * creates the schedule, and none replaces it", async () => {
   const put = (headers: Record<string, string>) =>
     producer.request("/v1/schedules/daily", { ..._json(daily, headers), method: "PUT" });
   const answers = await Promise.all(Array.from({ length: 8 }, () => put({ "If-None-Match": "*" })));
@@ -99,7 +99,7 @@ test("of many who make a schedule with If-None-Match: *, one makes it and none r
   expect((await producer.client.getSchedule("daily")).version).toBe(1);
 });
 
-test("of a cancellation and a change of the same version one is refused", async () => {
+test("a cancellation and a change of the same version exclude each other", async () => {
   const path = await resources["/v1/jobs/{id}"]!();
   const headers = { "If-Match": (await producer.request(path)).headers.get("etag")! };
   const answers = await Promise.all([
@@ -109,7 +109,7 @@ test("of a cancellation and a change of the same version one is refused", async 
   expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 412]);
 });
 
-test("a dead job is retried in the version that is named alone", async () => {
+test("a dead job is retried only in the version of If-Match", async () => {
   const path = await resources["/v1/jobs/{id}"]!();
   await stores.sql`update jobs set status = 'dead', settled_at = now()`;
   const retry = (etag: string) =>

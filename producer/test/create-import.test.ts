@@ -42,7 +42,7 @@ const rss = "application/rss+xml";
 
 const _rss = (items: string) => `<rss><channel><title>T</title>${items}</channel></rss>`;
 
-describe("a file is refused, and nothing of it is stored", () => {
+describe("a file is refused as a whole", () => {
   afterEach(async () => expect(await stores.count()).toEqual(_nothing));
 
   test.each([
@@ -64,7 +64,7 @@ describe("a file is refused, and nothing of it is stored", () => {
     expect(problem.detail).toStartWith(`Line ${line}: `);
   });
 
-  test("a CSV that is broken although it comes in small pieces", async () => {
+  test("an invalid CSV that arrives in small pieces", async () => {
     const pieces = ["a,b\n", ...Array.from({ length: 300 }, (_, n) => `${n},x\n`), '300,"x'];
     const body = new ReadableStream({
       async pull(controller) {
@@ -77,7 +77,7 @@ describe("a file is refused, and nothing of it is stored", () => {
     _expectProblem(await producer.csv(body), "invalid-csv");
   });
 
-  test("a CSV that is broken and has no end, before it was read", async () => {
+  test("an endless invalid CSV, before it is read completely", async () => {
     const text = Buffer.from("x".repeat(65_536));
     let sent = 0;
     const body = new ReadableStream({
@@ -90,7 +90,7 @@ describe("a file is refused, and nothing of it is stored", () => {
     _expectProblem(await producer.csv(body, "?type=echo"), "invalid-csv");
   });
 
-  test("an empty one", async () => {
+  test("an empty file", async () => {
     _expectProblem(await producer.csv(""), "empty-body");
     _expectProblem(await producer.csv("", "?type=feed.item&source=s", rss), "empty-body");
   });
@@ -101,20 +101,20 @@ describe("a file is refused, and nothing of it is stored", () => {
     ["?type=row.import&delimiter=%7C", "/delimiter"],
     ["?type=row.import&delimeter=tab", "/delimeter"],
     [`?type=feed.item&source=${"s".repeat(256)}`, "/source"],
-  ])("one that was sent to /v1/imports%s", async (query, pointer) => {
+  ])("a file sent to /v1/imports%s", async (query, pointer) => {
     const problem = _expectProblem(await producer.csv("a\n1\n", query), "invalid-parameter");
     expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
   });
 
   test.each(["application/json", "text/html", "application/xml", "text/csvx"])(
-    "one of media type %s",
+    "a file of media type %s",
     async (contentType) => {
       const answer = await producer.csv("a\n1\n", "?type=row.import", contentType);
       _expectProblem(answer, "unsupported-media-type");
     },
   );
 
-  test("one in a charset that nobody knows", async () => {
+  test("a file in an unknown charset", async () => {
     const answer = await producer.csv("a\n1\n", "?type=row.import", "text/csv; charset=klingon");
     expect(_expectProblem(answer, "invalid-csv").detail).toMatch(/klingon.*charset=/);
   });
@@ -129,14 +129,14 @@ describe("a file is refused, and nothing of it is stored", () => {
     }
   });
 
-  test("a feed that is none", async () => {
+  test("text that is not a feed", async () => {
     for (const text of ["<html></html>", "{}", "a,b\n1,2\n", '<?xml version="1.0"?><rss']) {
       const answer = await producer.csv(text, "?type=feed.item&source=s", rss);
       _expectProblem(answer, "invalid-feed");
     }
   });
 
-  test("a feed of more items than are read", async () => {
+  test("a feed with too many items", async () => {
     const answer = await producer.csv(
       _rss("<item/>".repeat(200_000)),
       "?type=feed.item&source=s",
@@ -169,7 +169,7 @@ test("other requests are answered while a feed is parsed", async () => {
   expect(longest / whole).toBeLessThan(0.5);
 });
 
-test("a CSV that breaks after its first chunk leaves an import that says where", async () => {
+test("a CSV that is invalid after its first chunk leaves a failed import with the line", async () => {
   const rows = "1,2\n".repeat(1200);
   const problem = _expectProblem(await producer.csv(`a,b\n${rows}3,"4`), "invalid-csv");
   const [row] = await stores.sql<{ id: string }[]>`select id from imports`;
@@ -181,7 +181,7 @@ test("a CSV that breaks after its first chunk leaves an import that says where",
   expect(await stores.count()).toMatchObject({ jobs: 1200, placed: 1200 });
 });
 
-test("bad rows are reported with their line and skipped", async () => {
+test("invalid rows are reported with their line and skipped", async () => {
   const csv = 'a,b\n1,2\n3\n4,5,6\n"x\ny",7\n8,"9"0\n,\n10,1\0\n11,12\n';
   const made = accepted(await producer.csv(csv));
   expect(made.counts).toMatchObject({ read: 8, accepted: 4, duplicate: 0, rejected: 4 });
@@ -197,31 +197,31 @@ test("bad rows are reported with their line and skipped", async () => {
   ]);
 });
 
-test("of thousands of bad rows the first hundred are shown", async () => {
+test("the errors of an import are limited to the first hundred", async () => {
   const made = accepted(await producer.csv(`a,b\n${"1\n".repeat(3000)}1,2\n`));
   expect(made.counts).toMatchObject({ read: 3001, accepted: 1, rejected: 3000 });
   expect(made.errors.map(({ line }) => line)).toEqual(Array.from({ length: 100 }, (_, n) => n + 2));
 });
 
-test("an import all of whose rows were rejected has failed", async () => {
+test("an import whose rows were all rejected is failed", async () => {
   const made = accepted(await producer.csv("a,b\n1\n2\n"));
   expect(made).toMatchObject({ status: "failed", counts: { read: 2, accepted: 0, rejected: 2 } });
   expect(await producer.client.getImport(made.id)).toEqual(made);
 });
 
-test("bad rows with enormous names do not make an enormous import", async () => {
+test("large errors are left out of an import", async () => {
   const name = "n".repeat(500_000);
   const made = accepted(await producer.csv(`message,${name}\n${"a,b\n".repeat(50)}`, "?type=echo"));
   expect(made.counts.rejected).toBe(50);
   expect(JSON.stringify(made).length).toBeLessThan(1_000_000);
 });
 
-test("a file of only a header is an import of nothing", async () => {
+test("a file with only a header is an empty import", async () => {
   const made = accepted(await producer.csv("a,b\n"));
   expect(made).toMatchObject({ status: "done", counts: { read: 0, accepted: 0 } });
 });
 
-test("values are the file's strings, verbatim", async () => {
+test("values are the strings of the file, verbatim", async () => {
   const made = accepted(
     await producer.csv(
       'id,text\n007, a \n"",null\n1e3,NULL\n"a ""b""","x, y"\nconstructor,\u{1F402}\n',
@@ -253,13 +253,13 @@ test.each([
   expect(await valuesOf(made)).toEqual([{ a: "1", b: "2" }]);
 });
 
-test("a file in another charset is read by its label", async () => {
+test("a file is decoded with the charset of its Content-Type", async () => {
   const csv = Buffer.from("name\ncaf\xe9\n", "latin1");
   const made = accepted(await producer.csv(csv, "?type=row.import", 'text/csv; charset="latin1"'));
   expect(await valuesOf(made)).toEqual([{ name: "café" }]);
 });
 
-test("columns become the fields of another type, numbers where its schema has them", async () => {
+test("columns become fields of the job type, and numbers where its schema has numbers", async () => {
   const csv = "message,sleepMs,failures\n123,5,\nb,007,1\nc,1e400,\nd,,0\ne,1e3,1.5\n";
   const made = accepted(await producer.csv(csv, "?type=echo"));
   expect(made.counts).toMatchObject({ read: 5, accepted: 2, rejected: 3 });
@@ -275,7 +275,7 @@ test("columns become the fields of another type, numbers where its schema has th
   ]);
 });
 
-test("an import runs until its jobs have ended", async () => {
+test("an import is running until its jobs have ended", async () => {
   const made = accepted(await producer.csv("a\n1\n2\n"));
   expect(made.status).toBe("running");
   await stores.sql`update imports set completed = 1, dead = 1 where id = ${made.id}`;
@@ -285,7 +285,7 @@ test("an import runs until its jobs have ended", async () => {
   });
 });
 
-test("an import whose producer died is not received for ever", async () => {
+test("an import whose producer died becomes failed", async () => {
   const made = accepted(await producer.csv("a\n1\n"));
   await stores.sql`update imports set status = 'receiving', touched_at = now()`;
   expect(await producer.client.getImport(made.id)).toMatchObject({ status: "receiving" });
@@ -293,7 +293,7 @@ test("an import whose producer died is not received for ever", async () => {
   expect(await producer.client.getImport(made.id)).toMatchObject({ status: "failed" });
 });
 
-test("a feed becomes a job for each item, and pending ones are not doubled", async () => {
+test("a feed becomes one job per item, without duplicates of pending jobs", async () => {
   const query = "?type=feed.item&source=example";
   const first = accepted(await producer.csv(feed, query, `${rss}; charset=utf-8`));
   const items = first.counts.read;
@@ -306,7 +306,7 @@ test("a feed becomes a job for each item, and pending ones are not doubled", asy
   expect(other.counts).toMatchObject({ accepted: items });
 });
 
-test("the typed client sends a stream, and its jobs are found by import", async () => {
+test("the typed client sends a stream and lists the jobs of the import", async () => {
   const body = new Blob([`a\n${Array.from({ length: 700 }, (_, n) => n).join("\n")}\n`]).stream();
   const made = await producer.client.createImport(body, { type: "row.import" });
   expect(made.counts.accepted).toBe(700);

@@ -45,7 +45,7 @@ async function _die(message: string, more: object = {}): Promise<string> {
 const _list = (query: object) =>
   producer.client.listDeadLetters(query).then(({ items }) => items.map(({ id }) => id));
 
-test("are listed newest first, in pages, by type, queue, reason and label", async () => {
+test("dead letters are listed newest first, in pages, by type, queue, reason and label", async () => {
   const [one, two, three] = [
     await _die("no order 17"),
     await _die("no order 18", { labels: ["nightly"] }),
@@ -66,7 +66,7 @@ test("are listed newest first, in pages, by type, queue, reason and label", asyn
   });
 });
 
-test("one shows its data and how it ended before", async () => {
+test("a dead letter shows its data and its earlier outcomes", async () => {
   const id = await _die("first");
   await producer.client.redriveDeadLetter(id);
   _expectProblem(await producer.request(`/v1/dead-letters/${id}`), "dead-letter-not-found");
@@ -79,7 +79,7 @@ test("one shows its data and how it ended before", async () => {
   });
 });
 
-test("redriving one: 202, and its key may be taken", async () => {
+test("redriving one dead letter returns 202, or 409 if its key is taken", async () => {
   const id = await _die("no", { key: "k" });
   await producer.post(_echo("b", { key: "k" }));
   const redrive = () => producer.request(`/v1/dead-letters/${id}/redrive`, { method: "POST" });
@@ -92,7 +92,7 @@ test("redriving one: 202, and its key may be taken", async () => {
   _expectProblem(await redrive(), "dead-letter-not-found");
 });
 
-test("redriving many tells what became of each; of two with the same key one is done", async () => {
+test("redriving many reports each outcome; of two with the same key one is redriven", async () => {
   const ids = [await _die("a", { key: "k" }), await _die("b"), await _die("c", { key: "k" })];
   const alive = (await producer.post(_echo())).body.id;
 
@@ -107,7 +107,7 @@ test("redriving many tells what became of each; of two with the same key one is 
   ]);
 });
 
-test("redriving by a filter is an operation", async () => {
+test("redriving by filter creates an operation", async () => {
   await _die("a", { labels: ["x"] });
   await _die("b");
   const post = (body: object) => producer.request("/v1/dead-letters/redrive", _json(body));
@@ -135,7 +135,7 @@ test("redriving by a filter is an operation", async () => {
   _expectProblem(await post({ filter: { status: "completed" } }), "invalid-operation");
 });
 
-test("one that is deleted is gone from both stores", async () => {
+test("deleting a dead letter removes it from Postgres and Redis", async () => {
   const id = await _die("a", { labels: ["x"] });
 
   expect(await producer.client.deleteDeadLetter(id)).toMatchObject({ id, reason: "Error: a" });
@@ -145,7 +145,7 @@ test("one that is deleted is gone from both stores", async () => {
   expect(await stores.redis.zcard(queueKeys(stores.prefix, "default").failed)).toBe(0);
 });
 
-test("are counted by type and reason", async () => {
+test("dead letters are counted by type and reason", async () => {
   for (const message of ["no order 1", "no order 2", "timeout"]) await _die(message);
   const id = await _die("anything");
   await stores.sql`update jobs set reason = null where id = ${id}`;
@@ -157,7 +157,7 @@ test("are counted by type and reason", async () => {
   ]);
 });
 
-test("a key that reaches other types sees and touches none of them", async () => {
+test("a key restricted to other types neither sees nor changes dead letters", async () => {
   const id = await _die("a");
   const { key } = await _issue(stores, ["jobs:read", "jobs:write"], { types: ["row.import"] });
   const ask = (path: string, init: RequestInit = {}) =>

@@ -56,7 +56,7 @@ const note = (...fields: string[]) =>
   stores.redis.xadd(`${stores.prefix}${events}`, "*", ...fields);
 
 describe("Prefer: wait", () => {
-  test("is answered with the job as soon as it ended", async () => {
+  test("the response is the job as soon as it has ended", async () => {
     const producer = await start();
     const waiting = producer.post(_echo(), { Prefer: "wait=60" });
     await _until(async () => (await stores.count()).jobs === 1);
@@ -68,7 +68,7 @@ describe("Prefer: wait", () => {
     expect(headers.get("preference-applied")).toBe("wait=60");
   });
 
-  test("is answered with what was accepted when the time is up", async () => {
+  test("on timeout the response is the accepted job", async () => {
     const producer = await start();
     const { status, body, headers } = await producer.post(_echo(), { Prefer: "wait=1" });
     expect([status, body.outcome]).toEqual([202, "created"]);
@@ -79,7 +79,7 @@ describe("Prefer: wait", () => {
     expect(got.headers.get("preference-applied")).toBe("wait=1");
   });
 
-  test("waits for the job that stands already, also as a replay", async () => {
+  test("a duplicate and a replay wait for the existing job", async () => {
     const producer = await start();
     const { body: first } = await producer.post(_echo("a", { key: "k" }), {
       "Idempotency-Key": "i",
@@ -99,7 +99,7 @@ describe("Prefer: wait", () => {
     expect([replay.status, replay.body]).toEqual([201, first]);
   });
 
-  test("costs nothing further when the client is gone", async () => {
+  test("a client that disconnects ends the wait", async () => {
     const producer = await start();
     const gone = new AbortController();
     const init = { method: "POST", body: JSON.stringify(_echo()), signal: gone.signal };
@@ -111,7 +111,7 @@ describe("Prefer: wait", () => {
     await _until(async () => (await producer.metric("toril_listeners")) === 0);
   });
 
-  test("is heeded up to a minute, and by as many as may listen", async () => {
+  test("the wait is limited to a minute, and the number of waiting requests to MAX_LISTENERS", async () => {
     const producer = await start({ MAX_LISTENERS: "1" });
     const first = producer.post(_echo("first"), { Prefer: 'respond-async, wait="600"' });
     await _until(async () => (await producer.metric("toril_listeners")) === 1);
@@ -123,7 +123,7 @@ describe("Prefer: wait", () => {
     expect((await first).headers.get("preference-applied")).toBe("wait=60");
   });
 
-  test("a key takes a quarter of the streams, a tenant half, and others are served", async () => {
+  test("a key may hold a quarter of the connections and a tenant half", async () => {
     const own = (await _issue(stores, ["jobs:read"])).key;
     const other = (await _issue(stores, ["jobs:read"], { tenant: "other" })).key;
     const producer = await start({ MAX_LISTENERS: "4" });
@@ -137,7 +137,7 @@ describe("Prefer: wait", () => {
   });
 
   test.each(["wait=soon", "wait=-1", "return=minimal", "await=5"])(
-    "%s is not heeded",
+    "%s is ignored",
     async (prefer) => {
       const producer = await start();
       const { status, headers } = await producer.post(_echo(), { Prefer: prefer });
@@ -145,14 +145,14 @@ describe("Prefer: wait", () => {
     },
   );
 
-  test("shows nothing to whoever may only write", async () => {
+  test("a key without jobs:read does not wait and sees no result", async () => {
     const { key } = await _issue(stores, ["jobs:write"]);
     const producer = await start();
     const { status } = await producer.post(_echo(), { ..._bearer(key), Prefer: "wait=60" });
     expect(status).toBe(201);
   });
 
-  test("works without Redis", async () => {
+  test("the wait works without Redis", async () => {
     const proxy = await _openProxy(stores.settings.REDIS_URL);
     proxy.refuse();
     const producer = await start({ REDIS_URL: proxy.url });
@@ -172,8 +172,8 @@ describe("Prefer: wait", () => {
   });
 });
 
-describe("a stream", () => {
-  test("is what an event stream should be", async () => {
+describe("an event stream", () => {
+  test("has the headers of server-sent events", async () => {
     const producer = await start();
     const { response } = await listen(producer, "/v1/queues/default/events");
     expect(response.headers.get("content-type")).toBe("text/event-stream");
@@ -185,7 +185,7 @@ describe("a stream", () => {
     expect(await producer.metric("toril_listeners")).toBe(1);
   });
 
-  test("of a job that ended is told at once, and not again", async () => {
+  test("of a settled job sends its final event once", async () => {
     const producer = await start();
     const { body } = await producer.post(_echo());
     await settle(body.id, "expired");
@@ -198,7 +198,7 @@ describe("a stream", () => {
     expect(again.status).toBe(204);
   });
 
-  test("tells what Redis knows of a run: progress, and why it failed", async () => {
+  test("contains progress and the errors of failed attempts", async () => {
     const producer = await start();
     const { body } = await producer.post(_echo());
     const stream = await listen(producer, `/v1/jobs/${body.id}/events`);
@@ -218,7 +218,7 @@ describe("a stream", () => {
     });
   });
 
-  test("tells of a cancelled job that Redis never had", async () => {
+  test("contains the cancellation of a job that was never in Redis", async () => {
     const producer = await start();
     const { body } = await producer.post(_echo());
     const { body: other } = await producer.post(_echo());
@@ -240,7 +240,7 @@ describe("a stream", () => {
     }
   });
 
-  test("shows a tenant its own jobs, and a key those that it reaches", async () => {
+  test("contains only jobs that the key may read", async () => {
     const scopes = ["jobs:write" as const, "jobs:read" as const];
     const { key: other } = await _issue(stores, scopes, { tenant: "other" });
     const { key: own } = await _issue(stores, scopes);
@@ -261,7 +261,7 @@ describe("a stream", () => {
     _expectProblem(await of(narrow, "/v1/queues/default/events"), "forbidden-resource");
   });
 
-  test("goes on at another producer, and says where something may be missing", async () => {
+  test("resumes at another producer and reports gaps", async () => {
     const [first, second] = [await start(), await start()];
     const stream = await listen(first, "/v1/events");
     await first.post(_echo("seen"));
@@ -283,7 +283,7 @@ describe("a stream", () => {
     expect(trimmed.heard[1]!.data.id).toBe(late.body.id);
   });
 
-  test("refuses an id that is none, a job and a queue that are none", async () => {
+  test("refuses a malformed Last-Event-ID, an unknown job and an unknown queue", async () => {
     const producer = await start();
     const headers = { "Last-Event-ID": "yesterday" };
     _expectProblem(await producer.request("/v1/events", { headers }), "invalid-parameter");
@@ -294,7 +294,7 @@ describe("a stream", () => {
     _expectProblem(await producer.request(`/v1/imports/${unknown}/events`), "import-not-found");
   });
 
-  test("of an import ends when it is done", async () => {
+  test("of an import ends when the import is done", async () => {
     const producer = await start();
     const { body } = await producer.csv("a\n1\n2\n");
     const path = `/v1/imports/${body.id}/events`;
@@ -313,7 +313,7 @@ describe("a stream", () => {
     expect(again.status).toBe(204);
   });
 
-  test("that nobody reads is cut off", async () => {
+  test("of a slow client is disconnected", async () => {
     const producer = await start();
     const slow = await _connect(producer.url);
     await slow.write(_head("GET /v1/queues/default/events"));
@@ -329,7 +329,7 @@ describe("a stream", () => {
     slow.destroy();
   });
 
-  test("is ended when the producer drains, and so is a request that waits", async () => {
+  test("ends when the producer drains, and so does a waiting request", async () => {
     const producer = await start({ DRAIN_MS: "60000" });
     const { body } = await producer.post(_echo());
     const streams = await Promise.all([
@@ -345,7 +345,7 @@ describe("a stream", () => {
   });
 });
 
-test("the typed client waits, and follows what happens", async () => {
+test("the typed client waits for jobs and follows events", async () => {
   const producer = await start();
   const { client } = producer;
   const waiting = client.createJob({ type: "echo", data: { message: "a" } }, { wait: 60 });

@@ -22,12 +22,12 @@ afterAll(async () => {
 
 const examples = _examplesOf(buildOpenApi("test"));
 
-test("openapi.yaml shows many requests", () => {
+test("openapi.yaml contains request examples", () => {
   expect(examples.length).toBeGreaterThan(40);
 });
 
 test.each(examples)(
-  "is accepted as openapi.yaml shows it: $name",
+  "the example of openapi.yaml is accepted: $name",
   async ({ path, init, isOfAnother }) => {
     const headers = { ...init.headers, ...authorization };
     const answer = await producer.request(path, { ...init, headers });

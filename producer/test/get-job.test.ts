@@ -11,7 +11,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-test("a job tells its place in the queue: what has no priority first, the oldest first", async () => {
+test("a job shows its position in the queue: jobs without priority first, oldest first", async () => {
   const ids: string[] = [];
   for (const more of [{ priority: 5 }, { priority: 2 }, {}, {}, { order: "lifo" }]) {
     ids.push((await producer.post(_echo("a", more))).body.id);
@@ -22,7 +22,7 @@ test("a job tells its place in the queue: what has no priority first, the oldest
   expect((await producer.client.getJob(body.id)).position).toBeNull();
 });
 
-test("a job tells when it will be reached, as far as that can be told", async () => {
+test("a job shows its estimated start time if the rate of its queue is known", async () => {
   const runAt = new Date(Date.now() + 60_000).toISOString();
   const { body: delayed } = await producer.post(_echo("a", { runAt }));
   expect((await producer.client.getJob(delayed.id)).estimatedStartAt).toBe(runAt);
@@ -40,7 +40,7 @@ test("a job tells when it will be reached, as far as that can be told", async ()
   expect(Math.abs(inMs - 5000)).toBeLessThan(4000);
 });
 
-test("a job tells when, for how long and where its attempts ran", async () => {
+test("a job shows the time, duration and worker of its attempts", async () => {
   const { body } = await producer.post(_echo());
   const startedAt = "2026-11-28T09:00:00.000Z";
   const lost = {
@@ -66,7 +66,7 @@ test("a job tells when, for how long and where its attempts ran", async () => {
   ]);
 });
 
-test("an ETag stands for what the answer says", async () => {
+test("the ETag changes with the content of the response", async () => {
   const { body } = await producer.post(_echo());
   const path = `/v1/jobs/${body.id}`;
   const ask = (tag: string) => producer.request(path, { headers: { "If-None-Match": tag } });

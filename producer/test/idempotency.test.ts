@@ -36,7 +36,7 @@ async function settle(id: string) {
     where id = ${id}`;
 }
 
-test("an Idempotency-Key with another body, or sent elsewhere, is refused", async () => {
+test("an Idempotency-Key with another body or address is refused", async () => {
   const headers = { "Idempotency-Key": "order-1" };
   const first = await one.post(_echo("a"), headers);
   expect(first.status).toBe(201);
@@ -55,14 +55,14 @@ test("an Idempotency-Key with another body, or sent elsewhere, is refused", asyn
   expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, placed: 1 });
 });
 
-test("a request that was refused does not use up its Idempotency-Key", async () => {
+test("a refused request does not use its Idempotency-Key", async () => {
   const headers = { "Idempotency-Key": "order-2" };
   _expectProblem(await one.post({ type: "echo", data: {} }, headers), "invalid-job");
   _expectProblem(await one.bulk([{}], "", headers), "invalid-bulk");
   expect((await one.post(_echo(), headers)).status).toBe(201);
 });
 
-test("a repeated request gets the first one's answer to the letter, from any producer", async () => {
+test("a repeated request gets the original response byte for byte from any producer", async () => {
   const headers = { "Idempotency-Key": "Ordnung 3: ä" };
   const first = await one.post(_echo("a", { delayMs: 60_000, key: "k" }), headers);
   expect(first.status).toBe(201);
@@ -74,7 +74,7 @@ test("a repeated request gets the first one's answer to the letter, from any pro
   expect(await stores.count()).toMatchObject({ jobs: 1, placed: 1 });
 });
 
-test("the replay of a duplicate is that duplicate, also when its job has ended", async () => {
+test("the replay of a duplicate is the duplicate, even after its job has ended", async () => {
   const standing = await one.post(_echo("a", { key: "k" }));
   const headers = { "Idempotency-Key": "order-4" };
   const duplicate = await one.post(_echo("b", { key: "k" }), headers);
@@ -85,7 +85,7 @@ test("the replay of a duplicate is that duplicate, also when its job has ended",
   expect(await stores.count()).toMatchObject({ jobs: 1 });
 });
 
-test("a bulk is replayed as a whole, whatever became of its entries", async () => {
+test("a bulk response is replayed as a whole", async () => {
   await one.post(_echo("a", { key: "k" }));
   const entries = [_echo("b", { key: "k" }), _echo("c"), { type: "nope" }];
   const headers = { "Idempotency-Key": "bulk-1" };
@@ -103,14 +103,14 @@ test("a bulk is replayed as a whole, whatever became of its entries", async () =
   expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
 });
 
-test("a bulk in which every entry is rejected is replayed too", async () => {
+test("the response of a bulk with only rejected entries is replayed", async () => {
   const headers = { "Idempotency-Key": "bulk-2" };
   const first = await one.bulk([{}, {}], "?atomicity=partial", headers);
   expect([first.status, first.body.counts.rejected]).toEqual([207, 2]);
   expectReplay(await one.bulk([{}, {}], "?atomicity=partial", headers), first);
 });
 
-test("two identical requests at the same moment make one job, fifty times over", async () => {
+test("two concurrent identical requests create one job, fifty times", async () => {
   for (let round = 0; round < 50; round += 1) {
     const headers = { "Idempotency-Key": `round-${round}` };
     const body = JSON.stringify(_echo(`round ${round}`));
@@ -123,7 +123,7 @@ test("two identical requests at the same moment make one job, fifty times over",
   expect(await stores.count()).toMatchObject({ jobs: 50, keys: 50, placed: 50 });
 });
 
-test("two bulks at the same moment make one set of jobs", async () => {
+test("two concurrent identical bulks create one set of jobs", async () => {
   for (let round = 0; round < 10; round += 1) {
     const headers = { "Idempotency-Key": `bulk-round-${round}` };
     const answers = await Promise.all(
@@ -135,7 +135,7 @@ test("two bulks at the same moment make one set of jobs", async () => {
   expect(await stores.count()).toMatchObject({ jobs: 11, keys: 10, placed: 11 });
 });
 
-test("one Idempotency-Key with two bodies at the same moment serves one of them", async () => {
+test("of two concurrent bodies with one Idempotency-Key one is accepted", async () => {
   for (let round = 0; round < 10; round += 1) {
     const headers = { "Idempotency-Key": `race-${round}` };
     const answers = await Promise.all(
@@ -152,7 +152,7 @@ test("one Idempotency-Key with two bodies at the same moment serves one of them"
   expect(await stores.count()).toMatchObject({ jobs: 10 });
 });
 
-test("a repeated request is answered although another body came with its key", async () => {
+test("a repeated request is replayed although another body was sent with its key", async () => {
   const headers = { "Idempotency-Key": "mixed" };
   const first = await one.post(_echo("a"), headers);
   // These requests share a batch with the refused ones.
@@ -167,7 +167,7 @@ test("a repeated request is answered although another body came with its key", a
   }
 });
 
-test("while a job is pending, its key answers with it; then it is free", async () => {
+test("a key returns the pending job until the job has ended", async () => {
   const first = await one.post(_echo("a", { key: "k" }));
   expect([first.status, first.body.outcome, first.body.key]).toEqual([201, "created", "k"]);
   const again = await other.post(_echo("b", { key: "k", delayMs: 5000 }));
@@ -186,7 +186,7 @@ test("while a job is pending, its key answers with it; then it is free", async (
   expect(await stores.count()).toMatchObject({ jobs: 3, placed: 3 });
 });
 
-test("one key at the same moment on two producers makes one job, fifty times over", async () => {
+test("one key sent concurrently to two producers creates one job, fifty times", async () => {
   for (let round = 0; round < 50; round += 1) {
     const answers = await Promise.all(
       [one, other, one].map((p, n) => p.post(_echo(`${n}`, { key: `k${round}` }))),
@@ -197,7 +197,7 @@ test("one key at the same moment on two producers makes one job, fifty times ove
   expect(await stores.count()).toMatchObject({ jobs: 50, placed: 50 });
 });
 
-test("keys in opposite order on two producers wait for nobody for ever", async () => {
+test("keys in opposite order on two producers do not deadlock", async () => {
   const keys = Array.from({ length: 100 }, (_, n) => `k${n}`);
   const [up, down] = await Promise.all([
     one.bulk(keys.map((key) => _echo("up", { key }))),

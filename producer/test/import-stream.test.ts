@@ -54,7 +54,7 @@ test.each([
   [chunked, "destroy"],
   [chunked, "end"],
 ] as const)(
-  "a client that goes away in the middle (%s, %s) leaves an import that says so",
+  "a client that disconnects in the middle (%s, %s) leaves a failed import",
   async (framing, leave) => {
     const connection = await upload(framing, "a,b\n", "1,2\n".repeat(1300));
     await _until(async () => (await onlyImport()) !== undefined);
@@ -80,7 +80,7 @@ test.each([
   },
 );
 
-test("a client that goes away in the first chunk leaves an import too", async () => {
+test("a client that disconnects in the first chunk leaves a failed import", async () => {
   const connection = await upload(chunked, "a,b\n1,2\n3,4\n5,6\n");
   connection.destroy();
   const made = await failedImport();
@@ -88,7 +88,7 @@ test("a client that goes away in the first chunk leaves an import too", async ()
   expect(await stores.count()).toMatchObject({ jobs: made.counts.accepted });
 });
 
-test("a client that goes away while the ledger is busy leaves an import too", async () => {
+test("a client that disconnects while Postgres is busy leaves a failed import", async () => {
   const { promise: locked, resolve: hold } = Promise.withResolvers<void>();
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const locking = stores.sql.begin(async (sql) => {
@@ -109,7 +109,7 @@ test("a client that goes away while the ledger is busy leaves an import too", as
   expect(await stores.count()).toMatchObject({ jobs: made.counts.accepted });
 });
 
-test("a stop waits for an import whose sender went away", async () => {
+test("the shutdown waits for an import whose client disconnected", async () => {
   const stopping = await _startProducer(stores);
   const own = await _connect(stopping.url);
   await own.write(_head("POST /v1/imports?type=row.import", "Content-Type: text/csv", chunked));
@@ -122,7 +122,7 @@ test("a stop waits for an import whose sender went away", async () => {
   expect(made.counts.read).toBe(made.counts.accepted);
 });
 
-test("an upload that is complete is complete, however its sender leaves", async () => {
+test("a complete upload is imported even if its client disconnects", async () => {
   const text = `a,b\n${"1,2\n".repeat(700)}`;
   const connection = await upload(`Content-Length: ${text.length}`, text);
   connection.end();
@@ -133,7 +133,7 @@ test("an upload that is complete is complete, however its sender leaves", async 
   });
 });
 
-test("a file of 50 MB is imported without holding it", async () => {
+test("a file of 50 MB is imported without buffering it", async () => {
   const row = `${"x".repeat(4980)},"${"y".repeat(10)}"\n`;
   const rows = 10_000;
   const connection = await upload(`Content-Length: ${4 + rows * row.length}`, "a,b\n");

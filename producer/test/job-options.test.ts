@@ -27,7 +27,7 @@ async function optionsOf(id: string) {
   return JSON.parse(opts ?? "null");
 }
 
-test("every option reaches the ledger and BullMQ, and is told", async () => {
+test("every option is stored in Postgres and BullMQ and returned", async () => {
   const expiresAt = inAnHour();
   const { body } = await producer.post(
     _echo("a", {
@@ -61,7 +61,7 @@ test("every option reaches the ledger and BullMQ, and is told", async () => {
   ]);
 });
 
-test("the last that came with order lifo is the next to run", async () => {
+test("the newest job with order lifo runs next", async () => {
   const ids: string[] = [];
   for (const more of [{}, {}, { order: "lifo" }, { order: "fifo" }]) {
     ids.push((await producer.post(_echo("a", more))).body.id);
@@ -71,7 +71,7 @@ test("the last that came with order lifo is the next to run", async () => {
   expect(await stores.redis.lrange(keys.wait, 0, -1)).toEqual([fourth!, second!, first!, last!]);
 });
 
-test("runAt delays until its time, whatever its offset", async () => {
+test("runAt delays the job until its time in any offset", async () => {
   const due = new Date(Math.ceil(Date.now() / 1000) * 1000 + hour);
   const runAt = new Date(due.getTime() + 2 * hour).toISOString().replace(".000Z", "+02:00");
   const { body } = await producer.post(_echo("a", { runAt }));
@@ -83,7 +83,7 @@ test("runAt delays until its time, whatever its offset", async () => {
   expect((await producer.client.getJob(past.id)).state).toBe("waiting");
 });
 
-describe("what options say against each other is refused", () => {
+describe("contradicting options are refused", () => {
   test.each([
     ["runAt beside delayMs", { runAt: inAnHour(), delayMs: 5 }, "/runAt"],
     ["runAt beyond a year", { runAt: "2999-01-01T00:00:00Z" }, "/runAt"],
@@ -112,10 +112,10 @@ describe("what options say against each other is refused", () => {
   });
 });
 
-describe("a key that may be used once", () => {
+describe("a key with the policy once", () => {
   const once = { key: "k", keyPolicy: { type: "once", windowMs: hour } };
 
-  test("is taken when its job has ended, too", async () => {
+  test("is taken after its job has ended", async () => {
     const { body: first } = await producer.post(_echo("a", once));
     await stores.sql`update jobs set status = 'completed', settled_at = now()`;
     const { status, body } = await producer.post(_echo("b", once));
@@ -128,7 +128,7 @@ describe("a key that may be used once", () => {
     expect((await producer.post(_echo("b", { ...once, key: "other" }))).status).toBe(201);
   });
 
-  test("is free when its window is over, and when its job is gone", async () => {
+  test("is free after its window, or when its job is deleted", async () => {
     await producer.post(_echo("a", once));
     await stores.sql`update jobs set status = 'completed'`;
     await stores.sql`update dedup_windows set until = now()`;
@@ -137,14 +137,14 @@ describe("a key that may be used once", () => {
     expect((await producer.post(_echo("c", once))).body.outcome).toBe("created");
   });
 
-  test("takes no window when a pending job without one stands in the way", async () => {
+  test("creates no window when it is a duplicate of a pending job without a window", async () => {
     await producer.post(_echo("a", { key: "k" }));
     expect((await producer.post(_echo("b", once))).body.outcome).toBe("duplicate");
     await stores.sql`update jobs set status = 'completed'`;
     expect((await producer.post(_echo("b", once))).body.outcome).toBe("created");
   });
 
-  test("is taken by one of many that come at once, alone or in bulk", async () => {
+  test("is taken by one of many concurrent requests, single or bulk", async () => {
     const { body } = await producer.bulk([_echo("a", once), _echo("b", once)]);
     expect(body.counts).toEqual({ created: 1, duplicate: 1, rejected: 0 });
     await stores.sql`update jobs set status = 'completed'`;
@@ -171,7 +171,7 @@ describe("with dryRun nothing is stored", () => {
     expect(await stores.count()).toEqual(_nothing);
   });
 
-  test("the entries of a bulk are", async () => {
+  test("the entries of a bulk are checked", async () => {
     const { status, body } = await producer.bulk(
       [_echo("a"), { type: "echo", data: {} }],
       "?atomicity=partial&dryRun=true",
@@ -180,13 +180,13 @@ describe("with dryRun nothing is stored", () => {
     expect(await stores.count()).toEqual(_nothing);
   });
 
-  test("an Idempotency-Key that is none is refused", async () => {
+  test("an invalid Idempotency-Key is refused", async () => {
     const headers = { "Idempotency-Key": "x".repeat(256) };
     const answer = await producer.request("/v1/jobs?dryRun=true", _json(_echo(), headers));
     _expectProblem(answer, "invalid-parameter");
   });
 
-  test("another query is refused", async () => {
+  test("an unknown query parameter is refused", async () => {
     const answer = await producer.request("/v1/jobs?dryrun=true", {
       method: "POST",
       headers: { "Content-Type": "application/json" },

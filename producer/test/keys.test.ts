@@ -37,7 +37,7 @@ function clientOf(key: string) {
   return createClient({ baseUrl: producer.url.href, apiKey: key });
 }
 
-test("a key is shown once, and only its hash is kept", async () => {
+test("a key is shown once, and only its hash is stored", async () => {
   const made = await as(admin.key, "/v1/keys", _json({ name: "shop", scopes: ["jobs:write"] }));
   expect(made.status).toBe(201);
   expect(made.headers.get("cache-control")).toBe("no-store");
@@ -69,13 +69,13 @@ test.each([
   [{ name: "a", scopes: ["jobs:read"], expiresAt: "tomorrow" }, "/expiresAt"],
   [{ name: "a", scopes: ["jobs:read"], tenant: "other" }, "/tenant"],
   [{ name: "a", scopes: ["keys:admin"], types: ["echo"] }, "/scopes"],
-])("%j makes no key: %s is wrong", async (body, pointer) => {
+])("%j is refused with an error at %s", async (body, pointer) => {
   const answer = await as(admin.key, "/v1/keys", _json(body));
   const { errors } = _expectProblem(answer, "invalid-key");
   expect(errors?.map((error) => error.pointer)).toEqual([pointer]);
 });
 
-test("keys are listed newest first, page by page, and only those of the tenant", async () => {
+test("the keys of the tenant are listed newest first, in pages", async () => {
   const own = await _issue(stores, ["keys:admin"], { tenant: "acme", name: "own" });
   const client = clientOf(own.key);
   const ids = [own.id];
@@ -96,7 +96,7 @@ test("keys are listed newest first, page by page, and only those of the tenant",
   _expectProblem(await as(own.key, "/v1/keys?cursor=bm90IGE"), "invalid-parameter");
 });
 
-test("a rotated key has another secret; the one before is good while its grace lasts", async () => {
+test("a rotated key has a new secret; the old one is valid during the grace period", async () => {
   const client = clientOf(admin.key);
   const first = await client.createKey({ name: "shop", scopes: ["jobs:write"] });
   const second = await client.rotateKey(first.id, { graceMs: 60_000 });
@@ -111,7 +111,7 @@ test("a rotated key has another secret; the one before is good while its grace l
   }
 });
 
-test("the old secret ends when its grace is over, also for who has just used it", async () => {
+test("the old secret ends with its grace period, even if it was just used", async () => {
   const client = clientOf(admin.key);
   const { id, key } = await client.createKey({ name: "shop", scopes: ["jobs:write"] });
   await client.rotateKey(id, { graceMs: 300 });
@@ -132,7 +132,7 @@ test.each([
   expect(rotated.status).toBe(200);
 });
 
-test("a rotation that says nonsense changes nothing", async () => {
+test("an invalid rotation request changes nothing", async () => {
   const { id, key } = await _issue(stores, ["jobs:read"]);
   const rotate = `/v1/keys/${id}/rotate`;
   _expectProblem(await as(admin.key, rotate, _json({ graceMs: -1 })), "invalid-key");
@@ -141,7 +141,7 @@ test("a rotation that says nonsense changes nothing", async () => {
   expect((await as(key, "/v1/jobs")).status).toBe(200);
 });
 
-test("a revoked key is refused, stays in the list, and cannot be rotated", async () => {
+test("a revoked key is refused, stays listed and cannot be rotated", async () => {
   const { id, key } = await _issue(stores, ["jobs:write"]);
   expect((await producer.post(_echo(), _bearer(key))).status).toBe(201);
   const revoked = await as(admin.key, `/v1/keys/${id}`, { method: "DELETE" });
@@ -158,7 +158,7 @@ test("a revoked key is refused, stays in the list, and cannot be rotated", async
 const limits: Partial<NewApiKey>[] = [{ types: ["echo"] }, { queues: ["default"] }];
 
 test.each(limits)(
-  "a key that is limited to %j reaches nothing else",
+  "a key restricted to %j has no access to other jobs",
   async ({ types = null, queues = null }) => {
     const all = (await _issue(stores, ["jobs:write", "jobs:read"])).key;
     const row = { type: "row.import", data: { importId: crypto.randomUUID(), row: 1, values: {} } };
@@ -186,7 +186,7 @@ test.each(limits)(
   },
 );
 
-test("an Idempotency-Key and a job's key belong to the tenant", async () => {
+test("Idempotency-Keys and keys of jobs are separate per tenant", async () => {
   const ids = new Set<string>();
   for (const tenant of ["one", "two"]) {
     const { key } = await _issue(stores, ["jobs:write"], { tenant });
@@ -208,7 +208,7 @@ const pages = [
   "/admin/queues",
 ];
 
-test.each(pages)("%s asks for a name and a password, and takes a key for it", async (path) => {
+test.each(pages)("%s accepts a key as the password of basic authentication", async (path) => {
   const { key } = await _issue(stores, ["metrics:read", "queues:admin", "jobs:read"]);
   const asked = await producer.request(path);
   _expectProblem(asked, "unauthenticated");
@@ -222,7 +222,7 @@ test.each(pages)("%s asks for a name and a password, and takes a key for it", as
   _expectProblem(await producer.request(path, { method: "POST", headers }), "unauthenticated");
 });
 
-test("the dashboard and the metrics want their scopes, the documents any key", async () => {
+test("the dashboard and the metrics require their scopes, the documentation any key", async () => {
   const { key } = await _issue(stores, ["jobs:read"]);
   for (const path of ["/metrics", "/admin/queues", "/admin/queues/api/queues"]) {
     _expectProblem(await as(key, path), "insufficient-scope");
@@ -230,13 +230,13 @@ test("the dashboard and the metrics want their scopes, the documents any key", a
   expect((await as(key, "/docs")).status).toBe(200);
 });
 
-test("the dashboard shows the jobs of every tenant, so another tenant's key does not open it", async () => {
+test("the dashboard shows the jobs of every tenant and refuses keys of other tenants", async () => {
   const { key } = await _issue(stores, ["queues:admin", "metrics:read"], { tenant: "acme" });
   _expectProblem(await as(key, "/admin/queues"), "insufficient-scope");
   expect((await as(key, "/metrics")).status).toBe(200);
 });
 
-test("a metrics port of its own wants no key, and serves nothing else", async () => {
+test("METRICS_PORT serves only metrics and requires no key", async () => {
   const watched = await _startProducer(stores, { METRICS_PORT: "0" });
   const ask = (path: string) => fetch(new URL(path, watched.metricsUrl));
   expect(await (await ask("/metrics")).text()).toContain("toril_enqueue_waiting 0");
@@ -246,7 +246,7 @@ test("a metrics port of its own wants no key, and serves nothing else", async ()
   await expect(ask("/metrics")).rejects.toThrow();
 });
 
-test("when a key was last used is written when the producer closes, and makes nobody read it again", async () => {
+test("the last use of a key is written on shutdown and does not invalidate caches", async () => {
   const { id, key } = await _issue(stores, ["jobs:read"]);
   const read = async () =>
     (await stores.sql`select revision, last_used_at from api_keys where id = ${id}`)[0]!;

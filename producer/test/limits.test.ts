@@ -82,7 +82,7 @@ describe("quotas", () => {
     headers = _bearer((await _issue(stores, ["keys:admin"])).key);
   });
 
-  test("are given where a key is made, shown with it, and kept when it is rotated", async () => {
+  test("quotas are set when a key is created, shown with the key and kept on rotation", async () => {
     const quotas = { rate: 10, burst: 20, maxWaiting: 5, bytes: 1000 };
     const made = await one.request("/v1/keys", _json({ ...given, quotas }, headers));
     expect(made.body.quotas).toEqual(quotas);
@@ -99,7 +99,7 @@ describe("quotas", () => {
     [{ quotas: { rate: 0 } }, "/quotas/rate"],
     [{ quotas: { rate: 1, perDay: 5 } }, "/quotas/perDay"],
     [{ quotas: { rate: 1 }, scopes: ["keys:admin"] }, "/scopes"],
-  ])("that make no sense are refused: %j", async (wrong, pointer) => {
+  ])("invalid quotas are refused: %j", async (wrong, pointer) => {
     const answer = await one.request("/v1/keys", _json({ ...given, ...wrong }, headers));
     expect(_expectProblem(answer, "invalid-key").errors?.[0]?.pointer).toBe(pointer);
   });
@@ -108,7 +108,7 @@ describe("quotas", () => {
 describe("jobs a second", () => {
   const ofJobs = "The key may hand over 1 jobs a second, and 5 at once.";
 
-  test("are bounded for all producers together", async () => {
+  test("the rate is shared by all producers", async () => {
     const { post } = await holder({ rate: 1, burst: 5 });
     const answers = await oneAfterTheOther(10, (index) => post(index % 2 === 0 ? one : other));
     const accepted = answers.filter(({ status }) => status === 201);
@@ -119,7 +119,7 @@ describe("jobs a second", () => {
     expectExceeded(refused!, ofJobs);
   });
 
-  test("are told before they are used up, and again when there are some", async () => {
+  test("RateLimit shows the remaining quota and Retry-After when it is refilled", async () => {
     const { post } = await holder({ rate: 2, burst: 3 });
     const answer = await post();
     expect(answer.headers.get("ratelimit-policy")).toBe('"jobs";q=3;w=2');
@@ -128,7 +128,7 @@ describe("jobs a second", () => {
     await _until(async () => (await post()).status === 201);
   });
 
-  test("count every job of a bulk, which is let in as a whole or not at all", async () => {
+  test("every job of a bulk counts, and the bulk is accepted as a whole or refused", async () => {
     const { post, bulk } = await holder({ rate: 1, burst: 5 });
     expectExceeded(await bulk(6), ofJobs);
     await _until(async () => (await bulk(4)).status === 201);
@@ -137,7 +137,7 @@ describe("jobs a second", () => {
     expect((await post(other)).status).toBeOneOf([201, 429]);
   });
 
-  test("slow an import down, however many rows it has", async () => {
+  test("an import of any size is slowed down", async () => {
     const { csv } = await holder({ rate: 200, burst: 50 });
     const startedAt = performance.now();
     const answer = await csv(150);
@@ -147,7 +147,7 @@ describe("jobs a second", () => {
     expect(performance.now() - startedAt).toBeGreaterThan(450);
   });
 
-  test("are no business of reading, of other keys, and of keys without quotas", async () => {
+  test("reads, other keys and keys without quotas are not limited", async () => {
     const { post, headers } = await holder({ rate: 1, burst: 1 });
     await _until(async () => (await post()).status === 429);
     expect((await one.request("/v1/jobs", { headers })).status).toBe(200);
@@ -160,7 +160,7 @@ describe("jobs a second", () => {
     expect(answer.headers.has("ratelimit-policy")).toBe(false);
   });
 
-  test("are kept by each producer alone while Redis is away", async () => {
+  test("each producer enforces the rate alone while Redis is unavailable", async () => {
     const { post } = await holder({ rate: 1, burst: 5 });
     expect((await post()).status).toBe(201);
     proxy.refuse();
@@ -174,7 +174,7 @@ describe("jobs a second", () => {
 });
 
 describe("bytes a second", () => {
-  test("are bounded, whether their number is declared or not", async () => {
+  test("bodies with and without Content-Length are limited", async () => {
     const { headers, post } = await holder({ bytes: 1000 });
     const large = _echo("x".repeat(5000));
     expect((await post(one, large)).status).toBe(201);
@@ -187,7 +187,7 @@ describe("bytes a second", () => {
     expect(await stores.count()).toMatchObject({ jobs: 1 });
   });
 
-  test("slow an import down", async () => {
+  test("an import is slowed down", async () => {
     const { csv, post } = await holder({ bytes: 1500 });
     expect((await csv(2500)).body.counts.accepted).toBe(2500);
     expect((await post()).status).toBe(429);
@@ -201,7 +201,7 @@ describe("waiting jobs", () => {
     update jobs set status = 'completed' where id in (
       select id from jobs where quota_key = ${id} and status = 'pending' limit ${count})`;
 
-  test("are bounded until some have ended", async () => {
+  test("waiting jobs are limited until some have ended", async () => {
     const { id, post } = await holder({ maxWaiting: 10 });
     const answers = await oneAfterTheOther(15, () => post());
     const refused = Array.from({ length: 5 }, () => 429);
@@ -218,7 +218,7 @@ describe("waiting jobs", () => {
     expectExceeded(await post(), ofWaiting);
   });
 
-  test("are also those that are done again", async () => {
+  test("retried jobs count", async () => {
     const { post, headers } = await holder({ maxWaiting: 3 });
     const ids = (await oneAfterTheOther(3, () => post())).map(({ body }) => body.id as string);
     await stores.sql`update jobs set status = 'dead', settled_at = now()`;
@@ -235,7 +235,7 @@ describe("waiting jobs", () => {
     expect(pending).toHaveLength(3);
   });
 
-  test("are those that the key made so, whoever handed them over", async () => {
+  test("a job counts for the key that made it pending", async () => {
     const { id, headers } = await holder({ maxWaiting: 2 });
     const other = await holder({ maxWaiting: 10 });
     const ids = (await oneAfterTheOther(3, () => other.post())).map(({ body }) => body.id);
@@ -257,7 +257,7 @@ describe("waiting jobs", () => {
     expect(operation).toEqual({ quota_key: id });
   });
 
-  test("are never more than allowed when all come at once", async () => {
+  test("concurrent requests do not exceed the limit", async () => {
     const { id, post } = await holder({ maxWaiting: 10 });
     const answers = await Promise.all(Array.from({ length: 60 }, () => post()));
     expect(answers.filter(({ status }) => status === 201).length).toBeWithin(1, 11);
@@ -270,7 +270,7 @@ describe("waiting jobs", () => {
     expect((await post()).status).toBe(429);
   });
 
-  test("of a bulk are let in as a whole or not at all, also beside those of another producer", async () => {
+  test("a bulk is accepted as a whole or refused, even with concurrent requests at another producer", async () => {
     const { bulk, id } = await holder({ maxWaiting: 10 });
     expectExceeded(await bulk(11), ofWaiting);
     expect((await bulk(6)).status).toBe(201);
@@ -280,7 +280,7 @@ describe("waiting jobs", () => {
     expect(await stores.count()).toMatchObject({ jobs: 12 });
   });
 
-  test("hold an import up until some have ended", async () => {
+  test("an import waits until some jobs have ended", async () => {
     const { csv, id } = await holder({ maxWaiting: 10 });
     const answer = csv(25);
     let settled = 0;
@@ -288,7 +288,7 @@ describe("waiting jobs", () => {
     expect((await answer).body.counts).toMatchObject({ read: 25, accepted: 25 });
   });
 
-  test("count what has a key or an Idempotency-Key once", async () => {
+  test("duplicates and replays do not count", async () => {
     const { post, headers } = await holder({ maxWaiting: 10 });
     for (let count = 0; count < 20; count += 1) {
       expect((await post(one, _echo("a", { key: "k" }))).status).toBeOneOf([200, 201]);
@@ -298,7 +298,7 @@ describe("waiting jobs", () => {
     expect(await stores.count()).toMatchObject({ jobs: 2 });
   });
 
-  test("of a request that is refused take no place", async () => {
+  test("refused requests do not count", async () => {
     const { post } = await holder({ maxWaiting: 1 });
     for (let count = 0; count < 5; count += 1) {
       _expectProblem(await post(one, { type: "echo", data: {} }), "invalid-job");

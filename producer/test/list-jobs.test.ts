@@ -45,24 +45,24 @@ async function walk(query: ListJobsQuery, between?: () => Promise<unknown>): Pro
   return jobs;
 }
 
-test("a cursor of one's own making is refused", async () => {
+test("an invalid cursor is refused", async () => {
   for (const cursor of ["x", "null", btoa("1"), btoa("' or 1=1"), "\0", "ä"]) {
     const answer = await producer.request(`/v1/jobs?cursor=${encodeURIComponent(cursor)}`);
     _expectProblem(answer, "invalid-parameter");
   }
 });
 
-test("no jobs are one empty page", async () => {
+test("without jobs the list is one empty page", async () => {
   expect(await producer.client.listJobs()).toEqual({ items: [], next: null });
 });
 
-test("a page that ends with the last job has no next one", async () => {
+test("the page with the last job has no next page", async () => {
   await make(3);
   expect((await producer.client.listJobs({ limit: 3 })).next).toBeNull();
   expect((await producer.client.listJobs({ limit: 2 })).next).not.toBeNull();
 });
 
-test("paging visits every job once, newest first, while new ones arrive and old ones end", async () => {
+test("paging returns every job once, newest first, while jobs are created and settled", async () => {
   const ids = await make(95);
   const seen = await walk({ limit: 10 }, async () => {
     await make(7);
@@ -73,7 +73,7 @@ test("paging visits every job once, newest first, while new ones arrive and old 
   expect(seen.map(({ id }) => id)).toEqual(ids.toReversed());
 });
 
-test("a page holds up to 500 jobs and 50 by default", async () => {
+test("a page contains up to 500 jobs and 50 by default", async () => {
   await make(501);
   expect((await producer.client.listJobs()).items.length).toBe(50);
   const page = await producer.client.listJobs({ limit: 500 });
@@ -101,7 +101,7 @@ test("filters narrow the list, alone and together", async () => {
   expect(await idsOf({ importId: made.id, type: "echo" })).toEqual([]);
 });
 
-test("a page holds as many jobs as fit into its bytes, and all of them without their payload", async () => {
+test("a page is limited in bytes, and contains more jobs without payloads", async () => {
   const ids = await make(7);
   const large = JSON.stringify({ message: "x".repeat(900_000) });
   await stores.sql`update jobs set data = ${large}::text::jsonb`;

@@ -130,7 +130,7 @@ describe("a token is refused", () => {
     expect(await open().verify(await make())).toEqual({ status, detail });
   });
 
-  test("without the tenant that is asked for", async () => {
+  test("without the required tenant claim", async () => {
     const { verify } = open({ tenant: "org" });
     const detail = "The token has no tenant (org).";
     for (const org of [undefined, "", 5, ["a"], "a b", "a".repeat(64)]) {
@@ -139,8 +139,8 @@ describe("a token is refused", () => {
   });
 });
 
-describe("a token says", () => {
-  test("who its caller is, and until when", async () => {
+describe("a token contains", () => {
+  test("its subject and its expiry", async () => {
     const exp = seconds() + 300;
     expect(await open().verify(await issuer.sign({ client_id: "importer", exp }))).toEqual({
       status: "known",
@@ -170,28 +170,28 @@ describe("a token says", () => {
     expect(verdict).toMatchObject({ principal: { scopes: new Set(["jobs:read", "jobs:write"]) } });
   });
 
-  test("no scopes when the claim is missing or something else", async () => {
+  test("no scopes if the claim is missing or malformed", async () => {
     for (const scope of [undefined, 7, { a: 1 }]) {
       const verdict = await open().verify(await issuer.sign({ scope }));
       expect(verdict).toMatchObject({ principal: { scopes: new Set() } });
     }
   });
 
-  test("its tenant in the claim that is named", async () => {
+  test("its tenant in the configured claim", async () => {
     const verdict = await open({ tenant: "org" }).verify(await issuer.sign({ org: "acme" }));
     expect(verdict).toMatchObject({ principal: { tenant: "acme" } });
   });
 });
 
 describe("keys", () => {
-  test("are found by discovery, or where the settings say", async () => {
+  test("are found by discovery or at the configured address", async () => {
     await open().verify(await issuer.sign());
     expect(issuer.asked()).toEqual(["/realm/.well-known/openid-configuration", "/keys"]);
     await open({ jwksUrl: issuer.keysUrl }).verify(await issuer.sign());
     expect(issuer.asked()).toEqual(["/keys"]);
   });
 
-  test("of an issuer whose discovery names another one are not used", async () => {
+  test("of another issuer are not used", async () => {
     const { verify, failures } = open({ issuer: `${issuer.url}/` });
     expect(await verify(await issuer.sign({ iss: `${issuer.url}/` }))).toEqual({
       status: "unknowable",
@@ -199,12 +199,12 @@ describe("keys", () => {
     expect(String(failures[0])).toContain(`is of the issuer ${issuer.url}`);
   });
 
-  test.each(["RS512", "PS256", "ES256", "ES384", "EdDSA"])("may be of %s", async (alg) => {
+  test.each(["RS512", "PS256", "ES256", "ES384", "EdDSA"])("may use %s", async (alg) => {
     await issuer.rotate("other", { alg });
     expect(await open().verify(await issuer.sign())).toMatchObject({ status: "known" });
   });
 
-  test("are loaded once for many that wait for them", async () => {
+  test("are loaded once for concurrent requests", async () => {
     const { verify } = open();
     const all = await Promise.all(
       Array.from({ length: 20 }, async () => verify(await issuer.sign())),
@@ -213,7 +213,7 @@ describe("keys", () => {
     expect(issuer.asked().length).toBe(2);
   });
 
-  test("that are new are found at once, but the issuer is not asked for every unknown one", async () => {
+  test("are reloaded for an unknown key id, but not for every one", async () => {
     const { verify } = open();
     await verify(await issuer.sign());
     now += 30_000;
@@ -231,7 +231,7 @@ describe("keys", () => {
     expect(issuer.asked().length).toBe(2);
   });
 
-  test("are each tried for a token without kid, also a key that the issuer has only now", async () => {
+  test("are all tried for a token without a kid, also after a rotation", async () => {
     const first = await issuer.makeKey("a");
     const second = await issuer.makeKey("b");
     issuer.publish([first.jwk, second.jwk]);
@@ -255,7 +255,7 @@ describe("keys", () => {
     expect(await verify(late)).toMatchObject({ status: "known" });
   });
 
-  test.each([{}, { kid: undefined }])("that are listed twice are one key (%j)", async (header) => {
+  test.each([{}, { kid: undefined }])("that are listed twice count once (%j)", async (header) => {
     const key = await issuer.makeKey("twice");
     issuer.publish([key.jwk, { ...key.jwk, x5t: "renewed" }, key.jwk]);
     const { verify } = open();
@@ -264,7 +264,7 @@ describe("keys", () => {
     expect(await verify(forged)).toMatchObject({ status: "wrong" });
   });
 
-  test("that were withdrawn end what they signed within ten minutes, without holding anybody up", async () => {
+  test("that were withdrawn invalidate their tokens within ten minutes without blocking requests", async () => {
     const { verify, changes, failures } = open();
     const token = await issuer.sign({ exp: seconds() + day });
     expect(await verify(token)).toMatchObject({ status: "known" });
@@ -280,7 +280,7 @@ describe("keys", () => {
     expect(await verify(token)).toMatchObject({ status: "wrong" });
   });
 
-  test("an empty list of them changes nothing", async () => {
+  test("stay when the issuer returns an empty list", async () => {
     const { verify, failures } = open();
     await verify(await issuer.sign());
     issuer.publish([]);
@@ -292,8 +292,8 @@ describe("keys", () => {
   });
 });
 
-describe("while the issuer is away", () => {
-  test("tokens of keys that are known are verified", async () => {
+describe("while the issuer is unavailable", () => {
+  test("tokens with cached keys are verified", async () => {
     const { verify, failures } = open();
     await verify(await issuer.sign());
     await issuer.leave();
@@ -304,7 +304,7 @@ describe("while the issuer is away", () => {
     expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "known" });
   });
 
-  test("what cannot be verified is not called wrong, and is verified when it is back", async () => {
+  test("a token with an unknown key is unverifiable, and is verified when the issuer is back", async () => {
     await issuer.leave();
     const { verify, failures } = open();
     const token = await issuer.sign();
@@ -316,7 +316,7 @@ describe("while the issuer is away", () => {
     expect(await verify(token)).toMatchObject({ status: "known" });
   });
 
-  test("a key that is not known yet is not called wrong either", async () => {
+  test("a token with a new key is unverifiable, not invalid", async () => {
     const { verify } = open();
     await verify(await issuer.sign());
     await issuer.rotate("second");
@@ -329,7 +329,7 @@ describe("while the issuer is away", () => {
   });
 });
 
-test("a token that was verified is known until it expires, without another check", async () => {
+test("a verified token is cached until it expires", async () => {
   const { verify } = open();
   let verified = 0;
   const log = pino({ level: "silent" });

@@ -31,7 +31,7 @@ const _create = (body: unknown, headers = {}) =>
   producer.request("/v1/operations", _json(body, headers));
 const _stop = (id: string) => producer.request(`/v1/operations/${id}/stop`, { method: "POST" });
 
-describe("an operation is not made of", () => {
+describe("an operation is refused:", () => {
   test.each([
     ["nothing", {}, "/action"],
     ["an action that is none", { action: "run", filter: {} }, "/action"],
@@ -71,7 +71,7 @@ describe("an operation is not made of", () => {
   });
 });
 
-test("an empty filter selects every job when all is meant, or only counted", async () => {
+test("an empty filter requires `all` unless it is a dry run", async () => {
   await producer.post(_echo());
   const everything = { action: "cancel", filter: {} };
   expect((await _create({ ...everything, dryRun: true })).body.matches).toBe(1);
@@ -79,7 +79,7 @@ test("an empty filter selects every job when all is meant, or only counted", asy
   expect(made).toMatchObject({ status: 202, body: { filter: {} } });
 });
 
-test("a tenant has as many open operations as it may, also when all come at once", async () => {
+test("concurrent requests do not exceed the open operations of a tenant", async () => {
   const narrow = await _startProducer(stores, { MAX_OPERATIONS: "2" });
   try {
     const create = () => narrow.request("/v1/operations", _json(cancelAll));
@@ -99,14 +99,14 @@ test("a tenant has as many open operations as it may, also when all come at once
   }
 });
 
-test("a dry run says how many, and makes nothing", async () => {
+test("a dry run returns the number of matches and creates nothing", async () => {
   await producer.post(_echo());
   await producer.post(_echo());
   expect(await producer.client.previewOperation(cancelAll)).toMatchObject({ matches: 2 });
   expect((await producer.client.listOperations()).items).toEqual([]);
 });
 
-test("one that has not begun is stopped at once, and one that is done cannot be", async () => {
+test("a pending operation is stopped at once, and a completed one cannot be stopped", async () => {
   const { id } = await producer.client.createOperation(cancelAll);
   expect((await producer.client.stopOperation(id)).status).toBe("stopped");
   expect((await _stop(id)).body.status).toBe("stopped");
@@ -117,7 +117,7 @@ test("one that has not begun is stopped at once, and one that is done cannot be"
   _expectProblem(await _stop("019c2f1e-7b1a-7c3d-8a4e-5f6071829304"), "operation-not-found");
 });
 
-test("operations are listed newest first, page by page, and each belongs to its tenant", async () => {
+test("the operations of the tenant are listed newest first, in pages", async () => {
   const ids: string[] = [];
   for (let count = 0; count < 3; count += 1) ids.push((await _create(cancelAll)).body.id);
   const first = await producer.client.listOperations({ limit: 2 });

@@ -48,7 +48,7 @@ async function messages() {
 const id = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
 
 test.each(["refuse", "freeze"] as const)(
-  "while connections %s, every request is answered 503 in time, and recovers by itself",
+  "while connections %s, every request gets 503 before its deadline, and the producer recovers",
   async (fault) => {
     expect((await producer.post(_echo("before"))).status).toBe(201);
     proxy[fault]();
@@ -72,7 +72,7 @@ test.each(["refuse", "freeze"] as const)(
   },
 );
 
-test("what was answered 503 while it waited is not stored later", async () => {
+test("a job whose request got 503 while it waited is not stored later", async () => {
   expect((await producer.post(_echo("before"))).status).toBe(201);
   proxy.freeze();
   const posts: ReturnType<typeof producer.post>[] = [];
@@ -88,7 +88,7 @@ test("what was answered 503 while it waited is not stored later", async () => {
   expect((await messages()).filter((message) => message.startsWith("waiting"))).toEqual([]);
 });
 
-test("a producer that is full refuses at once, and stores nothing of it", async () => {
+test("a producer at capacity refuses jobs and stores none of them", async () => {
   proxy.freeze();
   const posts: Promise<unknown>[] = [];
   // Two requests are in flight, 200 wait, and the rest is refused.
@@ -99,7 +99,7 @@ test("a producer that is full refuses at once, and stores nothing of it", async 
   expect(details.filter((detail) => detail === "Nothing was stored. Try again.").length).toBe(14);
 });
 
-test("a ledger that went away for a moment is not noticed", async () => {
+test("a short outage of Postgres is not visible to clients", async () => {
   expect((await producer.post(_echo("before"))).status).toBe(201);
   proxy.refuse();
   const posts = [producer.post(_echo("a")), producer.post(_echo("b", { key: "k" }))];
@@ -108,7 +108,7 @@ test("a ledger that went away for a moment is not noticed", async () => {
   expect((await messages()).toSorted()).toEqual(["a", "b", "before"]);
 });
 
-test("an import that loses the ledger says so to its sender, and is failed", async () => {
+test("an import that loses Postgres returns an error and is failed", async () => {
   const hasty = await _startProducer(stores, {
     DATABASE_URL: proxy.url,
     REQUEST_TIMEOUT_MS: "1500",
@@ -136,7 +136,7 @@ test("an import that loses the ledger says so to its sender, and is failed", asy
   expect(answer.body.detail).toContain(row!.id);
 });
 
-test("nothing is stored for a producer that starts without a ledger", async () => {
+test("a producer that starts without Postgres stores nothing and answers 503", async () => {
   proxy.refuse();
   const late = await _startProducer(stores, { DATABASE_URL: proxy.url, REQUEST_TIMEOUT_MS: "500" });
   _expectProblem(await late.post(_echo()), "at-capacity");

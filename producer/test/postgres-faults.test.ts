@@ -73,7 +73,7 @@ const untilWaiting = (count: number) =>
 test.each([
   ["plain", { key: false }],
   ["with keys", { key: true }],
-])("one entry that Postgres refuses does not fail the others (%s)", async (_, { key }) => {
+])("an entry that Postgres refuses does not fail the others (%s)", async (_, { key }) => {
   await using held = await hold(lockJobs);
   const posts = Array.from({ length: 40 }, (_, n) =>
     producer.post(_echo(n === 17 ? "poison" : `${n}`, key ? { key: `k${n}` } : {})),
@@ -86,7 +86,7 @@ test.each([
   expect(await stores.count()).toMatchObject({ jobs: 39, placed: 39 });
 });
 
-test("an entry of a bulk that Postgres refuses is named", async () => {
+test("a bulk reports the entry that Postgres refuses", async () => {
   const entries = ["a", "poison", "b", "poison"].map((message) => _echo(message));
   const all = await producer.bulk(entries);
   _expectProblem(all, "invalid-bulk");
@@ -102,7 +102,7 @@ test("an entry of a bulk that Postgres refuses is named", async () => {
   expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
 });
 
-test("a row of a file that Postgres refuses is reported with its line", async () => {
+test("an import reports the line of a row that Postgres refuses", async () => {
   const answer = await producer.csv("message\na\npoison\nb\n", "?type=echo");
   expect(answer.body.counts).toMatchObject({ read: 3, accepted: 2, rejected: 1 });
   expect(answer.body.errors.map(({ line }: { line: number }) => line)).toEqual([3]);
@@ -128,7 +128,7 @@ test.each([
   },
 );
 
-test("when a connection breaks off within a transaction, it is repeated from its beginning", async () => {
+test("a transaction whose connection breaks is repeated from its beginning", async () => {
   const cut = proxy.cutReply("INSERT 0 1");
   const answer = await producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "1" });
   await cut;
@@ -136,7 +136,7 @@ test("when a connection breaks off within a transaction, it is repeated from its
   expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, placed: 1 });
 });
 
-test("when the reply to the COMMIT of a bulk is lost, it is accepted and placed once", async () => {
+test("when the reply to the COMMIT of a bulk is lost, its jobs are accepted and dispatched once", async () => {
   await producer.post(_echo("standing", { key: "standing" }));
   const entries = [_echo("a", { key: "standing" }), _echo("b", { key: "k" }), _echo("c")];
   const headers = { "Idempotency-Key": "bulk" };
@@ -161,7 +161,7 @@ test("when the reply to the COMMIT of a chunk is lost, its rows are counted once
   expect(await stores.count()).toMatchObject({ jobs: 600, placed: 600 });
 });
 
-test("a batch that is the victim of a deadlock is repeated", async () => {
+test("a batch that was chosen as the deadlock victim is repeated", async () => {
   const begun = Promise.withResolvers<void>();
   const other = stores.sql.begin(async (sql) => {
     // This transaction must not be the deadlock's victim.
@@ -178,7 +178,7 @@ test("a batch that is the victim of a deadlock is repeated", async () => {
   expect([answer.status, answer.body.counts.created]).toEqual([201, 2]);
 });
 
-test("who has no key waits for nobody's transaction", async () => {
+test("a job without a key does not wait for the transaction of another", async () => {
   await using held = await hold(insertKey("held"));
   let isAnswered = false;
   const waiting = producer.post(_echo("a", { key: "held" })).finally(() => (isAnswered = true));
@@ -192,7 +192,7 @@ test("who has no key waits for nobody's transaction", async () => {
   expect((await waiting).status).toBe(201);
 });
 
-test("a key that stays held fails its own entry only", async () => {
+test("a key that stays locked fails only its own entry", async () => {
   const impatient = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "2000" });
   await using held = await hold(insertKey("held"));
   const keys = Array.from({ length: 30 }, (_, n) => (n === 9 ? "held" : `k${n}`));
@@ -207,7 +207,7 @@ test("a key that stays held fails its own entry only", async () => {
   expect(await stores.count()).toMatchObject({ jobs: 29, keys: 0, placed: 29 });
 });
 
-test("while a table is locked, no Idempotency-Key is said to be in use", async () => {
+test("a locked table is not reported as an Idempotency-Key in use", async () => {
   const impatient = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "1000" });
   for (const table of ["jobs", "idempotency_keys"]) {
     await using _held = await hold((sql) => sql.unsafe(`lock table ${table} in exclusive mode`));
@@ -222,7 +222,7 @@ test("while a table is locked, no Idempotency-Key is said to be in use", async (
   expect(await stores.count()).toEqual(_nothing);
 });
 
-test("a key whose job ends while its insert waits is free", async () => {
+test("a key whose job ends while an insert waits for it is free", async () => {
   const { body } = await producer.post(_echo("old", { key: "k" }));
   await using held = await hold(
     (sql) => sql`update jobs set status = 'completed', settled_at = now() where id = ${body.id}`,

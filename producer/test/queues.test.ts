@@ -74,7 +74,7 @@ async function _drainAll(query = "") {
 const _statusOf = async (id: string) =>
   (await stores.sql`select status, error from jobs where id = ${id}`)[0];
 
-test("a queue is described by what stands in it", async () => {
+test("a queue shows the counts of its jobs", async () => {
   const failing = await _placed({ attempts: 1 });
   const running = await _placed();
   await _placed();
@@ -91,7 +91,7 @@ test("a queue is described by what stands in it", async () => {
   expect(items.map(({ name }) => name)).toEqual(queueNames);
 });
 
-test("rates are what came and what left since the oldest sample of the minute, shared by all producers", async () => {
+test("rates are computed from the samples of the last minute, which all producers share", async () => {
   const jobs = await Promise.all([1, 2, 3, 4, 5, 6].map(() => _placed()));
   const key = samplesKey(stores.prefix, "default");
   const [seconds] = await stores.redis.time();
@@ -110,7 +110,7 @@ test("rates are what came and what left since the oldest sample of the minute, s
   await other.close();
 });
 
-test("a sample of more jobs than have come is of another life of the queue", async () => {
+test("samples from before a flush of Redis are ignored", async () => {
   await _placed();
   const key = samplesKey(stores.prefix, "default");
   await stores.redis.del(key);
@@ -118,7 +118,7 @@ test("a sample of more jobs than have come is of another life of the queue", asy
   expect((await producer.client.getQueue("default")).rates).toBeNull();
 });
 
-test("workers are those who said so lately", async () => {
+test("workers with a recent heartbeat are listed", async () => {
   const beat = createSendBeat(stores.redis, stores.prefix);
   const said = {
     host: "a",
@@ -138,7 +138,7 @@ test("workers are those who said so lately", async () => {
   expect((await producer.client.getQueue("default")).workers).toHaveLength(1);
 });
 
-test("to describe queues takes no command whose time grows with them", async () => {
+test("describing queues uses only commands whose cost is independent of the queue length", async () => {
   const requests = Array.from({ length: 300 }, () => _echo());
   await producer.bulk(requests);
   const monitor = await stores.redis.duplicate().monitor();
@@ -156,7 +156,7 @@ test("to describe queues takes no command whose time grows with them", async () 
   expect(commands).toContain("llen");
 });
 
-test("pause and resume are BullMQ's own", async () => {
+test("pause and resume are those of BullMQ", async () => {
   expect(await producer.client.pauseQueue("default")).toEqual({
     queue: "default",
     paused: true,
@@ -178,7 +178,7 @@ test("pause and resume are BullMQ's own", async () => {
   expect(await _take()).toBe(id);
 });
 
-test("limits are set, kept when others are, and lifted", async () => {
+test("limits are set, kept when others change, and removed", async () => {
   const rateLimit = { max: 5, durationMs: 2000 };
   expect((await _patch({ concurrency: 3 })).status).toBe(200);
   await _patch({ rateLimit });
@@ -198,13 +198,13 @@ test.each([
   [{ rateLimit: { max: 1 } }, "/rateLimit/durationMs"],
   [{ rateLimit: { max: 0, durationMs: 5 } }, "/rateLimit/max"],
   [{ paused: true }, "/paused"],
-])("%j sets nothing", async (body, pointer) => {
+])("%j is refused", async (body, pointer) => {
   const problem = _expectProblem(await _patch(body), "invalid-request");
   expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
   expect(await stores.sql`select from queue_settings`).toHaveLength(0);
 });
 
-test("a queue that there is not", async () => {
+test("an unknown queue is not found", async () => {
   _expectProblem(await producer.request("/v1/queues/nowhere"), "queue-not-found");
   _expectProblem(await _patch({ concurrency: 1 }, "nowhere"), "queue-not-found");
   for (const verb of ["pause", "resume", "drain", "clean"]) {
@@ -213,7 +213,7 @@ test("a queue that there is not", async () => {
   }
 });
 
-test("drained is what waits, not what runs or is delayed", async () => {
+test("draining cancels waiting jobs, not active or delayed ones", async () => {
   const running = await _placed();
   await _take();
   const waiting = [
@@ -242,7 +242,7 @@ test("drained is what waits, not what runs or is delayed", async () => {
   expect((await _statusOf(running))?.["status"]).toBe("pending");
 });
 
-test("draining takes many requests, also covers what is in the ledger alone, and counts for imports", async () => {
+test("draining in batches includes undispatched jobs and counts for imports", async () => {
   const requests = Array.from({ length: 2500 }, () => _echo());
   await producer.bulk(requests);
   const lost = await _placed();
@@ -261,7 +261,7 @@ test("draining takes many requests, also covers what is in the ledger alone, and
   expect((await producer.request(`/v1/imports/${importId}`)).body.counts.cancelled).toBe(2501);
 });
 
-test("cleaned are old failed jobs, but not those that the ledger does not know to have ended", async () => {
+test("cleaning removes old failed jobs from Redis, but not those that are pending in Postgres", async () => {
   const { failed } = queueKeys(stores.prefix, "default");
   const [old, young, unsettled] = [await _placed(), await _placed(), await _placed()];
   for (const [id, age] of [
@@ -284,7 +284,7 @@ test("cleaned are old failed jobs, but not those that the ledger does not know t
   _expectProblem(query, "invalid-parameter");
 });
 
-test("a key reaches the queues that it is limited to, and those that hold its types alone", async () => {
+test("a restricted key may access a queue if it permits all of its job types", async () => {
   const guarded = await _openStores();
   const { key: limited } = await _issue(guarded, ["queues:admin"], { queues: ["imports"] });
   const { key: typed } = await _issue(guarded, ["queues:admin"], { types: ["echo", "feed.item"] });

@@ -91,7 +91,7 @@ const slow = { rate: 1, burst: 20 };
 const someMore = 4;
 
 describe("jobs", () => {
-  test("beyond the burst are refused, and told when to come again", async () => {
+  test("beyond the burst are refused with the time to wait", async () => {
     const quota = open(slow);
     expect(await quota.flood(30)).toBeWithin(20, 20 + someMore);
     const refusal = await quota.takeJobs(1);
@@ -100,7 +100,7 @@ describe("jobs", () => {
     expect((await quota.takeJobs(6))?.waitMs).toBeWithin(4000, 6001);
   });
 
-  test("are let in again as time passes, and never more than the burst at once", async () => {
+  test("are refilled over time up to the burst", async () => {
     const quota = open(slow);
     await quota.flood(20);
     await pass(5000);
@@ -109,7 +109,7 @@ describe("jobs", () => {
     expect(await quota.flood(30)).toBeWithin(20, 20 + someMore);
   });
 
-  test("that come together are let in together or not at all", async () => {
+  test("of one request are reserved together or refused", async () => {
     const quota = open(slow);
     expect(await quota.takeJobs(15)).toBeUndefined();
     expect(await quota.takeJobs(10)).toBeDefined();
@@ -117,7 +117,7 @@ describe("jobs", () => {
     expect(await quota.takeJobs(21)).toMatchObject({ waitMs: 20_000 });
   });
 
-  test("of one key are counted together by all producers", async () => {
+  test("of one key are shared by all producers", async () => {
     const [one, other] = [open(slow), open(slow)];
     expect(await one.takeJobs(5)).toBeUndefined();
     expect((await other.takeJobs(20))?.waitMs).toBeWithin(1, 5001);
@@ -125,7 +125,7 @@ describe("jobs", () => {
     expect(ofOne + ofOther).toBeWithin(15, 15 + someMore);
   });
 
-  test("exceed the burst by no more than what each producer holds ahead", async () => {
+  test("exceed the burst at most by the leases of the producers", async () => {
     const quotas = { rate: 1000, burst: 1000 };
     const producers = Array.from({ length: 4 }, () => open(quotas));
     for (const producer of producers) expect(await producer.takeJobs(1)).toBeUndefined();
@@ -136,7 +136,7 @@ describe("jobs", () => {
     expect(sum).toBeWithin(1000, 1000 + 4 * 100 + 2000);
   });
 
-  test("of a busy key cost a trip to Redis for every tenth of a second, not for every job", async () => {
+  test("of a busy key need one call to Redis per 100 ms, not per job", async () => {
     const quota = open({ rate: 1000, burst: 2000 });
     for (let count = 0; count < 1000; count += 1) {
       expect(await quota.takeJobs(1)).toBeUndefined();
@@ -145,7 +145,7 @@ describe("jobs", () => {
     expect(quota.trips()).toBeWithin(5, 30);
   });
 
-  test("of a busy key wait for no answer", async () => {
+  test("of a busy key do not wait for Redis", async () => {
     const quota = openBucket({ rate: 1000, size: 2000 });
     await quota.take(1);
     for (let count = 0; count < 500; count += 1) {
@@ -154,7 +154,7 @@ describe("jobs", () => {
     }
   });
 
-  test("of an exhausted key are refused without asking Redis each time", async () => {
+  test("of an exhausted key are refused without a call to Redis each", async () => {
     const quota = open({ rate: 1000, burst: 1000 });
     await quota.flood(9000);
     const trips = quota.trips();
@@ -165,7 +165,7 @@ describe("jobs", () => {
     expect(quota.trips() - trips).toBeWithin(1, 200);
   });
 
-  test("are let in as with a full quota after Redis was flushed", async () => {
+  test("start with a full quota after Redis was flushed", async () => {
     const quota = open(slow);
     await quota.flood(20);
     await redis.del(`${prefix}jobs`);
@@ -173,7 +173,7 @@ describe("jobs", () => {
     expect(await quota.flood(30)).toBeWithin(20, 20 + someMore);
   });
 
-  test("leave nothing in Redis when the quota is full again", async () => {
+  test("leave no keys in Redis when the quota is full", async () => {
     const quota = open(slow);
     await quota.takeJobs(20);
     expect(await redis.pttl(`${prefix}jobs`)).toBeWithin(1, 21_001);
@@ -181,7 +181,7 @@ describe("jobs", () => {
 });
 
 describe.each(["refuse", "freeze"] as const)("while connections to Redis %s", (fault) => {
-  test("every producer by itself keeps the rate, and goes on from what it knew", async () => {
+  test("every producer enforces the rate alone from its last known state", async () => {
     const quota = open(slow, proxy.url);
     expect(await quota.takeJobs(15)).toBeUndefined();
     proxy[fault]();
@@ -201,7 +201,7 @@ describe.each(["refuse", "freeze"] as const)("while connections to Redis %s", (f
 });
 
 describe("bytes", () => {
-  test("of one body may be more than a second's, and are owed", async () => {
+  test("of one body may exceed the burst and leave a debt", async () => {
     const quota = open({ bytes: 1000 });
     expect(await quota.takeBytes(400)).toBeUndefined();
     expect(await quota.takeBytes(50_000)).toMatchObject({
@@ -232,7 +232,7 @@ describe("waiting jobs", () => {
     return admitted;
   }
 
-  test("are let in up to the cap, and again when some have ended", async () => {
+  test("are accepted up to the limit, and again when some have ended", async () => {
     const quota = open({ maxWaiting: 10 });
     expect(await fill(quota, 20)).toBe(10);
     expect(await quota.reserve(1)).toEqual(refusal);
@@ -241,7 +241,7 @@ describe("waiting jobs", () => {
     expect(await fill(quota, 20)).toBe(3);
   });
 
-  test("never exceed it when all come at once and none is recorded yet", async () => {
+  test("do not exceed the limit when concurrent requests are not recorded yet", async () => {
     const quota = open({ maxWaiting: 10 });
     const all = await Promise.all(Array.from({ length: 50 }, () => quota.reserve(1)));
     expect(all.filter((refused) => refused === undefined).length).toBe(10);
@@ -251,7 +251,7 @@ describe("waiting jobs", () => {
     expect(await quota.reserve(1)).toEqual(refusal);
   });
 
-  test("that come together are let in together or not at all", async () => {
+  test("of one request are reserved together or refused", async () => {
     const quota = open({ maxWaiting: 10 });
     expect(await quota.reserve(8)).toBeUndefined();
     expect(await quota.reserve(3)).toEqual(refusal);
@@ -259,7 +259,7 @@ describe("waiting jobs", () => {
     expect(await quota.reserve(11)).toEqual(refusal);
   });
 
-  test("of two producers exceed it by a quarter at most", async () => {
+  test("of two producers exceed the limit by a quarter at most", async () => {
     const [one, other] = [open({ maxWaiting: 100 }), open({ maxWaiting: 100 })];
     let admitted = 0;
     for (let count = 0; count < 100; count += 1) {
@@ -269,7 +269,7 @@ describe("waiting jobs", () => {
     expect(admitted).toBeWithin(100, 126);
   });
 
-  test("that cannot be counted fail the request that asks, and only that", async () => {
+  test("that cannot be counted fail only the request", async () => {
     let isAway = true;
     const quota = createKeyQuota(
       { maxWaiting: 10 },
@@ -290,8 +290,8 @@ describe("waiting jobs", () => {
   });
 });
 
-describe("work that nobody waits for", () => {
-  test("gets as many as there are left, of what is bounded most, and is told why", async () => {
+describe("background work", () => {
+  test("gets what the most exhausted quota has left, with the reason", async () => {
     const quota = open({ ...slow, maxWaiting: 15 });
     const first = await quota.draw(12);
     expect(first).toEqual({ granted: 12, refusal: undefined });
@@ -309,7 +309,7 @@ describe("work that nobody waits for", () => {
     expect(third.refusal?.detail).toBe("The key may hand over 1 jobs a second, and 20 at once.");
   });
 
-  test("of a running job is admitted once and takes nothing, and what exceeds the rate is owed", async () => {
+  test("of a running job is admitted without a reservation, and leaves a debt beyond the rate", async () => {
     const quota = open({ ...slow, maxWaiting: 15 });
     await quota.takeJobs(19);
     const admit = () => quota.admitChildren("feed.fetch");
@@ -327,14 +327,14 @@ describe("work that nobody waits for", () => {
     expect((await admit())?.detail).toBe("The key may have 15 jobs that have not ended.");
   });
 
-  test("of a running job is owed by a busy key too, which was just refused", async () => {
+  test("of a running job leaves a debt even if the key was just refused", async () => {
     const quota = open({ rate: 1000, burst: 1000 });
     await quota.flood(3000);
     await quota.owe(5000);
     expect((await quota.admitChildren("feed.fetch"))?.waitMs).toBeWithin(3000, 5101);
   });
 
-  test("gives back the places that it has no tokens for", async () => {
+  test("releases the slots for which it has no tokens", async () => {
     const quota = open({ ...slow, maxWaiting: 100 });
     await quota.flood(20);
     expect((await quota.draw(100)).granted).toBeWithin(0, someMore);
@@ -344,7 +344,7 @@ describe("work that nobody waits for", () => {
 });
 
 describe("the RateLimit fields", () => {
-  test("name every policy and what is left of it", async () => {
+  test("name every policy and what remains", async () => {
     const quota = open({ rate: 10, burst: 25, bytes: 1000, maxWaiting: 10 });
     await quota.takeJobs(20);
     await quota.takeBytes(3000);
@@ -356,7 +356,7 @@ describe("the RateLimit fields", () => {
     expect(limit).toMatch(/^"jobs";r=5;t=2, "bytes";r=0;t=[23], "waiting";r=6$/);
   });
 
-  test("say nothing of what is not bounded", async () => {
+  test("omit unlimited quotas", async () => {
     const quota = open({ rate: 5 });
     expect(quota.left()).toEqual({ policy: '"jobs";q=5;w=1', limit: '"jobs";r=5;t=0' });
     expect(await quota.takeJobs(5)).toBeUndefined();

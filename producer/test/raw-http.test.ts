@@ -56,7 +56,7 @@ test.each([
     "Content-Type: application/rss+xml",
     "Transfer-Encoding: chunked",
   ],
-])("an endless body for %s (%s, %s) is cut off with 413", async (path, type, framing) => {
+])("an endless body for %s (%s, %s) is refused with 413", async (path, type, framing) => {
   await say(_head(`POST ${path}`, type, framing));
   const text = "x".repeat(65_536);
   const sending = sendWithoutEnd(framing.includes("chunked") ? _chunk(text) : text);
@@ -71,7 +71,7 @@ test.each([
   ["POST /v1/imports?type=nope", "Content-Type: text/csv", "invalid-parameter"],
   ["PUT /v1/jobs", json, "method-not-allowed"],
   ["POST /nowhere", json, "not-found"],
-] as const)("an endless body for %s (%s) is not read on", async (line, type, kind) => {
+] as const)("an endless body for %s (%s) is not read further", async (line, type, kind) => {
   await say(_head(line, type, "Transfer-Encoding: chunked"));
   const sending = sendWithoutEnd(_chunk("x".repeat(65_536)));
   const [method = "", path = ""] = line.split(" ");
@@ -79,7 +79,7 @@ test.each([
   await sending;
 });
 
-test("a body that is too large by little does not cost its sender the connection", async () => {
+test("a body slightly over the limit keeps the connection open", async () => {
   const body = JSON.stringify(_echo("x".repeat(2_000_000)));
   await say(_head("POST /v1/jobs", json, `Content-Length: ${body.length}`), body);
   const answer = await _checked(await connection.answer(), "POST", "/v1/jobs");
@@ -88,7 +88,7 @@ test("a body that is too large by little does not cost its sender the connection
 });
 
 test.each(["Content-Length: 100", "Transfer-Encoding: chunked"])(
-  "a sender that goes away in the middle of a job (%s) stores nothing and alarms nobody",
+  "a client that disconnects in the middle of a job (%s) stores nothing and logs no error",
   async (framing) => {
     const before = producer.lines.length;
     const text = '{"type":"echo"';
@@ -118,7 +118,7 @@ test("a chunked body with a trailer, which Bun refuses with 400, stores no job",
 });
 
 test.each(["HTTP/1.0\r\n\r\n", "HTTP/1.0\r\nHost:\r\n\r\n", "HTTP/1.1\r\nHost: a b/c?d#e\r\n\r\n"])(
-  "health checks without a proper Host are answered: %p",
+  "health checks without a valid Host get a response: %p",
   async (rest) => {
     for (const path of ["/livez", "/readyz"]) {
       await say(`GET ${path} ${rest}`);
@@ -129,7 +129,7 @@ test.each(["HTTP/1.0\r\n\r\n", "HTTP/1.0\r\nHost:\r\n\r\n", "HTTP/1.1\r\nHost: a
   },
 );
 
-test("a job without a proper Host is accepted, Idempotency-Key and all", async () => {
+test("a job without a valid Host is accepted, with its Idempotency-Key", async () => {
   const body = JSON.stringify(_echo());
   const headers = [json, "Idempotency-Key: hostless", `Content-Length: ${body.length}`];
   const text = ["POST /v1/jobs HTTP/1.0", ...headers, "", body].join("\r\n");
@@ -148,7 +148,7 @@ test.each([
   "X-Request-Id: z\nSet-Cookie: b",
   "X-Request-Id: z\0b",
   "X-Request-Id: z%0d%0aSet-Cookie: b",
-])("no header can be smuggled into the answer by %p", async (header) => {
+])("no response header can be injected by %p", async (header) => {
   await say(_head("GET /livez", header));
   const answer = await connection.answer();
   expect(answer.headers.get("set-cookie")).toBeNull();
@@ -161,7 +161,7 @@ test.each([
   ["a negative length", ["Content-Length: -2"]],
   ["a list of lengths", ["Content-Length: 2, 2"]],
   ["20,000 bytes of headers", [`X-Filler: ${"x".repeat(20_000)}`]],
-])("a request with %s is refused, and its connection is closed", async (_, headers) => {
+])("a request with %s is refused and its connection closed", async (_, headers) => {
   await say(_head("POST /v1/jobs", json, ...headers), "{}");
   const answer = await connection.answer();
   expect([400, 431]).toContain(answer.status);
@@ -169,7 +169,7 @@ test.each([
   expect(await stores.count()).toEqual(_nothing);
 });
 
-test("an address of 20,000 bytes is refused", async () => {
+test("a URL of 20,000 bytes is refused", async () => {
   await say(_head(`GET /v1/jobs?cursor=${"x".repeat(20_000)}`));
   expect((await connection.answer()).status).toBe(431);
 });

@@ -54,7 +54,7 @@ const untilWaiting = (count: number) =>
     return row!.waiting >= count;
   });
 
-test("while one tenant's reads use all connections that they may, jobs are accepted and others read", async () => {
+test("while one tenant's reads use all of its connections, jobs are accepted and other tenants read", async () => {
   const scopes = ["jobs:read", "jobs:write"] as const;
   const noisy = _bearer((await _issue(stores, [...scopes], { tenant: "noisy" })).key);
   const quiet = _bearer((await _issue(stores, [...scopes], { tenant: "quiet" })).key);
@@ -83,7 +83,7 @@ test("while one tenant's reads use all connections that they may, jobs are accep
   await stores.sql`truncate api_keys`;
 });
 
-test("while one tenant's changes use all connections that they may, others change jobs and schedules", async () => {
+test("while one tenant's changes use all of its connections, other tenants change jobs and schedules", async () => {
   const scopes = ["jobs:read", "jobs:write"] as const;
   const noisy = _bearer((await _issue(stores, [...scopes], { tenant: "noisy" })).key);
   const quiet = _bearer((await _issue(stores, [...scopes], { tenant: "quiet" })).key);
@@ -126,7 +126,7 @@ test("while one tenant's changes use all connections that they may, others chang
   await stores.sql`truncate api_keys`;
 });
 
-test("a read that is late is answered 503, and says when to try again", async () => {
+test("a slow read gets 503 with Retry-After", async () => {
   const hasty = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "1000" });
   await using _ = await lockOperations();
   const answers = await Promise.all(
@@ -143,7 +143,7 @@ test("a read that is late is answered 503, and says when to try again", async ()
 const pidOf = async (sql: Sql) =>
   (await sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]!.pid;
 
-test("a late statement is cancelled, and costs no connection", async () => {
+test("a slow statement is cancelled and keeps its connection", async () => {
   const ledger = connectLedger(stores.settings.DATABASE_URL, 60_000, {
     connections: 2,
     statementTimeoutMs: 50,
@@ -156,7 +156,7 @@ test("a late statement is cancelled, and costs no connection", async () => {
   await ledger.close();
 });
 
-test("work that waits in vain for a connection takes nobody's away", async () => {
+test("a wait for a connection that times out does not block others", async () => {
   const ledger = connectLedger(stores.settings.DATABASE_URL, 60_000, { connections: 2 });
   const holding = Promise.withResolvers<void>();
   const running = [1, 2].map(() =>

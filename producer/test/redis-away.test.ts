@@ -52,7 +52,7 @@ async function bringBack() {
 }
 
 test.each(["refuse", "freeze"] as const)(
-  "while connections to Redis %s, jobs are recorded and answered 202 in time",
+  "while connections to Redis %s, jobs are recorded with 202 before the deadline",
   async (fault) => {
     proxy[fault]();
     const deadline = AbortSignal.timeout(5000);
@@ -91,7 +91,7 @@ test.each(["refuse", "freeze"] as const)(
   },
 );
 
-test("as many jobs as allowed are recorded without Redis, then no more", async () => {
+test("without Redis jobs are recorded up to MAX_UNPLACED_JOBS", async () => {
   const strict = await start({ MAX_UNDISPATCHED_JOBS: "2" });
   proxy.refuse();
   expect((await strict.post(_echo("a"))).status).toBe(202);
@@ -109,7 +109,7 @@ test("as many jobs as allowed are recorded without Redis, then no more", async (
   await strict.close();
 });
 
-test("a replay says 202 as the first answer did, also when Redis is back", async () => {
+test("a replay has the status 202 of the original response, also when Redis is back", async () => {
   await takeAway("refuse");
   const headers = { "Idempotency-Key": "1" };
   const bulkHeaders = { "Idempotency-Key": "2" };
@@ -125,7 +125,7 @@ test("a replay says 202 as the first answer did, also when Redis is back", async
 });
 
 test.each([true, false])(
-  "the same request many times at once gets one answer while Redis is away (already known: %p)",
+  "concurrent identical requests get one response while Redis is unavailable (stored before: %p)",
   async (isKnown) => {
     if (isKnown) await takeAway("refuse");
     else proxy.refuse();
@@ -141,7 +141,7 @@ test.each([true, false])(
   },
 );
 
-test("without Redis a producer is degraded, stays in the balancer and can start", async () => {
+test("without Redis a producer starts, is ready and reports degraded", async () => {
   proxy.refuse();
   const late = await start();
   const answer = await late.request("/readyz");
@@ -153,7 +153,7 @@ test("without Redis a producer is degraded, stays in the balancer and can start"
   await late.close();
 });
 
-test("a producer stops in good time while Redis does not answer", async () => {
+test("a producer shuts down while Redis does not respond", async () => {
   const stopping = await start();
   expect((await stopping.post(_echo())).status).toBe(201);
   proxy.freeze();
@@ -161,7 +161,7 @@ test("a producer stops in good time while Redis does not answer", async () => {
 });
 
 test.each(["refuse", "freeze"] as const)(
-  "while connections to Redis %s, what is set for a queue is recorded, and the rest is refused",
+  "while connections to Redis %s, queue settings are recorded and other queue requests refused",
   async (fault) => {
     proxy[fault]();
     expect((await producer.request("/v1/queues/default/pause", { method: "POST" })).status).toBe(
@@ -181,7 +181,7 @@ test.each(["refuse", "freeze"] as const)(
 
 const feed = { type: "feed.fetch", data: { url: "http://a.test/" } };
 
-test("malformed settings of a queue are restored before its next job, and no other queue notices", async () => {
+test("malformed queue settings in Redis are restored before the next job, without effect on other queues", async () => {
   const limited = { concurrency: 7 };
   const patch = {
     method: "PATCH",
@@ -202,7 +202,7 @@ test("malformed settings of a queue are restored before its next job, and no oth
   await stores.sql`truncate queue_settings`;
 });
 
-test("what Redis refuses for one queue leaves the others alone", async () => {
+test("an error of Redis for one queue does not affect others", async () => {
   const { wait } = queueKeys(stores.prefix, "default");
   await stores.redis.set(wait, "not a list");
   for (let times = 0; times < 5; times += 1) {
@@ -214,7 +214,7 @@ test("what Redis refuses for one queue leaves the others alone", async () => {
   expect((await producer.post(_echo())).status).toBe(201);
 });
 
-test("what goes wrong in Postgres while a job is retried says nothing of Redis", async () => {
+test("an error of Postgres during a retry does not open the circuit breaker of Redis", async () => {
   const { body } = await producer.post(_echo());
   await stores.sql`update jobs set status = 'dead', settled_at = now()`;
   await stores.sql`alter table jobs rename column trace to gone`;

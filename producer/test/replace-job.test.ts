@@ -35,12 +35,12 @@ const _placed = (id: string) => stores.redis.exists(jobKey(stores.prefix, "defau
 const _row = async (id: string) => (await stores.sql`select * from jobs where id = ${id}`)[0];
 const _pending = () => stores.sql<{ id: string }[]>`select id from jobs where status = 'pending'`;
 
-describe("a job that replaces the one with its key", () => {
+describe("keyPolicy replace", () => {
   test.each([
     ["waits", {}],
     ["is delayed", { delayMs: 60_000 }],
     ["has a priority", { priority: 7 }],
-  ])("cancels one that %s", async (_, options) => {
+  ])("cancels a pending job that %s", async (_, options) => {
     const { body: first } = await producer.post(_echo("a", { key: "k", ...options }));
 
     const { status, body } = await producer.post(_echo("b", replacing));
@@ -54,7 +54,7 @@ describe("a job that replaces the one with its key", () => {
     expect((await _pending()).map(({ id }) => id)).toEqual([body.id]);
   });
 
-  test("is a duplicate of one that is running, and leaves it alone", async () => {
+  test("returns a duplicate if the job is active", async () => {
     const { body: first } = await producer.post(_echo("a", { key: "k" }));
     await stores.redis.set(lockKey(stores.prefix, "default", first.id), "token");
 
@@ -65,14 +65,14 @@ describe("a job that replaces the one with its key", () => {
     expect(await _placed(first.id)).toBe(1);
   });
 
-  test("is created when there is none, and has nothing to do with other keys and types", async () => {
+  test("creates a job if none is pending, independent of other keys and types", async () => {
     await producer.post(_echo("a", { key: "other" }));
     const { status, body } = await producer.post(_echo("b", replacing));
     expect([status, body.outcome, body.replaced]).toEqual([201, "created", undefined]);
     expect(await _pending()).toHaveLength(2);
   });
 
-  test("answers its replays as it did", async () => {
+  test("replays its response", async () => {
     const { body: first } = await producer.post(_echo("a", { key: "k" }));
     const headers = { "Idempotency-Key": "i" };
     const answer = await producer.post(_echo("b", replacing), headers);
@@ -83,7 +83,7 @@ describe("a job that replaces the one with its key", () => {
     expect(await stores.count()).toMatchObject({ jobs: 2 });
   });
 
-  test("is the last one with its key in a bulk", async () => {
+  test("keeps the last entry with the key in a bulk", async () => {
     const { body: first } = await producer.post(_echo("a", { key: "k" }));
     const entries = [_echo("b", { key: "k" }), _echo("c", replacing), _echo("d", replacing)];
     const { body } = await producer.bulk([...entries, _echo("e", { key: "k" })]);
@@ -94,13 +94,13 @@ describe("a job that replaces the one with its key", () => {
     expect(await _row(first.id)).toMatchObject({ status: "cancelled" });
   });
 
-  test("checks nothing but itself in a dry run", async () => {
+  test("changes nothing in a dry run", async () => {
     const { body: first } = await producer.post(_echo("a", { key: "k" }));
     await producer.request("/v1/jobs?dryRun=true", _json(_echo("b", replacing)));
     expect(await _row(first.id)).toMatchObject({ status: "pending" });
   });
 
-  test("leaves one of many that come at once, at several producers", async () => {
+  test("leaves one pending job of many concurrent requests to several producers", async () => {
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, at) =>
         (at % 2 === 0 ? producer : other).post(_echo(String(at), replacing)),
@@ -120,7 +120,7 @@ describe("a job that replaces the one with its key", () => {
     expect(new Set(replaced)).toEqual(created.difference(new Set(pending.map(({ id }) => id))));
   });
 
-  test("is recorded while Redis is away, and the one before it cancelled", async () => {
+  test("records the new job and cancels the old one while Redis is unavailable", async () => {
     const { body: first } = await producer.post(_echo("a", { key: "k" }));
     proxy.refuse();
     const { status, body } = await producer.post(_echo("b", replacing));

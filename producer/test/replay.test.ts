@@ -156,7 +156,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-test("every POST takes an Idempotency-Key, as the document says", () => {
+test("every POST documents and accepts an Idempotency-Key", () => {
   const posts = Object.values(buildOpenApi("test").paths ?? {}).flatMap((path) => path?.post ?? []);
   expect(posts.length).toBeGreaterThan(15);
   for (const { operationId, parameters = [] } of posts) {
@@ -165,7 +165,7 @@ test("every POST takes an Idempotency-Key, as the document says", () => {
   }
 });
 
-test("a retry that is repeated is one, and answers as the first did", async () => {
+test("a repeated retry runs once and replays its response", async () => {
   const { body } = await producer.post(_echo());
   await stores.sql`update jobs set status = 'dead', settled_at = now()`;
   const retry = () =>
@@ -182,7 +182,7 @@ test("a retry that is repeated is one, and answers as the first did", async () =
   ]);
 });
 
-test("an operation that is asked for twice at once is one", async () => {
+test("two concurrent identical requests create one operation", async () => {
   const request = _json({ action: "cancel", filter: { label: "red" } }, key);
   const answers = await Promise.all(
     [1, 2, 3].map(() => producer.request("/v1/operations", request)),
@@ -196,7 +196,7 @@ test("an operation that is asked for twice at once is one", async () => {
 });
 
 test.each(Object.entries(_cases))(
-  "%s is done once, wherever its producer dies before the response is stored",
+  "%s runs once, wherever its producer dies before the response is stored",
   async (_, { prepare, path, body, meanwhile, check }) => {
     // The first write claims the key; the second and third store responses.
     for (const nth of [2, 3]) {
@@ -218,7 +218,7 @@ test.each(Object.entries(_cases))(
   },
 );
 
-test("while the producer that did the work may live, its key is in use", async () => {
+test("the key is in use while the producer that did the work may be alive", async () => {
   const id = await _dead();
   await _dieAt(3);
   const retry = () => _sent(`/v1/jobs/${id}/retry`);
@@ -229,7 +229,7 @@ test("while the producer that did the work may live, its key is in use", async (
   expect((await retry()).headers.get("idempotency-replayed")).toBe("true");
 });
 
-test("work whose response cannot be stored in the end is released with its provisional response", async () => {
+test("work whose response cannot be stored is completed with its provisional response", async () => {
   const id = await _dead();
   await stores.sql.unsafe(`
     create trigger die before update of body_hash on idempotency_keys for each row execute function die(0)`);
@@ -238,7 +238,7 @@ test("work whose response cannot be stored in the end is released with its provi
   await _onceRun(await retry(), id);
 });
 
-test("what was refused leaves the key free", async () => {
+test("a refused request leaves the key free", async () => {
   const { body } = await producer.post(_echo());
   const retry = () =>
     producer.request(`/v1/jobs/${body.id}/retry`, { method: "POST", headers: key });

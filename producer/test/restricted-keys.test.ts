@@ -52,7 +52,7 @@ async function _end(status: string) {
       error = '{"name":"Error","message":"secret"}', result = '{"secret":1}'`;
 }
 
-test("jobs of two tenants with the same type and key, sent at once, each keep the key for themselves", async () => {
+test("concurrent jobs of two tenants with the same type and key are independent", async () => {
   const tenants = await Promise.all(
     ["one", "two"].map(async (tenant) => (await _issue(stores, ["jobs:write"], { tenant })).key),
   );
@@ -73,7 +73,7 @@ test("jobs of two tenants with the same type and key, sent at once, each keep th
   );
 });
 
-describe("the response to another key's Idempotency-Key", () => {
+describe("the stored response of another key", () => {
   const headers = { "Idempotency-Key": "one" };
 
   async function expectNothing(path: string, body?: unknown) {
@@ -89,7 +89,7 @@ describe("the response to another key's Idempotency-Key", () => {
     expect(again.headers.get("idempotency-replayed")).toBe("true");
   }
 
-  test("is not replayed to a key that may not see the job", async () => {
+  test("is not replayed to a key without access to the job", async () => {
     const { id } = (await post(whole, "/v1/jobs", fetchFeed)).body;
     await _end("dead");
     await expectNothing(`/v1/jobs/${id}/retry`);
@@ -98,7 +98,7 @@ describe("the response to another key's Idempotency-Key", () => {
     await expectNothing(`/v1/dead-letters/${id}/redrive`);
   });
 
-  test("is not replayed to a key that may not see the schedule or the operation", async () => {
+  test("is not replayed to a key without access to the schedule or the operation", async () => {
     const schedule = { everyMs: 3_600_000, job: fetchFeed };
     await as(whole, "/v1/schedules/feed", { ..._json(schedule), method: "PUT" });
     await expectNothing("/v1/schedules/feed/pause");
@@ -107,7 +107,7 @@ describe("the response to another key's Idempotency-Key", () => {
   });
 });
 
-test("a key without jobs:read changes jobs and schedules, and is shown none of what they hold", async () => {
+test("a key without jobs:read changes jobs and schedules, and their data is redacted", async () => {
   const ids: string[] = [];
   for (const more of [{}, { delayMs: 60_000 }, { delayMs: 60_000 }, {}, {}, {}]) {
     ids.push((await post(whole, "/v1/jobs", { ...fetchFeed, ...more })).body.id);
@@ -139,7 +139,7 @@ test("a key without jobs:read changes jobs and schedules, and is shown none of w
   }
 });
 
-test("a key sees and stops those operations alone whose jobs it may all see", async () => {
+test("a key sees and stops only operations whose jobs it may all see", async () => {
   const { key: echoes } = await _issue(stores, ["jobs:read", "jobs:write"], { types: ["echo"] });
   const { key: defaults } = await _issue(stores, ["jobs:read", "jobs:write"], {
     queues: ["default"],

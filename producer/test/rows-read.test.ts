@@ -10,7 +10,7 @@ test.each([
   ["never analyzed", ""],
   ["analyzed while they were empty", "vacuum analyze"],
 ])(
-  "statements read only what they are about when tables have grown that were %s",
+  "statements read only the rows they need after tables have grown that were %s",
   async (_, analyze) => {
     const stores = await _openStores();
     const { sql } = stores;

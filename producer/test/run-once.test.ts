@@ -62,7 +62,7 @@ function _slowBody(first: string) {
 
 const _claims = () => stores.sql<{ status: number | null }[]>`select status from idempotency_keys`;
 
-test("an import that is sent again is answered as it was, and makes no further jobs", async () => {
+test("a repeated import gets the original response and creates no jobs", async () => {
   const first = await _import(one, "file-1");
   expect([first.status, first.headers.get("idempotency-replayed")]).toEqual([201, null]);
   await stores.sql`update jobs set status = 'completed', settled_at = now()`;
@@ -76,7 +76,7 @@ test("an import that is sent again is answered as it was, and makes no further j
   expect(await stores.count()).toMatchObject({ jobs: 2, imports: 1, keys: 1 });
 });
 
-test("an import with the key of another one is refused, once its body is known", async () => {
+test("an import with the Idempotency-Key of another body is refused", async () => {
   await _import(one, "file-2");
   for (const body of [csv.replace("00544", "00545"), `${csv}00545,Holtsville\n`, "zip\n"]) {
     _expectProblem(await _import(other, "file-2", body), "idempotency-key-reused");
@@ -88,7 +88,7 @@ test("an import with the key of another one is refused, once its body is known",
   expect(await stores.count()).toMatchObject({ jobs: 2, imports: 1, keys: 1 });
 });
 
-test("a feed that is sent again is answered as it was", async () => {
+test("a repeated feed import gets the original response", async () => {
   const feed = JSON.stringify({
     version: "https://jsonfeed.org/version/1.1",
     title: "T",
@@ -103,7 +103,7 @@ test("a feed that is sent again is answered as it was", async () => {
   expect(await stores.count()).toMatchObject({ jobs: 1, imports: 1 });
 });
 
-test("while an import is read, a second one with its key is refused; then it is answered", async () => {
+test("a second import with the same key is refused while the first is read, and then gets its response", async () => {
   const slow = _slowBody(csv);
   const reading = _import(one, "file-3", slow.body);
   await _until(async () => (await _claims()).length === 1);
@@ -116,7 +116,7 @@ test("while an import is read, a second one with its key is refused; then it is 
   expect(await stores.count()).toMatchObject({ jobs: 3, imports: 1 });
 });
 
-test("an import that came to nothing leaves its key free", async () => {
+test("a refused import leaves its key free", async () => {
   _expectProblem(await _import(one, "file-4", 'a,b\n1,2,"3'), "invalid-csv");
   _expectProblem(await _import(one, "file-4", ""), "empty-body");
   expect(await _claims()).toHaveLength(0);
@@ -155,7 +155,7 @@ test.each([
   ["in its first rows", 12, 0],
   ["after some chunks", 1800, 1500],
 ])(
-  "a file that is sent again after its sender went away %s continues its import, and no row runs twice",
+  "a file sent again after a disconnect %s resumes its import without duplicate rows",
   async (_, sent, recorded) => {
     const file = `a,b\n${_rows(1, 3200)}`;
     const begun = await _breakOff("file-5", `a,b\n${_rows(1, sent)}${sent + 1},`, recorded);
@@ -190,7 +190,7 @@ test.each([
   },
 );
 
-test("a file that is sent again with other rows than before is refused, and the first one may still continue", async () => {
+test("a file sent again with other rows is refused, and the original may still resume", async () => {
   const begun = await _breakOff("file-8", `a,b\n${_rows(1, 600)}`, 500);
   const others = [
     `a,b\n${_rows(1, 600).replace("301,", "0,")}${_rows(601, 900)}`,
@@ -209,7 +209,7 @@ test("a file that is sent again with other rows than before is refused, and the 
   expect(await stores.count()).toMatchObject({ jobs: 675, imports: 1, keys: 1 });
 });
 
-test("a file that breaks behind its first rows breaks again, under the same import", async () => {
+test("a file that is invalid after its first rows fails again with the same import", async () => {
   const file = `a,b\n${_rows(1, 1200)}3,"4`;
   const first = await _import(one, "file-9", file);
   const again = await _import(other, "file-9", file);
@@ -223,7 +223,7 @@ test("a file that breaks behind its first rows breaks again, under the same impo
   expect(await stores.count()).toMatchObject({ jobs: 900, keys: 1 });
 });
 
-test("the key of a producer that died is taken over by the same request, and by no other", async () => {
+test("the key of a producer that died is taken over only by the same request", async () => {
   const slow = _slowBody(`a,b\n${_rows(1, 600)}`);
   const late = _import(one, "file-6", slow.body);
   await _until(async () => (await stores.count()).imports === 1);
@@ -241,7 +241,7 @@ test("the key of a producer that died is taken over by the same request, and by 
   expect(await stores.count()).toMatchObject({ jobs: 1200, imports: 1 });
 });
 
-test("an import of any size is compared without being held", async () => {
+test("the body of an import is compared without buffering it", async () => {
   const line = `${"x".repeat(999)}\n`;
   const rows = 2000;
   const first = await _import(one, "file-7", `a\n${line.repeat(rows)}`);
@@ -253,7 +253,7 @@ test("an import of any size is compared without being held", async () => {
   expect(await stores.count()).toMatchObject({ jobs: rows, imports: 1 });
 });
 
-test("an Idempotency-Key that is none is refused", async () => {
+test("an invalid Idempotency-Key is refused", async () => {
   const long = "k".repeat(256);
   for (const answer of [
     await one.post(_echo(), { "Idempotency-Key": long }),
@@ -271,7 +271,7 @@ test("an Idempotency-Key that is none is refused", async () => {
   expect(await stores.count()).toMatchObject({ jobs: 0, imports: 0, keys: 0 });
 });
 
-test("a key is made and rotated once, and its secret is kept nowhere", async () => {
+test("a key is created and rotated once, and its secret is not stored", async () => {
   const admin: IssuedApiKey = await _issue(stores, ["keys:admin"], { name: "admin" });
   await _until(async () => (await one.request("/v1/keys")).status === 401);
   const headers = { ..._bearer(admin.key), "Idempotency-Key": "make-1" };
@@ -311,7 +311,7 @@ test("a key is made and rotated once, and its secret is kept nowhere", async () 
   ]);
 });
 
-test("the same key is asked for by many at the same moment, and made once", async () => {
+test("concurrent requests with one Idempotency-Key create one key", async () => {
   const admin = await _issue(stores, ["keys:admin"], { name: "second admin" });
   await _until(
     async () => (await other.request("/v1/keys", { headers: _bearer(admin.key) })).status === 200,

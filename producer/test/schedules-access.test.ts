@@ -42,7 +42,7 @@ const operations = [
   ["", "DELETE"],
 ] as const;
 
-test("a tenant sees and changes its own alone", async () => {
+test("a tenant sees and changes only its own schedules", async () => {
   const [one, two] = await Promise.all(
     ["one", "two"].map(async (tenant) => (await _issue(stores, [...scopes], { tenant })).key),
   );
@@ -57,7 +57,7 @@ test("a tenant sees and changes its own alone", async () => {
   expect((await as(one!, "/v1/schedules")).body.items).toHaveLength(1);
 });
 
-test("a key that is limited to types or queues reaches no schedule of others", async () => {
+test("a restricted key has no access to schedules of other types or queues", async () => {
   const { key: all } = await _issue(stores, [...scopes]);
   const { key: few } = await _issue(stores, [...scopes], { types: ["echo"] });
   const rows = { everyMs: 1000, job: { type: "feed.fetch", data: { url: "http://a.example" } } };
@@ -75,7 +75,7 @@ test("a key that is limited to types or queues reaches no schedule of others", a
   expect((await as(all, at("rows"))).body).toMatchObject({ version: 1, paused: false });
 });
 
-test("reading takes jobs:read, changing jobs:write; quotas count what is run", async () => {
+test("reading requires jobs:read, changing jobs:write, and run now counts for quotas", async () => {
   const { key: reader } = await _issue(stores, ["jobs:read"]);
   const quotas = { rate: 1, burst: 1 };
   const { key: writer } = await _issue(stores, ["jobs:write"], { quotas });

@@ -44,7 +44,7 @@ function preview(definition: unknown, query = "") {
 
 const at = (name: string) => `/v1/schedules/${name}`;
 
-test("a tenant has as many as it may, and can change each of them", async () => {
+test("a tenant may have MAX_SCHEDULES schedules and change each of them", async () => {
   const narrow = await _startProducer(stores, { MAX_SCHEDULES: "2" });
   try {
     const putHere = (name: string) =>
@@ -61,7 +61,7 @@ test("a tenant has as many as it may, and can change each of them", async () => 
   }
 });
 
-describe("a definition that is refused names its fields", () => {
+describe("an invalid definition is refused with its fields", () => {
   const cases: [string, object, string[]][] = [
     ["neither cron nor everyMs", { job }, ["/cron"]],
     ["both", { ...nightly, everyMs: 1000 }, ["/cron"]],
@@ -104,7 +104,7 @@ describe("a definition that is refused names its fields", () => {
     expect((await producer.client.listSchedules()).items).toEqual([]);
   });
 
-  test("what is no JSON, or no name, or too much", async () => {
+  test("invalid JSON, invalid names and large bodies are refused", async () => {
     _expectProblem(await put("bad", "{"), "invalid-json");
     _expectProblem(await put("bad", ""), "empty-body");
     _expectProblem(await put("bad", '{"cron":"\\u0000"}'), "unstorable-json");
@@ -117,7 +117,7 @@ describe("a definition that is refused names its fields", () => {
   });
 });
 
-test("it is made, replaced, listed, shown and deleted", async () => {
+test("a schedule is created, replaced, listed, shown and deleted", async () => {
   const made = await put("nightly", { ...nightly, description: "All asleep" });
   expect(made.status).toBe(201);
   expect(made.headers.get("location")).toBe(at("nightly"));
@@ -160,7 +160,7 @@ test("it is made, replaced, listed, shown and deleted", async () => {
   }
 });
 
-test("pages come by name", async () => {
+test("pages are ordered by name", async () => {
   for (const name of ["b", "c", "a"]) await put(name, nightly);
   const first = await producer.client.listSchedules({ limit: 2 });
   expect(first.items.map(({ name }) => name)).toEqual(["a", "b"]);
@@ -170,7 +170,7 @@ test("pages come by name", async () => {
   _expectProblem(await producer.request("/v1/schedules?cursor=-"), "invalid-parameter");
 });
 
-test("a page holds as many schedules as fit into its bytes", async () => {
+test("a page is limited in bytes", async () => {
   for (const name of ["a", "b", "c", "d", "e", "f", "g"]) await put(name, nightly);
   const large = JSON.stringify({ message: "x".repeat(900_000) });
   await stores.sql`
@@ -181,7 +181,7 @@ test("a page holds as many schedules as fit into its bytes", async () => {
   expect([second.items.map(({ name }) => name), second.next]).toEqual([["f", "g"], null]);
 });
 
-test("If-Match lets one of two who change the same version through", async () => {
+test("If-Match accepts one of two changes of the same version", async () => {
   await producer.client.putSchedule("nightly", nightly);
   const one = await producer.client.putSchedule("nightly", nightly, { ifVersion: 1 });
   expect(one.version).toBe(2);
@@ -193,14 +193,14 @@ test("If-Match lets one of two who change the same version through", async () =>
   expect((await put("nightly", nightly, { "If-Match": "*" })).body.version).toBe(4);
 });
 
-test("of many who make the same one at once, one has made it", async () => {
+test("one of many concurrent requests creates the schedule", async () => {
   const answers = await Promise.all(Array.from({ length: 8 }, () => put("same", nightly)));
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(7);
   expect((await producer.client.getSchedule("same")).version).toBe(8);
 });
 
-test("paused it has no next time, and stays paused under another definition", async () => {
+test("a paused schedule has no next fire time and stays paused when it is replaced", async () => {
   await put("nightly", nightly);
   const paused = await producer.client.pauseSchedule("nightly");
   expect(paused).toMatchObject({ paused: true, nextAt: null, version: 2 });
@@ -215,7 +215,7 @@ test("paused it has no next time, and stays paused under another definition", as
   expect(await producer.client.resumeSchedule("nightly")).toEqual(resumed);
 });
 
-test("what is due stays due under a definition of the same rhythm", async () => {
+test("a due fire time stays due when the schedule is replaced with the same timing", async () => {
   await put("nightly", nightly);
   await stores.sql`update schedules set next_at = '2026-01-01T01:30:00Z'`;
   const { body } = await put("nightly", { ...nightly, description: "the same" });
@@ -223,7 +223,7 @@ test("what is due stays due under a definition of the same rhythm", async () => 
   expect((await put("nightly", { ...nightly, timeZone: "UTC" })).body.nextAt).not.toBe(body.nextAt);
 });
 
-test("run now makes a job of its own, paused or not, and is the last run", async () => {
+test("run now creates a job, paused or not, and is shown as the last run", async () => {
   await put("nightly", { ...nightly, job: { ...job, labels: ["a"], key: "one" } });
   await producer.client.pauseSchedule("nightly");
   const ran = await producer.request(`${at("nightly")}/run`, { method: "POST" });
@@ -280,7 +280,7 @@ test.each([
   expect((await producer.client.previewSchedule("stored", query)).times).toEqual(times);
 });
 
-test("a preview stores nothing, ends with `until`, and refuses what is no definition", async () => {
+test("a preview stores nothing, ends with `until` and refuses invalid definitions", async () => {
   const until = "2030-01-01T00:00:01Z";
   const few = await preview({ everyMs: 1000, until }, "?after=2029-12-31T23:59:59Z");
   expect(few.body.times.map((time: { local: string }) => time.local)).toEqual([
@@ -297,7 +297,7 @@ test("a preview stores nothing, ends with `until`, and refuses what is no defini
   }
 });
 
-describe("a secret in its job", () => {
+describe("a secret in the job of a schedule", () => {
   const token = "Bearer swordfish-1234567890";
   const fetching = {
     everyMs: 3_600_000,
@@ -319,7 +319,7 @@ describe("a secret in its job", () => {
     expect(row!["text"]).not.toContain(placed.authorization);
   });
 
-  test("is not what is shown in its place", async () => {
+  test("cannot be replaced by its redacted form", async () => {
     const { body } = await put("feed", fetching);
     const problem = _expectProblem(
       await put("feed", { everyMs: 1000, job: body.job }),
@@ -328,7 +328,7 @@ describe("a secret in its job", () => {
     expect(problem.errors?.[0]?.pointer).toBe("/job/data/authorization");
   });
 
-  test("is refused without SECRET_KEYS, and cannot be opened later without its key", async () => {
+  test("is refused without SECRET_KEYS and cannot be decrypted without its key", async () => {
     await put("feed", fetching);
     const keyless = await _startProducer(stores);
     const answer = await keyless.request(at("other"), { ..._json(fetching), method: "PUT" });
@@ -340,7 +340,7 @@ describe("a secret in its job", () => {
   });
 });
 
-test("a job beside schedules has none", async () => {
+test("a job without a schedule shows null", async () => {
   const { body } = await producer.post(_echo());
   expect((await producer.client.getJob(body.id)).schedule).toBeNull();
 });

@@ -72,7 +72,7 @@ describe("jobs are found", () => {
     }
   });
 
-  test("by a field of their data that their type names", async () => {
+  test("by a searchable field of their data", async () => {
     const ids: string[] = [];
     for (const [source, guid] of [
       ["s", "1"],
@@ -89,7 +89,7 @@ describe("jobs are found", () => {
     _expectProblem(answer, "invalid-parameter");
   });
 
-  test("by when they were made", async () => {
+  test("by creation time", async () => {
     const old = await post({});
     await Bun.sleep(5);
     const middle = new Date();
@@ -101,7 +101,7 @@ describe("jobs are found", () => {
     expect(await idsOf({ createdBefore: time, createdAfter: time })).toEqual([]);
   });
 
-  test("by where they stand in Redis", async () => {
+  test("by their state in Redis", async () => {
     const [a, b] = [await post({}), await post({})];
     const delayed = await post({ delayMs: 60_000 });
     const prioritized = await post({ priority: 3 });
@@ -113,14 +113,14 @@ describe("jobs are found", () => {
   });
 
   test.each(["?state=waiting", "?state=waiting&queue=default&type=echo", "?queue=none", "?label="])(
-    "but not with %s",
+    "not with %s",
     async (query) => {
       _expectProblem(await producer.request(`/v1/jobs${query}`), "invalid-parameter");
     },
   );
 });
 
-test("the next page is a link, too", async () => {
+test("the next page is also a Link header", async () => {
   await post({ labels: ["red"] });
   await post({ labels: ["red"] });
   const first = await producer.request("/v1/jobs?label=red&limit=1");
@@ -168,7 +168,7 @@ describe("with many jobs", () => {
     return { ...found, reads };
   }
 
-  test("a page reads what it shows, and in vain no more than it may", async () => {
+  test("a page reads only what it returns, and a bounded number of other entries", async () => {
     await stores.sql`
       insert into jobs (id, queue, type, status, data, options, labels)
       select (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'default', 'echo',
@@ -203,7 +203,7 @@ describe("with many jobs", () => {
     expect(next).toBeDefined();
   });
 
-  test("what waits of other tenants and types costs pages, and hides nothing", async () => {
+  test("pending jobs of other tenants and types take pages but hide no match", async () => {
     await stores.sql`
       insert into jobs (id, tenant, queue, type, status, data, options)
       select (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid,
@@ -232,7 +232,7 @@ describe("with many jobs", () => {
     expect(ids).toEqual(rows.map(({ id }) => id));
   });
 
-  test("dead letters of another queue or reason cost no more than a page examines", async () => {
+  test("dead letters of another queue or reason cost at most the entries a page may scan", async () => {
     await stores.sql`
       insert into jobs (id, queue, type, status, reason, data, options)
       select (lpad(to_hex(n), 8, '0') || '-0000-7000-8000-000000000000')::uuid, 'default', 'echo', 'dead',

@@ -59,7 +59,7 @@ describe("a job with a secret", () => {
     expect((await producer.request("/v1/jobs")).body.items[0].data).toEqual(shown);
   });
 
-  test("is encrypted in every way in which jobs come", async () => {
+  test("is encrypted on every way of creating jobs", async () => {
     const bulk = await producer.bulk([_feed(), _feed()]);
     expect(bulk.status).toBe(201);
     const ndjson = await producer.bulk(JSON.stringify(_feed()), "", {
@@ -76,7 +76,7 @@ describe("a job with a secret", () => {
     }
   });
 
-  test("shows nothing of it in Bull Board", async () => {
+  test("is redacted in Bull Board", async () => {
     const { body } = await producer.post(_feed());
 
     const queue = encodeURIComponent(bullName("feeds"));
@@ -92,7 +92,7 @@ describe("a job with a secret", () => {
     }
   });
 
-  test("is refused when its key tells the secret", async () => {
+  test("is refused when its key contains the secret", async () => {
     const problem = _expectProblem(
       await producer.post(_feed(token, { key: token })),
       "invalid-job",
@@ -104,7 +104,7 @@ describe("a job with a secret", () => {
   });
 
   test.each([[`${token}\n`], [1_234_567_890], [["swordfish"]], [{ is: token }]])(
-    "is refused without repeating a secret that does not fit: %j",
+    "is refused without returning an invalid secret: %j",
     async (wrong: unknown) => {
       const single = await producer.post(_feed(wrong));
       _expectProblem(single, "invalid-job");
@@ -121,7 +121,7 @@ describe("a job with a secret", () => {
     },
   );
 
-  test("may be as large without as with encryption", async () => {
+  test("has the same size limit with and without encryption", async () => {
     const source = "s".repeat(255);
     const url = `http://feed.example/${"x".repeat(900)}`;
     const data = { url, source, authorization: "y".repeat(8192) };
@@ -137,7 +137,7 @@ describe("without keys", () => {
   });
   afterAll(() => keyless.close());
 
-  test("a job with a secret is refused, and told why", async () => {
+  test("a job with a secret is refused", async () => {
     const problem = _expectProblem(await keyless.post(_feed()), "unstorable-secret");
     expect(problem.errors).toEqual([
       { pointer: "/data/authorization", detail: expect.stringContaining("SECRET_KEYS") },
@@ -152,7 +152,7 @@ describe("without keys", () => {
     expect(imported.text).not.toContain("swordfish");
   });
 
-  test("a job of the same type without a secret is taken, and shown as it is", async () => {
+  test("a job of the same type without a secret is accepted and shown unchanged", async () => {
     const { status, body } = await keyless.post(_open);
     expect(status).toBe(201);
 
@@ -160,7 +160,7 @@ describe("without keys", () => {
     expect(data).toEqual({ url: "http://feed.example/" });
   });
 
-  test("what others stored encrypted is still shown redacted", async () => {
+  test("encrypted data of others is shown redacted", async () => {
     const { body } = await producer.post(_feed());
 
     const { data } = (await keyless.request(`/v1/jobs/${body.id}`)).body;
@@ -169,7 +169,7 @@ describe("without keys", () => {
 });
 
 describe("an Idempotency-Key", () => {
-  test("is kept with a hash that nobody can compare with guesses", async () => {
+  test("is stored with a keyed hash", async () => {
     const hashes = new Set<string>();
     for (const SECRET_KEYS of [oldKey, newKey, ""]) {
       const one = await _startProducer(stores, SECRET_KEYS ? { SECRET_KEYS } : {});
@@ -183,7 +183,7 @@ describe("an Idempotency-Key", () => {
     expect(hashes.size).toBe(3);
   });
 
-  test("gets the first answer also after keys were introduced, and after they were rotated", async () => {
+  test("gets the original response after keys were introduced or rotated", async () => {
     const body = { type: "echo", data: { message: "m" } };
     const ids = new Map<string, string>();
     for (const SECRET_KEYS of ["", oldKey, `${newKey},${oldKey}`]) {
@@ -206,7 +206,7 @@ describe("an Idempotency-Key", () => {
     }
   });
 
-  test("replays what was accepted with a secret, which is encrypted once", async () => {
+  test("replays the response of a job with a secret, which is encrypted once", async () => {
     const first = await producer.post(_feed(), { "Idempotency-Key": "k" });
     const again = await producer.post(_feed(), { "Idempotency-Key": "k" });
 

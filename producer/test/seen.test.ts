@@ -81,7 +81,7 @@ test("the dashboard shows its page and the jobs of every queue", async () => {
   );
 });
 
-test("the dashboard reveals nothing of a Redis that is away", async () => {
+test("the dashboard reveals no internals while Redis is unavailable", async () => {
   proxy.refuse();
   const answer = await producer.request("/admin/queues/api/redis/stats");
   expect(_expectProblem(answer, "at-capacity").detail).toBeUndefined();
@@ -90,7 +90,7 @@ test("the dashboard reveals nothing of a Redis that is away", async () => {
   await _until(async () => (await producer.request("/readyz")).body.status === "ok");
 });
 
-test("the documents are the contract, and need no internet", async () => {
+test("the documentation shows the contract and works offline", async () => {
   const yaml = await producer.request("/openapi.yaml");
   const file = await Bun.file(new URL("../../openapi.yaml", import.meta.url)).text();
   expect(yaml.text).toBe(file);
@@ -110,7 +110,7 @@ test("the documents are the contract, and need no internet", async () => {
   expect([script.status, script.text.length > 1_000_000]).toEqual([200, true]);
 });
 
-test("metrics tell requests, problems, batches and what waits", async () => {
+test("metrics include requests, problems, batches and waiting requests", async () => {
   await producer.post(_echo());
   await producer.post("{");
   await producer.request("/nowhere/1");
@@ -139,7 +139,7 @@ test("metrics tell requests, problems, batches and what waits", async () => {
   expect(text).not.toContain("nowhere");
 });
 
-test("metrics are there without a Redis, but for what only Redis knows", async () => {
+test("metrics are served without Redis, except queue metrics", async () => {
   proxy.refuse();
   // Sizes read a moment ago are still reported.
   await _until(
@@ -153,7 +153,7 @@ test("metrics are there without a Redis, but for what only Redis knows", async (
   await _until(async () => (await producer.request("/readyz")).body.status === "ok");
 });
 
-test("the log names the request and the job", async () => {
+test("the log contains the request id and the job id", async () => {
   const { body } = await producer.post(_echo(), { "X-Request-Id": "order-7" });
   const line = producer.lines.find(({ requestId }) => requestId === "order-7");
   expect(line).toMatchObject({
@@ -165,7 +165,7 @@ test("the log names the request and the job", async () => {
   });
 });
 
-test("an error that nobody expected is logged and reveals nothing", async () => {
+test("an unexpected error is logged and reveals no internals", async () => {
   await stores.sql`alter table jobs rename to gone`;
   const headers = { "X-Request-Id": "order-8" };
   const answers = [
@@ -186,7 +186,7 @@ test("an error that nobody expected is logged and reveals nothing", async () => 
   expect(JSON.stringify(line)).toContain("relation");
 });
 
-test("readiness names both stores in every state", async () => {
+test("readiness reports both stores in every state", async () => {
   const database = await _openProxy(stores.settings.DATABASE_URL);
   const shaky = await _startProducer(stores, {
     DATABASE_URL: database.url,
@@ -219,7 +219,7 @@ test("readiness names both stores in every state", async () => {
   await _until(async () => (await producer.request("/readyz")).body.status === "ok");
 });
 
-test("a producer that drains says so, finishes what it was asked, and takes nothing new", async () => {
+test("a draining producer reports it, finishes its requests and accepts no new ones", async () => {
   const draining = await _startProducer(stores);
   const body = JSON.stringify(_echo("last"));
   const [asking, watching] = await Promise.all([_connect(draining.url), _connect(draining.url)]);

@@ -36,7 +36,7 @@ async function holder(permissions: string[], org = "acme", claims = {}) {
   return _bearer(await issuer.sign({ permissions, org: { id: org }, ...claims }));
 }
 
-test("a token is as good as a key, within its scopes and its tenant", async () => {
+test("a token grants access like a key, within its scopes and tenant", async () => {
   const acme = await holder(["jobs:write", "jobs:read", "unheard:of"]);
   const answer = await producer.post(_echo(), acme);
   expect(answer.status).toBe(201);
@@ -52,7 +52,7 @@ test("a token is as good as a key, within its scopes and its tenant", async () =
   _expectProblem(await producer.request(path, { headers: stranger }), "job-not-found");
 });
 
-test("a token that is not good is refused, and why is said", async () => {
+test("an invalid token is refused", async () => {
   const expired = await holder(["jobs:read"], "acme", { exp: 1 });
   const answer = await producer.request("/v1/jobs", { headers: expired });
   expect(_expectProblem(answer, "unauthenticated").detail).toBe("The token has expired.");
@@ -61,16 +61,16 @@ test("a token that is not good is refused, and why is said", async () => {
   _expectProblem(await producer.request("/v1/jobs", { headers: homeless }), "unauthenticated");
 });
 
-test("where an issuer is named nobody is served without a key or a token", async () => {
+test("with OIDC_ISSUER requests require a key or a token", async () => {
   _expectProblem(await producer.post(_echo()), "unauthenticated");
 });
 
-test("keys stay good beside tokens", async () => {
+test("keys work in addition to tokens", async () => {
   const { key } = await _issue(stores, ["jobs:write"]);
   expect((await producer.post(_echo(), _bearer(key))).status).toBe(201);
 });
 
-test("while the issuer is away its known keys are good, and what cannot be verified is a 503", async () => {
+test("while the issuer is unavailable, cached keys are used, and an unverifiable token gets 503", async () => {
   const known = await holder(["jobs:write"]);
   expect((await producer.post(_echo(), known)).status).toBe(201);
   await issuer.leave();
@@ -86,7 +86,7 @@ test("while the issuer is away its known keys are good, and what cannot be verif
   issuer.comeBack();
 });
 
-test("tokens that nobody signed count as guesses, those that have ended do not", async () => {
+test("tokens with an invalid signature count as failed logins, expired ones do not", async () => {
   const strict = await _startProducer(stores, {
     OIDC_ISSUER: issuer.url,
     OIDC_AUDIENCE: audience,
@@ -104,7 +104,7 @@ test("tokens that nobody signed count as guesses, those that have ended do not",
   await strict.close();
 });
 
-test("an issuer without an audience stops the start", async () => {
+test("OIDC_ISSUER without OIDC_AUDIENCE is a configuration error", async () => {
   const start = _startProducer(stores, { OIDC_ISSUER: issuer.url, OIDC_AUDIENCE: " , " });
   await expect(start).rejects.toEqual(new ConfigError("OIDC_ISSUER needs OIDC_AUDIENCE"));
 });

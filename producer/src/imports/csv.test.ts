@@ -64,7 +64,7 @@ function* _cut(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Arra
   yield bytes.subarray(at);
 }
 
-describe("a file as a whole is refused", () => {
+describe("a file is refused as a whole", () => {
   test.each([
     ["", "the file is empty"],
     ["\uFEFF", "the file is empty"],
@@ -95,7 +95,7 @@ describe("a file as a whole is refused", () => {
     });
   });
 
-  test("when a row is too long, and no more of it is read than that", async () => {
+  test("when a row is too long, without reading further", async () => {
     const detail = "The row is longer than 100 bytes. Is a quote left open?";
     for (const [start, filler] of [
       ['a,b\n1,2\n3,"', "4\n"],
@@ -114,7 +114,7 @@ describe("a file as a whole is refused", () => {
     }
   });
 
-  test("when its text is not of its charset", async () => {
+  test("when its bytes are invalid in its charset", async () => {
     const rowsBefore = [{ status: "row", line: 2, row: { a: "1", b: "2" } }];
     const start = _bytes("a,b\n1,2\n3,");
     const broken = Uint8Array.of(...start, 0xe2, 0x28, 0x0a);
@@ -141,7 +141,7 @@ describe("a file as a whole is refused", () => {
     });
   });
 
-  test("when its charset is not known", async () => {
+  test("when its charset is unknown", async () => {
     expect(await _read("a\n1\n", { charset: "klingon" })).toEqual({
       records: [],
       fault: {
@@ -153,7 +153,7 @@ describe("a file as a whole is refused", () => {
   });
 });
 
-describe("a bad row is told with its line, and the next one is read", () => {
+describe("an invalid row is reported with its line, and reading continues", () => {
   const quote = "A quote stands where none may stand.";
   test.each([
     ["too few fields", "3", "The row has 1 field, the header 2."],
@@ -181,8 +181,8 @@ describe("a bad row is told with its line, and the next one is read", () => {
   });
 });
 
-describe("what is read", () => {
-  test("is verbatim: nothing is trimmed, guessed or left out", async () => {
+describe("parsed values", () => {
+  test("are verbatim: not trimmed, converted or left out", async () => {
     expect(await _rows('a ,b,c\n 1 ,007,\n"",null,""""\n')).toEqual([
       { "a ": " 1 ", b: "007", c: "" },
       { "a ": "", b: "null", c: '"' },
@@ -193,7 +193,7 @@ describe("what is read", () => {
     ]);
   });
 
-  test("has the line on which each row begins, whatever ends the lines", async () => {
+  test("have the line where their row begins, for every kind of line break", async () => {
     for (const end of ["\n", "\r\n", "\r"]) {
       const text = ["a,b", "1,2", "", `"x${end}${end}y",3`, "4,5", "", "6", ""].join(end);
       const { records } = await _read(text);
@@ -203,20 +203,20 @@ describe("what is read", () => {
     expect(records.map(({ line }) => line)).toEqual([2, 3, 4, 5, 9]);
   });
 
-  test("leaves out blank lines, but not a quoted empty value", async () => {
+  test("omit blank lines, but not a quoted empty value", async () => {
     expect(await _rows('a\n\n1\n\n""\n""')).toEqual([{ a: "1" }, { a: "" }, { a: "" }]);
   });
 
-  test("may be nothing but a header", async () => {
+  test("may be empty except for a header", async () => {
     expect(await _rows("a,b")).toEqual([]);
   });
 
-  test("has names like those of every object as properties of its own", async () => {
+  test("may have columns named like members of Object.prototype", async () => {
     const [row] = await _rows("constructor,toString,hasOwnProperty\n1,2,3\n");
     expect(JSON.stringify(row)).toBe('{"constructor":"1","toString":"2","hasOwnProperty":"3"}');
   });
 
-  test("may have a row of exactly the allowed size, wherever the chunks end", async () => {
+  test("may have a row of exactly the maximum size, however the bytes are chunked", async () => {
     const bytes = _bytes(`a,b\r\n1,"${"x".repeat(96)}"\r\n${"y".repeat(98)},2\r\n3,4\r\n`);
     for (let size = 1; size <= bytes.length; size += 1) {
       const sizes = Array.from({ length: Math.ceil(bytes.length / size) }, () => size);
@@ -225,7 +225,7 @@ describe("what is read", () => {
     }
   });
 
-  test("comes in any charset that is named", async () => {
+  test("are decoded from any known charset", async () => {
     const latin = Uint8Array.of(0x61, 0x0a, 0xe9, 0x80, 0x0a);
     expect(await _rows(latin, { charset: "iso-8859-1" })).toEqual([{ a: "é€" }]);
     const japanese = Uint8Array.of(0x61, 0x0a, 0x93, 0xfa, 0x96, 0x7b, 0x0a);
@@ -236,7 +236,7 @@ describe("what is read", () => {
     expect(await _rows(wide, { charset: "utf-16le" })).toEqual([{ a: "日" }]);
   });
 
-  test("comes with a byte order mark that wins over any label, in pieces of any size", async () => {
+  test("are decoded by a byte order mark before any label, however the bytes are chunked", async () => {
     const utf16 = (text: string) => Uint8Array.from(Buffer.from(text, "utf16le"));
     const swapped = (bytes: Uint8Array) => new Uint8Array(Buffer.from(bytes).swap16());
     const marked = [_bytes("\uFEFFa,b\n1,é\n"), utf16("\uFEFFa,b\n1,é\n")];
@@ -254,7 +254,7 @@ describe("what is read", () => {
     expect(await _read("a")).toEqual({ records: [], fault: null });
   });
 
-  test("has 2,000 columns at most", async () => {
+  test("have at most 2,000 columns", async () => {
     const names = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`).join();
     const given = { maxRowBytes: 1_000_000 };
     expect(await _rows(`${names(2000)}\n${",".repeat(1999)}\n`, given)).toHaveLength(1);
@@ -268,7 +268,7 @@ describe("what is read", () => {
 });
 
 describe("the body", () => {
-  test("is parsed in slices, however large its chunks are, and others have their turns between", async () => {
+  test("is parsed in slices that yield to the event loop, whatever the size of its chunks", async () => {
     const rows = `${",".repeat(99)}\n`.repeat(10_000);
     const text = `${Array.from({ length: 100 }, (_, n) => `c${n}`).join()}\n${rows}`;
     const turns = await _countTurns(async () => {
@@ -300,7 +300,7 @@ describe("the body", () => {
     return { body, seen };
   }
 
-  test("is pulled only as fast as the consumer asks, and cancelled when it stops asking", async () => {
+  test("is read only on demand, and cancelled when the consumer stops", async () => {
     const { body, seen } = _watched(_endless());
     const reading = readCsv(body, options);
     expect(seen.pulls).toBe(0);
@@ -313,13 +313,13 @@ describe("the body", () => {
     expect(seen).toEqual({ pulls: 3, isCancelled: true });
   });
 
-  test("is cancelled after a fault", async () => {
+  test("is cancelled after an error", async () => {
     const { body, seen } = _watched([_bytes("1,2\n".repeat(10))].values());
     expect(await readCsv(body, options).next().catch(String)).toContain("must name the columns");
     expect(seen).toEqual({ pulls: 1, isCancelled: true });
   });
 
-  test("that breaks makes its own error known, after the rows before it", async () => {
+  test("passes its own error on, after the rows before it", async () => {
     const chunks = (function* () {
       yield _bytes("a,b\n1,2\n3,4\n5,6\n");
       throw new TypeError("the client is gone");
@@ -330,7 +330,7 @@ describe("the body", () => {
   });
 });
 
-describe("any table of strings", () => {
+describe("property: any table of strings", () => {
   const text = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.string({
@@ -362,7 +362,7 @@ describe("any table of strings", () => {
     cuts: fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 200 }),
   } as const);
 
-  test("that was written correctly is read back, however its bytes arrive", async () => {
+  test("that is well-formed is read back, however the bytes are chunked", async () => {
     await fc.assert(
       fc.asyncProperty(table, style, async ([names, rows], written) => {
         const { delimiter, lineBreak, cuts } = written;
@@ -391,7 +391,7 @@ describe("any table of strings", () => {
     );
   });
 
-  test("that was not, is read the same however its bytes arrive", async () => {
+  test("that is malformed is read the same, however the bytes are chunked", async () => {
     const soup = fc.string({
       unit: fc.constantFrom('"', '"', ",", ",", "\r", "\n", "\n", "a", "1", "é", "\0"),
       maxLength: 60,

@@ -6,8 +6,8 @@ function _error(message: string) {
   return new z.ZodError([{ code: "custom", path: ["data", "x"], message, input: undefined }]);
 }
 
-describe("what is wrong with a job", () => {
-  test("is told without the secrets in its data", () => {
+describe("the problem of an invalid job", () => {
+  test("contains no secrets of its data", () => {
     const value = { type: "feed.fetch", data: { authorization: "swordfish" } };
 
     expect(jobProblem(value, _error("not swordfish again"))).toMatchObject({
@@ -16,7 +16,7 @@ describe("what is wrong with a job", () => {
     });
   });
 
-  test("is told as it is for a type without secrets, and for what has no type", () => {
+  test("is unchanged for a type without secrets, or without a type", () => {
     for (const value of [{ type: "echo", data: { authorization: "swordfish" } }, null, 7, {}]) {
       expect(jobProblem(value, _error("not swordfish"))).toMatchObject({
         kind: "invalid-job",
@@ -25,7 +25,7 @@ describe("what is wrong with a job", () => {
     }
   });
 
-  test("may be that nobody knows its type", () => {
+  test("is job-type-not-found for an unknown type", () => {
     expect(jobProblem({ type: "none" }, _error("no"))).toMatchObject({
       kind: "job-type-not-found",
     });

@@ -38,7 +38,7 @@ test.each([
   expect(await outcomes(text)).toEqual(expected);
 });
 
-test("an array is refused as JSON exactly where JSON.parse throws", async () => {
+test("an array is invalid JSON exactly if JSON.parse throws", async () => {
   const piece = fc.constantFrom(
     "[",
     "]",
@@ -70,7 +70,7 @@ test("an array is refused as JSON exactly where JSON.parse throws", async () => 
   );
 });
 
-test("a body of 32 MB that nests without end is never parsed, and others have their turns meanwhile", async () => {
+test("a deeply nested body of 32 MB is not parsed, and its scan yields to the event loop", async () => {
   const deep = "[".repeat(32_000_000);
   const turns = await _countTurns(async () => expect(await outcomes(deep)).toBe("invalid-json"));
   expect(turns).toBeGreaterThan(30);
@@ -79,7 +79,7 @@ test("a body of 32 MB that nests without end is never parsed, and others have th
   expect(await outcomes(`${echo()}\n${deep}`, ndjson)).toEqual(["ok", "data-too-large"]);
 });
 
-test("the entries of a large body are parsed in slices, and others have their turns between", async () => {
+test("the entries of a large body are parsed in slices that yield to the event loop", async () => {
   const entries = Array.from({ length: 10_000 }, (_, n) => echo(`${n}`));
   for (const [text, format] of [
     [`[${entries.join()}]`, jsonArray],
