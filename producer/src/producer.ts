@@ -192,7 +192,7 @@ export async function openProducer(
   const liveJobs = createLiveJobs({
     readStates,
     readDetail: (job) => readLiveDetail(redis, prefix, job),
-    rateOut: queueReader.rateOut,
+    getDequeueRate: queueReader.getDequeueRate,
   });
   const readJob = createReadJob(jobReader, liveJobs);
   const events = createEvents({
@@ -211,8 +211,8 @@ export async function openProducer(
   const jobChanges = createJobChanges({
     ledger: changing,
     breakers,
-    withdraw,
-    place,
+    removeFromRedis: withdraw,
+    dispatch: place,
     remove,
     log,
     move: createMove(redis, scripted(moveScriptUrl)),
@@ -342,7 +342,7 @@ export async function openProducer(
       isDraining = true;
       await events.close();
       await server.drain(config.DRAIN_MS);
-      await importer.settled();
+      await importer.waitForImports();
       await enqueue.drained();
     },
   };

@@ -396,13 +396,8 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
   });
 });
 
-<<<<<<< HEAD
 test("unknown paths and methods are reported only to requests with a key", async () => {
   const requests: Asked[] = [
-=======
-test("unknown addresses are not distinguished without a key", async () => {
-  const asked: Asked[] = [
->>>>>>> 7edff50 (Name the producer's tests in plain English)
     ["/nowhere"],
     ["/v1/jobs", { method: "DELETE" }],
     ["/v1/jobs/%62ulk", { method: "POST" }],

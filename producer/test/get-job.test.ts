@@ -35,7 +35,7 @@ test("a job shows its estimated start time if the rate of its queue is known", a
   };
   const live = createLiveJobs({ ...at, rateOut: () => 10 } as never);
   const row = { status: "pending", options: {}, createdAt: new Date(), data: {} };
-  const { estimatedStartAt } = await live.detail(row as never);
+  const { estimatedStartAt } = await live.toJobDetail(row as never);
   const inMs = Date.parse(estimatedStartAt ?? "") - Date.now();
   expect(Math.abs(inMs - 5000)).toBeLessThan(4000);
 });

@@ -159,9 +159,9 @@ describe("with many jobs", () => {
   async function counting(filter: Partial<JobFilter>) {
     const { reads, run } = countingReads();
     const search = createJobSearch({ run });
-    const reach = { queues: undefined, types: undefined };
+    const restrictions = { queues: undefined, types: undefined };
     const found = await search.find(
-      { tenant: "default", terms: [], reach, ...filter },
+      { tenant: "default", terms: [], restrictions, ...filter },
       undefined,
       10,
     );

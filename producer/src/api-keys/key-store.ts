@@ -37,7 +37,7 @@ export interface KeyStoreDeps {
 }
 
 export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): KeyStore {
-  async function issuing(
+  async function issueOnce(
     exchange: RequestContext,
     work: (tx: TransactionSql) => Promise<IssuedApiKey>,
   ): Promise<IssuedApiKey> {
@@ -47,39 +47,46 @@ export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): 
       // The stored response omits the secret, which is never stored.
       return { status: 200, body: { id: issued.id } };
     });
-    if (issued === undefined) throw issuedBefore(body.id);
+    if (issued === undefined) throw toNotReplayableProblem(body.id);
     await refresh();
     return issued;
   }
 
   return {
     issue: (exchange, key) =>
-      issuing(exchange, (tx) =>
-        issueKey(tx, exchange.principal.tenant, key, noteIn(exchange.trail)),
+      issueOnce(exchange, (tx) =>
+        issueKey(tx, exchange.principal.tenant, key, createAuditCallback(exchange.trail)),
       ),
     list: (tenant, page) => reads.run(tenant, (sql) => listKeys(sql, { tenant, ...page })),
     find: (tenant, id) => reads.run(tenant, (sql) => findKey(sql, id, tenant)),
     rotate: (exchange, id, graceMs) =>
-      issuing(exchange, async (tx) => {
+      issueOnce(exchange, async (tx) => {
         const { tenant } = exchange.principal;
-        const rotated = await rotateKey(tx, id, { tenant, graceMs }, noteIn(exchange.trail));
+        const rotated = await rotateKey(
+          tx,
+          id,
+          { tenant, graceMs },
+          createAuditCallback(exchange.trail),
+        );
         if (rotated.status === "missing") throw new ProblemError("key-not-found");
         if (rotated.status === "ended") throw new ProblemError("key-ended");
         return rotated.key;
       }),
     async revoke(tenant, id, trail) {
-      const revoked = await ledger.run(tenant, (sql) => revokeKey(sql, id, tenant, noteIn(trail)));
+      const revoked = await ledger.run(tenant, (sql) =>
+        revokeKey(sql, id, tenant, createAuditCallback(trail)),
+      );
       await refresh();
       return revoked;
     },
   };
 }
 
-function noteIn(trail: AuditTrail): NoteChange {
+function createAuditCallback(trail: AuditTrail): NoteChange {
   return (tx, { id }) => trail.done(tx, `/v1/keys/${id}`);
 }
 
-function issuedBefore(id: string) {
+function toNotReplayableProblem(id: string) {
   return new ProblemError(
     "response-not-replayable",
     `It was about the key ${id}. Rotate that for a secret of its own.`,

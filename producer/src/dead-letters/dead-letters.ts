@@ -12,7 +12,7 @@ import { pageOf } from "../stores/page-bytes.ts";
 import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
 import type { Reads } from "../stores/reads.ts";
 import type { JobSearch } from "../jobs/search-jobs.ts";
-import { shownData } from "../jobs/shown-data.ts";
+import { redactJobData } from "../jobs/shown-data.ts";
 import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 /** A row as lists return it: without its data. */
@@ -34,10 +34,10 @@ export interface DeadLetterFilter {
   queue?: string | undefined;
   reason?: string | undefined;
   label?: string | undefined;
-  reach: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
+  restrictions: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
 }
 
-export interface FoundDeadLetters {
+export interface DeadLetterPage {
   rows: DeadLetterRow[];
   /** The next page starts after the job with this id; undefined on the last page. */
   next: string | undefined;
@@ -46,10 +46,14 @@ export interface FoundDeadLetters {
 export interface DeadLetters {
   find(tenant: string, id: string): Promise<InspectedRow | undefined>;
   /** Newest first. */
-  list(filter: DeadLetterFilter, limit: number): Promise<FoundDeadLetters>;
-  summarize(tenant: string, reach: Restrictions): Promise<DeadLetterSummary>;
+  list(filter: DeadLetterFilter, limit: number): Promise<DeadLetterPage>;
+  summarize(tenant: string, restrictions: Restrictions): Promise<DeadLetterSummary>;
   /** Returns those of the ids that are permitted dead letters. */
-  known(tenant: string, reach: Restrictions, ids: readonly string[]): Promise<ReadonlySet<string>>;
+  findDead(
+    tenant: string,
+    restrictions: Restrictions,
+    ids: readonly string[],
+  ): Promise<ReadonlySet<string>>;
 }
 
 const maxGroups = 500;
@@ -70,9 +74,9 @@ export function createDeadLetters(
       }),
     async list({ tenant, before, label, ...filter }, limit) {
       const terms = label ? [labelTerm(label)] : [];
-      const found = await search.find({ ...filter, tenant, terms, status: "dead" }, before, limit);
-      const { ids } = found;
-      if (ids.length === 0) return { rows: [], next: found.next };
+      const page = await search.find({ ...filter, tenant, terms, status: "dead" }, before, limit);
+      const { ids } = page;
+      if (ids.length === 0) return { rows: [], next: page.next };
       const rows = await reads.run(
         tenant,
         (sql) => sql<(DeadLetterRow | { id: null })[]>`
@@ -81,28 +85,30 @@ export function createDeadLetters(
           from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant} and status = 'dead'
           where page.at > 0 order by page.at`,
       );
-      const next = rows.length < ids.length ? ids[rows.length - 1] : found.next;
+      const next = rows.length < ids.length ? ids[rows.length - 1] : page.next;
       return { rows: rows.filter((row) => row.id !== null), next };
     },
-    summarize: (tenant, reach) =>
+    summarize: (tenant, restrictions) =>
       reads.run(tenant, (pool) =>
         pool.begin("read only", async (sql) => {
           await indexScanOnly(sql);
           const groups = await listGroups(sql, tenant);
-          const reached = groups.slice(0, maxGroups).filter(({ type }) => isReached(type, reach));
+          const permitted = groups
+            .slice(0, maxGroups)
+            .filter(({ type }) => isPermittedType(type, restrictions));
           const counted =
-            reached.length === 0
+            permitted.length === 0
               ? []
-              : await countGroups(sql, { tenant, groups: reached, maxCounted });
+              : await countGroups(sql, { tenant, groups: permitted, maxCounted });
           const sorted = counted.toSorted((one, other) => other.count - one.count);
           return { groups: sorted, isComplete: groups.length <= maxGroups };
         }),
       ),
-    known: (tenant, reach, ids) =>
+    findDead: (tenant, restrictions, ids) =>
       reads.run(tenant, async (sql) => {
         const rows = await sql<{ id: string }[]>`
           select id from jobs
-          where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${within(sql, reach)}`;
+          where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${toCondition(sql, restrictions)}`;
         return new Set(rows.map(({ id }) => id));
       }),
   };
@@ -114,7 +120,7 @@ interface Group {
 }
 
 /** Compares the default queue of the type: adding the queue to the index would double the index's size. */
-function isReached(type: string, { queues, types }: Restrictions) {
+function isPermittedType(type: string, { queues, types }: Restrictions) {
   return (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
 }
 
@@ -144,11 +150,11 @@ async function countGroups(
   sql: ISql,
   { tenant, groups, maxCounted }: { tenant: string; groups: readonly Group[]; maxCounted: number },
 ) {
-  const most = Math.floor(maxCounted / groups.length);
+  const limit = Math.floor(maxCounted / groups.length);
   const count = (condition: ReturnType<typeof sql<[]>>) => sql`(
     select count(*) from (
       select from jobs where tenant = ${tenant} and status = 'dead' and type = asked.type and ${condition}
-      limit ${most + 1}
+      limit ${limit + 1}
     ) as counted)`;
   const rows = await sql<(Group & { count: number })[]>`
     select type, reason, (
@@ -160,12 +166,12 @@ async function countGroups(
     ) as asked (type, reason)`;
   return rows.map((row) => ({
     ...row,
-    count: Math.min(row.count, most),
-    isExact: row.count <= most,
+    count: Math.min(row.count, limit),
+    isExact: row.count <= limit,
   }));
 }
 
-function within(sql: ISql, { queues, types }: Restrictions) {
+function toCondition(sql: ISql, { queues, types }: Restrictions) {
   return sql`
     ${queues ? sql`and queue = any(${[...queues]}::text[])` : sql``}
     ${types ? sql`and type = any(${[...types]}::text[])` : sql``}`;
@@ -189,6 +195,6 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
   };
 }
 
-export function toInspected(row: InspectedRow): InspectedDeadLetter {
-  return { ...toDeadLetter(row), data: shownData(row), history: parseHistory(row.history) };
+export function toInspectedDeadLetter(row: InspectedRow): InspectedDeadLetter {
+  return { ...toDeadLetter(row), data: redactJobData(row), history: parseHistory(row.history) };
 }

@@ -11,13 +11,18 @@ import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { keepingJob } from "../idempotency/keep-response.ts";
 import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
-import { type LiveJobs, undispatchedJob } from "../jobs/live-jobs.ts";
+import { type LiveJobs, toUndispatchedJob } from "../jobs/live-jobs.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
 import { requireJob } from "../jobs/require-job.ts";
-import { changedDeadLetter, changedJob } from "../jobs/shown-data.ts";
+import { redactDeadLetter, redactJob } from "../jobs/shown-data.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
-import { charging } from "../quotas/quota-reservation.ts";
-import { type DeadLetters, type InspectedRow, toDeadLetter, toInspected } from "./dead-letters.ts";
+import { withQuota } from "../quotas/quota-reservation.ts";
+import {
+  type DeadLetters,
+  type InspectedRow,
+  toDeadLetter,
+  toInspectedDeadLetter,
+} from "./dead-letters.ts";
 
 export interface DeadLetterRoutesDeps {
   deadLetters: DeadLetters;
@@ -43,7 +48,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       const { cursor, limit, ...filter } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       const { tenant } = callerOf(c.env);
-      const search = { tenant, before, reach: getRestrictions(c.env), ...filter };
+      const search = { tenant, before, restrictions: getRestrictions(c.env), ...filter };
       const { rows, next = null } = await deadLetters.list(search, limit);
       return c.json({ items: rows.map(toDeadLetter), next: next && encodeCursor(next) }, 200);
     }),
@@ -54,7 +59,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
 
     handle(routes.getDeadLetter, async (c) => {
       const row = await requireDeadLetter(c.env, c.req.valid("param").id);
-      return c.json(toInspected(row), 200);
+      return c.json(toInspectedDeadLetter(row), 200);
     }),
 
     handle(routes.redriveDeadLetter, async (c) => {
@@ -62,8 +67,8 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       await requireDeadLetter(c.env, id);
       const { tenant, quotaKey } = callerOf(c.env);
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = keepingJob(c.env, id, undispatchedJob, { status: 202, headers });
-      const retried = await charging(c.env.charge, 1, () =>
+      const alongside = keepingJob(c.env, id, toUndispatchedJob, { status: 202, headers });
+      const retried = await withQuota(c.env.charge, 1, () =>
         jobChanges.retry(tenant, [id], { statuses: ["dead"], quotaKey }, { alongside }),
       );
       if (!retried.has(id)) {
@@ -71,7 +76,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
         throw new ProblemError("key-taken");
       }
       const row = await requireJob(jobReader, c.env, id);
-      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 202, headers);
+      return c.json(redactJob(c.env, await liveJobs.toJob(row)), 202, headers);
     }),
 
     handle(routes.redriveDeadLetters, async (c) => {
@@ -93,7 +98,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       const row = await requireDeadLetter(c.env, id);
       if (!(await jobChanges.deleteDead(c.env.principal.tenant, id)))
         throw new ProblemError("dead-letter-not-found");
-      return c.json(changedDeadLetter(c.env, toDeadLetter(row)), 200);
+      return c.json(redactDeadLetter(c.env, toDeadLetter(row)), 200);
     }),
   ];
 }
@@ -105,7 +110,7 @@ async function redriveByIds(
 ): Promise<Redriven> {
   const ids = [...new Set(requested)];
   const { tenant, quotaKey } = callerOf(context);
-  const known = await deadLetters.known(tenant, getRestrictions(context), ids);
+  const known = await deadLetters.findDead(tenant, getRestrictions(context), ids);
   function toAnswer(redriven: ReadonlySet<string>): Redriven {
     const results = ids.map((id): Redriven["results"][number] => {
       if (redriven.has(id)) return { id, outcome: "redriven" };
@@ -119,7 +124,7 @@ async function redriveByIds(
   const alongside: Alongside | undefined =
     keep && ((tx, redriven) => keep(tx, { status: 200, answer: toAnswer(redriven) }));
   const retry = { statuses: ["dead"] as const, quotaKey };
-  const redriven = await charging(context.charge, known.size, () =>
+  const redriven = await withQuota(context.charge, known.size, () =>
     jobChanges.retry(tenant, [...known], retry, { alongside }),
   );
   return toAnswer(redriven);

@@ -12,8 +12,8 @@ export function createReadiness({ ledger, writeRedis, isDraining }: ReadinessDep
   return async function readiness(): Promise<Readiness> {
     const [postgres, redis] = await Promise.all([
       // Assigning a transaction id forces a real commit with a WAL record; a read-only replica refuses it.
-      answers(() => ledger.run((sql) => sql`select pg_current_xact_id()`)),
-      answers(writeRedis),
+      probe(() => ledger.run((sql) => sql`select pg_current_xact_id()`)),
+      probe(writeRedis),
     ]);
     const status = isDraining()
       ? "draining"
@@ -26,9 +26,9 @@ export function createReadiness({ ledger, writeRedis, isDraining }: ReadinessDep
   };
 }
 
-async function answers(ask: () => Promise<unknown>): Promise<"ok" | "away"> {
+async function probe(check: () => Promise<unknown>): Promise<"ok" | "away"> {
   try {
-    await ask();
+    await check();
     return "ok";
   } catch {
     return "away";

@@ -1,7 +1,7 @@
 import { parseJson } from "@toril/contract/api/json";
 import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
-import type { Charge } from "../quotas/quota-reservation.ts";
+import type { QuotaReservation } from "../quotas/quota-reservation.ts";
 
 /** Bodies up to this size are too small to count against the memory budget. */
 const smallBytes = 64_000;
@@ -13,7 +13,7 @@ const smallBytes = 64_000;
 export async function readBytes(
   exchange: RequestContext,
   maxBytes: number,
-  charge?: Charge,
+  charge?: QuotaReservation,
 ): Promise<Uint8Array> {
   if (exchange.body !== undefined) return exchange.body;
   refuseEncoded(exchange);
@@ -66,7 +66,7 @@ export function isCutOff(error: unknown): boolean {
 export async function readJson(
   exchange: RequestContext,
   maxBytes: number,
-  charge?: Charge,
+  charge?: QuotaReservation,
 ): Promise<unknown> {
   const contentType = exchange.request.headers.get("content-type");
   if (contentType === null || !/^application\/json\s*(;|$)/i.test(contentType)) {

@@ -4,7 +4,7 @@ import type { AccessRule } from "../auth/access-rule.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
 import type { AnyRoute } from "./route.ts";
-import { type Charge, createCharge } from "../quotas/quota-reservation.ts";
+import { type QuotaReservation, createQuotaReservation } from "../quotas/quota-reservation.ts";
 import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { RateLimit } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
@@ -59,7 +59,7 @@ export class RequestContext {
   readonly #peer: Peer;
   #heldBytes = 0;
   #principal: Principal | undefined = undefined;
-  #charge: Charge | undefined = undefined;
+  #charge: QuotaReservation | undefined = undefined;
   #trail: AuditTrail | undefined = undefined;
 
   constructor(request: Request, settings: RequestContextSettings) {
@@ -89,15 +89,15 @@ export class RequestContext {
   }
 
   /** Reserves from the quotas of the caller's key; undefined if the key has none. */
-  get charge(): Charge | undefined {
+  get charge(): QuotaReservation | undefined {
     const { id, quotas } = this.principal;
     if (quotas === null) return undefined;
-    return (this.#charge ??= createCharge(this.#findQuota(id, quotas)));
+    return (this.#charge ??= createQuotaReservation(this.#findQuota(id, quotas)));
   }
 
   /** Values of the RateLimit headers; undefined if no quota was used. */
   get rateLimit(): RateLimit | undefined {
-    return this.#charge?.left();
+    return this.#charge?.getRateLimit();
   }
 
   /** Records administrative changes. Throws if the operation is not audited. */

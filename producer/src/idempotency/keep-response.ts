@@ -3,7 +3,7 @@ import type { Job } from "@toril/contract/api/job";
 import { callerOf } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { findJobRow, type JobRow } from "../jobs/read-jobs.ts";
-import { changedJob } from "../jobs/shown-data.ts";
+import { redactJob } from "../jobs/shown-data.ts";
 
 /** A response as stored for replays. */
 export interface KeptResponse {
@@ -36,7 +36,7 @@ export function keepingJob(
   return async (tx) => {
     const row = await findJobRow(tx, callerOf(exchange).tenant, id);
     if (row === undefined) return;
-    const answer = changedJob(exchange, await describe(row));
+    const answer = redactJob(exchange, await describe(row));
     await keepResponse(tx, { ...response, answer });
   };
 }

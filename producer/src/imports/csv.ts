@@ -29,13 +29,13 @@ export async function* readCsv(
       for (let at = 0; at < chunk.byteLength; at += sliceBytes) {
         await nextTurn();
         const { text, isBroken } = decoder.decode(chunk.subarray(at, at + sliceBytes));
-        if (isBroken) await rows.breakOff(text, `The text is not ${decoder.charset}. ${hint}`);
+        if (isBroken) await rows.endWithError(text, `The text is not ${decoder.charset}. ${hint}`);
         else await rows.write(text);
         yield* rows.take();
       }
     }
     const { text, isBroken } = decoder.decode();
-    if (isBroken) await rows.breakOff(text, "The text ends in the middle of a character.");
+    if (isBroken) await rows.endWithError(text, "The text ends in the middle of a character.");
     else {
       await rows.write(text);
       await rows.end();

@@ -29,18 +29,18 @@ export function createChunk(): Chunk {
 export interface FilePart {
   entries: readonly FileEntry[];
   /** The number of the first entry in the file, counted from 1. */
-  first: number;
+  firstNumber: number;
 }
 
 /**
  * Adds entries to a chunk, as jobs or as errors.
  * @param idOf returns the job id for the number of an entry in the file
  */
-export function gather(
+export function addEntries(
   chunk: Chunk,
-  { entries, first }: FilePart,
+  { entries, firstNumber }: FilePart,
   { origin, secretKeys }: EntryContext,
-  idOf: (entry: number) => string,
+  getJobId: (entry: number) => string,
 ): void {
   chunk.read += entries.length;
   for (const [index, entry] of entries.entries()) {
@@ -48,7 +48,7 @@ export function gather(
     const parsed =
       entry.status === "ok"
         ? parseEntry(entry.request, {
-            origin: { ...origin, id: idOf(first + index) },
+            origin: { ...origin, id: getJobId(firstNumber + index) },
             secretKeys,
           })
         : entry;
@@ -66,7 +66,7 @@ export function isFull(chunk: Chunk): boolean {
 }
 
 /** Returns the chunk with the jobs that Postgres refused turned into errors. */
-export function without(chunk: Chunk, refused: readonly NewJob[]): Chunk {
+export function withoutRefused(chunk: Chunk, refused: readonly NewJob[]): Chunk {
   const lines = new Map(chunk.lines);
   const errors = [...chunk.errors];
   for (const job of refused) {

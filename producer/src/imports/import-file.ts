@@ -12,18 +12,18 @@ import {
   createChunk,
   type FileEntry,
   type FilePart,
-  gather,
+  addEntries,
   isFull,
-  without,
+  withoutRefused,
 } from "./import-chunk.ts";
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
-import { advance, beginning } from "./import-progress.ts";
+import { addChunk, createProgress } from "./import-progress.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/run-once.ts";
-import type { Pace } from "../quotas/quota-reservation.ts";
+import type { BlockingReservation } from "../quotas/quota-reservation.ts";
 
 /** The file is broken at `line`: nothing after that line can be read. */
-export class FileBroken extends Error {
+export class InvalidFileError extends Error {
   readonly kind: ProblemKind;
   readonly line: number;
 
@@ -39,33 +39,33 @@ export interface ImportFile {
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
   /** Limits how fast the jobs are recorded. */
-  pace?: Pace | undefined;
+  quota?: BlockingReservation | undefined;
   /** Stores the response, in the transaction that marks the file as read. */
-  keep: StoreResponse;
-  continuity: Continuity;
+  storeResponse: StoreResponse;
+  resume: ResumableImport;
 }
 
 /** Lets an import that is sent again with its Idempotency-Key resume where the first request was interrupted. */
-export interface Continuity {
+export interface ResumableImport {
   /** The import that the interrupted request began. */
-  begunId: string | undefined;
+  importId: string | undefined;
   /** Whether the body has matched the interrupted request's prefix. */
   isVerified(): boolean;
   /** Runs first in each transaction that saves the import. Throws if another request has taken over. */
-  save(tx: ISql, importId: string): Promise<void>;
+  claim(tx: ISql, importId: string): Promise<void>;
 }
 
 /** The response to an import request. */
-export interface ImportAnswer {
+export interface ImportResponse {
   /** 202: recorded; Redis is unavailable, the jobs will be dispatched later. */
   status: 201 | 202;
   body: Import;
 }
 
 export interface FileImporter {
-  run(file: ImportFile): Promise<ImportAnswer>;
+  run(file: ImportFile): Promise<ImportResponse>;
   /** Resolves when no import is in progress. An import outlives its request if the client disconnects. */
-  settled(): Promise<unknown>;
+  waitForImports(): Promise<unknown>;
 }
 
 /**
@@ -86,29 +86,30 @@ export function createFileImporter(
   imports: ImportLedger,
   secretKeys: KeyRing | undefined,
 ): FileImporter {
-  async function importFile(file: ImportFile): Promise<ImportAnswer> {
-    const { type, origin, pace, keep, continuity } = file;
+  async function importFile(file: ImportFile): Promise<ImportResponse> {
+    const { type, origin, quota, storeResponse, resume } = file;
     const { tenant } = origin;
-    const { begunId } = continuity;
-    const maxJobs = pace?.maxJobs ?? Number.POSITIVE_INFINITY;
-    const begun = begunId === undefined ? undefined : await imports.findBegun(tenant, begunId);
-    const id = begun?.id ?? createJobId();
-    const idOf = createRowIds(id);
-    const fence = (tx: ISql) => continuity.save(tx, id);
-    let progress = begun ?? beginning(id, tenant, type);
+    const interruptedId = resume.importId;
+    const maxJobs = quota?.maxJobs ?? Number.POSITIVE_INFINITY;
+    const interrupted =
+      interruptedId === undefined ? undefined : await imports.findUnfinished(tenant, interruptedId);
+    const id = interrupted?.id ?? createJobId();
+    const getJobId = createRowIds(id);
+    const fence = (tx: ISql) => resume.claim(tx, id);
+    let progress = interrupted ?? createProgress(id, tenant, type);
     /** Whether this request may already change the import's row. */
-    let isOpen = begun === undefined;
+    let isOpen = interrupted === undefined;
     let isSaved = false;
-    let isPlaced = true;
-    let gathered = createChunk();
-    let onItsWay = Promise.resolve();
-    const toucher = setInterval(() => {
+    let isDispatched = true;
+    let chunk = createChunk();
+    let committing = Promise.resolve();
+    const touchTimer = setInterval(() => {
       if (isSaved) void imports.touch(id).catch(() => {});
     }, touchEveryMs);
 
     async function open() {
-      if (begun !== undefined && !isOpen) {
-        await repeatedly(() => imports.reopen(begun, fence));
+      if (interrupted !== undefined && !isOpen) {
+        await retryRefused(() => imports.reopen(interrupted, fence));
         isSaved = true;
       }
       isOpen = true;
@@ -116,72 +117,73 @@ export function createFileImporter(
 
     async function commit(chunk: Chunk): Promise<void> {
       let next = progress;
-      const outcome = await repeatedly(async () => {
-        const tried = await enqueue.many({
+      const outcome = await retryRefused(async () => {
+        const enqueued = await enqueue.many({
           jobs: [...chunk.lines.keys()],
           alongside: async (sql, accepted) => {
             await fence(sql);
-            next = advance(progress, chunk, accepted);
+            next = addChunk(progress, chunk, accepted);
             // Rows that are not counted must not be recorded.
             if (!(await saveImport(sql, next))) throw new Error("the import was closed meanwhile");
           },
         });
-        if (tried.status === "in-use" || tried.status === "busy") throw new BatchRefused("full");
-        return tried;
+        if (enqueued.status === "in-use" || enqueued.status === "busy")
+          throw new BatchRefused("full");
+        return enqueued;
       });
-      if (outcome.status === "unstorable") return commit(without(chunk, outcome.jobs));
+      if (outcome.status === "unstorable") return commit(withoutRefused(chunk, outcome.jobs));
       if (outcome.status !== "accepted") throw new Error(`a chunk was ${outcome.status}`);
       progress = next;
       isSaved = true;
-      isPlaced &&= outcome.isDispatched;
+      isDispatched &&= outcome.isDispatched;
     }
 
     /** One chunk is committed while the next one is read. */
-    async function send() {
-      await onItsWay;
-      const chunk = gathered;
-      const record = () => commit(chunk);
-      if (chunk.read > 0) {
-        onItsWay = pace === undefined ? record() : pace.recording(chunk.lines.size, record);
+    async function commitInBackground() {
+      await committing;
+      const filled = chunk;
+      const work = () => commit(filled);
+      if (filled.read > 0) {
+        committing = quota === undefined ? work() : quota.withReserved(filled.lines.size, work);
       }
-      onItsWay.catch(() => {});
-      gathered = createChunk();
+      committing.catch(() => {});
+      chunk = createChunk();
     }
 
     try {
-      for await (const fresh of freshParts(file.chunks(id), progress.read, continuity)) {
+      for await (const unread of unreadParts(file.chunks(id), progress.read, resume)) {
         await open();
-        for (const part of partsOf(fresh, maxJobs)) {
-          if (gathered.read + part.entries.length > maxJobs) await send();
-          gather(gathered, part, { origin: { ...origin, importId: id }, secretKeys }, idOf);
-          if (isFull(gathered)) await send();
+        for (const part of splitPart(unread, maxJobs)) {
+          if (chunk.read + part.entries.length > maxJobs) await commitInBackground();
+          addEntries(chunk, part, { origin: { ...origin, importId: id }, secretKeys }, getJobId);
+          if (isFull(chunk)) await commitInBackground();
         }
       }
       await open();
-      await send();
-      await onItsWay;
-      const status = isPlaced ? 201 : 202;
+      await commitInBackground();
+      await committing;
+      const status = isDispatched ? 201 : 202;
       const received = { ...progress, status: "received" as const };
-      const body = await repeatedly(() =>
-        imports.finish(received, fence, (tx, made) => keep(tx, { status, body: made })),
+      const body = await retryRefused(() =>
+        imports.finish(received, fence, (tx, saved) => storeResponse(tx, { status, body: saved })),
       );
       return { status, body };
     } catch (error) {
-      await onItsWay.catch(() => {});
+      await committing.catch(() => {});
       if (!isOpen) throw toProblemError(error, id);
       const isCutOff = error instanceof ProblemError && error.kind === "incomplete-body";
       if (!isSaved && !isCutOff) throw toProblemError(error);
-      if (isCutOff || error instanceof FileBroken) {
-        await send();
-        await onItsWay;
+      if (isCutOff || error instanceof InvalidFileError) {
+        await commitInBackground();
+        await committing;
       }
       const errors = [...progress.errors, toImportError(error)];
       const save = () => imports.save({ ...progress, status: "failed", errors }, fence);
       // If this fails too, the import counts as failed once it is no longer touched.
-      await (isRefusal(error) ? save() : repeatedly(save)).catch(() => {});
+      await (isRefusal(error) ? save() : retryRefused(save)).catch(() => {});
       throw toProblemError(error, id);
     } finally {
-      clearInterval(toucher);
+      clearInterval(touchTimer);
     }
   }
 
@@ -196,22 +198,22 @@ export function createFileImporter(
         running.delete(run);
       }
     },
-    settled: () => Promise.allSettled(running),
+    waitForImports: () => Promise.allSettled(running),
   };
 }
 
 /** Yields the entries that were not read before, and only after the body's prefix has been verified. */
-async function* freshParts(
+async function* unreadParts(
   chunks: AsyncIterable<readonly FileEntry[]>,
-  known: number,
-  { isVerified }: Continuity,
+  alreadyRead: number,
+  { isVerified }: ResumableImport,
 ): AsyncGenerator<FilePart> {
   let read = 0;
   let waiting: FilePart[] = [];
   for await (const entries of chunks) {
-    const skipped = Math.min(entries.length, Math.max(0, known - read));
+    const skipped = Math.min(entries.length, Math.max(0, alreadyRead - read));
     if (skipped < entries.length) {
-      waiting.push({ entries: entries.slice(skipped), first: read + skipped + 1 });
+      waiting.push({ entries: entries.slice(skipped), firstNumber: read + skipped + 1 });
     }
     read += entries.length;
     if (!isVerified()) continue;
@@ -222,13 +224,13 @@ async function* freshParts(
   yield* waiting;
 }
 
-function* partsOf({ entries, first }: FilePart, maxLength: number): Generator<FilePart> {
+function* splitPart({ entries, firstNumber }: FilePart, maxLength: number): Generator<FilePart> {
   for (let start = 0; start < entries.length; start += maxLength) {
-    yield { entries: entries.slice(start, start + maxLength), first: first + start };
+    yield { entries: entries.slice(start, start + maxLength), firstNumber: firstNumber + start };
   }
 }
 
-async function repeatedly<Result>(work: () => Promise<Result>): Promise<Result> {
+async function retryRefused<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await work();
@@ -244,7 +246,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 function toImportError(error: unknown): ImportError {
-  if (error instanceof FileBroken) {
+  if (error instanceof InvalidFileError) {
     return { line: error.line, problem: problemOf(error.kind, error.message) };
   }
   if (error instanceof ProblemError) return { line: 0, problem: problemOf(error.kind) };
@@ -252,15 +254,15 @@ function toImportError(error: unknown): ImportError {
 }
 
 function toProblemError(error: unknown, importId?: string): unknown {
-  const kept = importId === undefined ? "" : `What was read before is import ${importId}.`;
-  if (error instanceof FileBroken) {
+  const detail = importId === undefined ? "" : `What was read before is import ${importId}.`;
+  if (error instanceof InvalidFileError) {
     const where = error.line > 0 ? `Line ${error.line}: ` : "";
-    return new ProblemError(error.kind, `${where}${error.message} ${kept}`.trim());
+    return new ProblemError(error.kind, `${where}${error.message} ${detail}`.trim());
   }
-  if (kept === "") return error;
-  if (isRefusal(error)) return new ProblemError("at-capacity", kept);
+  if (detail === "") return error;
+  if (isRefusal(error)) return new ProblemError("at-capacity", detail);
   const isQuota = error instanceof ProblemError && error.kind === "quota-exceeded";
   return isQuota
-    ? new ProblemError(error.kind, `${error.detail} ${kept}`, undefined, error)
+    ? new ProblemError(error.kind, `${error.detail} ${detail}`, undefined, error)
     : error;
 }

@@ -17,17 +17,17 @@ export interface ImportLedger {
   finish(
     progress: ImportProgress,
     fence: Fence,
-    alongside: (tx: TransactionSql, made: Import) => Promise<void>,
+    alongside: (tx: TransactionSql, saved: Import) => Promise<void>,
   ): Promise<Import>;
   /** Returns the progress of an import whose body was not read to its end. */
-  findBegun(tenant: string, id: string): Promise<ImportProgress | undefined>;
+  findUnfinished(tenant: string, id: string): Promise<ImportProgress | undefined>;
   /** Marks the import as receiving again. */
-  reopen(begun: ImportProgress, fence: Fence): Promise<void>;
+  reopen(interrupted: ImportProgress, fence: Fence): Promise<void>;
   /** Marks the body as still being read. */
   touch(id: string): Promise<void>;
   find(tenant: string, id: string): Promise<Import | undefined>;
   /** Returns why `find` returned nothing. */
-  whyMissing(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
+  getMissingReason(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
   /** Returns those that exist, of any tenant. */
   findMany(ids: readonly string[]): Promise<Import[]>;
 }
@@ -42,19 +42,19 @@ function columns(sql: ISql) {
 }
 
 /** The errors of rows only: the last error of a failed import says why the import failed. */
-function errorsOfRows(sql: ISql) {
+function selectRowErrors(sql: ISql) {
   return sql`case status when 'failed' then errors - -1 else errors end`;
 }
 
 export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedger {
   const { accepting, background } = ledgers;
   const reads = createReads(ledgers.reading);
-  const inOne = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
+  const inTransaction = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
     accepting.run((sql) => sql.begin(work) as Promise<Result>);
 
   return {
     save: (progress, fence) =>
-      inOne(async (tx) => {
+      inTransaction(async (tx) => {
         await fence(tx);
         await saveImport(tx, progress);
       }),
@@ -63,30 +63,30 @@ export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedge
         await sql`update imports set touched_at = now() where id = ${id}`;
       }),
     finish: (progress, fence, alongside) =>
-      inOne(async (tx) => {
+      inTransaction(async (tx) => {
         await fence(tx);
         await saveImport(tx, progress);
-        const made = await findImport(tx, progress.tenant, progress.id);
-        if (made === undefined) throw new Error("an import was not kept");
-        await alongside(tx, made);
-        return made;
+        const saved = await findImport(tx, progress.tenant, progress.id);
+        if (saved === undefined) throw new Error("an import was not kept");
+        await alongside(tx, saved);
+        return saved;
       }),
-    findBegun: (tenant, id) =>
+    findUnfinished: (tenant, id) =>
       accepting.run(async (sql) => {
         const [row] = await sql<ImportProgress[]>`
-          select id, tenant, type, 'receiving' as status, read, accepted, duplicate, rejected, ${errorsOfRows(sql)} as errors
+          select id, tenant, type, 'receiving' as status, read, accepted, duplicate, rejected, ${selectRowErrors(sql)} as errors
           from imports where id = ${id} and tenant = ${tenant} and status <> 'received'`;
         return row;
       }),
     reopen: ({ id }, fence) =>
-      inOne(async (tx) => {
+      inTransaction(async (tx) => {
         await fence(tx);
         await tx`
-          update imports set status = 'receiving', errors = ${errorsOfRows(tx)}, touched_at = now()
+          update imports set status = 'receiving', errors = ${selectRowErrors(tx)}, touched_at = now()
           where id = ${id} and status <> 'received'`;
       }),
     find: (tenant, id) => reads.run(tenant, (sql) => findImport(sql, tenant, id)),
-    whyMissing: (tenant, id) =>
+    getMissingReason: (tenant, id) =>
       reads.run(tenant, async (sql) =>
         (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
       ),
@@ -138,14 +138,14 @@ function toImport(row: ImportRow): Import {
   return {
     id: row.id,
     type: row.type,
-    status: statusOf(row),
+    status: getStatus(row),
     counts: { read, accepted, duplicate, rejected, completed, dead, cancelled, expired },
     errors: row.errors,
     createdAt: row.createdAt.toISOString(),
   };
 }
 
-function statusOf(row: ImportRow): ImportStatus {
+function getStatus(row: ImportRow): ImportStatus {
   if (row.status === "failed") return "failed";
   if (row.status === "receiving") return row.isSilent ? "failed" : "receiving";
   if (row.read > 0 && row.rejected === row.read) return "failed";

@@ -18,12 +18,12 @@ export interface ImportProgress {
 
 const maxErrorLength = 10_000;
 
-export function beginning(id: string, tenant: string, type: string): ImportProgress {
+export function createProgress(id: string, tenant: string, type: string): ImportProgress {
   const counts = { read: 0, accepted: 0, duplicate: 0, rejected: 0 };
   return { id, tenant, type, status: "receiving", ...counts, errors: [] };
 }
 
-export function advance(
+export function addChunk(
   from: ImportProgress,
   chunk: Chunk,
   accepted: readonly Accepted[],
@@ -35,12 +35,12 @@ export function advance(
     accepted: from.accepted + created,
     duplicate: from.duplicate + accepted.length - created,
     rejected: from.rejected + chunk.errors.length,
-    errors: firstOf([...from.errors, ...chunk.errors]),
+    errors: limitErrors([...from.errors, ...chunk.errors]),
   };
 }
 
 /** Keeps the first errors up to the limit, without those that are too large. */
-function firstOf(errors: readonly ImportError[]): ImportError[] {
+function limitErrors(errors: readonly ImportError[]): ImportError[] {
   return errors
     .slice(0, limits.importErrors)
     .filter((error) => JSON.stringify(error).length <= maxErrorLength);

@@ -6,7 +6,7 @@ import { createRowMapping } from "@toril/contract/api/row-data";
 import { isCutOff } from "../http/body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
-import { FileBroken } from "./import-file.ts";
+import { InvalidFileError } from "./import-file.ts";
 import { ProblemError } from "../http/problem.ts";
 
 /** Reads the rows of a CSV file as requests for jobs of `type`. */
@@ -32,7 +32,8 @@ export async function* readCsvEntries(
       });
     }
   } catch (error) {
-    if (error instanceof CsvError) throw new FileBroken("invalid-csv", error.line, error.detail);
+    if (error instanceof CsvError)
+      throw new InvalidFileError("invalid-csv", error.line, error.detail);
     throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
   }
 }
@@ -44,7 +45,7 @@ export async function* readFeedEntries(
   parseFeed: FeedParser["parse"],
 ): AsyncGenerator<FileEntry[]> {
   const feed = await parseFeed(bytes, options);
-  if (feed.status === "invalid") throw new FileBroken("invalid-feed", 0, feed.detail);
+  if (feed.status === "invalid") throw new InvalidFileError("invalid-feed", 0, feed.detail);
   let line = 0;
   for await (const items of feed.pages) {
     yield items.map((data) => {

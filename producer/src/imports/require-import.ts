@@ -7,13 +7,13 @@ import { ProblemError } from "../http/problem.ts";
 
 /** Returns the import that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireImport(
-  imports: Pick<ImportLedger, "find" | "whyMissing">,
+  imports: Pick<ImportLedger, "find" | "getMissingReason">,
   exchange: RequestContext,
   id: string,
 ): Promise<Import> {
   const { tenant } = callerOf(exchange);
   const found = await imports.find(tenant, id);
-  if (found === undefined) throw new ProblemError(await imports.whyMissing(tenant, id));
+  if (found === undefined) throw new ProblemError(await imports.getMissingReason(tenant, id));
   requirePermitted(exchange, { type: found.type, queue: queueOf(found.type) });
   return found;
 }

@@ -8,7 +8,7 @@ import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
 import type { Holding, Idempotency } from "../idempotency/run-once.ts";
-import type { Continuity, FileImporter, ImportFile } from "./import-file.ts";
+import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 import { readCsvEntries, readFeedEntries } from "./read-file.ts";
 import { requireImport } from "./require-import.ts";
@@ -39,33 +39,34 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       const origin = callerOf(c.env);
       requirePermitted(c.env, { type, queue: queueOf(type) });
 
-      const pace = c.env.charge?.paced;
+      const quota = c.env.charge?.blocking;
       let chunks: ImportFile["chunks"];
       let hash: BodyHash | undefined;
       let bodyHash: (() => Promise<string>) | undefined;
       if (isFeed(contentType)) {
-        if (type !== "feed.item") throw wrong("/type", "A feed makes jobs of type feed.item.");
-        if (source === undefined) throw wrong("/source", "A feed needs a source.");
+        if (type !== "feed.item")
+          throw toParameterProblem("/type", "A feed makes jobs of type feed.item.");
+        if (source === undefined) throw toParameterProblem("/source", "A feed needs a source.");
         const bytes = await readBytes(c.env, feedLimits.bytes, c.env.charge);
         c.env.body = bytes;
         chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
-      } else if (mediaType(contentType) === "text/csv") {
+      } else if (getMediaType(contentType) === "text/csv") {
         const { body } = c.req.raw;
         if (body === null) throw new ProblemError("empty-body");
         refuseEncoded(c.env);
         c.env.takeMemory(csvBytes);
         const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
         const isOnce = c.req.header("idempotency-key") !== undefined;
-        const own = isOnce ? new BodyHash() : undefined;
+        const streamHash = isOnce ? new BodyHash() : undefined;
         const bytes = tap(body, [
-          ...(pace === undefined ? [] : [(part: Uint8Array) => pace.takeBytes(part.length)]),
-          ...(own === undefined ? [] : [(part: Uint8Array) => own.update(part)]),
+          ...(quota === undefined ? [] : [(part: Uint8Array) => quota.takeBytes(part.length)]),
+          ...(streamHash === undefined ? [] : [(part: Uint8Array) => streamHash.update(part)]),
         ]);
-        if (own !== undefined) {
-          hash = own;
+        if (streamHash !== undefined) {
+          hash = streamHash;
           bodyHash = async () => {
             if (!bytes.locked) await readToEnd(bytes);
-            return own.digest();
+            return streamHash.digest();
           };
         }
         chunks = (importId) =>
@@ -84,8 +85,8 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         (holding) => {
           const { keep, begun } = holding;
           if (begun !== undefined) hash?.expect({ bytes: begun.bodyBytes, isSame: begun.isSame });
-          const continuity = createContinuity(holding, hash);
-          return importer.run({ type, origin, chunks, pace, keep, continuity });
+          const resume = toResumableImport(holding, hash);
+          return importer.run({ type, origin, chunks, quota, storeResponse: keep, resume });
         },
         bodyHash,
       );
@@ -102,12 +103,12 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
 }
 
 /** @param hash hashes a streamed body; without it, the key's claim already covers the body */
-function createContinuity({ begun, save }: Holding, hash: BodyHash | undefined): Continuity {
+function toResumableImport({ begun, save }: Holding, hash: BodyHash | undefined): ResumableImport {
   const isVerified = () => hash?.isVerified ?? true;
   return {
-    begunId: begun?.importId,
+    importId: begun?.importId,
     isVerified,
-    save: (tx, importId) =>
+    claim: (tx, importId) =>
       save(
         tx,
         isVerified()
@@ -125,29 +126,29 @@ async function readToEnd(bytes: ReadableStream<Uint8Array>) {
   }
 }
 
-type Look = (bytes: Uint8Array) => Promise<void> | void;
+type Observe = (bytes: Uint8Array) => Promise<void> | void;
 
 /** Passes the bytes through, each part after all observers have processed it. */
-function tap(body: ReadableStream<Uint8Array>, looks: readonly Look[]) {
-  if (looks.length === 0) return body;
+function tap(body: ReadableStream<Uint8Array>, observers: readonly Observe[]) {
+  if (observers.length === 0) return body;
   return body.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       async transform(bytes, controller) {
-        for (const look of looks) await look(bytes);
+        for (const observe of observers) await observe(bytes);
         controller.enqueue(bytes);
       },
     }),
   );
 }
 
-function mediaType(contentType: string): string {
+function getMediaType(contentType: string): string {
   return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
 }
 
 function isFeed(contentType: string): boolean {
-  return (routes.feedMediaTypes as readonly string[]).includes(mediaType(contentType));
+  return (routes.feedMediaTypes as readonly string[]).includes(getMediaType(contentType));
 }
 
-function wrong(pointer: string, detail: string) {
+function toParameterProblem(pointer: string, detail: string) {
   return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
 }

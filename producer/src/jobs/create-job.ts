@@ -13,7 +13,7 @@ import { callerOf, requirePermitted } from "../http/caller.ts";
 import type { AwaitJob } from "./await-job.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { idempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
-import { jobProblem } from "./job-problem.ts";
+import { toJobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
 
 type Answer = StoredAnswer & { body: AcceptedJob; status: 200 | 201 | 202 };
@@ -31,7 +31,7 @@ export function createJob(
 ): (exchange: RequestContext) => Promise<Response> {
   return async (exchange) => {
     const { charge } = exchange;
-    if (charge !== undefined) await charge.take(1);
+    if (charge !== undefined) await charge.takeJobs(1);
     const value = await readJson(exchange, limits.bodyBytes, charge);
     const isDryRun = parseQuery(exchange.request.url).dryRun === "true";
     const made = createNewJob(parseRequest(value), callerOf(exchange), secretKeys);
@@ -45,7 +45,7 @@ export function createJob(
     }
     const outcome = await (charge === undefined
       ? enqueue.one({ job, claim })
-      : charge.reserving(1, () => enqueue.one({ job, claim })));
+      : charge.withReserved(1, () => enqueue.one({ job, claim })));
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const isReplay = outcome.status !== "accepted";
     const { body, status } = asOwnAnswer(
@@ -90,6 +90,6 @@ function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
 function parseRequest(value: unknown): JobRequest {
   const parsed = JobRequest.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { kind, detail, errors } = jobProblem(value, parsed.error);
+  const { kind, detail, errors } = toJobProblem(value, parsed.error);
   throw new ProblemError(kind, detail, errors);
 }

@@ -37,7 +37,7 @@ export function createJobs(
     // Checked before the body is read and parsed, which is most of a request's cost.
     admission.refuseIfLate();
     const { charge } = c.env;
-    await charge?.take(1);
+    await charge?.takeJobs(1);
     const format = formatOf(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
     c.env.body = bytes;
@@ -73,10 +73,10 @@ export function createJobs(
       return c.json(toCheck(entries), 200);
     }
     const jobs = entries.filter((entry) => entry.status === "ok").length;
-    if (jobs > 1) await charge?.take(jobs - 1);
+    if (jobs > 1) await charge?.takeJobs(jobs - 1);
     const { body, status, isReplay } = await (charge === undefined
       ? store(entries)
-      : charge.reserving(jobs, () => store(entries)));
+      : charge.withReserved(jobs, () => store(entries)));
     return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
   }
 }

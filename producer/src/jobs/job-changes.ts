@@ -56,27 +56,27 @@ export interface JobChanges {
 export interface JobChangesDeps {
   ledger: TenantLedger;
   breakers: Breakers;
-  withdraw: RemoveFromRedis;
-  place: Dispatch;
+  removeFromRedis: RemoveFromRedis;
+  dispatch: Dispatch;
   remove: Remove;
   move: Move;
   log: Pick<Logger, "warn">;
 }
 
 export function createJobChanges(deps: JobChangesDeps): JobChanges {
-  const { ledger, breakers, withdraw, place, remove, move, log } = deps;
+  const { ledger, breakers, removeFromRedis, dispatch, remove, move, log } = deps;
   // The breaker guards each Redis step separately, so that a Postgres error between them does not count against Redis.
-  const placeRunsOf = (tenant: string) =>
+  const createDispatchFor = (tenant: string) =>
     createDispatchGenerations({
       ledger: {
         run: <Result>(work: (sql: Sql) => Promise<Result>) => ledger.run(tenant, work),
       },
-      dispatch: (queue, jobs) => breakers.attempt(queue, () => place(queue, jobs)),
+      dispatch: (queue, jobs) => breakers.attempt(queue, () => dispatch(queue, jobs)),
       remove: (queue, ids, mode) => breakers.attempt(queue, () => remove(queue, ids, mode)),
     });
 
   /** Locks the job during the change, so that it keeps the version that was checked. */
-  async function inVersion<Result>(
+  async function withVersion<Result>(
     tenant: string,
     id: string | undefined,
     { check, alongside }: ChangeOptions,
@@ -94,17 +94,17 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
     });
   }
 
-  async function retryFree(
+  async function retryOnConflict(
     tenant: string,
     ids: readonly string[],
     retry: Retry,
     options: ChangeOptions,
   ) {
     const work = () =>
-      inVersion(tenant, ids[0], options, async (sql) => {
-        const runs = await retryJobs(sql, ids, retry);
-        if (runs.length > 0) await options.alongside?.(sql, idsOf(runs));
-        return runs;
+      withVersion(tenant, ids[0], options, async (sql) => {
+        const retriedJobs = await retryJobs(sql, ids, retry);
+        if (retriedJobs.length > 0) await options.alongside?.(sql, getIds(retriedJobs));
+        return retriedJobs;
       });
     try {
       return await work();
@@ -116,19 +116,19 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
   }
 
   /** Throws if Redis cannot be changed, which rolls the transaction back. */
-  const moveOrLeave: Move = async (queue, movements) => {
+  const moveOrRollBack: Move = async (queue, movements) => {
     let states: Moved[] = [];
     const isMoved = await breakers.attempt(queue, async () => {
       states = await move(queue, movements);
     });
-    if (!isMoved) throw new Left({ status: "away" });
+    if (!isMoved) throw new Rollback({ status: "away" });
     return states;
   };
 
   /** Jobs that cannot be dispatched now are dispatched by the reconciler. */
-  async function placeOrLeave(tenant: string, runs: readonly RetriedJob[]) {
+  async function dispatchOrDefer(tenant: string, retriedJobs: readonly RetriedJob[]) {
     try {
-      await placeRunsOf(tenant)(runs);
+      await createDispatchFor(tenant)(retriedJobs);
     } catch (error) {
       log.warn({ err: error }, "retried jobs are dispatched later");
     }
@@ -136,18 +136,20 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
 
   return {
     async cancel(tenant, id, check) {
-      const ended = await inVersion(tenant, id, { check }, (sql) => cancelJobs(sql, [{ id }]));
-      await removeFromRedisGuarded(breakers, withdraw, ended);
+      const cancelledJobs = await withVersion(tenant, id, { check }, (sql) =>
+        cancelJobs(sql, [{ id }]),
+      );
+      await removeFromRedisGuarded(breakers, removeFromRedis, cancelledJobs);
     },
     async retry(tenant, ids, retry, options = {}) {
-      const runs = await retryFree(tenant, ids, retry, options);
-      await placeOrLeave(tenant, runs);
-      return idsOf(runs);
+      const retriedJobs = await retryOnConflict(tenant, ids, retry, options);
+      await dispatchOrDefer(tenant, retriedJobs);
+      return getIds(retriedJobs);
     },
     async deleteDead(tenant, id) {
-      const gone = await ledger.run(tenant, (sql) => deleteDead(sql, [id]));
-      await removeFromRedisGuarded(breakers, withdraw, gone);
-      return gone.length > 0;
+      const deletedJobs = await ledger.run(tenant, (sql) => deleteDead(sql, [id]));
+      await removeFromRedisGuarded(breakers, removeFromRedis, deletedJobs);
+      return deletedJobs.length > 0;
     },
     async promote(tenant, id, { check, alongside } = {}) {
       try {
@@ -155,14 +157,14 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
           sql.begin(async (tx) => {
             const version = check && (await lockVersion(tx, id));
             if (version !== undefined) check?.(version);
-            const promoted = await promoteJobs(tx, [id], moveOrLeave);
+            const promoted = await promoteJobs(tx, [id], moveOrRollBack);
             if (promoted.get(id) === "promoted") await alongside?.(tx, new Set([id]));
             return promoted;
           }),
         );
         return outcomes.get(id);
       } catch (error) {
-        if (error instanceof Left) return "away";
+        if (error instanceof Rollback) return "away";
         throw error;
       }
     },
@@ -170,26 +172,26 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
       try {
         return await ledger.run(tenant, (sql) =>
           sql.begin(async (tx) => {
-            const outcome = await changeJob(tx, id, change, check, moveOrLeave);
+            const outcome = await changeJob(tx, id, change, check, moveOrRollBack);
             if (outcome.status === "active" || outcome.status === "unfound")
-              throw new Left(outcome);
+              throw new Rollback(outcome);
             return outcome;
           }),
         );
       } catch (error) {
-        if (error instanceof Left) return error.outcome;
+        if (error instanceof Rollback) return error.outcome;
         throw error;
       }
     },
   };
 }
 
-function idsOf(runs: readonly RetriedJob[]): ReadonlySet<string> {
-  return new Set(runs.map(({ id }) => id));
+function getIds(retriedJobs: readonly RetriedJob[]): ReadonlySet<string> {
+  return new Set(retriedJobs.map(({ id }) => id));
 }
 
 /** Thrown to roll a transaction back. */
-class Left extends Error {
+class Rollback extends Error {
   readonly outcome: Changed | { status: "away" };
 
   constructor(outcome: Changed | { status: "away" }) {

@@ -14,8 +14,8 @@ interface JobProblem {
  * Returns the problem of a value that is not a `JobRequest`: an unknown job type, or invalid fields. Secrets are
  * redacted from the details.
  */
-export function jobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
-  const { type, data } = fieldsOf(value);
+export function toJobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
+  const { type, data } = getFields(value);
   const jobType = typeof type === "string" ? findJobType(type) : undefined;
   const errors = fieldErrors(issues);
   if (typeof type === "string" && jobType === undefined) {
@@ -35,6 +35,6 @@ export function jobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
   };
 }
 
-function fieldsOf(value: unknown): { type?: unknown; data?: unknown } {
+function getFields(value: unknown): { type?: unknown; data?: unknown } {
   return typeof value === "object" && value !== null ? value : {};
 }

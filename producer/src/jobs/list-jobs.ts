@@ -40,7 +40,7 @@ export function listJobs(deps: ListJobsDeps): HandlerOf<typeof route> {
     const { rows, next } = await (state === undefined
       ? searchLedger(deps, c.env, narrowed, options)
       : listLive(deps, c.env, { ...narrowed, state }, options));
-    const items = await deps.liveJobs.describe(rows);
+    const items = await deps.liveJobs.toJobs(rows);
     const headers: Record<string, string> = next === null ? {} : { Link: linkTo(c.req.url, next) };
     return c.json({ items, next }, 200, headers);
   };
@@ -74,7 +74,7 @@ async function searchLedger(
       terms,
       createdAfter: createdAfter === undefined ? undefined : new Date(createdAfter),
       createdBefore: createdBefore === undefined ? undefined : new Date(createdBefore),
-      reach: getRestrictions(exchange),
+      restrictions: getRestrictions(exchange),
     },
     cursor === undefined ? undefined : decodeCursor(cursor),
     limit,

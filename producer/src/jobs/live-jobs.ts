@@ -4,54 +4,54 @@ import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { JobDetailRow, JobRow } from "./read-jobs.ts";
-import { shownData } from "./shown-data.ts";
+import { redactJobData } from "./shown-data.ts";
 
-type PlacedJob = { queue: string; bullId: string };
+type DispatchedJob = { queue: string; bullId: string };
 
 export interface LiveJobs {
   /** Converts rows to jobs as clients see them, with the live state of pending jobs from Redis. */
-  describe(rows: readonly JobRow[]): Promise<Job[]>;
-  describeOne(row: JobRow): Promise<Job>;
-  /** Like `describeOne`, with details that are slower to read. */
-  detail(row: JobDetailRow): Promise<JobDetail>;
+  toJobs(rows: readonly JobRow[]): Promise<Job[]>;
+  toJob(row: JobRow): Promise<Job>;
+  /** Like `toJob`, with details that are slower to read. */
+  toJobDetail(row: JobDetailRow): Promise<JobDetail>;
 }
 
 export interface LiveJobsDeps {
-  readStates(jobs: readonly PlacedJob[]): Promise<readonly (LiveState | undefined)[]>;
-  readDetail(job: PlacedJob): Promise<LiveDetail>;
+  readStates(jobs: readonly DispatchedJob[]): Promise<readonly (LiveState | undefined)[]>;
+  readDetail(job: DispatchedJob): Promise<LiveDetail>;
   /** Jobs per second that leave a queue; undefined if the rate is unknown. */
-  rateOut(queue: string): number | undefined;
+  getDequeueRate(queue: string): number | undefined;
 }
 
-export function createLiveJobs({ readStates, readDetail, rateOut }: LiveJobsDeps): LiveJobs {
+export function createLiveJobs({ readStates, readDetail, getDequeueRate }: LiveJobsDeps): LiveJobs {
   async function readLive(rows: readonly JobRow[]) {
     const pending = rows.filter((row) => row.status === "pending");
-    const states = await readStates(pending.map(placed)).catch(() => undefined);
-    return (row: JobRow) => states && live(states[pending.indexOf(row)]);
+    const states = await readStates(pending.map(toDispatchedJob)).catch(() => undefined);
+    return (row: JobRow) => states && toLive(states[pending.indexOf(row)]);
   }
 
   return {
-    async describe(rows) {
-      const liveOf = await readLive(rows);
-      return rows.map((row) => toJob(row, liveOf(row)));
+    async toJobs(rows) {
+      const getLive = await readLive(rows);
+      return rows.map((row) => toJob(row, getLive(row)));
     },
-    describeOne: async (row) => toJob(row, (await readLive([row]))(row)),
-    async detail(row) {
+    toJob: async (row) => toJob(row, (await readLive([row]))(row)),
+    async toJobDetail(row) {
       if (row.status !== "pending") return toDetail(row, {});
-      const [liveOf, detail] = await Promise.all([
+      const [getLive, detail] = await Promise.all([
         readLive([row]),
-        readDetail(placed(row)).catch(() => undefined),
+        readDetail(toDispatchedJob(row)).catch(() => undefined),
       ]);
-      return toDetail(row, { current: liveOf(row), detail, rate: rateOut(row.queue) });
+      return toDetail(row, { current: getLive(row), detail, rate: getDequeueRate(row.queue) });
     },
   };
 }
 
-function placed({ id, generation, queue }: JobRow): PlacedJob {
+function toDispatchedJob({ id, generation, queue }: JobRow): DispatchedJob {
   return { queue, bullId: bullId(id, generation) };
 }
 
-function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail {
+function toDetail(row: JobDetailRow, { current, detail, rate }: LiveDetails): JobDetail {
   const { processedOn } = current ?? {};
   const position = current?.state === "active" ? null : (detail?.position ?? null);
   return {
@@ -70,7 +70,7 @@ function toDetail(row: JobDetailRow, { current, detail, rate }: Seen): JobDetail
 }
 
 /** Failed and lost attempts have left an error; the last attempt is in the row, or active. */
-function toAttempts(row: JobDetailRow, { current, detail }: Seen): Attempt[] {
+function toAttempts(row: JobDetailRow, { current, detail }: LiveDetails): Attempt[] {
   const attempts = (row.failures ?? detail?.failures ?? []).map((failure): Attempt => {
     const { attempt, name, startedAt = null, durationMs = null, worker = null } = failure;
     return {
@@ -98,7 +98,7 @@ function toAttempts(row: JobDetailRow, { current, detail }: Seen): Attempt[] {
   return attempts;
 }
 
-interface Seen {
+interface LiveDetails {
   current?: Live | undefined;
   detail?: LiveDetail | undefined;
   rate?: number | undefined;
@@ -122,10 +122,10 @@ interface Live {
   worker?: string | null;
 }
 
-function live(found: LiveState | undefined): Live {
-  if (found === undefined) return { state: "undispatched", attemptsMade: 0, progress: null };
-  const { state, processedOn, worker, stalls, progress = null } = found;
-  const attemptsMade = found.attemptsMade + stalls;
+function toLive(liveState: LiveState | undefined): Live {
+  if (liveState === undefined) return { state: "undispatched", attemptsMade: 0, progress: null };
+  const { state, processedOn, worker, stalls, progress = null } = liveState;
+  const attemptsMade = liveState.attemptsMade + stalls;
   // The job finished a moment ago, and its settlement is still being batched.
   return {
     state: state === "finished" ? "active" : state,
@@ -137,8 +137,8 @@ function live(found: LiveState | undefined): Live {
 }
 
 /** Converts a job that was just retried, before it is dispatched. */
-export function undispatchedJob(row: JobRow): Job {
-  return toJob(row, live(undefined));
+export function toUndispatchedJob(row: JobRow): Job {
+  return toJob(row, toLive(undefined));
 }
 
 function toJob(row: JobRow, current: Live | undefined): Job {
@@ -152,7 +152,7 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     schedule: row.schedule,
     status: row.status,
     state: isPending ? (current?.state ?? null) : null,
-    data: shownData(row),
+    data: redactJobData(row),
     result: row.result,
     error: row.error,
     labels: row.labels ?? [],

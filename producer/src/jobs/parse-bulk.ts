@@ -10,7 +10,7 @@ import {
 import { JobRequest } from "@toril/contract/api/job-types/index";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { ProblemError } from "../http/problem.ts";
-import { jobProblem } from "./job-problem.ts";
+import { toJobProblem } from "./job-problem.ts";
 import { nextTurn } from "../http/turn.ts";
 
 export type ParsedEntry = { status: "ok"; job: NewJob } | { status: "rejected"; problem: Problem };
@@ -24,18 +24,20 @@ export interface EntryContext {
 /** Parses one entry. `value` must be storable except for what `findUnstorable` checks. */
 export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
   const unstorable = findUnstorable(value, 0);
-  if (unstorable) return rejected(problemOf("unstorable-json", undefined, [unstorable]));
+  if (unstorable) return toRejected(problemOf("unstorable-json", undefined, [unstorable]));
   return toJob(value, context);
 }
 
 function toJob(value: unknown, { origin, secretKeys }: EntryContext): ParsedEntry {
   const parsed = JobRequest.safeParse(value);
   if (!parsed.success) {
-    const { kind, detail, errors } = jobProblem(value, parsed.error);
-    return rejected(problemOf(kind, detail, errors));
+    const { kind, detail, errors } = toJobProblem(value, parsed.error);
+    return toRejected(problemOf(kind, detail, errors));
   }
-  const made = createNewJob(parsed.data, origin, secretKeys);
-  return made.status === "ok" ? made : rejected(problemOf(made.kind, made.detail, made.errors));
+  const created = createNewJob(parsed.data, origin, secretKeys);
+  return created.status === "ok"
+    ? created
+    : toRejected(problemOf(created.kind, created.detail, created.errors));
 }
 
 /** The byte range of an entry's text, with the scan of that range. */
@@ -97,15 +99,15 @@ function parseText(
   context: EntryContext,
 ): ParsedEntry {
   if (end - start > limits.bodyBytes) {
-    return rejected(problemOf("data-too-large", `At most ${limits.bodyBytes} bytes an entry.`));
+    return toRejected(problemOf("data-too-large", `At most ${limits.bodyBytes} bytes an entry.`));
   }
   const parsed = parseScanned(bytes.subarray(start, end), scan);
   if (parsed.status === "ok") return toJob(parsed.value, context);
   if (parsed.status === "unstorable") {
-    return rejected(problemOf("unstorable-json", undefined, [parsed.error]));
+    return toRejected(problemOf("unstorable-json", undefined, [parsed.error]));
   }
   if (isOneText) throw new ProblemError("invalid-json", parsed.detail);
-  return rejected(problemOf("invalid-json", parsed.detail));
+  return toRejected(problemOf("invalid-json", parsed.detail));
 }
 
 const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];
@@ -136,7 +138,7 @@ function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, E
     }
     const isEmpty = skipSpace(bytes, start) === scan.at;
     if (!isEmpty || !isClosed || texts.length > 0) {
-      if (texts.length === maxEntries) throw tooMany(maxEntries);
+      if (texts.length === maxEntries) throw toTooManyProblem(maxEntries);
       texts.push({ start, end: scan.at, scan });
     }
     start = scan.at + 1;
@@ -151,9 +153,9 @@ function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, Entr
   let start = skipSpace(bytes, startOf(bytes));
   let stepEnd = start + scanBytes;
   while (start < bytes.length) {
-    if (texts.length === maxEntries) throw tooMany(maxEntries);
-    const found = bytes.indexOf(lineBreak, start);
-    const end = found === -1 ? bytes.length : found;
+    if (texts.length === maxEntries) throw toTooManyProblem(maxEntries);
+    const lineEnd = bytes.indexOf(lineBreak, start);
+    const end = lineEnd === -1 ? bytes.length : lineEnd;
     const scan = beginScan(start);
     // The scan stops after the value; `JSON.parse` then throws for anything that follows. An overlong line is not
     // parsed at all.
@@ -178,10 +180,10 @@ function skipSpace(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-function tooMany(maxEntries: number) {
+function toTooManyProblem(maxEntries: number) {
   return new ProblemError("too-many-entries", `At most ${maxEntries} entries.`);
 }
 
-function rejected(problem: Problem): ParsedEntry {
+function toRejected(problem: Problem): ParsedEntry {
   return { status: "rejected", problem };
 }

@@ -9,7 +9,7 @@ export function createReadJob(jobs: JobReader, live: LiveJobs): ReadJob {
   return async (tenant, id) => {
     const row = await jobs.find(tenant, id);
     if (row === undefined) return undefined;
-    const [job] = await live.describe([row]);
+    const [job] = await live.toJobs([row]);
     return job;
   };
 }

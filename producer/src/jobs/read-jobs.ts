@@ -40,7 +40,7 @@ export interface JobDetailRow extends JobRow {
 export interface JobReader {
   find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
   /** Returns why `find` returned nothing. */
-  whyMissing(tenant: string, id: string): Promise<"job-gone" | "job-not-found">;
+  getMissingReason(tenant: string, id: string): Promise<"job-gone" | "job-not-found">;
   /** Reads the tenant's jobs among the ids, in the order of the ids, as far as they fit into a page. */
   findPage(tenant: string, ids: readonly string[], options: PageOptions): Promise<JobRowPage>;
 }
@@ -77,7 +77,7 @@ export async function findJobRow(
 export function createJobReader(reads: Reads): JobReader {
   return {
     find: (tenant, id) => reads.run(tenant, (sql) => findJobRow(sql, tenant, id)),
-    whyMissing: (tenant, id) =>
+    getMissingReason: (tenant, id) =>
       reads.run(tenant, async (sql) =>
         (await mayBeDeleted(sql, "job", { tenant, id })) ? "job-gone" : "job-not-found",
       ),

@@ -5,13 +5,13 @@ import type { JobDetailRow, JobReader } from "./read-jobs.ts";
 
 /** Returns the job that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireJob(
-  jobs: Pick<JobReader, "find" | "whyMissing">,
+  jobs: Pick<JobReader, "find" | "getMissingReason">,
   exchange: RequestContext,
   id: string,
 ): Promise<JobDetailRow> {
   const { tenant } = callerOf(exchange);
   const row = await jobs.find(tenant, id);
-  if (row === undefined) throw new ProblemError(await jobs.whyMissing(tenant, id));
+  if (row === undefined) throw new ProblemError(await jobs.getMissingReason(tenant, id));
   requirePermitted(exchange, row);
   return row;
 }

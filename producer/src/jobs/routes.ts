@@ -15,15 +15,15 @@ import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { keepingJob } from "../idempotency/keep-response.ts";
-import { charging } from "../quotas/quota-reservation.ts";
+import { withQuota } from "../quotas/quota-reservation.ts";
 import { createJobs } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
 import { listJobs, type ListState } from "./list-jobs.ts";
-import { type LiveJobs, undispatchedJob } from "./live-jobs.ts";
+import { type LiveJobs, toUndispatchedJob } from "./live-jobs.ts";
 import type { JobReader, JobRow } from "./read-jobs.ts";
 import { requireJob } from "./require-job.ts";
 import type { JobSearch } from "./search-jobs.ts";
-import { changedJob, changedJobDetail } from "./shown-data.ts";
+import { redactJob, redactJobDetail } from "./shown-data.ts";
 
 export interface JobRoutesDeps {
   createJob(context: RequestContext): Promise<Response>;
@@ -64,7 +64,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       if (waited?.isGone === false && row.status === "pending") {
         row = await requireJob(jobReader, c.env, id);
       }
-      const job = await liveJobs.detail(row);
+      const job = await liveJobs.toJobDetail(row);
       const etag = etagOf(toVersion(row), { ...job, estimatedStartAt: null });
       const headers = { ...waited?.headers, ETag: etag };
       if (isNotModified(c.env.request, etag)) return c.body(null, 304, headers);
@@ -80,7 +80,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
         row = await requireJob(jobReader, c.env, id);
       } else check?.(toVersion(row));
       if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
-      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 200);
+      return c.json(redactJob(c.env, await liveJobs.toJob(row)), 200);
     }),
 
     handle(routes.changeJob, async (c) => {
@@ -96,8 +96,8 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       const outcome = await jobChanges.change(c.env.principal.tenant, id, change, check);
       if (outcome.status !== "changed") throw problemOf(outcome);
       const row = await requireJob(jobReader, c.env, id);
-      const job = await liveJobs.detail(row);
-      return c.json(changedJobDetail(c.env, job), 200, {
+      const job = await liveJobs.toJobDetail(row);
+      return c.json(redactJobDetail(c.env, job), 200, {
         ETag: etagOf(toVersion(row), { ...job, estimatedStartAt: null }),
       });
     }),
@@ -107,14 +107,14 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       await requireJob(jobReader, c.env, id);
       const outcome = await jobChanges.promote(c.env.principal.tenant, id, {
         check: versionCheckOf(c.env.request),
-        alongside: keepingJob(c.env, id, (row) => liveJobs.describeOne(row), { status: 200 }),
+        alongside: keepingJob(c.env, id, (row) => liveJobs.toJob(row), { status: 200 }),
       });
       const row = await requireJob(jobReader, c.env, id);
       if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
       if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);
       if (outcome === "active") throw new ProblemError("job-active");
       if (outcome === "not-delayed") throw new ProblemError("job-not-delayed");
-      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 200);
+      return c.json(redactJob(c.env, await liveJobs.toJob(row)), 200);
     }),
 
     handle(routes.retryJob, async (c) => {
@@ -125,15 +125,15 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       check?.(toVersion(before));
       if (before.status === "pending") throw new ProblemError("job-pending");
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = keepingJob(c.env, id, undispatchedJob, { status: 202, headers });
-      const retried = await charging(c.env.charge, 1, () =>
+      const alongside = keepingJob(c.env, id, toUndispatchedJob, { status: 202, headers });
+      const retried = await withQuota(c.env.charge, 1, () =>
         jobChanges.retry(tenant, [id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
       );
       const row = await requireJob(jobReader, c.env, id);
       if (!retried.has(id)) {
         throw new ProblemError(row.status === "pending" ? "job-pending" : "key-taken");
       }
-      return c.json(changedJob(c.env, await liveJobs.describeOne(row)), 202, headers);
+      return c.json(redactJob(c.env, await liveJobs.toJob(row)), 202, headers);
     }),
   ];
 }

@@ -1,10 +1,10 @@
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { ISql } from "postgres";
 import type { Reads } from "../stores/reads.ts";
-import { type JobFilter, type Source, sourcesOf } from "./search-sources.ts";
+import { type JobFilter, type Source, toSources } from "./search-sources.ts";
 import { indexScanOnly } from "./index-scan-only.ts";
 
-export interface FoundJobs {
+export interface JobIdPage {
   ids: string[];
   /** The next page starts after the job with this id; undefined on the last page. */
   next: string | undefined;
@@ -15,7 +15,7 @@ export interface JobSearch {
    * Finds jobs, newest first.
    * @param before finds only jobs older than the job with this id
    */
-  find(filter: JobFilter, before: string | undefined, limit: number): Promise<FoundJobs>;
+  find(filter: JobFilter, before: string | undefined, limit: number): Promise<JobIdPage>;
 }
 
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -28,11 +28,11 @@ export function createJobSearch(reads: Reads): JobSearch {
         pool.begin("read only", async (sql) => {
           const { createdAfter, createdBefore } = filter;
           const span = {
-            start: createdAfter ? firstIdOf(createdAfter) : lowestId,
-            end: lesser(before ?? highest, createdBefore ? firstIdOf(createdBefore) : highest),
+            start: createdAfter ? getFirstId(createdAfter) : lowestId,
+            end: getLower(before ?? highest, createdBefore ? getFirstId(createdBefore) : highest),
           };
           // One more than requested shows whether there is a next page.
-          const sources = sourcesOf(sql, filter, span);
+          const sources = toSources(sql, filter, span);
           const [, { ids, floor }] = await Promise.all([
             indexScanOnly(sql),
             readSources(sql, sources, limit + 1),
@@ -44,30 +44,30 @@ export function createJobSearch(reads: Reads): JobSearch {
 }
 
 /** Merges the ids of all sources down to the highest floor, in one statement and so in one snapshot. */
-async function readSources(sql: ISql, sources: readonly Source[], most: number) {
-  const found = sources.map(({ ids, floor }, at) => {
+async function readSources(sql: ISql, sources: readonly Source[], limit: number) {
+  const sourceQueries = sources.map(({ ids, floor }, at) => {
     // A source that fills the page does not reach its floor.
-    const isFull = sql<[]>`(select count(*) = ${most} from found)`;
+    const isFull = sql<[]>`(select count(*) = ${limit} from found)`;
     return sql<[]>`
       ${at === 0 ? sql`` : sql`union all`} (
-        with found as materialized (${ids(sql<[]>`limit ${most}`)})
+        with found as materialized (${ids(sql<[]>`limit ${limit}`)})
         select id, false as "isFloor" from found ${floor ? sql`union all (${floor(isFull)})` : sql``}
       )`;
   });
-  const entries = await sql<{ id: string; isFloor: boolean }[]>`${found} order by id desc`;
+  const entries = await sql<{ id: string; isFloor: boolean }[]>`${sourceQueries} order by id desc`;
   const floor = entries.find(({ isFloor }) => isFloor)?.id;
   const ids = entries.flatMap(({ id, isFloor }) =>
     isFloor || (floor !== undefined && id < floor) ? [] : [id],
   );
-  return { ids: ids.slice(0, most), floor };
+  return { ids: ids.slice(0, limit), floor };
 }
 
-function lesser(one: string, other: string) {
-  return one < other ? one : other;
+function getLower(first: string, second: string) {
+  return first < second ? first : second;
 }
 
 /** Returns the lowest UUIDv7 of a time. */
-function firstIdOf(time: Date): string {
+function getFirstId(time: Date): string {
   const ms = Math.max(0, time.getTime()).toString(16).padStart(12, "0");
   return `${ms.slice(0, 8)}-${ms.slice(8)}-7000-8000-000000000000`;
 }

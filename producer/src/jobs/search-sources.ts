@@ -16,7 +16,7 @@ export interface JobFilter {
   createdAfter?: Date | undefined;
   createdBefore?: Date | undefined;
   /** Restricts the search to these queues and these types. */
-  reach: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
+  restrictions: { queues: readonly string[] | undefined; types: readonly string[] | undefined };
 }
 
 type Fragment = PendingQuery<[]>;
@@ -39,8 +39,8 @@ export interface Source {
 const maxScanned = 10_000;
 
 /** Returns disjoint sources that together cover every job of the filter. */
-export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
-  const { tenant, terms, key, importId, reason, status, type, queue, reach } = filter;
+export function toSources(sql: ISql, filter: JobFilter, span: Span): Source[] {
+  const { tenant, terms, key, importId, reason, status, type, queue, restrictions } = filter;
   const { start, end } = span;
   const [term, ...otherTerms] = terms;
   const conditions: Record<string, Fragment | undefined> = {
@@ -51,70 +51,71 @@ export function sourcesOf(sql: ISql, filter: JobFilter, span: Span): Source[] {
     status: status && isStatus(sql, status),
     type: type === undefined ? undefined : sql`and jobs.type = ${type}`,
     queue: queue === undefined ? undefined : sql`and jobs.queue = ${queue}`,
-    queues: reach.queues && sql`and jobs.queue = any(${[...reach.queues]}::text[])`,
-    types: reach.types && sql`and jobs.type = any(${[...reach.types]}::text[])`,
+    queues: restrictions.queues && sql`and jobs.queue = any(${[...restrictions.queues]}::text[])`,
+    types: restrictions.types && sql`and jobs.type = any(${[...restrictions.types]}::text[])`,
   };
   /** Returns the conditions that the index does not cover. */
-  const restOf = (told: readonly string[], named: readonly string[]) => [
+  const getOtherConditions = (indexed: readonly string[], requiredTerms: readonly string[]) => [
     ...Object.entries(conditions).flatMap(([name, condition]) =>
-      condition === undefined || told.includes(name) ? [] : [condition],
+      condition === undefined || indexed.includes(name) ? [] : [condition],
     ),
-    ...named.map((name) => isNamed(sql, tenant, name)),
+    ...requiredTerms.map((name) => hasTerm(sql, tenant, name)),
   ];
-  const walk = (told: readonly Fragment[], rest: readonly Fragment[]): Source =>
+  const scanInOrder = (indexed: readonly Fragment[], rest: readonly Fragment[]): Source =>
     scan(
       sql,
       rest,
       (tail) => sql<[]>`
-      select * from jobs where id < ${end} and id >= ${start} ${all(sql, told)} order by id desc ${tail}`,
+      select * from jobs where id < ${end} and id >= ${start} ${joinConditions(sql, indexed)} order by id desc ${tail}`,
     );
-  const fromIndex = (...told: string[]) =>
-    walk(
-      told.flatMap((name) => conditions[name] ?? []),
-      restOf(told, terms),
+  const fromIndex = (...indexed: string[]) =>
+    scanInOrder(
+      indexed.flatMap((name) => conditions[name] ?? []),
+      getOtherConditions(indexed, terms),
     );
 
   if (key !== undefined) return [fromIndex("tenant", "key")];
   if (term !== undefined) {
-    const named = scan(
+    const withTerm = scan(
       sql,
-      restOf(["tenant"], otherTerms),
+      getOtherConditions(["tenant"], otherTerms),
       (tail) => sql<[]>`
       select jobs.* from job_terms as term join jobs on jobs.id = term.job_id
       where term.tenant = ${tenant} and term.term = ${term}
         and term.job_id < ${end} and term.job_id >= ${start}
       order by term.job_id desc ${tail}`,
     );
-    return [named];
+    return [withTerm];
   }
   if (importId !== undefined) return [fromIndex("importId")];
   if (status === "pending") return [fromIndex("status")];
   if (status === "dead" && type !== undefined && reason !== undefined) {
-    const ofReason = scanEach(sql, span, {
+    const deadOfReason = scanEach(sql, span, {
       by: "reason",
-      values: among(sql, [reason]),
-      told: sql<[]>`tenant = ${tenant} and status = 'dead' and type = ${type}`,
-      rest: restOf(["tenant", "status", "type", "reason"], []),
+      values: toValues(sql, [reason]),
+      indexed: sql<[]>`tenant = ${tenant} and status = 'dead' and type = ${type}`,
+      rest: getOtherConditions(["tenant", "status", "type", "reason"], []),
     });
-    return [ofReason];
+    return [deadOfReason];
   }
   if (status !== undefined && status !== "completed") return [fromIndex("tenant", "status")];
-  const one = type === undefined ? undefined : [type];
-  const types = one ?? reach.types ?? (queue === undefined ? undefined : typesOf(queue));
+  const requestedType = type === undefined ? undefined : [type];
+  const types =
+    requestedType ?? restrictions.types ?? (queue === undefined ? undefined : typesOf(queue));
   const completed = scanEach(sql, span, {
     by: "type",
-    values: types ? among(sql, types) : completedTypes(sql, tenant),
-    told: sql<[]>`tenant = ${tenant} and status = 'completed'`,
-    rest: restOf(["tenant", "status", type === undefined ? "types" : "type"], []),
+    values: types ? toValues(sql, types) : completedTypes(sql, tenant),
+    indexed: sql<[]>`tenant = ${tenant} and status = 'completed'`,
+    rest: getOtherConditions(["tenant", "status", type === undefined ? "types" : "type"], []),
   });
   if (status === "completed") return [completed];
   const others = scanEach(sql, span, {
     by: "status",
-    values: among(sql, ["dead", "cancelled", "expired"]),
-    told: sql<[]>`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`,
-    rest: restOf(["tenant"], []),
+    values: toValues(sql, ["dead", "cancelled", "expired"]),
+    indexed: sql<[]>`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`,
+    rest: getOtherConditions(["tenant"], []),
   });
-  return [walk([isStatus(sql, "pending")], restOf([], [])), completed, others];
+  return [scanInOrder([isStatus(sql, "pending")], getOtherConditions([], [])), completed, others];
 }
 
 function scan(sql: ISql, rest: readonly Fragment[], entries: (tail: Fragment) => Fragment): Source {
@@ -123,40 +124,44 @@ function scan(sql: ISql, rest: readonly Fragment[], entries: (tail: Fragment) =>
   return {
     ids: (tail) => sql<[]>`
       select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs
-      where true ${all(sql, rest)} order by id desc ${tail}`,
-    floor: (unless) => sql<[]>`
-      select id, true from (${entries(sql<[]>`offset ${maxScanned} limit 1`)}) as jobs where not ${unless}`,
+      where true ${joinConditions(sql, rest)} order by id desc ${tail}`,
+    floor: (condition) => sql<[]>`
+      select id, true from (${entries(sql<[]>`offset ${maxScanned} limit 1`)}) as jobs where not ${condition}`,
   };
 }
 
-interface Each {
+interface ScanEach {
   by: "type" | "status" | "reason";
   values: Fragment;
-  told: Fragment;
+  indexed: Fragment;
   rest: readonly Fragment[];
 }
 
 /** Scans every value as far as a whole page, because one value alone may fill the page. */
-function scanEach(sql: ISql, { start, end }: Span, { by, values, told, rest }: Each): Source {
+function scanEach(
+  sql: ISql,
+  { start, end }: Span,
+  { by, values, indexed, rest }: ScanEach,
+): Source {
   // Only the intended index has this order: ordered by id alone, the scan could walk all other jobs, too.
   const order = sql<[]>`order by ${sql(by)} desc, id desc`;
   const entries = (tail: Fragment) => sql<[]>`
     select * from jobs
-    where ${told} and (${sql(by)}, id) < (each.value, ${end}::uuid) and (${sql(by)}, id) >= (each.value, ${start}::uuid)
+    where ${indexed} and (${sql(by)}, id) < (each.value, ${end}::uuid) and (${sql(by)}, id) >= (each.value, ${start}::uuid)
     ${order} ${tail}`;
-  const inEach = (some: Fragment, tail: Fragment) => sql<[]>`
-    select jobs.id from ${values} as each (value) cross join lateral (${some}) as jobs order by jobs.id desc ${tail}`;
-  if (rest.length === 0) return { ids: (tail) => inEach(entries(tail), tail) };
+  const selectPerValue = (query: Fragment, tail: Fragment) => sql<[]>`
+    select jobs.id from ${values} as each (value) cross join lateral (${query}) as jobs order by jobs.id desc ${tail}`;
+  if (rest.length === 0) return { ids: (tail) => selectPerValue(entries(tail), tail) };
   const matching = (tail: Fragment) => sql<[]>`
-    select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs where true ${all(sql, rest)} ${order} ${tail}`;
-  const floor = inEach(entries(sql<[]>`offset ${maxScanned} limit 1`), sql<[]>`limit 1`);
+    select id from (${entries(sql<[]>`limit ${maxScanned + 1}`)}) as jobs where true ${joinConditions(sql, rest)} ${order} ${tail}`;
+  const floor = selectPerValue(entries(sql<[]>`offset ${maxScanned} limit 1`), sql<[]>`limit 1`);
   return {
-    ids: (tail) => inEach(matching(tail), tail),
+    ids: (tail) => selectPerValue(matching(tail), tail),
     floor: () => sql<[]>`select id, true from (${floor}) as jobs`,
   };
 }
 
-function all(sql: ISql, conditions: readonly Fragment[]): Fragment {
+function joinConditions(sql: ISql, conditions: readonly Fragment[]): Fragment {
   return conditions.length === 0 ? sql`` : sql`${[...conditions]}`;
 }
 
@@ -169,13 +174,13 @@ function isStatus(sql: ISql, status: JobStatus): Fragment {
   return sql`and jobs.status = 'completed'`;
 }
 
-function isNamed(sql: ISql, tenant: string, term: string): Fragment {
+function hasTerm(sql: ISql, tenant: string, term: string): Fragment {
   return sql`and exists (
     select from job_terms as named
     where named.tenant = ${tenant} and named.term = ${term} and named.job_id = jobs.id)`;
 }
 
-function among(sql: ISql, values: readonly string[]): Fragment {
+function toValues(sql: ISql, values: readonly string[]): Fragment {
   return sql`unnest(${[...values]}::text[])`;
 }
 

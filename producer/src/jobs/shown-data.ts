@@ -7,32 +7,32 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { JobRow } from "./read-jobs.ts";
 
 /** Returns the data without secrets. */
-export function shownData({ type, data }: Pick<JobRow, "type" | "data">): unknown {
+export function redactJobData({ type, data }: Pick<JobRow, "type" | "data">): unknown {
   const findSecrets = findJobType(type)?.findSecrets;
   return findSecrets === undefined ? data : redactData(data, findSecrets);
 }
 
 /** Returns a changed job as the caller may see it: without `jobs:read` the response omits data, result and errors. */
-export function changedJob(exchange: RequestContext, job: Job): Job {
-  return mayRead(exchange)
+export function redactJob(exchange: RequestContext, job: Job): Job {
+  return canReadJobs(exchange)
     ? job
     : { ...job, data: null, result: null, error: null, progress: null };
 }
 
-export function changedJobDetail(exchange: RequestContext, job: JobDetail): JobDetail {
-  if (mayRead(exchange)) return job;
-  return { ...job, ...changedJob(exchange, job), failures: [], log: [], history: [] };
+export function redactJobDetail(exchange: RequestContext, job: JobDetail): JobDetail {
+  if (canReadJobs(exchange)) return job;
+  return { ...job, ...redactJob(exchange, job), failures: [], log: [], history: [] };
 }
 
-export function changedDeadLetter(exchange: RequestContext, letter: DeadLetter): DeadLetter {
-  return mayRead(exchange) ? letter : { ...letter, reason: null, error: null };
+export function redactDeadLetter(exchange: RequestContext, deadLetter: DeadLetter): DeadLetter {
+  return canReadJobs(exchange) ? deadLetter : { ...deadLetter, reason: null, error: null };
 }
 
-export function changedSchedule(exchange: RequestContext, schedule: Schedule): Schedule {
-  if (mayRead(exchange)) return schedule;
+export function redactSchedule(exchange: RequestContext, schedule: Schedule): Schedule {
+  if (canReadJobs(exchange)) return schedule;
   return { ...schedule, job: { type: schedule.job.type, data: null } };
 }
 
-function mayRead({ principal }: RequestContext) {
+function canReadJobs({ principal }: RequestContext) {
   return principal.scopes.has("jobs:read");
 }

@@ -44,12 +44,12 @@ export function createOperationLedger({
   return {
     create: ({ tenant, restrictions, quotaKey }, { action, filter, ratePerSecond }, keep) =>
       inTransaction(ledger, tenant, async (sql) => {
-        await requireOpening(sql, tenant, maxOpen);
+        await requireFreeSlot(sql, tenant, maxOpen);
         const [row] = await sql<OperationRow[]>`
           insert into operations (id, tenant, action, filter, restrictions, rate_per_second, quota_key)
           values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
                   ${JSON.stringify(restrictions)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
-          returning ${columns(sql)}`;
+          returning ${selectColumns(sql)}`;
         if (row === undefined) throw new Error("an operation was not kept");
         const operation = toOperation(row);
         await keep?.(sql, {
@@ -75,14 +75,14 @@ export function createOperationLedger({
     find: ({ tenant, hidden }, id) =>
       reads.run(tenant, async (sql) => {
         const [row] = await sql<(OperationRow & { isVisible: boolean })[]>`
-          select ${columns(sql)}, ${isVisible(sql, hidden)} as "isVisible"
+          select ${selectColumns(sql)}, ${isVisible(sql, hidden)} as "isVisible"
           from operations where id = ${id} and tenant = ${tenant}`;
         return row && (row.isVisible ? toOperation(row) : "hidden");
       }),
     list: ({ tenant, hidden }, before, limit) =>
       reads.run(tenant, async (sql) => {
         const rows = await sql<OperationRow[]>`
-          select ${columns(sql)} from operations
+          select ${selectColumns(sql)} from operations
           where tenant = ${tenant} and ${isVisible(sql, hidden)} ${before ? sql`and id < ${before}` : sql``}
           order by id desc limit ${limit}`;
         return rows.map(toOperation);
@@ -121,7 +121,7 @@ function inTransaction<Result>(
 }
 
 /** Counts under an advisory lock: concurrent requests could each see a free slot and exceed the limit together. */
-async function requireOpening(tx: ISql, tenant: string, maxOpen: number) {
+async function requireFreeSlot(tx: ISql, tenant: string, maxOpen: number) {
   await tx`select pg_advisory_xact_lock(${creationLock}, hashtext(${tenant}))`;
   const [row] = await tx<{ open: number }[]>`
     select count(*)::int as open from operations
@@ -138,7 +138,7 @@ export function operationHeaders({ id }: Operation) {
 type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &
   Operation["counts"] & { createdAt: Date; endedAt: Date | null };
 
-function columns(sql: ISql) {
+function selectColumns(sql: ISql) {
   return sql`
     id, action, filter, rate_per_second as "ratePerSecond", status, seen, changed, skipped, failed, error,
     created_at as "createdAt", ended_at as "endedAt"`;

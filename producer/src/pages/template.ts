@@ -28,10 +28,10 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
     const { job } = made;
     requirePermitted(exchange, job);
     const { charge } = exchange;
-    if (charge !== undefined) await charge.take(1);
+    if (charge !== undefined) await charge.takeJobs(1);
     const outcome = await (charge === undefined
       ? enqueue.one({ job })
-      : charge.reserving(1, () => enqueue.one({ job })));
+      : charge.withReserved(1, () => enqueue.one({ job })));
     if (outcome.status !== "accepted") throw new ProblemError("internal-error");
     exchange.jobId = job.id;
     return htmlPage({ title, body: bodyFor(job.id), script: scriptFor(job.id) });

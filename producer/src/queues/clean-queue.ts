@@ -1,7 +1,7 @@
 import type { FailedJobs } from "@toril/contract/engine/redis/failed-jobs";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
 import type { TenantLedger } from "../stores/postgres.ts";
-import { away } from "./queue-reader.ts";
+import { throwUnavailable } from "./queue-reader.ts";
 
 export interface CleanBatch {
   olderThanMs: number;
@@ -35,11 +35,13 @@ export function createCleanQueue(ledger: TenantLedger, failed: FailedJobs): Clea
 
   return async (tenant, queue, { olderThanMs, offset }) => {
     const before = Date.now() - olderThanMs;
-    const ids = await failed.list(queue, { before, offset, limit: batchSize }).catch(away);
+    const ids = await failed
+      .list(queue, { before, offset, limit: batchSize })
+      .catch(throwUnavailable);
     const pending = await findPending(tenant, ids);
     const ended = ids.filter((id) => !pending.has(id));
-    const removed = await failed.remove(queue, ended).catch(away);
-    const stay = offset + ids.length - ended.length;
-    return { removed, next: ids.length === batchSize ? stay : null };
+    const removed = await failed.remove(queue, ended).catch(throwUnavailable);
+    const kept = offset + ids.length - ended.length;
+    return { removed, next: ids.length === batchSize ? kept : null };
   };
 }

@@ -7,11 +7,11 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { JobError } from "@toril/contract/api/job";
 import type { ISql, Sql } from "postgres";
 import type { TenantLedger } from "../stores/postgres.ts";
-import { away } from "./queue-reader.ts";
+import { throwUnavailable } from "./queue-reader.ts";
 import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 export interface DrainBatch {
-  isDelayedToo: boolean;
+  includesDelayed: boolean;
   /** `next` of the previous batch. */
   after: string | undefined;
 }
@@ -39,7 +39,7 @@ const batchSize = 1000;
 /** A call blocks Redis while it runs. */
 const maxPerCall = 256;
 const pageSize = 2000;
-const drained: JobError = { name: "Drained", message: "Its queue was drained." };
+const drainedError: JobError = { name: "Drained", message: "Its queue was drained." };
 
 /**
  * Cancels jobs that wait in Redis first, then jobs that are pending in Postgres only. A job removed from Redis that
@@ -48,46 +48,48 @@ const drained: JobError = { name: "Drained", message: "Its queue was drained." }
 export function createDrainQueue(deps: DrainDeps): DrainQueue {
   const { ledger, takeWaiting, readStates, remove } = deps;
   const cancel = (tenant: string, jobs: readonly { id: string; generation: number }[]) =>
-    ledger.run(tenant, async (sql) => (await cancelJobs(sql, jobs, drained)).length);
+    ledger.run(tenant, async (sql) => (await cancelJobs(sql, jobs, drainedError)).length);
 
-  async function cancelPlaced(tenant: string, queue: string, isDelayedToo: boolean) {
+  async function cancelDispatched(tenant: string, queue: string, includesDelayed: boolean) {
     let taken = 0;
     let cancelled = 0;
     for (let isFull = true; isFull && taken < batchSize;) {
-      const most = Math.min(maxPerCall, batchSize - taken);
-      const ids = await takeWaiting(queue, { limit: most, isDelayedToo }).catch(away);
+      const limit = Math.min(maxPerCall, batchSize - taken);
+      const ids = await takeWaiting(queue, { limit, isDelayedToo: includesDelayed }).catch(
+        throwUnavailable,
+      );
       cancelled += await cancel(
         tenant,
         ids.flatMap((id) => parseBullId(id) ?? []),
       );
       taken += ids.length;
-      isFull = ids.length === most;
+      isFull = ids.length === limit;
     }
     return { cancelled, isDone: taken < batchSize };
   }
 
   async function cancelUndispatched(tenant: string, queue: string, jobs: readonly PendingJob[]) {
-    const placements = jobs.map(({ id, generation }) => ({
+    const dispatched = jobs.map(({ id, generation }) => ({
       queue,
       bullId: bullId(id, generation),
     }));
-    const states = await readStates(placements).catch(away);
-    const missing = (_: unknown, at: number) => states[at] === undefined;
-    const cancelled = await cancel(tenant, jobs.filter(missing));
+    const states = await readStates(dispatched).catch(throwUnavailable);
+    const isMissing = (_: unknown, at: number) => states[at] === undefined;
+    const cancelled = await cancel(tenant, jobs.filter(isMissing));
     // The jobs may have been dispatched meanwhile.
-    const ids = placements.filter(missing).map((placement) => placement.bullId);
-    await remove(queue, ids, "ended").catch(away);
+    const ids = dispatched.filter(isMissing).map((job) => job.bullId);
+    await remove(queue, ids, "ended").catch(throwUnavailable);
     return cancelled;
   }
 
-  return async (tenant, queue, { isDelayedToo, after = lowestId }) => {
-    const placed = await cancelPlaced(tenant, queue, isDelayedToo);
-    if (!placed.isDone) return { cancelled: placed.cancelled, next: after };
+  return async (tenant, queue, { includesDelayed, after = lowestId }) => {
+    const fromRedis = await cancelDispatched(tenant, queue, includesDelayed);
+    if (!fromRedis.isDone) return { cancelled: fromRedis.cancelled, next: after };
     const page = await ledger.run(tenant, (sql) => readPending(sql, after));
     const undispatched = page.filter(
-      (job) => job.queue === queue && (isDelayedToo || !job.isDelayed),
+      (job) => job.queue === queue && (includesDelayed || !job.isDelayed),
     );
-    const cancelled = placed.cancelled + (await cancelUndispatched(tenant, queue, undispatched));
+    const cancelled = fromRedis.cancelled + (await cancelUndispatched(tenant, queue, undispatched));
     return { cancelled, next: page.length === pageSize ? (page.at(-1)?.id ?? null) : null };
   };
 }

@@ -11,10 +11,10 @@ import type { AuditTrail } from "../audit/audit.ts";
 import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 
-export interface Changed {
+export interface ChangedQueue {
   settings: QueueSettings;
   /** False if Redis is unavailable; the reconciler then applies the settings. */
-  isInForce: boolean;
+  isApplied: boolean;
 }
 
 export interface QueueControl {
@@ -24,8 +24,8 @@ export interface QueueControl {
     change: QueueChange & { paused?: boolean },
     trail: AuditTrail,
     /** Stores the response in the transaction of the change. */
-    keep?: KeepResponse,
-  ): Promise<Changed>;
+    storeResponse?: KeepResponse,
+  ): Promise<ChangedQueue>;
 }
 
 export function createQueueControl(
@@ -33,29 +33,31 @@ export function createQueueControl(
   apply: ApplySettings,
   log: Pick<Logger, "warn">,
 ): QueueControl {
-  async function enforce(tenant: string, queue: string) {
-    let isAway = false;
-    const tell: ApplySettings = (settings) =>
+  async function applySettings(tenant: string, queue: string) {
+    let isUnavailable = false;
+    const tryApply: ApplySettings = (settings) =>
       apply(settings).catch((error: unknown) => {
-        isAway = true;
+        isUnavailable = true;
         log.warn({ err: error, queue }, "Redis was not told what is set for a queue");
       });
-    await ledger.run(tenant, (sql) => enforceQueueSettings(sql, queue, tell));
-    return !isAway;
+    await ledger.run(tenant, (sql) => enforceQueueSettings(sql, queue, tryApply));
+    return !isUnavailable;
   }
 
   return {
-    async change(tenant, queue, change, trail, keep) {
-      const note = async (tx: ISql) => {
+    async change(tenant, queue, change, trail, storeResponse) {
+      const storeResponseAndAudit = async (tx: ISql) => {
         // Whether Redis applies the settings is not known yet.
-        await keep?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
+        await storeResponse?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
         await trail.done(tx);
       };
-      await ledger.run(tenant, (sql) => changeQueueSettings(sql, queue, change, note));
-      const isInForce = await enforce(tenant, queue);
+      await ledger.run(tenant, (sql) =>
+        changeQueueSettings(sql, queue, change, storeResponseAndAudit),
+      );
+      const isApplied = await applySettings(tenant, queue);
       return {
         settings: await ledger.run(tenant, (sql) => readQueueSettings(sql, queue)),
-        isInForce,
+        isApplied,
       };
     },
   };

@@ -2,7 +2,7 @@ import type { QueueSize } from "@toril/contract/engine/redis/queue-sizes";
 import { Gauge, type Registry } from "prom-client";
 
 /** Limits reads from Redis, however often the metrics are scraped. */
-const keptMs = 1000;
+const cacheMs = 1000;
 
 /**
  * Adds queue gauges that are read on scrape, and empty while Redis is unavailable. Every producer reports the same
@@ -15,8 +15,8 @@ export function addQueueMetrics(
   let reading: Promise<readonly QueueSize[]> | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
 
-  function sizes() {
-    if (reading === undefined || performance.now() - readAt > keptMs) {
+  function getSizes() {
+    if (reading === undefined || performance.now() - readAt > cacheMs) {
       readAt = performance.now();
       reading = readSizes().catch(() => []);
     }
@@ -31,7 +31,7 @@ export function addQueueMetrics(
       registers: [],
       async collect() {
         this.reset();
-        for (const { queue, counts } of await sizes()) {
+        for (const { queue, counts } of await getSizes()) {
           for (const [state, count] of Object.entries(counts)) this.set({ queue, state }, count);
         }
       },
@@ -45,7 +45,7 @@ export function addQueueMetrics(
       registers: [],
       async collect() {
         this.reset();
-        for (const { queue, oldestMs } of await sizes()) this.set({ queue }, oldestMs / 1000);
+        for (const { queue, oldestMs } of await getSizes()) this.set({ queue }, oldestMs / 1000);
       },
     }),
   );

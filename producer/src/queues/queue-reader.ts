@@ -5,11 +5,11 @@ import { ProblemError } from "../http/problem.ts";
 
 export interface QueueReader {
   /** Reads the queues from Redis; throws a problem if Redis is unavailable. */
-  describe(queues: readonly string[]): Promise<Queue[]>;
+  read(queues: readonly string[]): Promise<Queue[]>;
   /**
    * Jobs per second that left a queue, as of the last sample; undefined if the rate is unknown or the queue is paused.
    */
-  rateOut(queue: string): number | undefined;
+  getDequeueRate(queue: string): number | undefined;
   close(): void;
 }
 
@@ -43,13 +43,13 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
   }
 
   return {
-    rateOut: (queue) => rates.get(queue),
-    describe: (names) => read(names).catch(away),
+    getDequeueRate: (queue) => rates.get(queue),
+    read: (names) => read(names).catch(throwUnavailable),
     close: () => clearInterval(timer),
   };
 }
 
 /** Throws a problem: only Redis knows how many jobs a queue has. */
-export function away(): never {
+export function throwUnavailable(): never {
   throw new ProblemError("at-capacity", "Redis is away.");
 }

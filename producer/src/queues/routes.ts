@@ -34,13 +34,13 @@ export function queueRoutes(deps: QueueRoutesDeps): HandledRoute[] {
 
   return [
     handle(routes.listQueues, async (c) =>
-      c.json({ items: await queueReader.describe(visibleQueues(c.env)) }, 200),
+      c.json({ items: await queueReader.read(visibleQueues(c.env)) }, 200),
     ),
 
     handle(routes.getQueue, async (c) => {
       const { queue } = c.req.valid("param");
       requireQueue(c.env, queue);
-      const [found] = await queueReader.describe([queue]);
+      const [found] = await queueReader.read([queue]);
       if (found === undefined) throw new ProblemError("queue-not-found");
       return c.json(found, 200);
     }),
@@ -53,23 +53,23 @@ export function queueRoutes(deps: QueueRoutesDeps): HandledRoute[] {
         throw new ProblemError("invalid-request", undefined, fieldErrors(parsed.error.issues));
       }
       const { principal, trail } = c.env;
-      const { settings, isInForce } = await queueControl.change(
+      const { settings, isApplied } = await queueControl.change(
         principal.tenant,
         queue,
         parsed.data,
         trail,
       );
-      return c.json(settings, isInForce ? 200 : 202);
+      return c.json(settings, isApplied ? 200 : 202);
     }),
 
     handle(routes.pauseQueue, async (c) => {
-      const { settings, isInForce } = await setPaused(c.env, c.req.valid("param").queue, true);
-      return c.json(settings, isInForce ? 200 : 202);
+      const { settings, isApplied } = await setPaused(c.env, c.req.valid("param").queue, true);
+      return c.json(settings, isApplied ? 200 : 202);
     }),
 
     handle(routes.resumeQueue, async (c) => {
-      const { settings, isInForce } = await setPaused(c.env, c.req.valid("param").queue, false);
-      return c.json(settings, isInForce ? 200 : 202);
+      const { settings, isApplied } = await setPaused(c.env, c.req.valid("param").queue, false);
+      return c.json(settings, isApplied ? 200 : 202);
     }),
 
     handle(routes.drainQueue, async (c) => {
@@ -77,7 +77,7 @@ export function queueRoutes(deps: QueueRoutesDeps): HandledRoute[] {
       requireQueue(c.env, queue);
       const { delayed, cursor } = c.req.valid("query");
       const { cancelled, next } = await drainQueue(c.env.principal.tenant, queue, {
-        isDelayedToo: delayed === "true",
+        includesDelayed: delayed === "true",
         after: cursor === undefined ? undefined : decodeCursor(cursor),
       });
       return c.json({ cancelled, next: next === null ? null : encodeCursor(next) }, 200);

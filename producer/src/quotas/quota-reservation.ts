@@ -2,39 +2,39 @@ import { ProblemError } from "../http/problem.ts";
 import type { KeyQuota, RateLimit, Refusal } from "@toril/contract/engine/quotas/key-quota";
 
 /** Reserves from the quota of a request's key. Throws `quota-exceeded` if the quota is exhausted. */
-export interface Charge {
-  take(jobs: number): Promise<void>;
+export interface QuotaReservation {
+  takeJobs(jobs: number): Promise<void>;
   takeBytes(count: number): Promise<void>;
-  /** Reserves slots for waiting jobs while `record` runs. */
-  reserving<Result>(jobs: number, record: () => Promise<Result>): Promise<Result>;
-  paced: Pace;
-  left(): RateLimit;
+  /** Reserves slots for waiting jobs while `work` runs. */
+  withReserved<Result>(jobs: number, work: () => Promise<Result>): Promise<Result>;
+  blocking: BlockingReservation;
+  getRateLimit(): RateLimit;
 }
 
 /** For streamed bodies: waits where a request would be refused. */
-export interface Pace {
+export interface BlockingReservation {
   /** Maximum number of jobs to record at once. */
   maxJobs: number;
   takeBytes(count: number): Promise<void>;
-  recording<Result>(jobs: number, record: () => Promise<Result>): Promise<Result>;
+  withReserved<Result>(jobs: number, work: () => Promise<Result>): Promise<Result>;
 }
 
-/** Runs `record` after reserving from the quota of the caller, if there is one. */
-export async function charging<Result>(
-  charge: Charge | undefined,
+/** Runs `work` after withReserved from the quota of the caller, if there is one. */
+export async function withQuota<Result>(
+  reservation: QuotaReservation | undefined,
   jobs: number,
-  record: () => Promise<Result>,
+  work: () => Promise<Result>,
 ): Promise<Result> {
-  if (charge === undefined) return record();
-  await charge.take(jobs);
-  return charge.reserving(jobs, record);
+  if (reservation === undefined) return work();
+  await reservation.takeJobs(jobs);
+  return reservation.withReserved(jobs, work);
 }
 
 /** A streamed body is refused as well if it would have to wait longer. */
-const patienceMs = 30_000;
+const maxBlockedMs = 30_000;
 
-export function createCharge(quota: KeyQuota): Charge {
-  function settle(refusal: Refusal) {
+export function createQuotaReservation(quota: KeyQuota): QuotaReservation {
+  function throwIfRefused(refusal: Refusal) {
     if (refusal === undefined) return;
     const seconds = Math.max(1, Math.ceil(refusal.waitMs / 1000));
     throw new ProblemError("quota-exceeded", refusal.detail, undefined, {
@@ -42,45 +42,45 @@ export function createCharge(quota: KeyQuota): Charge {
     });
   }
 
-  async function patiently(ask: () => Promise<Refusal>) {
-    const giveUpAt = performance.now() + patienceMs;
+  async function waitForQuota(reserve: () => Promise<Refusal>) {
+    const deadline = performance.now() + maxBlockedMs;
     for (;;) {
-      const refusal = await ask();
-      if (refusal === undefined || performance.now() + refusal.waitMs > giveUpAt) {
-        settle(refusal);
+      const refusal = await reserve();
+      if (refusal === undefined || performance.now() + refusal.waitMs > deadline) {
+        throwIfRefused(refusal);
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, refusal.waitMs));
     }
   }
 
-  async function releasing<Result>(jobs: number, record: () => Promise<Result>) {
+  async function releaseAfter<Result>(jobs: number, work: () => Promise<Result>) {
     try {
-      return await record();
+      return await work();
     } finally {
       quota.release(jobs);
     }
   }
 
   return {
-    async take(jobs) {
-      settle(await quota.takeJobs(jobs));
+    async takeJobs(jobs) {
+      throwIfRefused(await quota.takeJobs(jobs));
     },
     async takeBytes(count) {
-      settle(await quota.takeBytes(count));
+      throwIfRefused(await quota.takeBytes(count));
     },
-    async reserving(jobs, record) {
-      settle(await quota.reserve(jobs));
-      return releasing(jobs, record);
+    async withReserved(jobs, work) {
+      throwIfRefused(await quota.reserve(jobs));
+      return releaseAfter(jobs, work);
     },
-    left: () => quota.left(),
-    paced: {
+    getRateLimit: () => quota.left(),
+    blocking: {
       maxJobs: quota.maxJobs,
-      takeBytes: (count) => patiently(() => quota.takeBytes(count)),
-      async recording(jobs, record) {
-        await patiently(() => quota.takeJobs(jobs));
-        await patiently(() => quota.reserve(jobs));
-        return releasing(jobs, record);
+      takeBytes: (count) => waitForQuota(() => quota.takeBytes(count)),
+      async withReserved(jobs, work) {
+        await waitForQuota(() => quota.takeJobs(jobs));
+        await waitForQuota(() => quota.reserve(jobs));
+        return releaseAfter(jobs, work);
       },
     },
   };

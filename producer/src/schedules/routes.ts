@@ -16,7 +16,7 @@ import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { isNotModified, requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import { changedSchedule } from "../jobs/shown-data.ts";
+import { redactSchedule } from "../jobs/shown-data.ts";
 import { ScheduleChanged, type ScheduleStore } from "./schedule-store.ts";
 import {
   requireVisibleSchedule,
@@ -88,7 +88,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const row = await schedules.delete(callerOf(c.env).tenant, name, (found) => {
         requirePreconditions(c.env.request, requireVisibleSchedule(c.env, found).version);
       });
-      return c.json(changedSchedule(c.env, toSchedule(requireVisibleSchedule(c.env, row))), 200);
+      return c.json(redactSchedule(c.env, toSchedule(requireVisibleSchedule(c.env, row))), 200);
     }),
 
     handle(routes.pauseSchedule, async (c) => {
@@ -105,7 +105,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
 
     handle(routes.runSchedule, async (c) => {
       const { charge } = c.env;
-      if (charge !== undefined) await charge.take(1);
+      if (charge !== undefined) await charge.takeJobs(1);
       const { name } = c.req.valid("param");
       const caller = callerOf(c.env);
       const { tenant } = caller;
@@ -119,7 +119,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
           throw new ProblemError(kind, made.detail, made.errors);
         }
-        const recordRun = schedules.recording(found);
+        const recordRun = schedules.recordRun(found);
         const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
           await recordRun(tx, accepted);
           for (const entry of accepted) {
@@ -133,7 +133,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           }
         };
         const record = () => enqueue.many({ jobs: [made.job], alongside });
-        return charge === undefined ? record() : charge.reserving(1, record);
+        return charge === undefined ? record() : charge.withReserved(1, record);
       });
       if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
       const [accepted] = outcome.status === "accepted" ? outcome.jobs : [];

@@ -42,7 +42,7 @@ export interface ScheduleStore {
    * Records a manual run in the transaction that records its job. Throws `ScheduleChanged` if the schedule has a newer
    * version.
    */
-  recording(schedule: ScheduleRow): NonNullable<BulkRequest["alongside"]>;
+  recordRun(schedule: ScheduleRow): NonNullable<BulkRequest["alongside"]>;
 }
 
 /** Thrown to roll a transaction back. */
@@ -68,8 +68,8 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
             throw new ProblemError("too-many-schedules", `It may have ${maxSchedules}.`);
           }
         };
-        const asked = { keys, check: checkCount };
-        return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, asked);
+        const options = { keys, check: checkCount };
+        return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, options);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
     find: (tenant, name) => reads.run(tenant, (sql) => findSchedule(sql, { tenant, name })),
@@ -77,14 +77,14 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
       ledger.run(tenant, (sql) => setPaused(sql, { tenant, name }, isPaused, options)),
     delete: (tenant, name, check) =>
       ledger.run(tenant, (sql) => deleteSchedule(sql, { tenant, name }, check)),
-    recording:
+    recordRun:
       (schedule) =>
       async (sql, [accepted]) => {
         if (accepted === undefined) return;
         const { id, outcome, createdAt } = accepted.job;
-        const none = { scheduledFor: null, reason: null, detail: null };
+        const unset = { scheduledFor: null, reason: null, detail: null };
         const at = outcome === "created" ? createdAt : new Date().toISOString();
-        const run = { ...none, at, outcome, jobId: id };
+        const run = { ...unset, at, outcome, jobId: id };
         if ((await recordRuns(sql, [{ schedule, run }])) === 0) throw new ScheduleChanged();
       },
   };

@@ -6,7 +6,7 @@ import { etagOf, requirePreconditions } from "../http/etag.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { ScheduleStore } from "./schedule-store.ts";
-import { changedSchedule } from "../jobs/shown-data.ts";
+import { redactSchedule } from "../jobs/shown-data.ts";
 
 /** Throws a problem if the schedule does not exist, or the caller's key does not permit its jobs. */
 export function requireVisibleSchedule(
@@ -35,7 +35,7 @@ export async function setSchedulePaused(
 ) {
   function toResponse(row: ScheduleRow | undefined) {
     const { schedule, headers } = toAnswer(requireVisibleSchedule(exchange, row));
-    return { schedule: changedSchedule(exchange, schedule), headers };
+    return { schedule: redactSchedule(exchange, schedule), headers };
   }
   const row = await schedules.setPaused(callerOf(exchange).tenant, name, isPaused, {
     check(found) {

@@ -11,7 +11,7 @@ export interface CsvDecoder {
   readonly charset: string;
 }
 
-const longestMark = 3;
+const maxMarkBytes = 3;
 
 /**
  * Creates a decoder. A byte order mark overrides the label, as in the WHATWG Encoding Standard; the default is UTF-8.
@@ -27,9 +27,9 @@ export function createCsvDecoder(label = "utf-8"): CsvDecoder | null {
       if (decodeAll !== undefined) return decodeAll(bytes);
       if (bytes !== undefined) {
         head = Buffer.concat([head, bytes]);
-        if (head.length < longestMark) return { text: "", isBroken: false };
+        if (head.length < maxMarkBytes) return { text: "", isBroken: false };
       }
-      charset = markedCharset(head) ?? orderedCharset(label, head);
+      charset = findMarkedCharset(head) ?? resolveByteOrder(label, head);
       decodeAll = createDecode(charset);
       const decoded = decodeAll(head);
       if (bytes !== undefined || decoded.isBroken) return decoded;
@@ -59,7 +59,7 @@ function createDecode(charset: string): (bytes?: Uint8Array) => DecodedText {
   };
 }
 
-function markedCharset([first, second, third]: Uint8Array): string | undefined {
+function findMarkedCharset([first, second, third]: Uint8Array): string | undefined {
   if (first === 0xef && second === 0xbb && third === 0xbf) return "utf-8";
   if (first === 0xff && second === 0xfe) return "utf-16le";
   if (first === 0xfe && second === 0xff) return "utf-16be";
@@ -67,7 +67,7 @@ function markedCharset([first, second, third]: Uint8Array): string | undefined {
 }
 
 /** "UTF-16" does not specify the byte order; a zero byte before the first character does. */
-function orderedCharset(label: string, [first, second]: Uint8Array): string {
+function resolveByteOrder(label: string, [first, second]: Uint8Array): string {
   return /^utf-?16$/i.test(label) && first === 0 && second !== 0 ? "utf-16be" : label;
 }
 

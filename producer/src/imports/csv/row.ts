@@ -4,7 +4,7 @@ import type { CsvOptions } from "./record.ts";
 type Delimiter = CsvOptions["delimiter"];
 
 /** Returns what is wrong with the header's names, or null. */
-export function headerFault(names: readonly string[]): string | null {
+export function findHeaderError(names: readonly string[]): string | null {
   if (names.length > limits.csvColumns) {
     return `it names ${names.length} columns, of which ${limits.csvColumns} are allowed`;
   }
@@ -22,9 +22,9 @@ export function headerFault(names: readonly string[]): string | null {
 }
 
 /** Returns what is wrong with a row, or null. */
-export function rowFault(names: readonly string[], values: readonly string[]): string | null {
+export function findRowError(names: readonly string[], values: readonly string[]): string | null {
   if (values.length !== names.length) {
-    return `The row has ${count(values.length)}, the header ${names.length}.`;
+    return `The row has ${formatFieldCount(values.length)}, the header ${names.length}.`;
   }
   const index = values.findIndex((value) => value.includes("\0"));
   return index === -1
@@ -45,7 +45,7 @@ export function isWellQuoted(raw: string, delimiter: Delimiter): boolean {
   let at = 0;
   while (at <= raw.length) {
     if (raw[at] === '"') {
-      at = closingQuote(raw, at + 1) + 1;
+      at = findClosingQuote(raw, at + 1) + 1;
       if (at === 0 || (at < raw.length && raw[at] !== delimiter)) return false;
     } else {
       const next = raw.indexOf(delimiter, at);
@@ -58,12 +58,12 @@ export function isWellQuoted(raw: string, delimiter: Delimiter): boolean {
   return true;
 }
 
-function closingQuote(raw: string, from: number): number {
+function findClosingQuote(raw: string, from: number): number {
   let at = raw.indexOf('"', from);
   while (at !== -1 && raw[at + 1] === '"') at = raw.indexOf('"', at + 2);
   return at;
 }
 
-function count(fields: number): string {
+function formatFieldCount(fields: number): string {
   return fields === 1 ? "1 field" : `${fields} fields`;
 }

@@ -1,6 +1,6 @@
 import { parse } from "csv-parse";
 import { CsvError, type CsvOptions, type CsvRecord } from "./record.ts";
-import { headerFault, isWellQuoted, rowFault, toRow } from "./row.ts";
+import { findHeaderError, isWellQuoted, findRowError, toRow } from "./row.ts";
 
 const maxRecords = 500;
 /** The size of a row includes its line break. */
@@ -23,7 +23,7 @@ function asRawRecord(row: unknown): RawRecord {
 export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
   let names: readonly string[] | undefined;
   let records: CsvRecord[] = [];
-  let fault: CsvError | undefined;
+  let fileError: CsvError | undefined;
   let line = 1;
   let writtenBytes = 0;
   let rowStart = 0;
@@ -38,7 +38,7 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     relax_quotes: true,
     on_record(row, { bytes }) {
       const { record, raw } = asRawRecord(row);
-      if (fault === undefined) onRow(record, raw, bytes);
+      if (fileError === undefined) onRow(record, raw, bytes);
       return null;
     },
   });
@@ -56,7 +56,7 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     const isQuoted = !hasQuotes || isWellQuoted(text, delimiter);
     if (names === undefined) return readHeader(values, isQuoted);
     if (values.length === 1 && values[0] === "" && !hasQuotes) return;
-    const detail = isQuoted ? rowFault(names, values) : "A quote stands where none may stand.";
+    const detail = isQuoted ? findRowError(names, values) : "A quote stands where none may stand.";
     records.push(
       detail === null
         ? { status: "row", line: start, row: toRow(names, values) }
@@ -65,9 +65,9 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
   }
 
   function readHeader(values: string[], isQuoted: boolean): void {
-    const detail = isQuoted ? headerFault(values) : "it has a quote where none may stand";
+    const detail = isQuoted ? findHeaderError(values) : "it has a quote where none may stand";
     if (detail !== null)
-      fault = new CsvError(1, `The first line must name the columns, but ${detail}.`);
+      fileError = new CsvError(1, `The first line must name the columns, but ${detail}.`);
     names = values;
   }
 
@@ -76,27 +76,27 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
   }
 
   function fail(detail: string): void {
-    fault ??= new CsvError(line, detail);
+    fileError ??= new CsvError(line, detail);
   }
 
   async function write(text: string): Promise<void> {
-    if (text === "" || fault !== undefined) return;
+    if (text === "" || fileError !== undefined) return;
     const bytes = Buffer.from(text);
     writtenBytes += bytes.length;
-    await settled((done) => parser.write(bytes, done));
+    await promisify((done) => parser.write(bytes, done));
     if (writtenBytes - rowStart > maxRowBytes + lookAhead.length) failTooLong();
   }
 
   /** Ends the file with a fault located after `text`. */
-  async function breakOff(text: string, detail: string): Promise<void> {
+  async function endWithError(text: string, detail: string): Promise<void> {
     await write(text + lookAhead);
     fail(detail);
   }
 
   async function end(): Promise<void> {
-    if (fault !== undefined) return;
+    if (fileError !== undefined) return;
     try {
-      await settled((done) => parser.end(done));
+      await promisify((done) => parser.end(done));
     } catch (error) {
       if ((error as { code?: string }).code !== "CSV_QUOTE_NOT_CLOSED") throw error;
       fail("A quote is opened and never closed.");
@@ -108,13 +108,13 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     const taken = records;
     records = [];
     for (let at = 0; at < taken.length; at += maxRecords) yield taken.slice(at, at + maxRecords);
-    if (fault !== undefined) throw fault;
+    if (fileError !== undefined) throw fileError;
   }
 
-  return { write, breakOff, end, take, close: () => void parser.destroy() };
+  return { write, endWithError, end, take, close: () => void parser.destroy() };
 }
 
-function settled(start: (done: (error?: Error | null) => void) => unknown): Promise<void> {
+function promisify(start: (done: (error?: Error | null) => void) => unknown): Promise<void> {
   return new Promise((resolve, reject) => {
     start((error) => (error ? reject(error) : resolve()));
   });
