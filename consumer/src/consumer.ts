@@ -16,6 +16,7 @@ import {
   settingsScriptUrl,
 } from "@toril/contract/engine/redis/queue-settings";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
+import { takeScriptUrl } from "@toril/contract/engine/redis/take";
 import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
 import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
 import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
@@ -264,7 +265,11 @@ export async function openConsumer(
   requireHandlers(handlers, sandboxedHandlers);
   const workers = createWorkers(
     workerRedis,
-    { ...config.worker, prefix: config.prefix },
+    {
+      ...config.worker,
+      prefix: config.prefix,
+      takeScript: await readFile(takeScriptUrl, "utf8"),
+    },
     {
       handlers,
       settler,

@@ -82,6 +82,7 @@ async function snapshot(redis: Redis, prefix: string): Promise<Snapshot> {
 async function contentOf(redis: Redis, key: string, type: string): Promise<unknown> {
   if (type === "string") return redis.get(key);
   if (type === "list") return redis.lrange(key, 0, -1);
+  if (type === "set") return (await redis.smembers(key)).toSorted();
   if (type === "zset") return redis.zrange(key, 0, "-1", "WITHSCORES");
   if (type === "stream") return (await redis.xrange(key, "-", "+")).map(([, fields]) => fields);
   if (type !== "hash") throw new Error(`${key} is a ${type}`);

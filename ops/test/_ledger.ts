@@ -25,7 +25,7 @@ export async function countJobs(sql: Sql): Promise<JobCounts> {
            count(*) filter (where status = 'pending')::int as pending,
            count(*) filter (where status = 'completed')::int as completed,
            count(*) filter (where status = 'dead')::int as dead,
-           (select count(*) - count(distinct job_id) from test_endings)::int as "endedTwice"
+           (select count(*) - count(distinct job_id) from test_endings)::int as "settledTwice"
     from jobs`;
   return counts;
 }

@@ -162,6 +162,8 @@ const spare: Record<string, Record<string, string>> = {
   "toril-consumer": {
     ltrim: "BullMQ's addLog, for handlers that write to their log",
     publish: "an operation that cancels what runs",
+    rpoplpush: "BullMQ's moveToFinished, if it took the next job",
+    scard: "BullMQ's moveToFinished, for jobs that take.lua does not finish",
   },
 };
 

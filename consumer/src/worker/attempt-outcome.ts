@@ -1,6 +1,6 @@
 import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
-import { DelayedError, UnrecoverableError, WaitingError, type Job } from "bullmq";
+import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
 import { parseBullName } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
 import type { AttemptOutcome } from "@toril/contract/api/job-states";
@@ -10,8 +10,8 @@ import type { LedgerStatus } from "./ledger-lookup.ts";
 import { NonRetryableError, RetryAfterError } from "./handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
 import type { Log } from "../observability/log.ts";
-import { getTenant, getTraceparent } from "./bull-job.ts";
 import type { Settler } from "./settle.ts";
+import type { TakenJob } from "./taken-job.ts";
 
 /** Result of an attempt. Without `thrown` BullMQ removes the job; `thrown` selects retry, delay, requeue or failure. */
 export interface AttemptResult {
@@ -30,8 +30,7 @@ export interface AttemptOutcomesDeps {
 }
 
 export interface StartedAttempt {
-  job: Job;
-  token: string;
+  job: TakenJob;
   target: { id: string; generation: number };
   attempt: number;
   /** Undefined for a job without secrets. */
@@ -64,7 +63,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   async function getHistory(started: StartedAttempt, last?: RunError) {
     const { job, attempt, startedAt, durationMs, lines = [] } = started;
     const before =
-      attempt > 1 ? await attemptErrors.read(parseBullName(job.queueName), job.id ?? "") : [];
+      attempt > 1 ? await attemptErrors.read(parseBullName(job.queueName), job.id) : [];
     const all = last === undefined ? before : [...before, last];
     return {
       startedAt,
@@ -100,8 +99,8 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   }
 
   async function fail(started: StartedAttempt, thrown: unknown): Promise<AttemptResult> {
-    const { job, token, target, attempt, scrub, startedAt, durationMs } = started;
-    if (thrown instanceof RetryAfterError) return delay(job, token, thrown.at);
+    const { job, target, attempt, scrub, startedAt, durationMs } = started;
+    if (thrown instanceof RetryAfterError) return delay(job, thrown.at);
     const error = toJobError(thrown, scrub?.text);
     const failure = {
       attempt,
@@ -115,11 +114,11 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       log.info({ ...getLogFields(started), err: error }, "attempt failed");
       job.opts.stackTraceLimit = maxStacks;
       capBackoff(job, job.attemptsMade + 1);
-      await attemptErrors.record(parseBullName(job.queueName), job.id ?? "", failure);
+      await attemptErrors.record(parseBullName(job.queueName), job.id, failure);
       return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
     }
     // Without the lock another attempt has taken over, and that attempt's outcome counts.
-    if ((await job.extendLock(token, lockDurationMs)) !== 1) {
+    if (!(await job.extendLock(lockDurationMs))) {
       log.warn(
         { ...getLogFields(started), err: error },
         "attempt lost the job's lock to another attempt",
@@ -172,8 +171,8 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     return { outcome: status === "settled" ? "expired" : "already-settled" };
   }
 
-  async function delay(job: Job, token: string, until: Date): Promise<AttemptResult> {
-    await job.moveToDelayed(until.getTime(), token);
+  async function delay(job: TakenJob, until: Date): Promise<AttemptResult> {
+    await job.moveToDelayed(until);
     return { outcome: "delayed", thrown: new DelayedError() };
   }
 
@@ -184,15 +183,15 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     failLost,
     expire,
     delay,
-    async requeue(job: Job, token: string): Promise<AttemptResult> {
-      await job.moveToWait(token);
+    async requeue(job: TakenJob): Promise<AttemptResult> {
+      await job.moveToWait();
       return { outcome: "requeued", thrown: new WaitingError() };
     },
-    skipSettled(job: Job, { status }: LedgerStatus): AttemptResult {
+    skipSettled(job: TakenJob, { status }: LedgerStatus): AttemptResult {
       log.info({ jobId: job.id, ledgerStatus: status }, "skipped a job that is already settled");
       return { outcome: "already-settled" };
     },
-    skipCancelled(job: Job): AttemptResult {
+    skipCancelled(job: TakenJob): AttemptResult {
       log.info({ jobId: job.id }, "aborted an attempt of a job that has ended");
       return { outcome: "already-settled" };
     },
@@ -206,15 +205,15 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
 }
 
 function getLogFields({ job, target, attempt }: StartedAttempt) {
-  const traceId = traceIdOf(getTraceparent(job));
-  return { jobId: target.id, traceId, tenant: getTenant(job), type: job.name, attempt };
+  const traceId = traceIdOf(job.traceparent);
+  return { jobId: target.id, traceId, tenant: job.tenant, type: job.name, attempt };
 }
 
 /** Limits the stacks in the job's hash; by default BullMQ keeps those of all attempts. */
 const maxStacks = 3;
 
 /** BullMQ has no maximum for exponential backoff. */
-function capBackoff(job: Job, attempt: number) {
+function capBackoff(job: TakenJob, attempt: number) {
   const { backoff } = job.opts as DispatchOptions;
   if (backoff?.max === undefined) return;
   const factor = backoff.type === "exponential" ? 2 ** (attempt - 1) : 1;

@@ -1,4 +1,10 @@
-import { bullName, parseBullId } from "@toril/contract/engine/redis/names";
+import {
+  bullName,
+  parseBullId,
+  queueKeys,
+  settledReturnValue,
+} from "@toril/contract/engine/redis/names";
+import { createTake } from "@toril/contract/engine/redis/take";
 import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { waitForAbort, isDoneWithin } from "../wait.ts";
@@ -6,6 +12,7 @@ import { toJobError } from "./job-error.ts";
 import { createThrottledLog } from "../observability/throttled-log.ts";
 import { createProcessor, getTypeLabel, type ProcessorDeps } from "./process-job.ts";
 import { JobEndedError } from "./attempt-outcome.ts";
+import { createTakeLoop } from "./take-loop.ts";
 
 export interface WorkerSettings {
   queues: readonly string[];
@@ -16,6 +23,8 @@ export interface WorkerSettings {
   lockDurationMs: number;
   stalledIntervalMs: number;
   maxStalledCount: number;
+  /** The text of `takeScriptUrl`. */
+  takeScript: string;
 }
 
 export interface WorkerEvents {
@@ -44,7 +53,7 @@ const errorPeriodMs = 10_000;
 const graceMs = 1000;
 
 /**
- * Creates one BullMQ worker per queue.
+ * Creates one worker per queue.
  * @param redis shared by all workers; each worker duplicates the connection for blocking reads
  */
 export function createWorkers(
@@ -62,42 +71,53 @@ export function createWorkers(
   let closed: Promise<boolean> | undefined;
 
   function createWorker(queue: string) {
-    const process = createProcessor(queue, { ...deps, lockDurationMs: settings.lockDurationMs });
-    const worker = new Worker(bullName(queue), process, {
+    const { prefix, limiter, lockDurationMs } = settings;
+    const worker = new Worker(bullName(queue), null, {
       connection: redis,
       name: deps.workerName,
-      prefix: settings.prefix,
-      concurrency: settings.concurrency,
-      lockDuration: settings.lockDurationMs,
-      stalledInterval: settings.stalledIntervalMs,
+      prefix,
+      lockDuration: lockDurationMs,
       maxStalledCount: settings.maxStalledCount,
-      // Workers apply changed queue settings within a second.
-      maximumRateLimitDelay: 1000,
+      stalledInterval: settings.stalledIntervalMs,
       removeOnComplete: { count: 0 },
       removeOnFail: keptFailedJobs,
       autorun: false,
-      ...(settings.limiter && { limiter: settings.limiter }),
     });
-    const backend = worker.getBackend();
-    const moveStalled = backend.moveStalledJobsToWait.bind(backend);
-    backend.moveStalledJobsToWait = async () => {
-      await deps.attemptErrors.recordLost(queue);
-      return moveStalled();
-    };
-    worker.on("error", (error) => {
-      deps.onWorkerError();
-      logError(error);
+    worker.on("error", onError);
+    return createTakeLoop({
+      take: createTake(redis, {
+        prefix,
+        queue,
+        script: settings.takeScript,
+        workerName: deps.workerName,
+        lockDurationMs,
+        limiter,
+        returnValue: JSON.stringify(settledReturnValue),
+      }),
+      worker,
+      restoreMarker: (score, member) => redis.zadd(queueKeys(prefix, queue).marker, score, member),
+      concurrency: settings.concurrency,
+      lockDurationMs,
+      stalledIntervalMs: settings.stalledIntervalMs,
+      returnValue: settledReturnValue,
+      process: createProcessor(queue, { ...deps, lockDurationMs }),
+      beforeStalledCheck: () => deps.attemptErrors.recordLost(queue),
+      onStalled(jobId) {
+        deps.onStalled(queue);
+        log.warn({ queue, jobId }, "job stalled");
+      },
+      onFailed(job, error) {
+        // BullMQ failed the job without running the processor, for example because the job stalled too often.
+        if (job.finishedOn !== undefined && !(error instanceof JobEndedError))
+          void settleFailedByBullMq(queue, job, error);
+      },
+      onError,
     });
-    worker.on("stalled", (jobId) => {
-      deps.onStalled(queue);
-      log.warn({ queue, jobId }, "job stalled");
-    });
-    worker.on("failed", (job, error) => {
-      // BullMQ failed the job without running the processor, for example because the job stalled too often.
-      if (job?.finishedOn !== undefined && !(error instanceof JobEndedError))
-        void settleFailedByBullMq(queue, job, error);
-    });
-    return worker;
+  }
+
+  function onError(error: Error) {
+    deps.onWorkerError();
+    logError(error);
   }
 
   async function settleFailedByBullMq(queue: string, job: Job, thrown: Error) {
@@ -127,7 +147,7 @@ export function createWorkers(
 
   async function close(deadline: AbortSignal) {
     isClosing = true;
-    for (const worker of workers) void worker.pause(true);
+    for (const worker of workers) worker.pause();
     await Promise.race([activeJobs.waitUntilIdle(), waitForAbort(deadline)]);
     activeJobs.abortAll(new Error("The consumer is shutting down."));
     await isDoneWithin(graceMs, activeJobs.waitUntilIdle());
@@ -138,16 +158,16 @@ export function createWorkers(
 
   return {
     start() {
-      for (const worker of workers) worker.run().catch(logError);
+      for (const worker of workers) worker.start();
     },
     pause() {
-      for (const worker of workers) void worker.pause(true);
+      for (const worker of workers) worker.pause();
     },
     resume() {
-      if (!isClosing) for (const worker of workers) void worker.resume();
+      if (!isClosing) for (const worker of workers) worker.resume();
     },
     get isRunning() {
-      return workers.every((worker) => worker.isRunning() && !worker.isPaused());
+      return workers.every((worker) => worker.isRunning);
     },
     close: (deadline) => (closed ??= close(deadline)),
   };

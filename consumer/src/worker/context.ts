@@ -1,9 +1,8 @@
 import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
-import type { Job } from "bullmq";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerContext } from "./handler.ts";
-import { getTenant } from "./bull-job.ts";
+import type { TakenJob } from "./taken-job.ts";
 import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
 import { type JobLogLine, limits } from "@toril/contract/api/job";
 import { toStorableText } from "@toril/contract/api/json";
@@ -17,7 +16,7 @@ export interface ContextDeps {
 }
 
 export interface ContextInput {
-  job: Job;
+  job: TakenJob;
   active: ActiveJob;
   /** Job id in the ledger. */
   id: string;
@@ -60,8 +59,8 @@ export class JobContext implements HandlerContext {
     const { job, id, attempt, traceparent, scrub } = this.#input;
     if (this.#log === undefined) {
       const traceId = traceIdOf(traceparent);
-      const tenant = getTenant(job);
-      const log = this.#deps.log.child({ jobId: id, traceId, tenant, type: job.name, attempt });
+      const { tenant, name: type } = job;
+      const log = this.#deps.log.child({ jobId: id, traceId, tenant, type, attempt });
       job.opts.keepLogs = limits.logLines;
       this.#log = new AttemptLog(
         scrub ? scrubbedLog(log, scrub) : log,

@@ -1,8 +1,8 @@
 import { isRecovered } from "@toril/contract/engine/redis/options";
-import type { Job } from "bullmq";
+import type { TakenJob } from "./taken-job.ts";
 
 type StartedJob = Pick<
-  Job,
+  TakenJob,
   "timestamp" | "attemptsStarted" | "attemptsMade" | "stalledCounter" | "opts"
 >;
 

@@ -3,7 +3,7 @@ import { jobKey, rateLimitKey } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { JobType, KeyRate } from "@toril/contract/api/job-type";
 import type { JobTypeName } from "@toril/contract/api/job-types/index";
-import type { Job } from "bullmq";
+import type { TakenJob } from "./taken-job.ts";
 
 /** When a job may start under a rate limit. */
 export interface RateLimitSlot {
@@ -18,7 +18,7 @@ export interface KeyRateLimits {
   reserveSlot(
     queue: string,
     jobType: JobType<JobTypeName>,
-    job: Job,
+    job: TakenJob,
     data: unknown,
   ): Promise<RateLimitSlot> | undefined;
 }
@@ -60,11 +60,11 @@ export interface KeyRateLimitDeps {
 export function createKeyRateLimits({ redis, prefix, rates }: KeyRateLimitDeps): KeyRateLimits {
   const run = createScript(redis, script);
 
-  async function reserve(queue: string, type: string, job: Job, key: string, rate: KeyRate) {
+  async function reserve(queue: string, type: string, job: TakenJob, key: string, rate: KeyRate) {
     const hash = createHash("sha256").update(key).digest("base64url");
     const intervalMs = rate.durationMs / rate.max;
     const answer = await run(
-      [rateLimitKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id ?? "")],
+      [rateLimitKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id)],
       [Date.now(), intervalMs, rate.durationMs - intervalMs].map(String),
     );
     const [at = 0, hadSlot] = answer as number[];

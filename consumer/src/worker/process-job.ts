@@ -1,10 +1,9 @@
 import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
-import { parseBullId, settledReturnValue } from "@toril/contract/engine/redis/names";
+import { parseBullId } from "@toril/contract/engine/redis/names";
 import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-states";
 import type { JobType } from "@toril/contract/api/job-type";
 import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import type { Job } from "bullmq";
 import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "./active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
@@ -13,7 +12,7 @@ import { NonRetryableError, type Handlers } from "./handler.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LostAttempts } from "./lost-attempts.ts";
 import { openSecrets, runHandler, runWithTimeout } from "./run-handler.ts";
-import { getAttempt, getTraceparent, getWaitMs, hasExpired } from "./bull-job.ts";
+import type { TakenJob } from "./taken-job.ts";
 import type { AttemptTrace, TracedAttempt, Tracing } from "../observability/tracing.ts";
 import {
   createAttemptOutcomes,
@@ -54,22 +53,21 @@ const maxKeyWaits = 3000;
 /** Maximum number of lost attempts of a job that Redis lost repeatedly; then the job is dead. */
 const maxLostAttempts = 20;
 
-/** Creates BullMQ's processor. Returns when BullMQ may remove the job, throws to retry, delay, requeue or fail. */
+/** Creates the processor of a queue. Resolves when Redis may remove the job, throws to retry, delay, requeue or fail. */
 export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
-): (job: Job, token?: string) => Promise<typeof settledReturnValue> {
+): (job: TakenJob) => Promise<void> {
   const { handlers, ledgerLookup, firstDelivery, lostAttempts, activeJobs, keyRateLimits } = deps;
   const { metrics, tracing, secretKeys } = deps;
   const attempts = createAttemptOutcomes(deps);
 
   async function startAttempt(
-    job: Job,
-    token: string,
+    job: TakenJob,
     active: ActiveJob,
     trace: AttemptTrace | undefined,
   ): Promise<AttemptResult> {
-    const target = parseBullId(job.id ?? "");
+    const target = parseBullId(job.id);
     if (target === undefined) return attempts.rejectForeign();
     if (!active.isAborted && !firstDelivery.isFirst(job)) {
       const ledgerStatus = await ledgerLookup.getStatus(target.id, target.generation);
@@ -77,37 +75,37 @@ export function createProcessor(
       // A hash without a name: Redis lost the job and BullMQ wrote new fields.
       if (!job.name) await restoreFromLedger(job, target.id);
     }
-    if (active.isAborted) return stopAttempt(job, token, active);
+    if (active.isAborted) return stopAttempt(job, active);
     const jobType = findJobType(job.name);
     if (jobType === undefined) {
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
-      return attempts.delay(job, token, new Date(Date.now() + unknownTypeDelayMs));
+      return attempts.delay(job, new Date(Date.now() + unknownTypeDelayMs));
     }
-    const attempt = getAttempt(job);
+    const attempt = job.attempt;
     const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
-    if (isFirstStart && hasExpired(job)) {
-      return attempts.expire({ job, token, target, attempt, scrub: undefined });
+    if (isFirstStart && job.hasExpired) {
+      return attempts.expire({ job, target, attempt, scrub: undefined });
     }
     const opened = openSecrets(jobType, target.id, job.data, secretKeys);
     if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
       deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
-      return attempts.delay(job, token, new Date(Date.now() + unknownKeyDelayMs));
+      return attempts.delay(job, new Date(Date.now() + unknownKeyDelayMs));
     }
     if (opened.status !== "ok") {
-      const start = { job, token, target, attempt, scrub: undefined };
+      const start = { job, target, attempt, scrub: undefined };
       return attempts.fail(start, new NonRetryableError(opened.detail));
     }
     const { data, scrub } = opened;
     const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
     if (reservation !== undefined) {
       const slot = await reservation;
-      if (slot.hasWaited && job.attemptsMade === 0 && hasExpired(job)) {
-        return attempts.expire({ job, token, target, attempt, scrub });
+      if (slot.hasWaited && job.attemptsMade === 0 && job.hasExpired) {
+        return attempts.expire({ job, target, attempt, scrub });
       }
       const { expiresAt = slot.at } = job.opts as DispatchOptions;
-      if (slot.at > 0) return attempts.delay(job, token, new Date(Math.min(slot.at, expiresAt)));
+      if (slot.at > 0) return attempts.delay(job, new Date(Math.min(slot.at, expiresAt)));
     }
-    const start = { job, token, target, attempt, scrub };
+    const start = { job, target, attempt, scrub };
     // If this process still runs the job, no consumer was lost.
     if (!(job.opts as DispatchOptions).recovered || activeJobs.hasConcurrentAttempt(active)) {
       return runAttempt(start, { jobType, data, active, trace });
@@ -137,20 +135,20 @@ export function createProcessor(
     started: StartedAttempt,
     { jobType, data, active, trace }: AttemptInput,
   ): Promise<AttemptResult> {
-    const { job, token, target, attempt, scrub } = started;
+    const { job, target, attempt, scrub } = started;
     const context = new JobContext(deps, {
       job,
       active,
       id: target.id,
       attempt,
       scrub,
-      traceparent: trace?.traceparent ?? getTraceparent(job),
+      traceparent: trace?.traceparent ?? job.traceparent,
     });
     const startedAtMs = performance.now();
     const startedAt = new Date();
     // A lost hash has no timestamp.
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
-      metrics.observeWait(queue, jobType.type, getWaitMs(job));
+      metrics.observeWait(queue, jobType.type, job.waitMs);
     }
     const { timeoutMs } = job.opts as DispatchOptions;
     const handle = () =>
@@ -163,7 +161,7 @@ export function createProcessor(
     const isStopped = active.isAborted && !(active.reason instanceof TimedOutError);
     if (handled.status === "failed" && isStopped) {
       if (active.reason instanceof CancelledError) await attempts.recordCancelled(start);
-      return stopAttempt(job, token, active);
+      return stopAttempt(job, active);
     }
     const settle = () =>
       handled.status === "completed"
@@ -174,13 +172,11 @@ export function createProcessor(
     return result;
   }
 
-  function stopAttempt(job: Job, token: string, { reason }: ActiveJob) {
-    return reason instanceof CancelledError
-      ? attempts.skipCancelled(job)
-      : attempts.requeue(job, token);
+  function stopAttempt(job: TakenJob, { reason }: ActiveJob) {
+    return reason instanceof CancelledError ? attempts.skipCancelled(job) : attempts.requeue(job);
   }
 
-  async function restoreFromLedger(job: Job, id: string) {
+  async function restoreFromLedger(job: TakenJob, id: string) {
     const recorded = await ledgerLookup.loadJob(id);
     if (recorded === undefined) return;
     job.name = recorded.type;
@@ -189,20 +185,17 @@ export function createProcessor(
     Object.assign(job.opts, options);
   }
 
-  return async (job, token = "") => {
-    const active = activeJobs.begin(queue, job.id ?? "");
+  return async (job) => {
+    const active = activeJobs.begin(queue, job.id);
     const trace = tracing?.begin(toTracedAttempt(queue, job));
     try {
-      const { outcome, thrown } = await startAttempt(job, token, active, trace).catch(
-        (error: unknown) => {
-          trace?.end("failed", error);
-          throw error;
-        },
-      );
+      const { outcome, thrown } = await startAttempt(job, active, trace).catch((error: unknown) => {
+        trace?.end("failed", error);
+        throw error;
+      });
       trace?.end(outcome, thrown);
       metrics.countAttempt(queue, getTypeLabel(job), outcome);
       if (thrown !== undefined) throw thrown;
-      return settledReturnValue;
     } finally {
       activeJobs.end(active);
     }
@@ -219,13 +212,13 @@ interface AttemptInput {
   trace: AttemptTrace | undefined;
 }
 
-function toTracedAttempt(queue: string, job: Job): TracedAttempt {
+function toTracedAttempt(queue: string, job: TakenJob): TracedAttempt {
   const type = getTypeLabel(job);
-  const attempt = getAttempt(job);
-  return { queue, type, bullId: job.id ?? "", attempt, traceparent: getTraceparent(job) };
+  const attempt = job.attempt;
+  return { queue, type, bullId: job.id, attempt, traceparent: job.traceparent };
 }
 
 /** Label of a metric; unknown types share one label, which bounds the cardinality. */
-export function getTypeLabel(job: Job): string {
+export function getTypeLabel(job: { name: string }): string {
   return findJobType(job.name)?.type ?? "unknown";
 }

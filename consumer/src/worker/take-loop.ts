@@ -1,0 +1,361 @@
+import { randomUUID } from "node:crypto";
+import {
+  maxFinishedPerCall,
+  maxTakenPerCall,
+  type FinishResult,
+  type Take,
+} from "@toril/contract/engine/redis/take";
+import {
+  Backoffs,
+  DelayedError,
+  isNotConnectionError,
+  Job,
+  type RepeatOptions,
+  UnrecoverableError,
+  WaitingError,
+  type Worker,
+} from "bullmq";
+import { sleep } from "../wait.ts";
+import { TakenJob } from "./taken-job.ts";
+
+export interface TakeLoopDeps {
+  take: Take;
+  /**
+   * BullMQ worker without processor: it opens the blocking connection, lists this process among the workers of the
+   * queue, and has the scripts of everything that take.lua does not do.
+   */
+  worker: Worker;
+  /** Marker of the queue: a sorted set that wakes a waiting worker. */
+  restoreMarker(score: number, member: string): Promise<unknown>;
+  concurrency: number;
+  lockDurationMs: number;
+  stalledIntervalMs: number;
+  /** Value that BullMQ stores and announces for completed jobs. */
+  returnValue: string;
+  /** Resolves when the job has ended; throws to retry, fail, delay or requeue the job, as a processor of BullMQ. */
+  process(job: TakenJob): Promise<unknown>;
+  /** Called before stalled jobs are moved to the wait list. */
+  beforeStalledCheck(): Promise<void>;
+  onStalled(jobId: string): void;
+  /** Called for a job that BullMQ moved to the failed jobs. */
+  onFailed(job: Job, error: Error): void;
+  onError(error: Error): void;
+}
+
+export interface TakeLoop {
+  start(): void;
+  /** Takes no further jobs; active jobs finish. */
+  pause(): void;
+  resume(): void;
+  readonly isRunning: boolean;
+  /** @param isForced does not wait for active jobs and for Redis */
+  close(isForced: boolean): Promise<void>;
+}
+
+/** An idle worker asks for jobs at least this often, in case a wake-up was lost. */
+const idlePollSeconds = 5;
+/** A longer blocking read would outlive the timeout of the connection. */
+const maxBlockSeconds = 10;
+/** A worker applies changed queue settings within this time, even if it is rate limited. */
+const maxRateLimitWaitMs = 1000;
+const errorPauseMs = 1000;
+/** A job that cannot be finished for longer has lost its lock; another worker then finishes it. */
+const maxFinishTries = 5;
+
+/**
+ * Takes jobs of one queue for all free slots at once and runs each in its own promise chain. Jobs that complete in the
+ * same turn of the event loop are finished in one call, which also takes the next jobs; no call waits for a batch.
+ */
+export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
+  const { take, worker, concurrency, lockDurationMs, onError } = deps;
+  const backend = worker.getBackend();
+  const workerId = randomUUID();
+  const stop = new AbortController();
+  const running = new Set<TakenJob>();
+  let completed: TakenJob[] = [];
+  /** Slots that a call in flight, or the wait for the marker, may fill. */
+  let reserved = 0;
+  let calls = 0;
+  let callsInFlight = 0;
+  let isStarted = false;
+  let isPaused = false;
+  let isClosed = false;
+  /** The last call found fewer jobs than it asked for. */
+  let isDrained = false;
+  let nextDueAt = 0;
+  let limitedUntil = 0;
+  let isFlushing = false;
+  let isRenewing = false;
+  let wake: () => void = () => {};
+  let idleWaiters: (() => void)[] = [];
+  let loops: Promise<unknown> = Promise.resolve();
+  let renewal: ReturnType<typeof setInterval> | undefined;
+
+  const freeSlots = () => concurrency - running.size - reserved;
+  const mayTake = () => !isPaused && !stop.signal.aborted && limitedUntil <= Date.now();
+
+  async function takeLoop() {
+    while (!stop.signal.aborted) {
+      if (isPaused || freeSlots() <= 0) {
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
+      }
+      const limitedMs = limitedUntil - Date.now();
+      if (limitedMs > 0) {
+        await sleep(Math.min(limitedMs, maxRateLimitWaitMs), stop.signal);
+        limitedUntil = 0;
+      } else if (isDrained) {
+        await waitForJobs();
+      } else {
+        await send([], Math.min(freeSlots(), maxTakenPerCall));
+      }
+    }
+  }
+
+  /** Waits until a job may be available. */
+  async function waitForJobs() {
+    // A slot for the job: another waiting worker is not woken for it.
+    reserved += 1;
+    try {
+      const seconds = blockSeconds();
+      const marker = seconds > 0 ? await backend.waitForJob(seconds) : null;
+      if (marker !== null && (isPaused || stop.signal.aborted)) {
+        await deps.restoreMarker(marker.score, marker.member);
+      }
+      nextDueAt = marker?.score ?? 0;
+      isDrained = nextDueAt > Date.now() + 1;
+    } catch (error) {
+      isDrained = false;
+      if (stop.signal.aborted) return;
+      reportError(error);
+      await backend.reconnectBlocking().catch(reportError);
+      await sleep(errorPauseMs, stop.signal);
+    } finally {
+      reserved -= 1;
+    }
+  }
+
+  function blockSeconds() {
+    if (nextDueAt === 0) return idlePollSeconds;
+    const seconds = (nextDueAt - Date.now()) / 1000;
+    return seconds <= 0
+      ? 0
+      : Math.min(Math.max(seconds, backend.minimumBlockTimeout), maxBlockSeconds);
+  }
+
+  /** Finishes completed jobs and fills the free slots, when all promises of this turn of the event loop have run. */
+  function flushSoon() {
+    if (isFlushing) return;
+    isFlushing = true;
+    process.nextTick(() => {
+      isFlushing = false;
+      flush();
+    });
+  }
+
+  function flush() {
+    const jobs = completed;
+    completed = [];
+    let at = 0;
+    do {
+      const limit = mayTake() ? Math.max(0, Math.min(freeSlots(), maxTakenPerCall)) : 0;
+      const batch = jobs.slice(at, at + maxFinishedPerCall);
+      at += batch.length;
+      if (batch.length > 0 || limit > 0) void send(batch, limit);
+    } while (at < jobs.length);
+    wake();
+  }
+
+  async function send(jobs: readonly TakenJob[], limit: number, tries = 1): Promise<void> {
+    reserved += limit;
+    callsInFlight += 1;
+    calls += 1;
+    try {
+      const token = `${workerId}:${calls}`;
+      const reply = await take({ limit, finished: jobs, token });
+      reserved -= limit;
+      reply.finished.forEach((result, index) => {
+        const job = jobs[index];
+        if (job !== undefined && result !== "finished") void finishOtherwise(job, result);
+      });
+      for (const json of reply.jobs) begin(new TakenJob(json, worker.name, backend));
+      if (limit > 0) noteAvailability(reply, reply.jobs.length < limit);
+    } catch (error) {
+      reserved -= limit;
+      reportError(error);
+      await sleep(errorPauseMs, stop.signal);
+      if (jobs.length > 0 && tries < maxFinishTries && !isClosed) void send(jobs, 0, tries + 1);
+    } finally {
+      callsInFlight -= 1;
+      wake();
+      resolveIfIdle();
+    }
+  }
+
+  function noteAvailability(
+    reply: { rateLimitMs: number; nextDueAt: number; malformed: string | undefined },
+    isShort: boolean,
+  ) {
+    if (reply.malformed !== undefined) {
+      onError(new Error(`malformed ${reply.malformed}: no job is taken`));
+      limitedUntil = Date.now() + errorPauseMs;
+      return;
+    }
+    limitedUntil = reply.rateLimitMs > 0 ? Date.now() + reply.rateLimitMs : 0;
+    isDrained = isShort && reply.rateLimitMs === 0;
+    nextDueAt = isDrained ? reply.nextDueAt : 0;
+  }
+
+  function begin(job: TakenJob) {
+    running.add(job);
+    void run(job);
+  }
+
+  async function run(job: TakenJob) {
+    try {
+      if (job.schedulerId !== undefined) await scheduleNext(job, job.schedulerId);
+      if (job.deferredFailure !== undefined) throw new UnrecoverableError(job.deferredFailure);
+      await deps.process(job);
+    } catch (thrown) {
+      await fail(job, thrown);
+      running.delete(job);
+      flushSoon();
+      resolveIfIdle();
+      return;
+    }
+    running.delete(job);
+    completed.push(job);
+    flushSoon();
+  }
+
+  /** Retries or fails a job with BullMQ; a delayed or requeued job has already been moved. */
+  async function fail(job: TakenJob, thrown: unknown) {
+    if (thrown instanceof DelayedError || thrown instanceof WaitingError || isClosed) return;
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    try {
+      const stored = await findStored(job);
+      await stored.moveToFailed(error, job.token, false);
+      deps.onFailed(stored, error);
+    } catch (cause) {
+      reportError(cause);
+    }
+  }
+
+  async function finishOtherwise(job: TakenJob, result: Exclude<FinishResult, "finished">) {
+    if (result !== "unsupported") {
+      onError(new Error(`job ${job.id} was not finished in Redis: ${result}`));
+      return;
+    }
+    try {
+      const stored = await findStored(job);
+      await stored.moveToCompleted(deps.returnValue, job.token, false);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
+  /** Loads a job as BullMQ needs it, with the options that Toril changed. */
+  async function findStored(job: TakenJob): Promise<Job> {
+    const stored = await Job.fromId(worker, job.id);
+    if (stored === undefined) throw new Error(`Missing key for job ${job.id}.`);
+    const { backoff } = job.opts;
+    Object.assign(stored.opts, job.opts, backoff && { backoff: Backoffs.normalize(backoff) });
+    return stored;
+  }
+
+  async function scheduleNext(job: TakenJob, schedulerId: string) {
+    try {
+      const scheduler = await worker.jobScheduler;
+      const { repeat } = job.opts as { repeat?: RepeatOptions };
+      if (repeat === undefined || !(await scheduler.isJobScheduler(schedulerId))) return;
+      const options = { override: false, producerId: job.id };
+      await scheduler.upsertJobScheduler(
+        schedulerId,
+        repeat,
+        job.name,
+        job.data,
+        job.opts,
+        options,
+      );
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
+  async function renewLocks() {
+    const now = Date.now();
+    const due = [...running].filter((job) => job.renewedAt + lockDurationMs / 4 < now);
+    if (due.length === 0 || isRenewing) return;
+    isRenewing = true;
+    for (const job of due) job.renewedAt = now;
+    try {
+      const [ids, tokens] = [due.map((job) => job.id), due.map((job) => job.token)];
+      for (const id of await worker.extendJobLocks(ids, tokens, lockDurationMs)) {
+        onError(new Error(`could not renew the lock of job ${id}`));
+      }
+    } catch (error) {
+      reportError(error);
+    } finally {
+      isRenewing = false;
+    }
+  }
+
+  async function checkStalled() {
+    while (!stop.signal.aborted) {
+      try {
+        await deps.beforeStalledCheck();
+        for (const id of await backend.moveStalledJobsToWait()) deps.onStalled(id);
+      } catch (error) {
+        reportError(error);
+      }
+      await sleep(deps.stalledIntervalMs, stop.signal);
+    }
+  }
+
+  /** The owner of the connection reports connection errors. */
+  function reportError(thrown: unknown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (!isClosed && isNotConnectionError(error)) onError(error);
+  }
+
+  function isIdle() {
+    return running.size === 0 && completed.length === 0 && callsInFlight === 0;
+  }
+
+  function resolveIfIdle() {
+    if (!isIdle()) return;
+    for (const resolve of idleWaiters) resolve();
+    idleWaiters = [];
+  }
+
+  return {
+    start() {
+      isStarted = true;
+      renewal = setInterval(() => void renewLocks(), lockDurationMs / 4);
+      loops = Promise.all([takeLoop(), checkStalled()]);
+    },
+    pause() {
+      isPaused = true;
+    },
+    resume() {
+      isPaused = false;
+      wake();
+    },
+    get isRunning() {
+      return isStarted && !isPaused && !stop.signal.aborted;
+    },
+    async close(isForced) {
+      stop.abort();
+      wake();
+      if (isForced) isClosed = true;
+      else {
+        await backend.disconnectBlocking(true).catch(reportError);
+        await loops;
+        if (!isIdle()) await new Promise<void>((resolve) => idleWaiters.push(resolve));
+        isClosed = true;
+      }
+      clearInterval(renewal);
+      await worker.close(isForced);
+    },
+  };
+}

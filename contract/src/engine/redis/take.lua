@@ -1,0 +1,211 @@
+--[[
+  Finishes completed jobs of one queue and takes the next ones, atomically.
+  KEYS[1] wait    KEYS[2] active    KEYS[3] prioritized   KEYS[4] events   KEYS[5] stalled
+  KEYS[6] limiter KEYS[7] delayed   KEYS[8] meta          KEYS[9] pc       KEYS[10] marker
+  ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
+  ARGV[2] current time, ms since 1970
+  ARGV[3] maximum number of jobs to take; 0 also promotes no delayed jobs
+  ARGV[4] token: the lock of the n-th taken job gets the value "<token>:<n>"
+  ARGV[5] lock duration in ms
+  ARGV[6] name of the worker
+  ARGV[7] maximum number of jobs per period   ARGV[8] period in ms: the worker's rate limit, "" for none
+  ARGV[9] return value of the finished jobs, JSON text
+  then per finished job: id, value of its lock
+  Returns {
+    one code per finished job:
+      0 finished and removed   1 unchanged: a job of a flow or with a deduplication id, which only moveToFinished can finish
+      -1 no hash   -2 no lock   -3 not in the active list   -6 another worker holds the lock
+    ms until the rate limit allows the next job, or 0
+    due time of the next delayed job in ms since 1970 if the queue has no other job, or 0
+    per taken job 10 values: id, name, data, options, creation time, attempts made, attempts started with this one, stalls,
+      reason of a deferred failure, id of the job scheduler; false if the hash has no such field
+    what is malformed in meta, or false; then no job is taken
+  }
+  Reads and checks what it needs before it writes; only fields of a taken job whose key is not a hash are skipped.
+  Writes the same state as moveToFinished-14 (for completed jobs, removed at once, without fetching the next job) for each
+  finished job and then moveToActive-11 for each taken job, of BullMQ 6.7.0, with fewer commands: once per call, it reads
+  meta, trims the event stream, promotes delayed jobs and writes pops, pushes, deletions and the marker.
+]]
+local call = redis.call
+local args = ARGV
+local waitKey, activeKey, prioritizedKey, eventsKey, stalledKey = unpack(KEYS, 1, 5)
+local limiterKey, delayedKey, metaKey, pcKey, markerKey = unpack(KEYS, 6, 10)
+
+local base, now = args[1], args[2]
+local most, token, lockMs, worker = tonumber(args[3]), args[4], args[5], args[6]
+local returnValue = args[9]
+
+local settings = call("HMGET", metaKey, "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
+local isPaused = settings[1]
+local malformed = false
+
+local concurrency = not isPaused and settings[2]
+if concurrency then
+  concurrency = tonumber(concurrency)
+  if not concurrency then malformed = "concurrency in meta" end
+end
+-- As in BullMQ, the maximum of the queue comes before that of the worker, and the period of the worker before that of the queue.
+local maxJobs, limiterMs = tonumber(settings[3] or args[7]), tonumber(args[8]) or tonumber(settings[4])
+if maxJobs and not limiterMs then malformed = "duration in meta" end
+
+local maxEvents = settings[5] or "10000"
+if not string.find(maxEvents, "^%d+$") then maxEvents, malformed = "10000", "opts.maxLenEvents in meta" end
+
+local codes = {}
+local keys, locks, sides = {}, {}, {}
+for index = 10, #args, 2 do
+  local key = base .. args[index]
+  keys[#keys + 1] = key
+  locks[#locks + 1] = key .. ":lock"
+  sides[#sides + 1] = key .. ":dependencies"
+  sides[#sides + 1] = key .. ":unsuccessful"
+  sides[#sides + 1] = key .. ":processed"
+  sides[#sides + 1] = key .. ":failed"
+end
+
+-- One EXISTS for all jobs; one per job only if some are missing or have children.
+local function finish()
+  local mayBeMissing = call("EXISTS", unpack(keys)) < #keys
+  local mayHaveChildren = call("EXISTS", unpack(sides)) > 0
+  local tokens = call("MGET", unpack(locks))
+  local heldLocks, heldIds = {}, {}
+  for n, key in ipairs(keys) do
+    local id, held = args[8 + 2 * n], args[9 + 2 * n]
+    local fields = redis.pcall("HMGET", key, "parentKey", "parent", "deid")
+    if mayBeMissing and call("EXISTS", key) == 0 then
+      codes[n] = -1
+    elseif fields.err or fields[1] or fields[2] or fields[3]
+      or mayHaveChildren and call("EXISTS", unpack(sides, 4 * n - 3, 4 * n)) > 0 then
+      codes[n] = 1
+    elseif tokens[n] ~= held then
+      codes[n] = tokens[n] and -6 or -2
+    else
+      codes[n] = 0
+      heldLocks[#heldLocks + 1] = locks[n]
+      heldIds[#heldIds + 1] = id
+    end
+  end
+  if #heldIds == 0 then return end
+
+  -- First, because Redis refuses no DEL when its memory is full, and nothing after the first write.
+  call("DEL", unpack(heldLocks))
+  call("SREM", stalledKey, unpack(heldIds))
+  if not settings[5] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
+  call("XTRIM", eventsKey, "MAXLEN", "~", maxEvents)
+  local removed = {}
+  for n, key in ipairs(keys) do
+    if codes[n] == 0 then
+      local id = args[8 + 2 * n]
+      if call("LREM", activeKey, -1, id) < 1 then
+        codes[n] = -3
+      else
+        removed[#removed + 1] = key
+        removed[#removed + 1] = key .. ":logs"
+        call("XADD", eventsKey, "*", "event", "completed", "jobId", id, "returnvalue", returnValue, "prev", "active")
+      end
+    end
+  end
+  if #removed == 0 then return end
+  call("DEL", unpack(removed))
+  if call("LLEN", waitKey) == 0 and call("LLEN", activeKey) == 0 and call("ZCARD", prioritizedKey) == 0 then
+    call("XADD", eventsKey, "*", "event", "drained")
+  end
+end
+
+local function promoteDelayed(isHeld)
+  local ids = call("ZRANGEBYSCORE", delayedKey, 0, (now + 1) * 4096 - 1, "LIMIT", 0, 1000)
+  if #ids == 0 then return end
+  call("ZREM", delayedKey, unpack(ids))
+  for _, id in ipairs(ids) do
+    local key = base .. id
+    local priority = tonumber(call("HGET", key, "priority")) or 0
+    if priority == 0 then
+      call("LPUSH", waitKey, id)
+    else
+      call("ZADD", prioritizedKey, priority * 4294967296 + call("INCR", pcKey) % 4294967296, id)
+    end
+    call("XADD", eventsKey, "*", "event", "waiting", "jobId", id, "prev", "delayed")
+    call("HSET", key, "delay", 0)
+  end
+  if not isHeld then call("ZADD", markerKey, 0, "0") end
+end
+
+local function getRateLimitTtl()
+  if not maxJobs or maxJobs > (tonumber(call("GET", limiterKey) or 0) or 0) then return 0 end
+  local ttl = call("PTTL", limiterKey)
+  if ttl == 0 then call("DEL", limiterKey) end
+  return math.max(ttl, 0)
+end
+
+-- Moves up to `count` ids to the active list and returns them.
+local function pop(count)
+  local ids = {}
+  while #ids < count do
+    local wanted = count - #ids
+    local popped = call("RPOP", waitKey, wanted) or {}
+    for _, id in ipairs(popped) do
+      -- Old versions of BullMQ put markers into the list.
+      if string.sub(id, 1, 2) ~= "0:" then ids[#ids + 1] = id end
+    end
+    if #popped < wanted then break end
+  end
+  if #ids < count then
+    local popped = call("ZPOPMIN", prioritizedKey, count - #ids)
+    for index = 1, #popped, 2 do ids[#ids + 1] = popped[index] end
+    if #ids < count then call("DEL", pcKey) end
+  end
+  if #ids > 0 then call("LPUSH", activeKey, unpack(ids)) end
+  return ids
+end
+
+local jobs = {}
+local count = 0
+local function start(id)
+  local key = base .. id
+  count = count + 1
+  call("SET", key .. ":lock", token .. ":" .. count, "PX", lockMs)
+  call("XADD", eventsKey, "*", "event", "active", "jobId", id, "prev", "waiting")
+  local fields = redis.pcall("HMGET", key, "name", "data", "opts", "timestamp", "atm", "ats", "stc", "defa", "rjk")
+  if fields.err then fields = {} end
+  local started = (tonumber(fields[6]) or 0) + 1
+  if #fields > 0 then call("HSET", key, "processedOn", now, "pb", worker, "ats", started) end
+  local at = #jobs
+  jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, fields[1] or false, fields[2] or false, fields[3] or false
+  jobs[at + 5], jobs[at + 6], jobs[at + 7], jobs[at + 8] = fields[4] or false, fields[5] or false, started, fields[7] or false
+  jobs[at + 9], jobs[at + 10] = fields[8] or false, fields[9] or false
+  return fields[8]
+end
+
+local function take()
+  local active = concurrency and call("LLEN", activeKey)
+  local isHeld = isPaused or (concurrency and active >= concurrency)
+  promoteDelayed(isHeld)
+  local ttl = getRateLimitTtl()
+  if ttl > 0 or isHeld then return ttl, 0 end
+
+  local room = concurrency and math.min(most, math.ceil(concurrency - active)) or most
+  if maxJobs then
+    repeat
+      local id = pop(1)[1]
+      if id then
+        -- A job that only fails does not count.
+        local isCounted = not start(id)
+        if isCounted and call("INCR", limiterKey) == 1 then
+          call("PEXPIRE", limiterKey, math.floor(math.abs(limiterMs)))
+        end
+      end
+      ttl = count < most and getRateLimitTtl() or 0
+    until not id or ttl > 0 or count >= room
+  else
+    for _, id in ipairs(pop(room)) do start(id) end
+  end
+  if count > 0 then call("ZADD", markerKey, 0, "0") end
+  if ttl > 0 or count >= room then return ttl, 0 end
+  local nextScore = call("ZRANGE", delayedKey, 0, 0, "WITHSCORES")[2]
+  return 0, nextScore and nextScore / 4096 or 0
+end
+
+if #keys > 0 then finish() end
+local ttl, nextDue = 0, 0
+if most > 0 and not malformed then ttl, nextDue = take() end
+return { codes, ttl, nextDue, jobs, malformed }

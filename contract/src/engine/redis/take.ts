@@ -1,0 +1,156 @@
+import { queueKeys } from "./names.ts";
+import { createScript, type ScriptRedis } from "./script.ts";
+
+/** A job that a worker holds; `token` is the value of its lock. */
+export interface HeldJob {
+  id: string;
+  token: string;
+}
+
+/** A job as Redis stores it, with the lock that this call acquired. */
+export interface TakenJson extends HeldJob {
+  /** Undefined if Redis lost the hash of the job. */
+  name: string | undefined;
+  /** JSON text. */
+  data: string | undefined;
+  /** JSON text, with BullMQ's abbreviations. */
+  options: string | undefined;
+  /** Creation time, ms since 1970; 0 if Redis lost the hash. */
+  timestamp: number;
+  /** When this call took the job, ms since 1970. */
+  takenAt: number;
+  attemptsMade: number;
+  /** Includes the attempt that begins now. */
+  attemptsStarted: number;
+  stalls: number;
+  /** Why the job must fail without running, for example because it stalled too often. */
+  deferredFailure: string | undefined;
+  /** Id of the BullMQ job scheduler that created the job; a worker must schedule the next job. */
+  schedulerId: string | undefined;
+}
+
+/**
+ * `finished`: the job is removed. `unsupported`: the job belongs to a flow or has a deduplication id and is unchanged;
+ * finish it with BullMQ. The others: the job is unchanged, because this worker does not hold it any more.
+ */
+export type FinishResult =
+  | "finished"
+  | "unsupported"
+  | "missing"
+  | "no-lock"
+  | "not-active"
+  | "other-lock";
+
+export interface TakeRequest {
+  /** Maximum number of jobs to take, at most `maxTakenPerCall`; 0 takes none. */
+  limit: number;
+  /** Completed jobs, at most `maxFinishedPerCall`. */
+  finished: readonly HeldJob[];
+  /** Unique per call. */
+  token: string;
+}
+
+export interface TakeReply {
+  /** In the order of the request. */
+  finished: FinishResult[];
+  jobs: TakenJson[];
+  /** Ms until the rate limit allows the next job; 0 if jobs may be taken. */
+  rateLimitMs: number;
+  /** Due time of the next delayed job, ms since 1970; 0 if unknown or none. */
+  nextDueAt: number;
+  /** What is malformed in the queue's settings; then no job was taken. */
+  malformed: string | undefined;
+}
+
+/** Finishes and takes jobs of one queue in one call. Rejects with the client's errors. */
+export type Take = (request: TakeRequest) => Promise<TakeReply>;
+
+export interface TakeSettings {
+  prefix: string;
+  queue: string;
+  /** The text of `takeScriptUrl`. */
+  script: string;
+  workerName: string;
+  lockDurationMs: number;
+  /** The worker's rate limit; a limit of the queue replaces it. */
+  limiter: { max: number; duration: number } | undefined;
+  /** JSON text. */
+  returnValue: string;
+}
+
+export const takeScriptUrl: URL = new URL("./take.lua", import.meta.url);
+
+// A call blocks Redis for about 2 ms.
+export const maxTakenPerCall = 64;
+export const maxFinishedPerCall = 128;
+
+export function createTake(redis: ScriptRedis, settings: TakeSettings): Take {
+  const run = createScript(redis, settings.script);
+  const { limiter } = settings;
+  const { base, ...named } = queueKeys(settings.prefix, settings.queue);
+  const { wait, active, prioritized, events, stalled, limiter: limiterKey } = named;
+  const { delayed, meta, pc, marker } = named;
+  const keys = [wait, active, prioritized, events, stalled, limiterKey, delayed, meta, pc, marker];
+  const limits = limiter ? [String(limiter.max), String(limiter.duration)] : ["", ""];
+  const lockDuration = String(settings.lockDurationMs);
+
+  return async ({ limit, finished, token }) => {
+    const now = Date.now();
+    const args = [base, String(now), String(limit), token, lockDuration, settings.workerName];
+    args.push(...limits, settings.returnValue);
+    for (const job of finished) args.push(job.id, job.token);
+    const [codes, rateLimitMs, nextDueAt, values, malformed] = (await run(keys, args)) as Reply;
+    return {
+      finished: codes.map((code) => finishResults[code] ?? "missing"),
+      jobs: parseJobs(values, token, now),
+      rateLimitMs,
+      nextDueAt,
+      malformed: malformed ?? undefined,
+    };
+  };
+}
+
+type Value = string | number | null;
+type Reply = [
+  codes: number[],
+  rateLimitMs: number,
+  nextDueAt: number,
+  jobs: Value[],
+  malformed: string | null,
+];
+
+const finishResults: Record<number, FinishResult> = {
+  0: "finished",
+  1: "unsupported",
+  [-1]: "missing",
+  [-2]: "no-lock",
+  [-3]: "not-active",
+  [-6]: "other-lock",
+};
+
+const valuesPerJob = 10;
+
+function parseJobs(values: readonly Value[], token: string, takenAt: number): TakenJson[] {
+  const jobs: TakenJson[] = [];
+  for (let at = 0; at < values.length; at += valuesPerJob) {
+    jobs.push({
+      id: String(values[at]),
+      token: `${token}:${jobs.length + 1}`,
+      name: toText(values[at + 1]),
+      data: toText(values[at + 2]),
+      options: toText(values[at + 3]),
+      timestamp: Number(values[at + 4] ?? 0),
+      takenAt,
+      attemptsMade: Number(values[at + 5] ?? 0),
+      attemptsStarted: Number(values[at + 6]),
+      stalls: Number(values[at + 7] ?? 0),
+      deferredFailure: toText(values[at + 8]),
+      schedulerId: toText(values[at + 9]),
+    });
+  }
+  return jobs;
+}
+
+function toText(value: Value | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
