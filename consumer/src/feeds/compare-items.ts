@@ -1,3 +1,4 @@
+import type { FeedItemColumns } from "@toril/contract/engine/postgres/tables";
 import { findUnstorable } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
@@ -23,7 +24,7 @@ export function createCompareItems(ledger: RetryingLedger): CompareItems {
       first === undefined
         ? []
         : await ledger.retryUntilAvailable(
-            (sql) => sql<{ guid: string; isSame: boolean }[]>`
+            (sql) => sql<(Pick<FeedItemColumns, "guid"> & { isSame: boolean })[]>`
               select guid, kept.item = given.item as "isSame"
               from unnest(
                 ${guids}::text[], ${storable.map((item) => JSON.stringify(item))}::text[]::jsonb[]

@@ -1,3 +1,4 @@
+import type { FeedColumns } from "@toril/contract/engine/postgres/tables";
 import { toStorableText } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
@@ -29,13 +30,7 @@ export interface FeedStates {
   end(fetch: FeedFetch, outcome: FeedOutcome): Promise<void>;
 }
 
-interface Row {
-  turn: number;
-  failures: number;
-  finalUrl: string | null;
-  etag: string | null;
-  lastModified: string | null;
-}
+type Row = Pick<FeedColumns, "fetches" | "failures" | "finalUrl" | "etag" | "lastModified">;
 
 const maxErrorLength = 1000;
 
@@ -49,12 +44,12 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
           insert into feeds (tenant, source, url, fetches)
           select tenant, ${source}, ${url}, 1 from jobs where id = ${jobId}::uuid
           on conflict (tenant, source, md5(url)) do update set fetches = feeds.fetches + 1
-          returning fetches as turn, failures, final_url as "finalUrl", etag,
+          returning fetches, failures, final_url as "finalUrl", etag,
             last_modified as "lastModified"`,
         isFinal,
       );
       if (row === undefined) throw new Error("the job is not in the ledger any more");
-      const { turn, failures, finalUrl, etag, lastModified } = row;
+      const { fetches: turn, failures, finalUrl, etag, lastModified } = row;
       const known = finalUrl === null ? undefined : { url: finalUrl, etag, lastModified };
       return { jobId, source, url, turn, failures, known };
     },

@@ -1,16 +1,16 @@
+import type { ApiKeyColumns, OperationColumns } from "@toril/contract/engine/postgres/tables";
 import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/change/select";
 import { statusOf } from "@toril/contract/api/operation";
-import type { Quotas } from "@toril/contract/api/quota";
 import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ISql } from "postgres";
 import type { ActionResult, createActions } from "./actions.ts";
 
-export interface ClaimedOperation extends SelectionScope {
-  id: string;
-  ratePerSecond: number | null;
-  quotaKey: string | null;
-}
+export type ClaimedOperation = SelectionScope &
+  Pick<
+    OperationColumns,
+    "id" | "tenant" | "action" | "filter" | "restrictions" | "ratePerSecond" | "quotaKey"
+  >;
 
 /** Keeps row locks and Redis scripts short. */
 const batchSize = 250;
@@ -71,7 +71,7 @@ export async function runStep(
 ): Promise<Step> {
   const { operation, holder } = turn;
   const { id, action, filter, quotaKey, ratePerSecond } = operation;
-  const [claimed] = await sql<{ cursor: string | null; isStopping: boolean }[]>`
+  const [claimed] = await sql<Pick<OperationColumns, "cursor" | "isStopping">[]>`
     select cursor, is_stopping as "isStopping" from operations
     where id = ${id} and holder = ${holder} and status = 'running' for update`;
   if (claimed === undefined) return { status: "over" };
@@ -118,7 +118,7 @@ async function getQuota(
   findQuota: FindQuota,
 ): Promise<KeyQuota | undefined> {
   if (action !== "retry" || quotaKey === null) return undefined;
-  const [key] = await sql<{ quotas: Quotas | null }[]>`
+  const [key] = await sql<Pick<ApiKeyColumns, "quotas">[]>`
     select quotas from api_keys where id = ${quotaKey}`;
   return key?.quotas ? findQuota(quotaKey, key.quotas) : undefined;
 }

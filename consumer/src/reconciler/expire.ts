@@ -1,4 +1,5 @@
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Logger } from "pino";
@@ -16,11 +17,7 @@ export interface ExpiryDeps {
   log: Pick<Logger, "warn">;
 }
 
-interface Overdue {
-  id: string;
-  generation: number;
-  queue: string;
-}
+type Overdue = Pick<JobColumns, "id" | "generation" | "queue">;
 
 const pageSize = 500;
 
@@ -67,7 +64,7 @@ const beginning = { expiresAt: new Date(0), id: lowestId };
 
 /** A started job stays pending; the cursor passes over that job. */
 function readOverdue(sql: Sql, after: { expiresAt: Date; id: string }) {
-  return sql<(Overdue & { expiresAt: Date })[]>`
+  return sql<(Overdue & { expiresAt: NonNullable<JobColumns["expiresAt"]> })[]>`
     select id, generation, queue, expires_at as "expiresAt" from jobs
     where status = 'pending' and expires_at is not null and expires_at <= now()
       and (expires_at, id) > (${after.expiresAt}, ${after.id})

@@ -1,28 +1,20 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { Sql } from "postgres";
 
 /** The columns of a pending row that a check of Redis needs. */
-export interface PendingJob {
-  id: string;
-  generation: number;
-  queue: string;
-  type: string;
+export type PendingJob = Pick<JobColumns, "id" | "generation" | "queue" | "type"> & {
   /** Whether the first attempt may start. */
   isDue: boolean;
-}
+};
 
 /** The columns of a row that a re-dispatch needs. */
-export interface JobToDispatch {
-  id: string;
-  generation: number;
-  tenant: string;
-  type: string;
+export type JobToDispatch = Pick<
+  JobColumns,
+  "id" | "generation" | "tenant" | "type" | "options" | "runAt" | "expiresAt" | "trace"
+> & {
   /** JSON text. */
   data: string;
-  options: unknown;
-  runAt: Date | null;
-  expiresAt: Date | null;
-  trace: string | null;
-}
+};
 
 /** Reads a page of pending rows after an id, in id order, that are older than `graceMs` by Postgres' clock. */
 export function readPending(

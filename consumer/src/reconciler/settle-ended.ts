@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Settler } from "../worker/settle.ts";
@@ -5,10 +6,7 @@ import type { FinishEvent } from "./finish-events.ts";
 import { type Ending, type EndingRedis, readEnding } from "./read-ended.ts";
 
 /** A job that is pending in the ledger and finished in Redis. */
-export interface FinishedJob {
-  id: string;
-  generation: number;
-  type: string;
+export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "type"> {
   /** Source of the outcome when the hash is gone. */
   event?: FinishEvent | undefined;
 }

@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toStorableText } from "@toril/contract/api/json";
@@ -90,7 +91,7 @@ async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, bo
   const ids = dues.flatMap(({ jobId, schedule: { lastJobId } }) =>
     lastJobId === null ? [jobId] : [jobId, lastJobId],
   );
-  const rows = await tx<{ id: string; isPending: boolean }[]>`
+  const rows = await tx<(Pick<JobColumns, "id"> & { isPending: boolean })[]>`
     select id, status = 'pending' as "isPending" from jobs where id = any(${ids}::uuid[])`;
   return new Map(rows.map(({ id, isPending }) => [id, isPending]));
 }

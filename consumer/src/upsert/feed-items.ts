@@ -1,3 +1,4 @@
+import type { FeedItemColumns } from "@toril/contract/engine/postgres/tables";
 import type { DataOf, ResultOf } from "@toril/contract/api/job-types/index";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
@@ -21,7 +22,7 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
     async write(sql, rows) {
       const jobIds = rows.map((row) => row.jobId);
       // xmax is 0 only for an inserted row, which was never locked.
-      const written = await sql<(Pick<Encoded, "source" | "guid"> & { isNew: boolean })[]>`
+      const written = await sql<(Pick<FeedItemColumns, "source" | "guid"> & { isNew: boolean })[]>`
         insert into feed_items (tenant, source, guid, item)
         select jobs.tenant, source, guid, item
         from unnest(

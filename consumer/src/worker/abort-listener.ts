@@ -1,6 +1,6 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { decodeAbort } from "@toril/contract/engine/redis/abort";
 import { abortChannel, parseBullId } from "@toril/contract/engine/redis/names";
-import type { JobStatus } from "@toril/contract/api/job-states";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -37,7 +37,7 @@ export function listenForAborts(deps: AbortListenerDeps): AsyncDisposable {
     const targets = jobs.flatMap((job) => parseBullId(job.bullId) ?? []);
     if (targets.length === 0) return;
     const rows = await ledger.run(
-      (sql) => sql<{ id: string; generation: number; status: JobStatus }[]>`
+      (sql) => sql<Pick<JobColumns, "id" | "generation" | "status">[]>`
         select id, generation, status from jobs where id = any(${targets.map(({ id }) => id)}::uuid[])`,
     );
     const byId = new Map(rows.map((row) => [row.id, row]));

@@ -1,3 +1,4 @@
+import type { ApiKeyColumns, JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
 import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
@@ -13,7 +14,6 @@ import { findJobType, JobRequest } from "@toril/contract/api/job-types/index";
 import { findUnstorable } from "@toril/contract/api/json";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { problemKinds } from "@toril/contract/api/problem";
-import type { Quotas } from "@toril/contract/api/quota";
 import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -45,12 +45,7 @@ const quotaRetryMs = 5000;
 /** Maximum number of undispatched jobs while Redis is unavailable; the reconciler dispatches them. */
 const maxUndispatched = 10_000;
 
-interface OwnerRow {
-  tenant: string;
-  type: string;
-  quotaKey: string | null;
-  quotas: Quotas | null;
-}
+type OwnerRow = Pick<JobColumns, "tenant" | "type" | "quotaKey"> & Pick<ApiKeyColumns, "quotas">;
 
 interface Owner {
   origin: Origin;

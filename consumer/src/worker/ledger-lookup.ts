@@ -1,5 +1,5 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { JobOptions } from "@toril/contract/api/job";
-import type { JobStatus } from "@toril/contract/api/job-states";
 import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
@@ -10,14 +10,10 @@ export type LedgerStatus =
   | { status: "unknown" };
 
 /** A job as stored in the ledger, to restore a job whose hash Redis has lost. */
-export interface RecordedJob {
-  type: string;
-  data: unknown;
-  options: JobOptions;
-  tenant: string;
-  runAt: Date | null;
-  expiresAt: Date | null;
-}
+export type RecordedJob = Pick<
+  JobColumns,
+  "type" | "data" | "options" | "tenant" | "runAt" | "expiresAt"
+>;
 
 /** Looks up jobs from Redis in the ledger. Both methods wait for Postgres without a limit. */
 export interface LedgerLookup {
@@ -25,11 +21,7 @@ export interface LedgerLookup {
   loadJob(id: string): Promise<RecordedJob | undefined>;
 }
 
-interface Row {
-  id: string;
-  generation: number;
-  status: JobStatus;
-}
+type Row = Pick<JobColumns, "id" | "generation" | "status">;
 
 export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): LedgerLookup {
   const { submit: findRow } = createLedgerBatcher<string, Row | undefined>({

@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { toDeadLetterReason } from "@toril/contract/engine/jobs/change/reason";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { JobStatus, SettlingOutcome } from "@toril/contract/api/job-states";
@@ -71,7 +72,7 @@ function settlePending(sql: ISql, entries: readonly Settlement[]) {
   const names = optionalColumns.map(({ name }) => sql`, ${sql(name)}`);
   const arrays = optionalColumns.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
   const join = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
-  return sql<{ id: string; generation: number }[]>`
+  return sql<Pick<JobColumns, "id" | "generation">[]>`
     with ended as (
       update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, started_at = s.started_at,
         duration_ms = s.duration_ms, worker = s.worker, settled_at = now()
@@ -139,7 +140,7 @@ function getReason({ status, error }: Settlement) {
 }
 
 async function readStatuses(sql: ISql, entries: readonly Settlement[]) {
-  const rows = await sql<{ id: string; status: JobStatus }[]>`
+  const rows = await sql<Pick<JobColumns, "id" | "status">[]>`
     select id, status from jobs where id = any(${entries.map((entry) => entry.id)}::uuid[])`;
   return new Map(rows.map(({ id, status }) => [id, status]));
 }

@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
@@ -27,7 +28,7 @@ export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): Lo
     async run(entries) {
       const ids = entries.map(({ id }) => id);
       const rows = await ledger.retryUntilAvailable(
-        (sql) => sql<{ id: string; lost: number }[]>`
+        (sql) => sql<Pick<JobColumns, "id" | "lostAttempts">[]>`
           update jobs set lost_attempts = greatest(0, lost_attempts + by)
           from (
             select id, generation, sum(by)::int as by
@@ -37,9 +38,9 @@ export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): Lo
           ) as change
           where jobs.id = any(${ids}::uuid[]) and jobs.id = change.id and jobs.generation = change.generation
             and status = 'pending'
-          returning jobs.id, lost_attempts as lost`,
+          returning jobs.id, lost_attempts as "lostAttempts"`,
       );
-      const lost = new Map(rows.map((row) => [row.id, row.lost]));
+      const lost = new Map(rows.map((row) => [row.id, row.lostAttempts]));
       return entries.map(({ id }) => lost.get(id) ?? 0);
     },
   });

@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
 import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
@@ -16,15 +17,10 @@ import { redactJobData } from "../jobs/shown-data.ts";
 import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 /** A row as lists return it: without its data. */
-export type DeadLetterRow = Omit<JobRow, "data" | "result"> & {
-  reason: string | null;
-  settledAt: Date;
-};
+export type DeadLetterRow = Omit<JobRow, "data" | "result" | "settledAt"> &
+  Pick<JobColumns, "reason"> & { settledAt: NonNullable<JobColumns["settledAt"]> };
 
-export interface InspectedRow extends DeadLetterRow {
-  data: unknown;
-  history: unknown[] | null;
-}
+export type InspectedRow = DeadLetterRow & Pick<JobColumns, "data" | "history">;
 
 export interface DeadLetterFilter {
   tenant: string;
@@ -106,7 +102,7 @@ export function createDeadLetters(
       ),
     findDead: (tenant, restrictions, ids) =>
       reads.run(tenant, async (sql) => {
-        const rows = await sql<{ id: string }[]>`
+        const rows = await sql<Pick<JobColumns, "id">[]>`
           select id from jobs
           where id = any(${[...ids]}::uuid[]) and tenant = ${tenant} and status = 'dead' ${toCondition(sql, restrictions)}`;
         return new Set(rows.map(({ id }) => id));
@@ -114,10 +110,7 @@ export function createDeadLetters(
   };
 }
 
-interface Group {
-  type: string;
-  reason: string | null;
-}
+type Group = Pick<JobColumns, "type" | "reason">;
 
 /** Compares the default queue of the type: adding the queue to the index would double the index's size. */
 function isPermittedType(type: string, { queues, types }: Restrictions) {

@@ -1,25 +1,25 @@
 import { parseJsonOrNull } from "@toril/contract/api/json";
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { JobEvent, JobEventName } from "@toril/contract/api/event";
-import type { JobError } from "@toril/contract/api/job";
-import type { JobStatus } from "@toril/contract/api/job-states";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import { jobKey, parseBullId } from "@toril/contract/engine/redis/names";
 import type { Cluster, Redis } from "ioredis";
 
 /** The columns of a job that events need. */
-export interface JobOutcome {
-  id: string;
-  tenant: string;
-  type: string;
-  queue: string;
-  importId: string | null;
-  status: JobStatus;
-  generation: number;
-  attempts: number;
+export type JobOutcome = Pick<
+  JobColumns,
+  | "id"
+  | "tenant"
+  | "type"
+  | "queue"
+  | "importId"
+  | "status"
+  | "generation"
+  | "attempts"
   /** Truncated and without its stack, because many outcomes are cached. */
-  error: JobError | null;
-}
+  | "error"
+>;
 
 export type ReadOutcomes = (ids: readonly string[]) => Promise<JobOutcome[]>;
 

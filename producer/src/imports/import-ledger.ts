@@ -1,3 +1,4 @@
+import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql, TransactionSql } from "postgres";
 import type { Import, ImportStatus } from "@toril/contract/api/import";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
@@ -124,14 +125,10 @@ async function findImport(sql: ISql, tenant: string, id: string): Promise<Import
   return row && toImport(row);
 }
 
-interface ImportRow extends ImportProgress {
-  completed: number;
-  dead: number;
-  cancelled: number;
-  expired: number;
-  createdAt: Date;
+type ImportRow = Omit<ImportColumns, "tenant" | "touchedAt"> & {
+  /** Whether no chunk has arrived for long. */
   isSilent: boolean;
-}
+};
 
 function toImport(row: ImportRow): Import {
   const { read, accepted, duplicate, rejected, completed, dead, cancelled, expired } = row;

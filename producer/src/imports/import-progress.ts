@@ -1,20 +1,14 @@
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";
+import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import { limits } from "@toril/contract/api/job";
 import type { Chunk } from "./import-chunk.ts";
 
 /** Progress of an import. Only the producer that reads the body writes these columns, so it writes totals. */
-export interface ImportProgress {
-  id: string;
-  tenant: string;
-  type: string;
-  status: "receiving" | "received" | "failed";
-  read: number;
-  accepted: number;
-  duplicate: number;
-  rejected: number;
-  errors: ImportError[];
-}
+export type ImportProgress = Pick<
+  ImportColumns,
+  "id" | "tenant" | "type" | "status" | "read" | "accepted" | "duplicate" | "rejected" | "errors"
+>;
 
 const maxErrorLength = 10_000;
 

@@ -1,41 +1,35 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import type { JobStatus } from "@toril/contract/api/job-states";
-import type { JobError, JobLogLine, JobOptions, RunError } from "@toril/contract/api/job";
 import { pageOf } from "../stores/page-bytes.ts";
 import type { Reads } from "../stores/reads.ts";
 
 /** A job as Postgres has it. */
-export interface JobRow {
-  id: string;
-  type: string;
-  queue: string;
-  key: string | null;
-  labels: string[] | null;
-  schedule: string | null;
-  importId: string | null;
-  status: JobStatus;
-  generation: number;
-  data: unknown;
-  options: JobOptions;
-  result: unknown;
-  error: JobError | null;
-  attempts: number;
-  createdAt: Date;
-  runAt: Date | null;
-  expiresAt: Date | null;
-  settledAt: Date | null;
-}
+export type JobRow = Pick<
+  JobColumns,
+  | "id"
+  | "type"
+  | "queue"
+  | "key"
+  | "labels"
+  | "schedule"
+  | "importId"
+  | "status"
+  | "generation"
+  | "data"
+  | "options"
+  | "result"
+  | "error"
+  | "attempts"
+  | "createdAt"
+  | "runAt"
+  | "expiresAt"
+  | "settledAt"
+>;
 
 /** A row with the columns that only requests for a single job return. */
-export interface JobDetailRow extends JobRow {
-  startedAt: Date | null;
-  durationMs: number | null;
-  worker: string | null;
-  failures: RunError[] | null;
-  log: JobLogLine[] | null;
-  history: unknown[] | null;
-}
+export type JobDetailRow = JobRow &
+  Pick<JobColumns, "startedAt" | "durationMs" | "worker" | "failures" | "log" | "history">;
 
 export interface JobReader {
   find(tenant: string, id: string): Promise<JobDetailRow | undefined>;

@@ -1,4 +1,5 @@
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import type { Reads } from "../stores/reads.ts";
 import { type JobFilter, type Source, toSources } from "./search-sources.ts";
@@ -54,7 +55,9 @@ async function readSources(sql: ISql, sources: readonly Source[], limit: number)
         select id, false as "isFloor" from found ${floor ? sql`union all (${floor(isFull)})` : sql``}
       )`;
   });
-  const entries = await sql<{ id: string; isFloor: boolean }[]>`${sourceQueries} order by id desc`;
+  const entries = await sql<
+    (Pick<JobColumns, "id"> & { isFloor: boolean })[]
+  >`${sourceQueries} order by id desc`;
   const floor = entries.find(({ isFloor }) => isFloor)?.id;
   const ids = entries.flatMap(({ id, isFloor }) =>
     isFloor || (floor !== undefined && id < floor) ? [] : [id],

@@ -1,3 +1,4 @@
+import type { OperationColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/change/select";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
@@ -135,8 +136,21 @@ export function operationHeaders({ id }: Operation) {
   return { Location: `/v1/operations/${id}` };
 }
 
-type OperationRow = Omit<Operation, "counts" | "createdAt" | "endedAt"> &
-  Operation["counts"] & { createdAt: Date; endedAt: Date | null };
+type OperationRow = Pick<
+  OperationColumns,
+  | "id"
+  | "action"
+  | "filter"
+  | "ratePerSecond"
+  | "status"
+  | "seen"
+  | "changed"
+  | "skipped"
+  | "failed"
+  | "error"
+  | "createdAt"
+  | "endedAt"
+>;
 
 function selectColumns(sql: ISql) {
   return sql`

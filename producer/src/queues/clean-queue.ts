@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { FailedJobs } from "@toril/contract/engine/redis/failed-jobs";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";
 import type { TenantLedger } from "../stores/postgres.ts";
@@ -27,7 +28,7 @@ export function createCleanQueue(ledger: TenantLedger, failed: FailedJobs): Clea
     const targets = ids.flatMap((id) => parseBullId(id)?.id ?? []);
     const rows = await ledger.run(
       tenant,
-      (sql) => sql<{ id: string; generation: number }[]>`
+      (sql) => sql<Pick<JobColumns, "id" | "generation">[]>`
         select id, generation from jobs where id = any(${targets}::uuid[]) and status = 'pending'`,
     );
     return new Set(rows.map(({ id, generation }) => bullId(id, generation)));

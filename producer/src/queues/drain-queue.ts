@@ -1,3 +1,4 @@
+import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
 import type { DrainWaiting } from "@toril/contract/engine/redis/drain-queue";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
@@ -94,12 +95,7 @@ export function createDrainQueue(deps: DrainDeps): DrainQueue {
   };
 }
 
-interface PendingJob {
-  id: string;
-  generation: number;
-  queue: string;
-  isDelayed: boolean;
-}
+type PendingJob = Pick<JobColumns, "id" | "generation" | "queue"> & { isDelayed: boolean };
 
 /**
  * Reads a page of the pending jobs of all queues. A job accepted in the last 5 s may not be dispatched yet, and counts

@@ -1,34 +1,16 @@
+import type { ApiKeyColumns } from "../postgres/tables.ts";
 import type { ISql, Sql, TransactionSql } from "postgres";
 import type { ApiKey, IssuedApiKey, NewApiKey } from "../../api/api-key.ts";
 import type { Quotas } from "../../api/quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
-import type { Scope } from "../../api/scope.ts";
 
 /**
  * Advisory lock that serializes changes of API keys, so that revisions commit in order. No other lock has this number.
  */
 const changeLock = 7_413_003;
 
-/** A row of `api_keys`, with the hashes that verify the key. */
-export interface KeyRow {
-  id: string;
-  tenant: string;
-  name: string;
-  scopes: Scope[];
-  queues: string[] | null;
-  types: string[] | null;
-  quotas: Quotas | null;
-  hash: string;
-  previousHash: string | null;
-  previousUntil: Date | null;
-  createdAt: Date;
-  expiresAt: Date | null;
-  lastUsedAt: Date | null;
-  rotatedAt: Date | null;
-  revokedAt: Date | null;
-  /** The revision of the last change of this key; revisions are unique and ascending across all keys. */
-  revision: number;
-}
+/** A row of `api_keys`, with the hashes that verify the key. Revisions are unique and ascend across all keys. */
+export type KeyRow = ApiKeyColumns;
 
 /** Called with the changed key inside the changing transaction; a rejection rolls the change back. */
 export type NoteChange = (tx: ISql, key: ChangedKey) => Promise<unknown>;

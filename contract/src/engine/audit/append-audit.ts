@@ -1,3 +1,4 @@
+import type { AuditHeadColumns } from "../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { toStorableText } from "../../api/json.ts";
 import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/audit-entry.ts";
@@ -7,7 +8,7 @@ import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/audit-en
  * row stays locked until COMMIT, so that all writers form one hash chain.
  */
 export async function appendAudit(tx: ISql, entry: AuditEntry): Promise<AuditRow> {
-  const [head] = await tx<{ seq: number; hash: string; now: Date }[]>`
+  const [head] = await tx<(Pick<AuditHeadColumns, "seq" | "hash"> & { now: Date })[]>`
     select seq, hash, clock_timestamp() as now from audit_head for update`;
   if (head === undefined) throw new Error("the audit log has no head");
   const unhashed = {

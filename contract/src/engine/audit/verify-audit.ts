@@ -1,12 +1,10 @@
+import type { AuditHeadColumns } from "../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
 import { type AuditRow, firstPrevious, hashAuditRow } from "../../api/audit-entry.ts";
 import { readAudit } from "./read-audit.ts";
 
 /** The last entry of a log and its hash. A stored head detects later changes of any entry up to `seq`. */
-export interface AuditHead {
-  seq: number;
-  hash: string;
-}
+export type AuditHead = Pick<AuditHeadColumns, "seq" | "hash">;
 
 export type AuditVerification =
   | { status: "whole"; head: AuditHead }

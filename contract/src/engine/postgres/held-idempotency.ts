@@ -1,3 +1,4 @@
+import type { IdempotencyKeyColumns } from "./tables.ts";
 import type { ISql } from "postgres";
 import type { IdempotencyClaim, StoredAnswer } from "./idempotency.ts";
 
@@ -25,13 +26,10 @@ export type Held =
 /** A claim that was not touched for this long is abandoned; the next identical request takes it over. */
 const abandonedAfter = "60 seconds";
 
-interface HeldRow {
-  importId: string | null;
-  bodyBytes: string | null;
-  status: number | null;
-  body: unknown;
-  bodyHash: string | null;
-}
+type HeldRow = Pick<
+  IdempotencyKeyColumns,
+  "importId" | "bodyBytes" | "status" | "body" | "bodyHash"
+>;
 
 /** Claims an Idempotency-Key until it is answered or released; the holder must touch it well within 60 s. */
 export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<Held> {
@@ -45,28 +43,22 @@ export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<H
       set owner = case when k.status is null then excluded.owner end, touched_at = now()
     where k.request_hash = any(${hashes}::text[])
       and case when k.owner is null then k.status is null else k.touched_at < now() - ${abandonedAfter}::interval end
-    returning import_id as "importId", body_bytes as "bodyBytes", status, body, body_hash as "bodyHash"`;
+    returning import_id as "importId", body_bytes::float8 as "bodyBytes", status, body, body_hash as "bodyHash"`;
   if (held !== undefined) {
     const { importId, bodyBytes, bodyHash, status, body } = held;
     if (status !== null) return { status: "answered", answer: { status, body }, bodyHash };
     const checkpoint =
-      importId === null ? undefined : { importId, bodyBytes: Number(bodyBytes), bodyHash };
+      importId === null ? undefined : { importId, bodyBytes: bodyBytes ?? 0, bodyHash };
     return { status: "held", checkpoint };
   }
-  const [stood] = await sql<
-    {
-      isSame: boolean;
-      isHeld: boolean;
-      status: number | null;
-      body: unknown;
-      bodyHash: string | null;
-    }[]
+  const [existing] = await sql<
+    (Pick<HeldRow, "status" | "body" | "bodyHash"> & { isSame: boolean; isHeld: boolean })[]
   >`
     select request_hash = any(${hashes}::text[]) as "isSame", status, body, body_hash as "bodyHash",
            owner is not null as "isHeld"
     from idempotency_keys where tenant = ${tenant} and key = ${key}`;
-  if (stood === undefined) return { status: "in-use" };
-  const { isSame, isHeld, status, body, bodyHash } = stood;
+  if (existing === undefined) return { status: "in-use" };
+  const { isSame, isHeld, status, body, bodyHash } = existing;
   if (!isSame) return { status: "reused" };
   if (status === null || isHeld) return { status: "in-use" };
   return { status: "answered", answer: { status, body }, bodyHash };

@@ -1,3 +1,4 @@
+import type { IdempotencyKeyColumns } from "./tables.ts";
 import type { ISql } from "postgres";
 
 /** The Idempotency-Key of a request and a hash of the request. */
@@ -44,7 +45,7 @@ export async function claimIdempotencyKeys(
   );
   if (outcomes.size < claims.length) {
     const standing = await sql<
-      { ordinal: number; isSame: boolean; status: number | null; body: unknown }[]
+      (Pick<IdempotencyKeyColumns, "status" | "body"> & { ordinal: number; isSame: boolean })[]
     >`
       select asked.ordinal::int,
              stood.request_hash = asked.hash

@@ -1,3 +1,4 @@
+import type { DedupWindowColumns, JobColumns } from "./tables.ts";
 import type { ISql, Sql } from "postgres";
 import type { CancelledJob } from "../jobs/change/cancel.ts";
 import { keyIdentity, type NewJob, type ExistingJob } from "../jobs/enqueue/new-job.ts";
@@ -25,7 +26,7 @@ export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<st
   if (row?.count === jobs.length) return row.now.toISOString();
   // A separate statement: the insert's snapshot may not include the transaction that it waited for.
   const ids = jobs.map((job) => job.id);
-  const [recorded] = await sql<{ createdAt: Date }[]>`
+  const [recorded] = await sql<Pick<JobColumns, "createdAt">[]>`
     select created_at as "createdAt" from jobs where id = any(${ids}::uuid[]) limit 1`;
   if (recorded === undefined) throw new Error("a job was neither inserted nor recorded before");
   return recorded.createdAt.toISOString();
@@ -88,9 +89,9 @@ export async function insertKeyedJobs(
   for (let round = 0; open.length > 0; round += 1) {
     if (round === maxRounds) throw new Error("a key ended and was taken again too often");
     for (const part of partsOf(open)) {
-      for (const { id, created_at } of await insertFree(sql, part)) {
-        const createdAt = created_at.toISOString();
-        outcomes.set(id, { status: "created", createdAt, replaced: replaced.get(id) });
+      for (const { id, createdAt } of await insertFree(sql, part)) {
+        const at = createdAt.toISOString();
+        outcomes.set(id, { status: "created", createdAt: at, replaced: replaced.get(id) });
       }
     }
     open = open.filter((job) => !outcomes.has(job.id));
@@ -136,10 +137,10 @@ async function takeWindows(
   const first = new Map(jobs.toReversed().map((job) => [keyIdentity(job), job]));
   const asked = jobs.filter((job) => first.get(keyIdentity(job)) === job);
   const taken = await upsertWindows(sql, asked, false);
-  const own = new Set(taken.map(({ id }) => id));
+  const own = new Set(taken.map(({ jobId }) => jobId));
   const others = jobs.filter((job) => !own.has(job.id));
   if (others.length === 0) return;
-  const standing = await sql<(Standing & { ownId: string })[]>`
+  const standing = await sql<(ExistingRow & { ownId: string })[]>`
     select asked.id as "ownId", ${standingColumns(sql)}
     from unnest(
       ${others.map((job) => job.id)}::uuid[], ${others.map((job) => job.tenant)}::text[],
@@ -162,7 +163,7 @@ async function takeWindows(
  * include a transaction that it waited for.
  */
 function upsertWindows(sql: ISql, jobs: readonly NewJob[], isLocked: boolean) {
-  return sql<{ id: string }[]>`
+  return sql<Pick<DedupWindowColumns, "jobId">[]>`
     insert into dedup_windows as w (tenant, type, key, job_id, until)
     select tenant, type, key, id, now() + ms * interval '1 millisecond'
     from unnest(
@@ -172,7 +173,7 @@ function upsertWindows(sql: ISql, jobs: readonly NewJob[], isLocked: boolean) {
     ) as asked (tenant, type, key, id, ms)
     on conflict (tenant, type, key) do update set job_id = excluded.job_id, until = excluded.until
     where ${isLocked} or w.until <= now() or w.job_id = excluded.job_id
-    returning job_id as id`;
+    returning job_id as "jobId"`;
 }
 
 /** Closes the windows of duplicates: the existing job is pending without a window, and its key is free when it ends. */
@@ -193,7 +194,7 @@ async function giveWindowsBack(sql: ISql, jobs: readonly NewJob[]) {
 
 // A separate statement: the insert's snapshot does not include the transaction that it waited for.
 async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, InsertOutcome>) {
-  const standing = await sql<(Standing & { ownId: string })[]>`
+  const standing = await sql<(ExistingRow & { ownId: string })[]>`
     select asked.id as "ownId", ${standingColumns(sql)}
     from unnest(
       ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
@@ -211,7 +212,10 @@ async function lookUp(sql: ISql, jobs: readonly NewJob[], outcomes: Map<string, 
   }
 }
 
-type Standing = Omit<ExistingJob, "createdAt"> & { createdAt: Date };
+type ExistingRow = Pick<
+  JobColumns,
+  "id" | "type" | "queue" | "key" | "status" | "createdAt" | "runAt"
+>;
 
 function standingColumns(sql: ISql) {
   return sql`
@@ -219,7 +223,15 @@ function standingColumns(sql: ISql) {
     found.run_at as "runAt"`;
 }
 
-function toDuplicate({ id, type, queue, key, status, createdAt, runAt }: Standing): InsertOutcome {
+function toDuplicate({
+  id,
+  type,
+  queue,
+  key,
+  status,
+  createdAt,
+  runAt,
+}: ExistingRow): InsertOutcome {
   const job = { id, type, queue, key, status, createdAt: createdAt.toISOString(), runAt };
   return { status: "duplicate", job };
 }
@@ -234,13 +246,15 @@ function compare(a: string, b: string) {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
+type InsertedRow = Pick<JobColumns, "id" | "createdAt">;
+
 /** Inserts the jobs that conflict with none. */
 function insertFree(sql: ISql, jobs: readonly NewJob[]) {
-  const insert = sql<{ id: string; created_at: Date }[]>`
-    ${insertion(sql, jobs)} on conflict do nothing returning id, created_at`;
+  const insert = sql<InsertedRow[]>`
+    ${insertion(sql, jobs)} on conflict do nothing returning id, created_at as "createdAt"`;
   if (!hasTerms(jobs)) return insert;
-  return sql<{ id: string; created_at: Date }[]>`
-    with inserted as (${insert}), ${naming(sql, jobs)} select id, created_at from inserted`;
+  return sql<InsertedRow[]>`
+    with inserted as (${insert}), ${naming(sql, jobs)} select id, "createdAt" from inserted`;
 }
 
 function hasTerms(jobs: readonly NewJob[]) {

@@ -1,6 +1,7 @@
+import type { JobColumns } from "./tables.ts";
 import type { ISql } from "postgres";
 import { cancelJobs, type CancelledJob } from "../jobs/change/cancel.ts";
-import { keyIdentity, type KeyedJob, type NewJob } from "../jobs/enqueue/new-job.ts";
+import { keyIdentity, type NewJob } from "../jobs/enqueue/new-job.ts";
 import type { JobError } from "../../api/job.ts";
 import { isPendingWithKey } from "./pending-key.ts";
 
@@ -35,7 +36,7 @@ export async function replaceWaiting(
   jobs: readonly NewJob[],
   removeWaiting: RemoveWaiting,
 ): Promise<Map<string, CancelledJob>> {
-  const standing = await sql<(CancelledJob & KeyedJob)[]>`
+  const standing = await sql<(CancelledJob & Pick<JobColumns, "tenant" | "type" | "key">)[]>`
     select id, generation, queue, tenant, type, key from jobs
     where id = any(array(
       select found.id

@@ -1,14 +1,9 @@
+import type { QueueSettingsColumns } from "../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
 import type { ApplySettings } from "../redis/queue-settings.ts";
 import type { QueueChange, QueueSettings } from "../../api/queue.ts";
 
-interface Row {
-  queue: string;
-  paused: boolean;
-  concurrency: number | null;
-  rateMax: number | null;
-  rateDurationMs: number | null;
-}
+type Row = Omit<QueueSettingsColumns, "updatedAt">;
 
 /** Changes the given settings of a queue. `note` runs in the transaction; a rejection rolls the change back. */
 export async function changeQueueSettings(
@@ -42,7 +37,7 @@ export async function readQueueSettings(sql: ISql, queue: string): Promise<Queue
 
 /** Lists the queues whose settings were ever set. */
 export async function listSetQueues(sql: ISql): Promise<string[]> {
-  const rows = await sql<{ queue: string }[]>`select queue from queue_settings order by queue`;
+  const rows = await sql<Pick<Row, "queue">[]>`select queue from queue_settings order by queue`;
   return rows.map(({ queue }) => queue);
 }
 

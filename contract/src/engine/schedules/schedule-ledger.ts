@@ -1,39 +1,15 @@
+import type { ScheduleColumns } from "../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
 import { createJobId } from "../jobs/enqueue/job-id.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
-import type { Schedule, ScheduleDefinition, ScheduleRun, Timing } from "../../api/schedule.ts";
+import type { Schedule, ScheduleDefinition, Timing } from "../../api/schedule.ts";
 import { toFireTimes } from "./fire-times.ts";
-import { sealTemplate, showTemplate, type StoredTemplate } from "./template.ts";
+import { sealTemplate, showTemplate } from "./template.ts";
 
-/** A definition as stored, with encrypted secrets. */
-export type StoredDefinition = Omit<ScheduleDefinition, "job"> & { job: StoredTemplate };
-
-export interface ScheduleRow {
-  tenant: string;
-  name: string;
-  id: string;
-  type: string;
-  definition: StoredDefinition;
-  source: Schedule["source"];
-  paused: boolean;
-  /** The API key that wrote the definition, if the key has quotas. */
-  quotaKey: string | null;
-  nextAt: Date | null;
-  /** Fire time of a job that the quota refused. */
-  deferredFireTime: Date | null;
-  lastFireTime: Date | null;
-  lastJobId: string | null;
-  lastRun: ScheduleRun | null;
-  version: number;
-  createdAt: Date;
-  updatedAt: Date;
-}
+export type ScheduleRow = ScheduleColumns;
 
 /** Identifies one schedule. */
-export interface ScheduleRef {
-  tenant: string;
-  name: string;
-}
+export type ScheduleRef = Pick<ScheduleColumns, "tenant" | "name">;
 
 export interface WrittenSchedule {
   definition: ScheduleDefinition;
@@ -216,7 +192,7 @@ export async function deleteOthersOfFile(
   tenant: string,
   names: readonly string[],
 ): Promise<string[]> {
-  const deleted = await sql<{ name: string }[]>`
+  const deleted = await sql<Pick<ScheduleColumns, "name">[]>`
     delete from schedules
     where tenant = ${tenant} and source = 'file' and name <> all(${[...names]}::text[])
     returning name`;

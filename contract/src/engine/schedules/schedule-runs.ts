@@ -1,5 +1,5 @@
 import type { ISql } from "postgres";
-import type { Quotas } from "../../api/quota.ts";
+import type { ApiKeyColumns } from "../postgres/tables.ts";
 import type { ScheduleRun } from "../../api/schedule.ts";
 import { scheduleColumns, type ScheduleRef, type ScheduleRow } from "./schedule-ledger.ts";
 
@@ -45,10 +45,10 @@ export async function findDue(sql: ISql, limit: number): Promise<ScheduleRef[]> 
 }
 
 export interface DueSchedule extends ScheduleRow {
-  nextAt: Date;
+  nextAt: NonNullable<ScheduleRow["nextAt"]>;
   now: Date;
   /** Quotas of the API key that wrote the definition. */
-  quotas: Quotas | null;
+  quotas: ApiKeyColumns["quotas"];
   /** Size of the definition as JSON. */
   bytes: number;
 }

@@ -1,12 +1,9 @@
+import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import type { JobError } from "../../../api/job.ts";
 
 /** A generation of a job that has ended in the ledger and may still exist in Redis. */
-export interface CancelledJob {
-  id: string;
-  generation: number;
-  queue: string;
-}
+export type CancelledJob = Pick<JobColumns, "id" | "generation" | "queue">;
 
 const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 

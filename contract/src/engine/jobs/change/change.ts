@@ -1,3 +1,4 @@
+import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import type { Move } from "../../redis/move.ts";
 import { bullId } from "../../redis/names.ts";
@@ -18,14 +19,7 @@ export type Changed =
   | { status: "missing" | "active" | "unfound" }
   | { status: "ended"; as: JobStatus };
 
-interface Row {
-  generation: number;
-  queue: string;
-  status: JobStatus;
-  options: JobOptions;
-  runAt: Date | null;
-  expiresAt: Date | null;
-}
+type Row = Pick<JobColumns, "generation" | "queue" | "status" | "options" | "runAt" | "expiresAt">;
 
 /**
  * Changes the due time and priority of a waiting job, in the ledger, then in Redis. Call it in a transaction, which

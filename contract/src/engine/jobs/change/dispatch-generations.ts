@@ -1,9 +1,9 @@
+import type { JobColumns } from "../../postgres/tables.ts";
 import type { Sql } from "postgres";
 import { bullId } from "../../redis/names.ts";
 import { toDispatchOptions } from "../../redis/options.ts";
 import type { Dispatch, DispatchEntry } from "../../redis/dispatch.ts";
 import type { Remove } from "../../redis/remove.ts";
-import type { JobOptions } from "../../../api/job.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { RetriedJob } from "./retry.ts";
 
@@ -46,22 +46,16 @@ export function createDispatchGenerations({
   };
 }
 
-interface RunRow {
-  id: string;
-  generation: number;
-  queue: string;
-  type: string;
-  tenant: string;
+type GenerationRow = Pick<
+  JobColumns,
+  "id" | "generation" | "queue" | "type" | "tenant" | "options" | "runAt" | "expiresAt" | "trace"
+> & {
   /** JSON text. */
   data: string;
-  options: JobOptions;
-  runAt: Date | null;
-  expiresAt: Date | null;
-  trace: string | null;
-}
+};
 
-async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<RunRow[]> {
-  const rows = await sql<RunRow[]>`
+async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<GenerationRow[]> {
+  const rows = await sql<GenerationRow[]>`
     select id, generation, queue, type, tenant, data::text as data, options, run_at as "runAt",
            expires_at as "expiresAt", trace
     from jobs where id = any(${runs.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
@@ -69,7 +63,7 @@ async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<RunRow[]
   return rows.filter(({ id, generation }) => wanted.get(id) === generation);
 }
 
-function toDispatchEntry(row: RunRow): DispatchEntry {
+function toDispatchEntry(row: GenerationRow): DispatchEntry {
   const options = toDispatchOptions(row, Date.now());
   if (row.trace !== null) options.traceparent = row.trace;
   return { bullId: bullId(row.id, row.generation), type: row.type, data: row.data, options };

@@ -1,3 +1,4 @@
+import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { PastGeneration } from "../../../api/dead-letter.ts";
 import type { FinalStatus } from "../../../api/job-states.ts";
@@ -12,11 +13,11 @@ export interface Retry {
 }
 
 /** The new, pending generation of a retried job. */
-export interface RetriedJob extends CancelledJob {
-  type: string;
-  /** Outcome of the previous generation. */
-  was: FinalStatus;
-}
+export type RetriedJob = CancelledJob &
+  Pick<JobColumns, "type"> & {
+    /** Final status of the previous generation. */
+    was: FinalStatus;
+  };
 
 /**
  * Parses the history of a job, oldest generation first. Entries that version 0.1 wrote call the generation `run`.

@@ -1,14 +1,10 @@
+import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
-import type { JobStatus } from "../../../api/job-states.ts";
-import type { JobOptions } from "../../../api/job.ts";
 
-export interface VersionedJob {
-  generation: number;
-  status: JobStatus;
-  options: JobOptions;
-  runAt: Date | null;
-  expiresAt: Date | null;
-}
+export type VersionedJob = Pick<
+  JobColumns,
+  "generation" | "status" | "options" | "runAt" | "expiresAt"
+>;
 
 /**
  * Returns the version of a job, which changes with every change by a client and when the job ends. Contains no dot and
