@@ -1,7 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { getRequiredScope } from "@toril/contract/api/http/route";
-import type { AppEnv } from "../http/request-context.ts";
-import type { AnyRoute } from "../http/route.ts";
+import type { AnyRoute, AppEnv } from "../http/request-context.ts";
 import type { Audit } from "./audit.ts";
 
 /** Whether the operation changes something and requires an admin scope. */

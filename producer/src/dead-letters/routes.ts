@@ -9,12 +9,11 @@ import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import { keepingJob } from "../idempotency/keep-response.ts";
 import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
 import { type LiveJobs, toUndispatchedJob } from "../jobs/live-jobs.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
 import { requireJob } from "../jobs/require-job.ts";
-import { redactDeadLetter, redactJob } from "../jobs/shown-data.ts";
+import { keepingJob, redactDeadLetter, redactJob } from "../jobs/shown-data.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
 import { withQuota } from "../quotas/quota-reservation.ts";
 import {

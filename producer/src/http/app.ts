@@ -7,8 +7,8 @@ import type { Metrics } from "../observability/metrics.ts";
 import { dashboardPath } from "../pages/dashboard.ts";
 import type { RequestMiddleware } from "./middleware.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
-import type { AppEnv, RequestContext } from "./request-context.ts";
-import type { AnyRoute, HandledRoute } from "./route.ts";
+import type { AnyRoute, AppEnv, RequestContext } from "./request-context.ts";
+import type { HandledRoute } from "./route.ts";
 
 export interface AppDeps {
   authorize: Authorize;

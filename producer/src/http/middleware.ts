@@ -6,8 +6,7 @@ import type { Authorize } from "../auth/access.ts";
 import { type AccessRule, toAccessRule } from "../auth/access-rule.ts";
 import { isReplayable } from "../idempotency/replay.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
-import type { AppEnv } from "./request-context.ts";
-import type { AnyRoute } from "./route.ts";
+import type { AnyRoute, AppEnv } from "./request-context.ts";
 
 type Middleware = MiddlewareHandler<AppEnv>;
 

@@ -4,7 +4,6 @@ import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { FieldError } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import { type Problem, type ProblemKind, problemOf } from "@toril/contract/api/problem";
-import type { RequestContext } from "./request-context.ts";
 
 interface ProblemExtras {
   /** Additional members of the body. */
@@ -36,7 +35,15 @@ export class ProblemError extends Error {
   }
 }
 
-export type ErrorHandler = (error: unknown, exchange: RequestContext) => Response;
+/** The part of a request's context that an error response needs. */
+interface FailedRequest {
+  readonly path: string;
+  readonly requestId: string;
+  readonly request: Request;
+  problem: ProblemKind | undefined;
+}
+
+export type ErrorHandler = (error: unknown, exchange: FailedRequest) => Response;
 
 /** Converts errors to problem responses. Unexpected errors are logged, and the response reveals only the request id. */
 export function createErrorHandler(log: Logger): ErrorHandler {
@@ -48,7 +55,7 @@ export function createErrorHandler(log: Logger): ErrorHandler {
 }
 
 /** The only place that builds an error body. */
-export function problemResponse(exchange: RequestContext, error: ProblemError): Response {
+export function problemResponse(exchange: FailedRequest, error: ProblemError): Response {
   const problem: Problem = {
     ...problemOf(error.kind, error.detail, error.errors),
     instance: exchange.path,

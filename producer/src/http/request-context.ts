@@ -1,13 +1,16 @@
+import type { RouteConfig } from "@hono/zod-openapi";
 import type { ProblemKind } from "@toril/contract/api/problem";
 import type { AuditTrail } from "../audit/audit.ts";
 import type { AccessRule } from "../auth/access-rule.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
-import type { AnyRoute } from "./route.ts";
 import { type QuotaReservation, createQuotaReservation } from "../quotas/quota-reservation.ts";
 import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { RateLimit } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
+
+/** An operation of the API, as `defineRoute` returns it. */
+export type AnyRoute = RouteConfig & { operationId: string };
 
 export interface AppEnv {
   Bindings: RequestContext;

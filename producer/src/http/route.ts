@@ -1,10 +1,7 @@
 import type { RouteConfig, RouteHandler } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import type { routes } from "@toril/contract/api/http/index";
-import type { AppEnv } from "./request-context.ts";
-
-/** An operation of the API, as `defineRoute` returns it. */
-export type AnyRoute = RouteConfig & { operationId: string };
+import type { AnyRoute, AppEnv } from "./request-context.ts";
 
 type ApiRoute = (typeof routes)[number];
 

@@ -2,8 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { limits } from "@toril/contract/api/job";
 import type { Principal } from "../auth/principal.ts";
 import { hasBody, readBytes } from "../http/body.ts";
-import type { AppEnv } from "../http/request-context.ts";
-import type { AnyRoute } from "../http/route.ts";
+import type { AnyRoute, AppEnv } from "../http/request-context.ts";
 import type { KeptResponse } from "./keep-response.ts";
 import type { Idempotency } from "./run-once.ts";
 

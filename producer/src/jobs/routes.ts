@@ -14,7 +14,6 @@ import { etagOf, isNotModified, versionCheckOf } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import { keepingJob } from "../idempotency/keep-response.ts";
 import { withQuota } from "../quotas/quota-reservation.ts";
 import { createJobs } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
@@ -23,7 +22,7 @@ import { type LiveJobs, toUndispatchedJob } from "./live-jobs.ts";
 import type { JobReader, JobRow } from "./read-jobs.ts";
 import { requireJob } from "./require-job.ts";
 import type { JobSearch } from "./search-jobs.ts";
-import { redactJob, redactJobDetail } from "./shown-data.ts";
+import { keepingJob, redactJob, redactJobDetail } from "./shown-data.ts";
 
 export interface JobRoutesDeps {
   createJob(context: RequestContext): Promise<Response>;
