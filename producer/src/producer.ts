@@ -36,7 +36,7 @@ import { createAwaitJob } from "./jobs/await-job.ts";
 import { createAudit } from "./audit/audit.ts";
 import { openAuth } from "./auth/auth.ts";
 import { clientAddress } from "./auth/client-address.ts";
-import { oidcSettings } from "./auth/oidc/config.ts";
+import { toOidcSettings } from "./auth/oidc/config.ts";
 import { createCleanQueue } from "./queues/clean-queue.ts";
 import type { Config } from "./config.ts";
 import { createDashboard } from "./pages/dashboard.ts";
@@ -52,8 +52,8 @@ import { createKeyStore } from "./api-keys/key-store.ts";
 import { createLiveJobs } from "./jobs/live-jobs.ts";
 import { createMemoryBudget } from "./http/memory.ts";
 import { createMiddleware } from "./http/middleware.ts";
-import { createMetrics } from "./observability/metrics.ts";
-import { createIdempotency } from "./idempotency/run-once.ts";
+import { createMetrics, timeDispatch, timeLedger } from "./observability/metrics.ts";
+import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createQueueControl } from "./queues/queue-control.ts";
 import { createOperationLedger } from "./operations/operation-ledger.ts";
 import { addQueueMetrics } from "./queues/queue-metrics.ts";
@@ -77,13 +77,12 @@ import { createJobSearch } from "./jobs/search-jobs.ts";
 import { createPages } from "./pages/pages.ts";
 import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
 import { createFindQuota } from "@toril/contract/engine/quotas/quotas";
-import { createReplay } from "./idempotency/replay.ts";
+import { createReplayMiddleware } from "./idempotency/replay-middleware.ts";
 import { createReadiness } from "./health/readiness.ts";
 import { connectRedis } from "./stores/redis.ts";
 import { createScheduleStore } from "./schedules/schedule-store.ts";
 import type { Runtime } from "./runtime/serve.ts";
 import type { Tracing } from "./observability/tracing.ts";
-import { timeLedger, timePlace } from "./http/timed.ts";
 
 export interface Producer {
   url: URL;
@@ -107,7 +106,7 @@ export async function openProducer(
   { log, shipper, tracing }: Telemetry,
   runtime: Runtime,
 ): Promise<Producer> {
-  const oidc = oidcSettings(config);
+  const oidc = toOidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
   const scripted = (url: URL) => ({ prefix, script: readFileSync(url, "utf8") });
@@ -144,7 +143,7 @@ export async function openProducer(
     prefix,
   });
   const dispatcher = createDispatcher({
-    dispatch: timePlace(place, (ms) => metrics.placed(ms)),
+    dispatch: timeDispatch(place, (ms) => metrics.placed(ms)),
     remove,
     removeFromRedis: withdraw,
     breakers,
@@ -186,7 +185,7 @@ export async function openProducer(
   opening.defer(() => queueReader.close());
   const feedParser = opening.use(createFeedParser());
   const importer = createFileImporter(enqueue, importLedger, secretKeys);
-  const once = createIdempotency(changing, secretKeys);
+  const idempotency = createIdempotency(changing, secretKeys);
   const onError = createErrorHandler(log);
   const jobReader = createJobReader(reads);
   const liveJobs = createLiveJobs({
@@ -233,7 +232,7 @@ export async function openProducer(
     middleware: createMiddleware({
       authorize: auth.authorize,
       audit: createAudit(changing, log),
-      replay: createReplay(once),
+      replay: createReplayMiddleware(idempotency),
     }),
     onError,
     metrics,
@@ -255,7 +254,7 @@ export async function openProducer(
         jobChanges,
         waitForEnd: events.waitForEnd,
       }),
-      ...importRoutes({ importer, importLedger, once, parseFeed: feedParser.parse }),
+      ...importRoutes({ importer, importLedger, idempotency, parseFeed: feedParser.parse }),
       ...scheduleRoutes({
         scheduleStore: createScheduleStore({
           ledger: changing,
@@ -286,7 +285,9 @@ export async function openProducer(
         cleanQueue: createCleanQueue(changing, createFailedJobs(redis, prefix)),
       }),
       ...eventRoutes({ events, jobReader, importLedger }),
-      ...keyRoutes(createKeyStore({ ledger: changing, reads, once, refresh: auth.refreshKeys })),
+      ...keyRoutes(
+        createKeyStore({ ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
+      ),
       ...healthRoutes(
         createReadiness({
           ledger: accepting,

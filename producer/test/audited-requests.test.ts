@@ -3,7 +3,7 @@ import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { verifyAudit } from "@toril/contract/engine/audit/verify-audit";
 import type { IssuedApiKey } from "@toril/contract/api/api-key";
 import { routes } from "@toril/contract/api/http/index";
-import { isAudited } from "../src/audit/audited-request.ts";
+import { isAudited } from "../src/audit/audit-middleware.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

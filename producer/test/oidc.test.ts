@@ -337,7 +337,7 @@ test("a verified token is cached until it expires", async () => {
   const authenticator = createAuthenticator({
     keys,
     uses: createKeyUses(async () => {}),
-    mayBeOpen: true,
+    mayBeUnauthenticated: true,
     verifyToken(token) {
       verified += 1;
       return verify(token);

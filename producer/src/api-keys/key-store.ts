@@ -10,7 +10,7 @@ import {
 } from "@toril/contract/engine/api-keys/key-ledger";
 import type { AuditTrail } from "../audit/audit.ts";
 import type { RequestContext } from "../http/request-context.ts";
-import type { Idempotency } from "../idempotency/run-once.ts";
+import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -20,29 +20,29 @@ import type { Reads } from "../stores/reads.ts";
  * secret is shown only once.
  */
 export interface KeyStore {
-  issue(exchange: RequestContext, key: NewApiKey): Promise<IssuedApiKey>;
+  issue(context: RequestContext, key: NewApiKey): Promise<IssuedApiKey>;
   /** Newest first. */
   list(tenant: string, page: { before: string | undefined; limit: number }): Promise<ApiKey[]>;
   find(tenant: string, id: string): Promise<ApiKey | undefined>;
-  rotate(exchange: RequestContext, id: string, graceMs: number): Promise<IssuedApiKey>;
+  rotate(context: RequestContext, id: string, graceMs: number): Promise<IssuedApiKey>;
   revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
 }
 
 export interface KeyStoreDeps {
   ledger: TenantLedger;
   reads: Reads;
-  once: Idempotency;
+  idempotency: Idempotency;
   /** Loads key changes into this producer at once; other producers poll for them. */
   refresh(): Promise<void>;
 }
 
-export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): KeyStore {
+export function createKeyStore({ ledger, reads, idempotency, refresh }: KeyStoreDeps): KeyStore {
   async function issueOnce(
-    exchange: RequestContext,
+    context: RequestContext,
     work: (tx: TransactionSql) => Promise<IssuedApiKey>,
   ): Promise<IssuedApiKey> {
     let issued: IssuedApiKey | undefined;
-    const { body } = await once.inTransaction(exchange, async (tx) => {
+    const { body } = await idempotency.inTransaction(context, async (tx) => {
       issued = await work(tx);
       // The stored response omits the secret, which is never stored.
       return { status: 200, body: { id: issued.id } };
@@ -53,20 +53,20 @@ export function createKeyStore({ ledger, reads, once, refresh }: KeyStoreDeps): 
   }
 
   return {
-    issue: (exchange, key) =>
-      issueOnce(exchange, (tx) =>
-        issueKey(tx, exchange.principal.tenant, key, createAuditCallback(exchange.trail)),
+    issue: (context, key) =>
+      issueOnce(context, (tx) =>
+        issueKey(tx, context.principal.tenant, key, createAuditCallback(context.trail)),
       ),
     list: (tenant, page) => reads.run(tenant, (sql) => listKeys(sql, { tenant, ...page })),
     find: (tenant, id) => reads.run(tenant, (sql) => findKey(sql, id, tenant)),
-    rotate: (exchange, id, graceMs) =>
-      issueOnce(exchange, async (tx) => {
-        const { tenant } = exchange.principal;
+    rotate: (context, id, graceMs) =>
+      issueOnce(context, async (tx) => {
+        const { tenant } = context.principal;
         const rotated = await rotateKey(
           tx,
           id,
           { tenant, graceMs },
-          createAuditCallback(exchange.trail),
+          createAuditCallback(context.trail),
         );
         if (rotated.status === "missing") throw new ProblemError("key-not-found");
         if (rotated.status === "ended") throw new ProblemError("key-ended");

@@ -3,7 +3,6 @@ import { limits } from "@toril/contract/api/job";
 import { KeyId, KeyRotation, NewApiKey } from "@toril/contract/api/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
-import { callerOf } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
@@ -27,14 +26,14 @@ export function keyRoutes(store: KeyStore): HandledRoute[] {
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor, KeyId);
       // One more than requested shows whether there is a next page.
-      const found = await store.list(callerOf(c.env).tenant, { before, limit: limit + 1 });
+      const found = await store.list(c.env.principal.tenant, { before, limit: limit + 1 });
       const items = found.slice(0, limit);
       const last = found.length > limit ? items.at(-1) : undefined;
       return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
     }),
 
     handle(keys.getKey, async (c) => {
-      const found = await store.find(callerOf(c.env).tenant, c.req.valid("param").id);
+      const found = await store.find(c.env.principal.tenant, c.req.valid("param").id);
       if (found === undefined) throw new ProblemError("key-not-found");
       return c.json(found, 200);
     }),
@@ -54,7 +53,7 @@ export function keyRoutes(store: KeyStore): HandledRoute[] {
 
     handle(keys.revokeKey, async (c) => {
       const { id } = c.req.valid("param");
-      const revoked = await store.revoke(callerOf(c.env).tenant, id, c.env.trail);
+      const revoked = await store.revoke(c.env.principal.tenant, id, c.env.trail);
       if (revoked === undefined) throw new ProblemError("key-not-found");
       return c.json(revoked, 200);
     }),

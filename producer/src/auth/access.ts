@@ -42,7 +42,7 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
     isPage: boolean,
     identity: Identity,
   ): Refusal {
-    if (identity.status === "wrong") penalty.note(context.address());
+    if (identity.status === "wrong") penalty.countFailure(context.address());
     if (identity.status !== "known") return unauthenticated(identity, isPage);
     const { principal } = identity;
     if (scope !== "any" && scope !== "none" && !principal.scopes.has(scope)) {

@@ -7,7 +7,7 @@ import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
 import { openKeyTable } from "./key-table.ts";
 import { createKeyUses } from "./key-uses.ts";
-import { isLoopback } from "./loopback.ts";
+import { isLoopback } from "./client-address.ts";
 import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
@@ -39,7 +39,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   // A separate connection: requests that occupy the pool must not keep a revoked key valid.
   const ledger = connectLedger(databaseUrl, readMs, { connections: 1 });
   let authenticator: Authenticator | undefined;
-  const onChange = () => authenticator?.forget();
+  const onChange = () => authenticator?.clearCache();
   const verifyToken = oidc && openOidc(oidc, { log, onChange });
   const keys = await openKeyTable({
     read: (revision) => ledger.run((sql) => readChangedKeys(sql, revision)),
@@ -48,7 +48,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   });
   const uses = createKeyUses((noted) => ledger.run((sql) => noteKeyUses(sql, noted)));
   const mayBeOpen = allowOpen || isLoopback(host);
-  authenticator = createAuthenticator({ keys, uses, mayBeOpen, verifyToken });
+  authenticator = createAuthenticator({ keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken });
   const penalty = createFailedLoginPenalty(settings.wrongKeysPerMinute);
   const noteUses = () =>
     uses.flush().catch((error: unknown) => {

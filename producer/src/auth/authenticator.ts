@@ -1,10 +1,9 @@
 import { timingSafeEqual } from "node:crypto";
 import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
 import { hashKey, keyIdIn } from "@toril/contract/engine/api-keys/key-text";
-import { credentialIn } from "./credential.ts";
 import type { KeyTable } from "./key-table.ts";
 import type { KeyUse, KeyUses } from "./key-uses.ts";
-import { everybody, type Principal } from "./principal.ts";
+import { openPrincipal, type Principal } from "./principal.ts";
 
 export type Identity =
   | { status: "known"; principal: Principal }
@@ -18,7 +17,7 @@ export type Identity =
   /** The keys cannot be read. */
   | { status: "unknowable" };
 
-type Recognised =
+type VerifiedCredential =
   /** Expiry in milliseconds since 1970. */
   | { status: "known"; principal: Principal; validUntil: number }
   | (Identity & { status: "wrong" | "ended" });
@@ -26,13 +25,13 @@ type Recognised =
 /** Verifies an access token, that is any bearer token that is not an API key. */
 export type VerifyToken = (
   token: string,
-) => Promise<Recognised | (Identity & { status: "unknowable" })>;
+) => Promise<VerifiedCredential | (Identity & { status: "unknowable" })>;
 
 export interface AuthenticatorDeps {
   keys: KeyTable;
   uses: KeyUses;
   /** Whether unauthenticated access is permitted while no key exists. */
-  mayBeOpen: boolean;
+  mayBeUnauthenticated: boolean;
   verifyToken?: VerifyToken | undefined;
 }
 
@@ -40,7 +39,7 @@ export interface Authenticator {
   /** Synchronous for a header that is in the cache. */
   identify(header: string | null, isPage: boolean): Identity | Promise<Identity>;
   /** Clears the cache after keys have changed. */
-  forget(): void;
+  clearCache(): void;
 }
 
 interface Session {
@@ -51,52 +50,56 @@ interface Session {
 
 /** Only valid headers are cached, so that guessed keys cannot fill the cache. */
 const maxSessions = 10_000;
-const open: Identity = { status: "known", principal: everybody };
+const open: Identity = { status: "known", principal: openPrincipal };
 const missing: Identity = { status: "missing" };
 const unmade: Identity = { status: "unmade" };
 const unknowable: Identity = { status: "unknowable" };
 const wrong = { status: "wrong", detail: "Nobody has this key." } as const;
 
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
-  const { keys, uses, mayBeOpen, verifyToken } = deps;
+  const { keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken } = deps;
   const sessions = new Map<string, Session>();
   /** Headers with an unknown key that were sent while the service is open. */
   const ignored = new Set<string>();
 
   /** Returns the identity of a request without a valid credential. */
-  function otherwise(refusal: Identity): Identity {
+  function identifyWithoutCredential(refusal: Identity): Identity {
     if (verifyToken !== undefined) return refusal;
     if (keys.state === "unread") return unknowable;
     if (keys.state === "filled") return refusal;
     return mayBeOpen ? open : unmade;
   }
 
-  async function identifyUnseen(seen: string, header: string, isPage: boolean): Promise<Identity> {
-    if (ignored.has(seen) && otherwise(wrong) === open) return open;
-    const text = credentialIn(header, isPage);
-    if (text === undefined) return otherwise(missing);
+  async function identifyUncached(
+    seen: string,
+    header: string,
+    isPage: boolean,
+  ): Promise<Identity> {
+    if (ignored.has(seen) && identifyWithoutCredential(wrong) === open) return open;
+    const text = parseCredential(header, isPage);
+    if (text === undefined) return identifyWithoutCredential(missing);
     const id = keyIdIn(text);
     if (id === undefined) {
-      if (verifyToken === undefined) return otherwise(wrong);
+      if (verifyToken === undefined) return identifyWithoutCredential(wrong);
       const verified = await verifyToken(text);
-      return verified.status === "known" ? begin(seen, verified) : verified;
+      return verified.status === "known" ? startSession(seen, verified) : verified;
     }
     const hash = await hashKey(text);
-    let found = recognise(id, hash);
+    let found = verifyKey(id, hash);
     if (found.status === "wrong") {
       // Another producer may have created the key a moment ago.
       await keys.refresh();
-      found = recognise(id, hash);
+      found = verifyKey(id, hash);
     }
-    if (found.status === "known") return begin(seen, found, uses.of(id));
+    if (found.status === "known") return startSession(seen, found, uses.of(id));
     if (found.status !== "wrong") return found;
     if (keys.isStale) return unknowable;
-    const identity = otherwise(wrong);
+    const identity = identifyWithoutCredential(wrong);
     if (identity === open) remember(ignored, seen);
     return identity;
   }
 
-  function recognise(id: string, hash: string): Recognised {
+  function verifyKey(id: string, hash: string): VerifiedCredential {
     const row = keys.find(id);
     if (row === undefined) return wrong;
     const isCurrent = isSame(row.hash, hash);
@@ -114,7 +117,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     );
   }
 
-  function begin(
+  function startSession(
     seen: string,
     { principal, validUntil }: { principal: Principal; validUntil: number },
     use: KeyUse = { usedAt: 0 },
@@ -128,27 +131,27 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
 
   return {
     identify(header, isPage) {
-      if (header === null) return otherwise(missing);
+      if (header === null) return identifyWithoutCredential(missing);
       // Pages also accept Basic authentication, which the API does not.
       const seen = isPage ? `page: ${header}` : header;
       const session = sessions.get(seen);
-      if (session === undefined) return identifyUnseen(seen, header, isPage);
+      if (session === undefined) return identifyUncached(seen, header, isPage);
       const now = Date.now();
       if (now >= session.validUntil) {
         sessions.delete(seen);
-        return identifyUnseen(seen, header, isPage);
+        return identifyUncached(seen, header, isPage);
       }
       session.use.usedAt = now;
       return session.identity;
     },
-    forget() {
+    clearCache() {
       sessions.clear();
       ignored.clear();
     },
   };
 }
 
-function ended(detail: string): Recognised {
+function ended(detail: string): VerifiedCredential {
   return { status: "ended", detail };
 }
 
@@ -172,4 +175,21 @@ function isSame(a: string, b: string) {
 function remember(headers: Set<string>, header: string) {
   if (headers.size === maxSessions) headers.clear();
   headers.add(header);
+}
+
+const bearer = /^bearer +(\S+) *$/i;
+const basic = /^basic +([A-Za-z0-9+/=]+) *$/i;
+
+/**
+ * Returns the key or token in an Authorization header; undefined if the header has no supported form.
+ * @param isPage also accepts Basic authentication and takes the password, whatever the user name. Not for the API:
+ * browsers send Basic credentials automatically, on behalf of any page (CSRF).
+ */
+function parseCredential(header: string, isPage: boolean): string | undefined {
+  const token = bearer.exec(header)?.[1];
+  if (token !== undefined || !isPage) return token;
+  const encoded = basic.exec(header)?.[1];
+  if (encoded === undefined) return undefined;
+  const pair = Buffer.from(encoded, "base64").toString();
+  return pair.slice(pair.indexOf(":") + 1);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { clientAddress, trustedProxiesField } from "./client-address.ts";
+import { clientAddress, isLoopback, trustedProxiesField } from "./client-address.ts";
 
 const proxies = trustedProxiesField.parse("10.0.0.0/8, 192.0.2.7,2001:db8::/32");
 
@@ -30,5 +30,16 @@ test.each(["proxy", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8/8", "::1/129", "10.0
   "%s is no address and no network",
   (text) => {
     expect(trustedProxiesField.safeParse(text).success).toBe(false);
+  },
+);
+
+test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])("%s is this machine's alone", (host) => {
+  expect(isLoopback(host)).toBe(true);
+});
+
+test.each(["0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "localhost.example", "127.0.0.1.example", ""])(
+  "%s is not",
+  (host) => {
+    expect(isLoopback(host)).toBe(false);
   },
 );

@@ -50,3 +50,8 @@ function isIn(list: BlockList, address: string): boolean {
   const version = isIP(plain);
   return version !== 0 && list.check(plain, version === 4 ? "ipv4" : "ipv6");
 }
+
+/** Whether a server bound to this host accepts connections from the local machine only. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}

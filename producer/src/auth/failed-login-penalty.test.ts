@@ -8,7 +8,7 @@ function watched(wrongPerMinute: number) {
     penalty,
     pass: (seconds: number) => (at += seconds * 1000),
     note(address: string, times: number) {
-      for (let count = 0; count < times; count += 1) penalty.note(address);
+      for (let count = 0; count < times; count += 1) penalty.countFailure(address);
     },
   };
 }

@@ -4,7 +4,7 @@ export interface FailedLoginPenalty {
   /** Returns for how many seconds an address stays blocked; 0 if it is not blocked. */
   secondsLeft(address: string): number;
   /** Counts a failed login from an address. */
-  note(address: string): void;
+  countFailure(address: string): void;
 }
 
 const windowMs = 60_000;
@@ -22,12 +22,12 @@ export function createFailedLoginPenalty(
   return {
     isIdle: () => activeUntil === 0 || now() >= activeUntil,
     secondsLeft(address) {
-      const guess = guesses.get(networkOf(address));
+      const guess = guesses.get(toNetwork(address));
       if (guess === undefined || guess.count < wrongPerMinute) return 0;
       return Math.max(0, Math.ceil((guess.until - now()) / 1000));
     },
-    note(address) {
-      const network = networkOf(address);
+    countFailure(address) {
+      const network = toNetwork(address);
       const at = now();
       let guess = guesses.get(network);
       if (guess === undefined || at >= guess.until) {
@@ -44,7 +44,7 @@ export function createFailedLoginPenalty(
 }
 
 /** IPv6 addresses are reduced to their /64 network, because a client usually has a whole /64. */
-function networkOf(address: string): string {
+function toNetwork(address: string): string {
   const ipv4 = /^::ffff:([\d.]+)$/i.exec(address)?.[1];
   if (ipv4 !== undefined || !address.includes(":")) return ipv4 ?? address;
   const [head = ""] = address.split("::");

@@ -20,7 +20,7 @@ export interface Principal {
 }
 
 /** The principal of every caller while the service runs without authentication. */
-export const everybody: Principal = {
+export const openPrincipal: Principal = {
   id: "open",
   name: "open",
   kind: "open",

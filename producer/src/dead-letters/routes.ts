@@ -4,7 +4,7 @@ import { limits } from "@toril/contract/api/job";
 import { RedriveRequest } from "@toril/contract/api/operation";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
-import { callerOf, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";
+import { getOrigin, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
@@ -13,7 +13,7 @@ import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
 import { type LiveJobs, toUndispatchedJob } from "../jobs/live-jobs.ts";
 import type { JobReader } from "../jobs/read-jobs.ts";
 import { requireJob } from "../jobs/require-job.ts";
-import { keepingJob, redactDeadLetter, redactJob } from "../jobs/shown-data.ts";
+import { redactDeadLetter, redactJob, storeEarlyJobResponse } from "../jobs/shown-data.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
 import { withQuota } from "../quotas/quota-reservation.ts";
 import {
@@ -36,7 +36,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
 
   /** Returns the dead letter that a request names. Throws a problem if it does not exist or is not permitted. */
   async function requireDeadLetter(context: RequestContext, id: string): Promise<InspectedRow> {
-    const row = await deadLetters.find(callerOf(context).tenant, id);
+    const row = await deadLetters.find(context.principal.tenant, id);
     if (row === undefined) throw new ProblemError("dead-letter-not-found");
     requirePermitted(context, row);
     return row;
@@ -46,14 +46,14 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
     handle(routes.listDeadLetters, async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
-      const { tenant } = callerOf(c.env);
+      const { tenant } = c.env.principal;
       const search = { tenant, before, restrictions: getRestrictions(c.env), ...filter };
       const { rows, next = null } = await deadLetters.list(search, limit);
       return c.json({ items: rows.map(toDeadLetter), next: next && encodeCursor(next) }, 200);
     }),
 
     handle(routes.summarizeDeadLetters, async (c) =>
-      c.json(await deadLetters.summarize(callerOf(c.env).tenant, getRestrictions(c.env)), 200),
+      c.json(await deadLetters.summarize(c.env.principal.tenant, getRestrictions(c.env)), 200),
     ),
 
     handle(routes.getDeadLetter, async (c) => {
@@ -64,10 +64,13 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
     handle(routes.redriveDeadLetter, async (c) => {
       const { id } = c.req.valid("param");
       await requireDeadLetter(c.env, id);
-      const { tenant, quotaKey } = callerOf(c.env);
+      const { tenant, quotaKey } = getOrigin(c.env);
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = keepingJob(c.env, id, toUndispatchedJob, { status: 202, headers });
-      const retried = await withQuota(c.env.charge, 1, () =>
+      const alongside = storeEarlyJobResponse(c.env, id, toUndispatchedJob, {
+        status: 202,
+        headers,
+      });
+      const retried = await withQuota(c.env.quota, 1, () =>
         jobChanges.retry(tenant, [id], { statuses: ["dead"], quotaKey }, { alongside }),
       );
       if (!retried.has(id)) {
@@ -88,7 +91,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       const owner = toOperationOwner(c.env);
       const request = { ...options, filter, action: "retry" as const };
       if (request.dryRun) return c.json(await operations.preview(owner, request), 200);
-      const operation = await operations.create(owner, request, c.env.keepResponse);
+      const operation = await operations.create(owner, request, c.env.storeEarlyResponse);
       return c.json(operation, 202, operationHeaders(operation));
     }),
 
@@ -108,7 +111,7 @@ async function redriveByIds(
   requested: readonly string[],
 ): Promise<Redriven> {
   const ids = [...new Set(requested)];
-  const { tenant, quotaKey } = callerOf(context);
+  const { tenant, quotaKey } = getOrigin(context);
   const known = await deadLetters.findDead(tenant, getRestrictions(context), ids);
   function toAnswer(redriven: ReadonlySet<string>): Redriven {
     const results = ids.map((id): Redriven["results"][number] => {
@@ -119,11 +122,12 @@ async function redriveByIds(
     return { counts, results };
   }
   if (known.size === 0) return toAnswer(known);
-  const { keepResponse: keep } = context;
+  const { storeEarlyResponse } = context;
   const alongside: Alongside | undefined =
-    keep && ((tx, redriven) => keep(tx, { status: 200, answer: toAnswer(redriven) }));
+    storeEarlyResponse &&
+    ((tx, redriven) => storeEarlyResponse(tx, { status: 200, answer: toAnswer(redriven) }));
   const retry = { statuses: ["dead"] as const, quotaKey };
-  const redriven = await withQuota(context.charge, known.size, () =>
+  const redriven = await withQuota(context.quota, known.size, () =>
     jobChanges.retry(tenant, [...known], retry, { alongside }),
   );
   return toAnswer(redriven);

@@ -6,7 +6,7 @@ import { toFrame, toHeartbeat } from "./frame.ts";
 import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts";
 
 /** Safe cast: the tests use only these members. */
-const exchange = {
+const context = {
   keepOpen() {},
   principal: { id: "open", kind: "open", tenant: "default" },
 } as unknown as RequestContext;
@@ -22,7 +22,7 @@ function open({ isAuthorized = true, max = 1, heartbeatMs = 5, maxBytes = 64_000
     log: { warn() {} },
   });
   const begin = () =>
-    openStream(exchange, { heartbeat: () => toHeartbeat("default:1-0"), onEnd() {} });
+    openStream(context, { heartbeat: () => toHeartbeat("default:1-0"), onEnd() {} });
   return { limit, unread, begin, ...begin() };
 }
 

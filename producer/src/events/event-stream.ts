@@ -7,7 +7,7 @@ export interface EventStreamSettings {
   limit: ConnectionLimit;
   unread: UnreadBudget;
   /** Whether the request would still be authorized now. */
-  isAuthorized(exchange: RequestContext): Promise<boolean>;
+  isAuthorized(context: RequestContext): Promise<boolean>;
   log: Pick<Logger, "warn">;
   heartbeatMs?: number;
 }
@@ -38,7 +38,7 @@ export interface EventStreamOptions {
 }
 
 export type OpenEventStream = (
-  exchange: RequestContext,
+  context: RequestContext,
   options: EventStreamOptions,
 ) => { sink: EventSink; response: Response };
 
@@ -63,11 +63,11 @@ export function toHeadResponse({ request }: RequestContext): Response | undefine
 export function createEventStreams(settings: EventStreamSettings): OpenEventStream {
   const { limit, unread, isAuthorized, log, heartbeatMs = 15_000 } = settings;
 
-  return (exchange, { heartbeat, onEnd }) => {
-    const acquired = limit.acquire(exchange.principal);
+  return (context, { heartbeat, onEnd }) => {
+    const acquired = limit.acquire(context.principal);
     if (typeof acquired === "string") throw toLimitProblem(acquired);
     const releaseConnection = acquired;
-    exchange.keepOpen(0);
+    context.setIdleTimeout(0);
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
     let isOpen = true;
     let isReplaying = true;
@@ -77,7 +77,7 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
     const stream = { disconnect };
     const heartbeatTimer = setInterval(() => {
       sink.send(heartbeat());
-      void isAuthorized(exchange)
+      void isAuthorized(context)
         .catch(() => false)
         .then((isAllowed) => {
           if (!isAllowed) sink.end();
@@ -150,7 +150,7 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       },
       fail(error) {
         if (!isOpen) return;
-        const { requestId } = exchange;
+        const { requestId } = context;
         log.warn({ err: error, requestId }, "event stream ended by an error");
         sink.end();
       },

@@ -25,7 +25,7 @@ export interface EventsDeps {
   ledger: Ledger;
   imports: ImportLedger;
   readJob: FollowJobDeps["readJob"];
-  isAuthorized(exchange: RequestContext): Promise<boolean>;
+  isAuthorized(context: RequestContext): Promise<boolean>;
   maxListeners: number;
   log: Logger;
 }

@@ -14,7 +14,7 @@ export interface FollowImportDeps {
 
 export interface ImportFollowing {
   /** Streams snapshots of an import. The caller must have checked access. */
-  follow(exchange: RequestContext, snapshot: Import, lastEventId: string | undefined): Response;
+  follow(context: RequestContext, snapshot: Import, lastEventId: string | undefined): Response;
   close(): void;
 }
 
@@ -37,9 +37,9 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   }
 
   return {
-    follow(exchange, snapshot, lastEventId) {
+    follow(context, snapshot, lastEventId) {
       if (isFinalCursor(lastEventId)) return new Response(null, { status: 204 });
-      const head = toHeadResponse(exchange);
+      const head = toHeadResponse(context);
       if (head !== undefined) return head;
       const { id } = snapshot;
       let last: string | undefined;
@@ -54,7 +54,7 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
         },
         end: () => sink.end(),
       };
-      const { sink, response } = openStream(exchange, {
+      const { sink, response } = openStream(context, {
         heartbeat: () => toHeartbeat(undefined),
         onEnd() {
           const others = subscribers.get(id);

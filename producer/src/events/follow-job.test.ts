@@ -6,7 +6,7 @@ import { createEventHub, type EventHub } from "./event-hub.ts";
 import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts";
 
 /** Safe cast: the tests use only these members. */
-const exchange = {
+const context = {
   keepOpen() {},
   principal: { id: "open", kind: "open", tenant: "default" },
   request: new Request("http://localhost"),
@@ -52,7 +52,7 @@ test("a client that disconnects before its subscription is added leaves no subsc
     },
     readJob: async () => undefined,
   });
-  await follow(exchange, { id: "a", queue: "default" }, undefined);
+  await follow(context, { id: "a", queue: "default" }, undefined);
   expect(subscriptions.size).toBe(0);
   await hub.close();
 });

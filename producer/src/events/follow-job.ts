@@ -22,17 +22,17 @@ export interface FollowJobDeps extends FollowDeps {
 
 /** Streams the events of one job. The caller must have checked access. */
 export type FollowJob = (
-  exchange: RequestContext,
+  context: RequestContext,
   job: { id: string; queue: string },
   lastEventId: string | undefined,
 ) => Promise<Response>;
 
 export function createFollowJob({ hub, replay, openStream, readJob }: FollowJobDeps): FollowJob {
-  return async (exchange, { id, queue }, lastEventId) => {
+  return async (context, { id, queue }, lastEventId) => {
     if (isFinalCursor(lastEventId)) return new Response(null, { status: 204 });
-    const head = toHeadResponse(exchange);
+    const head = toHeadResponse(context);
     if (head !== undefined) return head;
-    const { tenant } = exchange.principal;
+    const { tenant } = context.principal;
     const after = parseLastEventId(lastEventId, [queue]);
     let lastEvent: JobEvent | undefined;
     let isEnding = false;
@@ -48,7 +48,7 @@ export function createFollowJob({ hub, replay, openStream, readJob }: FollowJobD
       },
       end: () => sink.end(),
     };
-    const { sink, response } = openStream(exchange, {
+    const { sink, response } = openStream(context, {
       heartbeat: () => toHeartbeat(sink.isReplaying ? undefined : hub.getCursor(subscription)),
       onEnd: () => hub.unsubscribe(subscription),
     });

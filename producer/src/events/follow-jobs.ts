@@ -16,16 +16,16 @@ export interface FollowDeps {
 
 /** Streams the events of these queues for all jobs the caller may read. */
 export type FollowJobs = (
-  exchange: RequestContext,
+  context: RequestContext,
   queues: readonly string[],
   lastEventId: string | undefined,
 ) => Promise<Response>;
 
 export function createFollowJobs({ hub, replay, openStream }: FollowDeps): FollowJobs {
-  return async (exchange, queues, lastEventId) => {
-    const head = toHeadResponse(exchange);
+  return async (context, queues, lastEventId) => {
+    const head = toHeadResponse(context);
     if (head !== undefined) return head;
-    const { principal } = exchange;
+    const { principal } = context;
     const after = parseLastEventId(lastEventId, queues);
     const isVisible = ({ tenant, event }: TenantEvent) =>
       tenant === principal.tenant && isPermitted(principal, event);
@@ -37,7 +37,7 @@ export function createFollowJobs({ hub, replay, openStream }: FollowDeps): Follo
       onGap: (queue) => sink.sendLive(toFrame("gap", { queue }, hub.getCursor(subscription))),
       end: () => sink.end(),
     };
-    const { sink, response } = openStream(exchange, {
+    const { sink, response } = openStream(context, {
       // During the replay the client has not received what the hub has read, so the heartbeat carries no cursor.
       heartbeat: () => toHeartbeat(sink.isReplaying ? undefined : hub.getCursor(subscription)),
       onEnd: () => hub.unsubscribe(subscription),

@@ -9,7 +9,7 @@ import type { ConnectionLimit } from "./connection-limit.ts";
  * too many requests wait already.
  */
 export type WaitForEnd = (
-  exchange: RequestContext,
+  context: RequestContext,
   job: { id: string; queue: string; status: JobStatus },
 ) => Promise<WaitResult | undefined>;
 
@@ -21,14 +21,14 @@ export interface WaitResult {
 
 /** Creates the wait for `Prefer: wait=<seconds>` (RFC 7240). */
 export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitForEnd {
-  return async (exchange, { id, queue, status }) => {
-    const seconds = parseWaitSeconds(exchange.request.headers.get("prefer"));
+  return async (context, { id, queue, status }) => {
+    const seconds = parseWaitSeconds(context.request.headers.get("prefer"));
     const applied = { "Preference-Applied": `wait=${seconds}` };
     if (status !== "pending" && seconds !== undefined) return { isGone: false, headers: applied };
     if (seconds === undefined || hub.isClosed) return undefined;
-    const release = limit.acquire(exchange.principal);
+    const release = limit.acquire(context.principal);
     if (typeof release === "string") return undefined;
-    const { signal } = exchange.request;
+    const { signal } = context.request;
     const ended = Promise.withResolvers<void>();
     const end = () => ended.resolve();
     const subscription = {
@@ -38,8 +38,8 @@ export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitFor
       receive: ({ status }: { status: string }) => void (status !== "pending" && end()),
     };
     // Plus the idle timeout of a connection.
-    exchange.keepOpen(seconds + 60);
-    exchange.end();
+    context.setIdleTimeout(seconds + 60);
+    context.releaseMemory();
     const startedAt = performance.now();
     const timer = setTimeout(end, seconds * 1000);
     signal.addEventListener("abort", end);
@@ -51,7 +51,7 @@ export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitFor
     signal.removeEventListener("abort", end);
     clearTimeout(timer);
     release();
-    exchange.waitedMs = performance.now() - startedAt;
+    context.waitedMs = performance.now() - startedAt;
     return { isGone: signal.aborted, headers: applied };
   };
 }

@@ -11,26 +11,26 @@ const smallBytes = 64_000;
  * empty, incomplete or encoded.
  */
 export async function readBytes(
-  exchange: RequestContext,
+  context: RequestContext,
   maxBytes: number,
-  charge?: QuotaReservation,
+  quota?: QuotaReservation,
 ): Promise<Uint8Array> {
-  if (exchange.body !== undefined) return exchange.body;
-  refuseEncoded(exchange);
-  const declared = exchange.request.headers.get("content-length");
+  if (context.body !== undefined) return context.body;
+  refuseContentEncoding(context);
+  const declared = context.request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   // HTTP framing guarantees that a body has its declared length.
   const isSmall = declared !== null && Number(declared) <= smallBytes;
-  if (charge !== undefined && declared !== null) await charge.takeBytes(Number(declared));
+  if (quota !== undefined && declared !== null) await quota.takeBytes(Number(declared));
   let bytes: Uint8Array;
   try {
-    bytes = isSmall ? await exchange.request.bytes() : await readCounting(exchange, maxBytes);
+    bytes = isSmall ? await context.request.bytes() : await readCounted(context, maxBytes);
   } catch (error) {
-    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+    throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
   }
-  if (declared === null) await refuseBroken(exchange.request);
+  if (declared === null) await refuseIncomplete(context.request);
   if (bytes.length === 0) throw new ProblemError("empty-body");
-  if (charge !== undefined && declared === null) await charge.takeBytes(bytes.length);
+  if (quota !== undefined && declared === null) await quota.takeBytes(bytes.length);
   return bytes;
 }
 
@@ -38,7 +38,7 @@ export async function readBytes(
  * Bun.serve answers a chunked body with a trailer with a bare 400, and only after its end (oven-sh/bun#32887). Such a
  * request must not be processed; its abort shows one turn of the event loop later.
  */
-async function refuseBroken(request: Request): Promise<void> {
+async function refuseIncomplete(request: Request): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   if (request.signal.aborted) throw new ProblemError("incomplete-body");
 }
@@ -48,14 +48,14 @@ export function hasBody({ headers }: Request): boolean {
   return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
 
-export function refuseEncoded(exchange: RequestContext): void {
-  const encoding = exchange.request.headers.get("content-encoding");
+export function refuseContentEncoding(context: RequestContext): void {
+  const encoding = context.request.headers.get("content-encoding");
   if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
   throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
 }
 
 /** Whether reading a body failed because the client disconnected. */
-export function isCutOff(error: unknown): boolean {
+export function isDisconnected(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
@@ -64,16 +64,16 @@ export function isCutOff(error: unknown): boolean {
  * value.
  */
 export async function readJson(
-  exchange: RequestContext,
+  context: RequestContext,
   maxBytes: number,
-  charge?: QuotaReservation,
+  quota?: QuotaReservation,
 ): Promise<unknown> {
-  const contentType = exchange.request.headers.get("content-type");
+  const contentType = context.request.headers.get("content-type");
   if (contentType === null || !/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new ProblemError("unsupported-media-type", "Send application/json.");
   }
-  const bytes = await readBytes(exchange, maxBytes, charge);
-  exchange.body = bytes;
+  const bytes = await readBytes(context, maxBytes, quota);
+  context.body = bytes;
   const parsed = parseJson(bytes);
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
   if (parsed.status === "unstorable") {
@@ -82,13 +82,13 @@ export async function readJson(
   return parsed.value;
 }
 
-async function readCounting(exchange: RequestContext, maxBytes: number): Promise<Uint8Array> {
+async function readCounted(context: RequestContext, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of exchange.request.body ?? []) {
+  for await (const chunk of context.request.body ?? []) {
     length += chunk.length;
     if (length > maxBytes) throw tooLarge(maxBytes);
-    exchange.takeMemory(chunk.length);
+    context.takeMemory(chunk.length);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

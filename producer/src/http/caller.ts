@@ -8,7 +8,7 @@ import { ProblemError } from "./problem.ts";
 const traceParent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Returns the origin to record with the jobs of a request: tenant, quota key and trace. */
-export function callerOf({
+export function getOrigin({
   request,
   traceparent,
   principal: { id, tenant, quotas },
@@ -29,11 +29,11 @@ export interface OperationOwner {
   quotaKey: string | undefined;
 }
 
-export function toOperationOwner(exchange: RequestContext): OperationOwner {
-  const { id, tenant, quotas } = exchange.principal;
+export function toOperationOwner(context: RequestContext): OperationOwner {
+  const { id, tenant, quotas } = context.principal;
   return {
     tenant,
-    restrictions: getRestrictions(exchange),
+    restrictions: getRestrictions(context),
     quotaKey: quotas === null ? undefined : id,
   };
 }
@@ -44,7 +44,7 @@ export interface OperationViewer {
   hidden: readonly { type: string; queue: string }[];
 }
 
-export function operationViewerOf({ principal }: RequestContext): OperationViewer {
+export function toOperationViewer({ principal }: RequestContext): OperationViewer {
   const all = jobTypeNames.map((type) => ({ type, queue: queueOf(type) }));
   return { tenant: principal.tenant, hidden: all.filter((work) => !isPermitted(principal, work)) };
 }

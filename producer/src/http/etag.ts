@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ProblemError } from "./problem.ts";
 
 /** Returns `"<version>.<hash>"`: preconditions of changes compare the version only, 304 compares the whole tag. */
-export function etagOf(version: string | number, body: unknown): string {
+export function toEtag(version: string | number, body: unknown): string {
   const hash = createHash("sha256").update(JSON.stringify(body)).digest("hex").slice(0, 16);
   return `"${version}.${hash}"`;
 }
@@ -28,7 +28,7 @@ export function isNotModified(request: Request, etag: string): boolean {
 export type CheckVersion = (version: string) => void;
 
 /** Returns undefined for a request without preconditions: its job need not be locked first. */
-export function versionCheckOf(request: Request): CheckVersion | undefined {
+export function getVersionCheck(request: Request): CheckVersion | undefined {
   const { headers } = request;
   if (!headers.has("if-match") && !headers.has("if-none-match")) return undefined;
   return (version) => requirePreconditions(request, version);
@@ -41,38 +41,40 @@ function evaluate(
   const isRead = method === "GET" || method === "HEAD";
   const ifMatch = headers.get("if-match");
   const ifNoneMatch = headers.get("if-none-match");
-  if (ifMatch !== null && !namesVersion(ifMatch, etag, { isStrong: true })) return "failed";
+  if (ifMatch !== null && !matchesVersion(ifMatch, etag, { isStrong: true })) return "failed";
   if (ifNoneMatch === null) return "met";
   const isNamed = isRead
-    ? namesWhole(ifNoneMatch, etag)
-    : namesVersion(ifNoneMatch, etag, { isStrong: false });
+    ? matchesTag(ifNoneMatch, etag)
+    : matchesVersion(ifNoneMatch, etag, { isStrong: false });
   if (!isNamed) return "met";
   return isRead ? "not-modified" : "failed";
 }
 
-function namesVersion(
+function matchesVersion(
   field: string,
   etag: string | undefined,
   { isStrong }: { isStrong: boolean },
 ): boolean {
   if (etag === undefined) return false;
-  const version = versionIn(opaque(etag));
+  const version = getVersionPart(opaque(etag));
   return (
     isAny(field) ||
-    tagsIn(field).some(({ value, isWeak }) => !(isStrong && isWeak) && versionIn(value) === version)
+    parseTags(field).some(
+      ({ value, isWeak }) => !(isStrong && isWeak) && getVersionPart(value) === version,
+    )
   );
 }
 
-function namesWhole(field: string, etag: string | undefined): boolean {
+function matchesTag(field: string, etag: string | undefined): boolean {
   if (etag === undefined) return false;
-  return isAny(field) || tagsIn(field).some(({ value }) => value === opaque(etag));
+  return isAny(field) || parseTags(field).some(({ value }) => value === opaque(etag));
 }
 
 function isAny(field: string) {
   return field.trim() === "*";
 }
 
-function tagsIn(field: string) {
+function parseTags(field: string) {
   return [...field.matchAll(/(W\/)?"([^"]*)"/g)].map(([, weak, value = ""]) => ({
     value,
     isWeak: weak !== undefined,
@@ -83,6 +85,6 @@ function opaque(etag: string) {
   return etag.slice(1, -1);
 }
 
-function versionIn(value: string) {
+function getVersionPart(value: string) {
   return value.split(".", 1)[0];
 }

@@ -12,7 +12,7 @@ test("a tenant that holds half of the memory leaves the other half to others", (
   expect(() => memory.take(1, shop)).toThrow("Try again");
   memory.take(maxBytes / 2, press);
   expect(() => memory.take(1, { ...shop, tenant: "third" })).toThrow("Try again");
-  memory.giveBack(maxBytes / 2, shop);
+  memory.release(maxBytes / 2, shop);
   memory.take(maxBytes / 2, shop);
 });
 

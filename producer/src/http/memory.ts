@@ -8,7 +8,7 @@ type Holder = Pick<Principal, "kind" | "tenant">;
 export interface MemoryBudget {
   /** Throws a problem if the budget is exhausted. */
   take(bytes: number, holder: Holder): void;
-  giveBack(bytes: number, holder: Holder): void;
+  release(bytes: number, holder: Holder): void;
 }
 
 export function createMemoryBudget(maxBytes: number): MemoryBudget {
@@ -25,7 +25,7 @@ export function createMemoryBudget(maxBytes: number): MemoryBudget {
       taken += bytes;
       takenBy.set(tenant, own);
     },
-    giveBack(bytes, { tenant }) {
+    release(bytes, { tenant }) {
       const own = (takenBy.get(tenant) ?? 0) - bytes;
       taken -= bytes;
       if (own > 0) takenBy.set(tenant, own);

@@ -1,10 +1,10 @@
 import type { MiddlewareHandler } from "hono";
 import { escapePointer } from "@toril/contract/api/json";
-import { auditMiddleware, isAudited } from "../audit/audited-request.ts";
+import { createAuditMiddleware, isAudited } from "../audit/audit-middleware.ts";
 import type { Audit } from "../audit/audit.ts";
 import type { Authorize } from "../auth/access.ts";
 import { type AccessRule, toAccessRule } from "../auth/access-rule.ts";
-import { isReplayable } from "../idempotency/replay.ts";
+import { isReplayable } from "../idempotency/replay-middleware.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 import type { AnyRoute, AppEnv } from "./request-context.ts";
 
@@ -41,7 +41,7 @@ export function createMiddleware({ authorize, audit, replay }: MiddlewareDeps): 
           c.env.route = route;
           return requireScope(c, next);
         },
-        ...(isAudited(route) ? [auditMiddleware(audit, route)] : []),
+        ...(isAudited(route) ? [createAuditMiddleware(audit, route)] : []),
         ...(400 in route.responses ? [refuseNul] : []),
         ...(isReplayable(route) ? [replay] : []),
       ];

@@ -9,8 +9,8 @@ import type { Metrics } from "../observability/metrics.ts";
 import type { Tracing } from "../observability/tracing.ts";
 import type { MemoryBudget } from "./memory.ts";
 import { type ErrorHandler, type ProblemError, problemResponse } from "./problem.ts";
-import { type AppEnv, type Peer, RequestContext } from "./request-context.ts";
-import { pathOf } from "./target.ts";
+import { type AppEnv, type ClientConnection, RequestContext } from "./request-context.ts";
+import { getPath } from "./request-context.ts";
 
 export interface PipelineDeps {
   app: Hono<AppEnv>;
@@ -27,9 +27,9 @@ export interface PipelineDeps {
 }
 
 export interface Pipeline {
-  handle(request: Request, peer: Peer): Promise<Response>;
+  handle(request: Request, peer: ClientConnection): Promise<Response>;
   /** Handles `POST /v1/jobs` without the framework, for a server that routes it natively. */
-  createJob(request: Request, peer: Peer): Promise<Response>;
+  createJob(request: Request, peer: ClientConnection): Promise<Response>;
 }
 
 /** The outer part of every request: request id, tracing, errors, metrics and log. */
@@ -40,7 +40,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   async function observe(
     request: Request,
-    peer: Peer,
+    peer: ClientConnection,
     path: string,
     respond: (context: RequestContext) => Response | Promise<Response>,
   ): Promise<Response> {
@@ -67,7 +67,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     } catch (error) {
       response = onError(error, context);
     }
-    context.end();
+    context.releaseMemory();
     response.headers.set("X-Request-Id", requestId);
     const { rateLimit } = context;
     if (rateLimit !== undefined) {
@@ -102,7 +102,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   return {
     handle: (request, peer) =>
-      observe(request, peer, pathOf(request.url), (context) => app.fetch(request, context)),
+      observe(request, peer, getPath(request.url), (context) => app.fetch(request, context)),
     createJob: (request, peer) =>
       observe(request, peer, jobs.createJob.path, createJobIfAuthorized),
   };

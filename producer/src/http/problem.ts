@@ -43,32 +43,32 @@ interface FailedRequest {
   problem: ProblemKind | undefined;
 }
 
-export type ErrorHandler = (error: unknown, exchange: FailedRequest) => Response;
+export type ErrorHandler = (error: unknown, context: FailedRequest) => Response;
 
 /** Converts errors to problem responses. Unexpected errors are logged, and the response reveals only the request id. */
 export function createErrorHandler(log: Logger): ErrorHandler {
-  return (error, exchange) => {
-    const problem = asProblem(error);
-    if (problem === undefined) log.error({ err: error, requestId: exchange.requestId }, "failed");
-    return problemResponse(exchange, problem ?? new ProblemError("internal-error"));
+  return (error, context) => {
+    const problem = toProblem(error);
+    if (problem === undefined) log.error({ err: error, requestId: context.requestId }, "failed");
+    return problemResponse(context, problem ?? new ProblemError("internal-error"));
   };
 }
 
 /** The only place that builds an error body. */
-export function problemResponse(exchange: FailedRequest, error: ProblemError): Response {
+export function problemResponse(context: FailedRequest, error: ProblemError): Response {
   const problem: Problem = {
     ...problemOf(error.kind, error.detail, error.errors),
-    instance: exchange.path,
-    requestId: exchange.requestId,
+    instance: context.path,
+    requestId: context.requestId,
     ...error.members,
   };
-  exchange.problem = error.kind;
+  context.problem = error.kind;
   const headers: Record<string, string> = {
     "Content-Type": "application/problem+json",
     ...error.headers,
   };
   if (problem.status === 503) headers["Retry-After"] ??= "1";
-  if (mayBeEndless(exchange.request.headers)) headers["Connection"] = "close";
+  if (mayBeVeryLarge(context.request.headers)) headers["Connection"] = "close";
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
@@ -78,7 +78,7 @@ export function problemResponse(exchange: FailedRequest, error: ProblemError): R
 const droppedBytes = 64_000_000;
 
 /** Whether the rest of the body could keep the connection busy long after the response. */
-function mayBeEndless(headers: Headers): boolean {
+function mayBeVeryLarge(headers: Headers): boolean {
   const length = headers.get("content-length");
   if (length === null) return headers.has("transfer-encoding");
   return Number(length) > droppedBytes;
@@ -93,7 +93,7 @@ function retryAfter(error: unknown): Record<string, string> {
   return { "Retry-After": String(Math.max(seconds, 1)) };
 }
 
-function asProblem(error: unknown): ProblemError | undefined {
+function toProblem(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
   if (error instanceof BatchRefused || isTransient(error) || isLockTimeout(error)) {
     return new ProblemError(

@@ -1,3 +1,4 @@
+import type { ISql } from "postgres";
 import type { RouteConfig } from "@hono/zod-openapi";
 import type { ProblemKind } from "@toril/contract/api/problem";
 import type { AuditTrail } from "../audit/audit.ts";
@@ -5,7 +6,6 @@ import type { AccessRule } from "../auth/access-rule.ts";
 import type { Principal } from "../auth/principal.ts";
 import type { MemoryBudget } from "./memory.ts";
 import { type QuotaReservation, createQuotaReservation } from "../quotas/quota-reservation.ts";
-import type { KeepResponse } from "../idempotency/keep-response.ts";
 import type { RateLimit } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 
@@ -23,15 +23,30 @@ export interface RequestContextSettings {
   findQuota: FindQuota;
   /** Returns the client's address. */
   address(): string;
-  peer: Peer;
+  peer: ClientConnection;
 }
 
 /** The remote end of a connection. */
-export interface Peer {
+export interface ClientConnection {
   readonly address: string;
   /** Sets the idle timeout of the connection for a slow response: at most 255 s; 0 disables it. */
-  keepOpen(seconds: number): void;
+  setIdleTimeout(seconds: number): void;
 }
+
+/** A response as stored for replays. */
+export interface EarlyResponse {
+  status: number;
+  /** Header values by name. */
+  headers?: Record<string, string>;
+  /** The JSON body. */
+  answer: unknown;
+}
+
+/**
+ * Stores a response in the transaction that does the request's work, so that a replay finds both or neither. The
+ * response that is sent replaces it.
+ */
+export type StoreEarlyResponse = (tx: ISql, response: EarlyResponse) => Promise<void>;
 
 /** The context of one request, which handlers get as `c.env`. */
 export class RequestContext {
@@ -49,7 +64,7 @@ export class RequestContext {
   /** What else two requests must have in common for the response to be replayed. */
   replayScope = "";
   /** Undefined if the response is not stored, or the operation stores it itself. */
-  keepResponse: KeepResponse | undefined = undefined;
+  storeEarlyResponse: StoreEarlyResponse | undefined = undefined;
   /** The job that the request is about, for the log. */
   jobId: string | undefined = undefined;
   problem: ProblemKind | undefined = undefined;
@@ -59,10 +74,10 @@ export class RequestContext {
   traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
-  readonly #peer: Peer;
+  readonly #peer: ClientConnection;
   #heldBytes = 0;
   #principal: Principal | undefined = undefined;
-  #charge: QuotaReservation | undefined = undefined;
+  #quota: QuotaReservation | undefined = undefined;
   #trail: AuditTrail | undefined = undefined;
 
   constructor(request: Request, settings: RequestContextSettings) {
@@ -92,15 +107,15 @@ export class RequestContext {
   }
 
   /** Reserves from the quotas of the caller's key; undefined if the key has none. */
-  get charge(): QuotaReservation | undefined {
+  get quota(): QuotaReservation | undefined {
     const { id, quotas } = this.principal;
     if (quotas === null) return undefined;
-    return (this.#charge ??= createQuotaReservation(this.#findQuota(id, quotas)));
+    return (this.#quota ??= createQuotaReservation(this.#findQuota(id, quotas)));
   }
 
   /** Values of the RateLimit headers; undefined if no quota was used. */
   get rateLimit(): RateLimit | undefined {
-    return this.#charge?.getRateLimit();
+    return this.#quota?.getRateLimit();
   }
 
   /** Records administrative changes. Throws if the operation is not audited. */
@@ -119,13 +134,24 @@ export class RequestContext {
     this.#heldBytes += bytes;
   }
 
-  keepOpen(seconds: number): void {
-    this.#peer.keepOpen(seconds);
+  setIdleTimeout(seconds: number): void {
+    this.#peer.setIdleTimeout(seconds);
   }
 
   /** Releases the memory that the body took. */
-  end(): void {
-    if (this.#heldBytes > 0) this.#memory.giveBack(this.#heldBytes, this.principal);
+  releaseMemory(): void {
+    if (this.#heldBytes > 0) this.#memory.release(this.#heldBytes, this.principal);
     this.#heldBytes = 0;
   }
+}
+
+/** Returns path and query as sent. For a request without a valid Host, Bun's url is already just that. */
+export function getTarget(url: string): string {
+  return url.startsWith("/") ? url : url.slice(url.indexOf("/", url.indexOf("://") + 3));
+}
+
+export function getPath(url: string): string {
+  const target = getTarget(url);
+  const end = target.indexOf("?");
+  return end === -1 ? target : target.slice(0, end);
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ProblemError } from "../http/problem.ts";
 
 /** The prefix of the body that an earlier request sent. */
-interface Beginning {
+interface BodyPrefix {
   bytes: number;
   /** @param hash SHA-256 in hexadecimal */
   isSame(hash: string): boolean;
@@ -12,13 +12,13 @@ interface Beginning {
 export class BodyHash {
   readonly #hash = createHash("sha256");
   #bytes = 0;
-  #expected: Beginning | undefined = undefined;
+  #expected: BodyPrefix | undefined = undefined;
 
   /**
    * From now on `update` throws a problem if the body does not start with this prefix. Call it before the first
    * `update`.
    */
-  expect(beginning: Beginning): void {
+  expect(beginning: BodyPrefix): void {
     this.#expected = beginning;
     this.#verify();
   }

@@ -1,85 +1,189 @@
-import { createHash, type Hash } from "node:crypto";
-import { IdempotencyKey } from "@toril/contract/api/http/route";
-import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
-import type { Refused } from "@toril/contract/engine/jobs/enqueue/insert-entries";
-import { fieldErrors } from "@toril/contract/api/problem";
+import { randomUUID } from "node:crypto";
+import type { ISql, TransactionSql } from "postgres";
+import { isIdempotencyKeyInUse } from "@toril/contract/engine/postgres/errors";
+import {
+  answerHeldKey,
+  answerProvisionally,
+  type Checkpoint,
+  holdIdempotencyKey,
+  releaseHeldKey,
+  saveCheckpoint,
+  touchHeldKey,
+} from "@toril/contract/engine/postgres/held-idempotency";
+import {
+  claimIdempotencyKeys,
+  type Claimed,
+  type IdempotencyClaim,
+  type StoredAnswer,
+  storeAnswers,
+} from "@toril/contract/engine/postgres/idempotency";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import { callerOf } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
+import { createClaim, toKeyedHashes } from "./claim.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
-import { targetOf } from "../http/target.ts";
-import { nextTurn } from "../http/turn.ts";
+
+export type MaybeReplayed<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
+
+/** Stores the response in the given transaction. */
+export type StoreResponse = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
+
+/** An Idempotency-Key that is locked while its request runs in several transactions. */
+export interface LockedKey {
+  storeResponse: StoreResponse;
+  /**
+   * Stores a provisional response in the transaction that does the work, because the final response is known only
+   * afterwards. A repeated request gets the provisional one if this process dies in between. Throws a problem if
+   * another request has taken over.
+   */
+  storeEarlyResponse(tx: ISql, answer: StoredAnswer): Promise<void>;
+  /**
+   * Progress of an interrupted request with this key; `isSame` compares a hash of the body's prefix with the stored
+   * one.
+   */
+  checkpoint: (Checkpoint & { isSame(bodyHash: string): boolean }) | undefined;
+  /**
+   * Saves the progress of this request, or without a checkpoint only that the request is alive. Throws a problem if
+   * another request has taken over, so that the transaction rolls back.
+   */
+  saveCheckpoint(tx: ISql, checkpoint?: Checkpoint): Promise<void>;
+}
 
 /**
- * Returns the claim of a request with an Idempotency-Key, with a fingerprint of method, target, body and replay scope.
- * With secret keys the fingerprint is an HMAC, because the body may contain a guessable secret.
+ * Runs a request with an Idempotency-Key once; later requests get the stored response. Work that throws releases the
+ * key. `readJson` must have read the body before, unless there is none.
  */
-export function idempotencyClaim(
-  exchange: RequestContext,
-  secretKeys: KeyRing | undefined,
-): IdempotencyClaim | undefined {
-  const key = keyOf(exchange);
-  if (key === undefined) return undefined;
-  const hash = beginHash(exchange).update(exchange.body ?? "");
-  return toClaim(exchange, key, hash, secretKeys);
+export interface Idempotency {
+  /** Work and response share one transaction. A concurrent request with the same key waits up to the lock timeout. */
+  inTransaction<Answer extends StoredAnswer>(
+    context: RequestContext,
+    work: (tx: TransactionSql) => Promise<Answer>,
+  ): Promise<MaybeReplayed<Answer>>;
+  /**
+   * For other work: a concurrent request with the same key is refused. If this process dies, the next request gets the
+   * stored response, resumes from the checkpoint, or repeats the work, which must be harmless.
+   * @param work may store its response in its last transaction
+   * @param bodyHash reads a body too large to be read before, unless the work has read it
+   */
+  acrossTransactions<Answer extends StoredAnswer>(
+    context: RequestContext,
+    work: (key: LockedKey) => Promise<Answer>,
+    bodyHash?: () => Promise<string>,
+  ): Promise<MaybeReplayed<Answer>>;
 }
 
-/** Like `idempotencyClaim`, for a body of any size: hashing yields to the event loop between slices. */
-export async function largeIdempotencyClaim(
-  exchange: RequestContext,
+/** Well below the age at which a claim counts as abandoned. */
+const renewEveryMs = 20_000;
+
+/** Safe cast: the fingerprint includes method and target, so the same route stored the response. */
+function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): MaybeReplayed<Answer> {
+  return { ...(answer as Answer), isReplay: true };
+}
+
+export function createIdempotency(
+  ledger: TenantLedger,
   secretKeys: KeyRing | undefined,
-): Promise<IdempotencyClaim | undefined> {
-  const key = keyOf(exchange);
-  if (key === undefined) return undefined;
-  const hash = beginHash(exchange);
-  const { body = new Uint8Array() } = exchange;
-  for (let at = 0; at < body.length; at += hashedBytes) {
-    if (at > 0) await nextTurn();
-    hash.update(body.subarray(at, at + hashedBytes));
+): Idempotency {
+  const inOneTransaction = <Result>(
+    tenant: string,
+    work: (tx: TransactionSql) => Promise<Result>,
+  ) => ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
+
+  async function inTransaction<Answer extends StoredAnswer>(
+    context: RequestContext,
+    work: (tx: TransactionSql) => Promise<Answer>,
+  ): Promise<MaybeReplayed<Answer>> {
+    const claim = createClaim(context, secretKeys);
+    return inOneTransaction(context.principal.tenant, async (tx) => {
+      const claimed = claim && (await claimOne(tx, claim));
+      if (claimed?.status === "answered") return asOwnAnswer<Answer>(claimed.answer);
+      const answer = await work(tx);
+      if (claim) await storeAnswers(tx, [{ ...claim, answer }]);
+      return { ...answer, isReplay: false };
+    });
   }
-  return toClaim(exchange, key, hash, secretKeys);
+
+  async function acrossTransactions<Answer extends StoredAnswer>(
+    context: RequestContext,
+    work: (key: LockedKey) => Promise<Answer>,
+    bodyHash?: () => Promise<string>,
+  ): Promise<MaybeReplayed<Answer>> {
+    const { tenant } = context.principal;
+    const claimed = createClaim(context, secretKeys);
+    if (claimed === undefined) return { ...(await work(withoutKey)), isReplay: false };
+    const bodyHashes = async (): Promise<readonly string[]> =>
+      bodyHash === undefined ? [] : toKeyedHashes(await bodyHash(), secretKeys);
+    const claim = { ...claimed, owner: randomUUID() };
+    const held = await ledger.run(tenant, (sql) => holdIdempotencyKey(sql, claim));
+    if (held.status === "answered") {
+      const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
+      if (!isSame) throw toProblem("reused");
+      return asOwnAnswer<Answer>(held.answer);
+    }
+    if (held.status !== "held") throw toProblem(held.status);
+
+    let isStored = false;
+    const storeResponse: StoreResponse = async (tx, answer) => {
+      const [hash = null] = await bodyHashes();
+      await answerHeldKey(tx, claim, answer, hash);
+      isStored = true;
+    };
+    const { checkpoint } = held;
+    const lockedKey: LockedKey = {
+      storeResponse,
+      async storeEarlyResponse(tx, answer) {
+        if (!(await answerProvisionally(tx, claim, answer))) throw toProblem("in-use");
+      },
+      checkpoint: checkpoint && {
+        ...checkpoint,
+        isSame: (hash) => toKeyedHashes(hash, secretKeys).includes(checkpoint.bodyHash ?? ""),
+      },
+      async saveCheckpoint(tx, current) {
+        const bodyHash = current?.bodyHash ?? null;
+        const keyed = bodyHash === null ? null : (toKeyedHashes(bodyHash, secretKeys)[0] ?? null);
+        const isOwn = await saveCheckpoint(tx, claim, current && { ...current, bodyHash: keyed });
+        if (!isOwn) throw toProblem("in-use");
+      },
+    };
+    const renewal = setInterval(() => {
+      ledger.run(tenant, (sql) => touchHeldKey(sql, claim)).catch(() => {});
+    }, renewEveryMs);
+    try {
+      const answer = await work(lockedKey);
+      if (!isStored) await inOneTransaction(tenant, (tx) => storeResponse(tx, answer));
+      return { ...answer, isReplay: false };
+    } catch (error) {
+      // A key that cannot be released expires as abandoned.
+      await ledger.run(tenant, (sql) => releaseHeldKey(sql, claim)).catch(() => {});
+      throw error;
+    } finally {
+      clearInterval(renewal);
+    }
+  }
+
+  return { inTransaction, acrossTransactions };
 }
 
-const hashedBytes = 1_000_000;
+const withoutKey: LockedKey = {
+  storeResponse: async () => {},
+  storeEarlyResponse: async () => {},
+  checkpoint: undefined,
+  saveCheckpoint: async () => {},
+};
 
-function keyOf({ request }: RequestContext): string | undefined {
-  const key = request.headers.get("idempotency-key");
-  if (key === null) return undefined;
-  const parsed = IdempotencyKey.safeParse(key);
-  if (parsed.success) return key;
-  const errors = fieldErrors(parsed.error.issues, "/idempotency-key");
-  throw new ProblemError("invalid-parameter", undefined, errors);
+async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Claimed> {
+  let claimed: Claimed | undefined;
+  try {
+    [claimed] = await claimIdempotencyKeys(tx, [claim]);
+  } catch (error) {
+    throw isIdempotencyKeyInUse(error) ? toProblem("in-use") : error;
+  }
+  if (claimed?.status === "claimed" || claimed?.status === "answered") return claimed;
+  throw toProblem(claimed?.status ?? "in-use");
 }
 
-function beginHash({ request }: RequestContext): Hash {
-  return createHash("sha256").update(`${request.method} ${targetOf(request.url)}\n`);
-}
-
-function toClaim(
-  exchange: RequestContext,
-  key: string,
-  hash: Hash,
-  secretKeys: KeyRing | undefined,
-): IdempotencyClaim {
-  const { tenant } = callerOf(exchange);
-  const plainHash = hash.update(exchange.replayScope).digest("hex");
-  const [requestHash, ...olderHashes] = keyedHashes(plainHash, secretKeys);
-  return { tenant, key, requestHash, olderHashes };
-}
-
-/** Returns the hash to store, followed by the forms in which it may have been stored with older secret keys or none. */
-export function keyedHashes(
-  plainHash: string,
-  secretKeys: KeyRing | undefined,
-): [string, ...string[]] {
-  const [newest, ...older] = secretKeys?.digests(plainHash) ?? [];
-  return newest === undefined ? [plainHash] : [newest, ...older, plainHash];
-}
-
-/** Returns the stored response of a repeated request. Throws a problem for the other outcomes. */
-export function replayOf(outcome: Refused): StoredAnswer {
-  if (outcome.status === "replayed") return outcome.answer;
-  if (outcome.status === "reused") throw new ProblemError("idempotency-key-reused");
-  if (outcome.status === "in-use") throw new ProblemError("idempotency-key-in-use");
-  throw new ProblemError("at-capacity", "A job with this key is being recorded. Try again.");
+function toProblem(status: "reused" | "in-use") {
+  return new ProblemError(
+    status === "reused" ? "idempotency-key-reused" : "idempotency-key-in-use",
+  );
 }

@@ -19,7 +19,7 @@ import {
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { addChunk, createProgress } from "./import-progress.ts";
 import { ProblemError } from "../http/problem.ts";
-import type { StoreResponse } from "../idempotency/run-once.ts";
+import type { StoreResponse } from "../idempotency/idempotency.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
 
 /** The file is broken at `line`: nothing after that line can be read. */

@@ -3,7 +3,7 @@ import { limits } from "@toril/contract/api/job";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { problemOf } from "@toril/contract/api/problem";
 import { createRowMapping } from "@toril/contract/api/row-data";
-import { isCutOff } from "../http/body.ts";
+import { isDisconnected } from "../http/body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-file.ts";
@@ -34,7 +34,7 @@ export async function* readCsvEntries(
   } catch (error) {
     if (error instanceof CsvError)
       throw new InvalidFileError("invalid-csv", error.line, error.detail);
-    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+    throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
   }
 }
 

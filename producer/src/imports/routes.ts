@@ -2,12 +2,12 @@ import * as routes from "@toril/contract/api/http/imports";
 import { queueOf } from "@toril/contract/api/job-types/index";
 import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { isCutOff, readBytes, refuseEncoded } from "../http/body.ts";
-import { callerOf, requirePermitted } from "../http/caller.ts";
+import { isDisconnected, readBytes, refuseContentEncoding } from "../http/body.ts";
+import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
-import type { Holding, Idempotency } from "../idempotency/run-once.ts";
+import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
 import type { ImportLedger } from "./import-ledger.ts";
 import { readCsvEntries, readFeedEntries } from "./read-file.ts";
@@ -25,21 +25,21 @@ const delimiters = {
 export interface ImportRoutesDeps {
   importer: FileImporter;
   importLedger: ImportLedger;
-  once: Idempotency;
+  idempotency: Idempotency;
   parseFeed: FeedParser["parse"];
 }
 
 export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
-  const { importer, importLedger, once, parseFeed } = deps;
+  const { importer, importLedger, idempotency, parseFeed } = deps;
 
   return [
     handle(routes.createImport, async (c) => {
       const { type, source, delimiter } = c.req.valid("query");
       const contentType = c.req.header("content-type") ?? "";
-      const origin = callerOf(c.env);
+      const origin = getOrigin(c.env);
       requirePermitted(c.env, { type, queue: queueOf(type) });
 
-      const quota = c.env.charge?.blocking;
+      const quota = c.env.quota?.blocking;
       let chunks: ImportFile["chunks"];
       let hash: BodyHash | undefined;
       let bodyHash: (() => Promise<string>) | undefined;
@@ -47,13 +47,13 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         if (type !== "feed.item")
           throw toParameterProblem("/type", "A feed makes jobs of type feed.item.");
         if (source === undefined) throw toParameterProblem("/source", "A feed needs a source.");
-        const bytes = await readBytes(c.env, feedLimits.bytes, c.env.charge);
+        const bytes = await readBytes(c.env, feedLimits.bytes, c.env.quota);
         c.env.body = bytes;
         chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
       } else if (getMediaType(contentType) === "text/csv") {
         const { body } = c.req.raw;
         if (body === null) throw new ProblemError("empty-body");
-        refuseEncoded(c.env);
+        refuseContentEncoding(c.env);
         c.env.takeMemory(csvBytes);
         const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
         const isOnce = c.req.header("idempotency-key") !== undefined;
@@ -80,13 +80,15 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
       }
 
-      const { body, status, isReplay } = await once.holding(
+      const { body, status, isReplay } = await idempotency.acrossTransactions(
         c.env,
-        (holding) => {
-          const { keep, begun } = holding;
-          if (begun !== undefined) hash?.expect({ bytes: begun.bodyBytes, isSame: begun.isSame });
-          const resume = toResumableImport(holding, hash);
-          return importer.run({ type, origin, chunks, quota, storeResponse: keep, resume });
+        (key) => {
+          const { storeResponse, checkpoint } = key;
+          if (checkpoint !== undefined) {
+            hash?.expect({ bytes: checkpoint.bodyBytes, isSame: checkpoint.isSame });
+          }
+          const resume = toResumableImport(key, hash);
+          return importer.run({ type, origin, chunks, quota, storeResponse, resume });
         },
         bodyHash,
       );
@@ -103,13 +105,16 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
 }
 
 /** @param hash hashes a streamed body; without it, the key's claim already covers the body */
-function toResumableImport({ begun, save }: Holding, hash: BodyHash | undefined): ResumableImport {
+function toResumableImport(
+  { checkpoint, saveCheckpoint }: LockedKey,
+  hash: BodyHash | undefined,
+): ResumableImport {
   const isVerified = () => hash?.isVerified ?? true;
   return {
-    importId: begun?.importId,
+    importId: checkpoint?.importId,
     isVerified,
     claim: (tx, importId) =>
-      save(
+      saveCheckpoint(
         tx,
         isVerified()
           ? { importId, bodyBytes: hash?.bytes ?? 0, bodyHash: hash?.digest() ?? null }
@@ -122,7 +127,7 @@ async function readToEnd(bytes: ReadableStream<Uint8Array>) {
   try {
     await bytes.pipeTo(new WritableStream());
   } catch (error) {
-    throw isCutOff(error) ? new ProblemError("incomplete-body") : error;
+    throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
   }
 }
 

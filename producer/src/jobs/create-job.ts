@@ -9,10 +9,10 @@ import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { readJson } from "../http/body.ts";
-import { callerOf, requirePermitted } from "../http/caller.ts";
+import { getOrigin, requirePermitted } from "../http/caller.ts";
 import type { AwaitJob } from "./await-job.ts";
 import type { RequestContext } from "../http/request-context.ts";
-import { idempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
+import { createClaim, toReplay } from "../idempotency/claim.ts";
 import { toJobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
 
@@ -28,37 +28,37 @@ export function createJob(
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,
   awaitJob: AwaitJob,
-): (exchange: RequestContext) => Promise<Response> {
-  return async (exchange) => {
-    const { charge } = exchange;
-    if (charge !== undefined) await charge.takeJobs(1);
-    const value = await readJson(exchange, limits.bodyBytes, charge);
-    const isDryRun = parseQuery(exchange.request.url).dryRun === "true";
-    const made = createNewJob(parseRequest(value), callerOf(exchange), secretKeys);
+): (context: RequestContext) => Promise<Response> {
+  return async (context) => {
+    const { quota } = context;
+    if (quota !== undefined) await quota.takeJobs(1);
+    const value = await readJson(context, limits.bodyBytes, quota);
+    const isDryRun = parseQuery(context.request.url).dryRun === "true";
+    const made = createNewJob(parseRequest(value), getOrigin(context), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
-    requirePermitted(exchange, job);
-    const claim = idempotencyClaim(exchange, secretKeys);
+    requirePermitted(context, job);
+    const claim = createClaim(context, secretKeys);
     if (isDryRun) {
       const headers = { "Content-Type": "application/json" };
       return new Response(JSON.stringify(toChecked(job)), { headers });
     }
-    const outcome = await (charge === undefined
+    const outcome = await (quota === undefined
       ? enqueue.one({ job, claim })
-      : charge.withReserved(1, () => enqueue.one({ job, claim })));
+      : quota.withReserved(1, () => enqueue.one({ job, claim })));
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const isReplay = outcome.status !== "accepted";
     const { body, status } = asOwnAnswer(
-      isReplay ? replayOf(outcome) : toAnswer(outcome.job, outcome.isDispatched),
+      isReplay ? toReplay(outcome) : toAnswer(outcome.job, outcome.isDispatched),
     );
-    exchange.jobId = body.id;
+    context.jobId = body.id;
     const headers: Record<string, string> = {
       "Content-Type": "application/json",
       Location: `/v1/jobs/${body.id}`,
     };
     if (isReplay) headers["Idempotency-Replayed"] = "true";
-    if (exchange.request.headers.has("prefer")) {
-      const waited = await awaitJob(exchange, body);
+    if (context.request.headers.has("prefer")) {
+      const waited = await awaitJob(context, body);
       if (waited !== undefined) {
         Object.assign(headers, waited.headers);
         return waited.job === undefined

@@ -15,8 +15,8 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";
 import type { HandlerOf } from "../http/route.ts";
 import { readBytes } from "../http/body.ts";
-import { callerOf, requirePermitted } from "../http/caller.ts";
-import { largeIdempotencyClaim, replayOf } from "../idempotency/idempotency.ts";
+import { getOrigin, requirePermitted } from "../http/caller.ts";
+import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
 import { ProblemError } from "../http/problem.ts";
 
@@ -36,18 +36,18 @@ export function createJobs(
   return async (c) => {
     // Checked before the body is read and parsed, which is most of a request's cost.
     admission.refuseIfLate();
-    const { charge } = c.env;
-    await charge?.takeJobs(1);
+    const { quota } = c.env;
+    await quota?.takeJobs(1);
     const format = formatOf(c.req.header("content-type"));
-    const bytes = await readBytes(c.env, limits.bulkBodyBytes, charge);
+    const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota);
     c.env.body = bytes;
     return admission.track(enqueueAll(c, bytes, format));
   };
 
   async function enqueueAll(c: Context, bytes: Uint8Array, format: BulkFormat) {
-    const { charge } = c.env;
+    const { quota } = c.env;
     const { atomicity, dryRun } = c.req.valid("query");
-    const claim = await largeIdempotencyClaim(c.env, secretKeys);
+    const claim = await createLargeClaim(c.env, secretKeys);
 
     async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
       if (atomicity === "all") refuseIfAnyRejected(entries);
@@ -59,10 +59,10 @@ export function createJobs(
       if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
       return outcome.status === "accepted"
         ? { ...toAnswer(entries, outcome.jobs, outcome.isDispatched), isReplay: false }
-        : { ...asOwnAnswer(replayOf(outcome)), isReplay: true };
+        : { ...asOwnAnswer(toReplay(outcome)), isReplay: true };
     }
 
-    const origin = callerOf(c.env);
+    const origin = getOrigin(c.env);
     const entries = await parseBulk(bytes, format, { origin, secretKeys, maxEntries });
     // Frees the body: the entries contain everything needed.
     c.env.body = undefined;
@@ -73,10 +73,10 @@ export function createJobs(
       return c.json(toCheck(entries), 200);
     }
     const jobs = entries.filter((entry) => entry.status === "ok").length;
-    if (jobs > 1) await charge?.takeJobs(jobs - 1);
-    const { body, status, isReplay } = await (charge === undefined
+    if (jobs > 1) await quota?.takeJobs(jobs - 1);
+    const { body, status, isReplay } = await (quota === undefined
       ? store(entries)
-      : charge.withReserved(jobs, () => store(entries)));
+      : quota.withReserved(jobs, () => store(entries)));
     return c.json(body, status, isReplay ? { "Idempotency-Replayed": "true" } : {});
   }
 }

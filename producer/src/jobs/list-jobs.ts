@@ -3,14 +3,14 @@ import { searchableFields } from "@toril/contract/api/job-types/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/search-terms";
 import { z } from "zod";
 import type { HandlerOf } from "../http/route.ts";
-import { callerOf, getRestrictions, requirePermitted } from "../http/caller.ts";
+import { getRestrictions, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { LiveJobs } from "./live-jobs.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobReader, JobRow, PageOptions } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
-import { targetOf } from "../http/target.ts";
+import { getTarget } from "../http/request-context.ts";
 
 type Query = z.output<typeof route.request.query>;
 type State = NonNullable<Query["state"]>;
@@ -53,7 +53,7 @@ interface Page {
 
 async function searchLedger(
   { jobReader, jobSearch }: ListJobsDeps,
-  exchange: RequestContext,
+  context: RequestContext,
   query: Narrowed,
   options: PageOptions,
 ) {
@@ -66,7 +66,7 @@ async function searchLedger(
       return value === undefined ? [] : [fieldTerm(field, value)];
     }),
   ];
-  const { tenant } = callerOf(exchange);
+  const { tenant } = context.principal;
   const { ids, next } = await jobSearch.find(
     {
       ...filter,
@@ -74,7 +74,7 @@ async function searchLedger(
       terms,
       createdAfter: createdAfter === undefined ? undefined : new Date(createdAfter),
       createdBefore: createdBefore === undefined ? undefined : new Date(createdBefore),
-      restrictions: getRestrictions(exchange),
+      restrictions: getRestrictions(context),
     },
     cursor === undefined ? undefined : decodeCursor(cursor),
     limit,
@@ -90,20 +90,20 @@ async function searchLedger(
  */
 async function listLive(
   { jobReader, listState }: ListJobsDeps,
-  exchange: RequestContext,
+  context: RequestContext,
   { state, cursor, limit, queue, ...others }: Narrowed & { state: State },
   options: PageOptions,
 ): Promise<Page> {
   if (queue === undefined) throw refused("state", "It needs a queue.");
   const other = Object.entries(others).find(([, value]) => value !== undefined);
   if (other !== undefined) throw refused(other[0], "Not beside a state.");
-  const { queues } = getRestrictions(exchange);
+  const { queues } = getRestrictions(context);
   if (queues !== undefined && !queues.includes(queue))
-    requirePermitted(exchange, { queue, type: "" });
+    requirePermitted(context, { queue, type: "" });
   const start = cursor === undefined ? 0 : Number(decodeCursor(cursor, Offset));
   const { ids, isLast } = await listState(queue, state, { start, count: limit });
-  const { rows, read } = await jobReader.findPage(callerOf(exchange).tenant, ids, options);
-  const { types } = getRestrictions(exchange);
+  const { rows, read } = await jobReader.findPage(context.principal.tenant, ids, options);
+  const { types } = getRestrictions(context);
   return {
     rows: types === undefined ? rows : rows.filter((row) => types.includes(row.type)),
     next:
@@ -119,7 +119,7 @@ function refused(pointer: string, detail: string) {
 
 /** Builds the Link header of RFC 8288. */
 function linkTo(url: string, cursor: string): string {
-  const next = new URL(targetOf(url), "http://localhost");
+  const next = new URL(getTarget(url), "http://localhost");
   next.searchParams.set("cursor", cursor);
   return `<${next.pathname}${next.search}>; rel="next"`;
 }

@@ -1,4 +1,4 @@
-import { callerOf, requirePermitted } from "../http/caller.ts";
+import { requirePermitted } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobDetailRow, JobReader } from "./read-jobs.ts";
@@ -6,12 +6,12 @@ import type { JobDetailRow, JobReader } from "./read-jobs.ts";
 /** Returns the job that a request names. Throws a problem if it does not exist or is not permitted. */
 export async function requireJob(
   jobs: Pick<JobReader, "find" | "getMissingReason">,
-  exchange: RequestContext,
+  context: RequestContext,
   id: string,
 ): Promise<JobDetailRow> {
-  const { tenant } = callerOf(exchange);
+  const { tenant } = context.principal;
   const row = await jobs.find(tenant, id);
   if (row === undefined) throw new ProblemError(await jobs.getMissingReason(tenant, id));
-  requirePermitted(exchange, row);
+  requirePermitted(context, row);
   return row;
 }

@@ -9,8 +9,8 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { WaitForEnd } from "../events/wait-for-end.ts";
 import type { Admission } from "../http/admission.ts";
 import { readJson } from "../http/body.ts";
-import { callerOf } from "../http/caller.ts";
-import { etagOf, isNotModified, versionCheckOf } from "../http/etag.ts";
+import { getOrigin } from "../http/caller.ts";
+import { toEtag, isNotModified, getVersionCheck } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
@@ -22,7 +22,7 @@ import { type LiveJobs, toUndispatchedJob } from "./live-jobs.ts";
 import type { JobReader, JobRow } from "./read-jobs.ts";
 import { requireJob } from "./require-job.ts";
 import type { JobSearch } from "./search-jobs.ts";
-import { keepingJob, redactJob, redactJobDetail } from "./shown-data.ts";
+import { redactJob, redactJobDetail, storeEarlyJobResponse } from "./shown-data.ts";
 
 export interface JobRoutesDeps {
   createJob(context: RequestContext): Promise<Response>;
@@ -64,7 +64,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
         row = await requireJob(jobReader, c.env, id);
       }
       const job = await liveJobs.toJobDetail(row);
-      const etag = etagOf(toVersion(row), { ...job, estimatedStartAt: null });
+      const etag = toEtag(toVersion(row), { ...job, estimatedStartAt: null });
       const headers = { ...waited?.headers, ETag: etag };
       if (isNotModified(c.env.request, etag)) return c.body(null, 304, headers);
       return c.json(job, 200, headers);
@@ -72,7 +72,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
 
     handle(routes.cancelJob, async (c) => {
       const { id } = c.req.valid("param");
-      const check = versionCheckOf(c.env.request);
+      const check = getVersionCheck(c.env.request);
       let row = await requireJob(jobReader, c.env, id);
       if (row.status === "pending") {
         await jobChanges.cancel(c.env.principal.tenant, id, check);
@@ -87,7 +87,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       const parsed = Changes.safeParse(await readJson(c.env, limits.bodyBytes));
       if (!parsed.success) throw refused(fieldErrors(parsed.error.issues));
       const check =
-        c.req.header("if-match") === undefined ? undefined : versionCheckOf(c.env.request);
+        c.req.header("if-match") === undefined ? undefined : getVersionCheck(c.env.request);
       if (check === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
       const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
       const before = await requireJob(jobReader, c.env, id);
@@ -97,7 +97,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       const row = await requireJob(jobReader, c.env, id);
       const job = await liveJobs.toJobDetail(row);
       return c.json(redactJobDetail(c.env, job), 200, {
-        ETag: etagOf(toVersion(row), { ...job, estimatedStartAt: null }),
+        ETag: toEtag(toVersion(row), { ...job, estimatedStartAt: null }),
       });
     }),
 
@@ -105,8 +105,8 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       const { id } = c.req.valid("param");
       await requireJob(jobReader, c.env, id);
       const outcome = await jobChanges.promote(c.env.principal.tenant, id, {
-        check: versionCheckOf(c.env.request),
-        alongside: keepingJob(c.env, id, (row) => liveJobs.toJob(row), { status: 200 }),
+        check: getVersionCheck(c.env.request),
+        alongside: storeEarlyJobResponse(c.env, id, (row) => liveJobs.toJob(row), { status: 200 }),
       });
       const row = await requireJob(jobReader, c.env, id);
       if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
@@ -118,14 +118,17 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
 
     handle(routes.retryJob, async (c) => {
       const { id } = c.req.valid("param");
-      const { tenant, quotaKey } = callerOf(c.env);
+      const { tenant, quotaKey } = getOrigin(c.env);
       const before = await requireJob(jobReader, c.env, id);
-      const check = versionCheckOf(c.env.request);
+      const check = getVersionCheck(c.env.request);
       check?.(toVersion(before));
       if (before.status === "pending") throw new ProblemError("job-pending");
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = keepingJob(c.env, id, toUndispatchedJob, { status: 202, headers });
-      const retried = await withQuota(c.env.charge, 1, () =>
+      const alongside = storeEarlyJobResponse(c.env, id, toUndispatchedJob, {
+        status: 202,
+        headers,
+      });
+      const retried = await withQuota(c.env.quota, 1, () =>
         jobChanges.retry(tenant, [id], { statuses: finalStatuses, quotaKey }, { check, alongside }),
       );
       const row = await requireJob(jobReader, c.env, id);

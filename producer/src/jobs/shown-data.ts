@@ -4,9 +4,7 @@ import { findJobType } from "@toril/contract/api/job-types/index";
 import type { Schedule } from "@toril/contract/api/schedule";
 import { redactData } from "@toril/contract/engine/secrets/secret-data";
 import type { ISql } from "postgres";
-import { callerOf } from "../http/caller.ts";
-import type { RequestContext } from "../http/request-context.ts";
-import type { KeptResponse } from "../idempotency/keep-response.ts";
+import type { EarlyResponse, RequestContext } from "../http/request-context.ts";
 import { findJobRow, type JobRow } from "./read-jobs.ts";
 
 /** Returns the data without secrets. */
@@ -16,23 +14,23 @@ export function redactJobData({ type, data }: Pick<JobRow, "type" | "data">): un
 }
 
 /** Returns a changed job as the caller may see it: without `jobs:read` the response omits data, result and errors. */
-export function redactJob(exchange: RequestContext, job: Job): Job {
-  return canReadJobs(exchange)
+export function redactJob(context: RequestContext, job: Job): Job {
+  return canReadJobs(context)
     ? job
     : { ...job, data: null, result: null, error: null, progress: null };
 }
 
-export function redactJobDetail(exchange: RequestContext, job: JobDetail): JobDetail {
-  if (canReadJobs(exchange)) return job;
-  return { ...job, ...redactJob(exchange, job), failures: [], log: [], history: [] };
+export function redactJobDetail(context: RequestContext, job: JobDetail): JobDetail {
+  if (canReadJobs(context)) return job;
+  return { ...job, ...redactJob(context, job), failures: [], log: [], history: [] };
 }
 
-export function redactDeadLetter(exchange: RequestContext, deadLetter: DeadLetter): DeadLetter {
-  return canReadJobs(exchange) ? deadLetter : { ...deadLetter, reason: null, error: null };
+export function redactDeadLetter(context: RequestContext, deadLetter: DeadLetter): DeadLetter {
+  return canReadJobs(context) ? deadLetter : { ...deadLetter, reason: null, error: null };
 }
 
-export function redactSchedule(exchange: RequestContext, schedule: Schedule): Schedule {
-  if (canReadJobs(exchange)) return schedule;
+export function redactSchedule(context: RequestContext, schedule: Schedule): Schedule {
+  if (canReadJobs(context)) return schedule;
   return { ...schedule, job: { type: schedule.job.type, data: null } };
 }
 
@@ -41,19 +39,19 @@ export function redactSchedule(exchange: RequestContext, schedule: Schedule): Sc
  * response is not stored.
  * @param describe must not wait for anything that the transaction does not wait for anyway
  */
-export function keepingJob(
-  exchange: RequestContext,
+export function storeEarlyJobResponse(
+  context: RequestContext,
   id: string,
   describe: (row: JobRow) => Job | Promise<Job>,
-  response: Omit<KeptResponse, "answer">,
+  response: Omit<EarlyResponse, "answer">,
 ): ((tx: ISql) => Promise<void>) | undefined {
-  const { keepResponse } = exchange;
-  if (keepResponse === undefined) return undefined;
+  const { storeEarlyResponse } = context;
+  if (storeEarlyResponse === undefined) return undefined;
   return async (tx) => {
-    const row = await findJobRow(tx, callerOf(exchange).tenant, id);
+    const row = await findJobRow(tx, context.principal.tenant, id);
     if (row === undefined) return;
-    const answer = redactJob(exchange, await describe(row));
-    await keepResponse(tx, { ...response, answer });
+    const answer = redactJob(context, await describe(row));
+    await storeEarlyResponse(tx, { ...response, answer });
   };
 }
 

@@ -1,3 +1,5 @@
+import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { problemKinds } from "@toril/contract/api/problem";
 import {
   createCounter,
@@ -77,4 +79,26 @@ export function createMetrics(now: {
     contentType: registry.contentType,
     render: () => registry.metrics(),
   };
+}
+
+/** Wraps a ledger to measure shared writes, retries included. */
+export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledger {
+  return {
+    ...ledger,
+    retryUntil: (work, deadline) => timed(() => ledger.retryUntil(work, deadline), onWrite),
+  };
+}
+
+export function timeDispatch(place: Dispatch, onPlaced: (ms: number) => void): Dispatch {
+  return (queue, jobs) => timed(() => place(queue, jobs), onPlaced);
+}
+
+/** Failures count too: slow ones are what one looks for. */
+async function timed<Result>(work: () => Promise<Result>, tell: (ms: number) => void) {
+  const startedAt = performance.now();
+  try {
+    return await work();
+  } finally {
+    tell(performance.now() - startedAt);
+  }
 }

@@ -4,14 +4,18 @@ import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/cha
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/api/operation";
 import type { OperationOwner, OperationViewer } from "../http/caller.ts";
-import type { KeepResponse } from "../idempotency/keep-response.ts";
+import type { StoreEarlyResponse } from "../http/request-context.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
 export interface OperationLedger {
   /** @param keep stores the response in the same transaction */
-  create(maker: OperationOwner, request: OperationRequest, keep?: KeepResponse): Promise<Operation>;
+  create(
+    maker: OperationOwner,
+    request: OperationRequest,
+    keep?: StoreEarlyResponse,
+  ): Promise<Operation>;
   /** Counts matches, up to 10,000 matches or 100,000 scanned jobs. */
   preview(maker: OperationOwner, request: OperationRequest): Promise<OperationPreview>;
   /** `hidden`: the operation covers jobs that the viewer may not see. */

@@ -3,7 +3,7 @@ import { limits } from "@toril/contract/api/job";
 import { type Operation, OperationRequest } from "@toril/contract/api/operation";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
-import { operationViewerOf, toOperationOwner } from "../http/caller.ts";
+import { toOperationViewer, toOperationOwner } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
@@ -13,7 +13,7 @@ import { operationHeaders, type OperationLedger } from "./operation-ledger.ts";
 export function operationRoutes(operations: OperationLedger): HandledRoute[] {
   /** Returns the operation that a request names. Throws a problem if it does not exist or is not permitted. */
   async function requireOperation(context: RequestContext, id: string): Promise<Operation> {
-    const found = await operations.find(operationViewerOf(context), id);
+    const found = await operations.find(toOperationViewer(context), id);
     if (found === undefined) throw new ProblemError("operation-not-found");
     if (found === "hidden") {
       throw new ProblemError("forbidden-resource", "It is about jobs of other queues or types.");
@@ -29,7 +29,7 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
       }
       const owner = toOperationOwner(c.env);
       if (parsed.data.dryRun) return c.json(await operations.preview(owner, parsed.data), 200);
-      const operation = await operations.create(owner, parsed.data, c.env.keepResponse);
+      const operation = await operations.create(owner, parsed.data, c.env.storeEarlyResponse);
       return c.json(operation, 202, operationHeaders(operation));
     }),
 
@@ -37,7 +37,7 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       // One more than requested shows whether there is a next page.
-      const found = await operations.list(operationViewerOf(c.env), before, limit + 1);
+      const found = await operations.list(toOperationViewer(c.env), before, limit + 1);
       const items = found.slice(0, limit);
       const last = found.length > limit ? items.at(-1) : undefined;
       return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
@@ -49,7 +49,7 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
 
     handle(routes.stopOperation, async (c) => {
       const { id } = c.req.valid("param");
-      await operations.stop(operationViewerOf(c.env), id);
+      await operations.stop(toOperationViewer(c.env), id);
       const found = await requireOperation(c.env, id);
       if (found.status === "done" || found.status === "failed") {
         throw new ProblemError("operation-ended", `It is ${found.status}.`);

@@ -1,15 +1,17 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { HonoAdapter } from "@bull-board/hono";
 import { Queue } from "bullmq";
-import { Hono } from "hono";
+import { type Env, Hono, type MiddlewareHandler } from "hono";
+import { serveStatic, type ServeStaticOptions } from "hono/serve-static";
 import type { Cluster, Redis } from "ioredis";
 import { bullName, parseBullName } from "@toril/contract/engine/redis/names";
 import { redactSealed } from "@toril/contract/engine/secrets/secret-data";
 import type { AppEnv } from "../http/request-context.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
 import { withPolicy } from "./page.ts";
-import { serveFiles } from "../http/serve-files.ts";
 
 export const dashboardPath = "/admin/queues";
 
@@ -77,4 +79,16 @@ export function createDashboard(
       await Promise.all(queues.map((queue) => queue.close()));
     },
   };
+}
+
+/** Hono's static file middleware on `node:fs`, so that it works on every runtime. */
+function serveFiles<Of extends Env = Env>(
+  options: ServeStaticOptions<Of> = {},
+): MiddlewareHandler<Of> {
+  return serveStatic<Of>({
+    ...options,
+    join,
+    getContent: (path) => readFile(path).catch(() => null),
+    isDir: async (path) => (await stat(path).catch(() => undefined))?.isDirectory(),
+  });
 }

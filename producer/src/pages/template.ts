@@ -5,7 +5,7 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { AppEnv } from "../http/request-context.ts";
-import { callerOf, requirePermitted } from "../http/caller.ts";
+import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import { htmlPage } from "./page.ts";
 
@@ -17,23 +17,23 @@ const request = {
 /** Enqueues a demo job and returns a page that shows the job's events live. */
 export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
   return async (c: Context<AppEnv>) => {
-    const exchange = c.env;
+    const context = c.env;
     // Browsers send known Basic credentials with cross-site requests, too (CSRF).
     if (c.req.header("sec-fetch-site") === "cross-site") {
       throw new ProblemError("insufficient-scope", "It adds a job: open the page itself.");
     }
     if (c.req.method === "HEAD") return htmlPage({ title, body: "" });
-    const made = createNewJob(request, callerOf(exchange), secretKeys);
+    const made = createNewJob(request, getOrigin(context), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
-    requirePermitted(exchange, job);
-    const { charge } = exchange;
-    if (charge !== undefined) await charge.takeJobs(1);
-    const outcome = await (charge === undefined
+    requirePermitted(context, job);
+    const { quota } = context;
+    if (quota !== undefined) await quota.takeJobs(1);
+    const outcome = await (quota === undefined
       ? enqueue.one({ job })
-      : charge.withReserved(1, () => enqueue.one({ job })));
+      : quota.withReserved(1, () => enqueue.one({ job })));
     if (outcome.status !== "accepted") throw new ProblemError("internal-error");
-    exchange.jobId = job.id;
+    context.jobId = job.id;
     return htmlPage({ title, body: bodyFor(job.id), script: scriptFor(job.id) });
   };
 }

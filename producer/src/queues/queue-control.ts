@@ -8,7 +8,7 @@ import type { QueueChange, QueueSettings } from "@toril/contract/api/queue";
 import type { Logger } from "pino";
 import type { ISql } from "postgres";
 import type { AuditTrail } from "../audit/audit.ts";
-import type { KeepResponse } from "../idempotency/keep-response.ts";
+import type { StoreEarlyResponse } from "../http/request-context.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 
 export interface ChangedQueue {
@@ -24,7 +24,7 @@ export interface QueueControl {
     change: QueueChange & { paused?: boolean },
     trail: AuditTrail,
     /** Stores the response in the transaction of the change. */
-    storeResponse?: KeepResponse,
+    storeResponse?: StoreEarlyResponse,
   ): Promise<ChangedQueue>;
 }
 

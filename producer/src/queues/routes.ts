@@ -28,8 +28,8 @@ export function queueRoutes(deps: QueueRoutesDeps): HandledRoute[] {
 
   function setPaused(context: RequestContext, queue: string, paused: boolean) {
     requireQueue(context, queue);
-    const { principal, trail, keepResponse } = context;
-    return queueControl.change(principal.tenant, queue, { paused }, trail, keepResponse);
+    const { principal, trail, storeEarlyResponse } = context;
+    return queueControl.change(principal.tenant, queue, { paused }, trail, storeEarlyResponse);
   }
 
   return [

@@ -19,7 +19,7 @@ export interface BlockingReservation {
   withReserved<Result>(jobs: number, work: () => Promise<Result>): Promise<Result>;
 }
 
-/** Runs `work` after withReserved from the quota of the caller, if there is one. */
+/** Runs `work` after reserving from the quota of the caller, if there is one. */
 export async function withQuota<Result>(
   reservation: QuotaReservation | undefined,
   jobs: number,

@@ -1,6 +1,12 @@
 import { createJob } from "@toril/contract/api/http/jobs";
-import type { Peer } from "../http/request-context.ts";
-import { answerMetrics, namingTaken, type Address, type Runtime, type Server } from "./serve.ts";
+import type { ClientConnection } from "../http/request-context.ts";
+import {
+  respondWithMetrics,
+  listenOnPort,
+  type Address,
+  type Runtime,
+  type Server,
+} from "./serve.ts";
 
 type AnyServer = Bun.Server<unknown>;
 
@@ -20,17 +26,20 @@ export const bun: Runtime = {
           },
         },
         fetch: (request, server) =>
-          pipeline.handle(addressed(request), new BunPeer(server, request)),
+          pipeline.handle(withAbsoluteUrl(request), new BunPeer(server, request)),
       }),
     ),
   serveMetrics: (metrics, address) =>
     listen("METRICS_PORT", address, () =>
-      Bun.serve({ ...address, fetch: (request) => answerMetrics(metrics, addressed(request)) }),
+      Bun.serve({
+        ...address,
+        fetch: (request) => respondWithMetrics(metrics, withAbsoluteUrl(request)),
+      }),
     ),
 };
 
 function listen(variable: string, address: Address, start: () => AnyServer): Server {
-  const server = namingTaken(variable, address, start);
+  const server = listenOnPort(variable, address, start);
   return {
     url: server.url,
     async drain(deadlineMs) {
@@ -42,7 +51,7 @@ function listen(variable: string, address: Address, start: () => AnyServer): Ser
 }
 
 /** Looks up the address only on demand. */
-class BunPeer implements Peer {
+class BunPeer implements ClientConnection {
   readonly #server: AnyServer;
   readonly #request: Request;
 
@@ -55,7 +64,7 @@ class BunPeer implements Peer {
     return this.#server.requestIP(this.#request)?.address ?? "unknown";
   }
 
-  keepOpen(seconds: number): void {
+  setIdleTimeout(seconds: number): void {
     this.#server.timeout(this.#request, seconds);
   }
 }
@@ -64,7 +73,7 @@ class BunPeer implements Peer {
  * Completes the URL of a request without a valid Host, such as a health check: Bun gives the path only, but Hono needs
  * a whole URL.
  */
-function addressed(request: Request): Request {
+function withAbsoluteUrl(request: Request): Request {
   const { url } = request;
   return url.startsWith("/") ? new Request(`http://localhost${url}`, request) : request;
 }

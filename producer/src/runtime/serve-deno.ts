@@ -1,4 +1,10 @@
-import { answerMetrics, namingTaken, type Address, type Runtime, type Server } from "./serve.ts";
+import {
+  respondWithMetrics,
+  listenOnPort,
+  type Address,
+  type Runtime,
+  type Server,
+} from "./serve.ts";
 
 type Handle = (request: Request, info: { remoteAddr: { hostname: string } }) => Promise<Response>;
 
@@ -18,16 +24,16 @@ export const deno: Runtime = {
       pipeline.handle(request, {
         address: remoteAddr.hostname,
         // Deno has no idle timeout.
-        keepOpen() {},
+        setIdleTimeout() {},
       }),
     ),
   serveMetrics: (metrics, address) =>
-    listen("METRICS_PORT", address, (request) => answerMetrics(metrics, request)),
+    listen("METRICS_PORT", address, (request) => respondWithMetrics(metrics, request)),
 };
 
 function listen(variable: string, address: Address, handle: Handle): Server {
   const cut = new AbortController();
-  const server = namingTaken(variable, address, () =>
+  const server = listenOnPort(variable, address, () =>
     Deno.serve({ ...address, signal: cut.signal, onListen() {} }, handle),
   );
   const { hostname, port } = server.addr;

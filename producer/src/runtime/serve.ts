@@ -21,7 +21,7 @@ export interface Server {
 }
 
 /** @throws ConfigError that names the variable if the port is taken */
-export function namingTaken<Started>(
+export function listenOnPort<Started>(
   variable: string,
   { port }: Address,
   start: () => Started,
@@ -34,7 +34,7 @@ export function namingTaken<Started>(
   }
 }
 
-export async function answerMetrics(metrics: Metrics, request: Request): Promise<Response> {
+export async function respondWithMetrics(metrics: Metrics, request: Request): Promise<Response> {
   const isAsked = request.method === "GET" && new URL(request.url).pathname === "/metrics";
   if (!isAsked) return new Response("Only GET /metrics is served here.\n", { status: 404 });
   return new Response(await metrics.render(), { headers: { "Content-Type": metrics.contentType } });

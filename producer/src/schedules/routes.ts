@@ -11,7 +11,7 @@ import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { readJson } from "../http/body.ts";
-import { callerOf, requirePermitted } from "../http/caller.ts";
+import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { isNotModified, requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -37,8 +37,8 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
   return [
     handle(routes.putSchedule, async (c) => {
       const { name } = c.req.valid("param");
-      const { tenant, quotaKey } = callerOf(c.env);
-      const value = await readJson(c.env, limits.bodyBytes, c.env.charge);
+      const { tenant, quotaKey } = getOrigin(c.env);
+      const value = await readJson(c.env, limits.bodyBytes, c.env.quota);
       const checked = checkDefinition(value, tenant, secretKeys);
       if (checked.status === "refused") {
         throw new ProblemError(checked.kind, checked.detail, checked.errors);
@@ -64,7 +64,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
     handle(routes.listSchedules, async (c) => {
       const { cursor, limit } = c.req.valid("query");
       const after = cursor === undefined ? undefined : decodeCursor(cursor, ScheduleName);
-      const { tenant } = callerOf(c.env);
+      const { tenant } = c.env.principal;
       const types = visibleTypes(c.env);
       const { rows, isLast } = await schedules.list({ tenant, after, types, limit });
       const last = isLast ? undefined : rows.at(-1);
@@ -76,7 +76,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { name } = c.req.valid("param");
       const found = requireVisibleSchedule(
         c.env,
-        await schedules.find(callerOf(c.env).tenant, name),
+        await schedules.find(c.env.principal.tenant, name),
       );
       const { schedule, headers } = toAnswer(found);
       if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
@@ -85,7 +85,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
 
     handle(routes.deleteSchedule, async (c) => {
       const { name } = c.req.valid("param");
-      const row = await schedules.delete(callerOf(c.env).tenant, name, (found) => {
+      const row = await schedules.delete(c.env.principal.tenant, name, (found) => {
         requirePreconditions(c.env.request, requireVisibleSchedule(c.env, found).version);
       });
       return c.json(redactSchedule(c.env, toSchedule(requireVisibleSchedule(c.env, row))), 200);
@@ -104,10 +104,10 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
     }),
 
     handle(routes.runSchedule, async (c) => {
-      const { charge } = c.env;
-      if (charge !== undefined) await charge.takeJobs(1);
+      const { quota } = c.env;
+      if (quota !== undefined) await quota.takeJobs(1);
       const { name } = c.req.valid("param");
-      const caller = callerOf(c.env);
+      const caller = getOrigin(c.env);
       const { tenant } = caller;
       const outcome = await ofLatestVersion(async () => {
         const found = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
@@ -125,7 +125,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           for (const entry of accepted) {
             // Whether Redis accepts the job is not known yet.
             const status = entry.isNew ? 202 : 200;
-            await c.env.keepResponse?.(tx, {
+            await c.env.storeEarlyResponse?.(tx, {
               status,
               headers: headersOf(entry.job),
               answer: entry.job,
@@ -133,7 +133,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           }
         };
         const record = () => enqueue.many({ jobs: [made.job], alongside });
-        return charge === undefined ? record() : charge.withReserved(1, record);
+        return quota === undefined ? record() : quota.withReserved(1, record);
       });
       if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
       const [accepted] = outcome.status === "accepted" ? outcome.jobs : [];
@@ -151,7 +151,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { count, after = Date.now() } = c.req.valid("query");
       const found = requireVisibleSchedule(
         c.env,
-        await schedules.find(callerOf(c.env).tenant, name),
+        await schedules.find(c.env.principal.tenant, name),
       );
       return c.json(previewFireTimes(found.definition, new Date(after), count), 200);
     }),

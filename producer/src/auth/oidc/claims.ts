@@ -22,14 +22,14 @@ export function readClaims(payload: JWTPayload, names: ClaimNames): Principal | 
   const tenant =
     names.tenant === undefined
       ? defaultTenant
-      : Tenant.safeParse(claim(payload, names.tenant)).data;
+      : Tenant.safeParse(getClaim(payload, names.tenant)).data;
   if (tenant === undefined) return `The token has no tenant (${names.tenant}).`;
   return {
     id,
     name: client ?? id,
     kind: "token",
     tenant,
-    scopes: scopesOf(claim(payload, names.scope)),
+    scopes: parseScopes(getClaim(payload, names.scope)),
     queues: null,
     types: null,
     quotas: null,
@@ -37,12 +37,12 @@ export function readClaims(payload: JWTPayload, names: ClaimNames): Principal | 
 }
 
 /** Parses scopes as issuers write them, a space-separated string or an array. Unknown scopes are ignored. */
-function scopesOf(value: unknown): Set<Scope> {
+function parseScopes(value: unknown): Set<Scope> {
   const named = typeof value === "string" ? value.split(" ") : Array.isArray(value) ? value : [];
   return new Set(named.flatMap((scope) => Scope.safeParse(scope).data ?? []));
 }
 
-function claim(payload: JWTPayload, name: string): unknown {
+function getClaim(payload: JWTPayload, name: string): unknown {
   if (Object.hasOwn(payload, name)) return payload[name];
   return name.split(".").reduce<unknown>((value, part) => {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, part))

@@ -21,7 +21,7 @@ type OidcConfig = z.output<z.ZodObject<typeof oidcFields>>;
 /**
  * Returns undefined if no issuer is configured. An audience is required, so that tokens for other services are refused.
  */
-export function oidcSettings(config: OidcConfig): OidcSettings | undefined {
+export function toOidcSettings(config: OidcConfig): OidcSettings | undefined {
   const { OIDC_ISSUER: issuer, OIDC_AUDIENCE = "", OIDC_JWKS_URL: jwksUrl } = config;
   const audiences = OIDC_AUDIENCE.split(",")
     .map((name) => name.trim())

@@ -8,7 +8,7 @@ import {
 } from "jose";
 
 /** The key is unknown, and the issuer is unavailable. */
-export class IssuerAway extends Error {}
+export class IssuerUnavailable extends Error {}
 
 export interface KeySetSettings {
   load(): Promise<JSONWebKeySet>;
@@ -78,14 +78,14 @@ export function createKeySet(settings: KeySetSettings): KeySet {
     async verify(token, verify) {
       if (isDue(settings.maxAgeMs)) void load();
       if (known === undefined) await loading;
-      if (known === undefined) throw new IssuerAway();
+      if (known === undefined) throw new IssuerUnavailable();
       const { find } = known;
       try {
         return await tryEach(find, verify);
       } catch (error) {
-        if (!mayBeOfNewKey(error, token)) throw error;
+        if (!mayHaveNewKey(error, token)) throw error;
         if (loading !== undefined || isDue(settings.cooldownMs)) await load();
-        if (hasFailed) throw new IssuerAway();
+        if (hasFailed) throw new IssuerUnavailable();
         if (known.find === find) throw error;
         return tryEach(known.find, verify);
       }
@@ -119,7 +119,7 @@ async function tryEach<Result>(find: LocalJWKSet, verify: VerifyWith<Result>): P
 }
 
 /** For a token without `kid`, only a failed signature hints at a new key of the issuer. */
-function mayBeOfNewKey(error: unknown, token: string): boolean {
+function mayHaveNewKey(error: unknown, token: string): boolean {
   if (error instanceof errors.JWKSNoMatchingKey) return true;
   return isMismatch(error) && decodeProtectedHeader(token).kid === undefined;
 }

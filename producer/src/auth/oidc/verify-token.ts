@@ -1,7 +1,7 @@
 import { errors, jwtVerify } from "jose";
 import type { VerifyToken } from "../authenticator.ts";
 import { type ClaimNames, readClaims } from "./claims.ts";
-import { IssuerAway, type KeySet } from "./key-set.ts";
+import { IssuerUnavailable, type KeySet } from "./key-set.ts";
 
 export interface VerifyTokenDeps {
   keys: Pick<KeySet, "verify">;
@@ -39,7 +39,7 @@ export function createVerifyToken(deps: VerifyTokenDeps): VerifyToken {
       const validUntil = ((payload.exp ?? 0) + toleranceSeconds) * 1000;
       return { status: "known", principal, validUntil };
     } catch (error) {
-      if (error instanceof IssuerAway) return { status: "unknowable" };
+      if (error instanceof IssuerUnavailable) return { status: "unknowable" };
       // The signature is valid, so the token is not a guess and does not count as a failed login.
       const isGenuine = error instanceof errors.JWTClaimValidationFailed || isExpired(error);
       return { status: isGenuine ? "ended" : "wrong", detail: describe(error) };

@@ -10,7 +10,7 @@ export function isAudited(route: AnyRoute): boolean {
 }
 
 /** Gives the handler of an audited operation its audit trail, and ends the trail with the outcome of the request. */
-export function auditMiddleware(audit: Audit, route: AnyRoute): MiddlewareHandler<AppEnv> {
+export function createAuditMiddleware(audit: Audit, route: AnyRoute): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const { principal, path, requestId } = c.env;
     const trail = audit.begin({

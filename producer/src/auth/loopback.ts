@@ -1,4 +1,0 @@
-/** Whether a server bound to this host accepts connections from the local machine only. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
