@@ -115,7 +115,7 @@ const stopMs = 20_000;
 function createFreeze(what: string, choose: SelectTargets): FaultKind {
   return {
     kind: `${what}: SIGSTOP`,
-    async prepare({ stack, random, holdMs: holdMs }) {
+    async prepare({ stack, random, holdMs }) {
       const targets = await choose(stack, random);
       if (targets.length === 0) return notInTopology;
       return {
@@ -143,7 +143,7 @@ function forEachTarget(
 function createBackendSignal(signal: NodeJS.Signals): FaultKind {
   return {
     kind: `Postgres backend: ${signal === "SIGKILL" ? "kill -9" : signal}`,
-    async prepare({ stack: { postgres }, random, holdMs: holdMs }) {
+    async prepare({ stack: { postgres }, random, holdMs }) {
       const backends = listChildren(postgres.pid).filter(({ title }) =>
         / toril toril /.test(title),
       );
@@ -213,7 +213,7 @@ const flush: FaultKind = {
 
 const outOfMemory: FaultKind = {
   kind: "Redis: out of memory",
-  async prepare({ stack: { topology }, random, holdMs: holdMs }) {
+  async prepare({ stack: { topology }, random, holdMs }) {
     const setLimit = async (limit: string) => {
       await Promise.all(
         topology.servers.map(({ server }) => server.client.config("SET", "maxmemory", limit)),
@@ -230,7 +230,7 @@ const outOfMemory: FaultKind = {
 
 const diskFull: FaultKind = {
   kind: "Redis: disk full",
-  async prepare({ stack: { topology }, random, holdMs: holdMs }) {
+  async prepare({ stack: { topology }, random, holdMs }) {
     const { disk } = topology;
     if (typeof disk === "string") return disk;
     return {
@@ -245,7 +245,7 @@ const diskFull: FaultKind = {
 function createClockStep(role: "producers" | "consumers"): FaultKind {
   return {
     kind: `${role.slice(0, -1)}: clock step`,
-    async prepare({ stack, random, holdMs: holdMs }) {
+    async prepare({ stack, random, holdMs }) {
       const app = random.pick(stack[role]);
       const ms = random.pick(stepsMs);
       return {

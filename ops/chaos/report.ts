@@ -79,7 +79,7 @@ export function renderChaos(result: ChaosResult): string {
     ...Array.from(kinds, ([kind, list]) => [
       kind,
       String(list.length),
-      formatSeconds(Math.max(...list.map(({ heldMs: heldMs }) => heldMs))),
+      formatSeconds(Math.max(...list.map(({ heldMs }) => heldMs))),
       formatSeconds(Math.max(...list.map(({ unavailableMs }) => unavailableMs))),
       formatSeconds(median(list)),
       formatSeconds(Math.max(...list.map(({ recoveryMs }) => recoveryMs))),

@@ -37,8 +37,10 @@ export function zoneOf(timeZone: string): Zone {
 
 /** Whether a name is a time zone. Engines accept numeric offsets too; Toril does not. */
 export function isTimeZone(name: string): boolean {
+  if (!/^[A-Z]/i.test(name)) return false;
   try {
-    return /^[A-Z]/i.test(name) && new Intl.DateTimeFormat("en", { timeZone: name }) !== undefined;
+    Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
   } catch {
     return false;
   }
