@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { queueNames } from "@toril/contract/api/job-types/index";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "./config.ts";
 
 const stores = { REDIS_URL: "redis://127.0.0.1", DATABASE_URL: "postgres://127.0.0.1/toril" };
-const _load = (env: Record<string, string> = {}) => loadConfig({ ...stores, ...env }, () => "");
+const _load = (env: Record<string, string> = {}) =>
+  loadConfig(shippedRegistry, { ...stores, ...env }, () => "");
 
 describe("the consumer's configuration", () => {
   test.each([
@@ -30,7 +31,7 @@ describe("the consumer's configuration", () => {
       databaseUrl: stores.DATABASE_URL,
       prefix: "bull",
       worker: {
-        queues: queueNames,
+        queues: [...shippedRegistry.queues],
         concurrency: 100,
         limiter: undefined,
         keyRates: new Map(),

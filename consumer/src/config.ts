@@ -10,7 +10,7 @@ import {
 } from "@toril/contract/engine/config/config";
 import { logFields, toLogSettings } from "@toril/contract/engine/logging/log-config";
 import type { KeyRate } from "@toril/contract/api/job-type";
-import { findJobType, jobTypeNames, queueNames } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
@@ -20,103 +20,105 @@ import type { ScheduleFile } from "./scheduler/apply-file.ts";
 import { parseScheduleFile } from "./scheduler/read-file.ts";
 import { retentionFields, toRetentionSettings } from "./maintenance/config.ts";
 
-const limitedTypes: string[] = jobTypeNames.filter(
-  (type) => findJobType(type)?.rateLimit !== undefined,
-);
 const keyRatePattern = /^([^=]+)=(?:([0-9]{1,7})\/([0-9]{1,8})|off)$/;
-const keyRateError = `must be a list of <type>=<max>/<ms> or <type>=off, with a type that has a limit per key: ${limitedTypes.join(", ")}`;
 
-const keyRates = z.string().transform((text, context) => {
-  const rates = new Map<string, KeyRate | null>();
-  for (const entry of text.split(",")) {
-    const [, type = "", max, ms] = keyRatePattern.exec(entry.trim()) ?? [];
-    if (!limitedTypes.includes(type) || Number(max) === 0 || Number(ms) === 0) {
-      context.addIssue(keyRateError);
-      return z.NEVER;
+function createKeyRates({ types }: JobTypeRegistry) {
+  const limited = types.filter(({ rateLimit }) => rateLimit !== undefined).map(({ type }) => type);
+  const error = `must be a list of <type>=<max>/<ms> or <type>=off, with a type that has a limit per key: ${limited.join(", ")}`;
+  return z.string().transform((text, context) => {
+    const rates = new Map<string, KeyRate | null>();
+    for (const entry of text.split(",")) {
+      const [, type = "", max, ms] = keyRatePattern.exec(entry.trim()) ?? [];
+      if (!limited.includes(type) || Number(max) === 0 || Number(ms) === 0) {
+        context.addIssue(error);
+        return z.NEVER;
+      }
+      rates.set(type, max === undefined ? null : { max: Number(max), durationMs: Number(ms) });
     }
-    rates.set(type, max === undefined ? null : { max: Number(max), durationMs: Number(ms) });
-  }
-  return rates;
-});
+    return rates;
+  });
+}
 
-/** The consumer's environment variables. */
-export const Variables = z
-  .object({
-    ...storeFields,
-    BULL_QUEUE_NAME: z
-      .string()
-      .transform((text) => [...new Set(text.split(",").map((name) => name.trim()))])
-      .refine((names) => names.every((name) => queueNames.includes(name)), {
-        error: `must be a list of ${queueNames.join(", ")}`,
-      })
-      .default(queueNames)
-      .describe("list of queues to process"),
-    WORKER_CONCURRENCY: wholeNumber(1, 10_000)
-      .default(100)
-      .describe("maximum number of concurrent jobs per queue"),
-    WORKER_BATCH_SIZE: wholeNumber(1, 1000)
-      .default(100)
-      .describe("maximum number of results or upserts in one SQL statement"),
-    WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5).describe("maximum batching delay"),
-    WORKER_SANDBOX_THREADS: wholeNumber(1, 256)
-      .optional()
-      .describe(
-        "maximum number of concurrent sandboxed jobs; by default one less than the number of CPU cores",
-      ),
-    WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000)
-      .optional()
-      .describe("maximum number of jobs per `WORKER_RATE_LIMIT_DURATION_MS`, per queue"),
-    WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1)
-      .optional()
-      .describe("period of `WORKER_RATE_LIMIT_MAX`"),
-    WORKER_KEY_RATE_LIMITS: keyRates
-      .default(new Map())
-      .describe(
-        "overrides the rate limits per key of job types, as a list: `feed.fetch=100/60000` (jobs per ms), `feed.fetch=off`",
-      ),
-    WORKER_LOCK_DURATION_MS: milliseconds(1000)
-      .default(10_000)
-      .describe("lock duration of a job, renewed by heartbeat"),
-    WORKER_STALLED_INTERVAL_MS: milliseconds(500)
-      .default(5000)
-      .describe("interval of the check for stalled jobs, whose consumer was lost"),
-    WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000)
-      .default(10)
-      .describe("how often a job may lose its consumer before it is dead"),
-    RECONCILE_INTERVAL_MS: milliseconds(100)
-      .default(30_000)
-      .describe("interval of reconciliation passes, which compare the ledger with Redis"),
-    RECONCILE_GRACE_MS: milliseconds(0)
-      .default(5000)
-      .describe("minimum age before a pending job is reconciled"),
-    ...retentionFields,
-    SCHEDULES_FILE: z
-      .string()
-      .optional()
-      .describe(
-        "YAML or JSON file of schedules: names with bodies of `PUT /v1/schedules/{name}`; read at startup and on SIGHUP",
-      ),
-    SECRET_KEYS: secretKeysField.optional(),
-    ...logFields,
-    ...traceFields,
-    METRICS_PORT: port()
-      .default(0)
-      .describe("port of `/metrics`, `/livez` and `/readyz`; 0 turns it off"),
-    HOST: z.string().default("127.0.0.1"),
-    DRAIN_MS: milliseconds(0).default(25_000),
-    FEED_ALLOW_PRIVATE_ADDRESSES: flag
-      .default(false)
-      .describe("allows feeds at private network addresses"),
-  })
-  .refine(
-    (variables) =>
-      (variables.WORKER_RATE_LIMIT_MAX === undefined) ===
-      (variables.WORKER_RATE_LIMIT_DURATION_MS === undefined),
-    {
-      path: ["WORKER_RATE_LIMIT_MAX"],
-      error: "needs WORKER_RATE_LIMIT_DURATION_MS beside it, and the other way round",
-    },
-  );
+/** Creates the schema of the consumer's environment variables. */
+export function createVariables(jobTypes: JobTypeRegistry) {
+  return z
+    .object({
+      ...storeFields,
+      BULL_QUEUE_NAME: z
+        .string()
+        .transform((text) => [...new Set(text.split(",").map((name) => name.trim()))])
+        .refine((names) => names.every((name) => jobTypes.queues.includes(name)), {
+          error: `must be a list of ${jobTypes.queues.join(", ")}`,
+        })
+        .default([...jobTypes.queues])
+        .describe("list of queues to process"),
+      WORKER_CONCURRENCY: wholeNumber(1, 10_000)
+        .default(100)
+        .describe("maximum number of concurrent jobs per queue"),
+      WORKER_BATCH_SIZE: wholeNumber(1, 1000)
+        .default(100)
+        .describe("maximum number of results or upserts in one SQL statement"),
+      WORKER_FLUSH_MS: wholeNumber(0, 1000).default(5).describe("maximum batching delay"),
+      WORKER_SANDBOX_THREADS: wholeNumber(1, 256)
+        .optional()
+        .describe(
+          "maximum number of concurrent sandboxed jobs; by default one less than the number of CPU cores",
+        ),
+      WORKER_RATE_LIMIT_MAX: wholeNumber(1, 1_000_000)
+        .optional()
+        .describe("maximum number of jobs per `WORKER_RATE_LIMIT_DURATION_MS`, per queue"),
+      WORKER_RATE_LIMIT_DURATION_MS: milliseconds(1)
+        .optional()
+        .describe("period of `WORKER_RATE_LIMIT_MAX`"),
+      WORKER_KEY_RATE_LIMITS: createKeyRates(jobTypes)
+        .default(new Map())
+        .describe(
+          "overrides the rate limits per key of job types, as a list: `feed.fetch=100/60000` (jobs per ms), `feed.fetch=off`",
+        ),
+      WORKER_LOCK_DURATION_MS: milliseconds(1000)
+        .default(10_000)
+        .describe("lock duration of a job, renewed by heartbeat"),
+      WORKER_STALLED_INTERVAL_MS: milliseconds(500)
+        .default(5000)
+        .describe("interval of the check for stalled jobs, whose consumer was lost"),
+      WORKER_MAX_STALLED_COUNT: wholeNumber(0, 1000)
+        .default(10)
+        .describe("how often a job may lose its consumer before it is dead"),
+      RECONCILE_INTERVAL_MS: milliseconds(100)
+        .default(30_000)
+        .describe("interval of reconciliation passes, which compare the ledger with Redis"),
+      RECONCILE_GRACE_MS: milliseconds(0)
+        .default(5000)
+        .describe("minimum age before a pending job is reconciled"),
+      ...retentionFields,
+      SCHEDULES_FILE: z
+        .string()
+        .optional()
+        .describe(
+          "YAML or JSON file of schedules: names with bodies of `PUT /v1/schedules/{name}`; read at startup and on SIGHUP",
+        ),
+      SECRET_KEYS: secretKeysField.optional(),
+      ...logFields,
+      ...traceFields,
+      METRICS_PORT: port()
+        .default(0)
+        .describe("port of `/metrics`, `/livez` and `/readyz`; 0 turns it off"),
+      HOST: z.string().default("127.0.0.1"),
+      DRAIN_MS: milliseconds(0).default(25_000),
+      FEED_ALLOW_PRIVATE_ADDRESSES: flag
+        .default(false)
+        .describe("allows feeds at private network addresses"),
+    })
+    .refine(
+      (variables) =>
+        (variables.WORKER_RATE_LIMIT_MAX === undefined) ===
+        (variables.WORKER_RATE_LIMIT_DURATION_MS === undefined),
+      {
+        path: ["WORKER_RATE_LIMIT_MAX"],
+        error: "needs WORKER_RATE_LIMIT_DURATION_MS beside it, and the other way round",
+      },
+    );
+}
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -124,8 +126,12 @@ export type Config = ReturnType<typeof loadConfig>;
  * Builds the configuration from the environment.
  * @throws ConfigError that names the invalid variable
  */
-export function loadConfig(env: Env, readFile: (path: string) => string) {
-  const variables = loadEnv(Variables, env, readFile);
+export function loadConfig(
+  jobTypes: JobTypeRegistry,
+  env: Env,
+  readFile: (path: string) => string,
+) {
+  const variables = loadEnv(createVariables(jobTypes), env, readFile);
   const { WORKER_RATE_LIMIT_MAX: max, WORKER_RATE_LIMIT_DURATION_MS: duration } = variables;
   return {
     redis: toRedisServers(variables),
@@ -149,7 +155,7 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
       graceMs: variables.RECONCILE_GRACE_MS,
     },
     retain: toRetentionSettings(variables),
-    schedules: readSchedules(variables, readFile),
+    schedules: readSchedules(jobTypes, variables, readFile),
     /** Keys that encrypt and decrypt the secret fields of jobs. */
     secretKeys: variables.SECRET_KEYS,
     log: toLogSettings(variables),
@@ -164,7 +170,8 @@ export function loadConfig(env: Env, readFile: (path: string) => string) {
 }
 
 function readSchedules(
-  { SCHEDULES_FILE: path, SECRET_KEYS: keys }: z.output<typeof Variables>,
+  jobTypes: JobTypeRegistry,
+  { SCHEDULES_FILE: path, SECRET_KEYS: keys }: z.output<ReturnType<typeof createVariables>>,
   readFile: (path: string) => string,
 ): ScheduleFile | undefined {
   if (path === undefined) return undefined;
@@ -175,5 +182,5 @@ function readSchedules(
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`SCHEDULES_FILE cannot be read: ${reason}`);
   }
-  return parseScheduleFile(path, text, keys && createKeyRing(keys));
+  return parseScheduleFile(jobTypes, path, text, keys && createKeyRing(keys));
 }

@@ -18,9 +18,7 @@ import {
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
 import { takeScriptUrl } from "@toril/contract/engine/redis/take";
 import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
-import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
-import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { queueNames, sandboxedTypes } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { countWaiting } from "@toril/contract/engine/postgres/count-waiting";
 import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
 import type { Logging } from "@toril/contract/engine/logging/logging";
@@ -34,13 +32,9 @@ import { createWorkers } from "./worker/consume.ts";
 import { createEnqueueChildren } from "./worker/enqueue-children.ts";
 import { createAttemptErrors } from "./worker/attempt-errors.ts";
 import { createLedgerLookup } from "./worker/ledger-lookup.ts";
-import { createCompareItems } from "./feeds/compare-items.ts";
-import { createFeedStates } from "./feeds/feed-states.ts";
 import { createFirstDelivery } from "./worker/first-delivery.ts";
-import { type Handlers, requireHandlers } from "./worker/handler.ts";
+import { type HandlerMap, requireHandlers } from "./worker/handler.ts";
 import { listenForAborts } from "./worker/abort-listener.ts";
-import { createHandlers, type HandlerDeps } from "./handlers/index.ts";
-import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 import { startHeartbeat } from "./worker/heartbeat.ts";
 import { createKeyRateLimits } from "./worker/key-rate-limits.ts";
 import { createLostAttempts } from "./worker/lost-attempts.ts";
@@ -48,7 +42,7 @@ import { watchQueueSettings } from "./reconciler/queue-settings.ts";
 import { createThrottledLog } from "./observability/throttled-log.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import { runOperations } from "./operations/run-operations.ts";
-import { createRetryingLedger } from "./stores/retrying-ledger.ts";
+import { createRetryingLedger, type RetryingLedger } from "./stores/retrying-ledger.ts";
 import { openBackgroundLedger, openClient, openLedger, requireTables } from "./stores/postgres.ts";
 import { createReconciler } from "./reconciler/reconcile.ts";
 import { createEndings } from "./reconciler/settle-ended.ts";
@@ -66,13 +60,12 @@ import { createTicker } from "./scheduler/ticker.ts";
 import { createRedisEpoch } from "./reconciler/redis-epoch.ts";
 import { createRetention } from "./maintenance/retention.ts";
 import { createRetentionMetrics } from "./maintenance/metrics.ts";
-import { createSafeFetch } from "./safe-fetch/safe-fetch.ts";
 import { createSandbox } from "./sandbox/sandbox.ts";
+import type { SandboxedHandlerMap } from "./sandbox/sandboxed-handler.ts";
+import type { BatchSize } from "./worker/batch.ts";
 import { createSettler } from "./worker/settle.ts";
 import { serveStatus } from "./observability/status-server.ts";
 import type { Tracing } from "./observability/tracing.ts";
-import { createUpsertFeedItem } from "./upsert/feed-items.ts";
-import { createUpsertImportedRow } from "./upsert/imported-rows.ts";
 
 export interface Consumer {
   /** Port of the status server; undefined when the status server is off. */
@@ -86,34 +79,48 @@ export interface Consumer {
   close(deadline: AbortSignal): Promise<boolean>;
 }
 
+/** What a consumer offers to handlers when they are created. */
+export interface HandlerServices {
+  /** Waits for Postgres without a limit. */
+  ledger: RetryingLedger;
+  batch: BatchSize;
+  /** Resources of handlers, which are closed with the consumer, after the last attempt. */
+  resources: Pick<AsyncDisposableStack, "use">;
+}
+
+/** The job types of a consumer and their handlers. */
+export interface JobTypePlugin {
+  jobTypes: JobTypeRegistry;
+  createHandlers(services: HandlerServices): HandlerMap;
+  /** Required if a job type is sandboxed. */
+  sandbox?: {
+    handlers: SandboxedHandlerMap;
+    /** Module that serves the handlers in a thread. */
+    threadUrl: URL;
+  };
+}
+
 export interface Telemetry extends Pick<Logging, "log"> {
   shipper?: Logging["shipper"];
   tracing?: Tracing | undefined;
 }
 
 const errorPeriodMs = 10_000;
-const feedTimeoutMs = 30_000;
-const feedRedirects = 5;
-/** Memory limit for all feeds that are fetched, parsed and enqueued at the same time. */
-const feedBytesAtOnce = 64_000_000;
 /** Deadline for closing connections: postgres.js waits longer for a lost connection. */
 const closeMs = 2000;
 
-/** Extension of the entry points beside this module: `.ts` in the source tree, that of the bundle in an image. */
+/** Extension of the entry point beside this module: `.ts` in the source tree, that of the bundle in an image. */
 const extension = extname(import.meta.url);
-const sandboxUrls = {
-  host: new URL(`./sandbox-host${extension}`, import.meta.url),
-  thread: new URL(`./sandbox-thread${extension}`, import.meta.url),
-};
+const sandboxHostUrl = new URL(`./sandbox-host${extension}`, import.meta.url);
 
 export async function openConsumer(
   config: Config,
   { log, shipper, tracing }: Telemetry,
-  makeHandlers: (deps: HandlerDeps) => Handlers = createHandlers,
+  { jobTypes, createHandlers, sandbox: sandboxed }: JobTypePlugin,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
   const script = await readFile(dispatchScriptUrl, "utf8");
-  const metrics = createMetrics(config.worker.queues);
+  const metrics = createMetrics(jobTypes, config.worker.queues);
   if (shipper !== undefined) metrics.addLogShipper(shipper);
   const activeJobs = createActiveJobs();
   metrics.gauge("toril_jobs_active", "Jobs that run in this process", () => activeJobs.size);
@@ -156,7 +163,7 @@ export async function openConsumer(
   const epoch = createRedisEpoch({
     redis: commandRedis,
     prefix: config.prefix,
-    queues: queueNames,
+    queues: jobTypes.queues,
     log,
     onDataLoss(reason) {
       log.warn({ reason }, "Redis may have lost jobs");
@@ -168,7 +175,7 @@ export async function openConsumer(
   watchConnection(workerRedis, firstDelivery.requireLedgerCheck);
 
   const askQueue = (queue: string) => commandRedis.exists(epochKey(config.prefix, queue));
-  const askRedis = () => Promise.all(queueNames.map(askQueue));
+  const askRedis = () => Promise.all(jobTypes.queues.map(askQueue));
   const settingsScript = {
     prefix: config.prefix,
     script: await readFile(settingsScriptUrl, "utf8"),
@@ -178,7 +185,7 @@ export async function openConsumer(
     background.run((sql) => enforceQueueSettings(sql, queue, applySettings));
   opening.use(
     watchQueueSettings({
-      queues: queueNames,
+      queues: jobTypes.queues,
       areMalformed: createAreMalformed(commandRedis, settingsScript),
       restore: restoreSettings,
       log,
@@ -212,6 +219,7 @@ export async function openConsumer(
       ledger.run((sql) => countWaiting(sql, quotaKey, limit, exceptType)),
   });
   const children = createEnqueueChildren({
+    jobTypes,
     ledger: background,
     dispatch: place,
     remove,
@@ -224,45 +232,36 @@ export async function openConsumer(
   });
   opening.defer(() => children.close());
 
-  const fetchDocument = opening.use(
-    createSafeFetch({
-      isPrivateAllowed: () => config.isPrivateFeedAllowed,
-      timeoutMs: feedTimeoutMs,
-      maxBytes: feedLimits.bytes,
-      maxHeldBytes: feedBytesAtOnce,
-      maxRedirects: feedRedirects,
-      userAgent: "toril",
-    }),
+  const sandboxedTypes = jobTypes.types.flatMap(({ type, sandbox: limits }) =>
+    limits === undefined ? [] : [{ type, limits }],
   );
-
-  const feedParser = opening.use(createFeedParser());
-  const sandbox = opening.use(
-    createSandbox({
-      types: sandboxedTypes,
-      urls: sandboxUrls,
-      threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
-      capabilities: { readRows: createReadRows(patient) },
-    }),
+  if (sandboxed) requireHandlers(sandboxedTypes, new Map(Object.entries(sandboxed.handlers)));
+  const sandbox =
+    sandboxed &&
+    opening.use(
+      createSandbox({
+        types: sandboxedTypes,
+        urls: { host: sandboxHostUrl, thread: sandboxed.threadUrl },
+        threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
+        capabilities: { readRows: createReadRows(patient) },
+      }),
+    );
+  metrics.gauge(
+    "toril_sandbox_running",
+    "Heavy jobs that are computed",
+    () => sandbox?.running ?? 0,
   );
-  metrics.gauge("toril_sandbox_running", "Heavy jobs that are computed", () => sandbox.running);
   metrics.gauge(
     "toril_sandbox_waiting",
     "Heavy jobs that wait for a thread",
-    () => sandbox.waiting,
+    () => sandbox?.waiting ?? 0,
   );
 
   const shared = { ledger: patient, batch: config.batch };
   const settler = createSettler({ ...shared, onBatch: metrics.onSettleBatch });
-  const handlers = makeHandlers({
-    fetchDocument,
-    feeds: createFeedStates(patient),
-    compareItems: createCompareItems(patient),
-    parseFeed: feedParser.parse,
-    sandboxed: sandbox.handlers,
-    upsertImportedRow: createUpsertImportedRow(shared),
-    upsertFeedItem: createUpsertFeedItem(shared),
-  });
-  requireHandlers(handlers, sandboxedHandlers);
+  const own = createHandlers({ ...shared, resources: opening });
+  const handlers = new Map([...(sandbox?.handlers ?? []), ...own]);
+  requireHandlers(jobTypes.types, handlers);
   const workers = createWorkers(
     workerRedis,
     {
@@ -271,6 +270,7 @@ export async function openConsumer(
       takeScript: await readFile(takeScriptUrl, "utf8"),
     },
     {
+      jobTypes,
       handlers,
       settler,
       workerName: `${hostname()}:${process.pid}`,
@@ -297,6 +297,7 @@ export async function openConsumer(
   opening.defer(async () => void (await workers.close(AbortSignal.abort())));
 
   const reconciler = createReconciler({
+    jobTypes,
     openLeaderClient: (connection) => openClient(config.databaseUrl, connection),
     redis: commandRedis,
     prefix: config.prefix,
@@ -309,8 +310,14 @@ export async function openConsumer(
       createSettleFinished({
         redis: commandRedis,
         prefix: config.prefix,
-        queues: queueNames,
-        endings: createEndings({ redis: commandRedis, prefix: config.prefix, remove, settler }),
+        queues: jobTypes.queues,
+        endings: createEndings({
+          redis: commandRedis,
+          jobTypes,
+          prefix: config.prefix,
+          remove,
+          settler,
+        }),
         remove,
         log,
       }),
@@ -322,6 +329,7 @@ export async function openConsumer(
   opening.defer(() => reconciler.close());
 
   const ticker = createTicker({
+    jobTypes,
     ledger: background,
     dispatch: children.dispatch,
     takeBack: children.takeBack,

@@ -1,12 +1,21 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { extname } from "node:path";
+import { shippedJobTypes } from "@toril/contract/api/job-types/index";
+import { createRegistry } from "@toril/contract/api/registry";
 import { createLogging, toggleLevel } from "@toril/contract/engine/logging/logging";
 import { waitForAbort } from "./wait.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
+import { createShippedHandlers } from "./handlers/index.ts";
+import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
+
+/** In the source tree `.ts`, in an image the extension of the bundle. */
+const extension = extname(import.meta.url);
 
 async function main(): Promise<void> {
-  const load = () => loadConfig(process.env, (path) => readFileSync(path, "utf8"));
+  const jobTypes = createRegistry(shippedJobTypes);
+  const load = () => loadConfig(jobTypes, process.env, (path) => readFileSync(path, "utf8"));
   const config = load();
   await using logging = createLogging("consumer", config.log, { connect });
   const { log } = logging;
@@ -15,7 +24,18 @@ async function main(): Promise<void> {
   const tracing =
     config.trace &&
     (await import("./observability/tracing-otlp.ts")).openTracing(config.trace, log);
-  const consumer = await openConsumer(config, { ...logging, tracing });
+  const consumer = await openConsumer(
+    config,
+    { ...logging, tracing },
+    {
+      jobTypes,
+      createHandlers: (services) => createShippedHandlers(jobTypes, services, config),
+      sandbox: {
+        handlers: sandboxedHandlers,
+        threadUrl: new URL(`./sandbox-thread${extension}`, import.meta.url),
+      },
+    },
+  );
   if (config.schedules !== undefined) {
     process.on("SIGHUP", () => {
       try {

@@ -1,10 +1,13 @@
 import { connect } from "node:net";
-import { sandboxedTypes } from "@toril/contract/api/job-types/index";
+import { importStats as importStatsType } from "@toril/contract/api/job-types/import-stats";
 import { createLogging } from "@toril/contract/engine/logging/logging";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
-import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
+import { createShippedHandlers } from "../src/handlers/index.ts";
+import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
 import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
+import type { Handler, HandlerMap } from "../src/worker/handler.ts";
 import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { createReadRows } from "../src/sandbox/read-rows.ts";
@@ -12,7 +15,7 @@ import { createSandbox } from "../src/sandbox/sandbox.ts";
 
 /** The real consumer on Node, with handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
 const [kind] = process.argv.slice(2);
-const config = loadConfig(process.env, () => "");
+const config = loadConfig(shippedRegistry, process.env, () => "");
 const { log } = createLogging("consumer", config.log, { stdout: process.stdout, connect });
 const ledger = createRetryingLedger({
   ledger: openLedger(config.databaseUrl),
@@ -21,7 +24,7 @@ const ledger = createRetryingLedger({
 });
 const readRows = createReadRows(ledger);
 const rogue = createSandbox({
-  types: sandboxedTypes.map(({ type }) => ({ type, limits: { memoryMb: 64, timeoutMs: 10_000 } })),
+  types: [{ type: importStatsType.type, limits: { memoryMb: 64, timeoutMs: 10_000 } }],
   urls: {
     host: new URL("../src/sandbox-host.ts", import.meta.url),
     thread: new URL("_rogue-thread.ts", import.meta.url),
@@ -29,21 +32,32 @@ const rogue = createSandbox({
   threads: 1,
   capabilities: { readRows },
 });
-const sandboxed: Record<string, HandlerDeps["sandboxed"]> = {
+const unsandboxed: Handler<typeof importStatsType> = (data, context) =>
+  importStats(
+    data,
+    Object.assign(Object.create(context), {
+      readRows: (importId: string, afterRow: number) => readRows(context.id, importId, afterRow),
+    }),
+  );
+const replacing: Record<string, HandlerMap> = {
   rogue: rogue.handlers,
-  unsandboxed: {
-    "import.stats": (data, context) =>
-      importStats(
-        data,
-        Object.assign(Object.create(context), {
-          readRows: (importId: string, afterRow: number) =>
-            readRows(context.id, importId, afterRow),
-        }),
-      ),
-  },
+  unsandboxed: new Map([[importStatsType.type, unsandboxed as Handler]]),
 };
-const consumer = await openConsumer(config, { log }, (deps) =>
-  createHandlers({ ...deps, sandboxed: sandboxed[kind ?? ""] ?? deps.sandboxed }),
+const consumer = await openConsumer(
+  config,
+  { log },
+  {
+    jobTypes: shippedRegistry,
+    createHandlers: (services) =>
+      new Map([
+        ...createShippedHandlers(shippedRegistry, services, config),
+        ...(replacing[kind ?? ""] ?? []),
+      ]),
+    sandbox: {
+      handlers: sandboxedHandlers,
+      threadUrl: new URL("../src/sandbox-thread.ts", import.meta.url),
+    },
+  },
 );
 const deadline = new AbortController();
 process.once("SIGINT", () => deadline.abort());

@@ -11,6 +11,7 @@ import { createLedger } from "@toril/contract/engine/postgres/pool";
 import { type Processor, Worker, type WorkerOptions } from "bullmq";
 import { Redis } from "ioredis";
 import postgres from "postgres";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { createTestLedger, testPrefix } from "../../contract/test/_stores.ts";
 import { startRedis } from "../../ops/dev/redis.ts";
 import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
@@ -114,6 +115,7 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
   const problems: unknown[] = [];
   const reconciler = createReconciler({
     ...world,
+    jobTypes: shippedRegistry,
     remove: async () => [],
     apply: async () => {},
     intervalMs: 600_000,

@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
+import type { importStats as jobType } from "@toril/contract/api/job-types/import-stats";
 import { NonRetryableError, RetryAfterError } from "../src/worker/handler.ts";
-import type { SandboxContext } from "../src/sandbox/sandboxed-handler.ts";
+import type { SandboxContext, SandboxedHandler } from "../src/sandbox/sandboxed-handler.ts";
 import { serveThread } from "../src/sandbox/serve-thread.ts";
 
 const result = { rows: 0, columns: [] };
@@ -44,9 +45,13 @@ const deeds: Record<string, (context: SandboxContext) => unknown> = {
 };
 let runs = 0;
 
+const importStats: SandboxedHandler<typeof jobType> = async (
+  { columns: [name = ""] = [] },
+  context,
+) => ((await deeds[name]?.(context)) ?? result) as typeof result;
+
 if (parentPort !== null) {
   serveThread(parentPort, {
-    "import.stats": async ({ columns: [name = ""] = [] }, context) =>
-      ((await deeds[name]?.(context)) ?? result) as typeof result,
+    "import.stats": importStats as SandboxedHandler,
   });
 }

@@ -3,17 +3,20 @@ import { bullId, bullName, jobKey, queueKeys } from "@toril/contract/engine/redi
 import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import type { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import { insertJobs } from "@toril/contract/engine/postgres/insert";
 import { createLogging } from "@toril/contract/engine/logging/logging";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { loadConfig } from "../src/config.ts";
-import { openConsumer } from "../src/consumer.ts";
-import type { Handlers } from "../src/worker/handler.ts";
-import { createHandlers, type HandlerDeps } from "../src/handlers/index.ts";
+import { type JobTypePlugin, openConsumer } from "../src/consumer.ts";
+import { createShippedHandlers, type ShippedHandlerOptions } from "../src/handlers/index.ts";
+import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
+import type { Handler, Handlers } from "../src/worker/handler.ts";
 
 const script = await Bun.file(dispatchScriptUrl).text();
 
@@ -55,7 +58,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       tenant = "default",
       keys?: KeyRing,
     ): Promise<NewJob> {
-      const made = createNewJob(request, { tenant, importId }, keys);
+      const made = createNewJob(shippedRegistry, request, { tenant, importId }, keys);
       if (made.status !== "ok") throw new Error(made.kind);
       await insertJobs(sql, [made.job]);
       return made.job;
@@ -92,15 +95,37 @@ async function clear(redis: Redis, prefix: string) {
 
 interface ConsumerChanges {
   env?: Record<string, string>;
-  handlers?: Partial<Handlers>;
+  handlers?: Partial<Handlers<typeof shippedJobTypes>>;
+  /** Other job types than those that Toril ships. */
+  plugin?: JobTypePlugin;
   /** File contents, by path. */
   files?: Record<string, string>;
   log?: (line: Record<string, unknown>) => void;
 }
 
+/** The job types that Toril ships; `handlers` replace their handlers. */
+export function _shippedPlugin(
+  options: ShippedHandlerOptions,
+  handlers: ConsumerChanges["handlers"] = {},
+): JobTypePlugin {
+  return {
+    jobTypes: shippedRegistry,
+    createHandlers: (services) =>
+      new Map<string, Handler>([
+        ...createShippedHandlers(shippedRegistry, services, options),
+        ...(Object.entries(handlers) as [string, Handler][]),
+      ]),
+    sandbox: {
+      handlers: sandboxedHandlers,
+      threadUrl: new URL("../src/sandbox-thread.ts", import.meta.url),
+    },
+  };
+}
+
 /** Starts the real consumer, with given handlers overriding its own. */
 export async function _startConsumer(world: _World, changes: ConsumerChanges = {}) {
   const config = loadConfig(
+    changes.plugin?.jobTypes ?? shippedRegistry,
     {
       REDIS_URL: world.redisUrl,
       DATABASE_URL: world.databaseUrl,
@@ -115,8 +140,11 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
   );
   const stdout = { write: (line: string) => changes.log?.(JSON.parse(line)) };
   const { log } = createLogging("consumer", config.log, { stdout, connect });
-  const makeHandlers = (deps: HandlerDeps) => ({ ...createHandlers(deps), ...changes.handlers });
-  const consumer = await openConsumer(config, { log }, makeHandlers);
+  const consumer = await openConsumer(
+    config,
+    { log },
+    changes.plugin ?? _shippedPlugin(config, changes.handlers),
+  );
   let closed: Promise<boolean> | undefined;
   const close = (deadline = AbortSignal.timeout(10_000)) => (closed ??= consumer.close(deadline));
   return {

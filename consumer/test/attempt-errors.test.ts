@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Queue } from "bullmq";
+import type { echo } from "@toril/contract/api/job-types/echo";
 import { settledReturnValue } from "@toril/contract/engine/redis/names";
 import { NonRetryableError, type Handler, RetryAfterError } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
@@ -9,7 +10,7 @@ let consumer: Awaited<ReturnType<typeof _startConsumer>>;
 let queue: Queue;
 
 /** Handlers of the next jobs, by message. */
-const acts = new Map<string, Handler<"echo">>();
+const acts = new Map<string, Handler<typeof echo>>();
 const runs = new Map<string, number[]>();
 
 beforeAll(async () => {
@@ -32,7 +33,7 @@ afterAll(async () => {
 });
 
 let serial = 0;
-async function _accept(act: Handler<"echo">, attempts?: number) {
+async function _accept(act: Handler<typeof echo>, attempts?: number) {
   const message = `job ${++serial}`;
   acts.set(message, act);
   const { id } = await world.accept({ type: "echo", data: { message }, attempts });

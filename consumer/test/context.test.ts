@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { DispatchOptions } from "@toril/contract/engine/redis/options";
-import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import type { echo as echoType } from "@toril/contract/api/job-types/echo";
 import type { Handler } from "../src/worker/handler.ts";
 import {
   _jobIn,
@@ -37,7 +38,7 @@ const _item = (guid: string, changes: Record<string, unknown> = {}) =>
 
 /** Runs one job with this handler and closes the consumer. */
 async function _run(
-  echo: Handler<"echo">,
+  echo: Handler<typeof echoType>,
   env: Record<string, string> = {},
   options: Partial<DispatchOptions> = {},
 ) {

@@ -6,6 +6,7 @@ import type { Quotas } from "@toril/contract/api/quota";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
 import { openBackgroundLedger, openLedger } from "../src/stores/postgres.ts";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
@@ -292,7 +293,7 @@ test("a job whose key is taken for a time is found without reading the jobs of o
       sql.begin(async (tx) => {
         const keyPolicy = { type: "once" as const, windowMs: 60_000 };
         const request = { type: "echo" as const, data: { message: "a" }, key: "k", keyPolicy };
-        const made = createNewJob(request, { tenant: "default" }, undefined);
+        const made = createNewJob(shippedRegistry, request, { tenant: "default" }, undefined);
         if (made.status !== "ok") throw new Error(made.kind);
         const [recorded] = await insertKeyedJobs(tx, [made.job], async () => []);
         const [table] = await tx<{ read: number }[]>`

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ScheduleDefinition } from "@toril/contract/api/schedule";
 import { saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { parseScheduleFile } from "../src/scheduler/read-file.ts";
 import { _openWorld, _startConsumer, _until } from "./_world.ts";
@@ -43,13 +43,23 @@ async function _stored() {
 }
 
 test("schedules of the file are made at the start, changed with it, and deleted with it", async () => {
-  const definition = ScheduleDefinition.parse(yearly("api"));
+  const definition = shippedRegistry.schemas.ScheduleDefinition.parse(yearly("api"));
   for (const name of ["api", "taken"]) {
     const named = { tenant: "default", name };
-    await saveSchedule(world.sql, named, { definition, source: "api" }, { keys: undefined });
+    await saveSchedule(
+      world.sql,
+      named,
+      { definition, source: "api" },
+      { jobTypes: shippedRegistry, keys: undefined },
+    );
   }
   const other = { tenant: "other", name: "a" };
-  await saveSchedule(world.sql, other, { definition, source: "file" }, { keys: undefined });
+  await saveSchedule(
+    world.sql,
+    other,
+    { definition, source: "file" },
+    { jobTypes: shippedRegistry, keys: undefined },
+  );
   await world.sql`update schedules set tenant = 'other' where name = 'a'`;
 
   await _boot({ a: yearly("1"), b: yearly("1"), secretive, taken: yearly("1") });
@@ -122,7 +132,7 @@ half:
 
 function _refusal(text: string, keys?: ReturnType<typeof createKeyRing>) {
   try {
-    parseScheduleFile("s.yaml", text, keys);
+    parseScheduleFile(shippedRegistry, "s.yaml", text, keys);
     return "";
   } catch (error) {
     return (error as Error).message;
@@ -131,12 +141,17 @@ function _refusal(text: string, keys?: ReturnType<typeof createKeyRing>) {
 
 function _keysOf(text: string) {
   const env = { REDIS_URL: "redis://a", DATABASE_URL: "postgres://a", SECRET_KEYS: text };
-  return loadConfig(env, () => "").secretKeys!;
+  return loadConfig(shippedRegistry, env, () => "").secretKeys!;
 }
 
 test("the example is a file of schedules", async () => {
   const path = new URL("../../ops/examples/schedules.yaml", import.meta.url);
-  const file = parseScheduleFile("schedules.yaml", await Bun.file(path).text(), undefined);
+  const file = parseScheduleFile(
+    shippedRegistry,
+    "schedules.yaml",
+    await Bun.file(path).text(),
+    undefined,
+  );
   expect([...file.keys()]).toEqual(["nightly-greeting", "feed"]);
 });
 

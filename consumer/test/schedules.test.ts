@@ -1,11 +1,11 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { jobKey } from "@toril/contract/engine/redis/names";
-import { ScheduleDefinition } from "@toril/contract/api/schedule";
+import type { ScheduleDefinitionInput } from "@toril/contract/api/schedule";
 import { findSchedule, saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
 import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
-import type { z } from "zod";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { _openWorld, _signal, _startConsumer, _startProxy, _until } from "./_world.ts";
 
@@ -15,7 +15,7 @@ afterEach(async () => {
   await world.sql`truncate schedules, jobs, api_keys`;
 });
 
-type Written = z.input<typeof ScheduleDefinition>;
+type Written = ScheduleDefinitionInput;
 const job = { type: "echo", data: { message: "again" } } as const;
 const hourly: Written = { everyMs: 3_600_000, job };
 const hour = 3_600_000;
@@ -24,14 +24,20 @@ const idle = { env: { BULL_QUEUE_NAME: "feeds" } };
 
 const secretKeys = `2026a:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
 const config = loadConfig(
+  shippedRegistry,
   { REDIS_URL: world.redisUrl, DATABASE_URL: world.databaseUrl, SECRET_KEYS: secretKeys },
   () => "",
 );
 const keys = createKeyRing(config.secretKeys!);
 
 function _save(name: string, written: Written, tenant = "default") {
-  const definition = ScheduleDefinition.parse(written);
-  return saveSchedule(world.sql, { tenant, name }, { definition, source: "api" }, { keys });
+  const definition = shippedRegistry.schemas.ScheduleDefinition.parse(written);
+  return saveSchedule(
+    world.sql,
+    { tenant, name },
+    { definition, source: "api" },
+    { jobTypes: shippedRegistry, keys },
+  );
 }
 
 /** Saves a schedule that has been due since the returned time. */
@@ -302,9 +308,12 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
     return Object.fromEntries(rows.map(({ outcome, schedules }) => [outcome, schedules]));
   };
   for (const key of ["few", "slow"]) {
-    const definition = ScheduleDefinition.parse(hourly);
+    const definition = shippedRegistry.schemas.ScheduleDefinition.parse(hourly);
     const written = { definition, source: "api", quotaKey: key } as const;
-    await saveSchedule(world.sql, { tenant: "default", name: key }, written, { keys });
+    await saveSchedule(world.sql, { tenant: "default", name: key }, written, {
+      jobTypes: shippedRegistry,
+      keys,
+    });
     await _multiply(key, 4);
   }
   const scheduledFor = await world.sql.begin(async (sql) => {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { echo } from "@toril/contract/api/job-types/echo";
+import type { feedFetch } from "@toril/contract/api/job-types/feed-fetch";
 import { jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { createKeyRing, type SecretKey } from "@toril/contract/engine/secrets/key-ring";
-import type { Handlers } from "../src/worker/handler.ts";
-import { NonRetryableError } from "../src/worker/handler.ts";
+import { type Handler, NonRetryableError } from "../src/worker/handler.ts";
 import { _jobIn, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 const token = "Bearer swordfish-1234567890";
@@ -31,7 +32,7 @@ function _accept(keys = ring) {
 }
 
 async function _consume(
-  handler: Handlers["feed.fetch"],
+  handler: Handler<typeof feedFetch>,
   env: Record<string, string> = { SECRET_KEYS: _secretKeys(young) },
 ) {
   const lines: Record<string, unknown>[] = [];
@@ -133,7 +134,7 @@ describe("a handler", () => {
   test("may enqueue jobs with secrets, which are encrypted; without keys they are refused", async () => {
     const refused: unknown[] = [];
     const child = { type: "feed.fetch", data: { ...data, source: "child" } } as const;
-    const parent: Handlers["echo"] = async ({ message }, { enqueue }) => {
+    const parent: Handler<typeof echo> = async ({ message }, { enqueue }) => {
       refused.push((await enqueue([child])).refused);
       return { message };
     };
@@ -160,7 +161,7 @@ describe("a handler", () => {
 });
 
 describe("a secret that cannot be decrypted", () => {
-  const never: Handlers["feed.fetch"] = async () => {
+  const never: Handler<typeof feedFetch> = async () => {
     throw new NonRetryableError("the handler ran");
   };
 

@@ -1,9 +1,12 @@
 import { readFile, writeFile } from "node:fs/promises";
 import project from "../../package.json" with { type: "json" };
+import { createApi } from "../src/api/http/index.ts";
+import { shippedJobTypes } from "../src/api/job-types/index.ts";
 import { buildOpenApi, toYaml } from "../src/api/openapi.ts";
+import { createRegistry } from "../src/api/registry.ts";
 
 const path = new URL("../../openapi.yaml", import.meta.url);
-const text = toYaml(buildOpenApi(project.version));
+const text = toYaml(buildOpenApi(createApi(createRegistry(shippedJobTypes)), project.version));
 
 if (!process.argv.includes("--check")) {
   await writeFile(path, text);

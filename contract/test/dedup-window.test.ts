@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createNewJob } from "../src/engine/jobs/enqueue/new-job.ts";
 import { insertKeyedJobs } from "../src/engine/postgres/insert.ts";
+import { shippedRegistry } from "./_job-types.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";
 
 let store: TestLedger;
@@ -12,7 +13,7 @@ afterAll(() => store[Symbol.asyncDispose]());
 function _once(key: string) {
   const keyPolicy = { type: "once" as const, windowMs: 3_600_000 };
   const request = { type: "echo" as const, data: { message: "a" }, key, keyPolicy };
-  const made = createNewJob(request, { tenant: "default" }, undefined);
+  const made = createNewJob(shippedRegistry, request, { tenant: "default" }, undefined);
   if (made.status !== "ok") throw new Error(made.kind);
   return made.job;
 }

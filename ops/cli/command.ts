@@ -1,3 +1,4 @@
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Sql } from "postgres";
 
 /** What was typed makes no sense: exit 2. */
@@ -31,6 +32,8 @@ export interface CommandContext {
   withLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
   /** The login name of that person. */
   user: string;
+  /** The job types of the service. */
+  jobTypes: JobTypeRegistry;
 }
 
 /** The only operand of a command that has one. */

@@ -1,4 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { shippedJobTypes } from "@toril/contract/api/job-types/index";
+import { createRegistry } from "@toril/contract/api/registry";
 import { ConfigError } from "@toril/contract/engine/config/config";
 import { commandOutput } from "../dev/process-table.ts";
 import { UserError } from "../dev/user-error.ts";
@@ -19,6 +21,7 @@ try {
     inform: (line) => console.error(line),
     withLedger: createLedgerAccess(process.env, root),
     user: userName(),
+    jobTypes: createRegistry(shippedJobTypes),
   });
 } catch (error) {
   const isTypo = error instanceof UsageError || error instanceof ConfigError;

@@ -1,13 +1,14 @@
 import { LedgerConfig } from "@toril/contract/engine/config/config";
 import { z } from "zod";
-
-import { Variables as ConsumerVariables } from "../../consumer/src/config.ts";
+import { shippedJobTypes } from "@toril/contract/api/job-types/index";
+import { createRegistry } from "@toril/contract/api/registry";
+import { createVariables as createConsumerVariables } from "../../consumer/src/config.ts";
 import { Config as ProducerConfig } from "../../producer/src/config.ts";
 
 /** What each program reads from its environment; nothing else does. */
 const programs = {
   producer: ProducerConfig,
-  consumer: ConsumerVariables,
+  consumer: createConsumerVariables(createRegistry(shippedJobTypes)),
   migrate: LedgerConfig,
 } satisfies Record<string, z.ZodObject>;
 

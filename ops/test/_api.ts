@@ -1,6 +1,7 @@
 import { BulkResult } from "@toril/contract/api/http/jobs";
 import { AcceptedJob } from "@toril/contract/api/job";
-import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import type { echo as echoType } from "@toril/contract/api/job-types/echo";
 import { Problem } from "@toril/contract/api/problem";
 
 export type PostResult =
@@ -67,6 +68,6 @@ export async function postMany(url: string, count: number, delayMs = 0): Promise
 export function echo(
   message: string,
   data: { sleepMs?: number; failures?: number } = {},
-): JobRequest & { type: "echo" } {
+): JobRequest<[typeof echoType]> {
   return { type: "echo", data: { message, ...data } };
 }

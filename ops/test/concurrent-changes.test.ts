@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Client, createClient, TorilError } from "@toril/contract/api/client";
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
 
 import { findMissingJobs } from "./_ledger.ts";
 import type { RestartableProcess } from "../dev/restartable.ts";

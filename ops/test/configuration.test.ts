@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { queueNames } from "@toril/contract/api/job-types/index";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { echo, postJob } from "./_api.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
@@ -83,7 +83,7 @@ const wrong: [Program, Record<string, string>, string][] = [
   [
     "consumer",
     { REDIS_URL, DATABASE_URL, BULL_QUEUE_NAME: "bulls" },
-    `BULL_QUEUE_NAME must be a list of ${queueNames.join(", ")}`,
+    `BULL_QUEUE_NAME must be a list of ${shippedRegistry.queues.join(", ")}`,
   ],
 ];
 

@@ -1,5 +1,5 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
 import { expect, test } from "bun:test";
 
 import { echo, getJobId, postJob } from "./_api.ts";

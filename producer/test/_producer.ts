@@ -5,6 +5,7 @@ import { Redis } from "ioredis";
 import { pino } from "pino";
 import { createClient } from "@toril/contract/api/client";
 import { buildOpenApi } from "@toril/contract/api/openapi";
+import { shippedApi } from "../../contract/test/_job-types.ts";
 import { routes } from "@toril/contract/api/http/index";
 import { escapePointer } from "@toril/contract/api/json";
 import { Problem, problemType, type ProblemKind } from "@toril/contract/api/problem";
@@ -202,7 +203,7 @@ function isStream({ headers }: Response) {
   return headers.get("content-type") === "text/event-stream";
 }
 
-const document = buildOpenApi("test");
+const document = buildOpenApi(shippedApi, "test");
 
 const ajv = addFormats.default(new Ajv2020({ strict: false }));
 ajv.addSchema(document, "openapi");

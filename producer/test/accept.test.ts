@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { TorilError } from "@toril/contract/api/client";
-import type { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
 import {
   _echo,
   _expectProblem,

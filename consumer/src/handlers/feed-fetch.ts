@@ -1,6 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { FeedParser, PagedFeed } from "@toril/contract/engine/feeds/feed-parser";
-import { findJobType, type ResultOf } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import type { ResultOf } from "@toril/contract/api/job-type";
+import { feedFetch } from "@toril/contract/api/job-types/feed-fetch";
+import type { feedItem } from "@toril/contract/api/job-types/feed-item";
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
 import type { CompareItems } from "../feeds/compare-items.ts";
 import type { FeedFetch, FeedStates } from "../feeds/feed-states.ts";
@@ -22,7 +25,7 @@ export interface FeedFetchDeps {
   parseFeed: FeedParser["parse"];
 }
 
-type Summary = ResultOf<"feed.fetch">;
+type Summary = ResultOf<typeof feedFetch>;
 
 /** A Retry-After delay uses no attempt: after this many failures in a row the next scheduled fetch tries again. */
 const maxDelays = 20;
@@ -37,16 +40,19 @@ const unchanged: Summary = {
   notModified: true,
 };
 
-export function createFeedFetch(deps: FeedFetchDeps): Handler<"feed.fetch"> {
+export function createFeedFetch(deps: FeedFetchDeps): Handler<typeof feedFetch> {
   const { fetchDocument, feeds, compareItems, parseFeed } = deps;
-  const findSecrets = findJobType("feed.fetch")?.findSecrets;
+  const { findSecrets } = feedFetch;
 
   async function enqueueItems(
     { url }: FeedFetch,
     feed: PagedFeed & { status: "ok" },
     { id, enqueue, log, signal }: HandlerContext,
   ): Promise<Summary> {
-    const toRequest = (data: FeedItem) => ({ type: "feed.item", data }) as const;
+    const toRequest = (data: FeedItem): JobRequest<[typeof feedItem]> => ({
+      type: "feed.item",
+      data,
+    });
     const summary = { ...unchanged, notModified: false };
     for await (const items of feed.pages) {
       signal.throwIfAborted();

@@ -1,6 +1,7 @@
+import type { feedItem } from "@toril/contract/api/job-types/feed-item";
 import type { Handler } from "../worker/handler.ts";
 import type { UpsertFeedItem } from "../upsert/feed-items.ts";
 
-export function createFeedItem(upsert: UpsertFeedItem): Handler<"feed.item"> {
+export function createFeedItem(upsert: UpsertFeedItem): Handler<typeof feedItem> {
   return async (item, { id }) => ({ outcome: await upsert(id, item) });
 }

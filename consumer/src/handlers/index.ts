@@ -1,26 +1,55 @@
-import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
-import type { Handlers } from "../worker/handler.ts";
-import type { UpsertFeedItem } from "../upsert/feed-items.ts";
-import type { UpsertImportedRow } from "../upsert/imported-rows.ts";
+import type { shippedJobTypes } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
+import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
+import type { HandlerServices } from "../consumer.ts";
+import { createCompareItems } from "../feeds/compare-items.ts";
+import { createFeedStates } from "../feeds/feed-states.ts";
+import { createSafeFetch } from "../safe-fetch/safe-fetch.ts";
+import { createUpsertFeedItem } from "../upsert/feed-items.ts";
+import { createUpsertImportedRow } from "../upsert/imported-rows.ts";
+import { defineHandlers, type HandlerMap } from "../worker/handler.ts";
 import { createEcho } from "./echo.ts";
-import { createFeedFetch, type FeedFetchDeps } from "./feed-fetch.ts";
+import { createFeedFetch } from "./feed-fetch.ts";
 import { createFeedItem } from "./feed-item.ts";
 import { createRowImport } from "./row-import.ts";
 
-export interface HandlerDeps extends FeedFetchDeps {
-  upsertImportedRow: UpsertImportedRow;
-  upsertFeedItem: UpsertFeedItem;
-  /** Handlers that run in sandbox threads. */
-  sandboxed: Pick<Handlers, SandboxedTypeName>;
+export interface ShippedHandlerOptions {
+  /** Whether feeds may be fetched from private addresses. */
+  isPrivateFeedAllowed: boolean;
 }
 
-/** Creates one handler per job type of the contract; a missing handler is a compile error. */
-export function createHandlers(deps: HandlerDeps): Handlers {
-  const own: Omit<Handlers, SandboxedTypeName> = {
+const feedTimeoutMs = 30_000;
+const feedRedirects = 5;
+/** Memory limit for all feeds that are fetched, parsed and enqueued at the same time. */
+const feedBytesAtOnce = 64_000_000;
+
+/** Creates the handlers of the job types that Toril ships. */
+export function createShippedHandlers(
+  jobTypes: JobTypeRegistry<typeof shippedJobTypes>,
+  { ledger, batch, resources }: HandlerServices,
+  { isPrivateFeedAllowed }: ShippedHandlerOptions,
+): HandlerMap {
+  const fetchDocument = resources.use(
+    createSafeFetch({
+      isPrivateAllowed: () => isPrivateFeedAllowed,
+      timeoutMs: feedTimeoutMs,
+      maxBytes: feedLimits.bytes,
+      maxHeldBytes: feedBytesAtOnce,
+      maxRedirects: feedRedirects,
+      userAgent: "toril",
+    }),
+  );
+  const feedParser = resources.use(createFeedParser());
+  return defineHandlers(jobTypes, {
     echo: createEcho(),
-    "row.import": createRowImport(deps.upsertImportedRow),
-    "feed.item": createFeedItem(deps.upsertFeedItem),
-    "feed.fetch": createFeedFetch(deps),
-  };
-  return { ...own, ...deps.sandboxed };
+    "row.import": createRowImport(createUpsertImportedRow({ ledger, batch })),
+    "feed.item": createFeedItem(createUpsertFeedItem({ ledger, batch })),
+    "feed.fetch": createFeedFetch({
+      fetchDocument,
+      feeds: createFeedStates(ledger),
+      compareItems: createCompareItems(ledger),
+      parseFeed: feedParser.parse,
+    }),
+  });
 }

@@ -1,4 +1,4 @@
-import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { ScheduleRun } from "@toril/contract/api/schedule";
 import {
   createCounter,
@@ -11,13 +11,13 @@ import { attemptOutcomes } from "@toril/contract/api/job-states";
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 const waits = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];
 
-export function createMetrics(queues: readonly string[]) {
+export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string[]) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
   const registers = [registry];
   const byType = { labelNames: ["queue", "type"], registers } as const;
-  const types = jobTypeNames
-    .map((type) => ({ queue: findJobType(type)?.queue ?? "", type }))
-    .filter(({ queue }) => queues.includes(queue));
+  const types = jobTypes.types
+    .filter(({ queue }) => queues.includes(queue))
+    .map(({ queue, type }) => ({ queue, type }));
   const processed = createCounter(
     registry,
     {

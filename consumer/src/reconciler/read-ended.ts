@@ -1,7 +1,8 @@
 import { readEntry, type StreamRedis } from "@toril/contract/engine/redis/event-stream";
 import { jobKey } from "@toril/contract/engine/redis/names";
 import type { JobError } from "@toril/contract/api/job";
-import { findJobType } from "@toril/contract/api/job-types/index";
+import type { JobType } from "@toril/contract/api/job-type";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { parseJson, toStorableText } from "@toril/contract/api/json";
 import type { Redis } from "ioredis";
 import { z } from "zod";
@@ -24,6 +25,11 @@ export interface Ending {
 
 export type EndingRedis = Pick<Redis, "hmget" | "exists"> & StreamRedis;
 
+export interface EndingSources {
+  redis: EndingRedis;
+  jobTypes: JobTypeRegistry;
+}
+
 interface EndedJob {
   prefix: string;
   queue: string;
@@ -36,7 +42,10 @@ interface EndedJob {
  * Reads the outcome of a finished job that nobody settled: a stock worker finished the job, or BullMQ failed the job. A
  * result must fit the job type. Without a hash, the outcome comes from `event`. Undefined when neither has an outcome.
  */
-export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<Ending | undefined> {
+export async function readEnding(
+  { redis, jobTypes }: EndingSources,
+  job: EndedJob,
+): Promise<Ending | undefined> {
   const key = jobKey(job.prefix, job.queue, job.bullId);
   const [finishedOn, made, failedReason, stacktrace, returnValue, ...more] = await redis.hmget(
     key,
@@ -51,7 +60,7 @@ export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<End
   );
   if (finishedOn == null) {
     if (job.event === undefined || (await redis.exists(key)) === 1) return undefined;
-    return readFromEvent(redis, job, job.event);
+    return readFromEvent({ redis, jobTypes }, job, job.event);
   }
   const [stalls, startedOn, worker = null] = more;
   const run = {
@@ -63,11 +72,11 @@ export async function readEnding(redis: EndingRedis, job: EndedJob): Promise<End
   // A job that failed before it completed keeps its reason; only completion sets a return value.
   return returnValue == null
     ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
-    : { ...run, ...toResult(job.type, toJsonText(returnValue)) };
+    : { ...run, ...toResult(jobTypes.find(job.type), toJsonText(returnValue)) };
 }
 
 async function readFromEvent(
-  redis: StreamRedis,
+  { redis, jobTypes }: { redis: StreamRedis; jobTypes: JobTypeRegistry },
   { prefix, queue, type }: EndedJob,
   { position, attempts, startedAt }: FinishEvent,
 ): Promise<Ending | undefined> {
@@ -77,12 +86,15 @@ async function readFromEvent(
   const run = { attempts, startedAt, durationMs, worker: null };
   const { returnvalue = "null", failedReason } = entry.fields;
   return entry.event === "completed"
-    ? { ...run, ...toResult(type, toJsonText(returnvalue)) }
+    ? { ...run, ...toResult(jobTypes.find(type), toJsonText(returnvalue)) }
     : { ...run, status: "dead", result: null, error: toError(failedReason, undefined) };
 }
 
-function toResult(type: string, text: string): Pick<Ending, "status" | "result" | "error"> {
-  const schema = findJobType(type)?.result;
+function toResult(
+  jobType: JobType | undefined,
+  text: string,
+): Pick<Ending, "status" | "result" | "error"> {
+  const schema = jobType?.result;
   if (schema === undefined) return { status: "completed", result: text, error: null };
   const parsed = schema.safeParse(JSON.parse(text));
   if (parsed.success) {

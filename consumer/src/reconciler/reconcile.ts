@@ -4,6 +4,7 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { waitForAbort, sleep } from "../wait.ts";
 import { createEndings } from "./settle-ended.ts";
 import { runExpiry } from "./expire.ts";
@@ -29,6 +30,7 @@ export interface PassReport extends PassCounts {
 }
 
 export interface ReconcilerDeps {
+  jobTypes: JobTypeRegistry;
   /** Opens a postgres.js client for the connection that holds the leader lock. */
   openLeaderClient(connection: LeaderConnection): Sql;
   /** Commands must have a timeout. */

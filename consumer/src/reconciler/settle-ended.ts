@@ -3,7 +3,7 @@ import { bullId } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Settler } from "../worker/settle.ts";
 import type { FinishEvent } from "./finish-events.ts";
-import { type Ending, type EndingRedis, readEnding } from "./read-ended.ts";
+import { type Ending, type EndingSources, readEnding } from "./read-ended.ts";
 
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "type"> {
@@ -19,8 +19,7 @@ export interface Endings {
   settle(queue: string, jobs: readonly FinishedJob[]): Promise<number>;
 }
 
-export interface EndingsDeps {
-  redis: EndingRedis;
+export interface EndingsDeps extends EndingSources {
   prefix: string;
   remove: Remove;
   settler: Pick<Settler, "settle">;
@@ -29,11 +28,12 @@ export interface EndingsDeps {
 /** Limits memory: the hashes contain results of any size. */
 const maxReadAtOnce = 50;
 
-export function createEndings({ redis, prefix, remove, settler: settle }: EndingsDeps): Endings {
+export function createEndings(deps: EndingsDeps): Endings {
+  const { prefix, remove, settler } = deps;
   async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
     if (ending === undefined) return 0;
     const error = ending.error && JSON.stringify(ending.error);
-    const { status } = await settle.settle({
+    const { status } = await settler.settle({
       ...ending,
       error,
       id: job.id,
@@ -46,7 +46,7 @@ export function createEndings({ redis, prefix, remove, settler: settle }: Ending
     const { id, generation, type, event } = job;
     return end(
       job,
-      await readEnding(redis, { prefix, queue, bullId: bullId(id, generation), type, event }),
+      await readEnding(deps, { prefix, queue, bullId: bullId(id, generation), type, event }),
     );
   }
 

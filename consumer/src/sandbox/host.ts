@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
 import type { SandboxLimits } from "@toril/contract/api/job-type";
 import type { HandlerContext } from "../worker/handler.ts";
 import type { FromThread, ToThread } from "./messages.ts";
@@ -8,7 +7,7 @@ import type { Capabilities } from "./sandboxed-handler.ts";
 import { fromThreadError, namedError } from "./thread-error.ts";
 
 export interface SandboxedRun {
-  type: SandboxedTypeName;
+  type: string;
   limits: SandboxLimits;
   data: unknown;
   context: HandlerContext;

@@ -1,9 +1,8 @@
-import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
 import type { JobLog } from "../observability/log.ts";
 
 /** Messages to a thread, which runs one attempt at a time. */
 export type ToThread =
-  | { kind: "run"; type: SandboxedTypeName; id: string; attempt: number; data: unknown }
+  | { kind: "run"; type: string; id: string; attempt: number; data: unknown }
   | { kind: "abort" }
   | { kind: "answer"; seq: number; status: "ok"; value: unknown }
   | { kind: "answer"; seq: number; status: "failed"; detail: string };

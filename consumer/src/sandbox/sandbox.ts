@@ -1,10 +1,15 @@
-import type { sandboxedTypes, SandboxedTypeName } from "@toril/contract/api/job-types/index";
-import { type HandlerContext, type Handlers, RetryAfterError } from "../worker/handler.ts";
+import type { SandboxLimits } from "@toril/contract/api/job-type";
+import { type HandlerContext, type HandlerMap, RetryAfterError } from "../worker/handler.ts";
 import { type Host, type HostUrls, openHost } from "./host.ts";
 import type { Capabilities } from "./sandboxed-handler.ts";
 
+export interface SandboxedType {
+  type: string;
+  limits: SandboxLimits;
+}
+
 export interface SandboxSettings {
-  types: typeof sandboxedTypes;
+  types: readonly SandboxedType[];
   urls: HostUrls;
   threads: number;
   capabilities: Capabilities;
@@ -12,7 +17,7 @@ export interface SandboxSettings {
 
 export interface Sandbox extends AsyncDisposable {
   /** Handlers of the sandboxed types; each runs the real handler in a thread. */
-  handlers: Pick<Handlers, SandboxedTypeName>;
+  handlers: HandlerMap;
   readonly running: number;
   readonly waiting: number;
 }
@@ -98,11 +103,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
     }
   }
 
-  async function run(
-    { type, limits }: (typeof sandboxedTypes)[number],
-    data: unknown,
-    context: HandlerContext,
-  ) {
+  async function run({ type, limits }: SandboxedType, data: unknown, context: HandlerContext) {
     const { signal } = context;
     signal.throwIfAborted();
     const host = await acquire(limits.memoryMb, signal);
@@ -113,7 +114,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
     }
   }
 
-  const handlers = Object.fromEntries(
+  const handlers = new Map(
     types.map((sandboxed) => [
       sandboxed.type,
       (data: unknown, context: HandlerContext) => run(sandboxed, data, context),
@@ -121,8 +122,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
   );
 
   return {
-    // Safe: the type's schema parses the result, as for every handler.
-    handlers: handlers as unknown as Sandbox["handlers"],
+    handlers,
     get running() {
       return hosts.size - idle.size;
     },

@@ -1,4 +1,4 @@
-import type { DataOf, ResultOf, SandboxedTypeName } from "@toril/contract/api/job-types/index";
+import type { DataOf, JobType, JobTypes, ResultOf } from "@toril/contract/api/job-type";
 import type { HandlerContext } from "../worker/handler.ts";
 import type { ReadRows } from "./read-rows.ts";
 
@@ -20,9 +20,17 @@ type Asked = {
 export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> & Asked;
 
 /** A handler that runs in a thread. Data, result, log lines and errors are copied between the threads. */
-export type SandboxedHandler<Name extends SandboxedTypeName> = (
-  data: DataOf<Name>,
+export type SandboxedHandler<Type extends JobType = JobType> = (
+  data: DataOf<Type>,
   context: SandboxContext,
-) => Promise<ResultOf<Name>>;
+) => Promise<ResultOf<Type>>;
 
-export type SandboxedHandlers = { readonly [Name in SandboxedTypeName]: SandboxedHandler<Name> };
+/** One handler per sandboxed job type. */
+export type SandboxedHandlers<Types extends JobTypes> = {
+  readonly [
+    Type in Types[number] as Type["sandbox"] extends undefined ? never : Type["type"]
+  ]: SandboxedHandler<Type>;
+};
+
+/** Handlers by job type. */
+export type SandboxedHandlerMap = Readonly<Record<string, SandboxedHandler>>;

@@ -1,12 +1,11 @@
 import type { MessagePort } from "node:worker_threads";
-import type { SandboxedTypeName } from "@toril/contract/api/job-types/index";
 import type { JobLog } from "../observability/log.ts";
 import type { FromThread, ToThread } from "./messages.ts";
-import type { SandboxContext, SandboxedHandlers } from "./sandboxed-handler.ts";
+import type { SandboxContext, SandboxedHandlerMap } from "./sandboxed-handler.ts";
 import { namedError, toThreadError } from "./thread-error.ts";
 
 /** Runs attempts that arrive on `port`, in this thread. */
-export function serveThread(port: MessagePort, handlers: SandboxedHandlers): void {
+export function serveThread(port: MessagePort, handlers: SandboxedHandlerMap): void {
   const asked = new Map<number, PromiseWithResolvers<unknown>>();
   let lastSeq = 0;
   let running = new AbortController();
@@ -45,7 +44,8 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlers): voi
 
   async function run(message: ToThread & { kind: "run" }): Promise<FromThread> {
     try {
-      const handle = anyHandler(handlers, message.type);
+      const handle = handlers[message.type];
+      if (handle === undefined) throw new Error(`no handler for the job type ${message.type}`);
       return { kind: "completed", result: await handle(message.data, contextOf(message)) };
     } catch (thrown) {
       return { kind: "failed", error: toThreadError(thrown) };
@@ -78,9 +78,4 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlers): voi
       }
     }
   });
-}
-
-/** Safe for data of that type. */
-function anyHandler(handlers: SandboxedHandlers, type: SandboxedTypeName) {
-  return handlers[type] as (data: unknown, context: SandboxContext) => Promise<unknown>;
 }

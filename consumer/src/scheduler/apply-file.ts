@@ -1,5 +1,6 @@
 import { defaultTenant } from "@toril/contract/api/api-key";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ScheduleDefinition } from "@toril/contract/api/schedule";
 import {
   deleteOthersOfFile,
@@ -16,6 +17,7 @@ const tenant = defaultTenant;
 /** Replaces the schedules with source `file` by those in the file. Unchanged schedules are not written. */
 export async function applyFile(
   ledger: Pick<Ledger, "run">,
+  jobTypes: JobTypeRegistry,
   file: ScheduleFile,
   keys: KeyRing | undefined,
 ): Promise<{ saved: string[]; deleted: string[] }> {
@@ -23,9 +25,9 @@ export async function applyFile(
   for (const [name, definition] of file) {
     const written = { definition, source: "file" } as const;
     const isSame = (found: ScheduleRow) =>
-      found.source === "file" && areSame(found, definition, keys);
+      found.source === "file" && areSame(jobTypes, found, definition, keys);
     const { status } = await ledger.run((sql) =>
-      saveSchedule(sql, { tenant, name }, written, { keys, isSame }),
+      saveSchedule(sql, { tenant, name }, written, { jobTypes, keys, isSame }),
     );
     if (status !== "unchanged") saved.push(name);
   }
@@ -35,11 +37,12 @@ export async function applyFile(
 
 /** Compares decrypted secrets: the same secret encrypts differently each time. */
 function areSame(
+  jobTypes: JobTypeRegistry,
   { id, definition }: ScheduleRow,
   other: ScheduleDefinition,
   keys: KeyRing | undefined,
 ) {
-  const opened = openTemplate(definition.job, id, keys);
+  const opened = openTemplate(jobTypes, definition.job, id, keys);
   if (opened.status !== "ok") return false;
   return canonical({ ...definition, job: opened.job }) === canonical(other);
 }

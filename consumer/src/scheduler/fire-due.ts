@@ -1,6 +1,7 @@
 import { cancelJobs, type CancelledJob } from "@toril/contract/engine/jobs/change/cancel";
 import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
 import type { RemoveWaiting } from "@toril/contract/engine/postgres/replace";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ScheduleRef } from "@toril/contract/engine/schedules/schedule-ledger";
 import {
@@ -14,6 +15,7 @@ import { deferRefused } from "./defer-refused.ts";
 import { type Plan, planRuns } from "./plan-runs.ts";
 
 export interface FireDeps {
+  jobTypes: JobTypeRegistry;
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
   takeBack: RemoveWaiting;
@@ -57,7 +59,7 @@ export async function fireDue(
     start += part.length;
     const rows = await lockDue(tx, part);
     batch.rows.push(...rows);
-    batch.plans.push(...(await planRuns(tx, rows, { secretKeys: deps.secretKeys, endAt })));
+    batch.plans.push(...(await planRuns(tx, rows, { ...deps, endAt })));
     bytes += rows.reduce((sum, row) => sum + row.bytes, 0);
     size = Math.max(1, Math.floor((maxBytes - bytes) / Math.max(1, bytes / start)));
   }

@@ -2,6 +2,7 @@ import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toStorableText } from "@toril/contract/api/json";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ScheduleRun } from "@toril/contract/api/schedule";
 import type { DueSchedule, RecordedRun } from "@toril/contract/engine/schedules/schedule-runs";
 import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
@@ -21,6 +22,7 @@ export interface Plan extends RecordedRun {
 }
 
 export interface PlanOptions {
+  jobTypes: JobTypeRegistry;
   secretKeys: KeyRing | undefined;
   /** By performance.now(): rows after this time get no plan, except for the first row. */
   endAt: number;
@@ -41,12 +43,12 @@ const sliceMs = 10;
 export async function planRuns(
   tx: ISql,
   rows: readonly DueSchedule[],
-  { secretKeys, endAt }: PlanOptions,
+  options: PlanOptions,
 ): Promise<Plan[]> {
   const planned: (Due | Plan)[] = [];
   const rest = createRest();
   for (const row of rows) {
-    if (planned.length > 0 && performance.now() > endAt) break;
+    if (planned.length > 0 && performance.now() > options.endAt) break;
     planned.push(await decideRow(row));
     await rest();
   }
@@ -54,7 +56,7 @@ export async function planRuns(
   const known = dues.length === 0 ? new Map<string, boolean>() : await findKnown(tx, dues);
   const plans: Plan[] = [];
   for (const one of planned) {
-    plans.push("scheduledFor" in one ? planRun(one, known, secretKeys) : one);
+    plans.push("scheduledFor" in one ? planRun(one, known, options) : one);
     await rest();
   }
   return plans;
@@ -99,7 +101,7 @@ async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, bo
 function planRun(
   { schedule, scheduledFor, jobId, next, isSkipped }: Due,
   known: ReadonlyMap<string, boolean>,
-  secretKeys: KeyRing | undefined,
+  { jobTypes, secretKeys }: PlanOptions,
 ): Plan {
   const { tenant, name, id, definition, lastJobId, deferredFireTime, quotaKey, now } = schedule;
   const plan = (run: Pick<ScheduleRun, "outcome"> & Partial<ScheduleRun>): Plan => ({
@@ -123,12 +125,12 @@ function planRun(
   if (pending !== undefined && definition.overlap === "skip") {
     return plan({ outcome: "skipped", reason: "overlap", jobId: pending });
   }
-  const opened = openTemplate(definition.job, id, secretKeys);
+  const opened = openTemplate(jobTypes, definition.job, id, secretKeys);
   if (opened.status === "invalid") {
     return plan({ outcome: "failed", reason: "invalid", detail: opened.detail });
   }
   const origin = { tenant, schedule: name, id: jobId, quotaKey: quotaKey ?? undefined };
-  const made = createNewJob(opened.job, origin, secretKeys);
+  const made = createNewJob(jobTypes, opened.job, origin, secretKeys);
   if (made.status === "refused") {
     return plan({ outcome: "failed", reason: "invalid", detail: made.detail ?? made.kind });
   }

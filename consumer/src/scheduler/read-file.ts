@@ -2,6 +2,7 @@ import { ConfigError } from "@toril/contract/engine/config/config";
 import { escapePointer, findUnstorable } from "@toril/contract/api/json";
 import { defaultTenant } from "@toril/contract/api/api-key";
 import { checkDefinition } from "@toril/contract/engine/schedules/check-definition";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { type ScheduleDefinition, ScheduleName } from "@toril/contract/api/schedule";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
@@ -12,6 +13,7 @@ import type { ScheduleFile } from "./apply-file.ts";
  * @throws ConfigError with the line and field of every error
  */
 export function parseScheduleFile(
+  jobTypes: JobTypeRegistry,
   path: string,
   text: string,
   keys: KeyRing | undefined,
@@ -35,7 +37,7 @@ export function parseScheduleFile(
       complain(base + unstorable.pointer, unstorable.detail);
       continue;
     }
-    const checked = checkDefinition(value, defaultTenant, keys);
+    const checked = checkDefinition(jobTypes, value, defaultTenant, keys);
     if (checked.status === "ok") file.set(name, checked.definition);
     else for (const { pointer, detail } of checked.errors) complain(base + pointer, detail);
   }

@@ -44,7 +44,7 @@ const lockTimeoutMs = 200;
 
 /** Inserts the jobs of due schedules, by Postgres' clock; any number of consumers share the work. */
 export function createTicker(deps: TickerDeps): Ticker {
-  const { ledger, dispatch, withdraw, secretKeys, onRun, log } = deps;
+  const { ledger, jobTypes, dispatch, withdraw, secretKeys, onRun, log } = deps;
   const stop = new AbortController();
   let running = Promise.resolve();
   let isFailing = false;
@@ -132,7 +132,7 @@ export function createTicker(deps: TickerDeps): Ticker {
   async function applyNewFile() {
     const file = newFile;
     if (file === undefined) return;
-    const { saved, deleted } = await applyFile(ledger, file, secretKeys);
+    const { saved, deleted } = await applyFile(ledger, jobTypes, file, secretKeys);
     log.info({ saved, deleted, schedules: file.size }, "schedules of the file are in the ledger");
     if (newFile === file) newFile = undefined;
   }

@@ -1,9 +1,10 @@
 import type { FeedItemColumns } from "@toril/contract/engine/postgres/tables";
-import type { DataOf, ResultOf } from "@toril/contract/api/job-types/index";
+import type { DataOf, ResultOf } from "@toril/contract/api/job-type";
+import type { feedItem } from "@toril/contract/api/job-types/feed-item";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
-export type FeedItem = DataOf<"feed.item">;
-export type FeedItemOutcome = ResultOf<"feed.item">["outcome"];
+export type FeedItem = DataOf<typeof feedItem>;
+export type FeedItemOutcome = ResultOf<typeof feedItem>["outcome"];
 /** @param jobId the item is stored for the tenant of this job */
 export type UpsertFeedItem = (jobId: string, item: FeedItem) => Promise<FeedItemOutcome>;
 

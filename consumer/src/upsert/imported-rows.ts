@@ -1,7 +1,8 @@
-import type { DataOf } from "@toril/contract/api/job-types/index";
+import type { DataOf } from "@toril/contract/api/job-type";
+import type { rowImport } from "@toril/contract/api/job-types/row-import";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
-export type ImportedRow = DataOf<"row.import">;
+export type ImportedRow = DataOf<typeof rowImport>;
 /** @param jobId the row is stored for the tenant of this job, whichever import the row names */
 export type UpsertImportedRow = (jobId: string, row: ImportedRow) => Promise<null>;
 

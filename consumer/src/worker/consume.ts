@@ -135,8 +135,8 @@ export function createWorkers(
         error: JSON.stringify(error),
         failures: JSON.stringify(await deps.attemptErrors.read(queue, job.id ?? "")),
       });
-      deps.metrics.countAttempt(queue, getTypeLabel(job), "dead");
-      deps.metrics.countLostJob(queue, getTypeLabel(job));
+      deps.metrics.countAttempt(queue, getTypeLabel(deps.jobTypes, job), "dead");
+      deps.metrics.countLostJob(queue, getTypeLabel(deps.jobTypes, job));
     } catch (cause) {
       log.warn(
         { jobId: target.id, err: cause },

@@ -10,7 +10,8 @@ import {
   type NewJob,
   type Origin,
 } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { findJobType, JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { findUnstorable } from "@toril/contract/api/json";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { problemKinds } from "@toril/contract/api/problem";
@@ -23,6 +24,7 @@ import { type EnqueuedChildren, type HandlerContext, RetryAfterError } from "./h
 import type { Log } from "../observability/log.ts";
 
 export interface EnqueueChildrenDeps {
+  jobTypes: JobTypeRegistry;
   ledger: Ledger;
   dispatch(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
@@ -56,6 +58,7 @@ interface Owner {
 /** Creates `enqueue` for handlers, with the same checks as for clients. */
 export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
   const {
+    jobTypes,
     ledger,
     dispatch,
     remove,
@@ -104,7 +107,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     for (let start = 0; start < requests.length; start += chunkSize) {
       const jobs: NewJob[] = [];
       for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-        const checked = toNewJob(request, origin, secretKeys);
+        const checked = toNewJob(jobTypes, request, origin, secretKeys);
         if (checked.status === "ok") jobs.push(checked.job);
         else children.refused.push({ index: start + offset, detail: checked.detail });
       }
@@ -140,10 +143,15 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
 
 type CheckedRequest = { status: "ok"; job: NewJob } | { status: "refused"; detail: string };
 
-function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined): CheckedRequest {
-  const parsed = JobRequest.safeParse(request);
+function toNewJob(
+  jobTypes: JobTypeRegistry,
+  request: JobRequest,
+  origin: Origin,
+  keys: KeyRing | undefined,
+): CheckedRequest {
+  const parsed = jobTypes.schemas.JobRequest.safeParse(request);
   if (!parsed.success) {
-    const findSecrets = findJobType(request.type)?.findSecrets;
+    const findSecrets = jobTypes.find(request.type)?.findSecrets;
     const scrub = findSecrets && createScrub(request.data, findSecrets);
     const detail = z.prettifyError(parsed.error);
     return { status: "refused", detail: scrub?.text(detail) ?? detail };
@@ -152,7 +160,7 @@ function toNewJob(request: JobRequest, origin: Origin, keys: KeyRing | undefined
   if (unstorable !== undefined) {
     return { status: "refused", detail: `${unstorable.pointer}: ${unstorable.detail}` };
   }
-  const created = createNewJob(parsed.data, origin, keys);
+  const created = createNewJob(jobTypes, parsed.data, origin, keys);
   if (created.status === "ok") return created;
   return { status: "refused", detail: created.detail ?? problemKinds[created.kind].title };
 }

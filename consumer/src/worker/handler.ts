@@ -1,11 +1,6 @@
-import {
-  type DataOf,
-  type JobRequest,
-  type JobTypeName,
-  jobTypeNames,
-  type ResultOf,
-  sandboxedTypes,
-} from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import type { DataOf, JobType, JobTypes, ResultOf } from "@toril/contract/api/job-type";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { JobLog } from "../observability/log.ts";
 
 /** What a handler receives in addition to its data. */
@@ -43,27 +38,48 @@ export interface EnqueuedChildren {
   refused: { index: number; detail: string }[];
 }
 
-export type Handler<Name extends JobTypeName> = (
-  data: DataOf<Name>,
+export type Handler<Type extends JobType = JobType> = (
+  data: DataOf<Type>,
   context: HandlerContext,
-) => Promise<ResultOf<Name>>;
+) => Promise<ResultOf<Type>>;
 
-export type Handlers = { readonly [Name in JobTypeName]: Handler<Name> };
+/** One handler per job type, except for sandboxed types. */
+export type Handlers<Types extends JobTypes> = {
+  readonly [
+    Type in Types[number] as Type["sandbox"] extends undefined ? Type["type"] : never
+  ]: Handler<Type>;
+};
+
+/** Handlers by job type. A handler receives data that the schema of its type has parsed. */
+export type HandlerMap = ReadonlyMap<string, Handler>;
 
 /**
- * Throws when a job type has no handler, because its jobs would fail every attempt. The compiler cannot check a
- * registry that is built at run time or in JavaScript.
- * @param sandboxed handlers that run in threads
+ * Creates the handlers of the job types, except for sandboxed types. A missing handler is a compile error.
+ * @throws if a handler is missing at run time
+ */
+export function defineHandlers<Types extends JobTypes>(
+  { types }: JobTypeRegistry<Types>,
+  handlers: Handlers<Types>,
+): HandlerMap {
+  const map = new Map(Object.entries(handlers) as [string, Handler][]);
+  requireHandlers(
+    types.filter(({ sandbox }) => sandbox === undefined),
+    map,
+  );
+  return map;
+}
+
+/**
+ * Throws if a job type has no handler, because its jobs would fail every attempt. The compiler cannot check handlers
+ * that are created at run time or in JavaScript.
  */
 export function requireHandlers(
-  handlers: Partial<Record<JobTypeName, unknown>>,
-  sandboxed: Partial<Record<JobTypeName, unknown>>,
+  types: readonly Pick<JobType, "type">[],
+  handlers: ReadonlyMap<string, unknown>,
 ): void {
-  const missing = [
-    ...jobTypeNames.filter((type) => typeof handlers[type] !== "function"),
-    ...sandboxedTypes.flatMap(({ type }) => (typeof sandboxed[type] === "function" ? [] : type)),
-  ];
-  if (missing.length > 0) throw new Error(`no handler for the job types: ${missing.join(", ")}`);
+  const missing = types.filter(({ type }) => typeof handlers.get(type) !== "function");
+  if (missing.length === 0) return;
+  throw new Error(`no handler for the job types: ${missing.map(({ type }) => type).join(", ")}`);
 }
 
 /** Thrown by a handler to fail the job without further attempts. */

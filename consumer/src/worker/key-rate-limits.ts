@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { jobKey, rateLimitKey } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { JobType, KeyRate } from "@toril/contract/api/job-type";
-import type { JobTypeName } from "@toril/contract/api/job-types/index";
 import type { TakenJob } from "./taken-job.ts";
 
 /** When a job may start under a rate limit. */
@@ -17,7 +16,7 @@ export interface KeyRateLimits {
   /** Returns undefined for a job without a rate limit. Waits for Redis without a limit. */
   reserveSlot(
     queue: string,
-    jobType: JobType<JobTypeName>,
+    jobType: JobType,
     job: TakenJob,
     data: unknown,
   ): Promise<RateLimitSlot> | undefined;

@@ -2,13 +2,13 @@ import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-states";
 import type { JobType } from "@toril/contract/api/job-type";
-import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "./active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
 import type { FirstDelivery } from "./first-delivery.ts";
-import { NonRetryableError, type Handlers } from "./handler.ts";
+import { NonRetryableError, type HandlerMap } from "./handler.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LostAttempts } from "./lost-attempts.ts";
 import { openSecrets, runHandler, runWithTimeout } from "./run-handler.ts";
@@ -22,7 +22,8 @@ import {
 } from "./attempt-outcome.ts";
 
 export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
-  handlers: Handlers;
+  jobTypes: JobTypeRegistry;
+  handlers: HandlerMap;
   ledgerLookup: LedgerLookup;
   lostAttempts: LostAttempts;
   firstDelivery: FirstDelivery;
@@ -59,7 +60,7 @@ export function createProcessor(
   deps: ProcessorDeps,
 ): (job: TakenJob) => Promise<void> {
   const { handlers, ledgerLookup, firstDelivery, lostAttempts, activeJobs, keyRateLimits } = deps;
-  const { metrics, tracing, secretKeys } = deps;
+  const { jobTypes, metrics, tracing, secretKeys } = deps;
   const attempts = createAttemptOutcomes(deps);
 
   async function startAttempt(
@@ -76,7 +77,7 @@ export function createProcessor(
       if (!job.name) await restoreFromLedger(job, target.id);
     }
     if (active.isAborted) return stopAttempt(job, active);
-    const jobType = findJobType(job.name);
+    const jobType = jobTypes.find(job.name);
     if (jobType === undefined) {
       deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
       return attempts.delay(job, new Date(Date.now() + unknownTypeDelayMs));
@@ -187,14 +188,14 @@ export function createProcessor(
 
   return async (job) => {
     const active = activeJobs.begin(queue, job.id);
-    const trace = tracing?.begin(toTracedAttempt(queue, job));
+    const trace = tracing?.begin(toTracedAttempt(jobTypes, queue, job));
     try {
       const { outcome, thrown } = await startAttempt(job, active, trace).catch((error: unknown) => {
         trace?.end("failed", error);
         throw error;
       });
       trace?.end(outcome, thrown);
-      metrics.countAttempt(queue, getTypeLabel(job), outcome);
+      metrics.countAttempt(queue, getTypeLabel(jobTypes, job), outcome);
       if (thrown !== undefined) throw thrown;
     } finally {
       activeJobs.end(active);
@@ -206,19 +207,19 @@ export function createProcessor(
 const finalOutcomes: ReadonlySet<AttemptOutcome> = new Set(settlingOutcomes);
 
 interface AttemptInput {
-  jobType: JobType<JobTypeName>;
+  jobType: JobType;
   data: unknown;
   active: ActiveJob;
   trace: AttemptTrace | undefined;
 }
 
-function toTracedAttempt(queue: string, job: TakenJob): TracedAttempt {
-  const type = getTypeLabel(job);
+function toTracedAttempt(jobTypes: JobTypeRegistry, queue: string, job: TakenJob): TracedAttempt {
+  const type = getTypeLabel(jobTypes, job);
   const attempt = job.attempt;
   return { queue, type, bullId: job.id, attempt, traceparent: job.traceparent };
 }
 
 /** Label of a metric; unknown types share one label, which bounds the cardinality. */
-export function getTypeLabel(job: { name: string }): string {
-  return findJobType(job.name)?.type ?? "unknown";
+export function getTypeLabel(jobTypes: JobTypeRegistry, job: { name: string }): string {
+  return jobTypes.find(job.name)?.type ?? "unknown";
 }

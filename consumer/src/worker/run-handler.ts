@@ -1,8 +1,7 @@
 import type { JobType } from "@toril/contract/api/job-type";
-import type { JobTypeName } from "@toril/contract/api/job-types/index";
 import { type Scrub, createScrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
-import { NonRetryableError, type HandlerContext, type Handlers } from "./handler.ts";
+import { NonRetryableError, type HandlerContext, type HandlerMap } from "./handler.ts";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { openData } from "@toril/contract/engine/secrets/secret-data";
 import { type ActiveJob, TimedOutError } from "./active-jobs.ts";
@@ -15,7 +14,7 @@ export type OpenedSecrets =
 
 /** Decrypts the data of a job for its handler. */
 export function openSecrets(
-  { type, findSecrets }: JobType<JobTypeName>,
+  { type, findSecrets }: JobType,
   id: string,
   data: unknown,
   keys: KeyRing | undefined,
@@ -45,8 +44,8 @@ export type HandlerResult =
  * @param scrub removes the data's secrets from the result
  */
 export async function runHandler(
-  handlers: Handlers,
-  jobType: JobType<JobTypeName>,
+  handlers: HandlerMap,
+  jobType: JobType,
   data: unknown,
   context: HandlerContext,
   scrub?: Scrub,
@@ -61,7 +60,8 @@ export async function runHandler(
     };
   }
   try {
-    const handle = getHandler(handlers, jobType.type);
+    const handle = handlers.get(jobType.type);
+    if (handle === undefined) throw new Error(`no handler for the job type ${jobType.type}`);
     const result = jobType.result.parse(await handle(parsed.data, context));
     const text = toJson(result);
     return {
@@ -71,11 +71,6 @@ export async function runHandler(
   } catch (thrown) {
     return { status: "failed", thrown };
   }
-}
-
-/** Safe for data that the schema of `type` parsed. */
-function getHandler(handlers: Handlers, type: JobTypeName) {
-  return handlers[type] as (data: unknown, context: HandlerContext) => Promise<unknown>;
 }
 
 function toJson(result: unknown) {

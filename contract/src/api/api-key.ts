@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { plainText } from "./plain-text.ts";
-import { jobTypeNames, queueNames } from "./job-types/index.ts";
 import { Quotas } from "./quota.ts";
 import { Scope } from "./scope.ts";
 
@@ -32,32 +31,41 @@ const Name = z
   .regex(plainText, "No control characters.")
   .meta({ description: "Display name: owner or purpose of the key", example: "shop" });
 
-/** The request body that creates an API key. */
-export const NewApiKey = z
-  .strictObject({
-    name: Name,
-    scopes: distinct(Scope).meta({ example: ["jobs:write", "jobs:read"] }),
-    queues: distinct(z.enum(queueNames))
-      .nullable()
-      .default(null)
-      .meta({ description: "Queues that the key may access; null: all" }),
-    types: distinct(z.enum(jobTypeNames))
-      .nullable()
-      .default(null)
-      .meta({ description: "Job types that the key may access; null: all" }),
-    quotas: z
-      .union([Quotas, z.null()])
-      .default(null)
-      .meta({ description: "Quotas of the key; null: unlimited" }),
-    expiresAt: Time.nullable().default(null),
-  })
-  .refine((key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types ?? key.quotas), {
-    path: ["scopes"],
-    error:
-      "A key with keys:admin can create unrestricted keys, so it cannot be restricted by queues, types or quotas.",
-  })
-  .meta({ id: "NewApiKey" });
-export type NewApiKey = z.output<typeof NewApiKey>;
+/** Creates the schema of the request body that creates an API key. */
+export function createNewApiKeySchema(
+  JobTypeName: z.ZodType<string>,
+  QueueName: z.ZodType<string>,
+) {
+  return z
+    .strictObject({
+      name: Name,
+      scopes: distinct(Scope).meta({ example: ["jobs:write", "jobs:read"] }),
+      queues: distinct(QueueName)
+        .nullable()
+        .default(null)
+        .meta({ description: "Queues that the key may access; null: all" }),
+      types: distinct(JobTypeName)
+        .nullable()
+        .default(null)
+        .meta({ description: "Job types that the key may access; null: all" }),
+      quotas: z
+        .union([Quotas, z.null()])
+        .default(null)
+        .meta({ description: "Quotas of the key; null: unlimited" }),
+      expiresAt: Time.nullable().default(null),
+    })
+    .refine(
+      (key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types ?? key.quotas),
+      {
+        path: ["scopes"],
+        error:
+          "A key with keys:admin can create unrestricted keys, so it cannot be restricted by queues, types or quotas.",
+      },
+    )
+    .meta({ id: "NewApiKey" });
+}
+export type NewApiKey = z.output<ReturnType<typeof createNewApiKeySchema>>;
+export type NewApiKeyInput = z.input<ReturnType<typeof createNewApiKeySchema>>;
 
 const fields = {
   id: KeyId,

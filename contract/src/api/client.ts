@@ -21,15 +21,16 @@ import {
 import type { JobStatus, RedisState } from "./job-states.ts";
 import { AcceptedJob, Job, type JobChanges, JobDetail } from "./job.ts";
 import type { SentEvent } from "./read-events.ts";
-import type { JobRequest, JobTypeName } from "./job-types/index.ts";
-import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKey } from "./api-key.ts";
+import type { JobRequest, JobTemplate } from "./job-request.ts";
+import type { JobTypeName, JobTypes } from "./job-type.ts";
+import { ApiKey, IssuedApiKey, type KeyRotation, type NewApiKeyInput } from "./api-key.ts";
 import { Operation, OperationPage, OperationPreview, type OperationRequest } from "./operation.ts";
 import { Problem } from "./problem.ts";
 import { Queue, type QueueChange, type QueueCleaning, QueueSettings } from "./queue.ts";
 import {
-  type PreviewedDefinition,
+  type PreviewedDefinitionInput,
   Schedule,
-  type ScheduleDefinition,
+  type ScheduleDefinitionInput,
   SchedulePreview,
 } from "./schedule.ts";
 
@@ -54,11 +55,11 @@ export interface WaitOptions {
   wait: number;
 }
 
-export interface ListJobsQuery {
+export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
   cursor?: string;
   /** 1 to 500; 50 by default. */
   limit?: number;
-  type?: JobTypeName;
+  type?: JobTypeName<Types>;
   queue?: string;
   status?: JobStatus;
   /** State in Redis; requires `queue` and excludes all other filters. */
@@ -82,8 +83,8 @@ export interface PageQuery {
   limit?: number;
 }
 
-export interface ListDeadLettersQuery extends PageQuery {
-  type?: JobTypeName;
+export interface ListDeadLettersQuery<Types extends JobTypes = JobTypes> extends PageQuery {
+  type?: JobTypeName<Types>;
   queue?: string;
   /** A reason of the summary. */
   reason?: string;
@@ -97,8 +98,8 @@ export interface PreviewQuery {
   after?: string;
 }
 
-export interface ImportQuery {
-  type: JobTypeName;
+export interface ImportQuery<Types extends JobTypes = JobTypes> {
+  type: JobTypeName<Types>;
   /** Name under which the items of a feed are stored. */
   source?: string;
   delimiter?: "comma" | "semicolon" | "tab";
@@ -119,13 +120,22 @@ export class TorilError extends Error {
   }
 }
 
-export type Client = ReturnType<typeof createClient>;
+export type Client<Types extends JobTypes = JobTypes> = ReturnType<typeof createClient<Types>>;
+
+/** A schedule whose job is of one of the job types. */
+type Scheduling<Definition, Job> = Omit<Definition, "job"> & Job;
 
 /**
  * Creates a client of the API. Requires only `fetch`: works in Bun, Node, Deno and browsers. Responses are validated by
  * their schemas. Every function throws `TorilError` for a response whose status is not 2xx.
+ *
+ * `createClient<typeof jobTypes>` checks job types and data at compile time, from the array of the service's job types.
  */
-export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
+export function createClient<Types extends JobTypes = JobTypes>({
+  baseUrl,
+  apiKey,
+  fetch: given,
+}: ClientOptions) {
   const send = given ?? ((request: Request) => fetch(request));
 
   function sendTo(path: string, init: RequestInit): Promise<Response> {
@@ -167,14 +177,14 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     return follow(connect, toEvent, { ...options, isPassing });
   }
 
-  function createJob(request: JobRequest, write?: WriteOptions): Promise<AcceptedJob>;
+  function createJob(request: JobRequest<Types>, write?: WriteOptions): Promise<AcceptedJob>;
   /** Returns a `Job` (with `settledAt`) if the job finished within the wait time. */
   function createJob(
-    request: JobRequest,
+    request: JobRequest<Types>,
     write: WriteOptions & WaitOptions,
   ): Promise<AcceptedJob | Job>;
   function createJob(
-    request: JobRequest,
+    request: JobRequest<Types>,
     { wait, ...write }: WriteOptions & Partial<WaitOptions> = {},
   ): Promise<AcceptedJob | Job> {
     const init = post(JSON.stringify(request), "application/json", write);
@@ -187,7 +197,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     createJob,
 
     createJobs: (
-      requests: readonly JobRequest[],
+      requests: readonly JobRequest<Types>[],
       { atomicity, ...write }: WriteOptions & { atomicity?: "all" | "partial" } = {},
     ) =>
       call(BulkResult, "/v1/jobs/bulk", {
@@ -214,7 +224,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
 
     followJobs: (options?: FollowOptions) => followAt("/v1/events", toFollowedEvent, options),
 
-    listJobs: (query: ListJobsQuery = {}, options: CallOptions = {}) =>
+    listJobs: (query: ListJobsQuery<Types> = {}, options: CallOptions = {}) =>
       call(JobPage, "/v1/jobs", { ...options, query: { ...query } }),
 
     /** Cancels a job; an active job is aborted. Throws if the job already has another final status. */
@@ -244,7 +254,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     /** Resolves after the body has been read; the jobs may still be pending. */
     createImport: (
       body: Body,
-      { contentType = "text/csv", ...query }: ImportQuery,
+      { contentType = "text/csv", ...query }: ImportQuery<Types>,
       write: WriteOptions = {},
     ) => call(Import, "/v1/imports", { ...post(body, contentType, write), query: { ...query } }),
 
@@ -254,7 +264,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
     /** Creates a schedule or replaces its definition; with `ifVersion` only if the schedule still has that version. */
     putSchedule: (
       name: string,
-      definition: z.input<typeof ScheduleDefinition>,
+      definition: Scheduling<ScheduleDefinitionInput, { job: JobTemplate<Types> }>,
       { ifVersion, ...options }: CallOptions & { ifVersion?: number } = {},
     ) => {
       const request = post(JSON.stringify(definition), "application/json", options);
@@ -287,7 +297,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
 
     /** Previews the fire times of a definition without storing it. */
     previewDefinition: (
-      definition: z.input<typeof PreviewedDefinition>,
+      definition: Scheduling<PreviewedDefinitionInput, { job?: JobTemplate<Types> }>,
       query: PreviewQuery = {},
       options: WriteOptions = {},
     ) =>
@@ -337,7 +347,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       }),
 
     /** Lists jobs that used all their attempts or failed with a non-retryable error. */
-    listDeadLetters: (query: ListDeadLettersQuery = {}, options: CallOptions = {}) =>
+    listDeadLetters: (query: ListDeadLettersQuery<Types> = {}, options: CallOptions = {}) =>
       call(DeadLetterPage, "/v1/dead-letters", { ...options, query: { ...query } }),
 
     summarizeDeadLetters: (options: CallOptions = {}) =>
@@ -385,7 +395,7 @@ export function createClient({ baseUrl, apiKey, fetch: given }: ClientOptions) {
       call(Operation, `/v1/operations/${encodeURIComponent(id)}/stop`, bare(options)),
 
     /** Creates an API key. The key itself is only returned in this response. */
-    createKey: (key: z.input<typeof NewApiKey>, write: WriteOptions = {}) =>
+    createKey: (key: NewApiKeyInput, write: WriteOptions = {}) =>
       call(IssuedApiKey, "/v1/keys", post(JSON.stringify(key), "application/json", write)),
 
     listKeys: (query: PageQuery = {}, options: CallOptions = {}) =>

@@ -85,11 +85,21 @@ export type JobType<
   sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
 };
 
+/** Job types of a service. */
+export type JobTypes = readonly JobType[];
+
+/** The names of job types, from the type of their array. */
+export type JobTypeName<Types extends JobTypes = JobTypes> = Types[number]["type"];
+
+/** The data that a handler of a job type receives. */
+export type DataOf<Type extends JobType> = z.output<Type["data"]>;
+export type ResultOf<Type extends JobType> = z.output<Type["result"]>;
+
 /**
  * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
  * the handler in the consumer.
  */
-export function defineJob<
+export function defineJobType<
   Type extends string,
   Data extends z.ZodType,
   Result extends z.ZodType,

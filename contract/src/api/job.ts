@@ -145,6 +145,10 @@ export const requestOptions = {
     }),
 };
 
+const { delayMs: _, runAt: __, expiresAt: ___, ...withoutTimes } = requestOptions;
+/** The options of a job that a schedule enqueues, which cannot have fixed times. */
+export const templateOptions = withoutTimes;
+
 /** The changes of a job that is not active. Omitted fields are not changed. */
 export const JobChanges = z
   .strictObject({

@@ -1,12 +1,12 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { stringify } from "yaml";
 import { EventGap, JobEvent } from "./event.ts";
-import { routes } from "./http/index.ts";
+import type { Api } from "./http/index.ts";
 import { securityScheme } from "./http/route.ts";
 import { jsonLimits } from "./json.ts";
 
-/** Builds the OpenAPI 3.1 document of all operations. */
-export function buildOpenApi(version: string) {
+/** Builds the OpenAPI 3.1 document of the operations. */
+export function buildOpenApi(api: Api, version: string) {
   const registry = new OpenAPIRegistry();
   registry.registerComponent("securitySchemes", securityScheme, {
     type: "http",
@@ -15,7 +15,7 @@ export function buildOpenApi(version: string) {
       "`Authorization: Bearer toril_...` with an API key created by `POST /v1/keys` or `toril keys create`, or an access token of the " +
       "configured OpenID Connect issuer. Until the first API key exists, a service that is reachable only from its own machine accepts unauthenticated requests.",
   });
-  for (const route of routes) registry.registerPath(route);
+  for (const route of Object.values(api)) registry.registerPath(route);
   // OpenAPI 3.1 cannot describe the data of server-sent events in a response, so these schemas are registered separately.
   const data = [JobEvent, EventGap].map((schema) => ({ type: "schema" as const, schema }));
   return new OpenApiGeneratorV31([...registry.definitions, ...data]).generateDocument({

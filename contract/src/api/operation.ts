@@ -1,17 +1,18 @@
 import { z } from "zod";
 import { finalStatuses, JobStatus } from "./job-states.ts";
 import { DryRunAnswer, limits } from "./job.ts";
-import { jobTypeNames } from "./job-types/index.ts";
 
 export const OperationAction = z.enum(["cancel", "retry", "promote", "delete"]);
 export type OperationAction = z.infer<typeof OperationAction>;
 
 const time = z.iso.datetime({ offset: true });
 
+const selectionMeta = { id: "JobSelection", example: { queue: "default", label: "nightly" } };
+
 /** Filter of jobs; a job must match all fields. */
-export const JobSelection = z
+const JobSelection = z
   .strictObject({
-    type: z.enum(jobTypeNames).optional(),
+    type: z.string().optional(),
     queue: z.string().min(1).max(100).optional(),
     status: JobStatus.optional(),
     key: z.string().min(1).max(limits.keyLength).optional(),
@@ -24,7 +25,7 @@ export const JobSelection = z
     createdAfter: time.optional(),
     createdBefore: time.optional(),
   })
-  .meta({ id: "JobSelection", example: { type: "echo", label: "nightly" } });
+  .meta(selectionMeta);
 export type JobSelection = z.infer<typeof JobSelection>;
 
 /** The statuses that an action applies to. The first is the default if the filter has no `status`. */
@@ -72,62 +73,73 @@ const ratePerSecond = z.int().min(1).max(10_000).optional().meta({
     "Maximum number of jobs per second; default: as many as possible within half of the time of one database connection",
 });
 
-export const OperationRequest = z
-  .strictObject({
-    action: OperationAction.meta({
-      description:
-        "cancel, promote: applies to pending jobs. retry: applies to dead jobs, or to jobs with the `status` of the filter. delete: applies to dead jobs",
-    }),
-    filter: JobSelection,
-    all,
-    ratePerSecond,
-    dryRun,
-  })
-  .refine(({ action, filter: { status } }) => !status || statusesOf[action].includes(status), {
-    path: ["filter", "status"],
-    error: "The action does not apply to jobs with this status.",
-  })
-  .superRefine(checkAll)
-  .meta({
-    id: "OperationRequest",
-    example: { action: "retry", filter: { status: "dead", type: "echo" }, ratePerSecond: 100 },
-  });
-export type OperationRequest = z.infer<typeof OperationRequest>;
+type OperationSchemas = ReturnType<typeof createOperationSchemas>;
+export type OperationRequest = z.infer<OperationSchemas["OperationRequest"]>;
 
-/** A filter without `status`, because all dead letters are dead. */
-const DeadLetterSelection = JobSelection.omit({ status: true }).meta({
-  id: "DeadLetterSelection",
-  description: "Redrive all matching dead letters in the background; mutually exclusive with `ids`",
-  example: { type: "echo", label: "nightly" },
-});
-
-export const RedriveRequest = z
-  .strictObject({
-    ids: z.array(z.uuid()).min(1).max(1000).optional().meta({
-      description:
-        "IDs of the dead letters to redrive immediately; mutually exclusive with all other fields",
-    }),
-    filter: DeadLetterSelection.optional(),
-    all,
-    ratePerSecond,
-    dryRun,
-  })
-  .superRefine((request, context) => {
-    const { ids, ...others } = request;
-    if (ids === undefined) checkAll(request, context);
-    else if (Object.keys(others).length > 0) {
-      context.addIssue({
-        code: "custom",
-        path: ["ids"],
-        message: "`ids` and the other fields are mutually exclusive.",
-      });
-    }
-  })
-  .meta({
-    id: "RedriveRequest",
-    minProperties: 1,
-    example: { filter: { type: "echo" }, ratePerSecond: 100 },
+/** Creates the schemas of the requests that select jobs. */
+export function createOperationSchemas(JobTypeName: z.ZodType<string>) {
+  const KnownSelection = JobSelection.extend({ type: JobTypeName.optional() }).meta(selectionMeta);
+  /** A filter without `status`, because all dead letters are dead. */
+  const DeadLetterSelection = KnownSelection.omit({ status: true }).meta({
+    id: "DeadLetterSelection",
+    description:
+      "Redrive all matching dead letters in the background; mutually exclusive with `ids`",
+    example: { queue: "default", label: "nightly" },
   });
+  return {
+    OperationRequest: z
+      .strictObject({
+        action: OperationAction.meta({
+          description:
+            "cancel, promote: applies to pending jobs. retry: applies to dead jobs, or to jobs with the `status` of the filter. delete: applies to dead jobs",
+        }),
+        filter: KnownSelection,
+        all,
+        ratePerSecond,
+        dryRun,
+      })
+      .refine(({ action, filter: { status } }) => !status || statusesOf[action].includes(status), {
+        path: ["filter", "status"],
+        error: "The action does not apply to jobs with this status.",
+      })
+      .superRefine(checkAll)
+      .meta({
+        id: "OperationRequest",
+        example: {
+          action: "retry",
+          filter: { status: "dead", queue: "default" },
+          ratePerSecond: 100,
+        },
+      }),
+    RedriveRequest: z
+      .strictObject({
+        ids: z.array(z.uuid()).min(1).max(1000).optional().meta({
+          description:
+            "IDs of the dead letters to redrive immediately; mutually exclusive with all other fields",
+        }),
+        filter: DeadLetterSelection.optional(),
+        all,
+        ratePerSecond,
+        dryRun,
+      })
+      .superRefine((request, context) => {
+        const { ids, ...others } = request;
+        if (ids === undefined) checkAll(request, context);
+        else if (Object.keys(others).length > 0) {
+          context.addIssue({
+            code: "custom",
+            path: ["ids"],
+            message: "`ids` and the other fields are mutually exclusive.",
+          });
+        }
+      })
+      .meta({
+        id: "RedriveRequest",
+        minProperties: 1,
+        example: { filter: { queue: "default" }, ratePerSecond: 100 },
+      }),
+  };
+}
 
 const count = z.int().min(0);
 

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
-import { defineJob } from "./job-type.ts";
-import { findJobType } from "./job-types/index.ts";
+import { defineJobType } from "./job-type.ts";
+import { rowImport } from "./job-types/row-import.ts";
 import { createRowMapping } from "./row-data.ts";
 
-const mixed = defineJob({
+const mixed = defineJobType({
   type: "mixed",
   queue: "default",
   data: z.strictObject({
@@ -31,7 +31,7 @@ test("numbers and booleans are read only where the schema asks for them", () => 
 test("schemas that have names of their own are looked through", () => {
   const amount = z.number().meta({ id: "TestAmount" });
   const data = z.strictObject({ amount }).meta({ id: "TestData" });
-  const named = defineJob({ type: "named", queue: "default", data, result: z.null() });
+  const named = defineJobType({ type: "named", queue: "default", data, result: z.null() });
   expect(createRowMapping(named)(row({ amount: "1.5" }))).toEqual({ amount: 1.5 });
 });
 
@@ -51,9 +51,8 @@ test.each(["0x10", " 1", "1 ", "1,5", "Infinity", "NaN", "01", "+1", "1.", ".5",
 );
 
 test("a row of row.import keeps the file's strings", () => {
-  const jobType = findJobType("row.import");
   const values = { zip: "00501", empty: "", number: "1e3" };
-  expect(jobType && createRowMapping(jobType)(row(values))).toEqual({
+  expect(createRowMapping(rowImport)(row(values))).toEqual({
     importId: "i",
     row: 1,
     values,

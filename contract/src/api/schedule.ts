@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { limits } from "./job.ts";
-import { JobTemplate } from "./job-types/index.ts";
+import type { JobTemplate } from "./job-request.ts";
 import { cronFault } from "../engine/schedules/cron.ts";
 import { isTimeZone } from "../engine/schedules/zone.ts";
 
@@ -75,33 +75,38 @@ function isInOrder({ from, until }: Timing) {
 }
 const inOrder = { path: ["until"], error: "Must not be before `from`." };
 
+type ScheduleSchemas = ReturnType<typeof createScheduleSchemas>;
 /** The request body that creates or replaces a schedule. */
-export const ScheduleDefinition = z
-  .strictObject({ ...timing, job: JobTemplate, ...rules })
-  .refine(hasOneRhythm, oneRhythm)
-  .refine(isInOrder, inOrder)
-  .meta({
-    id: "ScheduleDefinition",
-    // The job, and `cron` or `everyMs`.
-    minProperties: 2,
-    example: {
-      cron: "30 2 * * *",
-      timeZone: "Europe/Berlin",
-      job: { type: "feed.fetch", data: { url: "https://example.org/feed.xml" } },
-    },
-  });
-export type ScheduleDefinition = z.output<typeof ScheduleDefinition>;
+export type ScheduleDefinition = z.output<ScheduleSchemas["ScheduleDefinition"]>;
+export type ScheduleDefinitionInput = z.input<ScheduleSchemas["ScheduleDefinition"]>;
+export type PreviewedDefinitionInput = z.input<ScheduleSchemas["PreviewedDefinition"]>;
 
-/** The request body of a preview; the job is optional. */
-export const PreviewedDefinition = z
-  .strictObject({ ...timing, job: JobTemplate.optional(), ...rules })
-  .refine(hasOneRhythm, oneRhythm)
-  .refine(isInOrder, inOrder)
-  .meta({
-    id: "PreviewedDefinition",
-    minProperties: 1,
-    example: { cron: "30 2 * * *", timeZone: "Europe/Berlin" },
-  });
+/** Creates the schemas of the requests that contain a schedule. */
+export function createScheduleSchemas(
+  JobTemplate: z.ZodType<JobTemplate>,
+  example: JobTemplate | undefined,
+) {
+  return {
+    ScheduleDefinition: z
+      .strictObject({ ...timing, job: JobTemplate, ...rules })
+      .refine(hasOneRhythm, oneRhythm)
+      .refine(isInOrder, inOrder)
+      .meta({
+        id: "ScheduleDefinition",
+        // The job, and `cron` or `everyMs`.
+        minProperties: 2,
+        ...(example && { example: { ...exampleTiming, job: example } }),
+      }),
+    /** The request body of a preview; the job is optional. */
+    PreviewedDefinition: z
+      .strictObject({ ...timing, job: JobTemplate.optional(), ...rules })
+      .refine(hasOneRhythm, oneRhythm)
+      .refine(isInOrder, inOrder)
+      .meta({ id: "PreviewedDefinition", minProperties: 1, example: exampleTiming }),
+  };
+}
+
+const exampleTiming = { cron: "30 2 * * *", timeZone: "Europe/Berlin" };
 
 export const ScheduleRun = z
   .strictObject({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { defineJob } from "./job-type.ts";
+import { defineJobType } from "./job-type.ts";
 import { createFindSecretFields } from "./secret-fields.ts";
 import { secret } from "./secret.ts";
 
@@ -19,7 +19,7 @@ describe("the secrets of a schema", () => {
 
     expect(createFindSecretFields(data)).toBeUndefined();
     expect(
-      defineJob({ type: "t", queue: "q", data, result: z.null() }).findSecrets,
+      defineJobType({ type: "t", queue: "q", data, result: z.null() }).findSecrets,
     ).toBeUndefined();
   });
 

@@ -1,4 +1,4 @@
-import { NewApiKey, Tenant } from "@toril/contract/api/api-key";
+import { Tenant } from "@toril/contract/api/api-key";
 import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import { Scope } from "@toril/contract/api/scope";
 import { type Command, type ParsedArguments, UsageError } from "../command.ts";
@@ -21,9 +21,9 @@ export const createKey: Command = {
     bytes: { value: "N", help: "how many bytes of bodies a second (any)" },
     expires: { value: "30d", help: "when it ends: 90s, 15m, 12h, 30d (never)" },
   },
-  async run({ options }, { print, inform, withLedger, user }) {
+  async run({ options }, { print, inform, withLedger, user, jobTypes }) {
     const tenant = requireValid("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
-    const wanted = requireValid("name", NewApiKey.safeParse(parseKey(options)));
+    const wanted = requireValid("name", jobTypes.schemas.NewApiKey.safeParse(parseKey(options)));
     await withLedger(async (sql) => {
       const { key, ...made } = await issueKey(
         sql,

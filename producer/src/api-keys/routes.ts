@@ -1,6 +1,7 @@
 import * as keys from "@toril/contract/api/http/keys";
 import { limits } from "@toril/contract/api/job";
-import { KeyId, KeyRotation, NewApiKey } from "@toril/contract/api/api-key";
+import { KeyId, KeyRotation } from "@toril/contract/api/api-key";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
@@ -11,7 +12,9 @@ import type { KeyStore } from "./key-store.ts";
 export function keyRoutes(store: KeyStore): HandledRoute[] {
   return [
     handle(keys.createKey, async (c) => {
-      const parsed = NewApiKey.safeParse(await readJson(c.env, limits.bodyBytes));
+      const parsed = shippedRegistry.schemas.NewApiKey.safeParse(
+        await readJson(c.env, limits.bodyBytes),
+      );
       if (!parsed.success) {
         throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
       }

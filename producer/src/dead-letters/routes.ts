@@ -1,7 +1,7 @@
 import type { Redriven } from "@toril/contract/api/dead-letter";
 import * as routes from "@toril/contract/api/http/dead-letters";
 import { limits } from "@toril/contract/api/job";
-import { RedriveRequest } from "@toril/contract/api/operation";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
 import { getOrigin, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";
@@ -82,7 +82,9 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
     }),
 
     handle(routes.redriveDeadLetters, async (c) => {
-      const parsed = RedriveRequest.safeParse(await readJson(c.env, limits.bodyBytes));
+      const parsed = shippedRegistry.schemas.RedriveRequest.safeParse(
+        await readJson(c.env, limits.bodyBytes),
+      );
       if (!parsed.success) {
         throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
       }

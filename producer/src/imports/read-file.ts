@@ -1,4 +1,4 @@
-import { findJobType, type JobTypeName } from "@toril/contract/api/job-types/index";
+import { findJobType } from "@toril/contract/api/job-types/index";
 import { limits } from "@toril/contract/api/job";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { problemOf } from "@toril/contract/api/problem";
@@ -12,7 +12,7 @@ import { ProblemError } from "../http/problem.ts";
 /** Reads the rows of a CSV file as requests for jobs of `type`. */
 export async function* readCsvEntries(
   body: ReadableStream<Uint8Array>,
-  options: { type: JobTypeName; importId: string } & Omit<CsvOptions, "maxRowBytes">,
+  options: { type: string; importId: string } & Omit<CsvOptions, "maxRowBytes">,
 ): AsyncGenerator<FileEntry[]> {
   const { type, importId, ...csv } = options;
   const jobType = findJobType(type);

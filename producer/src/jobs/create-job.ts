@@ -3,7 +3,8 @@ import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/n
 import { toAnswer } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import { createJob as route } from "@toril/contract/api/http/jobs";
 import { type AcceptedJob, type CheckedJob, limits } from "@toril/contract/api/job";
-import { JobRequest } from "@toril/contract/api/job-types/index";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -34,7 +35,7 @@ export function createJob(
     if (quota !== undefined) await quota.takeJobs(1);
     const value = await readJson(context, limits.bodyBytes, quota);
     const isDryRun = parseQuery(context.request.url).dryRun === "true";
-    const made = createNewJob(parseRequest(value), getOrigin(context), secretKeys);
+    const made = createNewJob(shippedRegistry, parseRequest(value), getOrigin(context), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requirePermitted(context, job);
@@ -88,7 +89,7 @@ function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
 }
 
 function parseRequest(value: unknown): JobRequest {
-  const parsed = JobRequest.safeParse(value);
+  const parsed = shippedRegistry.schemas.JobRequest.safeParse(value);
   if (parsed.success) return parsed.data;
   const { kind, detail, errors } = toJobProblem(value, parsed.error);
   throw new ProblemError(kind, detail, errors);

@@ -7,7 +7,7 @@ import {
   type NewJob,
   type Origin,
 } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { JobRequest } from "@toril/contract/api/job-types/index";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { ProblemError } from "../http/problem.ts";
 import { toJobProblem } from "./job-problem.ts";
@@ -29,12 +29,12 @@ export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
 }
 
 function toJob(value: unknown, { origin, secretKeys }: EntryContext): ParsedEntry {
-  const parsed = JobRequest.safeParse(value);
+  const parsed = shippedRegistry.schemas.JobRequest.safeParse(value);
   if (!parsed.success) {
     const { kind, detail, errors } = toJobProblem(value, parsed.error);
     return toRejected(problemOf(kind, detail, errors));
   }
-  const created = createNewJob(parsed.data, origin, secretKeys);
+  const created = createNewJob(shippedRegistry, parsed.data, origin, secretKeys);
   return created.status === "ok"
     ? created
     : toRejected(problemOf(created.kind, created.detail, created.errors));

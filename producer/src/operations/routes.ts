@@ -1,6 +1,7 @@
 import * as routes from "@toril/contract/api/http/operations";
 import { limits } from "@toril/contract/api/job";
-import { type Operation, OperationRequest } from "@toril/contract/api/operation";
+import type { Operation } from "@toril/contract/api/operation";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
 import { toOperationViewer, toOperationOwner } from "../http/caller.ts";
@@ -23,7 +24,9 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
 
   return [
     handle(routes.createOperation, async (c) => {
-      const parsed = OperationRequest.safeParse(await readJson(c.env, limits.bodyBytes));
+      const parsed = shippedRegistry.schemas.OperationRequest.safeParse(
+        await readJson(c.env, limits.bodyBytes),
+      );
       if (!parsed.success) {
         throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
       }

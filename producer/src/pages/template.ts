@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { JobEventName } from "@toril/contract/api/event";
 import { finalStatuses } from "@toril/contract/api/job-states";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { AppEnv } from "../http/request-context.ts";
@@ -23,7 +24,7 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
       throw new ProblemError("insufficient-scope", "It adds a job: open the page itself.");
     }
     if (c.req.method === "HEAD") return htmlPage({ title, body: "" });
-    const made = createNewJob(request, getOrigin(context), secretKeys);
+    const made = createNewJob(shippedRegistry, request, getOrigin(context), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requirePermitted(context, job);

@@ -1,6 +1,6 @@
 import * as routes from "@toril/contract/api/http/schedules";
 import { limits } from "@toril/contract/api/job";
-import { queueOf } from "@toril/contract/api/job-types/index";
+import { queueOf, shippedRegistry } from "@toril/contract/api/job-types/index";
 import { ScheduleName } from "@toril/contract/api/schedule";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
@@ -39,7 +39,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { name } = c.req.valid("param");
       const { tenant, quotaKey } = getOrigin(c.env);
       const value = await readJson(c.env, limits.bodyBytes, c.env.quota);
-      const checked = checkDefinition(value, tenant, secretKeys);
+      const checked = checkDefinition(shippedRegistry, value, tenant, secretKeys);
       if (checked.status === "refused") {
         throw new ProblemError(checked.kind, checked.detail, checked.errors);
       }
@@ -69,7 +69,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { rows, isLast } = await schedules.list({ tenant, after, types, limit });
       const last = isLast ? undefined : rows.at(-1);
       const next = last ? encodeCursor(last.name) : null;
-      return c.json({ items: rows.map(toSchedule), next }, 200);
+      return c.json({ items: rows.map((row) => toSchedule(shippedRegistry, row)), next }, 200);
     }),
 
     handle(routes.getSchedule, async (c) => {
@@ -88,7 +88,10 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const row = await schedules.delete(c.env.principal.tenant, name, (found) => {
         requirePreconditions(c.env.request, requireVisibleSchedule(c.env, found).version);
       });
-      return c.json(redactSchedule(c.env, toSchedule(requireVisibleSchedule(c.env, row))), 200);
+      return c.json(
+        redactSchedule(c.env, toSchedule(shippedRegistry, requireVisibleSchedule(c.env, row))),
+        200,
+      );
     }),
 
     handle(routes.pauseSchedule, async (c) => {
@@ -112,9 +115,14 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const outcome = await ofLatestVersion(async () => {
         const found = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
         requirePreconditions(c.env.request, found.version);
-        const opened = openTemplate(found.definition.job, found.id, secretKeys);
+        const opened = openTemplate(shippedRegistry, found.definition.job, found.id, secretKeys);
         if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
-        const made = createNewJob(opened.job, { ...caller, schedule: name }, secretKeys);
+        const made = createNewJob(
+          shippedRegistry,
+          opened.job,
+          { ...caller, schedule: name },
+          secretKeys,
+        );
         if (made.status === "refused") {
           const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
           throw new ProblemError(kind, made.detail, made.errors);
@@ -158,7 +166,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
 
     handle(routes.previewDefinition, async (c) => {
       const { count, after = Date.now() } = c.req.valid("query");
-      const checked = checkPreviewed(await readJson(c.env, limits.bodyBytes));
+      const checked = checkPreviewed(shippedRegistry, await readJson(c.env, limits.bodyBytes));
       if (checked.status === "refused") {
         throw new ProblemError("invalid-schedule", undefined, checked.errors);
       }

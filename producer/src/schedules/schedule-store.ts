@@ -13,6 +13,7 @@ import {
   setPaused,
   type WrittenSchedule,
 } from "@toril/contract/engine/schedules/schedule-ledger";
+import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
@@ -68,7 +69,7 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
             throw new ProblemError("too-many-schedules", `It may have ${maxSchedules}.`);
           }
         };
-        const options = { keys, check: checkCount };
+        const options = { jobTypes: shippedRegistry, keys, check: checkCount };
         return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, options);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),

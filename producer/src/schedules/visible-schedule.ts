@@ -1,4 +1,4 @@
-import { jobTypeNames, queueOf } from "@toril/contract/api/job-types/index";
+import { jobTypeNames, queueOf, shippedRegistry } from "@toril/contract/api/job-types/index";
 import { type ScheduleRow, toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { isPermitted } from "../auth/principal.ts";
 import { requirePermitted } from "../http/caller.ts";
@@ -19,7 +19,7 @@ export function requireVisibleSchedule(
 }
 
 export function toAnswer(row: ScheduleRow) {
-  const schedule = toSchedule(row);
+  const schedule = toSchedule(shippedRegistry, row);
   return { schedule, headers: { ETag: toEtag(row.version, schedule) } };
 }
 

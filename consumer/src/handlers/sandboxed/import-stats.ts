@@ -1,9 +1,12 @@
-import { statsLimits } from "@toril/contract/api/job-types/import-stats";
+import {
+  type importStats as jobType,
+  statsLimits,
+} from "@toril/contract/api/job-types/import-stats";
 import { NonRetryableError } from "../../worker/handler.ts";
 import type { SandboxedHandler } from "../../sandbox/sandboxed-handler.ts";
 import { type ColumnCounter, createColumnCounter } from "./column-counter.ts";
 
-export const importStats: SandboxedHandler<"import.stats"> = async (
+export const importStats: SandboxedHandler<typeof jobType> = async (
   { importId, columns },
   { readRows, progress },
 ) => {

@@ -7,41 +7,83 @@ import {
   Redriven,
 } from "../dead-letter.ts";
 import { Job, limits } from "../job.ts";
-import { jobTypeNames } from "../job-types/index.ts";
-import { Operation, OperationPreview, RedriveRequest } from "../operation.ts";
+import { Operation, OperationPreview } from "../operation.ts";
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter, locationBelow, optional } from "./route.ts";
 
 const tags: [string] = ["Dead letters"];
 const params = idParameter("dead letter");
 
-export const listDeadLetters = defineRoute({
-  operationId: "listDeadLetters",
-  summary: "List dead letters",
-  description:
-    "Returns jobs that used all their attempts or failed with a non-retryable error, newest first. A page examines at most 10,000 dead letters and contains at most 4 MB: " +
-    "a page may be short or empty although more results exist; continue until `next` is null.",
-  tags,
-  scope: "jobs:read",
-  method: "get",
-  path: "/v1/dead-letters",
-  request: {
-    query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-      limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-      type: z.enum(jobTypeNames).optional(),
-      queue: z.string().max(100).optional(),
-      reason: z.string().max(200).optional(),
-      label: z.string().max(limits.labelLength).optional(),
-    }),
-  },
-  responses: {
-    200: {
-      description: "One page of dead letters",
-      content: { "application/json": { schema: DeadLetterPage } },
+/** Creates the operations whose schemas depend on the job types. */
+export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
+  const listDeadLetters = defineRoute({
+    operationId: "listDeadLetters",
+    summary: "List dead letters",
+    description:
+      "Returns jobs that used all their attempts or failed with a non-retryable error, newest first. A page examines at most 10,000 dead letters and contains at most 4 MB: " +
+      "a page may be short or empty although more results exist; continue until `next` is null.",
+    tags,
+    scope: "jobs:read",
+    method: "get",
+    path: "/v1/dead-letters",
+    request: {
+      query: z.strictObject({
+        cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
+        limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+        type: schemas.JobTypeName.optional(),
+        queue: z.string().max(100).optional(),
+        reason: z.string().max(200).optional(),
+        label: z.string().max(limits.labelLength).optional(),
+      }),
     },
-  },
-  problems: ["invalid-parameter", "at-capacity"],
-});
+    responses: {
+      200: {
+        description: "One page of dead letters",
+        content: { "application/json": { schema: DeadLetterPage } },
+      },
+    },
+    problems: ["invalid-parameter", "at-capacity"],
+  });
+
+  const redriveDeadLetters = defineRoute({
+    operationId: "redriveDeadLetters",
+    summary: "Redrive dead letters in bulk",
+    description:
+      "Redrives up to 1,000 dead letters by ID, or all that match a filter, as an operation in the background. An empty filter requires `all: true`.",
+    tags,
+    scope: "jobs:write",
+    method: "post",
+    path: "/v1/dead-letters/redrive",
+    request: {
+      body: { required: true, content: { "application/json": { schema: schemas.RedriveRequest } } },
+    },
+    responses: {
+      200: {
+        description:
+          "With `ids`: the outcome for each ID. With `dryRun`: the number of matching dead letters",
+        content: { "application/json": { schema: z.union([Redriven, OperationPreview]) } },
+      },
+      202: {
+        description: "With `filter`: the operation that redrives the matching dead letters",
+        content: { "application/json": { schema: Operation } },
+        headers: optional(locationBelow("/v1/operations")),
+      },
+    },
+    problems: [
+      "empty-body",
+      "invalid-json",
+      "body-too-large",
+      "unsupported-media-type",
+      "too-many-operations",
+      "invalid-operation",
+      "unstorable-json",
+      "quota-exceeded",
+      "at-capacity",
+    ],
+  });
+  return { listDeadLetters, redriveDeadLetters };
+}
 
 export const summarizeDeadLetters = defineRoute({
   operationId: "summarizeDeadLetters",
@@ -101,43 +143,6 @@ export const redriveDeadLetter = defineRoute({
   ],
 });
 
-export const redriveDeadLetters = defineRoute({
-  operationId: "redriveDeadLetters",
-  summary: "Redrive dead letters in bulk",
-  description:
-    "Redrives up to 1,000 dead letters by ID, or all that match a filter, as an operation in the background. An empty filter requires `all: true`.",
-  tags,
-  scope: "jobs:write",
-  method: "post",
-  path: "/v1/dead-letters/redrive",
-  request: {
-    body: { required: true, content: { "application/json": { schema: RedriveRequest } } },
-  },
-  responses: {
-    200: {
-      description:
-        "With `ids`: the outcome for each ID. With `dryRun`: the number of matching dead letters",
-      content: { "application/json": { schema: z.union([Redriven, OperationPreview]) } },
-    },
-    202: {
-      description: "With `filter`: the operation that redrives the matching dead letters",
-      content: { "application/json": { schema: Operation } },
-      headers: optional(locationBelow("/v1/operations")),
-    },
-  },
-  problems: [
-    "empty-body",
-    "invalid-json",
-    "body-too-large",
-    "unsupported-media-type",
-    "too-many-operations",
-    "invalid-operation",
-    "unstorable-json",
-    "quota-exceeded",
-    "at-capacity",
-  ],
-});
-
 export const deleteDeadLetter = defineRoute({
   operationId: "deleteDeadLetter",
   summary: "Delete a dead letter",
@@ -156,3 +161,5 @@ export const deleteDeadLetter = defineRoute({
   },
   problems: ["invalid-parameter", "forbidden-resource", "dead-letter-not-found", "at-capacity"],
 });
+
+export const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(shippedRegistry);

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { Import } from "../import.ts";
-import { queueNames } from "../job-types/index.ts";
 import type { ProblemKind } from "../problem.ts";
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter } from "./route.ts";
 
 const tags: [string] = ["Events"];
@@ -80,27 +81,32 @@ export const followImport = defineRoute({
   problems: [...problems, "import-not-found", "import-gone"],
 });
 
-export const followQueue = defineRoute({
-  operationId: "followQueue",
-  summary: "Stream the events of a queue",
-  description: `Sends the events of all jobs in the queue that the API key may read. ${format}`,
-  tags,
-  scope,
-  method: "get",
-  path: "/v1/queues/{queue}/events",
-  request: {
-    params: z.object({
-      queue: z.enum(queueNames as [string, ...string[]]).meta({
-        example: "default",
-        param: { name: "queue", in: "path" },
-        description: "Name of the queue",
+/** Creates the operations whose schemas depend on the job types. */
+export function createEventRoutes(jobTypes: JobTypeRegistry) {
+  const { schemas } = jobTypes;
+  const followQueue = defineRoute({
+    operationId: "followQueue",
+    summary: "Stream the events of a queue",
+    description: `Sends the events of all jobs in the queue that the API key may read. ${format}`,
+    tags,
+    scope,
+    method: "get",
+    path: "/v1/queues/{queue}/events",
+    request: {
+      params: z.object({
+        queue: schemas.QueueName.meta({
+          example: jobTypes.queues[0],
+          param: { name: "queue", in: "path" },
+          description: "Name of the queue",
+        }),
       }),
-    }),
-    headers,
-  },
-  responses: stream,
-  problems,
-});
+      headers,
+    },
+    responses: stream,
+    problems,
+  });
+  return { followQueue };
+}
 
 export const followJobs = defineRoute({
   operationId: "followJobs",
@@ -114,3 +120,5 @@ export const followJobs = defineRoute({
   responses: stream,
   problems,
 });
+
+export const { followQueue } = createEventRoutes(shippedRegistry);

@@ -1,15 +1,16 @@
 import {
   deleteDeadLetter,
   getDeadLetter,
-  listDeadLetters,
   redriveDeadLetter,
-  redriveDeadLetters,
   summarizeDeadLetters,
+  createDeadLetterRoutes,
+  listDeadLetters,
+  redriveDeadLetters,
 } from "./dead-letters.ts";
-import { followImport, followJob, followJobs, followQueue } from "./events.ts";
+import { followImport, followJob, followJobs, createEventRoutes, followQueue } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
-import { createImport, getImport } from "./imports.ts";
-import { createKey, getKey, listKeys, revokeKey, rotateKey } from "./keys.ts";
+import { getImport, createImportRoutes, createImport } from "./imports.ts";
+import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes, createKey } from "./keys.ts";
 import {
   changeQueue,
   cleanQueue,
@@ -22,73 +23,103 @@ import {
 import {
   cancelJob,
   changeJob,
-  createJob,
-  createJobs,
   getJob,
-  listJobs,
   promoteJob,
   retryJob,
+  createJobRoutes,
+  createJob,
+  createJobs,
+  listJobs,
 } from "./jobs.ts";
-import { createOperation, getOperation, listOperations, stopOperation } from "./operations.ts";
+import {
+  getOperation,
+  listOperations,
+  stopOperation,
+  createOperationRoutes,
+  createOperation,
+} from "./operations.ts";
 import {
   deleteSchedule,
   getSchedule,
   listSchedules,
   pauseSchedule,
-  previewDefinition,
   previewSchedule,
-  putSchedule,
   resumeSchedule,
   runSchedule,
+  createScheduleRoutes,
+  putSchedule,
+  previewDefinition,
 } from "./schedules.ts";
 
-/** All operations, in the order of the documentation. */
-export const routes = [
-  createJob,
-  createJobs,
-  getJob,
-  listJobs,
-  cancelJob,
-  changeJob,
-  promoteJob,
-  retryJob,
-  createImport,
-  getImport,
-  putSchedule,
-  listSchedules,
-  getSchedule,
-  deleteSchedule,
-  pauseSchedule,
-  resumeSchedule,
-  runSchedule,
-  previewSchedule,
-  previewDefinition,
-  listDeadLetters,
-  summarizeDeadLetters,
-  getDeadLetter,
-  redriveDeadLetter,
-  redriveDeadLetters,
-  deleteDeadLetter,
-  createOperation,
-  listOperations,
-  getOperation,
-  stopOperation,
-  listQueues,
-  getQueue,
-  changeQueue,
-  pauseQueue,
-  resumeQueue,
-  drainQueue,
-  cleanQueue,
-  followJob,
-  followImport,
-  followQueue,
-  followJobs,
-  createKey,
-  listKeys,
-  getKey,
-  rotateKey,
-  revokeKey,
-  getLiveness,
-  getReadiness,
-] as const;
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
+
+export type Api = ReturnType<typeof createApi>;
+
+/** Creates the operations of the API, in the order of the documentation. */
+export function createApi(jobTypes: JobTypeRegistry) {
+  const { createJob, createJobs, listJobs } = createJobRoutes(jobTypes);
+  const { createImport } = createImportRoutes(jobTypes);
+  const { putSchedule, previewDefinition } = createScheduleRoutes(jobTypes);
+  const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(jobTypes);
+  const { createOperation } = createOperationRoutes(jobTypes);
+  const { followQueue } = createEventRoutes(jobTypes);
+  const { createKey } = createKeyRoutes(jobTypes);
+  return {
+    createJob,
+    createJobs,
+    getJob,
+    listJobs,
+    cancelJob,
+    changeJob,
+    promoteJob,
+    retryJob,
+    createImport,
+    getImport,
+    putSchedule,
+    listSchedules,
+    getSchedule,
+    deleteSchedule,
+    pauseSchedule,
+    resumeSchedule,
+    runSchedule,
+    previewSchedule,
+    previewDefinition,
+    listDeadLetters,
+    summarizeDeadLetters,
+    getDeadLetter,
+    redriveDeadLetter,
+    redriveDeadLetters,
+    deleteDeadLetter,
+    createOperation,
+    listOperations,
+    getOperation,
+    stopOperation,
+    listQueues,
+    getQueue,
+    changeQueue,
+    pauseQueue,
+    resumeQueue,
+    drainQueue,
+    cleanQueue,
+    followJob,
+    followImport,
+    followQueue,
+    followJobs,
+    createKey,
+    listKeys,
+    getKey,
+    rotateKey,
+    revokeKey,
+    getLiveness,
+    getReadiness,
+  };
+}
+
+const shippedApi: Api = {
+  ...createApi(shippedRegistry),
+  ...{ createJob, createJobs, listJobs },
+  ...{ createImport, followQueue, listDeadLetters, redriveDeadLetters },
+  ...{ createOperation, createKey, putSchedule, previewDefinition },
+};
+export const routes = Object.values(shippedApi);

@@ -11,8 +11,9 @@ import {
   Key,
   limits,
 } from "../job.ts";
-import { JobRequest, jobTypeNames, queueNames, searchableFields } from "../job-types/index.ts";
 import { Problem } from "../problem.ts";
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
 import { maxTermValueLength } from "../search-terms.ts";
 import {
   defineRoute,
@@ -49,51 +50,141 @@ const refusals = [
   "at-capacity",
 ] as const;
 
-export const createJob = defineRoute({
-  operationId: "createJob",
-  summary: "Enqueue a job",
-  description:
-    "A 2xx response means that the job is committed to Postgres and will reach a final status. After a 503 the outcome is unknown: " +
-    "repeat the request with the same Idempotency-Key.",
-  tags,
-  scope: "jobs:write",
-  method: "post",
-  path: "/v1/jobs",
-  request: {
-    headers: requestHeaders.extend({ prefer: Prefer }),
-    query: z.strictObject({ dryRun: DryRun }),
-    body: { required: true, content: { "application/json": { schema: JobRequest } } },
-  },
-  responses: {
-    200: {
-      description:
-        "A pending job with this key already exists; the body describes it (with `outcome`) and `Location` is its URL. With `Prefer: wait`: " +
-        "the finished job (with `settledAt`). With `dryRun`: the request is valid (with `dryRun`)",
-      content: { "application/json": { schema: z.union([AcceptedJob, Job, CheckedJob]) } },
-      headers: { ...optional(location), ...replayed, ...preferenceApplied },
+/** Creates the operations whose schemas depend on the job types. */
+export function createJobRoutes(jobTypes: JobTypeRegistry) {
+  const { schemas } = jobTypes;
+  const createJob = defineRoute({
+    operationId: "createJob",
+    summary: "Enqueue a job",
+    description:
+      "A 2xx response means that the job is committed to Postgres and will reach a final status. After a 503 the outcome is unknown: " +
+      "repeat the request with the same Idempotency-Key.",
+    tags,
+    scope: "jobs:write",
+    method: "post",
+    path: "/v1/jobs",
+    request: {
+      headers: requestHeaders.extend({ prefer: Prefer }),
+      query: z.strictObject({ dryRun: DryRun }),
+      body: { required: true, content: { "application/json": { schema: schemas.JobRequest } } },
     },
-    201: {
-      description: "Recorded and dispatched to Redis",
-      content: { "application/json": { schema: AcceptedJob } },
-      headers: { ...location, ...replayed },
+    responses: {
+      200: {
+        description:
+          "A pending job with this key already exists; the body describes it (with `outcome`) and `Location` is its URL. With `Prefer: wait`: " +
+          "the finished job (with `settledAt`). With `dryRun`: the request is valid (with `dryRun`)",
+        content: { "application/json": { schema: z.union([AcceptedJob, Job, CheckedJob]) } },
+        headers: { ...optional(location), ...replayed, ...preferenceApplied },
+      },
+      201: {
+        description: "Recorded and dispatched to Redis",
+        content: { "application/json": { schema: AcceptedJob } },
+        headers: { ...location, ...replayed },
+      },
+      202: {
+        description:
+          "Recorded; Redis is unavailable, the job will be dispatched later. With `Prefer: wait`: recorded, but not finished within the wait time",
+        content: { "application/json": { schema: AcceptedJob } },
+        headers: { ...location, ...replayed, ...preferenceApplied },
+      },
     },
-    202: {
-      description:
-        "Recorded; Redis is unavailable, the job will be dispatched later. With `Prefer: wait`: recorded, but not finished within the wait time",
-      content: { "application/json": { schema: AcceptedJob } },
-      headers: { ...location, ...replayed, ...preferenceApplied },
+    problems: [
+      ...refusals,
+      "job-type-not-found",
+      "data-too-large",
+      "invalid-job",
+      "unstorable-json",
+      "unstorable-secret",
+      "idempotency-key-reused",
+    ],
+  });
+
+  const createJobs = defineRoute({
+    operationId: "createJobs",
+    summary: "Enqueue jobs in bulk",
+    description: `Accepts up to ${limits.bulkEntries} entries by default, as a JSON array or as NDJSON. A duplicate is not an error.`,
+    tags,
+    scope: "jobs:write",
+    method: "post",
+    path: "/v1/jobs/bulk",
+    request: {
+      headers: requestHeaders,
+      query: z.strictObject({
+        atomicity: z.enum(["all", "partial"]).default("all").meta({
+          description:
+            "all: one rejected entry rejects the whole request. partial: the valid entries are stored",
+        }),
+        dryRun: DryRun,
+      }),
+      body: { required: true, content: createBulkBody(jobTypes) },
     },
-  },
-  problems: [
-    ...refusals,
-    "job-type-not-found",
-    "data-too-large",
-    "invalid-job",
-    "unstorable-json",
-    "unstorable-secret",
-    "idempotency-key-reused",
-  ],
-});
+    responses: {
+      200: {
+        description: "With `dryRun`: the validation result of each entry",
+        content: { "application/json": { schema: BulkCheck } },
+      },
+      201: { description: "All entries are recorded and dispatched to Redis", ...bulkAnswer },
+      202: {
+        description:
+          "All entries are recorded; Redis is unavailable, the jobs will be dispatched later",
+        ...bulkAnswer,
+      },
+      207: { description: "Some entries were rejected (atomicity=partial)", ...bulkAnswer },
+      422: {
+        description:
+          "An entry was rejected and no entry was stored (invalid-bulk), or the Idempotency-Key was used for a different " +
+          "request (idempotency-key-reused)",
+        content: { "application/problem+json": { schema: z.union([BulkProblem, Problem]) } },
+      },
+    },
+    problems: [...refusals, "too-many-entries"],
+  });
+
+  const listJobs = defineRoute({
+    operationId: "listJobs",
+    summary: "List jobs",
+    description:
+      "Returns jobs, newest first. A page examines at most 10,000 jobs of each status and type and contains at most 4 MB: a page may be short or empty although " +
+      "more results exist; continue until `next` is null.",
+    tags,
+    scope: "jobs:read",
+    method: "get",
+    path: "/v1/jobs",
+    request: {
+      query: z.strictObject({
+        cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
+        limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+        type: schemas.JobTypeName.optional(),
+        queue: schemas.QueueName.optional(),
+        status: JobStatus.optional(),
+        state: RedisState.optional().meta({
+          description: "State in Redis; requires `queue` and excludes all other filters",
+        }),
+        key: Key.optional(),
+        label: z.string().min(1).max(limits.labelLength).optional(),
+        schedule: z.string().min(1).max(255).optional(),
+        importId: z.uuid().optional(),
+        createdAfter: GivenTime.optional(),
+        createdBefore: GivenTime.optional(),
+        omit: z.enum(["payload"]).optional().meta({
+          description: "payload: omit `data` and `result` (both are null)",
+        }),
+        ...createSearchParameters(jobTypes),
+      }),
+    },
+    responses: {
+      200: {
+        description: "One page of jobs",
+        content: { "application/json": { schema: JobPage } },
+        headers: optional({
+          Link: header("URL of the next page", '</v1/jobs?cursor=MDE5>; rel="next"'),
+        }),
+      },
+    },
+    problems: ["invalid-parameter", "at-capacity"],
+  });
+  return { createJob, createJobs, listJobs };
+}
 
 const index = z.int().min(0);
 const rejected = z
@@ -161,70 +252,29 @@ export const BulkCheck = z
 export type BulkCheck = z.infer<typeof BulkCheck>;
 
 /** Each entry is validated separately, so that the errors of all entries are reported. */
-const bulkBody = {
-  "application/json": {
-    schema: {
-      type: "array" as const,
-      minItems: 1,
-      maxItems: limits.bulkEntries,
-      items: { $ref: "#/components/schemas/JobRequest" },
+function createBulkBody({ schemas }: JobTypeRegistry) {
+  const entry = schemas.JobRequest.meta()?.["example"];
+  return {
+    "application/json": {
+      schema: {
+        type: "array" as const,
+        minItems: 1,
+        maxItems: limits.bulkEntries,
+        items: { $ref: "#/components/schemas/JobRequest" },
+      },
+      ...(entry === undefined ? {} : { example: [entry, entry] }),
     },
-    example: [
-      { type: "echo", data: { message: "a" } },
-      { type: "echo", data: { message: "b" } },
-    ],
-  },
-  "application/x-ndjson": {
-    schema: { type: "string" as const, description: "One JobRequest per line" },
-    example: '{"type":"echo","data":{"message":"a"}}\n{"type":"echo","data":{"message":"b"}}\n',
-  },
-};
+    "application/x-ndjson": {
+      schema: { type: "string" as const, description: "One JobRequest per line" },
+      ...(entry === undefined ? {} : { example: `${JSON.stringify(entry)}\n`.repeat(2) }),
+    },
+  };
+}
 
 const bulkAnswer = {
   content: { "application/json": { schema: BulkResult } },
   headers: replayed,
 };
-
-export const createJobs = defineRoute({
-  operationId: "createJobs",
-  summary: "Enqueue jobs in bulk",
-  description: `Accepts up to ${limits.bulkEntries} entries by default, as a JSON array or as NDJSON. A duplicate is not an error.`,
-  tags,
-  scope: "jobs:write",
-  method: "post",
-  path: "/v1/jobs/bulk",
-  request: {
-    headers: requestHeaders,
-    query: z.strictObject({
-      atomicity: z.enum(["all", "partial"]).default("all").meta({
-        description:
-          "all: one rejected entry rejects the whole request. partial: the valid entries are stored",
-      }),
-      dryRun: DryRun,
-    }),
-    body: { required: true, content: bulkBody },
-  },
-  responses: {
-    200: {
-      description: "With `dryRun`: the validation result of each entry",
-      content: { "application/json": { schema: BulkCheck } },
-    },
-    201: { description: "All entries are recorded and dispatched to Redis", ...bulkAnswer },
-    202: {
-      description:
-        "All entries are recorded; Redis is unavailable, the jobs will be dispatched later",
-      ...bulkAnswer,
-    },
-    207: { description: "Some entries were rejected (atomicity=partial)", ...bulkAnswer },
-    422: {
-      description:
-        "An entry was rejected and no entry was stored (invalid-bulk), or the Idempotency-Key was used for a different " +
-        "request (idempotency-key-reused)",
-      content: { "application/problem+json": { schema: z.union([BulkProblem, Problem]) } },
-    },
-  },
-  problems: [...refusals, "too-many-entries"],
-});
 
 export const getJob = defineRoute({
   operationId: "getJob",
@@ -386,61 +436,19 @@ export const JobPage = z
   .meta({ id: "JobPage" });
 export type JobPage = z.infer<typeof JobPage>;
 
-/** `data.<field>` for each searchable field of a job type. */
-const searchParameters = Object.fromEntries(
-  searchableFields.map((field) => [
-    `data.${field}`,
-    z
-      .string()
-      .min(1)
-      .max(maxTermValueLength)
-      .optional()
-      .meta({
-        description: `Only jobs with this value of \`data.${field}\``,
-      }),
-  ]),
-);
+/** Creates `data.<field>` for each searchable field of a job type. */
+function createSearchParameters({ searchableFields }: JobTypeRegistry) {
+  return Object.fromEntries(
+    searchableFields.map((field) => [
+      `data.${field}`,
+      z
+        .string()
+        .min(1)
+        .max(maxTermValueLength)
+        .optional()
+        .meta({ description: `Only jobs with this value of \`data.${field}\`` }),
+    ]),
+  );
+}
 
-export const listJobs = defineRoute({
-  operationId: "listJobs",
-  summary: "List jobs",
-  description:
-    "Returns jobs, newest first. A page examines at most 10,000 jobs of each status and type and contains at most 4 MB: a page may be short or empty although " +
-    "more results exist; continue until `next` is null.",
-  tags,
-  scope: "jobs:read",
-  method: "get",
-  path: "/v1/jobs",
-  request: {
-    query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-      limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-      type: z.enum(jobTypeNames).optional(),
-      queue: z.enum(queueNames).optional(),
-      status: JobStatus.optional(),
-      state: RedisState.optional().meta({
-        description: "State in Redis; requires `queue` and excludes all other filters",
-      }),
-      key: Key.optional(),
-      label: z.string().min(1).max(limits.labelLength).optional(),
-      schedule: z.string().min(1).max(255).optional(),
-      importId: z.uuid().optional(),
-      createdAfter: GivenTime.optional(),
-      createdBefore: GivenTime.optional(),
-      omit: z.enum(["payload"]).optional().meta({
-        description: "payload: omit `data` and `result` (both are null)",
-      }),
-      ...searchParameters,
-    }),
-  },
-  responses: {
-    200: {
-      description: "One page of jobs",
-      content: { "application/json": { schema: JobPage } },
-      headers: optional({
-        Link: header("URL of the next page", '</v1/jobs?cursor=MDE5>; rel="next"'),
-      }),
-    },
-  },
-  problems: ["invalid-parameter", "at-capacity"],
-});
+export const { createJob, createJobs, listJobs } = createJobRoutes(shippedRegistry);

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { limits } from "../job.ts";
-import { ApiKey, IssuedApiKey, KeyId, KeyRotation, NewApiKey } from "../api-key.ts";
+import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, IdempotencyKey, idParameter, locationBelow, onceProblems } from "./route.ts";
 
 const tags: [string] = ["Keys"];
@@ -19,29 +21,33 @@ const unread = [
   "unstorable-json",
 ] as const;
 
-export const createKey = defineRoute({
-  operationId: "createKey",
-  summary: "Create an API key",
-  description:
-    "Creates a key for the tenant of the caller. The key itself is only returned in this response." +
-    again,
-  tags,
-  scope,
-  method: "post",
-  path: "/v1/keys",
-  request: {
-    headers,
-    body: { required: true, content: { "application/json": { schema: NewApiKey } } },
-  },
-  responses: {
-    201: {
-      description: "The key, including its secret, which is returned only once",
-      content: { "application/json": { schema: IssuedApiKey } },
-      headers: locationBelow("/v1/keys"),
+/** Creates the operations whose schemas depend on the job types. */
+export function createKeyRoutes({ schemas }: JobTypeRegistry) {
+  const createKey = defineRoute({
+    operationId: "createKey",
+    summary: "Create an API key",
+    description:
+      "Creates a key for the tenant of the caller. The key itself is only returned in this response." +
+      again,
+    tags,
+    scope,
+    method: "post",
+    path: "/v1/keys",
+    request: {
+      headers,
+      body: { required: true, content: { "application/json": { schema: schemas.NewApiKey } } },
     },
-  },
-  problems: ["empty-body", "invalid-parameter", ...unread, "invalid-key", ...unrepeated],
-});
+    responses: {
+      201: {
+        description: "The key, including its secret, which is returned only once",
+        content: { "application/json": { schema: IssuedApiKey } },
+        headers: locationBelow("/v1/keys"),
+      },
+    },
+    problems: ["empty-body", "invalid-parameter", ...unread, "invalid-key", ...unrepeated],
+  });
+  return { createKey };
+}
 
 export const KeyPage = z
   .strictObject({
@@ -141,3 +147,5 @@ export const revokeKey = defineRoute({
   },
   problems: ["invalid-parameter", "key-not-found"],
 });
+
+export const { createKey } = createKeyRoutes(shippedRegistry);

@@ -1,47 +1,56 @@
 import { z } from "zod";
 import { limits } from "../job.ts";
-import { Operation, OperationPage, OperationPreview, OperationRequest } from "../operation.ts";
+import { Operation, OperationPage, OperationPreview } from "../operation.ts";
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter, locationBelow } from "./route.ts";
 
 const tags: [string] = ["Operations"];
 const params = idParameter("operation");
 const one = { content: { "application/json": { schema: Operation } } };
 
-export const createOperation = defineRoute({
-  operationId: "createOperation",
-  summary: "Cancel, retry, promote or delete many jobs",
-  description:
-    "Runs in the background, in batches, on the jobs that exist now. The restrictions of the API key (queues and types) " +
-    "also apply to the operation. An empty filter requires `all: true`. The action `delete` applies to dead letters only.",
-  tags,
-  scope: "jobs:write",
-  method: "post",
-  path: "/v1/operations",
-  request: {
-    body: { required: true, content: { "application/json": { schema: OperationRequest } } },
-  },
-  responses: {
-    200: {
-      description: "With `dryRun`: the number of matching jobs, counted up to a limit",
-      content: { "application/json": { schema: OperationPreview } },
+/** Creates the operations whose schemas depend on the job types. */
+export function createOperationRoutes({ schemas }: JobTypeRegistry) {
+  const createOperation = defineRoute({
+    operationId: "createOperation",
+    summary: "Cancel, retry, promote or delete many jobs",
+    description:
+      "Runs in the background, in batches, on the jobs that exist now. The restrictions of the API key (queues and types) " +
+      "also apply to the operation. An empty filter requires `all: true`. The action `delete` applies to dead letters only.",
+    tags,
+    scope: "jobs:write",
+    method: "post",
+    path: "/v1/operations",
+    request: {
+      body: {
+        required: true,
+        content: { "application/json": { schema: schemas.OperationRequest } },
+      },
     },
-    202: {
-      description: "The operation is recorded and will run",
-      ...one,
-      headers: locationBelow("/v1/operations"),
+    responses: {
+      200: {
+        description: "With `dryRun`: the number of matching jobs, counted up to a limit",
+        content: { "application/json": { schema: OperationPreview } },
+      },
+      202: {
+        description: "The operation is recorded and will run",
+        ...one,
+        headers: locationBelow("/v1/operations"),
+      },
     },
-  },
-  problems: [
-    "empty-body",
-    "invalid-json",
-    "body-too-large",
-    "unsupported-media-type",
-    "too-many-operations",
-    "invalid-operation",
-    "unstorable-json",
-    "at-capacity",
-  ],
-});
+    problems: [
+      "empty-body",
+      "invalid-json",
+      "body-too-large",
+      "unsupported-media-type",
+      "too-many-operations",
+      "invalid-operation",
+      "unstorable-json",
+      "at-capacity",
+    ],
+  });
+  return { createOperation };
+}
 
 export const listOperations = defineRoute({
   operationId: "listOperations",
@@ -97,3 +106,5 @@ export const stopOperation = defineRoute({
     "at-capacity",
   ],
 });
+
+export const { createOperation } = createOperationRoutes(shippedRegistry);

@@ -1,12 +1,8 @@
 import { z } from "zod";
 import { AcceptedJob, limits } from "../job.ts";
-import {
-  PreviewedDefinition,
-  Schedule,
-  ScheduleDefinition,
-  ScheduleName,
-  SchedulePreview,
-} from "../schedule.ts";
+import { shippedRegistry } from "../job-types/index.ts";
+import type { JobTypeRegistry } from "../registry.ts";
+import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";
 import { defineRoute, header, locationBelow, notModified } from "./route.ts";
 
 const tags: [string] = ["Schedules"];
@@ -35,38 +31,65 @@ const unread = [
 ] as const;
 const missing = ["invalid-parameter", "forbidden-resource", "schedule-not-found"] as const;
 
-export const putSchedule = defineRoute({
-  operationId: "putSchedule",
-  summary: "Create or replace a schedule",
-  description:
-    "Validates the job of the schedule like a job that is enqueued now. A paused schedule stays paused. With `If-None-Match: *` the request only creates a schedule and never replaces one.",
-  tags,
-  scope: "jobs:write",
-  method: "put",
-  path: "/v1/schedules/{name}",
-  conditional: true,
-  request: {
-    params,
-    body: { required: true, content: { "application/json": { schema: ScheduleDefinition } } },
-  },
-  responses: {
-    200: { description: "The replaced schedule", ...shown },
-    201: {
-      description: "The created schedule",
-      ...shown,
-      headers: { ...etag, ...locationBelow("/v1/schedules") },
+/** Creates the operations whose schemas depend on the job types. */
+export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
+  const putSchedule = defineRoute({
+    operationId: "putSchedule",
+    summary: "Create or replace a schedule",
+    description:
+      "Validates the job of the schedule like a job that is enqueued now. A paused schedule stays paused. With `If-None-Match: *` the request only creates a schedule and never replaces one.",
+    tags,
+    scope: "jobs:write",
+    method: "put",
+    path: "/v1/schedules/{name}",
+    conditional: true,
+    request: {
+      params,
+      body: {
+        required: true,
+        content: { "application/json": { schema: schemas.ScheduleDefinition } },
+      },
     },
-  },
-  problems: [
-    "invalid-parameter",
-    "forbidden-resource",
-    ...unread,
-    "too-many-schedules",
-    "data-too-large",
-    "unstorable-secret",
-    "quota-exceeded",
-  ],
-});
+    responses: {
+      200: { description: "The replaced schedule", ...shown },
+      201: {
+        description: "The created schedule",
+        ...shown,
+        headers: { ...etag, ...locationBelow("/v1/schedules") },
+      },
+    },
+    problems: [
+      "invalid-parameter",
+      "forbidden-resource",
+      ...unread,
+      "too-many-schedules",
+      "data-too-large",
+      "unstorable-secret",
+      "quota-exceeded",
+    ],
+  });
+
+  const previewDefinition = defineRoute({
+    operationId: "previewDefinition",
+    summary: "Preview a schedule definition",
+    description:
+      "Computes the next fire times of a definition without storing the definition. `job` is optional.",
+    tags,
+    scope: "jobs:read",
+    method: "post",
+    path: "/v1/schedules/preview",
+    request: {
+      query: previewQuery,
+      body: {
+        required: true,
+        content: { "application/json": { schema: schemas.PreviewedDefinition } },
+      },
+    },
+    responses: preview,
+    problems: ["invalid-parameter", ...unread],
+  });
+  return { putSchedule, previewDefinition };
+}
 
 export const SchedulePage = z
   .strictObject({
@@ -222,19 +245,4 @@ export const previewSchedule = defineRoute({
   problems: missing,
 });
 
-export const previewDefinition = defineRoute({
-  operationId: "previewDefinition",
-  summary: "Preview a schedule definition",
-  description:
-    "Computes the next fire times of a definition without storing the definition. `job` is optional.",
-  tags,
-  scope: "jobs:read",
-  method: "post",
-  path: "/v1/schedules/preview",
-  request: {
-    query: previewQuery,
-    body: { required: true, content: { "application/json": { schema: PreviewedDefinition } } },
-  },
-  responses: preview,
-  problems: ["invalid-parameter", ...unread],
-});
+export const { putSchedule, previewDefinition } = createScheduleRoutes(shippedRegistry);

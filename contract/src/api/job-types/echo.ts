@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { defineJob } from "../job-type.ts";
+import { defineJobType } from "../job-type.ts";
 
-export const echo = defineJob({
+export const echo = defineJobType({
   type: "echo",
   queue: "default",
   data: z

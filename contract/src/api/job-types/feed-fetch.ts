@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { defineJob } from "../job-type.ts";
+import { defineJobType } from "../job-type.ts";
 import { secret } from "../secret.ts";
 
-export const feedFetch = defineJob({
+export const feedFetch = defineJobType({
   type: "feed.fetch",
   queue: "feeds",
   // A load that is acceptable for a single server.

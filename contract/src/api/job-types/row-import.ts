@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { defineJob } from "../job-type.ts";
+import { defineJobType } from "../job-type.ts";
 
-export const rowImport = defineJob({
+export const rowImport = defineJobType({
   type: "row.import",
   queue: "imports",
   data: z

@@ -1,11 +1,12 @@
 import { createNewJob } from "../jobs/enqueue/new-job.ts";
-import { findJobType, type JobTemplate } from "../../api/job-types/index.ts";
+import type { JobTemplate } from "../../api/job-request.ts";
 import type { FieldError } from "../../api/json.ts";
 import { fieldErrors, type ProblemKind } from "../../api/problem.ts";
+import type { JobTypeRegistry } from "../../api/registry.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import { createScrub } from "../secrets/scrub.ts";
 import { secretShown } from "../../api/secret.ts";
-import { PreviewedDefinition, ScheduleDefinition, type Timing } from "../../api/schedule.ts";
+import type { ScheduleDefinition, Timing } from "../../api/schedule.ts";
 
 export type CheckedDefinition =
   | { status: "ok"; definition: ScheduleDefinition }
@@ -13,18 +14,19 @@ export type CheckedDefinition =
 
 /** Validates a schedule definition; its job is validated as if enqueued now. */
 export function checkDefinition(
+  jobTypes: JobTypeRegistry,
   value: unknown,
   tenant: string,
   keys: KeyRing | undefined,
 ): CheckedDefinition {
-  const parsed = ScheduleDefinition.safeParse(value);
+  const parsed = jobTypes.schemas.ScheduleDefinition.safeParse(value);
   if (!parsed.success) {
-    const errors = withoutSecrets(value, fieldErrors(parsed.error.issues));
+    const errors = withoutSecrets(jobTypes, value, fieldErrors(parsed.error.issues));
     return { status: "refused", kind: "invalid-schedule", errors };
   }
-  const shown = findShown(parsed.data.job);
+  const shown = findShown(jobTypes, parsed.data.job);
   if (shown.length > 0) return { status: "refused", kind: "invalid-schedule", errors: shown };
-  const made = createNewJob(parsed.data.job, { tenant }, keys);
+  const made = createNewJob(jobTypes, parsed.data.job, { tenant }, keys);
   if (made.status === "ok") return { status: "ok", definition: parsed.data };
   const { kind, detail, errors = [{ pointer: "", detail: detail ?? "" }] } = made;
   return {
@@ -36,8 +38,8 @@ export function checkDefinition(
 }
 
 /** Rejects a definition that was read from the API: its secrets are redacted. */
-function findShown({ type, data }: JobTemplate): FieldError[] {
-  const places = findJobType(type)?.findSecrets?.(data) ?? [];
+function findShown(jobTypes: JobTypeRegistry, { type, data }: JobTemplate): FieldError[] {
+  const places = jobTypes.find(type)?.findSecrets?.(data) ?? [];
   return places
     .filter(({ holder, name }) => holder[name] === secretShown)
     .map(({ pointer }) => ({
@@ -51,15 +53,22 @@ export type CheckedTiming =
   | { status: "refused"; errors: FieldError[] };
 
 /** Validates what a preview needs of a definition, without access to the stores. */
-export function checkPreviewed(value: unknown): CheckedTiming {
-  const parsed = PreviewedDefinition.safeParse(value);
+export function checkPreviewed(jobTypes: JobTypeRegistry, value: unknown): CheckedTiming {
+  const parsed = jobTypes.schemas.PreviewedDefinition.safeParse(value);
   if (parsed.success) return { status: "ok", timing: parsed.data };
-  return { status: "refused", errors: withoutSecrets(value, fieldErrors(parsed.error.issues)) };
+  return {
+    status: "refused",
+    errors: withoutSecrets(jobTypes, value, fieldErrors(parsed.error.issues)),
+  };
 }
 
-function withoutSecrets(value: unknown, errors: FieldError[]): FieldError[] {
+function withoutSecrets(
+  jobTypes: JobTypeRegistry,
+  value: unknown,
+  errors: FieldError[],
+): FieldError[] {
   const { type, data } = fieldsOf(fieldsOf(value)["job"]);
-  const findSecrets = typeof type === "string" ? findJobType(type)?.findSecrets : undefined;
+  const findSecrets = typeof type === "string" ? jobTypes.find(type)?.findSecrets : undefined;
   const scrub = findSecrets && createScrub(data, findSecrets);
   return scrub ? errors.map((error) => ({ ...error, detail: scrub.text(error.detail) })) : errors;
 }

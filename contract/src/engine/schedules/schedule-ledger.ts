@@ -2,6 +2,7 @@ import type { ScheduleColumns } from "../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
 import { createJobId } from "../jobs/enqueue/job-id.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
+import type { JobTypeRegistry } from "../../api/registry.ts";
 import type { Schedule, ScheduleDefinition, Timing } from "../../api/schedule.ts";
 import { toFireTimes } from "./fire-times.ts";
 import { sealTemplate, showTemplate } from "./template.ts";
@@ -27,6 +28,7 @@ export interface SavedSchedule {
 }
 
 interface SaveOptions {
+  jobTypes: JobTypeRegistry;
   keys: KeyRing | undefined;
   check?: Check;
   /** Whether the existing schedule should be left unchanged. */
@@ -38,11 +40,12 @@ export async function saveSchedule(
   sql: Sql,
   { tenant, name }: ScheduleRef,
   { definition, source, quotaKey }: WrittenSchedule,
-  { keys, check = () => {}, isSame = () => false }: SaveOptions,
+  { jobTypes, keys, check = () => {}, isSame = () => false }: SaveOptions,
 ): Promise<SavedSchedule> {
   const id = createJobId();
   const { type } = definition.job;
-  const stored = JSON.stringify({ ...definition, job: sealTemplate(definition.job, id, keys) });
+  const job = sealTemplate(jobTypes, definition.job, id, keys);
+  const stored = JSON.stringify({ ...definition, job });
   for (;;) {
     const saved = await changing(sql, { tenant, name }, check, async (tx, found, now) => {
       if (found !== undefined && isSame(found)) return { status: "unchanged" as const, row: found };
@@ -227,7 +230,7 @@ export function scheduleColumns(sql: ISql) {
 }
 
 /** Converts a row to the API's schedule, with redacted secrets. */
-export function toSchedule(row: ScheduleRow): Schedule {
+export function toSchedule(jobTypes: JobTypeRegistry, row: ScheduleRow): Schedule {
   const { cron, everyMs, timeZone, from, until, overlap, misfire, description, job } =
     row.definition;
   return {
@@ -240,7 +243,7 @@ export function toSchedule(row: ScheduleRow): Schedule {
     overlap,
     misfire,
     description: description ?? null,
-    job: { ...showTemplate(job) },
+    job: { ...showTemplate(jobTypes, job) },
     source: row.source,
     paused: row.paused,
     nextAt: row.nextAt?.toISOString() ?? null,

@@ -1,6 +1,7 @@
-import { findJobType, JobTemplate } from "../../api/job-types/index.ts";
+import type { JobTemplate } from "../../api/job-request.ts";
 import type { ScheduleDefinition } from "../../api/schedule.ts";
 import { fieldErrors } from "../../api/problem.ts";
+import type { JobTypeRegistry } from "../../api/registry.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import { openData, redactData, sealData } from "../secrets/secret-data.ts";
 
@@ -15,11 +16,12 @@ export type StoredDefinition = Omit<ScheduleDefinition, "job"> & { job: StoredTe
 
 /** Encrypts the secrets of a template for the schedule with this id. */
 export function sealTemplate(
+  jobTypes: JobTypeRegistry,
   job: JobTemplate,
   id: string,
   keys: KeyRing | undefined,
 ): StoredTemplate {
-  const findSecrets = findJobType(job.type)?.findSecrets;
+  const findSecrets = jobTypes.find(job.type)?.findSecrets;
   if (findSecrets === undefined || keys === undefined) return job;
   return { ...job, data: sealData(job.data, { id, type: job.type }, findSecrets, keys) };
 }
@@ -30,12 +32,13 @@ export type OpenedTemplate =
 
 /** Decrypts and validates a template. The schema of its type may have changed since the template was stored. */
 export function openTemplate(
+  jobTypes: JobTypeRegistry,
   job: StoredTemplate,
   id: string,
   keys: KeyRing | undefined,
 ): OpenedTemplate {
   const { type } = job;
-  const findSecrets = findJobType(type)?.findSecrets;
+  const findSecrets = jobTypes.find(type)?.findSecrets;
   let opened: unknown = job;
   if (findSecrets !== undefined) {
     const data = openData(job.data, { id, type }, findSecrets, keys);
@@ -44,7 +47,7 @@ export function openTemplate(
     }
     opened = { ...job, data: data.data };
   }
-  const parsed = JobTemplate.safeParse(opened);
+  const parsed = jobTypes.schemas.JobTemplate.safeParse(opened);
   if (parsed.success) return { status: "ok", job: parsed.data };
   const places = fieldErrors(parsed.error.issues).map(({ pointer }) => pointer);
   return {
@@ -54,7 +57,7 @@ export function openTemplate(
 }
 
 /** Redacts the secrets of a template. */
-export function showTemplate(job: StoredTemplate): StoredTemplate {
-  const findSecrets = findJobType(job.type)?.findSecrets;
+export function showTemplate(jobTypes: JobTypeRegistry, job: StoredTemplate): StoredTemplate {
+  const findSecrets = jobTypes.find(job.type)?.findSecrets;
   return findSecrets === undefined ? job : { ...job, data: redactData(job.data, findSecrets) };
 }

@@ -1,9 +1,10 @@
 import { limits } from "../../../api/job.ts";
-import { findJobType, type JobRequest } from "../../../api/job-types/index.ts";
+import type { JobRequest } from "../../../api/job-request.ts";
+import type { JobType } from "../../../api/job-type.ts";
 import type { FieldError } from "../../../api/json.ts";
 
 /** Finds options that contradict each other or the current time. */
-export function findConflicts(request: JobRequest): FieldError[] {
+export function findConflicts(request: JobRequest, jobType: JobType): FieldError[] {
   const { delayMs, runAt, order, priority, expiresAt, keyPolicy } = request;
   if ((runAt ?? order ?? expiresAt ?? keyPolicy) === undefined) return [];
   const errors: FieldError[] = [];
@@ -21,8 +22,8 @@ export function findConflicts(request: JobRequest): FieldError[] {
   if (expiresAt !== undefined && Date.parse(expiresAt) <= Math.max(now, due)) {
     refuse("expiresAt", "It would expire before it may run.");
   }
-  const { key, type, data } = request;
-  const isKeyed = key !== undefined || findJobType(type)?.key?.(data) !== undefined;
+  const { key, data } = request;
+  const isKeyed = key !== undefined || jobType.key?.(data) !== undefined;
   if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "It needs a key.");
   return errors;
 }

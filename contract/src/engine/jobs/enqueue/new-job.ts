@@ -1,11 +1,12 @@
 import type { JobStatus } from "../../../api/job-states.ts";
 import { type AcceptedJob, type JobOptions, limits } from "../../../api/job.ts";
 import type { JobType } from "../../../api/job-type.ts";
-import { findJobType, type JobRequest, type JobTypeName } from "../../../api/job-types/index.ts";
+import type { JobRequest } from "../../../api/job-request.ts";
 import type { FieldError } from "../../../api/json.ts";
 import type { ProblemKind } from "../../../api/problem.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { redactData } from "../../secrets/secret-data.ts";
+import type { JobTypeRegistry } from "../../../api/registry.ts";
 import { toSearchTerms } from "../../../api/search-terms.ts";
 import { createJobId } from "./job-id.ts";
 import { findConflicts } from "./find-conflicts.ts";
@@ -16,7 +17,7 @@ export interface NewJob {
   id: string;
   tenant: string;
   queue: string;
-  type: JobTypeName;
+  type: string;
   key: string | null;
   /** JSON text. */
   data: string;
@@ -64,22 +65,23 @@ export type NewJobResult =
 
 /**
  * Validates a request beyond its schema and builds the job.
- * @param request parsed by `JobRequest`
+ * @param request parsed by the `JobRequest` schema of `jobTypes`
  * @param keys encrypt secrets in the data
  */
 export function createNewJob(
+  jobTypes: Pick<JobTypeRegistry, "find">,
   request: JobRequest,
   origin: Origin,
   keys: KeyRing | undefined,
 ): NewJobResult {
-  const jobType = findJobType(request.type);
+  const jobType = jobTypes.find(request.type);
   if (jobType === undefined) throw new Error(`no job type ${request.type}`);
   const text = JSON.stringify(request.data);
   if (isTooLarge(text)) {
     const detail = `At most ${limits.dataBytes} bytes of data.`;
     return { status: "refused", kind: "data-too-large", detail };
   }
-  const errors = findConflicts(request);
+  const errors = findConflicts(request, jobType);
   if (errors.length > 0) return { status: "refused", kind: "invalid-job", errors };
   const runAt = runAtOf(request);
   const { data } = request;
@@ -144,7 +146,7 @@ function expiresAtOf(
 }
 
 /** Redacts the data, so that no secret becomes a search term. */
-function findable({ searchable, findSecrets }: JobType<JobTypeName>, data: object): unknown {
+function findable({ searchable, findSecrets }: JobType, data: unknown): unknown {
   return searchable && findSecrets ? redactData(data, findSecrets) : data;
 }
 

@@ -1,4 +1,4 @@
-import type { JobRequest } from "../../../api/job-types/index.ts";
+import type { JobRequest } from "../../../api/job-request.ts";
 import type { FindSecretFields } from "../../../api/secret-fields.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { createScrub } from "../../secrets/scrub.ts";

@@ -1,0 +1,62 @@
+import { createNewApiKeySchema } from "./api-key.ts";
+import { createJobSchemas } from "./job-request.ts";
+import type { JobType, JobTypes } from "./job-type.ts";
+import { createOperationSchemas } from "./operation.ts";
+import { createScheduleSchemas } from "./schedule.ts";
+
+/** The job types of a service, with lookups and the schemas of requests that contain job types. Immutable. */
+export interface JobTypeRegistry<Types extends JobTypes = JobTypes> {
+  readonly types: Types;
+  readonly names: readonly string[];
+  readonly queues: readonly string[];
+  /** The searchable fields of all job types. */
+  readonly searchableFields: readonly string[];
+  /** Queues with job types whose data may contain secrets. */
+  readonly secretQueues: ReadonlySet<string>;
+  readonly schemas: RequestSchemas;
+  find(name: string): JobType | undefined;
+  /** Returns the queue of a job type; an empty string for an unknown type. */
+  getQueue(type: string): string;
+  /** Returns the names of the job types of a queue. */
+  getTypes(queue: string): readonly string[];
+}
+
+export type RequestSchemas = ReturnType<typeof createRequestSchemas>;
+
+/**
+ * Creates the registry that a producer, a consumer and the OpenAPI document are built from. Builds all schemas once.
+ * @param types in the order of the documentation; the first one is the example in the documentation
+ */
+export function createRegistry<const Types extends JobTypes>(types: Types): JobTypeRegistry<Types> {
+  const byName = new Map<string, JobType>(types.map((jobType) => [jobType.type, jobType]));
+  if (byName.size === 0) throw new Error("a registry needs at least one job type");
+  if (byName.size < types.length) throw new Error("two job types have the same name");
+  const byQueue = Map.groupBy(types as JobTypes, ({ queue }) => queue);
+  const namesByQueue = new Map(
+    [...byQueue].map(([queue, ofQueue]) => [queue, ofQueue.map(({ type }) => type)]),
+  );
+  return {
+    types,
+    names: [...byName.keys()],
+    queues: [...byQueue.keys()],
+    searchableFields: [...new Set(types.flatMap(({ searchable }) => searchable ?? []))],
+    secretQueues: new Set(
+      types.filter(({ findSecrets }) => findSecrets !== undefined).map(({ queue }) => queue),
+    ),
+    schemas: createRequestSchemas(types),
+    find: (name) => byName.get(name),
+    getQueue: (type) => byName.get(type)?.queue ?? "",
+    getTypes: (queue) => namesByQueue.get(queue) ?? [],
+  };
+}
+
+function createRequestSchemas(types: JobTypes) {
+  const { example, ...schemas } = createJobSchemas(types);
+  const { JobTypeName, QueueName, JobTemplate } = schemas;
+  return {
+    ...schemas,
+    NewApiKey: createNewApiKeySchema(JobTypeName, QueueName),
+    ...createOperationSchemas(JobTypeName),
+    ...createScheduleSchemas(JobTemplate, example),
+  };
+}
