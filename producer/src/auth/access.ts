@@ -1,9 +1,9 @@
 import { defaultTenant } from "@toril/contract/api/api-key";
-import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import type { AccessRule } from "./access-rule.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
 import type { FailedLoginPenalty } from "./failed-login-penalty.ts";
-import type { AccessRule } from "./access-rule.ts";
 
 /**
  * Authenticates and authorizes a request: sets its principal, or returns the problem. Synchronous for a cached

@@ -1,7 +1,10 @@
-import { getLiveness, getReadiness, type Readiness } from "@toril/contract/api/http/health";
+import { getLiveness, getReadiness } from "@toril/contract/api/http/health";
 import { handle, type HandledRoute } from "../http/route.ts";
+import { createReadiness, type ReadinessDeps } from "./readiness.ts";
 
-export function healthRoutes(readiness: () => Promise<Readiness>): HandledRoute[] {
+export function healthRoutes(deps: ReadinessDeps): HandledRoute[] {
+  const readiness = createReadiness(deps);
+
   return [
     handle(getLiveness, (c) => c.json({ status: "ok" }, 200)),
 

@@ -1,14 +1,14 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
-import type { Hono } from "hono";
 import { fieldErrors } from "@toril/contract/api/problem";
-import type { Authorize } from "../auth/access.ts";
 import { anyKey, pageRules } from "../auth/access-rule.ts";
+import type { Authorize } from "../auth/access.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import { dashboardPath } from "../pages/dashboard.ts";
 import type { RequestMiddleware } from "./middleware.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
 import type { AnyRoute, AppEnv, RequestContext } from "./request-context.ts";
 import type { HandledRoute } from "./route.ts";
+import type { Hono } from "hono";
 
 export interface AppDeps {
   authorize: Authorize;

@@ -1,12 +1,12 @@
-import type { MiddlewareHandler } from "hono";
 import { escapePointer } from "@toril/contract/api/json";
 import { createAuditMiddleware, isAudited } from "../audit/audit-middleware.ts";
 import type { Audit } from "../audit/audit.ts";
-import type { Authorize } from "../auth/access.ts";
 import { type AccessRule, toAccessRule } from "../auth/access-rule.ts";
+import type { Authorize } from "../auth/access.ts";
 import { isReplayable } from "../idempotency/replay-middleware.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 import type { AnyRoute, AppEnv } from "./request-context.ts";
+import type { MiddlewareHandler } from "hono";
 
 type Middleware = MiddlewareHandler<AppEnv>;
 

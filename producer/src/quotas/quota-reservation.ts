@@ -1,5 +1,36 @@
-import { ProblemError } from "../http/problem.ts";
+import { readFileSync } from "node:fs";
+import type { Cluster, Redis } from "ioredis";
+import type { Logger } from "pino";
+import { countWaiting } from "@toril/contract/engine/postgres/count-waiting";
+import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { KeyQuota, RateLimit, Refusal } from "@toril/contract/engine/quotas/key-quota";
+import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
+import { createFindQuota, type FindQuota } from "@toril/contract/engine/quotas/quotas";
+import { ProblemError } from "../http/problem.ts";
+
+export interface SharedQuotasDeps {
+  redis: Redis | Cluster;
+  prefix: string;
+  ledger: Pick<Ledger, "run">;
+  log: Logger;
+}
+
+/** Returns the quotas of keys, which all producers share through Redis. */
+export function createSharedQuotas({ redis, prefix, ledger, log }: SharedQuotasDeps): FindQuota {
+  return createFindQuota({
+    prefix,
+    lease: createLease({
+      redis,
+      script: readFileSync(leaseScriptUrl, "utf8"),
+      now: () => performance.now(),
+      onChange: (isAway, error) =>
+        isAway
+          ? log.warn({ err: error }, "quotas cannot be shared: this producer applies them alone")
+          : log.info("quotas are shared again"),
+    }),
+    countWaiting: (quotaKey, limit) => ledger.run((sql) => countWaiting(sql, quotaKey, limit)),
+  });
+}
 
 /** Reserves from the quota of a request's key. Throws `quota-exceeded` if the quota is exhausted. */
 export interface QuotaReservation {

@@ -1,0 +1,89 @@
+import type { Cluster, Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { listState } from "@toril/contract/engine/redis/list-state";
+import { readLiveDetail } from "@toril/contract/engine/redis/live-detail";
+import { createMove, moveScriptUrl } from "@toril/contract/engine/redis/move";
+import type { WaitForEnd } from "../events/wait-for-end.ts";
+import { createAdmission } from "../http/admission.ts";
+import type { TenantLedger } from "../stores/postgres.ts";
+import type { Reads } from "../stores/reads.ts";
+import { createAwaitJob } from "./await-job.ts";
+import { createJob as createJobHandler } from "./create-job.ts";
+import type { createDispatching } from "./dispatching.ts";
+import { createJobChanges } from "./job-changes.ts";
+import { createLiveJobs, type LiveJobsDeps } from "./live-jobs.ts";
+import { createReadJob } from "./read-job.ts";
+import { createJobReader } from "./read-jobs.ts";
+import { jobRoutes } from "./routes.ts";
+import { createJobSearch } from "./search-jobs.ts";
+
+export interface JobsDeps extends Pick<LiveJobsDeps, "readStates" | "getDequeueRate"> {
+  redis: Redis | Cluster;
+  prefix: string;
+  loadScript(url: URL): { prefix: string; script: string };
+  ledger: TenantLedger;
+  reads: Reads;
+  dispatching: ReturnType<typeof createDispatching>;
+  secretKeys: KeyRing | undefined;
+  maxBulkEntries: number;
+  /** Deadline of a response. */
+  timeoutMs: number;
+  log: Logger;
+}
+
+/** Share of the response deadline: bulk requests accepted this late still finish in time. */
+const lateShare = 0.3;
+const minLateRequests = 8;
+
+/** Creates the operations on single jobs and bulks. */
+export function createJobs(deps: JobsDeps) {
+  const { redis, prefix, reads, secretKeys } = deps;
+  const { enqueue, breakers, dispatch, remove, removeFromRedis } = deps.dispatching;
+  const jobReader = createJobReader(reads);
+  const jobSearch = createJobSearch(reads);
+  const liveJobs = createLiveJobs({
+    readStates: deps.readStates,
+    readDetail: (job) => readLiveDetail(redis, prefix, job),
+    getDequeueRate: deps.getDequeueRate,
+  });
+  const readJob = createReadJob(jobReader, liveJobs);
+  const jobChanges = createJobChanges({
+    ledger: deps.ledger,
+    breakers,
+    removeFromRedis,
+    dispatch,
+    remove,
+    log: deps.log,
+    move: createMove(redis, deps.loadScript(moveScriptUrl)),
+  });
+  return {
+    jobReader,
+    jobSearch,
+    liveJobs,
+    readJob,
+    jobChanges,
+    /** Separate, because waiting for the end of a job needs `readJob`. */
+    createRoutes(waitForEnd: WaitForEnd) {
+      const createJob = createJobHandler(enqueue, secretKeys, createAwaitJob(waitForEnd, readJob));
+      const routes = jobRoutes({
+        createJob,
+        enqueue,
+        maxBulkEntries: deps.maxBulkEntries,
+        bulkAdmission: createAdmission({
+          maxAgeMs: deps.timeoutMs * lateShare,
+          minLate: minLateRequests,
+          now: () => performance.now(),
+        }),
+        secretKeys,
+        jobReader,
+        jobSearch,
+        listState: (queue, state, page) => listState(redis, prefix, queue, state, page),
+        liveJobs,
+        jobChanges,
+        waitForEnd,
+      });
+      return { createJob, routes };
+    },
+  };
+}
