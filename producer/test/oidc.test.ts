@@ -126,7 +126,7 @@ describe("a token is refused", () => {
   test.each(bad)("%s", async (_, make, detail) => {
     // Only a token that the issuer did not sign may be a guess.
     const isGuess = /neither|algorithm|no such key|signature/.test(detail);
-    const status = isGuess ? "wrong" : "ended";
+    const status = isGuess ? "invalid" : "rejected";
     expect(await open().verify(await make())).toEqual({ status, detail });
   });
 
@@ -134,7 +134,7 @@ describe("a token is refused", () => {
     const { verify } = open({ tenant: "org" });
     const detail = "The token has no tenant (org).";
     for (const org of [undefined, "", 5, ["a"], "a b", "a".repeat(64)]) {
-      expect(await verify(await issuer.sign({ org }))).toEqual({ status: "ended", detail });
+      expect(await verify(await issuer.sign({ org }))).toEqual({ status: "rejected", detail });
     }
   });
 });
@@ -143,7 +143,7 @@ describe("a token contains", () => {
   test("its subject and its expiry", async () => {
     const exp = seconds() + 300;
     expect(await open().verify(await issuer.sign({ client_id: "importer", exp }))).toEqual({
-      status: "known",
+      status: "authenticated",
       principal: {
         id: "alice",
         name: "importer",
@@ -194,14 +194,14 @@ describe("keys", () => {
   test("of another issuer are not used", async () => {
     const { verify, failures } = open({ issuer: `${issuer.url}/` });
     expect(await verify(await issuer.sign({ iss: `${issuer.url}/` }))).toEqual({
-      status: "unknowable",
+      status: "unavailable",
     });
     expect(String(failures[0])).toContain(`is of the issuer ${issuer.url}`);
   });
 
   test.each(["RS512", "PS256", "ES256", "ES384", "EdDSA"])("may use %s", async (alg) => {
     await issuer.rotate("other", { alg });
-    expect(await open().verify(await issuer.sign())).toMatchObject({ status: "known" });
+    expect(await open().verify(await issuer.sign())).toMatchObject({ status: "authenticated" });
   });
 
   test("are loaded once for concurrent requests", async () => {
@@ -209,7 +209,7 @@ describe("keys", () => {
     const all = await Promise.all(
       Array.from({ length: 20 }, async () => verify(await issuer.sign())),
     );
-    expect(all.every(({ status }) => status === "known")).toBe(true);
+    expect(all.every(({ status }) => status === "authenticated")).toBe(true);
     expect(issuer.asked().length).toBe(2);
   });
 
@@ -219,15 +219,15 @@ describe("keys", () => {
     now += 30_000;
     await issuer.rotate("second");
     issuer.asked();
-    expect(await verify(await issuer.sign())).toMatchObject({ status: "known" });
+    expect(await verify(await issuer.sign())).toMatchObject({ status: "authenticated" });
     expect(issuer.asked().length).toBe(2);
     const foreign = await issuer.makeKey("unknown");
     for (let count = 0; count < 5; count += 1) {
-      expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "wrong" });
+      expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "invalid" });
     }
     expect(issuer.asked()).toEqual([]);
     now += 30_000;
-    expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "wrong" });
+    expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "invalid" });
     expect(issuer.asked().length).toBe(2);
   });
 
@@ -239,45 +239,47 @@ describe("keys", () => {
     const anonymous = { kid: undefined };
     for (const key of [first, second]) {
       expect(await verify(await issuer.sign({}, anonymous, key))).toMatchObject({
-        status: "known",
+        status: "authenticated",
       });
     }
     const expired = await issuer.sign({ exp: seconds() - 60 }, anonymous, second);
-    expect(await verify(expired)).toMatchObject({ status: "ended" });
+    expect(await verify(expired)).toMatchObject({ status: "rejected" });
     const third = await issuer.makeKey("c");
     const late = await issuer.sign({ exp: seconds() + day }, anonymous, third);
     expect(await verify(late)).toEqual({
-      status: "wrong",
+      status: "invalid",
       detail: "The token's signature is wrong.",
     });
     issuer.publish([first.jwk, second.jwk, third.jwk]);
     now += 30_000;
-    expect(await verify(late)).toMatchObject({ status: "known" });
+    expect(await verify(late)).toMatchObject({ status: "authenticated" });
   });
 
   test.each([{}, { kid: undefined }])("that are listed twice count once (%j)", async (header) => {
     const key = await issuer.makeKey("twice");
     issuer.publish([key.jwk, { ...key.jwk, x5t: "renewed" }, key.jwk]);
     const { verify } = open();
-    expect(await verify(await issuer.sign({}, header, key))).toMatchObject({ status: "known" });
+    expect(await verify(await issuer.sign({}, header, key))).toMatchObject({
+      status: "authenticated",
+    });
     const forged = await issuer.sign({}, header, await issuer.makeKey("twice"));
-    expect(await verify(forged)).toMatchObject({ status: "wrong" });
+    expect(await verify(forged)).toMatchObject({ status: "invalid" });
   });
 
   test("that were withdrawn invalidate their tokens within ten minutes without blocking requests", async () => {
     const { verify, changes, failures } = open();
     const token = await issuer.sign({ exp: seconds() + day });
-    expect(await verify(token)).toMatchObject({ status: "known" });
+    expect(await verify(token)).toMatchObject({ status: "authenticated" });
     await issuer.rotate("second", { keepsOld: false });
     now += 600_000;
     await issuer.leave();
-    expect(await verify(token)).toMatchObject({ status: "known" });
+    expect(await verify(token)).toMatchObject({ status: "authenticated" });
     await _until(() => failures.length > 0);
     issuer.comeBack();
     now += 1000;
     await verify(token);
     await _until(() => changes() === 1);
-    expect(await verify(token)).toMatchObject({ status: "wrong" });
+    expect(await verify(token)).toMatchObject({ status: "invalid" });
   });
 
   test("stay when the issuer returns an empty list", async () => {
@@ -286,9 +288,9 @@ describe("keys", () => {
     issuer.publish([]);
     now += 600_000;
     const token = await issuer.sign({ exp: seconds() + day });
-    expect(await verify(token)).toMatchObject({ status: "known" });
+    expect(await verify(token)).toMatchObject({ status: "authenticated" });
     await _until(() => failures.length > 0);
-    expect(await verify(token)).toMatchObject({ status: "known" });
+    expect(await verify(token)).toMatchObject({ status: "authenticated" });
   });
 });
 
@@ -299,21 +301,21 @@ describe("while the issuer is unavailable", () => {
     await issuer.leave();
     now += day;
     const exp = seconds() + 300;
-    expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "known" });
+    expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "authenticated" });
     await _until(() => failures.length > 0);
-    expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "known" });
+    expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "authenticated" });
   });
 
   test("a token with an unknown key is unverifiable, and is verified when the issuer is back", async () => {
     await issuer.leave();
     const { verify, failures } = open();
     const token = await issuer.sign();
-    expect(await verify(token)).toEqual({ status: "unknowable" });
-    expect(await verify(token)).toEqual({ status: "unknowable" });
+    expect(await verify(token)).toEqual({ status: "unavailable" });
+    expect(await verify(token)).toEqual({ status: "unavailable" });
     expect(failures.length).toBe(1);
     issuer.comeBack();
     now += 1000;
-    expect(await verify(token)).toMatchObject({ status: "known" });
+    expect(await verify(token)).toMatchObject({ status: "authenticated" });
   });
 
   test("a token with a new key is unverifiable, not invalid", async () => {
@@ -322,10 +324,10 @@ describe("while the issuer is unavailable", () => {
     await issuer.rotate("second");
     await issuer.leave();
     now += 30_000;
-    expect(await verify(await issuer.sign())).toEqual({ status: "unknowable" });
+    expect(await verify(await issuer.sign())).toEqual({ status: "unavailable" });
     issuer.comeBack();
     now += 1000;
-    expect(await verify(await issuer.sign())).toMatchObject({ status: "known" });
+    expect(await verify(await issuer.sign())).toMatchObject({ status: "authenticated" });
   });
 });
 
@@ -346,13 +348,13 @@ test("a verified token is cached until it expires", async () => {
   const header = `Bearer ${await issuer.sign({ exp: seconds() + 300 })}`;
   const first = authenticator.identify(header, false);
   expect(first).toBeInstanceOf(Promise);
-  expect(await first).toMatchObject({ status: "known", principal: { id: "alice" } });
+  expect(await first).toMatchObject({ status: "authenticated", principal: { id: "alice" } });
   expect(authenticator.identify(header, false)).toMatchObject({ principal: { id: "alice" } });
   const short = `Bearer ${await issuer.sign({ exp: seconds() - 4 })}`;
-  expect(await authenticator.identify(short, false)).toMatchObject({ status: "known" });
+  expect(await authenticator.identify(short, false)).toMatchObject({ status: "authenticated" });
   expect(verified).toBe(2);
   now += 2000;
   await _until(() => authenticator.identify(short, false) instanceof Promise);
-  expect(await authenticator.identify(short, false)).toMatchObject({ status: "ended" });
+  expect(await authenticator.identify(short, false)).toMatchObject({ status: "rejected" });
   await keys.close();
 });

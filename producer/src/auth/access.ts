@@ -32,7 +32,7 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
     const isPage = rule.isPage && /^(GET|HEAD)$/.test(method);
     const identity = authenticator.identify(authorization, isPage);
     return identity instanceof Promise
-      ? identity.then((known) => decide(context, rule, isPage, known))
+      ? identity.then((verified) => decide(context, rule, isPage, verified))
       : decide(context, rule, isPage, identity);
   };
 
@@ -42,8 +42,8 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
     isPage: boolean,
     identity: Identity,
   ): Refusal {
-    if (identity.status === "wrong") penalty.countFailure(context.address());
-    if (identity.status !== "known") return unauthenticated(identity, isPage);
+    if (identity.status === "invalid") penalty.countFailure(context.address());
+    if (identity.status !== "authenticated") return unauthenticated(identity, isPage);
     const { principal } = identity;
     if (scope !== "any" && scope !== "none" && !principal.scopes.has(scope)) {
       return insufficientScope(scope);
@@ -55,22 +55,24 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
 }
 
 function unauthenticated(
-  identity: Exclude<Identity, { status: "known" }>,
+  identity: Exclude<Identity, { status: "authenticated" }>,
   isPage: boolean,
 ): ProblemError {
-  if (identity.status === "unknowable") {
+  if (identity.status === "unavailable") {
     return new ProblemError("at-capacity", "The API keys cannot be read at the moment.");
   }
-  const isWrong = identity.status === "wrong" || identity.status === "ended";
-  const bearer = `Bearer realm="Toril"${isWrong ? ', error="invalid_token"' : ""}`;
+  const isInvalid = identity.status === "invalid" || identity.status === "rejected";
+  const bearer = `Bearer realm="Toril"${isInvalid ? ', error="invalid_token"' : ""}`;
   return new ProblemError("unauthenticated", detailOf(identity), undefined, {
     headers: { "WWW-Authenticate": isPage ? 'Basic realm="Toril", charset="UTF-8"' : bearer },
   });
 }
 
-function detailOf(identity: Exclude<Identity, { status: "known" | "unknowable" }>): string {
+function detailOf(
+  identity: Exclude<Identity, { status: "authenticated" | "unavailable" }>,
+): string {
   if (identity.status === "missing") return "Send a key: Authorization: Bearer toril_...";
-  if (identity.status !== "unmade") return identity.detail;
+  if (identity.status !== "no-keys") return identity.detail;
   return (
     "No API key exists yet, and the address is reachable from other machines. Create the first key with " +
     "`bun run toril keys create --name admin --scopes keys:admin`, or set ALLOW_OPEN=true to disable authentication."

@@ -32,7 +32,7 @@ export interface AuthSettings {
 
 /** Short, so that reads from a Postgres that hangs are retried soon. */
 const readMs = 1500;
-const noteUsesEveryMs = 60_000;
+const flushEveryMs = 60_000;
 
 export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const { log, databaseUrl, host, allowOpen, oidc } = settings;
@@ -50,18 +50,18 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   const mayBeOpen = allowOpen || isLoopback(host);
   authenticator = createAuthenticator({ keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken });
   const penalty = createFailedLoginPenalty(settings.wrongKeysPerMinute);
-  const noteUses = () =>
+  const flushUses = () =>
     uses.flush().catch((error: unknown) => {
-      log.debug({ err: error }, "the last use of keys is noted later");
+      log.debug({ err: error }, "failed to write when keys were last used; retrying later");
     });
-  const flushing = setInterval(() => void noteUses(), noteUsesEveryMs);
+  const flushing = setInterval(() => void flushUses(), flushEveryMs);
 
   if (keys.state === "empty" && verifyToken === undefined) {
     log[isLoopback(host) ? "info" : "warn"](
       { host },
       mayBeOpen
-        ? "there is no key: whoever reaches this address may do everything"
-        : "there is no key: every request is refused until the first is made",
+        ? "no API key exists: every client that can reach this address has full access"
+        : "no API key exists: all requests are rejected until the first key is created",
     );
   }
   const authorize = createAuthorize({ authenticator, penalty });
@@ -75,7 +75,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
     async close() {
       clearInterval(flushing);
       await keys.close();
-      await noteUses();
+      await flushUses();
       await ledger.close();
     },
   };

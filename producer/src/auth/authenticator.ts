@@ -6,26 +6,26 @@ import type { KeyUse, KeyUses } from "./key-uses.ts";
 import { openPrincipal, type Principal } from "./principal.ts";
 
 export type Identity =
-  | { status: "known"; principal: Principal }
+  | { status: "authenticated"; principal: Principal }
   | { status: "missing" }
   /** Not issued by this service or its OIDC issuer; it counts as a failed login. */
-  | { status: "wrong"; detail: string }
+  | { status: "invalid"; detail: string }
   /** A genuine credential that is expired, revoked or not valid here. */
-  | { status: "ended"; detail: string }
+  | { status: "rejected"; detail: string }
   /** No key exists yet, and the service may not run without authentication. */
-  | { status: "unmade" }
+  | { status: "no-keys" }
   /** The keys cannot be read. */
-  | { status: "unknowable" };
+  | { status: "unavailable" };
 
 type VerifiedCredential =
   /** Expiry in milliseconds since 1970. */
-  | { status: "known"; principal: Principal; validUntil: number }
-  | (Identity & { status: "wrong" | "ended" });
+  | { status: "authenticated"; principal: Principal; validUntil: number }
+  | (Identity & { status: "invalid" | "rejected" });
 
 /** Verifies an access token, that is any bearer token that is not an API key. */
 export type VerifyToken = (
   token: string,
-) => Promise<VerifiedCredential | (Identity & { status: "unknowable" })>;
+) => Promise<VerifiedCredential | (Identity & { status: "unavailable" })>;
 
 export interface AuthenticatorDeps {
   keys: KeyTable;
@@ -50,11 +50,11 @@ interface Session {
 
 /** Only valid headers are cached, so that guessed keys cannot fill the cache. */
 const maxSessions = 10_000;
-const open: Identity = { status: "known", principal: openPrincipal };
+const open: Identity = { status: "authenticated", principal: openPrincipal };
 const missing: Identity = { status: "missing" };
-const unmade: Identity = { status: "unmade" };
-const unknowable: Identity = { status: "unknowable" };
-const wrong = { status: "wrong", detail: "Nobody has this key." } as const;
+const noKeys: Identity = { status: "no-keys" };
+const unavailable: Identity = { status: "unavailable" };
+const wrong = { status: "invalid", detail: "The API key does not exist." } as const;
 
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   const { keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken } = deps;
@@ -65,9 +65,9 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   /** Returns the identity of a request without a valid credential. */
   function identifyWithoutCredential(refusal: Identity): Identity {
     if (verifyToken !== undefined) return refusal;
-    if (keys.state === "unread") return unknowable;
+    if (keys.state === "unread") return unavailable;
     if (keys.state === "filled") return refusal;
-    return mayBeOpen ? open : unmade;
+    return mayBeOpen ? open : noKeys;
   }
 
   async function identifyUncached(
@@ -82,18 +82,18 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     if (id === undefined) {
       if (verifyToken === undefined) return identifyWithoutCredential(wrong);
       const verified = await verifyToken(text);
-      return verified.status === "known" ? startSession(seen, verified) : verified;
+      return verified.status === "authenticated" ? startSession(seen, verified) : verified;
     }
     const hash = await hashKey(text);
     let found = verifyKey(id, hash);
-    if (found.status === "wrong") {
+    if (found.status === "invalid") {
       // Another producer may have created the key a moment ago.
       await keys.refresh();
       found = verifyKey(id, hash);
     }
-    if (found.status === "known") return startSession(seen, found, uses.of(id));
-    if (found.status !== "wrong") return found;
-    if (keys.isStale) return unknowable;
+    if (found.status === "authenticated") return startSession(seen, found, uses.of(id));
+    if (found.status !== "invalid") return found;
+    if (keys.isStale) return unavailable;
     const identity = identifyWithoutCredential(wrong);
     if (identity === open) remember(ignored, seen);
     return identity;
@@ -105,16 +105,14 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     const isCurrent = isSame(row.hash, hash);
     const isPrevious = row.previousHash !== null && isSame(row.previousHash, hash);
     if (!isCurrent && !isPrevious) return wrong;
-    if (row.revokedAt !== null) return ended("The key was revoked.");
+    if (row.revokedAt !== null) return rejected("The key was revoked.");
     const expiresAt = row.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
     const replacedAt = isCurrent ? Number.POSITIVE_INFINITY : (row.previousUntil?.getTime() ?? 0);
     const validUntil = Math.min(expiresAt, replacedAt);
     if (validUntil > Date.now()) {
-      return { status: "known", principal: toPrincipal(row), validUntil };
+      return { status: "authenticated", principal: toPrincipal(row), validUntil };
     }
-    return ended(
-      expiresAt < replacedAt ? "The key has expired." : "The key has another secret now.",
-    );
+    return rejected(expiresAt < replacedAt ? "The key has expired." : "The key has been rotated.");
   }
 
   function startSession(
@@ -122,7 +120,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     { principal, validUntil }: { principal: Principal; validUntil: number },
     use: KeyUse = { usedAt: 0 },
   ): Identity {
-    const identity: Identity = { status: "known", principal };
+    const identity: Identity = { status: "authenticated", principal };
     if (sessions.size === maxSessions) sessions.clear();
     sessions.set(seen, { identity, validUntil, use });
     use.usedAt = Date.now();
@@ -151,8 +149,8 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   };
 }
 
-function ended(detail: string): VerifiedCredential {
-  return { status: "ended", detail };
+function rejected(detail: string): VerifiedCredential {
+  return { status: "rejected", detail };
 }
 
 function toPrincipal({ id, name, tenant, scopes, queues, types, quotas }: KeyRow): Principal {

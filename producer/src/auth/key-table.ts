@@ -24,9 +24,9 @@ export interface KeyTableDeps {
 /** Keeps the promise that every producer refuses a revoked key within 2 s. */
 const pollEveryMs = 500;
 /** Concurrent refreshes share one read, so that wrong keys cannot flood Postgres with queries. */
-const gatherMs = 20;
+const maxBatchingMs = 20;
 /** A full reload also notices rows deleted by hand and a database restored from a backup. */
-const wholeEveryMs = 60_000;
+const reloadEveryMs = 60_000;
 const staleAfterMs = 2000;
 
 /** Opens a cache of all keys, at most `pollEveryMs` behind Postgres, so that a known key costs no round trip. */
@@ -36,7 +36,7 @@ export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
   let state: KeyTable["state"] = "unread";
   let revision = 0;
   let readAt = Number.NEGATIVE_INFINITY;
-  let readWholeAt = Number.NEGATIVE_INFINITY;
+  let reloadedAt = Number.NEGATIVE_INFINITY;
   let isFailing = false;
   let poll: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
@@ -45,23 +45,23 @@ export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
 
   async function load(): Promise<void> {
     const startedAt = now();
-    const isWhole = startedAt - readWholeAt > wholeEveryMs;
+    const isReload = startedAt - reloadedAt > reloadEveryMs;
     try {
-      const rows = await read(isWhole ? 0 : revision);
-      if (isWhole) {
+      const rows = await read(isReload ? 0 : revision);
+      if (isReload) {
         keys = new Map();
-        readWholeAt = startedAt;
+        reloadedAt = startedAt;
       }
       for (const row of rows) keys.set(row.id, row);
-      revision = rows.at(-1)?.revision ?? (isWhole ? 0 : revision);
+      revision = rows.at(-1)?.revision ?? (isReload ? 0 : revision);
       readAt = startedAt;
       if (state !== "filled") state = keys.size > 0 ? "filled" : "empty";
-      if (rows.length > 0 || isWhole) onChange();
-      if (isFailing) log.info("keys are read again");
+      if (rows.length > 0 || isReload) onChange();
+      if (isFailing) log.info("API keys are read again");
       isFailing = false;
     } catch (error) {
       if (!isFailing) {
-        log.warn({ err: error }, "keys cannot be read: those that are known stay good");
+        log.warn({ err: error }, "API keys cannot be read: keys in the cache stay valid");
       }
       isFailing = true;
     }
@@ -71,7 +71,7 @@ export async function openKeyTable(deps: KeyTableDeps): Promise<KeyTable> {
     // A read in progress may have started before the change that the caller waits for.
     following ??= (async () => {
       await current;
-      await new Promise((resolve) => setTimeout(resolve, gatherMs));
+      await new Promise((resolve) => setTimeout(resolve, maxBatchingMs));
       following = undefined;
       current = load();
       await current;

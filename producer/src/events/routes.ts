@@ -30,7 +30,7 @@ export function eventRoutes({ events, jobReader, importLedger }: EventRoutesDeps
       const { queue } = c.req.valid("param");
       const { queues } = c.env.principal;
       if (queues?.has(queue) === false) {
-        throw new ProblemError("forbidden-resource", `Not for the queue ${queue}.`);
+        throw new ProblemError("forbidden-resource", `The key does not permit the queue ${queue}.`);
       }
       return events.followJobs(c.env, [queue], c.req.valid("header")["last-event-id"]);
     }),

@@ -22,30 +22,30 @@ export interface AdmissionSettings {
  */
 export function createAdmission({ maxAgeMs, minLate, now }: AdmissionSettings): Admission {
   // In order of arrival.
-  const underWay = new Set<{ beganAt: number }>();
+  const inProgress = new Set<{ startedAt: number }>();
 
-  function ageOfLate(): number | undefined {
+  function getLateAge(): number | undefined {
     let count = 0;
-    for (const { beganAt } of underWay) {
+    for (const { startedAt } of inProgress) {
       count += 1;
-      if (count === minLate) return now() - beganAt;
+      if (count === minLate) return now() - startedAt;
     }
     return undefined;
   }
 
   return {
     refuseIfLate() {
-      const ageMs = ageOfLate();
+      const ageMs = getLateAge();
       // A request accepted now would take about as long.
       if (ageMs !== undefined && ageMs > maxAgeMs) throw new BatchRefused("full", ageMs);
     },
     async track(work) {
-      const one = { beganAt: now() };
-      underWay.add(one);
+      const entry = { startedAt: now() };
+      inProgress.add(entry);
       try {
         return await work;
       } finally {
-        underWay.delete(one);
+        inProgress.delete(entry);
       }
     },
   };

@@ -51,7 +51,7 @@ export function hasBody({ headers }: Request): boolean {
 export function refuseContentEncoding(context: RequestContext): void {
   const encoding = context.request.headers.get("content-encoding");
   if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
-  throw new ProblemError("unsupported-media-type", "Send it without Content-Encoding.");
+  throw new ProblemError("unsupported-media-type", "Send the body without Content-Encoding.");
 }
 
 /** Whether reading a body failed because the client disconnected. */
@@ -95,5 +95,5 @@ async function readCounted(context: RequestContext, maxBytes: number): Promise<U
 }
 
 function tooLarge(maxBytes: number) {
-  return new ProblemError("body-too-large", `At most ${maxBytes} bytes are read here.`);
+  return new ProblemError("body-too-large", `The body may have at most ${maxBytes} bytes.`);
 }

@@ -57,7 +57,7 @@ export function requirePermitted(
   if (isPermitted(principal, work)) return;
   throw new ProblemError(
     "forbidden-resource",
-    `Not for jobs of type ${work.type} in the queue ${work.queue}.`,
+    `The key does not permit jobs of type ${work.type} in the queue ${work.queue}.`,
   );
 }
 

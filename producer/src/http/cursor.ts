@@ -12,7 +12,7 @@ export function decodeCursor(cursor: string, Id: z.ZodType<string> = JobId): str
   const id = Id.safeParse(fromBase64(cursor));
   if (id.success) return id.data;
   throw new ProblemError("invalid-parameter", undefined, [
-    { pointer: "/cursor", detail: "Not a cursor that was handed out." },
+    { pointer: "/cursor", detail: "Not a cursor returned by this API." },
   ]);
 }
 

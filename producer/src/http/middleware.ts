@@ -59,7 +59,7 @@ const refuseNul: Middleware = (c, next) => {
     .filter(([, value]) => value.includes("\0"))
     .map(([name]) => ({
       pointer: `/${escapePointer(name)}`,
-      detail: "Text with a NUL character.",
+      detail: "Contains a NUL character.",
     }));
   if (errors.length > 0) throw new ProblemError("invalid-parameter", undefined, errors);
   return next();

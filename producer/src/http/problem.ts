@@ -1,4 +1,3 @@
-import { HTTPException } from "hono/http-exception";
 import type { Logger } from "pino";
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { FieldError } from "@toril/contract/api/json";
@@ -104,9 +103,6 @@ function toProblem(error: unknown): ProblemError | undefined {
       undefined,
       { headers: retryAfter(error) },
     );
-  }
-  if (error instanceof HTTPException && error.status === 415) {
-    return new ProblemError("unsupported-media-type");
   }
   return undefined;
 }

@@ -26,26 +26,26 @@ interface Series {
 export function createRequestTimes(name: string, help: string): RequestTimes {
   const byRoute = new Map<string, Series[]>();
 
-  function seriesOf(labels: RequestLabels): Series {
+  function findSeries(labels: RequestLabels): Series {
     const { method, route, status } = labels;
-    let ofRoute = byRoute.get(route);
-    if (ofRoute === undefined) byRoute.set(route, (ofRoute = []));
-    for (const series of ofRoute) {
+    let routeSeries = byRoute.get(route);
+    if (routeSeries === undefined) byRoute.set(route, (routeSeries = []));
+    for (const series of routeSeries) {
       if (series.labels.status === status && series.labels.method === method) return series;
     }
     const series = { labels, counts: Array<number>(bounds.length + 1).fill(0), seconds: 0 };
-    ofRoute.push(series);
+    routeSeries.push(series);
     return series;
   }
 
   function get() {
-    const values = [...byRoute.values()].flat().flatMap((series) => valuesOf(name, series));
+    const values = [...byRoute.values()].flat().flatMap((series) => toValues(name, series));
     return Promise.resolve({ name, help, type: "histogram", values, aggregator: "sum" });
   }
 
   return {
     observe(labels, seconds) {
-      const series = seriesOf(labels);
+      const series = findSeries(labels);
       let at = 0;
       while (at < bounds.length && seconds > (bounds[at] ?? 0)) at += 1;
       series.counts[at] = (series.counts[at] ?? 0) + 1;
@@ -55,7 +55,7 @@ export function createRequestTimes(name: string, help: string): RequestTimes {
   };
 }
 
-function valuesOf(name: string, { labels, counts, seconds }: Series) {
+function toValues(name: string, { labels, counts, seconds }: Series) {
   let count = 0;
   const buckets = counts.map((own, at) => {
     count += own;

@@ -78,7 +78,8 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
         await jobChanges.cancel(c.env.principal.tenant, id, check);
         row = await requireJob(jobReader, c.env, id);
       } else check?.(toVersion(row));
-      if (row.status !== "cancelled") throw new ProblemError("job-ended", `It is ${row.status}.`);
+      if (row.status !== "cancelled")
+        throw new ProblemError("job-ended", `The job is ${row.status}.`);
       return c.json(redactJob(c.env, await liveJobs.toJob(row)), 200);
     }),
 
@@ -109,8 +110,8 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
         alongside: storeEarlyJobResponse(c.env, id, (row) => liveJobs.toJob(row), { status: 200 }),
       });
       const row = await requireJob(jobReader, c.env, id);
-      if (outcome === "away") throw new ProblemError("at-capacity", "Redis is away.");
-      if (outcome === undefined) throw new ProblemError("job-ended", `It is ${row.status}.`);
+      if (outcome === "away") throw new ProblemError("at-capacity", "Redis is unavailable.");
+      if (outcome === undefined) throw new ProblemError("job-ended", `The job is ${row.status}.`);
       if (outcome === "active") throw new ProblemError("job-active");
       if (outcome === "not-delayed") throw new ProblemError("job-not-delayed");
       return c.json(redactJob(c.env, await liveJobs.toJob(row)), 200);
@@ -172,7 +173,7 @@ const problems = {
   missing: ["job-not-found", undefined],
   active: ["job-active", undefined],
   unfound: ["at-capacity", "Too many jobs wait to find it among them."],
-  away: ["at-capacity", "Redis is away."],
+  away: ["at-capacity", "Redis is unavailable."],
 } as const satisfies Record<
   Exclude<Unchanged["status"], "ended">,
   readonly [ProblemKind, ...unknown[]]

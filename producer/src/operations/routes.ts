@@ -17,7 +17,10 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
     const found = await operations.find(toOperationViewer(context), id);
     if (found === undefined) throw new ProblemError("operation-not-found");
     if (found === "hidden") {
-      throw new ProblemError("forbidden-resource", "It is about jobs of other queues or types.");
+      throw new ProblemError(
+        "forbidden-resource",
+        "The operation covers jobs of queues or types that the key does not permit.",
+      );
     }
     return found;
   }
@@ -55,7 +58,7 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
       await operations.stop(toOperationViewer(c.env), id);
       const found = await requireOperation(c.env, id);
       if (found.status === "done" || found.status === "failed") {
-        throw new ProblemError("operation-ended", `It is ${found.status}.`);
+        throw new ProblemError("operation-ended", `The operation is ${found.status}.`);
       }
       return c.json(found, 202);
     }),

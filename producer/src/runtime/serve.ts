@@ -35,7 +35,8 @@ export function listenOnPort<Started>(
 }
 
 export async function respondWithMetrics(metrics: Metrics, request: Request): Promise<Response> {
-  const isAsked = request.method === "GET" && new URL(request.url).pathname === "/metrics";
-  if (!isAsked) return new Response("Only GET /metrics is served here.\n", { status: 404 });
+  const isMetricsRequest = request.method === "GET" && new URL(request.url).pathname === "/metrics";
+  if (!isMetricsRequest)
+    return new Response("This port serves only GET /metrics.\n", { status: 404 });
   return new Response(await metrics.render(), { headers: { "Content-Type": metrics.contentType } });
 }

@@ -25,7 +25,7 @@ async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const found = Discovery.parse(await fetchJson(address, signal));
   if (found.issuer !== issuer) {
-    throw new Error(`${address} is of the issuer ${found.issuer}, OIDC_ISSUER says ${issuer}`);
+    throw new Error(`${address} has the issuer ${found.issuer}, but OIDC_ISSUER is ${issuer}`);
   }
   return found.jwks_uri;
 }
@@ -37,6 +37,6 @@ async function fetchJson(address: string, signal: AbortSignal): Promise<unknown>
     redirect: "error",
     headers: { Accept: "application/json" },
   });
-  if (!response.ok) throw new Error(`${address} answers ${response.status}`);
+  if (!response.ok) throw new Error(`${address} responded with status ${response.status}`);
   return response.json();
 }

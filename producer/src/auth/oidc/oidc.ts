@@ -26,10 +26,10 @@ export function openOidc(settings: OidcSettings, { log, onChange }: OidcDeps): V
     retryMs: 1000,
     now: () => performance.now(),
     onChange() {
-      log.info({ issuer }, "the issuer has other keys than before");
+      log.info({ issuer }, "the keys of the issuer have changed");
       onChange();
     },
-    onFailure: (error) => log.warn({ err: error, issuer }, "the issuer's keys cannot be loaded"),
+    onFailure: (error) => log.warn({ err: error, issuer }, "failed to load the keys of the issuer"),
   });
   keys.warmUp();
   return createVerifyToken({ ...settings, keys, now: Date.now });

@@ -35,14 +35,14 @@ export function createVerifyToken(deps: VerifyTokenDeps): VerifyToken {
       const principal = types.has(protectedHeader.typ?.toLowerCase())
         ? readClaims(payload, deps.claims)
         : "The token is no access token.";
-      if (typeof principal === "string") return { status: "ended", detail: principal };
+      if (typeof principal === "string") return { status: "rejected", detail: principal };
       const validUntil = ((payload.exp ?? 0) + toleranceSeconds) * 1000;
-      return { status: "known", principal, validUntil };
+      return { status: "authenticated", principal, validUntil };
     } catch (error) {
-      if (error instanceof IssuerUnavailable) return { status: "unknowable" };
+      if (error instanceof IssuerUnavailable) return { status: "unavailable" };
       // The signature is valid, so the token is not a guess and does not count as a failed login.
       const isGenuine = error instanceof errors.JWTClaimValidationFailed || isExpired(error);
-      return { status: isGenuine ? "ended" : "wrong", detail: describe(error) };
+      return { status: isGenuine ? "rejected" : "invalid", detail: describe(error) };
     }
   };
 }
