@@ -33,7 +33,7 @@ test("a job shows its estimated start time if the rate of its queue is known", a
     readStates: async () => [{ state: "waiting" }],
     readDetail: async () => ({ position: 50 }),
   };
-  const live = createLiveJobs({ ...at, rateOut: () => 10 } as never);
+  const live = createLiveJobs({ ...at, getDequeueRate: () => 10 } as never);
   const row = { status: "pending", options: {}, createdAt: new Date(), data: {} };
   const { estimatedStartAt } = await live.toJobDetail(row as never);
   const inMs = Date.parse(estimatedStartAt ?? "") - Date.now();

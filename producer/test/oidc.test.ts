@@ -196,7 +196,7 @@ describe("keys", () => {
     expect(await verify(await issuer.sign({ iss: `${issuer.url}/` }))).toEqual({
       status: "unavailable",
     });
-    expect(String(failures[0])).toContain(`is of the issuer ${issuer.url}`);
+    expect(String(failures[0])).toContain(`has the issuer ${issuer.url},`);
   });
 
   test.each(["RS512", "PS256", "ES256", "ES384", "EdDSA"])("may use %s", async (alg) => {

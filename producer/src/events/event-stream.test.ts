@@ -7,7 +7,7 @@ import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts
 
 /** Safe cast: the tests use only these members. */
 const context = {
-  keepOpen() {},
+  setIdleTimeout() {},
   principal: { id: "open", kind: "open", tenant: "default" },
 } as unknown as RequestContext;
 

@@ -7,7 +7,7 @@ import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts
 
 /** Safe cast: the tests use only these members. */
 const context = {
-  keepOpen() {},
+  setIdleTimeout() {},
   principal: { id: "open", kind: "open", tenant: "default" },
   request: new Request("http://localhost"),
 } as unknown as RequestContext;
