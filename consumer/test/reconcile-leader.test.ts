@@ -51,7 +51,7 @@ test("a leader that is frozen loses the lock, and another one does its work", as
   await _record(world, 3);
   frozen.reconciler.wake("flushed");
 
-  expect(await other.passFor("leading")).toMatchObject({ placed: 3 });
+  expect(await other.passFor("leading")).toMatchObject({ redispatched: 3 });
   proxy.thaw();
   await other.pass();
   const holders = await _holders();
@@ -83,7 +83,7 @@ test("a follower makes no pass, and leads as soon as the leader is closed", asyn
 
   await first.reconciler.close();
 
-  expect(await second.passFor("flushed")).toMatchObject({ seen: 0 });
+  expect(await second.passFor("flushed")).toMatchObject({ checked: 0 });
 });
 
 test("a pass ends when the leader's connection dies in the middle of it, and the next leader goes on", async () => {
@@ -105,8 +105,8 @@ test("a pass ends when the leader's connection dies in the middle of it, and the
   await _until(() => reconciling.reports.length === 2);
 
   expect(reconciling.reports).toMatchObject([
-    { seen: 10, placed: 10 },
-    { seen: 20, placed: 10 },
+    { checked: 10, redispatched: 10 },
+    { checked: 20, redispatched: 10 },
   ]);
 });
 
@@ -143,7 +143,7 @@ test("a pass that fails is logged, and the next one does the work", async () => 
   await _until(() => reconciling.problems.length > 0);
   await world.sql`alter table jobs_away rename to jobs`;
 
-  expect(await reconciling.pass()).toMatchObject({ placed: 3 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 3 });
 });
 
 test("it closes while it rests between two pages, and before it was started", async () => {
@@ -208,7 +208,7 @@ test("while Redis is away it does nothing, and when Redis is back without its da
   await using server = await startRedis({ dir: world.dir, port: world.server.port });
 
   expect(server.port).toBe(world.server.port);
-  expect(await reconciling.passFor("flushed")).toMatchObject({ placed: 100 });
+  expect(await reconciling.passFor("flushed")).toMatchObject({ redispatched: 100 });
   expect(await world.redis.llen(world.keys().wait)).toBe(100);
   expect(reconciling.reports.map((report) => report.reason)).not.toContain("while it is away");
 });

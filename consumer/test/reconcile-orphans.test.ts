@@ -24,14 +24,14 @@ test("a job that is in no list is placed again at the second look, once, and not
   await world.redis.rpush(`${world.keys().base}${orphan}:logs`, "a line");
   await using reconciling = await _startReconciler(world);
 
-  expect(await reconciling.passFor("leading")).toMatchObject({ seen: 2, placed: 0 });
+  expect(await reconciling.passFor("leading")).toMatchObject({ checked: 2, redispatched: 0 });
   expect(await _waiting()).toEqual([sound]);
-  expect(await reconciling.pass()).toMatchObject({ placed: 1 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 1 });
   expect(await _waiting()).toEqual([orphan, sound]);
   expect(JSON.parse((await world.hashOf(orphan))["opts"]!)).toMatchObject({ recovered: true });
   expect(await world.redis.exists(`${world.keys().base}${orphan}:logs`)).toBe(0);
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
 test("a new leader looks twice as well", async () => {
@@ -41,8 +41,8 @@ test("a new leader looks twice as well", async () => {
   await first.reconciler.close();
   await using second = await _startReconciler(world);
 
-  expect(await second.passFor("leading")).toMatchObject({ placed: 0 });
-  expect(await second.pass()).toMatchObject({ placed: 1 });
+  expect(await second.passFor("leading")).toMatchObject({ redispatched: 0 });
+  expect(await second.pass()).toMatchObject({ redispatched: 1 });
 });
 
 test("a job is never placed again while it has a lock, a score or a place in a list", async () => {
@@ -58,9 +58,9 @@ test("a job is never placed again while it has a lock, a score or a place in a l
   await world.redis.zadd(`${world.keys().base}waiting-children`, 1, waitingChildren!);
   await using reconciling = await _startReconciler(world);
 
-  expect(await reconciling.passFor("leading")).toMatchObject({ seen: 6, placed: 0 });
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.passFor("leading")).toMatchObject({ checked: 6, redispatched: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
 test("a job that is back where it should be at the second look is left alone", async () => {
@@ -70,7 +70,7 @@ test("a job that is back where it should be at the second look is left alone", a
   await reconciling.passFor("leading");
   await world.redis.lpush(world.keys().wait, orphan);
 
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
   expect(await _waiting()).toEqual([orphan, sound]);
 });
 
@@ -91,7 +91,7 @@ test("a job that starts between the second look and its removal is left alone", 
 
   await reconciling.passFor("leading");
 
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
   expect(await world.hashOf(orphan)).toMatchObject({ name: "echo" });
 });
 
@@ -102,7 +102,7 @@ test("a job that is not due yet is not looked for", async () => {
   await using reconciling = await _startReconciler(world);
 
   await reconciling.passFor("leading");
-  expect(await reconciling.pass()).toMatchObject({ placed: 0 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
 test("in a list that is too long to search for many, one job a pass is looked for all the same", async () => {
@@ -115,7 +115,7 @@ test("in a list that is too long to search for many, one job a pass is looked fo
 
   await reconciling.passFor("leading");
 
-  expect(await reconciling.pass()).toMatchObject({ placed: 1 });
+  expect(await reconciling.pass()).toMatchObject({ redispatched: 1 });
   expect(await world.redis.lindex(world.keys().wait, 0)).toBe(ids[0]!);
 });
 
@@ -129,5 +129,5 @@ test("old jobs that only wait for their retry do not hide one that hangs", async
 
   await reconciling.passFor("leading");
 
-  expect(await reconciling.pass()).toMatchObject({ seen: 602, placed: 1 });
+  expect(await reconciling.pass()).toMatchObject({ checked: 602, redispatched: 1 });
 });

@@ -33,9 +33,9 @@ describe("what Redis does not have", () => {
 
     const report = await reconciling.passFor("leading");
 
-    expect(report).toMatchObject({ seen: 10_000, placed: 10_000, settled: 0 });
+    expect(report).toMatchObject({ checked: 10_000, redispatched: 10_000, settled: 0 });
     expect(await _waiting()).toEqual(ids.toReversed());
-    expect(await reconciling.pass()).toMatchObject({ seen: 10_000, placed: 0 });
+    expect(await reconciling.pass()).toMatchObject({ checked: 10_000, redispatched: 0 });
   });
 
   test("is re-dispatched with its own data and options, marked as such", async () => {
@@ -75,7 +75,7 @@ describe("what Redis does not have", () => {
     await _record(world, 1, { ageMs: 500_000 });
     await using reconciling = await _startReconciler(world, { graceMs: 600_000 });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 1, placed: 1 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 1, redispatched: 1 });
     expect(await _waiting()).toEqual([old!]);
   });
 
@@ -83,8 +83,8 @@ describe("what Redis does not have", () => {
     await _record(world, 1, { ageMs: 0 });
     await using reconciling = await _startReconciler(world, { graceMs: 300 });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 0 });
-    expect(await reconciling.passFor("grace")).toMatchObject({ placed: 1 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 0 });
+    expect(await reconciling.passFor("grace")).toMatchObject({ redispatched: 1 });
   });
 
   test("keeps its due time", async () => {
@@ -125,7 +125,7 @@ describe("what Redis does not have", () => {
     });
     await using reconciling = await _startReconciler(world, { redis });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 1, placed: 0 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 1, redispatched: 0 });
     expect(await world.hashOf(id!)).toEqual({});
     expect(await _rowOf(id)).toMatchObject({ status: "cancelled" });
   });
@@ -151,7 +151,7 @@ describe("what Redis does not have", () => {
       place: (queue, jobs) => world.place(queue, jobs).finally(() => parts.push(jobs.length)),
     });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 10 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 10 });
     expect(await _waiting()).toEqual(ids.toReversed());
     expect(parts).toEqual([5, 5]);
   });
@@ -161,7 +161,7 @@ describe("what Redis does not have", () => {
     for (const queue of queues) await _record(world, 7, { queue });
     await using reconciling = await _startReconciler(world, { pageSize: 4 });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ seen: 35, placed: 35 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 35, redispatched: 35 });
     expect(await _waiting("echo")).toHaveLength(14);
     expect(await _waiting("imports")).toHaveLength(14);
     expect(await _waiting("feeds")).toHaveLength(7);
@@ -173,7 +173,7 @@ describe("what Redis does not have", () => {
     await _record(world, 1);
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 2 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 2 });
   });
 
   test("is re-dispatched after every loss of Redis, though it never started", async () => {
@@ -185,7 +185,7 @@ describe("what Redis does not have", () => {
 
     for (let losses = 0; losses < 25; losses += 1) {
       await world.redis.flushall();
-      expect(await reconciling.pass()).toMatchObject({ seen: 2, placed: 2 });
+      expect(await reconciling.pass()).toMatchObject({ checked: 2, redispatched: 2 });
     }
 
     for (const id of [paused, delayed]) {
@@ -203,7 +203,7 @@ describe("when Redis refuses", () => {
     await world.redis.hset(world.keys("broken").meta, "opts.maxLenEvents", "many");
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 1 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 1 });
     expect(await _rowOf(broken)).toMatchObject({ status: "pending" });
     expect(reconciling.problems).toHaveLength(1);
   });
@@ -215,9 +215,9 @@ describe("when Redis refuses", () => {
     await world.redis.config("SET", "maxmemory", Math.floor(used / 0.85));
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ placed: 0, heldBack: 300 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 0, postponed: 300 });
     await world.redis.config("SET", "maxmemory", 0);
-    expect(await reconciling.pass()).toMatchObject({ placed: 300, heldBack: 0 });
+    expect(await reconciling.pass()).toMatchObject({ redispatched: 300, postponed: 0 });
     expect(await _waiting()).toHaveLength(300);
   });
 });
@@ -235,7 +235,7 @@ describe("what ended in Redis without the ledger", () => {
     await worker.close();
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, placed: 0 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, redispatched: 0 });
     expect(await _rowOf(wrong)).toMatchObject({
       status: "dead",
       result: null,
@@ -274,8 +274,8 @@ describe("what ended in Redis without the ledger", () => {
     expect(await world.hashOf(good!)).toEqual({});
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, placed: 0 });
-    expect(await reconciling.pass()).toMatchObject({ seen: 0 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, redispatched: 0 });
+    expect(await reconciling.pass()).toMatchObject({ checked: 0 });
     await worker.close();
     expect(starts).toHaveLength(3);
     expect(await _rowOf(good)).toMatchObject({
@@ -310,7 +310,7 @@ describe("what ended in Redis without the ledger", () => {
     for (let count = 0; count < 450; count++) await told("progress", "another job");
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 1, placed: 4 });
+    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 1, redispatched: 4 });
     expect(await _waiting()).toEqual([own!, retried!, `${tenth}-10`, `${reopened}-1`]);
     expect(await _rowOf(ended)).toMatchObject({ status: "completed", result: { message: "done" } });
   });

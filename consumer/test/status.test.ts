@@ -80,7 +80,7 @@ test("the status server tells what the reconciler does, while this process leads
   await until(/^toril_reconcile_pass_seconds_count [1-9]/m);
   const leading = await metrics();
   expect(leading).toMatch(/^toril_ledger_pending_jobs \d+$/m);
-  expect(leading).toMatch(/^toril_reconciled_jobs_total\{action="placed"\} \d+$/m);
+  expect(leading).toMatch(/^toril_reconciled_jobs_total\{action="redispatched"\} \d+$/m);
   expect(leading).toMatch(/^toril_reconcile_last_pass_timestamp_seconds \d/m);
 
   postgres.cut();

@@ -2,7 +2,7 @@ import { createCounter } from "@toril/contract/engine/metrics/process-metrics";
 import { Gauge, Histogram, type Registry } from "prom-client";
 import type { PassReport } from "./reconcile.ts";
 
-const actions = ["placed", "heldBack", "settled"] as const;
+const actions = ["redispatched", "postponed", "settled"] as const;
 
 /** Metrics of the reconciler; the gauges exist only while this process is the leader. */
 export function createReconcileMetrics(registry: Registry) {
@@ -56,7 +56,7 @@ export function createReconcileMetrics(registry: Registry) {
     onPass(report: PassReport) {
       passes.observe(report.ms / 1000);
       lastPass.setToCurrentTime();
-      pending.set(report.seen);
+      pending.set(report.checked);
       for (const action of actions) jobs.inc({ action }, report[action]);
     },
     onPassFailed: () => failures.inc(),

@@ -11,10 +11,10 @@ import type { OrphanDetector } from "./orphan-detector.ts";
 
 export interface PassCounts {
   /** Pending jobs that were checked. */
-  seen: number;
-  placed: number;
+  checked: number;
+  redispatched: number;
   /** Missing in Redis, but not re-dispatched because Redis is nearly full. */
-  heldBack: number;
+  postponed: number;
   /** Finished in Redis. */
   settled: number;
 }
@@ -59,12 +59,12 @@ export function createPass(deps: PassDeps): () => Promise<PassCounts> {
       const settled = await endings.settle(queue, [...finished, ...removed]);
       const removedIds = new Set(removed.map((job) => job.id));
       const lost = missing.filter((job) => !removedIds.has(job.id));
-      return { seen: jobs.length, settled, ...(await redispatch(queue, lost)) };
+      return { checked: jobs.length, settled, ...(await redispatch(queue, lost)) };
     }
 
     const scan = orphanDetector.begin();
     const failingQueues = new Set<string>();
-    const counts: PassCounts = { seen: 0, placed: 0, heldBack: 0, settled: 0 };
+    const counts: PassCounts = { checked: 0, redispatched: 0, postponed: 0, settled: 0 };
 
     async function reconcilePage(page: readonly PendingJob[]) {
       for (const [queue, jobs] of Map.groupBy(page, (job) => job.queue)) {

@@ -83,8 +83,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     try {
       const counts = await pass();
       const report = { reason, ...counts, ms: Math.round(performance.now() - startedAt) };
-      const { placed, heldBack, settled } = counts;
-      if (placed + heldBack + settled > 0) log.info(report, "reconciled Redis with the ledger");
+      const { redispatched, postponed, settled } = counts;
+      if (redispatched + postponed + settled > 0)
+        log.info(report, "reconciled Redis with the ledger");
       deps.onPass?.(report);
     } catch (error) {
       if (signal.aborted) return;

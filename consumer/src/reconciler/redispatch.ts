@@ -23,9 +23,9 @@ const StoredOptions = z
   .catch({ attempts: 3, backoff: { type: "exponential", delay: 1000 } });
 
 interface RedispatchCounts {
-  placed: number;
+  redispatched: number;
   /** Not re-dispatched because Redis is nearly full. */
-  heldBack: number;
+  postponed: number;
 }
 
 /** Re-dispatches jobs of one queue, which must be in id order. */
@@ -34,17 +34,17 @@ export type Redispatch = (queue: string, jobs: readonly PendingJob[]) => Promise
 /** Creates the re-dispatch of jobs that Redis lost, however often. Jobs that have ended meanwhile are skipped. */
 export function createRedispatch({ leadership, dispatch, hasMemory }: RedispatchDeps): Redispatch {
   return async (queue, jobs) => {
-    let placed = 0;
+    let redispatched = 0;
     let rest = jobs;
     while (rest.length > 0 && (await hasMemory(queue))) {
       const next = rest.slice(0, maxEntriesPerCall);
       const rows = await leadership.run((sql) => readJobsToDispatch(sql, next, maxBytes));
       if (rows.length > 0) await dispatch(queue, rows.map(toDispatchEntry));
-      placed += rows.length;
+      redispatched += rows.length;
       const last = rows.at(-1) ?? next.at(-1);
       rest = rest.filter((job) => last !== undefined && job.id > last.id);
     }
-    return { placed, heldBack: rest.length };
+    return { redispatched, postponed: rest.length };
   };
 }
 

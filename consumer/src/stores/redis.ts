@@ -1,7 +1,6 @@
 import type { RedisServers } from "@toril/contract/engine/config/redis-config";
 import { openRedis, type RedisOptions } from "@toril/contract/engine/redis/open-redis";
 import { Cluster, type Redis } from "ioredis";
-import { coalesceWrites } from "../worker/coalesce-writes.ts";
 
 const common = {
   // After a failover, until the old master has closed its connections: reconnect and resend the command.
@@ -9,7 +8,11 @@ const common = {
 } satisfies RedisOptions;
 
 /** Retries commands for half a minute during a Cluster failover. */
-const patient = { maxRedirections: 100, retryDelayOnFailover: 300, retryDelayOnClusterDown: 300 };
+const clusterRetries = {
+  maxRedirections: 100,
+  retryDelayOnFailover: 300,
+  retryDelayOnClusterDown: 300,
+};
 
 /**
  * Opens the connection of BullMQ's workers: commands wait while Redis is unavailable. 13 s without a reply mean a dead
@@ -20,7 +23,7 @@ export function openWorkerRedis(
   onError: (error: Error) => void,
 ): Redis | Cluster {
   const options = { ...common, maxRetriesPerRequest: null, socketTimeout: 13_000 };
-  const redis = openRedis(servers, options, patient);
+  const redis = openRedis(servers, options, clusterRetries);
   redis.on("error", onError);
   if (redis instanceof Cluster) redis.on("+node", coalesceWrites);
   else coalesceWrites(redis);
@@ -52,7 +55,7 @@ export function openListenerRedis(
   const redis = openRedis(
     servers,
     { ...common, maxRetriesPerRequest: null, keepAlive: 10_000 },
-    patient,
+    clusterRetries,
   );
   redis.on("error", onError);
   return redis;
@@ -60,6 +63,32 @@ export function openListenerRedis(
 
 /** Calls `onChange` whenever the connection changed and Redis may have lost data. */
 export function watchConnection(redis: Redis | Cluster, onChange: () => void): void {
-  const ofClusters = ["+node", "-node", "node error"];
-  for (const event of ["close", "ready", ...ofClusters]) redis.on(event, onChange);
+  const clusterEvents = ["+node", "-node", "node error"];
+  for (const event of ["close", "ready", ...clusterEvents]) redis.on(event, onChange);
+}
+
+/**
+ * Combines all commands of one event loop turn into one system call. A worker acknowledges a settled batch of a hundred
+ * jobs at once; separate writes cost a third of its time.
+ */
+function coalesceWrites(redis: Redis): void {
+  redis.on("connect", () => {
+    const { stream } = redis;
+    const write = stream.write.bind(stream);
+    let isCorked = false;
+
+    function uncork() {
+      isCorked = false;
+      stream.uncork();
+    }
+
+    stream.write = ((...args: Parameters<typeof write>) => {
+      if (!isCorked) {
+        isCorked = true;
+        stream.cork();
+        process.nextTick(uncork);
+      }
+      return write(...args);
+    }) as typeof stream.write;
+  });
 }
