@@ -25,7 +25,7 @@ describe("the consumer's configuration", () => {
     expect(() => _load(env)).toThrow(message);
   });
 
-  test("needs the two stores only", () => {
+  test("requires only the two stores", () => {
     expect(_load()).toEqual({
       redis: { kind: "single", url: stores.REDIS_URL, options: {} },
       databaseUrl: stores.DATABASE_URL,
@@ -66,7 +66,7 @@ describe("the consumer's configuration", () => {
     });
   });
 
-  test("takes a list of queues and a rate limit", () => {
+  test("parses a list of queues and a rate limit", () => {
     const { worker } = _load({
       BULL_QUEUE_NAME: "imports, feeds,imports",
       WORKER_RATE_LIMIT_MAX: "100",
@@ -77,7 +77,7 @@ describe("the consumer's configuration", () => {
     expect(worker.limiter).toEqual({ max: 100, duration: 1000 });
   });
 
-  test("takes other limits per key", () => {
+  test("parses rate limits per key", () => {
     const rateOf = (text: string) =>
       _load({ WORKER_KEY_RATE_LIMITS: text }).worker.keyRates.get("feed.fetch");
 

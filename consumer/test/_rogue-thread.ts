@@ -6,7 +6,7 @@ import { serveThread } from "../src/sandbox/serve-thread.ts";
 
 const result = { rows: 0, columns: [] };
 
-const deeds: Record<string, (context: SandboxContext) => unknown> = {
+const behaviors: Record<string, (context: SandboxContext) => unknown> = {
   objects() {
     for (const kept: unknown[] = []; ;) kept.push({ number: Math.random() });
   },
@@ -35,7 +35,7 @@ const deeds: Record<string, (context: SandboxContext) => unknown> = {
     log.info({ attempt }, "from the thread");
     if (++runs === 1) throw new RetryAfterError(new Date(Date.now() + 100), "again");
   },
-  "gives-way": ({ signal, progress }) =>
+  "stops-when-aborted": ({ signal, progress }) =>
     new Promise((_, reject) => {
       progress({ pid: process.pid });
       signal.addEventListener("abort", () => reject(signal.reason as Error));
@@ -48,7 +48,7 @@ let runs = 0;
 const importStats: SandboxedHandler<typeof jobType> = async (
   { columns: [name = ""] = [] },
   context,
-) => ((await deeds[name]?.(context)) ?? result) as typeof result;
+) => ((await behaviors[name]?.(context)) ?? result) as typeof result;
 
 if (parentPort !== null) {
   serveThread(parentPort, {

@@ -43,8 +43,8 @@ async function _accept(act: Handler<typeof echo>, attempts?: number) {
 /** Waits until BullMQ delays the job before its next attempt. */
 const _delayed = (id: string) => _jobIn(queue, "delayed", id);
 
-describe("a job whose runs fail", () => {
-  test("runs three times, 1 s and 2 s apart, and is dead with the reason of the last", async () => {
+describe("a job whose attempts fail", () => {
+  test("gets three attempts, 1 s and 2 s apart, and is dead with the last error", async () => {
     let failures = 0;
     const { id, runs } = await _accept(async () => {
       throw new RangeError(`failure ${++failures}`);
@@ -72,7 +72,7 @@ describe("a job whose runs fail", () => {
     expect(failed.failedReason).toBe("RangeError: failure 3");
   });
 
-  test("completes when a later run does not fail", async () => {
+  test("completes when a later attempt succeeds", async () => {
     const { id, runs } = await _accept(async ({ message }, { attempt }) => {
       if (attempt === 1) throw new Error("not yet");
       return { message };
@@ -85,7 +85,7 @@ describe("a job whose runs fail", () => {
     await world.isForgotten(id);
   });
 
-  test("is dead after its only run when it asked for one", async () => {
+  test("is dead after its first failure when attempts is 1", async () => {
     const { id, runs } = await _accept(async () => {
       throw new Error("no");
     }, 1);
@@ -94,7 +94,7 @@ describe("a job whose runs fail", () => {
     expect(runs()).toEqual([1]);
   });
 
-  test("is dead at once when its handler gives up", async () => {
+  test("is dead at once when its handler throws NonRetryableError", async () => {
     const { id, runs } = await _accept(async () => {
       throw new NonRetryableError("there is no such feed");
     });
@@ -107,7 +107,7 @@ describe("a job whose runs fail", () => {
     expect(runs()).toEqual([1]);
   });
 
-  test("waits until the time that its handler names, and uses up no attempt", async () => {
+  test("is delayed until the time of a RetryAfterError, without using an attempt", async () => {
     const at = new Date(Date.now() + 3_600_000);
     let starts = 0;
     const { id, runs } = await _accept(async ({ message }) => {
@@ -129,8 +129,8 @@ describe("a job whose runs fail", () => {
   });
 });
 
-describe("what is thrown", () => {
-  test("reaches the ledger cut, without what Postgres refuses, and BullMQ as one line", async () => {
+describe("a thrown value", () => {
+  test("is stored truncated and without characters that Postgres refuses, and passed to BullMQ as one line", async () => {
     const { id } = await _accept(async () => {
       const error = new NonRetryableError(`\0bad \ud800 ${"x".repeat(5000)}`);
       error.stack = `\0${"s".repeat(50_000)}`;
@@ -152,7 +152,7 @@ describe("what is thrown", () => {
     ["a text", "no", { name: "Error", message: "no" }],
     ["nothing", undefined, { name: "Error", message: "undefined" }],
     [
-      "what cannot be read",
+      "an object whose properties throw",
       {
         toString() {
           throw new Error("never");
@@ -160,7 +160,7 @@ describe("what is thrown", () => {
       },
       { name: "Error", message: "The thrown value cannot be read." },
     ],
-  ])("may be %s", async (_, thrown, error) => {
+  ])("may be %s and is stored as an error", async (_, thrown, error) => {
     const { id } = await _accept(async () => {
       throw thrown;
     }, 1);
@@ -169,7 +169,7 @@ describe("what is thrown", () => {
   });
 
   test.each(["bullmq:rateLimitExceeded", "DelayedError", "UnrecoverableError"])(
-    "is a failure like any other when it looks like BullMQ's own %s",
+    "counts as a failure when it looks like BullMQ's own %s",
     async (text) => {
       const { id } = await _accept(async () => {
         const error = new Error(text);
@@ -184,8 +184,8 @@ describe("what is thrown", () => {
   );
 });
 
-describe("a job that cannot be run", () => {
-  test("is dead at once when its data does not fit its type", async () => {
+describe("a job that cannot start", () => {
+  test("is dead at once when its data does not match the schema of its type", async () => {
     const job = await world.record({ type: "echo", data: { message: "" } });
     await world.placeJob({ ...job, data: '{"message":7}' });
 
@@ -199,7 +199,7 @@ describe("a job that cannot be run", () => {
     expect(row["error"].message).toContain("message");
   });
 
-  test("waits for a newer consumer when nobody here knows its type", async () => {
+  test("is delayed for a newer consumer when its type is unknown", async () => {
     const job = await world.record({ type: "echo", data: { message: "" } });
     await world.placeJob({ ...job, type: "echo.v2" as "echo" });
 
@@ -211,7 +211,7 @@ describe("a job that cannot be run", () => {
     await delayed.remove();
   });
 
-  test("fails in BullMQ when it is in no ledger, and stays to be seen", async () => {
+  test("fails in BullMQ and stays there when its id is not Toril's", async () => {
     await queue.add("echo", { message: "foreign" }, { jobId: "foreign-1" });
 
     const failed = await _jobIn(queue, "failed", "foreign-1");
@@ -224,7 +224,7 @@ describe("a result", () => {
   test.each([
     ["that Postgres does not store", { message: "\0" }, "ResultNotStorable"],
     ["that is no JSON", { message: 1n }, "ZodError"],
-  ])("%s makes its job dead, not its batch-mates", async (_, result, name) => {
+  ])("%s makes its job dead, but not the other jobs of the batch", async (_, result, name) => {
     const others = await Promise.all(
       Array.from({ length: 20 }, () => _accept(async ({ message }) => ({ message }))),
     );
@@ -236,7 +236,7 @@ describe("a result", () => {
     }
   });
 
-  test("that does not fit its type fails the run", async () => {
+  test("that does not match the schema of the job type fails the attempt", async () => {
     const { id } = await _accept(async () => ({ text: "no message" }) as never);
 
     const job = await _delayed(id);
@@ -246,7 +246,7 @@ describe("a result", () => {
   });
 });
 
-test("a job that completed leaves its result in the ledger and nothing in Redis", async () => {
+test("a completed job leaves its result in the ledger and nothing in Redis", async () => {
   const { id, message } = await _accept(async (data) => ({ message: data.message }));
 
   expect(await world.endOf(id)).toMatchObject({

@@ -12,7 +12,7 @@ afterEach(async () => {
 const soon = { type: "fixed", delay: 1 } as const;
 const late = { type: "fixed", delay: 600_000 } as const;
 
-test("what runs failed with is told while the job is pending, and kept when it ended", async () => {
+test("errors of attempts are visible while the job is pending, and stored when it has ended", async () => {
   await using _ = await _startConsumer(world);
   const data = { message: "a", failures: 1 };
   const retried = await world.accept({ type: "echo", data, backoff: late });
@@ -49,7 +49,7 @@ test("what runs failed with is told while the job is pending, and kept when it e
   expect(await world.endOf(well.id)).toMatchObject({ failures: null, log: null });
 });
 
-test("of many failures the last are kept", async () => {
+test("only the last errors of many attempts are stored", async () => {
   await using _ = await _startConsumer(world);
   const data = { message: "a", failures: 12 };
   const job = await world.accept({ type: "echo", data, attempts: 13, backoff: soon });
@@ -57,7 +57,7 @@ test("of many failures the last are kept", async () => {
   expect(failures.map(({ attempt }) => attempt)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
 });
 
-test("the last lines of a handler are kept, and told while it runs", async () => {
+test("the last log lines of a handler are visible during the attempt, and stored", async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   await using _ = await _startConsumer(world, {
     handlers: {

@@ -63,13 +63,13 @@ const _withdraw = (publish: (channel: string, message: string) => Promise<unknow
   createRemoveFromRedis({ remove, publish, prefix: world.prefix });
 const _publish = (channel: string, message: string) => world.redis.publish(channel, message);
 
-test.each(["the message", "the question, when the message was missed"])(
-  "%s ends a run of a cancelled job; nobody retries it, and BullMQ forgets it",
+test.each(["Pub/Sub", "the poll of the ledger, when the Pub/Sub message was lost,"])(
+  "%s aborts the attempt of a cancelled job, which is not retried and leaves BullMQ",
   async (how) => {
     const { id, ended } = await _running();
 
     const runs = await _cancel(id);
-    await _withdraw(how === "the message" ? _publish : async () => {})(runs);
+    await _withdraw(how === "Pub/Sub" ? _publish : async () => {})(runs);
 
     expect(await ended).toMatchObject({ name: "Cancelled" });
     await world.isForgotten(id);
@@ -87,7 +87,7 @@ test.each(["the message", "the question, when the message was missed"])(
   },
 );
 
-test("a message goes to every consumer, wherever the jobs run", async () => {
+test("an abort message reaches every consumer", async () => {
   const running = await Promise.all(Array.from({ length: 6 }, () => _running()));
 
   await _withdraw(_publish)(
@@ -100,7 +100,7 @@ test("a message goes to every consumer, wherever the jobs run", async () => {
   for (const { ended } of running) expect(await ended).toMatchObject({ name: "Cancelled" });
 });
 
-test("a handler that ignores its signal changes nothing", async () => {
+test("a handler that ignores its signal does not change the cancelled job", async () => {
   const started = _signal();
   const goOn = _signal();
   const { id } = await _accept(async () => {
@@ -121,7 +121,7 @@ test("a handler that ignores its signal changes nothing", async () => {
   });
 });
 
-test("one that waits is gone at once, and one that waits for its next run, too", async () => {
+test("a waiting job and a job that waits for its retry are removed at once", async () => {
   const later = await world.accept(
     { type: "echo", data: { message: "later" } },
     { delayMs: 3_600_000 },
@@ -139,7 +139,7 @@ test("one that waits is gone at once, and one that waits for its next run, too",
   expect(await world.hashOf(failing.id)).toEqual({});
 });
 
-test("whoever ends a job first has ended it: results and cancellations at the same time", async () => {
+test("concurrent results and cancellations: the first one decides the status of the job", async () => {
   const importId = crypto.randomUUID();
   await world.sql`insert into imports (id, type, status, accepted) values (${importId}, 'echo', 'received', 60)`;
   const jobs = await Promise.all(

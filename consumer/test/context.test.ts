@@ -69,7 +69,7 @@ describe("a handler", () => {
     ]);
   });
 
-  test("logs with the tenant and the trace of its job, and what it enqueues belongs to that trace", async () => {
+  test("logs the tenant and the trace of its job, and the jobs that it enqueues continue that trace", async () => {
     const traceId = "0af7651916cd43dd8448eb211c80319c";
     const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
     const { id, lines } = await _run(
@@ -88,7 +88,7 @@ describe("a handler", () => {
     expect(child!["trace"]).toBe(traceparent);
   });
 
-  test("reports progress that is seen while it runs", async () => {
+  test("reports progress that is visible during the attempt", async () => {
     let seen: string | undefined;
     await _run(async ({ message }, { id, progress }) => {
       progress({ done: 3, of: 4 });
@@ -99,7 +99,7 @@ describe("a handler", () => {
     expect(JSON.parse(seen ?? "")).toEqual({ done: 3, of: 4 });
   });
 
-  test("enqueues what is valid and learns what is not", async () => {
+  test("enqueues valid requests and is told which requests are refused", async () => {
     let children: unknown;
     await _run(async ({ message }, { enqueue }) => {
       children = await enqueue([
@@ -128,7 +128,7 @@ describe("a handler", () => {
     await world.sql`delete from jobs`;
   });
 
-  test("enqueues many in transactions of their own", async () => {
+  test("enqueues many jobs in several transactions", async () => {
     let children: unknown;
     await _run(async ({ message }, { enqueue }) => {
       children = await enqueue(Array.from({ length: 1200 }, (_, index) => _item(`many ${index}`)));
@@ -143,7 +143,7 @@ describe("a handler", () => {
   });
 });
 
-test("what a handler enqueues belongs to the tenant of its job", async () => {
+test("jobs that a handler enqueues belong to the tenant of its job", async () => {
   await using consumer = await _startConsumer(world, {
     env: { BULL_QUEUE_NAME: "default" },
     handlers: {
@@ -163,7 +163,7 @@ test("what a handler enqueues belongs to the tenant of its job", async () => {
   await world.sql`delete from jobs`;
 });
 
-test("what handlers enqueue counts against the quotas of the key of their jobs, and waits for a place", async () => {
+test("jobs that handlers enqueue count against the quotas of the API key, and wait while a quota is exhausted", async () => {
   await world.sql`
     insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
     values ('few', 'default', 'k', '[]', '{"maxWaiting": 3, "rate": 1000}', 'few', 1)`;
@@ -194,7 +194,7 @@ test("what handlers enqueue counts against the quotas of the key of their jobs, 
   await world.sql`delete from jobs`;
 });
 
-test("jobs that a handler enqueues while Redis is away are placed when it is back", async () => {
+test("jobs that a handler enqueues while Redis is unavailable are dispatched later", async () => {
   await using redis = await _startProxy(world.redisUrl);
   const started = _signal();
   const isCut = _signal();

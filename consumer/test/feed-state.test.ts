@@ -74,8 +74,8 @@ function _serve(path: string, version: () => { etag: string; body: string }) {
   });
 }
 
-describe("a feed that is fetched again", () => {
-  test("is asked for by ETag and Last-Modified, and costs nothing when it did not change", async () => {
+describe("a repeated fetch of a feed", () => {
+  test("sends ETag and Last-Modified, and enqueues nothing when the feed is unchanged", async () => {
     await using _consumer = await _startConsumer(world);
     let version = { etag: '"1"', body: _rss("One", "Two") };
     _serve("/etag", () => version);
@@ -109,7 +109,7 @@ describe("a feed that is fetched again", () => {
     expect(jobs).toHaveLength(4);
   });
 
-  test("is asked by nothing at another address than the one that answered", async () => {
+  test("sends validators only to the URL that returned them", async () => {
     await using _consumer = await _startConsumer(world);
     let to = "/a";
     answers.set("/moving", () => ({ status: 302, headers: { location: to } }));
@@ -123,7 +123,7 @@ describe("a feed that is fetched again", () => {
     expect(asked.map(({ headers }) => headers["if-none-match"])).toEqual(Array(4).fill(undefined));
   });
 
-  test("is read again while an item of it still waits as what it was before", async () => {
+  test("reads the whole feed again while an older version of an item is pending", async () => {
     let version = { etag: '"1"', body: _rss("One") };
     _serve("/waiting", () => version);
     const held = Promise.withResolvers<void>();
@@ -147,7 +147,7 @@ describe("a feed that is fetched again", () => {
   });
 });
 
-describe("a broken feed is reported", () => {
+describe("the state of a broken feed is recorded", () => {
   test.each<[string, _Answer, string]>([
     ["/gone", { status: 410 }, "The server answered 410."],
     ["/html", { body: "<html></html>" }, ""],
@@ -173,7 +173,7 @@ describe("a broken feed is reported", () => {
     });
   });
 
-  test("with how often in a row, until it works again; what it was known by stays", async () => {
+  test("with the number of consecutive failures, until a fetch succeeds; validators stay", async () => {
     await using _consumer = await _startConsumer(world);
     _serve("/flaky", () => ({ etag: '"1"', body: _rss("One") }));
     await _fetch("/flaky");
@@ -188,7 +188,7 @@ describe("a broken feed is reported", () => {
     expect(await _stateOf("/flaky")).toMatchObject({ failures: 0, last_error: null });
   });
 
-  test("without the secret that its server repeats", async () => {
+  test("without a secret that its server echoes", async () => {
     const key = { id: "2026a", bytes: crypto.getRandomValues(new Uint8Array(32)) };
     const env = { SECRET_KEYS: `2026a:${Buffer.from(key.bytes).toString("base64")}` };
     await using _consumer = await _startConsumer(world, { env });
@@ -209,7 +209,7 @@ describe("a broken feed is reported", () => {
 });
 
 test.each([429, 503])(
-  "a server that answers %d says when to come again, and no attempt is used",
+  "a %d response with Retry-After delays the job without using an attempt",
   async (status) => {
     await using _consumer = await _startConsumer(world);
     const path = `/busy/${status}`;
@@ -226,7 +226,7 @@ test.each([429, 503])(
   },
 );
 
-test("a server that always asks for time is given up", async () => {
+test("a job is dead when its server sends Retry-After every time", async () => {
   await using _consumer = await _startConsumer(world);
   answers.set("/always", () => ({ status: 429, headers: { "retry-after": "0" } }));
   await world.sql`
@@ -238,7 +238,7 @@ test("a server that always asks for time is given up", async () => {
   });
 });
 
-test("of fetches that overlap, none leaves what the next one would be spared by", async () => {
+test("overlapping fetches store no validators", async () => {
   const job = await world.record(_request("/overlap"));
   const feeds = createFeedStates(
     createRetryingLedger({
@@ -264,7 +264,7 @@ test("of fetches that overlap, none leaves what the next one would be spared by"
   await world.sql`update jobs set status = 'dead' where id = ${job.id}`;
 });
 
-test("a feed that two consumers fetch many times at once is kept once, and no job is dead", async () => {
+test("many concurrent fetches of a feed by two consumers keep one state, and no job is dead", async () => {
   const titles = Array.from({ length: 300 }, (_, index) => `Item ${index}`);
   _serve("/shared", () => ({ etag: '"1"', body: _rss(...titles) }));
   await using _first = await _startConsumer(world);

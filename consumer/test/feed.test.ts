@@ -64,8 +64,8 @@ const _itemJobsEnded = () =>
     return row?.["pending"] === 0;
   });
 
-describe("a feed that is fetched", () => {
-  test("is given up at once when it is no feed", async () => {
+describe("a fetch of a feed", () => {
+  test("makes the job dead at once when the document is not a feed", async () => {
     bodies.set("/page", "<html></html>");
 
     expect(await _fetch("/page")).toMatchObject({
@@ -75,7 +75,7 @@ describe("a feed that is fetched", () => {
     });
   });
 
-  test("enqueues its items, which are there once however often it is fetched", async () => {
+  test("enqueues the items, which are stored once after any number of fetches", async () => {
     bodies.set("/feed", _rss(_item("1", "One") + _item("2", "Two")));
 
     const first = await _fetch("/feed", "test");
@@ -104,7 +104,7 @@ describe("a feed that is fetched", () => {
     ] as never);
   });
 
-  test("keeps its items although one of them is too large", async () => {
+  test("enqueues the other items when one item is too large", async () => {
     bodies.set("/large", _rss(_item("1", "x".repeat(1_100_000)) + _item("2", "Two")));
 
     expect(await _fetch("/large", "large")).toMatchObject({
@@ -115,7 +115,7 @@ describe("a feed that is fetched", () => {
     expect(await _itemsOf("large")).toEqual([{ guid: "2", title: "Two" }] as never);
   });
 
-  test("has its links resolved against where its redirects ended", async () => {
+  test("resolves links against the URL after redirects", async () => {
     const file = new URL("../../contract/test/feeds/relative.atom", import.meta.url);
     bodies.set("/blog/feed.xml", await Bun.file(file).text());
 
@@ -129,7 +129,7 @@ describe("a feed that is fetched", () => {
     ] as never);
   });
 
-  test("lets other jobs run while it is parsed, and is enqueued page by page", async () => {
+  test("does not block other jobs while a large feed is parsed and enqueued page by page", async () => {
     const categories = Array.from({ length: 120 }, (_, n) => `<category>${n}</category>`).join("");
     const items = Array.from({ length: 510 }, (_, n) =>
       _item(String(n), `t</title>${categories}<title>`),
@@ -148,7 +148,7 @@ describe("a feed that is fetched", () => {
     await _itemJobsEnded();
   });
 
-  test("goes by its address when it was given no source", async () => {
+  test("uses the URL as source when no source is set", async () => {
     bodies.set("/unnamed", _rss(_item("1", "One")));
 
     expect(await _fetch("/unnamed")).toMatchObject({ status: "completed" });
@@ -158,8 +158,8 @@ describe("a feed that is fetched", () => {
   });
 });
 
-describe("a feed that is fetched for a key with quotas", () => {
-  test("is requested once, although its first items use up the rate", async () => {
+describe("a fetch for an API key with quotas", () => {
+  test("requests the feed once, although the first items exhaust the rate", async () => {
     await _createKey("slow", { rate: 1, burst: 1 });
     bodies.set("/slow", _rss(_item("1", "One")));
     await _fetch("/slow", "slow");
@@ -174,7 +174,7 @@ describe("a feed that is fetched for a key with quotas", () => {
     await _itemJobsEnded();
   });
 
-  test("does not wait for the places of the key's other feeds, nor for its own", async () => {
+  test("does not wait for pending items of the key's feeds", async () => {
     await _createKey("few", { maxWaiting: 1 });
     const paths = ["/few-1", "/few-2", "/few-3"];
     for (const path of paths) bodies.set(path, _rss(_item("1", "One") + _item("2", "Two")));
@@ -191,7 +191,7 @@ describe("a feed that is fetched for a key with quotas", () => {
     await _itemJobsEnded();
   });
 
-  test("is not requested while the key's other jobs have all its places", async () => {
+  test("does not request the feed while other jobs of the key exhaust the quota", async () => {
     await _createKey("full", { maxWaiting: 1 });
     bodies.set("/full", _rss(_item("1", "One")));
     const other = await world.record({ type: "echo", data: { message: "waits" } });
@@ -204,7 +204,7 @@ describe("a feed that is fetched for a key with quotas", () => {
   });
 });
 
-test("rows of an import are upserted and counted, also when they come again", async () => {
+test("imported rows are upserted and counted, also when they are repeated", async () => {
   const importId = Bun.randomUUIDv7();
   await world.sql`insert into imports (id, type) values (${importId}, 'row.import')`;
   const rows = Array.from({ length: 50 }, (_, index) => (index % 25) + 1);

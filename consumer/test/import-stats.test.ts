@@ -26,7 +26,7 @@ async function _statsOf(importId: string, columns?: string[]) {
   return world.endOf(id);
 }
 
-test("every column of an import is counted", async () => {
+test("statistics cover every column of an import", async () => {
   const importId = await _store([
     { city: "Ulm", size: "1.5" },
     { city: "Ulm", size: "" },
@@ -63,7 +63,7 @@ test("every column of an import is counted", async () => {
   });
 });
 
-test("the numbers of a large import are those that Postgres finds, page by page", async () => {
+test("statistics of a large import match those that Postgres computes", async () => {
   const importId = Bun.randomUUIDv7();
   await world.sql`
     insert into imported_rows (import_id, row, values)
@@ -87,7 +87,7 @@ test("the numbers of a large import are those that Postgres finds, page by page"
   }
 });
 
-test("what cannot be counted is given up, and says why", async () => {
+test("an import without statistics makes the job dead with a reason", async () => {
   const importId = await _store([{ a: "1" }]);
   const others = await _store([{ a: "1" }], "other");
 
@@ -106,7 +106,7 @@ test("what cannot be counted is given up, and says why", async () => {
   }
 });
 
-test("of many at once all are done, though few may wait for a thread, and no attempt is used", async () => {
+test("many jobs complete with few threads and a short waiting list, without using further attempts", async () => {
   const importId = await _store([{ a: "1" }]);
   const jobs = await Promise.all(
     Array.from({ length: 60 }, () => world.accept({ type: "import.stats", data: { importId } })),

@@ -13,7 +13,7 @@ const future = new Date(Date.now() + 60_000);
 const echo = (message: string, more: object = {}) =>
   ({ type: "echo", data: { message }, ...more }) as const;
 
-test("jobs run by order and priority: lifo, then as they came, then by number", async () => {
+test("jobs start by order and priority: lifo, then fifo, then by priority number", async () => {
   for (const [message, options] of [
     ["late", { priority: 9 }],
     ["soon", { priority: 1 }],
@@ -37,7 +37,7 @@ test("jobs run by order and priority: lifo, then as they came, then by number", 
   expect(ran).toEqual(["front", "first", "second", "soon", "late"]);
 });
 
-test("a run that takes too long is told to end, has failed, and is repeated", async () => {
+test("an attempt that exceeds its timeout is aborted, fails, and is retried", async () => {
   const signals: AbortSignal[] = [];
   await using _ = await _startConsumer(world, {
     handlers: {
@@ -54,7 +54,7 @@ test("a run that takes too long is told to end, has failed, and is repeated", as
   expect(signals.map((signal) => signal.aborted)).toEqual([true, false]);
 });
 
-test("a handler that does not give way is left to itself", async () => {
+test("a handler that ignores its abort signal is abandoned after the timeout", async () => {
   const { promise: released, resolve: release } = _signal();
   await using _ = await _startConsumer(world, {
     handlers: {
@@ -72,7 +72,7 @@ test("a handler that does not give way is left to itself", async () => {
   release();
 });
 
-test("exponential delays stop growing at their maximum", async () => {
+test("exponential delays do not exceed their maximum", async () => {
   const backoff = { type: "exponential", delay: 60_000, max: 10 } as const;
   await using _ = await _startConsumer(world);
   const data = { message: "a", failures: 3 };
@@ -80,7 +80,7 @@ test("exponential delays stop growing at their maximum", async () => {
   expect(await world.endOf(job.id)).toMatchObject({ status: "completed", attempts: 4 });
 });
 
-test("what a worker comes across too late is not run", async () => {
+test("a worker does not run an expired job", async () => {
   const importId = crypto.randomUUID();
   await world.sql`
     insert into imports (id, type, status, read, accepted) values (${importId}, 'echo', 'received', 1, 1)`;
@@ -106,7 +106,7 @@ test("what a worker comes across too late is not run", async () => {
   ]);
 });
 
-test("what nobody comes across expires all the same, and is gone from Redis", async () => {
+test("the reconciler expires jobs that no worker takes, and removes them from Redis", async () => {
   const jobs = [
     await world.accept(echo("waiting")),
     await world.accept(echo("delayed", { runAt: future.toISOString() })),
@@ -131,7 +131,7 @@ test("what nobody comes across expires all the same, and is gone from Redis", as
   await world.redis.del(wait);
 });
 
-test("what was started in time does not expire", async () => {
+test("a job that started in time does not expire", async () => {
   await using _ = await _startConsumer(world);
   const backoff = { type: "fixed", delay: 600_000 } as const;
   const data = { message: "a", failures: 1 };

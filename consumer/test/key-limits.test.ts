@@ -43,7 +43,7 @@ async function _consumers(count: number, rate: string) {
   });
 }
 
-test("jobs over the rate of their key wait for their turn, others do not, and no attempt is used up", async () => {
+test("jobs over the rate limit of their key wait for a slot without using an attempt; other jobs do not wait", async () => {
   const slow = await Promise.all(Array.from({ length: 5 }, () => _fetch("slow.example")));
   const others = await Promise.all(["a", "b", "c", "d"].map((name) => _fetch(`${name}.example`)));
   await using consumers = await _consumers(2, "1/1000");
@@ -58,7 +58,7 @@ test("jobs over the rate of their key wait for their turn, others do not, and no
   expect(consumers.starts.every(({ attempt }) => attempt === 1)).toBe(true);
 });
 
-test("a job that waits is asked about twice: when it comes, and when it is its turn", async () => {
+test("a delayed job checks its limit twice: when it is taken first, and at its slot", async () => {
   const jobs = await Promise.all(Array.from({ length: 4 }, () => _fetch("slow.example")));
   await using _ = await _consumers(1, "2/1000");
   const queue = world.queue("feeds");
@@ -71,7 +71,7 @@ test("a job that waits is asked about twice: when it comes, and when it is its t
   expect(taken).toHaveLength(6);
 });
 
-test("another attempt takes another turn", async () => {
+test("a retry takes another slot", async () => {
   const job = await world.accept({
     type: "feed.fetch",
     data: { url: "http://slow.example/feed?fails" },
@@ -83,7 +83,7 @@ test("another attempt takes another turn", async () => {
   expect(second!.at - first!.at).toBeGreaterThan(1900);
 });
 
-test("whoever comes long after their turn takes another one", async () => {
+test("a job that returns long after its slot takes another slot", async () => {
   const jobs = await Promise.all(Array.from({ length: 4 }, () => _fetch("slow.example")));
   const queue = world.queue("feeds");
   {
@@ -98,7 +98,7 @@ test("whoever comes long after their turn takes another one", async () => {
   await queue.close();
 });
 
-test("a job that expires while it waits for its turn is expired", async () => {
+test("a job expires while it waits for its slot", async () => {
   await _fetch("slow.example");
   const expiresAt = new Date(Date.now() + 1500).toISOString();
   await using consumers = await _consumers(1, "1/60000");
@@ -108,7 +108,7 @@ test("a job that expires while it waits for its turn is expired", async () => {
   expect(consumers.starts).toHaveLength(1);
 });
 
-test("a limit can be lifted", async () => {
+test("a rate limit can be turned off", async () => {
   const jobs = await Promise.all(Array.from({ length: 40 }, () => _fetch("slow.example")));
   await using _ = await _consumers(1, "off");
   for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });

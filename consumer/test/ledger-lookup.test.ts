@@ -36,9 +36,9 @@ const _notRunAgain = (jobId: string) =>
     ),
   );
 
-describe("a job that Redis hands out", () => {
+describe("a job from Redis", () => {
   test.each(["completed", "dead", "cancelled", "expired"])(
-    "is acknowledged without running when the ledger has it as %s",
+    "is acknowledged without an attempt when its status in the ledger is %s",
     async (status) => {
       const job = await _record();
       await world.sql`
@@ -54,7 +54,7 @@ describe("a job that Redis hands out", () => {
     },
   );
 
-  test("is acknowledged without running when it is an earlier run than the ledger's", async () => {
+  test("is acknowledged without an attempt when it is an earlier generation", async () => {
     const job = await _record();
     await world.sql`update jobs set generation = 2 where id = ${job.id}`;
 
@@ -67,7 +67,7 @@ describe("a job that Redis hands out", () => {
     expect(ran.filter((id) => id === job.id)).toHaveLength(1);
   });
 
-  test("is acknowledged without running when the ledger does not know it", async () => {
+  test("is acknowledged without an attempt when the ledger does not know the job", async () => {
     const job = await _record();
     await world.sql`delete from jobs where id = ${job.id}`;
 
@@ -95,7 +95,7 @@ describe("a job that Redis hands out", () => {
   });
 });
 
-test("a job without a hash is retried as the ledger says, and dies when its runs are used up", async () => {
+test("a job without a hash is retried as the ledger says, and is dead after its last attempt", async () => {
   const failing = await world.record({
     type: "echo",
     data: { message: "hello", failures: 5 },
@@ -130,7 +130,7 @@ test("a job without a hash is retried as the ledger says, and dies when its runs
   await queue.close();
 });
 
-describe("of a job that Redis has lost before", () => {
+describe("a job that Redis lost before", () => {
   async function _attempt(echo: (context: { signal: AbortSignal }) => Promise<unknown>) {
     const job = await _record();
     const started = _signal();
@@ -147,7 +147,7 @@ describe("of a job that Redis has lost before", () => {
     return { job, started: started.promise, consumer };
   }
 
-  test("attempts that are lost with their consumers are counted, and the job ends dead after 20", async () => {
+  test("is dead after 20 attempts that were lost with their consumers", async () => {
     await consumer.close();
     const { job, started, consumer: killed } = await _attempt(() => new Promise(() => {}));
     await world.sql`update jobs set lost_attempts = 19 where id = ${job.id}`;
@@ -167,7 +167,7 @@ describe("of a job that Redis has lost before", () => {
     expect(ran).not.toContain(job.id);
   });
 
-  test("an attempt that fails, and one that its consumer gives back, is not lost", async () => {
+  test("does not count failed and requeued attempts as lost", async () => {
     const failing = await world.record({
       type: "echo",
       data: { message: "fails" },

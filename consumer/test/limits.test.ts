@@ -9,7 +9,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 const _accept = () => world.accept({ type: "echo", data: { message: "hello" } });
 
-test("a rate limit holds further jobs back", async () => {
+test("a rate limit delays further jobs", async () => {
   await using _consumer = await _startConsumer(world, {
     env: { WORKER_RATE_LIMIT_MAX: "2", WORKER_RATE_LIMIT_DURATION_MS: "3600000" },
   });
@@ -23,7 +23,7 @@ test("a rate limit holds further jobs back", async () => {
   await queue.close();
 });
 
-test("no more jobs run at once than the concurrency allows, and other queues are left alone", async () => {
+test("concurrency limits the active jobs of a queue, and other queues are not served", async () => {
   const held = _signal();
   let running = 0;
   let most = 0;

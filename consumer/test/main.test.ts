@@ -26,14 +26,14 @@ const _env = () => ({
 });
 
 describe("the consumer refuses to start", () => {
-  test("without its stores, and names what is missing in one line", async () => {
+  test("without its stores, and names the missing variables in one line", async () => {
     const child = _start({});
 
     expect(await child.exited).toBe(1);
     expect(await child.lines).toBe("consumer: REDIS_URL is missing; DATABASE_URL is missing\n");
   });
 
-  test("on a database without tables, and says what to do", async () => {
+  test("on a database without tables, and says how to migrate", async () => {
     const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
     await world.sql`create database ${world.sql(name)}`;
     const url = new URL(world.databaseUrl);
@@ -52,7 +52,7 @@ test("the consumer refuses to start with a job type that has no handler, and nam
   await expect(starting).rejects.toThrow("no handler for the job types: feed.item");
 });
 
-test("the consumer does jobs on Node, and ends with 0 after SIGTERM", async () => {
+test("the consumer runs jobs on Node, and exits with 0 after SIGTERM", async () => {
   const child = _start(_env());
   const { id } = await world.accept({ type: "echo", data: { message: "hello" } });
   expect(await world.endOf(id)).toMatchObject({ status: "completed" });
@@ -68,7 +68,7 @@ test("the consumer does jobs on Node, and ends with 0 after SIGTERM", async () =
   expect([messages.at(0), messages.at(-1)]).toEqual(["ready", "stopped"]);
 });
 
-test("a second signal ends the wait for running jobs, and another consumer runs them again", async () => {
+test("a second signal ends the drain, and another consumer runs the requeued jobs", async () => {
   const child = _start(_env());
   const { id } = await world.accept({ type: "echo", data: { message: "hello", sleepMs: 60_000 } });
   await _until(async () => (await world.redis.llen(world.keys().active)) === 1);

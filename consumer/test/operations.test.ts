@@ -74,7 +74,7 @@ async function _count() {
   );
 }
 
-test("cancels all that waits, of its tenant alone, in Redis too", async () => {
+test("cancels all pending jobs of its own tenant, in Redis too", async () => {
   const placed = await world.accept({ type: "echo", data: { message: "a" } });
   await _fill(600);
   await _fill(10, "pending", { tenant: "other" });
@@ -91,7 +91,7 @@ test("cancels all that waits, of its tenant alone, in Redis too", async () => {
   await world.isForgotten(placed.id);
 });
 
-test("retries what is dead, places it, and says whose key is taken", async () => {
+test("retries and dispatches dead jobs, and counts those whose key is taken", async () => {
   await _fill(3, "dead");
   await _fill(2, "dead", { key: "k" });
   await _fill(1, "pending", { key: "other" });
@@ -105,7 +105,7 @@ test("retries what is dead, places it, and says whose key is taken", async () =>
     expect(await world.hashOf(bullId(id, 1))).toMatchObject({ name: "echo" });
 });
 
-test("promotes and deletes", async () => {
+test("promotes delayed jobs and deletes dead jobs", async () => {
   const { id } = await world.accept({ type: "echo", data: { message: "a" }, delayMs: 3_600_000 });
   await _fill(2, "dead");
 
@@ -116,7 +116,7 @@ test("promotes and deletes", async () => {
   expect(await _count()).toEqual({ "default pending": 1 });
 });
 
-test("keeps to what its maker's key reaches, and to its filter", async () => {
+test("selects only jobs that match its filter and the restrictions of the API key that created it", async () => {
   const labelled = await world.record({ type: "echo", data: { message: "a" }, labels: ["x"] });
   await _fill(2);
 
@@ -131,7 +131,7 @@ test("keeps to what its maker's key reaches, and to its filter", async () => {
   expect(await world.rowOf(labelled.id)).toMatchObject({ status: "cancelled" });
 });
 
-test("keeps to its rate, and stops when it is told to", async () => {
+test("respects its rate, and stops on request", async () => {
   await _fill(1000);
   const id = await _operate("cancel", {}, { ratePerSecond: 10 });
   await _until(async () => (await _find(id))["seen"] > 0);
@@ -144,7 +144,7 @@ test("keeps to its rate, and stops when it is told to", async () => {
   expect(await _count()).toMatchObject({ "default cancelled": row["changed"] });
 });
 
-test("one with a rate does not hold up the others", async () => {
+test("an operation with a rate does not delay other operations", async () => {
   await _fill(100);
   await _fill(5, "dead");
   const slow = await _operate("cancel", {}, { ratePerSecond: 1 });
@@ -163,7 +163,7 @@ async function _keyOf(quotas: Quotas) {
   return id;
 }
 
-test("what it makes pending waits for a place among its maker's jobs", async () => {
+test("retried jobs respect the waiting quota of the API key", async () => {
   await _fill(7, "dead");
   const quotaKey = await _keyOf({ maxWaiting: 3 });
   const id = await _operate("retry", {}, { quotaKey });
@@ -183,7 +183,7 @@ test("what it makes pending waits for a place among its maker's jobs", async () 
   expect(await _ended(id)).toMatchObject({ status: "done", seen: 7, changed: 7 });
 });
 
-test("what it makes pending keeps to the rate of its maker's key", async () => {
+test("retried jobs respect the rate quota of the API key", async () => {
   await _fill(40, "dead");
   const id = await _operate("retry", {}, { quotaKey: await _keyOf({ rate: 10 }) });
   const begun = await _until(async () => {
@@ -195,7 +195,7 @@ test("what it makes pending keeps to the rate of its maker's key", async () => {
   expect(begun).toMatchObject({ status: "running" });
 });
 
-test("what another holder has is left alone until its lease is over, and then goes on where it was", async () => {
+test("an operation of another holder is taken over when its lease ends, and continues at its cursor", async () => {
   await _fill(20);
   const ids = await world.sql<{ id: string }[]>`select id from jobs order by id`;
   const id = await _operate("cancel", {});
@@ -211,7 +211,7 @@ test("what another holder has is left alone until its lease is over, and then go
   expect(row).toEqual({ late: true });
 });
 
-test("tenants take turns, so that one with many operations does not hold up another's", async () => {
+test("tenants take turns, so that many operations of one tenant do not delay those of another", async () => {
   await _fill(2000, "pending", { tenant: "busy" });
   await _fill(600, "pending", { tenant: "quiet" });
   await world.sql`
@@ -275,7 +275,7 @@ test("no operation reads jobs of other tenants", async () => {
   }
 });
 
-test("completed jobs of all types are selected, each once", async () => {
+test("completed jobs of all types are selected once each", async () => {
   await _fill(2500, "completed");
   await world.sql`update jobs set type = 'row.import' where get_byte(uuid_send(id), 15) % 3 = 0`;
   const { ids } = await _select("default", "retry", { status: "completed" });
@@ -283,7 +283,7 @@ test("completed jobs of all types are selected, each once", async () => {
   expect(ids).toHaveLength(2500);
 });
 
-test("a job whose key is taken for a time is found without reading the jobs of others", async () => {
+test("a job whose key is reserved by a dedup window is found without reading other jobs", async () => {
   await using closing = new AsyncDisposableStack();
   const ledger = openBackgroundLedger(world.databaseUrl);
   closing.defer(() => ledger.close());
@@ -311,7 +311,7 @@ test("a job whose key is taken for a time is found without reading the jobs of o
   expect(rowsRead).toBeLessThan(100);
 });
 
-test("no connection holds rows for long in a transaction that its process does not go on with", async () => {
+test("every connection to Postgres has a timeout for idle transactions", async () => {
   for (const open of [openLedger, openBackgroundLedger]) {
     const ledger = open(world.databaseUrl);
     const [row] = await ledger.run(

@@ -27,7 +27,7 @@ async function _takeAndDie() {
   return job?.id;
 }
 
-test("a job that stalled too often is dead, though no handler ran", async () => {
+test("a job that stalled too often is dead, although no handler ran", async () => {
   const { id } = await _accept("stalls");
   expect(await _takeAndDie()).toBe(id);
   let hasRun = false;
@@ -50,7 +50,7 @@ test("a job that stalled too often is dead, though no handler ran", async () => 
   expect(hasRun).toBe(false);
 });
 
-test("a job whose worker died runs again, and keeps when and where the lost attempt began", async () => {
+test("a job whose worker died gets another attempt, and keeps start and worker of the lost attempt", async () => {
   const { id } = await _accept("again");
   expect(await _takeAndDie()).toBe(id);
   const { processedOn } = await world.hashOf(id);
@@ -64,7 +64,7 @@ test("a job whose worker died runs again, and keeps when and where the lost atte
   });
 });
 
-test("a job that was settled and not acknowledged is acknowledged without running", async () => {
+test("a job that was settled but not acknowledged is acknowledged without an attempt", async () => {
   const { id } = await _accept("settled");
   expect(await _takeAndDie()).toBe(id);
   await world.sql`
@@ -84,8 +84,8 @@ test("a job that was settled and not acknowledged is acknowledged without runnin
   expect(await world.rowOf(id)).toMatchObject({ result: { message: "first" } });
 });
 
-describe("of two runs that overlap after a lost lock", () => {
-  test("the one that completes first is the end", async () => {
+describe("two attempts that overlap after a lost lock", () => {
+  test("the attempt that completes first decides the result", async () => {
     const held = _signal();
     const firstEnded = _signal();
     let starts = 0;
@@ -114,7 +114,7 @@ describe("of two runs that overlap after a lost lock", () => {
     expect(await world.rowOf(id)).toMatchObject({ result: { message: "run 2" }, attempts: 2 });
   });
 
-  test("the one that lost the lock cannot end the job by failing", async () => {
+  test("the attempt that lost the lock cannot fail the job", async () => {
     const first = _signal();
     const second = _signal();
     const lines: Record<string, unknown>[] = [];

@@ -51,7 +51,7 @@ function _holding() {
   return Object.assign(seen, { handlers, release: held.resolve });
 }
 
-test("nothing of a paused queue starts until it is resumed, and then at once", async () => {
+test("jobs of a paused queue start as soon as it is resumed", async () => {
   await using _one = await _startConsumer(world);
   await _set({ paused: true });
   const job = await _accept();
@@ -65,7 +65,7 @@ test("nothing of a paused queue starts until it is resumed, and then at once", a
   expect(performance.now() - resumedAt).toBeLessThan(4000);
 });
 
-test("two consumers together run no more at once than is set, and more when it is raised", async () => {
+test("the concurrency of a queue limits two consumers together, and can be raised", async () => {
   await _set({ concurrency: 3 });
   const hold = _holding();
   await using _one = await _startConsumer(world, { handlers: hold.handlers });
@@ -82,7 +82,7 @@ test("two consumers together run no more at once than is set, and more when it i
   expect(hold.most).toBe(5);
 });
 
-test("a rate limit holds jobs back, and lets them go when it is lifted", async () => {
+test("a rate limit of a queue delays jobs until it is removed", async () => {
   await using _one = await _startConsumer(world);
   await _set({ rateLimit: { max: 2, durationMs: 3_600_000 } });
   const jobs = await _acceptMany(5);
@@ -94,7 +94,7 @@ test("a rate limit holds jobs back, and lets them go when it is lifted", async (
   for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
 });
 
-test("consumers tell that they serve a queue, and when they no longer do", async () => {
+test("consumers announce the queues that they serve, and their shutdown", async () => {
   const script = readFileSync(watchScriptUrl, "utf8");
   const watch = createWatchQueue(world.redis, { prefix: world.prefix, script });
   const env = { WORKER_CONCURRENCY: "7", BULL_QUEUE_NAME: "default" };
@@ -110,7 +110,7 @@ test("consumers tell that they serve a queue, and when they no longer do", async
   expect((await watch("default")).workers).toEqual([]);
 });
 
-test("what is set is put back after a flush, before jobs are", async () => {
+test("queue settings are restored after a flush before jobs are re-dispatched", async () => {
   await using own = await reconciling._openWorld();
   const { redis, prefix, sql } = own;
   const script = readFileSync(settingsScriptUrl, "utf8");
@@ -143,7 +143,7 @@ test("what is set is put back after a flush, before jobs are", async () => {
   expect(await redis.exists(own.keys().marker)).toBe(0);
 });
 
-test("malformed settings of a queue are restored although nobody sends it a job", async () => {
+test("malformed queue settings are restored without a new job", async () => {
   await using _one = await _startConsumer(world);
   const { meta } = world.keys();
   const job = await _accept();

@@ -23,7 +23,7 @@ const _holders = () =>
     select pid from pg_locks join pg_database on pg_database.oid = database
     where locktype = 'advisory' and granted and datname = current_database()`;
 
-test("of two reconcilers one leads, and the other takes over when the leader's connection dies", async () => {
+test("one of two reconcilers leads, and the other takes over when the leader's connection is lost", async () => {
   await using first = await _startReconciler(world);
   await first.passFor("leading");
   await using second = await _startReconciler(world);
@@ -37,7 +37,7 @@ test("of two reconcilers one leads, and the other takes over when the leader's c
   expect(holders[0]!.pid).not.toBe(leader!.pid);
 });
 
-test("a leader that is frozen loses the lock, and another one does its work", async () => {
+test("a frozen leader loses the lock, and another consumer leads", async () => {
   await using proxy = await _startProxy(world.url);
   await using frozen = await _startReconciler(world, {
     openLeaderClient: (options) => world.openLeaderClient(options, proxy.url),
@@ -73,7 +73,7 @@ test("a leader without work keeps the lock", async () => {
   expect(other.reports).toEqual([]);
 });
 
-test("a follower makes no pass, and leads as soon as the leader is closed", async () => {
+test("a follower makes no pass, and leads as soon as the leader closes", async () => {
   await using first = await _startReconciler(world);
   await first.passFor("leading");
   await using second = await _startReconciler(world);
@@ -86,7 +86,7 @@ test("a follower makes no pass, and leads as soon as the leader is closed", asyn
   expect(await second.passFor("flushed")).toMatchObject({ checked: 0 });
 });
 
-test("a pass ends when the leader's connection dies in the middle of it, and the next leader goes on", async () => {
+test("a pass ends when the leader's connection is lost, and the next leader continues", async () => {
   await _record(world, 20);
   let placings = 0;
   await using reconciling = await _startReconciler(world, {
@@ -110,7 +110,7 @@ test("a pass ends when the leader's connection dies in the middle of it, and the
   ]);
 });
 
-test("being woken during a pass means one more pass right after it", async () => {
+test("a wake during a pass causes one more pass right after it", async () => {
   await _record(world, 1);
   const gate = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
@@ -136,7 +136,7 @@ test("being woken during a pass means one more pass right after it", async () =>
   expect(reconciling.reports).toHaveLength(3);
 });
 
-test("a pass that fails is logged, and the next one does the work", async () => {
+test("a failed pass is logged, and the next pass does the work", async () => {
   await _record(world, 3);
   await world.sql`alter table jobs rename to jobs_away`;
   await using reconciling = await _startReconciler(world);
@@ -146,7 +146,7 @@ test("a pass that fails is logged, and the next one does the work", async () => 
   expect(await reconciling.pass()).toMatchObject({ redispatched: 3 });
 });
 
-test("it closes while it rests between two pages, and before it was started", async () => {
+test("a reconciler closes between two pages, and before it was started", async () => {
   await _record(world, 50);
   const reached = Promise.withResolvers<void>();
   await using reconciling = await _startReconciler(world, {
@@ -164,7 +164,7 @@ test("it closes while it rests between two pages, and before it was started", as
   await reconciling.reconciler.close();
 });
 
-test("it closes although a settlement waits for Postgres", async () => {
+test("a reconciler closes although a settlement waits for Postgres", async () => {
   const [id] = await _record(world, 1);
   await world.redis.hset(`${world.keys().base}${id}`, { finishedOn: 1, returnvalue: "1" });
   const reached = Promise.withResolvers<void>();
@@ -184,7 +184,7 @@ test("it closes although a settlement waits for Postgres", async () => {
   expect(await _holders()).toHaveLength(0);
 });
 
-test("while Redis is away it does nothing, and when Redis is back without its data all is placed again", async () => {
+test("a reconciler waits while Redis is unavailable, and re-dispatches all jobs when Redis returns without its data", async () => {
   await using world = await _openWorld();
   const ids = await _record(world, 100);
   await _place(world, ids);

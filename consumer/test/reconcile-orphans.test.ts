@@ -19,7 +19,7 @@ async function _recordOrphan() {
   return { orphan: orphan!, sound: sound! };
 }
 
-test("a job that is in no list is placed again at the second look, once, and not at the first", async () => {
+test("an orphaned job is re-dispatched once, in the second pass", async () => {
   const { orphan, sound } = await _recordOrphan();
   await world.redis.rpush(`${world.keys().base}${orphan}:logs`, "a line");
   await using reconciling = await _startReconciler(world);
@@ -34,7 +34,7 @@ test("a job that is in no list is placed again at the second look, once, and not
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
-test("a new leader looks twice as well", async () => {
+test("a new leader also needs two passes", async () => {
   await _recordOrphan();
   await using first = await _startReconciler(world);
   await first.passFor("leading");
@@ -45,7 +45,7 @@ test("a new leader looks twice as well", async () => {
   expect(await second.pass()).toMatchObject({ redispatched: 1 });
 });
 
-test("a job is never placed again while it has a lock, a score or a place in a list", async () => {
+test("a job with a lock, a score or an entry in a list is never re-dispatched", async () => {
   const ids = await _record(world, 6);
   await _place(world, ids);
   await world.redis.del(world.keys().wait);
@@ -63,7 +63,7 @@ test("a job is never placed again while it has a lock, a score or a place in a l
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
-test("a job that is back where it should be at the second look is left alone", async () => {
+test("a job that is in a list again at the second pass is not re-dispatched", async () => {
   const { orphan, sound } = await _recordOrphan();
   await using reconciling = await _startReconciler(world);
 
@@ -74,7 +74,7 @@ test("a job that is back where it should be at the second look is left alone", a
   expect(await _waiting()).toEqual([orphan, sound]);
 });
 
-test("a job that starts between the second look and its removal is left alone", async () => {
+test("a job that starts between the second inspection and its removal is not re-dispatched", async () => {
   const { orphan } = await _recordOrphan();
   const redis = new Proxy(world.redis, {
     get(target, name) {
@@ -95,7 +95,7 @@ test("a job that starts between the second look and its removal is left alone", 
   expect(await world.hashOf(orphan)).toMatchObject({ name: "echo" });
 });
 
-test("a job that is not due yet is not looked for", async () => {
+test("a job that is not due is not searched for in the lists", async () => {
   const [id] = await _record(world, 1, { runAt: new Date(Date.now() + 3_600_000) });
   await _place(world, [id!]);
   await world.redis.del(world.keys().wait);
@@ -105,7 +105,7 @@ test("a job that is not due yet is not looked for", async () => {
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
-test("in a list that is too long to search for many, one job a pass is looked for all the same", async () => {
+test("one job per pass is searched for in a very long list", async () => {
   const ids = await _record(world, 3);
   await _place(world, ids);
   await world.redis.del(world.keys().wait);
@@ -119,7 +119,7 @@ test("in a list that is too long to search for many, one job a pass is looked fo
   expect(await world.redis.lindex(world.keys().wait, 0)).toBe(ids[0]!);
 });
 
-test("old jobs that only wait for their retry do not hide one that hangs", async () => {
+test("old jobs that wait for their retry do not hide an orphaned job", async () => {
   const retried = await _record(world, 600);
   await _place(world, retried);
   await world.redis.del(world.keys().wait);

@@ -24,8 +24,8 @@ const _rowOf = async (id: string | undefined) => {
 };
 const _waiting = (queue = "echo") => world.redis.lrange(world.keys(queue).wait, 0, -1);
 
-describe("what Redis does not have", () => {
-  test("is re-dispatched after FLUSHALL, 10,000 jobs once each, the oldest first", async () => {
+describe("a pending job that Redis lost", () => {
+  test("is re-dispatched after FLUSHALL: 10,000 jobs, once each, oldest first", async () => {
     const ids = await _record(world, 10_000);
     await _place(world, ids);
     await world.redis.flushall();
@@ -38,7 +38,7 @@ describe("what Redis does not have", () => {
     expect(await reconciling.pass()).toMatchObject({ checked: 10_000, redispatched: 0 });
   });
 
-  test("is re-dispatched with its own data and options, marked as such", async () => {
+  test("is re-dispatched with its data and options, marked as recovered", async () => {
     const [id] = await _record(world, 1, { data: '{"n": 12345678901234567890}' });
     await using reconciling = await _startReconciler(world);
 
@@ -54,7 +54,7 @@ describe("what Redis does not have", () => {
     expect(await _rowOf(id)).toMatchObject({ lost_attempts: 0, status: "pending" });
   });
 
-  test("is placed with its trace, and its tenant where it has one of its own", async () => {
+  test("is re-dispatched with its trace and its tenant", async () => {
     const [common, own] = await _record(world, 2);
     const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await world.sql`update jobs set tenant = 'shop', trace = ${trace} where id = ${own!}`;
@@ -70,7 +70,7 @@ describe("what Redis does not have", () => {
     });
   });
 
-  test("is left alone while it is younger than the grace", async () => {
+  test("is not re-dispatched during the grace period", async () => {
     const [old] = await _record(world, 1, { ageMs: 700_000 });
     await _record(world, 1, { ageMs: 500_000 });
     await using reconciling = await _startReconciler(world, { graceMs: 600_000 });
@@ -79,7 +79,7 @@ describe("what Redis does not have", () => {
     expect(await _waiting()).toEqual([old!]);
   });
 
-  test("is placed as soon as it outgrows the grace, when it was too young for a pass that was called for", async () => {
+  test("is re-dispatched right after the grace period when it was too young for a requested pass", async () => {
     await _record(world, 1, { ageMs: 0 });
     await using reconciling = await _startReconciler(world, { graceMs: 300 });
 
@@ -100,7 +100,7 @@ describe("what Redis does not have", () => {
     expect(await _waiting()).toEqual([overdue!]);
   });
 
-  test("is placed under the id of its run, whatever is left of an earlier one", async () => {
+  test("is re-dispatched under the id of its generation, despite remains of an earlier generation", async () => {
     const [id] = await _record(world, 1, { generation: 2 });
     await world.redis.hset(`${world.keys().base}${id}`, { name: "echo", finishedOn: 1 });
     await using reconciling = await _startReconciler(world);
@@ -111,7 +111,7 @@ describe("what Redis does not have", () => {
     expect(await _rowOf(id)).toMatchObject({ status: "pending", generation: 2 });
   });
 
-  test("is not placed when it ended after the look", async () => {
+  test("is not re-dispatched when it ended after the inspection", async () => {
     const [id] = await _record(world, 1);
     const redis = new Proxy(world.redis, {
       get(target, name) {
@@ -130,7 +130,7 @@ describe("what Redis does not have", () => {
     expect(await _rowOf(id)).toMatchObject({ status: "cancelled" });
   });
 
-  test("carries the mark when it ends while it is being placed", async () => {
+  test("is marked as recovered when it ends during the re-dispatch", async () => {
     const [id] = await _record(world, 1);
     await using reconciling = await _startReconciler(world, {
       async place(queue, jobs) {
@@ -144,7 +144,7 @@ describe("what Redis does not have", () => {
     expect(JSON.parse((await world.hashOf(id!))["opts"]!)).toMatchObject({ recovered: true });
   });
 
-  test("is placed in parts when its data is large", async () => {
+  test("is re-dispatched in parts when the data is large", async () => {
     const ids = await _record(world, 10, { data: JSON.stringify("x".repeat(900_000)) });
     const parts: number[] = [];
     await using reconciling = await _startReconciler(world, {
@@ -156,7 +156,7 @@ describe("what Redis does not have", () => {
     expect(parts).toEqual([5, 5]);
   });
 
-  test("is placed page by page and queue by queue", async () => {
+  test("is re-dispatched page by page and queue by queue", async () => {
     const queues = ["echo", "imports", "echo", "feeds", "imports"];
     for (const queue of queues) await _record(world, 7, { queue });
     await using reconciling = await _startReconciler(world, { pageSize: 4 });
@@ -167,7 +167,7 @@ describe("what Redis does not have", () => {
     expect(await _waiting("feeds")).toHaveLength(7);
   });
 
-  test("is placed even if its options are of another version", async () => {
+  test("is re-dispatched even if another version wrote its options", async () => {
     await _record(world, 1);
     await world.sql`update jobs set options = '{"attempts": "many"}'`;
     await _record(world, 1);
@@ -176,7 +176,7 @@ describe("what Redis does not have", () => {
     expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 2 });
   });
 
-  test("is re-dispatched after every loss of Redis, though it never started", async () => {
+  test("is re-dispatched after every loss of Redis, although it never started", async () => {
     const [paused] = await _record(world, 1);
     const runAt = new Date(Date.now() + 24 * 3_600_000);
     const [delayed] = await _record(world, 1, { runAt });
@@ -196,8 +196,8 @@ describe("what Redis does not have", () => {
   });
 });
 
-describe("when Redis refuses", () => {
-  test("a queue that cannot be placed holds up no other queue", async () => {
+describe("when Redis rejects writes", () => {
+  test("a queue that cannot be re-dispatched does not block other queues", async () => {
     const [broken] = await _record(world, 1, { queue: "broken" });
     await _record(world, 1, { queue: "echo" });
     await world.redis.hset(world.keys("broken").meta, "opts.maxLenEvents", "many");
@@ -208,7 +208,7 @@ describe("when Redis refuses", () => {
     expect(reconciling.problems).toHaveLength(1);
   });
 
-  test("nothing is placed beyond 80% of its memory, and all of it once there is room", async () => {
+  test("nothing is re-dispatched above 80% of maxmemory, and everything once memory is free", async () => {
     await _record(world, 300);
     const info = await world.redis.info("memory");
     const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1]);
@@ -222,7 +222,7 @@ describe("when Redis refuses", () => {
   });
 });
 
-describe("what ended in Redis without the ledger", () => {
+describe("a job that finished in Redis but is pending in the ledger", () => {
   test("is settled: completed with the return value of a stock worker, or dead with its reason", async () => {
     const [good, bad, wrong] = await _record(world, 3);
     await _place(world, [good!, bad!, wrong!]);
@@ -255,7 +255,7 @@ describe("what ended in Redis without the ledger", () => {
     });
   });
 
-  test("is settled from the queue's events when a stock worker removed it, and is not run again", async () => {
+  test("is settled from the event stream when a stock worker removed it, without another attempt", async () => {
     const [good, bad, wrong] = await _record(world, 3);
     await _place(world, [good!, bad!, wrong!]);
     const starts: unknown[] = [];
@@ -293,7 +293,7 @@ describe("what ended in Redis without the ledger", () => {
     expect(await _rowOf(wrong)).toMatchObject({ status: "dead", error: { name: "InvalidResult" } });
   });
 
-  test("is re-dispatched when the events tell of an earlier run, of a retry since, or of a worker of Toril's", async () => {
+  test("is re-dispatched when the events belong to an earlier generation, a job retried since, or a worker of Toril", async () => {
     const [reopened] = await _record(world, 1, { generation: 1 });
     const [tenth] = await _record(world, 1, { generation: 10 });
     const [retried, own, ended] = await _record(world, 3);
@@ -315,7 +315,7 @@ describe("what ended in Redis without the ledger", () => {
     expect(await _rowOf(ended)).toMatchObject({ status: "completed", result: { message: "done" } });
   });
 
-  test("is settled with plain text and with what Postgres does not store", async () => {
+  test("is settled with plain text and with text that Postgres cannot store", async () => {
     const [plain, foul] = await _record(world, 2, { type: "of another version" });
     const finished = { name: "echo", finishedOn: 1, atm: 2 };
     await world.redis.hset(`${world.keys().base}${plain}`, { ...finished, returnvalue: "done\0" });
@@ -330,7 +330,7 @@ describe("what ended in Redis without the ledger", () => {
     expect(await _rowOf(foul)).toMatchObject({ status: "dead", attempts: 2 });
   });
 
-  test("is not settled over what the ledger knows", async () => {
+  test("does not overwrite a status in the ledger", async () => {
     const [id] = await _record(world, 1);
     await world.redis.hset(`${world.keys().base}${id}`, { finishedOn: 1, returnvalue: "1" });
     await using reconciling = await _startReconciler(world, {
@@ -347,7 +347,7 @@ describe("what ended in Redis without the ledger", () => {
   });
 });
 
-test("stock BullMQ does what was placed after a flush, and finds its settings", async () => {
+test("a stock BullMQ worker runs re-dispatched jobs and finds its queue settings", async () => {
   const ids = await _record(world, 20);
   const queue = new Queue(bullName("echo"), { connection: world.redis, prefix: world.prefix });
   await queue.waitUntilReady();

@@ -56,7 +56,7 @@ function _watch() {
   };
 }
 
-test("the queues are spread, and while all masters go on nothing is lost", async () => {
+test("queues are spread over the masters, and no loss is reported while all masters run", async () => {
   const holders = await Promise.all(queues.map(_holderOf));
   expect(new Set(holders).size).toBeGreaterThan(1);
   await using watching = _watch();
@@ -66,7 +66,7 @@ test("the queues are spread, and while all masters go on nothing is lost", async
   expect(watching.losses).toEqual([]);
 });
 
-test.each(queues)("a flush of the master that holds %s is noticed", async (queue) => {
+test.each(queues)("a flush of the master that holds %s is detected", async (queue) => {
   await using watching = _watch();
   await watching.looked(1);
 
@@ -77,7 +77,7 @@ test.each(queues)("a flush of the master that holds %s is noticed", async (queue
   expect(watching.losses).toEqual(["flushed"]);
 });
 
-test("a master with no room for a queue is told apart from those that have", async () => {
+test("a master without free memory is distinguished from the others", async () => {
   const full = await _holderOf("default");
   const holders = await Promise.all(queues.map(_holderOf));
 
@@ -89,7 +89,7 @@ test("a master with no room for a queue is told apart from those that have", asy
   expect(await hasMemory(redis, prefix, "default")).toBe(true);
 });
 
-test("an orderly fail-over, which closes no connection, is noticed", async () => {
+test("a planned failover, which closes no connection, is detected", async () => {
   await using watching = _watch();
   await watching.looked(1);
   const master = await _holderOf("default");

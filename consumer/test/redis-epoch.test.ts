@@ -63,7 +63,7 @@ async function _watch(port = server.port) {
   };
 }
 
-test("nothing is lost while Redis goes on, and the epoch that another process set is kept", async () => {
+test("no loss is reported while Redis runs, and the epoch of another process is kept", async () => {
   await redis.set(epochKey(prefix, queue), "set before");
   await using watching = await _watch();
   await watching.looked();
@@ -76,7 +76,7 @@ test("nothing is lost while Redis goes on, and the epoch that another process se
   expect(await redis.get(epochKey(prefix, queue))).toBe("set before");
 });
 
-test("FLUSHALL is noticed once by each of many, which agree on the new epoch", async () => {
+test("each of several watchers detects FLUSHALL once, and they agree on the new epoch", async () => {
   await using stack = new AsyncDisposableStack();
   const watchers = await Promise.all(Array.from({ length: 8 }, () => _watch()));
   for (const watching of watchers) stack.use(watching);
@@ -93,7 +93,7 @@ test("FLUSHALL is noticed once by each of many, which agree on the new epoch", a
   expect(watchers.every(({ epoch }, index) => epoch.changedAt > before[index]!)).toBe(true);
 });
 
-test("a lost connection is noticed when it is back, and until then nothing can be told", async () => {
+test("a lost connection is detected after it returns; until then nothing is trusted", async () => {
   await using watching = await _watch();
   await watching.looked();
 
@@ -104,7 +104,7 @@ test("a lost connection is noticed when it is back, and until then nothing can b
   expect(watching.losses).toEqual(["reconnected"]);
 });
 
-test("a restart without a loss of data is noticed", async () => {
+test("a restart without a loss of data is detected", async () => {
   await using watching = await _watch();
   await watching.looked();
   const epoch = await redis.get(epochKey(prefix, queue));
@@ -120,7 +120,7 @@ test("a restart without a loss of data is noticed", async () => {
   expect(await redis.get(epochKey(prefix, queue))).toBe(epoch);
 });
 
-test("a Redis that was away at the start and comes later is noticed", async () => {
+test("a Redis that becomes available after the start is detected", async () => {
   const { port } = server;
   await server.stop();
   await using watching = await _watch(port);
@@ -132,7 +132,7 @@ test("a Redis that was away at the start and comes later is noticed", async () =
   expect(watching.losses).toEqual(["reconnected"]);
 });
 
-test("what keeps it from looking is logged once, and leaves nothing trusted", async () => {
+test("failing checks are logged once, and nothing is trusted", async () => {
   await using watching = await _watch();
   await watching.looked();
   await redis.del(epochKey(prefix, queue));

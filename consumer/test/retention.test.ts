@@ -67,7 +67,7 @@ async function _retain(ages: Partial<RetentionAges>, batchSize = 1000) {
   return { deleted, oldest };
 }
 
-test("jobs are deleted by how they ended and how long ago", async () => {
+test("jobs are deleted by status and age", async () => {
   for (const [index, status] of finalStatuses.entries()) {
     await world.clear();
     const [, , ...young] = await _settled(status, [50, 30, 1]);
@@ -80,14 +80,14 @@ test("jobs are deleted by how they ended and how long ago", async () => {
   }
 });
 
-test("what is pending stays, however old, and nothing is deleted that is kept for ever", async () => {
+test("pending jobs and rows without a retention age are never deleted", async () => {
   const pending = await _settled("pending", [1000]);
   const dead = await _settled("dead", [1000]);
   expect((await _retain({ completed: 1 })).deleted).toEqual({ completed: 0 });
   expect(await _kept()).toEqual([...pending, ...dead].toSorted());
 });
 
-test("many are deleted in small batches, those that ended at the same moment too", async () => {
+test("many jobs are deleted in small batches, also jobs that ended at the same moment", async () => {
   await _settled("completed", Array(55).fill(30));
   await _settled(
     "completed",
@@ -102,7 +102,7 @@ test("many are deleted in small batches, those that ended at the same moment too
   expect(oldest.get("dead")).toBeNull();
 });
 
-test("a dead job that is being redriven is neither deleted nor waited for", async () => {
+test("a dead job that is being redriven is skipped", async () => {
   const [redriven, other] = await _settled("dead", [50, 49]);
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
@@ -120,7 +120,7 @@ test("a dead job that is being redriven is neither deleted nor waited for", asyn
   expect(await _kept()).not.toContain(other!);
 });
 
-test("what a job can be found by goes with it", async () => {
+test("search terms are deleted with their job", async () => {
   const [old] = await _settled("completed", [50]);
   const [young] = await _settled("completed", [1]);
   await world.sql`
@@ -130,7 +130,7 @@ test("what a job can be found by goes with it", async () => {
   expect(terms.map(({ id }) => id)).toEqual([young!]);
 });
 
-test("a job whose key may be used once is kept until that time is over", async () => {
+test("a job whose key is reserved by a dedup window is kept until the window ends", async () => {
   const { sql } = world;
   const [taken, over, other] = await _settled("completed", [50, 50, 50]);
   await sql`update jobs set key = 'k' where id = any(${[taken!, other!]}::uuid[])`;
@@ -146,7 +146,7 @@ test("a job whose key may be used once is kept until that time is over", async (
   expect(windows.map(({ key }) => key)).toEqual(["k"]);
 });
 
-test("of operations only those that ended long ago are deleted", async () => {
+test("only operations that ended long ago are deleted", async () => {
   const { sql } = world;
   await sql`
     insert into operations (id, action, filter, restrictions, status, created_at, ended_at)
@@ -160,7 +160,7 @@ test("of operations only those that ended long ago are deleted", async () => {
   expect(kept.map(({ status }) => status)).toEqual(["done", "pending", "running"]);
 });
 
-test("of a tenant whose jobs were deleted, what is older and missing may have been", async () => {
+test("an unknown id that is older than the deleted jobs of its tenant may have been deleted", async () => {
   const { sql } = world;
   const before = Bun.randomUUIDv7("hex", Date.now() - hour);
   const [mine] = await _settled("completed", [50], { tenant: "mine" });
@@ -177,7 +177,7 @@ test("of a tenant whose jobs were deleted, what is older and missing may have be
   expect(await mayBeDeleted(sql, "import", { tenant: "mine", id: mine! })).toBe(false);
 });
 
-test("imports are deleted with their rows, once all of their jobs have ended", async () => {
+test("imports are deleted with their rows after all of their jobs have ended", async () => {
   const { sql } = world;
   const ids: Record<string, string> = {};
   const imports = [
@@ -214,7 +214,7 @@ test("imports are deleted with their rows, once all of their jobs have ended", a
   expect(await mayBeDeleted(sql, "import", { tenant: "mine", id: ids["done"]! })).toBe(true);
 });
 
-test("Idempotency-Keys are kept from their answer on, and claims without one no longer", async () => {
+test("idempotency keys are kept for the retention age after their response, and abandoned claims too", async () => {
   const { sql } = world;
   await sql`
     insert into idempotency_keys (tenant, key, request_hash, status, body, touched_at)

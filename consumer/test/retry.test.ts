@@ -43,7 +43,7 @@ async function _retry(id: string) {
   await placeRuns(await retryJobs(sql, [id], { statuses: finalStatuses, quotaKey: undefined }));
 }
 
-test("a dead job that is retried has all its attempts again, dies again, and completes at last", async () => {
+test("a retried dead job has all its attempts again, is dead again, and completes after another retry", async () => {
   const { failed } = world.keys();
   const { id } = await world.accept({
     type: "echo",

@@ -43,7 +43,7 @@ async function _lagOf(kind: "own" | "unsandboxed", importId: string) {
   return lagged;
 }
 
-test("while statistics are computed, the consumer has its event loop for others", async () => {
+test("the consumer's event loop stays responsive while statistics are computed", async () => {
   const importId = Bun.randomUUIDv7();
   await world.sql`
     insert into imported_rows (import_id, row, values)

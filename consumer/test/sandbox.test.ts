@@ -45,8 +45,8 @@ async function _startRogue() {
   };
 }
 
-const _run = (deed: string) =>
-  world.accept({ type: "import.stats", data: { importId, columns: [deed] }, attempts: 1 });
+const _run = (behavior: string) =>
+  world.accept({ type: "import.stats", data: { importId, columns: [behavior] }, attempts: 1 });
 
 /** Waits for the pid of the process that hosts the thread. */
 const _pidOf = (id: string) =>
@@ -64,9 +64,9 @@ const _isGone = (pid: number) =>
     }
   });
 
-test("whatever a run in a thread does, it ends that run alone", async () => {
+test("a misbehaving sandboxed handler ends only its own attempt", async () => {
   await using rogue = await _startRogue();
-  const deeds = [
+  const behaviors = [
     ["objects", "OutOfMemory", /more than 64 MB/],
     ["json", "OutOfMemory", /more than 64 MB/],
     ["exit", "ThreadExited", /exited with 3/],
@@ -76,10 +76,10 @@ test("whatever a run in a thread does, it ends that run alone", async () => {
     ["give-up", "NonRetryableError", /^given up$/],
     ["unclonable", "DataCloneError", /could not be cloned/],
   ] as const;
-  const jobs = await Promise.all(deeds.map(([deed]) => _run(deed)));
+  const jobs = await Promise.all(behaviors.map(([behavior]) => _run(behavior)));
   const well = await _run("well");
 
-  for (const [index, [, name, message]] of deeds.entries()) {
+  for (const [index, [, name, message]] of behaviors.entries()) {
     const end = await world.endOf(jobs[index]!.id);
     expect(end).toMatchObject({ status: "dead", attempts: 1, error: { name } });
     expect(end["error"].message).toMatch(message);
@@ -92,7 +92,7 @@ test("whatever a run in a thread does, it ends that run alone", async () => {
   expect(messages).not.toContain("job stalled");
 });
 
-test("a run in a thread logs, comes again when it says so, and has no environment", async () => {
+test("a sandboxed handler logs, can throw RetryAfterError, and has no environment", async () => {
   await using rogue = await _startRogue();
   const again = await _run("again");
   expect(await world.endOf(again.id)).toMatchObject({ status: "completed", attempts: 1 });
@@ -104,23 +104,26 @@ test("a run in a thread logs, comes again when it says so, and has no environmen
   );
 });
 
-describe.each(["loop", "gives-way"])("of a consumer that stops, a run that %s", (deed) => {
-  test("is ended, and its job goes back to its queue", async () => {
-    await using rogue = await _startRogue();
-    const { id } = await _run(deed);
-    const pid = await _pidOf(id);
+describe.each(["loop", "stops-when-aborted"])(
+  "when the consumer stops, a sandboxed handler that %s",
+  (behavior) => {
+    test("is aborted, and its job is requeued", async () => {
+      await using rogue = await _startRogue();
+      const { id } = await _run(behavior);
+      const pid = await _pidOf(id);
 
-    await rogue.stop();
+      await rogue.stop();
 
-    expect(rogue.child.exitCode).toBe(0);
-    await _isGone(pid);
-    expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
-    expect(await world.redis.lrange(world.keys("imports").wait, 0, -1)).toEqual([id]);
-    await world.redis.del(world.keys("imports").wait);
-  });
-});
+      expect(rogue.child.exitCode).toBe(0);
+      await _isGone(pid);
+      expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+      expect(await world.redis.lrange(world.keys("imports").wait, 0, -1)).toEqual([id]);
+      await world.redis.del(world.keys("imports").wait);
+    });
+  },
+);
 
-test("of a consumer that is killed, no thread is left", async () => {
+test("no sandbox process survives a killed consumer", async () => {
   await using rogue = await _startRogue();
   const { id } = await _run("loop");
   const pid = await _pidOf(id);

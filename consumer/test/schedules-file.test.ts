@@ -87,7 +87,7 @@ test("schedules of the file are made at the start, changed with it, and deleted 
   expect(row!["tenant"]).toBe("other");
 });
 
-test("an empty file has no schedules, and without a file nothing is deleted", async () => {
+test("an empty file deletes its schedules, and no file deletes nothing", async () => {
   await _boot({ a: yearly("1") });
   await (await _startConsumer(world)).close();
   expect(await _stored()).toEqual(["a file 1"]);
@@ -95,7 +95,7 @@ test("an empty file has no schedules, and without a file nothing is deleted", as
   expect(await _stored()).toEqual([]);
 });
 
-test("a file that is wrong is refused, and every line and field named", () => {
+test("an invalid file is refused with the line and field of every error", () => {
   const text = `
 nightly:
   cron: "30 24 * * *"
@@ -144,7 +144,7 @@ function _keysOf(text: string) {
   return loadConfig(shippedRegistry, env, () => "").secretKeys!;
 }
 
-test("the example is a file of schedules", async () => {
+test("the example is a valid schedule file", async () => {
   const path = new URL("../../ops/examples/schedules.yaml", import.meta.url);
   const file = parseScheduleFile(
     shippedRegistry,
@@ -155,7 +155,7 @@ test("the example is a file of schedules", async () => {
   expect([...file.keys()]).toEqual(["nightly-greeting", "feed"]);
 });
 
-test("the process refuses to start with a bad file, and reads a good one again on SIGHUP", async () => {
+test("the consumer refuses to start with an invalid file, and reads the file again on SIGHUP", async () => {
   const directory = await mkdtemp(join(tmpdir(), "toril-"));
   await using _ = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true }) };
   const path = join(directory, "schedules.yaml");

@@ -72,7 +72,7 @@ function _ran(name: string, scheduledFor: Date, tenant?: string) {
   });
 }
 
-test("what is due becomes a job that says where it comes from, under the id of its scheduledFor", async () => {
+test("a due schedule enqueues a job that names the schedule, with an id derived from its fire time", async () => {
   await using _ = await _startConsumer(world);
   const scheduledFor = await _due(
     "nightly",
@@ -95,7 +95,7 @@ test("what is due becomes a job that says where it comes from, under the id of i
   });
 });
 
-test("two consumers make one job for each time, and leave none out", async () => {
+test("two consumers enqueue exactly one job per fire time", async () => {
   await using _one = await _startConsumer(world);
   await using _two = await _startConsumer(world);
   const names = ["a", "b", "c", "d"];
@@ -121,7 +121,7 @@ test("two consumers make one job for each time, and leave none out", async () =>
   }
 });
 
-test("while the job before is pending: skip, queue or replace", async () => {
+test("the overlap policy applies while the previous job is pending: skip, queue or replace", async () => {
   const { promise: released, resolve: release } = _signal();
   await using _ = await _startConsumer(world, {
     env: { WORKER_CONCURRENCY: "1" },
@@ -158,7 +158,7 @@ test("while the job before is pending: skip, queue or replace", async () => {
   }
 });
 
-test("for what was missed there is one run, of the latest time, or none", async () => {
+test("missed fire times cause one run, for the latest time, or none", async () => {
   const agoMs = 10 * hour + 5 * 60_000;
   const [once, skip] = await Promise.all([
     _due("once", {}, { agoMs }),
@@ -174,7 +174,7 @@ test("for what was missed there is one run, of the latest time, or none", async 
   expect([...jobs]).toEqual([{ schedule: "once" }]);
 });
 
-test("a run whose key is taken is a duplicate of the job that has it", async () => {
+test("a run whose key is taken is a duplicate of the pending job", async () => {
   const holder = await world.record({ ...job, key: "taken" });
   await using _ = await _startConsumer(world);
   const scheduledFor = await _due("keyed", { job: { ...job, key: "taken" } });
@@ -184,7 +184,7 @@ test("a run whose key is taken is a duplicate of the job that has it", async () 
   });
 });
 
-test("a scheduledFor that a schedule of that name has had does not run again", async () => {
+test("a fire time of an earlier schedule with the same name does not fire again", async () => {
   await using _ = await _startConsumer(world);
   const scheduledFor = await _due("phoenix");
   const { run, definition } = await _ran("phoenix", scheduledFor);
@@ -199,7 +199,7 @@ test("a scheduledFor that a schedule of that name has had does not run again", a
   expect(await world.hashOf(run.jobId!)).toEqual({});
 });
 
-test("what can be made no more says so, and holds up no other", async () => {
+test("an invalid schedule records its failure and does not block other schedules", async () => {
   const fireTimes = {
     gone: await _due("gone"),
     nowhere: await _due("nowhere"),
@@ -222,7 +222,7 @@ test("what can be made no more says so, and holds up no other", async () => {
   }
 });
 
-test("a schedule that is corrected while its run fails keeps the correction", async () => {
+test("a schedule that is corrected during a failing run keeps the correction", async () => {
   await using _ = await _startConsumer(world);
   await world.sql.unsafe(`
     create table gate ();
@@ -274,7 +274,7 @@ async function _multiply(name: string, count: number) {
     from schedules, generate_series(1, ${count}::int) as n where name = ${name}`;
 }
 
-test("a tenant with thousands of due schedules lets those of others run in the first batch", async () => {
+test("schedules of other tenants run in the first batch although a tenant has thousands of due schedules", async () => {
   await _due("many", {}, { tenant: "busy", agoMs: 30_000 });
   await _multiply("many", 1500);
   const scheduledFor = await _due("one", {}, { tenant: "quiet" });
@@ -294,7 +294,7 @@ test("a tenant with thousands of due schedules lets those of others run in the f
   expect(made).toEqual({ jobs: 1502 });
 });
 
-test("a run beyond the quotas of the key that wrote the schedule says so, and is made up for", async () => {
+test("a run beyond the quotas of the schedule's API key is recorded as deferred, and runs later", async () => {
   await world.sql`
     insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
     values ('few', 'default', 'k', '[]', '{"maxWaiting": 2}', 'few', 1),
@@ -361,13 +361,13 @@ test("a run beyond the quotas of the key that wrote the schedule says so, and is
   expect(await world.rowOf(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });
 
-test("it ends with `until`", async () => {
+test("a schedule ends at `until`", async () => {
   await using _ = await _startConsumer(world);
   const scheduledFor = await _due("last", { until: new Date(Date.now() + 60_000).toISOString() });
   expect((await _ran("last", scheduledFor)).nextAt).toBeNull();
 });
 
-test("a secret is encrypted for each job, and opened for its handler", async () => {
+test("a secret is encrypted for each job and decrypted for its handler", async () => {
   const seen: (string | undefined)[] = [];
   await using _ = await _startConsumer(world, {
     env: { SECRET_KEYS: secretKeys },
@@ -395,7 +395,7 @@ test("a secret is encrypted for each job, and opened for its handler", async () 
   expect(JSON.stringify([row, definition])).not.toContain("swordfish");
 });
 
-test("a flushed Redis loses no run: it is placed again, and the next one comes", async () => {
+test("a flushed Redis loses no run: the job is re-dispatched, and the next fire time fires", async () => {
   await using _ = await _startConsumer(world, {
     env: { BULL_QUEUE_NAME: "imports", RECONCILE_GRACE_MS: "0", RECONCILE_INTERVAL_MS: "200" },
   });
@@ -412,7 +412,7 @@ test("a flushed Redis loses no run: it is placed again, and the next one comes",
   await _until(() => isPlaced(second.jobId!));
 });
 
-test("it goes on when Postgres is back, and tells once that it was away", async () => {
+test("the scheduler continues when Postgres is available again, and logs the outage once", async () => {
   await using proxy = await _startProxy(world.databaseUrl);
   const said: unknown[] = [];
   await using _ = await _startConsumer(

@@ -55,7 +55,7 @@ const _nothing = {
 };
 
 describe("a handler", () => {
-  test("gets the secrets that the stores have encrypted", async () => {
+  test("receives decrypted secrets, which the stores hold encrypted", async () => {
     const seen: unknown[] = [];
     const job = await _accept();
     expect(job.data).not.toContain("swordfish");
@@ -68,7 +68,7 @@ describe("a handler", () => {
     expect(seen).toEqual([data]);
   });
 
-  test("gets them also when Redis lost the job's hash, and after a rotation", async () => {
+  test("receives secrets also when Redis lost the job's hash, and after a key rotation", async () => {
     const seen: unknown[] = [];
     const job = await _accept(olderRing);
     await world.redis.del(jobKey(world.prefix, "feeds", job.id));
@@ -84,7 +84,7 @@ describe("a handler", () => {
     expect(seen).toEqual([data]);
   });
 
-  test("that tells them in every way it has is not heard", async () => {
+  test("cannot reveal its secrets in logs, progress or errors", async () => {
     const job = await _accept();
     const consumer = await _consume(async ({ authorization }, context) => {
       context.progress({ [`${authorization}`]: authorization });
@@ -117,7 +117,7 @@ describe("a handler", () => {
     }
   });
 
-  test("that answers with them has its result redacted", async () => {
+  test("that returns its secrets has its result redacted", async () => {
     const job = await world.accept(
       { type: "feed.fetch", data: { url: data.url, authorization: "12345" } },
       {},
@@ -165,7 +165,7 @@ describe("a secret that cannot be decrypted", () => {
     throw new NonRetryableError("the handler ran");
   };
 
-  test("waits for its key when that is missing, and uses up no attempt", async () => {
+  test("delays its job while its key is missing, without using an attempt", async () => {
     const job = await _accept(olderRing);
     for (const SECRET_KEYS of [_secretKeys(young), ""]) {
       const consumer = await _consume(never, { SECRET_KEYS });
@@ -181,7 +181,7 @@ describe("a secret that cannot be decrypted", () => {
     expect(await world.endOf(job.id)).toMatchObject({ status: "completed", attempts: 1 });
   });
 
-  test("ends its job when the key stays away for too long", async () => {
+  test("makes its job dead when the key is missing for too long", async () => {
     const job = await _accept(olderRing);
     await world.redis.hset(jobKey(world.prefix, "feeds", job.id), "ats", "5000");
     await using _ = await _consume(never);
@@ -192,7 +192,7 @@ describe("a secret that cannot be decrypted", () => {
     });
   });
 
-  test("ends its job at once when it was altered", async () => {
+  test("makes its job dead at once when it was altered", async () => {
     const job = await _accept();
     const altered = job.data.replace(
       /(sealed:1:2026a:.{20})(.)/,
@@ -209,7 +209,7 @@ describe("a secret that cannot be decrypted", () => {
     });
   });
 
-  test("ends its job at once when it was moved there from another", async () => {
+  test("makes its job dead at once when it was copied from another job", async () => {
     const [from, to] = [await _accept(), await _accept()];
     await world.sql`update jobs set data = ${from.data}::text::jsonb where id = ${to.id}`;
     await world.redis.hset(jobKey(world.prefix, "feeds", to.id), "data", from.data);
@@ -223,7 +223,7 @@ describe("a secret that cannot be decrypted", () => {
   });
 });
 
-test("a consumer without keys does everything that has no secret", async () => {
+test("a consumer without keys runs all jobs without secrets", async () => {
   await using _ = await _consume(async () => _nothing, {});
   const job = await world.accept({ type: "feed.fetch", data: { url: data.url } });
 

@@ -71,8 +71,8 @@ async function _countsOf(importId: string) {
   return counts;
 }
 
-describe("a job that ended", () => {
-  test("is not ended again, and the second caller learns how it stands", async () => {
+describe("a settled job", () => {
+  test("is not settled again, and the second caller learns its status", async () => {
     const ids = await _record(1);
     await settleJobs(store.sql, [_dead(ids[0])]);
 
@@ -82,7 +82,7 @@ describe("a job that ended", () => {
     expect(await _rows(ids)).toMatchObject([{ status: "dead", attempts: 3, result: null }]);
   });
 
-  test("is ended once by two settlements of one batch, the first of them", async () => {
+  test("is settled by the first of two settlements in one batch", async () => {
     const ids = await _record(1);
 
     const outcomes = await settleJobs(store.sql, [_completed(ids[0]), _dead(ids[0])]);
@@ -107,7 +107,7 @@ describe("a job that ended", () => {
   });
 });
 
-test("a settlement of an earlier run leaves the job pending", async () => {
+test("a settlement of an earlier generation leaves the job pending", async () => {
   const ids = await _record(1, null, 2);
 
   const outcomes = await settleJobs(store.sql, [
@@ -125,41 +125,44 @@ test("a settlement of an earlier run leaves the job pending", async () => {
   ]);
 });
 
-test("a job that the ledger does not know is said to be unknown", async () => {
+test("a settlement of an unknown job has no recorded status", async () => {
   expect(await settleJobs(store.sql, [_completed(Bun.randomUUIDv7())])).toEqual([
     { status: "already-settled", recorded: undefined },
   ]);
 });
 
-describe("what Postgres does not store", () => {
+describe("a value that Postgres cannot store", () => {
   test.each([
     ["a NUL character", '{"text":"\\u0000"}'],
     ["a lone surrogate", '"\\ud800"'],
     ["what is not JSON", "{"],
-  ])("%s in a result ends its job as dead, and its batch-mates complete", async (_, result) => {
-    const importId = await _recordImport();
-    const ids = await _record(20, importId);
-    const settler = createSettler({ ledger: patient, batch });
+  ])(
+    "%s in a result makes its job dead, and the other jobs of the batch complete",
+    async (_, result) => {
+      const importId = await _recordImport();
+      const ids = await _record(20, importId);
+      const settler = createSettler({ ledger: patient, batch });
 
-    const outcomes = await Promise.all(
-      ids.map((id, index) => settler.settle(_completed(id, index === 7 ? { result } : {}))),
-    );
+      const outcomes = await Promise.all(
+        ids.map((id, index) => settler.settle(_completed(id, index === 7 ? { result } : {}))),
+      );
 
-    expect(outcomes.map(({ status }) => status)).toEqual(
-      ids.map((_id, index) => (index === 7 ? "unstorable" : "settled")),
-    );
-    const rows = await _rows(ids);
-    expect(rows.map((row) => row["status"])).toEqual(
-      ids.map((_id, index) => (index === 7 ? "dead" : "completed")),
-    );
-    expect(rows[7]).toMatchObject({
-      result: null,
-      error: { name: "ResultNotStorable", message: expect.stringContaining("cannot be stored") },
-    });
-    expect(await _countsOf(importId)).toEqual({ completed: 19, dead: 1 });
-  });
+      expect(outcomes.map(({ status }) => status)).toEqual(
+        ids.map((_id, index) => (index === 7 ? "unstorable" : "settled")),
+      );
+      const rows = await _rows(ids);
+      expect(rows.map((row) => row["status"])).toEqual(
+        ids.map((_id, index) => (index === 7 ? "dead" : "completed")),
+      );
+      expect(rows[7]).toMatchObject({
+        result: null,
+        error: { name: "ResultNotStorable", message: expect.stringContaining("cannot be stored") },
+      });
+      expect(await _countsOf(importId)).toEqual({ completed: 19, dead: 1 });
+    },
+  );
 
-  test("does not overwrite an end that is recorded already", async () => {
+  test("does not overwrite a recorded status", async () => {
     const ids = await _record(1);
     await settleJobs(store.sql, [_completed(ids[0])]);
 
@@ -173,7 +176,7 @@ describe("what Postgres does not store", () => {
   });
 });
 
-test("batches that count for the same imports in other orders do not deadlock", async () => {
+test("batches that update the same imports in different orders do not deadlock", async () => {
   const imports = await Promise.all(Array.from({ length: 5 }, _recordImport));
   const [first = [], ...others] = await Promise.all(imports.map((id) => _record(20, id)));
   const batches = first.map((one, index) => [one, ...others.map((ids) => ids[index])]);
@@ -188,7 +191,7 @@ test("batches that count for the same imports in other orders do not deadlock", 
   for (const id of imports) expect(await _countsOf(id)).toEqual({ completed: 15, dead: 5 });
 });
 
-test("a batch reads its own rows only, though the planner last saw a ledger in which nothing was pending", async () => {
+test("a batch reads only its own rows, although the statistics say that nothing is pending", async () => {
   await store.sql`vacuum analyze jobs`;
   const importId = await _recordImport();
   const ids = await _record(5000, importId);

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
-test("the status server says whether the consumer works, and counts what it did", async () => {
+test("the status server reports readiness, and metrics of attempts", async () => {
   await using postgres = await _startProxy(world.databaseUrl);
   await using redis = await _startProxy(world.redisUrl);
   await using consumer = await _startConsumer(
@@ -67,7 +67,7 @@ test("the status server says whether the consumer works, and counts what it did"
   expect((await get("/")).status).toBe(404);
 });
 
-test("the status server tells what the reconciler does, while this process leads", async () => {
+test("the status server reports metrics of the reconciler while this process leads", async () => {
   await using postgres = await _startProxy(world.databaseUrl);
   await using consumer = await _startConsumer(
     { ...world, databaseUrl: postgres.url },

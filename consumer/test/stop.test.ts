@@ -10,7 +10,7 @@ afterAll(() => world[Symbol.asyncDispose]());
 
 const _accept = (message: string) => world.accept({ type: "echo", data: { message } });
 
-test("a handler that does not give way is left behind, and its job runs elsewhere", async () => {
+test("a handler that ignores the shutdown is abandoned, and its job runs on another consumer", async () => {
   const starting = _signal();
   const letGo = _signal();
   const consumer = await _startConsumer(world, {
@@ -34,7 +34,7 @@ test("a handler that does not give way is left behind, and its job runs elsewher
   letGo.resolve();
 });
 
-test("a handler that gives way at the deadline has its job put back, without using up a run", async () => {
+test("a handler that is aborted at the deadline has its job requeued without using an attempt", async () => {
   const starting = _signal();
   const consumer = await _startConsumer(world, {
     handlers: {
@@ -56,7 +56,7 @@ test("a handler that gives way at the deadline has its job put back, without usi
   expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
 });
 
-test("running jobs end and are acknowledged before the consumer stops, and no further one starts", async () => {
+test("active jobs finish and are acknowledged before the consumer stops, and no further job starts", async () => {
   const held = _signal();
   const started: string[] = [];
   const consumer = await _startConsumer(world, {

@@ -20,8 +20,8 @@ function _createLines() {
   };
 }
 
-describe("while Postgres is away", () => {
-  test("results wait under renewed locks, no job starts, nothing is acknowledged", async () => {
+describe("while Postgres is unavailable", () => {
+  test("results are held, locks are renewed, no job starts and nothing is acknowledged", async () => {
     await using postgres = await _startProxy(world.databaseUrl);
     const { lines, log, heard } = _createLines();
     const held = _signal();
@@ -68,7 +68,7 @@ describe("while Postgres is away", () => {
     expect(started).toEqual(["first", "second"]);
   });
 
-  test("the consumer stops at its deadline, and another one does what it left", async () => {
+  test("the consumer stops at its deadline, and another consumer runs its jobs", async () => {
     await using postgres = await _startProxy(world.databaseUrl);
     const { log, heard } = _createLines();
     const held = _signal();
@@ -100,7 +100,7 @@ describe("while Postgres is away", () => {
   });
 });
 
-describe("while Redis is away", () => {
+describe("while Redis is unavailable", () => {
   test("the consumer stops at its deadline", async () => {
     await using redis = await _startProxy(world.redisUrl);
     const { log, heard } = _createLines();
@@ -113,7 +113,7 @@ describe("while Redis is away", () => {
     expect(await consumer.close(AbortSignal.abort())).toBe(false);
   });
 
-  test("results are recorded, and acknowledged when it is back", async () => {
+  test("results are settled, and acknowledged when Redis is available again", async () => {
     await using redis = await _startProxy(world.redisUrl);
     const held = _signal();
     const starting = _signal();
@@ -141,7 +141,7 @@ describe("while Redis is away", () => {
   });
 });
 
-test("a consumer that starts while both are away works when they come", async () => {
+test("a consumer that starts while both stores are unavailable works when they become available", async () => {
   await using redis = await _startProxy(world.redisUrl);
   await using postgres = await _startProxy(world.databaseUrl);
   redis.cut();
@@ -159,8 +159,8 @@ test("a consumer that starts while both are away works when they come", async ()
   expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
 });
 
-describe("a job that was cancelled, and whose removal from Redis was lost", () => {
-  test("runs only when it was placed moments ago and Redis was there ever since", async () => {
+describe("a cancelled job that is still in Redis", () => {
+  test("runs only when it was dispatched moments ago and Redis has been available since", async () => {
     await using redis = await _startProxy(world.redisUrl);
     const ran = new Set<string>();
     await using _consumer = await _startConsumer(

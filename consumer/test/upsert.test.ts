@@ -77,7 +77,7 @@ function _item(changes: Partial<FeedItem> = {}): FeedItem {
 }
 
 describe("imported rows", () => {
-  test("that Postgres does not store reject alone", async () => {
+  test("that Postgres cannot store are rejected alone", async () => {
     const upsert = _createUpsertRow();
 
     const outcomes = await Promise.allSettled(
@@ -97,7 +97,7 @@ describe("imported rows", () => {
     ] as never);
   });
 
-  test("of one turn share a statement, and are there once however often they come", async () => {
+  test("of one turn share a statement, and are stored once after any number of repetitions", async () => {
     const upsert = _createUpsertRow();
     const rows = Array.from({ length: 100 }, (_, index) => _row(index + 1));
 
@@ -119,7 +119,7 @@ describe("imported rows", () => {
     expect(row?.["values"]).toEqual(values);
   });
 
-  test("of a job of another tenant are its own, whoever's import it names", async () => {
+  test("of a job of another tenant belong to that tenant, whichever import the job names", async () => {
     await _createUpsertRow()(_row(1));
     await _createUpsertRow(jobs.other)(_row(1, { city: "Elsewhere" }));
 
@@ -142,7 +142,7 @@ describe("feed items", () => {
     expect(await upsert(_item({ source: "example.com" }))).toBe("new");
   });
 
-  test("of two tenants are two, whatever their key", async () => {
+  test("of two tenants are stored separately under the same key", async () => {
     const upsert = _createUpsert();
     const other = _createUpsert(jobs.other);
 
@@ -153,7 +153,7 @@ describe("feed items", () => {
     expect(tenants.map((row) => row["tenant"])).toEqual(["default", "other"]);
   });
 
-  test("that come twice in one batch are written one after the other", async () => {
+  test("that occur twice in one batch are written one after the other", async () => {
     const upsert = _createUpsert();
 
     const outcomes = await Promise.all([
@@ -173,7 +173,7 @@ describe("feed items", () => {
     ] as never);
   });
 
-  test("written by two consumers in other orders do not deadlock", async () => {
+  test("that two consumers write in different orders do not deadlock", async () => {
     const [one, other] = [_createUpsert(), _createUpsert()];
     const guids = Array.from({ length: 200 }, (_, index) => String(index));
 
@@ -187,7 +187,7 @@ describe("feed items", () => {
   });
 });
 
-test("an upsert reads no jobs but those of its rows, however many the ledger has", async () => {
+test("an upsert reads only the jobs of its rows, however many jobs the ledger has", async () => {
   const rowsRead = async () => {
     // Statistics are per connection; the pool uses the connection of the last statement again.
     await ledger.run((sql) => sql`select pg_stat_force_next_flush()`);

@@ -9,7 +9,7 @@ function _context(changes: Partial<HandlerContext> = {}): HandlerContext {
 }
 
 describe("echo", () => {
-  test("fails as many of its first runs as it was told", async () => {
+  test("fails the configured number of first attempts", async () => {
     const data = { message: "hello", failures: 2 };
 
     await expect(echo(data, _context({ attempt: 1 }))).rejects.toThrow("run 1 of 2");
@@ -17,7 +17,7 @@ describe("echo", () => {
     expect(await echo(data, _context({ attempt: 3 }))).toEqual({ message: "hello" });
   });
 
-  test("wakes when its run is to end", async () => {
+  test("stops sleeping when its attempt is aborted", async () => {
     const stop = new AbortController();
     const sleeping = echo(
       { message: "hello", sleepMs: 300_000 },

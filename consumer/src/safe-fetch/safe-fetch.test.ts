@@ -113,7 +113,7 @@ function _text(document: FetchedDocument): string {
   return document.status === "not-modified" ? document.status : document.detail;
 }
 
-describe("what is not on the public internet", () => {
+describe("an address that is not public", () => {
   const spellings = [
     "http://127.0.0.1:PORT/feed",
     "http://127.1:PORT/feed",
@@ -181,7 +181,7 @@ describe("what is not on the public internet", () => {
     expect(seen).toEqual([]);
   });
 
-  test("is refused behind a redirect, before anything is sent there", async () => {
+  test("is refused after a redirect, before a request is sent", async () => {
     for (const to of [
       `http://127.0.0.2:${port}/feed`,
       `http://[::1]:${port}/feed`,
@@ -198,7 +198,7 @@ describe("what is not on the public internet", () => {
     }
   });
 
-  test("is reached by its name when its address is allowed", async () => {
+  test("is reached by name when private addresses are allowed", async () => {
     expect(_text(await _fetch(`http://localhost:${port}/feed`))).toBe("<rss/>");
   });
 });
@@ -216,7 +216,7 @@ describe("a URL", () => {
     expect(await _fetch(url)).toEqual({ status: "refused", detail });
   });
 
-  test("with another scheme or credentials is refused behind a redirect", async () => {
+  test("with another scheme or credentials is refused after a redirect", async () => {
     const refusals = await Promise.all(
       ["file:///etc/passwd", `http://me:secret@127.0.0.1:${port}/feed`, "http://"].map((to) =>
         _fetch(`${base}/go?to=${encodeURIComponent(to)}`),
@@ -254,7 +254,7 @@ describe("an authorization", () => {
     return { text: _text(document), authorized };
   }
 
-  test("is sent to the origin that was asked for, redirects within it included", async () => {
+  test("is sent to the requested origin, also after redirects within it", async () => {
     expect(await _authorizedAt("/private")).toEqual({ text: "private", authorized: [secret] });
     expect(await _authorizedAt("/x?to=/private")).toEqual({
       text: "private",
@@ -262,7 +262,7 @@ describe("an authorization", () => {
     });
   });
 
-  test("is not sent to another origin, nor back again from there", async () => {
+  test("is not sent to another origin, nor after a redirect back", async () => {
     expect(await _authorizedAt(`/x?to=${elsewhere}/`)).toEqual({
       text: "elsewhere",
       authorized: [undefined],
@@ -276,7 +276,7 @@ describe("an authorization", () => {
 });
 
 describe("redirects", () => {
-  test("are followed, relative ones too, and the last URL is told", async () => {
+  test("are followed, also relative ones, and the final URL is returned", async () => {
     const inner = `/go?to=${encodeURIComponent("/feed")}`;
     expect(await _fetch(`${base}/go?to=${encodeURIComponent(inner)}`)).toMatchObject({
       status: "ok",
@@ -285,11 +285,11 @@ describe("redirects", () => {
     });
   });
 
-  test("to a path in raw UTF-8 are followed as browsers do", async () => {
+  test("to a path in raw UTF-8 are followed as by browsers", async () => {
     expect(_text(await _fetch(`${base}/raw-utf-8`))).toBe("moved");
   });
 
-  test("end after the allowed number", async () => {
+  test("fail after the maximum number", async () => {
     seen.length = 0;
     expect(await _fetch(`${base}/loop`)).toEqual({
       status: "refused",
@@ -308,12 +308,12 @@ describe("redirects", () => {
 });
 
 describe("a body", () => {
-  test("is unpacked", async () => {
+  test("is decompressed", async () => {
     expect(_text(await _fetch(`${base}/gzip`))).toBe("packed");
     expect(_text(await _fetch(`${base}/brotli`))).toBe("packed");
   });
 
-  test("may have exactly the allowed size", async () => {
+  test("may have exactly the maximum size", async () => {
     expect((await _fetch(`${base}/exactly-at-the-limit`)).status).toBe("ok");
   });
 
@@ -325,17 +325,17 @@ describe("a body", () => {
     });
   });
 
-  test("in an encoding that was not asked for is refused", async () => {
+  test("in an encoding that was not requested is refused", async () => {
     expect((await _fetch(`${base}/unknown-encoding`)).status).toBe("refused");
   });
 
-  test.each(["/cut", "/half-gzip"])("that ends too early is worth a retry: %s", async (path) => {
+  test.each(["/cut", "/half-gzip"])("that ends early can be retried: %s", async (path) => {
     expect((await _fetch(base + path)).status).toBe("failed");
   });
 });
 
 describe("an answer", () => {
-  test.each([400, 401, 403, 404, 410, 451, 304])("of %d is final", async (code) => {
+  test.each([400, 401, 403, 404, 410, 451, 304])("of %d is not retried", async (code) => {
     expect(await _fetch(`${base}/answer/${code}`)).toEqual({
       status: "refused",
       code,
@@ -343,7 +343,7 @@ describe("an answer", () => {
     });
   });
 
-  test.each([408, 425, 429, 500, 502, 503])("of %d is worth a retry", async (code) => {
+  test.each([408, 425, 429, 500, 502, 503])("of %d can be retried", async (code) => {
     expect(await _fetch(`${base}/answer/${code}`)).toEqual({
       status: "failed",
       code,
@@ -351,7 +351,7 @@ describe("an answer", () => {
     });
   });
 
-  test("that does not come, or not to its end, is worth a retry", async () => {
+  test("that does not arrive completely in time can be retried", async () => {
     for (const path of ["/never", "/slow-body"]) {
       expect(await _fetch(base + path, { timeoutMs: 50 })).toEqual({
         status: "failed",
@@ -360,7 +360,7 @@ describe("an answer", () => {
     }
   });
 
-  test("of a server that does not exist is worth a retry", async () => {
+  test("of an unknown host can be retried", async () => {
     expect((await _fetch("http://name.invalid/")).status).toBe("failed");
     expect((await _fetch("http://127.0.0.1:1/")).status).toBe("failed");
     const everything = { isPrivateAllowed: () => true };
@@ -377,7 +377,7 @@ describe("stopping", () => {
     expect(await _fetch(`${base}/feed`, {}, stop.signal).catch(String)).toBe("Error: enough");
   });
 
-  test("closing ends what is under way", async () => {
+  test("closing aborts active fetches", async () => {
     const safeFetch = createSafeFetch({
       isPrivateAllowed: () => true,
       timeoutMs: 10_000,
@@ -393,8 +393,8 @@ describe("stopping", () => {
   });
 });
 
-describe("the bytes of bodies that are held at the same time", () => {
-  test("are bounded, and whoever finds no room does not connect yet", async () => {
+describe("the bytes of bodies in memory", () => {
+  test("are bounded, and a further fetch waits before it connects", async () => {
     await using safeFetch = createSafeFetch({
       isPrivateAllowed: () => true,
       timeoutMs: 5000,
@@ -423,7 +423,7 @@ describe("the bytes of bodies that are held at the same time", () => {
     expect(maxHeldBytes).toBeWithin(maxBytes, 4 * maxBytes + 1);
   });
 
-  test("are waited for longer than a fetch may take", async () => {
+  test("may be waited for longer than the timeout of a fetch", async () => {
     const options = { isPrivateAllowed: () => true, timeoutMs: 500, maxBytes, maxRedirects: 3 };
     await using safeFetch = createSafeFetch({
       ...options,
@@ -439,7 +439,7 @@ describe("the bytes of bodies that are held at the same time", () => {
     expect((await second).status).toBe("ok");
   });
 
-  test("of failed fetches are given back", async () => {
+  test("of failed fetches are released", async () => {
     await using safeFetch = createSafeFetch({
       isPrivateAllowed: () => true,
       timeoutMs: 5000,
@@ -462,7 +462,7 @@ describe("the bytes of bodies that are held at the same time", () => {
     holder[Symbol.dispose]();
   };
 
-  test("let every holder come to its end, however many are half done", async () => {
+  test("never deadlock, although many bodies are half read", async () => {
     const budget = createByteBudget({ maxBytes: 250, maxBytesPerHolder: 100 });
     let maxHeld = 0;
     const holders = Array.from({ length: 20 }, async () => {
@@ -478,7 +478,7 @@ describe("the bytes of bodies that are held at the same time", () => {
     expect(budget.heldBytes).toBe(0);
   });
 
-  test("are not waited for by whoever was aborted", async () => {
+  test("are not waited for by an aborted fetch", async () => {
     const budget = createByteBudget({ maxBytes: 100, maxBytesPerHolder: 100 });
     const first = budget.open();
     await first.grow(10, signal);

@@ -4,17 +4,17 @@ import { decide } from "./decide.ts";
 const nightly = { cron: "30 2 * * *", timeZone: "Europe/Berlin", misfire: "catch-up" } as const;
 
 test.each([
-  ["the gap", "2026-03-28T01:30:00Z", "2026-03-29T01:00:00.000Z"],
-  ["behind the gap", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00.000Z"],
-  ["the hour that comes twice", "2026-10-24T00:30:00Z", "2026-10-25T00:30:00.000Z"],
-  ["behind it", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00.000Z"],
-])("the next time is %s", (_, due, next) => {
+  ["the spring gap", "2026-03-28T01:30:00Z", "2026-03-29T01:00:00.000Z"],
+  ["after the spring gap", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00.000Z"],
+  ["the repeated hour in autumn", "2026-10-24T00:30:00Z", "2026-10-25T00:30:00.000Z"],
+  ["after the repeated hour", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00.000Z"],
+])("the next fire time is correct at %s", (_, due, next) => {
   const at = new Date(due);
   const decision = decide(nightly, at, new Date(at.getTime() + 20));
   expect(decision).toEqual({ scheduledFor: at, next: new Date(next), isSkipped: false });
 });
 
-test("an American spring and autumn", () => {
+test("clock changes in New York", () => {
   const rules = { ...nightly, timeZone: "America/New_York", cron: "30 1,2 * * *" };
   for (const [due, next] of [
     ["2026-03-08T06:30:00Z", "2026-03-08T07:00:00.000Z"],
@@ -25,7 +25,7 @@ test("an American spring and autumn", () => {
   }
 });
 
-test("for all that was missed there is the latest time, or none", () => {
+test("missed fire times yield the latest time, or none", () => {
   const due = new Date("2026-03-27T01:30:00Z");
   const now = new Date("2026-03-30T12:00:00Z");
   const expected = {
@@ -39,13 +39,13 @@ test("for all that was missed there is the latest time, or none", () => {
   });
 });
 
-test("what is late by less than a minute was not missed", () => {
+test("a delay of less than a minute is not a misfire", () => {
   const due = new Date("2026-03-27T01:30:00Z");
   const now = new Date("2026-03-27T01:30:59Z");
   expect(decide({ ...nightly, misfire: "skip" }, due, now)).toMatchObject({ isSkipped: false });
 });
 
-test("there is none after `until`", () => {
+test("there is no fire time after `until`", () => {
   const due = new Date("2026-03-27T01:30:00Z");
   expect(decide({ ...nightly, until: "2026-03-28T00:00:00Z" }, due, due).next).toBeNull();
 });

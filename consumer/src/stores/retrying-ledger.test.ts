@@ -24,9 +24,9 @@ function _create(...answers: (Error | string)[]) {
 
 const _work = async () => "work";
 
-describe("work that insists", () => {
+describe("retryUntilAvailable", () => {
   test.each(["CONNECTION_CLOSED", "57P01", "53300", "42P01", "28P01"])(
-    "is done again after %s, and it is told once that Postgres is away, and back",
+    "repeats the work after %s, and reports once that Postgres is unavailable and available",
     async (code) => {
       const { patient, events, calls } = _create(_error(code), _error(code), "done");
 
@@ -39,7 +39,7 @@ describe("work that insists", () => {
   );
 
   test.each(["40P01", "40001", "55P03"])(
-    "is done again after %s, which says nothing of Postgres",
+    "repeats the work after the conflict %s without reporting an outage",
     async (code) => {
       const { patient, events } = _create(_error(code), "done");
 
@@ -49,7 +49,7 @@ describe("work that insists", () => {
     },
   );
 
-  test("fails with what is final", async () => {
+  test("rejects with a final error", async () => {
     const { patient, events, calls } = _create(_error("22P05"));
     const isFinal = (error: unknown) => (error as { code: string }).code.startsWith("22");
 
@@ -58,7 +58,7 @@ describe("work that insists", () => {
     expect([calls(), events]).toEqual([1, []]);
   });
 
-  test("fails when it is stopped, also while it waits", async () => {
+  test("rejects when it is stopped, also while it waits", async () => {
     const { patient } = _create(_error("CONNECTION_CLOSED"));
     const insisting = patient.retryUntilAvailable(_work);
 

@@ -4,7 +4,7 @@ import { createActiveJobs } from "./active-jobs.ts";
 const reason = new Error("stop");
 
 describe("active jobs", () => {
-  test("are told to end, whether they asked for the signal before or after, or begin later", () => {
+  test("are aborted, whether they read the signal before or after, or begin later", () => {
     const activeJobs = createActiveJobs();
     const [early, late] = [activeJobs.begin("q", "1"), activeJobs.begin("q", "2")];
     const signal = early.signal;
@@ -19,7 +19,7 @@ describe("active jobs", () => {
     expect(early.signal).toBe(signal);
   });
 
-  test("are idle when the last one has ended", async () => {
+  test("are idle when the last job has ended", async () => {
     const activeJobs = createActiveJobs();
     await activeJobs.waitUntilIdle();
     const [one, other] = [activeJobs.begin("q", "4"), activeJobs.begin("q", "5")];

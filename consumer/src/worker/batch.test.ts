@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { groupByTurn } from "./batch.ts";
 
-test("what one turn submits, promises deep, is handed on at once and answered apart", async () => {
+test("entries of one event loop turn are submitted together, with an outcome each", async () => {
   const turns: number[][] = [[]];
   const submit = groupByTurn(async (entry: number) => {
     turns.at(-1)?.push(entry);

@@ -32,8 +32,8 @@ function _createWorld() {
   };
 }
 
-describe("a job may start without a question", () => {
-  test("when it was placed moments ago on a connection that has stood for a while", () => {
+describe("a job may start without a ledger check", () => {
+  test("when it was dispatched moments ago on a stable connection", () => {
     const world = _createWorld();
     world.pass(10_000);
 
@@ -50,7 +50,7 @@ describe("a job may start without a question", () => {
     ["once, and failed before", { attemptsMade: 1 }],
     ["once, and stalled", { stalledCounter: 1 }],
     ["at a time that nobody knows", { timestamp: Number.NaN }],
-  ])("but not when it was placed %s", (_, changes) => {
+  ])("but not when it was dispatched %s", (_, changes) => {
     const world = _createWorld();
     world.pass(10_000);
 
@@ -58,7 +58,7 @@ describe("a job may start without a question", () => {
   });
 
   test.each(["start", "check", "loss"])(
-    "but not when it was placed before or soon after a %s",
+    "but not when it was dispatched before or soon after a %s",
     (of) => {
       const world = _createWorld();
       if (of !== "start") world.pass(10_000);

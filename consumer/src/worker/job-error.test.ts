@@ -2,23 +2,23 @@ import { describe, expect, test } from "bun:test";
 import { isStorableText } from "@toril/contract/api/json";
 import { toJobError, toReason } from "./job-error.ts";
 
-describe("what was thrown", () => {
+describe("a thrown value", () => {
   test.each([
     ["a number", 7, "7"],
     ["null", null, "null"],
     ["a symbol", Symbol("sign"), "Symbol(sign)"],
     ["an object without a prototype", Object.create(null), "What was thrown cannot be read."],
-  ])("is kept when it is %s", (_, thrown: unknown, message) => {
+  ])("is converted when it is %s", (_, thrown: unknown, message) => {
     expect(toJobError(thrown)).toEqual({ name: "Error", message });
   });
 
-  test("is kept when its fields are of other types", () => {
+  test("is converted when its fields have other types", () => {
     const error = Object.assign(new Error(), { name: 7, message: { no: "text" }, stack: 1 });
 
     expect(toJobError(error)).toEqual({ name: "7", message: "[object Object]" });
   });
 
-  test("is kept when its fields cannot be read", () => {
+  test("is converted when its fields cannot be read", () => {
     const error = Object.defineProperty(new Error("x"), "message", {
       get() {
         throw new Error("never");
@@ -28,7 +28,7 @@ describe("what was thrown", () => {
     expect(toJobError(error)).toMatchObject({ message: "What was thrown cannot be read." });
   });
 
-  test("is cut, also in the middle of a surrogate pair, to text that Postgres stores", () => {
+  test("is truncated to text that Postgres stores, also within a surrogate pair", () => {
     const error = new Error(`${"x".repeat(999)}🐂\0`);
     error.stack = `${"s".repeat(7999)}🐂`;
 

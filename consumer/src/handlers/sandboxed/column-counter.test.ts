@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createColumnCounter } from "./column-counter.ts";
 
-test("beyond its bounds a column is counted by what it has seen first, and by a sample", () => {
+test("a column beyond its limits is counted by its first values and a sample", () => {
   const counter = createColumnCounter("n", { maxDistinct: 100, maxNumbers: 1000 });
   for (let n = 0; n < 100_000; n++) counter.add(String(n % 10_000));
 
@@ -20,7 +20,7 @@ test("beyond its bounds a column is counted by what it has seen first, and by a 
   expect(Math.abs((numbers?.p95 ?? 0) - 9500)).toBeLessThan(300);
 });
 
-test("long values are told apart by their beginning", () => {
+test("long values are distinguished by their beginning", () => {
   const counter = createColumnCounter("text", { maxDistinct: 100, maxNumbers: 1 });
   for (const end of ["a", "b"]) counter.add("x".repeat(1000) + end);
 
