@@ -7,7 +7,7 @@ describe("a thrown value", () => {
     ["a number", 7, "7"],
     ["null", null, "null"],
     ["a symbol", Symbol("sign"), "Symbol(sign)"],
-    ["an object without a prototype", Object.create(null), "What was thrown cannot be read."],
+    ["an object without a prototype", Object.create(null), "The thrown value cannot be read."],
   ])("is converted when it is %s", (_, thrown: unknown, message) => {
     expect(toJobError(thrown)).toEqual({ name: "Error", message });
   });
@@ -25,7 +25,7 @@ describe("a thrown value", () => {
       },
     });
 
-    expect(toJobError(error)).toMatchObject({ message: "What was thrown cannot be read." });
+    expect(toJobError(error)).toMatchObject({ message: "The thrown value cannot be read." });
   });
 
   test("is truncated to text that Postgres stores, also within a surrogate pair", () => {
