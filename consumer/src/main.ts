@@ -42,7 +42,7 @@ async function main(): Promise<void> {
         const { schedules } = load();
         if (schedules !== undefined) consumer.useSchedules(schedules);
       } catch (error) {
-        log.error({ err: error }, "the file of schedules is not used");
+        log.error({ err: error }, "failed to reload the schedule file");
       }
     });
   }
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   const isClean = await consumer.close(deadline.signal);
   clearTimeout(timer);
   await tracing?.close();
-  if (!isClean) throw new Error("jobs were still running when the time to stop was over");
+  if (!isClean) throw new Error("jobs were still active at the shutdown deadline");
   log.info("stopped");
 }
 

@@ -42,7 +42,7 @@ export async function _openWorld() {
   const patient = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
   opening.defer(() => patient.stop());
   const settler = createSettler({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
-  const place = createDispatch(redis, { prefix, script });
+  const dispatch = createDispatch(redis, { prefix, script });
   const opened = opening.move();
   return {
     dir,
@@ -53,7 +53,7 @@ export async function _openWorld() {
     prefix,
     ledger,
     settler,
-    place,
+    dispatch,
     openLeaderClient: open,
     keys: (queue = "echo") => queueKeys(prefix, queue),
     hashOf: (id: string, generation = 0) =>
@@ -101,9 +101,9 @@ export async function _record({ sql }: _World, count: number, changes: RowChange
 }
 
 /** Dispatches recorded jobs like a producer. */
-export async function _place({ place }: _World, ids: readonly string[], queue = "echo") {
+export async function _dispatch({ dispatch }: _World, ids: readonly string[], queue = "echo") {
   const options = { attempts: 2, timestamp: Date.now() };
-  await place(
+  await dispatch(
     queue,
     ids.map((id): DispatchEntry => ({ bullId: id, type: "echo", data: "{}", options })),
   );

@@ -13,7 +13,8 @@ import { Redis } from "ioredis";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { loadConfig } from "../src/config.ts";
-import { type JobTypePlugin, openConsumer } from "../src/consumer.ts";
+import { openConsumer } from "../src/consumer.ts";
+import type { JobTypePlugin } from "../src/worker/plugin.ts";
 import { createShippedHandlers, type ShippedHandlerOptions } from "../src/handlers/index.ts";
 import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
 import type { Handler, Handlers } from "../src/worker/handler.ts";
@@ -29,7 +30,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
   const prefix = testPrefix();
   const redis = opening.adopt(new Redis(redisUrl), (client) => client.disconnect());
   opening.defer(() => clear(redis, prefix));
-  const place = createDispatch(redis, { prefix, script });
+  const dispatch = createDispatch(redis, { prefix, script });
   const opened = opening.move();
   const rowOf = async (id: string) => (await sql`select * from jobs where id = ${id}`)[0];
 
@@ -63,7 +64,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       await insertJobs(sql, [made.job]);
       return made.job;
     },
-    async placeJob(job: NewJob, changes: Partial<DispatchOptions> = {}, generation = 0) {
+    async dispatchJob(job: NewJob, changes: Partial<DispatchOptions> = {}, generation = 0) {
       const options = { ...toDispatchOptions(job, Date.now()), ...changes };
       const placement = {
         bullId: bullId(job.id, generation),
@@ -71,7 +72,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
         data: job.data,
         options,
       };
-      await place(job.queue, [placement]);
+      await dispatch(job.queue, [placement]);
     },
     /** Records and dispatches a job like a producer. */
     async accept(
@@ -80,7 +81,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
       keys?: KeyRing,
     ): Promise<NewJob> {
       const job = await this.record(request, undefined, "default", keys);
-      await this.placeJob(job, changes);
+      await this.dispatchJob(job, changes);
       return job;
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -187,7 +187,7 @@ describe("a thrown value", () => {
 describe("a job that cannot start", () => {
   test("is dead at once when its data does not match the schema of its type", async () => {
     const job = await world.record({ type: "echo", data: { message: "" } });
-    await world.placeJob({ ...job, data: '{"message":7}' });
+    await world.dispatchJob({ ...job, data: '{"message":7}' });
 
     const row = await world.endOf(job.id);
 
@@ -201,7 +201,7 @@ describe("a job that cannot start", () => {
 
   test("is delayed for a newer consumer when its type is unknown", async () => {
     const job = await world.record({ type: "echo", data: { message: "" } });
-    await world.placeJob({ ...job, type: "echo.v2" as "echo" });
+    await world.dispatchJob({ ...job, type: "echo.v2" as "echo" });
 
     const delayed = await _delayed(job.id);
 

@@ -59,7 +59,7 @@ async function _running() {
 }
 
 const _cancel = (id: string) => cancelJobs(world.sql, [{ id }]);
-const _withdraw = (publish: (channel: string, message: string) => Promise<unknown>) =>
+const _removeFromRedis = (publish: (channel: string, message: string) => Promise<unknown>) =>
   createRemoveFromRedis({ remove, publish, prefix: world.prefix });
 const _publish = (channel: string, message: string) => world.redis.publish(channel, message);
 
@@ -69,7 +69,7 @@ test.each(["Pub/Sub", "the poll of the ledger, when the Pub/Sub message was lost
     const { id, ended } = await _running();
 
     const runs = await _cancel(id);
-    await _withdraw(how === "Pub/Sub" ? _publish : async () => {})(runs);
+    await _removeFromRedis(how === "Pub/Sub" ? _publish : async () => {})(runs);
 
     expect(await ended).toMatchObject({ name: "Cancelled" });
     await world.isForgotten(id);
@@ -90,7 +90,7 @@ test.each(["Pub/Sub", "the poll of the ledger, when the Pub/Sub message was lost
 test("an abort message reaches every consumer", async () => {
   const running = await Promise.all(Array.from({ length: 6 }, () => _running()));
 
-  await _withdraw(_publish)(
+  await _removeFromRedis(_publish)(
     await cancelJobs(
       world.sql,
       running.map(({ id }) => ({ id })),
@@ -109,7 +109,7 @@ test("a handler that ignores its signal does not change the cancelled job", asyn
   });
   await started.promise;
 
-  await _withdraw(_publish)(await _cancel(id));
+  await _removeFromRedis(_publish)(await _cancel(id));
   goOn.resolve();
 
   await world.isForgotten(id);
@@ -132,7 +132,7 @@ test("a waiting job and a job that waits for its retry are removed at once", asy
   const { delayed } = world.keys();
   await _until(async () => (await world.redis.zscore(delayed, failing.id)) !== null);
 
-  await _withdraw(_publish)(await cancelJobs(world.sql, [later, failing]));
+  await _removeFromRedis(_publish)(await cancelJobs(world.sql, [later, failing]));
 
   expect(await world.redis.zcard(delayed)).toBe(0);
   expect(await world.hashOf(later.id)).toEqual({});
@@ -150,8 +150,8 @@ test("concurrent results and cancellations: the first one decides the status of 
   let runs = 0;
   for (const [n] of jobs.entries()) acts.set(`raced ${n}`, async () => void (runs += 1));
 
-  await Promise.all(jobs.map((job) => world.placeJob(job)));
-  await Promise.all(jobs.map(async ({ id }) => _withdraw(_publish)(await _cancel(id))));
+  await Promise.all(jobs.map((job) => world.dispatchJob(job)));
+  await Promise.all(jobs.map(async ({ id }) => _removeFromRedis(_publish)(await _cancel(id))));
 
   const ends = await Promise.all(jobs.map(({ id }) => world.endOf(id)));
   const count = (status: string) => ends.filter((row) => row["status"] === status).length;

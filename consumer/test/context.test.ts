@@ -155,7 +155,7 @@ test("jobs that a handler enqueues belong to the tenant of its job", async () =>
   });
   const request = { type: "echo", data: { message: "parent" } } as const;
   const parent = await world.record(request, undefined, "acme");
-  await world.placeJob(parent);
+  await world.dispatchJob(parent);
   await world.endOf(parent.id);
   await consumer.close();
   const rows = await world.sql`select tenant from jobs where key = 'test#child'`;
@@ -181,7 +181,7 @@ test("jobs that handlers enqueue count against the quotas of the API key, and wa
   const start = async (message: string) => {
     const job = await world.record({ type: "echo", data: { message } });
     await world.sql`update jobs set quota_key = 'few' where id = ${job.id}`;
-    await world.placeJob(job);
+    await world.dispatchJob(job);
     return job.id;
   };
   expect(await world.endOf(await start("first"))).toMatchObject({ status: "completed" });

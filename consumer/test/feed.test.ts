@@ -45,7 +45,7 @@ async function _start(path: string, source?: string, quotaKey?: string) {
   const url = `${origin}${path}`;
   const job = await world.record({ type: "feed.fetch", data: { url, source } });
   if (quotaKey) await world.sql`update jobs set quota_key = ${quotaKey} where id = ${job.id}`;
-  await world.placeJob(job);
+  await world.dispatchJob(job);
   return job.id;
 }
 
@@ -215,7 +215,7 @@ test("imported rows are upserted and counted, also when they are repeated", asyn
     }),
   );
 
-  await Promise.all(jobs.map((job) => world.placeJob(job)));
+  await Promise.all(jobs.map((job) => world.dispatchJob(job)));
 
   for (const { id } of jobs) {
     expect(await world.endOf(id)).toMatchObject({ status: "completed", result: null });

@@ -85,7 +85,7 @@ test("a worker does not run an expired job", async () => {
   await world.sql`
     insert into imports (id, type, status, read, accepted) values (${importId}, 'echo', 'received', 1, 1)`;
   const job = await world.record(echo("a"), importId);
-  await world.placeJob(job, { expiresAt: past.getTime() });
+  await world.dispatchJob(job, { expiresAt: past.getTime() });
   const ran: string[] = [];
   await using _ = await _startConsumer(world, {
     handlers: {

@@ -45,7 +45,7 @@ describe("a job from Redis", () => {
         update jobs set status = ${status}, result = '{"message":"first"}', settled_at = now()
         where id = ${job.id}`;
 
-      await world.placeJob(job, { recovered: true });
+      await world.dispatchJob(job, { recovered: true });
 
       await _notRunAgain(job.id);
       await world.isForgotten(job.id);
@@ -58,11 +58,11 @@ describe("a job from Redis", () => {
     const job = await _record();
     await world.sql`update jobs set generation = 2 where id = ${job.id}`;
 
-    await world.placeJob(job, { recovered: true }, 1);
+    await world.dispatchJob(job, { recovered: true }, 1);
 
     await _notRunAgain(bullId(job.id, 1));
     expect(ran).not.toContain(job.id);
-    await world.placeJob(job, { recovered: true }, 2);
+    await world.dispatchJob(job, { recovered: true }, 2);
     expect(await world.endOf(job.id)).toMatchObject({ status: "completed", generation: 2 });
     expect(ran.filter((id) => id === job.id)).toHaveLength(1);
   });
@@ -71,7 +71,7 @@ describe("a job from Redis", () => {
     const job = await _record();
     await world.sql`delete from jobs where id = ${job.id}`;
 
-    await world.placeJob(job);
+    await world.dispatchJob(job);
 
     await _notRunAgain(job.id);
     await world.isForgotten(job.id);
@@ -151,13 +151,13 @@ describe("a job that Redis lost before", () => {
     await consumer.close();
     const { job, started, consumer: killed } = await _attempt(() => new Promise(() => {}));
     await world.sql`update jobs set lost_attempts = 19 where id = ${job.id}`;
-    await world.placeJob(job, { recovered: true });
+    await world.dispatchJob(job, { recovered: true });
     await started;
     expect(await world.rowOf(job.id)).toMatchObject({ status: "pending", lost_attempts: 20 });
     // The handler never ends; the abort leaves what a killed process leaves.
     await killed.close(AbortSignal.abort());
     await world.redis.del(`${world.keys().base}${job.id}`);
-    await world.placeJob(job, { recovered: true });
+    await world.dispatchJob(job, { recovered: true });
 
     consumer = await _restart();
     expect(await world.endOf(job.id)).toMatchObject({
@@ -173,7 +173,7 @@ describe("a job that Redis lost before", () => {
       data: { message: "fails" },
       backoff: { type: "fixed", delay: 600_000 },
     });
-    await world.placeJob(failing, { recovered: true });
+    await world.dispatchJob(failing, { recovered: true });
     await _jobIn(world.queue(), "delayed", failing.id);
     expect(await world.rowOf(failing.id)).toMatchObject({ status: "pending", lost_attempts: 0 });
   });

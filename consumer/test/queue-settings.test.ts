@@ -124,9 +124,9 @@ test("queue settings are restored after a flush before jobs are re-dispatched", 
       order.push("set");
       await tell(settings);
     },
-    place: (queue, jobs) => {
+    dispatch: (queue, jobs) => {
       order.push("placed");
-      return own.place(queue, jobs);
+      return own.dispatch(queue, jobs);
     },
   });
   const meta = () => redis.hgetall(own.keys().meta);

@@ -3,7 +3,7 @@ import { createRedisEpoch } from "../src/reconciler/redis-epoch.ts";
 import { startRedis } from "../../ops/dev/redis.ts";
 import {
   _openWorld,
-  _place,
+  _dispatch,
   _record,
   _startReconciler,
   _until,
@@ -91,14 +91,14 @@ test("a pass ends when the leader's connection is lost, and the next leader cont
   let placings = 0;
   await using reconciling = await _startReconciler(world, {
     pageSize: 5,
-    async place(queue, jobs) {
+    async dispatch(queue, jobs) {
       const [leader] = await _holders();
       placings += 1;
       if (placings === 2) {
         await world.sql`select pg_terminate_backend(${leader!.pid})`;
         await _until(async () => (await _holders()).length === 0);
       }
-      await world.place(queue, jobs);
+      await world.dispatch(queue, jobs);
     },
   });
 
@@ -115,10 +115,10 @@ test("a wake during a pass causes one more pass right after it", async () => {
   const gate = Promise.withResolvers<void>();
   const reached = Promise.withResolvers<void>();
   await using reconciling = await _startReconciler(world, {
-    async place(queue, jobs) {
+    async dispatch(queue, jobs) {
       reached.resolve();
       await gate.promise;
-      await world.place(queue, jobs);
+      await world.dispatch(queue, jobs);
     },
   });
   await reached.promise;
@@ -151,8 +151,8 @@ test("a reconciler closes between two pages, and before it was started", async (
   const reached = Promise.withResolvers<void>();
   await using reconciling = await _startReconciler(world, {
     pageSize: 1,
-    async place(queue, jobs) {
-      await world.place(queue, jobs);
+    async dispatch(queue, jobs) {
+      await world.dispatch(queue, jobs);
       reached.resolve();
     },
   });
@@ -187,7 +187,7 @@ test("a reconciler closes although a settlement waits for Postgres", async () =>
 test("a reconciler waits while Redis is unavailable, and re-dispatches all jobs when Redis returns without its data", async () => {
   await using world = await _openWorld();
   const ids = await _record(world, 100);
-  await _place(world, ids);
+  await _dispatch(world, ids);
   await using reconciling = await _startReconciler(world);
   await reconciling.passFor("leading");
   await using closing = new AsyncDisposableStack();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { lockKey } from "@toril/contract/engine/redis/names";
-import { _openWorld, _place, _record, _startReconciler, type _World } from "./_reconcile.ts";
+import { _openWorld, _dispatch, _record, _startReconciler, type _World } from "./_reconcile.ts";
 
 let world: _World;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ const _waiting = () => world.redis.lrange(world.keys().wait, 0, -1);
 /** Records a job of which only the hash is left, behind a sound job. */
 async function _recordOrphan() {
   const [orphan, sound] = await _record(world, 2);
-  await _place(world, [orphan!, sound!]);
+  await _dispatch(world, [orphan!, sound!]);
   await world.redis.lrem(world.keys().wait, 1, orphan!);
   return { orphan: orphan!, sound: sound! };
 }
@@ -47,7 +47,7 @@ test("a new leader also needs two passes", async () => {
 
 test("a job with a lock, a score or an entry in a list is never re-dispatched", async () => {
   const ids = await _record(world, 6);
-  await _place(world, ids);
+  await _dispatch(world, ids);
   await world.redis.del(world.keys().wait);
   const [locked, active, paused, delayed, prioritized, waitingChildren] = ids;
   await world.redis.set(lockKey(world.prefix, "echo", locked!), "token");
@@ -97,7 +97,7 @@ test("a job that starts between the second inspection and its removal is not re-
 
 test("a job that is not due is not searched for in the lists", async () => {
   const [id] = await _record(world, 1, { runAt: new Date(Date.now() + 3_600_000) });
-  await _place(world, [id!]);
+  await _dispatch(world, [id!]);
   await world.redis.del(world.keys().wait);
   await using reconciling = await _startReconciler(world);
 
@@ -107,7 +107,7 @@ test("a job that is not due is not searched for in the lists", async () => {
 
 test("one job per pass is searched for in a very long list", async () => {
   const ids = await _record(world, 3);
-  await _place(world, ids);
+  await _dispatch(world, ids);
   await world.redis.del(world.keys().wait);
   const others = Array.from({ length: 50_000 }, (_, index) => `other-${index}`);
   for (let round = 0; round < 5; round += 1) await world.redis.lpush(world.keys().wait, ...others);
@@ -121,7 +121,7 @@ test("one job per pass is searched for in a very long list", async () => {
 
 test("old jobs that wait for their retry do not hide an orphaned job", async () => {
   const retried = await _record(world, 600);
-  await _place(world, retried);
+  await _dispatch(world, retried);
   await world.redis.del(world.keys().wait);
   await world.redis.zadd(world.keys().delayed, ...retried.flatMap((id) => [1, id]));
   await _recordOrphan();

@@ -3,7 +3,7 @@ import { bullName, settledReturnValue } from "@toril/contract/engine/redis/names
 import { Queue, UnrecoverableError } from "bullmq";
 import {
   _openWorld,
-  _place,
+  _dispatch,
   _record,
   _startReconciler,
   _startWorker,
@@ -27,7 +27,7 @@ const _waiting = (queue = "echo") => world.redis.lrange(world.keys(queue).wait, 
 describe("a pending job that Redis lost", () => {
   test("is re-dispatched after FLUSHALL: 10,000 jobs, once each, oldest first", async () => {
     const ids = await _record(world, 10_000);
-    await _place(world, ids);
+    await _dispatch(world, ids);
     await world.redis.flushall();
     await using reconciling = await _startReconciler(world);
 
@@ -133,9 +133,9 @@ describe("a pending job that Redis lost", () => {
   test("is marked as recovered when it ends during the re-dispatch", async () => {
     const [id] = await _record(world, 1);
     await using reconciling = await _startReconciler(world, {
-      async place(queue, jobs) {
+      async dispatch(queue, jobs) {
         await world.sql`update jobs set status = 'cancelled'`;
-        await world.place(queue, jobs);
+        await world.dispatch(queue, jobs);
       },
     });
 
@@ -148,7 +148,7 @@ describe("a pending job that Redis lost", () => {
     const ids = await _record(world, 10, { data: JSON.stringify("x".repeat(900_000)) });
     const parts: number[] = [];
     await using reconciling = await _startReconciler(world, {
-      place: (queue, jobs) => world.place(queue, jobs).finally(() => parts.push(jobs.length)),
+      dispatch: (queue, jobs) => world.dispatch(queue, jobs).finally(() => parts.push(jobs.length)),
     });
 
     expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 10 });
@@ -225,7 +225,7 @@ describe("when Redis rejects writes", () => {
 describe("a job that finished in Redis but is pending in the ledger", () => {
   test("is settled: completed with the return value of a stock worker, or dead with its reason", async () => {
     const [good, bad, wrong] = await _record(world, 3);
-    await _place(world, [good!, bad!, wrong!]);
+    await _dispatch(world, [good!, bad!, wrong!]);
     await using worker = _startWorker(world, async (job) => {
       if (job.id === bad) throw new UnrecoverableError("no such thing");
       return job.id === wrong ? { answer: 42 } : { message: "done" };
@@ -257,7 +257,7 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
 
   test("is settled from the event stream when a stock worker removed it, without another attempt", async () => {
     const [good, bad, wrong] = await _record(world, 3);
-    await _place(world, [good!, bad!, wrong!]);
+    await _dispatch(world, [good!, bad!, wrong!]);
     const starts: unknown[] = [];
     await using worker = _startWorker(
       world,

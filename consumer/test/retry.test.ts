@@ -30,14 +30,14 @@ afterAll(async () => {
 });
 
 async function _retry(id: string) {
-  const [place, remove] = await Promise.all([
+  const [dispatchScript, remove] = await Promise.all([
     Bun.file(dispatchScriptUrl).text(),
     Bun.file(removeScriptUrl).text(),
   ]);
   const { redis, prefix, sql } = world;
   const placeRuns = createDispatchGenerations({
     ledger: { run: (work) => work(sql) },
-    dispatch: createDispatch(redis, { prefix, script: place }),
+    dispatch: createDispatch(redis, { prefix, script: dispatchScript }),
     remove: createRemove(redis, { prefix, script: remove }),
   });
   await placeRuns(await retryJobs(sql, [id], { statuses: finalStatuses, quotaKey: undefined }));

@@ -42,7 +42,7 @@ async function _stored() {
   return rows.map(({ name, source, version }) => `${name} ${source} ${version}`);
 }
 
-test("schedules of the file are made at the start, changed with it, and deleted with it", async () => {
+test("schedules of the file are created, updated and deleted with the file", async () => {
   const definition = shippedRegistry.schemas.ScheduleDefinition.parse(yearly("api"));
   for (const name of ["api", "taken"]) {
     const named = { tenant: "default", name };

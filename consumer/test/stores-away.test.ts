@@ -46,7 +46,7 @@ describe("while Postgres is unavailable", () => {
 
     postgres.cut();
     held.resolve();
-    await heard("Postgres is away: no further job starts");
+    await heard("Postgres is unavailable: no further job starts");
     const second = await _accept("second");
     const lock = lockKey(world.prefix, "default", first.id);
     // The lock was renewed if its remaining time of 2 s increased twice.
@@ -64,7 +64,9 @@ describe("while Postgres is unavailable", () => {
     expect(await world.endOf(first.id)).toMatchObject({ status: "completed", attempts: 1 });
     expect(await world.endOf(second.id)).toMatchObject({ status: "completed", attempts: 1 });
     const messages = lines.map((line) => line["msg"]);
-    expect(messages.indexOf("Postgres is back")).toBeLessThan(messages.indexOf("started second"));
+    expect(messages.indexOf("Postgres is available again")).toBeLessThan(
+      messages.indexOf("started second"),
+    );
     expect(started).toEqual(["first", "second"]);
   });
 
@@ -91,7 +93,7 @@ describe("while Postgres is unavailable", () => {
     await starting.promise;
     postgres.cut();
     held.resolve();
-    await heard("Postgres is away: no further job starts");
+    await heard("Postgres is unavailable: no further job starts");
 
     expect(await consumer.close(AbortSignal.abort())).toBe(false);
 
@@ -177,7 +179,7 @@ describe("a cancelled job that is still in Redis", () => {
     const runsCancelled = async (recovered: boolean) => {
       const job = await world.record({ type: "echo", data: { message: "cancelled" } });
       await world.sql`update jobs set status = 'cancelled' where id = ${job.id}`;
-      await world.placeJob(job, { recovered });
+      await world.dispatchJob(job, { recovered });
       await world.isForgotten(job.id);
       expect(await world.rowOf(job.id)).toMatchObject({ status: "cancelled", result: null });
       return ran.has(job.id);

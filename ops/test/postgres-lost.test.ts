@@ -54,7 +54,7 @@ test.each(losses)(
     await _expectRefusal(producer.url);
     await until(
       "the consumer has a result that it cannot settle",
-      async () => consumer.log().includes("Postgres is away") || undefined,
+      async () => consumer.log().includes("Postgres is unavailable") || undefined,
     );
     await until("the others are due", async () => Date.now() > dueAt || undefined);
     await _expectRefusal(producer.url);

@@ -2,7 +2,7 @@ import type { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
 import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import type { HandlerServices } from "../consumer.ts";
+import type { HandlerServices } from "../worker/plugin.ts";
 import { createCompareItems } from "../feeds/compare-items.ts";
 import { createFeedStates } from "../feeds/feed-states.ts";
 import { createSafeFetch } from "../safe-fetch/safe-fetch.ts";

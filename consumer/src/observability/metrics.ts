@@ -112,3 +112,5 @@ export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string
     addLogShipper,
   };
 }
+
+export type ConsumerMetrics = ReturnType<typeof createMetrics>;

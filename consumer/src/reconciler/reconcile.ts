@@ -36,7 +36,7 @@ export interface ReconcilerDeps {
   /** Commands must have a timeout. */
   redis: ScriptRedis & EndingRedis & { readonly status: string };
   prefix: string;
-  place(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
+  dispatch(queue: string, jobs: readonly DispatchEntry[]): Promise<unknown>;
   remove: Remove;
   apply: ApplySettings;
   settler: Pick<Settler, "settle">;
@@ -64,7 +64,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const {
     redis,
     prefix,
-    place,
+    dispatch,
     settler,
     graceMs,
     electEveryMs = 5000,
@@ -108,7 +108,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
         async dispatch(queue, jobs) {
           // Paused jobs must not start when re-dispatched, and Redis may have been flushed a moment ago.
           await restore();
-          await place(queue, jobs);
+          await dispatch(queue, jobs);
         },
         hasMemory: (queue) => hasMemory(redis, prefix, queue),
       }),

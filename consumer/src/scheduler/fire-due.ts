@@ -18,7 +18,7 @@ export interface FireDeps {
   jobTypes: JobTypeRegistry;
   secretKeys: KeyRing | undefined;
   findQuota: FindQuota;
-  takeBack: RemoveWaiting;
+  removeWaiting: RemoveWaiting;
 }
 
 /** Result of one transaction over due schedules. */
@@ -65,16 +65,16 @@ export async function fireDue(
   }
   if (batch.plans.length === 0) return;
   batch.release = await deferRefused(batch.plans, deps.findQuota);
-  await insertPlanned(tx, batch, deps.takeBack);
+  await insertPlanned(tx, batch, deps.removeWaiting);
   await recordRuns(tx, batch.plans);
 }
 
-async function insertPlanned(tx: ISql, batch: Batch, takeBack: RemoveWaiting) {
+async function insertPlanned(tx: ISql, batch: Batch, removeWaiting: RemoveWaiting) {
   const planned = batch.plans.filter((plan) => plan.job !== undefined);
   const ids = planned.flatMap(({ replaces }) => (replaces === undefined ? [] : [{ id: replaces }]));
   if (ids.length > 0) batch.cancelled = await cancelJobs(tx, ids, replaced);
   const jobs = planned.flatMap(({ job }) => (job === undefined ? [] : [job]));
-  const recorded = await insertKeyedJobs(tx, jobs, takeBack);
+  const recorded = await insertKeyedJobs(tx, jobs, removeWaiting);
   for (const [index, plan] of planned.entries()) {
     const outcome = recorded[index];
     if (outcome?.status !== "duplicate") continue;

@@ -21,7 +21,7 @@ import { failedPlan, type Plan } from "./plan-runs.ts";
 export interface TickerDeps extends FireDeps {
   ledger: Pick<Ledger, "run">;
   dispatch(jobs: readonly NewJob[]): Promise<unknown>;
-  withdraw: RemoveFromRedis;
+  removeFromRedis: RemoveFromRedis;
   onRun(outcome: string): void;
   log: Log;
 }
@@ -44,7 +44,7 @@ const lockTimeoutMs = 200;
 
 /** Inserts the jobs of due schedules, by Postgres' clock; any number of consumers share the work. */
 export function createTicker(deps: TickerDeps): Ticker {
-  const { ledger, jobTypes, dispatch, withdraw, secretKeys, onRun, log } = deps;
+  const { ledger, jobTypes, dispatch, removeFromRedis, secretKeys, onRun, log } = deps;
   const stop = new AbortController();
   let running = Promise.resolve();
   let isFailing = false;
@@ -108,7 +108,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     const jobs = plans.flatMap(({ job }) => (job === undefined ? [] : [job]));
     if (jobs.length > 0) await dispatch(jobs);
     if (cancelled.length === 0) return;
-    await withdraw(cancelled).catch((error: unknown) => {
+    await removeFromRedis(cancelled).catch((error: unknown) => {
       log.warn({ err: error, jobs: cancelled.length }, "cancelled jobs are still in Redis");
     });
   }

@@ -136,7 +136,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     },
     /** Dispatches jobs that another part has inserted. */
     dispatch: (jobs: readonly NewJob[]) => dispatcher.dispatch(jobs),
-    takeBack: dispatcher.removeWaiting,
+    removeWaiting: dispatcher.removeWaiting,
     close: () => breakers.close(),
   };
 }

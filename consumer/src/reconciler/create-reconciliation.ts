@@ -1,0 +1,95 @@
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import type { Config } from "../config.ts";
+import { createRetentionMetrics } from "../maintenance/metrics.ts";
+import { createRetention } from "../maintenance/retention.ts";
+import type { Log } from "../observability/log.ts";
+import type { ConsumerMetrics } from "../observability/metrics.ts";
+import type { Stores } from "../stores/open-stores.ts";
+import { openClient } from "../stores/postgres.ts";
+import type { RedisCommands } from "../stores/redis-commands.ts";
+import type { Settler } from "../worker/settle.ts";
+import { createReconcileMetrics } from "./metrics.ts";
+import { watchQueueSettings } from "./queue-settings.ts";
+import { createReconciler } from "./reconcile.ts";
+import { createRedisEpoch } from "./redis-epoch.ts";
+import { createEndings } from "./settle-ended.ts";
+import { createSettleFinished } from "./settle-finished.ts";
+
+export interface ReconciliationDeps {
+  config: Config;
+  jobTypes: JobTypeRegistry;
+  stores: Stores;
+  commands: RedisCommands;
+  settler: Settler;
+  metrics: ConsumerMetrics;
+  log: Log;
+}
+
+export interface Reconciliation extends AsyncDisposable {
+  start(): void;
+  /** Requests another pass of the reconciler. */
+  wake(reason: string): void;
+  /** Returns since when Redis has lost neither data nor the connection, in Unix ms. */
+  getRedisChangedAt(): number;
+}
+
+/** Creates the reconciler with its maintenance tasks, the detection of lost data and the watch over queue settings. */
+export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
+  const { config, jobTypes, stores, commands, settler, metrics, log } = deps;
+  const { remove } = commands;
+  const redis = stores.commandRedis;
+  const { prefix, databaseUrl } = config;
+  const { queues } = jobTypes;
+
+  const resources = new AsyncDisposableStack();
+  const reconciler = createReconciler({
+    jobTypes,
+    openLeaderClient: (connection) => openClient(databaseUrl, connection),
+    redis,
+    prefix,
+    dispatch: commands.dispatch,
+    remove,
+    apply: commands.applySettings,
+    settler,
+    maintenanceTasks: [
+      createRetention({ ...config.retain, ...createRetentionMetrics(metrics.registry), log }),
+      createSettleFinished({
+        redis,
+        prefix,
+        queues,
+        endings: createEndings({ redis, jobTypes, prefix, remove, settler }),
+        remove,
+        log,
+      }),
+    ],
+    ...config.reconcile,
+    ...createReconcileMetrics(metrics.registry),
+    log,
+  });
+  resources.defer(() => reconciler.close());
+  const epoch = createRedisEpoch({
+    redis,
+    prefix,
+    queues,
+    log,
+    onDataLoss(reason) {
+      log.warn({ reason }, "Redis may have lost jobs");
+      reconciler.wake(reason);
+    },
+  });
+  resources.defer(() => epoch.close());
+  resources.use(
+    watchQueueSettings({
+      queues,
+      areMalformed: commands.areSettingsMalformed,
+      restore: commands.restoreSettings,
+      log,
+    }),
+  );
+  return {
+    start: () => reconciler.start(),
+    wake: (reason) => reconciler.wake(reason),
+    getRedisChangedAt: () => epoch.changedAt,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}

@@ -1,0 +1,164 @@
+import { readFile } from "node:fs/promises";
+import { availableParallelism, hostname } from "node:os";
+import { takeScriptUrl } from "@toril/contract/engine/redis/take";
+import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import type { Config } from "../config.ts";
+import type { Log } from "../observability/log.ts";
+import type { ConsumerMetrics } from "../observability/metrics.ts";
+import type { Tracing } from "../observability/tracing.ts";
+import { createReadRows } from "../sandbox/read-rows.ts";
+import { createSandbox } from "../sandbox/sandbox.ts";
+import type { Stores } from "../stores/open-stores.ts";
+import { watchConnection } from "../stores/redis.ts";
+import { listenForAborts } from "./abort-listener.ts";
+import { createActiveJobs } from "./active-jobs.ts";
+import { createAttemptErrors } from "./attempt-errors.ts";
+import { createWorkers } from "./consume.ts";
+import type { ContextDeps } from "./context.ts";
+import { createFirstDelivery } from "./first-delivery.ts";
+import { type HandlerMap, requireHandlers } from "./handler.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { createKeyRateLimits } from "./key-rate-limits.ts";
+import { createLedgerLookup } from "./ledger-lookup.ts";
+import { createLostAttempts } from "./lost-attempts.ts";
+import type { JobTypePlugin } from "./plugin.ts";
+import type { Settler } from "./settle.ts";
+
+export interface WorkerDeps {
+  config: Config;
+  plugin: JobTypePlugin;
+  stores: Stores;
+  settler: Settler;
+  secretKeys: KeyRing | undefined;
+  admitChildren: ContextDeps["admitChildren"];
+  /** Time since which Redis has lost neither data nor the connection, in Unix ms. */
+  getRedisChangedAt(): number;
+  /** Module of the process that hosts a sandbox thread. */
+  sandboxHostUrl: URL;
+  metrics: ConsumerMetrics;
+  tracing: Tracing | undefined;
+  log: Log;
+}
+
+/** Takes, handles and settles the jobs of the configured queues. */
+export interface JobWorker extends AsyncDisposable {
+  start(): void;
+  /** Starts no further jobs; active jobs finish. A job that was taken meanwhile checks the ledger before it starts. */
+  pause(): void;
+  resume(): void;
+  readonly isRunning: boolean;
+  /**
+   * Waits for active jobs until `deadline` is aborted, then aborts and requeues them.
+   * @returns whether every job finished
+   */
+  close(deadline: AbortSignal): Promise<boolean>;
+}
+
+/** Creates the worker with its handlers, sandbox, abort listener and heartbeat. */
+export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
+  const { config, plugin, stores, settler, secretKeys, admitChildren, getRedisChangedAt } = deps;
+  const { metrics, tracing, log } = deps;
+  const { prefix, batch } = config;
+  const { workerRedis, commandRedis, ledger, retryingLedger } = stores;
+  await using opening = new AsyncDisposableStack();
+
+  const activeJobs = createActiveJobs();
+  metrics.gauge("toril_jobs_active", "Active jobs of this process", () => activeJobs.size);
+  opening.use(listenForAborts({ redis: stores.listenerRedis, prefix, ledger, activeJobs, log }));
+  const firstDelivery = createFirstDelivery(Date.now, getRedisChangedAt);
+  watchConnection(workerRedis, firstDelivery.requireLedgerCheck);
+
+  const workers = createWorkers(
+    workerRedis,
+    { ...config.worker, prefix, takeScript: await readFile(takeScriptUrl, "utf8") },
+    {
+      jobTypes: plugin.jobTypes,
+      handlers: createHandlers(deps, opening),
+      settler,
+      workerName: `${hostname()}:${process.pid}`,
+      attemptErrors: createAttemptErrors({ redis: commandRedis, prefix, log }),
+      ledgerLookup: createLedgerLookup(retryingLedger, batch),
+      lostAttempts: createLostAttempts(retryingLedger, batch),
+      firstDelivery,
+      activeJobs,
+      keyRateLimits: createKeyRateLimits({
+        redis: workerRedis,
+        prefix,
+        rates: config.worker.keyRates,
+      }),
+      secretKeys,
+      admitChildren,
+      metrics: metrics.meter,
+      tracing,
+      onStalled: metrics.onStalled,
+      onWorkerError: metrics.onWorkerError,
+      log,
+    },
+  );
+  opening.defer(async () => void (await workers.close(AbortSignal.abort())));
+
+  const resources = opening.move();
+  return {
+    start() {
+      workers.start();
+      const heartbeat = startHeartbeat({
+        send: createSendBeat(commandRedis, prefix),
+        queues: config.worker.queues,
+        concurrency: config.worker.concurrency,
+        countActive: activeJobs.countInQueue,
+      });
+      resources.defer(() => heartbeat.close());
+    },
+    pause() {
+      workers.pause();
+      firstDelivery.requireLedgerCheck();
+    },
+    resume: () => workers.resume(),
+    get isRunning() {
+      return workers.isRunning;
+    },
+    close: (deadline) => workers.close(deadline),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Creates the handlers of the plugin, and handlers that run the sandboxed ones in threads. */
+function createHandlers(
+  { config, plugin, stores, sandboxHostUrl, metrics }: WorkerDeps,
+  resources: AsyncDisposableStack,
+): HandlerMap {
+  const { jobTypes, sandbox: sandboxed } = plugin;
+  const types = jobTypes.types.flatMap(({ type, sandbox: limits }) =>
+    limits === undefined ? [] : [{ type, limits }],
+  );
+  if (sandboxed) requireHandlers(types, new Map(Object.entries(sandboxed.handlers)));
+  const sandbox =
+    sandboxed &&
+    resources.use(
+      createSandbox({
+        types,
+        urls: { host: sandboxHostUrl, thread: sandboxed.threadUrl },
+        threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
+        capabilities: { readRows: createReadRows(stores.retryingLedger) },
+      }),
+    );
+  metrics.gauge(
+    "toril_sandbox_running",
+    "Attempts that run in sandbox threads",
+    () => sandbox?.running ?? 0,
+  );
+  metrics.gauge(
+    "toril_sandbox_waiting",
+    "Attempts that wait for a sandbox thread",
+    () => sandbox?.waiting ?? 0,
+  );
+  const own = plugin.createHandlers({
+    ledger: stores.retryingLedger,
+    batch: config.batch,
+    resources,
+  });
+  const handlers = new Map([...(sandbox?.handlers ?? []), ...own]);
+  requireHandlers(jobTypes.types, handlers);
+  return handlers;
+}
