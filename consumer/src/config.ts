@@ -16,8 +16,7 @@ import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
 import { traceFields, toTraceSettings } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
-import type { ScheduleFile } from "./scheduler/apply-file.ts";
-import { parseScheduleFile } from "./scheduler/read-file.ts";
+import { type ScheduleFile, parseScheduleFile } from "./scheduler/schedule-file.ts";
 import { retentionFields, toRetentionSettings } from "./maintenance/config.ts";
 
 const keyRatePattern = /^([^=]+)=(?:([0-9]{1,7})\/([0-9]{1,8})|off)$/;

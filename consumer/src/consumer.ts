@@ -8,7 +8,7 @@ import { serveStatus } from "./observability/status-server.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { runOperations } from "./operations/run-operations.ts";
 import { createReconciliation } from "./reconciler/create-reconciliation.ts";
-import type { ScheduleFile } from "./scheduler/apply-file.ts";
+import type { ScheduleFile } from "./scheduler/schedule-file.ts";
 import { createTicker } from "./scheduler/ticker.ts";
 import { openStores } from "./stores/open-stores.ts";
 import { requireTables } from "./stores/postgres.ts";

@@ -7,7 +7,7 @@ import { createLogging, toggleLevel } from "@toril/contract/engine/logging/loggi
 import { waitForAbort } from "./wait.ts";
 import { loadConfig } from "./config.ts";
 import { openConsumer } from "./consumer.ts";
-import { createShippedHandlers } from "./handlers/index.ts";
+import { createShippedHandlers } from "./handlers/shipped-handlers.ts";
 import { sandboxedHandlers } from "./handlers/sandboxed/index.ts";
 
 /** In the source tree `.ts`, in an image the extension of the bundle. */

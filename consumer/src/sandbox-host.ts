@@ -1,15 +1,19 @@
 import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { FromThread, ThreadError, ToThread } from "./sandbox/messages.ts";
-import { toThreadError } from "./sandbox/thread-error.ts";
+import {
+  type FromThread,
+  type ThreadError,
+  type ToThread,
+  toThreadError,
+} from "./sandbox/messages.ts";
 
 /**
  * Process that hosts one sandbox thread. A thread that exceeds its memory limit usually ends alone, but a large
  * `JSON.parse` or a growing Map crashes the whole process.
  */
 function host([threadUrl = "", memoryMb]: readonly string[]): void {
-  giveWay();
+  lowerPriority();
   // Without a consumer the result is useless, and a thread in a loop would not notice the disconnect.
   process.on("disconnect", () => process.exit());
   // A terminal or supervisor signals every process; the consumer decides when an attempt ends.
@@ -23,16 +27,16 @@ function host([threadUrl = "", memoryMb]: readonly string[]): void {
   const send = (message: FromThread) => process.send?.(message);
   process.on("message", (message: ToThread) => thread.postMessage(message));
   thread.on("message", send);
-  thread.on("error", (error) => send({ kind: "crashed", error: crashOf(error) }));
+  thread.on("error", (error) => send({ kind: "crashed", error: toCrash(error) }));
   thread.on("exit", (code) => {
     const message = `The thread exited with ${code}.`;
     send({ kind: "crashed", error: { name: "ThreadExited", message } });
   });
 
-  function crashOf(error: unknown): ThreadError {
+  function toCrash(error: unknown): ThreadError {
     const isMemory = error instanceof Error && "code" in error && error.code === outOfMemory;
     return isMemory
-      ? { name: "OutOfMemory", message: `The run needed more than ${memoryMb} MB.` }
+      ? { name: "OutOfMemory", message: `The attempt needed more than ${memoryMb} MB.` }
       : toThreadError(error);
   }
 }
@@ -43,7 +47,7 @@ const niceness = 10;
 const oomScore = "500";
 
 /** Lowers the process priority, which the thread inherits. Best effort: not every system permits these calls. */
-function giveWay() {
+function lowerPriority() {
   for (const step of [
     () => setPriority(niceness),
     () => writeFileSync("/proc/self/oom_score_adj", oomScore),

@@ -4,7 +4,7 @@ import { createLogging } from "@toril/contract/engine/logging/logging";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
-import { createShippedHandlers } from "../src/handlers/index.ts";
+import { createShippedHandlers } from "../src/handlers/shipped-handlers.ts";
 import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
 import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
 import type { Handler, HandlerMap } from "../src/worker/handler.ts";

@@ -15,7 +15,10 @@ import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import type { JobTypePlugin } from "../src/worker/plugin.ts";
-import { createShippedHandlers, type ShippedHandlerOptions } from "../src/handlers/index.ts";
+import {
+  createShippedHandlers,
+  type ShippedHandlerOptions,
+} from "../src/handlers/shipped-handlers.ts";
 import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
 import type { Handler, Handlers } from "../src/worker/handler.ts";
 

@@ -7,7 +7,7 @@ import { saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
-import { parseScheduleFile } from "../src/scheduler/read-file.ts";
+import { parseScheduleFile } from "../src/scheduler/schedule-file.ts";
 import { _openWorld, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();
@@ -33,7 +33,7 @@ async function _boot(file: object) {
     files: { "schedules.json": JSON.stringify(file) },
     log: (line) => said.push(line),
   });
-  return _until(() => said.find(({ msg }) => msg === "schedules of the file are in the ledger"));
+  return _until(() => said.find(({ msg }) => msg === "applied the schedule file"));
 }
 
 async function _stored() {
@@ -119,7 +119,7 @@ half:
   expect(_refusal("a: [")).toStartWith("SCHEDULES_FILE s.yaml: line 1: ");
   expect(_refusal("a: {cron: 1, cron: 2}")).toContain("line 1: Map keys must be unique");
   expect(_refusal("- a")).toBe(
-    "SCHEDULES_FILE s.yaml: line 1: it must hold names with their definitions",
+    "SCHEDULES_FILE s.yaml: line 1: the file must contain names with their definitions",
   );
   expect(_refusal(JSON.stringify({ a: secretive }))).toContain(
     "/a/job/data/authorization: A secret, for which SECRET_KEYS is needed.",

@@ -422,9 +422,9 @@ test("the scheduler continues when Postgres is available again, and logs the out
   await _ran("before", await _due("before"));
   proxy.cut();
   const scheduledFor = await _due("after");
-  await _until(() => said.includes("schedules cannot be looked at"));
+  await _until(() => said.includes("failed to read due schedules"));
   expect((await _find("after"))?.lastRun).toBeNull();
   proxy.mend();
   expect((await _ran("after", scheduledFor)).run.outcome).toBe("created");
-  expect(said.filter((msg) => msg === "schedules cannot be looked at")).toHaveLength(1);
+  expect(said.filter((msg) => msg === "failed to read due schedules")).toHaveLength(1);
 });

@@ -6,14 +6,13 @@ import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { waitForAbort, sleep } from "../wait.ts";
-import { createEndings } from "./settle-ended.ts";
+import { createEndings, type EndingRedis } from "./settle-ended.ts";
 import { runExpiry } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./leadership.ts";
 import { createJobInspector, createOrphanDetector } from "./orphan-detector.ts";
 import { hasMemory, createRedispatch } from "./redispatch.ts";
 import { createPass, type PassCounts, createPassSchedule } from "./pass.ts";
-import type { EndingRedis } from "./read-ended.ts";
 import { restoreSettings } from "./queue-settings.ts";
 import type { Settler } from "../worker/settle.ts";
 

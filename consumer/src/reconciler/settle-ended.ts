@@ -1,9 +1,16 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
-import { bullId } from "@toril/contract/engine/redis/names";
+import { bullId, jobKey } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Settler } from "../worker/settle.ts";
-import type { FinishEvent } from "./finish-events.ts";
-import { type Ending, type EndingSources, readEnding } from "./read-ended.ts";
+import { type FinishEvent, toTime } from "./finish-events.ts";
+import { readEntry, type StreamRedis } from "@toril/contract/engine/redis/event-stream";
+import type { JobError } from "@toril/contract/api/job";
+import type { JobType } from "@toril/contract/api/job-type";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import { parseJson, toStorableText } from "@toril/contract/api/json";
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import { toJobError } from "../worker/job-error.ts";
 
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "type"> {
@@ -66,4 +73,122 @@ export function createEndings(deps: EndingsDeps): Endings {
 
 function sum(numbers: readonly number[]) {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+const utf8 = new TextEncoder();
+
+/** A job's outcome according to BullMQ. */
+export interface Ending {
+  status: "completed" | "dead";
+  attempts: number;
+  startedAt: Date | undefined;
+  durationMs: number | undefined;
+  worker: string | null;
+  /** JSON text. */
+  result: string | null;
+  error: JobError | null;
+}
+
+export type EndingRedis = Pick<Redis, "hmget" | "exists"> & StreamRedis;
+
+export interface EndingSources {
+  redis: EndingRedis;
+  jobTypes: JobTypeRegistry;
+}
+
+interface EndedJob {
+  prefix: string;
+  queue: string;
+  bullId: string;
+  type: string;
+  event?: FinishEvent | undefined;
+}
+
+/**
+ * Reads the outcome of a finished job that nobody settled: a stock worker finished the job, or BullMQ failed the job. A
+ * result must fit the job type. Without a hash, the outcome comes from `event`. Undefined when neither has an outcome.
+ */
+export async function readEnding(
+  { redis, jobTypes }: EndingSources,
+  job: EndedJob,
+): Promise<Ending | undefined> {
+  const key = jobKey(job.prefix, job.queue, job.bullId);
+  const [finishedOn, made, failedReason, stacktrace, returnValue, ...more] = await redis.hmget(
+    key,
+    "finishedOn",
+    "atm",
+    "failedReason",
+    "stacktrace",
+    "returnvalue",
+    "stc",
+    "processedOn",
+    "pb",
+  );
+  if (finishedOn == null) {
+    if (job.event === undefined || (await redis.exists(key)) === 1) return undefined;
+    return readFromEvent({ redis, jobTypes }, job, job.event);
+  }
+  const [stalls, startedOn, worker = null] = more;
+  const run = {
+    attempts: Number(made ?? 0) + Number(stalls ?? 0),
+    startedAt: startedOn == null ? undefined : new Date(Number(startedOn)),
+    durationMs: startedOn == null ? undefined : Number(finishedOn) - Number(startedOn),
+    worker,
+  };
+  // A job that failed before it completed keeps its reason; only completion sets a return value.
+  return returnValue == null
+    ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
+    : { ...run, ...toResult(jobTypes.find(job.type), toJsonText(returnValue)) };
+}
+
+async function readFromEvent(
+  { redis, jobTypes }: { redis: StreamRedis; jobTypes: JobTypeRegistry },
+  { prefix, queue, type }: EndedJob,
+  { position, attempts, startedAt }: FinishEvent,
+): Promise<Ending | undefined> {
+  const entry = await readEntry(redis, prefix, queue, position);
+  if (entry === undefined) return undefined;
+  const durationMs = startedAt && Math.max(0, toTime(position).getTime() - startedAt.getTime());
+  const run = { attempts, startedAt, durationMs, worker: null };
+  const { returnvalue = "null", failedReason } = entry.fields;
+  return entry.event === "completed"
+    ? { ...run, ...toResult(jobTypes.find(type), toJsonText(returnvalue)) }
+    : { ...run, status: "dead", result: null, error: toError(failedReason, undefined) };
+}
+
+function toResult(
+  jobType: JobType | undefined,
+  text: string,
+): Pick<Ending, "status" | "result" | "error"> {
+  const schema = jobType?.result;
+  if (schema === undefined) return { status: "completed", result: text, error: null };
+  const parsed = schema.safeParse(JSON.parse(text));
+  if (parsed.success) {
+    return { status: "completed", result: JSON.stringify(parsed.data) ?? "null", error: null };
+  }
+  const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
+  return { status: "dead", result: null, error: { name: "InvalidResult", message } };
+}
+
+function toError(failedReason: string | null | undefined, stacktrace: string | null | undefined) {
+  const error = new Error(failedReason || "failed without a reason");
+  const stack = lastOf(stacktrace);
+  if (stack === undefined) delete error.stack;
+  else error.stack = stack;
+  return toJobError(error);
+}
+
+/** BullMQ keeps one stack per attempt. */
+function lastOf(stacktrace: string | null | undefined): string | undefined {
+  const stacks = parseJson(utf8.encode(stacktrace ?? ""));
+  const last: unknown =
+    stacks.status === "ok" && Array.isArray(stacks.value) ? stacks.value.at(-1) : undefined;
+  return typeof last === "string" ? last : undefined;
+}
+
+/** Workers in other languages may store plain text. */
+function toJsonText(returnValue: string): string {
+  return parseJson(utf8.encode(returnValue)).status === "malformed"
+    ? JSON.stringify(toStorableText(returnValue))
+    : returnValue;
 }

@@ -3,7 +3,6 @@ import { createByteBudget, type HeldBytes } from "./byte-budget.ts";
 import { openUrl, redirectOf, urlFault, type Validators } from "./open-url.ts";
 import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./public-lookup.ts";
 import { readBody } from "./read-body.ts";
-import { retryAfterOf } from "./retry-after.ts";
 
 /** Result of a fetch. `refused` is permanent, `failed` may be retried; `code` is the HTTP status of a response. */
 export type FetchedDocument =
@@ -199,7 +198,7 @@ async function receive(
 ): Promise<FetchedDocument> {
   const code = response.statusCode ?? 0;
   const detail = `The server answered ${code}.`;
-  const at = retryAfterOf(response, Date.now());
+  const at = parseRetryAfter(response, Date.now());
   if (at !== null) return { status: "later", code, at, detail };
   if (code >= 500 || retriedStatuses.has(code)) return { status: "failed", code, detail };
   if (code < 200 || code >= 300) return { status: "refused", code, detail };
@@ -209,4 +208,19 @@ async function receive(
   const lastModified = response.headers["last-modified"] ?? null;
   const { bytes } = body;
   return { status: "ok", code, bytes, held, contentType, url: url.href, etag, lastModified };
+}
+
+const statuses = new Set([429, 503]);
+const leastMs = 1000;
+const mostMs = 24 * 60 * 60 * 1000;
+
+/** Parses Retry-After of a 429 or 503 response, clamped to 1 s to 24 h from now; null when absent or invalid. */
+export function parseRetryAfter(
+  { statusCode, headers }: IncomingMessage,
+  now: number,
+): Date | null {
+  const text = headers["retry-after"]?.trim();
+  if (!text || !statuses.has(statusCode ?? 0)) return null;
+  const waitMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
+  return Number.isNaN(waitMs) ? null : new Date(now + Math.min(Math.max(waitMs, leastMs), mostMs));
 }

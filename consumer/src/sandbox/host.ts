@@ -2,11 +2,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { SandboxLimits } from "@toril/contract/api/job-type";
 import type { HandlerContext } from "../worker/handler.ts";
-import type { FromThread, ToThread } from "./messages.ts";
+import { type FromThread, type ToThread, fromThreadError, namedError } from "./messages.ts";
 import type { Capabilities } from "./sandboxed-handler.ts";
-import { fromThreadError, namedError } from "./thread-error.ts";
 
-export interface SandboxedRun {
+export interface SandboxedAttempt {
   type: string;
   limits: SandboxLimits;
   data: unknown;
@@ -19,7 +18,7 @@ export interface Host {
   /** False when the process has exited or must be killed. */
   readonly isAlive: boolean;
   /** Runs one attempt; call only one at a time. */
-  run(run: SandboxedRun): Promise<unknown>;
+  run(run: SandboxedAttempt): Promise<unknown>;
   kill(): Promise<void>;
 }
 
@@ -41,21 +40,22 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   // A process that failed to start emits no exit.
-  const gone = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  const exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
   let isAlive = true;
 
-  function giveUp() {
+  function killNow() {
     isAlive = false;
     child.kill("SIGKILL");
   }
 
-  async function run({ type, limits, data, context }: SandboxedRun): Promise<unknown> {
+  async function run({ type, limits, data, context }: SandboxedAttempt): Promise<unknown> {
     const { id, attempt, signal } = context;
-    if (!isAlive) throw namedError("ThreadExited", "The process of the thread could not be made.");
+    if (!isAlive)
+      throw namedError("ThreadExited", "The process of the thread could not be started.");
     const ended = Promise.withResolvers<unknown>();
 
     function fail(error: unknown) {
-      giveUp();
+      killNow();
       ended.reject(error);
     }
 
@@ -84,11 +84,14 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
     const onExit = (code: number | null, by: string | null) =>
       fail(
         memorySignals.has(by)
-          ? namedError("OutOfMemory", `${by} ended the run: it needed more than ${memoryMb} MB.`)
+          ? namedError(
+              "OutOfMemory",
+              `${by} ended the attempt: it needed more than ${memoryMb} MB.`,
+            )
           : namedError("ThreadExited", `The process of the thread ended with ${by ?? code}.`),
       );
-    const late = setTimeout(
-      () => fail(namedError("TimedOut", `The run took longer than ${limits.timeoutMs} ms.`)),
+    const timeout = setTimeout(
+      () => fail(namedError("TimedOut", `The attempt took longer than ${limits.timeoutMs} ms.`)),
       limits.timeoutMs,
     );
     let grace: NodeJS.Timeout | undefined;
@@ -104,16 +107,16 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
       if (signal.aborted) onAbort();
       return await ended.promise;
     } finally {
-      clearTimeout(late);
+      clearTimeout(timeout);
       clearTimeout(grace);
       signal.removeEventListener("abort", onAbort);
       child.off("message", onMessage).off("exit", onExit).off("error", fail);
-      if (signal.aborted) giveUp();
+      if (signal.aborted) killNow();
     }
   }
 
   child.once("exit", () => (isAlive = false));
-  child.on("error", giveUp);
+  child.on("error", killNow);
   return {
     memoryMb,
     get isAlive() {
@@ -121,8 +124,8 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
     },
     run,
     async kill() {
-      giveUp();
-      await gone;
+      killNow();
+      await exited;
     },
   };
 }
@@ -131,10 +134,10 @@ async function answer(
   child: ChildProcess,
   capabilities: Capabilities,
   jobId: string,
-  { seq, name, given }: FromThread & { kind: "ask" },
+  { seq, name, args }: FromThread & { kind: "ask" },
 ) {
   try {
-    const value = await capabilityNamed(capabilities, name)(jobId, ...given);
+    const value = await capabilityNamed(capabilities, name)(jobId, ...args);
     send(child, { kind: "answer", seq, status: "ok", value });
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
@@ -143,15 +146,15 @@ async function answer(
 }
 
 function capabilityNamed(capabilities: Capabilities, name: string) {
-  if (!Object.hasOwn(capabilities, name)) throw new Error(`There is no ${name}.`);
+  if (!Object.hasOwn(capabilities, name)) throw new Error(`Unknown capability: ${name}.`);
   // Safe: threads call capabilities through functions with the same types.
   return capabilities[name as keyof Capabilities] as (
     jobId: string,
-    ...given: unknown[]
+    ...args: unknown[]
   ) => Promise<unknown>;
 }
 
-/** Ignores send errors: the exit event reports a process that is gone. */
+/** Ignores send errors: the exit event reports a process that has exited. */
 function send(child: ChildProcess, message: ToThread) {
   if (child.connected) child.send(message, () => {});
 }

@@ -1,4 +1,5 @@
 import type { JobLog } from "../observability/log.ts";
+import { NonRetryableError, RetryAfterError } from "../worker/handler.ts";
 
 /** Messages to a thread, which runs one attempt at a time. */
 export type ToThread =
@@ -11,7 +12,7 @@ export type ToThread =
 export type FromThread =
   | { kind: "log"; level: keyof JobLog; line: unknown[] }
   | { kind: "progress"; value: number | object }
-  | { kind: "ask"; seq: number; name: string; given: unknown[] }
+  | { kind: "ask"; seq: number; name: string; args: unknown[] }
   | { kind: "completed"; result: unknown }
   | { kind: "failed"; error: ThreadError }
   | { kind: "crashed"; error: ThreadError };
@@ -23,4 +24,27 @@ export interface ThreadError {
   stack?: string | undefined;
   /** Set for a `RetryAfterError`, in Unix ms. */
   retryAt?: number | undefined;
+}
+
+export function toThreadError(thrown: unknown): ThreadError {
+  if (!(thrown instanceof Error)) return { name: "Error", message: String(thrown) };
+  const { name, message, stack } = thrown;
+  return {
+    name,
+    message,
+    stack,
+    retryAt: thrown instanceof RetryAfterError ? +thrown.at : undefined,
+  };
+}
+
+export function fromThreadError({ name, message, stack, retryAt }: ThreadError): Error {
+  if (retryAt !== undefined) return new RetryAfterError(new Date(retryAt), message);
+  const error =
+    name === "NonRetryableError" ? new NonRetryableError(message) : namedError(name, message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
+
+export function namedError(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
 }

@@ -41,11 +41,11 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
   let isClosed = false;
 
   function take(memoryMb: number): Host | undefined {
-    const fitting = [...idle.keys()].find((host) => host.isAlive && host.memoryMb === memoryMb);
-    if (fitting !== undefined) {
-      clearTimeout(idle.get(fitting));
-      idle.delete(fitting);
-      return fitting;
+    const matching = [...idle.keys()].find((host) => host.isAlive && host.memoryMb === memoryMb);
+    if (matching !== undefined) {
+      clearTimeout(idle.get(matching));
+      idle.delete(matching);
+      return matching;
     }
     const [other] = idle.keys();
     if (hosts.size >= threads && other !== undefined) void drop(other);
@@ -67,7 +67,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
     const host = take(memoryMb);
     if (host !== undefined) return Promise.resolve(host);
     if (waiting.length >= maxWaiting) {
-      throw new RetryAfterError(new Date(Date.now() + retryMs), "Every thread is busy.");
+      throw new RetryAfterError(new Date(Date.now() + retryMs), "All sandbox threads are busy.");
     }
     return new Promise((resolve, reject) => {
       const onAbort = () => {

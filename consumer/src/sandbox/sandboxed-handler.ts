@@ -7,17 +7,17 @@ export interface Capabilities {
   readRows: ReadRows;
 }
 
-type Asked = {
+type CapabilityCalls = {
   [Name in keyof Capabilities]: Capabilities[Name] extends (
     jobId: string,
-    ...given: infer Given
-  ) => infer Answer
-    ? (...given: Given) => Answer
+    ...args: infer Args
+  ) => infer Result
+    ? (...args: Args) => Result
     : never;
 };
 
 /** Context of a sandboxed handler. A thread has no connections and no environment, only this context. */
-export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> & Asked;
+export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> & CapabilityCalls;
 
 /** A handler that runs in a thread. Data, result, log lines and errors are copied between the threads. */
 export type SandboxedHandler<Type extends JobType = JobType> = (

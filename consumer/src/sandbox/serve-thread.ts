@@ -1,26 +1,25 @@
 import type { MessagePort } from "node:worker_threads";
 import type { JobLog } from "../observability/log.ts";
-import type { FromThread, ToThread } from "./messages.ts";
+import { type FromThread, type ToThread, namedError, toThreadError } from "./messages.ts";
 import type { SandboxContext, SandboxedHandlerMap } from "./sandboxed-handler.ts";
-import { namedError, toThreadError } from "./thread-error.ts";
 
 /** Runs attempts that arrive on `port`, in this thread. */
 export function serveThread(port: MessagePort, handlers: SandboxedHandlerMap): void {
-  const asked = new Map<number, PromiseWithResolvers<unknown>>();
+  const pendingCalls = new Map<number, PromiseWithResolvers<unknown>>();
   let lastSeq = 0;
   let running = new AbortController();
 
   const send = (message: FromThread) => port.postMessage(message);
 
-  function ask(name: string, given: unknown[]): Promise<unknown> {
+  function call(name: string, args: unknown[]): Promise<unknown> {
     const seq = ++lastSeq;
     const answer = Promise.withResolvers<unknown>();
-    asked.set(seq, answer);
-    send({ kind: "ask", seq, name, given });
+    pendingCalls.set(seq, answer);
+    send({ kind: "ask", seq, name, args });
     return answer.promise;
   }
 
-  function contextOf({ id, attempt }: ToThread & { kind: "run" }): SandboxContext {
+  function createContext({ id, attempt }: ToThread & { kind: "run" }): SandboxContext {
     const { signal } = running;
     return {
       id,
@@ -33,7 +32,7 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlerMap): v
         error: write("error"),
       },
       progress: (value) => send({ kind: "progress", value }),
-      readRows: (...given) => ask("readRows", given) as ReturnType<SandboxContext["readRows"]>,
+      readRows: (...args) => call("readRows", args) as ReturnType<SandboxContext["readRows"]>,
     };
   }
 
@@ -46,7 +45,7 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlerMap): v
     try {
       const handle = handlers[message.type];
       if (handle === undefined) throw new Error(`no handler for the job type ${message.type}`);
-      return { kind: "completed", result: await handle(message.data, contextOf(message)) };
+      return { kind: "completed", result: await handle(message.data, createContext(message)) };
     } catch (thrown) {
       return { kind: "failed", error: toThreadError(thrown) };
     }
@@ -68,11 +67,11 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlerMap): v
         void serve(message);
         return;
       case "abort":
-        running.abort(namedError("AbortError", "The run is to end."));
+        running.abort(namedError("AbortError", "The attempt was aborted."));
         return;
       case "answer": {
-        const answer = asked.get(message.seq);
-        asked.delete(message.seq);
+        const answer = pendingCalls.get(message.seq);
+        pendingCalls.delete(message.seq);
         if (message.status === "ok") answer?.resolve(message.value);
         else answer?.reject(new Error(message.detail));
       }

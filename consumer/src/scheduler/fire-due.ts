@@ -11,7 +11,6 @@ import {
 } from "@toril/contract/engine/schedules/schedule-runs";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
-import { deferRefused } from "./defer-refused.ts";
 import { type Plan, planRuns } from "./plan-runs.ts";
 
 export interface FireDeps {
@@ -38,9 +37,9 @@ export const emptyBatch = (): Batch => ({ rows: [], plans: [], cancelled: [], re
 const maxBytes = 4_000_000;
 const maxPlanMs = 100;
 /** Number of definitions to read before their average size is known: one definition may have a megabyte. */
-const firstPart = 16;
+const firstPartSize = 16;
 
-const replaced = { name: "Replaced", message: "Its schedule was due again." };
+const replacedError = { name: "Replaced", message: "The schedule was due again." };
 
 /**
  * Advances due schedules and inserts their jobs, in the given transaction. Schedules beyond the batch limits stay due.
@@ -53,7 +52,7 @@ export async function fireDue(
   batch: Batch,
 ): Promise<void> {
   const endAt = performance.now() + maxPlanMs;
-  let [start, size, bytes] = [0, firstPart, 0];
+  let [start, size, bytes] = [0, firstPartSize, 0];
   while (start < names.length && bytes < maxBytes && (start === 0 || performance.now() < endAt)) {
     const part = names.slice(start, start + size);
     start += part.length;
@@ -72,13 +71,59 @@ export async function fireDue(
 async function insertPlanned(tx: ISql, batch: Batch, removeWaiting: RemoveWaiting) {
   const planned = batch.plans.filter((plan) => plan.job !== undefined);
   const ids = planned.flatMap(({ replaces }) => (replaces === undefined ? [] : [{ id: replaces }]));
-  if (ids.length > 0) batch.cancelled = await cancelJobs(tx, ids, replaced);
+  if (ids.length > 0) batch.cancelled = await cancelJobs(tx, ids, replacedError);
   const jobs = planned.flatMap(({ job }) => (job === undefined ? [] : [job]));
-  const recorded = await insertKeyedJobs(tx, jobs, removeWaiting);
+  const outcomes = await insertKeyedJobs(tx, jobs, removeWaiting);
   for (const [index, plan] of planned.entries()) {
-    const outcome = recorded[index];
+    const outcome = outcomes[index];
     if (outcome?.status !== "duplicate") continue;
     plan.run = { ...plan.run, outcome: "duplicate", jobId: outcome.job.id };
     plan.job = undefined;
   }
+}
+
+/** Retries per second for an API key without a rate limit. */
+const defaultRate = 100;
+const minDelayMs = 1000;
+const maxDelayMs = 60_000;
+
+/**
+ * Reserves quotas of the API keys that own the schedules. A refused run is deferred: the fire time stays due and is
+ * retried later. If the next fire time comes first, one run covers both. The misfire policy limits the delay.
+ * @returns a function that releases the quota reservations
+ */
+async function deferRefused(plans: readonly Plan[], findQuota: FindQuota) {
+  const owned = plans.filter(({ job, schedule }) => job && schedule.quotaKey && schedule.quotas);
+  const releases = await Promise.all(
+    [...Map.groupBy(owned, ({ schedule }) => schedule.quotaKey ?? "")].map(
+      async ([key, plansOfKey]) => {
+        const quotas = plansOfKey[0]?.schedule.quotas ?? {};
+        const quota = findQuota(key, quotas);
+        const { granted, refusal } = await quota.draw(plansOfKey.length);
+        for (const [position, plan] of plansOfKey.slice(granted).entries()) {
+          // Spread the retries at the rate of the quota.
+          const pacedMs = (position / (quotas.rate ?? defaultRate)) * 1000;
+          const waitMs = Math.max(minDelayMs, refusal?.waitMs ?? 0, pacedMs);
+          defer(plan, Math.min(maxDelayMs, waitMs), refusal?.detail ?? null);
+        }
+        return () => quota.release(granted);
+      },
+    ),
+  );
+  return () => {
+    for (const release of releases) release();
+  };
+}
+
+function defer(plan: Plan, waitMs: number, detail: string | null) {
+  const { now } = plan.schedule;
+  const { lastFireTime } = plan.after;
+  plan.run = { ...plan.run, outcome: "deferred", jobId: null, reason: "quota", detail };
+  plan.after = {
+    lastFireTime,
+    nextAt: new Date(now.getTime() + waitMs),
+    deferredFireTime: lastFireTime,
+  };
+  plan.job = undefined;
+  plan.replaces = undefined;
 }

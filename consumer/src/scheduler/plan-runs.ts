@@ -3,14 +3,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toStorableText } from "@toril/contract/api/json";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import type { ScheduleRun } from "@toril/contract/api/schedule";
+import type { ScheduleRun, ScheduleDefinition, Timing } from "@toril/contract/api/schedule";
 import type { DueSchedule, RecordedRun } from "@toril/contract/engine/schedules/schedule-runs";
 import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
 import { toFireTimes } from "@toril/contract/engine/schedules/fire-times";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
-import { decide } from "./decide.ts";
 
 /** Planned outcome of a due schedule. */
 export interface Plan extends RecordedRun {
@@ -46,24 +45,25 @@ export async function planRuns(
   options: PlanOptions,
 ): Promise<Plan[]> {
   const planned: (Due | Plan)[] = [];
-  const rest = createRest();
+  const yieldToEventLoop = createTimeSlices();
   for (const row of rows) {
     if (planned.length > 0 && performance.now() > options.endAt) break;
-    planned.push(await decideRow(row));
-    await rest();
+    planned.push(await toDue(row));
+    await yieldToEventLoop();
   }
-  const dues = planned.filter((one) => "scheduledFor" in one);
-  const known = dues.length === 0 ? new Map<string, boolean>() : await findKnown(tx, dues);
+  const dues = planned.filter((entry) => "scheduledFor" in entry);
+  const existing =
+    dues.length === 0 ? new Map<string, boolean>() : await findExistingJobs(tx, dues);
   const plans: Plan[] = [];
-  for (const one of planned) {
-    plans.push("scheduledFor" in one ? planRun(one, known, options) : one);
-    await rest();
+  for (const entry of planned) {
+    plans.push("scheduledFor" in entry ? planRun(entry, existing, options) : entry);
+    await yieldToEventLoop();
   }
   return plans;
 }
 
 /** Yields to the event loop when a time slice is used up. */
-function createRest() {
+function createTimeSlices() {
   let startedAt = performance.now();
   return async () => {
     if (performance.now() - startedAt < sliceMs) return;
@@ -72,10 +72,14 @@ function createRest() {
   };
 }
 
-async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
+async function toDue(schedule: DueSchedule): Promise<Due | Plan> {
   const { tenant, name, definition, deferredFireTime, nextAt, now } = schedule;
   try {
-    const { scheduledFor, next, isSkipped } = decide(definition, deferredFireTime ?? nextAt, now);
+    const { scheduledFor, next, isSkipped } = findFireTime(
+      definition,
+      deferredFireTime ?? nextAt,
+      now,
+    );
     return {
       schedule,
       scheduledFor,
@@ -89,7 +93,7 @@ async function decideRow(schedule: DueSchedule): Promise<Due | Plan> {
 }
 
 /** Looks up which jobs exist, and whether they are pending: jobs of these fire times, and the previous jobs. */
-async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, boolean>> {
+async function findExistingJobs(tx: ISql, dues: readonly Due[]): Promise<Map<string, boolean>> {
   const ids = dues.flatMap(({ jobId, schedule: { lastJobId } }) =>
     lastJobId === null ? [jobId] : [jobId, lastJobId],
   );
@@ -100,7 +104,7 @@ async function findKnown(tx: ISql, dues: readonly Due[]): Promise<Map<string, bo
 
 function planRun(
   { schedule, scheduledFor, jobId, next, isSkipped }: Due,
-  known: ReadonlyMap<string, boolean>,
+  existing: ReadonlyMap<string, boolean>,
   { jobTypes, secretKeys }: PlanOptions,
 ): Plan {
   const { tenant, name, id, definition, lastJobId, deferredFireTime, quotaKey, now } = schedule;
@@ -120,8 +124,8 @@ function planRun(
     return plan({ outcome: "skipped", reason: deferredFireTime === null ? "misfire" : "quota" });
   }
   // A deleted schedule of the same name already fired at this time.
-  if (known.has(jobId)) return plan({ outcome: "duplicate", jobId });
-  const pending = lastJobId !== null && known.get(lastJobId) ? lastJobId : undefined;
+  if (existing.has(jobId)) return plan({ outcome: "duplicate", jobId });
+  const pending = lastJobId !== null && existing.get(lastJobId) ? lastJobId : undefined;
   if (pending !== undefined && definition.overlap === "skip") {
     return plan({ outcome: "skipped", reason: "overlap", jobId: pending });
   }
@@ -130,12 +134,12 @@ function planRun(
     return plan({ outcome: "failed", reason: "invalid", detail: opened.detail });
   }
   const origin = { tenant, schedule: name, id: jobId, quotaKey: quotaKey ?? undefined };
-  const made = createNewJob(jobTypes, opened.job, origin, secretKeys);
-  if (made.status === "refused") {
-    return plan({ outcome: "failed", reason: "invalid", detail: made.detail ?? made.kind });
+  const created = createNewJob(jobTypes, opened.job, origin, secretKeys);
+  if (created.status === "refused") {
+    return plan({ outcome: "failed", reason: "invalid", detail: created.detail ?? created.kind });
   }
   const replaces = definition.overlap === "replace" ? pending : undefined;
-  return { ...plan({ outcome: "created", jobId }), job: made.job, replaces };
+  return { ...plan({ outcome: "created", jobId }), job: created.job, replaces };
 }
 
 /** Plan for a schedule that Postgres or this version cannot process. */
@@ -152,15 +156,45 @@ export function failedPlan(schedule: DueSchedule, error: unknown): Plan {
       reason: "invalid",
       detail: toStorableText(error instanceof Error ? error.message : String(error)),
     },
-    after: { lastFireTime: scheduledFor, nextAt: nextOf(definition, now), deferredFireTime: null },
+    after: {
+      lastFireTime: scheduledFor,
+      nextAt: findNextFireTime(definition, now),
+      deferredFireTime: null,
+    },
   };
 }
 
 /** Null when the definition itself is invalid. */
-function nextOf(definition: DueSchedule["definition"], now: Date) {
+function findNextFireTime(definition: DueSchedule["definition"], now: Date) {
   try {
     return toFireTimes(definition).after(now);
   } catch {
     return null;
   }
+}
+
+/** Maximum delay before a fire time counts as missed; a consumer restart takes less. */
+const graceMs = 60_000;
+
+export interface FireTime {
+  /** Latest due fire time; covers all earlier ones. */
+  scheduledFor: Date;
+  next: Date | null;
+  isSkipped: boolean;
+}
+
+/** Finds the fire time to run for a schedule that has been due since `due`. */
+export function findFireTime(
+  rules: Timing & Pick<ScheduleDefinition, "misfire">,
+  due: Date,
+  now: Date,
+): FireTime {
+  const fireTimes = toFireTimes(rules);
+  const scheduledFor = fireTimes.latest(due, now);
+  const isLate = now.getTime() - scheduledFor.getTime() > graceMs;
+  return {
+    scheduledFor,
+    next: fireTimes.after(now),
+    isSkipped: isLate && rules.misfire === "skip",
+  };
 }

@@ -14,7 +14,7 @@ import {
 import type { ISql } from "postgres";
 import type { Log } from "../observability/log.ts";
 import { sleep } from "../wait.ts";
-import { applyFile, type ScheduleFile } from "./apply-file.ts";
+import { applyFile, type ScheduleFile } from "./schedule-file.ts";
 import { emptyBatch, fireDue, type FireDeps } from "./fire-due.ts";
 import { failedPlan, type Plan } from "./plan-runs.ts";
 
@@ -34,9 +34,9 @@ export interface Ticker {
 }
 
 /** Poll interval: a schedule created meanwhile may be due at once. */
-const lookEveryMs = 1000;
+const pollMs = 1000;
 /** Wait while another consumer holds all due schedules. */
-const takenMs = 50;
+const lockedMs = 50;
 /** Schedules per transaction: a commit costs as much as some 50 inserts, but a larger batch delays its schedules. */
 const batchSize = 500;
 /** A schedule whose job waits for another transaction delays the rest of its batch. */
@@ -50,7 +50,7 @@ export function createTicker(deps: TickerDeps): Ticker {
   let isFailing = false;
   let newFile: ScheduleFile | undefined;
   /** The previous batch is dispatched to Redis while the next batch is inserted. */
-  let followed: Promise<void> = Promise.resolve();
+  let dispatching: Promise<void> = Promise.resolve();
 
   function inTransaction(work: (tx: ISql) => Promise<void>): Promise<unknown> {
     return ledger.run((sql) =>
@@ -69,28 +69,29 @@ export function createTicker(deps: TickerDeps): Ticker {
     } catch (error) {
       batch.release();
       if (isTransient(error) && !isConflict(error)) throw error;
-      return fireApart(names, batch.rows, error);
+      return fireInParts(names, batch.rows, error);
     }
     batch.release();
-    await followed;
-    followed = follow(batch.plans, batch.cancelled);
+    await dispatching;
+    dispatching = updateRedis(batch.plans, batch.cancelled);
     return batch.plans.length;
   }
 
   /** Splits a failed batch, so that one bad or blocked schedule does not block the rest. */
-  async function fireApart(
+  async function fireInParts(
     names: readonly ScheduleRef[],
     rows: readonly DueSchedule[],
     error: unknown,
   ): Promise<number> {
     const [row] = rows;
-    if (names.length === 1) return row === undefined || isConflict(error) ? 0 : giveUp(row, error);
+    if (names.length === 1)
+      return row === undefined || isConflict(error) ? 0 : recordFailure(row, error);
     const half = Math.ceil(names.length / 2);
     return (await fire(names.slice(0, half))) + (await fire(names.slice(half)));
   }
 
   /** Records the failure of a schedule, unless the schedule has changed since. */
-  async function giveUp(failed: DueSchedule, error: unknown): Promise<number> {
+  async function recordFailure(failed: DueSchedule, error: unknown): Promise<number> {
     const plans: Plan[] = [];
     await inTransaction(async (tx) => {
       const [row] = await lockDue(tx, [failed]);
@@ -98,34 +99,37 @@ export function createTicker(deps: TickerDeps): Ticker {
       plans.push(failedPlan(row, error));
       await recordRuns(tx, plans);
     });
-    await follow(plans, []);
+    await updateRedis(plans, []);
     return plans.length;
   }
 
   /** Dispatches the jobs and removes cancelled jobs, after the commit. */
-  async function follow(plans: readonly Plan[], cancelled: readonly CancelledJob[]) {
-    tell(plans);
+  async function updateRedis(plans: readonly Plan[], cancelled: readonly CancelledJob[]) {
+    report(plans);
     const jobs = plans.flatMap(({ job }) => (job === undefined ? [] : [job]));
     if (jobs.length > 0) await dispatch(jobs);
     if (cancelled.length === 0) return;
     await removeFromRedis(cancelled).catch((error: unknown) => {
-      log.warn({ err: error, jobs: cancelled.length }, "cancelled jobs are still in Redis");
+      log.warn(
+        { err: error, jobs: cancelled.length },
+        "failed to remove cancelled jobs from Redis",
+      );
     });
   }
 
   /** Logs one line per group of schedules with the same API key (or tenant), outcome and reason. */
-  function tell(plans: readonly Plan[]) {
+  function report(plans: readonly Plan[]) {
     for (const { run } of plans) onRun(run.outcome);
-    const alike = Map.groupBy(plans, ({ schedule, run: { outcome, reason } }) =>
+    const groups = Map.groupBy(plans, ({ schedule, run: { outcome, reason } }) =>
       JSON.stringify([schedule.tenant, schedule.quotaKey, outcome, reason]),
     );
-    for (const [first, ...others] of alike.values()) {
+    for (const [first, ...others] of groups.values()) {
       if (first === undefined) continue;
       const { schedule, run } = first;
       const schedules = others.length + 1;
       const fields = { tenant: schedule.tenant, schedule: schedule.name, schedules, ...run };
-      if (run.outcome === "created") log.debug(fields, "a schedule made a job");
-      else log.warn(fields, "a schedule made no job");
+      if (run.outcome === "created") log.debug(fields, "schedules enqueued jobs");
+      else log.warn(fields, "schedules enqueued no jobs");
     }
   }
 
@@ -133,7 +137,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     const file = newFile;
     if (file === undefined) return;
     const { saved, deleted } = await applyFile(ledger, jobTypes, file, secretKeys);
-    log.info({ saved, deleted, schedules: file.size }, "schedules of the file are in the ledger");
+    log.info({ saved, deleted, schedules: file.size }, "applied the schedule file");
     if (newFile === file) newFile = undefined;
   }
 
@@ -141,7 +145,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     await applyNewFile();
     const dueMs = await ledger.run(untilDue);
     if (dueMs === undefined || dueMs > 0) {
-      await sleep(Math.min(dueMs ?? lookEveryMs, lookEveryMs), stop.signal);
+      await sleep(Math.min(dueMs ?? pollMs, pollMs), stop.signal);
       return;
     }
     let fired = 0;
@@ -149,26 +153,26 @@ export function createTicker(deps: TickerDeps): Ticker {
       const due = await ledger.run((sql) => findDue(sql, batchSize));
       more = due.length === 0 ? 0 : await fire(due);
     }
-    if (fired === 0) await sleep(takenMs, stop.signal);
+    if (fired === 0) await sleep(lockedMs, stop.signal);
   }
 
-  async function keepTicking() {
+  async function run() {
     while (!stop.signal.aborted) {
       try {
         await tick();
         isFailing = false;
       } catch (error) {
-        if (!isFailing) log.warn({ err: error }, "schedules cannot be looked at");
+        if (!isFailing) log.warn({ err: error }, "failed to read due schedules");
         isFailing = true;
-        await sleep(lookEveryMs, stop.signal);
+        await sleep(pollMs, stop.signal);
       }
     }
-    await followed;
+    await dispatching;
   }
 
   return {
     start() {
-      running = keepTicking();
+      running = run();
     },
     useFile(file) {
       newFile = file;

@@ -6,13 +6,14 @@ import type { HandlerServices } from "../worker/plugin.ts";
 import { createCompareItems } from "../feeds/compare-items.ts";
 import { createFeedStates } from "../feeds/feed-states.ts";
 import { createSafeFetch } from "../safe-fetch/safe-fetch.ts";
-import { createUpsertFeedItem } from "../upsert/feed-items.ts";
-import { createUpsertImportedRow } from "../upsert/imported-rows.ts";
-import { defineHandlers, type HandlerMap } from "../worker/handler.ts";
-import { createEcho } from "./echo.ts";
+import { createUpsertFeedItem, type UpsertFeedItem } from "../upsert/feed-items.ts";
+import { createUpsertImportedRow, type UpsertImportedRow } from "../upsert/imported-rows.ts";
+import { defineHandlers, type HandlerMap, type Handler } from "../worker/handler.ts";
 import { createFeedFetch } from "./feed-fetch.ts";
-import { createFeedItem } from "./feed-item.ts";
-import { createRowImport } from "./row-import.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { echo } from "@toril/contract/api/job-types/echo";
+import type { feedItem } from "@toril/contract/api/job-types/feed-item";
+import type { rowImport } from "@toril/contract/api/job-types/row-import";
 
 export interface ShippedHandlerOptions {
   /** Whether feeds may be fetched from private addresses. */
@@ -52,4 +53,22 @@ export function createShippedHandlers(
       parseFeed: feedParser.parse,
     }),
   });
+}
+
+export function createEcho(): Handler<typeof echo> {
+  return async ({ message, sleepMs = 0, failures = 0 }, context) => {
+    if (sleepMs > 0) await sleep(sleepMs, undefined, { signal: context.signal });
+    if (context.attempt <= failures) {
+      throw new Error(`failed as asked, run ${context.attempt} of ${failures}`);
+    }
+    return { message };
+  };
+}
+
+function createFeedItem(upsert: UpsertFeedItem): Handler<typeof feedItem> {
+  return async (item, { id }) => ({ outcome: await upsert(id, item) });
+}
+
+function createRowImport(upsert: UpsertImportedRow): Handler<typeof rowImport> {
+  return (row, { id }) => upsert(id, row);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { HandlerContext } from "../worker/handler.ts";
-import { createEcho } from "./echo.ts";
+import { createEcho } from "./shipped-handlers.ts";
 
 const echo = createEcho();
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { decide } from "./decide.ts";
+import { findFireTime } from "./plan-runs.ts";
 
 const nightly = { cron: "30 2 * * *", timeZone: "Europe/Berlin", misfire: "catch-up" } as const;
 
@@ -10,8 +10,8 @@ test.each([
   ["after the repeated hour", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00.000Z"],
 ])("the next fire time is correct at %s", (_, due, next) => {
   const at = new Date(due);
-  const decision = decide(nightly, at, new Date(at.getTime() + 20));
-  expect(decision).toEqual({ scheduledFor: at, next: new Date(next), isSkipped: false });
+  const fireTime = findFireTime(nightly, at, new Date(at.getTime() + 20));
+  expect(fireTime).toEqual({ scheduledFor: at, next: new Date(next), isSkipped: false });
 });
 
 test("clock changes in New York", () => {
@@ -21,7 +21,7 @@ test("clock changes in New York", () => {
     ["2026-03-08T07:00:00Z", "2026-03-09T05:30:00.000Z"],
     ["2026-11-01T05:30:00Z", "2026-11-01T07:30:00.000Z"],
   ] as const) {
-    expect(decide(rules, new Date(due), new Date(due)).next).toEqual(new Date(next));
+    expect(findFireTime(rules, new Date(due), new Date(due)).next).toEqual(new Date(next));
   }
 });
 
@@ -32,8 +32,8 @@ test("missed fire times yield the latest time, or none", () => {
     scheduledFor: new Date("2026-03-30T00:30:00Z"),
     next: new Date("2026-03-31T00:30:00Z"),
   };
-  expect(decide(nightly, due, now)).toEqual({ ...expected, isSkipped: false });
-  expect(decide({ ...nightly, misfire: "skip" }, due, now)).toEqual({
+  expect(findFireTime(nightly, due, now)).toEqual({ ...expected, isSkipped: false });
+  expect(findFireTime({ ...nightly, misfire: "skip" }, due, now)).toEqual({
     ...expected,
     isSkipped: true,
   });
@@ -42,10 +42,12 @@ test("missed fire times yield the latest time, or none", () => {
 test("a delay of less than a minute is not a misfire", () => {
   const due = new Date("2026-03-27T01:30:00Z");
   const now = new Date("2026-03-27T01:30:59Z");
-  expect(decide({ ...nightly, misfire: "skip" }, due, now)).toMatchObject({ isSkipped: false });
+  expect(findFireTime({ ...nightly, misfire: "skip" }, due, now)).toMatchObject({
+    isSkipped: false,
+  });
 });
 
 test("there is no fire time after `until`", () => {
   const due = new Date("2026-03-27T01:30:00Z");
-  expect(decide({ ...nightly, until: "2026-03-28T00:00:00Z" }, due, due).next).toBeNull();
+  expect(findFireTime({ ...nightly, until: "2026-03-28T00:00:00Z" }, due, due).next).toBeNull();
 });
