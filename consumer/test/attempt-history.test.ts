@@ -19,7 +19,7 @@ test("errors of attempts are visible while the job is pending, and stored when i
   await _jobIn(world.queue(), "delayed", retried.id);
   const live = { queue: "default", bullId: retried.id };
   const detail = await readLiveDetail(world.redis, world.prefix, live);
-  const failure = { attempt: 1, name: "Error", message: "failed as asked, run 1 of 1" };
+  const failure = { attempt: 1, name: "Error", message: "failed as configured: attempt 1 of 1" };
   expect(detail.failures).toMatchObject([failure]);
 
   const done = await world.accept({ type: "echo", data, backoff: soon });

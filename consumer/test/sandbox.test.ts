@@ -105,7 +105,7 @@ test("a sandboxed handler logs, can throw RetryAfterError, and has no environmen
 });
 
 describe.each(["loop", "stops-when-aborted"])(
-  "when the consumer stops, a sandboxed handler that %s",
+  "when the consumer stops, a sandboxed handler with the behavior %s",
   (behavior) => {
     test("is aborted, and its job is requeued", async () => {
       await using rogue = await _startRogue();

@@ -19,7 +19,7 @@ test("a job that fails in every run is dead after the third, with the reason", a
     state: null,
     attempts: { made: 3, max: 3 },
     result: null,
-    error: { name: "Error", message: "failed as asked, run 3 of 5" },
+    error: { name: "Error", message: "failed as configured: attempt 3 of 5" },
   });
 });
 

@@ -12,8 +12,8 @@ describe("echo", () => {
   test("fails the configured number of first attempts", async () => {
     const data = { message: "hello", failures: 2 };
 
-    await expect(echo(data, _context({ attempt: 1 }))).rejects.toThrow("run 1 of 2");
-    await expect(echo(data, _context({ attempt: 2 }))).rejects.toThrow("run 2 of 2");
+    await expect(echo(data, _context({ attempt: 1 }))).rejects.toThrow("attempt 1 of 2");
+    await expect(echo(data, _context({ attempt: 2 }))).rejects.toThrow("attempt 2 of 2");
     expect(await echo(data, _context({ attempt: 3 }))).toEqual({ message: "hello" });
   });
 

@@ -59,7 +59,7 @@ export function createEcho(): Handler<typeof echo> {
   return async ({ message, sleepMs = 0, failures = 0 }, context) => {
     if (sleepMs > 0) await sleep(sleepMs, undefined, { signal: context.signal });
     if (context.attempt <= failures) {
-      throw new Error(`failed as asked, run ${context.attempt} of ${failures}`);
+      throw new Error(`failed as configured: attempt ${context.attempt} of ${failures}`);
     }
     return { message };
   };
