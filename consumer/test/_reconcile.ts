@@ -39,9 +39,9 @@ export async function _openWorld() {
     postgres(at, { max: 4, ...options });
   const ledger = createLedger(() => open({ max: 1 }), { timeoutMs: 5000, connections: 4 });
   opening.defer(() => ledger.close());
-  const patient = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
-  opening.defer(() => patient.stop());
-  const settler = createSettler({ ledger: patient, batch: { maxEntries: 100, flushMs: 5 } });
+  const retryingLedger = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
+  opening.defer(() => retryingLedger.stop());
+  const settler = createSettler({ ledger: retryingLedger, batch: { maxEntries: 100, flushMs: 5 } });
   const dispatch = createDispatch(redis, { prefix, script });
   const opened = opening.move();
   return {

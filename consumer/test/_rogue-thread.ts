@@ -52,6 +52,6 @@ const importStats: SandboxedHandler<typeof jobType> = async (
 
 if (parentPort !== null) {
   serveThread(parentPort, {
-    "import.stats": importStats as SandboxedHandler,
+    "import.stats": importStats,
   });
 }

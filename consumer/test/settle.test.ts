@@ -9,11 +9,11 @@ import { createSettler } from "../src/worker/settle.ts";
 
 let store: TestLedger;
 let ledger: Ledger;
-let patient: RetryingLedger;
+let retryingLedger: RetryingLedger;
 beforeAll(async () => {
   store = await createTestLedger();
   ledger = openLedger(store.url);
-  patient = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
+  retryingLedger = createRetryingLedger({ ledger, onUnavailable() {}, onAvailable() {} });
 });
 afterAll(async () => {
   await ledger.close();
@@ -141,7 +141,7 @@ describe("a value that Postgres cannot store", () => {
     async (_, result) => {
       const importId = await _recordImport();
       const ids = await _record(20, importId);
-      const settler = createSettler({ ledger: patient, batch });
+      const settler = createSettler({ ledger: retryingLedger, batch });
 
       const outcomes = await Promise.all(
         ids.map((id, index) => settler.settle(_completed(id, index === 7 ? { result } : {}))),
@@ -166,7 +166,7 @@ describe("a value that Postgres cannot store", () => {
     const ids = await _record(1);
     await settleJobs(store.sql, [_completed(ids[0])]);
 
-    const settler = createSettler({ ledger: patient, batch });
+    const settler = createSettler({ ledger: retryingLedger, batch });
 
     expect(await settler.settle(_completed(ids[0], { result: '"\\u0000"' }))).toEqual({
       status: "already-settled",
@@ -219,7 +219,7 @@ test("a batch reads only its own rows, although the statistics say that nothing 
 
 test("completed and dead jobs of a batch keep their own results, errors and counts", async () => {
   const ids = await _record(3);
-  const settler = createSettler({ ledger: patient, batch });
+  const settler = createSettler({ ledger: retryingLedger, batch });
 
   const outcomes = await Promise.all([
     settler.settle(_completed(ids[0], { result: "null", attempts: 2 })),

@@ -45,7 +45,7 @@ test("a handler that is aborted at the deadline has its job requeued without usi
       },
     },
   });
-  const { id } = await _accept("patient");
+  const { id } = await _accept("retryingLedger");
   await starting.promise;
 
   expect(await consumer.close(AbortSignal.abort())).toBe(true);

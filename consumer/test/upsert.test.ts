@@ -33,12 +33,12 @@ function _deps(maxEntries = 100) {
     statements += 1;
     return ledger.run(work);
   };
-  const patient = createRetryingLedger({
+  const retryingLedger = createRetryingLedger({
     ledger: { run: counting },
     onUnavailable() {},
     onAvailable() {},
   });
-  return { ledger: patient, batch: { maxEntries, flushMs: 5 } };
+  return { ledger: retryingLedger, batch: { maxEntries, flushMs: 5 } };
 }
 
 /** One job of each tenant. */

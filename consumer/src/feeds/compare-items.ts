@@ -25,10 +25,10 @@ export function createCompareItems(ledger: RetryingLedger): CompareItems {
         ? []
         : await ledger.retryUntilAvailable(
             (sql) => sql<(Pick<FeedItemColumns, "guid"> & { isSame: boolean })[]>`
-              select guid, kept.item = given.item as "isSame"
+              select guid, kept.item = input.item as "isSame"
               from unnest(
                 ${guids}::text[], ${storable.map((item) => JSON.stringify(item))}::text[]::jsonb[]
-              ) as given (guid, item)
+              ) as input (guid, item)
               join (
                 select guid, item from feed_items
                 where tenant = (select tenant from jobs where id = ${jobId}::uuid)

@@ -85,7 +85,7 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<typeof feedFetch> 
     const document = await fetchDocument(url, { signal, authorization, known });
     const { code } = document;
 
-    async function recorded(error: Error): Promise<Error> {
+    async function recordFailure(error: Error): Promise<Error> {
       const detail = scrub?.text(error.message) ?? error.message;
       await feeds.end(fetch, { code, error: detail, known });
       return error;
@@ -95,23 +95,23 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<typeof feedFetch> 
       await feeds.end(fetch, { code, known });
       return unchanged;
     }
-    if (document.status !== "ok") throw await recorded(errorOf(document, fetch));
+    if (document.status !== "ok") throw await recordFailure(toError(document, fetch));
     // Held until the attempt ends: the items need as much memory as the body.
     using _ = document.held;
     const { bytes, contentType, url: finalUrl, etag, lastModified } = document;
     const feed = await parseFeed(bytes, { contentType, source, url: finalUrl }, signal);
-    if (feed.status === "invalid") throw await recorded(new NonRetryableError(feed.detail));
+    if (feed.status === "invalid") throw await recordFailure(new NonRetryableError(feed.detail));
     const summary = await enqueueItems(fetch, feed, context);
     const now: Known = { url: finalUrl, etag, lastModified };
-    const isTold = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
+    const containsSecret = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
     // A pending job with the same key may contain an older version of the item.
-    const isKnown = summary.duplicate === 0 && !isTold;
+    const isKnown = summary.duplicate === 0 && !containsSecret;
     await feeds.end(fetch, { code, known: isKnown ? now : undefined });
     return summary;
   };
 }
 
-function errorOf(
+function toError(
   { status, detail, ...document }: Exclude<FetchedDocument, { status: "ok" | "not-modified" }>,
   { failures }: FeedFetch,
 ): Error {
@@ -119,5 +119,5 @@ function errorOf(
   if (!("at" in document)) return new NonRetryableError(detail);
   return failures < maxDelays
     ? new RetryAfterError(document.at, detail)
-    : new NonRetryableError(`${detail} It has asked for time ${maxDelays} times in a row.`);
+    : new NonRetryableError(`${detail} The server sent Retry-After ${maxDelays} times in a row.`);
 }

@@ -31,9 +31,9 @@ export async function runExpiry(deps: ExpiryDeps): Promise<void> {
   async function expire(queue: string, jobs: readonly Overdue[]) {
     const ids = jobs.map(({ id, generation }) => bullId(id, generation));
     const states = await remove(queue, ids, "unstarted");
-    const gone = jobs.filter((_, at) => states[at] === "removed" || states[at] === "missing");
+    const removed = jobs.filter((_, at) => states[at] === "removed" || states[at] === "missing");
     await Promise.all(
-      gone.map(({ id, generation }) => settler.settle({ id, generation, ...expiredSettlement })),
+      removed.map(({ id, generation }) => settler.settle({ id, generation, ...expiredSettlement })),
     );
   }
 

@@ -45,11 +45,11 @@ export function readJobsToDispatch(
     select id, generation, tenant, type, data, options, "runAt", "expiresAt", trace
     from (
       select job.*, sum(octet_length(job.data)) over (order by job.id) - octet_length(job.data) as bytes_before
-      from unnest(${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.generation)}::integer[]) as asked (id, generation)
+      from unnest(${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.generation)}::integer[]) as target (id, generation)
       cross join lateral (
         select id, generation, tenant, type, data::text as data, options, run_at as "runAt",
                expires_at as "expiresAt", trace
-        from jobs where jobs.id = asked.id and jobs.generation = asked.generation and status = 'pending' offset 0
+        from jobs where jobs.id = target.id and jobs.generation = target.generation and status = 'pending' offset 0
       ) as job
     ) as pending
     where bytes_before < ${maxBytes} order by id`;

@@ -172,14 +172,14 @@ function toResult(
 
 function toError(failedReason: string | null | undefined, stacktrace: string | null | undefined) {
   const error = new Error(failedReason || "failed without a reason");
-  const stack = lastOf(stacktrace);
+  const stack = parseLastStack(stacktrace);
   if (stack === undefined) delete error.stack;
   else error.stack = stack;
   return toJobError(error);
 }
 
 /** BullMQ keeps one stack per attempt. */
-function lastOf(stacktrace: string | null | undefined): string | undefined {
+function parseLastStack(stacktrace: string | null | undefined): string | undefined {
   const stacks = parseJson(utf8.encode(stacktrace ?? ""));
   const last: unknown =
     stacks.status === "ok" && Array.isArray(stacks.value) ? stacks.value.at(-1) : undefined;

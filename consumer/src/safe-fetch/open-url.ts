@@ -6,7 +6,7 @@ import { literalAddress, PrivateAddressError } from "./public-lookup.ts";
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 
 /** Returns why a URL must not be opened, or null. Accepts host names: their addresses are checked on lookup. */
-export function urlFault(url: URL, isAllowed: (address: string) => boolean): string | null {
+export function findUrlFault(url: URL, isAllowed: (address: string) => boolean): string | null {
   if (url.protocol !== "http:" && url.protocol !== "https:") {
     return `The scheme ${url.protocol} is neither http: nor https:.`;
   }
@@ -55,7 +55,7 @@ export function openUrl(
 }
 
 /** Returns the redirect target of a response, or null. */
-export function redirectOf(response: IncomingMessage, from: URL): string | null {
+export function getRedirect(response: IncomingMessage, from: URL): string | null {
   const { statusCode, headers } = response;
   if (!redirectStatuses.has(statusCode ?? 0) || !headers.location) return null;
   const location = Buffer.from(headers.location, "latin1").toString();

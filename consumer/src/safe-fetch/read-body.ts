@@ -18,7 +18,7 @@ export async function readBody(
   if (!stream)
     return {
       status: "refused",
-      detail: `The encoding ${encoding.slice(0, 50)} was not asked for.`,
+      detail: `The encoding ${encoding.slice(0, 50)} was not requested.`,
     };
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -355,7 +355,7 @@ describe("an answer", () => {
     for (const path of ["/never", "/slow-body"]) {
       expect(await _fetch(base + path, { timeoutMs: 50 })).toEqual({
         status: "failed",
-        detail: "No whole answer came within 50 ms.",
+        detail: "No complete response arrived within 50 ms.",
       });
     }
   });
@@ -434,7 +434,7 @@ describe("the bytes of bodies in memory", () => {
     const first = await safeFetch(`${base}/feed`, { signal });
     const second = safeFetch(`${base}/feed`, { signal });
     const late = await _fetch(`${base}/never`, options);
-    expect(_text(late)).toBe("No whole answer came within 500 ms.");
+    expect(_text(late)).toBe("No complete response arrived within 500 ms.");
     if (first.status === "ok") first.held[Symbol.dispose]();
     expect((await second).status).toBe("ok");
   });

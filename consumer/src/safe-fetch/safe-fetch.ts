@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { createByteBudget, type HeldBytes } from "./byte-budget.ts";
-import { openUrl, redirectOf, urlFault, type Validators } from "./open-url.ts";
+import { openUrl, getRedirect, findUrlFault, type Validators } from "./open-url.ts";
 import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./public-lookup.ts";
 import { readBody } from "./read-body.ts";
 
@@ -77,7 +77,7 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     for (let redirects = 0; redirects <= options.maxRedirects; redirects++) {
       const url = URL.parse(href);
       if (!url) return { status: "refused", detail: `${href.slice(0, 200)} is not a URL.` };
-      const fault = urlFault(url, isAllowed);
+      const fault = findUrlFault(url, isAllowed);
       if (fault !== null) return { status: "refused", detail: fault };
       // Not even after a redirect back to the first origin: the other origin chose that URL.
       isAtHome &&= url.origin === URL.parse(start)?.origin;
@@ -91,7 +91,7 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
         validators,
       });
       try {
-        const location = redirectOf(response, url);
+        const location = getRedirect(response, url);
         if (location === null) {
           if (response.statusCode === 304 && validators)
             return { status: "not-modified", code: 304 };
@@ -108,8 +108,8 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     };
   }
 
-  async function fetchDocument(url: string, asked: FetchOptions): Promise<FetchedDocument> {
-    const { signal } = asked;
+  async function fetchDocument(url: string, fetchOptions: FetchOptions): Promise<FetchedDocument> {
+    const { signal } = fetchOptions;
     signal.throwIfAborted();
     const deadline = createDeadline(options.timeoutMs);
     const stop = AbortSignal.any([signal, deadline.signal, closing.signal]);
@@ -118,19 +118,20 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     let document: FetchedDocument | undefined;
     try {
       await grow(openingBytes);
-      document = await follow(url, { ...asked, signal: stop }, { held, grow });
+      document = await follow(url, { ...fetchOptions, signal: stop }, { held, grow });
       return document;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PrivateAddressError) return { status: "refused", detail: error.message };
-      return { status: "failed", detail: failureOf(error) };
+      return { status: "failed", detail: getFailure(error) };
     } finally {
       deadline.stop();
       if (document?.status !== "ok") held[Symbol.dispose]();
     }
 
-    function failureOf(error: unknown): string {
-      if (deadline.signal.aborted) return `No whole answer came within ${options.timeoutMs} ms.`;
+    function getFailure(error: unknown): string {
+      if (deadline.signal.aborted)
+        return `No complete response arrived within ${options.timeoutMs} ms.`;
       if (closing.signal.aborted) return "The fetcher was closed.";
       return error instanceof Error ? error.message || errorCode(error) : String(error);
     }
@@ -141,8 +142,8 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
     await Promise.allSettled(running);
   }
 
-  const track = async (url: string, asked: FetchOptions): Promise<FetchedDocument> => {
-    const run = fetchDocument(url, asked);
+  const track = async (url: string, fetchOptions: FetchOptions): Promise<FetchedDocument> => {
+    const run = fetchDocument(url, fetchOptions);
     running.add(run);
     try {
       return await run;

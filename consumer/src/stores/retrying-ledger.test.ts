@@ -7,7 +7,7 @@ const _error = (code: string) => Object.assign(new Error(code), { code });
 function _create(...answers: (Error | string)[]) {
   const events: string[] = [];
   let calls = 0;
-  const patient = createRetryingLedger({
+  const retryingLedger = createRetryingLedger({
     ledger: {
       async run() {
         calls += 1;
@@ -19,7 +19,7 @@ function _create(...answers: (Error | string)[]) {
     onUnavailable: (error) => events.push(`away ${(error as Error).message}`),
     onAvailable: () => events.push("back"),
   });
-  return { patient, events, calls: () => calls };
+  return { retryingLedger, events, calls: () => calls };
 }
 
 const _work = async () => "work";
@@ -28,43 +28,43 @@ describe("retryUntilAvailable", () => {
   test.each(["CONNECTION_CLOSED", "57P01", "53300", "42P01", "28P01"])(
     "repeats the work after %s, and reports once that Postgres is unavailable and available",
     async (code) => {
-      const { patient, events, calls } = _create(_error(code), _error(code), "done");
+      const { retryingLedger, events, calls } = _create(_error(code), _error(code), "done");
 
-      expect(await patient.retryUntilAvailable(_work)).toBe("done");
+      expect(await retryingLedger.retryUntilAvailable(_work)).toBe("done");
 
       expect(calls()).toBe(3);
       expect(events).toEqual([`away ${code}`, "back"]);
-      expect(patient.isUnavailable).toBe(false);
+      expect(retryingLedger.isUnavailable).toBe(false);
     },
   );
 
   test.each(["40P01", "40001", "55P03"])(
     "repeats the work after the conflict %s without reporting an outage",
     async (code) => {
-      const { patient, events } = _create(_error(code), "done");
+      const { retryingLedger, events } = _create(_error(code), "done");
 
-      expect(await patient.retryUntilAvailable(_work)).toBe("done");
+      expect(await retryingLedger.retryUntilAvailable(_work)).toBe("done");
 
       expect(events).toEqual([]);
     },
   );
 
   test("rejects with a final error", async () => {
-    const { patient, events, calls } = _create(_error("22P05"));
+    const { retryingLedger, events, calls } = _create(_error("22P05"));
     const isFinal = (error: unknown) => (error as { code: string }).code.startsWith("22");
 
-    await expect(patient.retryUntilAvailable(_work, isFinal)).rejects.toThrow("22P05");
+    await expect(retryingLedger.retryUntilAvailable(_work, isFinal)).rejects.toThrow("22P05");
 
     expect([calls(), events]).toEqual([1, []]);
   });
 
   test("rejects when it is stopped, also while it waits", async () => {
-    const { patient } = _create(_error("CONNECTION_CLOSED"));
-    const insisting = patient.retryUntilAvailable(_work);
+    const { retryingLedger } = _create(_error("CONNECTION_CLOSED"));
+    const insisting = retryingLedger.retryUntilAvailable(_work);
 
-    patient.stop();
+    retryingLedger.stop();
 
     await expect(insisting).rejects.toBeInstanceOf(LedgerStopped);
-    await expect(patient.retryUntilAvailable(_work)).rejects.toBeInstanceOf(LedgerStopped);
+    await expect(retryingLedger.retryUntilAvailable(_work)).rejects.toBeInstanceOf(LedgerStopped);
   });
 });

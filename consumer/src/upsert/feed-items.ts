@@ -18,7 +18,7 @@ interface Encoded {
 
 export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
   const upsert = createUpsert<Encoded, FeedItemOutcome>(deps, {
-    keyOf,
+    toKey,
     bytesOf: ({ item }) => item.length,
     async write(sql, rows) {
       const jobIds = rows.map((row) => row.jobId);
@@ -29,15 +29,15 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
         from unnest(
           ${jobIds}::uuid[], ${rows.map((row) => row.source)}::text[],
           ${rows.map((row) => row.guid)}::text[], ${rows.map((row) => row.item)}::text[]::jsonb[]
-        ) as given (job_id, source, guid, item) join jobs on jobs.id = job_id
+        ) as input (job_id, source, guid, item) join jobs on jobs.id = job_id
         where jobs.id = any(${jobIds}::uuid[])
         on conflict (tenant, source, guid) do update set item = excluded.item, changed_at = now()
         where feed_items.item is distinct from excluded.item
         returning source, guid, xmax = 0 as "isNew"`;
       const outcomes = new Map<string, FeedItemOutcome>(
-        written.map((row) => [keyOf(row), row.isNew ? "new" : "changed"]),
+        written.map((row) => [toKey(row), row.isNew ? "new" : "changed"]),
       );
-      return rows.map((row) => outcomes.get(keyOf(row)) ?? "same");
+      return rows.map((row) => outcomes.get(toKey(row)) ?? "same");
     },
   });
   return (jobId, item) => {
@@ -47,6 +47,6 @@ export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
 }
 
 /** Without the tenant: items of two tenants with the same key are written in separate statements. */
-function keyOf({ source, guid }: { source: string; guid: string }) {
+function toKey({ source, guid }: { source: string; guid: string }) {
   return JSON.stringify([source, guid]);
 }

@@ -17,17 +17,17 @@ interface Encoded {
 export function createUpsertImportedRow(deps: UpsertDeps): UpsertImportedRow {
   const upsert = createUpsert<Encoded, null>(deps, {
     // Without the tenant: rows of two tenants with the same key are written in separate statements.
-    keyOf: ({ importId, row }) => `${importId} ${row}`,
+    toKey: ({ importId, row }) => `${importId} ${row}`,
     bytesOf: ({ values }) => values.length,
     async write(sql, rows) {
       const jobIds = rows.map((row) => row.jobId);
       await sql`
         insert into imported_rows (tenant, import_id, row, values)
-        select jobs.tenant, given.import_id, given.row, given.values
+        select jobs.tenant, input.import_id, input.row, input.values
         from unnest(
           ${jobIds}::uuid[], ${rows.map((row) => row.importId)}::uuid[],
           ${rows.map((row) => row.row)}::int[], ${rows.map((row) => row.values)}::text[]::jsonb[]
-        ) as given (job_id, import_id, row, values) join jobs on jobs.id = given.job_id
+        ) as input (job_id, import_id, row, values) join jobs on jobs.id = input.job_id
         where jobs.id = any(${jobIds}::uuid[])
         on conflict (tenant, import_id, row) do update set values = excluded.values
         where imported_rows.values is distinct from excluded.values`;

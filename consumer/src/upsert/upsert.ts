@@ -11,7 +11,7 @@ export interface UpsertDeps {
 
 export interface UpsertTable<Row, Outcome> {
   /** Rows with the same key must not share a statement. */
-  keyOf(row: Row): string;
+  toKey(row: Row): string;
   bytesOf(row: Row): number;
   /** Writes rows in one statement. `rows` are sorted by unique keys; returns one outcome per row, in order. */
   write(sql: ISql, rows: readonly Row[]): Promise<readonly Outcome[]>;
@@ -25,7 +25,7 @@ type Written<Outcome> = { status: "ok"; outcome: Outcome } | { status: "failed";
  */
 export function createUpsert<Row, Outcome>(
   { ledger, batch }: UpsertDeps,
-  { keyOf, bytesOf, write: writeRows }: UpsertTable<Row, Outcome>,
+  { toKey, bytesOf, write: writeRows }: UpsertTable<Row, Outcome>,
 ): (row: Row) => Promise<Outcome> {
   async function writePart(rows: readonly Row[]): Promise<Written<Outcome>[]> {
     const outcomes = await ledger.retryUntilAvailable((sql) => writeRows(sql, rows), isFinal);
@@ -37,7 +37,7 @@ export function createUpsert<Row, Outcome>(
     bytesOf,
     async run(rows) {
       const written = new Map<Row, Written<Outcome>>();
-      for (const round of toRounds(rows, keyOf)) {
+      for (const round of toRounds(rows, toKey)) {
         const outcomes = await runIsolating(round, writePart, isRowFault, failed);
         for (const [index, outcome] of outcomes.entries()) {
           const row = round[index];
@@ -56,11 +56,11 @@ export function createUpsert<Row, Outcome>(
 }
 
 /** One statement cannot write a row twice; statements that lock rows in the same order do not deadlock. */
-function toRounds<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Row[][] {
+function toRounds<Row>(rows: readonly Row[], toKey: (row: Row) => string): Row[][] {
   const rounds: Map<string, Row>[] = [];
   for (const row of rows) {
-    const key = keyOf(row);
-    let round = rounds.find((one) => !one.has(key));
+    const key = toKey(row);
+    let round = rounds.find((candidate) => !candidate.has(key));
     if (round === undefined) rounds.push((round = new Map()));
     round.set(key, row);
   }

@@ -43,8 +43,8 @@ const lostScript = `
   for _, id in ipairs(redis.call("SMEMBERS", KEYS[1])) do
     local key = ARGV[1] .. id
     if redis.call("EXISTS", key .. ":lock") == 0 and redis.call("LPOS", KEYS[3], id) then
-      local found = redis.call("HMGET", key, "processedOn", "pb", "atm", "stc")
-      lost[#lost + 1] = { id, found[1] or "", found[2] or "", found[3] or "0", found[4] or "0" }
+      local fields = redis.call("HMGET", key, "processedOn", "pb", "atm", "stc")
+      lost[#lost + 1] = { id, fields[1] or "", fields[2] or "", fields[3] or "0", fields[4] or "0" }
     end
   end
   return lost`;

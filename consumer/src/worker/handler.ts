@@ -61,7 +61,7 @@ export function defineHandlers<Types extends JobTypes>(
   { types }: JobTypeRegistry<Types>,
   handlers: Handlers<Types>,
 ): HandlerMap {
-  const map = new Map(Object.entries(handlers) as [string, Handler][]);
+  const map = new Map<string, Handler>(Object.entries(handlers));
   requireHandlers(
     types.filter(({ sandbox }) => sandbox === undefined),
     map,

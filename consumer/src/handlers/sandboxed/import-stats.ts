@@ -18,26 +18,29 @@ export const importStats: SandboxedHandler<typeof jobType> = async (
     reading = readRows(importId, page.lastRow);
     reading.catch(() => {});
     const values: Record<string, string>[] = JSON.parse(page.values);
-    if (rows === 0) counters = countersOf(columns, values[0] ?? {});
+    if (rows === 0) counters = createCounters(columns, values[0] ?? {});
     for (const row of values) {
       for (const counter of counters) counter.add(row[counter.name] ?? "");
     }
     rows += values.length;
     progress({ rows });
   }
-  if (rows === 0) throw new NonRetryableError(`There are no rows of the import ${importId}.`);
+  if (rows === 0) throw new NonRetryableError(`There are no rows for the import ${importId}.`);
   return { rows, columns: counters.map((counter) => counter.stats()) };
 };
 
 /** One row is enough to check the columns: every row of a file has the same columns. */
-function countersOf(asked: readonly string[] | undefined, row: Record<string, string>) {
-  const names = [...new Set(asked ?? Object.keys(row).toSorted())];
+function createCounters(
+  requestedColumns: readonly string[] | undefined,
+  row: Record<string, string>,
+) {
+  const names = [...new Set(requestedColumns ?? Object.keys(row).toSorted())];
   const missing = names.filter((name) => !Object.hasOwn(row, name));
   if (missing.length > 0)
     throw new NonRetryableError(`The import has no column ${missing.join(", ")}.`);
   if (names.length > statsLimits.columns) {
     throw new NonRetryableError(
-      `Of more than ${statsLimits.columns} columns, some have to be chosen.`,
+      `The import has more than ${statsLimits.columns} columns: name the columns to count.`,
     );
   }
   const maxDistinct = Math.floor(statsLimits.distinct / names.length);
