@@ -155,31 +155,40 @@ test("the consumer reads the schedule file again on SIGHUP, and ignores an inval
   const directory = await mkdtemp(join(tmpdir(), "toril-"));
   await using _ = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true }) };
   const path = join(directory, "schedules.yaml");
-  const env = {
-    REDIS_URL: world.redisUrl,
-    DATABASE_URL: world.databaseUrl,
-    BULL_PREFIX: world.prefix,
-  };
-  const start = () =>
-    Bun.spawn(
-      [
-        fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url)),
-        fileURLToPath(new URL("../src/main.ts", import.meta.url)),
-      ],
-      { env: { ...env, SCHEDULES_FILE: path }, stdout: "ignore", stderr: "ignore" },
-    );
-
   await writeFile(path, JSON.stringify({ a: yearly("1") }));
-  const child = start();
+  const child = Bun.spawn(
+    [
+      fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url)),
+      fileURLToPath(new URL("../src/main.ts", import.meta.url)),
+    ],
+    {
+      env: {
+        REDIS_URL: world.redisUrl,
+        DATABASE_URL: world.databaseUrl,
+        BULL_PREFIX: world.prefix,
+        SCHEDULES_FILE: path,
+      },
+      stdout: "pipe",
+      stderr: "ignore",
+    },
+  );
+  let log = "";
+  const logging = (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of child.stdout) log += decoder.decode(chunk, { stream: true });
+  })();
+  await _until(() => log.includes('"ready"'));
   await _until(async () => (await _stored()).includes("a file 1"));
+
   await writeFile(path, "no: [");
   child.kill("SIGHUP");
+  await _until(() => log.includes("failed to reload the schedule file"));
+  expect(await _stored()).toEqual(["a file 1"]);
   await writeFile(path, JSON.stringify({ b: yearly("1") }));
-  await _until(async () => {
-    child.kill("SIGHUP");
-    return (await _stored()).includes("b file 1");
-  });
-  await _until(async () => (await _stored()).length === 1);
+  child.kill("SIGHUP");
+  await _until(async () => (await _stored()).join() === "b file 1");
+
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
+  await logging;
 });
