@@ -325,7 +325,7 @@ test("a run beyond the quotas of the schedule's API key is recorded as deferred,
   });
   await _until(async () => (await byOutcome("few"))["deferred"] === 3);
   expect(await byOutcome("few")).toEqual({ created: 2, deferred: 3 });
-  const paced = "The key may hand over 1 jobs a second, and 1 at once.";
+  const paced = "The key may enqueue 1 jobs per second, in bursts of up to 1.";
   await _until(() =>
     said.find(({ detail, outcome }) => outcome === "deferred" && detail === paced),
   );
@@ -339,7 +339,7 @@ test("a run beyond the quotas of the schedule's API key is recorded as deferred,
     outcome: "deferred",
     jobId: null,
     reason: "quota",
-    detail: "The key may have 2 jobs that have not ended.",
+    detail: "The key may have at most 2 pending jobs.",
   });
   expect(before.nextAt!.getTime()).toBeWithin(
     Date.parse(before.lastRun!.at) + 1000,

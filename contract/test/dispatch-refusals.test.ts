@@ -69,7 +69,7 @@ const malformed: Record<string, readonly string[]> = {
 test.each(Object.keys(malformed))(
   "%s: the script answers an error and writes nothing",
   async (what) => {
-    expect(await _rejection(runScript(malformed[what]!))).toContain("ERR place: malformed");
+    expect(await _rejection(runScript(malformed[what]!))).toContain("ERR dispatch: malformed");
     expect(await site.snapshot()).toEqual({});
   },
 );

@@ -106,7 +106,7 @@ describe("quotas", () => {
 });
 
 describe("jobs a second", () => {
-  const ofJobs = "The key may hand over 1 jobs a second, and 5 at once.";
+  const ofJobs = "The key may enqueue 1 jobs per second, in bursts of up to 5.";
 
   test("the rate is shared by all producers", async () => {
     const { post } = await holder({ rate: 1, burst: 5 });
@@ -196,7 +196,7 @@ describe("bytes a second", () => {
 });
 
 describe("waiting jobs", () => {
-  const ofWaiting = "The key may have 10 jobs that have not ended.";
+  const ofWaiting = "The key may have at most 10 pending jobs.";
   const settle = (id: string, count: number) => stores.sql`
     update jobs set status = 'completed' where id in (
       select id from jobs where quota_key = ${id} and status = 'pending' limit ${count})`;

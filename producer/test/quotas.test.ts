@@ -95,7 +95,7 @@ describe("jobs", () => {
     const quota = open(slow);
     expect(await quota.flood(30)).toBeWithin(20, 20 + someMore);
     const refusal = await quota.takeJobs(1);
-    expect(refusal?.detail).toBe("The key may hand over 1 jobs a second, and 20 at once.");
+    expect(refusal?.detail).toBe("The key may enqueue 1 jobs per second, in bursts of up to 20.");
     expect(refusal?.waitMs).toBeWithin(1, 1001);
     expect((await quota.takeJobs(6))?.waitMs).toBeWithin(4000, 6001);
   });
@@ -218,7 +218,7 @@ describe("bytes", () => {
 });
 
 describe("waiting jobs", () => {
-  const refusal = { detail: "The key may have 10 jobs that have not ended.", waitMs: 250 };
+  const refusal = { detail: "The key may have at most 10 pending jobs.", waitMs: 250 };
 
   /** Reserves `count` slots one after another and counts those granted as waiting. */
   async function fill(quota: Pick<ReturnType<typeof open>, "reserve" | "release">, count: number) {
@@ -300,13 +300,15 @@ describe("background work", () => {
     now += 1000;
     const second = await quota.draw(12);
     expect(second.granted).toBe(3);
-    expect(second.refusal?.detail).toBe("The key may have 15 jobs that have not ended.");
+    expect(second.refusal?.detail).toBe("The key may have at most 15 pending jobs.");
     waiting = 0;
     quota.release(3);
     now += 1000;
     const third = await quota.draw(50);
     expect(third.granted).toBeWithin(5, 5 + someMore);
-    expect(third.refusal?.detail).toBe("The key may hand over 1 jobs a second, and 20 at once.");
+    expect(third.refusal?.detail).toBe(
+      "The key may enqueue 1 jobs per second, in bursts of up to 20.",
+    );
   });
 
   test("of a running job is admitted without a reservation, and leaves a debt beyond the rate", async () => {
@@ -318,13 +320,13 @@ describe("background work", () => {
     }
     await quota.owe(20);
     await quota.owe(10);
-    expect((await admit())?.detail).toBe("The key may have 15 jobs that have not ended.");
+    expect((await admit())?.detail).toBe("The key may have at most 15 pending jobs.");
     now += 1000;
     expect((await admit())?.waitMs).toBeWithin(25_000, 31_000);
     expect((await quota.takeJobs(1))?.waitMs).toBeWithin(25_000, 31_000);
     waiting = 15;
     now += 1000;
-    expect((await admit())?.detail).toBe("The key may have 15 jobs that have not ended.");
+    expect((await admit())?.detail).toBe("The key may have at most 15 pending jobs.");
   });
 
   test("of a running job leaves a debt even if the key was just refused", async () => {

@@ -173,7 +173,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
         return await ledger.run(tenant, (sql) =>
           sql.begin(async (tx) => {
             const outcome = await changeJob(tx, id, change, check, moveOrRollBack);
-            if (outcome.status === "active" || outcome.status === "unfound")
+            if (outcome.status === "active" || outcome.status === "not-found")
               throw new Rollback(outcome);
             return outcome;
           }),

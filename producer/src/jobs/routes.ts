@@ -172,7 +172,7 @@ function problemOf(outcome: Unchanged): ProblemError {
 const problems = {
   missing: ["job-not-found", undefined],
   active: ["job-active", undefined],
-  unfound: ["at-capacity", "Too many jobs wait to find it among them."],
+  "not-found": ["at-capacity", "The queue is too long to search for the job; retry later."],
   away: ["at-capacity", "Redis is unavailable."],
 } as const satisfies Record<
   Exclude<Unchanged["status"], "ended">,

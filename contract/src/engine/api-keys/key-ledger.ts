@@ -27,14 +27,14 @@ export async function issueKey(
   const { id, text } = createKeyText();
   const hash = await hashKey(text);
   const row = await changing(sql, note, async (tx) => {
-    const [made] = await tx<KeyRow[]>`
+    const [inserted] = await tx<KeyRow[]>`
       insert into api_keys (id, tenant, name, scopes, queues, types, quotas, hash, expires_at, revision)
       values (${id}, ${tenant}, ${name}, ${asJson(scopes)}::text::jsonb, ${asJson(queues)}::text::jsonb,
               ${asJson(types)}::text::jsonb, ${asJson(quotas)}::text::jsonb, ${hash}, ${expiresAt}, ${nextRevision(tx)})
       returning ${columns(tx)}`;
-    return { changed: made, result: made };
+    return { changed: inserted, result: inserted };
   });
-  if (row === undefined) throw new Error("a key was not kept");
+  if (row === undefined) throw new Error("the API key was not inserted");
   return { ...toApiKey(row), key: text };
 }
 

@@ -17,6 +17,6 @@ export async function countWaiting(
       where quota_key >= ${quotaKey} and quota_key <= ${quotaKey} and status = 'pending'
         ${exceptType === undefined ? sql`` : sql`and type <> ${exceptType}`}
       order by quota_key limit ${limit}
-    ) as found`;
+    ) as pending`;
   return row?.waiting ?? 0;
 }

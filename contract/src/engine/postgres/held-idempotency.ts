@@ -39,7 +39,7 @@ export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<H
     insert into idempotency_keys as k (tenant, key, request_hash, owner)
     values (${tenant}, ${key}, ${requestHash}, ${owner})
     on conflict (tenant, key) do update
-      -- A provisional answer becomes final: who left it must not replace it any more.
+      -- A provisional response becomes final: the interrupted request must not replace it.
       set owner = case when k.status is null then excluded.owner end, touched_at = now()
     where k.request_hash = any(${hashes}::text[])
       and case when k.owner is null then k.status is null else k.touched_at < now() - ${abandonedAfter}::interval end

@@ -33,28 +33,28 @@ export async function claimIdempotencyKeys(
   sql: ISql,
   claims: readonly IdempotencyClaim[],
 ): Promise<Claimed[]> {
-  const taken = await sql<{ ordinal: number }[]>`
+  const claimed = await sql<{ ordinal: number }[]>`
     with claimed as (
       insert into idempotency_keys (tenant, key, request_hash)
-      select asked.tenant, asked.key, asked.hash from ${asked(sql, claims)}
+      select requested.tenant, requested.key, requested.hash from ${requested(sql, claims)}
       on conflict do nothing
       returning tenant, key, request_hash as hash)
-    select asked.ordinal::int from ${asked(sql, claims)} join claimed using (tenant, key, hash)`;
+    select requested.ordinal::int from ${requested(sql, claims)} join claimed using (tenant, key, hash)`;
   const outcomes = new Map<number, Claimed>(
-    taken.map(({ ordinal }) => [ordinal, { status: "claimed" }]),
+    claimed.map(({ ordinal }) => [ordinal, { status: "claimed" }]),
   );
   if (outcomes.size < claims.length) {
-    const standing = await sql<
+    const rows = await sql<
       (Pick<IdempotencyKeyColumns, "status" | "body"> & { ordinal: number; isSame: boolean })[]
     >`
-      select asked.ordinal::int,
-             stood.request_hash = asked.hash
-             or stood.request_hash = any(string_to_array(asked.older, ' ')) as "isSame", stood.status, stood.body
-      from ${asked(sql, claims)} cross join lateral (
+      select requested.ordinal::int,
+             existing.request_hash = requested.hash
+             or existing.request_hash = any(string_to_array(requested.older, ' ')) as "isSame", existing.status, existing.body
+      from ${requested(sql, claims)} cross join lateral (
         select request_hash, status, body from idempotency_keys as k
-        where k.tenant = asked.tenant and k.key = asked.key offset 0
-      ) as stood`;
-    for (const { ordinal, isSame, status, body } of standing) {
+        where k.tenant = requested.tenant and k.key = requested.key offset 0
+      ) as existing`;
+    for (const { ordinal, isSame, status, body } of rows) {
       if (outcomes.has(ordinal)) continue;
       if (!isSame) outcomes.set(ordinal, { status: "reused" });
       else if (status === null) outcomes.set(ordinal, { status: "in-use" });
@@ -83,10 +83,10 @@ export async function storeAnswers(
     on conflict (tenant, key) do update set status = excluded.status, body = excluded.body`;
 }
 
-function asked(sql: ISql, claims: readonly IdempotencyClaim[]) {
+function requested(sql: ISql, claims: readonly IdempotencyClaim[]) {
   return sql`unnest(
     ${claims.map((claim) => claim.tenant)}::text[], ${claims.map((claim) => claim.key)}::text[],
     ${claims.map((claim) => claim.requestHash)}::text[],
     ${claims.map((claim) => claim.olderHashes?.join(" ") ?? "")}::text[]
-  ) with ordinality as asked (tenant, key, hash, older, ordinal)`;
+  ) with ordinality as requested (tenant, key, hash, older, ordinal)`;
 }

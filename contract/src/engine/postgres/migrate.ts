@@ -49,9 +49,9 @@ async function createLargeIndexes(client: Sql): Promise<void> {
   if (!ledger?.exists) return;
   for (const { name, on } of largeIndexes) {
     // An interrupted build leaves an invalid index.
-    const [broken] = await client`
+    const [invalid] = await client`
       select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`;
-    if (broken !== undefined) await client.unsafe(`drop index concurrently ${name}`);
+    if (invalid !== undefined) await client.unsafe(`drop index concurrently ${name}`);
     await client.unsafe(`create index concurrently if not exists ${name} on ${on}`);
   }
 }

@@ -3,12 +3,15 @@ import type { ISql } from "postgres";
 import { cancelJobs, type CancelledJob } from "../jobs/change/cancel.ts";
 import { keyIdentity, type NewJob } from "../jobs/enqueue/new-job.ts";
 import type { JobError } from "../../api/job.ts";
-import { isPendingWithKey } from "./pending-key.ts";
+import { isPendingWithKey } from "./find-existing.ts";
 
 /** Removes jobs from Redis and returns those that are not active. Returns all of them while Redis is unavailable. */
-export type RemoveWaiting = (runs: readonly CancelledJob[]) => Promise<readonly CancelledJob[]>;
+export type RemoveWaiting = (jobs: readonly CancelledJob[]) => Promise<readonly CancelledJob[]>;
 
-const replaced: JobError = { name: "Replaced", message: "A later job with its key replaced it." };
+const replacedError: JobError = {
+  name: "Replaced",
+  message: "A later job with its key replaced it.",
+};
 
 /**
  * Finds the jobs of one request that a later job with the same key replaces. They are not recorded.
@@ -16,14 +19,14 @@ const replaced: JobError = { name: "Replaced", message: "A later job with its ke
  */
 export function findReplaced(jobs: readonly NewJob[]): Map<NewJob, NewJob> {
   const last = new Map<string, NewJob>();
-  const found = new Map<NewJob, NewJob>();
-  if (!jobs.some((job) => job.replacesWaiting)) return found;
+  const replacements = new Map<NewJob, NewJob>();
+  if (!jobs.some((job) => job.replacesWaiting)) return replacements;
   for (const job of jobs.toReversed()) {
     const later = last.get(keyIdentity(job));
-    if (later !== undefined) found.set(job, later);
+    if (later !== undefined) replacements.set(job, later);
     else if (job.replacesWaiting) last.set(keyIdentity(job), job);
   }
-  return found;
+  return replacements;
 }
 
 /**
@@ -36,23 +39,23 @@ export async function replaceWaiting(
   jobs: readonly NewJob[],
   removeWaiting: RemoveWaiting,
 ): Promise<Map<string, CancelledJob>> {
-  const standing = await sql<(CancelledJob & Pick<JobColumns, "tenant" | "type" | "key">)[]>`
+  const pending = await sql<(CancelledJob & Pick<JobColumns, "tenant" | "type" | "key">)[]>`
     select id, generation, queue, tenant, type, key from jobs
     where id = any(array(
-      select found.id
+      select existing.id
       from unnest(
         ${jobs.map((job) => job.id)}::uuid[], ${jobs.map((job) => job.tenant)}::text[],
         ${jobs.map((job) => job.type)}::text[], ${jobs.map((job) => job.key)}::text[]
-      ) as asked (id, tenant, type, key)
+      ) as requested (id, tenant, type, key)
       cross join lateral (
-        select jobs.id from jobs where ${isPendingWithKey(sql, sql<[]>`asked`)} and jobs.id <> asked.id
+        select jobs.id from jobs where ${isPendingWithKey(sql, sql<[]>`requested`)} and jobs.id <> requested.id
         order by jobs.type, jobs.key limit 1
-      ) as found
+      ) as existing
     )) and status = 'pending' order by id for update`;
-  if (standing.length === 0) return new Map();
-  const waiting = await removeWaiting(standing);
+  if (pending.length === 0) return new Map();
+  const waiting = await removeWaiting(pending);
   const replacing = new Map(jobs.map((job) => [keyIdentity(job), job.id]));
-  const by = new Map(standing.map((run) => [run.id, replacing.get(keyIdentity(run))]));
-  const ended = waiting.length === 0 ? [] : await cancelJobs(sql, waiting, replaced);
-  return new Map(ended.map((run) => [by.get(run.id) ?? "", run]));
+  const replacedBy = new Map(pending.map((job) => [job.id, replacing.get(keyIdentity(job))]));
+  const ended = waiting.length === 0 ? [] : await cancelJobs(sql, waiting, replacedError);
+  return new Map(ended.map((job) => [replacedBy.get(job.id) ?? "", job]));
 }

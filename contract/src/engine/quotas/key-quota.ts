@@ -96,11 +96,11 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   }
 
   async function reserve(count: number): Promise<Refusal> {
-    return waiting === undefined || (await waiting.reserve(count)) ? undefined : noPlace();
+    return waiting === undefined || (await waiting.reserve(count)) ? undefined : toPendingRefusal();
   }
 
-  function noPlace() {
-    const detail = `The key may have ${maxWaiting} jobs that have not ended.`;
+  function toPendingRefusal() {
+    const detail = `The key may have at most ${maxWaiting} pending jobs.`;
     return { detail, waitMs: waitingRetryMs };
   }
 
@@ -140,12 +140,12 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     },
     async admitChildren(parentType) {
       const cap = childCapOf(parentType);
-      if (cap !== undefined && !(await cap.reserve(0, 1))) return noPlace();
+      if (cap !== undefined && !(await cap.reserve(0, 1))) return toPendingRefusal();
       if (jobs === undefined || jobFlow === undefined) return undefined;
-      const asked = await jobs.take(0, 1);
-      return asked.status === "taken"
+      const taken = await jobs.take(0, 1);
+      return taken.status === "taken"
         ? undefined
-        : { detail: rateDetail(jobFlow), waitMs: asked.waitMs };
+        : { detail: rateDetail(jobFlow), waitMs: taken.waitMs };
     },
     async owe(count) {
       waiting?.overdraw(count);
@@ -165,5 +165,5 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
 }
 
 function rateDetail({ rate, size }: Flow) {
-  return `The key may hand over ${rate} jobs a second, and ${size} at once.`;
+  return `The key may enqueue ${rate} jobs per second, in bursts of up to ${size}.`;
 }

@@ -9,25 +9,25 @@ export interface QuotasDeps extends Pick<KeyQuotaDeps, "lease" | "countWaiting">
 }
 
 /** How many keys this producer caches; the state of an evicted key is read from Redis again. */
-const maxKept = 10_000;
+const maxCached = 10_000;
 
 /** Creates a cache of quota states. */
 export function createFindQuota({ prefix, ...deps }: QuotasDeps): FindQuota {
-  const kept = new Map<string, KeyQuota>();
+  const cached = new Map<string, KeyQuota>();
 
   return (id, quotas) => {
-    const known = kept.get(id);
-    if (known !== undefined && areEqual(known.quotas, quotas)) return known;
-    const made = createKeyQuota(quotas, {
+    const existing = cached.get(id);
+    if (existing !== undefined && areEqual(existing.quotas, quotas)) return existing;
+    const created = createKeyQuota(quotas, {
       ...deps,
       id,
       bucketPrefix: `${prefix}:toril:quota:${id}:`,
       now: () => performance.now(),
     });
-    const [oldest] = kept.keys();
-    if (kept.size >= maxKept && oldest !== undefined) kept.delete(oldest);
-    kept.set(id, made);
-    return made;
+    const [oldest] = cached.keys();
+    if (cached.size >= maxCached && oldest !== undefined) cached.delete(oldest);
+    cached.set(id, created);
+    return created;
   };
 }
 

@@ -30,7 +30,7 @@ interface Waiter {
  * How long a count is valid: `ms`, or `of` times its duration, so that counting takes at most a twentieth of the time.
  */
 const countFor = { ms: 50, of: 20 };
-const mostMs = 1000;
+const maxMs = 1000;
 
 /**
  * Creates a limit for pending jobs that counts them in the ledger, so that no job has to report its end. Of the free
@@ -42,21 +42,21 @@ export function createWaitingCap({ max, count, now }: WaitingCapDeps): WaitingCa
   let share = 0;
   let left = max;
   let untilMs = Number.NEGATIVE_INFINITY;
-  let onTheirWay = 0;
+  let inFlight = 0;
   let waiters: Waiter[] = [];
   let isCounting = false;
 
   function admit(wanted: number) {
     share -= wanted;
     left -= wanted;
-    onTheirWay += wanted;
+    inFlight += wanted;
   }
 
   async function countOnce() {
     const startedAt = now();
-    const free = max - onTheirWay - (await count(max));
+    const free = max - inFlight - (await count(max));
     const tookMs = now() - startedAt;
-    untilMs = now() + Math.min(mostMs, Math.max(countFor.ms, tookMs * countFor.of));
+    untilMs = now() + Math.min(maxMs, Math.max(countFor.ms, tookMs * countFor.of));
     left = Math.max(0, free);
     share = Math.max(1, Math.floor(free / 4));
     // The first waiter is admitted if it fits at all: it may be larger than the share.
@@ -102,7 +102,7 @@ export function createWaitingCap({ max, count, now }: WaitingCapDeps): WaitingCa
       });
     },
     release(count) {
-      onTheirWay -= count;
+      inFlight -= count;
     },
     overdraw(count) {
       left -= count;

@@ -3,7 +3,7 @@
   KEYS[1] wait   KEYS[2] active   KEYS[3] delayed   KEYS[4] prioritized   KEYS[5] marker
   KEYS[6] meta   KEYS[7] id       KEYS[8] pc        KEYS[9] events
   ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
-  then groups (runs) of consecutive jobs that share these 5 arguments:
+  then groups of consecutive jobs that share these 5 arguments:
     name of the jobs
     options: a JSON object as BullMQ stores it, with `attempts`, without `jobId` and `tm`
     creation time, ms since 1970
@@ -34,17 +34,17 @@ local function isWhole(value, max)
 end
 
 local function malformed(what)
-  return redis.error_reply("ERR place: malformed " .. what)
+  return redis.error_reply("ERR dispatch: malformed " .. what)
 end
 
-local runs, keys, seen = {}, {}, {}
-local mayStand = false
+local groups, keys, seen = {}, {}, {}
+local mayExist = false
 local at = 2
 while at <= #args do
   local name, text, time = args[at], args[at + 1], args[at + 2]
   local width, count = tonumber(args[at + 3]), tonumber(args[at + 4])
-  if width ~= 2 and width ~= 3 then return malformed("width of a run") end
-  if not isWhole(count, #args) or count == 0 then return malformed("length of a run") end
+  if width ~= 2 and width ~= 3 then return malformed("width of a group") end
+  if not isWhole(count, #args) or count == 0 then return malformed("length of a group") end
   local isJson, options = pcall(cjson.decode, text)
   if not isJson or type(options) ~= "table" or not options.attempts or not string.find(text, "^{.*}$") then
     return malformed("options")
@@ -59,11 +59,11 @@ while at <= #args do
     local id = args[job]
     if #id < 36 then return malformed("id") end
     if width == 3 and #args[job + 2] ~= 55 then return malformed("traceparent") end
-    mayStand = mayStand or seen[id]
+    mayExist = mayExist or seen[id]
     seen[id] = true
     keys[#keys + 1] = base .. id
   end
-  runs[#runs + 1] = {
+  groups[#groups + 1] = {
     first = first,
     last = last,
     width = width,
@@ -84,11 +84,11 @@ local settings = redis.pcall("HMGET", metaKey, "opts.maxLenEvents", "paused", "c
 if settings.err then return malformed("type of meta, " .. settings.err) end
 local maxEvents = settings[1] or "10000"
 if not string.find(maxEvents, "^%d+$") then return malformed("opts.maxLenEvents in meta") end
-local isHeld = settings[2]
-if not isHeld and settings[3] then
+local isBlocked = settings[2]
+if not isBlocked and settings[3] then
   local concurrency = tonumber(settings[3])
   if not concurrency then return malformed("concurrency in meta") end
-  isHeld = call("LLEN", activeKey) >= concurrency
+  isBlocked = call("LLEN", activeKey) >= concurrency
 end
 
 -- BullMQ orders jobs due in the same millisecond by the low 12 bits of the score.
@@ -106,38 +106,38 @@ end
 call("INCRBY", idKey, #keys)
 if not settings[1] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
 -- One EXISTS for all jobs; one per job only if some may exist.
-mayStand = mayStand or call("EXISTS", unpack(keys)) > 0
+mayExist = mayExist or call("EXISTS", unpack(keys)) > 0
 
 local jobCount, newCount = 0, 0
 local left, right, prioritized, delayed = {}, {}, {}, {}
-for _, run in ipairs(runs) do
-  local name, time, width = run.name, run.time, run.width
-  for job = run.first, run.last, width do
+for _, group in ipairs(groups) do
+  local name, time, width = group.name, group.time, group.width
+  for job = group.first, group.last, width do
     jobCount = jobCount + 1
     local id, key = args[job], keys[jobCount]
-    if mayStand and call("EXISTS", key) == 1 then
+    if mayExist and call("EXISTS", key) == 1 then
       call("XADD", eventsKey, "*", "event", "duplicated", "jobId", id)
     else
       newCount = newCount + 1
       local options
       if width == 2 then
-        options = run.openOptions .. id .. '"}'
+        options = group.openOptions .. id .. '"}'
       else
-        options = run.openOptions .. id .. '","tm":"{\\"traceparent\\":\\"' .. args[job + 2] .. '\\"}"}'
+        options = group.openOptions .. id .. '","tm":"{\\"traceparent\\":\\"' .. args[job + 2] .. '\\"}"}'
       end
       call("HSET", key, "name", name, "data", args[job + 1], "opts", options, "timestamp", time,
-        "delay", run.delayText, "priority", run.priorityText)
+        "delay", group.delayText, "priority", group.priorityText)
       call("XADD", eventsKey, "*", "event", "added", "jobId", id, "name", name)
-      if run.delay > 0 then
-        local due = tonumber(time) + run.delay
+      if group.delay > 0 then
+        local due = tonumber(time) + group.delay
         delayed[#delayed + 1] = delayedScore(due)
         delayed[#delayed + 1] = id
         call("XADD", eventsKey, "*", "event", "delayed", "jobId", id, "delay", due)
       else
-        if run.priority > 0 then
-          prioritized[#prioritized + 1] = run.priority * 4294967296 + call("INCR", pcKey) % 4294967296
+        if group.priority > 0 then
+          prioritized[#prioritized + 1] = group.priority * 4294967296 + call("INCR", pcKey) % 4294967296
           prioritized[#prioritized + 1] = id
-        elseif run.isLifo then
+        elseif group.isLifo then
           right[#right + 1] = id
         else
           left[#left + 1] = id
@@ -152,7 +152,7 @@ call("XTRIM", eventsKey, "MAXLEN", "~", maxEvents)
 if #left > 0 then call("LPUSH", waitKey, unpack(left)) end
 if #right > 0 then call("RPUSH", waitKey, unpack(right)) end
 if #prioritized > 0 then call("ZADD", prioritizedKey, unpack(prioritized)) end
-if not isHeld and #left + #right + #prioritized > 0 then call("ZADD", markerKey, 0, "0") end
+if not isBlocked and #left + #right + #prioritized > 0 then call("ZADD", markerKey, 0, "0") end
 if #delayed > 0 then
   call("ZADD", delayedKey, unpack(delayed))
   call("ZADD", markerKey, call("ZRANGE", delayedKey, 0, 0, "WITHSCORES")[2] / 4096, "1")

@@ -46,7 +46,7 @@ export function createDispatch(
     let created = 0;
     for (const call of callsOf(jobs)) {
       const args = [base];
-      appendRuns(args, call);
+      appendGroups(args, call);
       created += Number(await run(keys, args));
     }
     return created;
@@ -55,7 +55,7 @@ export function createDispatch(
 
 /** Whether Redis rejected jobs because of malformed settings in meta, which no worker could read either. */
 function isMalformedSettings(error: unknown): boolean {
-  return error instanceof Error && /ERR place: malformed .* (in|of) meta/.test(error.message);
+  return error instanceof Error && /ERR dispatch: malformed .* (in|of) meta/.test(error.message);
 }
 
 /**
@@ -101,7 +101,7 @@ function callsOf(jobs: readonly DispatchEntry[]): (readonly DispatchEntry[])[] {
 }
 
 /** Appends the groups that dispatch.lua describes. */
-function appendRuns(args: string[], jobs: readonly DispatchEntry[]): void {
+function appendGroups(args: string[], jobs: readonly DispatchEntry[]): void {
   let last: DispatchEntry | undefined;
   let isTraced = false;
   let countAt = 0;

@@ -8,11 +8,11 @@
 ]]
 local call = redis.call
 
-local base, most = ARGV[1], tonumber(ARGV[2])
-local ids = call("RPOP", KEYS[1], most) or {}
+local base, limit = ARGV[1], tonumber(ARGV[2])
+local ids = call("RPOP", KEYS[1], limit) or {}
 local function popFrom(key)
-  if #ids == most then return end
-  local popped = call("ZPOPMIN", key, most - #ids)
+  if #ids == limit then return end
+  local popped = call("ZPOPMIN", key, limit - #ids)
   for index = 1, #popped, 2 do ids[#ids + 1] = popped[index] end
 end
 popFrom(KEYS[2])

@@ -47,7 +47,7 @@ export async function readLiveDetail(
     return reply;
   });
   return {
-    failures: parseList(failures).flatMap((one) => RunError.safeParse(one).data ?? []),
+    failures: parseList(failures).flatMap((entry) => RunError.safeParse(entry).data ?? []),
     log: (lines as string[]).flatMap(
       (line) => JobLogLine.safeParse(parseJsonOrNull(line)).data ?? [],
     ),

@@ -2,7 +2,7 @@ import type { RedisState } from "../../api/job-states.ts";
 import { parseJsonOrNull } from "../../api/json.ts";
 import { jobKey, lockKey, queueKeys } from "./names.ts";
 
-interface Run {
+interface Attempts {
   attemptsMade: number;
   attemptsStarted: number;
   /** Progress last reported by the handler; null if none. */
@@ -16,7 +16,7 @@ interface Run {
 }
 
 /** The state of a job in Redis. */
-export type LiveState = Run &
+export type LiveState = Attempts &
   (
     | { state: RedisState }
     | { state: "finished"; hasFailed: false; returnValue: unknown }
@@ -96,7 +96,7 @@ const hashFields = [
 function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState {
   const [made, started, progress, processedOn, finishedOn, failedReason, returnValue] = hash;
   const [stalls, worker] = hash.slice(8);
-  const run = {
+  const attempts = {
     attemptsMade: Number(made ?? 0),
     attemptsStarted: Number(started ?? 0),
     progress: parseJsonOrNull(progress),
@@ -104,11 +104,16 @@ function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState
     stalls: Number(stalls ?? 0),
     worker: worker ?? null,
   };
-  if (finishedOn === undefined) return { ...run, state: state };
+  if (finishedOn === undefined) return { ...attempts, state: state };
   // A job that completed after a failed attempt keeps `failedReason`; a failed job never has a return value.
   return returnValue === undefined
-    ? { ...run, state: "finished", hasFailed: true, failedReason: failedReason ?? "" }
-    : { ...run, state: "finished", hasFailed: false, returnValue: parseJsonOrNull(returnValue) };
+    ? { ...attempts, state: "finished", hasFailed: true, failedReason: failedReason ?? "" }
+    : {
+        ...attempts,
+        state: "finished",
+        hasFailed: false,
+        returnValue: parseJsonOrNull(returnValue),
+      };
 }
 
 function repliesOf(results: [error: Error | null, reply: unknown][] | null) {

@@ -13,7 +13,7 @@
     "missing"   no hash and no lock exist
     "active"    a worker has the job, or the job has ended: unchanged
     "waiting"   already due, and no other change was requested
-    "unfound"   not found in any list short enough to scan: unchanged
+    "not-found"   not found in any list short enough to scan: unchanged
     "moved"
   Writes the same state as promote-9, changeDelay-4 and changePriority-7 of BullMQ 6.7.0.
 ]]
@@ -24,7 +24,7 @@ local base = ARGV[1]
 local now = tonumber(ARGV[2])
 local entriesLeft = tonumber(ARGV[3])
 
-local function isHeld()
+local function isBlocked()
   local settings = call("HMGET", metaKey, "paused", "concurrency")
   -- A malformed concurrency counts as none until the settings are restored.
   local concurrency = tonumber(settings[2] or "")
@@ -39,14 +39,14 @@ local function putDelayed(id, due)
   call("XADD", eventsKey, "*", "event", "delayed", "jobId", id, "delay", string.format("%d", due))
 end
 
-local function putWaiting(id, priority, isLifo, before)
+local function putWaiting(id, priority, isLifo, previous)
   if priority > 0 then
     call("ZADD", prioritizedKey, priority * 4294967296 + call("INCR", pcKey) % 4294967296, id)
   else
     call(isLifo and "RPUSH" or "LPUSH", waitKey, id)
   end
-  if not isHeld() then call("ZADD", markerKey, 0, "0") end
-  call("XADD", eventsKey, "*", "event", "waiting", "jobId", id, "prev", before)
+  if not isBlocked() then call("ZADD", markerKey, 0, "0") end
+  call("XADD", eventsKey, "*", "event", "waiting", "jobId", id, "prev", previous)
 end
 
 local function takeFromList(id)
@@ -66,13 +66,13 @@ local function move(id, dueText, priorityText)
   local due = tonumber(dueText)
   if not isDelayed and priorityText == "" and (not due or due <= now) then return "waiting" end
 
-  local before = "delayed"
+  local previous = "delayed"
   local staysDelayed = isDelayed and not due
   if isDelayed and due then
     call("ZREM", delayedKey, id)
   elseif not isDelayed then
-    before = "waiting"
-    if call("ZREM", prioritizedKey, id) == 0 and not takeFromList(id) then return "unfound" end
+    previous = "waiting"
+    if call("ZREM", prioritizedKey, id) == 0 and not takeFromList(id) then return "not-found" end
   end
   local priority = tonumber(priorityText) or tonumber(fields[3]) or 0
   if priorityText ~= "" then call("HSET", key, "priority", priorityText) end
@@ -82,8 +82,8 @@ local function move(id, dueText, priorityText)
   if isLater then
     putDelayed(id, due)
   else
-    local isLifo = before == "waiting" and cjson.decode(fields[4]).lifo == true
-    putWaiting(id, priority, isLifo, before)
+    local isLifo = previous == "waiting" and cjson.decode(fields[4]).lifo == true
+    putWaiting(id, priority, isLifo, previous)
   end
   return "moved"
 end

@@ -2,7 +2,7 @@ import { queueKeys } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
 
 /** Outcomes, explained in move.lua. */
-export type Moved = "missing" | "active" | "waiting" | "unfound" | "moved";
+export type Moved = "missing" | "active" | "waiting" | "not-found" | "moved";
 
 /** Undefined fields stay unchanged. */
 export interface Movement {
@@ -37,8 +37,8 @@ export function createMove(redis: ScriptRedis, settings: { prefix: string; scrip
     const keys = [wait, active, delayed, prioritized, marker, meta, pc, events];
     const states: Moved[] = [];
     for (let start = 0; start < movements.length; start += maxIdsPerCall) {
-      const some = movements.slice(start, start + maxIdsPerCall);
-      const args = [base, String(Date.now()), String(maxListEntries), ...some.flatMap(encode)];
+      const batch = movements.slice(start, start + maxIdsPerCall);
+      const args = [base, String(Date.now()), String(maxListEntries), ...batch.flatMap(encode)];
       states.push(...((await run(keys, args)) as Moved[]));
     }
     return states;

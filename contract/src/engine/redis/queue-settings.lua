@@ -17,18 +17,18 @@ if values[1] ~= "1" then values[1] = "" end
 local mode = ARGV[5]
 
 local kind = call("TYPE", meta).ok
-local isLost = kind ~= "hash" and kind ~= "none"
-if isLost then
+local isWrongType = kind ~= "hash" and kind ~= "none"
+if isWrongType then
   if mode == "check" then return 1 end
   call("DEL", meta)
 end
 local maxEvents = call("HGET", meta, "opts.maxLenEvents")
-local isTrimmed = not maxEvents or string.find(maxEvents, "^%d+$")
-local standing = call("HMGET", meta, unpack(names))
+local hasValidMaxEvents = not maxEvents or string.find(maxEvents, "^%d+$")
+local current = call("HMGET", meta, unpack(names))
 
 local function isMalformed(index)
-  local value = standing[index]
-  if not value then return isLost end
+  local value = current[index]
+  if not value then return isWrongType end
   if names[index] == "paused" then return value ~= "1" end
   return not string.find(value, "^[1-9]%d*$")
 end
@@ -37,16 +37,16 @@ if mode == "check" then
   for index in ipairs(names) do
     if isMalformed(index) then return 1 end
   end
-  return isTrimmed and 0 or 1
+  return hasValidMaxEvents and 0 or 1
 end
 -- BullMQ and dispatch.lua set it again.
-if not isTrimmed then call("HDEL", meta, "opts.maxLenEvents") end
+if not hasValidMaxEvents then call("HDEL", meta, "opts.maxLenEvents") end
 
 local changed = {}
 local isChanged = false
 for index, name in ipairs(names) do
-  local isWanted = mode == "all" or isMalformed(index)
-  if isWanted and (standing[index] or "") ~= values[index] then
+  local isToBeSet = mode == "all" or isMalformed(index)
+  if isToBeSet and (current[index] or "") ~= values[index] then
     isChanged = true
     changed[name] = true
     if values[index] == "" then

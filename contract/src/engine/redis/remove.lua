@@ -20,11 +20,11 @@ local call = redis.call
 
 local base = ARGV[1]
 local isUnstartedOnly = ARGV[2] == "unstarted"
-local isTold = ARGV[2] ~= "settled"
-local isMissingTold = isTold and ARGV[2] ~= "any"
+local sendsEvents = ARGV[2] ~= "settled"
+local sendsEventsOfMissing = sendsEvents and ARGV[2] ~= "any"
 local entriesLeft = tonumber(ARGV[3])
 
-local function tell(id)
+local function sendRemoved(id)
   call("XADD", KEYS[4], "*", "event", "removed", "jobId", id)
 end
 
@@ -32,7 +32,7 @@ local function remove(id)
   local key = base .. id
   if call("EXISTS", key .. ":lock") == 1 then return "active" end
   if call("EXISTS", key) == 0 then
-    if isMissingTold then tell(id) end
+    if sendsEventsOfMissing then sendRemoved(id) end
     return "missing"
   end
   if isUnstartedOnly and tonumber(call("HGET", key, "ats") or 0) > 0 then return "started" end
@@ -45,7 +45,7 @@ local function remove(id)
     end
   end
   call("DEL", key, key .. ":logs")
-  if isTold then tell(id) end
+  if sendsEvents then sendRemoved(id) end
   return "removed"
 end
 

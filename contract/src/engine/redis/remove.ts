@@ -41,8 +41,8 @@ export function createRemove(
     const keys = [wait, delayed, prioritized, events, failed, completed];
     const states: Removed[] = [];
     for (let start = 0; start < ids.length; start += maxIdsPerCall) {
-      const some = ids.slice(start, start + maxIdsPerCall);
-      const answer = await run(keys, [base, mode, String(maxListEntries), ...some]);
+      const batch = ids.slice(start, start + maxIdsPerCall);
+      const answer = await run(keys, [base, mode, String(maxListEntries), ...batch]);
       states.push(...(answer as Removed[]));
     }
     return states;

@@ -25,7 +25,7 @@ const Answer = z.tuple([
 ]);
 
 /** A rate over a shorter period is meaningless. */
-const leastMs = 2000;
+const minPeriodMs = 2000;
 
 /**
  * Creates the function that watches queues.
@@ -54,12 +54,12 @@ export function createWatchQueue(
 
 function ratesOf(
   now: number,
-  [came, backlog]: [number, number],
-  [at, cameBefore, backlogBefore]: [number, number, number],
+  [added, backlog]: [number, number],
+  [at, addedBefore, backlogBefore]: [number, number, number],
 ): Queue["rates"] {
   const overMs = now - at;
-  if (overMs < leastMs) return null;
-  const arrived = came - cameBefore;
+  if (overMs < minPeriodMs) return null;
+  const arrived = added - addedBefore;
   const left = Math.max(0, arrived - (backlog - backlogBefore));
   return { in: perSecond(arrived, overMs), out: perSecond(left, overMs), overMs };
 }

@@ -43,7 +43,7 @@ export function parseBeat(
   id: string,
   text: string,
 ): (Beat & { id: string; seenAt: number }) | undefined {
-  const [, at, said] = /^(\d+):(.+)$/s.exec(text) ?? [];
-  if (at === undefined || said === undefined) return undefined;
-  return { ...(JSON.parse(said) as Beat), id, seenAt: Number(at) };
+  const [, at, json] = /^(\d+):(.+)$/s.exec(text) ?? [];
+  if (at === undefined || json === undefined) return undefined;
+  return { ...(JSON.parse(json) as Beat), id, seenAt: Number(at) };
 }

@@ -39,12 +39,12 @@ export function checkDefinition(
 
 /** Rejects a definition that was read from the API: its secrets are redacted. */
 function findShown(jobTypes: JobTypeRegistry, { type, data }: JobTemplate): FieldError[] {
-  const places = jobTypes.find(type)?.findSecrets?.(data) ?? [];
-  return places
+  const secrets = jobTypes.find(type)?.findSecrets?.(data) ?? [];
+  return secrets
     .filter(({ holder, name }) => holder[name] === secretShown)
     .map(({ pointer }) => ({
       pointer: `/job/data${pointer}`,
-      detail: "What is shown in the place of the secret, and not the secret itself.",
+      detail: "The redacted placeholder was sent instead of the secret.",
     }));
 }
 

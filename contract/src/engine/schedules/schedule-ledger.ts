@@ -20,7 +20,7 @@ export interface WrittenSchedule {
 }
 
 /** Throws to reject a change of the existing schedule; nothing is changed then. */
-export type Check = (found: ScheduleRow | undefined) => void;
+export type Check = (existing: ScheduleRow | undefined) => void;
 
 export interface SavedSchedule {
   status: "created" | "replaced" | "unchanged";
@@ -32,7 +32,7 @@ interface SaveOptions {
   keys: KeyRing | undefined;
   check?: Check;
   /** Whether the existing schedule should be left unchanged. */
-  isSame?(found: ScheduleRow): boolean;
+  isSame?(existing: ScheduleRow): boolean;
 }
 
 /** Creates a schedule or replaces its definition; a paused schedule stays paused. */
@@ -47,10 +47,11 @@ export async function saveSchedule(
   const job = sealTemplate(jobTypes, definition.job, id, keys);
   const stored = JSON.stringify({ ...definition, job });
   for (;;) {
-    const saved = await changing(sql, { tenant, name }, check, async (tx, found, now) => {
-      if (found !== undefined && isSame(found)) return { status: "unchanged" as const, row: found };
-      const { nextAt, deferredFireTime } = nextOf(definition, found, now);
-      const [row] = await (found === undefined
+    const saved = await changeLocked(sql, { tenant, name }, check, async (tx, existing, now) => {
+      if (existing !== undefined && isSame(existing))
+        return { status: "unchanged" as const, row: existing };
+      const { nextAt, deferredFireTime } = nextOf(definition, existing, now);
+      const [row] = await (existing === undefined
         ? tx<ScheduleRow[]>`
             insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)
             values (${tenant}, ${name}, ${id}, ${type}, ${stored}::text::jsonb, ${source}, ${quotaKey ?? null}, ${nextAt})
@@ -60,8 +61,8 @@ export async function saveSchedule(
               id = ${id}, type = ${type}, definition = ${stored}::text::jsonb, source = ${source},
               quota_key = ${quotaKey ?? null}, next_at = ${nextAt}, deferred_fire_time = ${deferredFireTime},
               version = version + 1, updated_at = now()
-            where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`);
-      const status: SavedSchedule["status"] = found === undefined ? "created" : "replaced";
+            where ${isVersion(tx, existing)} returning ${scheduleColumns(tx)}`);
+      const status: SavedSchedule["status"] = existing === undefined ? "created" : "replaced";
       return row && { status, row };
     });
     // A concurrent transaction created the schedule between the select and the insert.
@@ -72,43 +73,43 @@ export async function saveSchedule(
 /** Keeps the next fire time if the new definition has the same timing. */
 function nextOf(
   definition: ScheduleDefinition,
-  found: ScheduleRow | undefined,
+  existing: ScheduleRow | undefined,
   now: Date,
 ): Pick<ScheduleRow, "nextAt" | "deferredFireTime"> {
-  if (found?.paused) return { nextAt: null, deferredFireTime: null };
-  return found && rhythmOf(found.definition) === rhythmOf(definition)
-    ? found
+  if (existing?.paused) return { nextAt: null, deferredFireTime: null };
+  return existing && toTimingKey(existing.definition) === toTimingKey(definition)
+    ? existing
     : { nextAt: toFireTimes(definition).after(now), deferredFireTime: null };
 }
 
-function rhythmOf({ cron, everyMs, timeZone, from, until }: Timing) {
+function toTimingKey({ cron, everyMs, timeZone, from, until }: Timing) {
   return JSON.stringify([cron, everyMs, timeZone, from, until]);
 }
 
 export interface PausedOptions {
   check: Check;
   /** Runs in the transaction with the updated schedule; a rejection rolls the change back. */
-  alongside?: (tx: ISql, left: ScheduleRow) => Promise<void>;
+  alongside?: (tx: ISql, row: ScheduleRow) => Promise<void>;
 }
 
 /** Pauses or resumes a schedule. Fire times during the pause are skipped. */
 export function setPaused(
   sql: Sql,
-  named: ScheduleRef,
+  ref: ScheduleRef,
   isPaused: boolean,
   { check, alongside }: PausedOptions,
 ): Promise<ScheduleRow | undefined> {
-  return changing(sql, named, check, async (tx, found, now) => {
-    if (found === undefined) return found;
-    if (found.paused === isPaused) {
-      await alongside?.(tx, found);
-      return found;
+  return changeLocked(sql, ref, check, async (tx, existing, now) => {
+    if (existing === undefined) return existing;
+    if (existing.paused === isPaused) {
+      await alongside?.(tx, existing);
+      return existing;
     }
-    const next = isPaused ? null : toFireTimes(found.definition).after(now);
+    const next = isPaused ? null : toFireTimes(existing.definition).after(now);
     const [row] = await tx<ScheduleRow[]>`
       update schedules set
         paused = ${isPaused}, next_at = ${next}, deferred_fire_time = null, version = version + 1, updated_at = now()
-      where ${isVersion(tx, found)} returning ${scheduleColumns(tx)}`;
+      where ${isVersion(tx, existing)} returning ${scheduleColumns(tx)}`;
     if (row !== undefined) await alongside?.(tx, row);
     return row;
   });
@@ -120,14 +121,14 @@ export function setPaused(
  */
 export function deleteSchedule(
   sql: Sql,
-  named: ScheduleRef,
+  ref: ScheduleRef,
   check: Check,
 ): Promise<ScheduleRow | undefined> {
-  return changing(sql, named, check, async (tx, found) => {
-    if (found !== undefined) {
-      await tx`delete from schedules where ${isVersion(tx, found)}`;
+  return changeLocked(sql, ref, check, async (tx, existing) => {
+    if (existing !== undefined) {
+      await tx`delete from schedules where ${isVersion(tx, existing)}`;
     }
-    return found;
+    return existing;
   });
 }
 
@@ -202,18 +203,18 @@ export async function deleteOthersOfFile(
   return deleted.map(({ name }) => name);
 }
 
-function changing<Result>(
+function changeLocked<Result>(
   sql: Sql,
   { tenant, name }: ScheduleRef,
   check: Check,
-  work: (tx: ISql, found: ScheduleRow | undefined, now: Date) => Promise<Result>,
+  work: (tx: ISql, existing: ScheduleRow | undefined, now: Date) => Promise<Result>,
 ): Promise<Result> {
   return sql.begin(async (tx) => {
-    const [found] = await tx<ScheduleRow[]>`
+    const [existing] = await tx<ScheduleRow[]>`
       select ${scheduleColumns(tx)} from schedules where tenant = ${tenant} and name = ${name} for update`;
-    check(found);
+    check(existing);
     const [clock] = await tx<{ now: Date }[]>`select now()`;
-    return work(tx, found, clock?.now ?? new Date());
+    return work(tx, existing, clock?.now ?? new Date());
   }) as Promise<Result>;
 }
 

@@ -43,16 +43,16 @@ export function openTemplate(
   if (findSecrets !== undefined) {
     const data = openData(job.data, { id, type }, findSecrets, keys);
     if (data.status !== "ok") {
-      return { status: "invalid", detail: `The secret at ${data.pointer} cannot be opened.` };
+      return { status: "invalid", detail: `The secret at ${data.pointer} cannot be decrypted.` };
     }
     opened = { ...job, data: data.data };
   }
   const parsed = jobTypes.schemas.JobTemplate.safeParse(opened);
   if (parsed.success) return { status: "ok", job: parsed.data };
-  const places = fieldErrors(parsed.error.issues).map(({ pointer }) => pointer);
+  const pointers = fieldErrors(parsed.error.issues).map(({ pointer }) => pointer);
   return {
     status: "invalid",
-    detail: `It does not match its schema any more: ${places.join(", ")}`,
+    detail: `The job no longer matches its schema: ${pointers.join(", ")}`,
   };
 }
 

@@ -19,25 +19,25 @@ export function cancelJobs(
 ): Promise<CancelledJob[]> {
   // Locked in order of id, so that concurrent changes of the same jobs or imports do not deadlock.
   const ids = jobs.map(({ id }) => id);
-  const runs = jobs.map(({ generation }) => generation ?? null);
+  const generations = jobs.map(({ generation }) => generation ?? null);
   return sql<CancelledJob[]>`
-    with standing as (
+    with locked as (
       select jobs.id from jobs
-      join unnest(${ids}::uuid[], ${runs}::int[]) as asked (id, generation)
-        on asked.id = jobs.id and coalesce(asked.generation, jobs.generation) = jobs.generation
+      join unnest(${ids}::uuid[], ${generations}::int[]) as requested (id, generation)
+        on requested.id = jobs.id and coalesce(requested.generation, jobs.generation) = jobs.generation
       where jobs.id = any(${ids}::uuid[]) and status = 'pending' order by jobs.id for update of jobs
     ), ended as (
       update jobs set status = 'cancelled', error = ${JSON.stringify(error)}::text::jsonb, settled_at = now()
-      where id = any(array(select id from standing)) and status = 'pending'
+      where id = any(array(select id from locked)) and status = 'pending'
       returning id, generation, queue, import_id
     ), counts as (
       select import_id, count(*) as cancelled from ended where import_id is not null group by import_id
-    ), held as (
+    ), locked_imports as (
       select id from imports where id = any(array(select import_id from counts)) order by id for update
-    ), counted as (
+    ), updated_imports as (
       update imports set cancelled = imports.cancelled + counts.cancelled
       from counts
-      where imports.id = any(array(select id from held)) and imports.id = counts.import_id
+      where imports.id = any(array(select id from locked_imports)) and imports.id = counts.import_id
     )
     select id, generation, queue from ended`;
 }

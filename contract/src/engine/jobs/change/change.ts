@@ -16,14 +16,14 @@ export interface JobChange {
 
 export type Changed =
   | { status: "changed" }
-  | { status: "missing" | "active" | "unfound" }
+  | { status: "missing" | "active" | "not-found" }
   | { status: "ended"; as: JobStatus };
 
 type Row = Pick<JobColumns, "generation" | "queue" | "status" | "options" | "runAt" | "expiresAt">;
 
 /**
  * Changes the due time and priority of a waiting job, in the ledger, then in Redis. Call it in a transaction, which
- * locks the row; roll back if the outcome is `active` or `unfound`. `check` throws to reject a version. Rejects with
+ * locks the row; roll back if the outcome is `active` or `not-found`. `check` throws to reject a version. Rejects with
  * Redis errors.
  */
 export async function changeJob(
@@ -50,7 +50,7 @@ export async function changeJob(
       priority: change.priority,
     },
   ]);
-  if (state === "active" || state === "unfound") return { status: state };
+  if (state === "active" || state === "not-found") return { status: state };
   return { status: "changed" };
 }
 

@@ -7,13 +7,13 @@ import type { CancelledJob } from "./cancel.ts";
  */
 export function deleteDead(sql: ISql, ids: readonly string[]): Promise<CancelledJob[]> {
   return sql<CancelledJob[]>`
-    with standing as (
+    with locked as (
       select id from jobs where id = any(${[...ids]}::uuid[]) and status = 'dead' order by id for update
-    ), gone as (
-      delete from jobs where id = any(array(select id from standing)) and status = 'dead'
+    ), deleted as (
+      delete from jobs where id = any(array(select id from locked)) and status = 'dead'
       returning id, generation, queue
-    ), unnamed as (
-      delete from job_terms where job_id = any(array(select id from gone))
+    ), deleted_terms as (
+      delete from job_terms where job_id = any(array(select id from deleted))
     )
-    select id, generation, queue from gone`;
+    select id, generation, queue from deleted`;
 }

@@ -14,12 +14,12 @@ export interface DispatchGenerationsDeps {
 }
 
 /**
- * Dispatches retried generations to BullMQ and removes the failed ones before them. Rejects with errors of the stores.
+ * Dispatches retried generations to BullMQ and removes the dead ones before them. Rejects with errors of the stores.
  */
-export type DispatchGenerations = (runs: readonly RetriedJob[]) => Promise<void>;
+export type DispatchGenerations = (jobs: readonly RetriedJob[]) => Promise<void>;
 
 /** Bounds the memory of one query: a job's data may take a megabyte. */
-const runsAtOnce = 16;
+const batchSize = 16;
 
 /** Creates the function that dispatches retried jobs. */
 export function createDispatchGenerations({
@@ -27,16 +27,16 @@ export function createDispatchGenerations({
   dispatch,
   remove,
 }: DispatchGenerationsDeps): DispatchGenerations {
-  return async (runs) => {
-    for (let start = 0; start < runs.length; start += runsAtOnce) {
-      const some = runs.slice(start, start + runsAtOnce);
-      const rows = await ledger.run((sql) => readRuns(sql, some));
+  return async (jobs) => {
+    for (let start = 0; start < jobs.length; start += batchSize) {
+      const batch = jobs.slice(start, start + batchSize);
+      const rows = await ledger.run((sql) => readGenerations(sql, batch));
       for (const [queue, group] of Map.groupBy(rows, (row) => row.queue)) {
         await dispatch(queue, group.map(toDispatchEntry));
       }
     }
-    const failed = runs.filter((run) => run.was === "dead");
-    for (const [queue, group] of Map.groupBy(failed, (run) => run.queue)) {
+    const dead = jobs.filter((job) => job.previousStatus === "dead");
+    for (const [queue, group] of Map.groupBy(dead, (job) => job.queue)) {
       await remove(
         queue,
         group.map(({ id, generation }) => bullId(id, generation - 1)),
@@ -54,13 +54,13 @@ type GenerationRow = Pick<
   data: string;
 };
 
-async function readRuns(sql: Sql, runs: readonly RetriedJob[]): Promise<GenerationRow[]> {
+async function readGenerations(sql: Sql, jobs: readonly RetriedJob[]): Promise<GenerationRow[]> {
   const rows = await sql<GenerationRow[]>`
     select id, generation, queue, type, tenant, data::text as data, options, run_at as "runAt",
            expires_at as "expiresAt", trace
-    from jobs where id = any(${runs.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
-  const wanted = new Map(runs.map(({ id, generation }) => [id, generation]));
-  return rows.filter(({ id, generation }) => wanted.get(id) === generation);
+    from jobs where id = any(${jobs.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
+  const generations = new Map(jobs.map(({ id, generation }) => [id, generation]));
+  return rows.filter(({ id, generation }) => generations.get(id) === generation);
 }
 
 function toDispatchEntry(row: GenerationRow): DispatchEntry {

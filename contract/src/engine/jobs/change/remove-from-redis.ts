@@ -11,7 +11,7 @@ export interface RemoveFromRedisDeps {
 }
 
 /** Removes ended generations from Redis and aborts the active ones. Rejects with the client's errors. */
-export type RemoveFromRedis = (runs: readonly CancelledJob[]) => Promise<void>;
+export type RemoveFromRedis = (jobs: readonly CancelledJob[]) => Promise<void>;
 
 /** Creates the function that removes ended jobs from Redis. */
 export function createRemoveFromRedis({
@@ -19,9 +19,9 @@ export function createRemoveFromRedis({
   publish,
   prefix,
 }: RemoveFromRedisDeps): RemoveFromRedis {
-  return async (runs) => {
+  return async (jobs) => {
     const active: string[] = [];
-    for (const [queue, group] of Map.groupBy(runs, (run) => run.queue)) {
+    for (const [queue, group] of Map.groupBy(jobs, (job) => job.queue)) {
       const ids = group.map(({ id, generation }) => bullId(id, generation));
       const states = await remove(queue, ids, "ended");
       active.push(...ids.filter((_, at) => states[at] === "active"));

@@ -2,7 +2,7 @@ import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { PastGeneration } from "../../../api/dead-letter.ts";
 import type { FinalStatus } from "../../../api/job-states.ts";
-import { isPendingWithKey } from "../../postgres/pending-key.ts";
+import { isPendingWithKey } from "../../postgres/find-existing.ts";
 import type { CancelledJob } from "./cancel.ts";
 
 export interface Retry {
@@ -16,7 +16,7 @@ export interface Retry {
 export type RetriedJob = CancelledJob &
   Pick<JobColumns, "type"> & {
     /** Final status of the previous generation. */
-    was: FinalStatus;
+    previousStatus: FinalStatus;
   };
 
 /**
@@ -33,9 +33,9 @@ export function parseHistory(history: readonly unknown[] | null): PastGeneration
 }
 
 /** Maximum number of entries in a job's history. */
-const keptEnds = 20;
+const maxHistoryEntries = 20;
 /** The history omits larger results. */
-const keptResultBytes = 10_000;
+const maxHistoryResultBytes = 10_000;
 
 /**
  * Makes ended jobs pending again, as a new generation, and moves the last outcome to the history. Skips pending jobs,
@@ -47,17 +47,17 @@ export function retryJobs(
   { statuses, quotaKey }: Retry,
 ): Promise<RetriedJob[]> {
   return sql<RetriedJob[]>`
-    with standing as (
+    with locked as (
       select id, tenant, type, key, status, import_id from jobs
       where id = any(${[...ids]}::uuid[]) and status = any(${[...statuses]}::text[]) order by id for update
-    ), free as (
+    ), retryable as (
       -- Of jobs with the same key only the newest.
-      select distinct on (tenant, type, key, case when key is null then id end) id, status, import_id from standing
+      select distinct on (tenant, type, key, case when key is null then id end) id, status, import_id from locked
       where key is null or (
-        select true from jobs where ${isPendingWithKey(sql, sql<[]>`standing`)} order by jobs.type, jobs.key limit 1
+        select true from jobs where ${isPendingWithKey(sql, sql<[]>`locked`)} order by jobs.type, jobs.key limit 1
       ) is null
       order by tenant, type, key, case when key is null then id end, id desc
-    ), again as (
+    ), retried as (
       update jobs set status = 'pending', generation = generation + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
         reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
         history = (
@@ -66,27 +66,27 @@ export function retryJobs(
               coalesce(history, '[]') || jsonb_build_array(
                 jsonb_build_object(
                   'generation', generation, 'status', status, 'attempts', attempts, 'error', error, 'settledAt', settled_at
-                ) || case when octet_length(result::text) <= ${keptResultBytes}
+                ) || case when octet_length(result::text) <= ${maxHistoryResultBytes}
                        then jsonb_build_object('result', result) else '{}' end
               )
-            ) with ordinality as kept (entry, at) order by at desc limit ${keptEnds}
+            ) with ordinality as entries (entry, at) order by at desc limit ${maxHistoryEntries}
           ) as newest
         )
-      where id = any(array(select id from free)) and status <> 'pending'
+      where id = any(array(select id from retryable)) and status <> 'pending'
       returning id, generation, queue, type
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead,
              count(*) filter (where status = 'cancelled') as cancelled,
              count(*) filter (where status = 'expired') as expired
-      from free where import_id is not null group by import_id
-    ), held as (
+      from retryable where import_id is not null group by import_id
+    ), locked_imports as (
       select id from imports where id = any(array(select import_id from counts)) order by id for update
-    ), counted as (
+    ), updated_imports as (
       update imports set completed = imports.completed - counts.completed, dead = imports.dead - counts.dead,
         cancelled = imports.cancelled - counts.cancelled, expired = imports.expired - counts.expired
       from counts
-      where imports.id = any(array(select id from held)) and imports.id = counts.import_id
+      where imports.id = any(array(select id from locked_imports)) and imports.id = counts.import_id
     )
-    select again.id, again.generation, again.queue, again.type, free.status as was from again join free using (id)`;
+    select retried.id, retried.generation, retried.queue, retried.type, retryable.status as "previousStatus" from retried join retryable using (id)`;
 }

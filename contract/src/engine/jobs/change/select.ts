@@ -46,7 +46,12 @@ export async function selectJobs(
 ): Promise<SelectedPage> {
   const { type, queue, key, schedule, reason } = filter;
   const status = statusOf(action, filter);
-  const { rows, limit } = walk(sql, { tenant, status, filter, start: after ?? lowestId });
+  const { rows, limit } = selectCandidates(sql, {
+    tenant,
+    status,
+    filter,
+    start: after ?? lowestId,
+  });
   const [page] = await sql<{ ids: string[]; last: string | null; examined: number }[]>`
     with examined as (
       select id, tenant, queue, type, key, status, schedule, reason, created_at from (${rows}) as jobs
@@ -75,7 +80,7 @@ export async function selectJobs(
   };
 }
 
-interface Walk {
+interface CandidateScope {
   tenant: string;
   status: JobStatus;
   filter: JobSelection;
@@ -84,53 +89,63 @@ interface Walk {
 }
 
 /** Selects the tenant's next jobs along the narrowest index, `limit` or more if that many exist. */
-function walk(sql: ISql, { tenant, status, filter, start }: Walk) {
+function selectCandidates(sql: ISql, { tenant, status, filter, start }: CandidateScope) {
   const { type, key, label, schedule, importId } = filter;
   /** Sorts in an order that only this index has; otherwise the planner may scan all tenants' jobs by id. */
-  const along = (
+  const scanIndex = (
     column: string,
-    { value, told, limit = maxExamined }: { value: Fragment; told: Fragment; limit?: number },
+    {
+      value,
+      condition,
+      limit = maxExamined,
+    }: { value: Fragment; condition: Fragment; limit?: number },
   ): Fragment => sql`
     select * from jobs
-    where ${told} and (${sql(column)}, id) > (${value}, ${start}::uuid) and (${sql(column)}, id) <= (${value}, ${lastId}::uuid)
+    where ${condition} and (${sql(column)}, id) > (${value}, ${start}::uuid) and (${sql(column)}, id) <= (${value}, ${lastId}::uuid)
     order by ${sql(column)}, id limit ${limit}`;
-  const one = (rows: Fragment) => ({ rows, limit: maxExamined });
+  const toCandidates = (rows: Fragment) => ({ rows, limit: maxExamined });
 
   if (importId !== undefined) {
-    const told = sql`import_id is not null`;
-    return one(along("import_id", { value: sql`${importId}::uuid`, told }));
+    const condition = sql`import_id is not null`;
+    return toCandidates(scanIndex("import_id", { value: sql`${importId}::uuid`, condition }));
   }
   if (key !== undefined) {
-    return one(
-      along("key", { value: sql`${key}::text`, told: sql`tenant = ${tenant} and key is not null` }),
+    return toCandidates(
+      scanIndex("key", {
+        value: sql`${key}::text`,
+        condition: sql`tenant = ${tenant} and key is not null`,
+      }),
     );
   }
   const term = label === undefined ? schedule && scheduleTerm(schedule) : labelTerm(label);
   if (term !== undefined) {
-    return one(sql`
+    return toCandidates(sql`
       select * from jobs where id = any(array(
         select job_id from job_terms where tenant = ${tenant} and term = ${term} and job_id > ${start}
         order by job_id limit ${maxExamined}))`);
   }
   // Literal statuses: with a parameter, the planner cannot use the partial indexes.
   if (status === "pending") {
-    return one(along("tenant", { value: sql`${tenant}::text`, told: sql`status = 'pending'` }));
+    return toCandidates(
+      scanIndex("tenant", { value: sql`${tenant}::text`, condition: sql`status = 'pending'` }),
+    );
   }
   if (status !== "completed") {
-    const told = sql`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`;
-    return one(along("status", { value: sql`${status}::text`, told }));
+    const condition = sql`tenant = ${tenant} and status in ('dead', 'cancelled', 'expired')`;
+    return toCandidates(scanIndex("status", { value: sql`${status}::text`, condition }));
   }
-  const told = sql`tenant = ${tenant} and status = 'completed'`;
-  if (type !== undefined) return one(along("type", { value: sql`${type}::text`, told }));
+  const condition = sql`tenant = ${tenant} and status = 'completed'`;
+  if (type !== undefined)
+    return toCandidates(scanIndex("type", { value: sql`${type}::text`, condition }));
   const limit = maxExaminedOfType;
   const rows = sql`
     with recursive types (type) as (
-      (select type from jobs where ${told} order by type limit 1)
+      (select type from jobs where ${condition} order by type limit 1)
       union all
-      select (select jobs.type from jobs where ${told} and jobs.type > types.type order by jobs.type limit 1)
+      select (select jobs.type from jobs where ${condition} and jobs.type > types.type order by jobs.type limit 1)
       from types where types.type is not null
     )
-    select jobs.* from types cross join lateral (${along("type", { value: sql`types.type`, told, limit })}) as jobs`;
+    select jobs.* from types cross join lateral (${scanIndex("type", { value: sql`types.type`, condition, limit })}) as jobs`;
   return { rows, limit };
 }
 

@@ -32,7 +32,7 @@ const fine = () => Promise.resolve();
 
 test("an error reply of Redis opens no breaker, unless it says that Redis serves nobody", async () => {
   const { breakers, attempt, isOpen, changes } = _open();
-  for (const message of ["WRONGTYPE Operation", "ERR place: malformed concurrency in meta"]) {
+  for (const message of ["WRONGTYPE Operation", "ERR dispatch: malformed concurrency in meta"]) {
     expect(await attempt("a", refused(message))).toBe(false);
     expect(await attempt("a", () => Promise.reject(new TypeError("not an id")))).toBe(false);
     expect(isOpen("a")).toBe(false);

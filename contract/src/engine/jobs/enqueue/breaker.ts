@@ -1,5 +1,3 @@
-import { isRedisUnavailable, isRefusedByRedis } from "../../redis/redis-errors.ts";
-
 /** State of the Redis that holds a queue. `refusing`: Redis answers but rejects the writes to this queue. */
 export type QueueAvailability = "available" | "refusing" | "unavailable";
 
@@ -104,4 +102,19 @@ export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSetting
       for (const { timer } of breakers.values()) clearTimeout(timer);
     },
   };
+}
+
+/** Whether Redis answered with an error. */
+function isRefusedByRedis(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/** Error replies of a Redis that serves no client: loading, without master, full or busy. */
+const unavailableReplies =
+  /\b(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|BUSY|UNKILLABLE|NOAUTH|WRONGPASS)\b/;
+
+/** Whether an error means that Redis is unavailable, not that Redis rejected this one command. */
+function isRedisUnavailable(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return false;
+  return !isRefusedByRedis(error) || unavailableReplies.test(String(error));
 }

@@ -19,7 +19,7 @@ export interface Dispatcher {
   /** Removes replaced jobs from Redis. */
   removeWaiting: RemoveWaiting;
   /** Removes ended generations from Redis. */
-  removeFromRedis(runs: readonly CancelledJob[]): Promise<void>;
+  removeFromRedis(jobs: readonly CancelledJob[]): Promise<void>;
   readonly undispatched: number;
   /** Whether jobs of this queue can be dispatched now, as far as known. */
   isDispatchable(queue: string): boolean;
@@ -68,20 +68,20 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       );
       return dispatched;
     },
-    async removeWaiting(runs) {
+    async removeWaiting(jobs) {
       const active = new Set<CancelledJob>();
       await Promise.all(
-        [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
+        [...Map.groupBy(jobs, (job) => job.queue)].map(([queue, group]) =>
           breakers.attempt(queue, async () => {
             const ids = group.map(({ id, generation }) => bullId(id, generation));
             const states = await remove(queue, ids, "any");
-            for (const [at, run] of group.entries()) if (states[at] === "active") active.add(run);
+            for (const [at, job] of group.entries()) if (states[at] === "active") active.add(job);
           }),
         ),
       );
-      return runs.filter((run) => !active.has(run));
+      return jobs.filter((job) => !active.has(job));
     },
-    removeFromRedis: (runs) => removeFromRedisGuarded(breakers, removeFromRedis, runs),
+    removeFromRedis: (jobs) => removeFromRedisGuarded(breakers, removeFromRedis, jobs),
     get undispatched() {
       return countUndispatched();
     },
@@ -95,10 +95,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 export async function removeFromRedisGuarded(
   breakers: Breakers,
   removeFromRedis: RemoveFromRedis,
-  runs: readonly CancelledJob[],
+  jobs: readonly CancelledJob[],
 ): Promise<void> {
   await Promise.all(
-    [...Map.groupBy(runs, (run) => run.queue)].map(([queue, group]) =>
+    [...Map.groupBy(jobs, (job) => job.queue)].map(([queue, group]) =>
       breakers.attempt(queue, () => removeFromRedis(group)),
     ),
   );

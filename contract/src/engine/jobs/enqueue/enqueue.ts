@@ -14,9 +14,8 @@ import {
 import { insertNewJobs } from "../../postgres/insert.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { findRefused } from "./find-refused.ts";
 import type { NewJob } from "./new-job.ts";
-import { type BulkRequest, insertBulk } from "./insert-bulk.ts";
+import { type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
 import {
   type Accepted,
   identity,
@@ -116,9 +115,9 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       onBatch?.("keyed", entries.length);
       return runIsolating(
         entries,
-        (part) => runKeyed(part, deadline, part === entries),
+        (part) => enqueueKeyed(part, deadline, part === entries),
         (error) => isRowFault(error) || isRowLockTimeout(error),
-        (_, error) => (isLockTimeout(error) ? lockedOut(error) : { status: "unstorable" }),
+        (_, error) => (isLockTimeout(error) ? toLockRefusal(error) : { status: "unstorable" }),
       );
     },
   });
@@ -131,25 +130,25 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       const outcomes: EnqueuedMany[] = [];
       for (const request of batch) {
         onBatch?.("many", request.jobs.length);
-        outcomes.push(await runMany(request, deadline));
+        outcomes.push(await enqueueBulk(request, deadline));
       }
       return outcomes;
     },
   });
 
   /** Returns a predicate for queues that are expected to be dispatchable, as of now. */
-  function expectation(jobs: readonly NewJob[]): (queue: string) => boolean {
+  function expectDispatchable(jobs: readonly NewJob[]): (queue: string) => boolean {
     const queues = new Set(jobs.map(({ queue }) => queue));
     const dispatchable = new Set([...queues].filter((queue) => dispatcher.isDispatchable(queue)));
     return (queue) => dispatchable.has(queue);
   }
 
-  async function runKeyed(
+  async function enqueueKeyed(
     part: readonly SingleEntry[],
     deadline: number,
     isWhole: boolean,
   ): Promise<Enqueued[]> {
-    const isDispatchable = expectation(part.map(({ job }) => job));
+    const isDispatchable = expectDispatchable(part.map(({ job }) => job));
     const recorded = await ledger.retryUntil(
       (sql) =>
         sql.begin(async (tx) => {
@@ -162,26 +161,26 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     await dispatcher.removeFromRedis(recorded.flatMap(replacedBy));
     const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
     const dispatched = await dispatcher.dispatch(created);
-    const corrected = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
+    const corrections = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
     const outcomes = part.map(({ job, claim }, index): Enqueued => {
       const entry = recorded[index] ?? { status: "in-use" };
       if (entry.status !== "accepted") return entry;
       const isDispatched = !entry.isNew || dispatched.has(job);
       if (entry.isNew && isDispatched !== isDispatchable(job.queue) && claim) {
-        corrected.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isDispatched) });
+        corrections.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isDispatched) });
       }
       return { ...entry, isDispatched };
     });
-    if (corrected.size === 0) return outcomes;
-    await ledger.retryUntil((sql) => storeAnswers(sql, [...corrected.values()]), deadline);
+    if (corrections.size === 0) return outcomes;
+    await ledger.retryUntil((sql) => storeAnswers(sql, [...corrections.values()]), deadline);
     return outcomes.map((outcome, index) => {
       const claim = part[index]?.claim;
-      const answer = claim && corrected.get(identity(claim))?.answer;
+      const answer = claim && corrections.get(identity(claim))?.answer;
       return outcome.status === "replayed" && answer ? { status: "replayed", answer } : outcome;
     });
   }
 
-  async function runMany(request: BulkRequest, deadline: number): Promise<EnqueuedMany> {
+  async function enqueueBulk(request: BulkRequest, deadline: number): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
     const isDispatchable = jobs.every(({ queue }) => dispatcher.isDispatchable(queue));
     let tries = 0;
@@ -203,7 +202,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     } catch (error) {
       const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
       if (refused.length > 0) return { status: "unstorable", jobs: refused };
-      if (isLockTimeout(error)) return lockedOut(error);
+      if (isLockTimeout(error)) return toLockRefusal(error);
       throw error;
     }
   }
@@ -226,7 +225,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   };
 }
 
-function lockedOut(error: unknown): Refused {
+function toLockRefusal(error: unknown): Refused {
   return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
 }
 

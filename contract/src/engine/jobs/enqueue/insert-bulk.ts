@@ -1,3 +1,6 @@
+import { runIsolating } from "../../batcher.ts";
+import { isRowFault } from "../../postgres/errors.ts";
+import type { Ledger } from "../../postgres/pool.ts";
 import type { ISql, Sql } from "postgres";
 import {
   claimIdempotencyKeys,
@@ -67,4 +70,28 @@ async function insertMany(
     const outcome = recorded[index];
     return outcome === undefined ? [] : [toEntry(job, outcome)];
   });
+}
+
+/** Finds the jobs that Postgres cannot store, by inserting and rolling back. */
+export async function findRefused(
+  ledger: Ledger,
+  jobs: readonly NewJob[],
+  deadline: number,
+): Promise<NewJob[]> {
+  const refused = await runIsolating(
+    jobs,
+    (part) =>
+      ledger.retryUntil(
+        (sql) =>
+          sql.begin(async (tx) => {
+            await insertJobs(tx, part);
+            await tx`rollback and chain`;
+            return part.map(() => undefined);
+          }),
+        deadline,
+      ),
+    isRowFault,
+    (job): NewJob | undefined => job,
+  );
+  return refused.filter((job) => job !== undefined);
 }

@@ -8,7 +8,8 @@ import {
   storeAnswers,
 } from "../../postgres/idempotency.ts";
 import type { CancelledJob } from "../change/cancel.ts";
-import { insertKeyedJobs, type InsertOutcome } from "../../postgres/insert.ts";
+import type { InsertOutcome } from "../../postgres/find-existing.ts";
+import { insertKeyedJobs } from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
 import { type NewJob, toAcceptedJob } from "./new-job.ts";
 
@@ -80,12 +81,12 @@ export async function insertEntries(
       if (outcome !== undefined) claimed.set(job, outcome);
     }
   }
-  const wanted = entries
+  const toInsert = entries
     .filter(({ job, claim }) => claim === undefined || claimed.get(job)?.status === "claimed")
     .map((entry) => entry.job);
   const recorded = new Map<NewJob, Accepted>();
-  for (const [index, outcome] of (await insertKeyedJobs(sql, wanted, removeWaiting)).entries()) {
-    const job = wanted[index];
+  for (const [index, outcome] of (await insertKeyedJobs(sql, toInsert, removeWaiting)).entries()) {
+    const job = toInsert[index];
     if (job !== undefined) recorded.set(job, toEntry(job, outcome));
   }
   const answers = leading.flatMap(({ job, claim }) => {

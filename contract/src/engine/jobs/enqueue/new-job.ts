@@ -9,7 +9,6 @@ import { redactData } from "../../secrets/secret-data.ts";
 import type { JobTypeRegistry } from "../../../api/registry.ts";
 import { toSearchTerms } from "../../../api/search-terms.ts";
 import { createJobId } from "./job-id.ts";
-import { findConflicts } from "./find-conflicts.ts";
 import { protectJob } from "./protect-job.ts";
 
 /** A validated job with an id that is not recorded yet. */
@@ -111,6 +110,30 @@ export function createNewJob(
   return jobType.findSecrets === undefined
     ? { status: "ok", job }
     : protectJob(job, request, jobType.findSecrets, keys);
+}
+
+/** Finds options that contradict each other or the current time. */
+function findConflicts(request: JobRequest, jobType: JobType): FieldError[] {
+  const { delayMs, runAt, order, priority, expiresAt, keyPolicy } = request;
+  if ((runAt ?? order ?? expiresAt ?? keyPolicy) === undefined) return [];
+  const errors: FieldError[] = [];
+  const refuse = (field: string, detail: string) => errors.push({ pointer: `/${field}`, detail });
+  const now = Date.now();
+  const due = runAt === undefined ? now + (delayMs ?? 0) : Date.parse(runAt);
+
+  if (runAt !== undefined && delayMs !== undefined)
+    refuse("runAt", "`delayMs` and `runAt` are mutually exclusive.");
+  if (due > now + limits.delayMs) refuse("runAt", "At most 365 days ahead.");
+  if (order === "lifo" && priority !== undefined)
+    refuse("order", "`lifo` and a priority are mutually exclusive.");
+  if (order === "lifo" && due > now) refuse("order", "`lifo` requires a job that is due now.");
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= Math.max(now, due)) {
+    refuse("expiresAt", "It would expire before it may run.");
+  }
+  const { key, data } = request;
+  const isKeyed = key !== undefined || jobType.key?.(data) !== undefined;
+  if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "It needs a key.");
+  return errors;
 }
 
 /** Returns the type's own object if the request sets no options, so that equal options are compared by reference. */

@@ -15,27 +15,27 @@ export function protectJob(
   findSecrets: FindSecretFields,
   keys: KeyRing | undefined,
 ): NewJobResult {
-  const places = findSecrets(data);
-  if (places.length === 0) return { status: "ok", job };
+  const secrets = findSecrets(data);
+  if (secrets.length === 0) return { status: "ok", job };
   if (keys === undefined) {
-    const errors = places.map(({ pointer }) => ({
+    const errors = secrets.map(({ pointer }) => ({
       pointer: `/data${pointer}`,
-      detail: "A secret, for which SECRET_KEYS is needed.",
+      detail: "A secret can only be stored with SECRET_KEYS configured.",
     }));
     return { status: "refused", kind: "unstorable-secret", errors };
   }
   const digest = (text: string) => keys.digests(text)[0]?.slice(0, 32) ?? "";
   const scrub = createScrub(data, findSecrets, digest);
   const safeKey = job.key && scrub?.text(job.key);
-  const told = [
+  const exposed = [
     ...(key !== undefined && safeKey !== undefined && safeKey !== key ? ["/key"] : []),
     ...(labels ?? []).flatMap((label, index) =>
       scrub && scrub.text(label) !== label ? [`/labels/${index}`] : [],
     ),
   ];
-  if (told.length > 0) {
-    const detail = "It is told to everyone: no secret may be in it.";
-    const errors = told.map((pointer) => ({ pointer, detail }));
+  if (exposed.length > 0) {
+    const detail = "Keys and labels are visible to every reader: remove the secret.";
+    const errors = exposed.map((pointer) => ({ pointer, detail }));
     return { status: "refused", kind: "invalid-job", errors };
   }
   return {
