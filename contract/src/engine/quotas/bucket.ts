@@ -90,14 +90,14 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     const need = Math.max(0, (first?.count ?? 0) - credit);
     const least = first === undefined ? 1 : first.least - credit;
     const wanted = Math.max(need, demand + ahead - credit);
-    const leased = await lease({ bucket, rate, size, least, need, wanted });
+    const leased = await lease({ bucket, rate, size, minimum: least, required: need, wanted });
     if (leased === undefined) {
       while (answer(takeAlone));
       return;
     }
-    credit += leased.given;
+    credit += leased.granted;
     shared = { tokens: leased.left, at: now() };
-    if (ahead > 0 && leased.given < wanted) askAt = now() + leaseMs;
+    if (ahead > 0 && leased.granted < wanted) askAt = now() + leaseMs;
     while (answer((waiter) => (isCovered(waiter) ? spend(waiter.count) : undefined)));
     while (answer(({ least }) => (isHopeless(least) ? refused(least) : undefined)));
   }

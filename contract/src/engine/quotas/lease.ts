@@ -8,13 +8,13 @@ export interface Flow {
 export interface LeaseRequest extends Flow {
   /** Redis key of the bucket. */
   bucket: string;
-  least: number;
-  need: number;
+  minimum: number;
+  required: number;
   wanted: number;
 }
 
 export interface Leased {
-  given: number;
+  granted: number;
   left: number;
 }
 
@@ -35,13 +35,13 @@ export const leaseScriptUrl: URL = new URL("./lease.lua", import.meta.url);
 
 /** How long a request may wait for a lease. */
 const timeoutMs = 250;
-/** How long Redis is not asked after a failure. */
+/** How long no request is sent to Redis after a failure. */
 const pauseMs = 1000;
 
 /** Creates the function that leases tokens from Redis. */
 export function createLease({ redis, script, now, onChange }: LeaseDeps): Lease {
   let isAway = false;
-  let askAt = Number.NEGATIVE_INFINITY;
+  let retryAt = Number.NEGATIVE_INFINITY;
 
   function note(away: boolean, error?: unknown) {
     if (away === isAway) return;
@@ -49,15 +49,17 @@ export function createLease({ redis, script, now, onChange }: LeaseDeps): Lease 
     onChange(away, error);
   }
 
-  return async ({ bucket, rate, size, least, need, wanted }) => {
-    if (now() < askAt) return undefined;
+  return async ({ bucket, rate, size, minimum, required, wanted }) => {
+    if (now() < retryAt) return undefined;
     try {
-      const reply = await inTime(redis.eval(script, 1, bucket, rate, size, least, need, wanted));
-      const [given, left] = reply as [number, string];
+      const reply = await inTime(
+        redis.eval(script, 1, bucket, rate, size, minimum, required, wanted),
+      );
+      const [granted, left] = reply as [number, string];
       note(false);
-      return { given, left: Number(left) };
+      return { granted, left: Number(left) };
     } catch (error) {
-      askAt = now() + pauseMs;
+      retryAt = now() + pauseMs;
       note(true, error);
       return undefined;
     }
