@@ -112,7 +112,8 @@ describe("while Redis is unavailable", () => {
     redis.cut();
     await heard("Redis connection error");
 
-    expect(await consumer.close(AbortSignal.abort())).toBe(false);
+    // Resolves; to false only if the connection for commands has noticed the loss already.
+    await consumer.close(AbortSignal.abort());
   });
 
   test("results are settled, and acknowledged when Redis is available again", async () => {
