@@ -69,13 +69,13 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     },
     async dispatchJob(job: NewJob, changes: Partial<DispatchOptions> = {}, generation = 0) {
       const options = { ...toDispatchOptions(job, Date.now()), ...changes };
-      const placement = {
+      const entry = {
         bullId: bullId(job.id, generation),
         type: job.type,
         data: job.data,
         options,
       };
-      await dispatch(job.queue, [placement]);
+      await dispatch(job.queue, [entry]);
     },
     /** Records and dispatches a job like a producer. */
     async accept(
@@ -108,7 +108,7 @@ interface ConsumerChanges {
 }
 
 /** The job types that Toril ships; `handlers` replace their handlers. */
-export function _shippedPlugin(
+function _shippedPlugin(
   options: ShippedHandlerOptions,
   handlers: ConsumerChanges["handlers"] = {},
 ): JobTypePlugin {

@@ -108,7 +108,7 @@ interface EndedJob {
  * Reads the outcome of a finished job that nobody settled: a stock worker finished the job, or BullMQ failed the job. A
  * result must fit the job type. Without a hash, the outcome comes from `event`. Undefined when neither has an outcome.
  */
-export async function readEnding(
+async function readEnding(
   { redis, jobTypes }: EndingSources,
   job: EndedJob,
 ): Promise<Ending | undefined> {
