@@ -1,8 +1,6 @@
 import { z } from "zod";
 import { limits } from "./job.ts";
 import type { JobTemplate } from "./job-request.ts";
-import { cronFault } from "../engine/schedules/cron.ts";
-import { isTimeZone } from "../engine/schedules/zone.ts";
 
 export const ScheduleName = z
   .string()
@@ -13,14 +11,13 @@ export const ScheduleName = z
 const Time = z.iso.datetime().meta({ example: "2026-11-23T02:30:00.000Z" });
 const GivenTime = z.iso.datetime({ offset: true });
 
+/** Maximum lengths. The service also checks cron expressions and time zones, which takes a parser. */
+export const timingLimits = { cron: 200, timeZone: 100 };
+
 const timing = {
   cron: z
     .string()
-    .max(200)
-    .superRefine((expression, context) => {
-      const fault = cronFault(expression);
-      if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
-    })
+    .max(timingLimits.cron)
     .optional()
     .meta({
       description:
@@ -36,8 +33,7 @@ const timing = {
   }),
   timeZone: z
     .string()
-    .max(100)
-    .refine(isTimeZone, "Not a time zone of the IANA database.")
+    .max(timingLimits.timeZone)
     .default("UTC")
     .meta({ description: "IANA time zone of `cron`", example: "Europe/Berlin" }),
   from: GivenTime.optional().meta({

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { createNewJob } from "../jobs/enqueue/new-job.ts";
 import type { JobTemplate } from "../../api/job-request.ts";
 import type { FieldError } from "../../api/json.ts";
@@ -6,7 +7,9 @@ import type { JobTypeRegistry } from "../../api/registry.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import { createScrub } from "../secrets/scrub.ts";
 import { secretShown } from "../../api/secret.ts";
-import type { ScheduleDefinition, Timing } from "../../api/schedule.ts";
+import { type ScheduleDefinition, type Timing, timingLimits } from "../../api/schedule.ts";
+import { cronFault } from "./cron.ts";
+import { isTimeZone } from "./zone.ts";
 
 export type CheckedDefinition =
   | { status: "ok"; definition: ScheduleDefinition }
@@ -20,20 +23,20 @@ export function checkDefinition(
   keys: KeyRing | undefined,
 ): CheckedDefinition {
   const parsed = jobTypes.schemas.ScheduleDefinition.safeParse(value);
-  if (!parsed.success) {
-    const errors = withoutSecrets(jobTypes, value, fieldErrors(parsed.error.issues));
+  const errors = findErrors(jobTypes, value, parsed.error?.issues);
+  if (!parsed.success || errors.length > 0) {
     return { status: "refused", kind: "invalid-schedule", errors };
   }
   const shown = findShown(jobTypes, parsed.data.job);
   if (shown.length > 0) return { status: "refused", kind: "invalid-schedule", errors: shown };
   const made = createNewJob(jobTypes, parsed.data.job, { tenant }, keys);
   if (made.status === "ok") return { status: "ok", definition: parsed.data };
-  const { kind, detail, errors = [{ pointer: "", detail: detail ?? "" }] } = made;
+  const { kind, detail, errors: jobErrors = [{ pointer: "", detail: detail ?? "" }] } = made;
   return {
     status: "refused",
     kind: kind === "invalid-job" ? "invalid-schedule" : kind,
     detail,
-    errors: errors.map((error) => ({ ...error, pointer: `/job${error.pointer}` })),
+    errors: jobErrors.map((error) => ({ ...error, pointer: `/job${error.pointer}` })),
   };
 }
 
@@ -55,11 +58,33 @@ export type CheckedTiming =
 /** Validates what a preview needs of a definition, without access to the stores. */
 export function checkPreviewed(jobTypes: JobTypeRegistry, value: unknown): CheckedTiming {
   const parsed = jobTypes.schemas.PreviewedDefinition.safeParse(value);
-  if (parsed.success) return { status: "ok", timing: parsed.data };
-  return {
-    status: "refused",
-    errors: withoutSecrets(jobTypes, value, fieldErrors(parsed.error.issues)),
-  };
+  const errors = findErrors(jobTypes, value, parsed.error?.issues);
+  return parsed.success && errors.length === 0
+    ? { status: "ok", timing: parsed.data }
+    : { status: "refused", errors };
+}
+
+function findErrors(
+  jobTypes: JobTypeRegistry,
+  value: unknown,
+  issues: readonly z.core.$ZodIssue[] = [],
+): FieldError[] {
+  return withoutSecrets(jobTypes, value, [...fieldErrors(issues), ...findTimingErrors(value)]);
+}
+
+/** Checks the cron expression and the time zone; their lengths and types are errors of the schema. */
+function findTimingErrors(value: unknown): FieldError[] {
+  const { cron, timeZone } = fieldsOf(value);
+  const errors: FieldError[] = [];
+  if (typeof cron === "string" && cron.length <= timingLimits.cron) {
+    const detail = cronFault(cron);
+    if (detail !== undefined) errors.push({ pointer: "/cron", detail });
+  }
+  if (typeof timeZone === "string" && timeZone.length <= timingLimits.timeZone) {
+    const detail = "Not a time zone of the IANA database.";
+    if (!isTimeZone(timeZone)) errors.push({ pointer: "/timeZone", detail });
+  }
+  return errors;
 }
 
 function withoutSecrets(
