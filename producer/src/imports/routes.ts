@@ -1,6 +1,6 @@
 import * as routes from "@toril/contract/api/http/imports";
 import { queueOf } from "@toril/contract/api/job-types/index";
-import { feedLimits } from "@toril/contract/engine/feeds/feed-limits";
+import { feedLimits } from "@toril/contract/api/feed-limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { isDisconnected, readBytes, refuseContentEncoding } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";

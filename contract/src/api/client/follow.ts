@@ -1,6 +1,6 @@
-import { EventGap, JobEvent } from "./event.ts";
-import { Import } from "./import.ts";
-import { Job } from "./job.ts";
+import type { EventGap, JobEvent } from "../event.ts";
+import type { Import } from "../import.ts";
+import type { Job } from "../job.ts";
 import { readEvents, type SentEvent } from "./read-events.ts";
 
 export interface FollowOptions {
@@ -19,21 +19,13 @@ export type FollowedEvent = Seen &
 export type FollowedJobEvent = FollowedEvent | (Seen & { event: "snapshot"; data: Job });
 export type FollowedImportEvent = Seen & { event: "snapshot"; data: Import };
 
-export function toFollowedEvent({ event, data, id }: SentEvent): FollowedEvent {
-  if (event === "gap") return { event, data: EventGap.parse(JSON.parse(data)), id };
-  const parsed = JobEvent.parse(JSON.parse(data));
-  return { event: parsed.event, data: parsed, id };
-}
+// Safe casts: the contract types the data by the path of the stream and the name of the event.
+export const toFollowedEvent = (sent: SentEvent) => parseData(sent) as FollowedEvent;
+export const toFollowedJobEvent = (sent: SentEvent) => parseData(sent) as FollowedJobEvent;
+export const toFollowedImportEvent = (sent: SentEvent) => parseData(sent) as FollowedImportEvent;
 
-export function toFollowedJobEvent(sent: SentEvent): FollowedJobEvent {
-  const { event, data, id } = sent;
-  return event === "snapshot"
-    ? { event, data: Job.parse(JSON.parse(data)), id }
-    : toFollowedEvent(sent);
-}
-
-export function toFollowedImportEvent({ data, id }: SentEvent): FollowedImportEvent {
-  return { event: "snapshot", data: Import.parse(JSON.parse(data)), id };
+function parseData({ event, data, id }: SentEvent) {
+  return { event, data: JSON.parse(data) as unknown, id };
 }
 
 const pauseMs = 1000;
@@ -46,7 +38,7 @@ const pauseMs = 1000;
 export async function* follow<Event>(
   connect: (lastEventId: string | undefined) => Promise<ReadableStream<Uint8Array> | undefined>,
   toEvent: (sent: SentEvent) => Event,
-  { isPassing, signal, lastEventId }: FollowOptions & { isPassing(error: unknown): boolean },
+  { isTransient, signal, lastEventId }: FollowOptions & { isTransient(error: unknown): boolean },
 ): AsyncGenerator<Event, void, undefined> {
   let last = lastEventId;
   for (let isFirst = true; ; isFirst = false) {
@@ -59,7 +51,7 @@ export async function* follow<Event>(
       );
       for await (const sent of events) yield toEvent(sent);
     } catch (error) {
-      if (isFirst || signal?.aborted || !isPassing(error)) throw error;
+      if (isFirst || signal?.aborted || !isTransient(error)) throw error;
     }
     if (last?.endsWith(";end")) return;
     await pause(signal);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { feedLimits } from "../../engine/feeds/feed-limits.ts";
+import { feedLimits } from "../feed-limits.ts";
 import { Import } from "../import.ts";
 import { limits } from "../job.ts";
 import { shippedRegistry } from "../job-types/index.ts";

@@ -1,5 +1,5 @@
 import { findExcess, type JsonLimits } from "../../api/json.ts";
-import { feedLimits } from "./feed-limits.ts";
+import { feedLimits } from "../../api/feed-limits.ts";
 import { beginScan, scanJson } from "../../api/json-scan.ts";
 
 type FeedJson = { status: "ok"; value: unknown } | { status: "invalid"; detail: string };

@@ -1,7 +1,7 @@
 import { decodeFeed } from "./decode-feed.ts";
 import { guidOf } from "./feed-guid.ts";
 import type { FeedItem } from "../../api/feed-item.ts";
-import { feedLimits } from "./feed-limits.ts";
+import { feedLimits } from "../../api/feed-limits.ts";
 import type { DraftItem } from "./map-feed.ts";
 import { readFeed, type FeedFormat } from "./read-feed.ts";
 

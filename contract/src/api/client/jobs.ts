@@ -1,0 +1,149 @@
+import type { BulkResult, JobPage } from "../http/jobs.ts";
+import type { Import } from "../import.ts";
+import type { JobRequest } from "../job-request.ts";
+import type { JobStatus, RedisState } from "../job-states.ts";
+import type { JobTypeName, JobTypes } from "../job-type.ts";
+import type { AcceptedJob, Job, JobChanges, JobDetail } from "../job.ts";
+import {
+  type FollowOptions,
+  toFollowedEvent,
+  toFollowedImportEvent,
+  toFollowedJobEvent,
+} from "./follow.ts";
+import {
+  type Body,
+  type CallOptions,
+  post,
+  postEmpty,
+  postJson,
+  type Transport,
+  type WriteOptions,
+} from "./transport.ts";
+
+export interface WaitOptions {
+  /** Seconds to wait for the job to finish, at most 60. */
+  wait: number;
+}
+
+export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
+  cursor?: string;
+  /** 1 to 500; 50 by default. */
+  limit?: number;
+  type?: JobTypeName<Types>;
+  queue?: string;
+  status?: JobStatus;
+  /** State in Redis; requires `queue` and excludes all other filters. */
+  state?: RedisState;
+  key?: string;
+  label?: string;
+  schedule?: string;
+  importId?: string;
+  /** ISO 8601 */
+  createdAfter?: string;
+  createdBefore?: string;
+  /** payload: omits `data` and `result` (both are null). */
+  omit?: "payload";
+  /** Value of a searchable field of the job type. */
+  [field: `data.${string}`]: string;
+}
+
+export interface ImportQuery<Types extends JobTypes = JobTypes> {
+  type: JobTypeName<Types>;
+  /** Name under which the items of a feed are stored. */
+  source?: string;
+  delimiter?: "comma" | "semicolon" | "tab";
+  /** `text/csv` by default. */
+  contentType?: string;
+}
+
+/** Calls about jobs, imports and event streams. */
+export function createJobCalls<Types extends JobTypes>({ call, followAt }: Transport) {
+  function createJob(request: JobRequest<Types>, write?: WriteOptions): Promise<AcceptedJob>;
+  /** Returns a `Job` (with `settledAt`) if the job finished within the wait time. */
+  function createJob(
+    request: JobRequest<Types>,
+    write: WriteOptions & WaitOptions,
+  ): Promise<AcceptedJob | Job>;
+  function createJob(
+    request: JobRequest<Types>,
+    { wait, ...write }: WriteOptions & Partial<WaitOptions> = {},
+  ): Promise<AcceptedJob | Job> {
+    const init = postJson(request, write);
+    if (wait === undefined) return call<typeof AcceptedJob>("/v1/jobs", init);
+    init.headers.set("Prefer", `wait=${wait}`);
+    return call<typeof AcceptedJob | typeof Job>("/v1/jobs", init);
+  }
+
+  return {
+    createJob,
+
+    createJobs: (
+      requests: readonly JobRequest<Types>[],
+      { atomicity, ...write }: WriteOptions & { atomicity?: "all" | "partial" } = {},
+    ) =>
+      call<typeof BulkResult>("/v1/jobs/bulk", {
+        ...postJson(requests, write),
+        query: { atomicity },
+      }),
+
+    getJob: (id: string, { wait, ...options }: CallOptions & Partial<WaitOptions> = {}) =>
+      call<typeof JobDetail>(`/v1/jobs/${encodeURIComponent(id)}`, {
+        ...options,
+        ...(wait === undefined ? {} : { headers: { Prefer: `wait=${wait}` } }),
+      }),
+
+    /** Yields the events of a job until the job is finished. */
+    followJob: (id: string, options?: FollowOptions) =>
+      followAt(`/v1/jobs/${encodeURIComponent(id)}/events`, toFollowedJobEvent, options),
+
+    /** Yields snapshots of an import until the import is done. */
+    followImport: (id: string, options?: FollowOptions) =>
+      followAt(`/v1/imports/${encodeURIComponent(id)}/events`, toFollowedImportEvent, options),
+
+    followQueue: (queue: string, options?: FollowOptions) =>
+      followAt(`/v1/queues/${encodeURIComponent(queue)}/events`, toFollowedEvent, options),
+
+    followJobs: (options?: FollowOptions) => followAt("/v1/events", toFollowedEvent, options),
+
+    listJobs: (query: ListJobsQuery<Types> = {}, options: CallOptions = {}) =>
+      call<typeof JobPage>("/v1/jobs", { ...options, query: { ...query } }),
+
+    /** Cancels a job; an active job is aborted. Throws if the job already has another final status. */
+    cancelJob: (id: string, options: CallOptions = {}) =>
+      call<typeof Job>(`/v1/jobs/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
+
+    /**
+     * Changes the delay or priority of a job.
+     * @param ifMatch the last known ETag of the job, or `*` for any version
+     */
+    changeJob: (id: string, ifMatch: string, changes: JobChanges, options: CallOptions = {}) =>
+      call<typeof JobDetail>(`/v1/jobs/${encodeURIComponent(id)}`, {
+        ...options,
+        method: "PATCH",
+        headers: { "Content-Type": "application/json", "If-Match": ifMatch },
+        body: JSON.stringify(changes),
+      }),
+
+    /** Makes a delayed job due immediately. */
+    promoteJob: (id: string, options: WriteOptions = {}) =>
+      call<typeof Job>(`/v1/jobs/${encodeURIComponent(id)}/promote`, postEmpty(options)),
+
+    /** Retries a finished job. */
+    retryJob: (id: string, options: WriteOptions = {}) =>
+      call<typeof Job>(`/v1/jobs/${encodeURIComponent(id)}/retry`, postEmpty(options)),
+
+    /** Resolves after the body has been read; the jobs may still be pending. */
+    createImport: (
+      body: Body,
+      { contentType = "text/csv", ...query }: ImportQuery<Types>,
+      write: WriteOptions = {},
+    ) =>
+      call<typeof Import>("/v1/imports", {
+        ...post(body, contentType, write),
+        query: { ...query },
+      }),
+
+    getImport: (id: string, options: CallOptions = {}) =>
+      call<typeof Import>(`/v1/imports/${encodeURIComponent(id)}`, options),
+  };
+}
