@@ -21,6 +21,9 @@ import {
   type ReconcilerDeps,
 } from "../src/reconciler/reconcile.ts";
 import { createSettler } from "../src/worker/settle.ts";
+import { _until } from "./_world.ts";
+
+export { _until };
 
 const script = await Bun.file(dispatchScriptUrl).text();
 
@@ -161,17 +164,4 @@ export function _startWorker(
       connection.disconnect();
     },
   });
-}
-
-/** Waits until `look` returns a truthy value. */
-export async function _until<Found>(
-  look: () => Found | undefined | false | Promise<Found | undefined | false>,
-  withinMs = 15_000,
-): Promise<Found> {
-  for (const deadline = performance.now() + withinMs; ;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error("waited in vain");
-    await Bun.sleep(5);
-  }
 }

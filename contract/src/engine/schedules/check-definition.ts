@@ -69,7 +69,7 @@ function findErrors(
   value: unknown,
   issues: readonly z.core.$ZodIssue[] = [],
 ): FieldError[] {
-  return withoutSecrets(jobTypes, value, [...fieldErrors(issues), ...findTimingErrors(value)]);
+  return withoutSecrets(jobTypes, value, [...findTimingErrors(value), ...fieldErrors(issues)]);
 }
 
 /** Checks the cron expression and the time zone; their lengths and types are errors of the schema. */
