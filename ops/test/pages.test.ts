@@ -39,7 +39,7 @@ async function watchLife(options: BrowserContextOptions = {}) {
   await page.getByRole("status").filter({ hasText: "active" }).waitFor();
   await page.getByRole("status").filter({ hasText: "completed" }).waitFor();
   const steps = await page
-    .getByRole("list", { name: "What happened" })
+    .getByRole("list", { name: "Events" })
     .getByRole("listitem")
     .allTextContents();
   expect(steps[0]).toEndWith("accepted");

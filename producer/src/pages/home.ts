@@ -3,23 +3,23 @@ import type { AppEnv } from "../http/request-context.ts";
 import { htmlPage } from "./page.ts";
 
 const links = [
-  ["docs", "/docs", "the API, to read and to try"],
-  ["template", "/template", "add a job, and watch its life"],
-  ["admin", "/admin/queues", "what is in the queues"],
-  ["openapi", "/openapi.json", "the API as OpenAPI"],
-  ["metrics", "/metrics", "for Prometheus"],
-  ["readyz", "/readyz", "whether it is ready"],
+  ["docs", "/docs", "API reference"],
+  ["template", "/template", "enqueues a demo job and shows its events"],
+  ["admin", "/admin/queues", "dashboard of the queues"],
+  ["openapi", "/openapi.json", "OpenAPI document"],
+  ["metrics", "/metrics", "Prometheus metrics"],
+  ["readyz", "/readyz", "readiness"],
 ] as const;
 
 /** Serves the home page, which needs no authentication and reveals nothing confidential. */
 export function home(version: string) {
   const addresses = Object.fromEntries(links.map(([name, path]) => [name, path]));
   const items = links.map(
-    ([, path, what]) => `<li><a href="${path}"><code>${path}</code></a> ${what}</li>`,
+    ([, path, description]) => `<li><a href="${path}"><code>${path}</code></a> ${description}</li>`,
   );
   const body = `<h1>Hello, this is Toril</h1>
-<p>The HTTP gate in front of BullMQ: hand over a job at <code>POST /v1/jobs</code>.</p>
-<nav aria-label="Where to go on"><ul>
+<p>A job queue with an HTTP API in front of BullMQ: enqueue a job with <code>POST /v1/jobs</code>.</p>
+<nav aria-label="Pages"><ul>
 ${items.join("\n")}
 </ul></nav>`;
   return (c: Context<AppEnv>) => {

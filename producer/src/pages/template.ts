@@ -21,7 +21,10 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
     const context = c.env;
     // Browsers send known Basic credentials with cross-site requests, too (CSRF).
     if (c.req.header("sec-fetch-site") === "cross-site") {
-      throw new ProblemError("insufficient-scope", "It adds a job: open the page itself.");
+      throw new ProblemError(
+        "insufficient-scope",
+        "The page enqueues a job, so it cannot be opened from another site.",
+      );
     }
     if (c.req.method === "HEAD") return htmlPage({ title, body: "" });
     const made = createNewJob(shippedRegistry, request, getOrigin(context), secretKeys);
@@ -39,45 +42,45 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
   };
 }
 
-const title = "A job's life · Toril";
+const title = "Events of a job · Toril";
 
 function bodyFor(id: string): string {
-  return `<h1>A job's life</h1>
-<p>Added: <a href="/v1/jobs/${id}"><code>${id}</code></a></p>
-<p>It is <span id="state" role="status">pending</span>.</p>
-<ol id="life" aria-label="What happened"></ol>
-<p><a href="/template">Add another</a> · <a href="/">Toril</a></p>
-<noscript><p>Without JavaScript, ask for it at its address above.</p></noscript>`;
+  return `<h1>Events of a job</h1>
+<p>Enqueued: <a href="/v1/jobs/${id}"><code>${id}</code></a></p>
+<p>Status: <span id="state" role="status">pending</span></p>
+<ol id="event-list" aria-label="Events"></ol>
+<p><a href="/template">Enqueue another</a> · <a href="/">Toril</a></p>
+<noscript><p>Without JavaScript: reload the job at its URL above.</p></noscript>`;
 }
 
 function scriptFor(id: string): string {
   return `
 const state = document.getElementById("state");
-const life = document.getElementById("life");
+const list = document.getElementById("event-list");
 const events = new EventSource("/v1/jobs/${id}/events");
-const ends = ${JSON.stringify(finalStatuses)};
+const finalStatuses = ${JSON.stringify(finalStatuses)};
 function show(at, text) {
   const time = document.createElement("time");
   time.dateTime = at;
   time.textContent = new Date(at).toLocaleTimeString();
   const item = document.createElement("li");
   item.append(time, text);
-  life.append(item);
+  list.append(item);
 }
-function told({ type, data }) {
+function onEvent({ type, data }) {
   const event = JSON.parse(data);
   state.textContent = type;
   const detail = event.job?.result ?? event.error?.message ?? event.progress;
   show(event.at, detail === undefined || detail === null ? type : type + ": " + JSON.stringify(detail));
-  if (ends.includes(type)) events.close();
+  if (finalStatuses.includes(type)) events.close();
 }
 events.addEventListener("snapshot", ({ data }) => {
   const job = JSON.parse(data);
   state.textContent = job.state ?? job.status;
-  if (life.childElementCount === 0) show(job.createdAt, "accepted");
+  if (list.childElementCount === 0) show(job.createdAt, "accepted");
 });
 for (const name of ${JSON.stringify(JobEventName.options)}) {
-  events.addEventListener(name, told);
+  events.addEventListener(name, onEvent);
 }
 `;
 }
