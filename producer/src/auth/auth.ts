@@ -46,7 +46,7 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
     onChange,
     log,
   });
-  const uses = createKeyUses((noted) => ledger.run((sql) => noteKeyUses(sql, noted)));
+  const uses = createKeyUses((pending) => ledger.run((sql) => noteKeyUses(sql, pending)));
   const mayBeOpen = allowOpen || isLoopback(host);
   authenticator = createAuthenticator({ keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken });
   const penalty = createFailedLoginPenalty(settings.wrongKeysPerMinute);

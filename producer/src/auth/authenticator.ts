@@ -50,39 +50,40 @@ interface Session {
 
 /** Only valid headers are cached, so that guessed keys cannot fill the cache. */
 const maxSessions = 10_000;
-const open: Identity = { status: "authenticated", principal: openPrincipal };
+const openIdentity: Identity = { status: "authenticated", principal: openPrincipal };
 const missing: Identity = { status: "missing" };
 const noKeys: Identity = { status: "no-keys" };
 const unavailable: Identity = { status: "unavailable" };
 const wrong = { status: "invalid", detail: "The API key does not exist." } as const;
 
 export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
-  const { keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken } = deps;
+  const { keys, uses, mayBeUnauthenticated, verifyToken } = deps;
   const sessions = new Map<string, Session>();
-  /** Headers with an unknown key that were sent while the service is open. */
-  const ignored = new Set<string>();
+  /** Headers with an unknown key that were sent while the service needs no authentication. */
+  const unknownHeaders = new Set<string>();
 
   /** Returns the identity of a request without a valid credential. */
   function identifyWithoutCredential(refusal: Identity): Identity {
     if (verifyToken !== undefined) return refusal;
     if (keys.state === "unread") return unavailable;
     if (keys.state === "filled") return refusal;
-    return mayBeOpen ? open : noKeys;
+    return mayBeUnauthenticated ? openIdentity : noKeys;
   }
 
   async function identifyUncached(
-    seen: string,
+    cacheKey: string,
     header: string,
     isPage: boolean,
   ): Promise<Identity> {
-    if (ignored.has(seen) && identifyWithoutCredential(wrong) === open) return open;
+    if (unknownHeaders.has(cacheKey) && identifyWithoutCredential(wrong) === openIdentity)
+      return openIdentity;
     const text = parseCredential(header, isPage);
     if (text === undefined) return identifyWithoutCredential(missing);
     const id = keyIdIn(text);
     if (id === undefined) {
       if (verifyToken === undefined) return identifyWithoutCredential(wrong);
       const verified = await verifyToken(text);
-      return verified.status === "authenticated" ? startSession(seen, verified) : verified;
+      return verified.status === "authenticated" ? startSession(cacheKey, verified) : verified;
     }
     const hash = await hashKey(text);
     let found = verifyKey(id, hash);
@@ -91,11 +92,11 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
       await keys.refresh();
       found = verifyKey(id, hash);
     }
-    if (found.status === "authenticated") return startSession(seen, found, uses.of(id));
+    if (found.status === "authenticated") return startSession(cacheKey, found, uses.of(id));
     if (found.status !== "invalid") return found;
     if (keys.isStale) return unavailable;
     const identity = identifyWithoutCredential(wrong);
-    if (identity === open) remember(ignored, seen);
+    if (identity === openIdentity) remember(unknownHeaders, cacheKey);
     return identity;
   }
 
@@ -116,13 +117,13 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   }
 
   function startSession(
-    seen: string,
+    cacheKey: string,
     { principal, validUntil }: { principal: Principal; validUntil: number },
     use: KeyUse = { usedAt: 0 },
   ): Identity {
     const identity: Identity = { status: "authenticated", principal };
     if (sessions.size === maxSessions) sessions.clear();
-    sessions.set(seen, { identity, validUntil, use });
+    sessions.set(cacheKey, { identity, validUntil, use });
     use.usedAt = Date.now();
     return identity;
   }
@@ -131,20 +132,20 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     identify(header, isPage) {
       if (header === null) return identifyWithoutCredential(missing);
       // Pages also accept Basic authentication, which the API does not.
-      const seen = isPage ? `page: ${header}` : header;
-      const session = sessions.get(seen);
-      if (session === undefined) return identifyUncached(seen, header, isPage);
+      const cacheKey = isPage ? `page: ${header}` : header;
+      const session = sessions.get(cacheKey);
+      if (session === undefined) return identifyUncached(cacheKey, header, isPage);
       const now = Date.now();
       if (now >= session.validUntil) {
-        sessions.delete(seen);
-        return identifyUncached(seen, header, isPage);
+        sessions.delete(cacheKey);
+        return identifyUncached(cacheKey, header, isPage);
       }
       session.use.usedAt = now;
       return session.identity;
     },
     clearCache() {
       sessions.clear();
-      ignored.clear();
+      unknownHeaders.clear();
     },
   };
 }

@@ -37,10 +37,10 @@ export function clientAddress(
 function add(list: BlockList, entry: string): boolean {
   const [address = "", bits, ...rest] = entry.split("/");
   const version = isIP(address);
-  const most = version === 4 ? 32 : 128;
+  const maxBits = version === 4 ? 32 : 128;
   if (version === 0 || rest.length > 0) return false;
-  const prefix = bits === undefined ? most : Number(bits);
-  if (bits === "" || !Number.isInteger(prefix) || prefix < 0 || prefix > most) return false;
+  const prefix = bits === undefined ? maxBits : Number(bits);
+  if (bits === "" || !Number.isInteger(prefix) || prefix < 0 || prefix > maxBits) return false;
   list.addSubnet(address, prefix, version === 4 ? "ipv4" : "ipv6");
   return true;
 }

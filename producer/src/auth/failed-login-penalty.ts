@@ -16,29 +16,29 @@ export function createFailedLoginPenalty(
   wrongPerMinute: number,
   now: () => number = Date.now,
 ): FailedLoginPenalty {
-  const guesses = new Map<string, { count: number; until: number }>();
+  const failures = new Map<string, { count: number; until: number }>();
   let activeUntil = 0;
 
   return {
     isIdle: () => activeUntil === 0 || now() >= activeUntil,
     secondsLeft(address) {
-      const guess = guesses.get(toNetwork(address));
-      if (guess === undefined || guess.count < wrongPerMinute) return 0;
-      return Math.max(0, Math.ceil((guess.until - now()) / 1000));
+      const failure = failures.get(toNetwork(address));
+      if (failure === undefined || failure.count < wrongPerMinute) return 0;
+      return Math.max(0, Math.ceil((failure.until - now()) / 1000));
     },
     countFailure(address) {
       const network = toNetwork(address);
       const at = now();
-      let guess = guesses.get(network);
-      if (guess === undefined || at >= guess.until) {
+      let failure = failures.get(network);
+      if (failure === undefined || at >= failure.until) {
         // Re-inserted at the end: the map stays ordered by age, and the oldest entry is evicted first.
-        guesses.delete(network);
-        if (guesses.size === maxAddresses) guesses.delete(guesses.keys().next().value ?? "");
-        guess = { count: 0, until: at + windowMs };
-        guesses.set(network, guess);
+        failures.delete(network);
+        if (failures.size === maxAddresses) failures.delete(failures.keys().next().value ?? "");
+        failure = { count: 0, until: at + windowMs };
+        failures.set(network, failure);
       }
-      guess.count += 1;
-      if (guess.count >= wrongPerMinute) activeUntil = Math.max(activeUntil, guess.until);
+      failure.count += 1;
+      if (failure.count >= wrongPerMinute) activeUntil = Math.max(activeUntil, failure.until);
     },
   };
 }

@@ -13,13 +13,13 @@ function row(id: string, revision: number): KeyRow {
 
 let at: number;
 let rows: KeyRow[];
-let asked: number[];
+let revisions: number[];
 let isAway: boolean;
 let changes: number;
 let keys: KeyTable;
 
 async function read(revision: number): Promise<KeyRow[]> {
-  asked.push(revision);
+  revisions.push(revision);
   if (isAway) throw new Error("away");
   return rows.filter((each) => each.revision > revision);
 }
@@ -32,24 +32,24 @@ async function open() {
 beforeEach(() => {
   at = 0;
   rows = [];
-  asked = [];
+  revisions = [];
   isAway = false;
   changes = 0;
 });
 afterEach(() => keys.close());
 
-test("it asks for what is newer than what it has", async () => {
+test("a refresh reads only keys with a newer revision", async () => {
   rows = [row("a", 1), row("b", 2)];
   await open();
   rows.push(row("c", 3));
   await keys.refresh();
   await keys.refresh();
-  expect([...new Set(asked)]).toEqual([0, 2, 3]);
+  expect([...new Set(revisions)]).toEqual([0, 2, 3]);
   expect(keys.find("c")).toMatchObject({ id: "c", revision: 3 });
   expect(changes).toBe(2);
 });
 
-test("what was deleted is gone within a minute, and a table that was filled is never empty again", async () => {
+test("a deleted key disappears within a minute, and the state never returns to empty", async () => {
   rows = [row("a", 1)];
   await open();
   rows = [];
@@ -61,7 +61,7 @@ test("what was deleted is gone within a minute, and a table that was filled is n
   expect(keys.state).toBe("filled");
 });
 
-test("while they cannot be read, the keys that are known stay, and are stale soon", async () => {
+test("while keys cannot be read, cached keys stay and become stale", async () => {
   rows = [row("a", 1)];
   await open();
   isAway = true;
@@ -74,7 +74,7 @@ test("while they cannot be read, the keys that are known stay, and are stale soo
   expect(keys.isStale).toBe(false);
 });
 
-test("it is unread until they could be read once, then empty until there is one", async () => {
+test("the state is unread until the first successful read, then empty until a key exists", async () => {
   isAway = true;
   await open();
   expect(keys.state).toBe("unread");
@@ -86,11 +86,11 @@ test("it is unread until they could be read once, then empty until there is one"
   expect(keys.state).toBe("filled");
 });
 
-test("many who ask at once share a reading that begins after they asked", async () => {
+test("concurrent refreshes share one read that starts after all of them", async () => {
   await open();
   const first = keys.refresh();
   rows = [row("a", 1)];
   await Promise.all([first, ...Array.from({ length: 100 }, () => keys.refresh())]);
   expect(keys.find("a")).toBeDefined();
-  expect(asked.length).toBeLessThan(10);
+  expect(revisions.length).toBeLessThan(10);
 });

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import { createAdmission } from "./admission.ts";
 
-test("requests are refused while as many as that have been under way for too long, and let in again when they end", async () => {
+test("requests are refused while too many others take too long, and accepted again when those end", async () => {
   let time = 0;
   const admission = createAdmission({ maxAgeMs: 100, minLate: 2, now: () => time });
   const work = [0, 1, 2].map(() => Promise.withResolvers<void>());

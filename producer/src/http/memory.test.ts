@@ -6,7 +6,7 @@ const shop = { kind: "key", tenant: "shop" } as const;
 const press = { kind: "token", tenant: "press" } as const;
 const everybody = { kind: "open", tenant: "default" } as const;
 
-test("a tenant that holds half of the memory leaves the other half to others", () => {
+test("a tenant may use at most half of the memory budget", () => {
   const memory = createMemoryBudget(maxBytes);
   memory.take(maxBytes / 2, shop);
   expect(() => memory.take(1, shop)).toThrow("Try again");
@@ -16,7 +16,7 @@ test("a tenant that holds half of the memory leaves the other half to others", (
   memory.take(maxBytes / 2, shop);
 });
 
-test("without keys everybody shares all of it", () => {
+test("without authentication the whole budget is available to every caller", () => {
   const memory = createMemoryBudget(maxBytes);
   memory.take(maxBytes, everybody);
   expect(() => memory.take(1, everybody)).toThrow("Try again");

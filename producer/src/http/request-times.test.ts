@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Histogram, Registry } from "prom-client";
 import { createRequestTimes } from "./request-times.ts";
 
-test("what is scraped is what prom-client's own histogram tells", async () => {
+test("the metric renders like prom-client's own histogram", async () => {
   const own = new Registry();
   const requests = createRequestTimes("seconds", "How long");
   own.registerMetric(requests.metric);

@@ -48,9 +48,10 @@ export function createDashboard(
   adapter.setBasePath(dashboardPath);
   createBullBoard({
     queues: queues.map((queue) => {
-      const shown = new BullMQAdapter(queue, { readOnlyMode: true });
-      if (secretQueueNames.has(parseBullName(queue.name))) shown.setFormatter("data", redactSealed);
-      return shown;
+      const adapter = new BullMQAdapter(queue, { readOnlyMode: true });
+      if (secretQueueNames.has(parseBullName(queue.name)))
+        adapter.setFormatter("data", redactSealed);
+      return adapter;
     }),
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: "Toril" } },

@@ -27,9 +27,10 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
       );
     }
     if (c.req.method === "HEAD") return htmlPage({ title, body: "" });
-    const made = createNewJob(shippedRegistry, request, getOrigin(context), secretKeys);
-    if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
-    const { job } = made;
+    const created = createNewJob(shippedRegistry, request, getOrigin(context), secretKeys);
+    if (created.status === "refused")
+      throw new ProblemError(created.kind, created.detail, created.errors);
+    const { job } = created;
     requirePermitted(context, job);
     const { quota } = context;
     if (quota !== undefined) await quota.takeJobs(1);
