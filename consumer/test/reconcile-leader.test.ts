@@ -88,13 +88,13 @@ test("a follower makes no pass, and leads as soon as the leader closes", async (
 
 test("a pass ends when the leader's connection is lost, and the next leader continues", async () => {
   await _record(world, 20);
-  let placings = 0;
+  let dispatches = 0;
   await using reconciling = await _startReconciler(world, {
     pageSize: 5,
     async dispatch(queue, jobs) {
       const [leader] = await _holders();
-      placings += 1;
-      if (placings === 2) {
+      dispatches += 1;
+      if (dispatches === 2) {
         await world.sql`select pg_terminate_backend(${leader!.pid})`;
         await _until(async () => (await _holders()).length === 0);
       }

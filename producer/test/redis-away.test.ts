@@ -91,7 +91,7 @@ test.each(["refuse", "freeze"] as const)(
   },
 );
 
-test("without Redis jobs are recorded up to MAX_UNPLACED_JOBS", async () => {
+test("without Redis jobs are recorded up to MAX_UNDISPATCHED_JOBS", async () => {
   const strict = await start({ MAX_UNDISPATCHED_JOBS: "2" });
   proxy.refuse();
   expect((await strict.post(_echo("a"))).status).toBe(202);

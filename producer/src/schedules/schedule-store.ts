@@ -1,14 +1,16 @@
+import {
+  listSchedules,
+  type ScheduleFilter,
+  type SchedulePage,
+} from "@toril/contract/engine/schedules/list-schedules";
 import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
 import {
   type Check,
   deleteSchedule,
   findSchedule,
-  listSchedules,
   type PausedOptions,
   type SavedSchedule,
   saveSchedule,
-  type ScheduleFilter,
-  type SchedulePage,
   type ScheduleRow,
   setPaused,
   type WrittenSchedule,
