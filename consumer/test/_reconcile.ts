@@ -59,7 +59,7 @@ export async function _openWorld() {
     dispatch,
     openLeaderClient: open,
     keys: (queue = "echo") => queueKeys(prefix, queue),
-    hashOf: (id: string, generation = 0) =>
+    getHash: (id: string, generation = 0) =>
       redis.hgetall(jobKey(prefix, "echo", bullId(id, generation))),
     async clear() {
       await redis.flushall();
@@ -132,19 +132,19 @@ export async function _startReconciler(world: _World, changes: Partial<Reconcile
     onPass: (report) => reports.push(report),
     ...changes,
   });
-  const passFor = (reason: string) =>
+  const waitForPass = (reason: string) =>
     _until(() => reports.findLast((report) => report.reason === reason));
   reconciler.start();
   return {
     reconciler,
     reports,
     problems,
-    passFor,
+    waitForPass,
     /** Makes one more pass and waits for its end. */
     async pass() {
       const reason = crypto.randomUUID();
       reconciler.wake(reason);
-      return passFor(reason);
+      return waitForPass(reason);
     },
     [Symbol.asyncDispose]: () => reconciler.close(),
   };

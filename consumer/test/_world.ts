@@ -35,7 +35,7 @@ export async function _openWorld(redisUrl = testRedisUrl) {
   opening.defer(() => clear(redis, prefix));
   const dispatch = createDispatch(redis, { prefix, script });
   const opened = opening.move();
-  const rowOf = async (id: string) => (await sql`select * from jobs where id = ${id}`)[0];
+  const getRow = async (id: string) => (await sql`select * from jobs where id = ${id}`)[0];
 
   return {
     databaseUrl: url,
@@ -43,18 +43,18 @@ export async function _openWorld(redisUrl = testRedisUrl) {
     prefix,
     sql,
     redis,
-    rowOf,
+    getRow,
     /** Waits for the row of an ended job. */
-    endOf: (id: string) =>
+    waitForEnd: (id: string) =>
       _until(async () => {
-        const row = await rowOf(id);
+        const row = await getRow(id);
         return row?.["status"] === "pending" ? undefined : row;
       }),
     queue: (name = "default") => new Queue(bullName(name), { connection: redis, prefix }),
     keys: (queue = "default") => queueKeys(prefix, queue),
-    hashOf: (id: string, queue = "default") => redis.hgetall(jobKey(prefix, queue, id)),
+    getHash: (id: string, queue = "default") => redis.hgetall(jobKey(prefix, queue, id)),
     /** Waits until Redis has no hash of the job. */
-    isForgotten: (id: string, queue = "default") =>
+    waitUntilRemoved: (id: string, queue = "default") =>
       _until(async () => (await redis.exists(jobKey(prefix, queue, id))) === 0),
     async record(
       request: JobRequest,
@@ -179,13 +179,13 @@ export async function _freePort() {
   return port;
 }
 
-/** Starts a TCP proxy that a test can cut (resets and refuses connections) or freeze (like a stopped process). */
+/** Starts a TCP proxy that a test can disconnect (resets and refuses connections) or freeze (like a stopped process). */
 export async function _startProxy(targetUrl: string) {
   const target = new URL(targetUrl);
   const sockets = new Set<Socket>();
-  let isCut = false;
+  let isDisconnected = false;
   const server = createServer((client) => {
-    if (isCut) {
+    if (isDisconnected) {
       client.destroy();
       return;
     }
@@ -209,12 +209,12 @@ export async function _startProxy(targetUrl: string) {
   url.port = String((server.address() as AddressInfo).port);
   return {
     url: url.href,
-    cut() {
-      isCut = true;
+    disconnect() {
+      isDisconnected = true;
       for (const socket of sockets) socket.destroy();
     },
-    mend() {
-      isCut = false;
+    reconnect() {
+      isDisconnected = false;
     },
     freeze() {
       for (const socket of sockets) socket.pause();
@@ -223,7 +223,7 @@ export async function _startProxy(targetUrl: string) {
       for (const socket of sockets) socket.resume();
     },
     async [Symbol.asyncDispose]() {
-      this.cut();
+      this.disconnect();
       await new Promise((resolve) => server.close(resolve));
     },
   };
@@ -237,7 +237,7 @@ export async function _until<Found>(
   for (const deadline = performance.now() + withinMs; ;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > deadline) throw new Error("waited in vain");
+    if (performance.now() > deadline) throw new Error("timed out waiting for a condition");
     await Bun.sleep(5);
   }
 }

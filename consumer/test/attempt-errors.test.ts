@@ -56,14 +56,14 @@ describe("a job whose attempts fail", () => {
       1,
       "RangeError: failure 1",
     ]);
-    expect(await world.rowOf(id)).toMatchObject({ status: "pending", error: null });
+    expect(await world.getRow(id)).toMatchObject({ status: "pending", error: null });
     await first.promote();
     await _until(() => failures === 2);
     const second = await _delayed(id);
     expect([second.delay, second.attemptsMade]).toEqual([2000, 2]);
     await second.promote();
 
-    const row = await world.endOf(id);
+    const row = await world.waitForEnd(id);
     expect(row).toMatchObject({ status: "dead", attempts: 3, result: null });
     expect(row["error"]).toMatchObject({ name: "RangeError", message: "failure 3" });
     expect(row["error"].stack).toContain("attempt-errors.test.ts");
@@ -80,9 +80,13 @@ describe("a job whose attempts fail", () => {
 
     await (await _delayed(id)).promote();
 
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 2, error: null });
+    expect(await world.waitForEnd(id)).toMatchObject({
+      status: "completed",
+      attempts: 2,
+      error: null,
+    });
     expect(runs()).toEqual([1, 2]);
-    await world.isForgotten(id);
+    await world.waitUntilRemoved(id);
   });
 
   test("is dead after its first failure when attempts is 1", async () => {
@@ -90,7 +94,7 @@ describe("a job whose attempts fail", () => {
       throw new Error("no");
     }, 1);
 
-    expect(await world.endOf(id)).toMatchObject({ status: "dead", attempts: 1 });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "dead", attempts: 1 });
     expect(runs()).toEqual([1]);
   });
 
@@ -99,7 +103,7 @@ describe("a job whose attempts fail", () => {
       throw new NonRetryableError("there is no such feed");
     });
 
-    expect(await world.endOf(id)).toMatchObject({
+    expect(await world.waitForEnd(id)).toMatchObject({
       status: "dead",
       attempts: 1,
       error: { name: "NonRetryableError", message: "there is no such feed" },
@@ -124,7 +128,7 @@ describe("a job whose attempts fail", () => {
       await job.promote();
     }
 
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
     expect(runs()).toEqual([1, 1, 1, 1, 1]);
   });
 });
@@ -137,12 +141,12 @@ describe("a thrown value", () => {
       throw error;
     });
 
-    const { error } = await world.endOf(id);
+    const { error } = await world.waitForEnd(id);
     expect(error.message).toStartWith("\uFFFDbad \uFFFD xxx");
     expect(error.message.length).toBe(1000);
     expect(error.stack.length).toBe(8000);
     const { failedReason } = await _until(async () => {
-      const hash = await world.hashOf(id);
+      const hash = await world.getHash(id);
       return hash["failedReason"] !== undefined && hash;
     });
     expect(failedReason?.length).toBe(1000);
@@ -165,7 +169,7 @@ describe("a thrown value", () => {
       throw thrown;
     }, 1);
 
-    expect(await world.endOf(id)).toMatchObject({ status: "dead", error });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "dead", error });
   });
 
   test.each(["bullmq:rateLimitExceeded", "DelayedError", "UnrecoverableError"])(
@@ -189,7 +193,7 @@ describe("a job that cannot start", () => {
     const job = await world.record({ type: "echo", data: { message: "" } });
     await world.dispatchJob({ ...job, data: '{"message":7}' });
 
-    const row = await world.endOf(job.id);
+    const row = await world.waitForEnd(job.id);
 
     expect(row).toMatchObject({
       status: "dead",
@@ -207,7 +211,7 @@ describe("a job that cannot start", () => {
 
     expect(delayed.delay).toBeWithin(29_000, 30_001);
     expect(delayed.attemptsMade).toBe(0);
-    expect(await world.rowOf(job.id)).toMatchObject({ status: "pending" });
+    expect(await world.getRow(job.id)).toMatchObject({ status: "pending" });
     await delayed.remove();
   });
 
@@ -230,9 +234,9 @@ describe("a result", () => {
     );
     const { id } = await _accept(async () => result as never, 1);
 
-    expect(await world.endOf(id)).toMatchObject({ status: "dead", error: { name } });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "dead", error: { name } });
     for (const other of others) {
-      expect(await world.endOf(other.id)).toMatchObject({ status: "completed" });
+      expect(await world.waitForEnd(other.id)).toMatchObject({ status: "completed" });
     }
   });
 
@@ -249,14 +253,14 @@ describe("a result", () => {
 test("a completed job leaves its result in the ledger and nothing in Redis", async () => {
   const { id, message } = await _accept(async (data) => ({ message: data.message }));
 
-  expect(await world.endOf(id)).toMatchObject({
+  expect(await world.waitForEnd(id)).toMatchObject({
     status: "completed",
     attempts: 1,
     result: { message },
     error: null,
     settled_at: expect.any(Date),
   });
-  await world.isForgotten(id);
+  await world.waitUntilRemoved(id);
   const events = await world.redis.xrange(world.keys().events, "-", "+");
   const completed = events.find(
     ([, fields]) => fields.includes(id) && fields.includes("completed"),

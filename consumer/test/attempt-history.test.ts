@@ -24,7 +24,7 @@ test("errors of attempts are visible while the job is pending, and stored when i
 
   const done = await world.accept({ type: "echo", data, backoff: soon });
   const ran = { worker: `${hostname()}:${process.pid}` };
-  expect(await world.endOf(done.id)).toMatchObject({
+  expect(await world.waitForEnd(done.id)).toMatchObject({
     status: "completed",
     attempts: 2,
     started_at: expect.any(Date),
@@ -41,19 +41,19 @@ test("errors of attempts are visible while the job is pending, and stored when i
     attempts: 2,
     backoff: soon,
   });
-  const row = await world.endOf(dead.id);
+  const row = await world.waitForEnd(dead.id);
   expect(row?.["failures"]).toMatchObject([{ attempt: 1 }, { attempt: 2 }]);
   expect(row?.["error"]).toMatchObject({ message: row?.["failures"][1].message });
 
   const well = await world.accept({ type: "echo", data: { message: "a" } });
-  expect(await world.endOf(well.id)).toMatchObject({ failures: null, log: null });
+  expect(await world.waitForEnd(well.id)).toMatchObject({ failures: null, log: null });
 });
 
 test("only the last errors of many attempts are stored", async () => {
   await using _ = await _startConsumer(world);
   const data = { message: "a", failures: 12 };
   const job = await world.accept({ type: "echo", data, attempts: 13, backoff: soon });
-  const failures = (await world.endOf(job.id))?.["failures"] as { attempt: number }[];
+  const failures = (await world.waitForEnd(job.id))?.["failures"] as { attempt: number }[];
   expect(failures.map(({ attempt }) => attempt)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
 });
 
@@ -78,5 +78,5 @@ test("the last log lines of a handler are visible during the attempt, and stored
   expect(lines.at(-2)).toMatchObject({ level: "info", message: 'step {"line":25}' });
   expect(lines.at(-1)?.message).toBe("TypeError: odd");
   release();
-  expect((await world.endOf(job.id))?.["log"]).toEqual(lines);
+  expect((await world.waitForEnd(job.id))?.["log"]).toEqual(lines);
 });

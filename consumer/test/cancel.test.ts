@@ -72,9 +72,9 @@ test.each(["Pub/Sub", "the poll of the ledger, when the Pub/Sub message was lost
     await _removeFromRedis(how === "Pub/Sub" ? _publish : async () => {})(runs);
 
     expect(await ended).toMatchObject({ name: "Cancelled" });
-    await world.isForgotten(id);
+    await world.waitUntilRemoved(id);
     expect(await world.redis.zscore(world.keys().failed, id)).toBeNull();
-    expect(await world.rowOf(id)).toMatchObject({
+    expect(await world.getRow(id)).toMatchObject({
       status: "cancelled",
       generation: 0,
       error: { name: "Cancelled" },
@@ -112,8 +112,8 @@ test("a handler that ignores its signal does not change the cancelled job", asyn
   await _removeFromRedis(_publish)(await _cancel(id));
   goOn.resolve();
 
-  await world.isForgotten(id);
-  expect(await world.rowOf(id)).toMatchObject({
+  await world.waitUntilRemoved(id);
+  expect(await world.getRow(id)).toMatchObject({
     status: "cancelled",
     result: null,
     attempts: 1,
@@ -135,8 +135,8 @@ test("a waiting job and a job that waits for its retry are removed at once", asy
   await _removeFromRedis(_publish)(await cancelJobs(world.sql, [later, failing]));
 
   expect(await world.redis.zcard(delayed)).toBe(0);
-  expect(await world.hashOf(later.id)).toEqual({});
-  expect(await world.hashOf(failing.id)).toEqual({});
+  expect(await world.getHash(later.id)).toEqual({});
+  expect(await world.getHash(failing.id)).toEqual({});
 });
 
 test("concurrent results and cancellations: the first one decides the status of the job", async () => {
@@ -153,11 +153,11 @@ test("concurrent results and cancellations: the first one decides the status of 
   await Promise.all(jobs.map((job) => world.dispatchJob(job)));
   await Promise.all(jobs.map(async ({ id }) => _removeFromRedis(_publish)(await _cancel(id))));
 
-  const ends = await Promise.all(jobs.map(({ id }) => world.endOf(id)));
+  const ends = await Promise.all(jobs.map(({ id }) => world.waitForEnd(id)));
   const count = (status: string) => ends.filter((row) => row["status"] === status).length;
   expect(count("completed") + count("cancelled")).toBe(60);
   expect(runs).toBeGreaterThanOrEqual(count("completed"));
   const [row] = await world.sql`select completed, cancelled from imports where id = ${importId}`;
   expect(row).toEqual({ completed: count("completed"), cancelled: count("cancelled") });
-  for (const { id } of jobs) await world.isForgotten(id);
+  for (const { id } of jobs) await world.waitUntilRemoved(id);
 });

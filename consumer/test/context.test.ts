@@ -49,7 +49,7 @@ async function _run(
     log: (line) => lines.push(line),
   });
   const { id } = await world.accept({ type: "echo", data: { message: "parent" } }, options);
-  const row = await world.endOf(id);
+  const row = await world.waitForEnd(id);
   await consumer.close();
   return { id, row, lines };
 }
@@ -92,7 +92,7 @@ describe("a handler", () => {
     let seen: string | undefined;
     await _run(async ({ message }, { id, progress }) => {
       progress({ done: 3, of: 4 });
-      seen = await _until(async () => (await world.hashOf(id))["progress"]);
+      seen = await _until(async () => (await world.getHash(id))["progress"]);
       return { message };
     });
 
@@ -156,7 +156,7 @@ test("jobs that a handler enqueues belong to the tenant of its job", async () =>
   const request = { type: "echo", data: { message: "parent" } } as const;
   const parent = await world.record(request, undefined, "acme");
   await world.dispatchJob(parent);
-  await world.endOf(parent.id);
+  await world.waitForEnd(parent.id);
   await consumer.close();
   const rows = await world.sql`select tenant from jobs where key = 'test#child'`;
   expect(rows.map((row) => row["tenant"])).toEqual(["acme"]);
@@ -184,20 +184,20 @@ test("jobs that handlers enqueue count against the quotas of the API key, and wa
     await world.dispatchJob(job);
     return job.id;
   };
-  expect(await world.endOf(await start("first"))).toMatchObject({ status: "completed" });
+  expect(await world.waitForEnd(await start("first"))).toMatchObject({ status: "completed" });
   const second = await start("second");
   await _jobIn(queue, "delayed", second);
   const children = await world.sql`
     select count(*)::int as jobs from jobs where quota_key = 'few' and type = 'feed.item'`;
   expect(children[0]).toEqual({ jobs: 3 });
-  expect(await world.rowOf(second)).toMatchObject({ status: "pending" });
+  expect(await world.getRow(second)).toMatchObject({ status: "pending" });
   await world.sql`delete from jobs`;
 });
 
 test("jobs that a handler enqueues while Redis is unavailable are dispatched later", async () => {
   await using redis = await _startProxy(world.redisUrl);
   const started = _signal();
-  const isCut = _signal();
+  const isDisconnected = _signal();
   const enqueued = _signal<unknown>();
   await using _consumer = await _startConsumer(
     { ...world, redisUrl: redis.url },
@@ -206,7 +206,7 @@ test("jobs that a handler enqueues while Redis is unavailable are dispatched lat
       handlers: {
         async echo({ message }, { enqueue }) {
           started.resolve();
-          await isCut.promise;
+          await isDisconnected.promise;
           enqueued.resolve(await enqueue([_item("away")]));
           return { message };
         },
@@ -215,14 +215,14 @@ test("jobs that a handler enqueues while Redis is unavailable are dispatched lat
   );
   await world.accept({ type: "echo", data: { message: "parent" } });
   await started.promise;
-  redis.cut();
-  isCut.resolve();
+  redis.disconnect();
+  isDisconnected.resolve();
 
   expect(await enqueued.promise).toEqual({ created: 1, duplicate: 0, refused: [] });
-  redis.mend();
+  redis.reconnect();
 
   const [child] = await world.sql`select id from jobs where key = 'test#away'`;
-  expect(await world.endOf(child?.["id"])).toMatchObject({
+  expect(await world.waitForEnd(child?.["id"])).toMatchObject({
     status: "completed",
     result: { outcome: "new" },
   });

@@ -52,7 +52,7 @@ const _request = (path: string): JobRequest => ({
 
 async function _fetch(path: string) {
   const { id } = await world.accept(_request(path));
-  return world.endOf(id);
+  return world.waitForEnd(id);
 }
 
 const _stateOf = async (path: string) =>
@@ -203,7 +203,7 @@ describe("the state of a broken feed is recorded", () => {
       createKeyRing([key]),
     );
 
-    expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
     expect(JSON.stringify(await _stateOf("/echo"))).not.toContain("very-secret");
   });
 });
@@ -275,7 +275,7 @@ test("many concurrent fetches of a feed by two consumers keep one state, and no 
   );
 
   for (const { id } of jobs) {
-    const end = await world.endOf(id);
+    const end = await world.waitForEnd(id);
     expect(end).toMatchObject({ status: "completed", result: { skipped: 0 } });
   }
   await _itemJobsEnded();

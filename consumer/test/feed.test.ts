@@ -49,7 +49,8 @@ async function _start(path: string, source?: string, quotaKey?: string) {
   return job.id;
 }
 
-const _fetch = async (...args: Parameters<typeof _start>) => world.endOf(await _start(...args));
+const _fetch = async (...args: Parameters<typeof _start>) =>
+  world.waitForEnd(await _start(...args));
 
 const _createKey = (id: string, quotas: Record<string, number>) => world.sql`
   insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
@@ -140,7 +141,7 @@ describe("a fetch of a feed", () => {
     let others = 0;
     while (!progress.isDone) {
       const { id } = await world.accept({ type: "echo", data: { message: "meanwhile" } });
-      await world.endOf(id);
+      await world.waitForEnd(id);
       others += 1;
     }
     expect(await fetching).toMatchObject({ status: "completed", result: { items: 510, new: 510 } });
@@ -218,7 +219,7 @@ test("imported rows are upserted and counted, also when they are repeated", asyn
   await Promise.all(jobs.map((job) => world.dispatchJob(job)));
 
   for (const { id } of jobs) {
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", result: null });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", result: null });
   }
   const [counts] = await world.sql`select completed, dead from imports where id = ${importId}`;
   expect(counts).toEqual({ completed: 50, dead: 0 });

@@ -23,7 +23,7 @@ async function _store(rows: readonly Record<string, string>[], tenant = "default
 
 async function _statsOf(importId: string, columns?: string[]) {
   const { id } = await world.accept({ type: "import.stats", data: { importId, columns } });
-  return world.endOf(id);
+  return world.waitForEnd(id);
 }
 
 test("statistics cover every column of an import", async () => {
@@ -112,6 +112,6 @@ test("many jobs complete with few threads and a short waiting list, without usin
     Array.from({ length: 60 }, () => world.accept({ type: "import.stats", data: { importId } })),
   );
   for (const { id } of jobs) {
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
   }
 });

@@ -50,7 +50,7 @@ test("an attempt that exceeds its timeout is aborted, fails, and is retried", as
   });
   const backoff = { type: "fixed", delay: 0 } as const;
   const job = await world.accept(echo("a", { timeoutMs: 50, backoff }));
-  expect(await world.endOf(job.id)).toMatchObject({ status: "completed", attempts: 2 });
+  expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed", attempts: 2 });
   expect(signals.map((signal) => signal.aborted)).toEqual([true, false]);
 });
 
@@ -65,7 +65,7 @@ test("a handler that ignores its abort signal is abandoned after the timeout", a
     },
   });
   const job = await world.accept(echo("a", { timeoutMs: 50, attempts: 1 }));
-  expect(await world.endOf(job.id)).toMatchObject({
+  expect(await world.waitForEnd(job.id)).toMatchObject({
     status: "dead",
     error: { name: "TimedOut", message: "The attempt took longer than 50 ms." },
   });
@@ -77,7 +77,7 @@ test("exponential delays do not exceed their maximum", async () => {
   await using _ = await _startConsumer(world);
   const data = { message: "a", failures: 3 };
   const job = await world.accept({ type: "echo", data, attempts: 4, backoff });
-  expect(await world.endOf(job.id)).toMatchObject({ status: "completed", attempts: 4 });
+  expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed", attempts: 4 });
 });
 
 test("a worker does not run an expired job", async () => {
@@ -95,11 +95,11 @@ test("a worker does not run an expired job", async () => {
       },
     },
   });
-  expect(await world.endOf(job.id)).toMatchObject({
+  expect(await world.waitForEnd(job.id)).toMatchObject({
     status: "expired",
     error: { name: "Expired" },
   });
-  await world.isForgotten(job.id);
+  await world.waitUntilRemoved(job.id);
   expect(ran).toEqual([]);
   expect([...(await world.sql`select completed, expired from imports`)]).toEqual([
     { completed: 0, expired: 1 },
@@ -118,8 +118,8 @@ test("the reconciler expires jobs that no worker takes, and removes them from Re
   await world.sql`update jobs set expires_at = ${future} where id = ${other.id}`;
   await using _ = await _startConsumer(world, { env: { BULL_QUEUE_NAME: "imports" } });
   for (const job of jobs) {
-    expect((await world.endOf(job.id))?.["status"]).toBe("expired");
-    await world.isForgotten(job.id);
+    expect((await world.waitForEnd(job.id))?.["status"]).toBe("expired");
+    await world.waitUntilRemoved(job.id);
   }
   const { wait, delayed, prioritized, events } = world.keys();
   const told = (await world.redis.xrange(events, "-", "+")).map(([, fields]) => fields.join(" "));
@@ -127,7 +127,7 @@ test("the reconciler expires jobs that no worker takes, and removes them from Re
   expect(await world.redis.lrange(wait, 0, -1)).toEqual([other.id]);
   expect(await world.redis.zcard(delayed)).toBe(0);
   expect(await world.redis.zcard(prioritized)).toBe(0);
-  expect((await world.rowOf(other.id))?.["status"]).toBe("pending");
+  expect((await world.getRow(other.id))?.["status"]).toBe("pending");
   await world.redis.del(wait);
 });
 
@@ -139,6 +139,6 @@ test("a job that started in time does not expire", async () => {
   const running = await world.accept({ type: "echo", data: { message: "b", sleepMs: 2500 } });
   await _jobIn(world.queue(), "delayed", retried.id);
   await world.sql`update jobs set expires_at = ${past}`;
-  expect((await world.endOf(running.id))?.["status"]).toBe("completed");
-  expect((await world.rowOf(retried.id))?.["status"]).toBe("pending");
+  expect((await world.waitForEnd(running.id))?.["status"]).toBe("completed");
+  expect((await world.getRow(retried.id))?.["status"]).toBe("pending");
 });

@@ -47,10 +47,11 @@ test("jobs over the rate limit of their key wait for a slot without using an att
   const slow = await Promise.all(Array.from({ length: 5 }, () => _fetch("slow.example")));
   const others = await Promise.all(["a", "b", "c", "d"].map((name) => _fetch(`${name}.example`)));
   await using consumers = await _consumers(2, "1/1000");
-  for (const { id } of others) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of others)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   expect(consumers.startsAt("slow.example").length).toBeLessThan(5);
   for (const { id } of slow) {
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
   }
   const times = consumers.startsAt("slow.example").map(({ at }) => at);
   expect(times).toHaveLength(5);
@@ -64,7 +65,8 @@ test("a delayed job checks its limit twice: when it is taken first, and at its s
   const queue = world.queue("feeds");
   await _until(async () => (await queue.getDelayedCount()) === 2);
   await queue.close();
-  for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of jobs)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   // 4 new jobs and 2 whose slot came: delayed jobs did not poll in between.
   const events = await world.redis.xrange(world.keys("feeds").events, "-", "+");
   const taken = events.filter(([, fields]) => fields[1] === "active");
@@ -78,7 +80,7 @@ test("a retry takes another slot", async () => {
     backoff: { type: "fixed", delay: 1 },
   });
   await using consumers = await _consumers(1, "1/2000");
-  expect(await world.endOf(job.id)).toMatchObject({ status: "completed", attempts: 2 });
+  expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed", attempts: 2 });
   const [first, second] = consumers.starts;
   expect(second!.at - first!.at).toBeGreaterThan(1900);
 });
@@ -92,7 +94,8 @@ test("a job that returns long after its slot takes another slot", async () => {
   }
   await Bun.sleep(2500);
   await using consumers = await _consumers(1, "1/500");
-  for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of jobs)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   const times = consumers.starts.map(({ at }) => at).toSorted((one, other) => one - other);
   expect(times.at(-1)! - times[0]!).toBeGreaterThan(900);
   await queue.close();
@@ -104,13 +107,14 @@ test("a job expires while it waits for its slot", async () => {
   await using consumers = await _consumers(1, "1/60000");
   await _until(() => consumers.starts.length === 1);
   const late = await _fetch("slow.example", { expiresAt });
-  expect(await world.endOf(late.id)).toMatchObject({ status: "expired", attempts: 0 });
+  expect(await world.waitForEnd(late.id)).toMatchObject({ status: "expired", attempts: 0 });
   expect(consumers.starts).toHaveLength(1);
 });
 
 test("a rate limit can be turned off", async () => {
   const jobs = await Promise.all(Array.from({ length: 40 }, () => _fetch("slow.example")));
   await using _ = await _consumers(1, "off");
-  for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of jobs)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   expect(await world.redis.keys(`${world.prefix}:toril:slot:*`)).toEqual([]);
 });

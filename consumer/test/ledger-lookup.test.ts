@@ -48,9 +48,9 @@ describe("a job from Redis", () => {
       await world.dispatchJob(job, { recovered: true });
 
       await _notRunAgain(job.id);
-      await world.isForgotten(job.id);
+      await world.waitUntilRemoved(job.id);
       expect(ran).not.toContain(job.id);
-      expect(await world.rowOf(job.id)).toMatchObject({ status, result: { message: "first" } });
+      expect(await world.getRow(job.id)).toMatchObject({ status, result: { message: "first" } });
     },
   );
 
@@ -63,7 +63,7 @@ describe("a job from Redis", () => {
     await _notRunAgain(bullId(job.id, 1));
     expect(ran).not.toContain(job.id);
     await world.dispatchJob(job, { recovered: true }, 2);
-    expect(await world.endOf(job.id)).toMatchObject({ status: "completed", generation: 2 });
+    expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed", generation: 2 });
     expect(ran.filter((id) => id === job.id)).toHaveLength(1);
   });
 
@@ -74,7 +74,7 @@ describe("a job from Redis", () => {
     await world.dispatchJob(job);
 
     await _notRunAgain(job.id);
-    await world.isForgotten(job.id);
+    await world.waitUntilRemoved(job.id);
     expect(ran).not.toContain(job.id);
   });
 
@@ -86,12 +86,12 @@ describe("a job from Redis", () => {
       .zadd(world.keys().marker, 0, "0")
       .exec();
 
-    expect(await world.endOf(job.id)).toMatchObject({
+    expect(await world.waitForEnd(job.id)).toMatchObject({
       status: "completed",
       attempts: 1,
       result: { message: "hello" },
     });
-    await world.isForgotten(job.id);
+    await world.waitUntilRemoved(job.id);
   });
 });
 
@@ -122,7 +122,7 @@ test("a job without a hash is retried as the ledger says, and is dead after its 
   expect(delayed.delay).toBe(1000);
   await delayed.promote();
 
-  expect(await world.endOf(failing.id)).toMatchObject({
+  expect(await world.waitForEnd(failing.id)).toMatchObject({
     status: "dead",
     attempts: 2,
     error: { message: "run 2" },
@@ -153,14 +153,14 @@ describe("a job that Redis lost before", () => {
     await world.sql`update jobs set lost_attempts = 19 where id = ${job.id}`;
     await world.dispatchJob(job, { recovered: true });
     await started;
-    expect(await world.rowOf(job.id)).toMatchObject({ status: "pending", lost_attempts: 20 });
+    expect(await world.getRow(job.id)).toMatchObject({ status: "pending", lost_attempts: 20 });
     // The handler never ends; the abort leaves what a killed process leaves.
     await killed.close(AbortSignal.abort());
     await world.redis.del(`${world.keys().base}${job.id}`);
     await world.dispatchJob(job, { recovered: true });
 
     consumer = await _restart();
-    expect(await world.endOf(job.id)).toMatchObject({
+    expect(await world.waitForEnd(job.id)).toMatchObject({
       status: "dead",
       error: { name: "AttemptsLost", message: "20 attempts were lost with their consumers." },
     });
@@ -175,6 +175,6 @@ describe("a job that Redis lost before", () => {
     });
     await world.dispatchJob(failing, { recovered: true });
     await _jobIn(world.queue(), "delayed", failing.id);
-    expect(await world.rowOf(failing.id)).toMatchObject({ status: "pending", lost_attempts: 0 });
+    expect(await world.getRow(failing.id)).toMatchObject({ status: "pending", lost_attempts: 0 });
   });
 });

@@ -14,7 +14,7 @@ test("a rate limit delays further jobs", async () => {
     env: { WORKER_RATE_LIMIT_MAX: "2", WORKER_RATE_LIMIT_DURATION_MS: "3600000" },
   });
   const jobs = [await _accept(), await _accept(), await _accept()];
-  for (const { id } of jobs.slice(0, 2)) await world.isForgotten(id);
+  for (const { id } of jobs.slice(0, 2)) await world.waitUntilRemoved(id);
 
   const queue = world.queue();
   expect(await queue.getRateLimitTtl(2)).toBeGreaterThan(3_000_000);
@@ -44,7 +44,8 @@ test("concurrency limits the active jobs of a queue, and other queues are not se
   await _until(() => running === 3);
   held.resolve();
 
-  for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of jobs)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   expect(most).toBe(3);
   expect(await world.redis.lrange(world.keys("imports").wait, 0, -1)).toEqual([other.id]);
 });

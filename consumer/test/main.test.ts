@@ -46,7 +46,7 @@ test("the consumer refuses to start with a job type that has no handler, and nam
 test("the consumer runs jobs on Node, and exits with 0 after SIGTERM", async () => {
   const child = _start(_env());
   const { id } = await world.accept({ type: "echo", data: { message: "hello" } });
-  expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
 
   child.kill("SIGTERM");
 
@@ -68,6 +68,6 @@ test("a second signal ends the drain, and another consumer runs the requeued job
   child.kill("SIGTERM");
 
   expect(await child.exited).toBe(0);
-  expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+  expect(await world.getRow(id)).toMatchObject({ status: "pending" });
   expect(await world.redis.lrange(world.keys().wait, 0, -1)).toEqual([id]);
 });

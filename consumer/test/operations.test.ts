@@ -88,7 +88,7 @@ test("cancels all pending jobs of its own tenant, in Redis too", async () => {
     "other pending": 10,
     "default completed": 5,
   });
-  await world.isForgotten(placed.id);
+  await world.waitUntilRemoved(placed.id);
 });
 
 test("retries and dispatches dead jobs, and counts those whose key is taken", async () => {
@@ -102,7 +102,7 @@ test("retries and dispatches dead jobs, and counts those whose key is taken", as
   const again = await world.sql<{ id: string }[]>`select id from jobs where generation = 1`;
   expect(again).toHaveLength(4);
   for (const { id } of again)
-    expect(await world.hashOf(bullId(id, 1))).toMatchObject({ name: "echo" });
+    expect(await world.getHash(bullId(id, 1))).toMatchObject({ name: "echo" });
 });
 
 test("promotes delayed jobs and deletes dead jobs", async () => {
@@ -128,7 +128,7 @@ test("selects only jobs that match its filter and the restrictions of the API ke
   const later = { createdAfter: new Date(Date.now() + 60_000).toISOString() };
   expect(await _ended(await _operate("cancel", later))).toMatchObject({ seen: 0 });
   expect(await _ended(await _operate("cancel", { label: "x" }))).toMatchObject({ changed: 1 });
-  expect(await world.rowOf(labelled.id)).toMatchObject({ status: "cancelled" });
+  expect(await world.getRow(labelled.id)).toMatchObject({ status: "cancelled" });
 });
 
 test("respects its rate, and stops on request", async () => {

@@ -41,7 +41,7 @@ test("a job that stalled too often is dead, although no handler ran", async () =
     },
   });
 
-  expect(await world.endOf(id)).toMatchObject({
+  expect(await world.waitForEnd(id)).toMatchObject({
     status: "dead",
     error: { message: "job stalled more than allowable limit" },
     attempts: 1,
@@ -53,11 +53,11 @@ test("a job that stalled too often is dead, although no handler ran", async () =
 test("a job whose worker died gets another attempt, and keeps start and worker of the lost attempt", async () => {
   const { id } = await _accept("again");
   expect(await _takeAndDie()).toBe(id);
-  const { processedOn } = await world.hashOf(id);
+  const { processedOn } = await world.getHash(id);
   await using _consumer = await _startConsumer(world);
 
   const startedAt = new Date(Number(processedOn)).toISOString();
-  expect(await world.endOf(id)).toMatchObject({
+  expect(await world.waitForEnd(id)).toMatchObject({
     status: "completed",
     attempts: 2,
     failures: [{ attempt: 1, name: "AttemptLost", startedAt, durationMs: null, worker: "host:1" }],
@@ -79,9 +79,9 @@ test("a job that was settled but not acknowledged is acknowledged without an att
     },
   });
 
-  await world.isForgotten(id);
+  await world.waitUntilRemoved(id);
   expect(hasRun).toBe(false);
-  expect(await world.rowOf(id)).toMatchObject({ result: { message: "first" } });
+  expect(await world.getRow(id)).toMatchObject({ result: { message: "first" } });
 });
 
 describe("two attempts that overlap after a lost lock", () => {
@@ -105,13 +105,13 @@ describe("two attempts that overlap after a lost lock", () => {
     await _until(() => starts === 1);
     await world.redis.del(lockKey(world.prefix, "default", id));
 
-    expect(await world.endOf(id)).toMatchObject({ result: { message: "run 2" } });
-    await world.isForgotten(id);
+    expect(await world.waitForEnd(id)).toMatchObject({ result: { message: "run 2" } });
+    await world.waitUntilRemoved(id);
     held.resolve();
     await firstEnded.promise;
     await _consumer.close();
 
-    expect(await world.rowOf(id)).toMatchObject({ result: { message: "run 2" }, attempts: 2 });
+    expect(await world.getRow(id)).toMatchObject({ result: { message: "run 2" }, attempts: 2 });
   });
 
   test("the attempt that lost the lock cannot fail the job", async () => {
@@ -141,9 +141,9 @@ describe("two attempts that overlap after a lost lock", () => {
       lines.some((line) => line["msg"] === "attempt lost the job's lock to another attempt"),
     );
 
-    expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+    expect(await world.getRow(id)).toMatchObject({ status: "pending" });
     second.resolve();
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", error: null });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", error: null });
     await consumer.close();
   });
 });

@@ -56,10 +56,10 @@ test("jobs of a paused queue start after it is resumed", async () => {
   await _set({ paused: true });
   const job = await _accept();
   await Bun.sleep(300);
-  expect((await world.rowOf(job.id))?.["status"]).toBe("pending");
+  expect((await world.getRow(job.id))?.["status"]).toBe("pending");
   expect(await world.redis.llen(world.keys().wait)).toBe(1);
   await _set({ paused: false });
-  expect(await world.endOf(job.id)).toMatchObject({ status: "completed" });
+  expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed" });
 });
 
 test("the concurrency of a queue limits two consumers together, and can be raised", async () => {
@@ -75,7 +75,8 @@ test("the concurrency of a queue limits two consumers together, and can be raise
   await _until(() => hold.running === 5);
   await Bun.sleep(200);
   hold.release();
-  for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of jobs)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   expect(hold.most).toBe(5);
 });
 
@@ -88,7 +89,8 @@ test("a rate limit of a queue delays jobs until it is removed", async () => {
   await Bun.sleep(200);
   expect(await waiting()).toBe(3);
   await _set({ rateLimit: null });
-  for (const { id } of jobs) expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+  for (const { id } of jobs)
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
 });
 
 test("consumers announce the queues that they serve, and their shutdown", async () => {
@@ -122,21 +124,21 @@ test("queue settings are restored after a flush before jobs are re-dispatched", 
       await tell(settings);
     },
     dispatch: (queue, jobs) => {
-      order.push("placed");
+      order.push("dispatched");
       return own.dispatch(queue, jobs);
     },
   });
   const meta = () => redis.hgetall(own.keys().meta);
   const set = { paused: "1", concurrency: "4", max: "3", duration: "2000" };
-  await _until(async () => (await own.hashOf(id!))["name"]);
+  await _until(async () => (await own.getHash(id!))["name"]);
   expect(await meta()).toMatchObject(set);
   await redis.flushall();
   order.length = 0;
   await reconciler.pass();
-  await _until(async () => (await own.hashOf(id!))["name"]);
+  await _until(async () => (await own.getHash(id!))["name"]);
   expect(await meta()).toMatchObject(set);
   // Settings are restored right before the re-dispatch, too: Redis may have been flushed a moment ago.
-  expect(order).toEqual(["set", "set", "placed"]);
+  expect(order).toEqual(["set", "set", "dispatched"]);
   expect(await redis.exists(own.keys().marker)).toBe(0);
 });
 
@@ -144,9 +146,9 @@ test("malformed queue settings are restored without a new job", async () => {
   await using _one = await _startConsumer(world);
   const { meta } = world.keys();
   const job = await _accept();
-  await world.endOf(job.id);
+  await world.waitForEnd(job.id);
   await world.redis.hset(meta, { concurrency: "abc", max: "none" });
   await _until(async () => (await world.redis.hget(meta, "concurrency")) === null);
   expect(await world.redis.hget(meta, "max")).toBeNull();
-  expect(await world.endOf((await _accept()).id)).toMatchObject({ status: "completed" });
+  expect(await world.waitForEnd((await _accept()).id)).toMatchObject({ status: "completed" });
 });

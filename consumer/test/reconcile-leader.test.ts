@@ -25,7 +25,7 @@ const _holders = () =>
 
 test("one of two reconcilers leads, and the other takes over when the leader's connection is lost", async () => {
   await using first = await _startReconciler(world);
-  await first.passFor("leading");
+  await first.waitForPass("leading");
   await using second = await _startReconciler(world);
   const [leader] = await _holders();
 
@@ -43,7 +43,7 @@ test("a frozen leader loses the lock, and another consumer leads", async () => {
     openLeaderClient: (options) => world.openLeaderClient(options, proxy.url),
     sessionMs: 200,
   });
-  await frozen.passFor("leading");
+  await frozen.waitForPass("leading");
   await using other = await _startReconciler(world);
   const [leader] = await _holders();
 
@@ -51,7 +51,7 @@ test("a frozen leader loses the lock, and another consumer leads", async () => {
   await _record(world, 3);
   frozen.reconciler.wake("flushed");
 
-  expect(await other.passFor("leading")).toMatchObject({ redispatched: 3 });
+  expect(await other.waitForPass("leading")).toMatchObject({ redispatched: 3 });
   proxy.thaw();
   await other.pass();
   const holders = await _holders();
@@ -62,7 +62,7 @@ test("a frozen leader loses the lock, and another consumer leads", async () => {
 
 test("a leader without work keeps the lock", async () => {
   await using leading = await _startReconciler(world, { sessionMs: 100 });
-  await leading.passFor("leading");
+  await leading.waitForPass("leading");
   const [leader] = await _holders();
   await using other = await _startReconciler(world, { sessionMs: 100 });
 
@@ -75,7 +75,7 @@ test("a leader without work keeps the lock", async () => {
 
 test("a follower makes no pass, and leads as soon as the leader closes", async () => {
   await using first = await _startReconciler(world);
-  await first.passFor("leading");
+  await first.waitForPass("leading");
   await using second = await _startReconciler(world);
   second.reconciler.wake("flushed");
   await first.pass();
@@ -83,7 +83,7 @@ test("a follower makes no pass, and leads as soon as the leader closes", async (
 
   await first.reconciler.close();
 
-  expect(await second.passFor("flushed")).toMatchObject({ checked: 0 });
+  expect(await second.waitForPass("flushed")).toMatchObject({ checked: 0 });
 });
 
 test("a pass ends when the leader's connection is lost, and the next leader continues", async () => {
@@ -127,7 +127,7 @@ test("a wake during a pass causes one more pass right after it", async () => {
   reconciling.reconciler.wake("flushed");
   gate.resolve();
 
-  await reconciling.passFor("flushed");
+  await reconciling.waitForPass("flushed");
   await reconciling.pass();
   expect(reconciling.reports.map((report) => report.reason).slice(0, 2)).toEqual([
     "leading",
@@ -189,7 +189,7 @@ test("a reconciler waits while Redis is unavailable, and re-dispatches all jobs 
   const ids = await _record(world, 100);
   await _dispatch(world, ids);
   await using reconciling = await _startReconciler(world);
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
   await using closing = new AsyncDisposableStack();
   const epoch = createRedisEpoch({
     redis: world.redis,
@@ -204,11 +204,13 @@ test("a reconciler waits while Redis is unavailable, and re-dispatches all jobs 
 
   await world.server.child.stop({ atOnce: true });
   await _until(() => world.redis.status !== "ready");
-  reconciling.reconciler.wake("while it is away");
+  reconciling.reconciler.wake("while Redis is unavailable");
   await using server = await startRedis({ dir: world.dir, port: world.server.port });
 
   expect(server.port).toBe(world.server.port);
-  expect(await reconciling.passFor("flushed")).toMatchObject({ redispatched: 100 });
+  expect(await reconciling.waitForPass("flushed")).toMatchObject({ redispatched: 100 });
   expect(await world.redis.llen(world.keys().wait)).toBe(100);
-  expect(reconciling.reports.map((report) => report.reason)).not.toContain("while it is away");
+  expect(reconciling.reports.map((report) => report.reason)).not.toContain(
+    "while Redis is unavailable",
+  );
 });

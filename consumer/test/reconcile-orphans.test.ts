@@ -24,11 +24,11 @@ test("an orphaned job is re-dispatched once, in the second pass", async () => {
   await world.redis.rpush(`${world.keys().base}${orphan}:logs`, "a line");
   await using reconciling = await _startReconciler(world);
 
-  expect(await reconciling.passFor("leading")).toMatchObject({ checked: 2, redispatched: 0 });
+  expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 2, redispatched: 0 });
   expect(await _waiting()).toEqual([sound]);
   expect(await reconciling.pass()).toMatchObject({ redispatched: 1 });
   expect(await _waiting()).toEqual([orphan, sound]);
-  expect(JSON.parse((await world.hashOf(orphan))["opts"]!)).toMatchObject({ recovered: true });
+  expect(JSON.parse((await world.getHash(orphan))["opts"]!)).toMatchObject({ recovered: true });
   expect(await world.redis.exists(`${world.keys().base}${orphan}:logs`)).toBe(0);
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
@@ -37,11 +37,11 @@ test("an orphaned job is re-dispatched once, in the second pass", async () => {
 test("a new leader also needs two passes", async () => {
   await _recordOrphan();
   await using first = await _startReconciler(world);
-  await first.passFor("leading");
+  await first.waitForPass("leading");
   await first.reconciler.close();
   await using second = await _startReconciler(world);
 
-  expect(await second.passFor("leading")).toMatchObject({ redispatched: 0 });
+  expect(await second.waitForPass("leading")).toMatchObject({ redispatched: 0 });
   expect(await second.pass()).toMatchObject({ redispatched: 1 });
 });
 
@@ -58,7 +58,7 @@ test("a job with a lock, a score or an entry in a list is never re-dispatched", 
   await world.redis.zadd(`${world.keys().base}waiting-children`, 1, waitingChildren!);
   await using reconciling = await _startReconciler(world);
 
-  expect(await reconciling.passFor("leading")).toMatchObject({ checked: 6, redispatched: 0 });
+  expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 6, redispatched: 0 });
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
@@ -67,7 +67,7 @@ test("a job that is in a list again at the second pass is not re-dispatched", as
   const { orphan, sound } = await _recordOrphan();
   await using reconciling = await _startReconciler(world);
 
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
   await world.redis.lpush(world.keys().wait, orphan);
 
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
@@ -89,10 +89,10 @@ test("a job that starts between the second inspection and its removal is not re-
   });
   await using reconciling = await _startReconciler(world, { redis });
 
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
 
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
-  expect(await world.hashOf(orphan)).toMatchObject({ name: "echo" });
+  expect(await world.getHash(orphan)).toMatchObject({ name: "echo" });
 });
 
 test("a job that is not due is not searched for in the lists", async () => {
@@ -101,7 +101,7 @@ test("a job that is not due is not searched for in the lists", async () => {
   await world.redis.del(world.keys().wait);
   await using reconciling = await _startReconciler(world);
 
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
   expect(await reconciling.pass()).toMatchObject({ redispatched: 0 });
 });
 
@@ -113,7 +113,7 @@ test("one job per pass is searched for in a very long list", async () => {
   for (let round = 0; round < 5; round += 1) await world.redis.lpush(world.keys().wait, ...others);
   await using reconciling = await _startReconciler(world);
 
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
 
   expect(await reconciling.pass()).toMatchObject({ redispatched: 1 });
   expect(await world.redis.lindex(world.keys().wait, 0)).toBe(ids[0]!);
@@ -127,7 +127,7 @@ test("old jobs that wait for their retry do not hide an orphaned job", async () 
   await _recordOrphan();
   await using reconciling = await _startReconciler(world, { pageSize: 50 });
 
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
 
   expect(await reconciling.pass()).toMatchObject({ checked: 602, redispatched: 1 });
 });

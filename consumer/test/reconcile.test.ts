@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 beforeEach(() => world.clear());
 
-const _rowOf = async (id: string | undefined) => {
+const _getRow = async (id: string | undefined) => {
   const [row] = await world.sql`select * from jobs where id = ${id ?? null}`;
   return row!;
 };
@@ -31,7 +31,7 @@ describe("a pending job that Redis lost", () => {
     await world.redis.flushall();
     await using reconciling = await _startReconciler(world);
 
-    const report = await reconciling.passFor("leading");
+    const report = await reconciling.waitForPass("leading");
 
     expect(report).toMatchObject({ checked: 10_000, redispatched: 10_000, settled: 0 });
     expect(await _waiting()).toEqual(ids.toReversed());
@@ -42,16 +42,16 @@ describe("a pending job that Redis lost", () => {
     const [id] = await _record(world, 1, { data: '{"n": 12345678901234567890}' });
     await using reconciling = await _startReconciler(world);
 
-    await reconciling.passFor("leading");
+    await reconciling.waitForPass("leading");
 
-    const { name, data, opts } = await world.hashOf(id!);
+    const { name, data, opts } = await world.getHash(id!);
     expect({ name, data }).toEqual({ name: "echo", data: '{"n": 12345678901234567890}' });
     expect(JSON.parse(opts!)).toMatchObject({
       attempts: 2,
       backoff: { type: "fixed", delay: 1 },
       recovered: true,
     });
-    expect(await _rowOf(id)).toMatchObject({ lost_attempts: 0, status: "pending" });
+    expect(await _getRow(id)).toMatchObject({ lost_attempts: 0, status: "pending" });
   });
 
   test("is re-dispatched with its trace and its tenant", async () => {
@@ -60,9 +60,9 @@ describe("a pending job that Redis lost", () => {
     await world.sql`update jobs set tenant = 'shop', trace = ${trace} where id = ${own!}`;
     await using reconciling = await _startReconciler(world);
 
-    await reconciling.passFor("leading");
+    await reconciling.waitForPass("leading");
 
-    const optionsOf = async (id: string) => JSON.parse((await world.hashOf(id))["opts"]!);
+    const optionsOf = async (id: string) => JSON.parse((await world.getHash(id))["opts"]!);
     expect(await optionsOf(common!)).not.toContainAnyKeys(["tenant", "tm"]);
     expect(await optionsOf(own!)).toMatchObject({
       tenant: "shop",
@@ -75,7 +75,7 @@ describe("a pending job that Redis lost", () => {
     await _record(world, 1, { ageMs: 500_000 });
     await using reconciling = await _startReconciler(world, { graceMs: 600_000 });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 1, redispatched: 1 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 1, redispatched: 1 });
     expect(await _waiting()).toEqual([old!]);
   });
 
@@ -83,8 +83,8 @@ describe("a pending job that Redis lost", () => {
     await _record(world, 1, { ageMs: 0 });
     await using reconciling = await _startReconciler(world, { graceMs: 300 });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 0 });
-    expect(await reconciling.passFor("grace")).toMatchObject({ redispatched: 1 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 0 });
+    expect(await reconciling.waitForPass("grace")).toMatchObject({ redispatched: 1 });
   });
 
   test("keeps its due time", async () => {
@@ -93,7 +93,7 @@ describe("a pending job that Redis lost", () => {
     const [overdue] = await _record(world, 1, { runAt: new Date(Date.now() - 1000) });
     await using reconciling = await _startReconciler(world);
 
-    await reconciling.passFor("leading");
+    await reconciling.waitForPass("leading");
 
     const score = await world.redis.zscore(world.keys().delayed, later!);
     expect(Math.floor(Number(score) / 4096)).toBe(runAt.getTime());
@@ -105,10 +105,10 @@ describe("a pending job that Redis lost", () => {
     await world.redis.hset(`${world.keys().base}${id}`, { name: "echo", finishedOn: 1 });
     await using reconciling = await _startReconciler(world);
 
-    await reconciling.passFor("leading");
+    await reconciling.waitForPass("leading");
 
     expect(await _waiting()).toEqual([`${id}-2`]);
-    expect(await _rowOf(id)).toMatchObject({ status: "pending", generation: 2 });
+    expect(await _getRow(id)).toMatchObject({ status: "pending", generation: 2 });
   });
 
   test("is not re-dispatched when it ended after the inspection", async () => {
@@ -125,9 +125,9 @@ describe("a pending job that Redis lost", () => {
     });
     await using reconciling = await _startReconciler(world, { redis });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 1, redispatched: 0 });
-    expect(await world.hashOf(id!)).toEqual({});
-    expect(await _rowOf(id)).toMatchObject({ status: "cancelled" });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ checked: 1, redispatched: 0 });
+    expect(await world.getHash(id!)).toEqual({});
+    expect(await _getRow(id)).toMatchObject({ status: "cancelled" });
   });
 
   test("is marked as recovered when it ends during the re-dispatch", async () => {
@@ -139,9 +139,9 @@ describe("a pending job that Redis lost", () => {
       },
     });
 
-    await reconciling.passFor("leading");
+    await reconciling.waitForPass("leading");
 
-    expect(JSON.parse((await world.hashOf(id!))["opts"]!)).toMatchObject({ recovered: true });
+    expect(JSON.parse((await world.getHash(id!))["opts"]!)).toMatchObject({ recovered: true });
   });
 
   test("is re-dispatched in parts when the data is large", async () => {
@@ -151,7 +151,7 @@ describe("a pending job that Redis lost", () => {
       dispatch: (queue, jobs) => world.dispatch(queue, jobs).finally(() => parts.push(jobs.length)),
     });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 10 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ redispatched: 10 });
     expect(await _waiting()).toEqual(ids.toReversed());
     expect(parts).toEqual([5, 5]);
   });
@@ -161,7 +161,10 @@ describe("a pending job that Redis lost", () => {
     for (const queue of queues) await _record(world, 7, { queue });
     await using reconciling = await _startReconciler(world, { pageSize: 4 });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ checked: 35, redispatched: 35 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({
+      checked: 35,
+      redispatched: 35,
+    });
     expect(await _waiting("echo")).toHaveLength(14);
     expect(await _waiting("imports")).toHaveLength(14);
     expect(await _waiting("feeds")).toHaveLength(7);
@@ -173,7 +176,7 @@ describe("a pending job that Redis lost", () => {
     await _record(world, 1);
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 2 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ redispatched: 2 });
   });
 
   test("is re-dispatched after every loss of Redis, although it never started", async () => {
@@ -181,7 +184,7 @@ describe("a pending job that Redis lost", () => {
     const runAt = new Date(Date.now() + 24 * 3_600_000);
     const [delayed] = await _record(world, 1, { runAt });
     await using reconciling = await _startReconciler(world);
-    await reconciling.passFor("leading");
+    await reconciling.waitForPass("leading");
 
     for (let losses = 0; losses < 25; losses += 1) {
       await world.redis.flushall();
@@ -189,7 +192,7 @@ describe("a pending job that Redis lost", () => {
     }
 
     for (const id of [paused, delayed]) {
-      expect(await _rowOf(id)).toMatchObject({ status: "pending", lost_attempts: 0 });
+      expect(await _getRow(id)).toMatchObject({ status: "pending", lost_attempts: 0 });
     }
     expect(await _waiting()).toEqual([paused!]);
     expect(await world.redis.zscore(world.keys().delayed, delayed!)).not.toBeNull();
@@ -203,8 +206,8 @@ describe("when Redis rejects writes", () => {
     await world.redis.hset(world.keys("broken").meta, "opts.maxLenEvents", "many");
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 1 });
-    expect(await _rowOf(broken)).toMatchObject({ status: "pending" });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ redispatched: 1 });
+    expect(await _getRow(broken)).toMatchObject({ status: "pending" });
     expect(reconciling.problems).toHaveLength(1);
   });
 
@@ -215,7 +218,10 @@ describe("when Redis rejects writes", () => {
     await world.redis.config("SET", "maxmemory", Math.floor(used / 0.85));
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ redispatched: 0, postponed: 300 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({
+      redispatched: 0,
+      postponed: 300,
+    });
     await world.redis.config("SET", "maxmemory", 0);
     expect(await reconciling.pass()).toMatchObject({ redispatched: 300, postponed: 0 });
     expect(await _waiting()).toHaveLength(300);
@@ -235,19 +241,19 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
     await worker.close();
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, redispatched: 0 });
-    expect(await _rowOf(wrong)).toMatchObject({
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 3, redispatched: 0 });
+    expect(await _getRow(wrong)).toMatchObject({
       status: "dead",
       result: null,
       error: { name: "InvalidResult", message: expect.stringContaining("message") },
     });
-    expect(await _rowOf(good)).toMatchObject({
+    expect(await _getRow(good)).toMatchObject({
       status: "completed",
       result: { message: "done" },
       error: null,
       attempts: 1,
     });
-    expect(await _rowOf(bad)).toMatchObject({
+    expect(await _getRow(bad)).toMatchObject({
       status: "dead",
       result: null,
       error: { message: "no such thing", stack: expect.stringContaining("no such thing") },
@@ -271,26 +277,29 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
     await _until(
       async () => starts.length === 3 && (await world.redis.llen(world.keys().active)) === 0,
     );
-    expect(await world.hashOf(good!)).toEqual({});
+    expect(await world.getHash(good!)).toEqual({});
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 3, redispatched: 0 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 3, redispatched: 0 });
     expect(await reconciling.pass()).toMatchObject({ checked: 0 });
     await worker.close();
     expect(starts).toHaveLength(3);
-    expect(await _rowOf(good)).toMatchObject({
+    expect(await _getRow(good)).toMatchObject({
       status: "completed",
       result: { message: "done" },
       attempts: 1,
       started_at: expect.any(Date),
       duration_ms: expect.any(Number),
     });
-    expect(await _rowOf(bad)).toMatchObject({
+    expect(await _getRow(bad)).toMatchObject({
       status: "dead",
       error: { message: "no such thing" },
       attempts: 1,
     });
-    expect(await _rowOf(wrong)).toMatchObject({ status: "dead", error: { name: "InvalidResult" } });
+    expect(await _getRow(wrong)).toMatchObject({
+      status: "dead",
+      error: { name: "InvalidResult" },
+    });
   });
 
   test("is re-dispatched when the events belong to an earlier generation, a job retried since, or a worker of Toril", async () => {
@@ -310,9 +319,12 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
     for (let count = 0; count < 450; count++) await told("progress", "another job");
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 1, redispatched: 4 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 1, redispatched: 4 });
     expect(await _waiting()).toEqual([own!, retried!, `${tenth}-10`, `${reopened}-1`]);
-    expect(await _rowOf(ended)).toMatchObject({ status: "completed", result: { message: "done" } });
+    expect(await _getRow(ended)).toMatchObject({
+      status: "completed",
+      result: { message: "done" },
+    });
   });
 
   test("is settled with plain text and with text that Postgres cannot store", async () => {
@@ -325,9 +337,9 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
     });
     await using reconciling = await _startReconciler(world);
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 2 });
-    expect(await _rowOf(plain)).toMatchObject({ status: "completed", result: "done\u{FFFD}" });
-    expect(await _rowOf(foul)).toMatchObject({ status: "dead", attempts: 2 });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 2 });
+    expect(await _getRow(plain)).toMatchObject({ status: "completed", result: "done\u{FFFD}" });
+    expect(await _getRow(foul)).toMatchObject({ status: "dead", attempts: 2 });
   });
 
   test("does not overwrite a status in the ledger", async () => {
@@ -342,8 +354,8 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
       },
     });
 
-    expect(await reconciling.passFor("leading")).toMatchObject({ settled: 0 });
-    expect(await _rowOf(id)).toMatchObject({ status: "cancelled", result: null });
+    expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 0 });
+    expect(await _getRow(id)).toMatchObject({ status: "cancelled", result: null });
   });
 });
 
@@ -357,7 +369,7 @@ test("a stock BullMQ worker runs re-dispatched jobs and finds its queue settings
   await world.redis.flushall();
   await using reconciling = await _startReconciler(world);
 
-  await reconciling.passFor("leading");
+  await reconciling.waitForPass("leading");
   await _until(() => done.size === 20);
 
   expect(done).toEqual(new Set(ids));

@@ -55,7 +55,7 @@ test("a retried dead job has all its attempts again, is dead again, and complete
     [id, `${id}-1`],
     [`${id}-1`, `${id}-2`],
   ] as const) {
-    expect(await world.endOf(id)).toMatchObject({ status: "dead", attempts: 2 });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "dead", attempts: 2 });
     // Bull Board shows the failed set.
     await _until(async () => (await world.redis.zscore(failed, bullId)) !== null);
     isFailing = again === `${id}-1`;
@@ -64,7 +64,7 @@ test("a retried dead job has all its attempts again, is dead again, and complete
     expect(await world.redis.zscore(failed, bullId)).toBeNull();
   }
 
-  expect(await world.endOf(id)).toMatchObject({
+  expect(await world.waitForEnd(id)).toMatchObject({
     status: "completed",
     generation: 2,
     attempts: 1,
@@ -78,12 +78,12 @@ test("a retried dead job has all its attempts again, is dead again, and complete
 
 test("a completed job keeps its result in its history", async () => {
   const { id } = await world.accept({ type: "echo", data: { message: "b" } });
-  await world.endOf(id);
-  await world.isForgotten(id);
+  await world.waitForEnd(id);
+  await world.waitUntilRemoved(id);
 
   await _retry(id);
 
-  expect(await world.endOf(id)).toMatchObject({
+  expect(await world.waitForEnd(id)).toMatchObject({
     status: "completed",
     generation: 1,
     result: { message: "b" },

@@ -51,7 +51,7 @@ const _run = (behavior: string) =>
 /** Waits for the pid of the process that hosts the thread. */
 const _pidOf = (id: string) =>
   _until(async () => {
-    const { progress } = await world.hashOf(id, "imports");
+    const { progress } = await world.getHash(id, "imports");
     return progress === undefined ? undefined : (JSON.parse(progress) as { pid: number }).pid;
   });
 
@@ -80,13 +80,13 @@ test("a misbehaving sandboxed handler ends only its own attempt", async () => {
   const well = await _run("well");
 
   for (const [index, [, name, message]] of behaviors.entries()) {
-    const end = await world.endOf(jobs[index]!.id);
+    const end = await world.waitForEnd(jobs[index]!.id);
     expect(end).toMatchObject({ status: "dead", attempts: 1, error: { name } });
     expect(end["error"].message).toMatch(message);
     const { id } = await world.accept({ type: "echo", data: { message: "hello" } });
-    expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
   }
-  expect(await world.endOf(well.id)).toMatchObject({ status: "completed" });
+  expect(await world.waitForEnd(well.id)).toMatchObject({ status: "completed" });
   const messages = (await rogue.stop()).map(({ msg }) => msg);
   // The attempt outlasts a lock duration, so the lock was renewed.
   expect(messages).not.toContain("job stalled");
@@ -95,9 +95,9 @@ test("a misbehaving sandboxed handler ends only its own attempt", async () => {
 test("a sandboxed handler logs, can throw RetryAfterError, and has no environment", async () => {
   await using rogue = await _startRogue();
   const again = await _run("again");
-  expect(await world.endOf(again.id)).toMatchObject({ status: "completed", attempts: 1 });
+  expect(await world.waitForEnd(again.id)).toMatchObject({ status: "completed", attempts: 1 });
   const { id } = await _run("environment");
-  expect(await world.endOf(id)).toMatchObject({ result: { rows: 0 } });
+  expect(await world.waitForEnd(id)).toMatchObject({ result: { rows: 0 } });
 
   expect(await rogue.stop()).toContainEqual(
     expect.objectContaining({ msg: "from the thread", jobId: again.id, attempt: 1 }),
@@ -116,7 +116,7 @@ describe.each(["loop", "stops-when-aborted"])(
 
       expect(rogue.child.exitCode).toBe(0);
       await _isGone(pid);
-      expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+      expect(await world.getRow(id)).toMatchObject({ status: "pending" });
       expect(await world.redis.lrange(world.keys("imports").wait, 0, -1)).toEqual([id]);
       await world.redis.del(world.keys("imports").wait);
     });

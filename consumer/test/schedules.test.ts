@@ -86,7 +86,7 @@ test("a due schedule enqueues a job that names the schedule, with an id derived 
   });
   expect(lastFireTime).toEqual(scheduledFor);
   expect(nextAt).toEqual(new Date(scheduledFor.getTime() + hour));
-  expect(await world.endOf(run.jobId!)).toMatchObject({
+  expect(await world.waitForEnd(run.jobId!)).toMatchObject({
     status: "completed",
     tenant: "acme",
     schedule: "nightly",
@@ -147,14 +147,14 @@ test("the overlap policy applies while the previous job is pending: skip, queue 
   expect(skip!.run).toMatchObject({ outcome: "skipped", reason: "overlap", jobId: skip!.first });
   expect(queue!.run.outcome).toBe("created");
   expect(replace!.run.outcome).toBe("created");
-  expect(await world.rowOf(replace!.first)).toMatchObject({
+  expect(await world.getRow(replace!.first)).toMatchObject({
     status: "cancelled",
     error: { name: "Replaced" },
   });
-  await world.isForgotten(replace!.first);
+  await world.waitUntilRemoved(replace!.first);
   release();
   for (const id of [skip!.first, queue!.first, queue!.run.jobId!, replace!.run.jobId!]) {
-    expect((await world.endOf(id))?.["status"]).toBe("completed");
+    expect((await world.waitForEnd(id))?.["status"]).toBe("completed");
   }
 });
 
@@ -188,15 +188,15 @@ test("a fire time of an earlier schedule with the same name does not fire again"
   await using _ = await _startConsumer(world);
   const scheduledFor = await _due("phoenix");
   const { run, definition } = await _ran("phoenix", scheduledFor);
-  await world.endOf(run.jobId!);
-  await world.isForgotten(run.jobId!);
+  await world.waitForEnd(run.jobId!);
+  await world.waitUntilRemoved(run.jobId!);
   await world.sql`update schedules set next_at = ${scheduledFor}, last_run = null, last_fire_time = null, last_job_id = null`;
   expect(definition.from).toBe(scheduledFor.toISOString());
   expect((await _ran("phoenix", scheduledFor)).run).toMatchObject({
     outcome: "duplicate",
     jobId: run.jobId,
   });
-  expect(await world.hashOf(run.jobId!)).toEqual({});
+  expect(await world.getHash(run.jobId!)).toEqual({});
 });
 
 test("an invalid schedule records its failure and does not block other schedules", async () => {
@@ -358,7 +358,7 @@ test("a run beyond the quotas of the schedule's API key is recorded as deferred,
     nextAt: new Date(scheduledFor.getTime() + hour),
   });
   expect(after.lastRun!.jobId).toBe(await scheduledJobId("default", deferred!.name, scheduledFor));
-  expect(await world.rowOf(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
+  expect(await world.getRow(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });
 
 test("a schedule ends at `until`", async () => {
@@ -389,7 +389,7 @@ test("a secret is encrypted for each job and decrypted for its handler", async (
   const data = { url: "http://a.example", authorization: "Bearer swordfish" };
   const scheduledFor = await _due("private", { job: { type: "feed.fetch", data } });
   const { run, definition } = await _ran("private", scheduledFor);
-  const row = await world.endOf(run.jobId!);
+  const row = await world.waitForEnd(run.jobId!);
   expect(row).toMatchObject({ status: "completed" });
   expect(seen).toEqual(["Bearer swordfish"]);
   expect(JSON.stringify([row, definition])).not.toContain("swordfish");
@@ -420,11 +420,11 @@ test("the scheduler continues when Postgres is available again, and logs the out
     { log: ({ msg }) => said.push(msg) },
   );
   await _ran("before", await _due("before"));
-  proxy.cut();
+  proxy.disconnect();
   const scheduledFor = await _due("after");
   await _until(() => said.includes("failed to read due schedules"));
   expect((await _find("after"))?.lastRun).toBeNull();
-  proxy.mend();
+  proxy.reconnect();
   expect((await _ran("after", scheduledFor)).run.outcome).toBe("created");
   expect(said.filter((msg) => msg === "failed to read due schedules")).toHaveLength(1);
 });

@@ -64,7 +64,7 @@ describe("a handler", () => {
       return _nothing;
     });
 
-    expect(await world.endOf(job.id)).toMatchObject({ status: "completed" });
+    expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed" });
     expect(seen).toEqual([data]);
   });
 
@@ -80,7 +80,7 @@ describe("a handler", () => {
       { SECRET_KEYS: _secretKeys(young, old) },
     );
 
-    expect(await world.endOf(job.id)).toMatchObject({ status: "completed" });
+    expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed" });
     expect(seen).toEqual([data]);
   });
 
@@ -97,7 +97,7 @@ describe("a handler", () => {
     await using _ = consumer;
     const events = queueKeys(world.prefix, "feeds").events;
     const streamed: string[] = [];
-    const row = await world.endOf(job.id);
+    const row = await world.waitForEnd(job.id);
     streamed.push(JSON.stringify(await world.redis.xrange(events, "-", "+")));
 
     expect(row).toMatchObject({ status: "dead", attempts: 2 });
@@ -106,7 +106,7 @@ describe("a handler", () => {
       message: 'refused {"authorization":"[secret]"}',
     });
     await _jobIn(world.queue("feeds"), "failed", job.id);
-    const hash = await world.hashOf(job.id, "feeds");
+    const hash = await world.getHash(job.id, "feeds");
     expect(hash).toMatchObject({ progress: '{"[secret]":"[secret]"}' });
     expect(consumer.lines.map((line) => line["msg"])).toEqual(
       expect.arrayContaining(["sent [secret]", "warned of [secret]", "job is dead"]),
@@ -125,7 +125,7 @@ describe("a handler", () => {
     );
     await using _ = await _consume(async () => ({ ..._nothing, items: 12_345 }));
 
-    expect(await world.endOf(job.id)).toMatchObject({
+    expect(await world.waitForEnd(job.id)).toMatchObject({
       status: "completed",
       result: { ..._nothing, items: "[secret]" },
     });
@@ -144,7 +144,7 @@ describe("a handler", () => {
         handlers: { echo: parent },
       });
       const job = await world.accept({ type: "echo", data: { message: "m" } });
-      expect(await world.endOf(job.id)).toMatchObject({ status: "completed" });
+      expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed" });
       await consumer.close();
     }
 
@@ -178,7 +178,7 @@ describe("a secret that cannot be decrypted", () => {
     }
     await using _ = await _consume(async () => _nothing, { SECRET_KEYS: _secretKeys(young, old) });
 
-    expect(await world.endOf(job.id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed", attempts: 1 });
   });
 
   test("makes its job dead when the key is missing for too long", async () => {
@@ -186,7 +186,7 @@ describe("a secret that cannot be decrypted", () => {
     await world.redis.hset(jobKey(world.prefix, "feeds", job.id), "ats", "5000");
     await using _ = await _consume(never);
 
-    expect(await world.endOf(job.id)).toMatchObject({
+    expect(await world.waitForEnd(job.id)).toMatchObject({
       status: "dead",
       error: { message: expect.stringContaining("needs the key 2025b") },
     });
@@ -202,7 +202,7 @@ describe("a secret that cannot be decrypted", () => {
     await world.redis.hset(jobKey(world.prefix, "feeds", job.id), "data", altered);
     await using _ = await _consume(never);
 
-    expect(await world.endOf(job.id)).toMatchObject({
+    expect(await world.waitForEnd(job.id)).toMatchObject({
       status: "dead",
       attempts: 1,
       error: { message: "The secret at /authorization was altered or belongs to another job." },
@@ -215,8 +215,8 @@ describe("a secret that cannot be decrypted", () => {
     await world.redis.hset(jobKey(world.prefix, "feeds", to.id), "data", from.data);
     await using _ = await _consume(async () => _nothing);
 
-    expect(await world.endOf(from.id)).toMatchObject({ status: "completed" });
-    expect(await world.endOf(to.id)).toMatchObject({
+    expect(await world.waitForEnd(from.id)).toMatchObject({ status: "completed" });
+    expect(await world.waitForEnd(to.id)).toMatchObject({
       status: "dead",
       error: { message: expect.stringContaining("belongs to another job") },
     });
@@ -227,6 +227,6 @@ test("a consumer without keys runs all jobs without secrets", async () => {
   await using _ = await _consume(async () => _nothing, {});
   const job = await world.accept({ type: "feed.fetch", data: { url: data.url } });
 
-  expect(await world.endOf(job.id)).toMatchObject({ status: "completed" });
+  expect(await world.waitForEnd(job.id)).toMatchObject({ status: "completed" });
   await _until(async () => (await world.queue("feeds").count()) === 0);
 });

@@ -33,19 +33,19 @@ test("the status server reports readiness, and metrics of attempts", async () =>
     });
   await until(200);
 
-  postgres.cut();
+  postgres.disconnect();
   expect((await until(503)).body).toMatchObject({ redis: true, postgres: false });
   expect((await get("/livez")).status).toBe(200);
-  postgres.mend();
+  postgres.reconnect();
   expect((await until(200)).body).toEqual({ workers: true, redis: true, postgres: true });
-  redis.cut();
+  redis.disconnect();
   expect((await until(503)).body).toMatchObject({ redis: false, postgres: true });
-  redis.mend();
+  redis.reconnect();
   await until(200);
 
   const { id } = await world.accept({ type: "echo", data: { message: "hello" } });
-  await world.endOf(id);
-  await world.isForgotten(id);
+  await world.waitForEnd(id);
+  await world.waitUntilRemoved(id);
   const metrics = await (await get("/metrics")).text();
   expect(metrics).toContain(
     'bullmq_jobs_processed_total{queue="default",type="echo",outcome="completed"} 1',
@@ -83,9 +83,9 @@ test("the status server reports metrics of the reconciler while this process lea
   expect(leading).toMatch(/^toril_reconciled_jobs_total\{action="redispatched"\} \d+$/m);
   expect(leading).toMatch(/^toril_reconcile_last_pass_timestamp_seconds \d/m);
 
-  postgres.cut();
+  postgres.disconnect();
   await until(/^toril_reconciler_leading 0$/m);
   expect(await metrics()).not.toMatch(/^toril_ledger_pending_jobs \d/m);
-  postgres.mend();
+  postgres.reconnect();
   await until(/^toril_reconciler_leading 1$/m);
 });

@@ -28,9 +28,9 @@ test("a handler that ignores the shutdown is abandoned, and its job runs on anot
 
   expect(await consumer.close(AbortSignal.abort())).toBe(false);
 
-  expect(await world.rowOf(id)).toMatchObject({ status: "pending" });
+  expect(await world.getRow(id)).toMatchObject({ status: "pending" });
   await using _other = await _startConsumer(world);
-  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 2 });
+  expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 2 });
   letGo.resolve();
 });
 
@@ -51,9 +51,9 @@ test("a handler that is aborted at the deadline has its job requeued without usi
   expect(await consumer.close(AbortSignal.abort())).toBe(true);
 
   expect(await world.redis.lrange(world.keys().wait, 0, -1)).toEqual([id]);
-  expect(await world.hashOf(id)).not.toHaveProperty("atm");
+  expect(await world.getHash(id)).not.toHaveProperty("atm");
   await using _other = await _startConsumer(world);
-  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+  expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
 });
 
 test("active jobs finish and are acknowledged before the consumer stops, and no further job starts", async () => {
@@ -77,8 +77,8 @@ test("active jobs finish and are acknowledged before the consumer stops, and no 
   held.resolve();
 
   expect(await closing).toBe(true);
-  expect(await world.rowOf(first.id)).toMatchObject({ status: "completed" });
-  expect(await world.hashOf(first.id)).toEqual({});
+  expect(await world.getRow(first.id)).toMatchObject({ status: "completed" });
+  expect(await world.getHash(first.id)).toEqual({});
   expect(started).toEqual(["first"]);
   expect(await world.redis.lrange(world.keys().wait, 0, -1)).toEqual([second.id]);
 });

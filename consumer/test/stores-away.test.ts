@@ -44,7 +44,7 @@ describe("while Postgres is unavailable", () => {
     const first = await _accept("first");
     await heard("started first");
 
-    postgres.cut();
+    postgres.disconnect();
     held.resolve();
     await heard("Postgres is unavailable: no further job starts");
     const second = await _accept("second");
@@ -57,12 +57,12 @@ describe("while Postgres is unavailable", () => {
       left = now;
     }
     expect(await world.redis.lrange(world.keys().active, 0, -1)).toContain(first.id);
-    expect(await world.rowOf(first.id)).toMatchObject({ status: "pending" });
+    expect(await world.getRow(first.id)).toMatchObject({ status: "pending" });
     expect(started).toEqual(["first"]);
 
-    postgres.mend();
-    expect(await world.endOf(first.id)).toMatchObject({ status: "completed", attempts: 1 });
-    expect(await world.endOf(second.id)).toMatchObject({ status: "completed", attempts: 1 });
+    postgres.reconnect();
+    expect(await world.waitForEnd(first.id)).toMatchObject({ status: "completed", attempts: 1 });
+    expect(await world.waitForEnd(second.id)).toMatchObject({ status: "completed", attempts: 1 });
     const messages = lines.map((line) => line["msg"]);
     expect(messages.indexOf("Postgres is available again")).toBeLessThan(
       messages.indexOf("started second"),
@@ -91,14 +91,14 @@ describe("while Postgres is unavailable", () => {
     );
     const { id } = await _accept("left");
     await starting.promise;
-    postgres.cut();
+    postgres.disconnect();
     held.resolve();
     await heard("Postgres is unavailable: no further job starts");
 
     expect(await consumer.close(AbortSignal.abort())).toBe(false);
 
     await using _other = await _startConsumer(world);
-    expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 2 });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 2 });
   });
 });
 
@@ -108,8 +108,8 @@ describe("while Redis is unavailable", () => {
     const { log, heard } = _createLines();
     const consumer = await _startConsumer({ ...world, redisUrl: redis.url }, { log });
     const { id } = await _accept("before");
-    await world.endOf(id);
-    redis.cut();
+    await world.waitForEnd(id);
+    redis.disconnect();
     await heard("Redis connection error");
 
     // Resolves; to false only if the connection for commands has noticed the loss already.
@@ -134,21 +134,21 @@ describe("while Redis is unavailable", () => {
     );
     const { id } = await _accept("recorded");
     await starting.promise;
-    redis.cut();
+    redis.disconnect();
     held.resolve();
 
-    expect(await world.endOf(id)).toMatchObject({ status: "completed" });
+    expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
     expect(await world.redis.lrange(world.keys().active, 0, -1)).toContain(id);
-    redis.mend();
-    await world.isForgotten(id);
+    redis.reconnect();
+    await world.waitUntilRemoved(id);
   });
 });
 
 test("a consumer that starts while both stores are unavailable works when they become available", async () => {
   await using redis = await _startProxy(world.redisUrl);
   await using postgres = await _startProxy(world.databaseUrl);
-  redis.cut();
-  postgres.cut();
+  redis.disconnect();
+  postgres.disconnect();
   await using _consumer = await _startConsumer({
     ...world,
     redisUrl: redis.url,
@@ -156,10 +156,10 @@ test("a consumer that starts while both stores are unavailable works when they b
   });
   const { id } = await _accept("early");
 
-  redis.mend();
-  postgres.mend();
+  redis.reconnect();
+  postgres.reconnect();
 
-  expect(await world.endOf(id)).toMatchObject({ status: "completed", attempts: 1 });
+  expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
 });
 
 describe("a cancelled job that is still in Redis", () => {
@@ -181,16 +181,16 @@ describe("a cancelled job that is still in Redis", () => {
       const job = await world.record({ type: "echo", data: { message: "cancelled" } });
       await world.sql`update jobs set status = 'cancelled' where id = ${job.id}`;
       await world.dispatchJob(job, { recovered });
-      await world.isForgotten(job.id);
-      expect(await world.rowOf(job.id)).toMatchObject({ status: "cancelled", result: null });
+      await world.waitUntilRemoved(job.id);
+      expect(await world.getRow(job.id)).toMatchObject({ status: "cancelled", result: null });
       return ran.has(job.id);
     };
 
     expect(await runsCancelled(false)).toBe(false);
     await _until(() => runsCancelled(false));
     expect(await runsCancelled(true)).toBe(false);
-    redis.cut();
-    redis.mend();
+    redis.disconnect();
+    redis.reconnect();
     expect(await runsCancelled(false)).toBe(false);
   });
 });

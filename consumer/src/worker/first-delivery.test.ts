@@ -49,7 +49,7 @@ describe("a job may start without a ledger check", () => {
     ["once, and started before", { attemptsStarted: 2 }],
     ["once, and failed before", { attemptsMade: 1 }],
     ["once, and stalled", { stalledCounter: 1 }],
-    ["at a time that nobody knows", { timestamp: Number.NaN }],
+    ["at an unknown time", { timestamp: Number.NaN }],
   ])("but not when it was dispatched %s", (_, changes) => {
     const world = _createWorld();
     world.pass(10_000);
