@@ -135,7 +135,7 @@ describe("without any key", () => {
     for (const path of ["/livez", "/readyz"]) {
       expect((await producer.request(path)).status).toBe(200);
     }
-    expect(producer.lines).toContainEqual(saying("every request is refused"));
+    expect(producer.lines).toContainEqual(saying("all requests are rejected"));
     const { key } = await _issue(stores, ["jobs:write"]);
     expect((await producer.post(_echo(), _bearer(key))).status).toBe(201);
   });
@@ -143,7 +143,7 @@ describe("without any key", () => {
   test("ALLOW_OPEN=true serves requests without a key and logs a warning", async () => {
     const [producer] = await start({ HOST: "0.0.0.0", ALLOW_OPEN: "true" });
     expect((await producer.post(_echo())).status).toBe(201);
-    expect(producer.lines).toContainEqual(saying("may do everything"));
+    expect(producer.lines).toContainEqual(saying("has full access"));
   });
 });
 
