@@ -40,7 +40,7 @@ function _upTo(count: number, from = 0) {
   return Array.from({ length: count - from }, (_, index) => from + index);
 }
 
-test("lines arrive, once and in their order", async () => {
+test("lines arrive once and in order", async () => {
   await using aggregator = await _startAggregator();
   await using shipping = await _open(aggregator.port);
   shipping.push(10);
@@ -51,7 +51,7 @@ test("lines arrive, once and in their order", async () => {
   expect([shipping.shipper.buffered, shipping.shipper.dropped]).toEqual([0, 0]);
 });
 
-test("what came while nobody listened arrives when somebody does", async () => {
+test("lines that were written while the aggregator was down arrive later", async () => {
   await using aggregator = await _startAggregator();
   await aggregator.stop();
   await using shipping = await _open(aggregator.port);
@@ -66,7 +66,7 @@ test("what came while nobody listened arrives when somebody does", async () => {
   expect(aggregator.lines().map(numberOf)).toEqual(_upTo(200));
 });
 
-test("an aggregator that dies under load costs what was on the wire, and no line is halved", async () => {
+test("an aggregator that dies under load loses lines in transit, and no line is split", async () => {
   await using aggregator = await _startAggregator();
   await using shipping = await _open(aggregator.port);
   for (let round = 0; round < 5; round += 1) {
@@ -86,7 +86,7 @@ test("an aggregator that dies under load costs what was on the wire, and no line
   expect(numbers.at(-1)).toBe(30_000);
 });
 
-test("with nobody to take them the oldest lines are dropped, counted and told", async () => {
+test("without an aggregator, the oldest lines are dropped, counted and reported", async () => {
   await using aggregator = await _startAggregator();
   await aggregator.stop();
   await using shipping = await _open(aggregator.port, { maxBuffered: 100_000 });
@@ -101,7 +101,7 @@ test("with nobody to take them the oldest lines are dropped, counted and told", 
   expect(rest.map(numberOf)).toEqual(_upTo(50_000, dropped));
 });
 
-test("an aggregator that does not read costs lines, not memory, and what is dropped is told in its place", async () => {
+test("an aggregator that does not read causes dropped lines instead of memory growth, and they are reported in place", async () => {
   await using aggregator = await _startAggregator();
   await using shipping = await _open(aggregator.port, { maxBuffered: 200_000 });
   await _until(() => shipping.shipper.isConnected);
@@ -127,7 +127,7 @@ test("an aggregator that does not read costs lines, not memory, and what is drop
   expect(lines.reduce((sum, line) => sum + toldIn(line), 0)).toBe(shipping.shipper.dropped);
 });
 
-test("a connection that takes nothing for long is given up for another one", async () => {
+test("a stalled connection is replaced", async () => {
   await using aggregator = await _startAggregator();
   aggregator.stall();
   await using shipping = await _open(aggregator.port, { stallMs: 50, maxBuffered: 20_000_000 });
@@ -141,7 +141,7 @@ test("a connection that takes nothing for long is given up for another one", asy
   await _until(() => shipping.shipper.buffered === 0);
 });
 
-test("closing sends what is left and ends the connection; later lines are not taken", async () => {
+test("closing flushes the buffer and ends the connection; later lines are ignored", async () => {
   await using aggregator = await _startAggregator();
   await using shipping = await _open(aggregator.port);
   shipping.push(3000);
@@ -153,7 +153,7 @@ test("closing sends what is left and ends the connection; later lines are not ta
   expect(shipping.shipper.buffered).toBe(0);
 });
 
-test("closing waits no longer than its deadline, and tells what is left", async () => {
+test("closing waits until its deadline and returns the number of unsent lines", async () => {
   await using aggregator = await _startAggregator();
   await aggregator.stop();
   await using shipping = await _open(aggregator.port);

@@ -11,7 +11,7 @@ function _open() {
   };
 }
 
-test("a line has its level by name, and of an error only what is not data", () => {
+test("a line contains the name of the level, and of an error only fields without data", () => {
   const { log, lines } = _open();
 
   log.error({ err: Object.assign(new Error("no"), { code: "E1", command: "secret" }) }, "failed");
@@ -21,7 +21,7 @@ test("a line has its level by name, and of an error only what is not data", () =
   expect(line.err).toEqual({ name: "Error", message: "no", code: "E1", stack: line.err.stack });
 });
 
-test("a line goes without the passwords of addresses and without keys", () => {
+test("a line contains neither passwords of URLs nor keys", () => {
   const { log, lines } = _open();
 
   log.warn(

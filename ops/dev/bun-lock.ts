@@ -10,7 +10,7 @@ const Manifest = z.looseObject({
   optionalPeers: z.array(z.string()).default([]),
 });
 
-/** bun.lock, as far as it is read; what stands at the end of a package's entry is its hash. */
+/** bun.lock, reduced to the fields that are read; the last element of a package's entry is its hash. */
 const Lock = z.looseObject({
   workspaces: z.record(z.string(), Manifest),
   packages: z.record(z.string(), z.array(z.unknown()).min(1)),

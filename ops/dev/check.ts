@@ -13,7 +13,7 @@ const projects = [
   "loadtest/tsconfig.k6.json",
 ];
 
-// The slow ones first, so that the quick ones fill the gaps.
+// Slow steps first, so that quick ones fill the gaps.
 const steps: Step[] = [
   { name: "lint", command: ["oxlint", "--type-aware", "--deny-warnings"] },
   ...projects.map(typeCheck),
@@ -39,7 +39,7 @@ function typeCheck(project: string): Step {
   };
 }
 
-/** @returns whether it succeeded; says what is wrong when it did not */
+/** Runs a step and prints its output if it fails. Returns whether it succeeded. */
 function run({ name, command: [program, ...args] }: Step): Promise<boolean> {
   const startedAt = performance.now();
   return new Promise((resolve) => {
@@ -51,9 +51,9 @@ function run({ name, command: [program, ...args] }: Step): Promise<boolean> {
     child.once("close", (code) => {
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
       console.log(`${code === 0 ? "ok    " : "FAILED"} ${name} (${took})`);
-      const said = Buffer.concat(output).toString().trim();
-      if (code !== 0) console.log(`\n${said}\n`);
-      else if (said.startsWith("note: ")) console.log(`       ${said}`);
+      const text = Buffer.concat(output).toString().trim();
+      if (code !== 0) console.log(`\n${text}\n`);
+      else if (text.startsWith("note: ")) console.log(`       ${text}`);
       resolve(code === 0);
     });
   });

@@ -49,7 +49,7 @@ function toHolder({ name, pid, stopSignal }: Omit<Holder, "identity">): Holder {
   return { name, pid, stopSignal, identity: identify(pid) };
 }
 
-/** Linked into place, so that nobody reads half a lock. */
+/** Linked into place, so that no process reads an incomplete lock. */
 function tryCreate(path: string, run: LockFile): boolean {
   const complete = `${path}.${process.pid}`;
   writeFileSync(complete, JSON.stringify(run, undefined, 2));

@@ -16,7 +16,7 @@ describe("a throttled log", () => {
     };
   }
 
-  test("writes one of many like errors a period, and then how many there were", () => {
+  test("writes one of many similar errors per period, then their number", () => {
     const { written, write, pass } = _create();
     for (let index = 0; index < 10_000; index += 1) write(`OOM, ${index} bytes`);
     write("other");
@@ -33,7 +33,7 @@ describe("a throttled log", () => {
     ]);
   });
 
-  test("takes errors that differ in an id for like ones", () => {
+  test("treats errors that differ only in an id as similar", () => {
     const { written, write } = _create();
     write("could not renew lock for job 019c2f1e-7b1a-7c3d-8a4e-5f6071829304");
     write("could not renew lock for job 019c2f1e-7b1a-7c3d-8a4e-aaaaaaaaaaaa");

@@ -58,7 +58,7 @@ describe("retryUntilAvailable", () => {
     expect([calls(), events]).toEqual([1, []]);
   });
 
-  test("rejects when it is stopped, also while it waits", async () => {
+  test("rejects when stopped, also during a pause", async () => {
     const { retryingLedger } = _create(_error("CONNECTION_CLOSED"));
     const insisting = retryingLedger.retryUntilAvailable(_work);
 

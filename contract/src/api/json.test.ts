@@ -30,19 +30,19 @@ test.each(["", "{", "'a'", "{a:1}", "[1,]", "NaN", '"\\x"', '"\\', "[1}", "1,2",
   (text) => expect(parse(text).status).toBe("malformed"),
 );
 
-test("numbers are read as doubles: what rounding changes is accepted, and -0 is 0 as JSON", () => {
+test("numbers are parsed as doubles: rounding is accepted, and -0 becomes 0", () => {
   const parsed = parse("[0.1234567890123456789,1e-400,-0,1.0,9007199254740991]");
   expect(parsed.status === "ok" && JSON.stringify(parsed.value)).toBe(
     "[0.12345678901234568,0,0,1,9007199254740991]",
   );
 });
 
-test("a byte order mark is skipped before the text, and is no space within", () => {
+test("a byte order mark is skipped at the start only", () => {
   expect(parse('\uFEFF{"a":1}')).toEqual({ status: "ok", value: { a: 1 } });
   expect(parse('{"a":\uFEFF1}').status).toBe("malformed");
 });
 
-test("a scan in steps of any length counts what a scan at once does, and what is there", () => {
+test("a scan in steps of any length has the same counts as one scan, and the right ones", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), fc.integer({ min: 1, max: 9 }), (text, step) => {
       const bytes = utf8.encode(text);
@@ -66,7 +66,7 @@ test("a scan in steps of any length counts what a scan at once does, and what is
   );
 });
 
-test("any depth of nesting is refused beyond 100 levels and crashes nothing", () => {
+test("nesting beyond 100 levels is refused at any depth without a crash", () => {
   expect(parse("[".repeat(100) + "]".repeat(100)).status).toBe("ok");
   expect(parse("[".repeat(101) + "]".repeat(101)).status).toBe("unstorable");
   expect(parse("[".repeat(1_000_000)).status).toBe("malformed");
@@ -74,7 +74,7 @@ test("any depth of nesting is refused beyond 100 levels and crashes nothing", ()
   expect(parse('{"a":'.repeat(100_000) + "1" + "}".repeat(100_000)).status).toBe("unstorable");
 });
 
-test("values and members are counted before anything is parsed", () => {
+test("values and members are counted before parsing", () => {
   const members = (count: number) =>
     `{${Array.from({ length: count }, (_, n) => `"${n}":"{,:"`).join()}}`;
   expect(parse(`[${"0,".repeat(99_997)}0]`).status).toBe("ok");
@@ -87,7 +87,7 @@ test("values and members are counted before anything is parsed", () => {
   });
 });
 
-test("what is accepted is what JSON.parse reads", () => {
+test("accepted JSON has the value that JSON.parse returns", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 5 }), (text) => {
       const parsed = parse(text);
@@ -97,7 +97,7 @@ test("what is accepted is what JSON.parse reads", () => {
   );
 });
 
-test("storable text stays as it is and any other becomes storable", () => {
+test("storable text is unchanged, and other text becomes storable", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
       const stored = toStorableText(text);

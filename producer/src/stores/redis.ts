@@ -30,8 +30,8 @@ export async function connectRedis(
   };
   const redis = openRedis(servers, options, failFast);
   const firstError = new Promise<void>((resolve) => redis.once("error", () => resolve()));
-  redis.on("error", (error: Error) => log.debug({ err: error }, "redis connection"));
-  redis.on("ready", () => log.info("redis connected"));
+  redis.on("error", (error: Error) => log.debug({ err: error }, "Redis connection error"));
+  redis.on("ready", () => log.info("connected to Redis"));
   // Sentinels, and a Cluster that is down, are retried without end.
   const connected = new AbortController();
   const patience = wait(connectTimeoutMs, undefined, { signal: connected.signal }).catch(() => {});

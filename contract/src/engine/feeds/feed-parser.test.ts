@@ -77,7 +77,7 @@ test("an aborted feed rejects with the reason, whether it waits or is being pars
   expect(await parser.parse(_feed(1), options)).toMatchObject({ status: "ok" });
 });
 
-test("closing rejects what is under way", async () => {
+test("closing rejects feeds that are being parsed", async () => {
   const parser = _open();
   const parsing = parser.parse(_feed(8000), options).catch((error: unknown) => error);
   await parser[Symbol.asyncDispose]();

@@ -53,7 +53,7 @@ const blank = {
   categories: [],
 };
 
-describe("what is no feed says so", () => {
+describe("a document that is not a feed is refused", () => {
   test.each([
     ["", "The document is empty."],
     [" \r\n\uFEFF ", "The document is empty."],

@@ -47,10 +47,10 @@ const chunkLength = 64_000;
 export function createLogShipper(settings: ShipSettings): LogShipper {
   const { maxBuffered, firstPauseMs = 100, longestPauseMs = 10_000, stallMs = 30_000 } = settings;
   let waiting: string[] = [];
-  let onTheWay: string[] = [];
+  let inTransit: string[] = [];
   let buffered = 0;
   let dropped = 0;
-  let untold = 0;
+  let unreported = 0;
   let socket: ShipSocket | undefined;
   let isConnected = false;
   let pauseMs = firstPauseMs;
@@ -72,8 +72,8 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
     });
     opened.once("close", () => {
       clearTimeout(stallTimer);
-      waiting = [...onTheWay, ...waiting];
-      onTheWay = [];
+      waiting = [...inTransit, ...waiting];
+      inTransit = [];
       socket = undefined;
       if (isConnected) settings.onChange?.(false);
       isConnected = false;
@@ -89,29 +89,29 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
 
   function send() {
     const to = socket;
-    if (to === undefined || !isConnected || onTheWay.length > 0) return;
+    if (to === undefined || !isConnected || inTransit.length > 0) return;
     if (waiting.length === 0) return whenEmpty?.();
-    tellDropped();
+    reportDropped();
     const { count, length } = firstOf(waiting);
-    onTheWay = waiting.splice(0, count);
+    inTransit = waiting.splice(0, count);
     watchForStall(to);
-    to.write(onTheWay.join(""), (error) => {
+    to.write(inTransit.join(""), (error) => {
       // The close handler requeues the lines.
       if (error || to !== socket) return;
       clearTimeout(stallTimer);
-      onTheWay = [];
+      inTransit = [];
       buffered -= length;
       pauseMs = firstPauseMs;
       send();
     });
   }
 
-  function tellDropped() {
-    if (untold === 0) return;
-    const line = settings.droppedLine(untold);
+  function reportDropped() {
+    if (unreported === 0) return;
+    const line = settings.droppedLine(unreported);
     waiting.unshift(line);
     buffered += line.length;
-    untold = 0;
+    unreported = 0;
   }
 
   /** Drops a tenth at once: dropping one line costs as much as dropping many. */
@@ -124,12 +124,12 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
     }
     waiting.splice(0, count);
     dropped += count;
-    untold += count;
+    unreported += count;
   }
 
   async function close(deadlineMs: number) {
     let deadline: ReturnType<typeof setTimeout> | undefined;
-    if (waiting.length + onTheWay.length > 0) {
+    if (waiting.length + inTransit.length > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       whenEmpty = resolve;
       deadline = setTimeout(resolve, deadlineMs);
@@ -137,7 +137,7 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
     }
     isClosed = true;
     for (const timer of [deadline, retryTimer, stallTimer]) clearTimeout(timer);
-    const left = waiting.length + onTheWay.length;
+    const left = waiting.length + inTransit.length;
     if (left > 0 || !isConnected) socket?.destroy();
     else socket?.end();
     return left;

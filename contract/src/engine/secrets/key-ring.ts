@@ -16,7 +16,7 @@ export interface KeyRing {
    */
   seal(text: string, place: string): string;
   open(sealed: string, place: string): Opened;
-  /** Returns HMACs, so that nobody without the keys can verify guesses: one per key, the current key first. */
+  /** Returns HMACs, so that guesses cannot be verified without the keys: one per key, the current key first. */
   digests(text: string): string[];
 }
 

@@ -12,12 +12,12 @@ function _scrub(token: unknown): Scrub {
 }
 
 describe("a scrub", () => {
-  test("is not made for data without a secret", () => {
+  test("is undefined for data without a secret", () => {
     expect(createScrub({ name: "open" }, findSecrets)).toBeUndefined();
     expect(createScrub({ token: true }, findSecrets)).toBeUndefined();
   });
 
-  test("takes out a secret however it is spelt, and nothing else", () => {
+  test("removes a secret in every encoding, and nothing else", () => {
     const token = 'pass "word" ä/1';
     const scrub = _scrub(token);
     const spelt = [
@@ -36,24 +36,24 @@ describe("a scrub", () => {
     }
   });
 
-  test("takes out the credentials of a header that are told without their scheme", () => {
+  test("removes the credentials of a header without their scheme", () => {
     expect(_scrub("Bearer abcdefgh12345678").text("bad token abcdefgh12345678")).toBe(
       "bad token [secret]",
     );
   });
 
-  test("takes every part of a secret that has parts, numbers too", () => {
+  test("removes every part of a secret that is an object, including numbers", () => {
     const scrub = _scrub({ user: "alice", pins: [12_345, 7] });
 
     expect(scrub.text("alice has 12345 and 7")).toBe("[secret] has [secret] and 7");
     expect(scrub.value({ a: 12_345, b: 7 })).toEqual({ a: "[secret]", b: 7 });
   });
 
-  test("leaves alone what is so short that it is everywhere", () => {
+  test("ignores secrets that are too short", () => {
     expect(createScrub({ token: "a" }, findSecrets)).toBeUndefined();
   });
 
-  test("reaches into values: names, lists, errors and what makes its own JSON", () => {
+  test("scrubs nested values: names, lists, errors and objects with toJSON", () => {
     const scrub = _scrub("swordfish");
     const error = Object.assign(new TypeError("it was swordfish"), { code: "E_swordfish" });
     const loop: Record<string, unknown> = {};

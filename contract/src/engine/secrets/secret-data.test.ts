@@ -22,8 +22,8 @@ function _key(id: string): SecretKey {
 const [old, young] = [_key("2025b"), _key("2026a")];
 const ring = createKeyRing([old]);
 
-describe("sealed data", () => {
-  test("opens to what it was, whatever that is", () => {
+describe("encrypted data", () => {
+  test("is decrypted to the original value", () => {
     const value = fc.jsonValue({ maxDepth: 3 });
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.array(value), (token, passwords) => {
@@ -37,7 +37,7 @@ describe("sealed data", () => {
     );
   });
 
-  test("tells nothing of its secrets, not even that two are the same", () => {
+  test("does not reveal that two secrets are equal", () => {
     const first = sealData(data, owner, findSecrets, ring) as typeof data;
     const second = sealData(data, owner, findSecrets, ring) as typeof data;
 
@@ -48,7 +48,7 @@ describe("sealed data", () => {
     expect(data.token).toBe("swordfish");
   });
 
-  test("opens after a rotation, and is then sealed with the new key", () => {
+  test("is decrypted after a rotation, and encrypted again with the new key", () => {
     const sealed = sealData(data, owner, findSecrets, ring);
     const rotated = createKeyRing([young, old]);
 
@@ -58,7 +58,7 @@ describe("sealed data", () => {
     });
   });
 
-  test("names the key that is missing", () => {
+  test("names the missing key", () => {
     const sealed = sealData(data, owner, findSecrets, ring);
     const missing = { status: "unknown-key", keyId: "2025b", pointer: "/token" } as const;
 
@@ -66,7 +66,7 @@ describe("sealed data", () => {
     expect(openData(sealed, owner, findSecrets, undefined)).toEqual(missing);
   });
 
-  test("opens for no other job, type or place, and under no other key of the same id", () => {
+  test("is not decrypted for another job, type or field, or with another key of the same id", () => {
     const two = { url: "u", logins: [1, 2].map((n) => ({ user: "u", password: `secret ${n}` })) };
     const sealed = sealData(two, owner, findSecrets, ring) as typeof two;
     const swapped = structuredClone(sealed);
@@ -82,7 +82,7 @@ describe("sealed data", () => {
     expect(openData(sealed, owner, findSecrets, impostor)).toEqual(tampered);
   });
 
-  test("opens no more when any character of it was changed or cut off", () => {
+  test("is not decrypted if any character is changed or removed", () => {
     const { token } = sealData(data, owner, findSecrets, ring) as typeof data;
     const start = token.lastIndexOf(":") + 1;
     for (let at = start; at < token.length - 1; at += 1) {
@@ -94,13 +94,13 @@ describe("sealed data", () => {
     }
   });
 
-  test("may hold what stood there before the field was secret", () => {
+  test("may contain plain values from before the field was secret", () => {
     expect(openData(data, owner, findSecrets, ring)).toEqual({ status: "ok", data });
   });
 });
 
-describe("what is shown", () => {
-  test("has no secret in it, sealed or not", () => {
+describe("redacted data", () => {
+  test("contains no secret, encrypted or not", () => {
     const shown = { url: "http://u", token: "[secret]" };
 
     expect(redactData(data, findSecrets)).toEqual(shown);
@@ -108,7 +108,7 @@ describe("what is shown", () => {
     expect(redactData({ url: "http://u" }, findSecrets)).toEqual({ url: "http://u" });
   });
 
-  test("has nothing sealed in it, wherever it stands", () => {
+  test("contains no encrypted value at any depth", () => {
     const sealed = sealData(data, owner, findSecrets, ring);
 
     expect(redactSealed([{ deep: sealed, n: 1, none: null }, "text"])).toEqual([
@@ -119,7 +119,7 @@ describe("what is shown", () => {
 });
 
 describe("digests", () => {
-  test("are one per key, the same for the same text, and others with other keys", () => {
+  test("are one per key: equal for equal texts, and different for different keys", () => {
     const rotated = createKeyRing([young, old]);
     const [now, before] = rotated.digests("guess");
 

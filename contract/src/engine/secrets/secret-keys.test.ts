@@ -11,7 +11,7 @@ function _load(text: string) {
 }
 
 describe("SECRET_KEYS", () => {
-  test("is a list of ids and keys, in their order", () => {
+  test("is an ordered list of ids and keys", () => {
     const keys = _load(`2026a:${one}, 2025b:${two}`);
 
     expect(keys?.map((key) => key.id)).toEqual(["2026a", "2025b"]);
@@ -19,7 +19,7 @@ describe("SECRET_KEYS", () => {
     expect(keys?.[1]?.bytes).toEqual(new Uint8Array(32).fill(255));
   });
 
-  test("may come from a file with a key on each line, in base64 or base64url", () => {
+  test("can be read from a file with one key per line, in base64 or base64url", () => {
     const text = `2026a:${one}\n2025b:${two.replaceAll("/", "_").replace("=", "")}\n`;
     const env = { SECRET_KEYS_FILE: "/keys" };
 

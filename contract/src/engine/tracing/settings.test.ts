@@ -9,11 +9,11 @@ const load = (env: Record<string, string>) =>
     "toril-test",
   );
 
-test("without an endpoint there are no traces", () => {
+test("tracing is off without an endpoint", () => {
   expect(load({ OTEL_SERVICE_NAME: "shop", OTEL_TRACES_SAMPLER: "always_on" })).toBeUndefined();
 });
 
-test("an endpoint is enough", () => {
+test("an endpoint turns tracing on with defaults", () => {
   expect(load({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" })).toEqual({
     url: "http://collector:4318/v1/traces",
     headers: {},
@@ -23,7 +23,7 @@ test("an endpoint is enough", () => {
   });
 });
 
-test("the standard variables mean what they mean elsewhere", () => {
+test("OpenTelemetry's standard variables are supported", () => {
   expect(
     load({
       OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector/otlp/",
@@ -49,11 +49,11 @@ test.each([
   ["OTEL_TRACES_SAMPLER", "some", "must be one of always_on, always_off, traceidratio, "],
   ["OTEL_TRACES_SAMPLER_ARG", "2", "must be a number from 0 to 1"],
   ["OTEL_TRACES_SAMPLER_ARG", "half", "must be a number from 0 to 1"],
-])("%s=%s stops the start", (name, value, message) => {
+])("%s=%s is refused", (name, value, message) => {
   expect(() => load({ [name]: value })).toThrow(`${name} ${message}`);
 });
 
-test("headers may come from a file", () => {
+test("headers can be read from a file", () => {
   const env = {
     OTEL_EXPORTER_OTLP_ENDPOINT: "http://c",
     OTEL_EXPORTER_OTLP_HEADERS_FILE: "/run/h",

@@ -4,7 +4,7 @@ import { formatTraceparent, parseTraceparent, traceIdOf } from "./traceparent.ts
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
 
-test("a traceparent is read and written", () => {
+test("a traceparent is parsed and formatted", () => {
   for (const [flags, text] of [
     [1, `00-${traceId}-${spanId}-01`],
     [0, `00-${traceId}-${spanId}-00`],
@@ -25,7 +25,7 @@ test.each([
   `00-${traceId}-${"0".repeat(16)}-01`,
   `00-${traceId.toUpperCase()}-${spanId}-01`,
   `00-${traceId}-${spanId}-01-more`,
-])("%s is none", (text) => {
+])("%s is not a traceparent", (text) => {
   expect(parseTraceparent(text)).toBeUndefined();
   expect(traceIdOf(text)).toBeUndefined();
 });
