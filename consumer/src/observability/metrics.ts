@@ -5,6 +5,7 @@ import {
   createProcessMetrics,
 } from "@toril/contract/engine/metrics/process-metrics";
 import { Histogram } from "prom-client";
+import { createLabelledCounter, createLabelledHistogram } from "./labelled-metrics.ts";
 import type { AttemptMetrics } from "../worker/process-job.ts";
 import { attemptOutcomes } from "@toril/contract/api/job-states";
 
@@ -14,37 +15,38 @@ const waits = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];
 export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string[]) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
   const registers = [registry];
-  const byType = { labelNames: ["queue", "type"], registers } as const;
   const types = jobTypes.types
     .filter(({ queue }) => queues.includes(queue))
     .map(({ queue, type }) => ({ queue, type }));
-  const processed = createCounter(
-    registry,
-    {
-      name: "bullmq_jobs_processed_total",
-      help: "Attempts, by outcome",
-      labelNames: ["queue", "type", "outcome"],
-    },
-    types.flatMap((labels) => attemptOutcomes.map((outcome) => ({ ...labels, outcome }))),
-  );
-  const waited = new Histogram({
+  const processed = createLabelledCounter({
+    name: "bullmq_jobs_processed_total",
+    help: "Attempts, by outcome",
+    labelNames: ["queue", "type", "outcome"],
+  });
+  // Prometheus sees no increase if a counter first appears as 1.
+  for (const { queue, type } of types) {
+    for (const outcome of attemptOutcomes) processed.add(0, queue, type, outcome);
+  }
+  const labelNames = ["queue", "type"];
+  const waited = createLabelledHistogram({
     name: "toril_job_wait_seconds",
     help: "Time from when a job was due until its first attempt began",
-    buckets: waits,
-    ...byType,
+    bounds: waits,
+    labelNames,
   });
-  const ran = new Histogram({
+  const ran = createLabelledHistogram({
     name: "toril_job_run_seconds",
     help: "Duration of a handler's execution",
-    buckets: seconds,
-    ...byType,
+    bounds: seconds,
+    labelNames,
   });
-  const settled = new Histogram({
+  const settled = createLabelledHistogram({
     name: "toril_job_settle_seconds",
     help: "Time from the end of a handler until its outcome was recorded, including the wait for a batch",
-    buckets: seconds,
-    ...byType,
+    bounds: seconds,
+    labelNames,
   });
+  for (const { metric } of [processed, waited, ran, settled]) registry.registerMetric(metric);
   const stalled = createCounter(
     registry,
     {
@@ -91,10 +93,10 @@ export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string
   });
 
   const meter: AttemptMetrics = {
-    observeWait: (queue, type, ms) => waited.observe({ queue, type }, ms / 1000),
-    observeHandler: (queue, type, ms) => ran.observe({ queue, type }, ms / 1000),
-    observeSettle: (queue, type, ms) => settled.observe({ queue, type }, ms / 1000),
-    countAttempt: (queue, type, outcome) => processed.inc({ queue, type, outcome }),
+    observeWait: (queue, type, ms) => waited.observe(ms / 1000, queue, type),
+    observeHandler: (queue, type, ms) => ran.observe(ms / 1000, queue, type),
+    observeSettle: (queue, type, ms) => settled.observe(ms / 1000, queue, type),
+    countAttempt: (queue, type, outcome) => processed.add(1, queue, type, outcome),
     countLostJob: (queue, type) => givenUp.inc({ queue, type }),
   };
 

@@ -59,19 +59,25 @@ export const expiredSettlement = {
 export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   const { settler, workerName, attemptErrors, lockDurationMs, metrics, log } = deps;
 
+  /** Reads the errors of a job's earlier attempts. */
+  function readErrors({ job }: StartedAttempt): Promise<RunError[]> {
+    return attemptErrors.read(parseBullName(job.queueName), job.id);
+  }
+
   /** Builds the attempt history that the ledger keeps of an ended job. */
-  async function getHistory(started: StartedAttempt, last?: RunError) {
-    const { job, attempt, startedAt, durationMs, lines = [] } = started;
-    const before =
-      attempt > 1 ? await attemptErrors.read(parseBullName(job.queueName), job.id) : [];
-    const all = last === undefined ? before : [...before, last];
+  function toHistory({ startedAt, durationMs, lines = [] }: StartedAttempt, errors: RunError[]) {
     return {
       startedAt,
       durationMs,
       worker: startedAt && workerName,
-      failures: all.length === 0 ? null : JSON.stringify(all),
+      failures: errors.length === 0 ? null : JSON.stringify(errors),
       log: lines.length === 0 ? null : JSON.stringify(lines),
     };
+  }
+
+  async function getHistory(started: StartedAttempt, last?: RunError) {
+    const errors = started.attempt > 1 ? await readErrors(started) : [];
+    return toHistory(started, last === undefined ? errors : [...errors, last]);
   }
 
   async function complete(started: StartedAttempt, result: string): Promise<AttemptResult> {
@@ -81,7 +87,8 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
       attempts: started.attempt,
       result,
       error: null,
-      ...(await getHistory(started)),
+      // Most jobs complete in their first attempt.
+      ...(started.attempt > 1 ? await getHistory(started) : toHistory(started, [])),
     });
     if (outcome.status === "settled") return { outcome: "completed" };
     if (outcome.status === "unstorable") return dead(started, outcome.error);

@@ -25,35 +25,14 @@ const maxBytes = 4_000_000;
 export function createLedgerBatcher<Entry, Outcome>(
   settings: LedgerBatchSettings<Entry, Outcome>,
 ): { submit(entry: Entry): Promise<Outcome>; drained(): Promise<void> } {
-  const { submit, drained } = createBatcher<Entry, Outcome>({
+  return createBatcher<Entry, Outcome>({
     bytesOf: () => 0,
+    // The jobs of one turn reach a statement a different number of promises later.
+    defer: setImmediate,
     maxInFlight: 2,
     maxBytes,
     maxWaiting: Number.POSITIVE_INFINITY,
     maxWaitingBytes: Number.POSITIVE_INFINITY,
     ...settings,
   });
-  return { submit: groupByTurn(submit), drained };
-}
-
-/**
- * Submits all entries of one event loop turn at once. BullMQ starts the jobs of one reply one after the other, each
- * some promises later; otherwise every batch would be split into one job and the rest.
- */
-export function groupByTurn<Entry, Outcome>(
-  submit: (entry: Entry) => Promise<Outcome>,
-): (entry: Entry) => Promise<Outcome> {
-  let waiting: (() => void)[] = [];
-
-  function submitAll() {
-    const all = waiting;
-    waiting = [];
-    for (const submitEntry of all) submitEntry();
-  }
-
-  return (entry) =>
-    new Promise((resolve) => {
-      if (waiting.length === 0) setImmediate(submitAll);
-      waiting.push(() => resolve(submit(entry)));
-    });
 }

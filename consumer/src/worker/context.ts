@@ -93,13 +93,15 @@ export class JobContext implements HandlerContext {
     return this.#admission;
   }
 
-  readonly progress = (value: number | object): void => {
-    const { job, scrub } = this.#input;
-    const visible = scrub ? (scrub.value(value) as typeof value) : value;
-    job.updateProgress(visible).catch((error: unknown) => {
-      this.log.debug({ err: error }, "failed to save the progress of the job");
-    });
-  };
+  get progress(): HandlerContext["progress"] {
+    return (value) => {
+      const { job, scrub } = this.#input;
+      const visible = scrub ? (scrub.value(value) as typeof value) : value;
+      job.updateProgress(visible).catch((error: unknown) => {
+        this.log.debug({ err: error }, "failed to save the progress of the job");
+      });
+    };
+  }
 }
 
 type Level = JobLogLine["level"];

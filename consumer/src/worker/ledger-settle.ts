@@ -58,34 +58,58 @@ function toKey({ id, generation }: { id: string; generation: number }) {
   return bullId(id, generation);
 }
 
+interface SettledColumn {
+  name: string;
+  /** Type of the column; `jsonb` values are JSON text. */
+  type: "int" | "text" | "timestamptz" | "jsonb";
+  /** A column that few jobs have: it is not written if no job of the batch has a value. */
+  isRare?: true;
+  get(entry: Settlement): string | number | null;
+}
+
+const settledColumns: readonly SettledColumn[] = [
+  { name: "status", type: "text", get: ({ status }) => status },
+  { name: "attempts", type: "int", get: ({ attempts }) => attempts },
+  { name: "result", type: "jsonb", get: ({ result }) => result },
+  { name: "error", type: "jsonb", get: ({ error }) => error },
+  { name: "started_at", type: "timestamptz", get: toStartedAt },
+  { name: "duration_ms", type: "int", get: ({ durationMs = null }) => durationMs },
+  { name: "worker", type: "text", get: ({ worker = null }) => worker },
+  { name: "failures", type: "jsonb", isRare: true, get: ({ failures = null }) => failures },
+  { name: "log", type: "jsonb", isRare: true, get: ({ log = null }) => log },
+  { name: "reason", type: "text", isRare: true, get: getReason },
+];
+
 // `any(ids)` keeps the planner from reading all pending rows, whose number it estimates by old statistics. Locking the
 // imports in one order prevents deadlocks between batches.
 function settlePending(sql: ISql, entries: readonly Settlement[]) {
-  const ids = entries.map((entry) => entry.id);
-  // Few jobs have any of these columns.
-  const optionalColumns = [
-    { name: "failures", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.failures ?? null },
-    { name: "log", cast: sql`jsonb[]`, of: (entry: Settlement) => entry.log ?? null },
-    { name: "reason", cast: sql`text[]`, of: getReason },
-  ].filter(({ of: toValue }) => entries.some((entry) => toValue(entry) !== null));
-  const sets = optionalColumns.map(({ name }) => sql`, ${sql(name)} = s.${sql(name)}`);
-  const names = optionalColumns.map(({ name }) => sql`, ${sql(name)}`);
-  const arrays = optionalColumns.map(({ of, cast }) => sql`, ${entries.map(of)}::text[]::${cast}`);
-  const join = (fragments: typeof sets) => (fragments.length === 0 ? sql`` : sql`${fragments}`);
-  return sql<Pick<JobColumns, "id" | "generation">[]>`
-    with ended as (
-      update jobs set status = s.status, attempts = s.attempts, result = s.result, error = s.error, started_at = s.started_at,
-        duration_ms = s.duration_ms, worker = s.worker, settled_at = now()
-        ${join(sets)}
-      from unnest(
-        ${ids}::uuid[], ${entries.map((entry) => entry.generation)}::int[],
-        ${entries.map((entry) => entry.status)}::text[], ${entries.map((entry) => entry.attempts)}::int[],
-        ${entries.map((entry) => entry.result)}::text[]::jsonb[],
-        ${entries.map((entry) => entry.error)}::text[]::jsonb[], ${entries.map(toStartedAt)}::timestamptz[],
-        ${entries.map((entry) => entry.durationMs ?? null)}::int[],
-        ${entries.map((entry) => entry.worker ?? null)}::text[]${join(arrays)}
-      ) as s (id, generation, status, attempts, result, error, started_at, duration_ms, worker${join(names)})
-      where jobs.id = any(${ids}::uuid[]) and jobs.id = s.id and jobs.generation = s.generation and jobs.status = 'pending'
+  const values: (string | number | null | readonly (string | number | null)[])[] = [];
+  const toParameter = (value: (typeof values)[number]) => `$${values.push(value)}`;
+  const ids = `${toParameter(entries.map((entry) => entry.id))}::uuid[]`;
+  const generations = `${toParameter(entries.map((entry) => entry.generation))}::int[]`;
+  const [names, arrays, sets] = [["id", "generation"], [ids, generations], ["settled_at = now()"]];
+  for (const { name, type, isRare, get } of settledColumns) {
+    const column = entries.map(get);
+    const [first = null] = column;
+    const isEqual = column.every((value) => value === first);
+    if (isRare && isEqual && first === null) continue;
+    const [cast, arrayCast] =
+      type === "jsonb" ? ["text::jsonb", "text[]::jsonb[]"] : [type, `${type}[]`];
+    // A value that all jobs share is sent once.
+    if (isEqual) {
+      sets.push(`${name} = ${toParameter(first)}::${cast}`);
+    } else {
+      sets.push(`${name} = s.${name}`);
+      names.push(name);
+      arrays.push(`${toParameter(column)}::${arrayCast}`);
+    }
+  }
+  // Safe: the text consists of constants of this module.
+  return sql.unsafe<{ id: string; generation: number }[]>(
+    `with ended as (
+      update jobs set ${sets.join(", ")}
+      from unnest(${arrays.join(", ")}) as s (${names.join(", ")})
+      where jobs.id = any(${ids}) and jobs.id = s.id and jobs.generation = s.generation and jobs.status = 'pending'
       returning jobs.id, jobs.generation, jobs.status, jobs.import_id
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
@@ -100,7 +124,10 @@ function settlePending(sql: ISql, entries: readonly Settlement[]) {
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
     )
-    select id, generation from ended`;
+    select id, generation from ended`,
+    values as never[],
+    { prepare: true },
+  );
 }
 
 function toStartedAt({ startedAt }: Pick<Settlement, "startedAt">) {

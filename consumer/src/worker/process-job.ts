@@ -152,9 +152,10 @@ export function createProcessor(
       metrics.observeWait(queue, jobType.type, job.waitMs);
     }
     const { timeoutMs } = job.opts as DispatchOptions;
-    const handle = () =>
-      runWithTimeout(active, timeoutMs, () => runHandler(handlers, jobType, data, context, scrub));
-    const handled = await (trace === undefined ? handle() : trace.step("handle", handle));
+    const handle = () => runHandler(handlers, jobType, data, context, scrub);
+    const limited =
+      timeoutMs === undefined ? handle : () => runWithTimeout(active, timeoutMs, handle);
+    const handled = await (trace === undefined ? limited() : trace.step("handle", limited));
     const handledAtMs = performance.now();
     metrics.observeHandler(queue, jobType.type, handledAtMs - startedAtMs);
     const durationMs = Math.round(handledAtMs - startedAtMs);
@@ -189,17 +190,18 @@ export function createProcessor(
   return async (job) => {
     const active = activeJobs.begin(queue, job.id);
     const trace = tracing?.begin(toTracedAttempt(jobTypes, queue, job));
+    let result: AttemptResult;
     try {
-      const { outcome, thrown } = await startAttempt(job, active, trace).catch((error: unknown) => {
-        trace?.end("failed", error);
-        throw error;
-      });
-      trace?.end(outcome, thrown);
-      metrics.countAttempt(queue, getTypeLabel(jobTypes, job), outcome);
-      if (thrown !== undefined) throw thrown;
+      result = await startAttempt(job, active, trace);
+    } catch (error) {
+      trace?.end("failed", error);
+      throw error;
     } finally {
       activeJobs.end(active);
     }
+    trace?.end(result.outcome, result.thrown);
+    metrics.countAttempt(queue, getTypeLabel(jobTypes, job), result.outcome);
+    if (result.thrown !== undefined) throw result.thrown;
   };
 }
 

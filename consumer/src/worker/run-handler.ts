@@ -89,10 +89,9 @@ const graceMs = 1000;
 /** Runs a handler and aborts its signal after `timeoutMs`. */
 export async function runWithTimeout(
   active: ActiveJob,
-  timeoutMs: number | undefined,
+  timeoutMs: number,
   run: () => Promise<HandlerResult>,
 ): Promise<HandlerResult> {
-  if (timeoutMs === undefined) return run();
   const thrown = new TimedOutError(timeoutMs);
   const { promise: timedOut, resolve } = Promise.withResolvers<HandlerResult>();
   const abandon = () => resolve({ status: "failed", thrown });

@@ -52,6 +52,11 @@ export interface BatchSettings<Entry, Outcome> {
   maxInFlight: number;
   /** Maximum batching delay while another batch executes; without one, a batch is flushed at once. */
   flushMs: number;
+  /**
+   * Schedules a flush, so that the entries of one turn of the event loop share a batch; by default as a microtask, which
+   * separates entries that are submitted a different number of promises later.
+   */
+  defer?(flush: () => void): unknown;
   /** Maximum number of waiting entries; `submit` rejects further entries. */
   maxWaiting: number;
   maxWaitingBytes: number;
@@ -79,7 +84,7 @@ export function createBatcher<Entry, Outcome>(
   settings: BatchSettings<Entry, Outcome>,
 ): Batcher<Entry, Outcome> {
   type Waiting = Item<Entry, Outcome>;
-  const { timeoutMs } = settings;
+  const { timeoutMs, defer = queueMicrotask } = settings;
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let inFlight = 0;
@@ -105,7 +110,6 @@ export function createBatcher<Entry, Outcome>(
     });
   }
 
-  // A microtask, so that entries submitted in one turn of the event loop share a batch.
   function leaveSoon() {
     if (isLeaving || waiting.length === 0 || inFlight >= settings.maxInFlight) return;
     if (inFlight > 0 && !isFull()) {
@@ -116,7 +120,7 @@ export function createBatcher<Entry, Outcome>(
       return;
     }
     isLeaving = true;
-    queueMicrotask(() => {
+    defer(() => {
       isLeaving = false;
       leave();
     });

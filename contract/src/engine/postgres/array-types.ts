@@ -10,7 +10,7 @@ export const arrayTypes: Record<string, PostgresType> = {
   smallints: arrayType(1005, toPlainLiteral),
   integers: arrayType(1007, toPlainLiteral),
   texts: arrayType(1009, toTextLiteral),
-  timestamps: arrayType(1185, toTextLiteral),
+  timestamps: arrayType(1185, toPlainLiteral),
   uuids: arrayType(2951, toPlainLiteral),
 };
 
@@ -29,5 +29,6 @@ function toTextLiteral(values: Values): string {
 }
 
 function quote(text: string) {
-  return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+  // Faster than one replacement by a pattern.
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
