@@ -15,15 +15,23 @@ export function testPrefix(): string {
   return `test-${crypto.randomUUID().slice(0, 8)}`;
 }
 
+/** A migrated database to copy, which is faster than migrating an empty one. */
+const template = process.env["TEST_LEDGER_TEMPLATE"];
+
 /** Creates an empty ledger for one test file. */
 export async function createTestLedger(): Promise<TestLedger> {
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  await onServer((server) => server`create database ${server(name)}`);
-  const migrating = postgres(url.href, { max: 1, onnotice: () => {} });
-  await migrateLedger(migrating);
-  await migrating.end();
+  await onServer(
+    (server) =>
+      server`create database ${server(name)} ${template ? server`template ${server(template)}` : server``}`,
+  );
+  if (template === undefined) {
+    const migrating = postgres(url.href, { max: 1, onnotice: () => {} });
+    await migrateLedger(migrating);
+    await migrating.end();
+  }
   const sql = postgres(url.href, { max: 4, onnotice: () => {} });
   return {
     url: url.href,

@@ -1,21 +1,22 @@
+import { parseDuration as parse } from "@toril/contract/api/duration";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Sql } from "postgres";
 
-/** What was typed makes no sense: exit 2. */
+/** Invalid arguments: exit code 2. */
 export class UsageError extends Error {}
 
 export interface Option {
-  /** What stands for its value in the help. */
+  /** Placeholder for the value in the help. */
   value: string;
   help: string;
 }
 
 export interface Command {
   summary: string;
-  /** The names of what it must be given, in order. */
+  /** Names of the required operands, in order. */
   operands: readonly string[];
   options: Readonly<Record<string, Option>>;
-  run(given: ParsedArguments, world: CommandContext): Promise<void>;
+  run(parsed: ParsedArguments, context: CommandContext): Promise<void>;
 }
 
 export interface ParsedArguments {
@@ -23,20 +24,28 @@ export interface ParsedArguments {
   options: Readonly<Record<string, string | undefined>>;
 }
 
-/** What a command may do. */
 export interface CommandContext {
-  /** To whatever reads the output. */
+  /** Writes a line for programs, to stdout. */
   print(line: string): void;
-  /** To the person who typed it. */
+  /** Writes a line for people, to stderr. */
   inform(line: string): void;
   withLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
-  /** The login name of that person. */
+  /** Login name of the user. */
   user: string;
   /** The job types of the service. */
   jobTypes: JobTypeRegistry;
 }
 
-/** The only operand of a command that has one. */
+/** Returns the operand of a command that has exactly one. */
 export function getOperand({ operands: [operand = ""] }: ParsedArguments): string {
   return operand;
+}
+
+/** Converts the value of an option, like `90s`, `15m`, `12h` or `30d`, to milliseconds. */
+export function parseDuration(option: string, text: string): number {
+  const ms = parse(text);
+  if (ms === undefined) {
+    throw new UsageError(`--${option} must be a duration like 90s, 15m, 12h or 30d, not "${text}"`);
+  }
+  return ms;
 }

@@ -1,24 +1,22 @@
-import { listAudit } from "./audit/list-audit.ts";
-import { verifyAudit } from "./audit/verify-audit.ts";
+import { listAudit, verifyAudit } from "./audit/audit-commands.ts";
 import type { Command } from "./command.ts";
+import { revokeKey, rotateKey } from "./keys/change-key.ts";
 import { createKey } from "./keys/create-key.ts";
 import { listKeys } from "./keys/list-keys.ts";
-import { revokeKey } from "./keys/revoke-key.ts";
-import { rotateKey } from "./keys/rotate-key.ts";
 
 export interface Group {
   summary: string;
   commands: Readonly<Record<string, Command>>;
 }
 
-/** Everything that `toril` can do. */
+/** All commands of `toril`. */
 export const groups: Readonly<Record<string, Group>> = {
   keys: {
-    summary: "who may call, and what they may do",
+    summary: "API keys, their scopes and quotas",
     commands: { create: createKey, list: listKeys, rotate: rotateKey, revoke: revokeKey },
   },
   audit: {
-    summary: "what administrators changed",
+    summary: "the audit log of administrative changes",
     commands: { list: listAudit, verify: verifyAudit },
   },
 };

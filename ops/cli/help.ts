@@ -22,8 +22,8 @@ export function renderCommandHelp(name: string, command: Command): string {
     .trimEnd();
 }
 
-const footer = `--help after a command tells its options.
-DATABASE_URL says where the ledger is; without it, that of the \`npm start\` that runs here.`;
+const footer = `--help after a command prints its options.
+DATABASE_URL is the address of the ledger; by default, the one of the running \`npm start\`.`;
 
 function toLines(group: string, commands: Readonly<Record<string, Command>>): string[] {
   return Object.entries(commands).map(([name, command]) =>

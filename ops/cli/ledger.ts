@@ -4,7 +4,7 @@ import { type Env, LedgerConfig, loadEnv } from "@toril/contract/engine/config/c
 import postgres, { type Sql } from "postgres";
 import { UserError } from "../dev/user-error.ts";
 
-/** @param root where `npm start` keeps its data: its ledger is taken when the environment names none */
+/** @param root project directory: without DATABASE_URL, the ledger of the `npm start` that runs there is used */
 export function createLedgerAccess(env: Env, root: string) {
   return async function inLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     const { DATABASE_URL } = loadEnv(LedgerConfig, withRunningStack(env, root), (path) =>
@@ -36,12 +36,12 @@ function withRunningStack(env: Env, root: string): Env {
 function toUserError(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "42P01") {
-    const message = "The ledger has no table for this yet: `bun run migrate` first";
+    const message = "The ledger lacks a table: run `bun run migrate` first";
     return new UserError(message, { cause: error });
   }
   if (/^E[A-Z]+$|^CONNECT|^(08|28|3D|55|57)/.test(code)) {
     const reason = (error instanceof Error && error.message) || code;
-    return new UserError(`The ledger does not answer: ${reason}`, { cause: error });
+    return new UserError(`The ledger is unavailable: ${reason}`, { cause: error });
   }
   return error;
 }

@@ -10,8 +10,8 @@ import { run } from "./run.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The system's word: what the environment says, whoever calls may choose. A user without a name is a number. */
-function userName(): string {
+/** The login name by the user id: environment variables can be forged. Falls back to the number. */
+function getUserName(): string {
   return commandOutput("id", ["-un"]) || String(process.getuid?.());
 }
 
@@ -20,12 +20,12 @@ try {
     print: (line) => console.log(line),
     inform: (line) => console.error(line),
     withLedger: createLedgerAccess(process.env, root),
-    user: userName(),
+    user: getUserName(),
     jobTypes: createRegistry(shippedJobTypes),
   });
 } catch (error) {
-  const isTypo = error instanceof UsageError || error instanceof ConfigError;
-  const isExpected = isTypo || error instanceof UserError;
+  const isUsageError = error instanceof UsageError || error instanceof ConfigError;
+  const isExpected = isUsageError || error instanceof UserError;
   console.error(isExpected ? `toril: ${error.message}` : error);
-  process.exitCode = isTypo ? 2 : 1;
+  process.exitCode = isUsageError ? 2 : 1;
 }

@@ -1,4 +1,4 @@
-/** Columns as wide as what stands in them. */
+/** Renders rows as aligned columns. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

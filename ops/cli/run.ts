@@ -3,7 +3,7 @@ import { type Command, type ParsedArguments, UsageError, type CommandContext } f
 import { groups } from "./commands.ts";
 import { renderCommandHelp, renderGroupHelp, renderOverview } from "./help.ts";
 
-/** Does what was typed after `toril`. */
+/** Runs the command that `args` name. */
 export async function run(args: readonly string[], context: CommandContext): Promise<void> {
   const [groupName, commandName, ...rest] = args;
   if (groupName === undefined || isHelp(groupName)) return context.print(renderOverview(groups));
@@ -32,8 +32,8 @@ function parseCommand(
   if (help !== undefined) return "help";
   const { operands } = command;
   if (positionals.length !== operands.length) {
-    const wanted = operands.map((operand) => `<${operand}>`).join(" ") || "options only";
-    throw new UsageError(`${name} takes ${wanted}, not "${positionals.join(" ")}"`);
+    const expected = operands.map((operand) => `<${operand}>`).join(" ") || "options only";
+    throw new UsageError(`${name} takes ${expected}, not "${positionals.join(" ")}"`);
   }
   return { operands: positionals, options };
 }
@@ -43,7 +43,7 @@ function parseOptions(name: string, command: Command, args: readonly string[]) {
   for (const option of Object.keys(command.options)) options[option] = { type: "string" };
   try {
     const parsed = parseArgs({ args: [...args], strict: true, allowPositionals: true, options });
-    // Strict: a string for each, and true for --help.
+    // Strict mode: every option is a string, and --help is true.
     return { ...parsed, values: parsed.values as Record<string, string | undefined> };
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(". ")[0] : String(error);
@@ -55,6 +55,6 @@ function isHelp(word: string): boolean {
   return word === "help" || word === "--help" || word === "-h";
 }
 
-function unknownCommand(what: string, known: readonly string[]): UsageError {
-  return new UsageError(`there is no "${what}"; there is ${known.join(", ")}`);
+function unknownCommand(name: string, known: readonly string[]): UsageError {
+  return new UsageError(`unknown command "${name}"; choose one of ${known.join(", ")}`);
 }

@@ -16,9 +16,11 @@ import { importFile } from "./import-file.ts";
 import { createProgress, formatCount, type Output } from "./progress.ts";
 
 export interface DemoSettings {
-  /** Of a producer. */
+  /** Address of a producer. */
   url: string;
   databaseUrl: string;
+  /** CSV file to import instead of the example. */
+  file: string | undefined;
   output: Output;
   signal: AbortSignal;
 }
@@ -27,8 +29,8 @@ const feedFile = fileURLToPath(new URL("../examples/feed.rss.xml", import.meta.u
 const feedSource = "toril-example";
 
 /**
- * Imports a real file, then a feed twice, and prints how every row ended.
- * @returns what does not agree; nothing when all is well
+ * Imports a CSV file, then a feed twice, and prints how every row ended.
+ * @returns differences between the counts; empty if they agree
  */
 export async function runDemo(settings: DemoSettings): Promise<string[]> {
   const sql = postgres(settings.databaseUrl, { max: 1, onnotice: () => {} });
@@ -44,11 +46,10 @@ export async function runDemo(settings: DemoSettings): Promise<string[]> {
 }
 
 async function importRows(
-  { url, output, signal }: DemoSettings,
+  { url, file = getExampleFile(), output, signal }: DemoSettings,
   sql: postgres.Sql,
   { headers }: DemoKey,
 ): Promise<RowsReport> {
-  const file = zipCodes();
   const rowsInFile = countLines(readFileSync(file)) - 1;
   output.write(`\nImporting ${formatCount(rowsInFile)} rows of ${basename(file)}\n`);
   const progress = createProgress(output);
@@ -70,7 +71,7 @@ async function importRows(
     onProgress({ accepted, completed, dead }) {
       const ended = completed + dead;
       const secondsLeft = Math.ceil((seconds() / ended) * (rowsInFile - ended));
-      // The first few rows foretell nothing.
+      // The first rows are too few for an estimate.
       const left = ended < rowsInFile / 100 ? "" : `, ${formatCount(secondsLeft)} s left`;
       const rate = perSecond(ended, seconds());
       const text = `${formatCount(accepted)} accepted, ${formatCount(ended)} done, ${rate}${left}`;
@@ -123,7 +124,7 @@ function countLines(bytes: Uint8Array): number {
   return lines;
 }
 
-function zipCodes(): string {
+function getExampleFile(): string {
   const entry = fileURLToPath(import.meta.resolve("vega-datasets"));
   return join(dirname(entry), "../data/zipcodes.csv");
 }

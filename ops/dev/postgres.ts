@@ -15,7 +15,9 @@ export interface PostgresSettings {
   dir: string;
   port?: number;
   logFile?: string;
-  /** Server parameters beside, or instead of, the ones below. */
+  /** Directory of a stopped server whose data a new server starts with, which is faster than initdb. */
+  template?: string | undefined;
+  /** Server parameters that are added to, or override, the ones below. */
   settings?: Readonly<Record<string, string>>;
   onSpawn?: OnSpawn | undefined;
   signal?: AbortSignal | undefined;
@@ -28,20 +30,23 @@ const serverParameters = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
   max_connections: "100",
-  // A reconciler's lock must not outlive its host for hours.
+  // Otherwise the reconciler's lock outlives a dead host for hours.
   tcp_keepalives_idle: "10",
   tcp_keepalives_interval: "5",
   tcp_keepalives_count: "3",
 };
 
-/** A Postgres of our own on loopback, with an empty database when `dir` is new. It keeps every promise of fsync. */
+/** Starts a private Postgres on loopback, with an empty database if `dir` is new. fsync stays on. */
 export async function startPostgres(options: PostgresSettings): Promise<Service> {
   const { dir, settings = {}, signal } = options;
   const programs = findPostgres();
   const data = join(dir, "data");
   mkdirSync(dir, { recursive: true });
   const runner = createRunner(data, [dir, programs.postgres]);
-  if (!existsSync(data)) initialize(programs.initdb, dir, runner);
+  if (!existsSync(data)) {
+    if (options.template === undefined) initialize(programs.initdb, dir, runner);
+    else copyCluster(options.template, dir);
+  }
 
   const port = options.port ?? (await freePort());
   const parameters = Object.entries({ ...serverParameters, port: String(port), ...settings });
@@ -51,14 +56,14 @@ export async function startPostgres(options: PostgresSettings): Promise<Service>
     ...runner.command(programs.postgres, ["-D", data, ...flags]),
     env: postgresEnv(),
     logFile: options.logFile ?? join(dir, "postgres.log"),
-    // "Fast": it rolls back what is open instead of waiting for its clients.
+    // Fast shutdown: open transactions are rolled back.
     stopSignal: "SIGINT",
     stopMs: 30_000,
     onSpawn: options.onSpawn,
   });
   const password = readFileSync(join(dir, "password"), "utf8").trim();
   const url = (name: string) => `postgres://${user}:${password}@127.0.0.1:${port}/${name}`;
-  // After a crash it replays its log first.
+  // After a crash, Postgres replays its WAL first.
   await child.ready(() => createDatabase(url("postgres")), { timeoutMs: 120_000, signal });
   return {
     url: url(database),
@@ -74,7 +79,7 @@ export async function startPostgres(options: PostgresSettings): Promise<Service>
   };
 }
 
-/** Makes the cluster aside and moves it into place when it is complete. */
+/** Creates the cluster in a temporary directory and moves it into place when it is complete. */
 function initialize(initdb: string, dir: string, runner: Runner): void {
   const unfinished = join(dir, "data.unfinished");
   const passwordFile = join(dir, "password");
@@ -92,7 +97,15 @@ function initialize(initdb: string, dir: string, runner: Runner): void {
   renameSync(unfinished, join(dir, "data"));
 }
 
-/** PGDATA, PGPORT and their like are meant for another server. */
+/** Copies the data directory, its owner included, and the password that belongs to it. */
+function copyCluster(template: string, dir: string): void {
+  for (const name of ["password", "data"]) {
+    const { status, stderr } = spawnSync("cp", ["-a", join(template, name), join(dir, name)]);
+    if (status !== 0) throw new Error(`copying ${template} failed: ${String(stderr)}`);
+  }
+}
+
+/** Without PGDATA, PGPORT and similar variables, which are meant for another server. */
 function postgresEnv(): NodeJS.ProcessEnv {
   return { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
 }

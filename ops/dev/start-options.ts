@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -6,6 +7,8 @@ import { UserError } from "./user-error.ts";
 export interface StartOptions {
   once: boolean;
   demo: boolean;
+  /** CSV file that the demo imports instead of the example. */
+  importFile: string | undefined;
   producers: number;
   consumers: number;
   port: number;
@@ -16,22 +19,23 @@ export interface StartOptions {
 
 export const startUsage = `npm start -- [options]
 
-Starts Redis, Postgres, producers and consumers on this machine, imports a real file, and runs until Ctrl-C.
+Starts Redis, Postgres, producers and consumers on this machine, imports an example file, and runs until Ctrl-C.
 
   --once           import, print the summary, stop everything
-  --no-demo        start without importing anything
-  --producers N    producers, each on a port of its own (1)
-  --consumers N    consumers (1)
-  --port P         the first producer's port (3000)
-  --data DIR       where data, logs and the file "env" are kept (.toril)
+  --no-demo        import nothing
+  --import FILE    import this CSV file instead of the example
+  --producers N    number of producers, each on its own port (1)
+  --consumers N    number of consumers (1)
+  --port P         port of the first producer (3000)
+  --data DIR       directory for data, logs and the file "env" (.toril)
   --yes            use the database of DATABASE_URL without asking
-  --help           this text
+  --help           print this text
 
-REDIS_URL and DATABASE_URL, when set, are used instead of starting a Redis and a Postgres. A database that is named so is
-migrated and imported into only after a question, or with --yes.
+If REDIS_URL or DATABASE_URL is set, that store is used instead of starting one. Before the database of DATABASE_URL is
+migrated and imported into, you are asked for confirmation; --yes confirms.
 `;
 
-/** @returns "help" when that is all that was asked for. */
+/** @returns "help" if --help was given */
 export function parseStartOptions(
   args: readonly string[],
   folders: { root: string; cwd: string },
@@ -42,6 +46,7 @@ export function parseStartOptions(
   const options: StartOptions = {
     once: values.once,
     demo: !values["no-demo"],
+    importFile: values.import === undefined ? undefined : resolve(folders.cwd, values.import),
     yes: values.yes,
     producers,
     consumers: wholeNumber("consumers", values.consumers, 0, 64),
@@ -51,9 +56,15 @@ export function parseStartOptions(
         ? resolve(folders.root, ".toril")
         : resolve(folders.cwd, values.data),
   };
-  if (values.data === "") throw new UserError("--data wants a folder");
+  if (values.data === "") throw new UserError("--data requires a directory");
   if (options.once && !options.demo) {
-    throw new UserError("--once imports and stops, --no-demo imports nothing: choose one");
+    throw new UserError("--once and --no-demo are mutually exclusive");
+  }
+  if (!options.demo && options.importFile !== undefined) {
+    throw new UserError("--import and --no-demo are mutually exclusive");
+  }
+  if (options.importFile !== undefined && !existsSync(options.importFile)) {
+    throw new UserError(`--import: ${options.importFile} does not exist`);
   }
   if (options.demo && options.consumers === 0) {
     throw new UserError("--consumers 0 would never finish the import: add --no-demo");
@@ -69,6 +80,7 @@ function parse(args: readonly string[]) {
       options: {
         once: { type: "boolean", default: false },
         "no-demo": { type: "boolean", default: false },
+        import: { type: "string" },
         producers: { type: "string", default: "1" },
         consumers: { type: "string", default: "1" },
         port: { type: "string", default: "3000" },
@@ -87,5 +99,5 @@ function parse(args: readonly string[]) {
 function wholeNumber(name: string, value: string, min: number, max: number): number {
   const number = Number(value);
   if (/^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new UserError(`--${name} wants a whole number from ${min} to ${max}, not "${value}"`);
+  throw new UserError(`--${name} requires a whole number from ${min} to ${max}, not "${value}"`);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { type ProblemKind, problemKinds, problemType } from "@toril/contract/api/problem";
 
+import { migrateDatabase } from "./migrate-database.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
 
@@ -17,14 +18,21 @@ async function main(args: readonly string[]): Promise<number> {
   chmodSync(dir, 0o711);
   try {
     await using redis = await startRedis({ dir: join(dir, "redis") });
-    await using postgres = await startPostgres({ dir: join(dir, "postgres") });
+    const template = await createTemplate(join(dir, "template"));
+    await using postgres = await startPostgres({ dir: join(dir, "postgres"), template });
+    const server = new URL(postgres.url);
+    const ledger = server.pathname.slice(1);
+    // No session may be connected to a database that is copied.
+    server.pathname = "/postgres";
     const report = join(dir, "report.xml");
     const problems = join(dir, "problems.txt");
     writeFileSync(problems, "");
     const env = {
       ...testEnv(process.env),
       TEST_REDIS_URL: redis.url,
-      TEST_DATABASE_URL: postgres.url,
+      TEST_DATABASE_URL: server.href,
+      TEST_LEDGER_TEMPLATE: ledger,
+      TEST_POSTGRES_TEMPLATE: template,
       TEST_PROBLEMS_FILE: problems,
     };
     const code = await runTests(args, report, env);
@@ -41,6 +49,13 @@ async function main(args: readonly string[]): Promise<number> {
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Initializes and migrates a Postgres once; the tests copy its data directory and its database. */
+async function createTemplate(dir: string): Promise<string> {
+  await using postgres = await startPostgres({ dir });
+  await migrateDatabase(postgres.url);
+  return dir;
 }
 
 const hidden = new Set([

@@ -64,7 +64,13 @@ export async function runToril(settings: TorilSettings): Promise<void> {
   );
 
   if (options.demo) {
-    const complaint = await runDemoOrExplain({ url, databaseUrl: DATABASE_URL, output, signal });
+    const complaint = await runDemoOrExplain({
+      url,
+      databaseUrl: DATABASE_URL,
+      file: options.importFile,
+      output,
+      signal,
+    });
     if (options.once && complaint) throw new UserError(complaint);
     if (complaint) print(complaint);
   }

@@ -29,7 +29,7 @@ interface ModelJob extends Options {
   endings: number;
 }
 
-const { MODEL_RUNS = "15", MODEL_SEED } = process.env;
+const { MODEL_RUNS = "10", MODEL_SEED } = process.env;
 
 /** Longer, or where one before found something, when it is asked for. */
 export const hunt = {

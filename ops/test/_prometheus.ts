@@ -8,6 +8,7 @@ import { startChild } from "../dev/child.ts";
 import { installProgram } from "../dev/install-program.ts";
 import { commandOutput } from "../dev/process-table.ts";
 import { stablePort } from "../dev/restartable.ts";
+import { list } from "./_documents.ts";
 import { root } from "./_stack.ts";
 
 export const promtool = () => find("promtool");
@@ -21,7 +22,7 @@ function find(...names: string[]): string {
   return found;
 }
 
-/** What a program says; throws when it fails. */
+/** Returns the output of a command; throws if it fails. */
 export function run(command: string, args: readonly string[], input = ""): string {
   const { status, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
@@ -40,7 +41,7 @@ export interface FiringAlert {
 export interface Monitoring extends AsyncDisposable {
   readonly url: string;
   query(expr: string): Promise<{ metric: Record<string, string>; value: number }[]>;
-  /** What Alertmanager has notifications, and whom. */
+  /** Alerts that Alertmanager sent, with their receiver. */
   readonly notifications: readonly (FiringAlert & { receiver: string })[];
 }
 
@@ -51,9 +52,12 @@ interface Targets {
 
 interface PrometheusConfig {
   global: object;
-  rule_files: string[];
   alerting: object;
   scrape_configs: { job_name: string }[];
+}
+
+interface Rules {
+  groups: { rules: { for?: string }[] }[];
 }
 
 interface AlertmanagerConfig {
@@ -61,7 +65,7 @@ interface AlertmanagerConfig {
   receivers: { name: string }[];
 }
 
-/** Prometheus and Alertmanager with the real rules and routes, but quicker, and with these targets. */
+/** Starts Prometheus and Alertmanager with the real rules and routes, shorter waiting times, and these targets. */
 export async function startMonitoring(targets: Targets): Promise<Monitoring> {
   await using opening = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "toril-prometheus-"));
@@ -92,7 +96,7 @@ export async function startMonitoring(targets: Targets): Promise<Monitoring> {
   write(dir, "prometheus.yml", {
     ...prometheus,
     global: { scrape_interval: "1s", evaluation_interval: "1s" },
-    rule_files: prometheus.rule_files.map((path) => join(root, "ops/prometheus", path)),
+    rule_files: [join(dir, "rules", "*.yml")],
     alerting: { alertmanagers: [{ static_configs: [{ targets: [`127.0.0.1:${alertPort}`] }] }] },
     scrape_configs: Object.entries(targets).map(([job_name, addresses]) => ({
       job_name,
@@ -100,6 +104,14 @@ export async function startMonitoring(targets: Targets): Promise<Monitoring> {
     })),
   });
 
+  mkdirSync(join(dir, "rules"));
+  for (const path of list(join(root, "ops/prometheus"), "rules/*.yml")) {
+    const rules: Rules = parse(text(join("ops/prometheus", path)));
+    for (const rule of rules.groups.flatMap((group) => group.rules)) {
+      if (rule.for !== undefined) rule.for = "2s";
+    }
+    write(dir, path, rules);
+  }
   mkdirSync(join(dir, "data"));
   const start = async (name: string, command: string, at: number, args: readonly string[]) => {
     const child = opening.use(
@@ -147,14 +159,14 @@ interface Answer {
   data: { result: { metric: Record<string, string>; value: [number, string] }[] };
 }
 
-/** Who is notifications by Alertmanager's webhooks. */
-function startPager(tell: (receiver: string, alerts: FiringAlert[]) => void) {
+/** Receives the webhooks of Alertmanager. */
+function startPager(receive: (receiver: string, alerts: FiringAlert[]) => void) {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     async fetch(request) {
       const { alerts } = (await request.json()) as { alerts: FiringAlert[] };
-      tell(new URL(request.url).pathname.slice(1), alerts);
+      receive(new URL(request.url).pathname.slice(1), alerts);
       return new Response("");
     },
   });

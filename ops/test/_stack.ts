@@ -90,7 +90,8 @@ export async function startStack({
     const port = await stablePort();
     let url = "";
     const store = await startRestartable(async () => {
-      const service = await start({ dir: join(dir, name), port });
+      const template = process.env["TEST_POSTGRES_TEMPLATE"];
+      const service = await start({ dir: join(dir, name), port, template });
       url = service.url;
       return service.child;
     });

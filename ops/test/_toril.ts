@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 import { root } from "./_stack.ts";
 
-/** `bun run toril ...args`, as somebody types it. */
+/** Runs `bun run toril ...args` as a process. */
 export async function toril(args: string, env: Record<string, string> = {}) {
   const words = args.split(" ").filter(Boolean);
   const child = Bun.spawn([join(root, "node_modules/.bin/bun"), "run", "toril", ...words], {
@@ -10,10 +10,10 @@ export async function toril(args: string, env: Record<string, string> = {}) {
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const [code, output, said] = await Promise.all([
+  const [code, output, errors] = await Promise.all([
     child.exited,
     child.stdout.text(),
     child.stderr.text(),
   ]);
-  return { code, output, said, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
+  return { code, output, errors, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
 }

@@ -3,7 +3,6 @@ import { readEvents } from "@toril/contract/api/client/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob, postMany } from "./_api.ts";
-import { startCluster } from "../dev/redis-fleet.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
@@ -190,30 +189,4 @@ test("with Redis away a job's end is told all the same", async () => {
   const waited = await client.getJob(id, { wait: 30 });
   expect(waited.status).toBe("completed");
   await stack.redis.restart();
-});
-
-test("in a Cluster, whose queues are in several places, all is told as well", async () => {
-  await using cluster = await startCluster();
-  await using stack = await startStack({ env: cluster.env });
-  const { client } = stack;
-  const leaving = new AbortController();
-  const told: string[] = [];
-  const listen = async (lastEventId: string) => {
-    for await (const { event, data } of client.followJobs({
-      lastEventId,
-      signal: leaving.signal,
-    })) {
-      told.push(`${data.queue} ${event}`);
-    }
-  };
-  const listening = listen("default:0-0").catch(() => {});
-  await client.createJob({ type: "echo", data: { message: "a" } });
-  await client.createImport("row\n1\n", { type: "row.import" });
-  const expected = ["default", "imports"].flatMap((queue) =>
-    ["waiting", "active", "completed"].map((event) => `${queue} ${event}`),
-  );
-  await stack.until("all is told", async () => told.length >= expected.length || undefined);
-  expect(told.toSorted()).toEqual(expected.toSorted());
-  leaving.abort();
-  await listening;
 });

@@ -104,3 +104,35 @@ test("in a Cluster operations do to many jobs what is done to one", async () => 
   expect(await operate("delete")).toMatchObject({ changed: 1 });
   expect((await client.listDeadLetters({ label })).items).toEqual([]);
 });
+
+test("in a Cluster, a stream contains the events of queues on different nodes", async () => {
+  const { client } = stack;
+  const leaving = new AbortController();
+  const events: { id: string; queue: string; event: string }[] = [];
+  const listen = async (lastEventId: string) => {
+    for await (const { event, data } of client.followJobs({
+      lastEventId,
+      signal: leaving.signal,
+    })) {
+      events.push({ id: data.id, queue: data.queue, event });
+    }
+  };
+  const listening = listen("default:0-0").catch(() => {});
+  const { id } = await client.createJob({ type: "echo", data: { message: "a" } });
+  await client.createImport("row\n1\n", { type: "row.import" });
+  // The stream starts with the events of earlier jobs in the queue `default`.
+  const received = () =>
+    events
+      .filter((each) => each.queue === "imports" || each.id === id)
+      .map(({ queue, event }) => `${queue} ${event}`);
+  const expected = ["default", "imports"].flatMap((queue) =>
+    ["waiting", "active", "completed"].map((event) => `${queue} ${event}`),
+  );
+  await stack.until(
+    "all events arrive",
+    async () => received().length >= expected.length || undefined,
+  );
+  expect(received().toSorted()).toEqual(expected.toSorted());
+  leaving.abort();
+  await listening;
+});

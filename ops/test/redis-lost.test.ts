@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob, postMany } from "./_api.ts";
 import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
@@ -7,51 +7,60 @@ import { startStack, type Stack } from "./_stack.ts";
 /** REQUEST_TIMEOUT_MS, by default. */
 const deadlineMs = 5000;
 
-test("while Redis is down jobs are accepted, and complete when it is back without its data", async () => {
-  await using stack = await startStack();
-  await stack.redis.kill("SIGKILL");
-  const before = await _acceptWithoutRedis(stack);
-  await stack.redis.restart();
-  const after = await _acceptWithRedis(stack);
-  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
-  expect(counts).toEqual(allCompleted(before + after));
-});
+let stack: Stack;
+/** Jobs accepted so far: the tests share one stack, and every job must complete. */
+let accepted = 0;
 
-test("while Redis does not answer jobs are accepted, and complete when it does again", async () => {
-  await using stack = await startStack();
-  await stack.redis.kill("SIGSTOP");
-  const before = await _acceptWithoutRedis(stack);
-  await stack.redis.kill("SIGCONT");
-  const after = await _acceptWithRedis(stack);
-  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
-  expect(counts).toEqual(allCompleted(before + after));
+beforeAll(async () => {
+  stack = await startStack();
 });
+afterAll(() => stack[Symbol.asyncDispose]());
 
-test("after FLUSHALL a consumer that starts later completes all that were pending", async () => {
-  await using stack = await startStack({ consumers: 0 });
-  await postMany(stack.producers[0]!.url, 10_000);
+async function _expectAllCompleted(): Promise<void> {
+  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
+  expect(counts).toEqual(allCompleted(accepted));
+}
+
+test.each([
+  ["is down", "SIGKILL", () => stack.redis.restart()],
+  ["does not respond", "SIGSTOP", () => stack.redis.kill("SIGCONT")],
+] as const)(
+  "while Redis %s, jobs are accepted, and they complete when it is back",
+  async (_, signal, recover) => {
+    await stack.redis.kill(signal);
+    accepted += await _acceptWithoutRedis(stack);
+    await recover();
+    accepted += await _acceptWithRedis(stack);
+    await _expectAllCompleted();
+  },
+);
+
+test("after FLUSHALL, a consumer that starts later completes all pending jobs", async () => {
+  const [consumer] = stack.consumers;
+  await consumer!.kill("SIGKILL");
+  await postMany(stack.producers[0]!.url, 3000);
+  accepted += 3000;
   await stack.redisClient.flushall();
-  expect(await stack.redisClient.dbsize()).toBe(0);
-  await stack.startConsumer();
-  const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
-  expect(counts).toEqual(allCompleted(10_000));
+  expect(await stack.redisClient.dbsize()).toBeLessThan(10);
+  await consumer!.restart();
+  await _expectAllCompleted();
 });
 
-test("after FLUSHALL under a running consumer all that were pending complete", async () => {
-  await using stack = await startStack();
+test("after FLUSHALL, a running consumer completes all pending jobs", async () => {
   const { sql, redisClient, until } = stack;
+  const before = await countJobs(sql);
   await postMany(stack.producers[0]!.url, 10_000);
+  accepted += 10_000;
   await until(
-    "some are completed",
-    async () => (await countJobs(sql)).completed > 100 || undefined,
+    "some jobs are completed",
+    async () => (await countJobs(sql)).completed > before.completed + 100 || undefined,
   );
   await redisClient.flushall();
   expect((await countJobs(sql)).pending).toBeGreaterThan(1000);
-  const counts = await until("every job has ended", () => countsIfSettled(sql));
-  expect(counts).toEqual(allCompleted(10_000));
+  await _expectAllCompleted();
 });
 
-/** The first within its deadline; many more within another one, so none of them waits for Redis. */
+/** Posts one job within its deadline, and many more within another one: none of them waits for Redis. */
 async function _acceptWithoutRedis({ producers: [producer] }: Stack): Promise<number> {
   const { url } = producer!;
   const first = await postJob(url, echo("first"), { signal: AbortSignal.timeout(deadlineMs) });
@@ -68,11 +77,11 @@ async function _acceptWithoutRedis({ producers: [producer] }: Stack): Promise<nu
   return 101;
 }
 
-/** Waits until jobs are placed at once again; answers how many it took to see that. */
+/** Waits until jobs are dispatched at once again; returns the number of jobs this took. */
 async function _acceptWithRedis({ producers: [producer], until }: Stack): Promise<number> {
   let accepted = 0;
-  return until("a job is placed at once", async () => {
-    const { status } = await postJob(producer!.url, echo("placed"));
+  return until("a job is dispatched at once", async () => {
+    const { status } = await postJob(producer!.url, echo("dispatched"));
     accepted += 1;
     return status === 201 ? accepted : undefined;
   });

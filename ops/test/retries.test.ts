@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => stack[Symbol.asyncDispose]());
 
-test("a job that fails in every run is dead after the third, with the reason", async () => {
+test.concurrent("a job that fails in every attempt is dead after the third, with the error", async () => {
   const { id } = await stack.client.createJob(echo("hopeless", { failures: 5 }));
   expect(await _ended(id)).toMatchObject({
     status: "dead",
@@ -23,24 +23,24 @@ test("a job that fails in every run is dead after the third, with the reason", a
   });
 });
 
-test("between its runs lie a second, two and four", async () => {
+test.concurrent("the default backoff is at least one, two and four seconds", async () => {
   const { id } = await stack.client.createJob({ ...echo("patient", { failures: 3 }), attempts: 4 });
   expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 4, max: 4 } });
   const { failures, settledAt } = await stack.client.getJob(id);
   const times = [...failures.map(({ at }) => at), settledAt!].map((at) => Date.parse(at));
   const waits = times.slice(1).map((time, index) => time - times[index]!);
   for (const [index, atLeast] of [1000, 2000, 4000].entries()) {
-    // What failed is noted a moment after BullMQ has begun to count.
+    // A failure is recorded a moment after BullMQ computed the delay.
     expect(waits[index]).toBeGreaterThan(atLeast - 100);
   }
 });
 
-test("a job that may run once is dead after its first failure", async () => {
+test.concurrent("a job with one attempt is dead after its first failure", async () => {
   const { id } = await stack.client.createJob({ ...echo("once", { failures: 1 }), attempts: 1 });
   expect(await _ended(id)).toMatchObject({ status: "dead", attempts: { made: 1, max: 1 } });
 });
 
-test("a job that fails twice waits for its turns and completes in its third run", async () => {
+test.concurrent("a job that fails twice is delayed and completes in its third attempt", async () => {
   const { id } = await stack.client.createJob(echo("third time", { failures: 2 }));
   await _waitForState(id, "delayed");
   expect(await _ended(id)).toMatchObject({
@@ -51,13 +51,13 @@ test("a job that fails twice waits for its turns and completes in its third run"
   });
 });
 
-test("a job that takes its time is active until it ends", async () => {
+test.concurrent("a long job is active until it ends", async () => {
   const { id } = await stack.client.createJob(echo("slow", { sleepMs: 1000 }));
   await _waitForState(id, "active");
   expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 1 } });
 });
 
-test("a job that is delayed starts when it is due and not before", async () => {
+test.concurrent("a delayed job does not start before it is due", async () => {
   const { id, runAt } = await stack.client.createJob({ ...echo("later"), delayMs: 1500 });
   await _waitForState(id, "delayed");
   const { status, settledAt } = await _ended(id);

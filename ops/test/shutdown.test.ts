@@ -1,5 +1,5 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import { expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
 import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
@@ -7,30 +7,37 @@ import { startStack, type App, type Stack } from "./_stack.ts";
 
 const { active, wait } = queueKeys("bull", "default");
 
-test("a consumer that is asked to stop ends the jobs that run, leaves the others to the next one and exits with 0", async () => {
-  await using stack = await startStack({ env: { WORKER_CONCURRENCY: "5" } });
+let stack: Stack;
+
+beforeAll(async () => {
+  stack = await startStack({ consumers: 0, env: { DRAIN_MS: "3000" } });
+});
+afterAll(() => stack[Symbol.asyncDispose]());
+
+test("on SIGTERM a consumer completes its active jobs, leaves the waiting jobs to the next consumer and exits with 0", async () => {
   const { client, sql, redisClient, until } = stack;
-  const consumer = stack.consumers[0]!;
-  const jobs = Array.from({ length: 12 }, () => echo("steady", { sleepMs: 1000 }));
-  await client.createJobs(jobs);
-  await until("five run", async () => (await redisClient.llen(active)) === 5 || undefined);
+  const consumer = await stack.startConsumer({ WORKER_CONCURRENCY: "5" });
+  await client.createJobs(Array.from({ length: 12 }, () => echo("steady", { sleepMs: 1000 })));
+  await until(
+    "five jobs are active",
+    async () => (await redisClient.llen(active)) === 5 || undefined,
+  );
   expect(await _stop(stack, consumer)).toEqual({ code: 0, signal: null });
   expect(await countJobs(sql)).toMatchObject({ completed: 5, pending: 7, dead: 0 });
   expect(await redisClient.llen(active)).toBe(0);
   expect(await redisClient.llen(wait)).toBe(7);
 
   await consumer.restart();
-  expect(await until("the others have ended", () => countsIfSettled(sql))).toEqual(
-    allCompleted(12),
-  );
+  const counts = await until("the other jobs have ended", () => countsIfSettled(sql));
+  expect(counts).toEqual(allCompleted(12));
+  await consumer.kill("SIGKILL");
 });
 
-test("a consumer that is asked to stop gives a job that outlasts DRAIN_MS back to its queue", async () => {
-  await using stack = await startStack({ env: { DRAIN_MS: "300" } });
+test("on SIGTERM a consumer requeues a job that outlasts DRAIN_MS", async () => {
   const { client, redisClient, until } = stack;
-  const consumer = stack.consumers[0]!;
+  const consumer = await stack.startConsumer({ DRAIN_MS: "300" });
   const { id } = await client.createJob(echo("long", { sleepMs: 3000 }));
-  await until("it runs", async () => (await redisClient.llen(active)) === 1 || undefined);
+  await until("the job is active", async () => (await redisClient.llen(active)) === 1 || undefined);
   expect(await _stop(stack, consumer)).toEqual({ code: 0, signal: null });
   expect(await client.getJob(id)).toMatchObject({
     status: "pending",
@@ -39,19 +46,18 @@ test("a consumer that is asked to stop gives a job that outlasts DRAIN_MS back t
   });
 
   await consumer.restart();
-  const job = await until("it has ended", async () => {
+  const job = await until("the job has ended", async () => {
     const job = await client.getJob(id);
     return job.status === "pending" ? undefined : job;
   });
   expect(job).toMatchObject({ status: "completed", attempts: { made: 1 } });
 });
 
-test("producers and consumers stop when they are asked to although Postgres does not answer", async () => {
-  await using stack = await startStack();
+test("producers and consumers stop on SIGTERM although Postgres does not respond", async () => {
   await stack.client.createJob(echo("before"));
-  await stack.until("it has ended", () => countsIfSettled(stack.sql));
+  await stack.until("the job has ended", () => countsIfSettled(stack.sql));
   await stack.postgres.kill("SIGSTOP");
-  for (const app of [...stack.producers, ...stack.consumers]) {
+  for (const app of [...stack.producers, ...stack.consumers].filter(({ isDown }) => !isDown)) {
     expect(await _stop(stack, app)).toEqual({ code: 0, signal: null });
   }
 });

@@ -9,26 +9,15 @@ let stack: Stack;
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  // With a consumer, whose reconciler holds a lock of its own all the time.
+  // With a consumer, whose reconciler holds an advisory lock of its own.
   stack = await startStack();
   env = { DATABASE_URL: stack.env()["DATABASE_URL"]! };
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 
-test.each([
-  ["audit list --limit 0", "--limit"],
-  ["audit list --limit many", "--limit"],
-  ["audit verify --head 7", "--head"],
-  ["audit verify --head 7:beef", "--head"],
-])("toril %s is refused with exit 2", async (args, complaint) => {
-  const { code, said } = await toril(args, env);
-  expect(code).toBe(2);
-  expect(said).toContain(complaint);
-});
-
-test("what was changed by commands and by HTTP is listed, verified, and found out when it is altered", async () => {
+test("changes by commands and by HTTP are listed and verified, and an alteration is detected", async () => {
   const empty = await toril("audit list", env);
-  expect(empty).toMatchObject({ code: 0, output: "", said: expect.stringContaining("Nothing") });
+  expect(empty).toMatchObject({ code: 0, output: "", errors: expect.stringContaining("empty") });
 
   const made = await toril("keys create --name admin --scopes keys:admin --tenant acme", {
     ...env,
@@ -48,7 +37,17 @@ test("what was changed by commands and by HTTP is listed, verified, and found ou
     .trimEnd()
     .split("\n")
     .map((line) => line.split(/ {2,}/));
-  expect(head).toEqual(["seq", "at", "who", "tenant", "what", "of", "from", "request", "outcome"]);
+  expect(head).toEqual([
+    "seq",
+    "at",
+    "actor",
+    "tenant",
+    "action",
+    "target",
+    "address",
+    "request",
+    "outcome",
+  ]);
   const adminId = made.lastLine.split("_")[1]!;
   const [cli, issuedAt] = [
     `cli:${execFileSync("id", ["-un"], { encoding: "utf8" }).trim()}`,
@@ -75,5 +74,5 @@ test("what was changed by commands and by HTTP is listed, verified, and found ou
   });
   const broken = await toril("audit verify", env);
   expect(broken).toMatchObject({ code: 1, output: "" });
-  expect(broken.said).toContain("Entry 3 was changed");
+  expect(broken.errors).toMatch(/entry 3/i);
 });

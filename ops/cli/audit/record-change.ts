@@ -1,7 +1,7 @@
 import { appendAudit } from "@toril/contract/engine/audit/append-audit";
 import type { NoteChange } from "@toril/contract/engine/api-keys/key-ledger";
 
-/** Notes in the audit log that `user` changed a key by a command. */
+/** Records in the audit log that `user` changed a key with a command. */
 export function recordChangeAs(user: string, action: string): NoteChange {
   return (tx, { id, tenant }) =>
     appendAudit(tx, {

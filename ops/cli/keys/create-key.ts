@@ -1,40 +1,39 @@
 import { Tenant } from "@toril/contract/api/api-key";
 import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import { Scope } from "@toril/contract/api/scope";
-import { type Command, type ParsedArguments, UsageError } from "../command.ts";
-import { parseDuration } from "../duration.ts";
+import { type Command, parseDuration, type ParsedArguments, UsageError } from "../command.ts";
 import { recordChangeAs } from "../audit/record-change.ts";
 import { describeKey } from "./describe-key.ts";
 
 export const createKey: Command = {
-  summary: "make a key; it is printed this once, on the last line",
+  summary: "create a key; prints it once, on the last line",
   operands: [],
   options: {
-    name: { value: "N", help: "who holds it, and what for" },
-    scopes: { value: "A,B", help: `what it may do: ${Scope.options.join(", ")}` },
-    tenant: { value: "T", help: "whose jobs it sees and makes (default)" },
-    queues: { value: "Q,R", help: "the only queues it reaches (all)" },
-    types: { value: "T,U", help: "the only job types it reaches (all)" },
-    rate: { value: "100", help: "how many jobs a second it may hand over (any)" },
-    burst: { value: "200", help: "how many at once (as many as --rate)" },
-    "max-waiting": { value: "N", help: "how many that have not ended (any)" },
-    bytes: { value: "N", help: "how many bytes of bodies a second (any)" },
-    expires: { value: "30d", help: "when it ends: 90s, 15m, 12h, 30d (never)" },
+    name: { value: "N", help: "name, for example of the holder" },
+    scopes: { value: "A,B", help: `list of ${Scope.options.join(", ")}` },
+    tenant: { value: "T", help: "tenant of the key (default)" },
+    queues: { value: "Q,R", help: "restrict the key to these queues (all)" },
+    types: { value: "T,U", help: "restrict the key to these job types (all)" },
+    rate: { value: "100", help: "enqueued jobs per second (unlimited)" },
+    burst: { value: "200", help: "enqueued jobs at once (as --rate)" },
+    "max-waiting": { value: "N", help: "jobs that have not ended (unlimited)" },
+    bytes: { value: "N", help: "bytes of request bodies per second (unlimited)" },
+    expires: { value: "30d", help: "lifetime, like 90s, 15m, 12h or 30d (unlimited)" },
   },
   async run({ options }, { print, inform, withLedger, user, jobTypes }) {
     const tenant = requireValid("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
-    const wanted = requireValid("name", jobTypes.schemas.NewApiKey.safeParse(parseKey(options)));
+    const request = requireValid("name", jobTypes.schemas.NewApiKey.safeParse(parseKey(options)));
     await withLedger(async (sql) => {
-      const { key, ...made } = await issueKey(
+      const { key, ...details } = await issueKey(
         sql,
         tenant,
-        wanted,
+        request,
         recordChangeAs(user, "createKey"),
       );
-      inform(`made ${describeKey(made)}`);
+      inform(`created ${describeKey(details)}`);
       const isFirst = (await listKeys(sql, { limit: 2 })).length === 1;
-      if (isFirst) inform("It is the first: within 2 s every producer wants one.");
-      inform("It is shown this once, and only its hash is kept:");
+      if (isFirst) inform("This is the first key: within 2 s, every producer requires a key.");
+      inform("The key is shown once; only its hash is stored:");
       print(key);
     });
   },
@@ -89,10 +88,10 @@ type Checked<Value> =
 
 function requireValid<Value>(option: string, parsed: Checked<Value>): Value {
   if (parsed.success) return parsed.data;
-  const complaints = parsed.error.issues.map(
+  const messages = parsed.error.issues.map(
     ({ path, message }) => `--${toOption(path) ?? option}: ${message}`,
   );
-  throw new UsageError([...new Set(complaints)].join("; "));
+  throw new UsageError([...new Set(messages)].join("; "));
 }
 
 function toOption(path: readonly PropertyKey[]): string | undefined {

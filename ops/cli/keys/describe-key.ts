@@ -1,7 +1,7 @@
 import type { ApiKey } from "@toril/contract/api/api-key";
 import type { Quotas } from "@toril/contract/api/quota";
 
-/** One line for people. */
+/** Describes a key in one line. */
 export function describeKey(key: ApiKey): string {
   const limits = [
     key.queues && `queues ${key.queues.join(",")}`,

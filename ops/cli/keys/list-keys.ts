@@ -8,9 +8,9 @@ const pageSize = 500;
 const head = ["id", "name", "tenant", "scopes", "limits", "state", "last used"];
 
 export const listKeys: Command = {
-  summary: "show every key, newest first",
+  summary: "list all keys, newest first",
   operands: [],
-  options: { tenant: { value: "T", help: "only this tenant's" } },
+  options: { tenant: { value: "T", help: "only keys of this tenant" } },
   async run({ options }, { print, inform, withLedger }) {
     const keys: ApiKey[] = [];
     await withLedger(async (sql) => {
@@ -21,14 +21,16 @@ export const listKeys: Command = {
         if (page.length < pageSize) return;
       }
     });
-    if (keys.length === 0) inform("There is no key.");
+    if (keys.length === 0) inform("There are no keys.");
     else print(renderTable(head, keys.map(toRow)));
   },
 };
 
 function toRow(key: ApiKey): string[] {
-  const reach = [...(key.queues ?? []), ...(key.types ?? [])].join(",");
-  const limits = [reach, key.quotas && describeQuotas(key.quotas)].filter(Boolean).join("; ");
+  const restrictions = [...(key.queues ?? []), ...(key.types ?? [])].join(",");
+  const limits = [restrictions, key.quotas && describeQuotas(key.quotas)]
+    .filter(Boolean)
+    .join("; ");
   return [
     key.id,
     key.name,
@@ -42,6 +44,6 @@ function toRow(key: ApiKey): string[] {
 
 function describeState({ revokedAt, expiresAt }: ApiKey): string {
   if (revokedAt !== null) return `revoked ${revokedAt.slice(0, 10)}`;
-  if (expiresAt === null) return "good";
+  if (expiresAt === null) return "valid";
   return `${Date.parse(expiresAt) > Date.now() ? "until" : "expired"} ${expiresAt.slice(0, 10)}`;
 }
