@@ -7,7 +7,7 @@ import { startChild } from "../../ops/dev/child.ts";
 import { until } from "../../ops/dev/until.ts";
 import { confine } from "../confined/confine.ts";
 
-test("a process inside has its limits, is measured, and does not outlive its group", async () => {
+test("a process in the control group is limited and measured, and ends with its group", async () => {
   const dir = mkdtempSync(join(tmpdir(), "toril-confined-"));
   const confinement = confine({ cpus: 2, memoryBytes: 2 ** 28 });
   const child = await startChild({

@@ -10,19 +10,19 @@ const names = readdirSync(folder).filter((file) => file.endsWith(".js"));
 const parts = readdirSync(join(folder, "k6")).map((file) => join("k6", file));
 const readme = readFileSync(join(folder, "README.md"), "utf8");
 
-test("the scripts are those that the README tells of", () => {
+test("the README lists all scripts", () => {
   const told = readme.matchAll(/^\| `(\w+\.js)` \|/gm);
   expect(namesIn(told)).toEqual(names.toSorted());
 });
 
-test("the variables are those that the README tells of", () => {
+test("the README lists all variables", () => {
   const sources = [...names, ...parts].map((file) => readFileSync(join(folder, file), "utf8"));
   const read = sources.join("\n").matchAll(/\b(?:variable|number)\("([A-Z0-9_]+)"/g);
   const told = readme.matchAll(/^\| `([A-Z0-9_]+)` \|/gm);
   expect(namesIn(told)).toEqual(namesIn(read));
 });
 
-test("every request goes to an operation that there is", async () => {
+test("every request matches an operation of the API", async () => {
   const { names: requests } = await loadScript<{ names: Record<string, string> }>(
     join(folder, "k6/requests.js"),
   );
@@ -33,7 +33,7 @@ test("every request goes to an operation that there is", async () => {
 describe.each(names)("%s", (name) => {
   const path = join(folder, name);
 
-  test("runs functions that it has, at the rate and for the time asked for", async () => {
+  test("runs exported functions at the requested rate and duration", async () => {
     const script = await loadScript<Script>(path, { RATE: "2000", DURATION: "10s" });
     const scenarios = Object.values(script.options.scenarios);
     for (const { exec } of scenarios) expect(script).toHaveProperty(exec, expect.any(Function));
@@ -41,7 +41,7 @@ describe.each(names)("%s", (name) => {
     expect(scenarios.map(seconds)).toEqual(scenarios.map(() => 10));
   });
 
-  test("fails unless every answer is right and every accepted job is settled", async () => {
+  test("fails unless every response is correct and every accepted job is settled", async () => {
     const { options } = await loadScript<Script>(path);
     expect(options.thresholds).toMatchObject({
       checks: ["rate==1"],
@@ -50,7 +50,7 @@ describe.each(names)("%s", (name) => {
     });
   });
 
-  test("refuses a rate that is none", async () => {
+  test("refuses an invalid rate", async () => {
     await expect(loadScript(path, { RATE: "fast" })).rejects.toThrow("RATE must be a whole number");
     await expect(loadScript(path, { DURATION: "soon" })).rejects.toThrow("DURATION must look like");
   });

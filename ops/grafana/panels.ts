@@ -7,10 +7,10 @@ export type Unit = "short" | "s" | "bytes" | "percentunit" | "ops" | "reqps";
 
 export interface Panel {
   title: string;
-  /** What somebody who reads it at night wants to know. */
+  /** Explanation for operators. */
   description?: string;
   unit: Unit;
-  /** A number instead of a graph. */
+  /** Shows a number instead of a graph. */
   isStat?: boolean;
   queries: readonly Query[];
 }
@@ -30,7 +30,7 @@ const datasource = { type: "prometheus", uid: "prometheus" };
 const width = 24;
 const heights = { row: 1, stat: 4, graph: 8 };
 
-/** The JSON model of Grafana: rows of panels of equal width. */
+/** Converts a dashboard to Grafana's JSON model: rows of panels of equal width. */
 export function toGrafana({ uid, title, rows }: Dashboard): object {
   const panels: object[] = [];
   let y = 0;

@@ -10,7 +10,7 @@ import { root, startStack } from "./_stack.ts";
 
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 
-test("what the images hold migrates, accepts, works and shows its pages, without the rest of the project", async () => {
+test("the bundled programs migrate, accept and process jobs and serve their pages without the rest of the project", async () => {
   await using opened = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "toril-bundle-"));
   opened.defer(() => rmSync(dir, { recursive: true }));

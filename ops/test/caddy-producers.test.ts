@@ -26,7 +26,7 @@ test("the producers share the requests", async () => {
   expect(shares.reduce((sum, share) => sum + share, 0)).toBe(400);
 });
 
-test("a file goes through to its last row, and the dashboard, its own port and the docs open", async () => {
+test("a file is imported completely through Caddy, and the documentation and the dashboard are served", async () => {
   const rows = Array.from({ length: 3000 }, (_, index) => `${index},thing ${index}`);
   const response = await fetch(`${caddy.url}/v1/imports?type=row.import`, {
     method: "POST",
@@ -49,7 +49,7 @@ test("a file goes through to its last row, and the dashboard, its own port and t
   expect((await fetch(`${caddy.dashboardUrl}/v1/jobs`)).status).toBe(404);
 });
 
-test("with Redis away the producers stay in, and jobs are recorded", async () => {
+test("without Redis the producers stay in rotation, and jobs are recorded", async () => {
   await stack.redis.kill("SIGKILL");
   const answer = await stack.until("both notice", async () => {
     const answers = await Promise.all(
@@ -61,7 +61,7 @@ test("with Redis away the producers stay in, and jobs are recorded", async () =>
   await stack.redis.restart();
 });
 
-test("a producer killed under load costs no request that may be repeated", async () => {
+test("no repeatable request fails when a producer is killed under load", async () => {
   const [doomed] = stack.producers as [App];
   const ids: string[] = [];
   const failures: unknown[] = [];
@@ -88,7 +88,7 @@ test("a producer killed under load costs no request that may be repeated", async
   const lines = [...Array.from({ length: 32 }, (_, line) => post(line)), get(), get()];
   const goOn = (more: number, from = ids.length, questions = asked) =>
     stack.until(
-      "the load goes on",
+      "the load continues",
       async () => (ids.length > from + more && asked > questions + 50) || undefined,
     );
   await goOn(1000);
@@ -96,7 +96,7 @@ test("a producer killed under load costs no request that may be repeated", async
   await goOn(2000);
   await doomed.restart();
   await stack.until(
-    "it gets its share again",
+    "the restarted producer gets requests",
     async () => (await _countPosts(doomed)) || undefined,
   );
   stopping.abort();

@@ -24,7 +24,7 @@ const broken: [string, RequestInit & { body?: string }, { status: number; sent: 
 ];
 
 test.each(broken)(
-  "%s that broke off on one producer is sent to another only when that is safe",
+  "%s whose connection broke is sent to another producer only if that is safe",
   async (_, request, expected) => {
     let isFirst = true;
     const breakFirst = (upstream: () => Upstream) => async (got: Request) => {
@@ -51,7 +51,7 @@ test.each(broken)(
   },
 );
 
-test("a producer that cannot be reached is passed over, whatever was asked", async () => {
+test("an unreachable producer is skipped for every request", async () => {
   await using gone = startUpstream(() => new Response());
   await using there = startUpstream(async (request) => new Response(await request.text()));
   await using caddy = await startCaddy([gone.url, there.url]);
@@ -66,7 +66,7 @@ test("a producer that cannot be reached is passed over, whatever was asked", asy
   }
 });
 
-test("a name that no site is for is answered 421, never the empty 200 of an accepted job", async () => {
+test("an unknown host name is answered 421, not with an empty 200", async () => {
   await using producer = startUpstream(() => new Response());
   await using caddy = await startCaddy([producer.url], {}, "http", "localhost");
   const { port } = new URL(caddy.url);
@@ -84,7 +84,7 @@ test("a name that no site is for is answered 421, never the empty 200 of an acce
   expect(producer.requests).toHaveLength(1);
 });
 
-test("a producer that is not ready gets nothing until it is", async () => {
+test("a producer that is not ready gets no requests until it is ready", async () => {
   let status = 503;
   await using unready = startUpstream(
     () => new Response(),
@@ -106,7 +106,7 @@ test("a producer that is not ready gets nothing until it is", async () => {
   });
 });
 
-test("the producer with the fewest requests under way gets the next", async () => {
+test("the producer with the fewest requests in flight gets the next request", async () => {
   const held = Promise.withResolvers<void>();
   const answer = async () => {
     await held.promise;
@@ -128,7 +128,7 @@ test("the producer with the fewest requests under way gets the next", async () =
   await Promise.all(waiting);
 });
 
-test("an answer in parts passes part by part, however long the wait between them", async () => {
+test("a response is streamed chunk by chunk", async () => {
   const more = Promise.withResolvers<void>();
   await using upstream = startUpstream(() => {
     const parts = async function* () {
@@ -148,7 +148,7 @@ test("an answer in parts passes part by part, however long the wait between them
   expect((await reader.read()).done).toBe(true);
 });
 
-test("a file arrives part by part, while its sender still reads it", async () => {
+test("an upload is streamed chunk by chunk", async () => {
   const arrived = Promise.withResolvers<string>();
   await using upstream = startUpstream(async (request) => {
     let text = "";
@@ -169,12 +169,15 @@ test("a file arrives part by part, while its sender still reads it", async () =>
 });
 
 const tooLarge: [string, () => NonNullable<RequestInit["body"]>][] = [
-  ["says so", () => new Uint8Array(40_000_000)],
-  ["does not say so", () => new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1e6)) })],
+  ["with a Content-Length", () => new Uint8Array(40_000_000)],
+  [
+    "without a Content-Length",
+    () => new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1e6)) }),
+  ],
 ];
 
 test.each(tooLarge)(
-  "a body beyond the limit that %s is refused, and counts against no producer",
+  "a body over the limit %s is refused, and does not count as a producer's failure",
   async (_, body) => {
     await using upstream = startUpstream(async (request) => {
       await request.bytes();
@@ -193,7 +196,7 @@ test.each(tooLarge)(
   },
 );
 
-test("a file may be larger than any other body", async () => {
+test("an import may be larger than other bodies", async () => {
   await using upstream = startUpstream(async (request) => {
     let bytes = 0;
     for await (const part of request.body!) bytes += part.length;
@@ -205,7 +208,7 @@ test("a file may be larger than any other body", async () => {
   expect(await response.text()).toBe("40000000");
 });
 
-test("answers carry the headers that keep a browser from harm, and nothing about the proxy", async () => {
+test("responses have security headers, and none that identifies the proxy", async () => {
   await using upstream = startUpstream(() => new Response("hello"));
   await using caddy = await startCaddy([upstream.url]);
   for (const address of [`${caddy.url}/docs`, `${caddy.dashboardUrl}/nowhere`]) {
@@ -218,7 +221,7 @@ test("answers carry the headers that keep a browser from harm, and nothing about
   }
 });
 
-test("by TLS, it asks browsers to stay with it", async () => {
+test("over TLS, responses have Strict-Transport-Security", async () => {
   await using upstream = startUpstream(() => new Response("hello"));
   await using caddy = await startCaddy([upstream.url], { TLS: "internal" }, "https");
   // It makes its certificate when it has started.

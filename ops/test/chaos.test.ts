@@ -28,7 +28,7 @@ const kinds: [TopologyName, string[]][] = [
 ];
 
 test.each(kinds)(
-  "with a %s Redis no acknowledged job is lost, duplicated or stuck, whatever breaks under load",
+  "with Redis as %s, no acknowledged job is lost, duplicated or stuck while faults are injected under load",
   async (topology, kinds) => {
     const result = await runChaos({
       root,

@@ -33,7 +33,7 @@ const compose = parse(text, { merge: true }) as {
 const all = Object.entries(compose.services);
 const always = all.filter(([, { profiles }]) => profiles === undefined);
 
-test("what runs without a profile may take 2 CPUs and 4 GB, and no more", () => {
+test("the services without a profile are limited to 2 CPUs and 4 GB in total", () => {
   let [cpus, megabytes] = [0, 0];
   for (const [, { deploy }] of always) {
     const { limits } = deploy.resources;
@@ -46,11 +46,11 @@ test("what runs without a profile may take 2 CPUs and 4 GB, and no more", () => 
 });
 
 describe.each(all)("%s", (name, service) => {
-  test("is of a version that does not move", () => {
+  test("has a fixed image version", () => {
     expect(service.image).toMatch(/:v?\d+\.\d+(\.\d+)?(-\w+)?$/);
   });
 
-  test("writes nothing but its data, as a user without privileges", () => {
+  test("runs unprivileged on a read-only file system", () => {
     expect(service.read_only).toBe(true);
     expect(service.cap_drop).toEqual(["ALL"]);
     expect(service.security_opt).toEqual(["no-new-privileges:true"]);
@@ -62,14 +62,14 @@ describe.each(all)("%s", (name, service) => {
     expect(service.restart).toBe("no");
   });
 
-  test("is published on loopback unless somebody says otherwise", () => {
+  test("is published on loopback by default", () => {
     for (const port of service.ports ?? []) {
       expect(port).toMatch(/^(127\.0\.0\.1|\$\{(HTTP|DIRECT)_BIND:-127\.0\.0\.1\}):/);
     }
   });
 });
 
-test("the stores have no port, no way out, and time to stop", () => {
+test("the stores have no published port, no outgoing network, and time to stop", () => {
   expect(compose.networks["stores"]?.internal).toBe(true);
   for (const name of ["redis", "postgres"]) {
     const { ports, networks, stop_grace_period: grace } = compose.services[name]!;
@@ -79,7 +79,7 @@ test("the stores have no port, no way out, and time to stop", () => {
   }
 });
 
-test("what runs without a profile is given files that are there", () => {
+test("all mounted files exist", () => {
   const volumes = always.flatMap(([, service]) => service.volumes ?? []);
   const files = volumes
     .filter((volume) => typeof volume === "string")
@@ -89,14 +89,14 @@ test("what runs without a profile is given files that are there", () => {
   expect(files.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
-test("what runs on is checked and restarted", () => {
+test("long-running services have a health check and restart", () => {
   for (const [, service] of always.filter(([, { restart }]) => restart !== "no")) {
     expect(service.restart).toBe("unless-stopped");
     expect(service.healthcheck).toBeDefined();
   }
 });
 
-test("the images hold the Bun and the Node that the tests ran on", () => {
+test("the images use the tested versions of Bun and Node", () => {
   const bases = [...read("ops/docker/Dockerfile").matchAll(/^FROM (\S+:[\d.]+)-\S+ AS/gm)];
   const { bun, node } = project.devDependencies;
   expect(bases.map(([, base]) => base)).toEqual([

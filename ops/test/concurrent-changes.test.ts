@@ -75,7 +75,7 @@ async function _attempt<T>(deed: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-test("whatever many clients do to the same jobs at once, and whoever is killed, none is lost and none steps wrong", async () => {
+test("concurrent changes by many clients, with killed processes, lose no job and cause no invalid transition", async () => {
   const { sql, redisClient, producers, consumers, until } = stack;
   const clientOf = (at: number) => createClient({ baseUrl: producers[at]!.url });
   const clients = [clientOf(0), clientOf(1)] as const;
@@ -93,7 +93,7 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
   async function driveThroughCrash({ kill, restart }: RestartableProcess) {
     const goal = ids.length + 50;
     const driving = drivers(30);
-    await until("it goes on", async () => ids.length >= goal || undefined);
+    await until("the clients continue", async () => ids.length >= goal || undefined);
     await kill("SIGKILL");
     await restart();
     await driving;
@@ -104,12 +104,12 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
   // The drivers may have been done before Redis was back.
   await drivers(20);
 
-  await until("it goes on", () => _attempt(() => clients[0].resumeQueue("default")));
+  await until("the clients continue", () => _attempt(() => clients[0].resumeQueue("default")));
   await until("operations end", async () => {
     const open = await sql`select from operations where status in ('pending', 'running')`;
     return open.length === 0 || undefined;
   });
-  await until("all end", async () => {
+  await until("all jobs end", async () => {
     const pending = await sql`select from jobs where status = 'pending'`;
     return pending.length === 0 || undefined;
   });
@@ -121,7 +121,7 @@ test("whatever many clients do to the same jobs at once, and whoever is killed, 
 
   const keys = queueKeys("bull", "default");
   expect(await redisClient.hget(keys.meta, "concurrency")).toBe("90");
-  await until("Redis has none but the dead", async () => {
+  await until("Redis holds dead jobs only", async () => {
     const failed = await redisClient.zrange(keys.failed, 0, "-1");
     const dead = await sql<{ id: string }[]>`select id from jobs where status = 'dead'`;
     const deadIds = new Set(dead.map(({ id }) => id));

@@ -5,7 +5,7 @@ import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
 import { countAttempts } from "./_metrics.ts";
 import { startStack } from "./_stack.ts";
 
-test("two consumers share the jobs, and each job ends once", async () => {
+test("two consumers share the jobs, and each job is settled once", async () => {
   await using stack = await startStack({ consumers: 2 });
   const { sql, until } = stack;
   await postMany(stack.producers[0]!.url, 5000);
@@ -19,7 +19,7 @@ test("two consumers share the jobs, and each job ends once", async () => {
   expect(shares.reduce((sum, share) => sum + share, 0)).toBe(5000);
 });
 
-test("whichever of two consumers is killed, the other one places what Redis has lost", async () => {
+test("after one of two consumers is killed, the other one re-dispatches jobs that Redis lost", async () => {
   await using stack = await startStack({ consumers: 2 });
   const { sql, redisClient, until } = stack;
   let accepted = 0;

@@ -8,7 +8,7 @@ import { startStack } from "./_stack.ts";
 
 const rows = 10_000;
 
-test("an import whose consumer is killed twice has every row exactly once", async () => {
+test("an import has every row exactly once after its consumer was killed twice", async () => {
   await using stack = await startStack();
   const { client, sql, redisClient, until } = stack;
   const consumer = stack.consumers[0]!;
@@ -17,7 +17,7 @@ test("an import whose consumer is killed twice has every row exactly once", asyn
   file.write("number,text\n");
   file.write(_lines(1, rows / 2));
   const importing = client.createImport(file.body, { type: "row.import" });
-  const id = await until("the import begins", async () => {
+  const id = await until("the import is created", async () => {
     const [begun] = await sql<{ id: string }[]>`select id from imports`;
     return begun?.id;
   });
@@ -56,7 +56,7 @@ test("an import whose consumer is killed twice has every row exactly once", asyn
   expect([...imported]).toEqual([{ all: rows, rows, verbatim: rows }]);
 });
 
-test("a consumer that was frozen while another one did its jobs ends none of them again", async () => {
+test("a consumer that was frozen while another one processed its jobs settles none of them again", async () => {
   await using stack = await startStack();
   const { client, sql, redisClient, until } = stack;
   const { active } = queueKeys("bull", "default");
@@ -64,15 +64,19 @@ test("a consumer that was frozen while another one did its jobs ends none of the
 
   const jobs = Array.from({ length: 20 }, () => echo("contested", { sleepMs: 1000 }));
   await client.createJobs(jobs);
-  await until("they run", async () => (await redisClient.llen(active)) === 20 || undefined);
+  await until(
+    "the jobs are active",
+    async () => (await redisClient.llen(active)) === 20 || undefined,
+  );
   await frozen.kill("SIGSTOP");
   const other = await stack.startConsumer();
-  expect(await until("they have ended", () => countsIfSettled(sql))).toEqual(allCompleted(20));
+  expect(await until("the jobs have ended", () => countsIfSettled(sql))).toEqual(allCompleted(20));
   expect(await countAttempts(other, "completed")).toBe(20);
 
   await frozen.kill("SIGCONT");
-  const stood = async () => (await countAttempts(frozen, "already-settled")) === 20 || undefined;
-  await until("the frozen runs find that they have ended", stood);
+  const areSettled = async () =>
+    (await countAttempts(frozen, "already-settled")) === 20 || undefined;
+  await until("the frozen attempts find their jobs settled", areSettled);
   expect(await countJobs(sql)).toEqual(allCompleted(20));
 });
 

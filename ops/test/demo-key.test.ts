@@ -9,13 +9,13 @@ beforeAll(async () => {
 });
 afterAll(() => ledger[Symbol.asyncDispose]());
 
-test("a service that is open stays open", async () => {
+test("without API keys, the demo creates none", async () => {
   await using key = await openDemoKey(ledger.sql);
   expect(key.headers).toEqual({});
   expect(await ledger.sql`select from api_keys`).toHaveLength(0);
 });
 
-test("where there are keys, the demonstration has one until it is over", async () => {
+test("with API keys, the demo uses a key of its own and revokes it at the end", async () => {
   await ledger.sql`
     insert into api_keys (id, name, scopes, hash, revision) values ('1', 'first', '[]', '', 1)`;
   const key = await openDemoKey(ledger.sql);

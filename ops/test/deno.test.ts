@@ -33,7 +33,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-test("what a producer on Deno accepts, a consumer on Node settles", async () => {
+test("a consumer on Node settles jobs that a producer on Deno accepts", async () => {
   const id = getJobId(await postJob(url, echo("from Deno")));
   const client = createClient({ baseUrl: url });
   const job = await stack.until("it is settled", async () => {
@@ -43,7 +43,7 @@ test("what a producer on Deno accepts, a consumer on Node settles", async () => 
   expect(job).toMatchObject({ status: "completed", result: { message: "from Deno" } });
 });
 
-test("Deno tells what happens, and waits for a job's end", async () => {
+test("a producer on Deno streams events and waits for a job's result", async () => {
   const client = createClient({ baseUrl: url });
   const data = { message: "waited for", sleepMs: 300 };
   const ended = await client.createJob({ type: "echo", data }, { wait: 30 });
@@ -53,7 +53,7 @@ test("Deno tells what happens, and waits for a job's end", async () => {
   expect([told[0]?.event, told.at(-1)?.event]).toEqual(["snapshot", "completed"]);
 });
 
-test("a file is imported through Deno", async () => {
+test("a producer on Deno imports a file", async () => {
   const response = await fetch(`${url}/v1/imports?type=row.import`, {
     method: "POST",
     headers: { "Content-Type": "text/csv" },
@@ -68,7 +68,7 @@ test("a file is imported through Deno", async () => {
   expect(done.counts).toMatchObject({ accepted: 2, completed: 2 });
 });
 
-test("a feed is parsed in a thread of Deno", async () => {
+test("a producer on Deno parses a feed in a worker thread", async () => {
   const response = await fetch(`${url}/v1/imports?type=feed.item&source=deno`, {
     method: "POST",
     headers: { "Content-Type": "application/rss+xml" },
@@ -78,7 +78,7 @@ test("a feed is parsed in a thread of Deno", async () => {
 });
 
 test.each(["/livez", "/readyz", "/metrics", "/docs", "/docs/scalar.js", "/openapi.json"])(
-  "Deno serves %s",
+  "a producer on Deno serves %s",
   async (path) => {
     const response = await fetch(`${url}${path}`);
     expect(response.status).toBe(200);
@@ -86,21 +86,21 @@ test.each(["/livez", "/readyz", "/metrics", "/docs", "/docs/scalar.js", "/openap
   },
 );
 
-test("Deno serves the dashboard and its files", async () => {
+test("a producer on Deno serves the dashboard and its assets", async () => {
   const page = await (await fetch(`${url}/admin/queues`)).text();
   const script = /src="([^"]+\.js)"/.exec(page)?.[1];
   const file = await fetch(new URL(script ?? "", `${url}/admin/queues/`));
   expect(file.headers.get("Content-Type")).toStartWith("text/javascript");
 });
 
-test("Deno serves the metrics on a port of their own", async () => {
+test("a producer on Deno serves metrics on METRICS_PORT", async () => {
   const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   expect(response.status).toBe(200);
   expect(await response.text()).toContain("process_cpu_seconds_total");
   expect((await fetch(`http://127.0.0.1:${metricsPort}/v1/jobs`)).status).toBe(404);
 });
 
-test("a second producer on the port says so in one line", async () => {
+test("a producer on Deno whose port is in use exits with an error that names the port", async () => {
   const second = Bun.spawn([findDeno(), ...args], {
     cwd: root,
     env: stack.env({ PORT: new URL(url).port }),
@@ -110,7 +110,7 @@ test("a second producer on the port says so in one line", async () => {
   expect(await second.exited).toBe(1);
 });
 
-test("a producer on Deno answers what was asked before it stops", async () => {
+test("a producer on Deno answers requests in flight before it stops", async () => {
   const body = new TransformStream<Uint8Array, Uint8Array>();
   const answer = fetch(`${url}/v1/imports?type=row.import`, {
     method: "POST",

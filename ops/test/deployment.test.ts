@@ -52,7 +52,7 @@ describe("compose.yaml", () => {
     expect(programs.toSorted()).toEqual(["consumer", "migrate", "producer"]);
   });
 
-  test.each(own)("sets for $name only what its program reads", ({ service, program }) => {
+  test.each(own)("sets for $name only variables that its program reads", ({ service, program }) => {
     const names = Object.keys(service.environment);
     expect(names.filter((name) => !readsVariable(program, name))).toEqual([]);
   });
@@ -63,7 +63,7 @@ describe("compose.yaml", () => {
   });
 
   test.each(own.filter(({ program }) => program !== "migrate"))(
-    "knows the ports on which $name listens, and lets it drain",
+    "publishes and checks ports on which $name listens, and gives it time to drain",
     ({ service, program }) => {
       const { PORT, METRICS_PORT, DRAIN_MS } = service.environment;
       const listens = new Set([PORT ?? defaultFor(program, "PORT"), METRICS_PORT]);
@@ -75,12 +75,12 @@ describe("compose.yaml", () => {
     },
   );
 
-  test("mounts and builds from what is there", () => {
+  test("mounts and builds existing files only", () => {
     const missing = compose.services.flatMap(([, service]) => missingFiles(root, service));
     expect(missing).toEqual([]);
   });
 
-  test("asks for no variable that no document explains", () => {
+  test("uses documented variables only", () => {
     const documented = documentedNames(root);
     const unexplained = listInterpolated(compose.text).filter(
       (name) => !documented.has(name) && name !== "COMPOSE_PROJECT_NAME",
@@ -88,7 +88,7 @@ describe("compose.yaml", () => {
     expect(unexplained).toEqual([]);
   });
 
-  test("names addresses in its network by services that listen there", () => {
+  test("addresses services by ports on which they listen", () => {
     const scraped = Scraped.parse(parse(readFileSync(prometheusPath, "utf8"))).scrape_configs;
     const targets = scraped.flatMap(({ dns_sd_configs, static_configs }) => [
       ...dns_sd_configs.flatMap(({ names, port }) => names.map((name) => `${name}:${port}`)),
@@ -107,19 +107,19 @@ describe("compose.yaml", () => {
 describe("the Caddyfile", () => {
   const variables = [...caddyfile.matchAll(/\{\$([A-Z_]+)/g)].map(([, name]) => name ?? "");
 
-  test("reads what a document explains", () => {
+  test("uses documented variables only", () => {
     const documented = documentedNames(root);
     expect(variables.filter((name) => !documented.has(name))).toEqual([]);
   });
 
-  test("is given by compose.yaml only what it reads", () => {
+  test("gets from compose.yaml only variables that it reads", () => {
     const [, caddy] = compose.services.find(([name]) => name === "caddy") ?? [];
     const names = Object.keys(caddy?.environment ?? {});
     const others = names.filter((name) => !variables.includes(name) && !name.startsWith("XDG_"));
     expect(others).toEqual([]);
   });
 
-  test("imports what it defines", () => {
+  test("imports only snippets that it defines", () => {
     const defined = new Set(caddyfile.match(/(?<=^\()[-\w]+(?=\))/gm));
     const imported = [...caddyfile.matchAll(/^\s*import ([-\w]+(?:\{\$\w+:[-\w]+\})?)/gm)].map(
       ([, name = ""]) => name.replace(/\{\$\w+:([-\w]+)\}/, "$1"),
@@ -128,20 +128,20 @@ describe("the Caddyfile", () => {
     expect(imported.filter((name) => !defined.has(name))).toEqual([]);
   });
 
-  test("asks producers for their health where they answer", () => {
+  test("uses a health check path of the API", () => {
     const [, path = ""] = /health_uri (\S+)/.exec(caddyfile) ?? [];
     expect(Object.keys((openapi as { paths: object }).paths)).toContain(path);
   });
 });
 
 describe("images", () => {
-  test("hold the versions of package.json", () => {
+  test("use the versions of package.json", () => {
     const { bun, node } = project.devDependencies;
     const bases = new Set(dockerfile.match(/(?<=^FROM )\S+?:[\d.]+/gm));
     expect([...bases].toSorted()).toEqual([`node:${node}`, `oven/bun:${bun}`]);
   });
 
-  test("are copied from files that are there", () => {
+  test("copy existing files only", () => {
     const copies = [...dockerfile.matchAll(/^COPY (?!--from)(?:--\S+ )*(.+) \S+$/gm)];
     const paths = copies.flatMap(([, sources = ""]) => sources.split(" "));
     expect(paths.length).toBeGreaterThan(0);

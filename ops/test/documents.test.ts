@@ -24,7 +24,7 @@ const mentioned = new Set(sources.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g));
 describe.each(documents)("%s", (path) => {
   const text = readFileSync(join(root, path), "utf8");
 
-  test("names variables that something reads", () => {
+  test("names only variables that a program reads", () => {
     const names = namesIn(text).filter((name) => name.includes("_"));
     const unknown = names.filter((name) => {
       const plain = name.replace(/_FILE$/, "");
@@ -33,13 +33,13 @@ describe.each(documents)("%s", (path) => {
     expect(unknown).toEqual([]);
   });
 
-  test("leads to files that are there", () => {
+  test("links to existing files only", () => {
     const links = [...text.matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)/g)];
     const missing = links.map(([, link = ""]) => link).filter((link) => !isThere(link));
     expect(missing).toEqual([]);
   });
 
-  test("shows paths that are there", () => {
+  test("shows existing paths only", () => {
     const shown = codeIn(text).flatMap(
       (code) =>
         code.match(/(?<![\w/.@:-])(?:ops|contract|producer|consumer|loadtest)\/[\w./@-]+/g) ?? [],
@@ -50,7 +50,7 @@ describe.each(documents)("%s", (path) => {
     expect(missing).toEqual([]);
   });
 
-  test("shows commands that there are", () => {
+  test("shows existing commands only", () => {
     const commands = codeIn(text).flatMap((code) =>
       [...code.matchAll(/\b(?:bun|npm) run (?!-)([\w:.-]+)/g)].map(([, name = ""]) => name),
     );

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 
-test("a job's life is told from its snapshot to its end", async () => {
+test("a job's event stream reports all states from the snapshot to the end", async () => {
   const { client } = stack;
   const job = await client.createJob({
     type: "echo",
@@ -37,7 +37,7 @@ test("a job's life is told from its snapshot to its end", async () => {
   expect(last.data).toMatchObject({ attempts: 2, job: { result: { message: "a" } } });
 });
 
-test("a job without runs left is told to be dead", async () => {
+test("the event stream of a job without attempts left ends with dead", async () => {
   const { client } = stack;
   const { id } = await client.createJob({
     type: "echo",
@@ -48,7 +48,7 @@ test("a job without runs left is told to be dead", async () => {
   expect(told.at(-1)).toMatchObject({ event: "dead", data: { job: { status: "dead" } } });
 });
 
-test("one that waits is answered with the job; a key that stands is waited for too", async () => {
+test("Prefer: wait returns the completed job, also to a duplicate request", async () => {
   const { client } = stack;
   const request = {
     type: "echo" as const,
@@ -63,7 +63,7 @@ test("one that waits is answered with the job; a key that stands is waited for t
   expect(second).toEqual(first);
 });
 
-test("200 clients cost Redis one connection, and each is told of every job", async () => {
+test("200 event streams use one Redis connection, and each contains every job", async () => {
   const connections = async () => {
     const list = await stack.redisClient.client("LIST");
     return String(list).trim().split("\n").length;
@@ -96,7 +96,7 @@ test("200 clients cost Redis one connection, and each is told of every job", asy
     }),
   );
   await stack.until(
-    "it reads",
+    "the producer reads the streams",
     async () => ((await reading())?.length ?? 0) > readingBefore || undefined,
   );
   expect(await connections()).toBe(before + 1);
@@ -105,7 +105,7 @@ test("200 clients cost Redis one connection, and each is told of every job", asy
   const wide = heard.filter((_, index) => index % paths.length !== 2);
   expect(wide).toHaveLength(150);
   await stack.until(
-    "all are told of all",
+    "every stream has every job",
     async () => wide.every((seen) => ids.every((one) => seen.has(one))) || undefined,
   );
   expect(await connections()).toBe(before + 1);
@@ -113,7 +113,7 @@ test("200 clients cost Redis one connection, and each is told of every job", asy
   await Promise.all(listening);
 });
 
-test("who comes back after a producer's restart has missed nothing", async () => {
+test("a stream resumed after a producer's restart misses no event", async () => {
   const producer = await stack.startProducer();
   const other = await stack.startProducer();
   const completed: string[] = [];
@@ -130,12 +130,12 @@ test("who comes back after a producer's restart has missed nothing", async () =>
     }
   }
   const listening = listenTo(producer.url).catch(() => {});
-  await stack.until("it listens", async () => lastEventId);
+  await stack.until("the stream is open", async () => lastEventId);
   const ids = await Promise.all(
     [1, 2, 3].map(async (n) => getJobId(await postJob(url, echo(`${n}`)))),
   );
   await stack.until(
-    "they are told",
+    "the events arrive",
     async () => ids.every((id) => completed.includes(id)) || undefined,
   );
   await producer.kill("SIGKILL");
@@ -145,14 +145,14 @@ test("who comes back after a producer's restart has missed nothing", async () =>
   await producer.restart();
   const again = listenTo(producer.url).catch(() => {});
   ids.push(getJobId(await postJob(other.url, echo("last"))));
-  await stack.until("all are told", async () => completed.length >= ids.length || undefined);
+  await stack.until("all events arrive", async () => completed.length >= ids.length || undefined);
   expect(completed.toSorted()).toEqual(ids.toSorted());
   expect(gaps).toEqual([]);
   leaving.abort();
   await again;
 });
 
-test("what Redis lost is a gap, and what follows is told", async () => {
+test("events that Redis lost are reported as a gap, and later events follow", async () => {
   const { client, redisClient } = stack;
   const leaving = new AbortController();
   const { events } = queueKeys("bull", "default");
@@ -172,17 +172,17 @@ test("what Redis lost is a gap, and what follows is told", async () => {
   expect(told).toEqual(["gap", "waiting", "active", "completed"]);
 });
 
-test("an import is followed until it is done", async () => {
+test("the event stream of an import ends when it is done", async () => {
   const rows = Array.from({ length: 500 }, (_, row) => `${row}`).join("\n");
   const { id } = await stack.client.createImport(`row\n${rows}\n`, { type: "row.import" });
   const told = await Array.fromAsync(stack.client.followImport(id));
   expect(told.at(-1)!.data).toMatchObject({ status: "done", counts: { completed: 500 } });
 });
 
-test("with Redis away a job's end is told all the same", async () => {
+test("without Redis, a waiting request still gets the job's result", async () => {
   const { client } = stack;
   const { id } = await client.createJob({ type: "echo", data: { message: "a", sleepMs: 1500 } });
-  await stack.until("it runs", async () =>
+  await stack.until("the job is active", async () =>
     (await client.getJob(id)).state === "active" ? true : undefined,
   );
   await stack.redis.kill("SIGKILL");

@@ -15,21 +15,24 @@ const secrets = { "toril-stores": Object.keys(readVariables(example.split("\n"))
 const overlays = ["base", "overlays/dev", "overlays/prod"];
 const hasKubectl = Bun.which("kubectl") !== null;
 
-test.each(overlays)("in %s everything fits together", (overlay) => {
+test.each(overlays)("the manifests of %s are consistent", (overlay) => {
   const manifests = toManifests(readKustomization(join(folder, overlay)));
   expect(checkManifests(manifests, secrets)).toEqual([]);
 });
 
-test.skipIf(!hasKubectl).each(overlays)("kubectl builds %s, and it fits together", (overlay) => {
-  const { stdout, stderr } = spawnSync("kubectl", ["kustomize", join(folder, overlay)], {
-    encoding: "utf8",
-  });
-  expect(stderr).toBe("");
-  const manifests = toManifests(parseAllDocuments(stdout).map((one) => one.toJS()));
-  expect(checkManifests(manifests, secrets)).toEqual([]);
-});
+test.skipIf(!hasKubectl).each(overlays)(
+  "the manifests that kubectl builds from %s are consistent",
+  (overlay) => {
+    const { stdout, stderr } = spawnSync("kubectl", ["kustomize", join(folder, overlay)], {
+      encoding: "utf8",
+    });
+    expect(stderr).toBe("");
+    const manifests = toManifests(parseAllDocuments(stdout).map((one) => one.toJS()));
+    expect(checkManifests(manifests, secrets)).toEqual([]);
+  },
+);
 
-test("whoever comes by the ingress reaches the API, and neither metrics nor health", () => {
+test("the Ingress exposes the API, but neither metrics nor health checks", () => {
   const [ingress] = toManifests(readKustomization(join(folder, "base"))).all("Ingress");
   const paths = ingress!.spec.rules.flatMap(({ http }) => http.paths.map(({ path }) => path));
   const isOpen = (path: string) =>
@@ -40,7 +43,7 @@ test("whoever comes by the ingress reaches the API, and neither metrics nor heal
   expect(inside.filter(isOpen)).toEqual([]);
 });
 
-test("what consumers scale by is what producers measure", () => {
+test("consumers scale by metrics that producers export", () => {
   const [scaled] = toManifests(readKustomization(join(folder, "base"))).all("ScaledObject");
   const queries = scaled!.spec.triggers.map(({ metadata }) => metadata.query).join("\n");
   const metrics = queries.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? [];
@@ -51,7 +54,7 @@ test("what consumers scale by is what producers measure", () => {
   expect(metrics.filter((name) => !sources.includes(`name: "${name}"`))).toEqual([]);
 });
 
-describe("a manifest is complained about", () => {
+describe("an invalid manifest is reported", () => {
   const broken: [from: string, to: string, complaint: string][] = [
     ['"image":"toril-producer"', '"image":"toril"', "runs toril, which nobody builds"],
     ['"PORT":', '"PROT":', "sets PROT, which producer does not read"],

@@ -35,7 +35,7 @@ const inputs: [status: number, path: string, contentType: string, body: () => st
   [201, "/v1/imports?type=row.import", "text/csv", () => `${columns(2000)}\n${rows(300, 2000)}`],
 ];
 
-test("a producer answers others while it takes the largest and the worst inputs, in less than 400 MB", async () => {
+test("a producer answers other clients while it reads the largest inputs, using less than 400 MB", async () => {
   const { url, pid } = stack.producers[0]!;
   const done = new AbortController();
   let longestMs = 0;

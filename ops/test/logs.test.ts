@@ -43,7 +43,7 @@ async function switchLevel(app: App, level: string) {
   });
 }
 
-test("what stands on stdout arrives over TCP, from both processes, and names request, trace, job and tenant", async () => {
+test("log lines of both processes are shipped over TCP with the ids of request, trace, job and tenant", async () => {
   await switchLevel(producer!, "debug");
   const answer = await postJob(
     producer!.url,
@@ -80,7 +80,7 @@ test("what stands on stdout arrives over TCP, from both processes, and names req
   }
 });
 
-test("a signal switches the level of a running process, and back", async () => {
+test("SIGUSR2 toggles the log level of a running process", async () => {
   const path = "/v1/jobs?limit=7";
   const count = () => producer!.log().split(`"path":"/v1/jobs","status":200`).length - 1;
   await fetch(producer!.url + path);
@@ -96,7 +96,7 @@ test("a signal switches the level of a running process, and back", async () => {
   await switchLevel(consumer!, "info");
 });
 
-test("an aggregator that does not read, and one that is gone, hold nobody up, and cost counted lines", async () => {
+test("a slow or unavailable aggregator blocks no request, and dropped lines are counted", async () => {
   aggregator.stall();
   const metric = async (name: string) => {
     const text = await (await fetch(`${producer!.url}/metrics`)).text();
@@ -123,7 +123,7 @@ test("an aggregator that does not read, and one that is gone, hold nobody up, an
   await whenShipped("the next request", (line) => line["jobId"] === id);
 });
 
-test("a stop sends the last lines, and does not wait for an aggregator that is away", async () => {
+test("shutdown sends the last lines, and does not wait for an unavailable aggregator", async () => {
   await consumer!.kill("SIGTERM");
   expect(await consumer!.exited).toMatchObject({ code: 0 });
   await whenShipped("the last line", ({ name, msg }) => name === "consumer" && msg === "stopped");

@@ -5,7 +5,7 @@ import { agree, cancelAll, hunt, type Model, resumeAll, sequences } from "./_mod
 import { startStack } from "./_stack.ts";
 
 test(
-  "whatever is done to jobs, each is where the model has it, in both stores, and none is lost",
+  "after random sequences of operations and faults, both stores match the model",
   async () => {
     await using stack = await startStack({ env: { WORKER_MAX_STALLED_COUNT: "100" } });
     let count = 0;
@@ -21,7 +21,7 @@ test(
       }),
       {
         ...hunt,
-        // Each step takes real processes a while: what failed is told, and not looked for in shorter sequences.
+        // Steps on real processes are slow: report the failing sequence without shrinking it.
         endOnFailure: true,
       },
     );

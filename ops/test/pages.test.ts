@@ -51,7 +51,7 @@ async function watchLife(options: BrowserContextOptions = {}) {
   return row!;
 }
 
-test.each(["light", "dark"] as const)("hello leads on (%s)", async (colorScheme) => {
+test.each(["light", "dark"] as const)("/ links to the other pages (%s)", async (colorScheme) => {
   const { page, complaints, close } = await open("/", { colorScheme });
   expect(await page.getByRole("heading").textContent()).toBe("Hello, this is Toril");
   const background = await page.evaluate<string>(
@@ -69,7 +69,7 @@ test.each(["light", "dark"] as const)("hello leads on (%s)", async (colorScheme)
   await close();
 });
 
-test("hello to a program is JSON", async () => {
+test("/ returns JSON to programs", async () => {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
   expect(await answer.json()).toMatchObject({ name: "toril", links: { docs: "/docs" } });
 });
@@ -82,7 +82,7 @@ function expectPolicy(response: Response | null) {
 }
 
 test.each(["/", "/template", "/admin/queues", "/admin/queues/queue/toril-default"])(
-  "%s complies with its policy, and loads nothing from another host",
+  "%s complies with its Content-Security-Policy and loads nothing from other hosts",
   async (path) => {
     const { page, complaints, response, close } = await open(path);
     expectPolicy(response);
@@ -96,7 +96,7 @@ test.each(["/", "/template", "/admin/queues", "/admin/queues/queue/toril-default
   },
 );
 
-test("/docs complies with its policy, and the request that it shows first enqueues a job", async () => {
+test("/docs complies with its Content-Security-Policy, and its first example request enqueues a job", async () => {
   const { page, complaints, response, close } = await open("/docs#tag/jobs/POST/v1/jobs");
   expectPolicy(response);
   const code = page.locator("pre", { hasText: "/v1/jobs" }).first();
@@ -114,11 +114,11 @@ test("/docs complies with its policy, and the request that it shows first enqueu
   await close();
 });
 
-test("a job's life is shown as it happens", async () => {
+test("/template shows the states of a job as they happen", async () => {
   expect(await watchLife()).toMatchObject({ status: "completed", tenant: "default" });
 });
 
-test("another site cannot have a browser add jobs, and a look at the head adds none", async () => {
+test("/template refuses requests from other sites, and HEAD enqueues no job", async () => {
   const count = async () => (await stack.sql`select count(*)::int as n from jobs`)[0]!["n"];
   const before = await count();
   const led = await fetch(`${url}/template`, { headers: { "Sec-Fetch-Site": "cross-site" } });
@@ -127,14 +127,14 @@ test("another site cannot have a browser add jobs, and a look at the head adds n
   expect(await count()).toBe(before);
 });
 
-test("with keys, the browser's password is good for the page and its events", async () => {
+test("with API keys, the browser's password authenticates the page and its events", async () => {
   const issue = (scopes: Scope[]) => {
     const limits = { queues: null, types: null, quotas: null, expiresAt: null };
     return issueKey(stack.sql, "acme", { name: "browser", scopes, ...limits }, async () => {});
   };
   const { key } = await issue(["jobs:write", "jobs:read"]);
   const { key: readOnly } = await issue(["jobs:read"]);
-  await stack.until("it is closed", async () =>
+  await stack.until("keys are required", async () =>
     (await fetch(`${url}/template`, { method: "HEAD" })).status === 401 ? true : undefined,
   );
   const httpCredentials = { username: "toril", password: key };

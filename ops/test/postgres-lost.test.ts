@@ -32,7 +32,7 @@ const env = { REQUEST_TIMEOUT_MS: "2000", FEED_ALLOW_PRIVATE_ADDRESSES: "true" }
 const patienceMs = 4000;
 
 test.each(losses)(
-  "while Postgres is $name jobs are refused, results are held and no other job starts; then all end once",
+  "while Postgres is $name, jobs are refused, results are held and no job starts; afterwards every job is settled once",
   async ({ lose, giveBack, dueAfterMs }) => {
     await using site = _serveFeed();
     await using stack = await startStack({ env });
@@ -45,7 +45,7 @@ test.each(losses)(
     await until("it has settled in", () => countsIfSettled(sql));
     const running = await _post(producer.url, ..._five(echo("held", { sleepMs: 500 })));
     const isRunning = async () => (await redisClient.llen(active)) === running.length || undefined;
-    await until("five jobs run", isRunning);
+    await until("five jobs are active", isRunning);
     const dueAt = Date.now() + dueAfterMs;
     const fetching: JobRequest = { type: "feed.fetch", data: { url: site.url } };
     await _post(producer.url, ..._five({ ...fetching, delayMs: dueAfterMs }));
@@ -56,7 +56,7 @@ test.each(losses)(
       "the consumer has a result that it cannot settle",
       async () => consumer.log().includes("Postgres is unavailable") || undefined,
     );
-    await until("the others are due", async () => Date.now() > dueAt || undefined);
+    await until("the delayed jobs are due", async () => Date.now() > dueAt || undefined);
     await _expectRefusal(producer.url);
     expect((await redisClient.lrange(active, 0, -1)).toSorted()).toEqual(running.toSorted());
     expect(site.requests).toBe(0);

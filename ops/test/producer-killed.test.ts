@@ -6,7 +6,7 @@ import { echo, getJobId, postJob, type PostResult } from "./_api.ts";
 import { allCompleted, countJobs, findMissingJobs, countsIfSettled } from "./_ledger.ts";
 import { startStack } from "./_stack.ts";
 
-test("every job that a killed producer answered is recorded and ends, and repeating the others, or half a file, doubles nothing", async () => {
+test("every job that a killed producer acknowledged is recorded and ends, and repeated requests and files duplicate nothing", async () => {
   await using stack = await startStack({ producers: 2 });
   const { sql, until } = stack;
   const [doomed, steady] = stack.producers as [
@@ -26,7 +26,7 @@ test("every job that a killed producer answered is recorded and ends, and repeat
   await doomed.kill("SIGKILL");
   const before = beside.answers.length;
   await until(
-    "the other one goes on",
+    "the other producer continues",
     async () => beside.answers.length > before + 300 || undefined,
   );
   for (const load of loads) load.stop();
@@ -105,7 +105,7 @@ test("every job that a killed producer answered is recorded and ends, and repeat
   expect(imported).toBe(6000);
 });
 
-test("a producer that is asked to stop answers every job that it accepted and exits with 0", async () => {
+test("on SIGTERM a producer answers every request in flight and exits with 0", async () => {
   // It does not wait for the deadline of answers that were given.
   const env = { REQUEST_TIMEOUT_MS: "600000" };
   await using stack = await startStack({ producers: 1, consumers: 0, env });
@@ -116,7 +116,9 @@ test("a producer that is asked to stop answers every job that it accepted and ex
   const running = load.run(200);
   await until("the load runs", async () => load.answers.length >= 1000 || undefined);
   await producer.kill("SIGTERM");
-  const exit = await until("it exits", async () => (producer.isDown ? producer.exited : undefined));
+  const exit = await until("the producer exits", async () =>
+    producer.isDown ? producer.exited : undefined,
+  );
   expect(exit).toEqual({ code: 0, signal: null });
   load.stop();
   await running;

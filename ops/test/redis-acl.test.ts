@@ -51,12 +51,12 @@ const _startConsumer = (more = {}) =>
     ...more,
   });
 
-test("a user without a password of its own gets nobody in", () => {
+test("no Redis user can log in without a password", () => {
   expect(users).not.toContain("nopass");
   expect(users.match(/^user \S+ on (?!resetpass )/gm)).toBeNull();
 });
 
-test("a producer needs what toril-producer may do, and no more", async () => {
+test("a producer uses exactly the commands granted to toril-producer", async () => {
   const used = await _used(async () => {
     await using producer = await _startProducer();
     const { url } = producer;
@@ -77,7 +77,7 @@ test("a producer needs what toril-producer may do, and no more", async () => {
   await _expectGrants("toril-producer", used);
 });
 
-test("a consumer needs what toril-consumer may do, and no more", async () => {
+test("a consumer uses exactly the commands granted to toril-consumer", async () => {
   const { until } = stack;
   const { client } = redis;
   const { wait, active, failed } = queueKeys("bull", "default");
@@ -125,7 +125,7 @@ test("a consumer needs what toril-consumer may do, and no more", async () => {
   await _expectGrants("toril-consumer", used);
 });
 
-test("what BullMQ's scripts may ever do for a worker is granted", () => {
+test("toril-consumer may use all commands of BullMQ's worker scripts", () => {
   const scripts = join(dirname(Bun.resolveSync("bullmq", import.meta.dir)), "scripts");
   const used =
     /^(move(To(Active|Delayed|Finished)|JobFrom|Stalled)|retryJob|extendLock|releaseLock|updateProgress|saveStacktrace).*\.js$/;

@@ -19,14 +19,14 @@ const statusOf = async (id: string) => (await stack.client.getJob(id)).status;
 const ends = (id: string, status: string) =>
   stack.until(`it is ${status}`, async () => (await statusOf(id)) === status || undefined);
 
-test("in a Cluster jobs are changed as with one Redis", async () => {
+test("in a Cluster, jobs can be cancelled, promoted, retried, replaced and rescheduled", async () => {
   const { client, until } = stack;
   const running = await client.createJob(echo("sleeps", { sleepMs: 60_000 }));
-  await until("it runs", async () => {
+  await until("the job is active", async () => {
     return (await client.getJob(running.id)).state === "active" || undefined;
   });
   expect((await client.cancelJob(running.id)).status).toBe("cancelled");
-  await until("its worker lets go of it", async () => {
+  await until("the worker aborts it", async () => {
     return (await client.getQueue("default")).counts.active === 0 || undefined;
   });
 
@@ -39,7 +39,7 @@ test("in a Cluster jobs are changed as with one Redis", async () => {
   const failing = await client.createJob({ ...echo("fails", { failures: 9 }), attempts: 1 });
   await ends(failing.id, "dead");
   await client.redriveDeadLetter(failing.id);
-  await until("it is dead again", async () => {
+  await until("the job is dead again", async () => {
     return (await client.getJob(failing.id)).history.length === 1 || undefined;
   });
 
@@ -58,7 +58,7 @@ test("in a Cluster jobs are changed as with one Redis", async () => {
   await ends(moved.id, "completed");
 });
 
-test("in a Cluster queues are changed as with one Redis", async () => {
+test("in a Cluster, queues can be drained, cleaned and limited", async () => {
   const { client } = stack;
   const delayed = await later();
   expect((await client.drainQueue("default")).cancelled).toBe(0);
@@ -80,13 +80,13 @@ test("in a Cluster queues are changed as with one Redis", async () => {
   await client.changeQueue("default", { concurrency: null, rateLimit: null });
 });
 
-test("in a Cluster operations do to many jobs what is done to one", async () => {
+test("in a Cluster, operations promote, retry, cancel and delete many jobs", async () => {
   const { client, until } = stack;
   const ids = await Promise.all([0, 1, 2].map(async () => (await later({ labels: ["many"] })).id));
   const label = "many";
   const operate = async (action: "promote" | "retry" | "cancel" | "delete", filter = {}) => {
     const { id } = await client.createOperation({ action, filter: { label, ...filter } });
-    return until("it is done", async () => {
+    return until("the operation is done", async () => {
       const operation = await client.getOperation(id);
       return operation.status === "done" ? operation.counts : undefined;
     });

@@ -26,7 +26,7 @@ const _config = (name: string) => join(root, `ops/redis/${name}.conf`);
 test.each([
   ["durable", { appendfsync: "always", save: "" }],
   ["balanced", { appendfsync: "everysec", save: "3600 1 300 100 60 10000" }],
-])("%s.conf is what Redis then runs with", async (name, own) => {
+])("Redis runs with the settings of %s.conf", async (name, own) => {
   await using redis = await _start(name);
   const settings = { ...own, appendonly: "yes", "maxmemory-policy": "noeviction", hz: "100" };
   const asked = await Promise.all(
@@ -36,7 +36,7 @@ test.each([
 });
 
 test.each(["durable", "balanced"])(
-  "with %s.conf a redis-server killed with -9 under load has every acknowledged add when it is back",
+  "with %s.conf, a redis-server killed with -9 under load has every acknowledged job after its restart",
   async (name) => {
     await using redis = await _start(name);
     const adds = await _addUntilItDies(redis, 2000);
@@ -48,7 +48,7 @@ test.each(["durable", "balanced"])(
 );
 
 test.skipIf(!hasStrace)(
-  "with durable.conf what fdatasync had confirmed at a crash holds every acknowledged add",
+  "with durable.conf, the data synced before a crash contains every acknowledged job",
   async () => {
     const { missing } = await _keepWhatWasSynced("durable");
     expect(missing).toEqual([]);
@@ -56,7 +56,7 @@ test.skipIf(!hasStrace)(
 );
 
 test.skipIf(!hasStrace)(
-  "with balanced.conf what fdatasync had confirmed at a crash holds every add acknowledged two seconds before",
+  "with balanced.conf, the data synced before a crash contains every job acknowledged two seconds earlier",
   async () => {
     const { missing, lostBytes, crashedAt } = await _keepWhatWasSynced("balanced");
     expect(missing.filter(({ at }) => at < crashedAt - 2000)).toEqual([]);
@@ -65,7 +65,7 @@ test.skipIf(!hasStrace)(
   },
 );
 
-test("an append-only file with zeros at its end keeps Redis from starting until redis-check-aof --fix has cut them off", async () => {
+test("Redis does not start with an append-only file that ends in zeros until redis-check-aof --fix repairs it", async () => {
   await using redis = await _start("balanced");
   const adds = await _addUntilItDies(redis, 100);
   await redis.kill("SIGKILL");
@@ -114,10 +114,10 @@ async function _addUntilItDies({ client }: RedisProcess, count: number) {
 }
 
 async function _missing({ client }: RedisProcess, adds: readonly Add[]): Promise<Add[]> {
-  const stands = await Promise.all(
+  const exist = await Promise.all(
     adds.map(({ id }) => client.exists(jobKey("bull", "default", id))),
   );
-  return adds.filter((_, index) => stands[index] === 0);
+  return adds.filter((_, index) => exist[index] === 0);
 }
 
 /** Crashes under load after more than two seconds; then a Redis starts with what had been synced, and nothing else. */

@@ -44,7 +44,7 @@ async function _countUnencrypted() {
 }
 
 test.each(["no", "yes"] as const)(
-  "over TLS, client certificates asked for: %s, jobs are placed and done",
+  "over TLS, with client certificates required: %s, jobs are dispatched and completed",
   async (asked) => {
     await _askClients(asked);
     const { certFile, keyFile } = application;
@@ -70,7 +70,7 @@ test.each<[string, () => Record<string, string>]>([
     "whose certificate is for another name",
     () => ({ ..._env("localhost"), REDIS_TLS_CA_FILE: authority.caFile }),
   ],
-])("a Redis %s is told nothing", async (_, env) => {
+])("no command is sent to a Redis %s", async (_, env) => {
   await _askClients("no");
   await redis.client.config("RESETSTAT");
   await using producer = await stack.startProducer(env());
@@ -81,7 +81,7 @@ test.each<[string, () => Record<string, string>]>([
   ]);
 });
 
-test("a Redis that asks for a certificate of clients lets nobody in without one", async () => {
+test("a Redis that requires client certificates refuses producers without one", async () => {
   await _askClients("yes");
   const env = { ..._env(), REDIS_TLS_CA_FILE: authority.caFile };
   await using producer = await stack.startProducer(env);

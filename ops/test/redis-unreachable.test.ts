@@ -19,15 +19,15 @@ async function _expectToAccept(env: Record<string, string>) {
   expect((await postJob(producer.url, echo("recorded"))).status).toBe(202);
 }
 
-test("a producer starts and accepts while no Sentinel answers", async () => {
+test("a producer starts and accepts jobs while no Sentinel is reachable", async () => {
   await _expectToAccept({ REDIS_SENTINELS: "127.0.0.1:1", REDIS_SENTINEL_MASTER: "toril" });
 });
 
-test("a producer starts and accepts while no node of a Cluster answers", async () => {
+test("a producer starts and accepts jobs while no Cluster node is reachable", async () => {
   await _expectToAccept({ REDIS_CLUSTER_NODES: "127.0.0.1:1,127.0.0.1:2" });
 });
 
-test("a producer starts and accepts while a Cluster is down, though its nodes answer", async () => {
+test("a producer starts and accepts jobs while a Cluster is down although its nodes are reachable", async () => {
   const dir = mkdtempSync(join(tmpdir(), "toril-unreachable-"));
   try {
     // Without slots.

@@ -6,7 +6,7 @@ import { startStack } from "./_stack.ts";
 
 const dead = 5000;
 
-test("a redrive of 5,000 dead jobs goes on when its consumer is killed in the middle", async () => {
+test("a redrive of 5,000 dead jobs continues after its consumer was killed", async () => {
   await using stack = await startStack();
   const { client, sql, until } = stack;
   const consumer = stack.consumers[0]!;
@@ -28,24 +28,24 @@ test("a redrive of 5,000 dead jobs goes on when its consumer is killed in the mi
     return operation.status === "done" ? operation : undefined;
   });
   expect(ended.counts).toEqual({ seen: dead, changed: dead, skipped: 0, failed: 0 });
-  await until("all are done again", async () => {
+  await until("all jobs are completed", async () => {
     const [row] = await sql`
       select count(*)::int as count from jobs where status = 'completed' and generation = 1`;
     return row?.["count"] === dead || undefined;
   });
 });
 
-test("a running job is cancelled wherever it runs, and a dead one that was redriven is in Bull Board", async () => {
+test("an active job is cancelled on any consumer, and a redriven job that is dead again is in Bull Board", async () => {
   await using stack = await startStack({ consumers: 2 });
   const { client, sql, redisClient, until, producers } = stack;
   const url = producers[0]!.url;
   const running = getJobId(await postJob(url, echo("sleeps", { sleepMs: 60_000 })));
   await until(
-    "it runs",
+    "the job is active",
     async () => (await client.getJob(running)).state === "active" || undefined,
   );
   await client.cancelJob(running);
-  await until("its worker has let go of it", async () => {
+  await until("the worker has aborted it", async () => {
     return (await redisClient.exists(jobKey("bull", "default", running))) === 0 || undefined;
   });
 
@@ -53,9 +53,9 @@ test("a running job is cancelled wherever it runs, and a dead one that was redri
     await postJob(url, { ...echo("fails", { failures: 100 }), attempts: 1 }),
   );
   const hasDied = async () => (await client.getJob(failing)).status === "dead" || undefined;
-  await until("it is dead", hasDied);
+  await until("the job is dead", hasDied);
   await client.redriveDeadLetter(failing);
-  await until("it is dead again", hasDied);
+  await until("the job is dead again", hasDied);
   const board = `${url}/admin/queues/api/queues?activeQueue=${encodeURIComponent("{default}")}&status=failed&page=1`;
   await until("Bull Board shows it", async () => {
     const text = await (await fetch(board)).text();

@@ -18,7 +18,7 @@ async function _kindOf(answer: Promise<unknown>): Promise<string | undefined> {
   }
 }
 
-test("what was kept for long enough is gone, which is not the same as never having been", async () => {
+test("expired jobs and imports are deleted and answered 410, unknown ones 404", async () => {
   await using stack = await startStack({
     env: {
       RETAIN_COMPLETED: "1s",

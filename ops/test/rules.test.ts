@@ -39,17 +39,17 @@ const panelExprs = dashboards.flatMap(({ panels }) =>
 
 describe("the rules", () => {
   // The first of these may have to install it.
-  test("are what Prometheus takes, and so is what it scrapes and whom it tells", () => {
+  test("and the configurations of Prometheus and Alertmanager are valid", () => {
     run(promtool(), ["check", "rules", ...ruleFiles]);
     run(promtool(), ["check", "config", "ops/prometheus/prometheus.yml"]);
     run(amtool(), ["check-config", "ops/alertmanager/alertmanager.yml"]);
   });
 
-  test("fire when they should, and not otherwise", () => {
+  test("pass their unit tests", () => {
     run(promtool(), ["test", "rules", ...filesOf("ops/prometheus/tests")]);
   });
 
-  test("have a unit test each", () => {
+  test("each have a unit test", () => {
     const tested = filesOf("ops/prometheus/tests").map(text).join("\n");
     // Not a name that is only expected to be silent.
     const untested = alerts.filter(
@@ -58,7 +58,7 @@ describe("the rules", () => {
     expect(untested).toEqual([]);
   });
 
-  test("have a section of the runbook each, and the runbook no others", () => {
+  test("each have a section in the runbook, which has no other sections", () => {
     const runbook = text("ops/prometheus/runbook.md");
     const sections = [...runbook.matchAll(/^### (.*)$/gm)].map(([, title]) => title ?? "");
     expect(sections.toSorted()).toEqual(alerts.toSorted());
@@ -72,7 +72,7 @@ describe("the rules", () => {
     expect(links.filter((anchor) => !anchors.has(anchor ?? ""))).toEqual([]);
   });
 
-  test("are told to the right people", () => {
+  test("are routed by severity", () => {
     for (const [severity, receiver] of [
       ["page", "page"],
       ["ticket", "ticket"],
@@ -90,7 +90,7 @@ describe("the rules", () => {
 });
 
 describe("the dashboards", () => {
-  test("have panels of their own ids and queries that Prometheus takes", () => {
+  test("have unique panel ids and valid queries", () => {
     for (const { panels } of dashboards) {
       expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     }
@@ -106,7 +106,7 @@ describe("the dashboards", () => {
     run(promtool(), ["check", "rules", "--lint=none", "/dev/stdin"], JSON.stringify({ groups }));
   });
 
-  test("find their data source and are found by Grafana", () => {
+  test("are provisioned with their data source", () => {
     const { datasources }: { datasources: { uid: string; url: string }[] } = parse(
       text("ops/grafana/provisioning/datasources/prometheus.yml"),
     );
@@ -137,14 +137,14 @@ describe("with a running stack", () => {
     }
   });
 
-  test("rules and dashboards ask for metrics that its processes or the exporters have", () => {
+  test("rules and dashboards use only metrics that the processes or the exporters export", () => {
     const foreign = /^(up|ALERTS|redis_\w+|pg_\w+)$/;
     const asked = [...rules.map(({ expr }) => expr), ...panelExprs].flatMap(metricsIn);
     expect(asked.length).toBeGreaterThan(50);
     expect(asked.filter((name) => !known.has(name) && !foreign.test(name))).toEqual([]);
   });
 
-  test("the README beside the rules lists all metrics of Toril's own, and no others", () => {
+  test("ops/prometheus/README.md lists all metrics of Toril, and no others", () => {
     const readme = text("ops/prometheus/README.md");
     const listed = [...readme.matchAll(/`((?:toril|bullmq|http)_[a-z_]+)/g)].map(
       ([, name]) => name!,

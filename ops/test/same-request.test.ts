@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(() => stack[Symbol.asyncDispose]());
 
-test("of two requests with one Idempotency-Key at one moment, one makes the job and the other gets its answer", async () => {
+test("two concurrent requests with the same Idempotency-Key create one job and get the same response", async () => {
   for (let round = 0; round < rounds; round++) {
     const idempotencyKey = `same ${round}`;
     const answers = await _atOnce((url) => postJob(url, echo(idempotencyKey), { idempotencyKey }));
@@ -27,7 +27,7 @@ test("of two requests with one Idempotency-Key at one moment, one makes the job 
   expect(await _countJobs("same %")).toBe(rounds);
 });
 
-test("of two different requests with one Idempotency-Key at one moment, one makes the job and the other is refused", async () => {
+test("of two different concurrent requests with the same Idempotency-Key, one is refused", async () => {
   for (let round = 0; round < rounds; round++) {
     const idempotencyKey = `other ${round}`;
     const answers = await _atOnce((url, index) =>
@@ -41,7 +41,7 @@ test("of two different requests with one Idempotency-Key at one moment, one make
   expect(await _countJobs("other %")).toBe(rounds);
 });
 
-test("of two requests for one key at one moment, one makes the job and the other is told of it", async () => {
+test("of two concurrent requests with the same job key, one creates the job and the other is a duplicate", async () => {
   for (let round = 0; round < rounds; round++) {
     const message = `keyed ${round}`;
     const answers = await _atOnce((url) => postJob(url, { ...echo(message), key: message }));
@@ -53,7 +53,7 @@ test("of two requests for one key at one moment, one makes the job and the other
   expect(await _countJobs("keyed %")).toBe(rounds);
 });
 
-test("of two bulks with one Idempotency-Key at one moment, one makes the jobs and the other gets its answer", async () => {
+test("two concurrent bulk requests with the same Idempotency-Key create the jobs once and get the same response", async () => {
   for (let round = 0; round < rounds; round++) {
     const jobs = [1, 2, 3].map((number) => echo(`bulk ${round}, ${number}`));
     const options = { idempotencyKey: `bulk ${round}` };
@@ -66,7 +66,7 @@ test("of two bulks with one Idempotency-Key at one moment, one makes the jobs an
   expect(await _countJobs("bulk %")).toBe(3 * rounds);
 });
 
-test("of many identical requests at one moment, all get the one job", async () => {
+test("many identical concurrent requests get the same job", async () => {
   const idempotencyKey = "many";
   const sending = Array.from({ length: 50 }, () =>
     _atOnce((url) => postJob(url, echo("many"), { idempotencyKey })),

@@ -6,7 +6,7 @@ import { startStack } from "./_stack.ts";
 const schedules = 10;
 const everyMs = 2000;
 
-test("consumers that are killed and a Redis that is flushed cost a schedule no run, and double none", async () => {
+test("killed consumers and a flushed Redis neither skip nor duplicate a run of a schedule", async () => {
   await using stack = await startStack({ consumers: 2 });
   const { client, sql, redisClient, until } = stack;
   const [first, second] = stack.consumers;
@@ -23,14 +23,14 @@ test("consumers that are killed and a Redis that is flushed cost a schedule no r
     });
   }
 
-  await anotherRound("two consumers tick");
+  await anotherRound("two consumers create jobs");
   await first!.kill("SIGKILL");
-  await anotherRound("the other one ticks alone");
+  await anotherRound("the other consumer creates jobs alone");
   await redisClient.flushall();
-  await anotherRound("it ticks on a Redis that was flushed");
+  await anotherRound("jobs are created after FLUSHALL");
   await first!.restart();
   await second!.kill("SIGKILL");
-  await anotherRound("the first one ticks again");
+  await anotherRound("the first consumer creates jobs again");
   await sql`delete from schedules`;
 
   const counts = await until("every job has ended", () => countsIfSettled(sql));

@@ -62,7 +62,7 @@ async function _post(path: string, body: string, contentType = "application/json
   return response.text();
 }
 
-test("a private feed is fetched, and its secret is nowhere but in the request for it", async () => {
+test("a private feed is fetched, and its secret appears only in the request to the feed", async () => {
   const told: string[] = [];
   const paths = ["/single", "/flaky", "/page", "/bulk", "/csv", "/delayed"];
   told.push(

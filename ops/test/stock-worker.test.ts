@@ -20,7 +20,7 @@ beforeEach(async () => {
   await stack.sql`delete from test_endings`;
 });
 
-test("a stock BullMQ worker does jobs that Toril placed, and they are settled as soon as they are finished", async () => {
+test("jobs that a stock BullMQ worker processes are settled when they finish", async () => {
   const { client, sql, redisClient, until } = stack;
   const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
   const starts = new Map<string, number>();
@@ -76,7 +76,7 @@ test("a stock BullMQ worker does jobs that Toril placed, and they are settled as
   await reader.cancel();
 });
 
-test("what a stock BullMQ worker removes when it finishes it is settled without the reconciler, and runs once", async () => {
+test("jobs that a stock BullMQ worker removes are settled without the reconciler, and run once", async () => {
   const { client, sql, until } = stack;
   const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
   let starts = 0;

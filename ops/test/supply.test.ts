@@ -21,22 +21,22 @@ describe("advisories", () => {
     expect(await audit(() => Response.json({}))).toMatchObject({ code: 0, said: "" });
   });
 
-  test("one fails, and is named with its package", async () => {
+  test("an advisory fails the check and is printed with its package", async () => {
     const { code, said } = await audit(() => Response.json(found));
     expect(code).toBe(1);
     expect(said).toContain(`hono: high: It is bad (https://github.com/advisories/${GHSA})`);
   });
 
-  test("one that is let be for a reason passes", async () => {
+  test("an advisory that is ignored with a reason passes", async () => {
     const ignored = { [GHSA]: "Nothing of ours calls it, and there is no fix." };
     expect(await audit(() => Response.json(found), ignored)).toMatchObject({ code: 0, said: "" });
   });
 
-  test("one cannot be let be without a reason", async () => {
+  test("an advisory cannot be ignored without a reason", async () => {
     expect((await audit(() => Response.json(found), { [GHSA]: "" })).code).toBe(1);
   });
 
-  test("a registry that knows of none is a note", async () => {
+  test("an unreachable registry prints a note", async () => {
     const { code, said } = await audit(() => new Response("", { status: 405 }));
     expect(code).toBe(0);
     expect(said).toStartWith("note: no advisories were asked for");
@@ -95,7 +95,7 @@ describe("the SBOM", () => {
     bom = Bom.parse(await run.stdout.json());
   });
 
-  test("holds what runs, and says of the rest that it does not", () => {
+  test("marks runtime dependencies as required and the rest as excluded", () => {
     const scopeOf = (name: string) => bom.components.find((one) => one.name === name)?.scope;
     expect(["hono", "ioredis", "postgres", "redis-errors"].map(scopeOf)).toEqual(
       Array.from({ length: 4 }, () => "required"),
@@ -105,7 +105,7 @@ describe("the SBOM", () => {
     );
   });
 
-  test("has each package of bun.lock once, with the version of its address", () => {
+  test("has each package of bun.lock once, with its version and purl", () => {
     const lines = readFileSync(join(root, "bun.lock"), "utf8").match(/^ {4}"[^"]+": \["/gm) ?? [];
     const workspaces = 5;
     expect(bom.components.length).toBe(lines.length - workspaces);
@@ -113,7 +113,7 @@ describe("the SBOM", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("leads nowhere that it does not describe", () => {
+  test("references only components that it contains", () => {
     const refs = new Set(["toril", ...bom.components.map((one) => one["bom-ref"])]);
     const leads = bom.dependencies.flatMap(({ ref, dependsOn }) => [ref, ...dependsOn]);
     expect(leads.filter((ref) => !refs.has(ref))).toEqual([]);
@@ -137,7 +137,7 @@ describe("workflows", () => {
     expect(uses.filter((line) => !/@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual([]);
   });
 
-  test("a release may only follow the checks", () => {
+  test("a release depends on the checks", () => {
     const text = readFileSync(join(root, ".github/workflows/release.yml"), "utf8");
     const { jobs } = Workflow.parse(parse(text));
     expect(jobs["images"]?.["needs"]).toBe("check");

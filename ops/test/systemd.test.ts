@@ -17,7 +17,7 @@ const units: [file: string, program: Program, instance: string][] = [
 const hasSystemd = Bun.which("systemd-analyze") !== null;
 
 test.each(units)(
-  "%s sets what its program reads, from credentials that it has",
+  "%s sets only variables that its program reads, and loads the credentials that they name",
   (file, program) => {
     const unit = readUnit(file);
     const variables = variablesOf(unit);
@@ -45,7 +45,7 @@ test.each(units.slice(0, 2))("%s is not killed while it drains", (file, program)
   expect(Number(unit("TimeoutStopSec")[0]) * 1000).toBeGreaterThanOrEqual(drainMs + 4000);
 });
 
-test("all units are hardened alike", () => {
+test("all units have the same hardening", () => {
   const [first, ...others] = units.map(
     ([file]) => /^CapabilityBoundingSet=.*?^UMask=0077$/ms.exec(readText(file))?.[0],
   );

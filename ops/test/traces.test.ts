@@ -44,7 +44,7 @@ function named(spans: readonly CollectedSpan[], name: string) {
   return found[0]!;
 }
 
-test("one trace reaches from the caller over the request and the job to its handler and its end", async () => {
+test("one trace spans caller, request, job, handler and settling", async () => {
   const traceId = newTraceId();
   const answer = await postJob(stack.producers[0]!.url, echo("traced"), {
     traceparent: `00-${traceId}-${spanId}-01`,
@@ -72,7 +72,7 @@ test("one trace reaches from the caller over the request and the job to its hand
   expect(stack.producers[0]!.log()).toContain(`"traceId":"${traceId}"`);
 });
 
-test("every row of a file belongs to the trace of its import, and every run to that of its job", async () => {
+test("rows of an import and attempts of a job belong to the trace of their request", async () => {
   const traceId = newTraceId();
   const headers = { "Content-Type": "text/csv", traceparent: `00-${traceId}-${spanId}-01` };
   const url = `${stack.producers[0]!.url}/v1/imports?type=echo`;
@@ -87,7 +87,7 @@ test("every row of a file belongs to the trace of its import, and every run to t
   expect(outcomes.toSorted()).toEqual(["completed", "completed", "retried"]);
 });
 
-test("a request without a trace begins one", async () => {
+test("a request without a traceparent starts a trace", async () => {
   const id = getJobId(await postJob(stack.producers[0]!.url, echo("begins")));
   const run = await stack.until("its run comes", async () =>
     collector.spans.find(({ attributes }) => attributes["messaging.message.id"] === id),
@@ -97,7 +97,7 @@ test("a request without a trace begins one", async () => {
   expect(run.parentSpanId).toBe(request.spanId);
 });
 
-test("what the caller does not record is not recorded here", async () => {
+test("a trace that the caller does not sample is not recorded", async () => {
   const [silent, loud] = [newTraceId(), newTraceId()];
   const { url } = stack.producers[0]!;
   const first = await postJob(url, echo("no"), { traceparent: `00-${silent}-${spanId}-00` });
@@ -109,7 +109,7 @@ test("what the caller does not record is not recorded here", async () => {
   expect(row!["trace"]).toStartWith(`00-${silent}-`);
 });
 
-test("a stop sends what is left, and does not wait long for a collector that is away", async () => {
+test("shutdown sends the remaining spans, and does not wait for an unavailable collector", async () => {
   const traceId = newTraceId();
   const producer = await stack.startProducer();
   const [consumer] = stack.consumers;

@@ -2,7 +2,7 @@ import type { Dashboard, Query } from "./panels.ts";
 
 const perSecond = "[$__rate_interval]";
 
-/** The median and the tail of a histogram. */
+/** Queries for p50 and p99 of a histogram. */
 function quantiles(metric: string, by: string, selector = ""): Query[] {
   const labels = ["le", ...(by === "" ? [] : [by])].join(", ");
   const legend = by === "" ? "" : `{{${by}}} `;
@@ -12,27 +12,28 @@ function quantiles(metric: string, by: string, selector = ""): Query[] {
   }));
 }
 
-const toril: Dashboard = {
+/** The service: requests, queues, processing, reconciler, processes. */
+export const toril: Dashboard = {
   uid: "toril",
   title: "Toril",
   rows: [
     {
-      title: "Now",
+      title: "Overview",
       panels: [
         {
-          title: "Waiting",
+          title: "Waiting jobs",
           unit: "short",
           isStat: true,
           queries: [{ expr: "sum(toril:backlog:jobs)", legend: "" }],
         },
         {
-          title: "Oldest",
+          title: "Oldest waiting job",
           unit: "s",
           isStat: true,
           queries: [{ expr: "max(toril_queue_oldest_seconds)", legend: "" }],
         },
         {
-          title: "Dead in an hour",
+          title: "Dead in the last hour",
           unit: "short",
           isStat: true,
           queries: [
@@ -55,7 +56,7 @@ const toril: Dashboard = {
           queries: [{ expr: 'sum(up{job="consumer"})', legend: "" }],
         },
         {
-          title: "Alerts",
+          title: "Firing alerts",
           unit: "short",
           isStat: true,
           queries: [{ expr: 'count(ALERTS{alertstate="firing"}) or vector(0)', legend: "" }],
@@ -85,7 +86,7 @@ const toril: Dashboard = {
           ),
         },
         {
-          title: "Refused and failed",
+          title: "Error responses",
           unit: "reqps",
           queries: [
             {
@@ -110,13 +111,14 @@ const toril: Dashboard = {
           ],
         },
         {
-          title: "Oldest job that is ready",
+          title: "Age of the oldest waiting job",
           unit: "s",
           queries: [{ expr: "max by (queue) (toril_queue_oldest_seconds)", legend: "{{queue}}" }],
         },
         {
           title: "Pending in the ledger",
-          description: "At the last comparison with Redis.",
+          description:
+            "Pending: at the last pass of the reconciler. Undispatched: recorded while Redis was unavailable.",
           unit: "short",
           queries: [
             { expr: "max(toril_ledger_pending_jobs)", legend: "pending" },
@@ -126,10 +128,10 @@ const toril: Dashboard = {
       ],
     },
     {
-      title: "Doing",
+      title: "Processing",
       panels: [
         {
-          title: "Runs by what they came to",
+          title: "Attempts by outcome",
           unit: "ops",
           queries: [
             {
@@ -139,19 +141,23 @@ const toril: Dashboard = {
           ],
         },
         {
-          title: "Wait until the first start",
+          title: "Wait until the first attempt",
           unit: "s",
           queries: quantiles("toril_job_wait_seconds", "queue"),
         },
-        { title: "Run", unit: "s", queries: quantiles("toril_job_run_seconds", "type") },
-        { title: "Settle", unit: "s", queries: quantiles("toril_job_settle_seconds", "type") },
+        {
+          title: "Handler duration",
+          unit: "s",
+          queries: quantiles("toril_job_run_seconds", "type"),
+        },
+        { title: "Settling", unit: "s", queries: quantiles("toril_job_settle_seconds", "type") },
       ],
     },
     {
       title: "Batches and stores",
       panels: [
         {
-          title: "Jobs a batch",
+          title: "Jobs per batch",
           unit: "short",
           queries: [
             {
@@ -165,7 +171,7 @@ const toril: Dashboard = {
           ],
         },
         {
-          title: "Shared write to the ledger",
+          title: "Batched writes to Postgres",
           unit: "s",
           queries: quantiles("toril_ledger_write_seconds", "operation"),
         },
@@ -185,7 +191,7 @@ const toril: Dashboard = {
       title: "Reconciler",
       panels: [
         {
-          title: "What was put right",
+          title: "Repaired jobs",
           unit: "ops",
           queries: [
             {
@@ -201,7 +207,7 @@ const toril: Dashboard = {
             ...quantiles("toril_reconcile_pass_seconds", ""),
             {
               expr: "time() - max(toril_reconcile_last_pass_timestamp_seconds)",
-              legend: "since the last one",
+              legend: "since the last pass",
             },
           ],
         },
@@ -223,7 +229,7 @@ const toril: Dashboard = {
       title: "Schedules and retention",
       panels: [
         {
-          title: "Schedules that were due",
+          title: "Due schedules by outcome",
           unit: "ops",
           queries: [
             {
@@ -233,7 +239,7 @@ const toril: Dashboard = {
           ],
         },
         {
-          title: "Deleted, having been kept for long enough",
+          title: "Rows deleted by retention",
           unit: "ops",
           queries: [
             {
@@ -242,12 +248,12 @@ const toril: Dashboard = {
             },
             {
               expr: `sum(rate(toril_retention_failures_total${perSecond}))`,
-              legend: "passes that broke off",
+              legend: "failed passes",
             },
           ],
         },
         {
-          title: "Age of the oldest that is kept",
+          title: "Age of the oldest row",
           unit: "s",
           queries: [{ expr: "max by (what) (toril_retention_oldest_seconds)", legend: "{{what}}" }],
         },
@@ -287,7 +293,7 @@ const toril: Dashboard = {
           ],
         },
         {
-          title: "Jobs that run",
+          title: "Active jobs",
           unit: "short",
           queries: [{ expr: "toril_jobs_active", legend: "{{instance}}" }],
         },
@@ -306,103 +312,3 @@ const toril: Dashboard = {
     },
   ],
 };
-
-const stores: Dashboard = {
-  uid: "toril-stores",
-  title: "Toril: Redis and Postgres",
-  rows: [
-    {
-      title: "Redis",
-      panels: [
-        {
-          title: "Memory",
-          unit: "bytes",
-          queries: [
-            { expr: "redis_memory_used_bytes", legend: "used {{instance}}" },
-            { expr: "redis_memory_max_bytes", legend: "maxmemory {{instance}}" },
-          ],
-        },
-        {
-          title: "Commands",
-          unit: "ops",
-          queries: [
-            {
-              expr: `rate(redis_commands_processed_total${perSecond})`,
-              legend: "{{instance}}",
-            },
-          ],
-        },
-        {
-          title: "Clients",
-          unit: "short",
-          queries: [
-            { expr: "redis_connected_clients", legend: "connected" },
-            { expr: "redis_blocked_clients", legend: "blocked: idle workers" },
-          ],
-        },
-      ],
-    },
-    {
-      title: "What must not be",
-      panels: [
-        {
-          title: "Evicted keys",
-          unit: "ops",
-          queries: [{ expr: `rate(redis_evicted_keys_total${perSecond})`, legend: "{{instance}}" }],
-        },
-        {
-          title: "Persistence, 1 is well",
-          unit: "short",
-          queries: [
-            { expr: "redis_rdb_last_bgsave_status", legend: "save" },
-            { expr: "redis_aof_last_write_status", legend: "append" },
-            { expr: "redis_aof_last_bgrewrite_status", legend: "rewrite" },
-          ],
-        },
-        {
-          title: "Lag of replicas",
-          unit: "s",
-          queries: [
-            { expr: "redis_connected_slave_lag_seconds", legend: "redis {{slave_ip}}" },
-            { expr: "pg_replication_lag_seconds", legend: "postgres {{instance}}" },
-          ],
-        },
-      ],
-    },
-    {
-      title: "Postgres",
-      panels: [
-        {
-          title: "Commits and rollbacks",
-          unit: "ops",
-          queries: [
-            {
-              expr: `sum by (datname) (rate(pg_stat_database_xact_commit${perSecond})) > 0`,
-              legend: "commits {{datname}}",
-            },
-            {
-              expr: `sum by (datname) (rate(pg_stat_database_xact_rollback${perSecond})) > 0`,
-              legend: "rollbacks {{datname}}",
-            },
-          ],
-        },
-        {
-          title: "Connections",
-          unit: "short",
-          queries: [
-            { expr: "sum by (state) (pg_stat_activity_count)", legend: "{{state}}" },
-            { expr: "max(pg_settings_max_connections)", legend: "max_connections" },
-          ],
-        },
-        {
-          title: "Size",
-          unit: "bytes",
-          queries: [{ expr: "pg_database_size_bytes", legend: "{{datname}}" }],
-        },
-      ],
-    },
-  ],
-};
-
-/** By the names of their files. */
-export const dashboards: Readonly<Record<string, Dashboard>> = { toril, stores };
