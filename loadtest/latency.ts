@@ -1,6 +1,6 @@
 import { type Client, createClient } from "@toril/contract/api/client";
 
-/** How late delayed jobs end on a stack that has nothing else to do, and how soon the run of a cancelled one does. */
+/** Measures, on an idle stack, how late delayed jobs are and how soon a cancelled attempt ends. */
 const { BASE_URL = "http://127.0.0.1:3000", API_KEY, JOBS = "300" } = process.env;
 const count = Number(JOBS);
 
@@ -9,7 +9,7 @@ const client = createClient({
   ...(API_KEY === undefined ? {} : { apiKey: API_KEY }),
 });
 
-/** Each from when it was due until its end was recorded. */
+/** From the due time of each job until its outcome was recorded. */
 async function measureLateness({ createJob, getJob }: Client): Promise<number[]> {
   const jobs = await Promise.all(
     Array.from({ length: count }, async () => {
@@ -26,7 +26,7 @@ async function measureLateness({ createJob, getJob }: Client): Promise<number[]>
   return ended;
 }
 
-/** Each from the request until no worker has the job. */
+/** From each cancellation until no worker has the job. */
 async function measureCancellation({ createJob, getQueue, cancelJob }: Client): Promise<number[]> {
   const taken: number[] = [];
   const active = async () => (await getQueue("default")).counts.active;
@@ -45,8 +45,8 @@ async function measureCancellation({ createJob, getQueue, cancelJob }: Client): 
 function describe(name: string, values: readonly number[]): string {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.ceil(sorted.length * share) - 1]?.toFixed(0);
-  return `${name}: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, most ${at(1)} ms, of ${values.length}`;
+  return `${name}: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, max ${at(1)} ms (n=${values.length})`;
 }
 
-console.log(describe("from due to done", await measureLateness(client)));
-console.log(describe("from cancelling to let go", await measureCancellation(client)));
+console.log(describe("due to settled", await measureLateness(client)));
+console.log(describe("cancelled to aborted", await measureCancellation(client)));

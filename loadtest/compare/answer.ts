@@ -1,4 +1,4 @@
-/** How long an HTTP/1.1 answer will be of which this has arrived; unknown yet: infinite. */
+/** Length of the HTTP/1.1 response that starts with `received`; infinite until the head has arrived. */
 export function responseLength(received: string): number {
   const headEnd = received.indexOf("\r\n\r\n");
   if (headEnd === -1) return Number.POSITIVE_INFINITY;
@@ -6,7 +6,7 @@ export function responseLength(received: string): number {
   return headEnd + 4 + Number(bodyLength ?? 0);
 }
 
-/** Status 201, and an id in the body. */
+/** Whether the response has status 201 and an id. */
 export function isCreated(answer: string): boolean {
   return answer.startsWith("HTTP/1.1 201 ") && /"id":"[^"]+"/.test(answer);
 }

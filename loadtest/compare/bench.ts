@@ -39,7 +39,7 @@ async function bench(options: BenchOptions, signal: AbortSignal): Promise<string
     const own = targets.map((target): Series => ({ target, connections, rounds: [] }));
     series.push(...own);
     for (const { target } of own) await round(target, connections, warmUpSeconds);
-    console.error("warm; now it counts");
+    console.error("warm-up done; measuring");
     for (let count = 0; count < rounds; count += 1) {
       for (const { target, rounds } of own) {
         rounds.push(await round(target, connections, secondsPerRound));

@@ -5,7 +5,7 @@ import { responseLength, isCreated } from "./answer.ts";
 export interface LoadResult {
   created: number;
   errors: number;
-  /** From the first request to the last answer. */
+  /** From the first request to the last response. */
   seconds: number;
   p50Ms: number;
   p99Ms: number;
@@ -20,10 +20,10 @@ interface PendingRequest {
   received: string;
 }
 
-/** How long after the end of a run an answer is still waited for. */
+/** How long responses are awaited after the end of a round. */
 const drainTimeoutMs = 10_000;
 
-/** Kept-alive connections that each send `request` again as soon as its answer is there. */
+/** Opens keep-alive connections that each send `request` again after every response. */
 export async function openClosedLoop(
   port: number,
   connections: number,
@@ -33,22 +33,22 @@ export async function openClosedLoop(
   let errors = 0;
   let inFlight = 0;
   let endsAt = 0;
-  let lastAnswerAt = 0;
+  let lastResponseAt = 0;
   const { promise: isOver, resolve: finish } = Promise.withResolvers<void>();
 
   function send(socket: Socket<PendingRequest>) {
     inFlight += 1;
     socket.data.sentAt = performance.now();
-    // A loopback socket that is idle takes so little at once, unless it is broken.
+    // An idle loopback socket accepts a small request at once, unless it is broken.
     if (socket.write(request) !== request.length) socket.terminate();
   }
 
   function settle(isGood: boolean, sentAt: number) {
-    lastAnswerAt = performance.now();
+    lastResponseAt = performance.now();
     inFlight -= 1;
-    if (isGood) latenciesMs.push(lastAnswerAt - sentAt);
+    if (isGood) latenciesMs.push(lastResponseAt - sentAt);
     else errors += 1;
-    if (lastAnswerAt >= endsAt && inFlight === 0) finish();
+    if (lastResponseAt >= endsAt && inFlight === 0) finish();
   }
 
   const handler: Bun.SocketHandler<PendingRequest> = {
@@ -58,10 +58,10 @@ export async function openClosedLoop(
       if (exchange.received.length < responseLength(exchange.received)) return;
       settle(isCreated(exchange.received), exchange.sentAt);
       exchange.received = "";
-      if (lastAnswerAt < endsAt) send(socket);
+      if (lastResponseAt < endsAt) send(socket);
     },
     close(socket) {
-      if (lastAnswerAt < endsAt || inFlight > 0) settle(false, socket.data.sentAt);
+      if (lastResponseAt < endsAt || inFlight > 0) settle(false, socket.data.sentAt);
     },
   };
   const sockets: Socket<PendingRequest>[] = [];
@@ -85,7 +85,7 @@ export async function openClosedLoop(
       return {
         created: latenciesMs.length,
         errors,
-        seconds: (lastAnswerAt - startedAt) / 1000,
+        seconds: (lastResponseAt - startedAt) / 1000,
         p50Ms: quantile(latenciesMs, 0.5),
         p99Ms: quantile(latenciesMs, 0.99),
       };

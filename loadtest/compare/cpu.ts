@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-// What /proc counts in; the same on every Linux.
+// The unit of /proc on Linux.
 const microsecondsPerTick = 10_000;
 
-/** CPU time in µs until now, by process: each with its children, also those that ended. */
+/** CPU time in µs by process, including children, also those that ended. */
 export function readCpuTimes<Name extends string>(
   pids: Readonly<Record<Name, number>>,
 ): Record<Name, number> {
@@ -12,7 +12,7 @@ export function readCpuTimes<Name extends string>(
 
   function ticksOf(pid: number): number {
     const stat = stats.get(pid);
-    if (stat === undefined) throw new Error(`process ${pid} is gone`);
+    if (stat === undefined) throw new Error(`process ${pid} has ended`);
     const children = childrenOf.get(pid) ?? [];
     return children.reduce((sum, child) => sum + ticksOf(child.pid), stat.ticks);
   }
@@ -24,7 +24,7 @@ export function readCpuTimes<Name extends string>(
   return times;
 }
 
-/** CPU time in µs that the machine was busy until now, for whomever. */
+/** CPU time in µs of the whole machine. */
 export function readMachineTime(): number {
   const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n", 1);
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
@@ -45,7 +45,7 @@ function readStats(): Map<number, Stat> {
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const text = readStat(name);
-    // The name may hold spaces and parentheses; what is counted follows the last one.
+    // The process name may contain spaces and parentheses; the fields start after the last parenthesis.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
     stats.set(Number(name), { pid: Number(name), parent: Number(fields[1]), ticks });

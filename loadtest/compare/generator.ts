@@ -1,7 +1,7 @@
 import type { LoadResult } from "./closed-loop.ts";
 import type { LoadReply, LoadRequest } from "./load-process.ts";
 
-/** The load generator, as the benchmark sees it. */
+/** Controls the process of the load generator. */
 export interface Generator extends AsyncDisposable {
   pid: number;
   connect(port: number, connections: number, bodyBytes: number): Promise<void>;

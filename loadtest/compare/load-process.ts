@@ -1,6 +1,6 @@
 import { type ClosedLoop, type LoadResult, openClosedLoop } from "./closed-loop.ts";
 
-/** The load generator is a process of its own: what it costs is not what the servers cost. */
+/** The load generator runs in its own process, so that its CPU time is measured separately. */
 export type LoadRequest =
   | { kind: "connect"; port: number; connections: number; bodyBytes: number }
   | { kind: "run"; seconds: number };

@@ -6,21 +6,21 @@ export interface BenchOptions {
   connections: number[];
   secondsPerRound: number;
   rounds: number;
-  /** How large a request's body is. */
+  /** Size of a request body. */
   bodyBytes: number;
   only: TargetName[];
 }
 
 export const usage = `bun run bench [options]
 
-  --connections N,N   kept-alive connections, each with one request on its way; 256 by default
-  --seconds N         how long a round takes; 5 by default
-  --rounds N          rounds of each target, in turn; 6 by default
-  --payload N         bytes of a request's body; 150 by default
-  --only NAME,NAME    some of ${targetNames.join(", ")}
+  --connections N,N   keep-alive connections with one request in flight each (256)
+  --seconds N         duration of a round (5)
+  --rounds N          rounds per target, alternating (6)
+  --payload N         bytes of a request body (150)
+  --only NAME,NAME    targets: ${targetNames.join(", ")} (all)
 `;
 
-/** @returns undefined when the usage is asked for */
+/** @returns undefined if --help was given */
 export function parseOptions(args: string[]): BenchOptions | undefined {
   const { values } = parseArgs({
     args,
@@ -52,5 +52,5 @@ function number(name: string, text: string): number {
 function targetName(text: string): TargetName {
   const name = targetNames.find((known) => known === text);
   if (name !== undefined) return name;
-  throw new Error(`--only knows ${targetNames.join(", ")}, not ${text}`);
+  throw new Error(`--only must be one of ${targetNames.join(", ")}, not ${text}`);
 }

@@ -12,7 +12,7 @@ const heads = [
   ["server", "Redis", "Postgres", "CPU µs/job", "load generator", "errors"],
 ].flat();
 
-/** Markdown: the median of each target's rounds, and how Toril compares. */
+/** Renders the median of each target's rounds, and ratios to Toril, as Markdown. */
 export function renderReport(series: readonly Series[]): string {
   const rows = series.map(({ target, connections, rounds }) => {
     const middle = (read: (round: Round) => number) => median(rounds.map(read));
@@ -39,7 +39,7 @@ export function renderReport(series: readonly Series[]): string {
   ].join("\n");
 }
 
-/** Round by round, because what else the machine does differs from minute to minute. */
+/** Compares round by round, because other load on the machine varies over time. */
 function compare(series: readonly Series[]): string[] {
   const rows = series.flatMap(({ target, connections, rounds }) => {
     const toril = series.find(

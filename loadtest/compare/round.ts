@@ -19,11 +19,11 @@ export interface Round extends LoadResult {
   jobsPerSecond: number;
   /** CPU time per created job, in µs. */
   cpuUs: { server: number; redis: number; postgres: number; all: number; generator: number };
-  /** How much of the machine went to processes that have nothing to do with the benchmark. */
+  /** Share of the machine's CPU used by unrelated processes. */
   othersShare: number;
 }
 
-/** @throws when what was answered 201 is not what stands in Redis and in the ledger */
+/** @throws if the number of 201 responses differs from the jobs in Redis or in the ledger */
 export async function runRound(settings: RoundSettings): Promise<Round> {
   const { target, stores, generator, connections, bodyBytes, seconds } = settings;
   await stores.empty();
@@ -54,12 +54,12 @@ export async function runRound(settings: RoundSettings): Promise<Round> {
 }
 
 async function checkStores(target: Target, stores: Stores, { created, errors }: LoadResult) {
-  const placed = await stores.countWaiting(target.waitKey);
-  const recorded = target.hasLedger ? await stores.countRecorded() : placed;
-  // What was answered with an error may stand all the same.
+  const dispatched = await stores.countWaiting(target.waitKey);
+  const recorded = target.hasLedger ? await stores.countRecorded() : dispatched;
+  // Requests answered with an error may have been recorded.
   const isRight = (count: number) => (errors === 0 ? count === created : count >= created);
-  if (isRight(placed) && isRight(recorded)) return;
+  if (isRight(dispatched) && isRight(recorded)) return;
   throw new Error(
-    `${target.name}: ${created} created and ${errors} errors, but ${placed} in Redis and ${recorded} in the ledger`,
+    `${target.name}: ${created} created and ${errors} errors, but ${dispatched} in Redis and ${recorded} in the ledger`,
   );
 }

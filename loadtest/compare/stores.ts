@@ -7,7 +7,7 @@ import { migrateDatabase } from "../../ops/dev/migrate-database.ts";
 import { startPostgres } from "../../ops/dev/postgres.ts";
 import { persistentArgs, startRedis } from "../../ops/dev/redis.ts";
 
-/** A Redis and a Postgres for nothing but the benchmark, with the settings of `npm start`. */
+/** A private Redis and Postgres with the settings of `npm start`. */
 export interface Stores extends AsyncDisposable {
   redisUrl: string;
   databaseUrl: string;
@@ -23,7 +23,7 @@ export async function startStores(dir: string, signal: AbortSignal): Promise<Sto
   const redisServer = started.use(
     await startRedis({
       dir: join(dir, "redis"),
-      // A rewrite of the file would fall into some round and not into others.
+      // An AOF rewrite would affect some rounds only.
       args: [...persistentArgs, "--auto-aof-rewrite-percentage", "0"],
       signal,
     }),
@@ -41,7 +41,7 @@ export async function startStores(dir: string, signal: AbortSignal): Promise<Sto
     postgresPid: postgres.pid,
     async empty() {
       await sql`truncate jobs`;
-      // Keeps segments of the log for the next round, as a ledger that has run for a while does.
+      // Recycles WAL segments for the next round, as in a long-running server.
       await sql`checkpoint`;
       await redis.flushall("SYNC");
       await redis.bgrewriteaof();

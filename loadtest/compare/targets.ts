@@ -13,7 +13,7 @@ export interface Target extends AsyncDisposable {
   title: string;
   port: number;
   pid: number;
-  /** Where its jobs wait for a worker. */
+  /** Key of the list of waiting jobs. */
   waitKey: string;
   hasLedger: boolean;
 }

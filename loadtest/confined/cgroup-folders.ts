@@ -11,12 +11,12 @@ import { listStaleFolders, groupName } from "./group-name.ts";
 const periodUs = 100_000;
 
 /**
- * Makes a group with the means of the kernel alone.
- * @throws Refusal when there is none to be had, or its folder is not this user's to make
+ * Creates a control group through the file system.
+ * @throws UserError if control groups are unavailable, or this user may not create one
  */
 export function createCgroup(limits: Limits, tree: CgroupTree): Confinement {
   const files = unifiedFiles(tree) ?? legacyFiles(tree);
-  if (files === undefined) throw new UserError("there are no control groups for CPU and memory");
+  if (files === undefined) throw new UserError("control groups for CPU and memory are unavailable");
   const folders = [...new Set([files.cpu, files.cpuTime, files.memory])];
   const left = folders.flatMap((folder) => listStaleFolders(dirname(folder)));
   for (const folder of left) removeEmpty(folder);
@@ -24,7 +24,7 @@ export function createCgroup(limits: Limits, tree: CgroupTree): Confinement {
     writeLimits(files, folders, limits);
   } catch (error) {
     for (const folder of folders) removeEmpty(folder);
-    throw new UserError(`control groups are not this user's to make (${(error as Error).message})`);
+    throw new UserError(`this user may not create control groups (${(error as Error).message})`);
   }
   const enter = folders.map((folder) => `echo $$ >${join(folder, "cgroup.procs")}`);
   return {
@@ -43,7 +43,7 @@ export function createCgroup(limits: Limits, tree: CgroupTree): Confinement {
   };
 }
 
-/** Beside the group of this process: one that holds processes cannot hold groups with limits, unless it is the root. */
+/** A sibling of this process' group: only the root group may contain both processes and groups with limits. */
 function unifiedFiles(tree: CgroupTree): GroupFiles | undefined {
   const own = tree.unified();
   if (own === undefined) return undefined;
@@ -52,7 +52,7 @@ function unifiedFiles(tree: CgroupTree): GroupFiles | undefined {
   return { version: 2, cpu: folder, cpuTime: folder, memory: folder };
 }
 
-/** Below the group of this process, so that its limits hold as well. */
+/** A child of this process' group, so that its limits apply too. */
 function legacyFiles(tree: CgroupTree): GroupFiles | undefined {
   const [cpu, cpuTime, memory] = ["cpu", "cpuacct", "memory"].map((controller) =>
     tree.legacy(controller),
@@ -88,14 +88,14 @@ function writeLimits(
   }
 }
 
-/** What a stack that did not stop in time left behind; nobody else's process is in this group. */
+/** Kills processes that a stack left behind; the group contains no others. */
 function killAll(folder: string): void {
   const pids = readFileSync(join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean);
   for (const pid of pids) {
     try {
       process.kill(Number(pid), "SIGKILL");
     } catch {
-      // It ended just now.
+      // It has just ended.
     }
   }
 }

@@ -2,18 +2,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 interface Mount {
-  /** Which folder of the hierarchy is mounted. */
+  /** Mounted directory of the hierarchy. */
   root: string;
   point: string;
   type: string;
   options: readonly string[];
 }
 
-/** Where a process stands in the control groups of this machine. */
+/** Position of a process in the control group hierarchy. */
 export interface CgroupTree {
-  /** Its folder in the one hierarchy of version 2, when that has controllers for CPU and memory. */
+  /** Its directory in version 2, if the controllers for CPU and memory are available. */
   unified(pid?: number): string | undefined;
-  /** The folder of this process in the hierarchy of a controller of version 1. */
+  /** Directory of this process for a controller of version 1. */
   legacy(controller: string): string | undefined;
 }
 

@@ -4,7 +4,7 @@ export interface Limits {
 }
 
 export interface Usage {
-  /** CPU time until now. */
+  /** Total CPU time. */
   cpuUs: number;
   /** Peak until now, including files in the page cache. */
   peakBytes: number;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { Usage } from "./confinement.ts";
 
-/** Folders of one group: version 2 has one for all, version 1 one for each controller. */
+/** Directories of a group: version 2 has one, version 1 one per controller. */
 export interface GroupFiles {
   version: 1 | 2;
   cpu: string;
@@ -26,27 +26,27 @@ export function readUsage({ version, cpuTime, memory }: GroupFiles): Usage {
   };
 }
 
-/** What the kernel says that it holds the group to. */
+/** Reads the limits of the group back from the kernel. */
 export function describeLimits({ version, cpu, memory }: GroupFiles): string {
   const [quota = "max", period = "100000"] =
     version === 2
       ? read(join(cpu, "cpu.max")).split(" ")
       : [read(join(cpu, "cpu.cfs_quota_us")), read(join(cpu, "cpu.cfs_period_us"))];
   const bytes = Number(read(join(memory, version === 2 ? "memory.max" : "memory.limit_in_bytes")));
-  const cpus = Number(quota) > 0 ? `${Number(quota) / Number(period)} CPUs` : "NO limit of CPU";
-  // Version 1 writes "no limit" as a number of pages that no machine has.
+  const cpus = Number(quota) > 0 ? `${Number(quota) / Number(period)} CPUs` : "NO CPU limit";
+  // Version 1 represents "no limit" by a huge number.
   const isLimited = bytes < 2 ** 60;
-  const most = isLimited ? `${bytes / 2 ** 30} GB of memory` : "NO limit of memory";
-  return `${cpus} and ${most}, held by control groups version ${version}`;
+  const memoryLimit = isLimited ? `${bytes / 2 ** 30} GB of memory` : "NO memory limit";
+  return `${cpus} and ${memoryLimit}, enforced by control groups version ${version}`;
 }
 
-/** Of lines like `anon 4096`. */
+/** Reads a value from lines like `anon 4096`. */
 function valueIn(path: string, name: string): number {
   const lines = read(path).split("\n");
   return Number(lines.find((line) => line.startsWith(`${name} `))?.split(" ")[1]);
 }
 
-/** An absent file is a controller that does not act here. */
+/** A missing file means that the controller is not enabled. */
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8").trim();

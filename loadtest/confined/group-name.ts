@@ -5,10 +5,10 @@ import { identify } from "../../ops/dev/process-table.ts";
 
 const pattern = /^toril-k6-(\d+)$/;
 
-/** What a run calls its folders; no other run of this moment has it. */
+/** Unique name of this run's directories. */
 export const groupName = `toril-k6-${process.pid}`;
 
-/** Folders in `parent` of runs that were killed before they could remove them. */
+/** Lists directories in `parent` that killed runs left behind. */
 export function listStaleFolders(parent: string): string[] {
   return readdirSync(parent)
     .filter((name) => {

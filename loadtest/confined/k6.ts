@@ -12,11 +12,11 @@ export interface K6Settings {
   script: string;
   env: Record<string, string>;
   summaryFile: string;
-  /** Aborted when the load shall end early. */
+  /** Ends the load early when it is aborted. */
   signal: AbortSignal;
 }
 
-/** What loadtest/k6/summary.js writes; times are milliseconds since 1970. */
+/** Summary written by loadtest/k6/summary.js; times are Unix milliseconds. */
 export interface K6Result {
   isGreen: boolean;
   accepted: number;
@@ -24,7 +24,7 @@ export interface K6Result {
   settledAt?: number;
 }
 
-/** On the PATH, or where Go puts what it installs. */
+/** Finds k6 on the PATH or in Go's bin directory. */
 export function findK6(): string {
   const go = join(commandOutput("go", ["env", "GOPATH"]) || join(homedir(), "go"), "bin/k6");
   const found = ["k6", go].find((command) => commandOutput(command, ["version"]));
@@ -36,8 +36,8 @@ export function findK6(): string {
 }
 
 /**
- * Before a stack is started in vain.
- * @throws Refusal when the script does not take its options
+ * Checks the script before a stack is started.
+ * @throws UserError if the script refuses its options
  */
 export function inspect(k6: string, root: string, script: string, load: Record<string, string>) {
   const args = ["inspect", "--include-system-env-vars", `loadtest/${script}.js`];
@@ -49,14 +49,14 @@ export function inspect(k6: string, root: string, script: string, load: Record<s
   if (status !== 0) throw new UserError(`k6 cannot run loadtest/${script}.js like that`);
 }
 
-/** In this terminal, to its end. */
+/** Runs k6 in this terminal. */
 export async function runK6(settings: K6Settings): Promise<K6Result> {
   const { k6, root, script, env, summaryFile, signal } = settings;
   const child = spawn(k6, ["run", "--quiet", `loadtest/${script}.js`], {
     cwd: root,
     env: { ...process.env, ...env, SUMMARY_JSON: summaryFile },
     stdio: "inherit",
-    // A Ctrl-C reaches it once, from here: a second one would end it without a summary.
+    // Forward Ctrl-C only once: a second SIGINT would end k6 without a summary.
     detached: true,
   });
   const stop = () => child.kill("SIGINT");

@@ -1,7 +1,7 @@
 import type { Usage } from "./confinement.ts";
 
 interface Sample extends Usage {
-  /** Milliseconds since 1970. */
+  /** Unix milliseconds. */
   at: number;
 }
 

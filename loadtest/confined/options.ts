@@ -6,7 +6,7 @@ import { UserError } from "../../ops/dev/user-error.ts";
 
 export interface ConfinedOptions {
   script: string;
-  /** What the script reads from its environment. */
+  /** Environment variables of the script. */
   load: Record<string, string>;
   producers: string;
   consumers: string;
@@ -22,13 +22,13 @@ export const usage = `bun run k6 -- SCRIPT [options]
 Starts a stack confined to 2 CPUs and 4 GB, runs a k6 script against it, and stops it.
 
   SCRIPT          ${scripts.join(", ")}
-  --rate N        jobs per second, all in all; the script's own by default
-  --duration D    how long the load lasts: 30s, 5m
-  --producers N   1 by default; k6 sends to the first one
-  --consumers N   1 by default
+  --rate N        total jobs per second (default of the script)
+  --duration D    duration of the load: 30s, 5m
+  --producers N   number of producers (1); k6 sends to the first one
+  --consumers N   number of consumers (1)
 `;
 
-/** @returns undefined when the usage is asked for */
+/** @returns undefined if --help was given */
 export function parseOptions(args: string[]): ConfinedOptions | undefined {
   const { values, positionals } = parse(args);
   if (values.help) return undefined;

@@ -1,7 +1,7 @@
 import type { K6Result } from "./k6.ts";
 import type { Meter } from "./meter.ts";
 
-/** What the jobs of a run cost the stack, from the first request until the last job was settled. */
+/** Renders CPU and memory of the stack, from the first request until the last job was settled. */
 export function renderCosts({ accepted, startedAt, settledAt }: K6Result, meter: Meter): string {
   if (startedAt === undefined || settledAt === undefined) return "";
   const cpuUs = meter.cpuUsBetween(startedAt, settledAt);
@@ -9,9 +9,9 @@ export function renderCosts({ accepted, startedAt, settledAt }: K6Result, meter:
   const before = meter.anonymousBytesAt(startedAt);
   const after = meter.anonymousBytesAt(settledAt);
   return [
-    `CPU of the stack: ${figure(cpuUs / accepted)} µs a job, ${figure(cpuUs / seconds / 1e4)}% of one CPU`,
-    `memory of the stack: ${megabytes(before)} before the load and ${megabytes(after)} after it without files,`,
-    `${megabytes(meter.peakBytes())} at most with the files that the kernel caches`,
+    `CPU of the stack: ${figure(cpuUs / accepted)} µs per job, ${figure(cpuUs / seconds / 1e4)}% of one CPU`,
+    `memory of the stack: ${megabytes(before)} before and ${megabytes(after)} after the load (anonymous),`,
+    `${megabytes(meter.peakBytes())} peak including the page cache`,
   ].join("\n  ");
 }
 

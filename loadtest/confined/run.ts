@@ -14,7 +14,7 @@ import { startStack } from "./stack.ts";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const limits = { cpus: 2, memoryBytes: 4 * 2 ** 30 };
 
-/** @returns whether everything that the script promises was kept */
+/** @returns whether all thresholds of the script were met */
 async function run(options: ConfinedOptions, stop: AbortController): Promise<boolean> {
   const { script, load, producers, consumers } = options;
   const { signal } = stop;
@@ -28,7 +28,7 @@ async function run(options: ConfinedOptions, stop: AbortController): Promise<boo
   console.log("Starting the stack");
   const stack = opened.use(await startStack({ root, producers, consumers, enter, stop }));
   const { describe, read } = measure(stack.pid);
-  console.log(`It has: ${describe()}`);
+  console.log(`Limits: ${describe()}`);
   using meter = startMeter(read);
 
   console.log(`k6 run loadtest/${script}.js (k6 is not confined)`);

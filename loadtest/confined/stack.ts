@@ -10,9 +10,9 @@ export interface StackSettings {
   root: string;
   producers: string;
   consumers: string;
-  /** The command that runs another one where the stack is to run. */
+  /** Returns a command that runs another one inside the control group. */
   enter(command: string, args: readonly string[]): { command: string; args: string[] };
-  /** Aborted when it ends on its own. */
+  /** Aborted if the stack ends unexpectedly. */
   stop: AbortController;
 }
 
@@ -21,7 +21,7 @@ export interface Stack extends AsyncDisposable {
   pid: number;
 }
 
-/** `npm start`, with data of its own that are gone afterwards. */
+/** Runs `npm start` with temporary data. */
 export async function startStack(settings: StackSettings): Promise<Stack> {
   const { root, producers, consumers, enter, stop } = settings;
   await using opening = new AsyncDisposableStack();
@@ -47,13 +47,13 @@ export async function startStack(settings: StackSettings): Promise<Stack> {
       stopMs: 60_000,
     }),
   );
-  // Written when everything is ready.
+  // The file is written when everything is ready.
   const isReady = async () => existsSync(join(data, "env")) || undefined;
   await child.ready(isReady, { timeoutMs: 180_000, signal: stop.signal });
   void child.exited.then((exit) => {
     if (child.isStopping) return;
-    const news = `The stack ${describeExit(exit)}; its log ends with`;
-    stop.abort(new UserError(`${news}\n${child.logTail()}`));
+    const message = `The stack ${describeExit(exit)}; its log ends with`;
+    stop.abort(new UserError(`${message}\n${child.logTail()}`));
   });
 
   const opened = opening.move();

@@ -13,7 +13,7 @@ import { settleSeconds } from "./settings.js";
 const accepted = new Counter("jobs_accepted");
 const completed = new Counter("jobs_completed");
 const dead = new Counter("jobs_dead");
-/** Accepted ones, less settled ones: users and teardown cannot tell each other numbers, but add to the same counter. */
+/** Accepted minus settled jobs: virtual users and teardown share no variables, but add to the same counter. */
 const unaccounted = new Counter("jobs_unaccounted");
 const loadedAt = new Gauge("loaded_at");
 const settledAt = new Gauge("settled_at");
@@ -32,7 +32,7 @@ export function countSettled(jobs) {
 }
 
 /**
- * Waits until no echo job of this run is pending, then reads every one of them back from the ledger.
+ * Waits until no echo job of this run is pending, then reads all of them back.
  * @param {Run} run
  */
 export function readBack(run) {
@@ -42,21 +42,21 @@ export function readBack(run) {
   settledAt.add(Date.now());
 
   const messages = new Set();
-  const counts = { read: 0, completed: 0, dead: 0, asAsked: 0, echoed: 0 };
+  const counts = { read: 0, completed: 0, dead: 0, expected: 0, echoed: 0 };
   for (const job of ownJobs(run, { limit: 500 })) {
     const { message, failures = 0 } = messageOf(job);
     messages.add(message);
     counts.read += 1;
     if (job.status === "completed") counts.completed += 1;
     if (job.status === "dead") counts.dead += 1;
-    if (job.status === (failures < job.attempts.max ? "completed" : "dead")) counts.asAsked += 1;
+    if (job.status === (failures < job.attempts.max ? "completed" : "dead")) counts.expected += 1;
     if (job.status === "dead" || messageIn(job.result) === message) counts.echoed += 1;
   }
   countSettled(counts);
   check(counts, {
-    "each job ended as its data asks": ({ read, asAsked }) => read === asAsked,
-    "each result is its own message": ({ read, echoed }) => read === echoed,
-    "no request made two jobs": ({ read }) => read === messages.size,
+    "each job has the expected outcome": ({ read, expected }) => read === expected,
+    "each result is the job's message": ({ read, echoed }) => read === echoed,
+    "no request created two jobs": ({ read }) => read === messages.size,
   });
 }
 
@@ -66,7 +66,7 @@ function isPending(run) {
 }
 
 /**
- * Newest first, among whatever else is in the ledger.
+ * Yields this run's jobs, newest first.
  * @param {Run} run
  * @param {import("./requests.js").Query} filter
  * @returns {Generator<Job, void>}

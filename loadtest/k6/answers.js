@@ -62,21 +62,21 @@ export function checkAccepted(response, { outcome = "created", key } = {}) {
 
 /**
  * @param {Response} response to `POST /v1/jobs/bulk`
- * @param {number} size how many were handed over
- * @returns {number} how many were accepted
+ * @param {number} size number of entries
+ * @returns {number} number of accepted jobs
  */
 export function checkBulk(response, size) {
   /** @type {BulkResult | undefined} */
   const body = bodyOf(response);
   const results = body?.results ?? [];
   check(response, {
-    "201 for a bulk": ({ status }) => status === 201,
-    "a bulk counts what was created": () =>
+    "201 for a bulk request": ({ status }) => status === 201,
+    "a bulk request counts created jobs": () =>
       body?.counts?.created === size && body.counts.duplicate === 0 && body.counts.rejected === 0,
-    "each entry of a bulk was created, in its place": () =>
+    "each entry of a bulk request was created, in order": () =>
       results.length === size &&
       results.every((entry, index) => entry.outcome === "created" && entry.index === index),
-    "the ids of a bulk are distinct": () =>
+    "the ids of a bulk request are distinct": () =>
       new Set(results.map((entry) => "id" in entry && isId(entry.id) && entry.id)).size === size,
   });
   return body?.counts?.created ?? 0;
@@ -84,7 +84,7 @@ export function checkBulk(response, size) {
 
 /**
  * @param {Response} response to `POST /v1/imports`
- * @param {number} rows how many the file has
+ * @param {number} rows number of rows in the file
  * @returns {Import | undefined} the import, when the file was read
  */
 export function checkImported(response, rows) {

@@ -8,11 +8,11 @@ import { settleSeconds } from "./settings.js";
 
 const refused = new Counter("jobs_refused");
 
-// In use: the first request with this key is still being answered.
+// 409: the first request with this key is still in progress.
 const later = [409, 429, 503];
 
 /**
- * As a client should: whatever was not answered is repeated with the same Idempotency-Key, not sooner than told.
+ * Repeats unanswered and refused requests with the same Idempotency-Key, not before Retry-After.
  * @param {import("./run.js").Run} run
  */
 export function enqueueUntilAccepted(run) {

@@ -32,7 +32,7 @@ function lookAtIt(run) {
   const job = bodyOf(response);
   check(response, {
     "200 for an accepted job": ({ status }) => status === 200,
-    "a job is what was handed over": () =>
+    "a job has its submitted data": () =>
       job?.id === accepted.id &&
       JSON.stringify(job.data) === JSON.stringify({ message }) &&
       (job.status === "completed" ? job.settledAt !== null : job.status === "pending"),

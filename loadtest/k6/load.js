@@ -1,8 +1,8 @@
 import { p99Ms, toSeconds } from "./settings.js";
 
 /**
- * As many jobs a second as asked for, whatever the answers take: a slow service does not slow its callers down.
- * @param {string} exec the function that hands over `jobs` jobs
+ * Sends jobs at a constant rate, independent of response times.
+ * @param {string} exec function that enqueues `jobs` jobs
  * @param {{ rate: number, duration: string, jobs?: number, heldSeconds?: number }} load
  * @returns {import("k6/options").ConstantArrivalRateScenario}
  */
@@ -18,7 +18,7 @@ export function steady(exec, { rate, duration, jobs = 1, heldSeconds = 0.5 }) {
 }
 
 /**
- * A tenth of the rate, then all of it within a second, then a tenth again.
+ * Ramps from a tenth of the rate to the full rate within a second, and back.
  * @param {string} exec
  * @param {{ rate: number, duration: string }} load
  * @returns {import("k6/options").RampingArrivalRateScenario}
@@ -44,17 +44,17 @@ export function spike(exec, { rate, duration }) {
 
 /**
  * @param {number} perSecond
- * @param {number} heldSeconds how long an iteration may take before iterations are dropped for want of users
+ * @param {number} heldSeconds expected maximum duration of an iteration
  */
 function users(perSecond, heldSeconds) {
   const preAllocatedVUs = Math.ceil(perSecond * heldSeconds) + 10;
-  // What is cut off would leave open how its request ended.
+  // Aborted iterations would leave requests with unknown outcomes.
   return { preAllocatedVUs, maxVUs: preAllocatedVUs * 4, gracefulStop: "10m" };
 }
 
 /**
- * What every script holds to: each answer is right, and what was accepted is settled.
- * @param {{ perSecond: number, quick: string[] }} load iterations a second, and names of requests with a latency to keep
+ * Thresholds of every script: each response is correct, and each accepted job is settled.
+ * @param {{ perSecond: number, quick: string[] }} load iterations per second, and names of requests with a latency limit
  * @returns {NonNullable<import("k6/options").Options["thresholds"]>}
  */
 export function promises({ perSecond, quick }) {
@@ -63,12 +63,12 @@ export function promises({ perSecond, quick }) {
     checks: ["rate==1"],
     http_req_failed: ["rate==0"],
     jobs_unaccounted: ["count==0"],
-    // A generator that cannot keep up measures itself.
+    // Otherwise k6 is the bottleneck.
     dropped_iterations: [`rate<${perSecond / 100}`],
     ...Object.fromEntries(latencies),
   };
 }
 
 export const summaryTrendStats = ["count", "med", "p(95)", "p(99)", "max"];
-/** The jobs of a run are waited for and read back when its load is over. */
+/** Time to wait for the jobs after the load and to read them back. */
 export const teardownTimeout = "1h";

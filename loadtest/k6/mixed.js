@@ -10,7 +10,7 @@ const bulkSize = 50;
 const fileRows = 500;
 
 /**
- * Of ten jobs, six come one by one, two in bulks, two as rows of files.
+ * Of ten jobs, six are sent in single requests, two in bulk requests, two as rows of files.
  * @param {import("./settings.js").Settings} load
  * @returns {import("k6/options").Options}
  */

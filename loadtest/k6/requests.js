@@ -3,7 +3,7 @@ import { apiKey, baseUrl } from "./settings.js";
 
 /** @typedef {Record<string, string | number>} Query */
 
-/** Names under which k6 keeps the latency of requests, whatever ids their addresses hold. */
+/** Names of requests in k6's metrics, independent of ids in addresses. */
 export const names = {
   createJob: "POST /v1/jobs",
   createJobs: "POST /v1/jobs/bulk",
@@ -17,7 +17,7 @@ const authorization = apiKey === undefined ? {} : { Authorization: `Bearer ${api
 
 /**
  * @param {unknown} job
- * @param {{ idempotencyKey?: string, expected?: number[] }} [options] `expected`: statuses that are no failure
+ * @param {{ idempotencyKey?: string, expected?: number[] }} [options] `expected`: statuses that do not count as failures
  */
 export function postJob(job, { idempotencyKey, expected } = {}) {
   return http.post(`${baseUrl}/v1/jobs`, JSON.stringify(job), {

@@ -6,16 +6,16 @@ import { baseUrl } from "./settings.js";
 
 /**
  * @typedef {object} Run
- * @property {string} mark what the messages of this run's jobs begin with, and those of no other
- * @property {string} since no job of this run is older; by the service's clock
- * @property {number} startedAt when the load began; milliseconds, by this machine's clock
+ * @property {string} mark unique prefix of the messages of this run
+ * @property {string} since lower bound of createdAt of this run's jobs, by the service's clock
+ * @property {number} startedAt start of the load in Unix milliseconds, by this machine's clock
  */
 
-// Producers' clocks may differ by so much.
+// Maximum clock skew between producers.
 const skewMs = 10_000;
 
 /**
- * Hands over one job, so that a wrong address or key ends the run before it begins.
+ * Enqueues one job, so that a wrong address or key fails before the load.
  * @returns {Run}
  */
 export function setup() {
@@ -38,7 +38,7 @@ export function teardown(run) {
 }
 
 /**
- * A message that no other request of the run has, padded to a body of about 150 bytes.
+ * Returns a unique message, padded to a body of about 150 bytes.
  * @param {Run} run
  */
 export function ownMessage({ mark }) {

@@ -6,16 +6,16 @@
 
 export const baseUrl = (variable("BASE_URL") ?? "http://127.0.0.1:3000").replace(/\/+$/, "");
 export const apiKey = variable("API_KEY");
-/** What 99 of 100 answers to a request for one job or for many must stay below. */
+/** Limit for the 99th percentile of response times. */
 export const p99Ms = number("P99_MS", 1000);
-/** How long the last job may take to settle after the load ended. */
+/** Maximum time until all jobs are settled after the load. */
 export const settleSeconds = number("SETTLE_SECONDS", 300);
-/** Where the summary is written as JSON, too. */
+/** Also writes the summary as JSON to this file. */
 export const summaryFile = variable("SUMMARY_JSON");
 
 /**
  * @param {Settings} defaults of a script
- * @returns {Settings} what the environment says instead
+ * @returns {Settings} overrides from the environment
  */
 export function readLoad({ rate, duration }) {
   const load = { rate: number("RATE", rate), duration: variable("DURATION") ?? duration };

@@ -1,7 +1,7 @@
 import type { BunPlugin } from "bun";
 import type { Options } from "k6/options";
 
-/** What k6 sees of a script. */
+/** Exports of a script that k6 reads. */
 export interface Script {
   options: Options & {
     scenarios: Record<string, { exec: string; rate?: number; duration?: string; stages?: Stage[] }>;
@@ -13,7 +13,7 @@ interface Stage {
   duration: string;
 }
 
-/** k6's own modules are built into k6; what a script does with them while it is loaded asks for no more than this. */
+/** Stubs of k6's built-in modules, sufficient to load a script. */
 const ownModules = `
   class Metric { add() {} }
   export { Metric as Counter, Metric as Gauge, Metric as Trend };
@@ -30,7 +30,7 @@ const k6: BunPlugin = {
   },
 };
 
-/** Loads a script as k6 does before it runs: everything outside its functions. */
+/** Loads a script like k6 does in its init stage. */
 export async function loadScript<Exports>(
   path: string,
   env: Readonly<Record<string, string>> = {},

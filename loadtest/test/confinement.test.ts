@@ -20,7 +20,7 @@ test("a process in the control group is limited and measured, and ends with its 
     const isReady = async () => existsSync(`${dir}/file`) || undefined;
     await until("it runs", isReady, { timeoutMs: 10_000 });
     const { describe, read } = confinement.measure(child.pid);
-    // Not every machine has a group to give; then it is said.
+    // On machines without control groups, the description says so.
     if (describe().startsWith("NOT confined")) return;
     const group = readFileSync(`/proc/${child.pid}/cgroup`, "utf8");
     expect(group).not.toBe(readFileSync("/proc/self/cgroup", "utf8"));

@@ -11,15 +11,15 @@ const parts = readdirSync(join(folder, "k6")).map((file) => join("k6", file));
 const readme = readFileSync(join(folder, "README.md"), "utf8");
 
 test("the README lists all scripts", () => {
-  const told = readme.matchAll(/^\| `(\w+\.js)` \|/gm);
-  expect(namesIn(told)).toEqual(names.toSorted());
+  const listed = readme.matchAll(/^\| `(\w+\.js)` \|/gm);
+  expect(namesIn(listed)).toEqual(names.toSorted());
 });
 
 test("the README lists all variables", () => {
   const sources = [...names, ...parts].map((file) => readFileSync(join(folder, file), "utf8"));
   const read = sources.join("\n").matchAll(/\b(?:variable|number)\("([A-Z0-9_]+)"/g);
-  const told = readme.matchAll(/^\| `([A-Z0-9_]+)` \|/gm);
-  expect(namesIn(told)).toEqual(namesIn(read));
+  const listed = readme.matchAll(/^\| `([A-Z0-9_]+)` \|/gm);
+  expect(namesIn(listed)).toEqual(namesIn(read));
 });
 
 test("every request matches an operation of the API", async () => {

@@ -10,16 +10,16 @@ import { serversWithRole } from "./topology.ts";
 export interface Fault {
   target: string;
   inject(): Promise<void>;
-  /** Ends it, and waits until what was ended is there again. */
+  /** Ends the fault, and waits until stopped processes run again. */
   end(): Promise<void>;
-  /** Between the two. */
+  /** Time between inject and end. */
   holdMs: number;
 }
 
 export interface FaultContext {
   stack: ChaosStack;
   random: Random;
-  /** How long a process stands still, or a store refuses to write: at least and at most. */
+  /** Minimum and maximum time for which a process is frozen or a store refuses writes. */
   holdMs: readonly [number, number];
 }
 
@@ -29,7 +29,7 @@ export interface FaultKind {
   prepare(context: FaultContext): Promise<Fault | string>;
 }
 
-/** How long a supervisor takes to start a process again. */
+/** Restart delay of a supervisor. */
 const restartMs = [200, 1500] as const;
 const stepsMs = [-60_000, -5000, 5000, 60_000] as const;
 
@@ -65,7 +65,7 @@ async function redisWithRole(
   return [[`the Redis on ${server.port}`, server]];
 }
 
-const notInTopology = "not a part of this topology";
+const notInTopology = "not part of this topology";
 
 function createKill(what: string, choose: SelectTargets): FaultKind {
   return {
@@ -83,7 +83,7 @@ function createKill(what: string, choose: SelectTargets): FaultKind {
   };
 }
 
-/** @param signal what asks this one to stop */
+/** @param signal signal that stops the process */
 function createStop(
   what: string,
   choose: SelectTargets,
@@ -109,7 +109,7 @@ function createStop(
   };
 }
 
-/** As long as a supervisor waits before it kills. */
+/** How long a supervisor waits before it kills a process. */
 const stopMs = 20_000;
 
 function createFreeze(what: string, choose: SelectTargets): FaultKind {
@@ -139,7 +139,7 @@ function forEachTarget(
   return Promise.all(targets.map(([, one]) => act(one)));
 }
 
-/** One of the processes that Postgres consists of, beside the first. */
+/** Sends a signal to a backend process of Postgres. */
 function createBackendSignal(signal: NodeJS.Signals): FaultKind {
   return {
     kind: `Postgres backend: ${signal === "SIGKILL" ? "kill -9" : signal}`,
@@ -153,7 +153,7 @@ function createBackendSignal(signal: NodeJS.Signals): FaultKind {
         try {
           process.kill(pid, name);
         } catch {
-          // It ended just now.
+          // It has just ended.
         }
       };
       return {
@@ -294,7 +294,7 @@ export const faultKinds: readonly FaultKind[] = [
   createClockStep("consumers"),
 ];
 
-/** Faults that this command cannot inject anywhere. */
+/** Faults that are never injected. */
 export const unsupportedFaults: readonly { kind: string; reason: string }[] = [
   {
     kind: "Redis and Postgres: clock step",

@@ -1,4 +1,4 @@
-/** Something that must never happen. */
+/** A violated rule. */
 export interface Violation {
   rule: string;
   detail: unknown;
@@ -10,23 +10,23 @@ export interface Upload {
   accepted: number;
 }
 
-/** What the service has acknowledged, and what it did wrong as far as its callers can see. */
+/** What the service acknowledged, and violations that clients can detect. */
 export interface History {
-  /** Jobs of single and bulk requests. */
+  /** Ids of jobs of single and bulk requests. */
   readonly ids: string[];
-  /** Of acknowledged imports, by the name that each of their rows carries. */
+  /** Acknowledged imports, by the name that is in each of their rows. */
   readonly uploads: Map<string, Upload>;
-  /** Whose cancellation was acknowledged. */
+  /** Jobs whose cancellation was acknowledged. */
   readonly cancelled: string[];
-  /** Labels of the jobs that an acknowledged operation cancels. */
+  /** Labels of jobs that an acknowledged operation cancels. */
   readonly operations: string[];
   readonly violations: Violation[];
-  /** How often what was done and answered, by kind. */
+  /** Number of acknowledged actions by kind. */
   readonly counts: Map<string, number>;
   readonly acknowledged: number;
   count(kind: string, jobs?: number): void;
   addViolation(what: string, detail: unknown): void;
-  /** Aborted by the first violation. */
+  /** Aborted on the first violation. */
   readonly violated: AbortSignal;
 }
 

@@ -24,13 +24,13 @@ export interface IsolationSettings {
   root: string;
   /** How long each misbehaviour is measured. */
   phaseMs: number;
-  /** The names of some; all by default. */
+  /** Names of misbehaviours; all by default. */
   only?: readonly string[];
   print?(text: string): void;
   signal?: AbortSignal;
 }
 
-/** What the quiet tenant notices. */
+/** What the quiet tenant observes. */
 export interface Measurement {
   name: string;
   posts: number;
@@ -44,7 +44,7 @@ export interface Measurement {
   latestMs: number;
   producerMb: number;
   consumerMb: number;
-  /** What the tenant that misbehaves was answered. */
+  /** Responses to the misbehaving tenant. */
   answers: string;
 }
 
@@ -90,14 +90,14 @@ export async function measureIsolation(settings: IsolationSettings): Promise<Mea
     },
   };
 
-  const results = [await measure(stack, send, { name: "nobody else", phaseMs })];
+  const results = [await measure(stack, send, { name: "no other tenant", phaseMs })];
   print(describe(results[0]));
   for (const one of misbehaviours) {
     if (signal?.aborted || (only !== undefined && !only.includes(one.name))) continue;
     await one.prepare?.(preparation);
     const target = { url, key: noisy, feedUrl: `http://127.0.0.1:${feedServer.port}/feed.xml` };
     const child = await startMisbehaving(dir, one, target);
-    // It is measured when it is under way.
+    // Measure after it has started.
     await sleep(1000);
     const measured = await measure(stack, send, { name: one.name, phaseMs });
     await child.stop();
@@ -122,7 +122,7 @@ function describe(measured: Measurement | undefined): string {
 }
 
 async function createKey(sql: Sql, tenant: string): Promise<string> {
-  const wanted = {
+  const request = {
     name: tenant,
     scopes: ["jobs:write" as const, "jobs:read" as const],
     queues: null,
@@ -130,7 +130,7 @@ async function createKey(sql: Sql, tenant: string): Promise<string> {
     quotas: null,
     expiresAt: null,
   };
-  return (await issueKey(sql, tenant, wanted, recordChangeAs("chaos", "createKey"))).key;
+  return (await issueKey(sql, tenant, request, recordChangeAs("chaos", "createKey"))).key;
 }
 
 function startMisbehaving(dir: string, { name }: Misbehaviour, target: object) {
@@ -169,7 +169,7 @@ async function measure(
 
   const posts: Promise<void>[] = [];
   for (let at = startedAt; at < startedAt + phaseMs; at += postEveryMs) {
-    // What is sent late because this process was busy is not the service's latency.
+    // Lateness of this process is not latency of the service.
     await sleep(Math.max(0, at - performance.now()));
     posts.push(post());
     if (posts.length % 10 > 0) continue;
@@ -206,7 +206,7 @@ async function measure(
   };
 }
 
-/** Of a process, in MB; 0 where that cannot be read. */
+/** Resident memory of a process in MB; 0 if it cannot be read. */
 function residentMb(pid: number): number {
   const file = `/proc/${pid}/status`;
   const text = existsSync(file) ? readFileSync(file, "utf8") : "";
@@ -215,14 +215,14 @@ function residentMb(pid: number): number {
 
 const settleMs = 60_000;
 
-/** What the misbehaving tenant left behind is carried out or cancelled before the next one begins. */
+/** Waits until the jobs of the misbehaving tenant are processed. */
 async function waitUntilQuiet(sql: Sql): Promise<void> {
   const isQuiet = async () => {
     const [{ pending }] = await sql<[{ pending: number }]>`
       select count(*)::int as pending from jobs where status = 'pending' and (run_at is null or run_at < now())`;
     return pending < 100 || undefined;
   };
-  await until("the backlog is worked off", isQuiet, { timeoutMs: settleMs, everyMs: 500 }).catch(
+  await until("the backlog is processed", isQuiet, { timeoutMs: settleMs, everyMs: 500 }).catch(
     () => {},
   );
   await sleep(1000);

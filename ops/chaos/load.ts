@@ -16,20 +16,20 @@ export interface LoadSettings {
   importRows: number;
   /** Ends the load. */
   signal: AbortSignal;
-  /** Ends the repeating of requests whose outcome is unknown. */
+  /** Stops repeating requests whose outcome is unknown. */
   abandon: AbortSignal;
 }
 
 export interface LoadContext extends LoadSettings {
-  /** Of this run; no two of its jobs have the same number. */
+  /** Returns a number that is unique in this run. */
   nextNumber(): number;
   /** Repeats until the outcome is known. */
   sendUntilDefinite(path: string, options: SendOptions): Promise<Answer | undefined>;
-  /** The id of an accepted job; undefined when its outcome stayed unknown. */
+  /** Returns the id of an accepted job; undefined if its outcome is unknown. */
   getAcceptedId(kind: string, answer: Answer | undefined): string | undefined;
 }
 
-/** Something that one caller does again and again. */
+/** A client that repeats one action. */
 export interface Caller {
   kind: string;
   count: number;
@@ -42,7 +42,7 @@ export const keyedRowsImportId = randomUUID();
 /** The same, without an Idempotency-Key: such a request may be carried out twice. */
 export const unkeyedRowsImportId = randomUUID();
 
-/** Runs all callers until `signal` is aborted; resolves when the last request is answered or given up. */
+/** Runs all callers until `signal` is aborted; resolves when the last request is answered or abandoned. */
 export async function runLoad(settings: LoadSettings, callers: readonly Caller[]): Promise<void> {
   let number = 0;
   const context: LoadContext = {

@@ -5,7 +5,7 @@ import type { Sql } from "postgres";
 
 import { createSend, type Send } from "./send.ts";
 
-/** Where the tenant that misbehaves finds the service. */
+/** Address and key for the misbehaving tenant. */
 export interface Target {
   url: string;
   key: string;
@@ -20,12 +20,12 @@ export interface Setup {
   setMeta(queue: string, field: string, value: string): Promise<void>;
 }
 
-/** One way in which a tenant makes trouble for others. */
+/** One way in which a tenant may affect others. */
 export interface Misbehaviour {
   name: string;
   /** Before it is measured. */
   prepare?(preparation: Setup): Promise<void>;
-  /** Until `signal` is aborted; in a process of its own. `note` counts what was answered. */
+  /** Runs in its own process until `signal` is aborted; `note` counts responses. */
   act(target: Target, note: (what: string) => void, signal: AbortSignal): Promise<void>;
   /** After it. */
   clean?(preparation: Setup): Promise<void>;
@@ -46,7 +46,7 @@ async function sendInLoops(
   async function loop(number: number) {
     while (!signal.aborted) {
       const answer = await ask(number);
-      note(answer === undefined ? "no answer" : String(answer.status));
+      note(answer === undefined ? "no response" : String(answer.status));
       if (answer === undefined || answer.status >= 429) await sleep(50);
     }
   }
@@ -68,7 +68,7 @@ async function openUnreadStreams(count: number, { url, key }: Target, path: stri
 }
 
 async function insertDead({ sql }: Setup) {
-  // As if they had died one after the other during the last day.
+  // As if they had failed one after another.
   await sql`
     insert into jobs (id, tenant, queue, type, status, data, options, attempts, error, reason, created_at, settled_at)
     select uuidv7(make_interval(secs => number - ${deadRows}::int)), ${noisyTenant}, 'default', 'echo', 'dead',

@@ -17,18 +17,18 @@ export interface ChaosOptions {
 
 export const chaosUsage = `usage: bun run chaos -- [options]
 
-  --minutes N       how long faults are injected on each topology (10)
+  --minutes N       minutes of fault injection per topology (10)
   --jobs N          go on beyond --minutes until this many jobs are acknowledged (0)
-  --seed N          what the plan of faults follows from (1)
-  --redis NAMES     single, sentinel, cluster, or several of them as a list (all)
-  --backlog N       about how many jobs are kept pending (10000)
-  --faults KINDS    only these kinds, as a list, each once; ends when they were injected
-  --isolation       measures a quiet tenant beside others that misbehave, and overload, instead of injecting faults
-  --phase N         how many seconds each of these is measured (15)
-  --report FILE     the report whose sections are replaced (ops/chaos/report.md); "" writes none
+  --seed N          seed of the fault plan (1)
+  --redis NAMES     list of single, sentinel and cluster (all)
+  --backlog N       approximate number of pending jobs (10000)
+  --faults KINDS    list of faults, each injected once; ends after the last one
+  --isolation       measure isolation of a quiet tenant and overload instead of injecting faults
+  --phase N         seconds per isolation measurement (15)
+  --report FILE     report whose sections are replaced (ops/chaos/report.md); "" for none
 `;
 
-/** @throws Refusal */
+/** @throws UserError */
 export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help" {
   try {
     const { values } = parseArgs({
@@ -72,6 +72,6 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | "help
 
 function parsePositive(name: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`${name} ${text} is no positive number`);
+  if (!(value > 0)) throw new Error(`${name} ${text} must be a positive number`);
   return value;
 }

@@ -4,7 +4,7 @@ import type { History } from "./history.ts";
 import type { Send } from "./send.ts";
 import { unkeyedRowsImportId } from "./load.ts";
 
-/** Measures what a caller notices of a fault. */
+/** Measures what clients observe of a fault. */
 export interface Probe {
   /** The longest time without an accepted POST from `since` on, by `performance.now()`. */
   longestGap(since: number): number;
@@ -14,7 +14,7 @@ export interface Probe {
 
 const everyMs = 100;
 const giveUpMs = 5000;
-/** Above all other rows and echoes, so that they are not taken for those of the load. */
+/** Larger than all row numbers of the load. */
 const firstProbeRow = 1_000_000_000;
 
 /** Enqueues a small job every 100 ms until `signal` is aborted, without waiting for the one before. */
@@ -43,7 +43,7 @@ export function startProbe(send: Send, account: History, signal: AbortSignal): P
     }
   }
 
-  /** Before all that wait, so that it tells whether the queue works and not how long it is. */
+  /** Enqueues before all waiting jobs, so that the result does not depend on the queue length. */
   async function completes(job: object, ending: AbortSignal) {
     while (!ending.aborted) {
       const json = { ...job, order: "lifo" };
@@ -54,7 +54,7 @@ export function startProbe(send: Send, account: History, signal: AbortSignal): P
       if (status === "completed") return;
       await sleep(50, undefined, { signal: ending }).catch(() => {});
     }
-    throw new Error("given up");
+    throw new Error("no recovery in time");
   }
 
   void probe();

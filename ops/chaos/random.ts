@@ -1,8 +1,8 @@
-/** Numbers that follow from a seed. */
+/** Deterministic random numbers. */
 export interface Random {
-  /** From 0 to below `limit`. */
+  /** Integer from 0 to `limit` - 1. */
   below(limit: number): number;
-  integer(least: number, most: number): number;
+  integer(min: number, max: number): number;
   pick<T>(list: readonly T[]): T;
   shuffle<T>(list: readonly T[]): T[];
 }
@@ -20,7 +20,7 @@ export function createRandom(seed: number): Random {
   const below = (limit: number) => Math.floor(next() * limit);
   return {
     below,
-    integer: (least, most) => least + below(most - least + 1),
+    integer: (min, max) => min + below(max - min + 1),
     pick(list) {
       if (list.length === 0) throw new Error("nothing to pick from");
       return list[below(list.length)] as (typeof list)[number];

@@ -33,7 +33,7 @@ export function writeSection(file: string, name: SectionName, body: string): voi
 
 const formatCount = (count: number) => count.toLocaleString("en");
 
-/** A section about one run. */
+/** Renders the section of one run. */
 export function renderChaos(result: ChaosResult): string {
   const { acknowledged, durationMs, faults, seed, verification, violations } = result;
   const kinds = Map.groupBy(faults, ({ kind }) => kind);
@@ -110,7 +110,7 @@ export function renderChaos(result: ChaosResult): string {
     .join("\n\n");
 }
 
-/** A section about a quiet tenant beside others. */
+/** Renders the isolation of a quiet tenant. */
 export function renderIsolation(measured: readonly Measurement[]): string {
   const ms = (value: number) => `${value.toFixed(0)} ms`;
   return [
@@ -144,7 +144,7 @@ export function renderIsolation(measured: readonly Measurement[]): string {
   ].join("\n\n");
 }
 
-/** A section about more load than the service can take. */
+/** Renders the behaviour under overload. */
 export function renderOverload(overload: Overload): string {
   const { capacity, offered, accepted, statuses, p99Ms } = overload;
   const retryAfter = overload.retryAfter.toSorted((a, b) => a - b);

@@ -1,6 +1,6 @@
 import { misbehaviours, type Target } from "./misbehaviours.ts";
 
-/** Misbehaves in one way until it is stopped; its last line of output says what was answered how often. */
+/** Runs one misbehaviour until SIGTERM; the last line of output counts the responses. */
 
 const [name, target] = process.argv.slice(2);
 const stop = new AbortController();

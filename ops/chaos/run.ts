@@ -31,11 +31,11 @@ export interface ChaosSettings {
   durationMs: number;
   /** Faults are injected beyond `durationMs` until this many jobs are acknowledged. */
   minAcknowledged?: number;
-  /** Between the recovery from one fault and the next fault. */
+  /** Pause between the recovery from a fault and the next fault. */
   pauseMs: number;
-  /** How long a process stands still, or a store refuses to write: at least and at most. */
+  /** Minimum and maximum time for which a process is frozen or a store refuses writes. */
   holdMs: readonly [number, number];
-  /** About how many jobs are kept pending. */
+  /** Approximate number of pending jobs. */
   backlog: number;
   bulkSize: number;
   importRows: number;
@@ -69,13 +69,13 @@ export interface ChaosResult {
   counts: ReadonlyMap<string, number>;
   verification: Verification;
   violations: readonly Violation[];
-  /** Where the logs and the evidence are, when something is wrong. */
+  /** Directory of logs and evidence after a violation. */
   dump?: string;
 }
 
 /** Longer than a lock, a stalled check and a pass of the reconciler together, on a machine that is busy. */
 const recoveryMs = 90_000;
-/** When something is wrong already, what is left matters less. */
+/** Shorter after a violation. */
 const violatedDrainMs = 10_000;
 /** For jobs that are due. */
 const stuckSeconds = 180;
@@ -128,9 +128,9 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
   });
   const ranMs = performance.now() - startedAt;
   stopping.abort();
-  const patience = setTimeout(() => abandon.abort(), settings.abandonMs);
+  const abandonTimer = setTimeout(() => abandon.abort(), settings.abandonMs);
   await Promise.all([load, watching]);
-  clearTimeout(patience);
+  clearTimeout(abandonTimer);
   const isStopped = await deleteSchedules(send);
   if (!isStopped)
     history.addViolation("the schedules could not be deleted after the faults", schedules);
@@ -232,9 +232,9 @@ async function injectOne(
     await healing;
     const unavailableMs = probe.longestGap(startedAt);
     const whole = { timeoutMs: 60_000, signal: over };
-    await until("Redis is whole again", () => stack.topology.isHealthy(), whole);
+    await until("Redis is healthy again", () => stack.topology.isHealthy(), whole);
     for (const [name, one] of stack.processes) {
-      if (one.isDown) history.addViolation(`${name} ended, and nobody had stopped it`, { kind });
+      if (one.isDown) history.addViolation(`${name} ended unexpectedly`, { kind });
     }
     const isRepaired = countAofRepairs(stack) > repairsBefore;
     const target = isRepaired ? `${fault.target}, whose AOF was repaired` : fault.target;
@@ -255,12 +255,11 @@ async function checkLedger({ sql }: ChaosStack, history: History, over: AbortSig
     try {
       const wrong = await findInvalidTransitions(sql);
       if (wrong.length > 0)
-        history.addViolation("duplicated: a job took a step it must not take", wrong);
+        history.addViolation("duplicated: an invalid transition of a job", wrong);
       const stuck = await findStuck(sql, stuckSeconds);
-      if (stuck.length > 0)
-        history.addViolation("stuck: jobs that are due are not carried out", stuck);
+      if (stuck.length > 0) history.addViolation("stuck: due jobs are not processed", stuck);
     } catch {
-      // Postgres is away.
+      // Postgres is unavailable.
     }
     await sleep(1000, undefined, { signal: over }).catch(() => {});
   }

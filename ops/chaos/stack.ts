@@ -16,7 +16,7 @@ export interface ChaosApp extends RestartableProcess {
   readonly name: string;
   /** Its own address, behind Caddy. */
   readonly url: string;
-  /** Sets its wall clock off by so many milliseconds. */
+  /** Steps its wall clock by `ms` milliseconds. */
   stepClock(ms: number): void;
 }
 
@@ -30,7 +30,7 @@ export interface ChaosStack extends AsyncDisposable {
   readonly caddy: RestartableProcess;
   /** Caddy's address: what clients call. */
   readonly url: string;
-  /** Straight to Postgres, past the proxy. */
+  /** Connects to Postgres directly, without the proxy. */
   readonly sql: postgres.Sql;
   /** Every process by its name. */
   readonly processes: ReadonlyMap<string, RestartableProcess>;
@@ -107,7 +107,7 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
     startApp(startConsumer, "consumer", 1),
     startApp(startConsumer, "consumer", 2),
   ];
-  // All of them, so that none comes up after the others were closed.
+  // Wait for all: none may start after the others are disposed.
   await Promise.allSettled(starting);
   const apps = await Promise.all(starting);
   const producers = apps.slice(0, 2);

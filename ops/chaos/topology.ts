@@ -10,13 +10,13 @@ import type { Proxy } from "./proxy.ts";
 export const topologyNames = ["single", "sentinel", "cluster"] as const;
 export type TopologyName = (typeof topologyNames)[number];
 
-/** A Redis server that holds data, and the proxy's port before it. */
+/** A Redis server that holds data, and its port on the proxy. */
 export interface DataServer {
   server: RedisProcess;
   proxyPort: number;
 }
 
-/** A file system so small that a file fills it. */
+/** A small file system that a file can fill. */
 export interface SmallDisk extends Disposable {
   fill(): void;
   free(): void;
@@ -28,7 +28,7 @@ export interface Topology extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   readonly servers: readonly DataServer[];
   readonly sentinels: readonly RestartableProcess[];
-  /** Under the data of the only server; the reason when there is none. */
+  /** The disk of a single server, or the reason why there is none. */
   readonly disk: SmallDisk | string;
   /** True when all servers are up and every master that should have a replica has one. */
   isHealthy(): Promise<true | undefined>;
@@ -40,7 +40,7 @@ export interface TopologySettings {
   proxy: Proxy;
 }
 
-/** As in ops/redis/balanced.conf; what a killed server had is read again when it is restarted. */
+/** As in ops/redis/balanced.conf: a restarted server loads its data. */
 const persistenceArgs = [
   "--appendonly",
   "yes",
@@ -126,7 +126,7 @@ async function startFleet(
   };
 }
 
-/** Those that are masters now, or the others. */
+/** Returns the servers that currently have the role. */
 export async function serversWithRole(
   { servers }: Topology,
   role: "master" | "slave",
@@ -139,7 +139,7 @@ export async function serversWithRole(
 
 const diskBytes = 512 * 1024 * 1024;
 
-/** @returns why there is none, where mounting is not permitted */
+/** @returns the reason if mounting is not permitted */
 function mountSmallDisk(dir: string): SmallDisk | string {
   const size = ["-o", `size=${diskBytes}`];
   const { status } = spawnSync("mount", ["-t", "tmpfs", ...size, "toril-chaos", dir]);
@@ -148,7 +148,7 @@ function mountSmallDisk(dir: string): SmallDisk | string {
   return {
     fill() {
       const block = Buffer.alloc(1024 * 1024);
-      // A block less than what is left may be written while the rest is taken by others.
+      // Other processes write to the disk at the same time.
       for (;;) {
         const { bavail, bsize } = statfsSync(dir);
         if (bavail === 0) return;

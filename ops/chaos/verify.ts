@@ -5,7 +5,7 @@ import { until } from "../dev/until.ts";
 import type { History } from "./history.ts";
 import { unkeyedRowsImportId } from "./load.ts";
 
-/** From now on every step of a job that must not happen is noted by the ledger itself. */
+/** Creates a trigger that records invalid transitions of jobs. */
 export async function recordInvalidTransitions(sql: Sql): Promise<void> {
   const steps = Object.entries(transitions)
     .flatMap(([from, statuses]) => statuses.map((to) => `('${from}', '${to}')`))
@@ -23,12 +23,12 @@ export async function recordInvalidTransitions(sql: Sql): Promise<void> {
       )) execute function chaos_note_step();`);
 }
 
-/** Steps that were noted: a job that was settled twice, or re-opened without another generation. */
+/** Returns recorded transitions: a job settled twice, or re-opened without a new generation. */
 export async function findInvalidTransitions(sql: Sql): Promise<unknown[]> {
   return [...(await sql`select * from chaos_wrong_steps limit 20`)];
 }
 
-/** Due for `seconds` and still pending. */
+/** Returns jobs that are due for `seconds` and still pending. */
 export async function findStuck(sql: Sql, seconds: number): Promise<unknown[]> {
   return [
     ...(await sql`
@@ -49,7 +49,7 @@ function pendingJobs(sql: Sql, { operations }: History) {
       and not (data->>'message' like 'operation-%' and data->>'message' <> all (${operations}))`;
 }
 
-/** Waits until no job is pending; gives up when none was settled for `quietMs`. @returns how many are left */
+/** Waits until no job is pending, or none was settled for `quietMs`. @returns the number of pending jobs */
 export async function waitUntilDrained(
   sql: Sql,
   account: History,
@@ -75,11 +75,11 @@ export interface Verification {
   lost: number;
   duplicated: number;
   stuck: number;
-  /** Examples of what is wrong. */
+  /** Examples by rule. */
   evidence: Record<string, unknown[]>;
 }
 
-/** Compares what was acknowledged with the ledger and with what the handlers have written. */
+/** Compares the acknowledged jobs with the ledger and with the rows that handlers wrote. */
 export async function verify(sql: Sql, account: History): Promise<Verification> {
   const evidence: Record<string, unknown[]> = {};
   const find = async (what: string, rows: PromiseLike<readonly unknown[]>) => {
@@ -109,7 +109,7 @@ export async function verify(sql: Sql, account: History): Promise<Verification> 
         limit 1000`,
     ),
     await find(
-      "jobs that ended without being carried out",
+      "jobs that ended without being processed",
       sql`
         select id, type, status, error, attempts from jobs
         where status in ('dead', 'expired') and not (type = 'echo' and data->>'message' like 'dies-%')
@@ -125,7 +125,7 @@ export async function verify(sql: Sql, account: History): Promise<Verification> 
     await find("imports whose rows are not all in the ledger", findIncompleteImports(sql, account)),
   ];
   const duplicated = [
-    await find("steps of a job that must not happen", findInvalidTransitions(sql)),
+    await find("invalid transitions of jobs", findInvalidTransitions(sql)),
     await find(
       "rows that became two jobs",
       sql`

@@ -11,11 +11,11 @@ export interface AppsSettings {
   envFile: string;
   supervisor: Supervisor;
   opened: AsyncDisposableStack;
-  /** Aborted when jobs under way shall not be waited for. */
+  /** Kills the processes when it is aborted, without waiting for active jobs. */
   killSignal: AbortSignal;
 }
 
-/** Producers on ports of their own, from `firstPort` on. */
+/** Starts producers on consecutive ports. */
 export async function openProducers(
   settings: AppsSettings,
   count: number,
@@ -52,7 +52,7 @@ function appSettings({ root, env, stores, supervisor }: AppsSettings, name: stri
   };
 }
 
-/** Processes that drain side by side when it is time. */
+/** Processes that are stopped together. */
 function createGroup({ supervisor, opened, envFile, killSignal }: AppsSettings, name: string) {
   const children: Child[] = [];
   opened.defer(async () => {

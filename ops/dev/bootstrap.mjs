@@ -1,4 +1,4 @@
-// Plain JavaScript for the Node that is there: nothing is installed yet when this runs.
+// Plain JavaScript for any installed Node: no dependency is installed yet when this runs.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,14 +11,14 @@ const bun = join(root, "node_modules/.bin/bun");
 const stamp = join(root, "node_modules/.installed");
 const path = join(root, "node_modules/.bin") + delimiter + process.env.PATH;
 
-// With --no-orphans nothing survives a test run, however it ends; what `start` leaves, the next start finds.
+// --no-orphans: no process survives a test run. `start` finds leftover processes by its lock file instead.
 const tasks = {
   install: undefined,
   start: [join(root, "ops/dev/start.ts")],
   test: ["--no-orphans", join(root, "ops/dev/test.ts")],
 };
 
-/** Runs a command to its end with this terminal, passing signals on. */
+/** Runs a command in this terminal and forwards signals. */
 function run(command, args, cwd = process.cwd()) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
@@ -32,7 +32,7 @@ function run(command, args, cwd = process.cwd()) {
     const npm = process.ppid;
     const watch = setInterval(() => {
       if (!process.env.npm_lifecycle_event || process.ppid === npm) return;
-      // An npm that was killed could not pass that on.
+      // A killed npm cannot forward the signal.
       clearInterval(watch);
       child.kill("SIGTERM");
     }, 500);
@@ -54,7 +54,7 @@ function readManifest() {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 }
 
-/** What was installed: the lock file and every manifest, on this platform. */
+/** Hash of the platform, the lock file and all manifests. */
 function fingerprint() {
   const hash = createHash("sha256").update(process.platform + process.arch);
   const packages = readManifest().workspaces.packages;
@@ -74,7 +74,7 @@ function works(command) {
   return spawnSync(command, ["--version"]).status === 0;
 }
 
-/** npm cannot install this tree (`catalog:`, `workspace:`), but it can fetch the Bun that does. */
+/** npm cannot install this project (`catalog:`, `workspace:`), but it can install Bun, which does. */
 async function fetchBun() {
   const version = readManifest().devDependencies.bun;
   const folder = join(root, ".toril/bootstrap");
@@ -83,7 +83,7 @@ async function fetchBun() {
   console.log(`Fetching Bun ${version} with npm ...`);
   const quiet = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"];
   await mustRun("npm", ["install", "--prefix", folder, `bun@${version}`, ...quiet]);
-  // An npm that blocks install scripts leaves a stub without the binary.
+  // If npm blocks install scripts, the package lacks the binary.
   if (!works(fetched)) {
     await mustRun(process.execPath, ["install.js"], join(folder, "node_modules/bun"));
   }

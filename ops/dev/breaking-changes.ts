@@ -1,4 +1,4 @@
-/** A schema of OpenAPI 3.1, as far as it is looked at here. */
+/** The parts of an OpenAPI 3.1 schema that are compared. */
 export interface Schema {
   $ref?: string;
   type?: string | string[];
@@ -19,21 +19,21 @@ export interface Document {
 }
 
 export interface BreakingChange {
-  /** Below the schemas of the document: `JobRequest.echo/properties/data/required`. */
+  /** Path below `components/schemas`: `JobRequest.echo/properties/data/required`. */
   pointer: string;
   detail: string;
 }
 
 const requests = "JobRequest.";
 
-/** What was accepted of a job of any type, and no longer is. */
+/** Finds requests that were valid for a job type and no longer are. */
 export function breakingChanges(before: Document, after: Document): BreakingChange[] {
   const old = before.components?.schemas ?? {};
   const names = Object.keys(old).filter((name) => name.startsWith(requests));
   const compare = createComparison(old, after.components?.schemas ?? {});
   return names.flatMap((name) =>
     after.components?.schemas?.[name] === undefined
-      ? [{ pointer: name, detail: "the job type is gone" }]
+      ? [{ pointer: name, detail: "the job type was removed" }]
       : compare({ $ref: refTo(name) }, { $ref: refTo(name) }, name),
   );
 }
@@ -67,7 +67,7 @@ function createComparison(old: Record<string, Schema>, now: Record<string, Schem
     ];
   };
 
-  /** One that takes all is enough; where there is none, the nearest tells why. */
+  /** One compatible alternative is enough; otherwise the differences to the closest one are reported. */
   function compareWithChoice(before: Schema, offered: readonly Schema[], pointer: string) {
     const each = offered.map((choice) => compare(before, choice, pointer));
     return each.toSorted((a, b) => a.length - b.length)[0] ?? [];
@@ -84,10 +84,10 @@ function createComparison(old: Record<string, Schema>, now: Record<string, Schem
       const below = `${pointer}/properties/${name}`;
       const kept = has[name];
       if (kept !== undefined) changes.push(...compare(schema, kept, below));
-      else if (isClosed) changes.push({ pointer: below, detail: "the field is gone" });
+      else if (isClosed) changes.push({ pointer: below, detail: "the field was removed" });
     }
     if (isClosed && isObject(before) && before.additionalProperties !== false) {
-      const detail = "other fields are refused now";
+      const detail = "unknown fields are refused now";
       changes.push({ pointer: `${pointer}/additionalProperties`, detail });
     }
     return changes;

@@ -19,20 +19,20 @@ const Lock = z.looseObject({
 export interface LockedPackage {
   name: string;
   version: string;
-  /** As hexadecimal digits. */
+  /** Hexadecimal. */
   sha512: string | undefined;
   /** Paths in the lock file. */
   dependencies: readonly string[];
-  /** Whether a workspace asks for it. */
+  /** Whether a workspace depends on it. */
   isDirect: boolean;
-  /** Whether it is part of what runs, not only of how that is built and tested. */
+  /** Whether it is needed at run time. */
   isShipped: boolean;
 }
 
-/** What runs in production; `ops` and `loadtest` are for whoever develops. */
+/** Workspaces that run in production; `ops` and `loadtest` are development tools. */
 const shipped = new Set(["contract", "producer", "consumer"]);
 
-/** By path in bun.lock: `name`, or `parent/name` where the parent has a version of its own. */
+/** Returns packages by their path in bun.lock: `name`, or `parent/name` if the parent has its own version. */
 export function readLock(text: unknown): Map<string, LockedPackage> {
   const { workspaces, packages } = Lock.parse(text);
   const found = new Map<string, LockedPackage>();
@@ -47,7 +47,7 @@ export function readLock(text: unknown): Map<string, LockedPackage> {
     found.set(path, { name, version, sha512, ...rest });
   }
 
-  /** As Node looks for it: in the package's own folder, then in those above. */
+  /** Resolves like Node: in the package's own folder, then in the parent folders. */
   function resolve(from: string, name: string): string | undefined {
     const above = from.split("/");
     for (let depth = above.length; depth >= 0; depth -= 1) {

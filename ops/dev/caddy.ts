@@ -15,7 +15,7 @@ export interface Caddy extends RestartableProcess {
   readonly dashboardUrl: string;
 }
 
-/** The real Caddyfile before `upstreams`, on ports of its own; CADDY names another Caddy than that of the PATH. */
+/** Starts Caddy with the real Caddyfile in front of `upstreams`, on free ports. CADDY overrides the binary on the PATH. */
 export async function startCaddy(
   upstreams: readonly string[],
   variables: Readonly<Record<string, string>> = {},
@@ -76,7 +76,7 @@ export async function startCaddy(
 function findCaddy(): string {
   const own = process.env["CADDY"];
   if (own !== undefined) return own;
-  const isThere = () => commandOutput("caddy", ["version"]) !== "";
-  if (isThere() || (installProgram("caddy") && isThere())) return "caddy";
+  const isInstalled = () => commandOutput("caddy", ["version"]) !== "";
+  if (isInstalled() || (installProgram("caddy") && isInstalled())) return "caddy";
   throw new Error("these tests need caddy on the PATH");
 }

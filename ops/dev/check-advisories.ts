@@ -2,13 +2,13 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 
-/** By package, what the registry knows against its version. */
+/** Advisories by package. */
 const Advisories = z.record(
   z.string(),
   z.array(z.object({ url: z.string(), title: z.string(), severity: z.string() })),
 );
 
-/** Advisories that are known and let be, each with its reason. */
+/** Ignored advisories, each with its reason. */
 const Ignored = z.record(z.string().startsWith("GHSA-"), z.string().min(10));
 
 const [path = new URL("../audit-ignored.json", import.meta.url)] = process.argv.slice(2);
@@ -20,18 +20,20 @@ const { status, stdout, stderr } = spawnSync("bun", ["audit", "--json", ...flags
 });
 const findings = parseFindings(stdout);
 if (findings === undefined) {
-  console.log(`note: no advisories were asked for: ${stderr.trim() || "no answer in time"}`);
+  console.log(`note: advisories were not checked: ${stderr.trim() || "no response in time"}`);
 } else if (status !== 0) {
   for (const [name, advisories] of Object.entries(findings)) {
     for (const { severity, title, url } of advisories) {
       console.error(`${name}: ${severity}: ${title} (${url})`);
     }
   }
-  console.error("Upgrade; what has no fix goes into ops/audit-ignored.json, with the reason.");
+  console.error(
+    "Upgrade the package, or add the advisory to ops/audit-ignored.json with a reason.",
+  );
   process.exitCode = 1;
 }
 
-/** Undefined when the registry could not be reached, or does not know of advisories. */
+/** Returns undefined if the registry is unreachable or does not support advisories. */
 function parseFindings(text: string): z.infer<typeof Advisories> | undefined {
   try {
     return Advisories.parse(JSON.parse(text));

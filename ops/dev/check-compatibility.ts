@@ -4,8 +4,8 @@ import { parse } from "yaml";
 import { type BreakingChange, breakingChanges, type Document } from "./breaking-changes.ts";
 
 /**
- * Compares openapi.yaml with its last committed versions: of HEAD, and of the change before. What breaks the clients
- * of a job type passes when the changelog's part about what is unreleased names its pointer; a `*` stands for all types.
+ * Compares openapi.yaml with its versions in HEAD and in the commit that changed it before. A change that breaks clients
+ * of a job type passes only if the newest section of the changelog names its pointer; `*` matches all types.
  */
 const path = "openapi.yaml";
 

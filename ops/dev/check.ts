@@ -20,7 +20,7 @@ const steps: Step[] = [
   { name: "unused code", command: ["knip"] },
   { name: "openapi.yaml", command: ["bun", "contract/scripts/write-openapi.ts", "--check"] },
   { name: "compatibility", command: ["bun", "ops/dev/check-compatibility.ts"] },
-  { name: "openapi.yaml, as Redocly lints it", command: ["bun", "ops/dev/lint-openapi.ts"] },
+  { name: "openapi.yaml (Redocly lint)", command: ["bun", "ops/dev/lint-openapi.ts"] },
   { name: "dashboards", command: ["bun", "ops/grafana/write-dashboards.ts", "--check"] },
   { name: "migrations", command: ["bun", "contract/scripts/check-migrations.ts"] },
   {

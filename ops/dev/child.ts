@@ -17,10 +17,10 @@ export interface Command {
 export interface ChildSettings extends Command {
   name: string;
   logFile: string;
-  /** How it is asked to stop, and how long it may take before it is killed. */
+  /** Signal that stops the process, and the time until it is killed. */
   stopSignal?: NodeJS.Signals;
   stopMs: number;
-  /** Told as soon as there is a process, long before it is ready. */
+  /** Called when the process exists, before it is ready. */
   onSpawn?: OnSpawn | undefined;
 }
 
@@ -39,14 +39,14 @@ export interface Child extends AsyncDisposable {
   readonly stopSignal: NodeJS.Signals;
   readonly exited: Promise<Exit>;
   readonly isStopping: boolean;
-  /** Asks it to stop, and kills it when it does not in time, or at once. Safe to repeat. */
+  /** Stops the process, and kills it after `stopMs`, or at once. Idempotent. */
   stop(options?: { atOnce?: boolean }): Promise<Exit>;
-  /** Waits until `probe` succeeds; throws with the end of the log when the child ends first or takes too long. */
-  ready<T>(probe: () => Promise<T | undefined>, patience: PollOptions): Promise<T>;
+  /** Waits until `probe` succeeds. Throws with the end of the log if the process exits first or on timeout. */
+  ready<T>(probe: () => Promise<T | undefined>, options: PollOptions): Promise<T>;
   logTail(): string;
 }
 
-/** Starts a process in a session of its own, so that a Ctrl-C in the terminal reaches only its parent. */
+/** Starts a process in its own session, so that Ctrl-C in the terminal reaches only the parent. */
 export async function startChild(settings: ChildSettings): Promise<Child> {
   const {
     name,
@@ -77,7 +77,7 @@ export async function startChild(settings: ChildSettings): Promise<Child> {
     if (!isStopping) {
       isStopping = true;
       child.kill(stopSignal);
-      // One that was halted would not hear the signal.
+      // A stopped process does not handle the signal.
       child.kill("SIGCONT");
       deadline = setTimeout(() => child.kill("SIGKILL"), stopMs);
     }
@@ -86,16 +86,16 @@ export async function startChild(settings: ChildSettings): Promise<Child> {
     return exit;
   }
 
-  async function ready<T>(probe: () => Promise<T | undefined>, patience: PollOptions): Promise<T> {
+  async function ready<T>(probe: () => Promise<T | undefined>, options: PollOptions): Promise<T> {
     const gone = new AbortController();
     void exited.then((exit) => gone.abort(new Error(`${name} ${describeExit(exit)}`)));
-    const signals = patience.signal ? [gone.signal, patience.signal] : [gone.signal];
+    const signals = options.signal ? [gone.signal, options.signal] : [gone.signal];
     try {
-      return await until(name, probe, { ...patience, signal: AbortSignal.any(signals) });
+      return await until(name, probe, { ...options, signal: AbortSignal.any(signals) });
     } catch (error) {
       const reason: unknown = gone.signal.aborted ? gone.signal.reason : error;
       await stop();
-      patience.signal?.throwIfAborted();
+      options.signal?.throwIfAborted();
       const message = reason instanceof Error ? reason.message : String(reason);
       throw new UserError(`${message}; its log ${logFile} ends with\n${readTail(logFile)}`, {
         cause: error,

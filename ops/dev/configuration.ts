@@ -5,7 +5,7 @@ import { createRegistry } from "@toril/contract/api/registry";
 import { createVariables as createConsumerVariables } from "../../consumer/src/config.ts";
 import { Config as ProducerConfig } from "../../producer/src/config.ts";
 
-/** What each program reads from its environment; nothing else does. */
+/** Schemas of the environment variables of each program. */
 const programs = {
   producer: ProducerConfig,
   consumer: createConsumerVariables(createRegistry(shippedJobTypes)),
@@ -16,13 +16,13 @@ export type Program = keyof typeof programs;
 
 export interface Variable {
   name: string;
-  /** Each with its own default: undefined for none. */
+  /** Default by program; undefined for none. */
   defaults: Partial<Record<Program, string | undefined>>;
   isRequired: boolean;
   description: string | undefined;
 }
 
-/** Every variable of every program, in the order of the schemas. */
+/** Lists the variables of all programs, in the order of the schemas. */
 export function listVariables(): Variable[] {
   const variables = new Map<string, Variable>();
   for (const [program, { shape }] of Object.entries(programs)) {
@@ -41,12 +41,12 @@ export function listVariables(): Variable[] {
   return [...variables.values()];
 }
 
-/** Undefined for a variable that has none, or that the program does not read. */
+/** Returns undefined if the variable has no default or the program does not read it. */
 export function defaultFor(program: Program, name: string): string | undefined {
   return listVariables().find((one) => one.name === name)?.defaults[program];
 }
 
-/** `<NAME>_FILE` names a file that holds the value of any of them. */
+/** Whether the program reads the variable; `<NAME>_FILE` is the path of a file with the value. */
 export function readsVariable(program: Program, name: string): boolean {
   const { shape } = programs[program];
   return [name, name.replace(/_FILE$/, "")].some((one) => Object.hasOwn(shape, one));
@@ -56,7 +56,7 @@ function getDefault(field: z.ZodType): string | undefined {
   if (!(field instanceof z.ZodDefault || field instanceof z.ZodPrefault)) return undefined;
   const value = field.def.defaultValue;
   if (Array.isArray(value)) return value.length > 0 ? value.join(",") : undefined;
-  // What is read into an object has no default but "nothing".
+  // Variables that are parsed into objects have no default.
   return typeof value === "object" ? undefined : z.coerce.string().parse(value);
 }
 

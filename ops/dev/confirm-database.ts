@@ -8,13 +8,13 @@ interface DatabaseUse {
   signal: AbortSignal;
 }
 
-/** Asks whether a database that is there already may be changed. Throws a Refusal when it may not, or nobody can be asked. */
+/** Asks for confirmation before an existing database is changed. Throws a UserError if it is denied, or without a terminal. */
 export async function confirmDatabase({ databaseUrl, demo, signal }: DatabaseUse): Promise<void> {
   const work = demo ? "Migrate it and import the demo's rows" : "Migrate it";
   const what = `DATABASE_URL names ${describe(databaseUrl)}.`;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new UserError(
-      `${what} ${work}? Nobody can be asked here: say --yes to allow it, or unset DATABASE_URL.`,
+      `${what} ${work}? Without a terminal, confirm with --yes, or unset DATABASE_URL.`,
     );
   }
   using terminal = createInterface({ input: process.stdin, output: process.stdout });
@@ -22,7 +22,7 @@ export async function confirmDatabase({ databaseUrl, demo, signal }: DatabaseUse
   if (!/^y(es)?$/i.test(answer.trim())) throw new UserError("Nothing was changed.");
 }
 
-/** Without its password. */
+/** Describes the database without its password. */
 function describe(databaseUrl: string): string {
   try {
     const { host, pathname } = new URL(databaseUrl);

@@ -20,13 +20,13 @@ interface LockFile extends Holder {
 }
 
 export interface DataLock extends Disposable {
-  /** Remembers a process that a killed start would leave behind. */
+  /** Records a process that a killed start would leave behind. */
   add(child: Child): void;
 }
 
 /**
- * One start at a time works on a data folder. A start that was killed leaves its lock and its processes: the
- * next one stops those and takes the lock over.
+ * Locks a data directory for one start at a time. A killed start leaves its lock and its processes: the
+ * next start stops the processes and takes the lock.
  */
 export async function lockDataDir(dataDir: string, address: string): Promise<DataLock> {
   mkdirSync(dataDir, { recursive: true });
@@ -68,11 +68,11 @@ async function takeStaleLock(path: string, dataDir: string): Promise<void> {
   const run = read(path);
   if (run && isAlive(run)) {
     throw new UserError(
-      `Toril runs already: ${run.address} and the data in ${dataDir} are held by ${describeProcess(run.pid)}, since ${run.startedAt}.\n` +
-        `Stop it with Ctrl-C or "kill ${run.pid}", or start this one with --port and --data of its own.`,
+      `Toril is already running: ${run.address} and the data in ${dataDir} are used by ${describeProcess(run.pid)}, since ${run.startedAt}.\n` +
+        `Stop it with Ctrl-C or "kill ${run.pid}", or start this one with another --port and --data.`,
     );
   }
-  // Of two that find the same stale lock, one moves it away.
+  // If two starts find the same stale lock, only one can rename it.
   const stale = `${path}.stale.${process.pid}`;
   try {
     renameSync(path, stale);
@@ -80,7 +80,7 @@ async function takeStaleLock(path: string, dataDir: string): Promise<void> {
     return;
   }
   const left = (run?.children ?? []).filter(isAlive).toReversed();
-  if (left.length > 0) console.log("The start before was killed. Stopping what it left behind ...");
+  if (left.length > 0) console.log("The previous start was killed. Stopping its processes ...");
   for (const child of left) await stopLeftover(child);
   rmSync(stale, { force: true });
 }

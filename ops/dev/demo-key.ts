@@ -8,11 +8,11 @@ export interface DemoKey extends AsyncDisposable {
   headers: Record<string, string>;
 }
 
-/** A key for as long as the demonstration takes; none where there is none, because the first would close the service. */
+/** Creates a temporary key for the demo, unless no key exists: the first key would turn on authentication. */
 export async function openDemoKey(sql: Sql): Promise<DemoKey> {
   const [known] = await listKeys(sql, { limit: 1 });
   if (known === undefined) return { headers: {}, async [Symbol.asyncDispose]() {} };
-  const wanted: NewApiKey = {
+  const request: NewApiKey = {
     name: "npm start",
     scopes: ["jobs:write", "jobs:read"],
     queues: null,
@@ -23,7 +23,7 @@ export async function openDemoKey(sql: Sql): Promise<DemoKey> {
   const { id, key } = await issueKey(
     sql,
     "default",
-    wanted,
+    request,
     recordChangeAs("npm start", "createKey"),
   );
   return {

@@ -3,21 +3,21 @@ import { Import } from "@toril/contract/api/import";
 import { until } from "./until.ts";
 
 export interface ImportRequest {
-  /** Of a producer. */
+  /** Address of a producer. */
   url: string;
-  /** Of every request. */
+  /** Headers of every request. */
   headers: Record<string, string>;
   file: string;
   contentType: string;
   query: Readonly<Record<string, string>>;
-  /** The answer with the import's id comes when the file was read; this may know it before. */
+  /** Finds the id of the import earlier than the response, which arrives when the file is read. */
   findId?: () => Promise<string | undefined>;
-  /** Told how the import stands, until it is done. */
+  /** Called with the counts of the import until it is done. */
   onProgress?: (counts: Import["counts"]) => void;
   signal: AbortSignal;
 }
 
-// Counts that stand still for this long will not move any more.
+// Without progress for this long, the import is stuck.
 const stallTimeoutMs = 120_000;
 const everyMs = 100;
 
@@ -47,10 +47,10 @@ async function send(request: ImportRequest): Promise<Import> {
   return parse(response);
 }
 
-/** For ever without `findId`. */
+/** Waits forever without `findId`. */
 function waitForId({ findId, signal }: ImportRequest): Promise<string> {
   if (!findId) return new Promise(() => {});
-  return until("the import begins", findId, { timeoutMs: stallTimeoutMs, everyMs, signal });
+  return until("the import is created", findId, { timeoutMs: stallTimeoutMs, everyMs, signal });
 }
 
 async function follow(request: ImportRequest, id: string): Promise<Import> {
@@ -58,7 +58,7 @@ async function follow(request: ImportRequest, id: string): Promise<Import> {
   let before = "";
   for (;;) {
     const now = await until(
-      `import ${id} gets on`,
+      `import ${id} makes progress`,
       async () => {
         const found = await parse(await fetch(`${url}/v1/imports/${id}`, { headers, signal }));
         return JSON.stringify(found) === before ? undefined : found;

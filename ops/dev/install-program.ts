@@ -4,8 +4,8 @@ import { commandOutput } from "./process-table.ts";
 
 export type Program = "redis" | "caddy" | "prometheus" | "strace" | "chromium";
 
-// Debian starts a service as soon as its package is there, and at every boot, unless told not to. One at a time: tests
-// that run side by side ask for programs at once.
+// Debian starts a service when its package is installed, and at every boot, unless policy-rc.d forbids it. The lock
+// serializes installations by parallel tests.
 const apt = (packages: string, services = packages) => `
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -84,7 +84,7 @@ const managers: readonly Manager[] = [
   },
 ];
 
-/** Asks the system's package manager, where this user may do so without a password. */
+/** Installs a program with the system's package manager, if that needs no password. */
 export function installProgram(program: Program): boolean {
   const manager = managers.find(
     ({ name }) => commandOutput("sh", ["-c", `command -v ${name}`]) !== "",

@@ -1,6 +1,6 @@
 import { lint, loadConfig } from "@redocly/openapi-core";
 
-/** What Redocly's linter finds in openapi.yaml. Asks the network for nothing. */
+/** Lints openapi.yaml with Redocly, offline. */
 const config = await loadConfig({ configPath: "redocly.yaml" });
 const problems = await lint({ ref: "openapi.yaml", config });
 for (const { severity, ruleId, message, location } of problems) {

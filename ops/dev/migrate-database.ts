@@ -8,10 +8,10 @@ export async function migrateDatabase(databaseUrl: string): Promise<void> {
   try {
     await migrateLedger(sql);
   } catch (error) {
-    // drizzle tells the statement; what Postgres said about it is the cause.
+    // The message of drizzle's error is the statement; its cause is the error of Postgres.
     const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const message = reason instanceof Error ? reason.message : String(reason);
-    throw new UserError(`The ledger could not be migrated: ${message}`, { cause: error });
+    throw new UserError(`Migrating the ledger failed: ${message}`, { cause: error });
   } finally {
     await sql.end();
   }

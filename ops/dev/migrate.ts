@@ -8,7 +8,7 @@ import { UserError } from "./user-error.ts";
 try {
   const config = loadEnv(LedgerConfig, process.env, (path) => readFileSync(path, "utf8"));
   await migrateDatabase(config.DATABASE_URL);
-  console.log("The ledger is at its newest schema.");
+  console.log("The ledger has the newest schema.");
 } catch (error) {
   const isExpected = error instanceof ConfigError || error instanceof UserError;
   console.error(isExpected ? `migrate: ${error.message}` : error);

@@ -6,10 +6,10 @@ import { UserError } from "./user-error.ts";
 
 const host = "127.0.0.1";
 
-/** A free port, below those that systems give to outgoing connections: while a server is away, no client has its port. */
+/** Picks a free port below the ephemeral range, so that no outgoing connection takes it while a server restarts. */
 export const freePort = createPortPicker(30_000, 2_500);
 
-/** Picks the free ones of `size` ports in turn, so that none is picked again before what asked for it listens. */
+/** Picks free ports round-robin, so that a port is not picked again before its server listens. */
 export function createPortPicker(first: number, size: number): () => Promise<number> {
   let next = Math.floor(Math.random() * size);
   return async () => {
@@ -21,7 +21,7 @@ export function createPortPicker(first: number, size: number): () => Promise<num
   };
 }
 
-/** @throws Refusal that says who has the first port that is taken */
+/** @throws UserError that names the process that uses the first taken port */
 export async function requireFreePorts(first: number, count: number): Promise<void> {
   for (let port = first; port < first + count; port++) {
     if (await isFree(port)) continue;
@@ -50,7 +50,7 @@ function findListener(port: number): number | undefined {
   return pid > 0 ? pid : undefined;
 }
 
-/** The inodes of sockets that listen on `port`, from a table whose numbers are hexadecimal. */
+/** Lists the inodes of sockets that listen on `port`, from a table with hexadecimal numbers. */
 function listeners(path: string, port: number): string[] {
   const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   return attempt(() => readFileSync(path, "utf8").split("\n"))
@@ -69,7 +69,7 @@ function findOwner(inodes: ReadonlySet<string>): number | undefined {
   return owner === undefined ? undefined : Number(owner);
 }
 
-/** Processes come and go, and those of others are closed to us, while /proc is read. */
+/** Returns nothing on errors: processes end while /proc is read, and those of other users are not readable. */
 function attempt(read: () => string[]): string[] {
   try {
     return read();

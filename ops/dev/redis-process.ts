@@ -10,28 +10,28 @@ import { startRestartable, stablePort, type RestartableProcess } from "./restart
 export interface RedisProcess extends RestartableProcess {
   readonly dir: string;
   readonly port: number;
-  /** Connected, again and again when it has to be. */
+  /** Reconnects automatically. */
   readonly client: Redis;
-  /** How often its AOF was repaired before it started. */
+  /** How often the AOF was repaired before a start. */
   readonly aofRepairs: number;
 }
 
 export interface RedisProcessSettings {
-  /** For its data, one of its own. */
+  /** Data directory of this server only. */
   dir: string;
-  /** A free one by default. */
+  /** By default a free port. */
   port?: number;
   config?: string;
-  /** A program that runs it. */
+  /** Command that runs the server, for example strace. */
   wrapper?: readonly string[];
   args?: readonly string[];
   /** Repairs an AOF that Redis refuses to load, as ops/redis/README.md tells operators to. */
   repairsAof?: boolean;
-  /** How a client gets in. */
+  /** Credentials of the client. */
   credentials?: Pick<RedisOptions, "username" | "password">;
 }
 
-/** A redis-server of the test's own, which is what its file and arguments make it. */
+/** Starts a private redis-server with the given configuration file and arguments. */
 export async function startRedisProcess(settings: RedisProcessSettings): Promise<RedisProcess> {
   const { dir, config, wrapper = [], args = [], credentials = {}, repairsAof = false } = settings;
   await using opening = new AsyncDisposableStack();

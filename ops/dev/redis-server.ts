@@ -3,14 +3,14 @@ import { commandOutput } from "./process-table.ts";
 import { installProgram } from "./install-program.ts";
 
 export interface RedisServer {
-  /** The command, the arguments that come before Redis' own, and those that bind it to loopback. */
+  /** Returns the command, its leading arguments, and the arguments that bind Redis to loopback. */
   command(port: number, dir: string): { command: string; args: string[]; host: string[] };
 }
 
 const image = "redis:7-alpine";
 const oldest = [6, 2] as const;
 
-/** On the PATH, else from the system's packages, else in a container. */
+/** Finds Redis on the PATH, installs it from the system's packages, or uses a container. */
 export function findRedisServer(): RedisServer {
   const found = findOnPath() ?? (installProgram("redis") ? findOnPath() : undefined);
   if (found) return onHost(found);
@@ -34,7 +34,7 @@ function onHost(command: string): RedisServer {
   };
 }
 
-/** Docker's own port mapping does the binding to loopback. */
+/** Docker's port mapping binds to loopback. */
 function inContainer(): RedisServer {
   return {
     command: (port, dir) => ({

@@ -18,15 +18,15 @@ export interface RedisSettings {
   dir: string;
   port?: number;
   logFile?: string;
-  /** Further options of redis-server; the last of two that contradict each other counts. */
+  /** Further options of redis-server; later options override earlier ones. */
   args?: readonly string[];
   onSpawn?: OnSpawn | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Data is kept in `dir`, at the risk of one second when the operating system crashes. Hashes of jobs stay compact, which
- * saves a third of their memory; the option has a newer name, which Redis 6 does not know.
+ * Persists data with appendfsync everysec. Job hashes use the compact encoding, which saves a third of their memory; the
+ * newer name of this option is unknown to Redis 6.
  */
 export const persistentArgs = [
   ["--appendonly", "yes"],
@@ -34,7 +34,7 @@ export const persistentArgs = [
   ["--hash-max-ziplist-value", "1024"],
 ].flat();
 
-/** A Redis of our own on loopback, which keeps nothing unless `args` say so. */
+/** Starts a private Redis on loopback, without persistence unless `args` turn it on. */
 export async function startRedis(settings: RedisSettings): Promise<Service> {
   const { dir, args = [], signal } = settings;
   mkdirSync(dir, { recursive: true });
@@ -48,7 +48,7 @@ export async function startRedis(settings: RedisSettings): Promise<Service> {
       prefix,
       ["--port", String(port), host].flat(),
       ["--save", "", "--appendonly", "no"],
-      // Delayed jobs of an idle queue start up to 1/hz late.
+      // Delayed jobs in an idle queue start up to 1/hz late.
       ["--hz", "100", "--maxmemory-policy", "noeviction"],
       args,
     ].flat(),
@@ -56,7 +56,7 @@ export async function startRedis(settings: RedisSettings): Promise<Service> {
     stopMs: 10_000,
     onSpawn: settings.onSpawn,
   });
-  // Docker may have to fetch the image first.
+  // Docker may have to pull the image first.
   await child.ready(() => ping(port), { timeoutMs: 120_000, everyMs: 20, signal });
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -72,11 +72,11 @@ export async function startRedis(settings: RedisSettings): Promise<Service> {
   };
 }
 
-/** True when it answers and has read its files; undefined while it still loads them. */
+/** Returns true if Redis responds, undefined while it loads its data. */
 function ping(port: number): Promise<true | undefined> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: "127.0.0.1", port }, () => socket.write("PING\r\n"));
-    socket.setTimeout(2_000, () => socket.destroy(new Error("no answer to PING")));
+    socket.setTimeout(2_000, () => socket.destroy(new Error("no response to PING")));
     socket.once("error", reject);
     socket.once("close", () => resolve(undefined));
     socket.once("data", (answer) => {

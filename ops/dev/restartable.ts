@@ -4,14 +4,14 @@ import type { Child, Exit } from "./child.ts";
 import { createPortPicker } from "./ports.ts";
 import { commandOutput } from "./process-table.ts";
 
-/** A process that is there to be broken, and that comes back at the same address. */
+/** A process that tests stop, freeze or kill, and restart at the same address. */
 export interface RestartableProcess extends AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<Exit>;
   readonly isDown: boolean;
-  /** Sends a signal to it and its children. */
+  /** Sends a signal to the process and its children. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Starts it again, after `kill -9` when it still runs. */
+  /** Restarts the process; kills it first if it still runs. */
   restart(): Promise<void>;
   log(): string;
 }
@@ -54,13 +54,13 @@ function watch(child: Child): { value: boolean } {
   return isDown;
 }
 
-/** Postgres answers by processes of its own, each in a group of its own. */
+/** Postgres forks backends, each in its own process group. */
 function signalTree(pid: number, signal: NodeJS.Signals): void {
   for (const target of [pid, ...childrenOf(pid)]) {
     try {
       process.kill(target, signal);
     } catch {
-      // It ended just now.
+      // It has just ended.
     }
   }
 }
@@ -73,7 +73,7 @@ function childrenOf(pid: number): number[] {
   return text.split(/\s+/).filter(Boolean).map(Number);
 }
 
-/** A port that no other test takes while its server is away: those that run at the same time have ports of their own. */
+/** Picks a port that no other test takes while a server is down: parallel test workers use separate ranges. */
 export const stablePort = createPortPicker(
   15_000 + (Number(process.env["BUN_TEST_WORKER_ID"] ?? 0) % 3) * 5_000,
   5_000,

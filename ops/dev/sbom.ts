@@ -5,7 +5,7 @@ import lockFile from "../../bun.lock" with { type: "jsonc" };
 import project from "../../package.json" with { type: "json" };
 import { readLock, type LockedPackage } from "./bun-lock.ts";
 
-/** `bun run sbom`: what this is made of, as CycloneDX JSON on stdout. */
+/** `bun run sbom`: prints a CycloneDX SBOM as JSON. */
 function toBom(packages: ReadonlyMap<string, LockedPackage>): Models.Bom {
   const bom = new Models.Bom();
   const root = new Models.Component(Enums.ComponentType.Application, project.name, {

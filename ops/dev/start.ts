@@ -8,7 +8,7 @@ class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
-// A Ctrl-C may arrive more than once: from the terminal, and passed on by npm.
+// One Ctrl-C may arrive twice: from the terminal, and forwarded by npm.
 const duplicateSignalMs = 1_000;
 
 function listen(stop: AbortController, kill: AbortController): void {
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   let isOnce = false;
   try {
     const root = fileURLToPath(new URL("../../", import.meta.url));
-    // npm changes to the project's folder and tells where it was called.
+    // npm changes to the project directory; INIT_CWD is the original one.
     const cwd = process.env["INIT_CWD"] ?? process.cwd();
     const options = parseStartOptions(process.argv.slice(2), { root, cwd });
     if (options === "help") {
@@ -44,8 +44,8 @@ async function main(): Promise<number> {
   } catch (error) {
     const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
     if (reason instanceof Interrupted && !isOnce) return 0;
-    const isSurprise = !(reason instanceof UserError || reason instanceof Interrupted);
-    console.error(isSurprise ? reason : `\n${(reason as Error).message}`);
+    const isUnexpected = !(reason instanceof UserError || reason instanceof Interrupted);
+    console.error(isUnexpected ? reason : `\n${(reason as Error).message}`);
     return 1;
   }
 }

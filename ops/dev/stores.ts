@@ -12,13 +12,13 @@ export interface Stores {
 
 export interface StoresSettings {
   dataDir: string;
-  /** REDIS_URL and DATABASE_URL name stores that are there already. */
+  /** REDIS_URL and DATABASE_URL are the addresses of existing stores. */
   env: NodeJS.ProcessEnv;
   supervisor: Supervisor;
   opened: AsyncDisposableStack;
 }
 
-/** A Redis, and a Postgres with a ledger of the newest schema. */
+/** Starts Redis and Postgres unless their variables are set, and migrates the ledger. */
 export async function openStores(settings: StoresSettings): Promise<Stores> {
   const { dataDir, env, supervisor } = settings;
   const { signal, onSpawn, logFile } = supervisor;
@@ -44,10 +44,10 @@ export async function openStores(settings: StoresSettings): Promise<Stores> {
   return { redisUrl, databaseUrl };
 
   async function open(name: string, variable: string, start: () => Promise<Service>) {
-    const given = env[variable];
-    if (given) {
+    const existing = env[variable];
+    if (existing) {
       supervisor.print(`  ${name.padEnd(12)} ${variable}`);
-      return given;
+      return existing;
     }
     const service = settings.opened.use(await start());
     supervisor.supervise(service.child, `127.0.0.1:${service.port}`, service.child.commandLine);

@@ -9,13 +9,13 @@ export interface SupervisorSettings {
   dataDir: string;
   output: Output;
   lock: DataLock;
-  /** Aborted with an error when a process breaks. */
+  /** Aborted with an error if a process fails. */
   stop: AbortController;
-  /** Whether it goes on without a process that someone ended from outside. */
+  /** Whether the others keep running if a process is stopped from outside. */
   toleratesKill: boolean;
 }
 
-/** The processes of one start, and what they have in common. */
+/** Supervises the processes of one start. */
 export interface Supervisor {
   readonly signal: AbortSignal;
   readonly onSpawn: OnSpawn;
@@ -36,12 +36,12 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
     print(`  ${child.name.padEnd(12)} ${address} (pid ${child.pid})`);
     void child.exited.then((exit) => {
       if (child.isStopping || stop.signal.aborted) return;
-      const news = `${child.name} (pid ${child.pid}) ${describeExit(exit)}`;
+      const message = `${child.name} (pid ${child.pid}) ${describeExit(exit)}`;
       if (toleratesKill && isExternalStop(exit))
-        print(`\n${news}. Start it again with\n  ${again}`);
+        print(`\n${message}. Start it again with\n  ${again}`);
       else
         stop.abort(
-          new UserError(`${news}; its log ${child.logFile} ends with\n${child.logTail()}`),
+          new UserError(`${message}; its log ${child.logFile} ends with\n${child.logTail()}`),
         );
     });
   }
@@ -55,7 +55,7 @@ export function createSupervisor(settings: SupervisorSettings): Supervisor {
   };
 }
 
-/** Nobody who breaks a process to see what happens wants the rest to stop; a crash is another matter. */
+/** A process that a person stops does not stop the others; a crash does. */
 function isExternalStop({ code, signal }: Exit): boolean {
   return code === 0 || signal === "SIGKILL" || signal === "SIGTERM" || signal === "SIGINT";
 }

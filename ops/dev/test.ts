@@ -11,7 +11,7 @@ import { startRedis } from "./redis.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Runs every test, or those whose paths are given, on a Redis and a Postgres of their own. */
+/** Runs all tests, or the given files, on a private Redis and Postgres. */
 async function main(args: readonly string[]): Promise<number> {
   const dir = mkdtempSync(join(tmpdir(), "toril-test-"));
   // Postgres may have to run as another user.
@@ -40,12 +40,13 @@ async function main(args: readonly string[]): Promise<number> {
     for (const failure of parseFailures(xml)) console.error(failure);
     const { passed, failed, skipped } = parseCounts(xml);
     if (skipped > 0) console.log(`${skipped} skipped`);
-    const unmet = args.length === 0 ? findUntestedProblems(readFileSync(problems, "utf8")) : [];
-    if (unmet.length > 0) console.error(`No test met the problems: ${unmet.join(", ")}`);
-    // A run that broke before it could report is a failure too.
-    const broken = failed === 0 && (code !== 0 || unmet.length > 0) ? 1 : 0;
+    const untested = args.length === 0 ? findUntestedProblems(readFileSync(problems, "utf8")) : [];
+    if (untested.length > 0)
+      console.error(`No test received the problem types: ${untested.join(", ")}`);
+    // A run that crashed before its report is a failure too.
+    const broken = failed === 0 && (code !== 0 || untested.length > 0) ? 1 : 0;
     console.log(`${passed} passed, ${failed + broken} failed`);
-    return unmet.length > 0 ? 1 : code;
+    return untested.length > 0 ? 1 : code;
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
@@ -59,10 +60,10 @@ async function createTemplate(dir: string): Promise<string> {
 }
 
 const hidden = new Set([
-  // What a developer's shell points at: tests flush and break their stores.
+  // The developer's own stores: tests flush and break their stores.
   "REDIS_URL",
   "DATABASE_URL",
-  // Set by --no-orphans: tests kill processes, and what those leave behind must be what it is elsewhere.
+  // Set by --no-orphans: tests kill processes, whose children must behave as in production.
   "BUN_FEATURE_FLAG_NO_ORPHANS",
 ]);
 
@@ -87,13 +88,13 @@ function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEn
   });
 }
 
-/** The kinds that no producer answered with: the contract declares nothing that cannot happen. */
-function findUntestedProblems(met: string): string[] {
-  const types = new Set(met.split("\n"));
+/** Problem types that no test received: the contract declares none that cannot happen. */
+function findUntestedProblems(received: string): string[] {
+  const types = new Set(received.split("\n"));
   return Object.keys(problemKinds).filter((kind) => !types.has(problemType(kind as ProblemKind)));
 }
 
-/** What failed and why, once more, for whoever sees only the end of thousands of lines. */
+/** Lists the failures again at the end of the long output. */
 function parseFailures(xml: string): string[] {
   const cases = xml.matchAll(
     /<testcase name="([^"]*)"[^>]* file="([^"]*)"[^>]*>\s*<failure[^>]*>([^<]*)/g,

@@ -19,13 +19,13 @@ export interface TorilSettings {
   options: StartOptions;
   env: NodeJS.ProcessEnv;
   output: Output;
-  /** Aborted by whoever wants everything to stop, with the reason. */
+  /** Stops everything when it is aborted, with the reason. */
   stop: AbortController;
-  /** Aborted when jobs under way shall not be waited for. */
+  /** Kills the processes when it is aborted, without waiting for active jobs. */
   killSignal: AbortSignal;
 }
 
-/** Starts everything, shows it at work, and stops it in the opposite order when `stop` is aborted. */
+/** Starts everything, runs the demo, and stops in reverse order when `stop` is aborted. */
 export async function runToril(settings: TorilSettings): Promise<void> {
   const { root, options, env, output, stop, killSignal } = settings;
   const { dataDir, port } = options;
@@ -64,15 +64,15 @@ export async function runToril(settings: TorilSettings): Promise<void> {
   );
 
   if (options.demo) {
-    const complaint = await runDemoOrExplain({
+    const failure = await runDemoOrExplain({
       url,
       databaseUrl: DATABASE_URL,
       file: options.importFile,
       output,
       signal,
     });
-    if (options.once && complaint) throw new UserError(complaint);
-    if (complaint) print(complaint);
+    if (options.once && failure) throw new UserError(failure);
+    if (failure) print(failure);
   }
   if (options.once) return;
   print(welcomeText(url, dataDir));
@@ -81,9 +81,9 @@ export async function runToril(settings: TorilSettings): Promise<void> {
 
 async function runDemoOrExplain(demo: Parameters<typeof runDemo>[0]): Promise<string | undefined> {
   try {
-    const disagreements = await runDemo(demo);
-    if (disagreements.length === 0) return undefined;
-    return `The counts do not agree:\n  ${disagreements.join("\n  ")}`;
+    const differences = await runDemo(demo);
+    if (differences.length === 0) return undefined;
+    return `The counts differ:\n  ${differences.join("\n  ")}`;
   } catch (error) {
     demo.signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);

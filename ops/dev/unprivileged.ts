@@ -5,16 +5,16 @@ import type { Command } from "./child.ts";
 import { commandOutput } from "./process-table.ts";
 import { UserError } from "./user-error.ts";
 
-/** Postgres refuses to run as root: this runs a program as someone else then, and as it is otherwise. */
+/** Runs a program as an unprivileged user if this process is root, because Postgres refuses to run as root. */
 export interface Runner {
   command(command: string, args: readonly string[]): Command;
-  /** Gives a file or folder to the one the program runs as. */
+  /** Changes the owner of a file or directory to that user. */
   own(path: string): void;
 }
 
 /**
- * @param data what the program will work on: if it is there already, its owner runs the program
- * @param needs paths that whoever runs it must be able to enter or run
+ * @param data data directory of the program: if it exists, the program runs as its owner
+ * @param needs paths that the user must be able to enter or execute
  */
 export function createRunner(data: string, needs: readonly string[]): Runner {
   if (process.getuid?.() !== 0) {
@@ -39,7 +39,7 @@ export function createRunner(data: string, needs: readonly string[]): Runner {
 }
 
 const setpriv = "setpriv";
-// A checkout below /root is closed to every other user: this one keeps the right to pass through.
+// Other users cannot enter a checkout below /root: this one keeps the capability to traverse directories.
 const traverseFlags = [
   ["--clear-groups", "--securebits", "+no_setuid_fixup"],
   ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--"],
@@ -58,6 +58,6 @@ function findUser(user: string): { uid: number; gid: number } | undefined {
 
 function fail(data: string): never {
   throw new UserError(
-    `Postgres does not run as root, and no other user can reach ${data}: run this as another user, from a folder that all may enter, or set DATABASE_URL.`,
+    `Postgres does not run as root, and no other user can access ${data}: run this as another user, use a directory that all users can enter, or set DATABASE_URL.`,
   );
 }

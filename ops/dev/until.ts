@@ -6,24 +6,24 @@ export interface PollOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Asks again until `probe` neither throws nor answers undefined; when time is up, throws with its last complaint. */
+/** Polls until `probe` returns a value. On timeout, throws with the last error of `probe` as the cause. */
 export async function until<T>(
   what: string,
   probe: () => Promise<T | undefined>,
   { timeoutMs, everyMs = 50, signal }: PollOptions,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
-  let complaint: unknown;
+  let lastError: unknown;
   for (;;) {
     signal?.throwIfAborted();
     try {
       const answer = await probe();
       if (answer !== undefined) return answer;
     } catch (error) {
-      complaint = error;
+      lastError = error;
     }
     if (performance.now() > deadline) {
-      throw new Error(`${what}: not within ${timeoutMs / 1000} s`, { cause: complaint });
+      throw new Error(`${what}: not within ${timeoutMs / 1000} s`, { cause: lastError });
     }
     await sleep(everyMs, undefined, { signal });
   }

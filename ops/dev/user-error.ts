@@ -1,4 +1,4 @@
-/** A reason not to go on, whose message says all that the person at the keyboard needs. */
+/** An expected error: its message is printed without a stack. */
 export class UserError extends Error {
   override readonly name = "Refusal";
 }

@@ -19,7 +19,7 @@ ${rows.join("\n")}
 
 function toColumns({ name, defaults, isRequired, description }: Variable): string[] {
   if (description === undefined) {
-    throw new Error(`${name} has no description: say .describe("...") in its schema`);
+    throw new Error(`${name} has no description: add .describe("...") to its schema`);
   }
   const texts = [...new Set(Object.values(defaults))];
   const values = texts.map((text) => (text === undefined ? "none" : text && `\`${text}\``));

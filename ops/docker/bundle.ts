@@ -71,7 +71,7 @@ function copyScripts(pattern: string, into: string) {
   }
 }
 
-/** Pages and scripts that are served as files keep their place in a node_modules. */
+/** Static files that are served keep their path in node_modules. */
 function copyPackage(require: NodeJS.Require, name: string, into: string, paths: string[]) {
   const manifest = require.resolve(`${name}/package.json`);
   for (const path of ["package.json", ...paths]) {

@@ -14,7 +14,7 @@ export interface PostOptions {
   signal?: AbortSignal;
 }
 
-/** `POST /v1/jobs`; throws when there is no answer, or one that the contract does not declare. */
+/** Posts a job. Throws without a response, or if the response violates the contract. */
 export async function postJob(
   url: string,
   request: JobRequest,
@@ -47,13 +47,13 @@ async function readProblem(response: Response): Promise<Problem> {
   return problem;
 }
 
-/** The id of an accepted job; throws when it was refused. */
+/** Returns the id of an accepted job; throws if it was refused. */
 export function getJobId(answer: PostResult): string {
   if ("job" in answer) return answer.job.id;
   throw new Error(`${answer.status} ${answer.problem.title} ${answer.problem.detail ?? ""}`);
 }
 
-/** Jobs that do nothing, in one request; all or none. */
+/** Posts no-op jobs in one atomic bulk request. */
 export async function postMany(url: string, count: number, delayMs = 0): Promise<BulkResult> {
   const jobs = Array.from({ length: count }, (_, index) => ({ ...echo(`job ${index}`), delayMs }));
   const response = await fetch(`${url}/v1/jobs/bulk`, {

@@ -3,11 +3,11 @@ import { chromium, type Browser } from "playwright-core";
 import { installProgram } from "../dev/install-program.ts";
 import { commandOutput } from "../dev/process-table.ts";
 
-/** The Chromium of this system, without a window. */
+/** Starts the system's Chromium, headless. */
 export function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium(),
-    // Its sandbox refuses root.
+    // Chromium's sandbox does not run as root.
     chromiumSandbox: process.getuid?.() !== 0,
   });
 }

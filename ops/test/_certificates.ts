@@ -6,7 +6,7 @@ export interface Certificate {
   keyFile: string;
 }
 
-/** An authority of the test's own, which signs for 127.0.0.1 only. */
+/** Creates a certificate authority that signs for 127.0.0.1 only. */
 export async function createAuthority(dir: string) {
   const ca = fileNames("ca");
   await openssl("req", "-x509", ...newKey(ca.keyFile), "-subj", "/CN=ca", "-out", ca.certFile);

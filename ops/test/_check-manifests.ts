@@ -1,19 +1,19 @@
 import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
 import { matches, type Container, type Manifests } from "./_manifests.ts";
 
-/** What is built of each program; migrating is the consumer's image too. */
+/** Programs by image; the migration uses the consumer's image. */
 export const images = { "toril-producer": "producer", "toril-consumer": "consumer" } as const;
 
 /**
- * What does not fit together among manifests that are each well-formed.
- * @param secrets the keys of those that are made by hand
+ * Finds inconsistencies between valid manifests.
+ * @param secrets keys of Secrets that are created manually
  */
 export function checkManifests(
   manifests: Manifests,
   secrets: Readonly<Record<string, readonly string[]>>,
 ): string[] {
-  const complaints: string[] = [];
-  const must = (isSo: boolean, otherwise: string) => void (isSo || complaints.push(otherwise));
+  const errors: string[] = [];
+  const must = (isSo: boolean, otherwise: string) => void (isSo || errors.push(otherwise));
   const workloads = [
     ...manifests.all("Deployment").map((one) => ({ kind: "Deployment", ...one })),
     ...manifests.all("Job").map((one) => ({ kind: "Job", ...one })),
@@ -42,7 +42,7 @@ export function checkManifests(
     must(Bun.deepMatch(hardened, container.securityContext), `${id} is not hardened`);
     const image = container.image.replace(/:[^/]*$/, "").replace(/^.*\//, "");
     const runs = (images as Record<string, Program>)[image];
-    must(runs !== undefined, `${id} runs ${image}, which nobody builds`);
+    must(runs !== undefined, `${id} runs ${image}, which is not built here`);
     if (runs === undefined) return;
     const program = pod.isMigrate ? "migrate" : runs;
 
@@ -77,7 +77,8 @@ export function checkManifests(
       must(isThere, `${id} is asked on a port ${port}`);
     }
     const listens = new Set([variables["PORT"], variables["METRICS_PORT"]]);
-    for (const [, port] of ports) must(listens.has(String(port)), `${id} is deaf on ${port}`);
+    for (const [, port] of ports)
+      must(listens.has(String(port)), `${id} does not listen on ${port}`);
     if (pod.isMigrate) return;
     const drainMs = Number(variables["DRAIN_MS"] ?? defaultFor(program, "DRAIN_MS"));
     const stopMs = (container.lifecycle?.preStop.sleep.seconds ?? 0) * 1000 + drainMs;
@@ -150,10 +151,10 @@ export function checkManifests(
       must(hasShare !== undefined, `${kind} ${metadata.name} scales what requests no CPU`);
     }
   }
-  return complaints;
+  return errors;
 }
 
-/** What connections to the stores have to close. */
+/** Time to close connections to the stores. */
 const closeMs = 4000;
 
 const hardenedPod = { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } };

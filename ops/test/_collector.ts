@@ -13,7 +13,7 @@ const Span = z.object({
   attributes: z.array(Attribute),
 });
 
-/** OTLP over HTTP as JSON, as far as it is looked at. */
+/** The parts of OTLP/HTTP JSON that are read. */
 const Export = z.object({
   resourceSpans: z.array(
     z.object({
@@ -32,7 +32,7 @@ export interface CollectedSpan {
   attributes: Record<string, string | number | undefined>;
 }
 
-/** Receives spans as a collector of OpenTelemetry does. */
+/** Starts an OpenTelemetry collector that records spans. */
 export function startCollector() {
   const spans: CollectedSpan[] = [];
   const headers: Headers[] = [];

@@ -30,17 +30,17 @@ export function readCompose(root: string): ComposeFile {
   return { text, services: Object.entries(services) };
 }
 
-/** `${NAME:-default}`, by name. */
+/** Names of interpolated variables: `${NAME:-default}`. */
 export function listInterpolated(text: string): string[] {
   return [...new Set([...text.matchAll(/\$\{([A-Z][A-Z0-9_]*)/g)].map(([, name]) => name ?? ""))];
 }
 
-/** What an unset variable leaves. */
+/** Replaces variables by their defaults. */
 export function withDefaults(text: string): string {
   return text.replaceAll(/\$\{[A-Z][A-Z0-9_]*:?-?([^}]*)\}/g, "$1");
 }
 
-/** Files of this project that a service reads and that are not there. */
+/** Files of this project that a service reads and that do not exist. */
 export function missingFiles(root: string, { volumes, build }: Service): string[] {
   const mounted = volumes
     .filter((one) => typeof one === "string")

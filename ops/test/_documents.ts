@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The project's pages, without those of others and those that tests write. */
+/** Lists the pages of the project, without dependencies and files that tests write. */
 export function listDocuments(root: string): string[] {
   return list(root, "**/*.md");
 }
@@ -12,14 +12,14 @@ export function list(root: string, pattern: string): string[] {
     .toSorted();
 }
 
-/** Names of variables that some page shows as code. */
+/** Names of variables that appear as code on a page. */
 export function documentedNames(root: string): Set<string> {
   return new Set(
     listDocuments(root).flatMap((path) => namesIn(readFileSync(join(root, path), "utf8"))),
   );
 }
 
-/** What is written like a variable's name, in code. */
+/** Words in code that look like names of variables. */
 export function namesIn(text: string): string[] {
   return codeIn(text).flatMap(
     (code) => code.match(/(?<![\w$<-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b/g) ?? [],

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import type { Sql } from "postgres";
 
-/** Every key of every database in Redis, as text. */
+/** Dumps every key of Redis as text. */
 export async function dumpRedis(redis: Redis): Promise<string> {
   const found: string[] = [];
   for await (const keys of redis.scanStream({ count: 1000 })) {
@@ -32,7 +32,7 @@ async function readKey(redis: Redis, key: string): Promise<string> {
   }
 }
 
-/** Every row of every table of the database, as text. */
+/** Dumps every row of every table as text. */
 export async function dumpPostgres(sql: Sql): Promise<string> {
   const tables = await sql<{ schema: string; name: string }[]>`
     select table_schema as schema, table_name as name from information_schema.tables

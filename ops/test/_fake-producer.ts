@@ -7,7 +7,7 @@ export interface Upstream extends AsyncDisposable {
   readonly server: Server<undefined>;
 }
 
-/** A server that is ready and answers as it is told. */
+/** Starts a server that is ready and responds as `answer` says. */
 export function startUpstream(
   answer: (request: Request) => Response | Promise<Response>,
   readiness: () => number = () => 200,

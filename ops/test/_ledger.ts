@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 
-/** From now on every write that ends a job, or touches one that ended, is counted. */
+/** Creates a trigger that records every write that settles a job or changes a settled job. */
 export async function recordSettlements(sql: Sql): Promise<void> {
   await sql.unsafe(`
     create table test_endings (job_id uuid not null);
@@ -30,21 +30,21 @@ export async function countJobs(sql: Sql): Promise<JobCounts> {
   return counts;
 }
 
-/** What `countJobs` answers when all is well. */
+/** Expected counts if all jobs completed once. */
 export function allCompleted(accepted: number): JobCounts {
   return { accepted, pending: 0, completed: accepted, dead: 0, settledTwice: 0 };
 }
 
-/** Undefined while jobs are pending. */
+/** Returns the counts, or undefined while jobs are pending. */
 export async function countsIfSettled(sql: Sql): Promise<JobCounts | undefined> {
   const counts = await countJobs(sql);
   return counts.pending === 0 ? counts : undefined;
 }
 
-/** Those of `ids` that the ledger does not have. */
+/** Returns the ids that the ledger does not contain. */
 export async function findMissingJobs(sql: Sql, ids: readonly string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
-    select asked.id from unnest(${ids as string[]}::uuid[]) as asked (id) left join jobs using (id)
+    select requested.id from unnest(${ids as string[]}::uuid[]) as requested (id) left join jobs using (id)
     where jobs.id is null`;
   return rows.map(({ id }) => id);
 }

@@ -1,9 +1,9 @@
 import { type PostResult, echo, postJob } from "./_api.ts";
 
-/** REQUEST_TIMEOUT_MS, by default. */
+/** Default of REQUEST_TIMEOUT_MS. */
 const deadlineMs = 5000;
 
-/** Jobs that follow each other on connections which are kept, until it is stopped; rejects when one is not answered in time. */
+/** Posts jobs in a loop on each connection until it is stopped; rejects if a response is late. */
 export function startLoad(url: string, connections: number) {
   const answers: PostResult[] = [];
   const stopping = new AbortController();

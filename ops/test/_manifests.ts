@@ -59,7 +59,7 @@ const backend = z.object({
   service: z.object({ name: z.string(), port: z.object({ name: z.string() }) }),
 });
 
-/** What is checked of each kind; `kubectl` knows the rest. */
+/** Fields that are checked of each kind; `kubectl` validates the rest. */
 const kinds = {
   Deployment: z.object({
     ...named,
@@ -116,7 +116,7 @@ export interface Manifests {
   named<K extends Kind>(kind: K, name: string): Of<K> | undefined;
 }
 
-/** @throws ZodError on a kind that is unknown here, or a shape */
+/** @throws ZodError on an unknown kind or an invalid shape */
 export function toManifests(documents: readonly unknown[]): Manifests {
   const found = documents.map((document) => {
     const { kind } = z.looseObject({ kind: z.enum(Object.keys(kinds) as Kind[]) }).parse(document);
@@ -154,8 +154,8 @@ const Kustomization = z.looseObject({
 });
 
 /**
- * The documents of a kustomization and of those below it, with what it generates; patches are looked at, not applied.
- * @throws on a file that is not there, and on a patch or an image that fits nothing
+ * Reads the documents of a kustomization and its bases, including generated ones; patches are checked, not applied.
+ * @throws if a file does not exist, or a patch or an image matches nothing
  */
 export function readKustomization(dir: string): Record<string, unknown>[] {
   const own = Kustomization.parse(parse(readFileSync(join(dir, "kustomization.yaml"), "utf8")));
@@ -182,7 +182,7 @@ export function readKustomization(dir: string): Record<string, unknown>[] {
       (one) => one["kind"] === target.kind && (target.name ?? nameOf(one)) === nameOf(one),
     );
     if (!isThere)
-      throw new Error(`${dir} patches ${target.kind} ${target.name}, which is not there`);
+      throw new Error(`${dir} patches ${target.kind} ${target.name}, which does not exist`);
   }
   const text = JSON.stringify(documents);
   for (const { name } of own.images) {
@@ -191,7 +191,7 @@ export function readKustomization(dir: string): Record<string, unknown>[] {
   return documents;
 }
 
-/** Lines of `NAME=value`. */
+/** Parses lines like `NAME=value`. */
 export function readVariables(lines: readonly string[]): Record<string, string> {
   const pairs = lines
     .filter((line) => line.trim() !== "" && !line.startsWith("#"))

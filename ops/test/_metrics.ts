@@ -1,4 +1,4 @@
-/** How many runs a consumer has brought to that end, of all queues and types. */
+/** Counts the attempts of a consumer with this outcome, over all queues and types. */
 export async function countAttempts({ url }: { url: string }, outcome: string): Promise<number> {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   const line = new RegExp(

@@ -6,13 +6,13 @@ import fc from "fast-check";
 
 import type { Stack } from "./_stack.ts";
 
-/** Where a job comes to rest when nobody does anything to it. */
+/** State that a job reaches without further actions. */
 type Rest = "waits" | "delayed" | "runs" | FinalStatus;
 type Policy = "pending" | "once" | "replace";
 
 interface Options {
   isDelayed: boolean;
-  /** Runs until it is cancelled. */
+  /** Active until it is cancelled. */
   isLong: boolean;
   failures: number;
   attempts: number;
@@ -31,21 +31,21 @@ interface ModelJob extends Options {
 
 const { MODEL_RUNS = "10", MODEL_SEED } = process.env;
 
-/** Longer, or where one before found something, when it is asked for. */
+/** MODEL_RUNS sets the number of sequences, MODEL_SEED repeats a run. */
 export const hunt = {
   numRuns: Number(MODEL_RUNS),
   ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
 };
 
-/** What the jobs of a stack are believed to be. */
+/** Expected state of the jobs of a stack. */
 export interface Model {
   isPaused: boolean;
   jobs: ModelJob[];
-  /** The job that has taken a key for a time. */
+  /** The job that holds the deduplication window of a key. */
   windows: Map<string, ModelJob>;
 }
 
-/** A stack, and what makes the keys of one sequence its own. */
+/** A stack, and a name that makes keys and labels unique per sequence. */
 export interface Real {
   stack: Stack;
   sequence: string;
@@ -80,7 +80,7 @@ function holderOf(model: Model, key: string | undefined) {
     : model.jobs.find((job) => job.key === key && isPending(job));
 }
 
-/** The kind of problem that a call is answered with; undefined when it succeeds. */
+/** Returns the problem type of a call; undefined if it succeeds. */
 async function problemOf(call: Promise<unknown>): Promise<string | undefined> {
   try {
     await call;
@@ -111,9 +111,9 @@ class Create implements Command {
     const isLifo = this.options.isLifo && !isDelayed && priority === undefined;
     const key = this.options.key && `${this.options.key} of ${sequence}`;
     const taken = policy === "once" && key ? model.windows.get(key) : undefined;
-    const standing = holderOf(model, key);
-    const isReplaced = standing !== undefined && policy === "replace" && standing.rest !== "runs";
-    const duplicateOf = taken ?? (isReplaced ? undefined : standing);
+    const existing = holderOf(model, key);
+    const isReplaced = existing !== undefined && policy === "replace" && existing.rest !== "runs";
+    const duplicateOf = taken ?? (isReplaced ? undefined : existing);
 
     const answer = await stack.client.createJob({
       type: "echo",
@@ -127,18 +127,18 @@ class Create implements Command {
       ...(key === undefined ? {} : { key, keyPolicy: policyOf(policy) }),
     });
 
-    const told = [answer.outcome, answer.replaced];
+    const received = [answer.outcome, answer.replaced];
     const expected = duplicateOf
       ? ["duplicate", undefined]
-      : ["created", isReplaced ? standing.id : undefined];
-    if (JSON.stringify(told) !== JSON.stringify(expected)) {
-      throw new Error(`answered ${JSON.stringify(told)}, not ${JSON.stringify(expected)}`);
+      : ["created", isReplaced ? existing.id : undefined];
+    if (JSON.stringify(received) !== JSON.stringify(expected)) {
+      throw new Error(`answered ${JSON.stringify(received)}, not ${JSON.stringify(expected)}`);
     }
     if (duplicateOf !== undefined) {
       if (answer.id !== duplicateOf.id) throw new Error("a duplicate of another job");
       return await agree(model, stack);
     }
-    if (isReplaced) end(standing, "cancelled");
+    if (isReplaced) end(existing, "cancelled");
     const job: ModelJob = {
       ...this.options,
       key,
@@ -160,7 +160,7 @@ function policyOf(policy: Policy) {
   return policy === "once" ? { type: policy, windowMs: hour } : { type: policy };
 }
 
-/** Something that is done to one job, whichever there are. */
+/** An action on one job. */
 abstract class OnOne implements Command {
   readonly at: number;
 
@@ -250,7 +250,7 @@ class Change extends OnOne {
   override toString = () => `Change ${this.at} ${this.isDelayed} ${this.priority}`;
 }
 
-/** Something that is done to all there is. */
+/** An action on all jobs. */
 class OnAll implements Command {
   readonly name: string;
   readonly check: (model: Readonly<Model>) => boolean;
@@ -329,14 +329,14 @@ const redriveAll = new OnAll("redrive all", async (model, { stack, sequence }) =
 
 const flush = new OnAll("FLUSHALL", async (model, { stack: { redisClient, until } }) => {
   await redisClient.flushall();
-  // Until that is noticed, a paused queue goes on.
+  // Until consumers detect the flush, a paused queue is not paused.
   await until("the flush is noticed", async () => {
     const { meta } = queueKeys("bull", "default");
     const isNoticed = (await redisClient.exists(epochKey("bull", "default"))) === 1;
     const isPaused = (await redisClient.hexists(meta, "paused")) === 1;
     return (isNoticed && isPaused === model.isPaused) || undefined;
   });
-  // Its handler has no lock any more, and the queue is paused for the run that is placed again.
+  // The active jobs lost their locks, and their re-dispatched attempts wait in the paused queue.
   if (model.isPaused) for (const job of running(model)) job.rest = "waits";
 });
 
@@ -357,7 +357,7 @@ const kill = new OnAll(
       return now.every((count, at) => Number(count) > Number(before[at])) || undefined;
     });
   },
-  // BullMQ would put what stalled in the list of a paused queue, whatever its priority.
+  // BullMQ puts stalled jobs into the list of a paused queue regardless of their priority.
   (model) => !model.isPaused || running(model).length === 0,
 );
 
@@ -365,11 +365,11 @@ function running({ jobs }: Readonly<Model>) {
   return jobs.filter((job) => job.rest === "runs");
 }
 
-/** Waits until the ledger and Redis are what the model is, every job in one place. */
+/** Waits until ledger and Redis match the model, with every job in exactly one list. */
 export async function agree(model: Model, stack: Stack): Promise<void> {
   let difference = "";
   try {
-    await stack.until("the model is met", async () => {
+    await stack.until("the stores match the model", async () => {
       difference = await findDifference(model, stack);
       return difference === "" || undefined;
     });
@@ -424,7 +424,7 @@ function placeOf(job: ModelJob): string[] {
 
 const anyJob = fc.nat({ max: 1000 });
 
-/** Sequences of what clients, time and misfortune do to jobs. */
+/** Random sequences of client requests and faults. */
 export function sequences(most: number): fc.Arbitrary<Iterable<Command>> {
   const options = fc.record({
     isDelayed: fc.boolean(),

@@ -32,31 +32,31 @@ export interface Stack extends AsyncDisposable {
   readonly postgres: Store;
   readonly producers: readonly App[];
   readonly consumers: readonly App[];
-  /** Of the first producer. */
+  /** Client of the first producer. */
   readonly client: Client;
   readonly sql: postgres.Sql;
   readonly redisClient: Redis;
-  /** What every process is started with, and further variables. */
+  /** Variables of every process, merged with `more`. */
   readonly env: (more?: Variables) => Record<string, string>;
   startProducer(more?: Variables): Promise<App>;
   startConsumer(more?: Variables): Promise<App>;
-  /** Asks again until `probe` answers; when it does not in time, tells how the processes' logs end. */
+  /** Polls until `probe` returns a value; on timeout, the error contains the end of the logs. */
   until<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs?: number): Promise<T>;
 }
 
-/** So that what takes 15 s after a crash, or 30 s after a loss, takes a second or two. */
-const impatient = {
+/** Shortens the recovery from 15-30 s to 1-2 s. */
+const shortIntervals = {
   WORKER_LOCK_DURATION_MS: "2000",
   WORKER_STALLED_INTERVAL_MS: "1000",
   RECONCILE_INTERVAL_MS: "500",
   RECONCILE_GRACE_MS: "500",
 };
 
-/** A Redis, a Postgres, producers and consumers of this test's own, on free ports, in a folder of their own. */
+/** Starts a private Redis, Postgres, producers and consumers on free ports. */
 export async function startStack({
   producers: producerCount = 1,
   consumers: consumerCount = 1,
-  env: given = {},
+  env: overrides = {},
 }: { producers?: number; consumers?: number; env?: Variables } = {}): Promise<Stack> {
   await using opening = new AsyncDisposableStack();
   let opened = opening;
@@ -81,8 +81,8 @@ export async function startStack({
     PATH: process.env["PATH"] ?? "",
     DATABASE_URL: database.url,
     REDIS_URL: redis.url,
-    ...impatient,
-    ...given,
+    ...shortIntervals,
+    ...overrides,
     ...more,
   });
 
@@ -118,7 +118,7 @@ export async function startStack({
     ...Array.from({ length: producerCount }, () => startMore.startProducer()),
     ...Array.from({ length: consumerCount }, () => startMore.startConsumer()),
   ];
-  // All of them, so that none comes up after the others were closed.
+  // Wait for all: none may start after the others are disposed.
   await Promise.allSettled(starting);
   await Promise.all(starting);
 

@@ -11,15 +11,15 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface Start extends AsyncDisposable {
   output(): string;
-  /** Resolves when it has printed this; rejects when it ends before. */
+  /** Resolves when the output contains `text`; rejects if the process ends first. */
   waitForOutput(text: string): Promise<void>;
-  /** What a terminal does on Ctrl-C: the signal goes to npm and all below it that share its terminal. */
+  /** Sends SIGINT to npm's process group, as a terminal does on Ctrl-C. */
   ctrlC(): void;
   /** The exit code. */
   readonly ended: Promise<number | null>;
 }
 
-/** `npm start -- ...args`, as somebody types it. */
+/** Runs `npm start -- ...args`. */
 export function _npmStart(args: readonly string[], env: NodeJS.ProcessEnv = {}): Start {
   const npm = spawn("npm", ["start", "--", ...args], {
     cwd: root,
@@ -40,10 +40,12 @@ export function _npmStart(args: readonly string[], env: NodeJS.ProcessEnv = {}):
 
   function says(expected: string) {
     return new Promise<void>((resolve, reject) => {
-      const look = () => text.includes(expected) && resolve();
-      listeners.add(look);
-      look();
-      void ended.then(() => reject(new Error(`it never said "${expected}" but\n${text}`)));
+      const check = () => text.includes(expected) && resolve();
+      listeners.add(check);
+      check();
+      void ended.then(() =>
+        reject(new Error(`the output does not contain "${expected}":\n${text}`)),
+      );
     });
   }
 
@@ -59,7 +61,7 @@ export function _npmStart(args: readonly string[], env: NodeJS.ProcessEnv = {}):
   };
 }
 
-/** A data folder that is gone after the test. */
+/** A data directory that is deleted after the test. */
 export function _dataDir(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "toril-start-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };

@@ -4,8 +4,8 @@ import { runChaos } from "../chaos/run.ts";
 import type { TopologyName } from "../chaos/topology.ts";
 import { root } from "./_stack.ts";
 
-/** So that what takes 15 s after a crash, or 30 s after a loss, takes a second or two. */
-const impatient = {
+/** Shortens the recovery from 15-30 s to 1-2 s. */
+const shortIntervals = {
   WORKER_LOCK_DURATION_MS: "2000",
   WORKER_STALLED_INTERVAL_MS: "1000",
   RECONCILE_INTERVAL_MS: "500",
@@ -41,7 +41,7 @@ test.each(kinds)(
       bulkSize: 100,
       importRows: 500,
       abandonMs: 1000,
-      env: impatient,
+      env: shortIntervals,
       kinds,
     });
     const { verification, violations, dump } = result;

@@ -43,10 +43,10 @@ function _request(): JobRequest {
   ]);
 }
 
-/** One of what can be done, at one of the producers; how often each is drawn is how often it stands here. */
-type Deed = (client: Client, id: string) => Promise<unknown>;
+/** An action on one of the producers; repeated entries are drawn more often. */
+type Action = (client: Client, id: string) => Promise<unknown>;
 
-const deeds: readonly [Deed, ...Deed[]] = [
+const actions: readonly [Action, ...Action[]] = [
   (client, id) => client.cancelJob(id),
   (client, id) => client.cancelJob(id),
   (client, id) => client.retryJob(id),
@@ -65,10 +65,10 @@ const deeds: readonly [Deed, ...Deed[]] = [
   },
 ];
 
-/** What was answered is kept; refusals, and answers that a killed process owes, are not. */
-async function _attempt<T>(deed: () => Promise<T>): Promise<T | undefined> {
+/** Returns the result; undefined if the request was refused or its process was killed. */
+async function _attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await deed();
+    return await action();
   } catch (error) {
     if (error instanceof TorilError && error.problem.status === 500) throw error;
     return undefined;
@@ -86,7 +86,7 @@ test("concurrent changes by many clients, with killed processes, lose no job and
       const made = await _attempt(() => oneOf(clients).createJob(_request()));
       if (made !== undefined) ids.push(made.id);
       const id = ids.at(-1 - below(Math.min(40, ids.length)));
-      if (id !== undefined) await _attempt(() => oneOf(deeds)(oneOf(clients), id));
+      if (id !== undefined) await _attempt(() => oneOf(actions)(oneOf(clients), id));
     }
   }
   const drivers = (count: number) => Promise.all(Array.from({ length: 10 }, () => drive(count)));
@@ -101,7 +101,7 @@ test("concurrent changes by many clients, with killed processes, lose no job and
   await clients[0].changeQueue("default", { concurrency: 90 });
   await driveThroughCrash(consumers[0]!);
   await driveThroughCrash(stack.redis);
-  // The drivers may have been done before Redis was back.
+  // The drivers may have finished before Redis was back.
   await drivers(20);
 
   await until("the clients continue", () => _attempt(() => clients[0].resumeQueue("default")));

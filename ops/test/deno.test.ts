@@ -49,8 +49,8 @@ test("a producer on Deno streams events and waits for a job's result", async () 
   const ended = await client.createJob({ type: "echo", data }, { wait: 30 });
   expect(ended).toMatchObject({ status: "completed", result: { message: "waited for" } });
   const { id } = await client.createJob({ type: "echo", data });
-  const told = await Array.fromAsync(client.followJob(id));
-  expect([told[0]?.event, told.at(-1)?.event]).toEqual(["snapshot", "completed"]);
+  const events = await Array.fromAsync(client.followJob(id));
+  expect([events[0]?.event, events.at(-1)?.event]).toEqual(["snapshot", "completed"]);
 });
 
 test("a producer on Deno imports a file", async () => {
@@ -119,7 +119,7 @@ test("a producer on Deno answers requests in flight before it stops", async () =
   });
   const writer = body.writable.getWriter();
   await writer.write(new TextEncoder().encode("name\none\n"));
-  // It is ended: nobody waits for its client.
+  // The client is aborted.
   const events = await fetch(`${url}/v1/events`);
   await deno.kill("SIGTERM");
   await stack.until("it drains", async () => deno.log().includes("drains") || undefined);

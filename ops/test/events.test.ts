@@ -22,8 +22,8 @@ test("a job's event stream reports all states from the snapshot to the end", asy
     delayMs: 500,
     backoff: { type: "fixed", delay: 300 },
   });
-  const told = await Array.fromAsync(client.followJob(job.id));
-  expect(told.map(({ event }) => event)).toEqual([
+  const events = await Array.fromAsync(client.followJob(job.id));
+  expect(events.map(({ event }) => event)).toEqual([
     "snapshot",
     "waiting",
     "active",
@@ -32,7 +32,7 @@ test("a job's event stream reports all states from the snapshot to the end", asy
     "active",
     "completed",
   ]);
-  const [failed, last] = [told[3]!, told.at(-1)!];
+  const [failed, last] = [events[3]!, events.at(-1)!];
   expect(failed.data).toMatchObject({ attempts: 1, status: "pending", runAt: expect.any(String) });
   expect(last.data).toMatchObject({ attempts: 2, job: { result: { message: "a" } } });
 });
@@ -44,8 +44,8 @@ test("the event stream of a job without attempts left ends with dead", async () 
     data: { message: "a", failures: 9, sleepMs: 300 },
     attempts: 1,
   });
-  const told = await Array.fromAsync(client.followJob(id));
-  expect(told.at(-1)).toMatchObject({ event: "dead", data: { job: { status: "dead" } } });
+  const events = await Array.fromAsync(client.followJob(id));
+  expect(events.at(-1)).toMatchObject({ event: "dead", data: { job: { status: "dead" } } });
 });
 
 test("Prefer: wait returns the completed job, also to a duplicate request", async () => {
@@ -160,23 +160,23 @@ test("events that Redis lost are reported as a gap, and later events follow", as
   await redisClient.del(events);
   const id = getJobId(await postJob(url, echo("after")));
   await client.getJob(id, { wait: 30 });
-  const told: string[] = [];
+  const received: string[] = [];
   const lastEventId = `default:${last![0]}`;
   for await (const { event } of client.followQueue("default", {
     lastEventId,
     signal: leaving.signal,
   })) {
-    told.push(event);
+    received.push(event);
     if (event === "completed") break;
   }
-  expect(told).toEqual(["gap", "waiting", "active", "completed"]);
+  expect(received).toEqual(["gap", "waiting", "active", "completed"]);
 });
 
 test("the event stream of an import ends when it is done", async () => {
   const rows = Array.from({ length: 500 }, (_, row) => `${row}`).join("\n");
   const { id } = await stack.client.createImport(`row\n${rows}\n`, { type: "row.import" });
-  const told = await Array.fromAsync(stack.client.followImport(id));
-  expect(told.at(-1)!.data).toMatchObject({ status: "done", counts: { completed: 500 } });
+  const events = await Array.fromAsync(stack.client.followImport(id));
+  expect(events.at(-1)!.data).toMatchObject({ status: "done", counts: { completed: 500 } });
 });
 
 test("without Redis, a waiting request still gets the job's result", async () => {

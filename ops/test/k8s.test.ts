@@ -56,7 +56,7 @@ test("consumers scale by metrics that producers export", () => {
 
 describe("an invalid manifest is reported", () => {
   const broken: [from: string, to: string, complaint: string][] = [
-    ['"image":"toril-producer"', '"image":"toril"', "runs toril, which nobody builds"],
+    ['"image":"toril-producer"', '"image":"toril"', "runs toril, which is not built here"],
     ['"PORT":', '"PROT":', "sets PROT, which producer does not read"],
     ['"DATABASE_URL_FILE":', '"BULL_PREFIX":', "lacks DATABASE_URL"],
     ['"METRICS_PORT":"9464"', '"METRICS_PORT":"9465"', "is deaf on 9464"],

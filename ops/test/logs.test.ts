@@ -75,7 +75,7 @@ test("log lines of both processes are shipped over TCP with the ids of request, 
     [consumer!, "consumer"],
   ] as const) {
     const own = aggregator.lines().filter((line) => JSON.parse(line).name === name);
-    // What was written before the connection stood was kept for it.
+    // Lines written before the connection was established were buffered.
     expect(app.log().trim().split("\n").slice(0, own.length)).toEqual(own);
   }
 });
@@ -117,8 +117,8 @@ test("a slow or unavailable aggregator blocks no request, and dropped lines are 
   await loud();
   aggregator.flow();
   await aggregator.start();
-  const told = await whenShipped("how many were dropped", (line) => "dropped" in line);
-  expect(told).toMatchObject({ name: "producer", level: "warn", msg: "log lines were dropped" });
+  const notice = await whenShipped("how many were dropped", (line) => "dropped" in line);
+  expect(notice).toMatchObject({ name: "producer", level: "warn", msg: "log lines were dropped" });
   const id = getJobId(await postJob(producer!.url, echo("afterwards")));
   await whenShipped("the next request", (line) => line["jobId"] === id);
 });

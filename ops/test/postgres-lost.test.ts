@@ -6,43 +6,43 @@ import { echo, getJobId, postJob } from "./_api.ts";
 import { allCompleted, countsIfSettled } from "./_ledger.ts";
 import { startStack, type Store } from "./_stack.ts";
 
-interface Loss {
+interface Failure {
   name: string;
-  lose(postgres: Store): Promise<void>;
-  giveBack(postgres: Store): Promise<void>;
-  /** Later than the consumer can know: a statement may take 10 s. */
+  fail(postgres: Store): Promise<void>;
+  recover(postgres: Store): Promise<void>;
+  /** Later than the consumer detects the loss: a statement may take 10 s. */
   dueAfterMs: number;
 }
 
-const losses: Loss[] = [
+const failures: Failure[] = [
   {
     name: "down",
-    lose: (postgres) => postgres.kill("SIGKILL"),
-    giveBack: (postgres) => postgres.restart(),
+    fail: (postgres) => postgres.kill("SIGKILL"),
+    recover: (postgres) => postgres.restart(),
     dueAfterMs: 2000,
   },
   {
     name: "frozen",
-    lose: (postgres) => postgres.kill("SIGSTOP"),
-    giveBack: (postgres) => postgres.kill("SIGCONT"),
+    fail: (postgres) => postgres.kill("SIGSTOP"),
+    recover: (postgres) => postgres.kill("SIGCONT"),
     dueAfterMs: 14_000,
   },
 ];
 const env = { REQUEST_TIMEOUT_MS: "2000", FEED_ALLOW_PRIVATE_ADDRESSES: "true" };
 const patienceMs = 4000;
 
-test.each(losses)(
+test.each(failures)(
   "while Postgres is $name, jobs are refused, results are held and no job starts; afterwards every job is settled once",
-  async ({ lose, giveBack, dueAfterMs }) => {
+  async ({ fail, recover, dueAfterMs }) => {
     await using site = _serveFeed();
     await using stack = await startStack({ env });
     const { sql, redisClient, until } = stack;
     const [producer, consumer] = [stack.producers[0]!, stack.consumers[0]!];
     const { active } = queueKeys("bull", "default");
 
-    // Until then a consumer asks Postgres before every start.
-    await _post(producer.url, echo("settling in", { sleepMs: 3500 }));
-    await until("it has settled in", () => countsIfSettled(sql));
+    // A consumer that started recently queries Postgres before every attempt.
+    await _post(producer.url, echo("warm-up", { sleepMs: 3500 }));
+    await until("the consumer is warmed up", () => countsIfSettled(sql));
     const running = await _post(producer.url, ..._five(echo("held", { sleepMs: 500 })));
     const isRunning = async () => (await redisClient.llen(active)) === running.length || undefined;
     await until("five jobs are active", isRunning);
@@ -50,7 +50,7 @@ test.each(losses)(
     const fetching: JobRequest = { type: "feed.fetch", data: { url: site.url } };
     await _post(producer.url, ..._five({ ...fetching, delayMs: dueAfterMs }));
 
-    await lose(stack.postgres);
+    await fail(stack.postgres);
     await _expectRefusal(producer.url);
     await until(
       "the consumer has a result that it cannot settle",
@@ -61,7 +61,7 @@ test.each(losses)(
     expect((await redisClient.lrange(active, 0, -1)).toSorted()).toEqual(running.toSorted());
     expect(site.requests).toBe(0);
 
-    await giveBack(stack.postgres);
+    await recover(stack.postgres);
     await until("jobs are accepted again", async () => {
       const { status } = await postJob(producer.url, echo("back"), { idempotencyKey: "back" });
       return status === 201 || undefined;
@@ -71,7 +71,7 @@ test.each(losses)(
     expect([producer.isDown, consumer.isDown]).toEqual([false, false]);
     const counts = await until("all jobs have ended", () => countsIfSettled(sql));
     expect(counts).toEqual(allCompleted(counts.accepted));
-    // Whether the two that were refused were recorded is unknown, as the answer says.
+    // The outcome of the two requests answered 503 is unknown.
     expect([12, 13, 14]).toContain(counts.accepted);
     expect(site.requests).toBe(5);
   },
@@ -93,7 +93,7 @@ async function _expectRefusal(url: string): Promise<void> {
   expect(answer).toMatchObject({ status: 503, problem });
 }
 
-/** A feed without items, which counts how often it was fetched. */
+/** Serves a feed without items and counts the requests. */
 function _serveFeed() {
   let requests = 0;
   const feed = '<rss version="2.0"><channel><title>Quiet</title></channel></rss>';

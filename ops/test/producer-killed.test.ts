@@ -43,7 +43,7 @@ test("every job that a killed producer acknowledged is recorded and ends, and re
   expect(await findMissingJobs(sql, ids)).toEqual([]);
   const counts = await until("every job has ended", () => countsIfSettled(sql));
   expect(counts).toEqual(allCompleted(counts.accepted));
-  // Without an Idempotency-Key nobody knows what became of a request that was not answered.
+  // Without an Idempotency-Key, the outcome of an unanswered request is unknown.
   expect(counts.accepted).toBeGreaterThanOrEqual(ids.length);
   expect(counts.accepted).toBeLessThanOrEqual(ids.length + plain.unanswered.length);
 
@@ -106,7 +106,7 @@ test("every job that a killed producer acknowledged is recorded and ends, and re
 });
 
 test("on SIGTERM a producer answers every request in flight and exits with 0", async () => {
-  // It does not wait for the deadline of answers that were given.
+  // Shutdown must not wait for the deadline of answered requests.
   const env = { REQUEST_TIMEOUT_MS: "600000" };
   await using stack = await startStack({ producers: 1, consumers: 0, env });
   const { sql, until } = stack;
@@ -128,7 +128,7 @@ test("on SIGTERM a producer answers every request in flight and exits with 0", a
   expect(accepted).toBe(load.answers.length);
 });
 
-/** Lets the final response of a request wait, which a producer stores when the work is committed. */
+/** Blocks the transaction that stores the response of a request. */
 async function _holdResponse(sql: Sql, key: string) {
   const holder = await sql.reserve();
   await holder`select pg_advisory_lock(1)`;
@@ -147,7 +147,7 @@ async function _holdResponse(sql: Sql, key: string) {
   };
 }
 
-/** Requests that follow each other on connections which are kept, until `stop` or the first that is not answered. */
+/** Posts jobs in a loop on each connection until `stop` or the first unanswered request. */
 function _createLoad(url: string, kind: "plain" | "keyed" = "plain") {
   const answers: PostResult[] = [];
   const unanswered: ((url: string) => Promise<PostResult>)[] = [];

@@ -15,7 +15,7 @@ import { echo, getJobId, postJob, postMany } from "./_api.ts";
 import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
-const password = "let me in";
+const password = "test-password";
 const users = readFileSync(join(root, "ops/redis/users.acl"), "utf8");
 const dir = mkdtempSync(join(tmpdir(), "toril-acl-"));
 let redis: RedisProcess;
@@ -82,7 +82,7 @@ test("a consumer uses exactly the commands granted to toril-consumer", async () 
   const { client } = redis;
   const { wait, active, failed } = queueKeys("bull", "default");
   await using feed = await _serveFeed();
-  // Its jobs are recorded, and placed by the reconciler.
+  // Its jobs are recorded, and dispatched by the reconciler.
   await using recorder = await stack.startProducer({ REDIS_PORT: "1" });
   const record = async (job: JobRequest) => getJobId(await postJob(recorder.url, job));
   const hasEnded = (id: string) => async () => {
@@ -91,7 +91,7 @@ test("a consumer uses exactly the commands granted to toril-consumer", async () 
   };
 
   const used = await _used(async () => {
-    // With a score of 0, as if it had failed in 1970: failed jobs are forgotten after a week.
+    // With a score of 0, as if it had failed in 1970: failed jobs are deleted after a week.
     await client.call("GEOADD", failed, -180, -85.05112878, "long ago");
     await postMany(recorder.url, 30);
     await postMany(recorder.url, 1, 3_600_000);
@@ -110,7 +110,7 @@ test("a consumer uses exactly the commands granted to toril-consumer", async () 
       expect(await until("it ran again", hasEnded(stalling))).toBe("completed");
     }
     await client.flushall();
-    // Does nothing but reconcile.
+    // Serves another queue, so that it only reconciles.
     await using _ = await _startConsumer({ BULL_QUEUE_NAME: "feeds" });
     const id = await record(echo("waits"));
     const waits = async () => (await client.lindex(wait, 0)) === id || undefined;
@@ -153,7 +153,7 @@ async function _serveFeed() {
   };
 }
 
-/** Granted for what cannot be brought about from outside. */
+/** Granted for cases that the test cannot trigger. */
 const spare: Record<string, Record<string, string>> = {
   "toril-producer": {
     incr: "dispatch.lua, for jobs with a priority",
@@ -173,7 +173,7 @@ async function _expectGrants(user: string, used: ReadonlySet<string>) {
   expect(unused.toSorted()).toEqual(Object.keys(spare[user]!).toSorted());
 }
 
-/** One that waits, and one that runs. */
+/** Cancels a waiting and an active job. */
 async function _cancelOnes(url: string) {
   for (const isRunning of [false, true]) {
     const id = getJobId(await postJob(url, echo("cancelled")));
@@ -199,11 +199,11 @@ async function _postWithQuota(url: string) {
     body: JSON.stringify(echo("counted")),
   });
   expect([answer.status, answer.headers.has("RateLimit")]).toEqual([201, true]);
-  // The producers to come are open again.
+  // Later producers must not require keys.
   await stack.sql`truncate api_keys`;
 }
 
-/** What an operator does to a queue. */
+/** Uses all operations on a queue. */
 async function _operate(queue: string) {
   await redis.client.call("GEOADD", queueKeys("bull", "default").failed, -180, -85.05112878, "old");
   const send = (verb: string, method = "POST", body?: object) =>
@@ -223,13 +223,13 @@ async function _operate(queue: string) {
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
 }
 
-/** From the beginning of what Redis has, and on. */
+/** Follows a stream from the first event in Redis. */
 async function _follow(url: string) {
   const response = await fetch(url, { headers: { "Last-Event-ID": "default:0-0" } });
   for await (const { event } of readEvents(response.body!)) if (event === "waiting") break;
 }
 
-/** What somebody who looks at the dashboard asks for. */
+/** Requests all pages of the dashboard. */
 async function _walkOver(board: string, id: string) {
   const queue = encodeURIComponent("{default}");
   const own = ["workers", "rate-limit", "metrics", "default-job-options", id];
@@ -244,7 +244,7 @@ async function _walkOver(board: string, id: string) {
   expect(answers.filter(({ status }) => status !== 200).map(({ url }) => url)).toEqual([]);
 }
 
-/** The commands that Redis did meanwhile, also those in scripts. Ours are ones that no user is granted for the work. */
+/** Returns the commands that Redis executed during `work`, including those in scripts. */
 async function _used(work: () => Promise<void>): Promise<ReadonlySet<string>> {
   await redis.client.config("RESETSTAT");
   await work();

@@ -114,7 +114,7 @@ test("in a Cluster, a stream contains the events of queues on different nodes", 
       lastEventId,
       signal: leaving.signal,
     })) {
-      events.push({ id: data.id, queue: data.queue, event });
+      events.push({ id: "id" in data ? data.id : "", queue: data.queue, event });
     }
   };
   const listening = listen("default:0-0").catch(() => {});

@@ -17,9 +17,9 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const script = await Bun.file(dispatchScriptUrl).text();
 const aof = "appendonlydir/appendonly.aof.1.incr.aof";
-// Linux alone has it.
+// strace exists on Linux only.
 const hasStrace = Bun.which("strace") !== null || installProgram("strace");
-const patience = { timeoutMs: 60_000 };
+const pollOptions = { timeoutMs: 60_000 };
 
 const _config = (name: string) => join(root, `ops/redis/${name}.conf`);
 
@@ -60,7 +60,7 @@ test.skipIf(!hasStrace)(
   async () => {
     const { missing, lostBytes, crashedAt } = await _keepWhatWasSynced("balanced");
     expect(missing.filter(({ at }) => at < crashedAt - 2000)).toEqual([]);
-    // Or the trace shows nothing.
+    // Otherwise the trace proves nothing.
     expect(lostBytes).toBeGreaterThan(0);
   },
 );
@@ -90,26 +90,26 @@ function _start(name: string) {
 
 interface Add {
   id: string;
-  /** When it was acknowledged. */
+  /** Time of the acknowledgement. */
   at: number;
 }
 
-/** Adds jobs as a producer does, until Redis is gone; resolves when so many are acknowledged. */
+/** Adds jobs like a producer until Redis is killed; resolves when `count` are acknowledged. */
 async function _addUntilItDies({ client }: RedisProcess, count: number) {
-  const place = createDispatch(client, { prefix: "bull", script });
+  const dispatch = createDispatch(client, { prefix: "bull", script });
   const acknowledged: Add[] = [];
 
   async function addOn() {
     for (;;) {
       const id = randomUUID();
       const options = { attempts: 3, timestamp: Date.now() };
-      await place("default", [{ bullId: id, type: "echo", data: "{}", options }]);
+      await dispatch("default", [{ bullId: id, type: "echo", data: "{}", options }]);
       acknowledged.push({ id, at: Date.now() });
     }
   }
   const ended = Promise.allSettled([addOn(), addOn(), addOn(), addOn()]);
   const areEnough = async () => acknowledged.length >= count || undefined;
-  await until("adds are acknowledged", areEnough, patience);
+  await until("adds are acknowledged", areEnough, pollOptions);
   return { acknowledged, ended };
 }
 
@@ -120,7 +120,7 @@ async function _missing({ client }: RedisProcess, adds: readonly Add[]): Promise
   return adds.filter((_, index) => exist[index] === 0);
 }
 
-/** Crashes under load after more than two seconds; then a Redis starts with what had been synced, and nothing else. */
+/** Kills Redis under load after more than two seconds, and starts another one with the synced data only. */
 async function _keepWhatWasSynced(name: string) {
   const own = join(dir, randomUUID());
   const trace = `${own}.trace`;
@@ -128,7 +128,7 @@ async function _keepWhatWasSynced(name: string) {
   await using redis = await startRedisProcess({ dir: own, config, wrapper: straceCommand(trace) });
   const startedAt = Date.now();
   const adds = await _addUntilItDies(redis, 100);
-  await until("a while", async () => Date.now() > startedAt + 3000 || undefined, patience);
+  await until("a while", async () => Date.now() > startedAt + 3000 || undefined, pollOptions);
   const info = await redis.client.info("server");
   process.kill(Number(/^process_id:(\d+)/m.exec(info)?.[1]), "SIGKILL");
   const crashedAt = Date.now();

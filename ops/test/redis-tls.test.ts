@@ -59,7 +59,7 @@ test.each(["no", "yes"] as const)(
       const [job] = await stack.sql`select status from jobs where id = ${getJobId(answer)}`;
       return job?.["status"] === "completed" || undefined;
     });
-    // Our own.
+    // The client of this test.
     expect(await _countUnencrypted()).toBe(1);
   },
 );
@@ -85,5 +85,5 @@ test("a Redis that requires client certificates refuses producers without one", 
   await _askClients("yes");
   const env = { ..._env(), REDIS_TLS_CA_FILE: authority.caFile };
   await using producer = await stack.startProducer(env);
-  expect((await postJob(producer.url, echo("nobody"))).status).toBe(202);
+  expect((await postJob(producer.url, echo("refused"))).status).toBe(202);
 });

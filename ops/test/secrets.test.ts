@@ -63,9 +63,9 @@ async function _post(path: string, body: string, contentType = "application/json
 }
 
 test("a private feed is fetched, and its secret appears only in the request to the feed", async () => {
-  const told: string[] = [];
+  const responses: string[] = [];
   const paths = ["/single", "/flaky", "/page", "/bulk", "/csv", "/delayed"];
-  told.push(
+  responses.push(
     await _post("/v1/jobs", JSON.stringify(_request("/single"))),
     await _post("/v1/jobs", JSON.stringify(_request("/flaky"))),
     await _post("/v1/jobs", JSON.stringify(_request("/page"))),
@@ -115,13 +115,13 @@ test("a private feed is fetched, and its secret appears only in the request to t
   ] as const) {
     const text = await (await fetch(url)).text();
     expect(text, url).toContain(part);
-    told.push(text);
+    responses.push(text);
   }
   const dumps = {
     redis: await dumpRedis(stack.redisClient),
     postgres: await dumpPostgres(stack.sql),
     logs: [...stack.producers, ...stack.consumers].map((app) => app.log()).join("\n"),
-    answers: told.join("\n"),
+    answers: responses.join("\n"),
   };
   // Each has what it was looked through for: the jobs, and no less of them than was sent.
   for (const [name, text] of Object.entries(dumps)) {

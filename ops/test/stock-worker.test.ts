@@ -9,7 +9,7 @@ import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
 beforeAll(async () => {
-  // Whoever serves another queue settles those of all; the reconciler has nothing to do with it here.
+  // A consumer of another queue settles jobs of all queues, without the reconciler.
   stack = await startStack({
     env: { BULL_QUEUE_NAME: "imports", RECONCILE_GRACE_MS: "3600000" },
   });
@@ -69,9 +69,9 @@ test("jobs that a stock BullMQ worker processes are settled when they finish", a
     const left = (await redisClient.zcard(completed)) + (await redisClient.zcard(failed));
     return left === 0 && (await redisClient.exists(`${base}${good.id}`)) === 0;
   });
-  let told = "";
-  while (!told.includes(`"event":"completed","status":"completed"`) || !told.includes(good.id)) {
-    told += (await reader.read()).value ?? "";
+  let text = "";
+  while (!text.includes(`"event":"completed","status":"completed"`) || !text.includes(good.id)) {
+    text += (await reader.read()).value ?? "";
   }
   await reader.cancel();
 });

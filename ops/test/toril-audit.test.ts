@@ -69,7 +69,7 @@ test("changes by commands and by HTTP are listed and verified, and an alteration
 
   await stack.sql.begin(async (tx) => {
     await tx`alter table audit_log disable trigger all`;
-    await tx`update audit_log set actor = 'cli:nobody' where seq = 3`;
+    await tx`update audit_log set actor = 'cli:forged' where seq = 3`;
     await tx`alter table audit_log enable trigger all`;
   });
   const broken = await toril("audit verify", env);
