@@ -24,7 +24,7 @@ const earlier = ["HEAD", ...commits.slice(1)]
   .map((commit) => git("show", `${commit}:${path}`))
   .filter((text) => text !== undefined);
 const after = parse(readFileSync(path, "utf8")) as Document;
-const notes = /^## Unreleased\n(.*?)(?=^## |$(?![\s\S]))/ms.exec(
+const notes = /^## [^\n]*\n(.*?)(?=^## |$(?![\s\S]))/ms.exec(
   readFileSync("CHANGELOG.md", "utf8"),
 )?.[1];
 const changes = earlier.flatMap((text) => breakingChanges(parse(text) as Document, after));

@@ -17,7 +17,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }));
 
 function note(text: string) {
-  writeFileSync(join(dir, "CHANGELOG.md"), `# Changelog\n\n## Unreleased\n\n${text}\n\n## 0.1.0\n`);
+  writeFileSync(join(dir, "CHANGELOG.md"), `# Changelog\n\n## 0.2.0\n\n${text}\n\n## 0.1.0\n`);
 }
 
 function git(...args: string[]) {
