@@ -59,7 +59,7 @@ describe("an invalid manifest is reported", () => {
     ['"image":"toril-producer"', '"image":"toril"', "runs toril, which is not built here"],
     ['"PORT":', '"PROT":', "sets PROT, which producer does not read"],
     ['"DATABASE_URL_FILE":', '"BULL_PREFIX":', "lacks DATABASE_URL"],
-    ['"METRICS_PORT":"9464"', '"METRICS_PORT":"9465"', "is deaf on 9464"],
+    ['"METRICS_PORT":"9464"', '"METRICS_PORT":"9465"', "does not listen on 9464"],
     ["toril/REDIS_URL", "toril/REDIS", "has no file /run/secrets/toril/REDIS for REDIS_URL_FILE"],
     ['"key":"DATABASE_URL"', '"key":"DATABASE"', "wants DATABASE of Secret toril-stores"],
     ['"secretName":"toril-stores"', '"secretName":"stores"', "has no Secret stores"],
