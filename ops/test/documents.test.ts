@@ -24,9 +24,9 @@ const mentioned = new Set(sources.match(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g));
 describe.each(documents)("%s", (path) => {
   const text = readFileSync(join(root, path), "utf8");
 
-  // The changelog also names variables that were removed.
-  test.skipIf(path === "CHANGELOG.md")("names only variables that a program reads", () => {
-    const names = namesIn(text).filter((name) => name.includes("_"));
+  test("names only variables that a program reads", () => {
+    // The changelog also names variables that were removed.
+    const names = path === "CHANGELOG.md" ? [] : namesIn(text).filter((name) => name.includes("_"));
     const unknown = names.filter((name) => {
       const plain = name.replace(/_FILE$/, "");
       return !variables.has(plain) && !mentioned.has(name) && !elsewhere.has(name);
