@@ -94,9 +94,9 @@ describe("the audit log", () => {
     await sql.begin(async (tx) => {
       for (let count = 0; count < 1001; count += 1) await appendAudit(tx, _entry());
     });
-    const [verdict] = await Promise.all([verifyAudit(sql), _append(), _append()]);
+    const [result] = await Promise.all([verifyAudit(sql), _append(), _append()]);
 
-    expect(verdict.status).toBe("whole");
+    expect(result.status).toBe("whole");
   });
 });
 

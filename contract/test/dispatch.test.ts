@@ -148,7 +148,7 @@ test.each(Object.keys(queueStates))(
   },
 );
 
-test("an id that stands already is left alone and announced, within a call and between calls", async () => {
+test("an existing id is not changed and is reported, within a call and between calls", async () => {
   const first = job();
   const second = job({ delayMs: 1000 });
   const other = job({ priority: 3 }, { bullId: first.bullId, data: '"other"', type: "other" });

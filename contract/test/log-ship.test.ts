@@ -4,7 +4,7 @@ import { createLogShipper, type ShipSettings } from "../src/engine/logging/log-s
 import { _startAggregator } from "./_aggregator.ts";
 
 const numberOf = (line: string) => Number(/^line (\d+)/.exec(line)?.[1]);
-const toldIn = (line: string) => Number(/^(\d+) were dropped$/.exec(line)?.[1] ?? 0);
+const parseNotice = (line: string) => Number(/^(\d+) were dropped$/.exec(line)?.[1] ?? 0);
 
 async function _open(port: number, changes: Partial<ShipSettings> = {}) {
   const shipper = createLogShipper({
@@ -96,8 +96,8 @@ test("without an aggregator, the oldest lines are dropped, counted and reported"
   expect(dropped * 100 + buffered).toBe(5_000_000);
   await aggregator.start();
   await _until(() => aggregator.lines().map(numberOf).includes(49_999));
-  const [told, ...rest] = aggregator.lines();
-  expect(toldIn(told!)).toBe(dropped);
+  const [notice, ...rest] = aggregator.lines();
+  expect(parseNotice(notice!)).toBe(dropped);
   expect(rest.map(numberOf)).toEqual(_upTo(50_000, dropped));
 });
 
@@ -120,11 +120,11 @@ test("an aggregator that does not read causes dropped lines instead of memory gr
   const lines = aggregator.lines();
   let next = 0;
   for (const line of lines) {
-    if (toldIn(line) > 0) next += toldIn(line);
+    if (parseNotice(line) > 0) next += parseNotice(line);
     else expect(numberOf(line)).toBe(next++);
   }
   expect(aggregator.connections).toBe(1);
-  expect(lines.reduce((sum, line) => sum + toldIn(line), 0)).toBe(shipping.shipper.dropped);
+  expect(lines.reduce((sum, line) => sum + parseNotice(line), 0)).toBe(shipping.shipper.dropped);
 });
 
 test("a stalled connection is replaced", async () => {

@@ -27,11 +27,11 @@ const rateLimit = { max: 5, durationMs: 1000 };
 /** Reads the keys that queue settings affect. */
 async function _state(prefix: string) {
   const { meta, marker, events } = queueKeys(prefix, "q");
-  const told = await redis.xrange(events, "-", "+");
+  const published = await redis.xrange(events, "-", "+");
   return {
     meta: await redis.hgetall(meta),
     marker: await redis.zrange(marker, "0", "-1", "WITHSCORES"),
-    events: told.map(([, fields]) => fields[1]),
+    events: published.map(([, fields]) => fields[1]),
   };
 }
 

@@ -52,13 +52,13 @@ test.concurrent("a job that fails twice is delayed and completes in its third at
 });
 
 test.concurrent("a long job is active until it ends", async () => {
-  const { id } = await stack.client.createJob(echo("slow", { sleepMs: 1000 }));
+  const { id } = await stack.client.createJob(echo("slow", { sleepMs: 3000 }));
   await _waitForState(id, "active");
   expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 1 } });
 });
 
 test.concurrent("a delayed job does not start before it is due", async () => {
-  const { id, runAt } = await stack.client.createJob({ ...echo("later"), delayMs: 1500 });
+  const { id, runAt } = await stack.client.createJob({ ...echo("later"), delayMs: 4000 });
   await _waitForState(id, "delayed");
   const { status, settledAt } = await _ended(id);
   expect(status).toBe("completed");

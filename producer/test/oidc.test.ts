@@ -164,22 +164,20 @@ describe("a token contains", () => {
     ["realm_access.roles", { realm_access: { roles: ["jobs:read", "jobs:write"] } }],
     ["https://toril.example/may", { "https://toril.example/may": "jobs:read jobs:write" }],
   ])("its scopes in the claim %s", async (scope, claims) => {
-    const verdict = await open({ scope }).verify(
-      await issuer.sign({ scope: undefined, ...claims }),
-    );
-    expect(verdict).toMatchObject({ principal: { scopes: new Set(["jobs:read", "jobs:write"]) } });
+    const result = await open({ scope }).verify(await issuer.sign({ scope: undefined, ...claims }));
+    expect(result).toMatchObject({ principal: { scopes: new Set(["jobs:read", "jobs:write"]) } });
   });
 
   test("no scopes if the claim is missing or malformed", async () => {
     for (const scope of [undefined, 7, { a: 1 }]) {
-      const verdict = await open().verify(await issuer.sign({ scope }));
-      expect(verdict).toMatchObject({ principal: { scopes: new Set() } });
+      const result = await open().verify(await issuer.sign({ scope }));
+      expect(result).toMatchObject({ principal: { scopes: new Set() } });
     }
   });
 
   test("its tenant in the configured claim", async () => {
-    const verdict = await open({ tenant: "org" }).verify(await issuer.sign({ org: "acme" }));
-    expect(verdict).toMatchObject({ principal: { tenant: "acme" } });
+    const result = await open({ tenant: "org" }).verify(await issuer.sign({ org: "acme" }));
+    expect(result).toMatchObject({ principal: { tenant: "acme" } });
   });
 });
 

@@ -42,7 +42,7 @@ test("what would overfill the waiting room is refused and everything before it i
   expect(await Promise.all(waiting)).toEqual([4, 6]);
 });
 
-test("bytes bound the waiting room, but one entry of any size is let in", async () => {
+test("bytes limit the waiting entries, but one entry of any size is accepted", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run, bytesOf: (n) => n, maxWaitingBytes: 5 });
   const first = batch.submit(1);
@@ -81,7 +81,7 @@ test("a refusal tells how long what waits takes to leave, at the rate at which b
   await Promise.all(waiting);
 });
 
-test("a caller whose time is up is told so, and its entry never runs if it was still waiting", async () => {
+test("a caller whose deadline passed gets an error, and its entry is not executed if it was still waiting", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run, timeoutMs: 10 });
   const onItsWay = batch.submit(1);

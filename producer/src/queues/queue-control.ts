@@ -38,7 +38,7 @@ export function createQueueControl(
     const tryApply: ApplySettings = (settings) =>
       apply(settings).catch((error: unknown) => {
         isUnavailable = true;
-        log.warn({ err: error, queue }, "Redis was not told what is set for a queue");
+        log.warn({ err: error, queue }, "failed to apply queue settings to Redis");
       });
     await ledger.run(tenant, (sql) => enforceQueueSettings(sql, queue, tryApply));
     return !isUnavailable;

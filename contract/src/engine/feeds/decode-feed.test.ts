@@ -95,14 +95,14 @@ describe("a broken character costs itself alone", () => {
 });
 
 describe("a charset that is unknown or does not fit the bytes", () => {
-  test("gives way to the next", () => {
+  test("is followed by the next", () => {
     expect(_decode(_declared("koi8-r", 0xc4), "text/xml; charset=klingon")).toContain("д");
     expect(_decode(_declared("iso-8859-1", 0xe9), "text/xml; charset=utf-8")).toContain("é");
     expect(_decode(_declared("klingon", ...utf8))).toContain("é日");
     expect(_decode(_declared("us-ascii\u0000", ...utf8))).toContain("é日");
   });
 
-  test("gives way to windows-1252 in the end", () => {
+  test("falls back to windows-1252", () => {
     expect(_decode(_declared("utf-8", 0x93, 0xe9, 0x94))).toContain("“é”");
     expect(_decode([0xe9], "text/xml; charset=utf-7")).toBe("é");
   });

@@ -368,7 +368,7 @@ describe("a title", () => {
 describe("an item without the usual fields is read", () => {
   const media = 'xmlns:media="http://search.yahoo.com/mrss/"';
 
-  test("and told from others by its markup when it has only extensions that nobody knows", async () => {
+  test("and distinguished by its markup when it has only unknown extensions", async () => {
     const point = (value: number) => `<item><q:z xmlns:q="urn:q">${value}</q:z></item>`;
     const items = await _items(_rss(point(1) + point(2) + point(1) + "<item></item><item/>"));
     expect(items).toEqual([

@@ -27,9 +27,9 @@ export function readFeed(text: string, url: string | undefined): ReadFeed {
 }
 
 function readXml(text: string, url: string | undefined): ReadFeed {
-  const tamed = repairXml(text);
-  if (tamed.status === "invalid") return tamed;
-  const { format, xml } = tamed;
+  const repaired = repairXml(text);
+  if (repaired.status === "invalid") return repaired;
+  const { format, xml } = repaired;
   try {
     if (format === "rss") return { status: "ok", format, feed: mapRss(parseRssFeed(xml), url) };
     if (format === "atom") return { status: "ok", format, feed: mapAtom(parseAtomFeed(xml), url) };

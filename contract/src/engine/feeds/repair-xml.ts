@@ -3,7 +3,7 @@ import { feedLimits } from "../../api/feed-limits.ts";
 import { readMarkup, splitTag, unclosed, type Markup } from "./xml-markup.ts";
 import { findRoot } from "./xml-root.ts";
 
-type TamedXml =
+type RepairedXml =
   | { status: "ok"; format: "rss" | "atom" | "rdf"; xml: string }
   | { status: "invalid"; detail: string };
 
@@ -19,7 +19,7 @@ const itemNames = { rss: "item", rdf: "item", atom: "entry" };
  * `<`. Tags need not match, as in many real feeds. Each non-empty item gets a digest of its markup as `xml:id`, because
  * feedsmith drops items without known elements.
  */
-export function repairXml(text: string): TamedXml {
+export function repairXml(text: string): RepairedXml {
   const root = findRoot(text);
   if (root.status === "invalid") return root;
   const invalid = (detail: string) => ({ status: "invalid", detail }) as const;
