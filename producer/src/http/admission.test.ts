@@ -2,11 +2,7 @@ import { expect, test } from "bun:test";
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import { createAdmission } from "./admission.ts";
 
-<<<<<<< HEAD
 test("requests are refused while too many others take too long, and accepted again when those end", async () => {
-=======
-test("requests are refused while too many are late, and admitted again when those end", async () => {
->>>>>>> c78e92b (Replace remaining words of the vocabulary's right-hand column in contract and producer)
   let time = 0;
   const admission = createAdmission({ maxAgeMs: 100, minLate: 2, now: () => time });
   const work = [0, 1, 2].map(() => Promise.withResolvers<void>());
