@@ -99,7 +99,7 @@ describe("a handler", () => {
     expect(JSON.parse(seen ?? "")).toEqual({ done: 3, of: 4 });
   });
 
-  test("enqueues valid requests and is told which requests are refused", async () => {
+  test("enqueues valid requests and returns the refused ones", async () => {
     let children: unknown;
     await _run(async ({ message }, { enqueue }) => {
       children = await enqueue([

@@ -122,8 +122,10 @@ test("the reconciler expires jobs that no worker takes, and removes them from Re
     await world.waitUntilRemoved(job.id);
   }
   const { wait, delayed, prioritized, events } = world.keys();
-  const told = (await world.redis.xrange(events, "-", "+")).map(([, fields]) => fields.join(" "));
-  for (const { id } of jobs) expect(told).toContain(`event removed jobId ${id}`);
+  const published = (await world.redis.xrange(events, "-", "+")).map(([, fields]) =>
+    fields.join(" "),
+  );
+  for (const { id } of jobs) expect(published).toContain(`event removed jobId ${id}`);
   expect(await world.redis.lrange(wait, 0, -1)).toEqual([other.id]);
   expect(await world.redis.zcard(delayed)).toBe(0);
   expect(await world.redis.zcard(prioritized)).toBe(0);

@@ -306,17 +306,17 @@ describe("a job that finished in Redis but is pending in the ledger", () => {
     const [reopened] = await _record(world, 1, { generation: 1 });
     const [tenth] = await _record(world, 1, { generation: 10 });
     const [retried, own, ended] = await _record(world, 3);
-    const told = (event: string, id: string, ...more: string[]) =>
+    const publish = (event: string, id: string, ...more: string[]) =>
       world.redis.xadd(world.keys().events, "*", "event", event, "jobId", id, ...more);
     const value = ["returnvalue", '{"message":"done"}'];
-    await told("completed", reopened!, ...value);
-    await told("completed", `${tenth}-1`, ...value);
-    await told("failed", retried!, "failedReason", "once");
-    await told("waiting", retried!, "prev", "failed");
-    await told("completed", own!, "returnvalue", JSON.stringify(settledReturnValue));
-    await told("completed", ended!, ...value);
+    await publish("completed", reopened!, ...value);
+    await publish("completed", `${tenth}-1`, ...value);
+    await publish("failed", retried!, "failedReason", "once");
+    await publish("waiting", retried!, "prev", "failed");
+    await publish("completed", own!, "returnvalue", JSON.stringify(settledReturnValue));
+    await publish("completed", ended!, ...value);
     // More than two pages, so that the relevant events are not on the newest page.
-    for (let count = 0; count < 450; count++) await told("progress", "another job");
+    for (let count = 0; count < 450; count++) await publish("progress", "another job");
     await using reconciling = await _startReconciler(world);
 
     expect(await reconciling.waitForPass("leading")).toMatchObject({ settled: 1, redispatched: 4 });

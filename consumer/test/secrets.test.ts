@@ -111,9 +111,9 @@ describe("a handler", () => {
     expect(consumer.lines.map((line) => line["msg"])).toEqual(
       expect.arrayContaining(["sent [secret]", "warned of [secret]", "job is dead"]),
     );
-    for (const told of [row, hash, streamed, consumer.lines]) {
-      expect(JSON.stringify(told)).toContain("[secret]");
-      expect(JSON.stringify(told)).not.toContain("swordfish");
+    for (const text of [row, hash, streamed, consumer.lines]) {
+      expect(JSON.stringify(text)).toContain("[secret]");
+      expect(JSON.stringify(text)).not.toContain("swordfish");
     }
   });
 

@@ -12,13 +12,13 @@ const _accept = (message: string) => world.accept({ type: "echo", data: { messag
 
 test("a handler that ignores the shutdown is abandoned, and its job runs on another consumer", async () => {
   const starting = _signal();
-  const letGo = _signal();
+  const finish = _signal();
   const consumer = await _startConsumer(world, {
     env: { WORKER_LOCK_DURATION_MS: "1000" },
     handlers: {
       async echo({ message }) {
         starting.resolve();
-        await letGo.promise;
+        await finish.promise;
         return { message };
       },
     },
@@ -31,7 +31,7 @@ test("a handler that ignores the shutdown is abandoned, and its job runs on anot
   expect(await world.getRow(id)).toMatchObject({ status: "pending" });
   await using _other = await _startConsumer(world);
   expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 2 });
-  letGo.resolve();
+  finish.resolve();
 });
 
 test("a handler that is aborted at the deadline has its job requeued without using an attempt", async () => {
