@@ -1,10 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parse } from "yaml";
 import { shippedApi, shippedRegistry } from "../../test/_job-types.ts";
-import { createApi } from "./http/index.ts";
-import { defineJobType } from "./job-type.ts";
 import { buildOpenApi, toYaml } from "./openapi.ts";
-import { createRegistry } from "./registry.ts";
 
 /** Any node of the document. */
 // oxlint-disable-next-line no-explicit-any -- Redocly validates the document
