@@ -356,14 +356,8 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     await refused(_bearer(key), "unauthenticated");
   });
 
-  const others = Scope.options.filter((option) => option !== scope);
-
-  test.each(others)("with the scope %s alone: 403", async (wrong) => {
-    const { key } = await _issue(stores, [wrong]);
-    await refused(_bearer(key), "insufficient-scope");
-  });
-
   test("with all scopes except the required one: 403", async () => {
+    const others = Scope.options.filter((option) => option !== scope);
     const { key } = await _issue(stores, others);
     await refused(_bearer(key), "insufficient-scope");
   });

@@ -146,8 +146,7 @@ test("a revoked key is refused, stays listed and cannot be rotated", async () =>
   expect((await producer.post(_echo(), _bearer(key))).status).toBe(201);
   const revoked = await as(admin.key, `/v1/keys/${id}`, { method: "DELETE" });
   expect(revoked.body.revokedAt).toBeString();
-  const { detail } = _expectProblem(await producer.post(_echo(), _bearer(key)), "unauthenticated");
-  expect(detail).toContain("revoked");
+  _expectProblem(await producer.post(_echo(), _bearer(key)), "unauthenticated");
   const again = await as(admin.key, `/v1/keys/${id}`, { method: "DELETE" });
   expect(again.body).toEqual(revoked.body);
   expect((await as(admin.key, `/v1/keys/${id}`)).body).toEqual(revoked.body);

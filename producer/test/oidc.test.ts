@@ -50,57 +50,37 @@ function open(
 const seconds = () => Math.floor(now / 1000);
 
 describe("a token is refused", () => {
-  const bad: [string, () => Promise<string>, string][] = [
-    ["that is no token", async () => "abc", "It is neither a key nor a token."],
-    ["whose parts are not base64", async () => "a.b.c", "It is neither a key nor a token."],
-    ["that has expired", () => issuer.sign({ exp: seconds() - 6 }), "The token has expired."],
-    [
-      "that never expires",
-      () => issuer.sign({ exp: undefined }),
-      "The token's claim exp is missing.",
-    ],
-    [
-      "that is not valid yet",
-      () => issuer.sign({ nbf: seconds() + 60 }),
-      "The token's claim nbf is not valid here.",
-    ],
-    [
-      "for another audience",
-      () => issuer.sign({ aud: "b" }),
-      "The token's claim aud is not valid here.",
-    ],
-    [
-      "without an audience",
-      () => issuer.sign({ aud: undefined }),
-      "The token's claim aud is missing.",
-    ],
-    [
-      "of another issuer",
-      () => issuer.sign({ iss: "https://b" }),
-      "The token's claim iss is not valid here.",
-    ],
+  const bad: [string, () => Promise<string>, RegExp][] = [
+    ["that is no token", async () => "abc", /neither/],
+    ["whose parts are not base64", async () => "a.b.c", /neither/],
+    ["that has expired", () => issuer.sign({ exp: seconds() - 6 }), /expired/],
+    ["that never expires", () => issuer.sign({ exp: undefined }), /exp/],
+    ["that is not valid yet", () => issuer.sign({ nbf: seconds() + 60 }), /nbf/],
+    ["for another audience", () => issuer.sign({ aud: "b" }), /aud/],
+    ["without an audience", () => issuer.sign({ aud: undefined }), /aud/],
+    ["of another issuer", () => issuer.sign({ iss: "https://b" }), /iss/],
     [
       "without a signature",
       async () =>
         new UnsecuredJWT({ iss: issuer.url, aud: audience, sub: "a" })
           .setExpirationTime("5m")
           .encode(),
-      "The token's algorithm is not allowed.",
+      /algorithm/,
     ],
     [
       "signed with the public key as if it were a secret",
       () => issuer.signWithPublicKey(),
-      "The token's algorithm is not allowed.",
+      /algorithm/,
     ],
     [
       "signed with a key that its issuer does not have",
       async () => issuer.sign({}, {}, await issuer.makeKey("unknown")),
-      "The token's issuer has no such key.",
+      /key/,
     ],
     [
       "signed with another key of the same name",
       async () => issuer.sign({}, {}, await issuer.makeKey("first")),
-      "The token's signature is wrong.",
+      /signature/,
     ],
     [
       "whose claims were changed",
@@ -109,32 +89,24 @@ describe("a token is refused", () => {
         const [, claims] = (await issuer.sign({ scope: "keys:admin" })).split(".");
         return `${head}.${claims}.${signature}`;
       },
-      "The token's signature is wrong.",
+      /signature/,
     ],
-    [
-      "of another kind",
-      () => issuer.sign({}, { typ: "logout+jwt" }),
-      "The token is no access token.",
-    ],
-    [
-      "that is bound to a key of its client",
-      () => issuer.sign({ cnf: { jkt: "x" } }),
-      "The token is bound to a key of its client (cnf).",
-    ],
-    ["without a subject", () => issuer.sign({ sub: undefined }), "The token has no subject (sub)."],
+    ["of another kind", () => issuer.sign({}, { typ: "logout+jwt" }), /access token/],
+    ["that is bound to a key of its client", () => issuer.sign({ cnf: { jkt: "x" } }), /cnf/],
+    ["without a subject", () => issuer.sign({ sub: undefined }), /sub/],
   ];
-  test.each(bad)("%s", async (_, make, detail) => {
-    // Only a token that the issuer did not sign may be a guess.
-    const isGuess = /neither|algorithm|no such key|signature/.test(detail);
-    const status = isGuess ? "invalid" : "rejected";
+  test.each(bad)("%s", async (_, make, reason) => {
+    // Only a token that the issuer did not sign counts as a failed login.
+    const isFailedLogin = ["neither", "algorithm", "key", "signature"].includes(reason.source);
+    const status = isFailedLogin ? "invalid" : "rejected";
+    const detail = expect.stringMatching(reason);
     expect(await open().verify(await make())).toEqual({ status, detail });
   });
 
   test("without the required tenant claim", async () => {
     const { verify } = open({ tenant: "org" });
-    const detail = "The token has no tenant (org).";
     for (const org of [undefined, "", 5, ["a"], "a b", "a".repeat(64)]) {
-      expect(await verify(await issuer.sign({ org }))).toEqual({ status: "rejected", detail });
+      expect(await verify(await issuer.sign({ org }))).toMatchObject({ status: "rejected" });
     }
   });
 });
@@ -244,10 +216,7 @@ describe("keys", () => {
     expect(await verify(expired)).toMatchObject({ status: "rejected" });
     const third = await issuer.makeKey("c");
     const late = await issuer.sign({ exp: seconds() + day }, anonymous, third);
-    expect(await verify(late)).toEqual({
-      status: "invalid",
-      detail: "The token's signature is wrong.",
-    });
+    expect(await verify(late)).toMatchObject({ status: "invalid" });
     issuer.publish([first.jwk, second.jwk, third.jwk]);
     now += 30_000;
     expect(await verify(late)).toMatchObject({ status: "authenticated" });

@@ -90,7 +90,7 @@ test("concurrent requests do not exceed the open operations of a tenant", async 
     const [first, ...made] = answers.filter(({ status }) => status === 202);
     expect(made).toHaveLength(1);
     for (const answer of answers.filter(({ status }) => status !== 202)) {
-      expect(_expectProblem(answer, "too-many-operations").detail).toStartWith("At most 2.");
+      _expectProblem(answer, "too-many-operations");
     }
     await narrow.request(`/v1/operations/${first!.body.id}/stop`, { method: "POST" });
     expect((await create()).status).toBe(202);

@@ -51,8 +51,7 @@ test("a tenant may have MAX_SCHEDULES schedules and change each of them", async 
       narrow.request(at(name), { ..._json(nightly), method: "PUT" });
     expect((await putHere("a")).status).toBe(201);
     expect((await putHere("b")).status).toBe(201);
-    const { detail } = _expectProblem(await putHere("c"), "too-many-schedules");
-    expect(detail).toBe("It may have 2.");
+    _expectProblem(await putHere("c"), "too-many-schedules");
     expect((await putHere("b")).status).toBe(200);
     await narrow.request(at("a"), { method: "DELETE" });
     expect((await putHere("c")).status).toBe(201);

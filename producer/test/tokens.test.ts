@@ -55,7 +55,7 @@ test("a token grants access like a key, within its scopes and tenant", async () 
 test("an invalid token is refused", async () => {
   const expired = await holder(["jobs:read"], "acme", { exp: 1 });
   const answer = await producer.request("/v1/jobs", { headers: expired });
-  expect(_expectProblem(answer, "unauthenticated").detail).toBe("The token has expired.");
+  _expectProblem(answer, "unauthenticated");
   expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
   const homeless = await holder(["jobs:read"], "not a tenant");
   _expectProblem(await producer.request("/v1/jobs", { headers: homeless }), "unauthenticated");

@@ -89,7 +89,7 @@ function createAuditCallback(trail: AuditTrail): NoteChange {
 function toNotReplayableProblem(id: string) {
   return new ProblemError(
     "response-not-replayable",
-    `It was about the key ${id}. Rotate that for a secret of its own.`,
+    `The original request created or rotated the key ${id}, whose secret is shown only once. Rotate the key to get a new secret.`,
     undefined,
     { headers: { Location: `/v1/keys/${id}` } },
   );

@@ -29,16 +29,16 @@ export function keyRoutes(store: KeyStore): HandledRoute[] {
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor, KeyId);
       // One more than requested shows whether there is a next page.
-      const found = await store.list(c.env.principal.tenant, { before, limit: limit + 1 });
-      const items = found.slice(0, limit);
-      const last = found.length > limit ? items.at(-1) : undefined;
+      const keys = await store.list(c.env.principal.tenant, { before, limit: limit + 1 });
+      const items = keys.slice(0, limit);
+      const last = keys.length > limit ? items.at(-1) : undefined;
       return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
     }),
 
     handle(keys.getKey, async (c) => {
-      const found = await store.find(c.env.principal.tenant, c.req.valid("param").id);
-      if (found === undefined) throw new ProblemError("key-not-found");
-      return c.json(found, 200);
+      const key = await store.find(c.env.principal.tenant, c.req.valid("param").id);
+      if (key === undefined) throw new ProblemError("key-not-found");
+      return c.json(key, 200);
     }),
 
     handle(keys.rotateKey, async (c) => {

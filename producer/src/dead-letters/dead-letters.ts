@@ -12,9 +12,8 @@ import { labelTerm } from "@toril/contract/api/search-terms";
 import { pageOf } from "../stores/page-bytes.ts";
 import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
 import type { Reads } from "../stores/reads.ts";
-import type { JobSearch } from "../jobs/search-jobs.ts";
+import { indexScanOnly, type JobSearch } from "../jobs/search-jobs.ts";
 import { redactJobData } from "../jobs/shown-data.ts";
-import { indexScanOnly } from "../jobs/index-scan-only.ts";
 
 /** A row as lists return it: without its data. */
 export type DeadLetterRow = Omit<JobRow, "data" | "result" | "settledAt"> &
@@ -146,17 +145,17 @@ async function countGroups(
   const limit = Math.floor(maxCounted / groups.length);
   const count = (condition: ReturnType<typeof sql<[]>>) => sql`(
     select count(*) from (
-      select from jobs where tenant = ${tenant} and status = 'dead' and type = asked.type and ${condition}
+      select from jobs where tenant = ${tenant} and status = 'dead' and type = requested.type and ${condition}
       limit ${limit + 1}
     ) as counted)`;
   const rows = await sql<(Group & { count: number })[]>`
     select type, reason, (
-      case when asked.reason is null
-        then ${count(sql<[]>`reason is null`)} else ${count(sql<[]>`reason = asked.reason`)} end
+      case when requested.reason is null
+        then ${count(sql<[]>`reason is null`)} else ${count(sql<[]>`reason = requested.reason`)} end
     )::int as count
     from unnest(
       ${groups.map(({ type }) => type)}::text[], ${groups.map(({ reason }) => reason)}::text[]
-    ) as asked (type, reason)`;
+    ) as requested (type, reason)`;
   return rows.map((row) => ({
     ...row,
     count: Math.min(row.count, limit),

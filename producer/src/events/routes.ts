@@ -2,10 +2,8 @@ import * as routes from "@toril/contract/api/http/events";
 import { queueNames } from "@toril/contract/api/job-types/index";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import type { ImportLedger } from "../imports/import-ledger.ts";
-import { requireImport } from "../imports/require-import.ts";
-import type { JobReader } from "../jobs/read-jobs.ts";
-import { requireJob } from "../jobs/require-job.ts";
+import { type ImportLedger, requireImport } from "../imports/import-ledger.ts";
+import { type JobReader, requireJob } from "../jobs/read-jobs.ts";
 import type { Events } from "./events.ts";
 
 export interface EventRoutesDeps {
@@ -22,8 +20,8 @@ export function eventRoutes({ events, jobReader, importLedger }: EventRoutesDeps
     }),
 
     handle(routes.followImport, async (c) => {
-      const found = await requireImport(importLedger, c.env, c.req.valid("param").id);
-      return events.followImport(c.env, found, c.req.valid("header")["last-event-id"]);
+      const snapshot = await requireImport(importLedger, c.env, c.req.valid("param").id);
+      return events.followImport(c.env, snapshot, c.req.valid("header")["last-event-id"]);
     }),
 
     handle(routes.followQueue, (c) => {

@@ -1,8 +1,9 @@
 import type { JobStatus } from "@toril/contract/api/job-states";
-import { limits } from "@toril/contract/api/job";
+import { type AcceptedJob, type Job, limits } from "@toril/contract/api/job";
 import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";
 import type { ConnectionLimit } from "./connection-limit.ts";
+import type { ReadJob } from "../jobs/live-jobs.ts";
 
 /**
  * Waits until the job has ended, the time is up or the client is gone. Undefined if the client did not ask to wait, or
@@ -61,4 +62,24 @@ function parseWaitSeconds(prefer: string | null): number | undefined {
   if (prefer === null) return undefined;
   const [, digits] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)/i.exec(prefer) ?? [];
   return digits === undefined ? undefined : Math.min(Number(digits), limits.waitSeconds);
+}
+
+/** Returns undefined if the client did not ask to wait; `job` is undefined on timeout. */
+export type AwaitJob = (
+  context: RequestContext,
+  accepted: AcceptedJob,
+) => Promise<{ headers: Record<string, string>; job: Job | undefined } | undefined>;
+
+export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob): AwaitJob {
+  return async (context, { id, queue }) => {
+    const { scopes, tenant } = context.principal;
+    // The result may be shown only to callers with `jobs:read`.
+    if (!scopes.has("jobs:read")) return undefined;
+    // A replayed response has the status of its first time, so the wait cannot rely on it.
+    const waited = await waitForEnd(context, { id, queue, status: "pending" });
+    if (waited === undefined) return undefined;
+    const { isGone, headers } = waited;
+    const job = isGone ? undefined : await readJob(tenant, id).catch(() => undefined);
+    return { headers, job: job?.status === "pending" ? undefined : job };
+  };
 }

@@ -3,36 +3,30 @@ import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type { Import, ImportError } from "@toril/contract/api/import";
-import { isTransient } from "@toril/contract/engine/postgres/errors";
-import { type ProblemKind, problemOf } from "@toril/contract/api/problem";
+import type { Import } from "@toril/contract/api/import";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import {
+  addChunk,
+  addEntries,
   type Chunk,
   createChunk,
+  createProgress,
   type FileEntry,
   type FilePart,
-  addEntries,
   isFull,
   withoutRefused,
 } from "./import-chunk.ts";
+import {
+  InvalidFileError,
+  isRefusal,
+  retryRefused,
+  toImportError,
+  toProblemError,
+} from "./import-errors.ts";
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
-import { addChunk, createProgress } from "./import-progress.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/idempotency.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
-
-/** The file is broken at `line`: nothing after that line can be read. */
-export class InvalidFileError extends Error {
-  readonly kind: ProblemKind;
-  readonly line: number;
-
-  constructor(kind: ProblemKind, line: number, detail: string) {
-    super(detail);
-    this.kind = kind;
-    this.line = line;
-  }
-}
 
 export interface ImportFile {
   type: string;
@@ -68,11 +62,6 @@ export interface FileImporter {
   waitForImports(): Promise<unknown>;
 }
 
-/**
- * A chunk that was refused, or whose COMMIT got no reply, is sent again. Its jobs keep their ids, so that no job is
- * recorded twice.
- */
-const maxTries = 6;
 /** Well below the age at which an import counts as abandoned. */
 const touchEveryMs = 20_000;
 
@@ -124,7 +113,8 @@ export function createFileImporter(
             await fence(sql);
             next = addChunk(progress, chunk, accepted);
             // Rows that are not counted must not be recorded.
-            if (!(await saveImport(sql, next))) throw new Error("the import was closed meanwhile");
+            if (!(await saveImport(sql, next)))
+              throw new Error("another request has ended the import");
           },
         });
         if (enqueued.status === "in-use" || enqueued.status === "busy")
@@ -171,9 +161,9 @@ export function createFileImporter(
     } catch (error) {
       await committing.catch(() => {});
       if (!isOpen) throw toProblemError(error, id);
-      const isCutOff = error instanceof ProblemError && error.kind === "incomplete-body";
-      if (!isSaved && !isCutOff) throw toProblemError(error);
-      if (isCutOff || error instanceof InvalidFileError) {
+      const isIncomplete = error instanceof ProblemError && error.kind === "incomplete-body";
+      if (!isSaved && !isIncomplete) throw toProblemError(error);
+      if (isIncomplete || error instanceof InvalidFileError) {
         await commitInBackground();
         await committing;
       }
@@ -228,41 +218,4 @@ function* splitPart({ entries, firstNumber }: FilePart, maxLength: number): Gene
   for (let start = 0; start < entries.length; start += maxLength) {
     yield { entries: entries.slice(start, start + maxLength), firstNumber: firstNumber + start };
   }
-}
-
-async function retryRefused<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isRefusal(error) || tries === maxTries) throw error;
-      await new Promise((resolve) => setTimeout(resolve, tries * 200));
-    }
-  }
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof BatchRefused || isTransient(error);
-}
-
-function toImportError(error: unknown): ImportError {
-  if (error instanceof InvalidFileError) {
-    return { line: error.line, problem: problemOf(error.kind, error.message) };
-  }
-  if (error instanceof ProblemError) return { line: 0, problem: problemOf(error.kind) };
-  return { line: 0, problem: problemOf(isRefusal(error) ? "at-capacity" : "internal-error") };
-}
-
-function toProblemError(error: unknown, importId?: string): unknown {
-  const detail = importId === undefined ? "" : `What was read before is import ${importId}.`;
-  if (error instanceof InvalidFileError) {
-    const where = error.line > 0 ? `Line ${error.line}: ` : "";
-    return new ProblemError(error.kind, `${where}${error.message} ${detail}`.trim());
-  }
-  if (detail === "") return error;
-  if (isRefusal(error)) return new ProblemError("at-capacity", detail);
-  const isQuota = error instanceof ProblemError && error.kind === "quota-exceeded";
-  return isQuota
-    ? new ProblemError(error.kind, `${error.detail} ${detail}`, undefined, error)
-    : error;
 }

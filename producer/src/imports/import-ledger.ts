@@ -2,9 +2,13 @@ import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql, TransactionSql } from "postgres";
 import type { Import, ImportStatus } from "@toril/contract/api/import";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import type { ImportProgress } from "./import-progress.ts";
+import type { ImportProgress } from "./import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import { createReads } from "../stores/reads.ts";
+import { queueOf } from "@toril/contract/api/job-types/index";
+import { requirePermitted } from "../http/caller.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /** Runs first in a transaction and throws if the transaction must not happen. May run again if a reply was lost. */
 type Fence = (tx: ISql) => Promise<void>;
@@ -68,7 +72,7 @@ export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedge
         await fence(tx);
         await saveImport(tx, progress);
         const saved = await findImport(tx, progress.tenant, progress.id);
-        if (saved === undefined) throw new Error("an import was not kept");
+        if (saved === undefined) throw new Error("the import was not inserted");
         await alongside(tx, saved);
         return saved;
       }),
@@ -148,4 +152,17 @@ function getStatus(row: ImportRow): ImportStatus {
   if (row.read > 0 && row.rejected === row.read) return "failed";
   const ended = row.completed + row.dead + row.cancelled + row.expired;
   return ended < row.accepted ? "running" : "done";
+}
+
+/** Returns the import that a request names. Throws a problem if it does not exist or is not permitted. */
+export async function requireImport(
+  imports: Pick<ImportLedger, "find" | "getMissingReason">,
+  context: RequestContext,
+  id: string,
+): Promise<Import> {
+  const { tenant } = context.principal;
+  const row = await imports.find(tenant, id);
+  if (row === undefined) throw new ProblemError(await imports.getMissingReason(tenant, id));
+  requirePermitted(context, { type: row.type, queue: queueOf(row.type) });
+  return row;
 }

@@ -4,9 +4,9 @@ import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { problemOf } from "@toril/contract/api/problem";
 import { createRowMapping } from "@toril/contract/api/row-data";
 import { isDisconnected } from "../http/body.ts";
-import { CsvError, type CsvOptions, readCsv } from "./csv.ts";
+import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
-import { InvalidFileError } from "./import-file.ts";
+import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
 
 /** Reads the rows of a CSV file as requests for jobs of `type`. */
@@ -16,7 +16,7 @@ export async function* readCsvEntries(
 ): AsyncGenerator<FileEntry[]> {
   const { type, importId, ...csv } = options;
   const jobType = findJobType(type);
-  if (jobType === undefined) throw new Error(`no job type ${type}`);
+  if (jobType === undefined) throw new Error(`unknown job type ${type}`);
   const toData = createRowMapping(jobType);
   let row = 0;
   try {

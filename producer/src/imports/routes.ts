@@ -9,9 +9,8 @@ import { handle, type HandledRoute } from "../http/route.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
 import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
-import type { ImportLedger } from "./import-ledger.ts";
+import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import { readCsvEntries, readFeedEntries } from "./read-file.ts";
-import { requireImport } from "./require-import.ts";
 
 /** Memory that a CSV import uses, whatever the size of the file. */
 const csvBytes = 4_000_000;

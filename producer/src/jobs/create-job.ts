@@ -11,7 +11,7 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { readJson } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
-import type { AwaitJob } from "./await-job.ts";
+import type { AwaitJob } from "../events/wait-for-end.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { createClaim, toReplay } from "../idempotency/claim.ts";
 import { toJobProblem } from "./job-problem.ts";

@@ -38,7 +38,7 @@ export function createJobs(
     admission.refuseIfLate();
     const { quota } = c.env;
     await quota?.takeJobs(1);
-    const format = formatOf(c.req.header("content-type"));
+    const format = toFormat(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota);
     c.env.body = bytes;
     return admission.track(enqueueAll(c, bytes, format));
@@ -90,7 +90,7 @@ function without(entries: readonly ParsedEntry[], refused: ReadonlySet<NewJob>):
   );
 }
 
-function formatOf(contentType: string | undefined): BulkFormat {
+function toFormat(contentType: string | undefined): BulkFormat {
   const mediaType = contentType?.split(";")[0]?.trim().toLowerCase();
   if (mediaType === "application/json") return jsonArray;
   if (mediaType === "application/x-ndjson") return ndjson;
@@ -108,7 +108,7 @@ function refuseIfAnyRejected(entries: readonly ParsedEntry[]) {
   const counts = { created: 0, duplicate: 0, rejected: results.length };
   throw new ProblemError(
     "invalid-bulk",
-    "Send it with atomicity=partial to store the others.",
+    "Send the request with atomicity=partial to store the valid entries.",
     undefined,
     { members: { counts, results } satisfies Pick<BulkProblem, "counts" | "results"> },
   );

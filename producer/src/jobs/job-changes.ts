@@ -44,13 +44,13 @@ export interface JobChanges {
     tenant: string,
     id: string,
     options?: ChangeOptions,
-  ): Promise<Promoted | "away" | undefined>;
+  ): Promise<Promoted | "unavailable" | undefined>;
   change(
     tenant: string,
     id: string,
     change: JobChange,
     check: CheckVersion,
-  ): Promise<Changed | { status: "away" }>;
+  ): Promise<Changed | { status: "unavailable" }>;
 }
 
 export interface JobChangesDeps {
@@ -121,7 +121,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
     const isMoved = await breakers.attempt(queue, async () => {
       states = await move(queue, movements);
     });
-    if (!isMoved) throw new Rollback({ status: "away" });
+    if (!isMoved) throw new Rollback({ status: "unavailable" });
     return states;
   };
 
@@ -164,7 +164,7 @@ export function createJobChanges(deps: JobChangesDeps): JobChanges {
         );
         return outcomes.get(id);
       } catch (error) {
-        if (error instanceof Rollback) return "away";
+        if (error instanceof Rollback) return "unavailable";
         throw error;
       }
     },
@@ -192,9 +192,9 @@ function getIds(retriedJobs: readonly RetriedJob[]): ReadonlySet<string> {
 
 /** Thrown to roll a transaction back. */
 class Rollback extends Error {
-  readonly outcome: Changed | { status: "away" };
+  readonly outcome: Changed | { status: "unavailable" };
 
-  constructor(outcome: Changed | { status: "away" }) {
+  constructor(outcome: Changed | { status: "unavailable" }) {
     super(outcome.status);
     this.outcome = outcome;
   }

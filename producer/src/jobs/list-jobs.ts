@@ -5,12 +5,11 @@ import { z } from "zod";
 import type { HandlerOf } from "../http/route.ts";
 import { getRestrictions, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
-import type { RequestContext } from "../http/request-context.ts";
+import { getTarget, type RequestContext } from "../http/request-context.ts";
 import type { LiveJobs } from "./live-jobs.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { JobReader, JobRow, PageOptions } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
-import { getTarget } from "../http/request-context.ts";
 
 type Query = z.output<typeof route.request.query>;
 type State = NonNullable<Query["state"]>;

@@ -3,7 +3,7 @@ import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/cont
 import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId } from "@toril/contract/engine/redis/names";
-import type { JobDetailRow, JobRow } from "./read-jobs.ts";
+import type { JobDetailRow, JobReader, JobRow } from "./read-jobs.ts";
 import { redactJobData } from "./shown-data.ts";
 
 type DispatchedJob = { queue: string; bullId: string };
@@ -166,5 +166,15 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     runAt: row.runAt?.toISOString() ?? null,
     expiresAt: row.expiresAt?.toISOString() ?? null,
     settledAt: row.settledAt?.toISOString() ?? null,
+  };
+}
+
+/** Reads a job as clients see it. */
+export type ReadJob = (tenant: string, id: string) => Promise<Job | undefined>;
+
+export function createReadJob(jobs: JobReader, live: LiveJobs): ReadJob {
+  return async (tenant, id) => {
+    const row = await jobs.find(tenant, id);
+    return row && live.toJob(row);
   };
 }

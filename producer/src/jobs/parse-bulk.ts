@@ -77,7 +77,7 @@ export async function parseBulk(
     step = finding.next();
   }
   const texts = step.value;
-  if (texts.length === 0) throw new ProblemError("empty-body", "There is no entry in it.");
+  if (texts.length === 0) throw new ProblemError("empty-body", "The body contains no entries.");
   const entries: ParsedEntry[] = [];
   let sliceStart = 0;
   let sliceEnd = (texts[0]?.start ?? 0) + sliceBytes;
@@ -99,7 +99,7 @@ function parseText(
   context: EntryContext,
 ): ParsedEntry {
   if (end - start > limits.bodyBytes) {
-    return toRejected(problemOf("data-too-large", `At most ${limits.bodyBytes} bytes an entry.`));
+    return toRejected(problemOf("data-too-large", `At most ${limits.bodyBytes} bytes per entry.`));
   }
   const parsed = parseScanned(bytes.subarray(start, end), scan);
   if (parsed.status === "ok") return toJob(parsed.value, context);
@@ -118,7 +118,7 @@ function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, E
   if (bytes[open] !== openBracket) {
     throw new ProblemError(
       "invalid-json",
-      "Send an array of jobs, or one job on each line as NDJSON.",
+      "Send a JSON array of jobs, or NDJSON with one job per line.",
     );
   }
   const texts: EntryText[] = [];
@@ -181,7 +181,7 @@ function skipSpace(bytes: Uint8Array, from: number): number {
 }
 
 function toTooManyProblem(maxEntries: number) {
-  return new ProblemError("too-many-entries", `At most ${maxEntries} entries.`);
+  return new ProblemError("too-many-entries", `At most ${maxEntries} entries are allowed.`);
 }
 
 function toRejected(problem: Problem): ParsedEntry {

@@ -3,6 +3,9 @@ import type { ISql } from "postgres";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { pageOf } from "../stores/page-bytes.ts";
 import type { Reads } from "../stores/reads.ts";
+import { requirePermitted } from "../http/caller.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { ProblemError } from "../http/problem.ts";
 
 /** A job as Postgres has it. */
 export type JobRow = Pick<
@@ -89,4 +92,17 @@ export function createJobReader(reads: Reads): JobReader {
       return { rows: rows.filter((row) => row.id !== null), read: rows.length };
     },
   };
+}
+
+/** Returns the job that a request names. Throws a problem if it does not exist or is not permitted. */
+export async function requireJob(
+  jobs: Pick<JobReader, "find" | "getMissingReason">,
+  context: RequestContext,
+  id: string,
+): Promise<JobDetailRow> {
+  const { tenant } = context.principal;
+  const row = await jobs.find(tenant, id);
+  if (row === undefined) throw new ProblemError(await jobs.getMissingReason(tenant, id));
+  requirePermitted(context, row);
+  return row;
 }

@@ -19,8 +19,7 @@ import { createJobs } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
 import { listJobs, type ListState } from "./list-jobs.ts";
 import { type LiveJobs, toUndispatchedJob } from "./live-jobs.ts";
-import type { JobReader, JobRow } from "./read-jobs.ts";
-import { requireJob } from "./require-job.ts";
+import { type JobReader, type JobRow, requireJob } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
 import { redactJob, redactJobDetail, storeEarlyJobResponse } from "./shown-data.ts";
 
@@ -90,11 +89,11 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       const check =
         c.req.header("if-match") === undefined ? undefined : getVersionCheck(c.env.request);
       if (check === undefined) throw new ProblemError("precondition-required", "Send If-Match.");
-      const change = { runAt: runAtOf(parsed.data), priority: parsed.data.priority };
+      const change = { runAt: toRunAt(parsed.data), priority: parsed.data.priority };
       const before = await requireJob(jobReader, c.env, id);
       if (before.status === "pending") checkTime(change.runAt, before);
       const outcome = await jobChanges.change(c.env.principal.tenant, id, change, check);
-      if (outcome.status !== "changed") throw problemOf(outcome);
+      if (outcome.status !== "changed") throw toProblem(outcome);
       const row = await requireJob(jobReader, c.env, id);
       const job = await liveJobs.toJobDetail(row);
       return c.json(redactJobDetail(c.env, job), 200, {
@@ -110,7 +109,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
         alongside: storeEarlyJobResponse(c.env, id, (row) => liveJobs.toJob(row), { status: 200 }),
       });
       const row = await requireJob(jobReader, c.env, id);
-      if (outcome === "away") throw new ProblemError("at-capacity", "Redis is unavailable.");
+      if (outcome === "unavailable") throw new ProblemError("at-capacity", "Redis is unavailable.");
       if (outcome === undefined) throw new ProblemError("job-ended", `The job is ${row.status}.`);
       if (outcome === "active") throw new ProblemError("job-active");
       if (outcome === "not-delayed") throw new ProblemError("job-not-delayed");
@@ -141,7 +140,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
   ];
 }
 
-function runAtOf({ delayMs, runAt }: Changes): Date | null | undefined {
+function toRunAt({ delayMs, runAt }: Changes): Date | null | undefined {
   if (runAt !== undefined) return new Date(runAt);
   if (delayMs === undefined) return undefined;
   return delayMs === 0 ? null : new Date(Date.now() + delayMs);
@@ -163,8 +162,8 @@ function refused(errors: FieldError[]) {
 
 type Unchanged = Exclude<Awaited<ReturnType<JobChanges["change"]>>, { status: "changed" }>;
 
-function problemOf(outcome: Unchanged): ProblemError {
-  if (outcome.status === "ended") return new ProblemError("job-ended", `It is ${outcome.as}.`);
+function toProblem(outcome: Unchanged): ProblemError {
+  if (outcome.status === "ended") return new ProblemError("job-ended", `The job is ${outcome.as}.`);
   const [kind, detail] = problems[outcome.status];
   return new ProblemError(kind, detail);
 }
@@ -173,7 +172,7 @@ const problems = {
   missing: ["job-not-found", undefined],
   active: ["job-active", undefined],
   "not-found": ["at-capacity", "The queue is too long to search for the job; retry later."],
-  away: ["at-capacity", "Redis is unavailable."],
+  unavailable: ["at-capacity", "Redis is unavailable."],
 } as const satisfies Record<
   Exclude<Unchanged["status"], "ended">,
   readonly [ProblemKind, ...unknown[]]

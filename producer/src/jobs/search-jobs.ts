@@ -3,7 +3,6 @@ import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import type { Reads } from "../stores/reads.ts";
 import { type JobFilter, type Source, toSources } from "./search-sources.ts";
-import { indexScanOnly } from "./index-scan-only.ts";
 
 export interface JobIdPage {
   ids: string[];
@@ -73,4 +72,22 @@ function getLower(first: string, second: string) {
 function getFirstId(time: Date): string {
   const ms = Math.max(0, time.getTime()).toString(16).padStart(12, "0");
   return `${ms.slice(0, 8)}-${ms.slice(8)}-7000-8000-000000000000`;
+}
+
+const indexScanParameters = {
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+  enable_sort: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  plan_cache_mode: "force_generic_plan",
+  jit: "off",
+};
+
+/**
+ * Restricts the transaction to index scans. A limit and the order of an index bound what these statements read; with
+ * statistics of a small or skewed table, the planner might choose a plan that reads far more.
+ */
+export async function indexScanOnly(sql: ISql): Promise<void> {
+  await sql`select set_config(key, value, true) from jsonb_each_text(${sql.json(indexScanParameters)})`;
 }

@@ -55,7 +55,7 @@ export function createOperationLedger({
           values (${createJobId()}, ${tenant}, ${action}, ${JSON.stringify(filter)}::text::jsonb,
                   ${JSON.stringify(restrictions)}::text::jsonb, ${ratePerSecond ?? null}, ${quotaKey ?? null})
           returning ${selectColumns(sql)}`;
-        if (row === undefined) throw new Error("an operation was not kept");
+        if (row === undefined) throw new Error("the operation was not inserted");
         const operation = toOperation(row);
         await keep?.(sql, {
           status: 202,
@@ -132,7 +132,10 @@ async function requireFreeSlot(tx: ISql, tenant: string, maxOpen: number) {
     select count(*)::int as open from operations
     where tenant = ${tenant} and status in ('pending', 'running')`;
   if (row !== undefined && row.open >= maxOpen) {
-    throw new ProblemError("too-many-operations", `At most ${maxOpen}. Wait for one to end.`);
+    throw new ProblemError(
+      "too-many-operations",
+      `A tenant may have at most ${maxOpen} open operations.`,
+    );
   }
 }
 

@@ -14,15 +14,15 @@ import { operationHeaders, type OperationLedger } from "./operation-ledger.ts";
 export function operationRoutes(operations: OperationLedger): HandledRoute[] {
   /** Returns the operation that a request names. Throws a problem if it does not exist or is not permitted. */
   async function requireOperation(context: RequestContext, id: string): Promise<Operation> {
-    const found = await operations.find(toOperationViewer(context), id);
-    if (found === undefined) throw new ProblemError("operation-not-found");
-    if (found === "hidden") {
+    const operation = await operations.find(toOperationViewer(context), id);
+    if (operation === undefined) throw new ProblemError("operation-not-found");
+    if (operation === "hidden") {
       throw new ProblemError(
         "forbidden-resource",
         "The operation covers jobs of queues or types that the key does not permit.",
       );
     }
-    return found;
+    return operation;
   }
 
   return [
@@ -43,9 +43,9 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       // One more than requested shows whether there is a next page.
-      const found = await operations.list(toOperationViewer(c.env), before, limit + 1);
-      const items = found.slice(0, limit);
-      const last = found.length > limit ? items.at(-1) : undefined;
+      const rows = await operations.list(toOperationViewer(c.env), before, limit + 1);
+      const items = rows.slice(0, limit);
+      const last = rows.length > limit ? items.at(-1) : undefined;
       return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
     }),
 
@@ -56,11 +56,11 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
     handle(routes.stopOperation, async (c) => {
       const { id } = c.req.valid("param");
       await operations.stop(toOperationViewer(c.env), id);
-      const found = await requireOperation(c.env, id);
-      if (found.status === "done" || found.status === "failed") {
-        throw new ProblemError("operation-ended", `The operation is ${found.status}.`);
+      const operation = await requireOperation(c.env, id);
+      if (operation.status === "done" || operation.status === "failed") {
+        throw new ProblemError("operation-ended", `The operation is ${operation.status}.`);
       }
-      return c.json(found, 202);
+      return c.json(operation, 202);
     }),
   ];
 }

@@ -9,7 +9,7 @@ import type { JobError } from "@toril/contract/api/job";
 import type { ISql, Sql } from "postgres";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { throwUnavailable } from "./queue-reader.ts";
-import { indexScanOnly } from "../jobs/index-scan-only.ts";
+import { indexScanOnly } from "../jobs/search-jobs.ts";
 
 export interface DrainBatch {
   includesDelayed: boolean;

@@ -51,5 +51,5 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
 
 /** Throws a problem: only Redis knows how many jobs a queue has. */
 export function throwUnavailable(): never {
-  throw new ProblemError("at-capacity", "Redis is away.");
+  throw new ProblemError("at-capacity", "Redis is unavailable.");
 }

@@ -40,9 +40,9 @@ export function queueRoutes(deps: QueueRoutesDeps): HandledRoute[] {
     handle(routes.getQueue, async (c) => {
       const { queue } = c.req.valid("param");
       requireQueue(c.env, queue);
-      const [found] = await queueReader.read([queue]);
-      if (found === undefined) throw new ProblemError("queue-not-found");
-      return c.json(found, 200);
+      const [body] = await queueReader.read([queue]);
+      if (body === undefined) throw new ProblemError("queue-not-found");
+      return c.json(body, 200);
     }),
 
     handle(routes.changeQueue, async (c) => {

@@ -12,7 +12,10 @@ export function visibleQueues({ principal }: RequestContext): string[] {
 export function requireQueue({ principal }: RequestContext, queue: string): void {
   if (!queueNames.includes(queue)) throw new ProblemError("queue-not-found");
   if (!reachesAll(principal, queue)) {
-    throw new ProblemError("forbidden-resource", `Not for the whole queue ${queue}.`);
+    throw new ProblemError(
+      "forbidden-resource",
+      `The key does not permit all job types of the queue ${queue}.`,
+    );
   }
 }
 

@@ -50,9 +50,9 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
         tenant,
         name,
         { definition, quotaKey },
-        (found) => {
-          if (found !== undefined) requireVisibleSchedule(c.env, found);
-          requirePreconditions(c.env.request, found?.version);
+        (existing) => {
+          if (existing !== undefined) requireVisibleSchedule(c.env, existing);
+          requirePreconditions(c.env.request, existing?.version);
         },
       );
       const { schedule, headers } = toAnswer(row);
@@ -74,19 +74,16 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
 
     handle(routes.getSchedule, async (c) => {
       const { name } = c.req.valid("param");
-      const found = requireVisibleSchedule(
-        c.env,
-        await schedules.find(c.env.principal.tenant, name),
-      );
-      const { schedule, headers } = toAnswer(found);
+      const row = requireVisibleSchedule(c.env, await schedules.find(c.env.principal.tenant, name));
+      const { schedule, headers } = toAnswer(row);
       if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
       return c.json(schedule, 200, headers);
     }),
 
     handle(routes.deleteSchedule, async (c) => {
       const { name } = c.req.valid("param");
-      const row = await schedules.delete(c.env.principal.tenant, name, (found) => {
-        requirePreconditions(c.env.request, requireVisibleSchedule(c.env, found).version);
+      const row = await schedules.delete(c.env.principal.tenant, name, (existing) => {
+        requirePreconditions(c.env.request, requireVisibleSchedule(c.env, existing).version);
       });
       return c.json(
         redactSchedule(c.env, toSchedule(shippedRegistry, requireVisibleSchedule(c.env, row))),
@@ -113,9 +110,9 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const caller = getOrigin(c.env);
       const { tenant } = caller;
       const outcome = await ofLatestVersion(async () => {
-        const found = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
-        requirePreconditions(c.env.request, found.version);
-        const opened = openTemplate(shippedRegistry, found.definition.job, found.id, secretKeys);
+        const row = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
+        requirePreconditions(c.env.request, row.version);
+        const opened = openTemplate(shippedRegistry, row.definition.job, row.id, secretKeys);
         if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
         const made = createNewJob(
           shippedRegistry,
@@ -127,7 +124,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
           throw new ProblemError(kind, made.detail, made.errors);
         }
-        const recordRun = schedules.recordRun(found);
+        const recordRun = schedules.recordRun(row);
         const alongside: BulkRequest["alongside"] = async (tx, accepted) => {
           await recordRun(tx, accepted);
           for (const entry of accepted) {
@@ -135,7 +132,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
             const status = entry.isNew ? 202 : 200;
             await c.env.storeEarlyResponse?.(tx, {
               status,
-              headers: headersOf(entry.job),
+              headers: toJobHeaders(entry.job),
               answer: entry.job,
             });
           }
@@ -146,22 +143,22 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
       const [accepted] = outcome.status === "accepted" ? outcome.jobs : [];
       if (outcome.status !== "accepted" || accepted === undefined) {
-        throw new ProblemError("at-capacity", "A job with its key is being recorded. Try again.");
+        throw new ProblemError(
+          "at-capacity",
+          "Another request is enqueuing a job with the same key. Try again.",
+        );
       }
       const { job } = accepted;
       c.env.jobId = job.id;
       const status = accepted.isNew ? (outcome.isDispatched ? 201 : 202) : 200;
-      return c.json(job, status, headersOf(job));
+      return c.json(job, status, toJobHeaders(job));
     }),
 
     handle(routes.previewSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const { count, after = Date.now() } = c.req.valid("query");
-      const found = requireVisibleSchedule(
-        c.env,
-        await schedules.find(c.env.principal.tenant, name),
-      );
-      return c.json(previewFireTimes(found.definition, new Date(after), count), 200);
+      const row = requireVisibleSchedule(c.env, await schedules.find(c.env.principal.tenant, name));
+      return c.json(previewFireTimes(row.definition, new Date(after), count), 200);
     }),
 
     handle(routes.previewDefinition, async (c) => {
@@ -175,7 +172,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
   ];
 }
 
-function headersOf({ id }: { id: string }) {
+function toJobHeaders({ id }: { id: string }) {
   return { Location: `/v1/jobs/${id}` };
 }
 

@@ -65,10 +65,13 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
     put: (tenant, name, written, check) =>
       ledger.run(tenant, async (sql) => {
         const others = await countOthers(sql, { tenant, name }, maxSchedules);
-        const checkCount: Check = (found) => {
-          check(found);
-          if (found === undefined && others >= maxSchedules) {
-            throw new ProblemError("too-many-schedules", `It may have ${maxSchedules}.`);
+        const checkCount: Check = (existing) => {
+          check(existing);
+          if (existing === undefined && others >= maxSchedules) {
+            throw new ProblemError(
+              "too-many-schedules",
+              `A tenant may have at most ${maxSchedules} schedules.`,
+            );
           }
         };
         const options = { jobTypes: shippedRegistry, keys, check: checkCount };
@@ -101,6 +104,6 @@ async function countOthers(
   const [row] = await sql<{ others: number }[]>`
     select count(*)::int as others from (
       select from schedules where tenant = ${tenant} and name <> ${name} limit ${limit}
-    ) as found`;
+    ) as counted`;
   return row?.others ?? 0;
 }

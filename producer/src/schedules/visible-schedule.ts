@@ -11,11 +11,11 @@ import { redactSchedule } from "../jobs/shown-data.ts";
 /** Throws a problem if the schedule does not exist, or the caller's key does not permit its jobs. */
 export function requireVisibleSchedule(
   context: RequestContext,
-  found: ScheduleRow | undefined,
+  row: ScheduleRow | undefined,
 ): ScheduleRow {
-  if (found === undefined) throw new ProblemError("schedule-not-found");
-  requirePermitted(context, { type: found.type, queue: queueOf(found.type) });
-  return found;
+  if (row === undefined) throw new ProblemError("schedule-not-found");
+  requirePermitted(context, { type: row.type, queue: queueOf(row.type) });
+  return row;
 }
 
 export function toAnswer(row: ScheduleRow) {
@@ -38,8 +38,8 @@ export async function setSchedulePaused(
     return { schedule: redactSchedule(context, schedule), headers };
   }
   const row = await schedules.setPaused(context.principal.tenant, name, isPaused, {
-    check(found) {
-      requirePreconditions(context.request, requireVisibleSchedule(context, found).version);
+    check(existing) {
+      requirePreconditions(context.request, requireVisibleSchedule(context, existing).version);
     },
     async alongside(tx, left) {
       const { schedule, headers } = toResponse(left);

@@ -46,7 +46,7 @@ function createDecode(charset: string): (bytes?: Uint8Array) => DecodedText {
   const strict = createTextDecoder(charset, { fatal: true });
   // The strict decoder detects a fault, the lenient one locates it.
   const lenient = createTextDecoder(charset, { fatal: false });
-  if (strict === null || lenient === null) throw new Error(`no charset ${charset}`);
+  if (strict === null || lenient === null) throw new Error(`unknown charset ${charset}`);
   return (bytes) => {
     const stream = bytes !== undefined;
     const text = lenient.decode(bytes, { stream });

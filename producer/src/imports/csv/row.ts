@@ -1,27 +1,50 @@
 import { limits } from "@toril/contract/api/job";
-import type { CsvOptions } from "./record.ts";
+
+export interface CsvOptions {
+  delimiter: "," | ";" | "\t";
+  /** A label of the WHATWG Encoding Standard; the default is UTF-8. */
+  charset?: string | undefined;
+  maxRowBytes: number;
+}
+
+/** `line` is the line where the row begins; the header is line 1. */
+export type CsvRecord =
+  | { status: "row"; line: number; row: Record<string, string> }
+  | { status: "bad"; line: number; detail: string };
+
+/** The file cannot be read from `line` on. */
+export class CsvError extends Error {
+  readonly line: number;
+  readonly detail: string;
+
+  constructor(line: number, detail: string) {
+    super(`line ${line}: ${detail}`);
+    this.line = line;
+    this.detail = detail;
+  }
+}
 
 type Delimiter = CsvOptions["delimiter"];
 
-/** Returns what is wrong with the header's names, or null. */
+/** Returns the error of a header, or null. */
 export function findHeaderError(names: readonly string[]): string | null {
   if (names.length > limits.csvColumns) {
-    return `it names ${names.length} columns, of which ${limits.csvColumns} are allowed`;
+    return `${names.length} columns exceed the maximum of ${limits.csvColumns}`;
   }
   const [first = ""] = names;
-  if (first.trim() === "") return "it is blank";
-  if (Number.isFinite(Number(first))) return `it begins with the number ${first.trim()}`;
-  if (names.some((name) => name.trim() === "")) return "one of its names is blank";
+  if (first.trim() === "") return "the line is blank";
+  if (Number.isFinite(Number(first))) return `the first name is the number ${first.trim()}`;
+  if (names.some((name) => name.trim() === "")) return "a column name is blank";
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
-  if (repeated !== undefined) return `it names ${JSON.stringify(repeated)} twice`;
+  if (repeated !== undefined) return `duplicate column name ${JSON.stringify(repeated)}`;
   // The only name that assignment does not turn into an own property.
-  if (names.includes("__proto__")) return `"__proto__" is not allowed as a name`;
-  if (names.some((name) => name.includes("\0"))) return "one of its names contains a NUL character";
+  if (names.includes("__proto__")) return `"__proto__" is not allowed as a column name`;
+  if (names.some((name) => name.includes("\0"))) return "a column name contains a NUL character";
   return null;
 }
 
-/** Returns what is wrong with a row, or null. */
+/** Returns the error of a row, or null. */
 export function findRowError(names: readonly string[], values: readonly string[]): string | null {
   if (values.length !== names.length) {
     return `The row has ${formatFieldCount(values.length)}, the header ${names.length}.`;

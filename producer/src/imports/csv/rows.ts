@@ -1,6 +1,13 @@
 import { parse } from "csv-parse";
-import { CsvError, type CsvOptions, type CsvRecord } from "./record.ts";
-import { findHeaderError, isWellQuoted, findRowError, toRow } from "./row.ts";
+import {
+  CsvError,
+  type CsvOptions,
+  type CsvRecord,
+  findHeaderError,
+  findRowError,
+  isWellQuoted,
+  toRow,
+} from "./row.ts";
 
 const maxRecords = 500;
 /** The size of a row includes its line break. */
@@ -56,7 +63,7 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     const isQuoted = !hasQuotes || isWellQuoted(text, delimiter);
     if (names === undefined) return readHeader(values, isQuoted);
     if (values.length === 1 && values[0] === "" && !hasQuotes) return;
-    const detail = isQuoted ? findRowError(names, values) : "A quote stands where none may stand.";
+    const detail = isQuoted ? findRowError(names, values) : "Unexpected quote.";
     records.push(
       detail === null
         ? { status: "row", line: start, row: toRow(names, values) }
@@ -65,14 +72,13 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
   }
 
   function readHeader(values: string[], isQuoted: boolean): void {
-    const detail = isQuoted ? findHeaderError(values) : "it has a quote where none may stand";
-    if (detail !== null)
-      fileError = new CsvError(1, `The first line must name the columns, but ${detail}.`);
+    const detail = isQuoted ? findHeaderError(values) : "it contains an unexpected quote";
+    if (detail !== null) fileError = new CsvError(1, `Invalid header: ${detail}.`);
     names = values;
   }
 
   function failTooLong(): void {
-    fail(`The row is longer than ${maxRowBytes} bytes. Is a quote left open?`);
+    fail(`The row is longer than ${maxRowBytes} bytes. Is a quote not closed?`);
   }
 
   function fail(detail: string): void {
@@ -99,9 +105,9 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
       await promisify((done) => parser.end(done));
     } catch (error) {
       if ((error as { code?: string }).code !== "CSV_QUOTE_NOT_CLOSED") throw error;
-      fail("A quote is opened and never closed.");
+      fail("A quote is not closed.");
     }
-    if (names === undefined) fail("The first line must name the columns, but the file is empty.");
+    if (names === undefined) fail("The file is empty: the first line must name the columns.");
   }
 
   function* take(): Generator<CsvRecord[], void> {

@@ -1,7 +1,7 @@
-import { createCsvDecoder } from "./csv/decoder.ts";
-import { CsvError, type CsvOptions, type CsvRecord } from "./csv/record.ts";
-import { createCsvRows } from "./csv/rows.ts";
-import { nextTurn } from "../http/turn.ts";
+import { createCsvDecoder } from "./decoder.ts";
+import { CsvError, type CsvOptions, type CsvRecord } from "./row.ts";
+import { createCsvRows } from "./rows.ts";
+import { nextTurn } from "../../http/turn.ts";
 
 export { CsvError, type CsvOptions, type CsvRecord };
 
@@ -21,7 +21,7 @@ export async function* readCsv(
 ): AsyncGenerator<CsvRecord[], void> {
   const decoder = createCsvDecoder(options.charset);
   if (decoder === null) {
-    throw new CsvError(1, `The charset "${options.charset}" is not known. ${hint}`);
+    throw new CsvError(1, `Unknown charset "${options.charset}". ${hint}`);
   }
   const rows = createCsvRows(options);
   try {
@@ -29,7 +29,8 @@ export async function* readCsv(
       for (let at = 0; at < chunk.byteLength; at += sliceBytes) {
         await nextTurn();
         const { text, isBroken } = decoder.decode(chunk.subarray(at, at + sliceBytes));
-        if (isBroken) await rows.endWithError(text, `The text is not ${decoder.charset}. ${hint}`);
+        if (isBroken)
+          await rows.endWithError(text, `The text is not valid ${decoder.charset}. ${hint}`);
         else await rows.write(text);
         yield* rows.take();
       }
@@ -47,4 +48,4 @@ export async function* readCsv(
 }
 
 const hint =
-  'Send its charset as a parameter of the Content-Type: "text/csv; charset=windows-1252".';
+  'Send the charset as a parameter of the Content-Type: "text/csv; charset=windows-1252".';

@@ -60,14 +60,14 @@ async function holder(quotas: Quotas | null) {
 
 const statuses = (answers: _Answer[]) => answers.map(({ status }) => status);
 
-async function oneAfterTheOther(count: number, ask: (index: number) => Promise<_Answer>) {
+async function sendInSequence(count: number, send: (index: number) => Promise<_Answer>) {
   const answers: _Answer[] = [];
-  for (let index = 0; index < count; index += 1) answers.push(await ask(index));
+  for (let index = 0; index < count; index += 1) answers.push(await send(index));
   return answers;
 }
 
-function expectExceeded(answer: _Answer, detail: string) {
-  expect(_expectProblem(answer, "quota-exceeded").detail).toBe(detail);
+function expectExceeded(answer: _Answer) {
+  _expectProblem(answer, "quota-exceeded");
   expect(answer.status).toBe(429);
   expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
   expect(answer.headers.get("ratelimit")).toBeTruthy();
@@ -75,7 +75,7 @@ function expectExceeded(answer: _Answer, detail: string) {
 }
 
 describe("quotas", () => {
-  const given = { name: "shop", scopes: ["jobs:write"] };
+  const validKey = { name: "shop", scopes: ["jobs:write"] };
   let headers: { Authorization: string };
 
   beforeAll(async () => {
@@ -84,7 +84,7 @@ describe("quotas", () => {
 
   test("quotas are set when a key is created, shown with the key and kept on rotation", async () => {
     const quotas = { rate: 10, burst: 20, maxWaiting: 5, bytes: 1000 };
-    const made = await one.request("/v1/keys", _json({ ...given, quotas }, headers));
+    const made = await one.request("/v1/keys", _json({ ...validKey, quotas }, headers));
     expect(made.body.quotas).toEqual(quotas);
     const path = `/v1/keys/${made.body.id}`;
     expect((await other.request(path, { headers })).body.quotas).toEqual(quotas);
@@ -100,23 +100,21 @@ describe("quotas", () => {
     [{ quotas: { rate: 1, perDay: 5 } }, "/quotas/perDay"],
     [{ quotas: { rate: 1 }, scopes: ["keys:admin"] }, "/scopes"],
   ])("invalid quotas are refused: %j", async (wrong, pointer) => {
-    const answer = await one.request("/v1/keys", _json({ ...given, ...wrong }, headers));
+    const answer = await one.request("/v1/keys", _json({ ...validKey, ...wrong }, headers));
     expect(_expectProblem(answer, "invalid-key").errors?.[0]?.pointer).toBe(pointer);
   });
 });
 
-describe("jobs a second", () => {
-  const ofJobs = "The key may enqueue 1 jobs per second, in bursts of up to 5.";
-
+describe("jobs per second", () => {
   test("the rate is shared by all producers", async () => {
     const { post } = await holder({ rate: 1, burst: 5 });
-    const answers = await oneAfterTheOther(10, (index) => post(index % 2 === 0 ? one : other));
+    const answers = await sendInSequence(10, (index) => post(index % 2 === 0 ? one : other));
     const accepted = answers.filter(({ status }) => status === 201);
     // The requests may take a second, in which tokens are refilled.
     expect(accepted.length).toBeWithin(5, 9);
     expect(await stores.count()).toMatchObject({ jobs: accepted.length });
     const refused = answers.find(({ status }) => status !== 201);
-    expectExceeded(refused!, ofJobs);
+    expectExceeded(refused!);
   });
 
   test("RateLimit shows the remaining quota and Retry-After when it is refilled", async () => {
@@ -130,7 +128,7 @@ describe("jobs a second", () => {
 
   test("every job of a bulk counts, and the bulk is accepted as a whole or refused", async () => {
     const { post, bulk } = await holder({ rate: 1, burst: 5 });
-    expectExceeded(await bulk(6), ofJobs);
+    expectExceeded(await bulk(6));
     await _until(async () => (await bulk(4)).status === 201);
     expect((await bulk(4, other)).status).toBe(429);
     expect(await stores.count()).toMatchObject({ jobs: 4 });
@@ -139,12 +137,13 @@ describe("jobs a second", () => {
 
   test("an import of any size is slowed down", async () => {
     const { csv } = await holder({ rate: 200, burst: 50 });
-    const startedAt = performance.now();
     const answer = await csv(150);
     expect(answer.body.counts).toMatchObject({ read: 150, accepted: 150 });
     expect(answer.headers.get("ratelimit")).toMatch(/^"jobs";r=\d+;/);
-    // The hundred jobs beyond the burst take half a second.
-    expect(performance.now() - startedAt).toBeGreaterThan(450);
+    // A transaction records no more jobs than the burst.
+    const [row] = await stores.sql<{ transactions: number }[]>`
+      select count(distinct created_at)::int as transactions from jobs`;
+    expect(row!.transactions).toBeGreaterThanOrEqual(3);
   });
 
   test("reads, other keys and keys without quotas are not limited", async () => {
@@ -153,8 +152,8 @@ describe("jobs a second", () => {
     expect((await one.request("/v1/jobs", { headers })).status).toBe(200);
     const others = await holder({ rate: 1, burst: 1 });
     expect((await others.post()).status).toBe(201);
-    const free = await holder(null);
-    const answer = await free.post();
+    const unlimited = await holder(null);
+    const answer = await unlimited.post();
     expect(answer.status).toBe(201);
     expect(answer.headers.has("ratelimit")).toBe(false);
     expect(answer.headers.has("ratelimit-policy")).toBe(false);
@@ -164,26 +163,26 @@ describe("jobs a second", () => {
     const { post } = await holder({ rate: 1, burst: 5 });
     expect((await post()).status).toBe(201);
     proxy.refuse();
-    const answers = await oneAfterTheOther(10, () => post());
+    const answers = await sendInSequence(10, () => post());
     const accepted = answers.filter(({ status }) => status === 202).length;
     expect(accepted).toBeWithin(4, 8);
-    expectExceeded(answers.at(-1)!, ofJobs);
+    expectExceeded(answers.at(-1)!);
     proxy.pass();
     await _until(async () => (await post()).status === 201);
   });
 });
 
-describe("bytes a second", () => {
+describe("bytes per second", () => {
   test("bodies with and without Content-Length are limited", async () => {
     const { headers, post } = await holder({ bytes: 1000 });
     const large = _echo("x".repeat(5000));
     expect((await post(one, large)).status).toBe(201);
     const answer = await post(other, large);
-    expectExceeded(answer, "The key may send 1000 bytes a second.");
+    expectExceeded(answer);
     expect(Number(answer.headers.get("retry-after"))).toBeWithin(2, 7);
     const stream = new Blob([JSON.stringify(_echo())]).stream();
     const chunked = await one.request("/v1/jobs", { ..._json("", headers), body: stream });
-    expectExceeded(chunked, "The key may send 1000 bytes a second.");
+    expectExceeded(chunked);
     expect(await stores.count()).toMatchObject({ jobs: 1 });
   });
 
@@ -196,17 +195,16 @@ describe("bytes a second", () => {
 });
 
 describe("waiting jobs", () => {
-  const ofWaiting = "The key may have at most 10 pending jobs.";
   const settle = (id: string, count: number) => stores.sql`
     update jobs set status = 'completed' where id in (
       select id from jobs where quota_key = ${id} and status = 'pending' limit ${count})`;
 
   test("waiting jobs are limited until some have ended", async () => {
     const { id, post } = await holder({ maxWaiting: 10 });
-    const answers = await oneAfterTheOther(15, () => post());
+    const answers = await sendInSequence(15, () => post());
     const refused = Array.from({ length: 5 }, () => 429);
     expect(statuses(answers)).toEqual([...Array.from({ length: 10 }, () => 201), ...refused]);
-    expectExceeded(answers.at(-1)!, ofWaiting);
+    expectExceeded(answers.at(-1)!);
     expect(answers[3]!.headers.get("ratelimit-policy")).toBe(
       '"waiting";q=10;qu="concurrent-requests"',
     );
@@ -215,12 +213,12 @@ describe("waiting jobs", () => {
     await _until(async () => (await post()).status === 201);
     expect((await post()).status).toBe(201);
     expect((await post()).status).toBe(201);
-    expectExceeded(await post(), ofWaiting);
+    expectExceeded(await post());
   });
 
   test("retried jobs count", async () => {
     const { post, headers } = await holder({ maxWaiting: 3 });
-    const ids = (await oneAfterTheOther(3, () => post())).map(({ body }) => body.id as string);
+    const ids = (await sendInSequence(3, () => post())).map(({ body }) => body.id as string);
     await stores.sql`update jobs set status = 'dead', settled_at = now()`;
     await _until(async () => (await post()).status === 201);
     expect((await post()).status).toBe(201);
@@ -238,7 +236,7 @@ describe("waiting jobs", () => {
   test("a job counts for the key that made it pending", async () => {
     const { id, headers } = await holder({ maxWaiting: 2 });
     const other = await holder({ maxWaiting: 10 });
-    const ids = (await oneAfterTheOther(3, () => other.post())).map(({ body }) => body.id);
+    const ids = (await sendInSequence(3, () => other.post())).map(({ body }) => body.id);
     await stores.sql`update jobs set status = 'dead', settled_at = now()`;
     const retry = (job: string) =>
       one.request(`/v1/jobs/${job}/retry`, { method: "POST", headers });
@@ -272,9 +270,9 @@ describe("waiting jobs", () => {
 
   test("a bulk is accepted as a whole or refused, even with concurrent requests at another producer", async () => {
     const { bulk, id } = await holder({ maxWaiting: 10 });
-    expectExceeded(await bulk(11), ofWaiting);
+    expectExceeded(await bulk(11));
     expect((await bulk(6)).status).toBe(201);
-    expectExceeded(await bulk(6, other), ofWaiting);
+    expectExceeded(await bulk(6, other));
     await settle(id, 6);
     await _until(async () => (await bulk(6, other)).status === 201);
     expect(await stores.count()).toMatchObject({ jobs: 12 });

@@ -101,7 +101,7 @@ test("without Redis jobs are recorded up to MAX_UNDISPATCHED_JOBS", async () => 
     await strict.post(_echo("c", { key: "k" })),
     await strict.bulk([_echo("c")]),
   ]) {
-    expect(_expectProblem(answer, "at-capacity").detail).toBe("Nothing was stored. Try again.");
+    _expectProblem(answer, "at-capacity");
   }
   expect(await stores.count()).toMatchObject({ jobs: 2, placed: 0 });
   proxy.pass();
