@@ -32,13 +32,17 @@ const rogue = createSandbox({
   threads: 1,
   capabilities: { readRows },
 });
-const unsandboxed: Handler<typeof importStatsType> = (data, context) =>
-  importStats(
-    data,
-    Object.assign(Object.create(context), {
-      readRows: (importId: string, afterRow: number) => readRows(context.id, importId, afterRow),
-    }),
-  );
+const unsandboxed: Handler<typeof importStatsType> = (data, context) => {
+  const { id, attempt, signal, log: jobLog, progress } = context;
+  return importStats(data, {
+    id,
+    attempt,
+    signal,
+    log: jobLog,
+    progress,
+    readRows: (importId, afterRow) => readRows(id, importId, afterRow),
+  });
+};
 const replacing: Record<string, HandlerMap> = {
   rogue: rogue.handlers,
   unsandboxed: new Map([[importStatsType.type, unsandboxed as Handler]]),
