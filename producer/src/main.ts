@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { shippedJobTypes } from "@toril/contract/api/job-types/index";
+import { createRegistry } from "@toril/contract/api/registry";
 import { ConfigError, loadEnv } from "@toril/contract/engine/config/config";
 import { toLogSettings } from "@toril/contract/engine/logging/log-config";
 import { createLogging, toggleLevel } from "@toril/contract/engine/logging/logging";
@@ -18,7 +20,12 @@ async function main(): Promise<void> {
   const tracing =
     spans && (await import("./observability/tracing-otlp.ts")).openTracing(spans, log);
   const runtime = "Deno" in globalThis ? deno : bun;
-  const producer = await openProducer(config, { ...logging, tracing }, runtime);
+  const producer = await openProducer(
+    createRegistry(shippedJobTypes),
+    config,
+    { ...logging, tracing },
+    runtime,
+  );
   log.info({ url: producer.url.href }, "producer listens");
   await nextSignal();
   log.info("producer drains");

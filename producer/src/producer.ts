@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { queueNames, secretQueueNames } from "@toril/contract/api/job-types/index";
+import { createApi } from "@toril/contract/api/http/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import type { Logging } from "@toril/contract/engine/logging/logging";
@@ -62,10 +63,12 @@ export interface Telemetry extends Pick<Logging, "log"> {
 }
 
 export async function openProducer(
+  jobTypes: JobTypeRegistry,
   config: Config,
   { log, shipper, tracing }: Telemetry,
   runtime: Runtime,
 ): Promise<Producer> {
+  const api = createApi(jobTypes);
   const oidc = toOidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
@@ -112,14 +115,14 @@ export async function openProducer(
   });
   opening.defer(() => auth.close());
   const importLedger = createImportLedger(ledgers);
-  const dashboard = createDashboard(redis, prefix, queueNames, secretQueueNames);
+  const dashboard = createDashboard(redis, prefix, jobTypes.queues, jobTypes.secretQueues);
   opening.defer(() => dashboard.close());
   const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
   const queues = createQueues({
     redis,
     prefix,
     loadScript,
-    queues: queueNames,
+    queues: jobTypes.queues,
     ledger: changing,
     applySettings: dispatching.applySettings,
     readStates,
@@ -129,10 +132,12 @@ export async function openProducer(
   opening.defer(() => queues.close());
   addQueueMetrics(metrics.registry, queues.readSizes);
   const feedParser = opening.use(createFeedParser());
-  const importer = createFileImporter(enqueue, importLedger, secretKeys);
+  const importer = createFileImporter(jobTypes, enqueue, importLedger, secretKeys);
   const idempotency = createIdempotency(changing, secretKeys);
   const onError = createErrorHandler(log);
   const jobs = createJobs({
+    api,
+    jobTypes,
     redis,
     prefix,
     loadScript,
@@ -151,7 +156,7 @@ export async function openProducer(
     redis,
     servers: toRedisServers(config),
     prefix,
-    queues: queueNames,
+    queues: jobTypes.queues,
     ledger: background,
     imports: importLedger,
     readJob: jobs.readJob,
@@ -177,9 +182,12 @@ export async function openProducer(
     metrics,
     routes: [
       ...routes,
-      ...importRoutes({ importer, importLedger, idempotency, parseFeed: feedParser.parse }),
+      ...importRoutes({ api, importer, importLedger, idempotency, parseFeed: feedParser.parse }),
       ...scheduleRoutes({
+        api,
+        jobTypes,
         scheduleStore: createScheduleStore({
+          jobTypes,
           ledger: changing,
           reads,
           keys: secretKeys,
@@ -189,30 +197,34 @@ export async function openProducer(
         secretKeys,
       }),
       ...deadLetterRoutes({
-        deadLetters: createDeadLetters(reads, jobSearch),
+        api,
+        deadLetters: createDeadLetters(jobTypes, reads, jobSearch),
         jobReader,
         liveJobs,
         jobChanges,
         operations,
       }),
-      ...operationRoutes(operations),
+      ...operationRoutes(api, operations),
       ...queues.routes,
-      ...eventRoutes({ events, jobReader, importLedger }),
+      ...eventRoutes({ api, events, jobReader, importLedger }),
       ...keyRoutes(
+        api,
         createKeyStore({ ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ),
       ...healthRoutes({
         ledger: accepting,
-        writeRedis: () => Promise.all(queueNames.map(dispatching.writeProbe)),
+        writeRedis: () => Promise.all(jobTypes.queues.map(dispatching.writeProbe)),
         isDraining: () => isDraining,
       }),
     ],
-    docs: createDocs(project.version),
+    docs: createDocs(api, project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     dashboard: dashboard.routes,
   });
 
   const pipeline = createPipeline({
+    jobTypes,
+    api,
     app,
     createJob,
     onError,

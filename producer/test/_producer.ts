@@ -5,8 +5,7 @@ import { Redis } from "ioredis";
 import { pino } from "pino";
 import { createClient } from "@toril/contract/api/client";
 import { buildOpenApi } from "@toril/contract/api/openapi";
-import { shippedApi } from "../../contract/test/_job-types.ts";
-import { routes } from "@toril/contract/api/http/index";
+import { shippedApi, shippedRegistry } from "../../contract/test/_job-types.ts";
 import { escapePointer } from "@toril/contract/api/json";
 import { Problem, problemType, type ProblemKind } from "@toril/contract/api/problem";
 import { _noteProblem } from "../../contract/test/_problems.ts";
@@ -67,6 +66,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
   const producer = await openProducer(
+    shippedRegistry,
     Config.parse({ PORT: "0", DRAIN_MS: "1000", ...stores.settings, ...settings }),
     { log },
     bun,
@@ -203,6 +203,7 @@ function isStream({ headers }: Response) {
   return headers.get("content-type") === "text/event-stream";
 }
 
+const routes = Object.values(shippedApi);
 const document = buildOpenApi(shippedApi, "test");
 
 const ajv = addFormats.default(new Ajv2020({ strict: false }));

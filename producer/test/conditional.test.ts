@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { routes } from "@toril/contract/api/http/index";
+import { shippedApi } from "../../contract/test/_job-types.ts";
 import {
   _echo,
   _expectProblem,
@@ -39,7 +39,7 @@ const resources: Record<string, () => Promise<string>> = {
 };
 
 /** All operations on a resource's path or below it. */
-const operations = routes.flatMap(({ path, method, operationId }) =>
+const operations = Object.values(shippedApi).flatMap(({ path, method, operationId }) =>
   Object.keys(resources)
     .filter((resource) => path.startsWith(resource) && !/\/(events|preview)$/.test(path))
     .map((resource) => ({

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { createLiveJobs } from "../src/jobs/live-jobs.ts";
 import { _echo, _openStores, _startProducer } from "./_producer.ts";
 
@@ -33,7 +34,11 @@ test("a job shows its estimated start time if the rate of its queue is known", a
     readStates: async () => [{ state: "waiting" }],
     readDetail: async () => ({ position: 50 }),
   };
-  const live = createLiveJobs({ ...at, getDequeueRate: () => 10 } as never);
+  const live = createLiveJobs({
+    jobTypes: shippedRegistry,
+    ...at,
+    getDequeueRate: () => 10,
+  } as never);
   const row = { status: "pending", options: {}, createdAt: new Date(), data: {} };
   const { estimatedStartAt } = await live.toJobDetail(row as never);
   const inMs = Date.parse(estimatedStartAt ?? "") - Date.now();

@@ -4,6 +4,7 @@ import type { ISql } from "postgres";
 import { createDeadLetters } from "../src/dead-letters/dead-letters.ts";
 import { createJobSearch } from "../src/jobs/search-jobs.ts";
 import type { JobFilter } from "../src/jobs/search-sources.ts";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _echo, _expectProblem, _openStores, _startProducer } from "./_producer.ts";
 
 const stores = await _openStores();
@@ -158,7 +159,7 @@ describe("with many jobs", () => {
 
   async function counting(filter: Partial<JobFilter>) {
     const { reads, run } = countingReads();
-    const search = createJobSearch({ run });
+    const search = createJobSearch(shippedRegistry, { run });
     const restrictions = { queues: undefined, types: undefined };
     const found = await search.find(
       { tenant: "default", terms: [], restrictions, ...filter },
@@ -253,7 +254,12 @@ describe("with many jobs", () => {
     }
 
     const { reads, run } = countingReads();
-    const letters = createDeadLetters({ run }, createJobSearch({ run }), { maxCounted: 8000 });
+    const letters = createDeadLetters(
+      shippedRegistry,
+      { run },
+      createJobSearch(shippedRegistry, { run }),
+      { maxCounted: 8000 },
+    );
     const { groups, isComplete } = await letters.summarize("default", {});
     expect(isComplete).toBe(true);
     expect(groups.map(({ reason, count, isExact }) => [reason, count, isExact])).toEqual([

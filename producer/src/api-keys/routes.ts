@@ -1,7 +1,6 @@
-import * as keys from "@toril/contract/api/http/keys";
+import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/job";
 import { KeyId, KeyRotation } from "@toril/contract/api/api-key";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
@@ -9,10 +8,10 @@ import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import type { KeyStore } from "./key-store.ts";
 
-export function keyRoutes(store: KeyStore): HandledRoute[] {
+export function keyRoutes(api: Api, store: KeyStore): HandledRoute[] {
   return [
-    handle(keys.createKey, async (c) => {
-      const parsed = shippedRegistry.schemas.NewApiKey.safeParse(
+    handle(api.createKey, async (c) => {
+      const parsed = c.env.jobTypes.schemas.NewApiKey.safeParse(
         await readJson(c.env, limits.bodyBytes),
       );
       if (!parsed.success) {
@@ -25,7 +24,7 @@ export function keyRoutes(store: KeyStore): HandledRoute[] {
       });
     }),
 
-    handle(keys.listKeys, async (c) => {
+    handle(api.listKeys, async (c) => {
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor, KeyId);
       // One more than requested shows whether there is a next page.
@@ -35,13 +34,13 @@ export function keyRoutes(store: KeyStore): HandledRoute[] {
       return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
     }),
 
-    handle(keys.getKey, async (c) => {
+    handle(api.getKey, async (c) => {
       const key = await store.find(c.env.principal.tenant, c.req.valid("param").id);
       if (key === undefined) throw new ProblemError("key-not-found");
       return c.json(key, 200);
     }),
 
-    handle(keys.rotateKey, async (c) => {
+    handle(api.rotateKey, async (c) => {
       const { id } = c.req.valid("param");
       // The body is optional.
       const parsed = KeyRotation.safeParse(
@@ -54,7 +53,7 @@ export function keyRoutes(store: KeyStore): HandledRoute[] {
       return c.json(rotated, 200, { "Cache-Control": "no-store" });
     }),
 
-    handle(keys.revokeKey, async (c) => {
+    handle(api.revokeKey, async (c) => {
       const { id } = c.req.valid("param");
       const revoked = await store.revoke(c.env.principal.tenant, id, c.env.trail);
       if (revoked === undefined) throw new ProblemError("key-not-found");

@@ -7,7 +7,7 @@ import type {
   DeadLetterSummary,
   InspectedDeadLetter,
 } from "@toril/contract/api/dead-letter";
-import { queueOf } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { labelTerm } from "@toril/contract/api/search-terms";
 import { pageOf } from "../stores/page-bytes.ts";
 import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
@@ -55,6 +55,7 @@ const maxGroups = 500;
 
 /** @param maxCounted maximum index entries a summary counts, over all groups */
 export function createDeadLetters(
+  jobTypes: JobTypeRegistry,
   reads: Reads,
   search: JobSearch,
   { maxCounted = 100_000 } = {},
@@ -90,7 +91,7 @@ export function createDeadLetters(
           const groups = await listGroups(sql, tenant);
           const permitted = groups
             .slice(0, maxGroups)
-            .filter(({ type }) => isPermittedType(type, restrictions));
+            .filter(({ type }) => isPermittedType(jobTypes, type, restrictions));
           const counted =
             permitted.length === 0
               ? []
@@ -112,8 +113,8 @@ export function createDeadLetters(
 type Group = Pick<JobColumns, "type" | "reason">;
 
 /** Compares the default queue of the type: adding the queue to the index would double the index's size. */
-function isPermittedType(type: string, { queues, types }: Restrictions) {
-  return (!types || types.includes(type)) && (!queues || queues.includes(queueOf(type)));
+function isPermittedType(jobTypes: JobTypeRegistry, type: string, { queues, types }: Restrictions) {
+  return (!types || types.includes(type)) && (!queues || queues.includes(jobTypes.getQueue(type)));
 }
 
 /** Lists the first groups by type and reason with a loose index scan, which reads a few index entries per group. */
@@ -187,6 +188,13 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
   };
 }
 
-export function toInspectedDeadLetter(row: InspectedRow): InspectedDeadLetter {
-  return { ...toDeadLetter(row), data: redactJobData(row), history: parseHistory(row.history) };
+export function toInspectedDeadLetter(
+  jobTypes: JobTypeRegistry,
+  row: InspectedRow,
+): InspectedDeadLetter {
+  return {
+    ...toDeadLetter(row),
+    data: redactJobData(jobTypes, row),
+    history: parseHistory(row.history),
+  };
 }

@@ -1,7 +1,6 @@
 import type { Redriven } from "@toril/contract/api/dead-letter";
-import * as routes from "@toril/contract/api/http/dead-letters";
+import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/job";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
 import { getOrigin, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";
@@ -10,7 +9,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import type { Alongside, JobChanges } from "../jobs/job-changes.ts";
-import { type LiveJobs, toUndispatchedJob } from "../jobs/live-jobs.ts";
+import type { LiveJobs } from "../jobs/live-jobs.ts";
 import { type JobReader, requireJob } from "../jobs/read-jobs.ts";
 import { redactDeadLetter, redactJob, storeEarlyJobResponse } from "../jobs/shown-data.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
@@ -23,6 +22,7 @@ import {
 } from "./dead-letters.ts";
 
 export interface DeadLetterRoutesDeps {
+  api: Api;
   deadLetters: DeadLetters;
   jobReader: JobReader;
   liveJobs: LiveJobs;
@@ -31,7 +31,7 @@ export interface DeadLetterRoutesDeps {
 }
 
 export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
-  const { deadLetters, jobReader, liveJobs, jobChanges, operations } = deps;
+  const { api, deadLetters, jobReader, liveJobs, jobChanges, operations } = deps;
 
   /** Returns the dead letter that a request names. Throws a problem if it does not exist or is not permitted. */
   async function requireDeadLetter(context: RequestContext, id: string): Promise<InspectedRow> {
@@ -42,7 +42,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
   }
 
   return [
-    handle(routes.listDeadLetters, async (c) => {
+    handle(api.listDeadLetters, async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       const { tenant } = c.env.principal;
@@ -51,21 +51,21 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       return c.json({ items: rows.map(toDeadLetter), next: next && encodeCursor(next) }, 200);
     }),
 
-    handle(routes.summarizeDeadLetters, async (c) =>
+    handle(api.summarizeDeadLetters, async (c) =>
       c.json(await deadLetters.summarize(c.env.principal.tenant, getRestrictions(c.env)), 200),
     ),
 
-    handle(routes.getDeadLetter, async (c) => {
+    handle(api.getDeadLetter, async (c) => {
       const row = await requireDeadLetter(c.env, c.req.valid("param").id);
-      return c.json(toInspectedDeadLetter(row), 200);
+      return c.json(toInspectedDeadLetter(c.env.jobTypes, row), 200);
     }),
 
-    handle(routes.redriveDeadLetter, async (c) => {
+    handle(api.redriveDeadLetter, async (c) => {
       const { id } = c.req.valid("param");
       await requireDeadLetter(c.env, id);
       const { tenant, quotaKey } = getOrigin(c.env);
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = storeEarlyJobResponse(c.env, id, toUndispatchedJob, {
+      const alongside = storeEarlyJobResponse(c.env, id, liveJobs.toUndispatchedJob, {
         status: 202,
         headers,
       });
@@ -80,8 +80,8 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       return c.json(redactJob(c.env, await liveJobs.toJob(row)), 202, headers);
     }),
 
-    handle(routes.redriveDeadLetters, async (c) => {
-      const parsed = shippedRegistry.schemas.RedriveRequest.safeParse(
+    handle(api.redriveDeadLetters, async (c) => {
+      const parsed = c.env.jobTypes.schemas.RedriveRequest.safeParse(
         await readJson(c.env, limits.bodyBytes),
       );
       if (!parsed.success) {
@@ -96,7 +96,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
       return c.json(operation, 202, operationHeaders(operation));
     }),
 
-    handle(routes.deleteDeadLetter, async (c) => {
+    handle(api.deleteDeadLetter, async (c) => {
       const { id } = c.req.valid("param");
       const row = await requireDeadLetter(c.env, id);
       if (!(await jobChanges.deleteDead(c.env.principal.tenant, id)))

@@ -1,5 +1,4 @@
-import * as routes from "@toril/contract/api/http/events";
-import { queueNames } from "@toril/contract/api/job-types/index";
+import type { Api } from "@toril/contract/api/http/index";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { type ImportLedger, requireImport } from "../imports/import-ledger.ts";
@@ -7,24 +6,27 @@ import { type JobReader, requireJob } from "../jobs/read-jobs.ts";
 import type { Events } from "./events.ts";
 
 export interface EventRoutesDeps {
+  api: Api;
   events: Pick<Events, "followJob" | "followImport" | "followJobs">;
   jobReader: JobReader;
   importLedger: ImportLedger;
 }
 
-export function eventRoutes({ events, jobReader, importLedger }: EventRoutesDeps): HandledRoute[] {
+export function eventRoutes(deps: EventRoutesDeps): HandledRoute[] {
+  const { api, events, jobReader, importLedger } = deps;
+
   return [
-    handle(routes.followJob, async (c) => {
+    handle(api.followJob, async (c) => {
       const job = await requireJob(jobReader, c.env, c.req.valid("param").id);
       return events.followJob(c.env, job, c.req.valid("header")["last-event-id"]);
     }),
 
-    handle(routes.followImport, async (c) => {
+    handle(api.followImport, async (c) => {
       const snapshot = await requireImport(importLedger, c.env, c.req.valid("param").id);
       return events.followImport(c.env, snapshot, c.req.valid("header")["last-event-id"]);
     }),
 
-    handle(routes.followQueue, (c) => {
+    handle(api.followQueue, (c) => {
       const { queue } = c.req.valid("param");
       const { queues } = c.env.principal;
       if (queues?.has(queue) === false) {
@@ -33,8 +35,8 @@ export function eventRoutes({ events, jobReader, importLedger }: EventRoutesDeps
       return events.followJobs(c.env, [queue], c.req.valid("header")["last-event-id"]);
     }),
 
-    handle(routes.followJobs, (c) =>
-      events.followJobs(c.env, queueNames, c.req.valid("header")["last-event-id"]),
+    handle(api.followJobs, (c) =>
+      events.followJobs(c.env, c.env.jobTypes.queues, c.req.valid("header")["last-event-id"]),
     ),
   ];
 }

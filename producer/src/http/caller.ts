@@ -1,6 +1,5 @@
 import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { jobTypeNames, queueOf } from "@toril/contract/api/job-types/index";
 import { isPermitted } from "../auth/principal.ts";
 import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
@@ -44,9 +43,9 @@ export interface OperationViewer {
   hidden: readonly { type: string; queue: string }[];
 }
 
-export function toOperationViewer({ principal }: RequestContext): OperationViewer {
-  const all = jobTypeNames.map((type) => ({ type, queue: queueOf(type) }));
-  return { tenant: principal.tenant, hidden: all.filter((work) => !isPermitted(principal, work)) };
+export function toOperationViewer({ principal, jobTypes }: RequestContext): OperationViewer {
+  const hidden = jobTypes.types.filter((jobType) => !isPermitted(principal, jobType));
+  return { tenant: principal.tenant, hidden: hidden.map(({ type, queue }) => ({ type, queue })) };
 }
 
 /** Throws `forbidden-resource` if the caller's key does not permit this queue and type. */

@@ -1,6 +1,7 @@
 import type { Hono } from "hono";
 import type { Logger } from "pino";
-import * as jobs from "@toril/contract/api/http/jobs";
+import type { Api } from "@toril/contract/api/http/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
 import type { Authorize } from "../auth/access.ts";
@@ -13,6 +14,8 @@ import { type AppEnv, type ClientConnection, RequestContext } from "./request-co
 import { getPath } from "./request-context.ts";
 
 export interface PipelineDeps {
+  jobTypes: JobTypeRegistry;
+  api: Pick<Api, "createJob">;
   app: Hono<AppEnv>;
   createJob(context: RequestContext): Promise<Response>;
   authorize: Authorize;
@@ -34,7 +37,8 @@ export interface Pipeline {
 
 /** The outer part of every request: request id, tracing, errors, metrics and log. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
-  const { app, createJob, authorize, onError, log, metrics, memory, findQuota, tracing } = deps;
+  const { app, api, createJob, authorize, onError, log, metrics, tracing } = deps;
+  const { jobTypes, memory, findQuota } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
 
@@ -54,6 +58,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const context = new RequestContext(request, {
       requestId,
       path,
+      jobTypes,
       memory,
       findQuota,
       address,
@@ -90,10 +95,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     return response;
   }
 
-  const createJobRule = toAccessRule(jobs.createJob);
+  const createJobRule = toAccessRule(api.createJob);
 
   function createJobIfAuthorized(context: RequestContext): Response | Promise<Response> {
-    context.route = jobs.createJob;
+    context.route = api.createJob;
     const respond = (refusal: ProblemError | undefined) =>
       refusal === undefined ? createJob(context) : problemResponse(context, refusal);
     const refusal = authorize(context, createJobRule);
@@ -103,8 +108,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   return {
     handle: (request, peer) =>
       observe(request, peer, getPath(request.url), (context) => app.fetch(request, context)),
-    createJob: (request, peer) =>
-      observe(request, peer, jobs.createJob.path, createJobIfAuthorized),
+    createJob: (request, peer) => observe(request, peer, api.createJob.path, createJobIfAuthorized),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ISql } from "postgres";
 import type { RouteConfig } from "@hono/zod-openapi";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ProblemKind } from "@toril/contract/api/problem";
 import type { AuditTrail } from "../audit/audit.ts";
 import type { AccessRule } from "../auth/access-rule.ts";
@@ -19,6 +20,7 @@ export interface AppEnv {
 export interface RequestContextSettings {
   requestId: string;
   path: string;
+  jobTypes: JobTypeRegistry;
   memory: MemoryBudget;
   findQuota: FindQuota;
   /** Returns the client's address. */
@@ -54,6 +56,7 @@ export class RequestContext {
   readonly requestId: string;
   /** As sent, without decoding. */
   readonly path: string;
+  readonly jobTypes: JobTypeRegistry;
   readonly address: () => string;
   /** Undefined for a page or an unknown path. */
   route: AnyRoute | undefined = undefined;
@@ -81,10 +84,11 @@ export class RequestContext {
   #trail: AuditTrail | undefined = undefined;
 
   constructor(request: Request, settings: RequestContextSettings) {
-    const { requestId, path, memory, findQuota, address, peer } = settings;
+    const { requestId, path, jobTypes, memory, findQuota, address, peer } = settings;
     this.request = request;
     this.requestId = requestId;
     this.path = path;
+    this.jobTypes = jobTypes;
     this.address = address;
     this.#memory = memory;
     this.#findQuota = findQuota;

@@ -1,9 +1,9 @@
 import type { RouteConfig, RouteHandler } from "@hono/zod-openapi";
 import type { Handler } from "hono";
-import type { routes } from "@toril/contract/api/http/index";
+import type { Api } from "@toril/contract/api/http/index";
 import type { AnyRoute, AppEnv } from "./request-context.ts";
 
-type ApiRoute = (typeof routes)[number];
+type ApiRoute = Api[keyof Api];
 
 type WithoutBody<Route extends RouteConfig> = Omit<Route, "request"> & {
   request: Omit<NonNullable<Route["request"]>, "body">;

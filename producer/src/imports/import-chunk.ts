@@ -42,7 +42,7 @@ export interface FilePart {
 export function addEntries(
   chunk: Chunk,
   { entries, firstNumber }: FilePart,
-  { origin, secretKeys }: EntryContext,
+  { origin, ...context }: EntryContext,
   getJobId: (entry: number) => string,
 ): void {
   chunk.read += entries.length;
@@ -51,8 +51,8 @@ export function addEntries(
     const parsed =
       entry.status === "ok"
         ? parseEntry(entry.request, {
+            ...context,
             origin: { ...origin, id: getJobId(firstNumber + index) },
-            secretKeys,
           })
         : entry;
     if (parsed.status === "ok") {

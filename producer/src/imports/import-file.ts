@@ -1,5 +1,6 @@
 import { createJobId, createRowIds } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { BatchRefused } from "@toril/contract/engine/batcher";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
@@ -71,6 +72,7 @@ const touchEveryMs = 20_000;
  * failure, or a disconnect, leaves an import with status `failed`.
  */
 export function createFileImporter(
+  jobTypes: JobTypeRegistry,
   enqueue: Enqueue,
   imports: ImportLedger,
   secretKeys: KeyRing | undefined,
@@ -145,7 +147,12 @@ export function createFileImporter(
         await open();
         for (const part of splitPart(unread, maxJobs)) {
           if (chunk.read + part.entries.length > maxJobs) await commitInBackground();
-          addEntries(chunk, part, { origin: { ...origin, importId: id }, secretKeys }, getJobId);
+          addEntries(
+            chunk,
+            part,
+            { jobTypes, origin: { ...origin, importId: id }, secretKeys },
+            getJobId,
+          );
           if (isFull(chunk)) await commitInBackground();
         }
       }

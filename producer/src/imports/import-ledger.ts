@@ -5,7 +5,6 @@ import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import type { ImportProgress } from "./import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import { createReads } from "../stores/reads.ts";
-import { queueOf } from "@toril/contract/api/job-types/index";
 import { requirePermitted } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -163,6 +162,6 @@ export async function requireImport(
   const { tenant } = context.principal;
   const row = await imports.find(tenant, id);
   if (row === undefined) throw new ProblemError(await imports.getMissingReason(tenant, id));
-  requirePermitted(context, { type: row.type, queue: queueOf(row.type) });
+  requirePermitted(context, { type: row.type, queue: context.jobTypes.getQueue(row.type) });
   return row;
 }

@@ -1,4 +1,4 @@
-import { findJobType } from "@toril/contract/api/job-types/index";
+import type { JobType } from "@toril/contract/api/job-type";
 import { limits } from "@toril/contract/api/job";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { problemOf } from "@toril/contract/api/problem";
@@ -12,11 +12,9 @@ import { ProblemError } from "../http/problem.ts";
 /** Reads the rows of a CSV file as requests for jobs of `type`. */
 export async function* readCsvEntries(
   body: ReadableStream<Uint8Array>,
-  options: { type: string; importId: string } & Omit<CsvOptions, "maxRowBytes">,
+  options: { jobType: JobType; importId: string } & Omit<CsvOptions, "maxRowBytes">,
 ): AsyncGenerator<FileEntry[]> {
-  const { type, importId, ...csv } = options;
-  const jobType = findJobType(type);
-  if (jobType === undefined) throw new Error(`unknown job type ${type}`);
+  const { jobType, importId, ...csv } = options;
   const toData = createRowMapping(jobType);
   let row = 0;
   try {
@@ -28,7 +26,7 @@ export async function* readCsvEntries(
           return { status: "bad", line, problem: problemOf("invalid-csv", record.detail) };
         }
         const data = toData({ importId, row, values: record.row });
-        return { status: "ok", line, request: { type, data } };
+        return { status: "ok", line, request: { type: jobType.type, data } };
       });
     }
   } catch (error) {

@@ -1,5 +1,5 @@
-import * as routes from "@toril/contract/api/http/imports";
-import { queueOf } from "@toril/contract/api/job-types/index";
+import { feedMediaTypes } from "@toril/contract/api/http/imports";
+import type { Api } from "@toril/contract/api/http/index";
 import { feedLimits } from "@toril/contract/api/feed-limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { isDisconnected, readBytes, refuseContentEncoding } from "../http/body.ts";
@@ -22,6 +22,7 @@ const delimiters = {
 } as const;
 
 export interface ImportRoutesDeps {
+  api: Api;
   importer: FileImporter;
   importLedger: ImportLedger;
   idempotency: Idempotency;
@@ -29,14 +30,16 @@ export interface ImportRoutesDeps {
 }
 
 export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
-  const { importer, importLedger, idempotency, parseFeed } = deps;
+  const { api, importer, importLedger, idempotency, parseFeed } = deps;
 
   return [
-    handle(routes.createImport, async (c) => {
+    handle(api.createImport, async (c) => {
       const { type, source, delimiter } = c.req.valid("query");
       const contentType = c.req.header("content-type") ?? "";
       const origin = getOrigin(c.env);
-      requirePermitted(c.env, { type, queue: queueOf(type) });
+      const jobType = c.env.jobTypes.find(type);
+      if (jobType === undefined) throw new ProblemError("job-type-not-found");
+      requirePermitted(c.env, jobType);
 
       const quota = c.env.quota?.blocking;
       let chunks: ImportFile["chunks"];
@@ -70,7 +73,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         }
         chunks = (importId) =>
           readCsvEntries(bytes, {
-            type,
+            jobType,
             importId,
             delimiter: delimiters[delimiter],
             ...(charset === undefined ? {} : { charset }),
@@ -97,7 +100,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       });
     }),
 
-    handle(routes.getImport, async (c) =>
+    handle(api.getImport, async (c) =>
       c.json(await requireImport(importLedger, c.env, c.req.valid("param").id), 200),
     ),
   ];
@@ -150,7 +153,7 @@ function getMediaType(contentType: string): string {
 }
 
 function isFeed(contentType: string): boolean {
-  return (routes.feedMediaTypes as readonly string[]).includes(getMediaType(contentType));
+  return (feedMediaTypes as readonly string[]).includes(getMediaType(contentType));
 }
 
 function toParameterProblem(pointer: string, detail: string) {

@@ -1,10 +1,10 @@
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toAnswer } from "@toril/contract/engine/jobs/enqueue/insert-entries";
-import { createJob as route } from "@toril/contract/api/http/jobs";
+import type { Api } from "@toril/contract/api/http/index";
 import { type AcceptedJob, type CheckedJob, limits } from "@toril/contract/api/job";
 import type { JobRequest } from "@toril/contract/api/job-request";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -26,6 +26,7 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 
 /** Bypasses the framework, which would be a sixth of the cost at thousands of requests a second. */
 export function createJob(
+  route: Api["createJob"],
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,
   awaitJob: AwaitJob,
@@ -34,8 +35,10 @@ export function createJob(
     const { quota } = context;
     if (quota !== undefined) await quota.takeJobs(1);
     const value = await readJson(context, limits.bodyBytes, quota);
-    const isDryRun = parseQuery(context.request.url).dryRun === "true";
-    const made = createNewJob(shippedRegistry, parseRequest(value), getOrigin(context), secretKeys);
+    const isDryRun = parseQuery(route, context.request.url).dryRun === "true";
+    const { jobTypes } = context;
+    const request = parseRequest(jobTypes, value);
+    const made = createNewJob(jobTypes, request, getOrigin(context), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requirePermitted(context, job);
@@ -71,7 +74,10 @@ export function createJob(
   };
 }
 
-function parseQuery(url: string): z.output<typeof route.request.query> {
+function parseQuery(
+  route: Api["createJob"],
+  url: string,
+): z.output<Api["createJob"]["request"]["query"]> {
   const start = url.indexOf("?");
   if (start === -1) return {};
   const query = Object.fromEntries(new URLSearchParams(url.slice(start)));
@@ -88,9 +94,9 @@ function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
   return { dryRun: true, type, queue, key, ...times };
 }
 
-function parseRequest(value: unknown): JobRequest {
-  const parsed = shippedRegistry.schemas.JobRequest.safeParse(value);
+function parseRequest(jobTypes: JobTypeRegistry, value: unknown): JobRequest {
+  const parsed = jobTypes.schemas.JobRequest.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { kind, detail, errors } = toJobProblem(value, parsed.error);
+  const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
   throw new ProblemError(kind, detail, errors);
 }

@@ -1,13 +1,8 @@
+import type { Api } from "@toril/contract/api/http/index";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import type {
-  BulkCheck,
-  BulkEntry,
-  BulkProblem,
-  BulkResult,
-  createJobs as route,
-} from "@toril/contract/api/http/jobs";
+import type { BulkCheck, BulkEntry, BulkProblem, BulkResult } from "@toril/contract/api/http/jobs";
 import { limits } from "@toril/contract/api/job";
 import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
 import { problemOf } from "@toril/contract/api/problem";
@@ -20,7 +15,7 @@ import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
 import { ProblemError } from "../http/problem.ts";
 
-type Context = Parameters<HandlerOf<typeof route>>[0];
+type Context = Parameters<HandlerOf<Api["createJobs"]>>[0];
 type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
@@ -31,7 +26,7 @@ function asOwnAnswer(answer: StoredAnswer): Answer {
 export function createJobs(
   enqueue: Enqueue,
   settings: { maxEntries: number; secretKeys: KeyRing | undefined; admission: Admission },
-): HandlerOf<typeof route> {
+): HandlerOf<Api["createJobs"]> {
   const { maxEntries, secretKeys, admission } = settings;
   return async (c) => {
     // Checked before the body is read and parsed, which is most of a request's cost.
@@ -63,7 +58,12 @@ export function createJobs(
     }
 
     const origin = getOrigin(c.env);
-    const entries = await parseBulk(bytes, format, { origin, secretKeys, maxEntries });
+    const entries = await parseBulk(bytes, format, {
+      jobTypes: c.env.jobTypes,
+      origin,
+      secretKeys,
+      maxEntries,
+    });
     // Frees the body: the entries contain everything needed.
     c.env.body = undefined;
     // Whatever the atomicity: a key permitted for only some of the entries was not meant for this request.

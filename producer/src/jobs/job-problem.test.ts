@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
+import { shippedRegistry } from "../../../contract/test/_job-types.ts";
 import { toJobProblem } from "./job-problem.ts";
 
 function _error(message: string) {
@@ -10,7 +11,7 @@ describe("the problem of an invalid job", () => {
   test("contains no secrets of its data", () => {
     const value = { type: "feed.fetch", data: { authorization: "swordfish" } };
 
-    expect(toJobProblem(value, _error("not swordfish again"))).toMatchObject({
+    expect(toJobProblem(shippedRegistry, value, _error("not swordfish again"))).toMatchObject({
       kind: "invalid-job",
       errors: [{ pointer: "/data/x", detail: "not [secret] again" }],
     });
@@ -18,7 +19,7 @@ describe("the problem of an invalid job", () => {
 
   test("is unchanged for a type without secrets, or without a type", () => {
     for (const value of [{ type: "echo", data: { authorization: "swordfish" } }, null, 7, {}]) {
-      expect(toJobProblem(value, _error("not swordfish"))).toMatchObject({
+      expect(toJobProblem(shippedRegistry, value, _error("not swordfish"))).toMatchObject({
         kind: "invalid-job",
         errors: [{ pointer: "/data/x", detail: "not swordfish" }],
       });
@@ -26,7 +27,7 @@ describe("the problem of an invalid job", () => {
   });
 
   test("is job-type-not-found for an unknown type", () => {
-    expect(toJobProblem({ type: "none" }, _error("no"))).toMatchObject({
+    expect(toJobProblem(shippedRegistry, { type: "none" }, _error("no"))).toMatchObject({
       kind: "job-type-not-found",
     });
   });

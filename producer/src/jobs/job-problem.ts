@@ -1,4 +1,4 @@
-import { findJobType, jobTypeNames } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { FieldError } from "@toril/contract/api/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
@@ -14,14 +14,18 @@ interface JobProblem {
  * Returns the problem of a value that is not a `JobRequest`: an unknown job type, or invalid fields. Secrets are
  * redacted from the details.
  */
-export function toJobProblem(value: unknown, { issues }: z.ZodError): JobProblem {
+export function toJobProblem(
+  jobTypes: JobTypeRegistry,
+  value: unknown,
+  { issues }: z.ZodError,
+): JobProblem {
   const { type, data } = getFields(value);
-  const jobType = typeof type === "string" ? findJobType(type) : undefined;
+  const jobType = typeof type === "string" ? jobTypes.find(type) : undefined;
   const errors = fieldErrors(issues);
   if (typeof type === "string" && jobType === undefined) {
     return {
       kind: "job-type-not-found",
-      detail: `Known types: ${jobTypeNames.join(", ")}.`,
+      detail: `Known types: ${jobTypes.names.join(", ")}.`,
       errors,
     };
   }

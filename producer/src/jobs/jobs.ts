@@ -1,5 +1,7 @@
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
+import type { Api } from "@toril/contract/api/http/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { listState } from "@toril/contract/engine/redis/list-state";
 import { readLiveDetail } from "@toril/contract/engine/redis/live-detail";
@@ -17,6 +19,8 @@ import { jobRoutes } from "./routes.ts";
 import { createJobSearch } from "./search-jobs.ts";
 
 export interface JobsDeps extends Pick<LiveJobsDeps, "readStates" | "getDequeueRate"> {
+  api: Api;
+  jobTypes: JobTypeRegistry;
   redis: Redis | Cluster;
   prefix: string;
   loadScript(url: URL): { prefix: string; script: string };
@@ -36,11 +40,12 @@ const minLateRequests = 8;
 
 /** Creates the operations on single jobs and bulks. */
 export function createJobs(deps: JobsDeps) {
-  const { redis, prefix, reads, secretKeys } = deps;
+  const { api, jobTypes, redis, prefix, reads, secretKeys } = deps;
   const { enqueue, breakers, dispatch, remove, removeFromRedis } = deps.dispatching;
   const jobReader = createJobReader(reads);
-  const jobSearch = createJobSearch(reads);
+  const jobSearch = createJobSearch(jobTypes, reads);
   const liveJobs = createLiveJobs({
+    jobTypes,
     readStates: deps.readStates,
     readDetail: (job) => readLiveDetail(redis, prefix, job),
     getDequeueRate: deps.getDequeueRate,
@@ -63,8 +68,14 @@ export function createJobs(deps: JobsDeps) {
     jobChanges,
     /** Separate, because waiting for the end of a job needs `readJob`. */
     createRoutes(waitForEnd: WaitForEnd) {
-      const createJob = createJobHandler(enqueue, secretKeys, createAwaitJob(waitForEnd, readJob));
+      const createJob = createJobHandler(
+        api.createJob,
+        enqueue,
+        secretKeys,
+        createAwaitJob(waitForEnd, readJob),
+      );
       const routes = jobRoutes({
+        api,
         createJob,
         enqueue,
         maxBulkEntries: deps.maxBulkEntries,

@@ -1,5 +1,4 @@
-import type { listJobs as route } from "@toril/contract/api/http/jobs";
-import { searchableFields } from "@toril/contract/api/job-types/index";
+import type { Api } from "@toril/contract/api/http/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/search-terms";
 import { z } from "zod";
 import type { HandlerOf } from "../http/route.ts";
@@ -11,7 +10,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { JobReader, JobRow, PageOptions } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
 
-type Query = z.output<typeof route.request.query>;
+type Query = z.output<Api["listJobs"]["request"]["query"]>;
 type State = NonNullable<Query["state"]>;
 type Narrowed = Omit<Query, "state" | "omit">;
 
@@ -31,7 +30,7 @@ export interface ListJobsDeps {
   listState: ListState;
 }
 
-export function listJobs(deps: ListJobsDeps): HandlerOf<typeof route> {
+export function listJobs(deps: ListJobsDeps): HandlerOf<Api["listJobs"]> {
   return async (c) => {
     const query = c.req.valid("query");
     const { state, omit, ...narrowed } = query;
@@ -60,7 +59,7 @@ async function searchLedger(
   const terms = [
     ...(label === undefined ? [] : [labelTerm(label)]),
     ...(schedule === undefined ? [] : [scheduleTerm(schedule)]),
-    ...searchableFields.flatMap((field) => {
+    ...context.jobTypes.searchableFields.flatMap((field) => {
       const value = (query as Record<string, unknown>)[`data.${field}`] as string | undefined;
       return value === undefined ? [] : [fieldTerm(field, value)];
     }),

@@ -1,3 +1,4 @@
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { LiveDetail } from "@toril/contract/engine/redis/live-detail";
 import { type Attempt, attemptLost, type Job, type JobDetail } from "@toril/contract/api/job";
 import { parseHistory } from "@toril/contract/engine/jobs/change/retry";
@@ -12,18 +13,23 @@ export interface LiveJobs {
   /** Converts rows to jobs as clients see them, with the live state of pending jobs from Redis. */
   toJobs(rows: readonly JobRow[]): Promise<Job[]>;
   toJob(row: JobRow): Promise<Job>;
+  /** Converts a job that was just retried, before it is dispatched. */
+  toUndispatchedJob(row: JobRow): Job;
   /** Like `toJob`, with details that are slower to read. */
   toJobDetail(row: JobDetailRow): Promise<JobDetail>;
 }
 
 export interface LiveJobsDeps {
+  jobTypes: JobTypeRegistry;
   readStates(jobs: readonly DispatchedJob[]): Promise<readonly (LiveState | undefined)[]>;
   readDetail(job: DispatchedJob): Promise<LiveDetail>;
   /** Jobs per second that leave a queue; undefined if the rate is unknown. */
   getDequeueRate(queue: string): number | undefined;
 }
 
-export function createLiveJobs({ readStates, readDetail, getDequeueRate }: LiveJobsDeps): LiveJobs {
+export function createLiveJobs(deps: LiveJobsDeps): LiveJobs {
+  const { jobTypes, readStates, readDetail, getDequeueRate } = deps;
+
   async function readLive(rows: readonly JobRow[]) {
     const pending = rows.filter((row) => row.status === "pending");
     const states = await readStates(pending.map(toDispatchedJob)).catch(() => undefined);
@@ -33,16 +39,21 @@ export function createLiveJobs({ readStates, readDetail, getDequeueRate }: LiveJ
   return {
     async toJobs(rows) {
       const getLive = await readLive(rows);
-      return rows.map((row) => toJob(row, getLive(row)));
+      return rows.map((row) => toJob(jobTypes, row, getLive(row)));
     },
-    toJob: async (row) => toJob(row, (await readLive([row]))(row)),
+    toJob: async (row) => toJob(jobTypes, row, (await readLive([row]))(row)),
+    toUndispatchedJob: (row) => toJob(jobTypes, row, toLive(undefined)),
     async toJobDetail(row) {
-      if (row.status !== "pending") return toDetail(row, {});
+      if (row.status !== "pending") return toDetail(jobTypes, row, {});
       const [getLive, detail] = await Promise.all([
         readLive([row]),
         readDetail(toDispatchedJob(row)).catch(() => undefined),
       ]);
-      return toDetail(row, { current: getLive(row), detail, rate: getDequeueRate(row.queue) });
+      return toDetail(jobTypes, row, {
+        current: getLive(row),
+        detail,
+        rate: getDequeueRate(row.queue),
+      });
     },
   };
 }
@@ -51,11 +62,15 @@ function toDispatchedJob({ id, generation, queue }: JobRow): DispatchedJob {
   return { queue, bullId: bullId(id, generation) };
 }
 
-function toDetail(row: JobDetailRow, { current, detail, rate }: LiveDetails): JobDetail {
+function toDetail(
+  jobTypes: JobTypeRegistry,
+  row: JobDetailRow,
+  { current, detail, rate }: LiveDetails,
+): JobDetail {
   const { processedOn } = current ?? {};
   const position = current?.state === "active" ? null : (detail?.position ?? null);
   return {
-    ...toJob(row, current),
+    ...toJob(jobTypes, row, current),
     startedAt:
       processedOn === undefined
         ? (row.startedAt?.toISOString() ?? null)
@@ -136,12 +151,7 @@ function toLive(liveState: LiveState | undefined): Live {
   };
 }
 
-/** Converts a job that was just retried, before it is dispatched. */
-export function toUndispatchedJob(row: JobRow): Job {
-  return toJob(row, toLive(undefined));
-}
-
-function toJob(row: JobRow, current: Live | undefined): Job {
+function toJob(jobTypes: JobTypeRegistry, row: JobRow, current: Live | undefined): Job {
   const isPending = row.status === "pending";
   return {
     id: row.id,
@@ -152,7 +162,7 @@ function toJob(row: JobRow, current: Live | undefined): Job {
     schedule: row.schedule,
     status: row.status,
     state: isPending ? (current?.state ?? null) : null,
-    data: redactJobData(row),
+    data: redactJobData(jobTypes, row),
     result: row.result,
     error: row.error,
     labels: row.labels ?? [],

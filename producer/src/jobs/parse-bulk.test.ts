@@ -2,10 +2,16 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { _countTurns } from "../../test/_turns.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk } from "./parse-bulk.ts";
+import { shippedRegistry } from "../../../contract/test/_job-types.ts";
 import { ProblemError } from "../http/problem.ts";
 
 const utf8 = new TextEncoder();
-const context = { origin: { tenant: "default" }, secretKeys: undefined, maxEntries: 10_000 };
+const context = {
+  jobTypes: shippedRegistry,
+  origin: { tenant: "default" },
+  secretKeys: undefined,
+  maxEntries: 10_000,
+};
 const echo = (message = "hello") => JSON.stringify({ type: "echo", data: { message } });
 
 /** Returns the outcome of each entry, or the problem of the whole body. */

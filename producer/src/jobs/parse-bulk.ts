@@ -7,7 +7,7 @@ import {
   type NewJob,
   type Origin,
 } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { ProblemError } from "../http/problem.ts";
 import { toJobProblem } from "./job-problem.ts";
@@ -17,6 +17,7 @@ export type ParsedEntry = { status: "ok"; job: NewJob } | { status: "rejected"; 
 
 /** The origin of the jobs, and the keys that encrypt their secrets. */
 export interface EntryContext {
+  jobTypes: JobTypeRegistry;
   origin: Origin;
   secretKeys: KeyRing | undefined;
 }
@@ -28,13 +29,13 @@ export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
   return toJob(value, context);
 }
 
-function toJob(value: unknown, { origin, secretKeys }: EntryContext): ParsedEntry {
-  const parsed = shippedRegistry.schemas.JobRequest.safeParse(value);
+function toJob(value: unknown, { jobTypes, origin, secretKeys }: EntryContext): ParsedEntry {
+  const parsed = jobTypes.schemas.JobRequest.safeParse(value);
   if (!parsed.success) {
-    const { kind, detail, errors } = toJobProblem(value, parsed.error);
+    const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
     return toRejected(problemOf(kind, detail, errors));
   }
-  const created = createNewJob(shippedRegistry, parsed.data, origin, secretKeys);
+  const created = createNewJob(jobTypes, parsed.data, origin, secretKeys);
   return created.status === "ok"
     ? created
     : toRejected(problemOf(created.kind, created.detail, created.errors));

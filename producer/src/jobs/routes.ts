@@ -1,4 +1,4 @@
-import * as routes from "@toril/contract/api/http/jobs";
+import type { Api } from "@toril/contract/api/http/index";
 import { finalStatuses } from "@toril/contract/api/job-states";
 import { JobChanges as Changes, limits } from "@toril/contract/api/job";
 import type { FieldError } from "@toril/contract/api/json";
@@ -18,12 +18,13 @@ import { withQuota } from "../quotas/quota-reservation.ts";
 import { createJobs } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
 import { listJobs, type ListState } from "./list-jobs.ts";
-import { type LiveJobs, toUndispatchedJob } from "./live-jobs.ts";
+import type { LiveJobs } from "./live-jobs.ts";
 import { type JobReader, type JobRow, requireJob } from "./read-jobs.ts";
 import type { JobSearch } from "./search-jobs.ts";
 import { redactJob, redactJobDetail, storeEarlyJobResponse } from "./shown-data.ts";
 
 export interface JobRoutesDeps {
+  api: Api;
   createJob(context: RequestContext): Promise<Response>;
   enqueue: Enqueue;
   maxBulkEntries: number;
@@ -38,14 +39,14 @@ export interface JobRoutesDeps {
 }
 
 export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
-  const { jobReader, liveJobs, jobChanges } = deps;
+  const { api, jobReader, liveJobs, jobChanges } = deps;
 
   return [
     // The handler validates query and headers itself, because Bun calls it without the framework.
-    { route: { ...routes.createJob, request: {} }, handler: (c) => deps.createJob(c.env) },
+    { route: { ...api.createJob, request: {} }, handler: (c) => deps.createJob(c.env) },
 
     handle(
-      routes.createJobs,
+      api.createJobs,
       createJobs(deps.enqueue, {
         maxEntries: deps.maxBulkEntries,
         secretKeys: deps.secretKeys,
@@ -53,9 +54,9 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       }),
     ),
 
-    handle(routes.listJobs, listJobs(deps)),
+    handle(api.listJobs, listJobs(deps)),
 
-    handle(routes.getJob, async (c) => {
+    handle(api.getJob, async (c) => {
       const { id } = c.req.valid("param");
       let row = await requireJob(jobReader, c.env, id);
       const waited = await deps.waitForEnd(c.env, row);
@@ -69,7 +70,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       return c.json(job, 200, headers);
     }),
 
-    handle(routes.cancelJob, async (c) => {
+    handle(api.cancelJob, async (c) => {
       const { id } = c.req.valid("param");
       const check = getVersionCheck(c.env.request);
       let row = await requireJob(jobReader, c.env, id);
@@ -82,7 +83,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       return c.json(redactJob(c.env, await liveJobs.toJob(row)), 200);
     }),
 
-    handle(routes.changeJob, async (c) => {
+    handle(api.changeJob, async (c) => {
       const { id } = c.req.valid("param");
       const parsed = Changes.safeParse(await readJson(c.env, limits.bodyBytes));
       if (!parsed.success) throw refused(fieldErrors(parsed.error.issues));
@@ -101,7 +102,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       });
     }),
 
-    handle(routes.promoteJob, async (c) => {
+    handle(api.promoteJob, async (c) => {
       const { id } = c.req.valid("param");
       await requireJob(jobReader, c.env, id);
       const outcome = await jobChanges.promote(c.env.principal.tenant, id, {
@@ -116,7 +117,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       return c.json(redactJob(c.env, await liveJobs.toJob(row)), 200);
     }),
 
-    handle(routes.retryJob, async (c) => {
+    handle(api.retryJob, async (c) => {
       const { id } = c.req.valid("param");
       const { tenant, quotaKey } = getOrigin(c.env);
       const before = await requireJob(jobReader, c.env, id);
@@ -124,7 +125,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       check?.(toVersion(before));
       if (before.status === "pending") throw new ProblemError("job-pending");
       const headers = { Location: `/v1/jobs/${id}` };
-      const alongside = storeEarlyJobResponse(c.env, id, toUndispatchedJob, {
+      const alongside = storeEarlyJobResponse(c.env, id, liveJobs.toUndispatchedJob, {
         status: 202,
         headers,
       });

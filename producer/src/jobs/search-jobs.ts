@@ -1,3 +1,4 @@
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
@@ -21,7 +22,7 @@ export interface JobSearch {
 const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /** Creates the search. The cost of a page depends on the page, not on the number of jobs. */
-export function createJobSearch(reads: Reads): JobSearch {
+export function createJobSearch(jobTypes: JobTypeRegistry, reads: Reads): JobSearch {
   return {
     find: (filter, before, limit) =>
       reads.run(filter.tenant, (pool) =>
@@ -32,7 +33,7 @@ export function createJobSearch(reads: Reads): JobSearch {
             end: getLower(before ?? highest, createdBefore ? getFirstId(createdBefore) : highest),
           };
           // One more than requested shows whether there is a next page.
-          const sources = toSources(sql, filter, span);
+          const sources = toSources(sql, filter, span, jobTypes.getTypes);
           const [, { ids, floor }] = await Promise.all([
             indexScanOnly(sql),
             readSources(sql, sources, limit + 1),

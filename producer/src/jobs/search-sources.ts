@@ -1,5 +1,5 @@
 import type { JobStatus } from "@toril/contract/api/job-states";
-import { typesOf } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql, PendingQuery } from "postgres";
 
 export interface JobFilter {
@@ -39,7 +39,12 @@ export interface Source {
 const maxScanned = 10_000;
 
 /** Returns disjoint sources that together cover every job of the filter. */
-export function toSources(sql: ISql, filter: JobFilter, span: Span): Source[] {
+export function toSources(
+  sql: ISql,
+  filter: JobFilter,
+  span: Span,
+  getTypes: JobTypeRegistry["getTypes"],
+): Source[] {
   const { tenant, terms, key, importId, reason, status, type, queue, restrictions } = filter;
   const { start, end } = span;
   const [term, ...otherTerms] = terms;
@@ -101,7 +106,7 @@ export function toSources(sql: ISql, filter: JobFilter, span: Span): Source[] {
   if (status !== undefined && status !== "completed") return [fromIndex("tenant", "status")];
   const requestedType = type === undefined ? undefined : [type];
   const types =
-    requestedType ?? restrictions.types ?? (queue === undefined ? undefined : typesOf(queue));
+    requestedType ?? restrictions.types ?? (queue === undefined ? undefined : getTypes(queue));
   const completed = scanEach(sql, span, {
     by: "type",
     values: types ? toValues(sql, types) : completedTypes(sql, tenant),

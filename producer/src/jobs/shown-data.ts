@@ -1,6 +1,6 @@
 import type { DeadLetter } from "@toril/contract/api/dead-letter";
 import type { Job, JobDetail } from "@toril/contract/api/job";
-import { findJobType } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Schedule } from "@toril/contract/api/schedule";
 import { redactData } from "@toril/contract/engine/secrets/secret-data";
 import type { ISql } from "postgres";
@@ -8,8 +8,11 @@ import type { EarlyResponse, RequestContext } from "../http/request-context.ts";
 import { findJobRow, type JobRow } from "./read-jobs.ts";
 
 /** Returns the data without secrets. */
-export function redactJobData({ type, data }: Pick<JobRow, "type" | "data">): unknown {
-  const findSecrets = findJobType(type)?.findSecrets;
+export function redactJobData(
+  jobTypes: JobTypeRegistry,
+  { type, data }: Pick<JobRow, "type" | "data">,
+): unknown {
+  const findSecrets = jobTypes.find(type)?.findSecrets;
   return findSecrets === undefined ? data : redactData(data, findSecrets);
 }
 

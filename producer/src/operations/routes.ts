@@ -1,7 +1,6 @@
-import * as routes from "@toril/contract/api/http/operations";
+import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/job";
 import type { Operation } from "@toril/contract/api/operation";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
 import { toOperationViewer, toOperationOwner } from "../http/caller.ts";
@@ -11,7 +10,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { operationHeaders, type OperationLedger } from "./operation-ledger.ts";
 
-export function operationRoutes(operations: OperationLedger): HandledRoute[] {
+export function operationRoutes(api: Api, operations: OperationLedger): HandledRoute[] {
   /** Returns the operation that a request names. Throws a problem if it does not exist or is not permitted. */
   async function requireOperation(context: RequestContext, id: string): Promise<Operation> {
     const operation = await operations.find(toOperationViewer(context), id);
@@ -26,8 +25,8 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
   }
 
   return [
-    handle(routes.createOperation, async (c) => {
-      const parsed = shippedRegistry.schemas.OperationRequest.safeParse(
+    handle(api.createOperation, async (c) => {
+      const parsed = c.env.jobTypes.schemas.OperationRequest.safeParse(
         await readJson(c.env, limits.bodyBytes),
       );
       if (!parsed.success) {
@@ -39,7 +38,7 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
       return c.json(operation, 202, operationHeaders(operation));
     }),
 
-    handle(routes.listOperations, async (c) => {
+    handle(api.listOperations, async (c) => {
       const { cursor, limit } = c.req.valid("query");
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       // One more than requested shows whether there is a next page.
@@ -49,11 +48,11 @@ export function operationRoutes(operations: OperationLedger): HandledRoute[] {
       return c.json({ items, next: last ? encodeCursor(last.id) : null }, 200);
     }),
 
-    handle(routes.getOperation, async (c) =>
+    handle(api.getOperation, async (c) =>
       c.json(await requireOperation(c.env, c.req.valid("param").id), 200),
     ),
 
-    handle(routes.stopOperation, async (c) => {
+    handle(api.stopOperation, async (c) => {
       const { id } = c.req.valid("param");
       await operations.stop(toOperationViewer(c.env), id);
       const operation = await requireOperation(c.env, id);

@@ -2,8 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Scalar } from "@scalar/hono-api-reference";
 import { Hono } from "hono";
-import { createApi } from "@toril/contract/api/http/index";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
+import type { Api } from "@toril/contract/api/http/index";
 import { buildOpenApi, toYaml } from "@toril/contract/api/openapi";
 import type { AppEnv } from "../http/request-context.ts";
 import { withPolicy } from "./page.ts";
@@ -11,10 +10,10 @@ import { withPolicy } from "./page.ts";
 const scriptPath = "/docs/scalar.js";
 
 /** Serves the OpenAPI document and a page that renders it. All assets are local, so that both work offline. */
-export function createDocs(version: string): Hono<AppEnv> {
+export function createDocs(api: Api, version: string): Hono<AppEnv> {
   let built: ReturnType<typeof buildOpenApi> | undefined;
   // Built on demand, because the document would be a fifth of an idle producer's memory.
-  const document = () => (built ??= buildOpenApi(createApi(shippedRegistry), version));
+  const document = () => (built ??= buildOpenApi(api, version));
   const entry = import.meta.resolve("@scalar/api-reference");
   const script = fileURLToPath(new URL("browser/standalone.js", entry));
   const docs = new Hono<AppEnv>();

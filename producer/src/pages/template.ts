@@ -2,7 +2,6 @@ import type { Context } from "hono";
 import { JobEventName } from "@toril/contract/api/event";
 import { finalStatuses } from "@toril/contract/api/job-states";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { AppEnv } from "../http/request-context.ts";
@@ -26,8 +25,9 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
         "The page enqueues a job, so it cannot be opened from another site.",
       );
     }
+    if (context.jobTypes.find(request.type) === undefined) throw new ProblemError("not-found");
     if (c.req.method === "HEAD") return htmlPage({ title, body: "" });
-    const created = createNewJob(shippedRegistry, request, getOrigin(context), secretKeys);
+    const created = createNewJob(context.jobTypes, request, getOrigin(context), secretKeys);
     if (created.status === "refused")
       throw new ProblemError(created.kind, created.detail, created.errors);
     const { job } = created;

@@ -1,4 +1,4 @@
-import { createJob } from "@toril/contract/api/http/jobs";
+import { createJobPath } from "@toril/contract/api/http/jobs";
 import type { ClientConnection } from "../http/request-context.ts";
 import {
   respondWithMetrics,
@@ -20,7 +20,7 @@ export const bun: Runtime = {
         idleTimeout: 60,
         // Routed natively by Bun, which costs less than the framework's router and parses no URL.
         routes: {
-          [createJob.path]: {
+          [createJobPath]: {
             POST: (request: Request, server: AnyServer) =>
               pipeline.createJob(request, new BunPeer(server, request)),
           },

@@ -1,6 +1,6 @@
-import * as routes from "@toril/contract/api/http/schedules";
+import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/job";
-import { queueOf, shippedRegistry } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { ScheduleName } from "@toril/contract/api/schedule";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
@@ -26,26 +26,28 @@ import {
 } from "./visible-schedule.ts";
 
 export interface ScheduleRoutesDeps {
+  api: Api;
+  jobTypes: JobTypeRegistry;
   scheduleStore: ScheduleStore;
   enqueue: Enqueue;
   secretKeys: KeyRing | undefined;
 }
 
 export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
-  const { scheduleStore: schedules, enqueue, secretKeys } = deps;
+  const { api, jobTypes, scheduleStore: schedules, enqueue, secretKeys } = deps;
 
   return [
-    handle(routes.putSchedule, async (c) => {
+    handle(api.putSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const { tenant, quotaKey } = getOrigin(c.env);
       const value = await readJson(c.env, limits.bodyBytes, c.env.quota);
-      const checked = checkDefinition(shippedRegistry, value, tenant, secretKeys);
+      const checked = checkDefinition(jobTypes, value, tenant, secretKeys);
       if (checked.status === "refused") {
         throw new ProblemError(checked.kind, checked.detail, checked.errors);
       }
       const { definition } = checked;
       const { type } = definition.job;
-      requirePermitted(c.env, { type, queue: queueOf(type) });
+      requirePermitted(c.env, { type, queue: jobTypes.getQueue(type) });
       const { status, row } = await schedules.put(
         tenant,
         name,
@@ -55,13 +57,13 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           requirePreconditions(c.env.request, existing?.version);
         },
       );
-      const { schedule, headers } = toAnswer(row);
+      const { schedule, headers } = toAnswer(c.env, row);
       return status === "created"
         ? c.json(schedule, 201, { ...headers, Location: `/v1/schedules/${name}` })
         : c.json(schedule, 200, headers);
     }),
 
-    handle(routes.listSchedules, async (c) => {
+    handle(api.listSchedules, async (c) => {
       const { cursor, limit } = c.req.valid("query");
       const after = cursor === undefined ? undefined : decodeCursor(cursor, ScheduleName);
       const { tenant } = c.env.principal;
@@ -69,41 +71,41 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { rows, isLast } = await schedules.list({ tenant, after, types, limit });
       const last = isLast ? undefined : rows.at(-1);
       const next = last ? encodeCursor(last.name) : null;
-      return c.json({ items: rows.map((row) => toSchedule(shippedRegistry, row)), next }, 200);
+      return c.json({ items: rows.map((row) => toSchedule(jobTypes, row)), next }, 200);
     }),
 
-    handle(routes.getSchedule, async (c) => {
+    handle(api.getSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const row = requireVisibleSchedule(c.env, await schedules.find(c.env.principal.tenant, name));
-      const { schedule, headers } = toAnswer(row);
+      const { schedule, headers } = toAnswer(c.env, row);
       if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
       return c.json(schedule, 200, headers);
     }),
 
-    handle(routes.deleteSchedule, async (c) => {
+    handle(api.deleteSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const row = await schedules.delete(c.env.principal.tenant, name, (existing) => {
         requirePreconditions(c.env.request, requireVisibleSchedule(c.env, existing).version);
       });
       return c.json(
-        redactSchedule(c.env, toSchedule(shippedRegistry, requireVisibleSchedule(c.env, row))),
+        redactSchedule(c.env, toSchedule(jobTypes, requireVisibleSchedule(c.env, row))),
         200,
       );
     }),
 
-    handle(routes.pauseSchedule, async (c) => {
+    handle(api.pauseSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const { schedule, headers } = await setSchedulePaused(c.env, schedules, name, true);
       return c.json(schedule, 200, headers);
     }),
 
-    handle(routes.resumeSchedule, async (c) => {
+    handle(api.resumeSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const { schedule, headers } = await setSchedulePaused(c.env, schedules, name, false);
       return c.json(schedule, 200, headers);
     }),
 
-    handle(routes.runSchedule, async (c) => {
+    handle(api.runSchedule, async (c) => {
       const { quota } = c.env;
       if (quota !== undefined) await quota.takeJobs(1);
       const { name } = c.req.valid("param");
@@ -112,14 +114,9 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const outcome = await ofLatestVersion(async () => {
         const row = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
         requirePreconditions(c.env.request, row.version);
-        const opened = openTemplate(shippedRegistry, row.definition.job, row.id, secretKeys);
+        const opened = openTemplate(jobTypes, row.definition.job, row.id, secretKeys);
         if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
-        const made = createNewJob(
-          shippedRegistry,
-          opened.job,
-          { ...caller, schedule: name },
-          secretKeys,
-        );
+        const made = createNewJob(jobTypes, opened.job, { ...caller, schedule: name }, secretKeys);
         if (made.status === "refused") {
           const kind = made.kind === "unstorable-secret" ? made.kind : "invalid-schedule";
           throw new ProblemError(kind, made.detail, made.errors);
@@ -154,16 +151,16 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       return c.json(job, status, toJobHeaders(job));
     }),
 
-    handle(routes.previewSchedule, async (c) => {
+    handle(api.previewSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const { count, after = Date.now() } = c.req.valid("query");
       const row = requireVisibleSchedule(c.env, await schedules.find(c.env.principal.tenant, name));
       return c.json(previewFireTimes(row.definition, new Date(after), count), 200);
     }),
 
-    handle(routes.previewDefinition, async (c) => {
+    handle(api.previewDefinition, async (c) => {
       const { count, after = Date.now() } = c.req.valid("query");
-      const checked = checkPreviewed(shippedRegistry, await readJson(c.env, limits.bodyBytes));
+      const checked = checkPreviewed(jobTypes, await readJson(c.env, limits.bodyBytes));
       if (checked.status === "refused") {
         throw new ProblemError("invalid-schedule", undefined, checked.errors);
       }

@@ -15,7 +15,7 @@ import {
   setPaused,
   type WrittenSchedule,
 } from "@toril/contract/engine/schedules/schedule-ledger";
-import { shippedRegistry } from "@toril/contract/api/job-types/index";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
@@ -52,6 +52,7 @@ export interface ScheduleStore {
 export class ScheduleChanged extends Error {}
 
 export interface ScheduleStoreDeps {
+  jobTypes: JobTypeRegistry;
   ledger: TenantLedger;
   reads: Reads;
   keys: KeyRing | undefined;
@@ -60,7 +61,7 @@ export interface ScheduleStoreDeps {
 }
 
 export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
-  const { ledger, reads, keys, maxSchedules } = deps;
+  const { jobTypes, ledger, reads, keys, maxSchedules } = deps;
   return {
     put: (tenant, name, written, check) =>
       ledger.run(tenant, async (sql) => {
@@ -74,7 +75,7 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
             );
           }
         };
-        const options = { jobTypes: shippedRegistry, keys, check: checkCount };
+        const options = { jobTypes, keys, check: checkCount };
         return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, options);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),

@@ -1,4 +1,3 @@
-import { jobTypeNames, queueOf, shippedRegistry } from "@toril/contract/api/job-types/index";
 import { type ScheduleRow, toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { isPermitted } from "../auth/principal.ts";
 import { requirePermitted } from "../http/caller.ts";
@@ -14,12 +13,12 @@ export function requireVisibleSchedule(
   row: ScheduleRow | undefined,
 ): ScheduleRow {
   if (row === undefined) throw new ProblemError("schedule-not-found");
-  requirePermitted(context, { type: row.type, queue: queueOf(row.type) });
+  requirePermitted(context, { type: row.type, queue: context.jobTypes.getQueue(row.type) });
   return row;
 }
 
-export function toAnswer(row: ScheduleRow) {
-  const schedule = toSchedule(shippedRegistry, row);
+export function toAnswer({ jobTypes }: RequestContext, row: ScheduleRow) {
+  const schedule = toSchedule(jobTypes, row);
   return { schedule, headers: { ETag: toEtag(row.version, schedule) } };
 }
 
@@ -34,7 +33,7 @@ export async function setSchedulePaused(
   isPaused: boolean,
 ) {
   function toResponse(row: ScheduleRow | undefined) {
-    const { schedule, headers } = toAnswer(requireVisibleSchedule(context, row));
+    const { schedule, headers } = toAnswer(context, requireVisibleSchedule(context, row));
     return { schedule: redactSchedule(context, schedule), headers };
   }
   const row = await schedules.setPaused(context.principal.tenant, name, isPaused, {
@@ -50,7 +49,9 @@ export async function setSchedulePaused(
 }
 
 /** Returns the job types whose schedules the caller may see; undefined means all. */
-export function visibleTypes({ principal }: RequestContext): string[] | undefined {
+export function visibleTypes({ principal, jobTypes }: RequestContext): string[] | undefined {
   if (principal.queues === null && principal.types === null) return undefined;
-  return jobTypeNames.filter((type) => isPermitted(principal, { type, queue: queueOf(type) }));
+  return jobTypes.types
+    .filter((jobType) => isPermitted(principal, jobType))
+    .map(({ type }) => type);
 }

@@ -8,7 +8,6 @@ import {
 } from "../dead-letter.ts";
 import { Job, limits } from "../job.ts";
 import { Operation, OperationPreview } from "../operation.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter, locationBelow, optional } from "./route.ts";
 
@@ -161,5 +160,3 @@ export const deleteDeadLetter = defineRoute({
   },
   problems: ["invalid-parameter", "forbidden-resource", "dead-letter-not-found", "at-capacity"],
 });
-
-export const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(shippedRegistry);

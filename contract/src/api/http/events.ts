@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { Import } from "../import.ts";
 import type { ProblemKind } from "../problem.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter } from "./route.ts";
 
@@ -120,5 +119,3 @@ export const followJobs = defineRoute({
   responses: stream,
   problems,
 });
-
-export const { followQueue } = createEventRoutes(shippedRegistry);

@@ -2,7 +2,6 @@ import { z } from "zod";
 import { feedLimits } from "../feed-limits.ts";
 import { Import } from "../import.ts";
 import { limits } from "../job.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
   defineRoute,
@@ -129,5 +128,3 @@ export const getImport = defineRoute({
 function findImportable({ types }: JobTypeRegistry): string | undefined {
   return (types.find(({ fromRow }) => fromRow !== undefined) ?? types[0])?.type;
 }
-
-export const { createImport } = createImportRoutes(shippedRegistry);

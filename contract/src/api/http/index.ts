@@ -4,13 +4,11 @@ import {
   redriveDeadLetter,
   summarizeDeadLetters,
   createDeadLetterRoutes,
-  listDeadLetters,
-  redriveDeadLetters,
 } from "./dead-letters.ts";
-import { followImport, followJob, followJobs, createEventRoutes, followQueue } from "./events.ts";
+import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
-import { getImport, createImportRoutes, createImport } from "./imports.ts";
-import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes, createKey } from "./keys.ts";
+import { getImport, createImportRoutes } from "./imports.ts";
+import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
 import {
   changeQueue,
   cleanQueue,
@@ -20,23 +18,12 @@ import {
   pauseQueue,
   resumeQueue,
 } from "./queues.ts";
-import {
-  cancelJob,
-  changeJob,
-  getJob,
-  promoteJob,
-  retryJob,
-  createJobRoutes,
-  createJob,
-  createJobs,
-  listJobs,
-} from "./jobs.ts";
+import { cancelJob, changeJob, getJob, promoteJob, retryJob, createJobRoutes } from "./jobs.ts";
 import {
   getOperation,
   listOperations,
   stopOperation,
   createOperationRoutes,
-  createOperation,
 } from "./operations.ts";
 import {
   deleteSchedule,
@@ -47,11 +34,8 @@ import {
   resumeSchedule,
   runSchedule,
   createScheduleRoutes,
-  putSchedule,
-  previewDefinition,
 } from "./schedules.ts";
 
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 
 export type Api = ReturnType<typeof createApi>;
@@ -115,11 +99,3 @@ export function createApi(jobTypes: JobTypeRegistry) {
     getReadiness,
   };
 }
-
-const shippedApi: Api = {
-  ...createApi(shippedRegistry),
-  ...{ createJob, createJobs, listJobs },
-  ...{ createImport, followQueue, listDeadLetters, redriveDeadLetters },
-  ...{ createOperation, createKey, putSchedule, previewDefinition },
-};
-export const routes = Object.values(shippedApi);

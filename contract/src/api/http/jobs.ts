@@ -12,7 +12,6 @@ import {
   limits,
 } from "../job.ts";
 import { Problem } from "../problem.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { maxTermValueLength } from "../search-terms.ts";
 import {
@@ -32,6 +31,7 @@ import {
 } from "./route.ts";
 
 const tags: [string] = ["Jobs"];
+export const createJobPath = "/v1/jobs";
 const location = locationBelow("/v1/jobs");
 const requestHeaders = z.object({
   "idempotency-key": IdempotencyKey,
@@ -62,7 +62,7 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
     tags,
     scope: "jobs:write",
     method: "post",
-    path: "/v1/jobs",
+    path: createJobPath,
     request: {
       headers: requestHeaders.extend({ prefer: Prefer }),
       query: z.strictObject({ dryRun: DryRun }),
@@ -450,5 +450,3 @@ function createSearchParameters({ searchableFields }: JobTypeRegistry) {
     ]),
   );
 }
-
-export const { createJob, createJobs, listJobs } = createJobRoutes(shippedRegistry);

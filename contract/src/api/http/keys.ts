@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { limits } from "../job.ts";
 import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, IdempotencyKey, idParameter, locationBelow, onceProblems } from "./route.ts";
 
@@ -147,5 +146,3 @@ export const revokeKey = defineRoute({
   },
   problems: ["invalid-parameter", "key-not-found"],
 });
-
-export const { createKey } = createKeyRoutes(shippedRegistry);

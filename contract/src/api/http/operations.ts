@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { limits } from "../job.ts";
 import { Operation, OperationPage, OperationPreview } from "../operation.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter, locationBelow } from "./route.ts";
 
@@ -106,5 +105,3 @@ export const stopOperation = defineRoute({
     "at-capacity",
   ],
 });
-
-export const { createOperation } = createOperationRoutes(shippedRegistry);

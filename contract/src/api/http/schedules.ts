@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { AcceptedJob, limits } from "../job.ts";
-import { shippedRegistry } from "../job-types/index.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";
 import { defineRoute, header, locationBelow, notModified } from "./route.ts";
@@ -244,5 +243,3 @@ export const previewSchedule = defineRoute({
   responses: preview,
   problems: missing,
 });
-
-export const { putSchedule, previewDefinition } = createScheduleRoutes(shippedRegistry);
