@@ -5,17 +5,9 @@ import {
   type FinishResult,
   type Take,
 } from "@toril/contract/engine/redis/take";
-import {
-  Backoffs,
-  DelayedError,
-  isNotConnectionError,
-  Job,
-  type RepeatOptions,
-  UnrecoverableError,
-  WaitingError,
-  type Worker,
-} from "bullmq";
+import { isNotConnectionError, type Job, UnrecoverableError, type Worker } from "bullmq";
 import { sleep } from "../wait.ts";
+import { createBullMqMoves } from "./bullmq-moves.ts";
 import { TakenJob } from "./taken-job.ts";
 
 export interface TakeLoopDeps {
@@ -69,6 +61,7 @@ const maxFinishTries = 5;
 export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   const { take, worker, concurrency, lockDurationMs, onError } = deps;
   const backend = worker.getBackend();
+  const moves = createBullMqMoves(worker, deps.returnValue);
   const workerId = randomUUID();
   const stop = new AbortController();
   const running = new Set<TakenJob>();
@@ -213,7 +206,9 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
 
   async function run(job: TakenJob) {
     try {
-      if (job.schedulerId !== undefined) await scheduleNext(job, job.schedulerId);
+      if (job.schedulerId !== undefined) {
+        await moves.scheduleNext(job, job.schedulerId).catch(reportError);
+      }
       if (job.deferredFailure !== undefined) throw new UnrecoverableError(job.deferredFailure);
       await deps.process(job);
     } catch (thrown) {
@@ -228,58 +223,20 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     flushSoon();
   }
 
-  /** Retries or fails a job with BullMQ; a delayed or requeued job has already been moved. */
   async function fail(job: TakenJob, thrown: unknown) {
-    if (thrown instanceof DelayedError || thrown instanceof WaitingError || isClosed) return;
+    if (isClosed) return;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     try {
-      const stored = await findStored(job);
-      await stored.moveToFailed(error, job.token, false);
-      deps.onFailed(stored, error);
+      const stored = await moves.fail(job, error);
+      if (stored !== undefined) deps.onFailed(stored, error);
     } catch (cause) {
       reportError(cause);
     }
   }
 
   async function finishOtherwise(job: TakenJob, result: Exclude<FinishResult, "finished">) {
-    if (result !== "unsupported") {
-      onError(new Error(`job ${job.id} was not finished in Redis: ${result}`));
-      return;
-    }
-    try {
-      const stored = await findStored(job);
-      await stored.moveToCompleted(deps.returnValue, job.token, false);
-    } catch (error) {
-      reportError(error);
-    }
-  }
-
-  /** Loads a job as BullMQ needs it, with the options that Toril changed. */
-  async function findStored(job: TakenJob): Promise<Job> {
-    const stored = await Job.fromId(worker, job.id);
-    if (stored === undefined) throw new Error(`Missing key for job ${job.id}.`);
-    const { backoff } = job.opts;
-    Object.assign(stored.opts, job.opts, backoff && { backoff: Backoffs.normalize(backoff) });
-    return stored;
-  }
-
-  async function scheduleNext(job: TakenJob, schedulerId: string) {
-    try {
-      const scheduler = await worker.jobScheduler;
-      const { repeat } = job.opts as { repeat?: RepeatOptions };
-      if (repeat === undefined || !(await scheduler.isJobScheduler(schedulerId))) return;
-      const options = { override: false, producerId: job.id };
-      await scheduler.upsertJobScheduler(
-        schedulerId,
-        repeat,
-        job.name,
-        job.data,
-        job.opts,
-        options,
-      );
-    } catch (error) {
-      reportError(error);
-    }
+    if (result === "unsupported") await moves.complete(job).catch(reportError);
+    else onError(new Error(`job ${job.id} was not finished in Redis: ${result}`));
   }
 
   async function renewLocks() {
