@@ -1,5 +1,11 @@
 import type { JobRequest } from "@toril/contract/api/job-request";
-import type { DataOf, JobType, JobTypes, ResultOf } from "@toril/contract/api/job-type";
+import type {
+  DataOf,
+  JobType,
+  JobTypes,
+  ResultOf,
+  SandboxLimits,
+} from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { JobLog } from "../observability/log.ts";
 
@@ -45,9 +51,9 @@ export type Handler<Type extends JobType = JobType> = (
 
 /** One handler per job type, except for sandboxed types. */
 export type Handlers<Types extends JobTypes> = {
-  readonly [
-    Type in Types[number] as Type["sandbox"] extends undefined ? Type["type"] : never
-  ]: Handler<Type>;
+  readonly [Name in Exclude<Types[number], { sandbox: SandboxLimits }>["type"]]: Handler<
+    Extract<Types[number], { type: Name }>
+  >;
 };
 
 /** Handlers by job type. A handler receives data that the schema of its type has parsed. */
