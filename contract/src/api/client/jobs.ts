@@ -1,4 +1,5 @@
-import type { BulkResult, JobPage } from "../http/jobs.ts";
+import type { BulkResult } from "../http/bulk.ts";
+import type { JobPage } from "../http/job-list.ts";
 import type { Import } from "../import.ts";
 import type { JobRequest } from "../job-request.ts";
 import type { JobStatus, RedisState } from "../job-states.ts";

@@ -18,7 +18,8 @@ import {
   pauseQueue,
   resumeQueue,
 } from "./queues.ts";
-import { cancelJob, changeJob, getJob, promoteJob, retryJob, createJobRoutes } from "./jobs.ts";
+import { cancelJob, changeJob, getJob, promoteJob, retryJob } from "./job.ts";
+import { createJobRoutes } from "./jobs.ts";
 import {
   getOperation,
   listOperations,

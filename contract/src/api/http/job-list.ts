@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { JobStatus, RedisState } from "../job-states.ts";
+import { GivenTime, Job, Key, limits } from "../job.ts";
+import type { JobTypeRegistry } from "../registry.ts";
+import { maxTermValueLength } from "../search-terms.ts";
+import { defineRoute, header, optional } from "./route.ts";
+
+export const JobPage = z
+  .strictObject({
+    items: z.array(Job),
+    next: z.string().nullable().meta({
+      description: "Cursor of the next page; null if there are no more results",
+    }),
+  })
+  .meta({ id: "JobPage" });
+export type JobPage = z.infer<typeof JobPage>;
+
+/** Creates the operation that lists jobs, with a query parameter for each searchable field. */
+export function createListRoute(jobTypes: JobTypeRegistry) {
+  return defineRoute({
+    operationId: "listJobs",
+    summary: "List jobs",
+    description:
+      "Returns jobs, newest first. A page examines at most 10,000 jobs of each status and type and contains at most 4 MB: a page may be short or empty although " +
+      "more results exist; continue until `next` is null.",
+    tags: ["Jobs"],
+    scope: "jobs:read",
+    method: "get",
+    path: "/v1/jobs",
+    request: {
+      query: z.strictObject({
+        cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
+        limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+        type: jobTypes.schemas.JobTypeName.optional(),
+        queue: jobTypes.schemas.QueueName.optional(),
+        status: JobStatus.optional(),
+        state: RedisState.optional().meta({
+          description: "State in Redis; requires `queue` and excludes all other filters",
+        }),
+        key: Key.optional(),
+        label: z.string().min(1).max(limits.labelLength).optional(),
+        schedule: z.string().min(1).max(255).optional(),
+        importId: z.uuid().optional(),
+        createdAfter: GivenTime.optional(),
+        createdBefore: GivenTime.optional(),
+        omit: z.enum(["payload"]).optional().meta({
+          description: "payload: omit `data` and `result` (both are null)",
+        }),
+        ...createSearchParameters(jobTypes),
+      }),
+    },
+    responses: {
+      200: {
+        description: "One page of jobs",
+        content: { "application/json": { schema: JobPage } },
+        headers: optional({
+          Link: header("URL of the next page", '</v1/jobs?cursor=MDE5>; rel="next"'),
+        }),
+      },
+    },
+    problems: ["invalid-parameter", "at-capacity"],
+  });
+}
+
+/** Creates `data.<field>` for each searchable field of a job type. */
+function createSearchParameters({ searchableFields }: JobTypeRegistry) {
+  return Object.fromEntries(
+    searchableFields.map((field) => [
+      `data.${field}`,
+      z
+        .string()
+        .min(1)
+        .max(maxTermValueLength)
+        .optional()
+        .meta({ description: `Only jobs with this value of \`data.${field}\`` }),
+    ]),
+  );
+}
