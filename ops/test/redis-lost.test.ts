@@ -63,7 +63,7 @@ async function _acceptWithoutRedis({ producers: [producer] }: Stack): Promise<nu
   const ready = await fetch(`${url}/readyz`);
   expect([ready.status, await ready.json()]).toEqual([
     200,
-    { status: "degraded", postgres: "ok", redis: "away" },
+    { status: "degraded", postgres: "ok", redis: "unavailable" },
   ]);
   return 101;
 }

@@ -26,9 +26,9 @@ async function main(): Promise<void> {
     { ...logging, tracing },
     runtime,
   );
-  log.info({ url: producer.url.href }, "producer listens");
+  log.info({ url: producer.url.href }, "listening");
   await nextSignal();
-  log.info("producer drains");
+  log.info("draining");
   await producer.close();
   await tracing?.close();
 }

@@ -100,7 +100,7 @@ export async function openProducer(
   const metrics = createMetrics({
     waiting: () => enqueue.waiting,
     undispatched: () => dispatcher.undispatched,
-    isRedisAway: () => breakers.isAnyOpen,
+    isRedisUnavailable: () => breakers.isAnyOpen,
     listeners: () => events.listeners,
   });
   if (shipper !== undefined) metrics.addLogShipper(shipper);

@@ -56,7 +56,7 @@ async function _away(work: () => Promise<void>) {
     await work();
   } finally {
     proxy.pass();
-    while ((await producer.metric("toril_redis_away")) === 1) await Bun.sleep(10);
+    while ((await producer.metric("toril_redis_unavailable")) === 1) await Bun.sleep(10);
   }
 }
 

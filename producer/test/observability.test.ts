@@ -131,7 +131,7 @@ test("metrics include requests, problems, batches and waiting requests", async (
     /^toril_problems_total\{kind="at-capacity"\} \d/m,
     /^nodejs_eventloop_lag_p99_seconds \d/m,
     /^toril_undispatched_jobs 0$/m,
-    /^toril_redis_away 0$/m,
+    /^toril_redis_unavailable 0$/m,
     /^process_resident_memory_bytes \d+$/m,
   ]) {
     expect(text).toMatch(line);
@@ -200,11 +200,20 @@ test("readiness reports both stores in every state", async () => {
   await _until(async () => (await state())[0] === 200);
   expect(await state()).toEqual([200, { status: "ok", postgres: "ok", redis: "ok" }]);
   database.refuse();
-  expect(await state()).toEqual([503, { status: "unavailable", postgres: "away", redis: "ok" }]);
+  expect(await state()).toEqual([
+    503,
+    { status: "unavailable", postgres: "unavailable", redis: "ok" },
+  ]);
   proxy.refuse();
-  expect(await state()).toEqual([503, { status: "unavailable", postgres: "away", redis: "away" }]);
+  expect(await state()).toEqual([
+    503,
+    { status: "unavailable", postgres: "unavailable", redis: "unavailable" },
+  ]);
   database.pass();
-  expect(await state()).toEqual([200, { status: "degraded", postgres: "ok", redis: "away" }]);
+  expect(await state()).toEqual([
+    200,
+    { status: "degraded", postgres: "ok", redis: "unavailable" },
+  ]);
   proxy.pass();
   await _until(async () => (await state())[1].status === "ok");
   expect((await shaky.request("/livez")).body).toEqual({ status: "ok" });

@@ -48,7 +48,7 @@ async function takeAway(fault: "refuse" | "freeze") {
 
 async function bringBack() {
   proxy.pass();
-  await _until(async () => (await producer.metric("toril_redis_away")) === 0);
+  await _until(async () => (await producer.metric("toril_redis_unavailable")) === 0);
 }
 
 test.each(["refuse", "freeze"] as const)(
@@ -64,7 +64,7 @@ test.each(["refuse", "freeze"] as const)(
     });
     expect(first.status).toBe(202);
     expect(first.headers.get("location")).toBe(`/v1/jobs/${first.body.id}`);
-    expect(await producer.metric("toril_redis_away")).toBe(1);
+    expect(await producer.metric("toril_redis_unavailable")).toBe(1);
     // From here on no request waits for Redis.
     const held = proxy.heldBytes;
     const second = await producer.post(_echo("b", { key: "k" }));
@@ -147,7 +147,7 @@ test("without Redis a producer starts, is ready and reports degraded", async () 
   const answer = await late.request("/readyz");
   expect([answer.status, answer.body]).toEqual([
     200,
-    { status: "degraded", postgres: "ok", redis: "away" },
+    { status: "degraded", postgres: "ok", redis: "unavailable" },
   ]);
   expect((await late.post(_echo())).status).toBe(202);
   await late.close();
@@ -209,7 +209,7 @@ test("an error of Redis for one queue does not affect others", async () => {
     const [refused, other] = await Promise.all([producer.post(_echo()), producer.post(feed)]);
     expect([refused.status, other.status]).toEqual([202, 201]);
   }
-  expect(await producer.metric("toril_redis_away")).toBe(0);
+  expect(await producer.metric("toril_redis_unavailable")).toBe(0);
   await stores.redis.del(wait);
   expect((await producer.post(_echo())).status).toBe(201);
 });
@@ -221,6 +221,6 @@ test("an error of Postgres during a retry does not open the circuit breaker of R
   const retried = await producer.request(`/v1/jobs/${body.id}/retry`, { method: "POST" });
   await stores.sql`alter table jobs rename column gone to trace`;
   expect([retried.status, retried.body.state]).toEqual([202, "undispatched"]);
-  expect(await producer.metric("toril_redis_away")).toBe(0);
+  expect(await producer.metric("toril_redis_unavailable")).toBe(0);
   expect((await producer.post(_echo())).status).toBe(201);
 });

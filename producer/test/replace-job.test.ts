@@ -125,7 +125,7 @@ describe("keyPolicy replace", () => {
     proxy.refuse();
     const { status, body } = await producer.post(_echo("b", replacing));
     proxy.pass();
-    await _until(async () => (await producer.metric("toril_redis_away")) === 0);
+    await _until(async () => (await producer.metric("toril_redis_unavailable")) === 0);
     expect([status, body.replaced]).toEqual([202, first.id]);
     expect(await _row(first.id)).toMatchObject({ status: "cancelled" });
   });

@@ -56,10 +56,10 @@ export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string
     },
     queues.map((queue) => ({ queue })),
   );
-  const givenUp = createCounter(
+  const lostJobs = createCounter(
     registry,
     {
-      name: "toril_jobs_given_up_total",
+      name: "toril_lost_jobs_total",
       help: "Jobs that are dead because too many attempts were lost with their consumers",
       labelNames: ["queue", "type"],
     },
@@ -97,7 +97,7 @@ export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string
     observeHandler: (queue, type, ms) => ran.observe(ms / 1000, queue, type),
     observeSettle: (queue, type, ms) => settled.observe(ms / 1000, queue, type),
     countAttempt: (queue, type, outcome) => processed.add(1, queue, type, outcome),
-    countLostJob: (queue, type) => givenUp.inc({ queue, type }),
+    countLostJob: (queue, type) => lostJobs.inc({ queue, type }),
   };
 
   return {

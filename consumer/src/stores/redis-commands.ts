@@ -40,7 +40,7 @@ export async function loadRedisCommands(
     now: () => performance.now(),
     onChange: (isAway, error) =>
       isAway
-        ? log.warn({ err: error }, "failed to share quotas: this consumer enforces them alone")
+        ? log.warn({ err: error }, "failed to share quotas: this process enforces them alone")
         : log.info("quotas are shared again"),
   });
   return {

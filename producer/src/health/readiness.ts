@@ -17,20 +17,20 @@ export function createReadiness({ ledger, writeRedis, isDraining }: ReadinessDep
     ]);
     const status = isDraining()
       ? "draining"
-      : postgres === "away"
+      : postgres === "unavailable"
         ? "unavailable"
-        : redis === "away"
+        : redis === "unavailable"
           ? "degraded"
           : "ok";
     return { status, postgres, redis };
   };
 }
 
-async function probe(check: () => Promise<unknown>): Promise<"ok" | "away"> {
+async function probe(check: () => Promise<unknown>): Promise<"ok" | "unavailable"> {
   try {
     await check();
     return "ok";
   } catch {
-    return "away";
+    return "unavailable";
   }
 }

@@ -90,7 +90,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     // requests a second.
     if (log.isLevelEnabled(level)) {
       const traceId = traceIdOf(trace?.traceparent ?? request.headers.get("traceparent"));
-      log[level]({ requestId, traceId, tenant, jobId, method, path, status, ms }, "answered");
+      log[level](
+        { requestId, traceId, tenant, jobId, method, path, status, ms },
+        "request completed",
+      );
     }
     return response;
   }

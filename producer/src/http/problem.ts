@@ -48,7 +48,8 @@ export type ErrorHandler = (error: unknown, context: FailedRequest) => Response;
 export function createErrorHandler(log: Logger): ErrorHandler {
   return (error, context) => {
     const problem = toProblem(error);
-    if (problem === undefined) log.error({ err: error, requestId: context.requestId }, "failed");
+    if (problem === undefined)
+      log.error({ err: error, requestId: context.requestId }, "request failed");
     return problemResponse(context, problem ?? new ProblemError("internal-error"));
   };
 }

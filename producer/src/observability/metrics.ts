@@ -15,7 +15,7 @@ const storeSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 export function createMetrics(now: {
   waiting(): number;
   undispatched(): number;
-  isRedisAway(): boolean;
+  isRedisUnavailable(): boolean;
   listeners(): number;
 }) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
@@ -58,7 +58,9 @@ export function createMetrics(now: {
     "Jobs recorded by this process and not dispatched",
     now.undispatched,
   );
-  gauge("toril_redis_away", "1 while Redis is unavailable", () => Number(now.isRedisAway()));
+  gauge("toril_redis_unavailable", "1 while Redis is unavailable", () =>
+    Number(now.isRedisUnavailable()),
+  );
 
   return {
     request(labels: RequestLabels, problem: string | undefined, ms: number) {

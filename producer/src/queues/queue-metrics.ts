@@ -26,7 +26,7 @@ export function addQueueMetrics(
   registry.registerMetric(
     new Gauge({
       name: "bullmq_queue_size",
-      help: "Jobs in Redis, by queue and where they stand",
+      help: "Jobs in Redis, by queue and state",
       labelNames: ["queue", "state"],
       registers: [],
       async collect() {

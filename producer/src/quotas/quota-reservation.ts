@@ -25,7 +25,7 @@ export function createSharedQuotas({ redis, prefix, ledger, log }: SharedQuotasD
       now: () => performance.now(),
       onChange: (isAway, error) =>
         isAway
-          ? log.warn({ err: error }, "quotas cannot be shared: this producer applies them alone")
+          ? log.warn({ err: error }, "failed to share quotas: this process enforces them alone")
           : log.info("quotas are shared again"),
     }),
     countWaiting: (quotaKey, limit) => ledger.run((sql) => countWaiting(sql, quotaKey, limit)),

@@ -26,8 +26,8 @@ export const getLiveness = defineRoute({
 export const Readiness = z
   .strictObject({
     status: z.enum(["ok", "degraded", "unavailable", "draining"]),
-    postgres: z.enum(["ok", "away"]),
-    redis: z.enum(["ok", "away"]),
+    postgres: z.enum(["ok", "unavailable"]),
+    redis: z.enum(["ok", "unavailable"]),
   })
   .meta({ id: "Readiness", example: { status: "ok", postgres: "ok", redis: "ok" } });
 export type Readiness = z.infer<typeof Readiness>;

@@ -34,7 +34,7 @@ function rootOf(token: string, end: number): XmlRoot {
   if (format === undefined) {
     return {
       status: "invalid",
-      detail: `The document is no feed: its root is <${name.slice(0, 50)}>.`,
+      detail: `The document is not a feed: its root is <${name.slice(0, 50)}>.`,
     };
   }
   const tag = `<${name}${knownNamespaces(local, attributes)}>`;

@@ -40,7 +40,14 @@ test.each<[string, object]>([
 });
 
 test.each<object>([
-  { msg: "answered", path: "/v1/jobs", requestId: "a-1", jobId: "019c", status: 201, ms: 1.5 },
+  {
+    msg: "request completed",
+    path: "/v1/jobs",
+    requestId: "a-1",
+    jobId: "019c",
+    status: 201,
+    ms: 1.5,
+  },
   { url: "http://127.0.0.1:3000/", queues: ["default"], mail: "who@example.org" },
   { key: "order-7", tokens: 5, msg: 'unexpected token } at "secret" of a body' },
   { err: { message: "basic auth is needed", stack: "Error: no\n    at file:///app/main.ts:1:2" } },
