@@ -72,7 +72,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
     bun,
   );
   const request = async (path: string, init?: RequestInit) =>
-    _checked(await fetch(new URL(path, producer.url), init), init?.method ?? "GET", path);
+    _checked(await fetch(`${producer.url.origin}${path}`, init), init?.method ?? "GET", path);
   return {
     ...producer,
     lines,
