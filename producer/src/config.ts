@@ -1,4 +1,4 @@
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import { traceFields } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
 import {

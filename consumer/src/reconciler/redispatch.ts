@@ -1,7 +1,7 @@
 import { bullId, queueKeys } from "@toril/contract/engine/redis/names";
 import { toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { maxEntriesPerCall, type DispatchEntry } from "@toril/contract/engine/redis/dispatch";
-import { JobOptions } from "@toril/contract/api/job";
+import { JobOptions } from "@toril/contract/api/job-options";
 import { z } from "zod";
 import type { Leadership } from "./leadership.ts";
 import { type JobToDispatch, type PendingJob, readJobsToDispatch } from "./pending.ts";

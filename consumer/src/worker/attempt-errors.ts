@@ -1,6 +1,7 @@
 import { failuresField, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
-import { attemptLost, limits, RunError } from "@toril/contract/api/job";
+import { attemptLost, RunError } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import { z } from "zod";
 import type { Log } from "../observability/log.ts";
 

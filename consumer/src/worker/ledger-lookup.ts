@@ -1,5 +1,5 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
-import { JobOptions } from "@toril/contract/api/job";
+import { JobOptions } from "@toril/contract/api/job-options";
 import { type BatchSize, createLedgerBatcher } from "./batch.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 

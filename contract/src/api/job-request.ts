@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { requestOptions, templateOptions } from "./job.ts";
+import { requestOptions, templateOptions } from "./job-options.ts";
 import type { JobType, JobTypes } from "./job-type.ts";
 
 type RequestOptions = z.input<z.ZodObject<typeof requestOptions>>;

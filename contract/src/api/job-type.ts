@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Backoff, JobOptions, KeyPolicy } from "./job.ts";
+import type { Backoff, JobOptions, KeyPolicy } from "./job-options.ts";
 import { type FindSecretFields, createFindSecretFields } from "./secret-fields.ts";
 
 /** Limits of an attempt in the sandbox. */

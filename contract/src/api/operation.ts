@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { finalStatuses, JobStatus } from "./job-states.ts";
-import { DryRunAnswer, limits } from "./job.ts";
+import { DryRunAnswer } from "./job.ts";
+import { limits } from "./limits.ts";
 
 export const OperationAction = z.enum(["cancel", "retry", "promote", "delete"]);
 export type OperationAction = z.infer<typeof OperationAction>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { limits } from "./job.ts";
+import { limits } from "./limits.ts";
 import type { JobTemplate } from "./job-request.ts";
 
 export const ScheduleName = z

@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import { KeyId, KeyRotation } from "@toril/contract/api/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";

@@ -1,6 +1,6 @@
 import type { Redriven } from "@toril/contract/api/dead-letter";
 import type { Api } from "@toril/contract/api/http/index";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
 import { getOrigin, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";

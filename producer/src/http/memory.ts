@@ -1,4 +1,4 @@
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import type { Principal } from "../auth/principal.ts";
 import { ProblemError } from "./problem.ts";
 

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import type { Principal } from "../auth/principal.ts";
 import { hasBody, readBytes } from "../http/body.ts";
 import type { AnyRoute, AppEnv, EarlyResponse } from "../http/request-context.ts";

@@ -4,7 +4,7 @@ import { type EntryContext, parseEntry } from "../jobs/parse-bulk.ts";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";
 import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 
 /** A row or item of a file: the job request, or why the row could not be read. */
 export type FileEntry =

@@ -1,5 +1,5 @@
 import type { JobType } from "@toril/contract/api/job-type";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { problemOf } from "@toril/contract/api/problem";
 import { createRowMapping } from "@toril/contract/api/row-data";

@@ -3,7 +3,7 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { BulkCheck, BulkEntry, BulkProblem, BulkResult } from "@toril/contract/api/http/bulk";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
 import { problemOf } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";

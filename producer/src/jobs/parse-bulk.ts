@@ -1,4 +1,4 @@
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, startOf } from "@toril/contract/api/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json-scan";
 import { type Problem, problemOf } from "@toril/contract/api/problem";

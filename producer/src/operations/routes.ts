@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import type { Operation } from "@toril/contract/api/operation";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";

@@ -1,5 +1,5 @@
 import * as routes from "@toril/contract/api/http/queues";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { QueueChange, QueueCleaning } from "@toril/contract/api/queue";
 import { z } from "zod";

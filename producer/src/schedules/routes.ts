@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { ScheduleName } from "@toril/contract/api/schedule";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";

@@ -4,7 +4,8 @@ import type { Import } from "../import.ts";
 import type { JobRequest } from "../job-request.ts";
 import type { JobStatus, RedisState } from "../job-states.ts";
 import type { JobTypeName, JobTypes } from "../job-type.ts";
-import type { AcceptedJob, Job, JobChanges, JobDetail } from "../job.ts";
+import type { JobChanges } from "../job-options.ts";
+import type { AcceptedJob, Job, JobDetail } from "../job.ts";
 import {
   type FollowOptions,
   toFollowedEvent,

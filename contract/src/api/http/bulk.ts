@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { DryRunAnswer, limits } from "../job.ts";
+import { DryRunAnswer } from "../job.ts";
+import { limits } from "../limits.ts";
 import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { replayed } from "./route.ts";

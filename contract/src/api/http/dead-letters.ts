@@ -6,7 +6,8 @@ import {
   InspectedDeadLetter,
   Redriven,
 } from "../dead-letter.ts";
-import { Job, limits } from "../job.ts";
+import { Job } from "../job.ts";
+import { limits } from "../limits.ts";
 import { Operation, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter, locationBelow, optional } from "./route.ts";

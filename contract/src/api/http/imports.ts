@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { feedLimits } from "../feed-limits.ts";
 import { Import } from "../import.ts";
-import { limits } from "../job.ts";
+import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
   defineRoute,

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { JobStatus, RedisState } from "../job-states.ts";
-import { GivenTime, Job, Key, limits } from "../job.ts";
+import { GivenTime, Key } from "../job-options.ts";
+import { Job } from "../job.ts";
+import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { maxTermValueLength } from "../search-terms.ts";
 import { defineRoute, header, optional } from "./route.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { Job, JobChanges, JobDetail } from "../job.ts";
+import { JobChanges } from "../job-options.ts";
+import { Job, JobDetail } from "../job.ts";
 import {
   defineRoute,
   etag,

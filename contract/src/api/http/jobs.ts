@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { AcceptedJob, CheckedJob, Job, limits } from "../job.ts";
+import { AcceptedJob, CheckedJob, Job } from "../job.ts";
+import { limits } from "../limits.ts";
 import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { BulkCheck, BulkProblem, bulkAnswer, createBulkBody } from "./bulk.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { limits } from "../job.ts";
+import { limits } from "../limits.ts";
 import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, IdempotencyKey, idParameter, locationBelow, onceProblems } from "./route.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { limits } from "../job.ts";
+import { limits } from "../limits.ts";
 import { Operation, OperationPage, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { defineRoute, idParameter, locationBelow } from "./route.ts";

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { AcceptedJob, limits } from "../job.ts";
+import { AcceptedJob } from "../job.ts";
+import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";
 import { defineRoute, header, locationBelow, notModified } from "./route.ts";

@@ -16,7 +16,8 @@ import {
 } from "drizzle-orm/pg-core";
 import type { Import } from "../../api/import.ts";
 import type { JobStatus } from "../../api/job-states.ts";
-import type { JobError, JobLogLine, JobOptions, RunError } from "../../api/job.ts";
+import type { JobOptions } from "../../api/job-options.ts";
+import type { JobError, JobLogLine, RunError } from "../../api/job.ts";
 import type { JobSelection, Operation, OperationAction } from "../../api/operation.ts";
 import type { Quotas } from "../../api/quota.ts";
 import type { Schedule, ScheduleRun } from "../../api/schedule.ts";

@@ -1,4 +1,5 @@
-import { JobLogLine, limits, RunError } from "../../api/job.ts";
+import { JobLogLine, RunError } from "../../api/job.ts";
+import { limits } from "../../api/limits.ts";
 import { parseJsonOrNull } from "../../api/json.ts";
 import { failuresField, jobKey, queueKeys } from "./names.ts";
 

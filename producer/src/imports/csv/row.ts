@@ -1,4 +1,4 @@
-import { limits } from "@toril/contract/api/job";
+import { limits } from "@toril/contract/api/limits";
 
 export interface CsvOptions {
   delimiter: "," | ";" | "\t";

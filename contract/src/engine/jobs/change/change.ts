@@ -3,7 +3,7 @@ import type { ISql } from "postgres";
 import type { Move } from "../../redis/move.ts";
 import { bullId } from "../../redis/names.ts";
 import type { JobStatus } from "../../../api/job-states.ts";
-import type { JobOptions } from "../../../api/job.ts";
+import type { JobOptions } from "../../../api/job-options.ts";
 import { toVersion } from "./version.ts";
 
 /** Undefined fields stay unchanged. */

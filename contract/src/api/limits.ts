@@ -1,0 +1,31 @@
+/** Limits of requests and of what is kept per job. */
+export const limits = {
+  keyLength: 255,
+  attempts: 100,
+  delayMs: 365 * 24 * 60 * 60 * 1000,
+  /** The maximum of BullMQ. */
+  priority: 2_097_151,
+  timeoutMs: 24 * 60 * 60 * 1000,
+  backoffMs: 7 * 24 * 60 * 60 * 1000,
+  /** Maximum `windowMs` of the key policy `once`. */
+  dedupWindowMs: 30 * 24 * 60 * 60 * 1000,
+  labels: 10,
+  labelLength: 100,
+  /** Failed attempts and log lines that are kept per job. */
+  failures: 10,
+  logLines: 20,
+  scheduleNameLength: 100,
+  descriptionLength: 1000,
+  /** Bounds of the interval of a schedule. */
+  everyMs: { min: 1000, max: 365 * 24 * 60 * 60 * 1000 },
+  previewedTimes: 100,
+  pageSize: 500,
+  dataBytes: 1_000_000,
+  bodyBytes: 2_000_000,
+  bulkBodyBytes: 32_000_000,
+  bulkEntries: 10_000,
+  /** Each row of a file becomes an object with this many fields. */
+  csvColumns: 2000,
+  importErrors: 100,
+  waitSeconds: 60,
+} as const;
