@@ -400,16 +400,16 @@ test("a flushed Redis loses no run: the job is re-dispatched, and the next fire 
     env: { BULL_QUEUE_NAME: "imports", RECONCILE_GRACE_MS: "0", RECONCILE_INTERVAL_MS: "200" },
   });
   const { run } = await _ran("hourly", await _due("hourly", { overlap: "queue" }));
-  const isPlaced = async (id: string) =>
+  const isDispatched = async (id: string) =>
     (await world.redis.exists(jobKey(world.prefix, "default", id))) === 1;
-  await _until(() => isPlaced(run.jobId!));
+  await _until(() => isDispatched(run.jobId!));
   for await (const found of world.redis.scanStream({ match: `${world.prefix}:*` })) {
     if (found.length > 0) await world.redis.del(found);
   }
-  await _until(() => isPlaced(run.jobId!));
+  await _until(() => isDispatched(run.jobId!));
   const next = await _makeDue("hourly");
   const { run: second } = await _ran("hourly", next);
-  await _until(() => isPlaced(second.jobId!));
+  await _until(() => isDispatched(second.jobId!));
 });
 
 test("the scheduler continues when Postgres is available again, and logs the outage once", async () => {

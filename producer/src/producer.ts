@@ -30,7 +30,7 @@ import { createFileImporter } from "./imports/import-file.ts";
 import { createImportLedger } from "./imports/import-ledger.ts";
 import { importRoutes } from "./imports/routes.ts";
 import { createDispatching } from "./jobs/dispatching.ts";
-import { createJobs } from "./jobs/jobs.ts";
+import { createJobsSubject } from "./jobs/jobs.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { createOperationLedger } from "./operations/operation-ledger.ts";
@@ -135,7 +135,7 @@ export async function openProducer(
   const importer = createFileImporter(jobTypes, enqueue, importLedger, secretKeys);
   const idempotency = createIdempotency(changing, secretKeys);
   const onError = createErrorHandler(log);
-  const jobs = createJobs({
+  const jobs = createJobsSubject({
     api,
     jobTypes,
     redis,

@@ -72,7 +72,7 @@ function openLease(url: string) {
     },
     script: readFileSync(leaseScriptUrl, "utf8"),
     now: () => now,
-    onChange: (isAway) => changes.push(isAway),
+    onChange: (isUnavailable) => changes.push(isUnavailable),
   });
   return { lease, changes, trips: () => trips };
 }
@@ -267,7 +267,7 @@ describe("waiting jobs", () => {
   });
 
   test("that cannot be counted fail only the request", async () => {
-    let isAway = true;
+    let isUnavailable = true;
     const quota = createKeyQuota(
       { maxWaiting: 10 },
       {
@@ -275,14 +275,14 @@ describe("waiting jobs", () => {
         bucketPrefix: prefix,
         lease: async () => undefined,
         countWaiting: async () => {
-          if (isAway) throw new Error("away");
+          if (isUnavailable) throw new Error("away");
           return 0;
         },
         now: () => now,
       },
     );
     await expect(quota.reserve(1)).rejects.toThrow("away");
-    isAway = false;
+    isUnavailable = false;
     expect(await quota.reserve(1)).toBeUndefined();
   });
 });
@@ -290,18 +290,18 @@ describe("waiting jobs", () => {
 describe("background work", () => {
   test("gets what the most exhausted quota has left, with the reason", async () => {
     const quota = open({ ...slow, maxWaiting: 15 });
-    const first = await quota.draw(12);
+    const first = await quota.reserveUpTo(12);
     expect(first).toEqual({ granted: 12, refusal: undefined });
     waiting = 12;
     quota.release(12);
     now += 1000;
-    const second = await quota.draw(12);
+    const second = await quota.reserveUpTo(12);
     expect(second.granted).toBe(3);
     expect(second.refusal?.detail).toContain("pending");
     waiting = 0;
     quota.release(3);
     now += 1000;
-    const third = await quota.draw(50);
+    const third = await quota.reserveUpTo(50);
     expect(third.granted).toBeWithin(5, 5 + someMore);
     expect(third.refusal?.detail).toContain("per second");
   });
@@ -313,8 +313,8 @@ describe("background work", () => {
     for (const refusal of await Promise.all([admit(), admit(), admit()])) {
       expect(refusal).toBeUndefined();
     }
-    await quota.owe(20);
-    await quota.owe(10);
+    await quota.charge(20);
+    await quota.charge(10);
     expect((await admit())?.detail).toContain("pending");
     now += 1000;
     expect((await admit())?.waitMs).toBeWithin(25_000, 31_000);
@@ -327,14 +327,14 @@ describe("background work", () => {
   test("of a running job leaves a debt even if the key was just refused", async () => {
     const quota = open({ rate: 1000, burst: 1000 });
     await quota.flood(3000);
-    await quota.owe(5000);
+    await quota.charge(5000);
     expect((await quota.admitChildren("feed.fetch"))?.waitMs).toBeWithin(3000, 5101);
   });
 
   test("releases the slots for which it has no tokens", async () => {
     const quota = open({ ...slow, maxWaiting: 100 });
     await quota.flood(20);
-    expect((await quota.draw(100)).granted).toBeWithin(0, someMore);
+    expect((await quota.reserveUpTo(100)).granted).toBeWithin(0, someMore);
     now += 1000;
     expect(await quota.reserve(90)).toBeUndefined();
   });

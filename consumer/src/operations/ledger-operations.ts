@@ -1,6 +1,6 @@
 import type { ApiKeyColumns, OperationColumns } from "@toril/contract/engine/postgres/tables";
 import { selectJobs, type SelectionScope } from "@toril/contract/engine/jobs/change/select";
-import { statusOf } from "@toril/contract/api/operation";
+import { getStatus } from "@toril/contract/api/operation";
 import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { ISql } from "postgres";
@@ -86,7 +86,7 @@ export async function runStep(
     Math.min(batchSize, ratePerSecond ?? Infinity),
   );
   const quota = await getQuota(sql, operation, findQuota);
-  const { granted, refusal } = (await quota?.draw(page.ids.length)) ?? {
+  const { granted, refusal } = (await quota?.reserveUpTo(page.ids.length)) ?? {
     granted: page.ids.length,
     refusal: undefined,
   };
@@ -99,7 +99,7 @@ export async function runStep(
   const applied =
     seen === 0
       ? { changed: 0, failed: 0 }
-      : await actions[action](sql, ids, { status: statusOf(action, filter), quotaKey });
+      : await actions[action](sql, ids, { status: getStatus(action, filter), quotaKey });
   const { changed, failed } = applied;
   // An empty last step marks the operation done: by then the changes of earlier steps are in Redis.
   const isDone = page.isLast && seen === 0;

@@ -12,7 +12,7 @@ import { createReconcileMetrics } from "./metrics.ts";
 import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
-import { createEndings } from "./settle-ended.ts";
+import { createSettleEnded } from "./settle-ended.ts";
 import { createSettleFinished } from "./settle-finished.ts";
 
 export interface ReconciliationDeps {
@@ -57,7 +57,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
         redis,
         prefix,
         queues,
-        endings: createEndings({ redis, jobTypes, prefix, remove, settler }),
+        endings: createSettleEnded({ redis, jobTypes, prefix, remove, settler }),
         remove,
         log,
       }),

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { waitForAbort, sleep } from "../wait.ts";
-import { createEndings, type EndingRedis } from "./settle-ended.ts";
+import { createSettleEnded, type EndingRedis } from "./settle-ended.ts";
 import { runExpiry } from "./expire.ts";
 import { createFinishEvents } from "./finish-events.ts";
 import { type LeaderConnection, type Leadership, leadOnce } from "./leadership.ts";
@@ -72,7 +72,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   } = deps;
   const schedule = createPassSchedule(deps);
   const inspector = createJobInspector(redis, prefix);
-  const endings = createEndings({ ...deps });
+  const endings = createSettleEnded({ ...deps });
   const stop = new AbortController();
   let running: Promise<void> | undefined;
   let isPostgresAway = false;

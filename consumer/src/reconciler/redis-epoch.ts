@@ -46,7 +46,7 @@ export function createRedisEpoch(deps: RedisEpochDeps): RedisEpoch {
   const stop = new AbortController();
   let wakeUp = new AbortController();
   let lastStates: readonly NodeState[] | undefined;
-  /** `breaks` counts lost connections and failed checks; `mended` is how many of them a later check has resolved. */
+  /** Counts lost connections and failed checks; `resolvedFailures` is how many of them a later check has resolved. */
   let failures = 0;
   let resolvedFailures = 0;
   let checkedAt = 0;

@@ -35,7 +35,7 @@ export interface EndingsDeps extends EndingSources {
 /** Limits memory: the hashes contain results of any size. */
 const maxReadAtOnce = 50;
 
-export function createEndings(deps: EndingsDeps): Endings {
+export function createSettleEnded(deps: EndingsDeps): Endings {
   const { prefix, remove, settler } = deps;
   async function end(job: FinishedJob, ending: Ending | undefined): Promise<number> {
     if (ending === undefined) return 0;

@@ -99,7 +99,7 @@ async function deferRefused(plans: readonly Plan[], findQuota: FindQuota) {
       async ([key, plansOfKey]) => {
         const quotas = plansOfKey[0]?.schedule.quotas ?? {};
         const quota = findQuota(key, quotas);
-        const { granted, refusal } = await quota.draw(plansOfKey.length);
+        const { granted, refusal } = await quota.reserveUpTo(plansOfKey.length);
         for (const [position, plan] of plansOfKey.slice(granted).entries()) {
           // Spread the retries at the rate of the quota.
           const pacedMs = (position / (quotas.rate ?? defaultRate)) * 1000;

@@ -38,8 +38,8 @@ export async function loadRedisCommands(
     redis,
     script: await readFile(leaseScriptUrl, "utf8"),
     now: () => performance.now(),
-    onChange: (isAway, error) =>
-      isAway
+    onChange: (isUnavailable, error) =>
+      isUnavailable
         ? log.warn({ err: error }, "failed to share quotas: this process enforces them alone")
         : log.info("quotas are shared again"),
   });

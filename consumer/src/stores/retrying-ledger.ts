@@ -29,22 +29,22 @@ const longestPauseMs = 1000;
 /** Retries work that must not fail because Postgres is unavailable. */
 export function createRetryingLedger({
   ledger,
-  onUnavailable: onAway,
+  onUnavailable,
   onAvailable: onBack,
 }: RetryingLedgerDeps): RetryingLedger {
   const stopping = new AbortController();
-  let isAway = false;
+  let isUnavailable = false;
 
   function succeeded() {
-    if (!isAway) return;
-    isAway = false;
+    if (!isUnavailable) return;
+    isUnavailable = false;
     onBack();
   }
 
   function failed(error: unknown) {
-    if (isAway || isConflict(error)) return;
-    isAway = true;
-    onAway(error);
+    if (isUnavailable || isConflict(error)) return;
+    isUnavailable = true;
+    onUnavailable(error);
   }
 
   return {
@@ -63,7 +63,7 @@ export function createRetryingLedger({
       }
     },
     get isUnavailable() {
-      return isAway;
+      return isUnavailable;
     },
     stop: () => stopping.abort(),
   };

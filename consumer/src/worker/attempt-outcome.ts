@@ -1,5 +1,5 @@
 import type { DispatchOptions } from "@toril/contract/engine/redis/options";
-import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
+import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
 import { parseBullName } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
@@ -212,7 +212,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
 }
 
 function getLogFields({ job, target, attempt }: StartedAttempt) {
-  const traceId = traceIdOf(job.traceparent);
+  const traceId = getTraceId(job.traceparent);
   return { jobId: target.id, traceId, tenant: job.tenant, type: job.name, attempt };
 }
 

@@ -1,4 +1,4 @@
-import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
+import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerContext } from "./handler.ts";
@@ -59,7 +59,7 @@ export class JobContext implements HandlerContext {
   #getLog(): AttemptLog {
     const { job, id, attempt, traceparent, scrub } = this.#input;
     if (this.#log === undefined) {
-      const traceId = traceIdOf(traceparent);
+      const traceId = getTraceId(traceparent);
       const { tenant, name: type } = job;
       const log = this.#deps.log.child({ jobId: id, traceId, tenant, type, attempt });
       job.opts.keepLogs = limits.logLines;

@@ -64,7 +64,7 @@ export const KeyPolicy = z
 export type KeyPolicy = z.infer<typeof KeyPolicy>;
 
 /** A time in a request, with any UTC offset. */
-export const GivenTime = z.iso.datetime({ offset: true });
+export const RequestTime = z.iso.datetime({ offset: true });
 
 const Label = z.string().min(1).max(limits.labelLength).regex(plainText, "No control characters.");
 
@@ -78,7 +78,7 @@ export const requestOptions = {
     .max(limits.delayMs)
     .optional()
     .meta({ description: "Delay before the first attempt, in milliseconds" }),
-  runAt: GivenTime.optional().meta({
+  runAt: RequestTime.optional().meta({
     description: "Earliest start time, at most 365 days ahead; mutually exclusive with `delayMs`",
     example: "2026-12-24T18:00:00+01:00",
   }),
@@ -98,7 +98,7 @@ export const requestOptions = {
   timeoutMs: timeoutMs
     .optional()
     .meta({ description: "Maximum duration of one attempt, in milliseconds" }),
-  expiresAt: GivenTime.optional().meta({
+  expiresAt: RequestTime.optional().meta({
     description: "If the job has not been started by this time, its status becomes `expired`",
     example: "2099-12-24T20:00:00+01:00",
   }),
@@ -123,7 +123,7 @@ export const JobChanges = z
     delayMs: z.int().min(0).max(limits.delayMs).optional().meta({
       description: "Delay from now, in milliseconds; 0: run as soon as possible",
     }),
-    runAt: GivenTime.optional().meta({
+    runAt: RequestTime.optional().meta({
       description: "Earliest start time; mutually exclusive with `delayMs`",
     }),
     priority: priority.nullable().optional().meta({ description: "null removes the priority" }),

@@ -125,7 +125,7 @@ export function defineJobType<
   };
   const data = named(rest.data, rest.type);
   const findSecrets = createFindSecretFields(data);
-  return { ...rest, data, options, findSecrets, sandbox: limitsOf(sandbox) };
+  return { ...rest, data, options, findSecrets, sandbox: getLimits(sandbox) };
 }
 
 /** Gives a data schema without an ID one derived from its type: `OrderMailData` for `order.mail`. Generated clients use it as type name. */
@@ -138,7 +138,7 @@ function named<Data extends z.ZodType>(data: Data, type: string): Data {
 }
 
 /** Sound because the result is undefined only for undefined. */
-function limitsOf<Sandbox extends SandboxOption>(sandbox: Sandbox | undefined) {
+function getLimits<Sandbox extends SandboxOption>(sandbox: Sandbox | undefined) {
   const asked: Partial<SandboxLimits> | undefined = sandbox === true ? {} : sandbox;
   return (asked && { ...defaultSandbox, ...asked }) as JobType<
     string,

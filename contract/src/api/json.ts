@@ -29,7 +29,7 @@ export type ParsedJson =
  * member names in an object. Other numbers are rounded to the nearest double; -0 is stored as 0.
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = jsonLimits): ParsedJson {
-  const scan = beginScan(startOf(bytes));
+  const scan = beginScan(findStart(bytes));
   const start = scan.at;
   if (scanJson(scan, bytes, bytes.length)) return malformed;
   return parseScanned(bytes.subarray(start), scan, limits);
@@ -83,7 +83,7 @@ export function findExcess(scan: JsonScan, limits: JsonLimits): string | undefin
 }
 
 /** Returns the offset where JSON text begins, after an optional byte order mark. */
-export function startOf(bytes: Uint8Array): number {
+export function findStart(bytes: Uint8Array): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 

@@ -37,7 +37,7 @@ const statusesOf: Record<OperationAction, readonly JobStatus[]> = {
   delete: ["dead"],
 };
 
-export function statusOf(action: OperationAction, { status }: JobSelection): JobStatus {
+export function getStatus(action: OperationAction, { status }: JobSelection): JobStatus {
   return status ?? statusesOf[action][0] ?? "pending";
 }
 

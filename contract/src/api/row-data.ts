@@ -13,7 +13,7 @@ const numberText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
  */
 export function createRowMapping(jobType: JobType): (row: ImportedRow) => unknown {
   if (jobType.fromRow !== undefined) return (row) => jobType.fromRow?.(row);
-  const fields = fieldsOf(jobType.data);
+  const fields = getFields(jobType.data);
   return ({ values }) =>
     Object.fromEntries(
       Object.entries(values)
@@ -33,7 +33,7 @@ function read(text: string, type: FieldType | undefined): unknown {
   return text;
 }
 
-function fieldsOf(schema: z.ZodType): Fields {
+function getFields(schema: z.ZodType): Fields {
   const document = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   const { properties = {}, required = [] } = resolve(document, document);
   return new Map(

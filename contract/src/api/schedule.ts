@@ -9,7 +9,7 @@ export const ScheduleName = z
   .meta({ example: "nightly-feed" });
 
 const Time = z.iso.datetime().meta({ example: "2026-11-23T02:30:00.000Z" });
-const GivenTime = z.iso.datetime({ offset: true });
+const RequestTime = z.iso.datetime({ offset: true });
 
 /** Maximum lengths. The service also checks cron expressions and time zones, which takes a parser. */
 export const timingLimits = { cron: 200, timeZone: 100 };
@@ -36,11 +36,11 @@ const timing = {
     .max(timingLimits.timeZone)
     .default("UTC")
     .meta({ description: "IANA time zone of `cron`", example: "Europe/Berlin" }),
-  from: GivenTime.optional().meta({
+  from: RequestTime.optional().meta({
     description: "No fire time before this time",
     example: "2026-12-01T00:00:00+01:00",
   }),
-  until: GivenTime.optional().meta({
+  until: RequestTime.optional().meta({
     description: "No fire time after this time",
     example: "2027-12-01T00:00:00+01:00",
   }),
@@ -61,10 +61,10 @@ const rules = {
 /** The fields that determine the fire times of a schedule. */
 export type Timing = z.output<z.ZodObject<typeof timing>>;
 
-function hasOneRhythm({ cron, everyMs }: Timing) {
+function hasOneTiming({ cron, everyMs }: Timing) {
   return (cron === undefined) !== (everyMs === undefined);
 }
-const oneRhythm = { path: ["cron"], error: "Exactly one of `cron` and `everyMs` is required." };
+const oneTiming = { path: ["cron"], error: "Exactly one of `cron` and `everyMs` is required." };
 
 function isInOrder({ from, until }: Timing) {
   return from === undefined || until === undefined || Date.parse(from) <= Date.parse(until);
@@ -85,7 +85,7 @@ export function createScheduleSchemas(
   return {
     ScheduleDefinition: z
       .strictObject({ ...timing, job: JobTemplate, ...rules })
-      .refine(hasOneRhythm, oneRhythm)
+      .refine(hasOneTiming, oneTiming)
       .refine(isInOrder, inOrder)
       .meta({
         id: "ScheduleDefinition",
@@ -96,7 +96,7 @@ export function createScheduleSchemas(
     /** The request body of a preview; the job is optional. */
     PreviewedDefinition: z
       .strictObject({ ...timing, job: JobTemplate.optional(), ...rules })
-      .refine(hasOneRhythm, oneRhythm)
+      .refine(hasOneTiming, oneTiming)
       .refine(isInOrder, inOrder)
       .meta({ id: "PreviewedDefinition", minProperties: 1, example: exampleTiming }),
   };

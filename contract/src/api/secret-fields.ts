@@ -33,7 +33,7 @@ export function createFindSecretFields(root: z.ZodType): FindSecretFields | unde
     const holder = value as Record<string, unknown>;
     for (const part of leading.get(schema) ?? []) {
       if (part.of === "itself") visit(part.schema, value, pointer, found);
-      for (const name of namesOf(part, holder)) {
+      for (const name of getNames(part, holder)) {
         const place = { holder, name, pointer: `${pointer}/${escapePointer(name)}` };
         if (secret.has(part.schema)) found.set(place.pointer, place);
         else visit(part.schema, holder[name], place.pointer, found);
@@ -50,7 +50,7 @@ export function createFindSecretFields(root: z.ZodType): FindSecretFields | unde
 
 type Found = Map<string, SecretField>;
 
-function namesOf(part: Part, holder: Record<string, unknown>): string[] {
+function getNames(part: Part, holder: Record<string, unknown>): string[] {
   if (part.of === "itself") return [];
   const names = part.of === "field" ? [part.name] : Object.keys(holder);
   return names.filter((name) => {
@@ -68,7 +68,7 @@ function explore(root: z.ZodType) {
   const all = new Map<z.ZodType, Part[]>([[root, []]]);
   // The loop also visits entries that are added during the iteration.
   for (const [schema, parts] of all) {
-    parts.push(...partsOf(schema));
+    parts.push(...splitIntoParts(schema));
     for (const part of parts) if (!all.has(part.schema)) all.set(part.schema, []);
   }
   const secret = spread(
@@ -101,8 +101,8 @@ function spread(
   return found;
 }
 
-function partsOf(schema: z.ZodType): Part[] {
-  const def = defOf(schema);
+function splitIntoParts(schema: z.ZodType): Part[] {
+  const def = getDef(schema);
   const itself = (...schemas: z.core.$ZodType[]) =>
     schemas.map((one): Part => ({ of: "itself", schema: asZodType(one) }));
   const rest = (one: z.core.$ZodType, except: readonly string[] = []): Part => ({
@@ -172,7 +172,7 @@ function partsOf(schema: z.ZodType): Part[] {
 }
 
 /** Sound because every schema is of one of zod's own kinds. */
-function defOf(schema: z.ZodType) {
+function getDef(schema: z.ZodType) {
   return (schema as unknown as z.core.$ZodTypes)._zod.def;
 }
 

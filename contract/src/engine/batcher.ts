@@ -88,7 +88,7 @@ export function createBatcher<Entry, Outcome>(
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   let inFlight = 0;
-  let isLeaving = false;
+  let isFlushScheduled = false;
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   let expiryTimer: ReturnType<typeof setTimeout> | undefined;
   let drainWaiters: (() => void)[] = [];
@@ -106,23 +106,23 @@ export function createBatcher<Entry, Outcome>(
       waiting.push({ entry, bytes, submittedAt: performance.now(), resolve, reject });
       waitingBytes += bytes;
       armExpiry();
-      leaveSoon();
+      scheduleFlush();
     });
   }
 
-  function leaveSoon() {
-    if (isLeaving || waiting.length === 0 || inFlight >= settings.maxInFlight) return;
+  function scheduleFlush() {
+    if (isFlushScheduled || waiting.length === 0 || inFlight >= settings.maxInFlight) return;
     if (inFlight > 0 && !isFull()) {
       flushTimer ??= setTimeout(() => {
         flushTimer = undefined;
-        leave();
+        flush();
       }, settings.flushMs);
       return;
     }
-    isLeaving = true;
+    isFlushScheduled = true;
     defer(() => {
-      isLeaving = false;
-      leave();
+      isFlushScheduled = false;
+      flush();
     });
   }
 
@@ -130,12 +130,12 @@ export function createBatcher<Entry, Outcome>(
     return waiting.length >= settings.maxEntries || waitingBytes >= settings.maxBytes;
   }
 
-  function leave() {
+  function flush() {
     if (waiting.length === 0 || inFlight >= settings.maxInFlight) return;
     clearTimeout(flushTimer);
     flushTimer = undefined;
-    void travel(take());
-    leaveSoon();
+    void executeBatch(take());
+    scheduleFlush();
   }
 
   function take(): Waiting[] {
@@ -151,7 +151,7 @@ export function createBatcher<Entry, Outcome>(
     return waiting.splice(0, count);
   }
 
-  async function travel(items: Waiting[]) {
+  async function executeBatch(items: Waiting[]) {
     inFlight += 1;
     const startedAt = performance.now();
     const deadline = (items[0]?.submittedAt ?? 0) + (timeoutMs ?? Number.POSITIVE_INFINITY);
@@ -172,7 +172,7 @@ export function createBatcher<Entry, Outcome>(
     } finally {
       clearTimeout(timer);
       inFlight -= 1;
-      leaveSoon();
+      scheduleFlush();
       if (isIdle()) {
         // A pending timer would keep an idle process alive.
         clearTimeout(expiryTimer);

@@ -63,12 +63,12 @@ function unauthenticated(
   }
   const isInvalid = identity.status === "invalid" || identity.status === "rejected";
   const bearer = `Bearer realm="Toril"${isInvalid ? ', error="invalid_token"' : ""}`;
-  return new ProblemError("unauthenticated", detailOf(identity), undefined, {
+  return new ProblemError("unauthenticated", getDetail(identity), undefined, {
     headers: { "WWW-Authenticate": isPage ? 'Basic realm="Toril", charset="UTF-8"' : bearer },
   });
 }
 
-function detailOf(
+function getDetail(
   identity: Exclude<Identity, { status: "authenticated" | "unavailable" }>,
 ): string {
   if (identity.status === "missing") return "Send a key: Authorization: Bearer toril_...";

@@ -14,13 +14,13 @@ function row(id: string, revision: number): KeyRow {
 let at: number;
 let rows: KeyRow[];
 let revisions: number[];
-let isAway: boolean;
+let isUnavailable: boolean;
 let changes: number;
 let keys: KeyTable;
 
 async function read(revision: number): Promise<KeyRow[]> {
   revisions.push(revision);
-  if (isAway) throw new Error("away");
+  if (isUnavailable) throw new Error("away");
   return rows.filter((each) => each.revision > revision);
 }
 
@@ -33,7 +33,7 @@ beforeEach(() => {
   at = 0;
   rows = [];
   revisions = [];
-  isAway = false;
+  isUnavailable = false;
   changes = 0;
 });
 afterEach(() => keys.close());
@@ -64,21 +64,21 @@ test("a deleted key disappears within a minute, and the state never returns to e
 test("while keys cannot be read, cached keys stay and become stale", async () => {
   rows = [row("a", 1)];
   await open();
-  isAway = true;
+  isUnavailable = true;
   at += 2001;
   await keys.refresh();
   expect(keys.find("a")).toBeDefined();
   expect([keys.state, keys.isStale]).toEqual(["filled", true]);
-  isAway = false;
+  isUnavailable = false;
   await keys.refresh();
   expect(keys.isStale).toBe(false);
 });
 
 test("the state is unread until the first successful read, then empty until a key exists", async () => {
-  isAway = true;
+  isUnavailable = true;
   await open();
   expect(keys.state).toBe("unread");
-  isAway = false;
+  isUnavailable = false;
   await keys.refresh();
   expect(keys.state).toBe("empty");
   rows = [row("a", 1)];

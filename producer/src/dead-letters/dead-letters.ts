@@ -9,7 +9,7 @@ import type {
 } from "@toril/contract/api/dead-letter";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { labelTerm } from "@toril/contract/api/search-terms";
-import { pageOf } from "../stores/page-bytes.ts";
+import { selectPage } from "../stores/page-bytes.ts";
 import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
 import type { Reads } from "../stores/reads.ts";
 import { indexScanOnly, type JobSearch } from "../jobs/search-jobs.ts";
@@ -76,7 +76,7 @@ export function createDeadLetters(
       const rows = await reads.run(
         tenant,
         (sql) => sql<(DeadLetterRow | { id: null })[]>`
-          with recursive ${pageOf(sql, { tenant, ids, sized: ["error"] })}
+          with recursive ${selectPage(sql, { tenant, ids, sized: ["error"] })}
           select ${jobColumns(sql, { isPayloadOmitted: true })}, reason
           from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant} and status = 'dead'
           where page.at > 0 order by page.at`,

@@ -114,7 +114,7 @@ async function redriveByIds(
   const ids = [...new Set(requested)];
   const { tenant, quotaKey } = getOrigin(context);
   const known = await deadLetters.findDead(tenant, getRestrictions(context), ids);
-  function toAnswer(redriven: ReadonlySet<string>): Redriven {
+  function toResponse(redriven: ReadonlySet<string>): Redriven {
     const results = ids.map((id): Redriven["results"][number] => {
       if (redriven.has(id)) return { id, outcome: "redriven" };
       return { id, outcome: known.has(id) ? "key-taken" : "not-found" };
@@ -122,14 +122,14 @@ async function redriveByIds(
     const counts = { redriven: redriven.size, rejected: ids.length - redriven.size };
     return { counts, results };
   }
-  if (known.size === 0) return toAnswer(known);
+  if (known.size === 0) return toResponse(known);
   const { storeEarlyResponse } = context;
   const alongside: Alongside | undefined =
     storeEarlyResponse &&
-    ((tx, redriven) => storeEarlyResponse(tx, { status: 200, answer: toAnswer(redriven) }));
+    ((tx, redriven) => storeEarlyResponse(tx, { status: 200, answer: toResponse(redriven) }));
   const retry = { statuses: ["dead"] as const, quotaKey };
   const redriven = await withQuota(context.quota, known.size, () =>
     jobChanges.retry(tenant, [...known], retry, { alongside }),
   );
-  return toAnswer(redriven);
+  return toResponse(redriven);
 }

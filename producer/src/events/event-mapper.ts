@@ -57,6 +57,7 @@ const liveEvents: Readonly<Record<string, JobEventName>> = {
 /** Whether and how a job ended is read from Postgres. */
 const finalEvents: Readonly<Record<string, JobEventName | undefined>> = {
   completed: "completed",
+  // BullMQ's `failed` is final: Toril's `dead`. Toril's event `failed` is a failed attempt.
   failed: "dead",
   removed: undefined,
 };

@@ -42,12 +42,12 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   app.notFound((c) => refuse(c.env, new ProblemError("not-found")));
 
   // The first match counts: `/v1/jobs/bulk` comes before `/v1/jobs/{id}`.
-  const routes = deps.routes.toSorted((a, b) => parametersOf(a) - parametersOf(b));
+  const routes = deps.routes.toSorted((a, b) => getParameters(a) - getParameters(b));
   for (const [path, ofPath] of Map.groupBy(routes, ({ route }) => route.path)) {
     for (const { route, handler } of ofPath) {
       app.openapi({ ...withoutBody(route), middleware: middleware.of(route) }, handler);
     }
-    const allowed = ofPath.flatMap(({ route }) => methodsOf(route)).join(", ");
+    const allowed = ofPath.flatMap(({ route }) => getMethods(route)).join(", ");
     app.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), (c) =>
       refuse(
         c.env,
@@ -80,11 +80,11 @@ function routingPath(env: object | undefined): string {
   return path.includes("/:") ? path.replaceAll("/:", "/%3A") : path;
 }
 
-function parametersOf({ route }: HandledRoute) {
+function getParameters({ route }: HandledRoute) {
   return route.path.split("{").length;
 }
 
-function methodsOf({ method }: AnyRoute): string[] {
+function getMethods({ method }: AnyRoute): string[] {
   return method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()];
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Api } from "@toril/contract/api/http/index";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
-import { traceIdOf } from "@toril/contract/engine/tracing/traceparent";
+import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Authorize } from "../auth/access.ts";
 import { toAccessRule } from "../auth/access-rule.ts";
 import type { Metrics } from "../observability/metrics.ts";
@@ -89,7 +89,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     // Checking the level first avoids building an object for a log line that is not written, measurable at thousands of
     // requests a second.
     if (log.isLevelEnabled(level)) {
-      const traceId = traceIdOf(trace?.traceparent ?? request.headers.get("traceparent"));
+      const traceId = getTraceId(trace?.traceparent ?? request.headers.get("traceparent"));
       log[level](
         { requestId, traceId, tenant, jobId, method, path, status, ms },
         "request completed",

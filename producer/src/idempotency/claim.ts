@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { IdempotencyKey } from "@toril/contract/api/http/route";
-import type { IdempotencyClaim, StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
+import type { IdempotencyClaim, StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import type { Refused } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -23,7 +23,7 @@ export function createClaim(
   return toClaim(context, key, hash, secretKeys);
 }
 
-/** Like `idempotencyClaim`, for a body of any size: hashing yields to the event loop between slices. */
+/** Like `createClaim`, for a body of any size: hashing yields to the event loop between slices. */
 export async function createLargeClaim(
   context: RequestContext,
   secretKeys: KeyRing | undefined,
@@ -76,7 +76,7 @@ export function toKeyedHashes(
 }
 
 /** Returns the stored response of a repeated request. Throws a problem for the other outcomes. */
-export function toReplay(outcome: Refused): StoredAnswer {
+export function toReplay(outcome: Refused): StoredResponse {
   if (outcome.status === "replayed") return outcome.answer;
   if (outcome.status === "reused") throw new ProblemError("idempotency-key-reused");
   if (outcome.status === "in-use") throw new ProblemError("idempotency-key-in-use");

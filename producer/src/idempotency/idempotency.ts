@@ -14,8 +14,8 @@ import {
   claimIdempotencyKeys,
   type Claimed,
   type IdempotencyClaim,
-  type StoredAnswer,
-  storeAnswers,
+  type StoredResponse,
+  storeResponses,
 } from "@toril/contract/engine/postgres/idempotency";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { RequestContext } from "../http/request-context.ts";
@@ -23,10 +23,10 @@ import { createClaim, toKeyedHashes } from "./claim.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 
-export type MaybeReplayed<Answer extends StoredAnswer> = Answer & { isReplay: boolean };
+export type MaybeReplayed<Answer extends StoredResponse> = Answer & { isReplay: boolean };
 
 /** Stores the response in the given transaction. */
-export type StoreResponse = (tx: TransactionSql, answer: StoredAnswer) => Promise<void>;
+export type StoreResponse = (tx: TransactionSql, answer: StoredResponse) => Promise<void>;
 
 /** An Idempotency-Key that is locked while its request runs in several transactions. */
 export interface LockedKey {
@@ -36,7 +36,7 @@ export interface LockedKey {
    * afterwards. A repeated request gets the provisional one if this process dies in between. Throws a problem if
    * another request has taken over.
    */
-  storeEarlyResponse(tx: ISql, answer: StoredAnswer): Promise<void>;
+  storeEarlyResponse(tx: ISql, answer: StoredResponse): Promise<void>;
   /**
    * Progress of an interrupted request with this key; `isSame` compares a hash of the body's prefix with the stored
    * one.
@@ -55,7 +55,7 @@ export interface LockedKey {
  */
 export interface Idempotency {
   /** Work and response share one transaction. A concurrent request with the same key waits up to the lock timeout. */
-  inTransaction<Answer extends StoredAnswer>(
+  inTransaction<Answer extends StoredResponse>(
     context: RequestContext,
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<MaybeReplayed<Answer>>;
@@ -65,7 +65,7 @@ export interface Idempotency {
    * @param work may store its response in its last transaction
    * @param bodyHash reads a body too large to be read before, unless the work has read it
    */
-  acrossTransactions<Answer extends StoredAnswer>(
+  acrossTransactions<Answer extends StoredResponse>(
     context: RequestContext,
     work: (key: LockedKey) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
@@ -76,7 +76,9 @@ export interface Idempotency {
 const renewEveryMs = 20_000;
 
 /** Safe cast: the fingerprint includes method and target, so the same route stored the response. */
-function asOwnAnswer<Answer extends StoredAnswer>(answer: StoredAnswer): MaybeReplayed<Answer> {
+function asOwnResponse<Answer extends StoredResponse>(
+  answer: StoredResponse,
+): MaybeReplayed<Answer> {
   return { ...(answer as Answer), isReplay: true };
 }
 
@@ -89,21 +91,21 @@ export function createIdempotency(
     work: (tx: TransactionSql) => Promise<Result>,
   ) => ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 
-  async function inTransaction<Answer extends StoredAnswer>(
+  async function inTransaction<Answer extends StoredResponse>(
     context: RequestContext,
     work: (tx: TransactionSql) => Promise<Answer>,
   ): Promise<MaybeReplayed<Answer>> {
     const claim = createClaim(context, secretKeys);
     return inOneTransaction(context.principal.tenant, async (tx) => {
       const claimed = claim && (await claimOne(tx, claim));
-      if (claimed?.status === "answered") return asOwnAnswer<Answer>(claimed.answer);
+      if (claimed?.status === "answered") return asOwnResponse<Answer>(claimed.answer);
       const answer = await work(tx);
-      if (claim) await storeAnswers(tx, [{ ...claim, answer }]);
+      if (claim) await storeResponses(tx, [{ ...claim, answer }]);
       return { ...answer, isReplay: false };
     });
   }
 
-  async function acrossTransactions<Answer extends StoredAnswer>(
+  async function acrossTransactions<Answer extends StoredResponse>(
     context: RequestContext,
     work: (key: LockedKey) => Promise<Answer>,
     bodyHash?: () => Promise<string>,
@@ -118,7 +120,7 @@ export function createIdempotency(
     if (held.status === "answered") {
       const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
       if (!isSame) throw toProblem("reused");
-      return asOwnAnswer<Answer>(held.answer);
+      return asOwnResponse<Answer>(held.answer);
     }
     if (held.status !== "held") throw toProblem(held.status);
 

@@ -37,7 +37,7 @@ export interface FilePart {
 
 /**
  * Adds entries to a chunk, as jobs or as errors.
- * @param idOf returns the job id for the number of an entry in the file
+ * @param getJobId returns the job id for the number of an entry in the file
  */
 export function addEntries(
   chunk: Chunk,

@@ -42,7 +42,7 @@ const abandonedAfter = "60 seconds";
 function columns(sql: ISql) {
   return sql`
     id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
-    created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isSilent"`;
+    created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isAbandoned"`;
 }
 
 /** The errors of rows only: the last error of a failed import says why the import failed. */
@@ -130,7 +130,7 @@ async function findImport(sql: ISql, tenant: string, id: string): Promise<Import
 
 type ImportRow = Omit<ImportColumns, "tenant" | "touchedAt"> & {
   /** Whether no chunk has arrived for long. */
-  isSilent: boolean;
+  isAbandoned: boolean;
 };
 
 function toImport(row: ImportRow): Import {
@@ -145,9 +145,10 @@ function toImport(row: ImportRow): Import {
   };
 }
 
+/** `done` is computed from the counters that consumers increment when they settle jobs; it is not stored. */
 function getStatus(row: ImportRow): ImportStatus {
   if (row.status === "failed") return "failed";
-  if (row.status === "receiving") return row.isSilent ? "failed" : "receiving";
+  if (row.status === "receiving") return row.isAbandoned ? "failed" : "receiving";
   if (row.read > 0 && row.rejected === row.read) return "failed";
   const ended = row.completed + row.dead + row.cancelled + row.expired;
   return ended < row.accepted ? "running" : "done";

@@ -1,12 +1,12 @@
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { toAnswer } from "@toril/contract/engine/jobs/enqueue/insert-entries";
+import { toResponse } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { Api } from "@toril/contract/api/http/index";
 import { type AcceptedJob, type CheckedJob } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
+import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
@@ -18,15 +18,15 @@ import { createClaim, toReplay } from "../idempotency/claim.ts";
 import { toJobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
 
-type Answer = StoredAnswer & { body: AcceptedJob; status: 200 | 201 | 202 };
+type Answer = StoredResponse & { body: AcceptedJob; status: 200 | 201 | 202 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
-function asOwnAnswer(answer: StoredAnswer): Answer {
+function asOwnResponse(answer: StoredResponse): Answer {
   return answer as Answer;
 }
 
 /** Bypasses the framework, which would be a sixth of the cost at thousands of requests a second. */
-export function createJob(
+export function createJobHandler(
   route: Api["createJob"],
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,
@@ -53,8 +53,8 @@ export function createJob(
       : quota.withReserved(1, () => enqueue.one({ job, claim })));
     if (outcome.status === "unstorable") throw new ProblemError("unstorable-json");
     const isReplay = outcome.status !== "accepted";
-    const { body, status } = asOwnAnswer(
-      isReplay ? toReplay(outcome) : toAnswer(outcome.job, outcome.isDispatched),
+    const { body, status } = asOwnResponse(
+      isReplay ? toReplay(outcome) : toResponse(outcome.job, outcome.isDispatched),
     );
     context.jobId = body.id;
     const headers: Record<string, string> = {

@@ -4,7 +4,7 @@ import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entrie
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { BulkCheck, BulkEntry, BulkProblem, BulkResult } from "@toril/contract/api/http/bulk";
 import { limits } from "@toril/contract/api/limits";
-import type { StoredAnswer } from "@toril/contract/engine/postgres/idempotency";
+import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import { problemOf } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";
@@ -16,14 +16,14 @@ import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from 
 import { ProblemError } from "../http/problem.ts";
 
 type Context = Parameters<HandlerOf<Api["createJobs"]>>[0];
-type Answer = StoredAnswer & { body: BulkResult; status: 201 | 202 | 207 };
+type Answer = StoredResponse & { body: BulkResult; status: 201 | 202 | 207 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
-function asOwnAnswer(answer: StoredAnswer): Answer {
+function asOwnResponse(answer: StoredResponse): Answer {
   return answer as Answer;
 }
 
-export function createJobs(
+export function createBulkHandler(
   enqueue: Enqueue,
   settings: { maxEntries: number; secretKeys: KeyRing | undefined; admission: Admission },
 ): HandlerOf<Api["createJobs"]> {
@@ -49,12 +49,12 @@ export function createJobs(
       const outcome = await enqueue.many({
         jobs: entries.flatMap((entry) => (entry.status === "ok" ? [entry.job] : [])),
         claim,
-        toAnswer: (accepted, isPlaced) => toAnswer(entries, accepted, isPlaced),
+        toResponse: (accepted, isDispatched) => toResponse(entries, accepted, isDispatched),
       });
       if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
       return outcome.status === "accepted"
-        ? { ...toAnswer(entries, outcome.jobs, outcome.isDispatched), isReplay: false }
-        : { ...asOwnAnswer(toReplay(outcome)), isReplay: true };
+        ? { ...toResponse(entries, outcome.jobs, outcome.isDispatched), isReplay: false }
+        : { ...asOwnResponse(toReplay(outcome)), isReplay: true };
     }
 
     const origin = getOrigin(c.env);
@@ -127,10 +127,10 @@ function toCheck(entries: readonly ParsedEntry[]): BulkCheck {
   return { dryRun: true, counts, results };
 }
 
-function toAnswer(
+function toResponse(
   entries: readonly ParsedEntry[],
   accepted: readonly Accepted[],
-  isPlaced: boolean,
+  isDispatched: boolean,
 ): Answer {
   const counts = { created: 0, duplicate: 0, rejected: 0 };
   const jobs = accepted.values();
@@ -144,5 +144,8 @@ function toAnswer(
     counts[value.job.outcome] += 1;
     return { index, outcome: value.job.outcome, id: value.job.id };
   });
-  return { body: { counts, results }, status: counts.rejected > 0 ? 207 : isPlaced ? 201 : 202 };
+  return {
+    body: { counts, results },
+    status: counts.rejected > 0 ? 207 : isDispatched ? 201 : 202,
+  };
 }

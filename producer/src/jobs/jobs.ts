@@ -10,7 +10,7 @@ import { createAwaitJob, type WaitForEnd } from "../events/wait-for-end.ts";
 import { createAdmission } from "../http/admission.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
-import { createJob as createJobHandler } from "./create-job.ts";
+import { createJobHandler } from "./create-job.ts";
 import type { createDispatching } from "./dispatching.ts";
 import { createJobChanges } from "./job-changes.ts";
 import { createLiveJobs, createReadJob, type LiveJobsDeps } from "./live-jobs.ts";
@@ -39,7 +39,7 @@ const lateShare = 0.3;
 const minLateRequests = 8;
 
 /** Creates the operations on single jobs and bulks. */
-export function createJobs(deps: JobsDeps) {
+export function createJobsSubject(deps: JobsDeps) {
   const { api, jobTypes, redis, prefix, reads, secretKeys } = deps;
   const { enqueue, breakers, dispatch, remove, removeFromRedis } = deps.dispatching;
   const jobReader = createJobReader(reads);

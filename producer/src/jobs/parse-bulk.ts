@@ -1,5 +1,5 @@
 import { limits } from "@toril/contract/api/limits";
-import { findUnstorable, parseScanned, startOf } from "@toril/contract/api/json";
+import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json-scan";
 import { type Problem, problemOf } from "@toril/contract/api/problem";
 import {
@@ -115,7 +115,7 @@ const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];
 
 /** Locates the elements of an array. */
 function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
-  const open = skipSpace(bytes, startOf(bytes));
+  const open = skipSpace(bytes, findStart(bytes));
   if (bytes[open] !== openBracket) {
     throw new ProblemError(
       "invalid-json",
@@ -151,7 +151,7 @@ function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, E
 /** Locates the lines that are not blank. */
 function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, EntryText[]> {
   const texts: EntryText[] = [];
-  let start = skipSpace(bytes, startOf(bytes));
+  let start = skipSpace(bytes, findStart(bytes));
   let stepEnd = start + scanBytes;
   while (start < bytes.length) {
     if (texts.length === maxEntries) throw toTooManyProblem(maxEntries);

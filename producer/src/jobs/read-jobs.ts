@@ -1,7 +1,7 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
-import { pageOf } from "../stores/page-bytes.ts";
+import { selectPage } from "../stores/page-bytes.ts";
 import type { Reads } from "../stores/reads.ts";
 import { requirePermitted } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
@@ -84,7 +84,7 @@ export function createJobReader(reads: Reads): JobReader {
       const rows = await reads.run(
         tenant,
         (sql) => sql<(JobRow | { id: null })[]>`
-          with recursive ${pageOf(sql, { tenant, ids, sized })}
+          with recursive ${selectPage(sql, { tenant, ids, sized })}
           select ${jobColumns(sql, options)}
           from page left join jobs on jobs.id = page.id and jobs.tenant = ${tenant}
           where page.at > 0 order by page.at`,

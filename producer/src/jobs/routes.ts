@@ -16,7 +16,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { withQuota } from "../quotas/quota-reservation.ts";
-import { createJobs } from "./create-jobs.ts";
+import { createBulkHandler } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
 import { listJobs, type ListState } from "./list-jobs.ts";
 import type { LiveJobs } from "./live-jobs.ts";
@@ -48,7 +48,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
 
     handle(
       api.createJobs,
-      createJobs(deps.enqueue, {
+      createBulkHandler(deps.enqueue, {
         maxEntries: deps.maxBulkEntries,
         secretKeys: deps.secretKeys,
         admission: deps.bulkAdmission,

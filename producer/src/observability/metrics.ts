@@ -91,8 +91,8 @@ export function timeLedger(ledger: Ledger, onWrite: (ms: number) => void): Ledge
   };
 }
 
-export function timeDispatch(place: Dispatch, onPlaced: (ms: number) => void): Dispatch {
-  return (queue, jobs) => timed(() => place(queue, jobs), onPlaced);
+export function timeDispatch(place: Dispatch, onDispatched: (ms: number) => void): Dispatch {
+  return (queue, jobs) => timed(() => place(queue, jobs), onDispatched);
 }
 
 /** Failures count too: slow ones are what one looks for. */

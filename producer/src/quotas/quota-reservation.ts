@@ -23,8 +23,8 @@ export function createSharedQuotas({ redis, prefix, ledger, log }: SharedQuotasD
       redis,
       script: readFileSync(leaseScriptUrl, "utf8"),
       now: () => performance.now(),
-      onChange: (isAway, error) =>
-        isAway
+      onChange: (isUnavailable, error) =>
+        isUnavailable
           ? log.warn({ err: error }, "failed to share quotas: this process enforces them alone")
           : log.info("quotas are shared again"),
     }),

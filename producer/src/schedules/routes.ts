@@ -21,7 +21,7 @@ import { ScheduleChanged, type ScheduleStore } from "./schedule-store.ts";
 import {
   requireVisibleSchedule,
   setSchedulePaused,
-  toAnswer,
+  toScheduleResponse,
   visibleTypes,
 } from "./visible-schedule.ts";
 
@@ -57,7 +57,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
           requirePreconditions(c.env.request, existing?.version);
         },
       );
-      const { schedule, headers } = toAnswer(c.env, row);
+      const { schedule, headers } = toScheduleResponse(c.env, row);
       return status === "created"
         ? c.json(schedule, 201, { ...headers, Location: `/v1/schedules/${name}` })
         : c.json(schedule, 200, headers);
@@ -77,7 +77,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
     handle(api.getSchedule, async (c) => {
       const { name } = c.req.valid("param");
       const row = requireVisibleSchedule(c.env, await schedules.find(c.env.principal.tenant, name));
-      const { schedule, headers } = toAnswer(c.env, row);
+      const { schedule, headers } = toScheduleResponse(c.env, row);
       if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
       return c.json(schedule, 200, headers);
     }),

@@ -17,7 +17,7 @@ export function requireVisibleSchedule(
   return row;
 }
 
-export function toAnswer({ jobTypes }: RequestContext, row: ScheduleRow) {
+export function toScheduleResponse({ jobTypes }: RequestContext, row: ScheduleRow) {
   const schedule = toSchedule(jobTypes, row);
   return { schedule, headers: { ETag: toEtag(row.version, schedule) } };
 }
@@ -33,7 +33,7 @@ export async function setSchedulePaused(
   isPaused: boolean,
 ) {
   function toResponse(row: ScheduleRow | undefined) {
-    const { schedule, headers } = toAnswer(context, requireVisibleSchedule(context, row));
+    const { schedule, headers } = toScheduleResponse(context, requireVisibleSchedule(context, row));
     return { schedule: redactSchedule(context, schedule), headers };
   }
   const row = await schedules.setPaused(context.principal.tenant, name, isPaused, {

@@ -15,7 +15,7 @@ export interface PageRequest {
  * fit into a page. It reads rows one by one and none beyond the limit, because large values are compressed and have to
  * be read to know their size.
  */
-export function pageOf(sql: ISql, { tenant, ids, sized }: PageRequest) {
+export function selectPage(sql: ISql, { tenant, ids, sized }: PageRequest) {
   const sizes = sized.map((column) => sql`+ coalesce(octet_length(jobs.${sql(column)}::text), 0)`);
   return sql`
     page (at, id, bytes) as (

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { JobStatus, RedisState } from "../job-states.ts";
-import { GivenTime, Key } from "../job-options.ts";
+import { RequestTime, Key } from "../job-options.ts";
 import { Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
@@ -43,8 +43,8 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
         label: z.string().min(1).max(limits.labelLength).optional(),
         schedule: z.string().min(1).max(255).optional(),
         importId: z.uuid().optional(),
-        createdAfter: GivenTime.optional(),
-        createdBefore: GivenTime.optional(),
+        createdAfter: RequestTime.optional(),
+        createdBefore: RequestTime.optional(),
         omit: z.enum(["payload"]).optional().meta({
           description: "payload: omit `data` and `result` (both are null)",
         }),

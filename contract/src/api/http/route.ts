@@ -31,7 +31,9 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
     "x-required-scope": scope,
     security: scope === "none" ? [] : [{ [securityScheme]: [scope] }],
     responses: {
-      ...(problems.includes("quota-exceeded") ? telling(route.responses) : route.responses),
+      ...(problems.includes("quota-exceeded")
+        ? withRateLimitHeaders(route.responses)
+        : route.responses),
       ...problemResponses([...(scope === "none" ? [] : refusals), ...problems, "internal-error"]),
     },
   };
@@ -98,7 +100,7 @@ function problemResponses(kinds: readonly ProblemKind[]) {
       {
         description: names.map((name) => `${problemKinds[name].title} (${name})`).join("; "),
         content: { "application/problem+json": { schema: Problem } },
-        ...headersOf(status, names),
+        ...getHeaders(status, names),
       },
     ]),
   );
@@ -123,7 +125,7 @@ const rateLimit = {
   RateLimit: header("Remaining quota, and seconds until it is replenished", '"jobs";r=150;t=1'),
 };
 
-function headersOf(status: number, kinds: readonly ProblemKind[]) {
+function getHeaders(status: number, kinds: readonly ProblemKind[]) {
   if (status === 401) {
     const example = 'Bearer realm="Toril"';
     return { headers: { "WWW-Authenticate": header("The authentication scheme to use", example) } };
@@ -133,7 +135,7 @@ function headersOf(status: number, kinds: readonly ProblemKind[]) {
 }
 
 /** Adds the rate limit headers to the successful responses. */
-function telling(responses: RouteConfig["responses"]): RouteConfig["responses"] {
+function withRateLimitHeaders(responses: RouteConfig["responses"]): RouteConfig["responses"] {
   return withHeaders(responses, rateLimit);
 }
 

@@ -29,7 +29,7 @@ export function verifyAudit(
       let head: AuditHead = { seq: 0, hash: firstPrevious };
       for (let page = await next(tx, head); page.length > 0; page = await next(tx, head)) {
         for (const row of page) {
-          const detail = await faultOf(row, head, wanted.get(row.seq));
+          const detail = await findFault(row, head, wanted.get(row.seq));
           if (detail !== undefined) return broken(head.seq + 1, detail);
           head = { seq: row.seq, hash: row.hash };
         }
@@ -54,7 +54,7 @@ function next(tx: ISql, { seq }: AuditHead) {
   return readAudit(tx, { after: seq, limit: pageSize });
 }
 
-async function faultOf(
+async function findFault(
   row: AuditRow,
   before: AuditHead,
   known: string | undefined,

@@ -7,7 +7,7 @@ export function decodeFeed(bytes: Uint8Array, contentType: string | undefined): 
   const wide = byteOrderMark(bytes) ?? wideEncoding(bytes);
   if (wide !== undefined) return new TextDecoder(wide).decode(bytes);
   // A document that begins with ASCII is not UTF-16, even if its label says so.
-  const labels = [charsetOf(contentType), declaredEncoding(bytes), "utf-8"]
+  const labels = [getCharset(contentType), declaredEncoding(bytes), "utf-8"]
     .map(toEncoding)
     .filter((label) => label !== undefined && !label.startsWith("utf-16")) as Label[];
   for (const label of labels) {
@@ -72,7 +72,7 @@ function wideEncoding([first, second]: Uint8Array): Label | undefined {
   return undefined;
 }
 
-function charsetOf(contentType: string | undefined): string | undefined {
+function getCharset(contentType: string | undefined): string | undefined {
   return /;\s*charset\s*=\s*["']?([^\s"';]+)/i.exec(contentType ?? "")?.[1];
 }
 

@@ -76,8 +76,8 @@ function toIso(
   time: TimeOfDay,
   milliseconds: number,
 ): string | null {
-  const hour = hourOf(time);
-  const offset = offsetOf(time.zone);
+  const hour = getHour(time);
+  const offset = getOffset(time.zone);
   const minute = Number(time.minute ?? 0);
   const second = Number(time.second ?? 0);
   if (hour === null || offset === null || minute > 59 || second > 60) return null;
@@ -91,7 +91,7 @@ function toIso(
   return /^(?!0000)\d{4}-/.test(iso) ? iso : null;
 }
 
-function hourOf({ hour = "0", half }: TimeOfDay): number | null {
+function getHour({ hour = "0", half }: TimeOfDay): number | null {
   const value = Number(hour);
   if (half === undefined) return value <= 24 ? value : null;
   if (value < 1 || value > 12) return null;
@@ -99,7 +99,7 @@ function hourOf({ hour = "0", half }: TimeOfDay): number | null {
 }
 
 /** Returns the offset from UTC in minutes; null for an unknown zone. */
-function offsetOf(zone = "z"): number | null {
+function getOffset(zone = "z"): number | null {
   const match = /^(?:utc?|gmt)?([+-])(\d\d):?(\d\d)?$/i.exec(zone);
   if (!match) {
     const hours = zoneHours.get(zone.toLowerCase());

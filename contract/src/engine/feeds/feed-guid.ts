@@ -3,7 +3,7 @@ import { feedLimits } from "../../api/feed-limits.ts";
 import type { DraftItem } from "./map-feed.ts";
 
 /** Returns the guid of an item, else its link, else a hash of its content. The same item always gets the same guid. */
-export function guidOf(item: DraftItem): string {
+export function getGuid(item: DraftItem): string {
   const own = item.guid ?? item.link;
   if (own !== null && new TextEncoder().encode(own).length <= feedLimits.guidBytes) return own;
   return `sha256:${sha256(own ?? said(item))}`;

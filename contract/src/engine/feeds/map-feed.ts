@@ -80,15 +80,15 @@ export function mapAtom(feed: AtomFeed.Feed<string>, url: string | undefined): D
   const base = joinBases([url ?? alternate(feed.links), feed.xml?.base]);
   const feedAuthor = joinPersons((feed.authors ?? []).map(nameOrEmail));
   return {
-    title: titleOf(feed.title),
+    title: getTitle(feed.title),
     items: each(feed.entries, (entry) => {
       const authors = entry.authors ?? entry.source?.authors;
       const author = authors ? joinPersons(authors.map(nameOrEmail)) : feedAuthor;
       return {
         guid: cleanText(entry.id),
-        title: titleOf(entry.title),
+        title: getTitle(entry.title),
         link: resolveLink(
-          alternate(entry.links) ?? linkOf("enclosure", entry.links),
+          alternate(entry.links) ?? findLink("enclosure", entry.links),
           joinBases([base, entry.xml?.base]),
         ),
         author: author ?? joinPersons(creators(entry)),
@@ -135,7 +135,7 @@ function* each<Item>(
   for (const item of items ?? []) yield map(item);
 }
 
-function titleOf(text: AtomFeed.Text | undefined): string | null {
+function getTitle(text: AtomFeed.Text | undefined): string | null {
   const isPlain = text?.type === undefined || text.type === "text" || text.type === "text/plain";
   return isPlain ? cleanLine(text?.value) : htmlToLine(text.value);
 }
@@ -146,7 +146,7 @@ function alternate(links: readonly AtomFeed.Link<string>[] = []): string | undef
   return (pages.find(({ type }) => type === undefined || type === "text/html") ?? pages[0])?.href;
 }
 
-function linkOf(rel: string, links: readonly AtomFeed.Link<string>[] = []): string | undefined {
+function findLink(rel: string, links: readonly AtomFeed.Link<string>[] = []): string | undefined {
   return links.find((link) => link.rel === rel && link.href)?.href;
 }
 

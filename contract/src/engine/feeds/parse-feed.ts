@@ -1,5 +1,5 @@
 import { decodeFeed } from "./decode-feed.ts";
-import { guidOf } from "./feed-guid.ts";
+import { getGuid } from "./feed-guid.ts";
 import type { FeedItem } from "../../api/feed-item.ts";
 import { feedLimits } from "../../api/feed-limits.ts";
 import type { DraftItem } from "./map-feed.ts";
@@ -31,11 +31,11 @@ export function parseFeed(
   const newest = new Map<string, DraftItem>();
   let length = 0;
   for (const item of read.feed.items) {
-    length += lengthOf(item);
+    length += getLength(item);
     if (length > feedLimits.itemsLength) {
       return { status: "invalid", detail: "The items of the feed are too large together." };
     }
-    const guid = guidOf(item);
+    const guid = getGuid(item);
     const other = newest.get(guid);
     if (!other || (item.updatedAt ?? "") >= (other.updatedAt ?? "")) newest.set(guid, item);
   }
@@ -46,7 +46,7 @@ export function parseFeed(
   return { status: "ok", format: read.format, title: read.feed.title, items };
 }
 
-function lengthOf({ title, link, author, summary, content, categories }: DraftItem): number {
+function getLength({ title, link, author, summary, content, categories }: DraftItem): number {
   const texts = [title, link, author, summary, content, ...categories];
   return texts.reduce((length, text) => length + (text?.length ?? 0), 0);
 }

@@ -39,11 +39,11 @@ export function repairXml(text: string): RepairedXml {
     if (markup > feedLimits.values) return invalid("The feed has too many tags.");
     if (isTag && token.length > maxTagLength) return invalid("A tag of the feed is too long.");
     if (start - at > maxTextLength) return invalid("A text of the feed is too long.");
-    const name = nameOf(kind, token, root.format);
+    const name = getName(kind, token, root.format);
     out.push(text.slice(at, start), rewrite(kind, token, name));
     if (localName(name) === itemNames[root.format]) {
       if (kind === "closing tag" && item?.hasElements) {
-        out[item.at] = withId(out[item.at] ?? "", digestOf(text.slice(item.start, start)));
+        out[item.at] = withId(out[item.at] ?? "", toDigest(text.slice(item.start, start)));
       }
       item = isTag ? { at: out.length - 1, start: end, hasElements: false } : undefined;
       if (isTag) items += 1;
@@ -60,7 +60,7 @@ export function repairXml(text: string): RepairedXml {
 
 export const tooManyItems = `The feed has more than ${feedLimits.items} items.`;
 
-function digestOf(markup: string): string {
+function toDigest(markup: string): string {
   return createHash("sha256").update(markup).digest("hex");
 }
 
@@ -69,7 +69,7 @@ function withId(tag: string, id: string): string {
 }
 
 /** Returns the tag's name after `rename`; empty for other markup. */
-function nameOf(kind: Markup["kind"], token: string, format: string): string {
+function getName(kind: Markup["kind"], token: string, format: string): string {
   if (kind === "tag") return rename(splitTag(token).name, format);
   return kind === "closing tag" ? rename(token.slice(2, -1).trim().toLowerCase(), format) : "";
 }

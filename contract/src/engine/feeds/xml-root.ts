@@ -18,13 +18,13 @@ export function findRoot(text: string): XmlRoot {
   for (let passed = 0; start !== -1 && passed < maxProlog; passed += 1) {
     const { kind, end } = readMarkup(text, start);
     if (end === -1) return { status: "invalid", detail: unclosed(kind) };
-    if (kind === "tag") return rootOf(text.slice(start, end), end);
+    if (kind === "tag") return toRoot(text.slice(start, end), end);
     start = text.indexOf("<", end);
   }
   return { status: "invalid", detail: "The document is neither XML nor JSON." };
 }
 
-function rootOf(token: string, end: number): XmlRoot {
+function toRoot(token: string, end: number): XmlRoot {
   const { name, attributes } = splitTag(token);
   const local = name.slice(name.lastIndexOf(":") + 1);
   if (local === "html") {

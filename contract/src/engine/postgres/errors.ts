@@ -55,15 +55,15 @@ export function isConflict(error: unknown): boolean {
 
 /** Whether the lock timeout concerns a row or key, thus one entry. Postgres reports no tuple for a table lock. */
 export function isRowLockTimeout(error: unknown): boolean {
-  return isLockTimeout(error) && contextOf(error) !== "";
+  return isLockTimeout(error) && getContext(error) !== "";
 }
 
 /** Whether the lock timeout concerns an Idempotency-Key, which another transaction is using. */
 export function isIdempotencyKeyInUse(error: unknown): boolean {
-  return isLockTimeout(error) && contextOf(error).includes('"idempotency_keys"');
+  return isLockTimeout(error) && getContext(error).includes('"idempotency_keys"');
 }
 
-function contextOf(error: unknown): string {
+function getContext(error: unknown): string {
   if (typeof error !== "object" || error === null || !("where" in error)) return "";
   return typeof error.where === "string" ? error.where : "";
 }

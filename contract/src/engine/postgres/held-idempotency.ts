@@ -1,6 +1,6 @@
 import type { IdempotencyKeyColumns } from "./tables.ts";
 import type { ISql } from "postgres";
-import type { IdempotencyClaim, StoredAnswer } from "./idempotency.ts";
+import type { IdempotencyClaim, StoredResponse } from "./idempotency.ts";
 
 /** A claim held across several transactions. */
 export interface HeldClaim extends IdempotencyClaim {
@@ -19,7 +19,7 @@ export interface Checkpoint {
 export type Held =
   /** `checkpoint`: progress of an earlier, interrupted request with the same key. */
   | { status: "held"; checkpoint: Checkpoint | undefined }
-  | { status: "answered"; answer: StoredAnswer; bodyHash: string | null }
+  | { status: "answered"; answer: StoredResponse; bodyHash: string | null }
   | { status: "reused" }
   | { status: "in-use" };
 
@@ -105,7 +105,7 @@ export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void>
 export async function answerProvisionally(
   sql: ISql,
   claim: HeldClaim,
-  { status, body }: StoredAnswer,
+  { status, body }: StoredResponse,
 ): Promise<boolean> {
   const { count } = await sql`
     update idempotency_keys set status = ${status}, body = ${JSON.stringify(body)}::text::json, touched_at = now()
@@ -117,7 +117,7 @@ export async function answerProvisionally(
 export async function answerHeldKey(
   sql: ISql,
   claim: HeldClaim,
-  { status, body }: StoredAnswer,
+  { status, body }: StoredResponse,
   bodyHash: string | null,
 ): Promise<void> {
   await sql`

@@ -12,14 +12,14 @@ export interface IdempotencyClaim {
 }
 
 /** The original response to a request. */
-export interface StoredAnswer {
+export interface StoredResponse {
   status: number;
   body: unknown;
 }
 
 export type Claimed =
   | { status: "claimed" }
-  | { status: "answered"; answer: StoredAnswer }
+  | { status: "answered"; answer: StoredResponse }
   /** The key was used with a different request. */
   | { status: "reused" }
   /** The first request is still in progress. */
@@ -68,9 +68,9 @@ export async function claimIdempotencyKeys(
  * Stores or replaces the responses of claimed keys. An upsert, although the rows exist: it finds each row by the unique
  * index, whatever the planner's statistics.
  */
-export async function storeAnswers(
+export async function storeResponses(
   sql: ISql,
-  answers: readonly (IdempotencyClaim & { answer: StoredAnswer })[],
+  answers: readonly (IdempotencyClaim & { answer: StoredResponse })[],
 ): Promise<void> {
   await sql`
     insert into idempotency_keys (tenant, key, request_hash, status, body)

@@ -52,7 +52,7 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     return { status: "refused", waitMs: Math.max((missing / rate) * 1000, askAt - now(), 1) };
   }
 
-  function isHopeless(least: number) {
+  function mustRefuse(least: number) {
     return (least > 0 && now() < askAt) || credit + sharedNow() < least;
   }
 
@@ -99,7 +99,7 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     shared = { tokens: leased.left, at: now() };
     if (ahead > 0 && leased.granted < wanted) askAt = now() + leaseMs;
     while (answer((waiter) => (isCovered(waiter) ? spend(waiter.count) : undefined)));
-    while (answer(({ least }) => (isHopeless(least) ? refused(least) : undefined)));
+    while (answer(({ least }) => (mustRefuse(least) ? refused(least) : undefined)));
   }
 
   async function keepLeasing() {
@@ -114,10 +114,10 @@ export function createBucket({ bucket, rate, size, lease, now }: BucketDeps): Bu
     take(count, least = Math.min(count, size)) {
       if (waiters.length === 0 && credit >= Math.max(count, least)) {
         const taken = spend(count);
-        if (credit < ahead / 2 && !isHopeless(1)) void keepLeasing();
+        if (credit < ahead / 2 && !mustRefuse(1)) void keepLeasing();
         return taken;
       }
-      if (isHopeless(least)) return refused(least);
+      if (mustRefuse(least)) return refused(least);
       return new Promise((resolve) => {
         waiters.push({ count, least, resolve });
         void keepLeasing();

@@ -1,13 +1,13 @@
 import type { Quotas } from "../../api/quota.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import type { Flow, Lease } from "./lease.ts";
-import { rateLimitOf, rateLimitPolicyOf } from "./rate-limit-fields.ts";
+import { toRateLimit, toRateLimitPolicy } from "./rate-limit-fields.ts";
 import { createWaitingCap, type WaitingCap } from "./waiting-cap.ts";
 
 /** Undefined if the request was granted. */
 export type Refusal = { detail: string; waitMs: number } | undefined;
 
-export interface Drawn {
+export interface Grant {
   /** How many jobs may be enqueued now; release their reservations once the jobs are recorded. */
   granted: number;
   /** Why fewer than all jobs were granted. */
@@ -25,7 +25,7 @@ export interface KeyQuota {
   reserve(count: number): Promise<Refusal>;
   release(count: number): void;
   /** Grants as many of `count` jobs as the quota allows, for background work. */
-  draw(count: number): Promise<Drawn>;
+  reserveUpTo(count: number): Promise<Grant>;
   /**
    * Checks whether an active job of that type may enqueue jobs: requires capacity for one pending job and one token,
    * but takes neither. Jobs of the parent's type are not counted; otherwise active jobs would wait for themselves or
@@ -33,7 +33,7 @@ export interface KeyQuota {
    */
   admitChildren(parentType: string): Promise<Refusal>;
   /** Charges the jobs of an admitted job. Never refused; an excess becomes debt. */
-  owe(count: number): Promise<void>;
+  charge(count: number): Promise<void>;
   left(): RateLimit;
 }
 
@@ -69,7 +69,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
   const waiting = openCap();
   /** By the parent's type. */
   const childCaps = new Map<string, WaitingCap>();
-  const policy = rateLimitPolicyOf({ jobs: jobFlow, bytes: byteFlow, maxWaiting });
+  const policy = toRateLimitPolicy({ jobs: jobFlow, bytes: byteFlow, maxWaiting });
 
   function open(unit: string, flow: Flow | undefined): Bucket | undefined {
     return flow && createBucket({ ...flow, bucket: `${deps.bucketPrefix}${unit}`, lease, now });
@@ -126,7 +126,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     release(count) {
       waiting?.release(count);
     },
-    async draw(count) {
+    async reserveUpTo(count) {
       let granted = 0;
       for (let refusals = 0; granted < count;) {
         const left = Math.min(jobs?.left ?? Infinity, waiting?.left ?? Infinity);
@@ -147,7 +147,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
         ? undefined
         : { detail: rateDetail(jobFlow), waitMs: taken.waitMs };
     },
-    async owe(count) {
+    async charge(count) {
       waiting?.overdraw(count);
       for (const cap of childCaps.values()) cap.overdraw(count);
       // A number that every Lua version parses, unlike -Infinity.
@@ -155,7 +155,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     },
     left: () => ({
       policy,
-      limit: rateLimitOf({
+      limit: toRateLimit({
         jobs: jobs && jobFlow && { ...jobFlow, left: jobs.left },
         bytes: content && byteFlow && { ...byteFlow, left: content.left },
         waiting: waiting?.left,

@@ -28,7 +28,7 @@ export interface LeaseDeps {
   script: string;
   /** Monotonic clock in ms. */
   now(): number;
-  onChange(isAway: boolean, error?: unknown): void;
+  onChange(isUnavailable: boolean, error?: unknown): void;
 }
 
 export const leaseScriptUrl: URL = new URL("./lease.lua", import.meta.url);
@@ -40,13 +40,13 @@ const pauseMs = 1000;
 
 /** Creates the function that leases tokens from Redis. */
 export function createLease({ redis, script, now, onChange }: LeaseDeps): Lease {
-  let isAway = false;
+  let isUnavailable = false;
   let retryAt = Number.NEGATIVE_INFINITY;
 
-  function note(away: boolean, error?: unknown) {
-    if (away === isAway) return;
-    isAway = away;
-    onChange(away, error);
+  function note(isNowUnavailable: boolean, error?: unknown) {
+    if (isNowUnavailable === isUnavailable) return;
+    isUnavailable = isNowUnavailable;
+    onChange(isNowUnavailable, error);
   }
 
   return async ({ bucket, rate, size, minimum, required, wanted }) => {

@@ -1,15 +1,15 @@
 import type { Flow } from "./lease.ts";
 
 /** Formats RateLimit-Policy, which is constant for a key (draft-ietf-httpapi-ratelimit-headers-11). */
-export function rateLimitPolicyOf(policy: {
+export function toRateLimitPolicy(policy: {
   jobs: Flow | undefined;
   bytes: Flow | undefined;
   maxWaiting: number | undefined;
 }): string {
   const { jobs, bytes, maxWaiting } = policy;
   return [
-    jobs && `"jobs";q=${jobs.size};w=${windowOf(jobs)}`,
-    bytes && `"bytes";q=${bytes.size};w=${windowOf(bytes)};qu="content-bytes"`,
+    jobs && `"jobs";q=${jobs.size};w=${getWindow(jobs)}`,
+    bytes && `"bytes";q=${bytes.size};w=${getWindow(bytes)};qu="content-bytes"`,
     maxWaiting && `"waiting";q=${maxWaiting};qu="concurrent-requests"`,
   ]
     .filter(Boolean)
@@ -19,15 +19,15 @@ export function rateLimitPolicyOf(policy: {
 type Left = Flow & { left: number };
 
 /** Formats RateLimit: the remaining quota and the seconds until more is available. */
-export function rateLimitOf(now: {
+export function toRateLimit(now: {
   jobs: Left | undefined;
   bytes: Left | undefined;
   waiting: number | undefined;
 }): string {
   const { jobs, bytes, waiting } = now;
   return [
-    jobs && `"jobs";${leftOf(jobs)}`,
-    bytes && `"bytes";${leftOf(bytes)}`,
+    jobs && `"jobs";${getLeft(jobs)}`,
+    bytes && `"bytes";${getLeft(bytes)}`,
     waiting !== undefined && `"waiting";r=${wholeOf(waiting)}`,
   ]
     .filter(Boolean)
@@ -35,12 +35,12 @@ export function rateLimitOf(now: {
 }
 
 /** Seconds until an empty bucket is full. */
-function windowOf({ rate, size }: Flow) {
+function getWindow({ rate, size }: Flow) {
   return Math.max(1, Math.ceil(size / rate));
 }
 
 /** `t` is the time until one token is available if none is left, else until the bucket is full. */
-function leftOf({ rate, size, left }: Left) {
+function getLeft({ rate, size, left }: Left) {
   const whole = wholeOf(left);
   return `r=${whole};t=${Math.ceil(((whole === 0 ? 1 : size) - left) / rate)}`;
 }

@@ -44,7 +44,7 @@ export function createDispatch(
     const { wait, active, delayed, prioritized, marker, meta, id, pc, events } = named;
     const keys = [wait, active, delayed, prioritized, marker, meta, id, pc, events];
     let created = 0;
-    for (const call of callsOf(jobs)) {
+    for (const call of splitIntoCalls(jobs)) {
       const args = [base];
       appendGroups(args, call);
       created += Number(await run(keys, args));
@@ -80,7 +80,7 @@ export function createRestoringDispatch(
   };
 }
 
-function callsOf(jobs: readonly DispatchEntry[]): (readonly DispatchEntry[])[] {
+function splitIntoCalls(jobs: readonly DispatchEntry[]): (readonly DispatchEntry[])[] {
   const calls: (readonly DispatchEntry[])[] = [];
   let start = 0;
   let dataLength = 0;

@@ -36,7 +36,7 @@ export async function readStreams(
   const block = blockMs === undefined ? [] : ["BLOCK", blockMs];
   const from = Object.values(positions);
   const reply = await redis.call("XREAD", "COUNT", count, ...block, "STREAMS", ...keys, ...from);
-  return pairsOf(reply).flatMap(([key, entries]) =>
+  return toPairs(reply).flatMap(([key, entries]) =>
     toEntries(queues[keys.indexOf(String(key))] ?? "", entries),
   );
 }
@@ -101,7 +101,7 @@ export async function readEdges(
     if (error instanceof Error && error.message.includes("no such key")) return [];
     throw error;
   });
-  const info = new Map(pairsOf(reply).map(([name, value]) => [String(name), value]));
+  const info = new Map(toPairs(reply).map(([name, value]) => [String(name), value]));
   const [first] = Array.isArray(info.get("first-entry"))
     ? (info.get("first-entry") as unknown[])
     : [];
@@ -140,13 +140,13 @@ function toEntries(queue: string, reply: unknown): StreamEntry[] {
   if (!Array.isArray(reply)) return [];
   return reply.map((entry: [string, unknown]) => {
     const [position, flat] = entry;
-    const fields = Object.fromEntries(pairsOf(flat)) as Record<string, string>;
+    const fields = Object.fromEntries(toPairs(flat)) as Record<string, string>;
     return { queue, position, event: fields["event"] ?? "", bullId: fields["jobId"] ?? "", fields };
   });
 }
 
 /** Normalizes a map reply: clients return a Map, an object, pairs or a flat list. */
-function pairsOf(reply: unknown): (readonly [unknown, unknown])[] {
+function toPairs(reply: unknown): (readonly [unknown, unknown])[] {
   if (reply instanceof Map) return [...reply];
   if (!Array.isArray(reply)) return Object.entries(reply ?? {});
   if (reply.every((pair) => Array.isArray(pair) && pair.length === 2)) return reply;

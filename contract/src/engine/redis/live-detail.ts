@@ -52,12 +52,12 @@ export async function readLiveDetail(
     log: (lines as string[]).flatMap(
       (line) => JobLogLine.safeParse(parseJsonOrNull(line)).data ?? [],
     ),
-    position: positionOf(Number(length), index, rank),
+    position: getPosition(Number(length), index, rank),
   };
 }
 
 /** Workers take from the tail of the list, and prioritized jobs once the list is empty. */
-function positionOf(length: number, index: unknown, rank: unknown): number | null {
+function getPosition(length: number, index: unknown, rank: unknown): number | null {
   if (typeof index === "number") return length - index;
   return typeof rank === "number" ? length + rank + 1 : null;
 }

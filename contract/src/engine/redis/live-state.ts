@@ -66,17 +66,17 @@ async function readQueue(pipeline: ReadPipeline, prefix: string, queue: string, 
     // Read last, so that a job that ended meanwhile is reported as ended.
     pipeline.hmget(jobKey(prefix, queue, id), ...hashFields);
   }
-  const [delayed, prioritized, ...perJob] = repliesOf(await pipeline.exec());
-  const [delayedScores, prioritizedScores] = [listOf(delayed), listOf(prioritized)];
+  const [delayed, prioritized, ...perJob] = getReplies(await pipeline.exec());
+  const [delayedScores, prioritizedScores] = [toList(delayed), toList(prioritized)];
   return ids.map((_, at) => {
     const isLocked = perJob[2 * at] === 1;
-    const hash = listOf(perJob[2 * at + 1]);
+    const hash = toList(perJob[2 * at + 1]);
     if (!isLocked && hash.every((value) => value === null)) return undefined;
     let state: RedisState = "waiting";
     if (isLocked) state = "active";
     else if (delayedScores[at] !== null) state = "delayed";
     else if (prioritizedScores[at] !== null) state = "prioritized";
-    return toLiveState(hash.map(textOf), state);
+    return toLiveState(hash.map(toText), state);
   });
 }
 
@@ -116,18 +116,18 @@ function toLiveState(hash: (string | undefined)[], state: RedisState): LiveState
       };
 }
 
-function repliesOf(results: [error: Error | null, reply: unknown][] | null) {
+function getReplies(results: [error: Error | null, reply: unknown][] | null) {
   return (results ?? []).map(([error, reply]) => {
     if (error !== null) throw error;
     return reply;
   });
 }
 
-function listOf(reply: unknown): unknown[] {
+function toList(reply: unknown): unknown[] {
   if (!Array.isArray(reply)) throw new Error("Redis answered no list");
   return reply;
 }
 
-function textOf(value: unknown) {
+function toText(value: unknown) {
   return typeof value === "string" ? value : undefined;
 }

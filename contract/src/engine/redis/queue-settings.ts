@@ -22,7 +22,7 @@ export function createApplySettings(redis: ScriptRedis, settings: ScriptSettings
   return async ({ queue, paused, concurrency, rateLimit }, mode = "all") => {
     const limits = [concurrency, rateLimit?.max, rateLimit?.durationMs];
     const args = [paused ? "1" : "", ...limits.map((limit) => String(limit ?? "")), mode];
-    await run(keysOf(settings.prefix, queue), args);
+    await run(getKeys(settings.prefix, queue), args);
   };
 }
 
@@ -35,10 +35,10 @@ export type AreMalformed = (queue: string) => Promise<boolean>;
 export function createAreMalformed(redis: ScriptRedis, settings: ScriptSettings): AreMalformed {
   const run = createScript(redis, settings.script);
   return async (queue) =>
-    (await run(keysOf(settings.prefix, queue), ["", "", "", "", "check"])) === 1;
+    (await run(getKeys(settings.prefix, queue), ["", "", "", "", "check"])) === 1;
 }
 
-function keysOf(prefix: string, queue: string) {
+function getKeys(prefix: string, queue: string) {
   const { meta, wait, prioritized, delayed, marker, events, limiter } = queueKeys(prefix, queue);
   return [meta, wait, prioritized, delayed, marker, events, limiter];
 }

@@ -81,12 +81,15 @@ async function readAge(redis: SizesRedis, key: string, now: () => number): Promi
   );
   if (!timestamp) return 0;
   // After an earlier attempt, the job has waited since some time after that attempt began.
-  const readyAt = Math.max(Number(timestamp) + delayOf(options ?? null), Number(processedOn ?? 0));
+  const readyAt = Math.max(
+    Number(timestamp) + parseDelay(options ?? null),
+    Number(processedOn ?? 0),
+  );
   return Math.max(0, now() - readyAt);
 }
 
 /** 0 for malformed JSON: foreign programs may write this field. */
-function delayOf(options: string | null): number {
+function parseDelay(options: string | null): number {
   const { delay } = (parseJsonOrNull(options) ?? {}) as { delay?: unknown };
   return typeof delay === "number" ? delay : 0;
 }

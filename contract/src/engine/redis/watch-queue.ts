@@ -43,8 +43,8 @@ export function createWatchQueue(
     const [now, current, oldest, [paused, concurrency, max, durationMs], beats] =
       Answer.parse(answer);
     return {
-      rates: oldest && ratesOf(now, current, oldest),
-      workers: workersOf(now, beats),
+      rates: oldest && getRates(now, current, oldest),
+      workers: toWorkers(now, beats),
       paused: paused !== null,
       concurrency,
       rateLimit: max === null || durationMs === null ? null : { max, durationMs },
@@ -52,7 +52,7 @@ export function createWatchQueue(
   };
 }
 
-function ratesOf(
+function getRates(
   now: number,
   [added, backlog]: [number, number],
   [at, addedBefore, backlogBefore]: [number, number, number],
@@ -68,7 +68,7 @@ function perSecond(count: number, ms: number) {
   return Math.round((count * 100_000) / ms) / 100;
 }
 
-function workersOf(now: number, flat: readonly string[]): QueueWorker[] {
+function toWorkers(now: number, flat: readonly string[]): QueueWorker[] {
   const workers: QueueWorker[] = [];
   for (let index = 0; index < flat.length; index += 2) {
     const beat = parseBeat(flat[index] ?? "", flat[index + 1] ?? "");

@@ -74,7 +74,7 @@ function findErrors(
 
 /** Checks the cron expression and the time zone; their lengths and types are errors of the schema. */
 function findTimingErrors(value: unknown): FieldError[] {
-  const { cron, timeZone } = fieldsOf(value);
+  const { cron, timeZone } = toFields(value);
   const errors: FieldError[] = [];
   if (typeof cron === "string" && cron.length <= timingLimits.cron) {
     const detail = cronFault(cron);
@@ -92,12 +92,12 @@ function withoutSecrets(
   value: unknown,
   errors: FieldError[],
 ): FieldError[] {
-  const { type, data } = fieldsOf(fieldsOf(value)["job"]);
+  const { type, data } = toFields(toFields(value)["job"]);
   const findSecrets = typeof type === "string" ? jobTypes.find(type)?.findSecrets : undefined;
   const scrub = findSecrets && createScrub(data, findSecrets);
   return scrub ? errors.map((error) => ({ ...error, detail: scrub.text(error.detail) })) : errors;
 }
 
-function fieldsOf(value: unknown): Record<string, unknown> {
+function toFields(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }

@@ -1,5 +1,5 @@
 import { Cron } from "croner";
-import { zoneOf } from "./zone.ts";
+import { getZone } from "./zone.ts";
 
 /** Returns the next fire time strictly after an instant, in ms since 1970; undefined if there is none. */
 export type NextAfter = (instant: number) => number | undefined;
@@ -14,7 +14,7 @@ const hourMs = 60 * 60 * 1000;
  */
 export function nextByCron(expression: string, timeZone: string): NextAfter {
   const local = parseCron(expression);
-  const zone = zoneOf(timeZone);
+  const zone = getZone(timeZone);
   const nextLocal = (time: number) => local.nextRun(new Date(time))?.getTime();
 
   function byElapsedTime(instant: number): number | undefined {
@@ -35,7 +35,7 @@ export function nextByCron(expression: string, timeZone: string): NextAfter {
     return next === undefined ? undefined : zone.instantOf(next);
   }
 
-  return isEveryHour(fieldsOf(expression).at(-4) ?? "") ? byElapsedTime : byTheClock;
+  return isEveryHour(splitFields(expression).at(-4) ?? "") ? byElapsedTime : byTheClock;
 }
 
 /**
@@ -47,13 +47,13 @@ const isEveryHour = memo((field) => {
   return runs.at(-1)?.getTime() === 23 * hourMs;
 }, 100);
 
-function fieldsOf(expression: string): string[] {
+function splitFields(expression: string): string[] {
   return expression.trim().split(/\s+/);
 }
 
 /** Describes what is wrong with an expression; undefined if the expression is valid. */
 export function cronFault(expression: string): string | undefined {
-  const { length } = fieldsOf(expression);
+  const { length } = splitFields(expression);
   if (length !== 5 && length !== 6) {
     return "Five fields are needed: minute, hour, day of the month, month, day of the week; or six, with seconds first.";
   }

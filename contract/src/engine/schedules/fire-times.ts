@@ -1,6 +1,6 @@
 import { type NextAfter, nextByCron } from "./cron.ts";
 import type { SchedulePreview, Timing } from "../../api/schedule.ts";
-import { zoneOf } from "./zone.ts";
+import { getZone } from "./zone.ts";
 
 /** The fire times of a schedule. */
 export interface FireTimes {
@@ -50,7 +50,7 @@ function nextByInterval(everyMs: number, start: number): NextAfter {
 export function previewFireTimes(timing: Timing, after: Date, count: number): SchedulePreview {
   const { timeZone } = timing;
   const fireTimes = toFireTimes(timing);
-  const zone = zoneOf(timeZone);
+  const zone = getZone(timeZone);
   const times: SchedulePreview["times"] = [];
   let time = fireTimes.after(after);
   while (time !== null && times.length < count) {

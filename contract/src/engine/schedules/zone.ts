@@ -13,7 +13,7 @@ export interface Zone {
 }
 
 /** Temporal rather than a cron library decides about clock changes; Node 24 has no Temporal of its own. */
-export function zoneOf(timeZone: string): Zone {
+export function getZone(timeZone: string): Zone {
   const zoned = (instant: number) =>
     Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(timeZone);
   const offsetAt = (instant: number) => zoned(instant).offsetNanoseconds / 1e6;

@@ -27,7 +27,7 @@ export function createScrub(
   const texts = new Set<string>();
   for (const { holder, name } of findSecrets(data)) addTexts(holder[name], texts);
   if (texts.size === 0) return undefined;
-  const spellings = [...new Set([...texts].flatMap(spellingsOf))].toSorted(
+  const spellings = [...new Set([...texts].flatMap(getSpellings))].toSorted(
     (a, b) => b.length - a.length,
   );
 
@@ -44,7 +44,7 @@ export function createScrub(
     if (typeof value !== "object" || value === null) return value;
     if (depth === maxDepth) return "[too deep]";
     if (Array.isArray(value)) return value.map((item) => scrubValue(item, depth + 1));
-    const plain = value instanceof Error ? fieldsOf(value) : value;
+    const plain = value instanceof Error ? getFields(value) : value;
     if ("toJSON" in plain && typeof plain.toJSON === "function") {
       return scrubValue(plain.toJSON(), depth + 1);
     }
@@ -65,7 +65,7 @@ function addTexts(value: unknown, texts: Set<string>) {
   }
 }
 
-function spellingsOf(text: string): string[] {
+function getSpellings(text: string): string[] {
   const words = text.split(/\s+/).filter((word) => word.length >= leastWordLength);
   return [text, ...words]
     .flatMap((one) => [
@@ -84,7 +84,7 @@ function toBase64(text: string) {
   return btoa(Array.from(whole, (byte) => String.fromCharCode(byte)).join(""));
 }
 
-function fieldsOf(error: Error) {
+function getFields(error: Error) {
   const { name, message, stack } = error;
   return "code" in error ? { name, message, code: error.code, stack } : { name, message, stack };
 }

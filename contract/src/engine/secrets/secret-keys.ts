@@ -30,11 +30,11 @@ export const secretKeysField: z.ZodType<[SecretKey, ...SecretKey[]], string> = z
 function parseKey(text: string): SecretKey | undefined {
   const [, id, base64] = /^([\w.-]{1,64}):([\w+/-]+={0,2})$/.exec(text) ?? [];
   if (id === undefined || base64 === undefined) return undefined;
-  const bytes = bytesOf(base64.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = toBytes(base64.replaceAll("-", "+").replaceAll("_", "/"));
   return bytes?.length === keyBytes ? { id, bytes } : undefined;
 }
 
-function bytesOf(base64: string): Uint8Array | undefined {
+function toBytes(base64: string): Uint8Array | undefined {
   try {
     return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   } catch {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatTraceparent, parseTraceparent, traceIdOf } from "./traceparent.ts";
+import { formatTraceparent, parseTraceparent, getTraceId } from "./traceparent.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
@@ -12,7 +12,7 @@ test("a traceparent is parsed and formatted", () => {
     expect(parseTraceparent(text)).toEqual({ traceId, spanId, traceFlags: flags });
     expect(formatTraceparent({ traceId, spanId, traceFlags: flags })).toBe(text);
   }
-  expect(traceIdOf(`00-${traceId}-${spanId}-01`)).toBe(traceId);
+  expect(getTraceId(`00-${traceId}-${spanId}-01`)).toBe(traceId);
 });
 
 test.each([
@@ -27,5 +27,5 @@ test.each([
   `00-${traceId}-${spanId}-01-more`,
 ])("%s is not a traceparent", (text) => {
   expect(parseTraceparent(text)).toBeUndefined();
-  expect(traceIdOf(text)).toBeUndefined();
+  expect(getTraceId(text)).toBeUndefined();
 });

@@ -23,6 +23,6 @@ export function formatTraceparent({ traceId, spanId, traceFlags }: TraceContext)
 }
 
 /** Returns the trace id for log lines; undefined if the traceparent is invalid. */
-export function traceIdOf(traceparent: string | null | undefined): string | undefined {
+export function getTraceId(traceparent: string | null | undefined): string | undefined {
   return parseTraceparent(traceparent)?.traceId;
 }

@@ -32,7 +32,7 @@ type VerifyWith<Result> = (getKey: JWTVerifyGetKey) => Promise<Result>;
 export interface KeySet {
   /**
    * Calls `verify` with each key that matches the token's header until the signature fits.
-   * @throws IssuerAway and the errors of jose
+   * @throws IssuerUnavailable and the errors of jose
    */
   verify<Result>(token: string, verify: VerifyWith<Result>): Promise<Result>;
   /** Loads the keys before the first token arrives. */

@@ -1,6 +1,6 @@
 import type { ISql, PendingQuery, Row } from "postgres";
 import type { JobStatus } from "../../../api/job-states.ts";
-import { type JobSelection, type OperationAction, statusOf } from "../../../api/operation.ts";
+import { type JobSelection, type OperationAction, getStatus } from "../../../api/operation.ts";
 import { labelTerm, scheduleTerm } from "../../../api/search-terms.ts";
 import { lowestId } from "../enqueue/job-id.ts";
 
@@ -45,7 +45,7 @@ export async function selectJobs(
   size: number,
 ): Promise<SelectedPage> {
   const { type, queue, key, schedule, reason } = filter;
-  const status = statusOf(action, filter);
+  const status = getStatus(action, filter);
   const { rows, limit } = selectCandidates(sql, {
     tenant,
     status,

@@ -8,8 +8,8 @@ import {
 } from "../../postgres/errors.ts";
 import {
   type IdempotencyClaim,
-  type StoredAnswer,
-  storeAnswers,
+  type StoredResponse,
+  storeResponses,
 } from "../../postgres/idempotency.ts";
 import { insertNewJobs } from "../../postgres/insert.ts";
 import type { Ledger } from "../../postgres/pool.ts";
@@ -23,7 +23,7 @@ import {
   type InsertedEntry,
   type Refused,
   type SingleEntry,
-  toAnswer,
+  toResponse,
   toEntry,
 } from "./insert-entries.ts";
 
@@ -161,18 +161,18 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     await dispatcher.removeFromRedis(recorded.flatMap(replacedBy));
     const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
     const dispatched = await dispatcher.dispatch(created);
-    const corrections = new Map<string, IdempotencyClaim & { answer: StoredAnswer }>();
+    const corrections = new Map<string, IdempotencyClaim & { answer: StoredResponse }>();
     const outcomes = part.map(({ job, claim }, index): Enqueued => {
       const entry = recorded[index] ?? { status: "in-use" };
       if (entry.status !== "accepted") return entry;
       const isDispatched = !entry.isNew || dispatched.has(job);
       if (entry.isNew && isDispatched !== isDispatchable(job.queue) && claim) {
-        corrections.set(identity(claim), { ...claim, answer: toAnswer(entry.job, isDispatched) });
+        corrections.set(identity(claim), { ...claim, answer: toResponse(entry.job, isDispatched) });
       }
       return { ...entry, isDispatched };
     });
     if (corrections.size === 0) return outcomes;
-    await ledger.retryUntil((sql) => storeAnswers(sql, [...corrections.values()]), deadline);
+    await ledger.retryUntil((sql) => storeResponses(sql, [...corrections.values()]), deadline);
     return outcomes.map((outcome, index) => {
       const claim = part[index]?.claim;
       const answer = claim && corrections.get(identity(claim))?.answer;
@@ -194,9 +194,9 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       await dispatcher.removeFromRedis(recorded.jobs.flatMap(replacedBy));
       const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
       const isDispatched = (await dispatcher.dispatch(created)).size === created.length;
-      if (isDispatched !== isDispatchable && claim && request.toAnswer) {
-        const answer = request.toAnswer(recorded.jobs, isDispatched);
-        await ledger.retryUntil((sql) => storeAnswers(sql, [{ ...claim, answer }]), deadline);
+      if (isDispatched !== isDispatchable && claim && request.toResponse) {
+        const answer = request.toResponse(recorded.jobs, isDispatched);
+        await ledger.retryUntil((sql) => storeResponses(sql, [{ ...claim, answer }]), deadline);
       }
       return { ...recorded, isDispatched };
     } catch (error) {

@@ -5,8 +5,8 @@ import type { ISql, Sql } from "postgres";
 import {
   claimIdempotencyKeys,
   type IdempotencyClaim,
-  type StoredAnswer,
-  storeAnswers,
+  type StoredResponse,
+  storeResponses,
 } from "../../postgres/idempotency.ts";
 import { insertJobs, insertKeyedJobs, isAnyRecorded, partsOf } from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
@@ -17,7 +17,7 @@ export interface BulkRequest {
   jobs: readonly NewJob[];
   claim?: IdempotencyClaim | undefined;
   /** Builds the response that a replay returns. */
-  toAnswer?: ((jobs: readonly Accepted[], isDispatched: boolean) => StoredAnswer) | undefined;
+  toResponse?: ((jobs: readonly Accepted[], isDispatched: boolean) => StoredResponse) | undefined;
   /** Runs in the transaction that records the jobs; runs again if the reply to a COMMIT was lost. */
   alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
 }
@@ -33,7 +33,7 @@ type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
 /** Records the jobs of one request and its response in one transaction. */
 export async function insertBulk(
   client: Sql,
-  { jobs, claim, toAnswer, alongside }: BulkRequest,
+  { jobs, claim, toResponse, alongside }: BulkRequest,
   { isDispatchable, isRepeated, removeWaiting }: RecordingOptions,
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
@@ -46,8 +46,8 @@ export async function insertBulk(
       return claimed;
     }
     const accepted = await insertMany(sql, jobs, removeWaiting);
-    if (claim && toAnswer) {
-      await storeAnswers(sql, [{ ...claim, answer: toAnswer(accepted, isDispatchable) }]);
+    if (claim && toResponse) {
+      await storeResponses(sql, [{ ...claim, answer: toResponse(accepted, isDispatchable) }]);
     }
     await alongside?.(sql, accepted);
     return { status: "accepted", jobs: accepted };

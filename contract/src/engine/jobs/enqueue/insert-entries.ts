@@ -4,8 +4,8 @@ import {
   claimIdempotencyKeys,
   type Claimed,
   type IdempotencyClaim,
-  type StoredAnswer,
-  storeAnswers,
+  type StoredResponse,
+  storeResponses,
 } from "../../postgres/idempotency.ts";
 import type { CancelledJob } from "../change/cancel.ts";
 import type { InsertOutcome } from "../../postgres/find-existing.ts";
@@ -21,7 +21,7 @@ export interface SingleEntry {
 
 export type InsertedEntry =
   | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: CancelledJob | undefined }
-  | { status: "replayed"; answer: StoredAnswer }
+  | { status: "replayed"; answer: StoredResponse }
   | { status: "reused" }
   /** Another request is using the Idempotency-Key. */
   | { status: "in-use" }
@@ -47,7 +47,7 @@ export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
 }
 
 /** Builds the response to a single enqueue, which is stored for replays. */
-export function toAnswer(job: AcceptedJob, isDispatched: boolean): StoredAnswer {
+export function toResponse(job: AcceptedJob, isDispatched: boolean): StoredResponse {
   if (job.outcome === "duplicate") return { status: 200, body: job };
   return { status: isDispatched ? 201 : 202, body: job };
 }
@@ -93,16 +93,16 @@ export async function insertEntries(
     const entry = recorded.get(job);
     return entry === undefined
       ? []
-      : [{ ...claim, answer: toAnswer(entry.job, isDispatchable(entry.job.queue)) }];
+      : [{ ...claim, answer: toResponse(entry.job, isDispatchable(entry.job.queue)) }];
   });
-  if (answers.length > 0) await storeAnswers(sql, answers);
+  if (answers.length > 0) await storeResponses(sql, answers);
   return entries.map(({ job, claim }) => {
     const own = recorded.get(job);
     if (own !== undefined || claim === undefined) return own ?? { status: "in-use" };
     const leader = leaders.get(identity(claim));
     const entry = leader && recorded.get(leader.job);
     if (entry !== undefined) {
-      return { status: "replayed", answer: toAnswer(entry.job, isDispatchable(entry.job.queue)) };
+      return { status: "replayed", answer: toResponse(entry.job, isDispatchable(entry.job.queue)) };
     }
     return follow(job, leader && claimed.get(leader.job));
   });

@@ -84,7 +84,7 @@ export function createNewJob(
   }
   const errors = findConflicts(request, jobType);
   if (errors.length > 0) return { status: "refused", kind: "invalid-job", errors };
-  const runAt = runAtOf(request);
+  const runAt = getRunAt(request);
   const { data } = request;
   const policy = request.keyPolicy ?? jobType.keyPolicy;
   const job: NewJob = {
@@ -94,9 +94,9 @@ export function createNewJob(
     type: request.type,
     key: request.key ?? jobType.key?.(data) ?? null,
     data: text,
-    options: optionsOf(request, jobType.options),
+    options: getOptions(request, jobType.options),
     runAt,
-    expiresAt: expiresAtOf(request, jobType.expiresInMs, runAt),
+    expiresAt: getExpiresAt(request, jobType.expiresInMs, runAt),
     labels: request.labels ?? null,
     terms: toSearchTerms(jobType, findable(jobType, data), {
       labels: request.labels,
@@ -139,7 +139,7 @@ function findConflicts(request: JobRequest, jobType: JobType): FieldError[] {
 }
 
 /** Returns the type's own object if the request sets no options, so that equal options are compared by reference. */
-function optionsOf(request: JobRequest, ofType: JobOptions): JobOptions {
+function getOptions(request: JobRequest, ofType: JobOptions): JobOptions {
   const { attempts, backoff, priority, order, timeoutMs } = request;
   if ((attempts ?? backoff ?? priority ?? order ?? timeoutMs) === undefined) return ofType;
   const { priority: typePriority, order: typeOrder, ...rest } = ofType;
@@ -155,12 +155,12 @@ function optionsOf(request: JobRequest, ofType: JobOptions): JobOptions {
   return options;
 }
 
-function runAtOf({ delayMs, runAt }: JobRequest): Date | null {
+function getRunAt({ delayMs, runAt }: JobRequest): Date | null {
   if (runAt !== undefined) return new Date(runAt);
   return delayMs ? new Date(Date.now() + delayMs) : null;
 }
 
-function expiresAtOf(
+function getExpiresAt(
   { expiresAt }: JobRequest,
   expiresInMs: number | undefined,
   runAt: Date | null,
