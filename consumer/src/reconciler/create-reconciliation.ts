@@ -13,7 +13,7 @@ import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSettleEnded } from "./settle-ended.ts";
-import { createSettleFinished } from "./settle-finished.ts";
+import { createSettleStockJobs } from "./settle-stock-jobs.ts";
 
 export interface ReconciliationDeps {
   config: Config;
@@ -53,7 +53,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
     settler,
     maintenanceTasks: [
       createRetention({ ...config.retain, ...createRetentionMetrics(metrics.registry), log }),
-      createSettleFinished({
+      createSettleStockJobs({
         redis,
         prefix,
         queues,

@@ -67,7 +67,7 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
         case "progress":
           context.progress(message.value);
           return;
-        case "ask":
+        case "call":
           void answer(child, capabilities, id, message);
           return;
         case "completed":
@@ -134,7 +134,7 @@ async function answer(
   child: ChildProcess,
   capabilities: Capabilities,
   jobId: string,
-  { seq, name, args }: FromThread & { kind: "ask" },
+  { seq, name, args }: FromThread & { kind: "call" },
 ) {
   try {
     const value = await capabilityNamed(capabilities, name)(jobId, ...args);

@@ -12,7 +12,7 @@ export type ToThread =
 export type FromThread =
   | { kind: "log"; level: keyof JobLog; line: unknown[] }
   | { kind: "progress"; value: number | object }
-  | { kind: "ask"; seq: number; name: string; args: unknown[] }
+  | { kind: "call"; seq: number; name: string; args: unknown[] }
   | { kind: "completed"; result: unknown }
   | { kind: "failed"; error: ThreadError }
   | { kind: "crashed"; error: ThreadError };

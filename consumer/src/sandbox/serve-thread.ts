@@ -15,7 +15,7 @@ export function serveThread(port: MessagePort, handlers: SandboxedHandlerMap): v
     const seq = ++lastSeq;
     const answer = Promise.withResolvers<unknown>();
     pendingCalls.set(seq, answer);
-    send({ kind: "ask", seq, name, args });
+    send({ kind: "call", seq, name, args });
     return answer.promise;
   }
 

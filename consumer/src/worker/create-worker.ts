@@ -14,7 +14,7 @@ import { watchConnection } from "../stores/redis.ts";
 import { listenForAborts } from "./abort-listener.ts";
 import { createActiveJobs } from "./active-jobs.ts";
 import { createAttemptErrors } from "./attempt-errors.ts";
-import { createWorkers } from "./consume.ts";
+import { createWorkers } from "./queue-workers.ts";
 import type { ContextDeps } from "./context.ts";
 import { createFirstDelivery } from "./first-delivery.ts";
 import { type HandlerMap, requireHandlers } from "./handler.ts";

@@ -32,7 +32,7 @@ local waitKey, activeKey, prioritizedKey, eventsKey, stalledKey = unpack(KEYS, 1
 local limiterKey, delayedKey, metaKey, pcKey, markerKey = unpack(KEYS, 6, 10)
 
 local base, now = args[1], args[2]
-local most, token, lockMs, worker = tonumber(args[3]), args[4], args[5], args[6]
+local limit, token, lockMs, worker = tonumber(args[3]), args[4], args[5], args[6]
 local returnValue = args[9]
 
 local settings = call("HMGET", metaKey, "paused", "concurrency", "max", "duration", "opts.maxLenEvents")
@@ -183,7 +183,7 @@ local function take()
   local ttl = getRateLimitTtl()
   if ttl > 0 or isHeld then return ttl, 0 end
 
-  local room = concurrency and math.min(most, math.ceil(concurrency - active)) or most
+  local room = concurrency and math.min(limit, math.ceil(concurrency - active)) or limit
   if maxJobs then
     repeat
       local id = pop(1)[1]
@@ -194,7 +194,7 @@ local function take()
           call("PEXPIRE", limiterKey, math.floor(math.abs(limiterMs)))
         end
       end
-      ttl = count < most and getRateLimitTtl() or 0
+      ttl = count < limit and getRateLimitTtl() or 0
     until not id or ttl > 0 or count >= room
   else
     for _, id in ipairs(pop(room)) do start(id) end
@@ -207,5 +207,5 @@ end
 
 if #keys > 0 then finish() end
 local ttl, nextDue = 0, 0
-if most > 0 and not malformed then ttl, nextDue = take() end
+if limit > 0 and not malformed then ttl, nextDue = take() end
 return { codes, ttl, nextDue, jobs, malformed }

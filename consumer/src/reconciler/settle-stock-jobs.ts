@@ -9,7 +9,7 @@ import type { Endings, FinishedJob } from "./settle-ended.ts";
 import { createFinishEvents, isStockFinish } from "./finish-events.ts";
 import type { Leadership } from "./leadership.ts";
 
-export interface SettleFinishedDeps {
+export interface SettleStockJobsDeps {
   redis: Pick<Redis | Cluster, "zrevrange" | "status"> & StreamRedis;
   prefix: string;
   queues: readonly string[];
@@ -27,7 +27,7 @@ const maxSeen = 5000;
  * and, for workers that remove finished jobs, the event stream: the newest page and, once an event of a stock worker
  * appears, all pages. Entries missed during a change of leader are left to the next leader or the reconciler.
  */
-export function createSettleFinished(deps: SettleFinishedDeps) {
+export function createSettleStockJobs(deps: SettleStockJobsDeps) {
   const { redis, prefix, queues, endings, remove, everyMs = 300, log } = deps;
 
   return async (leadership: Leadership): Promise<void> => {
