@@ -2,12 +2,10 @@ import { readFileSync } from "node:fs";
 import { createApi } from "@toril/contract/api/http/index";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { toRedisServers } from "@toril/contract/engine/config/redis-config";
-import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import type { Logging } from "@toril/contract/engine/logging/logging";
 import { readLiveStates } from "@toril/contract/engine/redis/live-state";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import project from "../../package.json" with { type: "json" };
-import { createKeyStore } from "./api-keys/key-store.ts";
 import { keyRoutes } from "./api-keys/routes.ts";
 import { createAudit } from "./audit/audit.ts";
 import { openAuth } from "./auth/auth.ts";
@@ -26,9 +24,7 @@ import { createPipeline } from "./http/pipeline.ts";
 import { createErrorHandler } from "./http/problem.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createReplayMiddleware } from "./idempotency/replay-middleware.ts";
-import { createFileImporter } from "./imports/import-file.ts";
-import { createImportLedger } from "./imports/import-ledger.ts";
-import { importRoutes } from "./imports/routes.ts";
+import { createImports } from "./imports/imports.ts";
 import { createDispatching } from "./jobs/dispatching.ts";
 import { createJobsSubject } from "./jobs/jobs.ts";
 import { createMetrics } from "./observability/metrics.ts";
@@ -44,7 +40,6 @@ import { createQueues } from "./queues/queues.ts";
 import { createSharedQuotas } from "./quotas/quota-reservation.ts";
 import type { Runtime } from "./runtime/serve.ts";
 import { scheduleRoutes } from "./schedules/routes.ts";
-import { createScheduleStore } from "./schedules/schedule-store.ts";
 import { connectLedgers } from "./stores/postgres.ts";
 import { createReads } from "./stores/reads.ts";
 import { connectRedis } from "./stores/redis.ts";
@@ -114,7 +109,6 @@ export async function openProducer(
     oidc,
   });
   opening.defer(() => auth.close());
-  const importLedger = createImportLedger(ledgers);
   const dashboard = createDashboard(redis, prefix, jobTypes.queues, jobTypes.secretQueues);
   opening.defer(() => dashboard.close());
   const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
@@ -131,9 +125,9 @@ export async function openProducer(
   });
   opening.defer(() => queues.close());
   addQueueMetrics(metrics.registry, queues.readSizes);
-  const feedParser = opening.use(createFeedParser());
-  const importer = createFileImporter(jobTypes, enqueue, importLedger, secretKeys);
   const idempotency = createIdempotency(changing, secretKeys);
+  const imports = createImports({ api, jobTypes, ledgers, enqueue, idempotency, secretKeys });
+  opening.defer(() => imports.close());
   const onError = createErrorHandler(log);
   const jobs = createJobsSubject({
     api,
@@ -158,7 +152,7 @@ export async function openProducer(
     prefix,
     queues: jobTypes.queues,
     ledger: background,
-    imports: importLedger,
+    imports: imports.importLedger,
     readJob: jobs.readJob,
     isAuthorized: auth.isAuthorized,
     maxListeners: config.MAX_LISTENERS,
@@ -182,17 +176,13 @@ export async function openProducer(
     metrics,
     routes: [
       ...routes,
-      ...importRoutes({ api, importer, importLedger, idempotency, parseFeed: feedParser.parse }),
+      ...imports.routes,
       ...scheduleRoutes({
         api,
         jobTypes,
-        scheduleStore: createScheduleStore({
-          jobTypes,
-          ledger: changing,
-          reads,
-          keys: secretKeys,
-          maxSchedules: config.MAX_SCHEDULES,
-        }),
+        ledger: changing,
+        reads,
+        maxSchedules: config.MAX_SCHEDULES,
         enqueue,
         secretKeys,
       }),
@@ -206,11 +196,8 @@ export async function openProducer(
       }),
       ...operationRoutes(api, operations),
       ...queues.routes,
-      ...eventRoutes({ api, events, jobReader, importLedger }),
-      ...keyRoutes(
-        api,
-        createKeyStore({ ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
-      ),
+      ...eventRoutes({ api, events, jobReader, importLedger: imports.importLedger }),
+      ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ...healthRoutes({
         ledger: accepting,
         writeRedis: () => Promise.all(jobTypes.queues.map(dispatching.writeProbe)),
@@ -254,7 +241,7 @@ export async function openProducer(
       isDraining = true;
       await events.close();
       await server.drain(config.DRAIN_MS);
-      await importer.waitForImports();
+      await imports.waitForImports();
       await enqueue.drained();
     },
   };

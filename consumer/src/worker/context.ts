@@ -4,7 +4,7 @@ import type { ActiveJob } from "./active-jobs.ts";
 import type { HandlerContext } from "./handler.ts";
 import type { TakenJob } from "./taken-job.ts";
 import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
-import { type JobLogLine } from "@toril/contract/api/job";
+import type { JobLogLine } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import { toStorableText } from "@toril/contract/api/json";
 

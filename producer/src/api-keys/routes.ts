@@ -6,9 +6,10 @@ import { hasBody, readJson } from "../http/body.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import type { KeyStore } from "./key-store.ts";
+import { createKeyStore, type KeyStoreDeps } from "./key-store.ts";
 
-export function keyRoutes(api: Api, store: KeyStore): HandledRoute[] {
+export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
+  const store = createKeyStore(deps);
   return [
     handle(api.createKey, async (c) => {
       const parsed = c.env.jobTypes.schemas.NewApiKey.safeParse(

@@ -1,5 +1,5 @@
 import type { JobStatus } from "@toril/contract/api/job-states";
-import { type AcceptedJob, type Job } from "@toril/contract/api/job";
+import type { AcceptedJob, Job } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";

@@ -2,7 +2,7 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toResponse } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { Api } from "@toril/contract/api/http/index";
-import { type AcceptedJob, type CheckedJob } from "@toril/contract/api/job";
+import type { AcceptedJob, CheckedJob } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";

@@ -1,6 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
-import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { ScheduleName } from "@toril/contract/api/schedule";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { BulkRequest } from "@toril/contract/engine/jobs/enqueue/insert-bulk";
@@ -17,7 +16,7 @@ import { isNotModified, requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { redactSchedule } from "../jobs/shown-data.ts";
-import { ScheduleChanged, type ScheduleStore } from "./schedule-store.ts";
+import { createScheduleStore, ScheduleChanged, type ScheduleStoreDeps } from "./schedule-store.ts";
 import {
   requireVisibleSchedule,
   setSchedulePaused,
@@ -25,16 +24,15 @@ import {
   visibleTypes,
 } from "./visible-schedule.ts";
 
-export interface ScheduleRoutesDeps {
+export interface ScheduleRoutesDeps extends Omit<ScheduleStoreDeps, "keys"> {
   api: Api;
-  jobTypes: JobTypeRegistry;
-  scheduleStore: ScheduleStore;
   enqueue: Enqueue;
   secretKeys: KeyRing | undefined;
 }
 
 export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
-  const { api, jobTypes, scheduleStore: schedules, enqueue, secretKeys } = deps;
+  const { api, jobTypes, enqueue, secretKeys } = deps;
+  const schedules = createScheduleStore({ ...deps, keys: secretKeys });
 
   return [
     handle(api.putSchedule, async (c) => {

@@ -1,6 +1,6 @@
 import type { JobStatus } from "../../../api/job-states.ts";
-import { type JobOptions } from "../../../api/job-options.ts";
-import { type AcceptedJob } from "../../../api/job.ts";
+import type { JobOptions } from "../../../api/job-options.ts";
+import type { AcceptedJob } from "../../../api/job.ts";
 import { limits } from "../../../api/limits.ts";
 import type { JobType } from "../../../api/job-type.ts";
 import type { JobRequest } from "../../../api/job-request.ts";
