@@ -122,7 +122,7 @@ test("a producer on Deno answers requests in flight before it stops", async () =
   // The client is aborted.
   const events = await fetch(`${url}/v1/events`);
   await deno.kill("SIGTERM");
-  await stack.until("it drains", async () => deno.log().includes("drains") || undefined);
+  await stack.until("it drains", async () => deno.log().includes("draining") || undefined);
   await writer.write(new TextEncoder().encode("two\n"));
   await writer.close();
   expect((await answer).status).toBe(201);
