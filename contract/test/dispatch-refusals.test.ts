@@ -140,7 +140,7 @@ test("what jobs that follow each other have in common travels once", async () =>
   expect(runsIn(calls[0]!)).toEqual([2, 1, 2]);
 });
 
-test("placing works after SCRIPT FLUSH, many calls at once", async () => {
+test("dispatching works after SCRIPT FLUSH, many calls at once", async () => {
   await site.place("q", [_placement()]);
   await redis.script("FLUSH");
   const created = await Promise.all(

@@ -155,7 +155,7 @@ test("an existing id is not changed and is reported, within a call and between c
   await expectSame({ calls: [[first, other, second, first], [second, other], [first]] });
 });
 
-test("placing the same jobs again changes nothing but events and the id counter", async () => {
+test("dispatching the same jobs again changes nothing but events and the id counter", async () => {
   const jobs = Object.values(kinds).map((options) => job(options));
   expect(await placed.place("q", jobs)).toBe(jobs.length);
   const { "{q}:id": _, "{q}:events": __, ...before } = withoutColon(await placed.snapshot());

@@ -136,7 +136,7 @@ test("a finished job that BullMQ retries is waiting again", async () => {
   await worker.close();
 });
 
-test("an id in a list or set whose hash is gone is not there, so that placing repairs it", async () => {
+test("an id in a list or set whose hash is gone counts as missing, so that dispatching repairs it", async () => {
   const [waiting, delayed] = [
     _placement(),
     _placement({ options: { attempts: 1, timestamp: time, delayMs: 9 } }),
