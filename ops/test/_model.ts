@@ -29,7 +29,7 @@ interface ModelJob extends Options {
   endings: number;
 }
 
-const { MODEL_RUNS = "10", MODEL_SEED } = process.env;
+const { MODEL_RUNS = "15", MODEL_SEED } = process.env;
 
 /** MODEL_RUNS sets the number of sequences, MODEL_SEED repeats a run. */
 export const hunt = {

@@ -9,6 +9,7 @@ import {
   type _Producer,
   _startProducer,
   type _Stores,
+  _until,
 } from "./_producer.ts";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
 
@@ -56,7 +57,7 @@ async function _away(work: () => Promise<void>) {
     await work();
   } finally {
     proxy.pass();
-    while ((await producer.metric("toril_redis_unavailable")) === 1) await Bun.sleep(10);
+    await _until(async () => (await producer.metric("toril_redis_unavailable")) === 0);
   }
 }
 

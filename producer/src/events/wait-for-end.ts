@@ -80,6 +80,7 @@ export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob): AwaitJ
     const waited = await waitForEnd(context, { id, queue, status: "pending" });
     if (waited === undefined) return undefined;
     const { isGone, headers } = waited;
+    // The job is accepted: a failed read must not turn its response into an error.
     const job = isGone ? undefined : await readJob(tenant, id).catch(() => undefined);
     return { headers, job: job?.status === "pending" ? undefined : job };
   };

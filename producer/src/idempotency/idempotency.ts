@@ -148,6 +148,7 @@ export function createIdempotency(
       },
     };
     const renewal = setInterval(() => {
+      // A failed renewal is repeated long before the key counts as abandoned.
       ledger.run(tenant, (sql) => touchHeldKey(sql, claim)).catch(() => {});
     }, renewEveryMs);
     try {
