@@ -69,12 +69,12 @@ export function openClient(url: string, options: Options<Record<string, never>>)
 }
 
 /** Timeout for Postgres at startup. */
-const answerMs = 2000;
+const timeoutMs = 2000;
 
 /** Throws when Postgres is available but the tables are missing. Returns when Postgres is unavailable. */
 export async function requireTables(ledger: Ledger): Promise<void> {
   try {
-    await ledger.run((sql) => sql`select from jobs limit 0`, { timeoutMs: answerMs });
+    await ledger.run((sql) => sql`select from jobs limit 0`, { timeoutMs });
   } catch (error) {
     if (isTransient(error)) return;
     const reason = error instanceof Error ? error.message : String(error);

@@ -46,12 +46,12 @@ export const AcceptedJob = z
 export type AcceptedJob = z.infer<typeof AcceptedJob>;
 
 /** Marks the response to a dry run. Not a literal, because client generators mishandle an enumeration of booleans. */
-export const DryRunAnswer = z.boolean().meta({ description: "Always true" });
+export const IsDryRun = z.boolean().meta({ description: "Always true" });
 
 /** The response to the dry run of an enqueue request. */
 export const CheckedJob = z
   .strictObject({
-    dryRun: DryRunAnswer,
+    dryRun: IsDryRun,
     type: z.string(),
     queue: z.string(),
     key: z.string().nullable(),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { finalStatuses, JobStatus } from "./job-states.ts";
-import { DryRunAnswer } from "./job.ts";
+import { IsDryRun } from "./job.ts";
 import { limits } from "./limits.ts";
 
 export const OperationAction = z.enum(["cancel", "retry", "promote", "delete"]);
@@ -181,7 +181,7 @@ export type Operation = z.infer<typeof Operation>;
 
 export const OperationPreview = z
   .strictObject({
-    dryRun: DryRunAnswer,
+    dryRun: IsDryRun,
     matches: count,
     isExact: z.boolean().meta({
       description: "false: counting stopped at a limit, and more jobs may match",

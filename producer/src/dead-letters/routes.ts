@@ -126,7 +126,7 @@ async function redriveByIds(
   const { storeEarlyResponse } = context;
   const alongside: Alongside | undefined =
     storeEarlyResponse &&
-    ((tx, redriven) => storeEarlyResponse(tx, { status: 200, answer: toResponse(redriven) }));
+    ((tx, redriven) => storeEarlyResponse(tx, { status: 200, body: toResponse(redriven) }));
   const retry = { statuses: ["dead"] as const, quotaKey };
   const redriven = await withQuota(context.quota, known.size, () =>
     jobChanges.retry(tenant, [...known], retry, { alongside }),

@@ -41,7 +41,7 @@ export interface EarlyResponse {
   /** Header values by name. */
   headers?: Record<string, string>;
   /** The JSON body. */
-  answer: unknown;
+  body: unknown;
 }
 
 /**

@@ -77,7 +77,7 @@ export function toKeyedHashes(
 
 /** Returns the stored response of a repeated request. Throws a problem for the other outcomes. */
 export function toReplay(outcome: Refused): StoredResponse {
-  if (outcome.status === "replayed") return outcome.answer;
+  if (outcome.status === "replayed") return outcome.response;
   if (outcome.status === "reused") throw new ProblemError("idempotency-key-reused");
   if (outcome.status === "in-use") throw new ProblemError("idempotency-key-in-use");
   throw new ProblemError("at-capacity", "A job with this key is being recorded. Try again.");

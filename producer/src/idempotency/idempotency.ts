@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { ISql, TransactionSql } from "postgres";
 import { isIdempotencyKeyInUse } from "@toril/contract/engine/postgres/errors";
 import {
-  answerHeldKey,
-  answerProvisionally,
+  storeFinalResponse,
+  storeProvisionalResponse,
   type Checkpoint,
   holdIdempotencyKey,
   releaseHeldKey,
@@ -23,10 +23,10 @@ import { createClaim, toKeyedHashes } from "./claim.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 
-export type MaybeReplayed<Answer extends StoredResponse> = Answer & { isReplay: boolean };
+export type MaybeReplayed<OwnResponse extends StoredResponse> = OwnResponse & { isReplay: boolean };
 
 /** Stores the response in the given transaction. */
-export type StoreResponse = (tx: TransactionSql, answer: StoredResponse) => Promise<void>;
+export type StoreResponse = (tx: TransactionSql, response: StoredResponse) => Promise<void>;
 
 /** An Idempotency-Key that is locked while its request runs in several transactions. */
 export interface LockedKey {
@@ -36,7 +36,7 @@ export interface LockedKey {
    * afterwards. A repeated request gets the provisional one if this process dies in between. Throws a problem if
    * another request has taken over.
    */
-  storeEarlyResponse(tx: ISql, answer: StoredResponse): Promise<void>;
+  storeEarlyResponse(tx: ISql, response: StoredResponse): Promise<void>;
   /**
    * Progress of an interrupted request with this key; `isSame` compares a hash of the body's prefix with the stored
    * one.
@@ -55,31 +55,31 @@ export interface LockedKey {
  */
 export interface Idempotency {
   /** Work and response share one transaction. A concurrent request with the same key waits up to the lock timeout. */
-  inTransaction<Answer extends StoredResponse>(
+  inTransaction<OwnResponse extends StoredResponse>(
     context: RequestContext,
-    work: (tx: TransactionSql) => Promise<Answer>,
-  ): Promise<MaybeReplayed<Answer>>;
+    work: (tx: TransactionSql) => Promise<OwnResponse>,
+  ): Promise<MaybeReplayed<OwnResponse>>;
   /**
    * For other work: a concurrent request with the same key is refused. If this process dies, the next request gets the
    * stored response, resumes from the checkpoint, or repeats the work, which must be harmless.
    * @param work may store its response in its last transaction
    * @param bodyHash reads a body too large to be read before, unless the work has read it
    */
-  acrossTransactions<Answer extends StoredResponse>(
+  acrossTransactions<OwnResponse extends StoredResponse>(
     context: RequestContext,
-    work: (key: LockedKey) => Promise<Answer>,
+    work: (key: LockedKey) => Promise<OwnResponse>,
     bodyHash?: () => Promise<string>,
-  ): Promise<MaybeReplayed<Answer>>;
+  ): Promise<MaybeReplayed<OwnResponse>>;
 }
 
 /** Well below the age at which a claim counts as abandoned. */
 const renewEveryMs = 20_000;
 
 /** Safe cast: the fingerprint includes method and target, so the same route stored the response. */
-function asOwnResponse<Answer extends StoredResponse>(
-  answer: StoredResponse,
-): MaybeReplayed<Answer> {
-  return { ...(answer as Answer), isReplay: true };
+function asOwnResponse<OwnResponse extends StoredResponse>(
+  response: StoredResponse,
+): MaybeReplayed<OwnResponse> {
+  return { ...(response as OwnResponse), isReplay: true };
 }
 
 export function createIdempotency(
@@ -91,25 +91,25 @@ export function createIdempotency(
     work: (tx: TransactionSql) => Promise<Result>,
   ) => ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 
-  async function inTransaction<Answer extends StoredResponse>(
+  async function inTransaction<OwnResponse extends StoredResponse>(
     context: RequestContext,
-    work: (tx: TransactionSql) => Promise<Answer>,
-  ): Promise<MaybeReplayed<Answer>> {
+    work: (tx: TransactionSql) => Promise<OwnResponse>,
+  ): Promise<MaybeReplayed<OwnResponse>> {
     const claim = createClaim(context, secretKeys);
     return inOneTransaction(context.principal.tenant, async (tx) => {
       const claimed = claim && (await claimOne(tx, claim));
-      if (claimed?.status === "answered") return asOwnResponse<Answer>(claimed.answer);
-      const answer = await work(tx);
-      if (claim) await storeResponses(tx, [{ ...claim, answer }]);
-      return { ...answer, isReplay: false };
+      if (claimed?.status === "stored") return asOwnResponse<OwnResponse>(claimed.response);
+      const response = await work(tx);
+      if (claim) await storeResponses(tx, [{ ...claim, response }]);
+      return { ...response, isReplay: false };
     });
   }
 
-  async function acrossTransactions<Answer extends StoredResponse>(
+  async function acrossTransactions<OwnResponse extends StoredResponse>(
     context: RequestContext,
-    work: (key: LockedKey) => Promise<Answer>,
+    work: (key: LockedKey) => Promise<OwnResponse>,
     bodyHash?: () => Promise<string>,
-  ): Promise<MaybeReplayed<Answer>> {
+  ): Promise<MaybeReplayed<OwnResponse>> {
     const { tenant } = context.principal;
     const claimed = createClaim(context, secretKeys);
     if (claimed === undefined) return { ...(await work(withoutKey)), isReplay: false };
@@ -117,24 +117,24 @@ export function createIdempotency(
       bodyHash === undefined ? [] : toKeyedHashes(await bodyHash(), secretKeys);
     const claim = { ...claimed, owner: randomUUID() };
     const held = await ledger.run(tenant, (sql) => holdIdempotencyKey(sql, claim));
-    if (held.status === "answered") {
+    if (held.status === "stored") {
       const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
       if (!isSame) throw toProblem("reused");
-      return asOwnResponse<Answer>(held.answer);
+      return asOwnResponse<OwnResponse>(held.response);
     }
     if (held.status !== "held") throw toProblem(held.status);
 
     let isStored = false;
-    const storeResponse: StoreResponse = async (tx, answer) => {
+    const storeResponse: StoreResponse = async (tx, response) => {
       const [hash = null] = await bodyHashes();
-      await answerHeldKey(tx, claim, answer, hash);
+      await storeFinalResponse(tx, claim, response, hash);
       isStored = true;
     };
     const { checkpoint } = held;
     const lockedKey: LockedKey = {
       storeResponse,
-      async storeEarlyResponse(tx, answer) {
-        if (!(await answerProvisionally(tx, claim, answer))) throw toProblem("in-use");
+      async storeEarlyResponse(tx, response) {
+        if (!(await storeProvisionalResponse(tx, claim, response))) throw toProblem("in-use");
       },
       checkpoint: checkpoint && {
         ...checkpoint,
@@ -152,9 +152,9 @@ export function createIdempotency(
       ledger.run(tenant, (sql) => touchHeldKey(sql, claim)).catch(() => {});
     }, renewEveryMs);
     try {
-      const answer = await work(lockedKey);
-      if (!isStored) await inOneTransaction(tenant, (tx) => storeResponse(tx, answer));
-      return { ...answer, isReplay: false };
+      const response = await work(lockedKey);
+      if (!isStored) await inOneTransaction(tenant, (tx) => storeResponse(tx, response));
+      return { ...response, isReplay: false };
     } catch (error) {
       // A key that cannot be released expires as abandoned.
       await ledger.run(tenant, (sql) => releaseHeldKey(sql, claim)).catch(() => {});
@@ -181,7 +181,7 @@ async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Cl
   } catch (error) {
     throw isIdempotencyKeyInUse(error) ? toProblem("in-use") : error;
   }
-  if (claimed?.status === "claimed" || claimed?.status === "answered") return claimed;
+  if (claimed?.status === "claimed" || claimed?.status === "stored") return claimed;
   throw toProblem(claimed?.status ?? "in-use");
 }
 

@@ -2,10 +2,14 @@ import type { MiddlewareHandler } from "hono";
 import { limits } from "@toril/contract/api/limits";
 import type { Principal } from "../auth/principal.ts";
 import { hasBody, readBytes } from "../http/body.ts";
-import type { AnyRoute, AppEnv, EarlyResponse } from "../http/request-context.ts";
+import type { AnyRoute, AppEnv } from "../http/request-context.ts";
 import type { Idempotency } from "./idempotency.ts";
 
-type StoredBody = Omit<EarlyResponse, "status">;
+/** A stored response in the column `body`. Stored rows say `answer`. */
+interface StoredBody {
+  headers?: Record<string, string> | undefined;
+  answer: unknown;
+}
 
 /** These operations use `Idempotency` themselves. */
 const operationsWithOwnReplay: ReadonlySet<string> = new Set([
@@ -33,14 +37,19 @@ export function createReplayMiddleware(idempotency: Idempotency): MiddlewareHand
       const { status, body, isReplay } = await idempotency.acrossTransactions(
         context,
         async (key) => {
-          context.storeEarlyResponse = async (tx, { status: earlyStatus, ...stored }) =>
-            key.storeEarlyResponse(tx, { status: earlyStatus, body: stored });
+          context.storeEarlyResponse = (tx, early) =>
+            key.storeEarlyResponse(tx, {
+              status: early.status,
+              body: { headers: early.headers, answer: early.body } satisfies StoredBody,
+            });
           await next();
           isHandled = true;
           const { res: response } = c;
           if (!response.ok) throw new RequestFailed();
-          const answer: unknown = await response.clone().json();
-          const stored: StoredBody = { headers: pick(response.headers, storedHeaders), answer };
+          const stored: StoredBody = {
+            headers: pick(response.headers, storedHeaders),
+            answer: await response.clone().json(),
+          };
           return { status: response.status, body: stored };
         },
       );

@@ -18,11 +18,11 @@ import { createClaim, toReplay } from "../idempotency/claim.ts";
 import { toJobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
 
-type Answer = StoredResponse & { body: AcceptedJob; status: 200 | 201 | 202 };
+type JobResponse = StoredResponse & { body: AcceptedJob; status: 200 | 201 | 202 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
-function asOwnResponse(answer: StoredResponse): Answer {
-  return answer as Answer;
+function asOwnResponse(response: StoredResponse): JobResponse {
+  return response as JobResponse;
 }
 
 /** Bypasses the framework, which would be a sixth of the cost at thousands of requests a second. */

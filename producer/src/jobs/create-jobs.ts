@@ -16,11 +16,11 @@ import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from 
 import { ProblemError } from "../http/problem.ts";
 
 type Context = Parameters<HandlerOf<Api["createJobs"]>>[0];
-type Answer = StoredResponse & { body: BulkResult; status: 201 | 202 | 207 };
+type BulkResponse = StoredResponse & { body: BulkResult; status: 201 | 202 | 207 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
-function asOwnResponse(answer: StoredResponse): Answer {
-  return answer as Answer;
+function asOwnResponse(response: StoredResponse): BulkResponse {
+  return response as BulkResponse;
 }
 
 export function createBulkHandler(
@@ -44,7 +44,9 @@ export function createBulkHandler(
     const { atomicity, dryRun } = c.req.valid("query");
     const claim = await createLargeClaim(c.env, secretKeys);
 
-    async function store(entries: readonly ParsedEntry[]): Promise<Answer & { isReplay: boolean }> {
+    async function store(
+      entries: readonly ParsedEntry[],
+    ): Promise<BulkResponse & { isReplay: boolean }> {
       if (atomicity === "all") refuseIfAnyRejected(entries);
       const outcome = await enqueue.many({
         jobs: entries.flatMap((entry) => (entry.status === "ok" ? [entry.job] : [])),
@@ -131,7 +133,7 @@ function toResponse(
   entries: readonly ParsedEntry[],
   accepted: readonly Accepted[],
   isDispatched: boolean,
-): Answer {
+): BulkResponse {
   const counts = { created: 0, duplicate: 0, rejected: 0 };
   const jobs = accepted.values();
   const results = entries.map((entry, index): BulkEntry => {

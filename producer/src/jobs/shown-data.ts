@@ -46,15 +46,15 @@ export function storeEarlyJobResponse(
   context: RequestContext,
   id: string,
   describe: (row: JobRow) => Job | Promise<Job>,
-  response: Omit<EarlyResponse, "answer">,
+  response: Omit<EarlyResponse, "body">,
 ): ((tx: ISql) => Promise<void>) | undefined {
   const { storeEarlyResponse } = context;
   if (storeEarlyResponse === undefined) return undefined;
   return async (tx) => {
     const row = await findJobRow(tx, context.principal.tenant, id);
     if (row === undefined) return;
-    const answer = redactJob(context, await describe(row));
-    await storeEarlyResponse(tx, { ...response, answer });
+    const body = redactJob(context, await describe(row));
+    await storeEarlyResponse(tx, { ...response, body });
   };
 }
 

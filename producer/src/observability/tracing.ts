@@ -9,10 +9,10 @@ export interface Tracing {
 export interface RequestTrace {
   /** Trace context that the request's jobs carry. */
   readonly traceparent: string;
-  end(answer: Answered): void;
+  end(response: TracedResponse): void;
 }
 
-export interface Answered {
+export interface TracedResponse {
   route: string;
   path: string;
   status: number;

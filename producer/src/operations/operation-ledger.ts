@@ -10,11 +10,11 @@ import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
 export interface OperationLedger {
-  /** @param keep stores the response in the same transaction */
+  /** @param storeResponse stores the response in the same transaction */
   create(
     maker: OperationOwner,
     request: OperationRequest,
-    keep?: StoreEarlyResponse,
+    storeResponse?: StoreEarlyResponse,
   ): Promise<Operation>;
   /** Counts matches, up to 10,000 matches or 100,000 scanned jobs. */
   preview(maker: OperationOwner, request: OperationRequest): Promise<OperationPreview>;
@@ -47,7 +47,11 @@ export function createOperationLedger({
   maxOpen,
 }: OperationLedgerDeps): OperationLedger {
   return {
-    create: ({ tenant, restrictions, quotaKey }, { action, filter, ratePerSecond }, keep) =>
+    create: (
+      { tenant, restrictions, quotaKey },
+      { action, filter, ratePerSecond },
+      storeResponse,
+    ) =>
       inTransaction(ledger, tenant, async (sql) => {
         await requireFreeSlot(sql, tenant, maxOpen);
         const [row] = await sql<OperationRow[]>`
@@ -57,10 +61,10 @@ export function createOperationLedger({
           returning ${selectColumns(sql)}`;
         if (row === undefined) throw new Error("the operation was not inserted");
         const operation = toOperation(row);
-        await keep?.(sql, {
+        await storeResponse?.(sql, {
           status: 202,
           headers: operationHeaders(operation),
-          answer: operation,
+          body: operation,
         });
         return operation;
       }),

@@ -48,7 +48,7 @@ export function createQueueControl(
     async change(tenant, queue, change, trail, storeResponse) {
       const storeResponseAndAudit = async (tx: ISql) => {
         // Whether Redis applies the settings is not known yet.
-        await storeResponse?.(tx, { status: 202, answer: await readQueueSettings(tx, queue) });
+        await storeResponse?.(tx, { status: 202, body: await readQueueSettings(tx, queue) });
         await trail.done(tx);
       };
       await ledger.run(tenant, (sql) =>

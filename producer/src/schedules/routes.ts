@@ -128,7 +128,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
             await c.env.storeEarlyResponse?.(tx, {
               status,
               headers: toJobHeaders(entry.job),
-              answer: entry.job,
+              body: entry.job,
             });
           }
         };

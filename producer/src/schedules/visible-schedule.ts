@@ -42,7 +42,7 @@ export async function setSchedulePaused(
     },
     async alongside(tx, left) {
       const { schedule, headers } = toResponse(left);
-      await context.storeEarlyResponse?.(tx, { status: 200, headers, answer: schedule });
+      await context.storeEarlyResponse?.(tx, { status: 200, headers, body: schedule });
     },
   });
   return toResponse(row);

@@ -11,18 +11,18 @@ export const blockMs = 2000;
  * Connects to Redis and fails fast: no command waits while Redis is unavailable, and a half-open socket is detected
  * within seconds. A command that timed out may still run later, so every command must tolerate that. Resolves when
  * connected, after the first failure, or after 2 s.
- * @param answerMs the response deadline, of which a command may take a part
+ * @param timeoutMs the response deadline, of which a command may take a part
  */
 export async function connectRedis(
   servers: RedisServers,
   log: Logger,
-  answerMs: number,
+  timeoutMs: number,
 ): Promise<Redis | Cluster> {
   const failFast = { lazyConnect: true, enableOfflineQueue: false };
   const options = {
     ...failFast,
     maxRetriesPerRequest: 0,
-    commandTimeout: Math.min(2000, Math.floor(answerMs * 0.4)),
+    commandTimeout: Math.min(2000, Math.floor(timeoutMs * 0.4)),
     socketTimeout: 3000,
     keepAlive: 10_000,
     // After a failover, until the old master has closed its connections.

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DryRunAnswer } from "../job.ts";
+import { IsDryRun } from "../job.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
@@ -47,7 +47,7 @@ export type BulkProblem = z.infer<typeof BulkProblem>;
 
 export const BulkCheck = z
   .strictObject({
-    dryRun: DryRunAnswer,
+    dryRun: IsDryRun,
     counts: z
       .strictObject({ valid: z.int().min(0), rejected: z.int().min(0) })
       .meta({ id: "BulkCheckCounts" }),
@@ -90,7 +90,7 @@ export function createBulkBody({ schemas }: JobTypeRegistry) {
   };
 }
 
-export const bulkAnswer = {
+export const bulkContent = {
   content: { "application/json": { schema: BulkResult } },
   headers: replayed,
 };

@@ -3,7 +3,7 @@ import { AcceptedJob, CheckedJob, Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { BulkCheck, BulkProblem, bulkAnswer, createBulkBody } from "./bulk.ts";
+import { BulkCheck, BulkProblem, bulkContent, createBulkBody } from "./bulk.ts";
 import { createListRoute } from "./job-list.ts";
 import {
   defineRoute,
@@ -110,13 +110,13 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
         description: "With `dryRun`: the validation result of each entry",
         content: { "application/json": { schema: BulkCheck } },
       },
-      201: { description: "All entries are recorded and dispatched to Redis", ...bulkAnswer },
+      201: { description: "All entries are recorded and dispatched to Redis", ...bulkContent },
       202: {
         description:
           "All entries are recorded; Redis is unavailable, the jobs will be dispatched later",
-        ...bulkAnswer,
+        ...bulkContent,
       },
-      207: { description: "Some entries were rejected (atomicity=partial)", ...bulkAnswer },
+      207: { description: "Some entries were rejected (atomicity=partial)", ...bulkContent },
       422: {
         description:
           "An entry was rejected and no entry was stored (invalid-bulk), or the Idempotency-Key was used for a different " +

@@ -19,7 +19,7 @@ export interface Checkpoint {
 export type Held =
   /** `checkpoint`: progress of an earlier, interrupted request with the same key. */
   | { status: "held"; checkpoint: Checkpoint | undefined }
-  | { status: "answered"; answer: StoredResponse; bodyHash: string | null }
+  | { status: "stored"; response: StoredResponse; bodyHash: string | null }
   | { status: "reused" }
   | { status: "in-use" };
 
@@ -31,7 +31,7 @@ type HeldRow = Pick<
   "importId" | "bodyBytes" | "status" | "body" | "bodyHash"
 >;
 
-/** Claims an Idempotency-Key until it is answered or released; the holder must touch it well within 60 s. */
+/** Claims an Idempotency-Key until its response is stored or it is released; the holder must touch it well within 60 s. */
 export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<Held> {
   const { tenant, key, requestHash, olderHashes = [], owner } = claim;
   const hashes = [requestHash, ...olderHashes];
@@ -46,7 +46,7 @@ export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<H
     returning import_id as "importId", body_bytes::float8 as "bodyBytes", status, body, body_hash as "bodyHash"`;
   if (held !== undefined) {
     const { importId, bodyBytes, bodyHash, status, body } = held;
-    if (status !== null) return { status: "answered", answer: { status, body }, bodyHash };
+    if (status !== null) return { status: "stored", response: { status, body }, bodyHash };
     const checkpoint =
       importId === null ? undefined : { importId, bodyBytes: bodyBytes ?? 0, bodyHash };
     return { status: "held", checkpoint };
@@ -61,7 +61,7 @@ export async function holdIdempotencyKey(sql: ISql, claim: HeldClaim): Promise<H
   const { isSame, isHeld, status, body, bodyHash } = existing;
   if (!isSame) return { status: "reused" };
   if (status === null || isHeld) return { status: "in-use" };
-  return { status: "answered", answer: { status, body }, bodyHash };
+  return { status: "stored", response: { status, body }, bodyHash };
 }
 
 /** Renews a claim. */
@@ -85,7 +85,7 @@ export async function saveCheckpoint(
       ? sql``
       : sql`, import_id = ${checkpoint.importId}, body_bytes = ${checkpoint.bodyBytes}, body_hash = ${checkpoint.bodyHash}`;
   const { count } = await sql`
-    update idempotency_keys set touched_at = now() ${sets} where ${isUnanswered(sql, claim)}`;
+    update idempotency_keys set touched_at = now() ${sets} where ${hasNoResponse(sql, claim)}`;
   return count > 0;
 }
 
@@ -93,7 +93,7 @@ export async function saveCheckpoint(
  * Releases the key of a failed request. A repeated request resumes at the checkpoint or gets the provisional response.
  */
 export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void> {
-  await sql`delete from idempotency_keys where ${isUnanswered(sql, claim)} and import_id is null`;
+  await sql`delete from idempotency_keys where ${hasNoResponse(sql, claim)} and import_id is null`;
   await sql`update idempotency_keys set owner = null where ${isOwn(sql, claim)}`;
 }
 
@@ -102,7 +102,7 @@ export async function releaseHeldKey(sql: ISql, claim: HeldClaim): Promise<void>
  * before its final response. The key stays in use until the final response, abandonment or release.
  * @returns false if another request has taken over; the caller must roll back
  */
-export async function answerProvisionally(
+export async function storeProvisionalResponse(
   sql: ISql,
   claim: HeldClaim,
   { status, body }: StoredResponse,
@@ -114,7 +114,7 @@ export async function answerProvisionally(
 }
 
 /** Stores the final response, unless another request has taken over. */
-export async function answerHeldKey(
+export async function storeFinalResponse(
   sql: ISql,
   claim: HeldClaim,
   { status, body }: StoredResponse,
@@ -130,6 +130,6 @@ function isOwn(sql: ISql, { tenant, key, owner }: HeldClaim) {
   return sql`tenant = ${tenant} and key = ${key} and owner = ${owner}`;
 }
 
-function isUnanswered(sql: ISql, claim: HeldClaim) {
+function hasNoResponse(sql: ISql, claim: HeldClaim) {
   return sql`${isOwn(sql, claim)} and status is null`;
 }

@@ -19,7 +19,7 @@ export interface StoredResponse {
 
 export type Claimed =
   | { status: "claimed" }
-  | { status: "answered"; answer: StoredResponse }
+  | { status: "stored"; response: StoredResponse }
   /** The key was used with a different request. */
   | { status: "reused" }
   /** The first request is still in progress. */
@@ -58,7 +58,7 @@ export async function claimIdempotencyKeys(
       if (outcomes.has(ordinal)) continue;
       if (!isSame) outcomes.set(ordinal, { status: "reused" });
       else if (status === null) outcomes.set(ordinal, { status: "in-use" });
-      else outcomes.set(ordinal, { status: "answered", answer: { status, body } });
+      else outcomes.set(ordinal, { status: "stored", response: { status, body } });
     }
   }
   return claims.map((_, index) => outcomes.get(index + 1) ?? { status: "in-use" });
@@ -70,15 +70,15 @@ export async function claimIdempotencyKeys(
  */
 export async function storeResponses(
   sql: ISql,
-  answers: readonly (IdempotencyClaim & { answer: StoredResponse })[],
+  responses: readonly (IdempotencyClaim & { response: StoredResponse })[],
 ): Promise<void> {
   await sql`
     insert into idempotency_keys (tenant, key, request_hash, status, body)
     select * from unnest(
-      ${answers.map((entry) => entry.tenant)}::text[], ${answers.map((entry) => entry.key)}::text[],
-      ${answers.map((entry) => entry.requestHash)}::text[],
-      ${answers.map((entry) => entry.answer.status)}::smallint[],
-      ${answers.map((entry) => JSON.stringify(entry.answer.body))}::text[]::json[]
+      ${responses.map((entry) => entry.tenant)}::text[], ${responses.map((entry) => entry.key)}::text[],
+      ${responses.map((entry) => entry.requestHash)}::text[],
+      ${responses.map((entry) => entry.response.status)}::smallint[],
+      ${responses.map((entry) => JSON.stringify(entry.response.body))}::text[]::json[]
     )
     on conflict (tenant, key) do update set status = excluded.status, body = excluded.body`;
 }

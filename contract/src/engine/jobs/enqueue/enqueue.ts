@@ -161,13 +161,16 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     await dispatcher.removeFromRedis(recorded.flatMap(replacedBy));
     const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
     const dispatched = await dispatcher.dispatch(created);
-    const corrections = new Map<string, IdempotencyClaim & { answer: StoredResponse }>();
+    const corrections = new Map<string, IdempotencyClaim & { response: StoredResponse }>();
     const outcomes = part.map(({ job, claim }, index): Enqueued => {
       const entry = recorded[index] ?? { status: "in-use" };
       if (entry.status !== "accepted") return entry;
       const isDispatched = !entry.isNew || dispatched.has(job);
       if (entry.isNew && isDispatched !== isDispatchable(job.queue) && claim) {
-        corrections.set(identity(claim), { ...claim, answer: toResponse(entry.job, isDispatched) });
+        corrections.set(identity(claim), {
+          ...claim,
+          response: toResponse(entry.job, isDispatched),
+        });
       }
       return { ...entry, isDispatched };
     });
@@ -175,8 +178,8 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     await ledger.retryUntil((sql) => storeResponses(sql, [...corrections.values()]), deadline);
     return outcomes.map((outcome, index) => {
       const claim = part[index]?.claim;
-      const answer = claim && corrections.get(identity(claim))?.answer;
-      return outcome.status === "replayed" && answer ? { status: "replayed", answer } : outcome;
+      const response = claim && corrections.get(identity(claim))?.response;
+      return outcome.status === "replayed" && response ? { status: "replayed", response } : outcome;
     });
   }
 
@@ -195,8 +198,8 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
       const isDispatched = (await dispatcher.dispatch(created)).size === created.length;
       if (isDispatched !== isDispatchable && claim && request.toResponse) {
-        const answer = request.toResponse(recorded.jobs, isDispatched);
-        await ledger.retryUntil((sql) => storeResponses(sql, [{ ...claim, answer }]), deadline);
+        const response = request.toResponse(recorded.jobs, isDispatched);
+        await ledger.retryUntil((sql) => storeResponses(sql, [{ ...claim, response }]), deadline);
       }
       return { ...recorded, isDispatched };
     } catch (error) {

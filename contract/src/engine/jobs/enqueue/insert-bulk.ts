@@ -38,16 +38,16 @@ export async function insertBulk(
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
-    if (claimed?.status === "answered") {
+    if (claimed?.status === "stored") {
       // If the jobs exist, the reply to an earlier COMMIT of this same request was lost.
       const isOwn = isRepeated && (await isAnyRecorded(sql, jobs));
-      if (!isOwn) return { status: "replayed", answer: claimed.answer };
+      if (!isOwn) return { status: "replayed", response: claimed.response };
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
     const accepted = await insertMany(sql, jobs, removeWaiting);
     if (claim && toResponse) {
-      await storeResponses(sql, [{ ...claim, answer: toResponse(accepted, isDispatchable) }]);
+      await storeResponses(sql, [{ ...claim, response: toResponse(accepted, isDispatchable) }]);
     }
     await alongside?.(sql, accepted);
     return { status: "accepted", jobs: accepted };

@@ -21,7 +21,7 @@ export interface SingleEntry {
 
 export type InsertedEntry =
   | { status: "accepted"; job: AcceptedJob; isNew: boolean; replaced?: CancelledJob | undefined }
-  | { status: "replayed"; answer: StoredResponse }
+  | { status: "replayed"; response: StoredResponse }
   | { status: "reused" }
   /** Another request is using the Idempotency-Key. */
   | { status: "in-use" }
@@ -89,34 +89,37 @@ export async function insertEntries(
     const job = toInsert[index];
     if (job !== undefined) recorded.set(job, toEntry(job, outcome));
   }
-  const answers = leading.flatMap(({ job, claim }) => {
+  const responses = leading.flatMap(({ job, claim }) => {
     const entry = recorded.get(job);
     return entry === undefined
       ? []
-      : [{ ...claim, answer: toResponse(entry.job, isDispatchable(entry.job.queue)) }];
+      : [{ ...claim, response: toResponse(entry.job, isDispatchable(entry.job.queue)) }];
   });
-  if (answers.length > 0) await storeResponses(sql, answers);
+  if (responses.length > 0) await storeResponses(sql, responses);
   return entries.map(({ job, claim }) => {
     const own = recorded.get(job);
     if (own !== undefined || claim === undefined) return own ?? { status: "in-use" };
     const leader = leaders.get(identity(claim));
     const entry = leader && recorded.get(leader.job);
     if (entry !== undefined) {
-      return { status: "replayed", answer: toResponse(entry.job, isDispatchable(entry.job.queue)) };
+      return {
+        status: "replayed",
+        response: toResponse(entry.job, isDispatchable(entry.job.queue)),
+      };
     }
     return follow(job, leader && claimed.get(leader.job));
   });
 }
 
 function follow(job: NewJob, claimed: Claimed | undefined): InsertedEntry {
-  if (claimed?.status !== "answered") {
+  if (claimed?.status !== "stored") {
     return { status: claimed?.status === "reused" ? "reused" : "in-use" };
   }
-  const { answer } = claimed;
+  const { response } = claimed;
   // If the response has this job's id, the reply to an earlier COMMIT of this same entry was lost.
-  const first = AcceptedJob.safeParse(answer.body);
+  const first = AcceptedJob.safeParse(response.body);
   if (first.data?.id === job.id) return { status: "accepted", job: first.data, isNew: true };
-  return { status: "replayed", answer };
+  return { status: "replayed", response };
 }
 
 /** Requests with equal identities are the same request. */
