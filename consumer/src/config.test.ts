@@ -95,10 +95,10 @@ describe("the consumer's configuration", () => {
   });
 
   test("parses rate limits per key", () => {
-    const rateOf = (text: string) =>
+    const parseRate = (text: string) =>
       _load({ WORKER_KEY_RATE_LIMITS: text }).worker.keyRates.get("feed.fetch");
 
-    expect(rateOf("feed.fetch=5/1000")).toEqual({ max: 5, durationMs: 1000 });
-    expect(rateOf("feed.fetch=off")).toBeNull();
+    expect(parseRate("feed.fetch=5/1000")).toEqual({ max: 5, durationMs: 1000 });
+    expect(parseRate("feed.fetch=off")).toBeNull();
   });
 });

@@ -71,9 +71,9 @@ test("the last log lines of a handler are visible during the attempt, and stored
   });
   const job = await world.accept({ type: "echo", data: { message: "a" } });
   const live = { queue: "default", bullId: job.id };
-  const linesOf = async () => (await readLiveDetail(world.redis, world.prefix, live)).log;
-  while ((await linesOf()).at(-1)?.level !== "warn") await Bun.sleep(5);
-  const lines = await linesOf();
+  const readLines = async () => (await readLiveDetail(world.redis, world.prefix, live)).log;
+  while ((await readLines()).at(-1)?.level !== "warn") await Bun.sleep(5);
+  const lines = await readLines();
   expect(lines).toHaveLength(20);
   expect(lines.at(-2)).toMatchObject({ level: "info", message: 'step {"line":25}' });
   expect(lines.at(-1)?.message).toBe("TypeError: odd");

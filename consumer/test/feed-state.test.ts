@@ -17,20 +17,20 @@ let world: _World;
 let server: Server;
 let origin: string;
 const answers = new Map<string, (headers: IncomingHttpHeaders) => _Answer>();
-const asked: { path: string; headers: IncomingHttpHeaders }[] = [];
+const requested: { path: string; headers: IncomingHttpHeaders }[] = [];
 
 beforeAll(async () => {
   world = await _openWorld();
   server = createServer((request, response) => {
     const path = request.url ?? "";
-    asked.push({ path, headers: request.headers });
+    requested.push({ path, headers: request.headers });
     const { status = 200, headers, body = "" } = answers.get(path)?.(request.headers) ?? {};
     response.writeHead(status, { "content-type": "application/xml", ...headers }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-beforeEach(() => void (asked.length = 0));
+beforeEach(() => void (requested.length = 0));
 afterAll(async () => {
   server.closeAllConnections();
   server.close();
@@ -55,7 +55,7 @@ async function _fetch(path: string) {
   return world.waitForEnd(id);
 }
 
-const _stateOf = async (path: string) =>
+const _getState = async (path: string) =>
   (await world.sql`select * from feeds where source = ${path}`)[0];
 
 const _itemJobsEnded = () =>
@@ -91,9 +91,9 @@ describe("a repeated fetch of a feed", () => {
       skipped: 0,
       notModified: true,
     });
-    expect(asked.map(({ headers }) => headers["if-none-match"])).toEqual([undefined, '"1"']);
-    expect(asked[1]?.headers["if-modified-since"]).toBe("Mon, 23 Nov 2026 10:00:00 GMT");
-    expect(await _stateOf("/etag")).toMatchObject({ status: 304, failures: 0, last_error: null });
+    expect(requested.map(({ headers }) => headers["if-none-match"])).toEqual([undefined, '"1"']);
+    expect(requested[1]?.headers["if-modified-since"]).toBe("Mon, 23 Nov 2026 10:00:00 GMT");
+    expect(await _getState("/etag")).toMatchObject({ status: 304, failures: 0, last_error: null });
 
     version = { etag: '"2"', body: _rss("One", "Second", "Three") };
     expect((await _fetch("/etag"))?.["result"]).toMatchObject({
@@ -120,7 +120,9 @@ describe("a repeated fetch of a feed", () => {
 
     to = "/b";
     expect(await _fetch("/moving")).toMatchObject({ result: { changed: 1, notModified: false } });
-    expect(asked.map(({ headers }) => headers["if-none-match"])).toEqual(Array(4).fill(undefined));
+    expect(requested.map(({ headers }) => headers["if-none-match"])).toEqual(
+      Array(4).fill(undefined),
+    );
   });
 
   test("reads the whole feed again while an older version of an item is pending", async () => {
@@ -140,7 +142,7 @@ describe("a repeated fetch of a feed", () => {
 
     expect(await _fetch("/waiting")).toMatchObject({ result: { new: 0, duplicate: 1 } });
 
-    expect(await _stateOf("/waiting")).toMatchObject({ etag: null, failures: 0 });
+    expect(await _getState("/waiting")).toMatchObject({ etag: null, failures: 0 });
     held.resolve();
     await consumer.close();
     await world.sql`update jobs set status = 'dead' where type = 'feed.item' and status = 'pending'`;
@@ -166,7 +168,7 @@ describe("the state of a broken feed is recorded", () => {
       error: { name: "NonRetryableError" },
     });
     expect(job?.["error"].message).toContain(detail);
-    expect(await _stateOf(path)).toMatchObject({
+    expect(await _getState(path)).toMatchObject({
       failures: 1,
       last_error: job?.["error"].message,
       etag: null,
@@ -181,11 +183,11 @@ describe("the state of a broken feed is recorded", () => {
     answers.set("/flaky", () => ({ status: 404 }));
     await _fetch("/flaky");
     await _fetch("/flaky");
-    expect(await _stateOf("/flaky")).toMatchObject({ failures: 2, status: 404, etag: '"1"' });
+    expect(await _getState("/flaky")).toMatchObject({ failures: 2, status: 404, etag: '"1"' });
 
     answers.set("/flaky", works!);
     expect(await _fetch("/flaky")).toMatchObject({ result: { notModified: true } });
-    expect(await _stateOf("/flaky")).toMatchObject({ failures: 0, last_error: null });
+    expect(await _getState("/flaky")).toMatchObject({ failures: 0, last_error: null });
   });
 
   test("without a secret that its server echoes", async () => {
@@ -204,7 +206,7 @@ describe("the state of a broken feed is recorded", () => {
     );
 
     expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
-    expect(JSON.stringify(await _stateOf("/echo"))).not.toContain("very-secret");
+    expect(JSON.stringify(await _getState("/echo"))).not.toContain("very-secret");
   });
 });
 
@@ -221,8 +223,8 @@ test.each([429, 503])(
     });
 
     expect(await _fetch(path)).toMatchObject({ status: "completed", attempts: 1 });
-    expect(asked).toHaveLength(2);
-    expect(await _stateOf(path)).toMatchObject({ failures: 0, status: 200 });
+    expect(requested).toHaveLength(2);
+    expect(await _getState(path)).toMatchObject({ failures: 0, status: 200 });
   },
 );
 
@@ -250,7 +252,7 @@ test("overlapping fetches store no validators", async () => {
   const known = { url: `${origin}/overlap`, etag: '"1"', lastModified: null };
   const begin = () => feeds.begin(job.id, "/overlap", known.url);
   const end = (fetch: Awaited<ReturnType<typeof begin>>) => feeds.end(fetch, { code: 200, known });
-  const etag = async () => (await _stateOf("/overlap"))?.["etag"];
+  const etag = async () => (await _getState("/overlap"))?.["etag"];
 
   for (const isFirstSooner of [true, false]) {
     const first = await begin();

@@ -56,7 +56,7 @@ const _createKey = (id: string, quotas: Record<string, number>) => world.sql`
   insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
   select ${id}, 'default', 'k', '[]', ${world.sql.json(quotas)}, ${id}, count(*) + 1 from api_keys`;
 
-const _itemsOf = (source: string) => world.sql`
+const _getItems = (source: string) => world.sql`
   select guid, item->>'title' as title from feed_items where source = ${source} order by guid`;
 const _itemJobsEnded = () =>
   _until(async () => {
@@ -91,7 +91,7 @@ describe("a fetch of a feed", () => {
     });
     await _itemJobsEnded();
 
-    expect(await _itemsOf("test")).toEqual([
+    expect(await _getItems("test")).toEqual([
       { guid: "1", title: "One" },
       { guid: "2", title: "Second" },
       { guid: "3", title: "Three" },
@@ -113,7 +113,7 @@ describe("a fetch of a feed", () => {
       result: { items: 2, new: 1, skipped: 1 },
     });
     await _itemJobsEnded();
-    expect(await _itemsOf("large")).toEqual([{ guid: "2", title: "Two" }] as never);
+    expect(await _getItems("large")).toEqual([{ guid: "2", title: "Two" }] as never);
   });
 
   test("resolves links against the URL after redirects", async () => {
@@ -155,7 +155,7 @@ describe("a fetch of a feed", () => {
     expect(await _fetch("/unnamed")).toMatchObject({ status: "completed" });
     await _itemJobsEnded();
 
-    expect(await _itemsOf(`${origin}/unnamed`)).toHaveLength(1);
+    expect(await _getItems(`${origin}/unnamed`)).toHaveLength(1);
   });
 });
 

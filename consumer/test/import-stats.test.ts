@@ -21,7 +21,7 @@ async function _store(rows: readonly Record<string, string>[], tenant = "default
   return importId;
 }
 
-async function _statsOf(importId: string, columns?: string[]) {
+async function _getStats(importId: string, columns?: string[]) {
   const { id } = await world.accept({ type: "import.stats", data: { importId, columns } });
   return world.waitForEnd(id);
 }
@@ -34,7 +34,7 @@ test("statistics cover every column of an import", async () => {
     { city: "", size: "large" },
   ]);
 
-  expect(await _statsOf(importId)).toMatchObject({
+  expect(await _getStats(importId)).toMatchObject({
     status: "completed",
     result: {
       rows: 4,
@@ -75,7 +75,7 @@ test("statistics of a large import match those that Postgres computes", async ()
       percentile_cont(0.95) within group (order by n) as p95
     from (select (values->>'n')::float8 as n from imported_rows where import_id = ${importId}) as numbers`;
 
-  const end = await _statsOf(importId, ["n"]);
+  const end = await _getStats(importId, ["n"]);
 
   expect(end).toMatchObject({
     result: { rows: 20_000, columns: [{ name: "n", isDistinctExact: true }] },
@@ -96,7 +96,7 @@ test("an import without statistics makes the job dead with a reason", async () =
     [others, undefined, "no rows"],
     [importId, ["a", "b"], "no column b"],
   ] as const) {
-    const end = await _statsOf(id, columns && [...columns]);
+    const end = await _getStats(id, columns && [...columns]);
     expect(end).toMatchObject({
       status: "dead",
       attempts: 1,

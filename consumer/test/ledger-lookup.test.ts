@@ -13,7 +13,7 @@ const _restart = () =>
     handlers: {
       async echo({ message }, { id }) {
         ran.push(id);
-        if (message === "fails") throw new Error("as asked");
+        if (message === "fails") throw new Error("as scripted");
         return { message };
       },
     },

@@ -27,15 +27,20 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-interface Asked {
+interface Requested {
   tenant?: string;
   restrictions?: object;
   ratePerSecond?: number;
   quotaKey?: string;
 }
 
-async function _operate(action: OperationAction, filter: JobSelection, asked: Asked = {}) {
-  const { tenant = "default", restrictions = {}, ratePerSecond = null, quotaKey = null } = asked;
+async function _operate(action: OperationAction, filter: JobSelection, requested: Requested = {}) {
+  const {
+    tenant = "default",
+    restrictions = {},
+    ratePerSecond = null,
+    quotaKey = null,
+  } = requested;
   const id = crypto.randomUUID();
   await world.sql`
     insert into operations (id, tenant, action, filter, restrictions, rate_per_second, quota_key)
@@ -154,7 +159,7 @@ test("an operation with a rate does not delay other operations", async () => {
   expect(await _find(slow)).toMatchObject({ status: "running" });
 });
 
-async function _keyOf(quotas: Quotas) {
+async function _createKey(quotas: Quotas) {
   const id = crypto.randomUUID();
   await world.sql`
     insert into api_keys (id, tenant, name, scopes, quotas, hash, revision)
@@ -165,7 +170,7 @@ async function _keyOf(quotas: Quotas) {
 
 test("retried jobs respect the waiting quota of the API key", async () => {
   await _fill(7, "dead");
-  const quotaKey = await _keyOf({ maxWaiting: 3 });
+  const quotaKey = await _createKey({ maxWaiting: 3 });
   const id = await _operate("retry", {}, { quotaKey });
   const pending = () =>
     world.sql<{ id: string }[]>`
@@ -185,7 +190,7 @@ test("retried jobs respect the waiting quota of the API key", async () => {
 
 test("retried jobs respect the rate quota of the API key", async () => {
   await _fill(40, "dead");
-  const id = await _operate("retry", {}, { quotaKey: await _keyOf({ rate: 10 }) });
+  const id = await _operate("retry", {}, { quotaKey: await _createKey({ rate: 10 }) });
   const begun = await _until(async () => {
     const row = await _find(id);
     return row["seen"] > 0 && row;

@@ -62,9 +62,9 @@ describe("a pending job that Redis lost", () => {
 
     await reconciling.waitForPass("leading");
 
-    const optionsOf = async (id: string) => JSON.parse((await world.getHash(id))["opts"]!);
-    expect(await optionsOf(common!)).not.toContainAnyKeys(["tenant", "tm"]);
-    expect(await optionsOf(own!)).toMatchObject({
+    const getOptions = async (id: string) => JSON.parse((await world.getHash(id))["opts"]!);
+    expect(await getOptions(common!)).not.toContainAnyKeys(["tenant", "tm"]);
+    expect(await getOptions(own!)).toMatchObject({
       tenant: "shop",
       tm: JSON.stringify({ traceparent: trace }),
     });

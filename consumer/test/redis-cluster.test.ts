@@ -24,7 +24,7 @@ afterAll(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-const _holderOf = (queue: string) => cluster.masterOf(epochKey(prefix, queue));
+const _getHolder = (queue: string) => cluster.getMaster(epochKey(prefix, queue));
 
 function _watch() {
   const losses: RedisLoss[] = [];
@@ -57,7 +57,7 @@ function _watch() {
 }
 
 test("queues are spread over the masters, and no loss is reported while all masters run", async () => {
-  const holders = await Promise.all(queues.map(_holderOf));
+  const holders = await Promise.all(queues.map(_getHolder));
   expect(new Set(holders).size).toBeGreaterThan(1);
   await using watching = _watch();
 
@@ -70,7 +70,7 @@ test.each(queues)("a flush of the master that holds %s is detected", async (queu
   await using watching = _watch();
   await watching.looked(1);
 
-  await (await _holderOf(queue)).client.flushall();
+  await (await _getHolder(queue)).client.flushall();
   await _until(() => watching.losses.length > 0);
   await watching.looked(2);
 
@@ -78,8 +78,8 @@ test.each(queues)("a flush of the master that holds %s is detected", async (queu
 });
 
 test("a master without free memory is distinguished from the others", async () => {
-  const full = await _holderOf("default");
-  const holders = await Promise.all(queues.map(_holderOf));
+  const full = await _getHolder("default");
+  const holders = await Promise.all(queues.map(_getHolder));
 
   await full.client.config("SET", "maxmemory", 1);
   const rooms = await Promise.all(queues.map((queue) => hasMemory(redis, prefix, queue)));
@@ -92,7 +92,7 @@ test("a master without free memory is distinguished from the others", async () =
 test("a planned failover, which closes no connection, is detected", async () => {
   await using watching = _watch();
   await watching.looked(1);
-  const master = await _holderOf("default");
+  const master = await _getHolder("default");
   const replica = cluster.nodes.slice(3).find((_, index) => cluster.nodes[index] === master);
 
   await replica!.client.call("CLUSTER", "FAILOVER");

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** Measures the p99 lag of the consumer's event loop while statistics are computed, in seconds. */
-async function _lagOf(kind: "own" | "unsandboxed", importId: string) {
+async function _measureLag(kind: "own" | "unsandboxed", importId: string) {
   const port = await _freePort();
   const child = Bun.spawn([node, script, kind], {
     env: {
@@ -50,7 +50,7 @@ test("the consumer's event loop stays responsive while statistics are computed",
     select ${importId}, row, jsonb_object_agg('column' || n, (random() * 1e6)::int::text)
     from generate_series(1, ${rows}) as row, generate_series(1, 12) as n group by row`;
 
-  const unsandboxed = await _lagOf("unsandboxed", importId);
+  const unsandboxed = await _measureLag("unsandboxed", importId);
 
-  expect(await _lagOf("own", importId)).toBeLessThan(unsandboxed / 2);
+  expect(await _measureLag("own", importId)).toBeLessThan(unsandboxed / 2);
 });

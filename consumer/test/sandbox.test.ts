@@ -49,7 +49,7 @@ const _run = (behavior: string) =>
   world.accept({ type: "import.stats", data: { importId, columns: [behavior] }, attempts: 1 });
 
 /** Waits for the pid of the process that hosts the thread. */
-const _pidOf = (id: string) =>
+const _getPid = (id: string) =>
   _until(async () => {
     const { progress } = await world.getHash(id, "imports");
     return progress === undefined ? undefined : (JSON.parse(progress) as { pid: number }).pid;
@@ -110,7 +110,7 @@ describe.each(["loop", "stops-when-aborted"])(
     test("is aborted, and its job is requeued", async () => {
       await using rogue = await _startRogue();
       const { id } = await _run(behavior);
-      const pid = await _pidOf(id);
+      const pid = await _getPid(id);
 
       await rogue.stop();
 
@@ -126,7 +126,7 @@ describe.each(["loop", "stops-when-aborted"])(
 test("no sandbox process survives a killed consumer", async () => {
   await using rogue = await _startRogue();
   const { id } = await _run("loop");
-  const pid = await _pidOf(id);
+  const pid = await _getPid(id);
 
   rogue.child.kill("SIGKILL");
 

@@ -120,7 +120,7 @@ half:
   expect(_refusal("a: {cron: 1, cron: 2}")).toStartWith("SCHEDULES_FILE s.yaml: line 1: ");
   expect(_refusal("- a")).toStartWith("SCHEDULES_FILE s.yaml: line 1: ");
   expect(_refusal(JSON.stringify({ a: secretive }))).toContain("/a/job/data/authorization: ");
-  const keys = createKeyRing(_keysOf(secretKeys));
+  const keys = createKeyRing(_toKeys(secretKeys));
   expect(
     _refusal(JSON.stringify({ a: { ...secretive, more: "Bearer fish" } }), keys),
   ).not.toContain("fish");
@@ -135,7 +135,7 @@ function _refusal(text: string, keys?: ReturnType<typeof createKeyRing>) {
   }
 }
 
-function _keysOf(text: string) {
+function _toKeys(text: string) {
   const env = { REDIS_URL: "redis://a", DATABASE_URL: "postgres://a", SECRET_KEYS: text };
   return loadConfig(shippedRegistry, env, () => "").secretKeys!;
 }

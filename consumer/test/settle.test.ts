@@ -66,7 +66,7 @@ async function _rows(ids: readonly string[]) {
     from jobs where id = any(${ids as string[]}::uuid[]) order by id`;
 }
 
-async function _countsOf(importId: string) {
+async function _getCounts(importId: string) {
   const [counts] = await store.sql`select completed, dead from imports where id = ${importId}`;
   return counts;
 }
@@ -102,7 +102,7 @@ describe("a settled job", () => {
       [_completed(id), _dead(id), _completed(id)].map((one) => settleJobs(store.sql, [one])),
     );
 
-    const counts = await _countsOf(importId);
+    const counts = await _getCounts(importId);
     expect(counts?.["completed"] + counts?.["dead"]).toBe(1);
   });
 });
@@ -158,7 +158,7 @@ describe("a value that Postgres cannot store", () => {
         result: null,
         error: { name: "ResultNotStorable", message: expect.stringContaining("cannot be stored") },
       });
-      expect(await _countsOf(importId)).toEqual({ completed: 19, dead: 1 });
+      expect(await _getCounts(importId)).toEqual({ completed: 19, dead: 1 });
     },
   );
 
@@ -188,7 +188,7 @@ test("batches that update the same imports in different orders do not deadlock",
     }),
   );
 
-  for (const id of imports) expect(await _countsOf(id)).toEqual({ completed: 15, dead: 5 });
+  for (const id of imports) expect(await _getCounts(id)).toEqual({ completed: 15, dead: 5 });
 });
 
 test("a batch reads only its own rows, although the statistics say that nothing is pending", async () => {

@@ -73,13 +73,13 @@ async function snapshot(redis: Redis, prefix: string): Promise<Snapshot> {
     const [type, expiresInMs] = await Promise.all([redis.type(key), redis.pttl(key)]);
     return [
       key.slice(prefix.length),
-      { type, expiresInMs, content: await contentOf(redis, key, type) },
+      { type, expiresInMs, content: await readContent(redis, key, type) },
     ];
   });
   return Object.fromEntries(await Promise.all(entries));
 }
 
-async function contentOf(redis: Redis, key: string, type: string): Promise<unknown> {
+async function readContent(redis: Redis, key: string, type: string): Promise<unknown> {
   if (type === "string") return redis.get(key);
   if (type === "list") return redis.lrange(key, 0, -1);
   if (type === "set") return (await redis.smembers(key)).toSorted();

@@ -59,7 +59,7 @@ test("jobs that nobody took yet are waiting, delayed or prioritized", async () =
   );
 });
 
-test("jobs of many queues are answered in the order in which they were asked for", async () => {
+test("jobs of many queues are answered in the requested order", async () => {
   const jobs = Array.from({ length: 30 }, (_, n) => ({ queue: `q${n % 3}`, bullId: _uuid(n), n }));
   for (const { queue, n } of jobs.filter((job) => job.n % 4 > 0)) {
     const options = { attempts: 1, timestamp: time, ...(n % 4 === 2 ? { delayMs: 60_000 } : {}) };

@@ -22,7 +22,7 @@ function _toJson(document: object): Document {
 }
 
 /** A document with a job type whose data has these fields. */
-function _documentOf(fields: z.ZodRawShape): Document {
+function _createDocument(fields: z.ZodRawShape): Document {
   const result = z.null();
   const mail = defineJobType({
     type: "mail",
@@ -37,7 +37,9 @@ function _documentOf(fields: z.ZodRawShape): Document {
 }
 
 function _pointers(fields: z.ZodRawShape, before: z.ZodRawShape = base) {
-  return breakingChanges(_documentOf(before), _documentOf(fields)).map(({ pointer }) => pointer);
+  return breakingChanges(_createDocument(before), _createDocument(fields)).map(
+    ({ pointer }) => pointer,
+  );
 }
 
 const data = "JobRequest.mail/properties/data";
@@ -126,7 +128,7 @@ test.each<[string, z.ZodRawShape]>([
 });
 
 test("removing a job type is a breaking change, adding one is not", () => {
-  const document = _documentOf(base);
+  const document = _createDocument(base);
   expect(breakingChanges(document, {})).toEqual([
     { pointer: "JobRequest.mail", detail: "the job type was removed" },
   ]);

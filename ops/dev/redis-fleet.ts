@@ -165,7 +165,7 @@ export async function startCluster({ args = [], openProxy = direct }: FleetOptio
     nodes,
     isHealthy: isHealthy,
     /** Returns the master that holds the slot of a key. */
-    async masterOf(key: string): Promise<RedisProcess> {
+    async getMaster(key: string): Promise<RedisProcess> {
       for (const node of masters) {
         const isHere = await node.client.exists(key).catch(() => undefined);
         if (isHere !== undefined) return node;

@@ -56,7 +56,7 @@ function watch(child: Child): { value: boolean } {
 
 /** Postgres forks backends, each in its own process group. */
 function signalTree(pid: number, signal: NodeJS.Signals): void {
-  for (const target of [pid, ...childrenOf(pid)]) {
+  for (const target of [pid, ...findChildren(pid)]) {
     try {
       process.kill(target, signal);
     } catch {
@@ -65,7 +65,7 @@ function signalTree(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-function childrenOf(pid: number): number[] {
+function findChildren(pid: number): number[] {
   const list = `/proc/${pid}/task/${pid}/children`;
   const text = existsSync(list)
     ? readFileSync(list, "utf8")

@@ -74,7 +74,7 @@ export function checkManifests(
       const port = probe?.httpGet.port;
       must(port !== undefined || pod.isMigrate, `${id} lacks a probe`);
       const isThere = port === undefined || ports.flat().includes(port);
-      must(isThere, `${id} is asked on a port ${port}`);
+      must(isThere, `${id} is probed on a port ${port}`);
     }
     const listens = new Set([variables["PORT"], variables["METRICS_PORT"]]);
     for (const [, port] of ports)

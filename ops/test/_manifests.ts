@@ -171,7 +171,7 @@ export function readKustomization(dir: string): Record<string, unknown>[] {
   for (const { kind, name, behavior, envs, literals } of generators) {
     const lines = envs.flatMap((path) => readFileSync(join(dir, path), "utf8").split("\n"));
     const data = readVariables([...lines, ...literals]);
-    const old = documents.find((one) => one["kind"] === kind && nameOf(one) === name);
+    const old = documents.find((one) => one["kind"] === kind && getName(one) === name);
     if ((old === undefined) === (behavior === "merge")) throw new Error(`${dir}: ${kind} ${name}`);
     if (old === undefined) documents.push({ kind, metadata: { name }, data });
     else Object.assign(old["data"] as object, data);
@@ -179,7 +179,7 @@ export function readKustomization(dir: string): Record<string, unknown>[] {
   for (const { target, path } of own.patches) {
     if (path !== undefined) parse(readFileSync(join(dir, path), "utf8"));
     const isThere = documents.some(
-      (one) => one["kind"] === target.kind && (target.name ?? nameOf(one)) === nameOf(one),
+      (one) => one["kind"] === target.kind && (target.name ?? getName(one)) === getName(one),
     );
     if (!isThere)
       throw new Error(`${dir} patches ${target.kind} ${target.name}, which does not exist`);
@@ -199,7 +199,7 @@ export function readVariables(lines: readonly string[]): Record<string, string> 
   return Object.fromEntries(pairs);
 }
 
-function nameOf(document: Record<string, unknown>): unknown {
+function getName(document: Record<string, unknown>): unknown {
   return (document["metadata"] as { name?: unknown } | undefined)?.name;
 }
 

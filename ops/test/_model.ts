@@ -74,14 +74,14 @@ function retry(model: Model, job: ModelJob) {
   begin(model, job);
 }
 
-function holderOf(model: Model, key: string | undefined) {
+function findHolder(model: Model, key: string | undefined) {
   return key === undefined
     ? undefined
     : model.jobs.find((job) => job.key === key && isPending(job));
 }
 
 /** Returns the problem type of a call; undefined if it succeeds. */
-async function problemOf(call: Promise<unknown>): Promise<string | undefined> {
+async function toProblem(call: Promise<unknown>): Promise<string | undefined> {
   try {
     await call;
     return undefined;
@@ -92,7 +92,7 @@ async function problemOf(call: Promise<unknown>): Promise<string | undefined> {
 }
 
 async function expectProblem(call: Promise<unknown>, kind: ProblemKind | undefined) {
-  const found = await problemOf(call);
+  const found = await toProblem(call);
   const expected = kind === undefined ? undefined : problemType(kind);
   if (found !== expected) throw new Error(`answered ${found ?? "2xx"}, not ${expected ?? "2xx"}`);
 }
@@ -111,9 +111,9 @@ class Create implements Command {
     const isLifo = this.options.isLifo && !isDelayed && priority === undefined;
     const key = this.options.key && `${this.options.key} of ${sequence}`;
     const taken = policy === "once" && key ? model.windows.get(key) : undefined;
-    const existing = holderOf(model, key);
+    const existing = findHolder(model, key);
     const isReplaced = existing !== undefined && policy === "replace" && existing.rest !== "runs";
-    const duplicateOf = taken ?? (isReplaced ? undefined : existing);
+    const duplicated = taken ?? (isReplaced ? undefined : existing);
 
     const answer = await stack.client.createJob({
       type: "echo",
@@ -124,18 +124,18 @@ class Create implements Command {
       ...(isDelayed ? { delayMs: hour } : {}),
       ...(priority === undefined ? {} : { priority }),
       ...(isLifo ? { order: "lifo" as const } : {}),
-      ...(key === undefined ? {} : { key, keyPolicy: policyOf(policy) }),
+      ...(key === undefined ? {} : { key, keyPolicy: toPolicy(policy) }),
     });
 
     const received = [answer.outcome, answer.replaced];
-    const expected = duplicateOf
+    const expected = duplicated
       ? ["duplicate", undefined]
       : ["created", isReplaced ? existing.id : undefined];
     if (JSON.stringify(received) !== JSON.stringify(expected)) {
       throw new Error(`answered ${JSON.stringify(received)}, not ${JSON.stringify(expected)}`);
     }
-    if (duplicateOf !== undefined) {
-      if (answer.id !== duplicateOf.id) throw new Error("a duplicate of another job");
+    if (duplicated !== undefined) {
+      if (answer.id !== duplicated.id) throw new Error("a duplicate of another job");
       return await agree(model, stack);
     }
     if (isReplaced) end(existing, "cancelled");
@@ -156,7 +156,7 @@ class Create implements Command {
   toString = () => `create ${JSON.stringify(this.options)}`;
 }
 
-function policyOf(policy: Policy) {
+function toPolicy(policy: Policy) {
   return policy === "once" ? { type: policy, windowMs: hour } : { type: policy };
 }
 
@@ -194,7 +194,7 @@ class Retry extends OnOne {
   protected async apply(model: Model, job: ModelJob, { client }: Stack) {
     const again = client.retryJob(job.id);
     if (isPending(job)) return expectProblem(again, "job-pending");
-    if (holderOf(model, job.key)) return expectProblem(again, "key-taken");
+    if (findHolder(model, job.key)) return expectProblem(again, "key-taken");
     await expectProblem(again, undefined);
     retry(model, job);
   }
@@ -204,7 +204,7 @@ class Redrive extends OnOne {
   protected async apply(model: Model, job: ModelJob, { client }: Stack) {
     const again = client.redriveDeadLetter(job.id);
     if (job.rest !== "dead") return expectProblem(again, "dead-letter-not-found");
-    if (holderOf(model, job.key)) return expectProblem(again, "key-taken");
+    if (findHolder(model, job.key)) return expectProblem(again, "key-taken");
     await expectProblem(again, undefined);
     retry(model, job);
   }
@@ -321,7 +321,7 @@ const redriveAll = new OnAll("redrive all", async (model, { stack, sequence }) =
     return (await client.getOperation(id)).status === "done" || undefined;
   });
   const dead = model.jobs.filter((job) => job.rest === "dead");
-  const free = dead.filter((job) => holderOf(model, job.key) === undefined);
+  const free = dead.filter((job) => findHolder(model, job.key) === undefined);
   const isNewest = (job: ModelJob) =>
     job.key === undefined || free.findLast((other) => other.key === job.key) === job;
   for (const job of free.filter(isNewest)) retry(model, job);
@@ -385,7 +385,7 @@ async function findDifference({ jobs }: Model, { sql, redisClient }: Stack): Pro
         case when status in ('completed', 'dead') then attempts end,
         (select count(*) from test_endings where job_id = jobs.id)) as text
     from jobs where id = any(${ids}::uuid[]) or status = 'pending'`;
-  const expected = new Map(jobs.map((job) => [job.id, rowOf(job)]));
+  const expected = new Map(jobs.map((job) => [job.id, toRow(job)]));
   for (const { id, text } of rows) {
     if (expected.get(id) !== text) return `${id} is ${text}, not ${expected.get(id)}`;
     expected.delete(id);
@@ -402,19 +402,19 @@ async function findDifference({ jobs }: Model, { sql, redisClient }: Stack): Pro
   for (const [name, key] of Object.entries(sets)) {
     for (const id of await redisClient.zrange(key, 0, "-1")) places.push(`${id} ${name}`);
   }
-  const wanted = jobs.flatMap(placeOf).toSorted().join("\n");
+  const wanted = jobs.flatMap(toSealContext).toSorted().join("\n");
   const found = places.toSorted().join("\n");
   return found === wanted ? "" : `in Redis:\n${found}\nnot\n${wanted}`;
 }
 
-function rowOf({ rest, generation, endings, failures, attempts }: ModelJob): string {
+function toRow({ rest, generation, endings, failures, attempts }: ModelJob): string {
   const status = pendingRests.has(rest) ? "pending" : rest;
   const made = Math.min(failures + 1, attempts);
   const hasRun = rest === "completed" || rest === "dead";
   return [status, generation, generation, ...(hasRun ? [made] : []), endings].join(" ");
 }
 
-function placeOf(job: ModelJob): string[] {
+function toSealContext(job: ModelJob): string[] {
   const id = bullId(job.id, job.generation);
   if (job.rest === "delayed") return [`${id} delayed`];
   if (job.rest === "runs") return [`${id} active`];

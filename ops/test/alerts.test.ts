@@ -13,9 +13,9 @@ test("Prometheus scrapes a running stack, and alerts reach the receiver of their
     consumer: [new URL(consumer!.url).host],
   });
   const { query, notifications } = monitoring;
-  const valueOf = async (expr: string) => (await query(expr))[0]?.value;
+  const queryValue = async (expr: string) => (await query(expr))[0]?.value;
   const untilValueIs = (expr: string, value: number) =>
-    until(`${expr} is ${value}`, async () => (await valueOf(expr)) === value || undefined);
+    until(`${expr} is ${value}`, async () => (await queryValue(expr)) === value || undefined);
   const whenNotified = (alertname: string, receiver: string) =>
     until(
       `${alertname} reaches ${receiver}`,
@@ -39,7 +39,7 @@ test("Prometheus scrapes a running stack, and alerts reach the receiver of their
   await untilValueIs('toril:backlog:jobs{queue="default"}', 300);
   const gone = await whenNotified("TorilNoConsumer", "page");
   expect(gone.annotations["runbook_url"]).toBe("ops/prometheus/runbook.md#torilnoconsumer");
-  expect(await valueOf('toril_queue_oldest_seconds{queue="default"}')).toBeGreaterThan(1);
+  expect(await queryValue('toril_queue_oldest_seconds{queue="default"}')).toBeGreaterThan(1);
   expect(notifications.filter(({ labels }) => labels["alertname"] === "TorilNoProducer")).toEqual(
     [],
   );

@@ -65,7 +65,7 @@ test("no repeatable request fails when a producer is killed under load", async (
   const [doomed] = stack.producers as [App];
   const ids: string[] = [];
   const failures: unknown[] = [];
-  let asked = 0;
+  let probeCount = 0;
   const stopping = new AbortController();
 
   async function post(line: number) {
@@ -81,15 +81,15 @@ test("no repeatable request fails when a producer is killed under load", async (
     while (!stopping.signal.aborted) {
       const { status } = await fetch(`${caddy.url}/v1/jobs?limit=1`);
       if (status !== 200) failures.push(status);
-      asked += 1;
+      probeCount += 1;
     }
   }
 
   const lines = [...Array.from({ length: 32 }, (_, line) => post(line)), get(), get()];
-  const goOn = (more: number, from = ids.length, questions = asked) =>
+  const goOn = (more: number, from = ids.length, probesBefore = probeCount) =>
     stack.until(
       "the load continues",
-      async () => (ids.length > from + more && asked > questions + 50) || undefined,
+      async () => (ids.length > from + more && probeCount > probesBefore + 50) || undefined,
     );
   await goOn(1000);
   await doomed.kill("SIGKILL");

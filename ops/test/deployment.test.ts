@@ -23,7 +23,7 @@ const caddyfile = readFileSync(join(root, "ops/caddy/Caddyfile"), "utf8");
 const dockerfile = readFileSync(join(root, "ops/docker/Dockerfile"), "utf8");
 
 /** Which of ours a service runs. */
-function programOf({ image, build, command = "" }: Service): Program | undefined {
+function getProgram({ image, build, command = "" }: Service): Program | undefined {
   if (build === undefined) return undefined;
   const program = (images as Record<string, Program>)[image.split(":")[0] ?? ""];
   return program === "consumer" && command.includes("migrate.js") ? "migrate" : program;
@@ -42,7 +42,7 @@ const Scraped = z.looseObject({
 });
 
 const own = compose.services.flatMap(([name, service]) => {
-  const program = programOf(service);
+  const program = getProgram(service);
   return program === undefined ? [] : [{ name, service, program }];
 });
 
@@ -68,8 +68,8 @@ describe("compose.yaml", () => {
       const { PORT, METRICS_PORT, DRAIN_MS } = service.environment;
       const listens = new Set([PORT ?? defaultFor(program, "PORT"), METRICS_PORT]);
       const published = service.ports.map((one) => withDefaults(one).split(":").at(-1));
-      const asked = service.healthcheck?.test.at(-1);
-      expect([...published, asked].filter((port) => !listens.has(port))).toEqual([]);
+      const requested = service.healthcheck?.test.at(-1);
+      expect([...published, requested].filter((port) => !listens.has(port))).toEqual([]);
       const drainMs = Number(DRAIN_MS ?? defaultFor(program, "DRAIN_MS"));
       expect(Number.parseInt(service.stop_grace_period) * 1000).toBeGreaterThan(drainMs);
     },

@@ -66,7 +66,7 @@ describe("an invalid manifest is reported", () => {
     ['{"name":"toril-producer"}}', '{"name":"toril"}}', "has no ConfigMap toril"],
     ['"serviceAccountName":"toril"', '"serviceAccountName":"x"', "has no ServiceAccount x"],
     ['"name":"stores","mountPath"', '"name":"x","mountPath"', "mounts x, which is no volume"],
-    ['"port":"status"}', '"port":"stats"}', "is asked on a port stats"],
+    ['"port":"status"}', '"port":"stats"}', "is probed on a port stats"],
     ['"targetPort":"http"', '"targetPort":"web"', "leads to a port web"],
     ['"port":{"name":"http"}', '"port":{"name":"web"}', "leads to toril-producer:web"],
     ['"port":9464}', '"port":9465}', "opens a port 9465"],

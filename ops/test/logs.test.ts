@@ -104,8 +104,10 @@ test("a slow or unavailable aggregator blocks no request, and dropped lines are 
   };
   const loud = async () => {
     // At debug, a line each.
-    const asked = Array.from({ length: 200 }, () => fetch(`${producer!.url}/${"x".repeat(8000)}`));
-    for (const response of await Promise.all(asked)) expect(response.status).toBe(404);
+    const requested = Array.from({ length: 200 }, () =>
+      fetch(`${producer!.url}/${"x".repeat(8000)}`),
+    );
+    for (const response of await Promise.all(requested)) expect(response.status).toBe(404);
     return metric("toril_log_ship_dropped_total");
   };
   await stack.until("lines are dropped", async () => (await loud()) > 0 || undefined);

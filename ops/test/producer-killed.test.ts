@@ -58,14 +58,14 @@ test("every job that a killed producer acknowledged is recorded and ends, and re
       headers: { "Content-Type": "text/csv", "Idempotency-Key": "import" },
       body,
     });
-  const readOf = async () =>
+  const readCount = async () =>
     (await sql<{ id: string; read: number }[]>`select id, read from imports`)[0];
   const beginning = new ReadableStream<Uint8Array>({
     start: (sink) => sink.enqueue(new TextEncoder().encode(`a,b\n${rows.slice(0, 4000).join("")}`)),
   });
   const cut = upload(doomed.url, beginning).catch(() => "cut");
   const begun = await until("half of a file is recorded", async () => {
-    const found = await readOf();
+    const found = await readCount();
     return found !== undefined && found.read >= 2000 ? found : undefined;
   });
   const operate = (url: string) =>

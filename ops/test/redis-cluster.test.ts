@@ -15,9 +15,9 @@ beforeAll(async () => {
 afterAll(() => open.disposeAsync());
 
 const later = (more = {}) => stack.client.createJob({ ...echo("later"), delayMs: hour, ...more });
-const statusOf = async (id: string) => (await stack.client.getJob(id)).status;
+const getStatus = async (id: string) => (await stack.client.getJob(id)).status;
 const ends = (id: string, status: string) =>
-  stack.until(`it is ${status}`, async () => (await statusOf(id)) === status || undefined);
+  stack.until(`it is ${status}`, async () => (await getStatus(id)) === status || undefined);
 
 test("in a Cluster, jobs can be cancelled, promoted, retried, replaced and rescheduled", async () => {
   const { client, until } = stack;
@@ -51,7 +51,7 @@ test("in a Cluster, jobs can be cancelled, promoted, retried, replaced and resch
   const changed = await client.changeJob(second.id, "*", { priority: 3 });
   expect(changed.state).toBe("prioritized");
   expect((await client.drainQueue("default")).cancelled).toBe(1);
-  expect(await statusOf(second.id)).toBe("cancelled");
+  expect(await getStatus(second.id)).toBe("cancelled");
   await client.resumeQueue("default");
   const moved = await later();
   await client.changeJob(moved.id, "*", { delayMs: 0 });
@@ -63,14 +63,14 @@ test("in a Cluster, queues can be drained, cleaned and limited", async () => {
   const delayed = await later();
   expect((await client.drainQueue("default")).cancelled).toBe(0);
   expect((await client.drainQueue("default", { delayed: true })).cancelled).toBe(1);
-  expect(await statusOf(delayed.id)).toBe("cancelled");
+  expect(await getStatus(delayed.id)).toBe("cancelled");
 
   const dead = await client.createJob({ ...echo("fails", { failures: 9 }), attempts: 1 });
   await ends(dead.id, "dead");
   const failed = { state: "failed", olderThanMs: 0 } as const;
   expect((await client.cleanQueue("default", failed)).removed).toBeGreaterThan(0);
   expect((await client.getQueue("default")).counts.failed).toBe(0);
-  expect(await statusOf(dead.id)).toBe("dead");
+  expect(await getStatus(dead.id)).toBe("dead");
 
   const rateLimit = { max: 5, durationMs: 1000 };
   await client.changeQueue("default", { concurrency: 2, rateLimit });
@@ -97,7 +97,7 @@ test("in a Cluster, operations promote, retry, cancel and delete many jobs", asy
   for (const id of ids) await ends(id, "completed");
   const [first] = await Promise.all([later({ labels: ["many"] }), later({ labels: ["many"] })]);
   expect(await operate("cancel")).toMatchObject({ changed: 2 });
-  expect(await statusOf(first.id)).toBe("cancelled");
+  expect(await getStatus(first.id)).toBe("cancelled");
   const dying = { ...echo("fails", { failures: 9 }), attempts: 1, labels: ["many"] };
   const { id } = await client.createJob(dying);
   await ends(id, "dead");

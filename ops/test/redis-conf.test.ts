@@ -29,10 +29,10 @@ test.each([
 ])("Redis runs with the settings of %s.conf", async (name, own) => {
   await using redis = await _start(name);
   const settings = { ...own, appendonly: "yes", "maxmemory-policy": "noeviction", hz: "100" };
-  const asked = await Promise.all(
+  const requested = await Promise.all(
     Object.keys(settings).map((key) => redis.client.config("GET", key)),
   );
-  expect(asked).toEqual(Object.entries(settings));
+  expect(requested).toEqual(Object.entries(settings));
 });
 
 test.each(["durable", "balanced"])(

@@ -29,7 +29,7 @@ test.each([
 test("in a Cluster, no accepted job is lost when a master is killed under load, and jobs are dispatched to the new master", async () => {
   await using redis = await startCluster();
   await using stack = await startStack({ env: redis.env });
-  await _breakUnderLoad(stack, await redis.masterOf(epochKey("bull", "default")), "SIGKILL");
+  await _breakUnderLoad(stack, await redis.getMaster(epochKey("bull", "default")), "SIGKILL");
   const board = await fetch(`${stack.producers[0]!.url}/admin/queues/api/queues`);
   expect([board.status, await board.text()]).toEqual([200, expect.stringContaining("{imports}")]);
 });

@@ -45,11 +45,11 @@ async function _countUnencrypted() {
 
 test.each(["no", "yes"] as const)(
   "over TLS, with client certificates required: %s, jobs are dispatched and completed",
-  async (asked) => {
-    await _askClients(asked);
+  async (requested) => {
+    await _askClients(requested);
     const { certFile, keyFile } = application;
     const own = { REDIS_TLS_CERT_FILE: certFile, REDIS_TLS_KEY_FILE: keyFile };
-    const env = { ..._env(), REDIS_TLS_CA_FILE: authority.caFile, ...(asked === "yes" && own) };
+    const env = { ..._env(), REDIS_TLS_CA_FILE: authority.caFile, ...(requested === "yes" && own) };
     await using producer = await stack.startProducer(env);
     await using _ = await stack.startConsumer(env);
 

@@ -6,7 +6,7 @@ import { _noteProblem } from "../../contract/test/_problems.ts";
 import { echo, getJobId, postJob } from "./_api.ts";
 import { startStack } from "./_stack.ts";
 
-async function _kindOf(answer: Promise<unknown>): Promise<string | undefined> {
+async function _getKind(answer: Promise<unknown>): Promise<string | undefined> {
   try {
     await answer;
     return undefined;
@@ -35,13 +35,13 @@ test("expired jobs and imports are deleted and answered 410, unknown ones 404", 
   const csv = "zip,city\n00501,Holtsville\n00544,Holtsville\n";
   const { id: importId } = await client.createImport(csv, { type: "row.import" });
 
-  await until("the job is gone", () => _kindOf(client.getJob(id)));
-  expect(await _kindOf(client.getJob(id))).toBe("job-gone");
-  await until("the import is gone", () => _kindOf(client.getImport(importId)));
-  expect(await _kindOf(client.getImport(importId))).toBe("import-gone");
+  await until("the job is gone", () => _getKind(client.getJob(id)));
+  expect(await _getKind(client.getJob(id))).toBe("job-gone");
+  await until("the import is gone", () => _getKind(client.getImport(importId)));
+  expect(await _getKind(client.getImport(importId))).toBe("import-gone");
   expect(await sql`select from imported_rows`).toHaveLength(0);
-  expect(await _kindOf(client.getJob(createJobId()))).toBe("job-not-found");
-  expect(await _kindOf(client.getImport(createJobId()))).toBe("import-not-found");
+  expect(await _getKind(client.getJob(createJobId()))).toBe("job-not-found");
+  expect(await _getKind(client.getImport(createJobId()))).toBe("import-not-found");
   expect(await client.getJob(deadId)).toMatchObject({ id: deadId, status: "dead" });
   // Its Idempotency-Key outlives it.
   const again = await postJob(url, echo("hello"), options);

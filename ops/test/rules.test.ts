@@ -21,17 +21,17 @@ interface Panel {
 }
 
 const text = (path: string) => readFileSync(join(root, path), "utf8");
-const filesOf = (folder: string) =>
+const listFiles = (folder: string) =>
   readdirSync(join(root, folder)).map((name) => `${folder}/${name}`);
 
-const ruleFiles = filesOf("ops/prometheus/rules");
+const ruleFiles = listFiles("ops/prometheus/rules");
 const rules = ruleFiles.flatMap((path) => {
   const { groups }: { groups: { rules: Rule[] }[] } = parse(text(path));
   return groups.flatMap((group) => group.rules);
 });
 const alerts = rules.flatMap((rule) => (rule.alert === undefined ? [] : [rule.alert]));
-const dashboards = filesOf("ops/grafana/dashboards").map((path): { uid: string; panels: Panel[] } =>
-  JSON.parse(text(path)),
+const dashboards = listFiles("ops/grafana/dashboards").map(
+  (path): { uid: string; panels: Panel[] } => JSON.parse(text(path)),
 );
 const panelExprs = dashboards.flatMap(({ panels }) =>
   panels.flatMap((panel) => (panel.targets ?? []).map(({ expr }) => expr)),
@@ -46,11 +46,11 @@ describe("the rules", () => {
   });
 
   test("pass their unit tests", () => {
-    run(promtool(), ["test", "rules", ...filesOf("ops/prometheus/tests")]);
+    run(promtool(), ["test", "rules", ...listFiles("ops/prometheus/tests")]);
   });
 
   test("each have a unit test", () => {
-    const tested = filesOf("ops/prometheus/tests").map(text).join("\n");
+    const tested = listFiles("ops/prometheus/tests").map(text).join("\n");
     // Not a name that is only expected to be silent.
     const untested = alerts.filter(
       (alert) => !new RegExp(`alertname: ${alert}\n +exp_alerts:`).test(tested),
@@ -139,9 +139,9 @@ describe("with a running stack", () => {
 
   test("rules and dashboards use only metrics that the processes or the exporters export", () => {
     const foreign = /^(up|ALERTS|redis_\w+|pg_\w+)$/;
-    const asked = [...rules.map(({ expr }) => expr), ...panelExprs].flatMap(metricsIn);
-    expect(asked.length).toBeGreaterThan(50);
-    expect(asked.filter((name) => !known.has(name) && !foreign.test(name))).toEqual([]);
+    const requested = [...rules.map(({ expr }) => expr), ...panelExprs].flatMap(metricsIn);
+    expect(requested.length).toBeGreaterThan(50);
+    expect(requested.filter((name) => !known.has(name) && !foreign.test(name))).toEqual([]);
   });
 
   test("ops/prometheus/README.md lists all metrics of Toril, and no others", () => {

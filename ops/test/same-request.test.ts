@@ -22,7 +22,7 @@ test("two concurrent requests with the same Idempotency-Key create one job and g
     expect(new Set(answers.map(getJobId)).size).toBe(1);
     expect(_statuses(answers)).toEqual([201, 201]);
     expect(answers.filter(({ isReplayed }) => isReplayed)).toHaveLength(1);
-    expect(_jobOf(answers[0]!)).toEqual(_jobOf(answers[1]!));
+    expect(_getJob(answers[0]!)).toEqual(_getJob(answers[1]!));
   }
   expect(await _countJobs("same %")).toBe(rounds);
 });
@@ -47,7 +47,7 @@ test("of two concurrent requests with the same job key, one creates the job and 
     const answers = await _atOnce((url) => postJob(url, { ...echo(message), key: message }));
     expect(new Set(answers.map(getJobId)).size).toBe(1);
     expect(_statuses(answers)).toEqual([200, 201]);
-    const outcomes = answers.map((answer) => _jobOf(answer).outcome);
+    const outcomes = answers.map((answer) => _getJob(answer).outcome);
     expect(outcomes.toSorted()).toEqual(["created", "duplicate"]);
   }
   expect(await _countJobs("keyed %")).toBe(rounds);
@@ -85,7 +85,7 @@ function _statuses(answers: readonly PostResult[]): number[] {
   return answers.map(({ status }) => status).toSorted((a, b) => a - b);
 }
 
-function _jobOf(answer: PostResult) {
+function _getJob(answer: PostResult) {
   if ("job" in answer) return answer.job;
   throw new Error(`${answer.status} ${answer.problem.title}`);
 }

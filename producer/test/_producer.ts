@@ -80,10 +80,10 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
     /** The typed client, whose responses are checked against the contract, too. */
     client: createClient({
       baseUrl: producer.url.href,
-      async fetch(asked) {
-        const response = await fetch(asked);
+      async fetch(requested) {
+        const response = await fetch(requested);
         if (isStream(response)) return response;
-        const answer = await _checked(response, asked.method, new URL(asked.url).pathname);
+        const answer = await _checked(response, requested.method, new URL(requested.url).pathname);
         return new Response(answer.text, answer);
       },
     }),
@@ -140,10 +140,10 @@ export async function _checked(response: Response, method: string, path: string)
   const served =
     spelled.length > 0
       ? spelled
-      : routes.filter((candidate) => patternOf(candidate.path).test(address));
+      : routes.filter((candidate) => toPattern(candidate.path).test(address));
   const route = served.find((candidate) => candidate.method === method.toLowerCase());
   if (route === undefined) {
-    const body = textOf(text);
+    const body = parseText(text);
     const problem = Problem.safeParse(body);
     if (problem.success) _noteProblem(problem.data.type);
     return { status, headers, text, body };
@@ -226,11 +226,11 @@ function isOptional(header: string) {
   return header === "Idempotency-Replayed" || header.startsWith("RateLimit");
 }
 
-function patternOf(path: string) {
+function toPattern(path: string) {
   return new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`);
 }
 
-function textOf(text: string): unknown {
+function parseText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

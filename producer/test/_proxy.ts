@@ -19,12 +19,12 @@ export async function _openProxy(target: string) {
     }
     const server = net.connect(Number(port), hostname);
     server.on("error", () => {});
-    const asked: Buffer[] = [];
+    const requested: Buffer[] = [];
     const answered: Buffer[] = [];
     const line = {
       // A stopped server still receives what was sent to it, even by clients that have disconnected.
       thaw() {
-        for (const bytes of asked.splice(0)) server.write(bytes);
+        for (const bytes of requested.splice(0)) server.write(bytes);
         for (const bytes of answered.splice(0)) client.write(bytes);
         if (client.destroyed) server.end();
       },
@@ -36,7 +36,7 @@ export async function _openProxy(target: string) {
     };
     lines.add(line);
     client.on("data", (bytes) => {
-      asked.push(bytes);
+      requested.push(bytes);
       if (state === "passing") line.thaw();
       else heldBytes += bytes.length;
     });

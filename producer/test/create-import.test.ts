@@ -30,7 +30,7 @@ function accepted(answer: _Answer): Import {
 }
 
 /** Returns the values of an import's row.import jobs, in file order. */
-async function valuesOf({ id }: Import) {
+async function getValues({ id }: Import) {
   const rows = await stores.sql<{ data: { importId: string; row: number; values: unknown } }[]>`
     select data from jobs where import_id = ${id} order by (data->>'row')::int`;
   expect(rows.every(({ data }) => data.importId === id)).toBe(true);
@@ -186,7 +186,7 @@ test("invalid rows are reported with their line and skipped", async () => {
   expect(new Set(made.errors.map(({ problem }) => problem.type))).toEqual(
     new Set(["urn:toril:problem:invalid-csv"]),
   );
-  expect(await valuesOf(made)).toEqual([
+  expect(await getValues(made)).toEqual([
     { a: "1", b: "2" },
     { a: "x\ny", b: "7" },
     { a: "", b: "" },
@@ -224,7 +224,7 @@ test("values are the strings of the file, verbatim", async () => {
       'id,text\n007, a \n"",null\n1e3,NULL\n"a ""b""","x, y"\nconstructor,\u{1F402}\n',
     ),
   );
-  expect(await valuesOf(made)).toEqual([
+  expect(await getValues(made)).toEqual([
     { id: "007", text: " a " },
     { id: "", text: "null" },
     { id: "1e3", text: "NULL" },
@@ -247,13 +247,13 @@ test.each([
   ],
 ])("a file with %s is read", async (_, csv, query, contentType) => {
   const made = accepted(await producer.csv(csv, `?type=row.import${query}`, contentType));
-  expect(await valuesOf(made)).toEqual([{ a: "1", b: "2" }]);
+  expect(await getValues(made)).toEqual([{ a: "1", b: "2" }]);
 });
 
 test("a file is decoded with the charset of its Content-Type", async () => {
   const csv = Buffer.from("name\ncaf\xe9\n", "latin1");
   const made = accepted(await producer.csv(csv, "?type=row.import", 'text/csv; charset="latin1"'));
-  expect(await valuesOf(made)).toEqual([{ name: "café" }]);
+  expect(await getValues(made)).toEqual([{ name: "café" }]);
 });
 
 test("columns become fields of the job type, and numbers where its schema has numbers", async () => {

@@ -104,10 +104,10 @@ describe("Prefer: wait", () => {
     const gone = new AbortController();
     const init = { method: "POST", body: JSON.stringify(_echo()), signal: gone.signal };
     const headers = { "Content-Type": "application/json", Prefer: "wait=60" };
-    const asked = fetch(new URL("/v1/jobs", producer.url), { ...init, headers });
+    const request = fetch(new URL("/v1/jobs", producer.url), { ...init, headers });
     await _until(async () => (await producer.metric("toril_listeners")) === 1);
     gone.abort();
-    await asked.catch(() => {});
+    await request.catch(() => {});
     await _until(async () => (await producer.metric("toril_listeners")) === 0);
   });
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { buildOpenApi } from "@toril/contract/api/openapi";
 import { shippedApi } from "../../contract/test/_job-types.ts";
 import { Scope } from "@toril/contract/api/scope";
-import { _examplesOf } from "./_examples.ts";
+import { _getExamples } from "./_examples.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import { _openStores, type _Producer, _startProducer, type _Stores } from "./_producer.ts";
 
@@ -21,7 +21,7 @@ afterAll(async () => {
   await stores.close();
 });
 
-const examples = _examplesOf(buildOpenApi(shippedApi, "test"));
+const examples = _getExamples(buildOpenApi(shippedApi, "test"));
 
 test("openapi.yaml contains request examples", () => {
   expect(examples.length).toBeGreaterThan(40);

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const inAnHour = () => new Date(Date.now() + hour).toISOString();
 
-async function optionsOf(id: string) {
+async function getOptions(id: string) {
   const opts = await stores.redis.hget(jobKey(stores.prefix, "default", id), "opts");
   return JSON.parse(opts ?? "null");
 }
@@ -47,7 +47,7 @@ test("every option is stored in Postgres and BullMQ and returned", async () => {
   };
   const [row] = await stores.sql`select * from jobs`;
   expect(row).toMatchObject({ options, labels: ["nightly", "customer:42"] });
-  expect(await optionsOf(body.id)).toMatchObject({ ...options, expiresAt: Date.parse(expiresAt) });
+  expect(await getOptions(body.id)).toMatchObject({ ...options, expiresAt: Date.parse(expiresAt) });
   expect(await producer.client.getJob(body.id)).toMatchObject({
     state: "prioritized",
     priority: 7,

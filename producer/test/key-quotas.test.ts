@@ -244,14 +244,14 @@ describe("waiting jobs", () => {
     expect((await retry(ids[1])).status).toBe(202);
     _expectProblem(await retry(ids[2]), "quota-exceeded");
 
-    const asked = await one.request(
+    const requested = await one.request(
       "/v1/operations",
       _json({ action: "retry", filter: {}, all: true }, headers),
     );
-    expect(asked.status).toBe(202);
+    expect(requested.status).toBe(202);
     // The consumer applies this key's quotas to the operation.
     const [operation] = await stores.sql`
-      select quota_key from operations where id = ${asked.body.id}`;
+      select quota_key from operations where id = ${requested.body.id}`;
     expect(operation).toEqual({ quota_key: id });
   });
 

@@ -33,7 +33,7 @@ function as(key: string, path: string, init: RequestInit = {}) {
   return producer.request(path, { ...init, headers });
 }
 
-function clientOf(key: string) {
+function createClientAt(key: string) {
   return createClient({ baseUrl: producer.url.href, apiKey: key });
 }
 
@@ -77,7 +77,7 @@ test.each([
 
 test("the keys of the tenant are listed newest first, in pages", async () => {
   const own = await _issue(stores, ["keys:admin"], { tenant: "acme", name: "own" });
-  const client = clientOf(own.key);
+  const client = createClientAt(own.key);
   const ids = [own.id];
   for (const name of ["a", "b", "c", "d"]) {
     const { id, tenant } = await client.createKey({ name, scopes: ["jobs:read"] });
@@ -97,7 +97,7 @@ test("the keys of the tenant are listed newest first, in pages", async () => {
 });
 
 test("a rotated key has a new secret; the old one is valid during the grace period", async () => {
-  const client = clientOf(admin.key);
+  const client = createClientAt(admin.key);
   const first = await client.createKey({ name: "shop", scopes: ["jobs:write"] });
   const second = await client.rotateKey(first.id, { graceMs: 60_000 });
   expect(second.id).toBe(first.id);
@@ -112,7 +112,7 @@ test("a rotated key has a new secret; the old one is valid during the grace peri
 });
 
 test("the old secret ends with its grace period, even if it was just used", async () => {
-  const client = clientOf(admin.key);
+  const client = createClientAt(admin.key);
   const { id, key } = await client.createKey({ name: "shop", scopes: ["jobs:write"] });
   await client.rotateKey(id, { graceMs: 300 });
   const statuses = new Set<number>();
@@ -209,9 +209,9 @@ const pages = [
 
 test.each(pages)("%s accepts a key as the password of basic authentication", async (path) => {
   const { key } = await _issue(stores, ["metrics:read", "queues:admin", "jobs:read"]);
-  const asked = await producer.request(path);
-  _expectProblem(asked, "unauthenticated");
-  expect(asked.headers.get("www-authenticate")).toStartWith("Basic ");
+  const requested = await producer.request(path);
+  _expectProblem(requested, "unauthenticated");
+  expect(requested.headers.get("www-authenticate")).toStartWith("Basic ");
   expect((await producer.request(path, { headers: _basic(key) })).status).toBe(200);
   expect((await producer.request(path, { headers: _bearer(key) })).status).toBe(200);
   _expectProblem(await producer.request(path, { headers: _basic("wrong") }), "unauthenticated");

@@ -89,16 +89,16 @@ test("filters narrow the list, alone and together", async () => {
     data: { url: "http://x.test/" },
   });
   const { body: made } = await producer.csv("a\n1\n2\n3\n");
-  const idsOf = async (query: ListJobsQuery) =>
+  const listIds = async (query: ListJobsQuery) =>
     (await walk({ ...query, limit: 2 })).map(({ id }) => id);
 
-  expect(await idsOf({ status: "completed" })).toEqual([done]);
-  expect((await idsOf({ status: "pending" })).length).toBe(7);
-  expect(await idsOf({ status: "dead" })).toEqual([]);
-  expect(await idsOf({ type: "feed.fetch" })).toEqual([feed.id]);
-  expect((await idsOf({ importId: made.id })).length).toBe(3);
-  expect((await idsOf({ type: "echo", status: "pending" })).length).toBe(3);
-  expect(await idsOf({ importId: made.id, type: "echo" })).toEqual([]);
+  expect(await listIds({ status: "completed" })).toEqual([done]);
+  expect((await listIds({ status: "pending" })).length).toBe(7);
+  expect(await listIds({ status: "dead" })).toEqual([]);
+  expect(await listIds({ type: "feed.fetch" })).toEqual([feed.id]);
+  expect((await listIds({ importId: made.id })).length).toBe(3);
+  expect((await listIds({ type: "echo", status: "pending" })).length).toBe(3);
+  expect(await listIds({ importId: made.id, type: "echo" })).toEqual([]);
 });
 
 test("a page is limited in bytes, and contains more jobs without payloads", async () => {

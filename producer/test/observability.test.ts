@@ -218,11 +218,11 @@ test("readiness reports both stores in every state", async () => {
   await _until(async () => (await state())[1].status === "ok");
   expect((await shaky.request("/livez")).body).toEqual({ status: "ok" });
   database.freeze();
-  const asked = state();
+  const readiness = state();
   await _until(() => database.heldBytes > 0);
   const closing = shaky.close();
   database.pass();
-  expect(await asked).toEqual([503, { status: "draining", postgres: "ok", redis: "ok" }]);
+  expect(await readiness).toEqual([503, { status: "draining", postgres: "ok", redis: "ok" }]);
   await closing;
   database.close();
   await _until(async () => (await producer.request("/readyz")).body.status === "ok");

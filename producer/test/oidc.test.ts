@@ -156,9 +156,9 @@ describe("a token contains", () => {
 describe("keys", () => {
   test("are found by discovery or at the configured address", async () => {
     await open().verify(await issuer.sign());
-    expect(issuer.asked()).toEqual(["/realm/.well-known/openid-configuration", "/keys"]);
+    expect(issuer.requested()).toEqual(["/realm/.well-known/openid-configuration", "/keys"]);
     await open({ jwksUrl: issuer.keysUrl }).verify(await issuer.sign());
-    expect(issuer.asked()).toEqual(["/keys"]);
+    expect(issuer.requested()).toEqual(["/keys"]);
   });
 
   test("of another issuer are not used", async () => {
@@ -180,7 +180,7 @@ describe("keys", () => {
       Array.from({ length: 20 }, async () => verify(await issuer.sign())),
     );
     expect(all.every(({ status }) => status === "authenticated")).toBe(true);
-    expect(issuer.asked().length).toBe(2);
+    expect(issuer.requested().length).toBe(2);
   });
 
   test("are reloaded for an unknown key id, but not for every one", async () => {
@@ -188,17 +188,17 @@ describe("keys", () => {
     await verify(await issuer.sign());
     now += 30_000;
     await issuer.rotate("second");
-    issuer.asked();
+    issuer.requested();
     expect(await verify(await issuer.sign())).toMatchObject({ status: "authenticated" });
-    expect(issuer.asked().length).toBe(2);
+    expect(issuer.requested().length).toBe(2);
     const foreign = await issuer.makeKey("unknown");
     for (let count = 0; count < 5; count += 1) {
       expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "invalid" });
     }
-    expect(issuer.asked()).toEqual([]);
+    expect(issuer.requested()).toEqual([]);
     now += 30_000;
     expect(await verify(await issuer.sign({}, {}, foreign))).toMatchObject({ status: "invalid" });
-    expect(issuer.asked().length).toBe(2);
+    expect(issuer.requested().length).toBe(2);
   });
 
   test("are all tried for a token without a kid, also after a rotation", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
-import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
+import { createSendHeartbeat } from "@toril/contract/engine/redis/worker-heartbeat";
 import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/engine/redis/names";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _bearer, _issue } from "./_keys.ts";
@@ -71,7 +71,7 @@ async function _drainAll(query = "") {
   return cancelled;
 }
 
-const _statusOf = async (id: string) =>
+const _getStatus = async (id: string) =>
   (await stores.sql`select status, error from jobs where id = ${id}`)[0];
 
 test("a queue shows the counts of its jobs", async () => {
@@ -119,7 +119,7 @@ test("samples from before a flush of Redis are ignored", async () => {
 });
 
 test("workers with a recent heartbeat are listed", async () => {
-  const beat = createSendBeat(stores.redis, stores.prefix);
+  const beat = createSendHeartbeat(stores.redis, stores.prefix);
   const said = {
     host: "a",
     pid: 7,
@@ -225,11 +225,11 @@ test("draining cancels waiting jobs, not active or delayed ones", async () => {
 
   expect(await _drainAll()).toBe(3);
   for (const id of waiting) {
-    expect(await _statusOf(id)).toMatchObject({ status: "cancelled", error: { name: "Drained" } });
+    expect(await _getStatus(id)).toMatchObject({ status: "cancelled", error: { name: "Drained" } });
     expect(await stores.redis.exists(jobKey(stores.prefix, "default", id))).toBe(0);
   }
-  expect((await _statusOf(running))?.["status"]).toBe("pending");
-  expect((await _statusOf(delayed))?.["status"]).toBe("pending");
+  expect((await _getStatus(running))?.["status"]).toBe("pending");
+  expect((await _getStatus(delayed))?.["status"]).toBe("pending");
   expect((await producer.client.getQueue("default")).counts).toMatchObject({
     waiting: 0,
     prioritized: 0,
@@ -238,8 +238,8 @@ test("draining cancels waiting jobs, not active or delayed ones", async () => {
   });
 
   expect(await _drainAll("?delayed=true")).toBe(1);
-  expect((await _statusOf(delayed))?.["status"]).toBe("cancelled");
-  expect((await _statusOf(running))?.["status"]).toBe("pending");
+  expect((await _getStatus(delayed))?.["status"]).toBe("cancelled");
+  expect((await _getStatus(running))?.["status"]).toBe("pending");
 });
 
 test("draining in batches includes undispatched jobs and counts for imports", async () => {

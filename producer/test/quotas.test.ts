@@ -220,7 +220,7 @@ describe("waiting jobs", () => {
   /** Reserves `count` slots one after another and counts those granted as waiting. */
   async function fill(quota: Pick<ReturnType<typeof open>, "reserve" | "release">, count: number) {
     let admitted = 0;
-    for (let asked = 0; asked < count; asked += 1) {
+    for (let requested = 0; requested < count; requested += 1) {
       if ((await quota.reserve(1)) !== undefined) continue;
       admitted += 1;
       waiting += 1;

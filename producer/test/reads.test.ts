@@ -140,7 +140,7 @@ test("a slow read gets 503 with Retry-After", async () => {
   await hasty.close();
 });
 
-const pidOf = async (sql: Sql) =>
+const getPid = async (sql: Sql) =>
   (await sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]!.pid;
 
 test("a slow statement is cancelled and keeps its connection", async () => {
@@ -148,11 +148,11 @@ test("a slow statement is cancelled and keeps its connection", async () => {
     connections: 2,
     statementTimeoutMs: 50,
   });
-  const pid = await ledger.run(pidOf);
+  const pid = await ledger.run(getPid);
   const late = await ledger.run((sql) => sql`select pg_sleep(60)`).catch((error: unknown) => error);
   expect(isTransient(late)).toBe(true);
   expect(late).not.toBeInstanceOf(LedgerTimeout);
-  expect(await ledger.run(pidOf)).toBe(pid);
+  expect(await ledger.run(getPid)).toBe(pid);
   await ledger.close();
 });
 
@@ -161,13 +161,13 @@ test("a wait for a connection that times out does not block others", async () =>
   const holding = Promise.withResolvers<void>();
   const running = [1, 2].map(() =>
     ledger.run(async (sql) => {
-      const pid = await pidOf(sql);
+      const pid = await getPid(sql);
       await holding.promise;
-      return [pid, await pidOf(sql)];
+      return [pid, await getPid(sql)];
     }),
   );
-  expect(ledger.run(pidOf, { timeoutMs: 20 })).rejects.toBeInstanceOf(LedgerTimeout);
-  await ledger.run(pidOf, { timeoutMs: 20 }).catch(() => {});
+  expect(ledger.run(getPid, { timeoutMs: 20 })).rejects.toBeInstanceOf(LedgerTimeout);
+  await ledger.run(getPid, { timeoutMs: 20 }).catch(() => {});
   holding.resolve();
   for (const [before, after] of await Promise.all(running)) expect(after).toBe(before);
   await ledger.close();

@@ -19,11 +19,11 @@ afterAll(async () => {
   await stores.close();
 });
 
-async function idsOf(query: ListJobsQuery): Promise<string[]> {
+async function listIds(query: ListJobsQuery): Promise<string[]> {
   const ids: string[] = [];
   for (let cursor: string | undefined = ""; cursor !== undefined;) {
-    const asked = cursor === "" ? query : { ...query, cursor };
-    const { items, next } = await producer.client.listJobs({ limit: 2, ...asked });
+    const requested = cursor === "" ? query : { ...query, cursor };
+    const { items, next } = await producer.client.listJobs({ limit: 2, ...requested });
     ids.push(...items.map((job) => job.id));
     cursor = next ?? undefined;
   }
@@ -69,7 +69,7 @@ describe("jobs are found", () => {
       [{ type: "echo", status: "expired" }, []],
       [{}, [c, b, a]],
     ] as const) {
-      expect(await idsOf(query), JSON.stringify(query)).toEqual([...ids]);
+      expect(await listIds(query), JSON.stringify(query)).toEqual([...ids]);
     }
   });
 
@@ -84,8 +84,8 @@ describe("jobs are found", () => {
       expect(status).toBe(201);
       ids.push(body.id);
     }
-    expect(await idsOf({ "data.source": "s" })).toEqual([ids[1]!, ids[0]!]);
-    expect(await idsOf({ "data.source": "s", key: "s#1" })).toEqual([ids[0]!]);
+    expect(await listIds({ "data.source": "s" })).toEqual([ids[1]!, ids[0]!]);
+    expect(await listIds({ "data.source": "s", key: "s#1" })).toEqual([ids[0]!]);
     const answer = await producer.request("/v1/jobs?data.guid=1");
     _expectProblem(answer, "invalid-parameter");
   });
@@ -97,9 +97,9 @@ describe("jobs are found", () => {
     await Bun.sleep(5);
     const young = await post({});
     const time = middle.toISOString();
-    expect(await idsOf({ createdAfter: time })).toEqual([young]);
-    expect(await idsOf({ createdBefore: time })).toEqual([old]);
-    expect(await idsOf({ createdBefore: time, createdAfter: time })).toEqual([]);
+    expect(await listIds({ createdAfter: time })).toEqual([young]);
+    expect(await listIds({ createdBefore: time })).toEqual([old]);
+    expect(await listIds({ createdBefore: time, createdAfter: time })).toEqual([]);
   });
 
   test("by their state in Redis", async () => {
@@ -107,10 +107,10 @@ describe("jobs are found", () => {
     const delayed = await post({ delayMs: 60_000 });
     const prioritized = await post({ priority: 3 });
     const queue = "default";
-    expect(await idsOf({ queue, state: "waiting", limit: 1 })).toEqual([b, a]);
-    expect(await idsOf({ queue, state: "delayed" })).toEqual([delayed]);
-    expect(await idsOf({ queue, state: "prioritized" })).toEqual([prioritized]);
-    expect(await idsOf({ queue, state: "active" })).toEqual([]);
+    expect(await listIds({ queue, state: "waiting", limit: 1 })).toEqual([b, a]);
+    expect(await listIds({ queue, state: "delayed" })).toEqual([delayed]);
+    expect(await listIds({ queue, state: "prioritized" })).toEqual([prioritized]);
+    expect(await listIds({ queue, state: "active" })).toEqual([]);
   });
 
   test.each(["?state=waiting", "?state=waiting&queue=default&type=echo", "?queue=none", "?label="])(
@@ -199,7 +199,7 @@ describe("with many jobs", () => {
       expect(reads.byIndex, JSON.stringify(filter)).toBeLessThan(most);
       expect(ids, JSON.stringify(filter)).toHaveLength(found);
     }
-    expect(await idsOf({ type: "echo", status: "dead", limit: 7 })).toHaveLength(60);
+    expect(await listIds({ type: "echo", status: "dead", limit: 7 })).toHaveLength(60);
     const { next } = await counting({ type: "echo", queue: "none" });
     expect(next).toBeDefined();
   });
@@ -227,7 +227,7 @@ describe("with many jobs", () => {
       expect(ids, JSON.stringify(filter)).toHaveLength(found);
       expect(next, JSON.stringify(filter)).toBeDefined();
     }
-    const ids = await idsOf({ type: "echo", limit: 3 });
+    const ids = await listIds({ type: "echo", limit: 3 });
     const rows = await stores.sql<{ id: string }[]>`
       select id from jobs where tenant = 'default' and type = 'echo' order by id desc`;
     expect(ids).toEqual(rows.map(({ id }) => id));

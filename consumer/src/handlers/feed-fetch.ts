@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { FeedParser, PagedFeed } from "@toril/contract/engine/feeds/feed-parser";
 import type { JobRequest } from "@toril/contract/api/job-request";
-import type { ResultOf } from "@toril/contract/api/job-type";
+import type { JobResult } from "@toril/contract/api/job-type";
 import { feedFetch } from "@toril/contract/api/job-types/feed-fetch";
 import type { feedItem } from "@toril/contract/api/job-types/feed-item";
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
@@ -25,7 +25,7 @@ export interface FeedFetchDeps {
   parseFeed: FeedParser["parse"];
 }
 
-type Summary = ResultOf<typeof feedFetch>;
+type Summary = JobResult<typeof feedFetch>;
 
 /** A Retry-After delay uses no attempt: after this many failures in a row the next scheduled fetch tries again. */
 const maxDelays = 20;

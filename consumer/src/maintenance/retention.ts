@@ -25,7 +25,7 @@ export interface RetentionDeps {
 export function createRetention(deps: RetentionDeps): (leadership: Leadership) => Promise<void> {
   const { ages, intervalMs, batchSize = 1000, log } = deps;
 
-  async function deleteAllOf(what: Retainable, ageMs: number, { run, signal }: Leadership) {
+  async function deleteInBatches(what: Retainable, ageMs: number, { run, signal }: Leadership) {
     let total = 0;
     let from: Date | undefined = new Date(0);
     while (from !== undefined && !signal.aborted) {
@@ -45,7 +45,7 @@ export function createRetention(deps: RetentionDeps): (leadership: Leadership) =
     const counts: Partial<Record<Retainable, number>> = {};
     for (const what of Object.keys(deleteStatements) as Retainable[]) {
       const ageMs = ages[what];
-      const count = ageMs === null ? 0 : await deleteAllOf(what, ageMs, leadership);
+      const count = ageMs === null ? 0 : await deleteInBatches(what, ageMs, leadership);
       if (count > 0) counts[what] = count;
     }
     if (Object.keys(counts).length > 0)

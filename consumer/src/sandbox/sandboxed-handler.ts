@@ -1,4 +1,4 @@
-import type { DataOf, JobType, JobTypes, ResultOf } from "@toril/contract/api/job-type";
+import type { JobData, JobType, JobTypes, JobResult } from "@toril/contract/api/job-type";
 import type { HandlerContext } from "../worker/handler.ts";
 import type { ReadRows } from "./read-rows.ts";
 
@@ -21,9 +21,9 @@ export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> &
 
 /** A handler that runs in a thread. Data, result, log lines and errors are copied between the threads. */
 export type SandboxedHandler<Type extends JobType = JobType> = (
-  data: DataOf<Type>,
+  data: JobData<Type>,
   context: SandboxContext,
-) => Promise<ResultOf<Type>>;
+) => Promise<JobResult<Type>>;
 
 /** One handler per sandboxed job type. */
 export type SandboxedHandlers<Types extends JobTypes> = {

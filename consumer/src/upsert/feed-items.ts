@@ -1,10 +1,10 @@
 import type { FeedItemColumns } from "@toril/contract/engine/postgres/tables";
-import type { DataOf, ResultOf } from "@toril/contract/api/job-type";
+import type { JobData, JobResult } from "@toril/contract/api/job-type";
 import type { feedItem } from "@toril/contract/api/job-types/feed-item";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
-export type FeedItem = DataOf<typeof feedItem>;
-export type FeedItemOutcome = ResultOf<typeof feedItem>["outcome"];
+export type FeedItem = JobData<typeof feedItem>;
+export type FeedItemOutcome = JobResult<typeof feedItem>["outcome"];
 /** @param jobId the item is stored for the tenant of this job */
 export type UpsertFeedItem = (jobId: string, item: FeedItem) => Promise<FeedItemOutcome>;
 
@@ -19,7 +19,7 @@ interface Encoded {
 export function createUpsertFeedItem(deps: UpsertDeps): UpsertFeedItem {
   const upsert = createUpsert<Encoded, FeedItemOutcome>(deps, {
     toKey,
-    bytesOf: ({ item }) => item.length,
+    getBytes: ({ item }) => item.length,
     async write(sql, rows) {
       const jobIds = rows.map((row) => row.jobId);
       // xmax is 0 only for an inserted row, which was never locked.

@@ -1,8 +1,8 @@
-import type { DataOf } from "@toril/contract/api/job-type";
+import type { JobData } from "@toril/contract/api/job-type";
 import type { rowImport } from "@toril/contract/api/job-types/row-import";
 import { createUpsert, type UpsertDeps } from "./upsert.ts";
 
-export type ImportedRow = DataOf<typeof rowImport>;
+export type ImportedRow = JobData<typeof rowImport>;
 /** @param jobId the row is stored for the tenant of this job, whichever import the row names */
 export type UpsertImportedRow = (jobId: string, row: ImportedRow) => Promise<null>;
 
@@ -18,7 +18,7 @@ export function createUpsertImportedRow(deps: UpsertDeps): UpsertImportedRow {
   const upsert = createUpsert<Encoded, null>(deps, {
     // Without the tenant: rows of two tenants with the same key are written in separate statements.
     toKey: ({ importId, row }) => `${importId} ${row}`,
-    bytesOf: ({ values }) => values.length,
+    getBytes: ({ values }) => values.length,
     async write(sql, rows) {
       const jobIds = rows.map((row) => row.jobId);
       await sql`

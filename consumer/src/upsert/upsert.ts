@@ -12,7 +12,7 @@ export interface UpsertDeps {
 export interface UpsertTable<Row, Outcome> {
   /** Rows with the same key must not share a statement. */
   toKey(row: Row): string;
-  bytesOf(row: Row): number;
+  getBytes(row: Row): number;
   /** Writes rows in one statement. `rows` are sorted by unique keys; returns one outcome per row, in order. */
   write(sql: ISql, rows: readonly Row[]): Promise<readonly Outcome[]>;
 }
@@ -25,7 +25,7 @@ type Written<Outcome> = { status: "ok"; outcome: Outcome } | { status: "failed";
  */
 export function createUpsert<Row, Outcome>(
   { ledger, batch }: UpsertDeps,
-  { toKey, bytesOf, write: writeRows }: UpsertTable<Row, Outcome>,
+  { toKey, getBytes, write: writeRows }: UpsertTable<Row, Outcome>,
 ): (row: Row) => Promise<Outcome> {
   async function writePart(rows: readonly Row[]): Promise<Written<Outcome>[]> {
     const outcomes = await ledger.retryUntilAvailable((sql) => writeRows(sql, rows), isFinal);
@@ -34,7 +34,7 @@ export function createUpsert<Row, Outcome>(
 
   const { submit: write } = createLedgerBatcher<Row, Written<Outcome>>({
     ...batch,
-    bytesOf,
+    getBytes,
     async run(rows) {
       const written = new Map<Row, Written<Outcome>>();
       for (const round of toRounds(rows, toKey)) {

@@ -1,19 +1,19 @@
 import { failuresField, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
-import { attemptLost, RunError } from "@toril/contract/api/job";
+import { attemptLost, AttemptError } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import { z } from "zod";
 import type { Log } from "../observability/log.ts";
 
 /** Failures of a job's attempts, kept in Redis until the job ends. Best effort: Redis may lose them. */
 export interface AttemptErrors {
-  record(queue: string, bullId: string, failure: RunError): Promise<void>;
+  record(queue: string, bullId: string, failure: AttemptError): Promise<void>;
   /**
    * Records attempts whose consumers disappeared. Call right before BullMQ requeues stalled jobs: the next attempt
    * overwrites start time and worker of the lost attempt.
    */
   recordLost(queue: string): Promise<void>;
-  read(queue: string, bullId: string): Promise<RunError[]>;
+  read(queue: string, bullId: string): Promise<AttemptError[]>;
 }
 
 export interface AttemptErrorsDeps {
@@ -89,7 +89,7 @@ export function createAttemptErrors({ redis, prefix, log }: AttemptErrorsDeps): 
     async read(queue, bullId) {
       try {
         const text = await redis.hget(jobKey(prefix, queue, bullId), failuresField);
-        return z.array(RunError).parse(JSON.parse(text ?? "[]"));
+        return z.array(AttemptError).parse(JSON.parse(text ?? "[]"));
       } catch (error) {
         log.debug({ err: error }, "failed to read attempt errors");
         return [];

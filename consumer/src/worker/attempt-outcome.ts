@@ -2,7 +2,7 @@ import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
 import { parseBullName } from "@toril/contract/engine/redis/names";
-import type { JobError, JobLogLine, RunError } from "@toril/contract/api/job";
+import type { JobError, JobLogLine, AttemptError } from "@toril/contract/api/job";
 import type { AttemptOutcome } from "@toril/contract/api/job-states";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { AttemptErrors } from "./attempt-errors.ts";
@@ -60,12 +60,15 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   const { settler, workerName, attemptErrors, lockDurationMs, metrics, log } = deps;
 
   /** Reads the errors of a job's earlier attempts. */
-  function readErrors({ job }: StartedAttempt): Promise<RunError[]> {
+  function readErrors({ job }: StartedAttempt): Promise<AttemptError[]> {
     return attemptErrors.read(parseBullName(job.queueName), job.id);
   }
 
   /** Builds the attempt history that the ledger keeps of an ended job. */
-  function toHistory({ startedAt, durationMs, lines = [] }: StartedAttempt, errors: RunError[]) {
+  function toHistory(
+    { startedAt, durationMs, lines = [] }: StartedAttempt,
+    errors: AttemptError[],
+  ) {
     return {
       startedAt,
       durationMs,
@@ -75,7 +78,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     };
   }
 
-  async function getHistory(started: StartedAttempt, last?: RunError) {
+  async function getHistory(started: StartedAttempt, last?: AttemptError) {
     const errors = started.attempt > 1 ? await readErrors(started) : [];
     return toHistory(started, last === undefined ? errors : [...errors, last]);
   }

@@ -8,7 +8,7 @@ export interface BatchSize {
 
 export interface LedgerBatchSettings<Entry, Outcome> extends BatchSize {
   /** Size of an entry in the statement; entries without a size count as 0. */
-  bytesOf?(entry: Entry): number;
+  getBytes?(entry: Entry): number;
   /** Maximum number of concurrent batches. */
   maxInFlight?: number;
   /** Executes a batch; returns one outcome per entry, in order. */
@@ -26,7 +26,7 @@ export function createLedgerBatcher<Entry, Outcome>(
   settings: LedgerBatchSettings<Entry, Outcome>,
 ): { submit(entry: Entry): Promise<Outcome>; drained(): Promise<void> } {
   return createBatcher<Entry, Outcome>({
-    bytesOf: () => 0,
+    getBytes: () => 0,
     // The jobs of one turn reach a statement a different number of promises later.
     defer: setImmediate,
     maxInFlight: 2,

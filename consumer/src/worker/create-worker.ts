@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { takeScriptUrl } from "@toril/contract/engine/redis/take";
-import { createSendBeat } from "@toril/contract/engine/redis/worker-beat";
+import { createSendHeartbeat } from "@toril/contract/engine/redis/worker-heartbeat";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Config } from "../config.ts";
 import type { Log } from "../observability/log.ts";
@@ -103,7 +103,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
     start() {
       workers.start();
       const heartbeat = startHeartbeat({
-        send: createSendBeat(commandRedis, prefix),
+        send: createSendHeartbeat(commandRedis, prefix),
         queues: config.worker.queues,
         concurrency: config.worker.concurrency,
         countActive: activeJobs.countInQueue,

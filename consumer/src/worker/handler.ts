@@ -1,9 +1,9 @@
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type {
-  DataOf,
+  JobData,
   JobType,
   JobTypes,
-  ResultOf,
+  JobResult,
   SandboxLimits,
 } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
@@ -45,9 +45,9 @@ export interface EnqueuedChildren {
 }
 
 export type Handler<Type extends JobType = JobType> = (
-  data: DataOf<Type>,
+  data: JobData<Type>,
   context: HandlerContext,
-) => Promise<ResultOf<Type>>;
+) => Promise<JobResult<Type>>;
 
 /** One handler per job type, except for sandboxed types. */
 export type Handlers<Types extends JobTypes> = {

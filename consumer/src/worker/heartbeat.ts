@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { SendBeat } from "@toril/contract/engine/redis/worker-beat";
+import type { SendHeartbeat } from "@toril/contract/engine/redis/worker-heartbeat";
 
 export interface Heartbeat {
   /** Removes this process from the consumers of its queues. */
@@ -8,7 +8,7 @@ export interface Heartbeat {
 }
 
 export interface HeartbeatDeps {
-  send: SendBeat;
+  send: SendHeartbeat;
   queues: readonly string[];
   concurrency: number;
   /** Number of active jobs of a queue in this process. */

@@ -20,7 +20,7 @@ export interface Settlement {
   result: string | null;
   /** JSON text of a `JobError`. */
   error: string | null;
-  /** JSON text of `RunError`s; null when no attempt failed. */
+  /** JSON text of `AttemptError`s; null when no attempt failed. */
   failures?: string | null;
   /** JSON text of `JobLogLine`s; null when the handler logged nothing. */
   log?: string | null;

@@ -39,7 +39,7 @@ export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler 
   const cancelled = createLedgerBatcher<CancelledAttempt, void>({
     ...batch,
     maxInFlight: 1,
-    bytesOf: ({ failures, log }) => (failures?.length ?? 0) + (log?.length ?? 0),
+    getBytes: ({ failures, log }) => (failures?.length ?? 0) + (log?.length ?? 0),
     async run(entries) {
       await ledger.retryUntilAvailable((sql) => recordCancelled(sql, entries), isRowFault);
       return entries.map(() => {});
@@ -48,7 +48,7 @@ export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler 
 
   const { submit, drained } = createLedgerBatcher<Settlement, SettleOutcome>({
     ...batch,
-    bytesOf: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),
+    getBytes: ({ result, error }) => (result?.length ?? 0) + (error?.length ?? 0),
     async run(entries) {
       const startedAt = performance.now();
       const outcomes = await runIsolating(entries, write, isRowFault, (_, error) =>

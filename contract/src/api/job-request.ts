@@ -4,26 +4,26 @@ import type { JobType, JobTypes } from "./job-type.ts";
 
 type RequestOptions = z.input<z.ZodObject<typeof requestOptions>>;
 
-interface RequestOf<Type extends JobType> extends RequestOptions {
+interface TypedRequest<Type extends JobType> extends RequestOptions {
   type: Type["type"];
   data: z.input<Type["data"]>;
 }
 
 /** An enqueue request: the type determines the schema of `data`. */
 export type JobRequest<Types extends JobTypes = JobTypes> = {
-  [Index in keyof Types]: RequestOf<Types[Index]>;
+  [Index in keyof Types]: TypedRequest<Types[Index]>;
 }[number];
 
 type TemplateOptions = z.input<z.ZodObject<typeof templateOptions>>;
 
-interface TemplateOf<Type extends JobType> extends TemplateOptions {
+interface TypedTemplate<Type extends JobType> extends TemplateOptions {
   type: Type["type"];
   data: z.input<Type["data"]>;
 }
 
 /** The job of a schedule. */
 export type JobTemplate<Types extends JobTypes = JobTypes> = {
-  [Index in keyof Types]: TemplateOf<Types[Index]>;
+  [Index in keyof Types]: TypedTemplate<Types[Index]>;
 }[number];
 
 /** Creates the schemas of job types, queues, enqueue requests and the jobs of schedules. */

@@ -92,8 +92,8 @@ export type JobTypes = readonly JobType[];
 export type JobTypeName<Types extends JobTypes = JobTypes> = Types[number]["type"];
 
 /** The data that a handler of a job type receives. */
-export type DataOf<Type extends JobType> = z.output<Type["data"]>;
-export type ResultOf<Type extends JobType> = z.output<Type["result"]>;
+export type JobData<Type extends JobType> = z.output<Type["data"]>;
+export type JobResult<Type extends JobType> = z.output<Type["result"]>;
 
 /**
  * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
@@ -139,8 +139,8 @@ function named<Data extends z.ZodType>(data: Data, type: string): Data {
 
 /** Sound because the result is undefined only for undefined. */
 function getLimits<Sandbox extends SandboxOption>(sandbox: Sandbox | undefined) {
-  const asked: Partial<SandboxLimits> | undefined = sandbox === true ? {} : sandbox;
-  return (asked && { ...defaultSandbox, ...asked }) as JobType<
+  const requested: Partial<SandboxLimits> | undefined = sandbox === true ? {} : sandbox;
+  return (requested && { ...defaultSandbox, ...requested }) as JobType<
     string,
     z.ZodType,
     z.ZodType,

@@ -147,7 +147,7 @@ const attemptTimes = {
 export const attemptLost = "AttemptLost";
 
 /** The error of a failed attempt. */
-export const RunError = z
+export const AttemptError = z
   .strictObject({
     attempt: z.int().min(1),
     at: Time,
@@ -156,8 +156,8 @@ export const RunError = z
     durationMs: attemptTimes.durationMs.optional(),
     worker: attemptTimes.worker.optional(),
   })
-  .meta({ id: "RunError" });
-export type RunError = z.infer<typeof RunError>;
+  .meta({ id: "AttemptError" });
+export type AttemptError = z.infer<typeof AttemptError>;
 
 export const Attempt = z
   .strictObject({
@@ -197,7 +197,7 @@ export const JobDetail = Job.extend({
     description: "The last attempts, oldest first, with start time, duration and worker",
   }),
   failures: z
-    .array(RunError)
+    .array(AttemptError)
     .meta({ description: "Errors of the last failed attempts, oldest first" }),
   log: z.array(JobLogLine).meta({ description: "The last log lines of the handler" }),
   history: z

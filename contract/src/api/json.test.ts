@@ -6,7 +6,7 @@ import { beginScan, scanJson } from "./json-scan.ts";
 const utf8 = new TextEncoder();
 const parse = (text: string) => parseJson(utf8.encode(text));
 
-function pointerOf(text: string) {
+function getPointer(text: string) {
   const parsed = parse(text);
   return parsed.status === "unstorable" ? parsed.error.pointer : parsed.status;
 }
@@ -22,7 +22,7 @@ test.each([
   ['{"a":1,"b":{"c":[{},{"d":"}\\"","\\u0064":2}]}}', "/b/c/1/d"],
   ['{"":1,"":1}', "/"],
 ])("%s cannot be stored, and the pointer says where", (text, pointer) => {
-  expect(pointerOf(text)).toBe(pointer);
+  expect(getPointer(text)).toBe(pointer);
 });
 
 test.each(["", "{", "'a'", "{a:1}", "[1,]", "NaN", '"\\x"', '"\\', "[1}", "1,2", "{}]"])(

@@ -143,7 +143,7 @@ function isExact(value: number) {
 function findDuplicate(text: string): FieldError {
   const path: { names?: Set<string>; name: string; index: number }[] = [];
   let before = "";
-  for (const token of structureOf(text)) {
+  for (const token of scanStructure(text)) {
     const inner = path.at(-1);
     if (token === "{") path.push({ names: new Set(), name: "", index: 0 });
     else if (token === "[") path.push({ name: "", index: 0 });
@@ -164,7 +164,7 @@ function findDuplicate(text: string): FieldError {
 }
 
 /** Yields the strings and the punctuation of valid JSON text. */
-function* structureOf(text: string): Generator<string> {
+function* scanStructure(text: string): Generator<string> {
   for (let index = 0; index < text.length; index += 1) {
     const char = text.charAt(index);
     if (char === '"') {

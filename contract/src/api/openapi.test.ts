@@ -26,12 +26,12 @@ function breaches(isBreach: (node: Node, pointer: string) => boolean): string[] 
   return found;
 }
 
-const choicesOf = ({ oneOf = [], anyOf = [], allOf = [] }: Node): Node[] => [
+const getChoices = ({ oneOf = [], anyOf = [], allOf = [] }: Node): Node[] => [
   ...oneOf,
   ...anyOf,
   ...allOf,
 ];
-const valuesOf = ({ enum: values = [], const: value }: Node): unknown[] =>
+const getValues = ({ enum: values = [], const: value }: Node): unknown[] =>
   value === undefined ? values : [...values, value];
 const isObject = ({ type, properties }: Node) =>
   properties !== undefined || (Array.isArray(type) && type.includes("object"));
@@ -41,19 +41,19 @@ describe("clients can be generated from the document:", () => {
     [
       "no enumeration has a control character, which oapi-codegen refuses",
       // oxlint-disable-next-line no-control-regex -- these are meant
-      (node) => valuesOf(node).some((value) => /[\u0000-\u001f\u007f-\u009f]/.test(String(value))),
+      (node) => getValues(node).some((value) => /[\u0000-\u001f\u007f-\u009f]/.test(String(value))),
     ],
     [
       "no enumeration is of booleans, which openapi-generator takes for texts",
-      (node) => valuesOf(node).some((value) => typeof value === "boolean"),
+      (node) => getValues(node).some((value) => typeof value === "boolean"),
     ],
     [
       "no enumeration holds null, of which openapi-python-client makes three types",
-      (node) => valuesOf(node).includes(null),
+      (node) => getValues(node).includes(null),
     ],
     [
       "no choice is of required fields alone, for which openapi-generator sends {}",
-      (node) => choicesOf(node).some((choice) => Object.keys(choice).join() === "required"),
+      (node) => getChoices(node).some((choice) => Object.keys(choice).join() === "required"),
     ],
     [
       "no inline object may be null, which openapi-generator refuses",

@@ -30,7 +30,7 @@ const JobSelection = z
 export type JobSelection = z.infer<typeof JobSelection>;
 
 /** The statuses that an action applies to. The first is the default if the filter has no `status`. */
-const statusesOf: Record<OperationAction, readonly JobStatus[]> = {
+const actionStatuses: Record<OperationAction, readonly JobStatus[]> = {
   cancel: ["pending"],
   promote: ["pending"],
   retry: ["dead", ...finalStatuses.filter((status) => status !== "dead")],
@@ -38,7 +38,7 @@ const statusesOf: Record<OperationAction, readonly JobStatus[]> = {
 };
 
 export function getStatus(action: OperationAction, { status }: JobSelection): JobStatus {
-  return status ?? statusesOf[action][0] ?? "pending";
+  return status ?? actionStatuses[action][0] ?? "pending";
 }
 
 const all = z.boolean().optional().meta({
@@ -99,10 +99,13 @@ export function createOperationSchemas(JobTypeName: z.ZodType<string>) {
         ratePerSecond,
         dryRun,
       })
-      .refine(({ action, filter: { status } }) => !status || statusesOf[action].includes(status), {
-        path: ["filter", "status"],
-        error: "The action does not apply to jobs with this status.",
-      })
+      .refine(
+        ({ action, filter: { status } }) => !status || actionStatuses[action].includes(status),
+        {
+          path: ["filter", "status"],
+          error: "The action does not apply to jobs with this status.",
+        },
+      )
       .superRefine(checkAll)
       .meta({
         id: "OperationRequest",

@@ -116,7 +116,7 @@ export function problemType(kind: ProblemKind): string {
 }
 
 /** Builds a problem without request fields (`instance`, `requestId`), as used in bulk entries and import lines. */
-export function problemOf(kind: ProblemKind, detail?: string, errors?: FieldError[]): Problem {
+export function toProblem(kind: ProblemKind, detail?: string, errors?: FieldError[]): Problem {
   const { status, title } = problemKinds[kind];
   return {
     type: problemType(kind),

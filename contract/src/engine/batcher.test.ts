@@ -15,7 +15,7 @@ function held() {
 }
 
 const settings: Omit<BatchSettings<number, number>, "run"> = {
-  bytesOf: () => 1,
+  getBytes: () => 1,
   maxEntries: 3,
   maxBytes: 100,
   maxInFlight: 1,
@@ -44,7 +44,7 @@ test("what would overfill the waiting room is refused and everything before it i
 
 test("bytes limit the waiting entries, but one entry of any size is accepted", async () => {
   const { batches, run } = held();
-  const batch = createBatcher({ ...settings, run, bytesOf: (n) => n, maxWaitingBytes: 5 });
+  const batch = createBatcher({ ...settings, run, getBytes: (n) => n, maxWaitingBytes: 5 });
   const first = batch.submit(1);
   await turn();
   const large = batch.submit(50);
@@ -58,7 +58,7 @@ test("bytes limit the waiting entries, but one entry of any size is accepted", a
 
 test("a refusal tells how long what waits takes to leave, at the rate at which batches leave", async () => {
   const { batches, run } = held();
-  const batch = createBatcher({ ...settings, run, bytesOf: (n) => n });
+  const batch = createBatcher({ ...settings, run, getBytes: (n) => n });
   const tooLarge = async () => {
     const [refused] = await Promise.allSettled([batch.submit(1000)]);
     return ((refused as PromiseRejectedResult).reason as BatchRefused).retryAfterMs;
@@ -168,7 +168,7 @@ test("whatever is submitted is answered once, in batches within their limits", a
           flushMs: 0,
           maxWaiting: 1000,
           maxWaitingBytes: 100_000,
-          bytesOf: (entry) => entry.size,
+          getBytes: (entry) => entry.size,
           async run(part) {
             inFlight += 1;
             expect(inFlight).toBeLessThanOrEqual(maxInFlight);

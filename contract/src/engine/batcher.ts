@@ -44,7 +44,7 @@ export interface BatchSettings<Entry, Outcome> {
    * `deadline` (performance.now()), the callers have already been rejected with an unknown outcome.
    */
   run(entries: readonly Entry[], deadline: number): Promise<readonly Outcome[]>;
-  bytesOf(entry: Entry): number;
+  getBytes(entry: Entry): number;
   /** High-water mark of one batch. */
   maxEntries: number;
   maxBytes: number;
@@ -95,7 +95,7 @@ export function createBatcher<Entry, Outcome>(
   const drainRate = createDrainRate();
 
   function submit(entry: Entry): Promise<Outcome> {
-    const bytes = settings.bytesOf(entry);
+    const bytes = settings.getBytes(entry);
     if (
       waiting.length >= settings.maxWaiting ||
       (waiting.length > 0 && waitingBytes + bytes > settings.maxWaitingBytes)

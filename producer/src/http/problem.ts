@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { FieldError } from "@toril/contract/api/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
-import { type Problem, type ProblemKind, problemOf } from "@toril/contract/api/problem";
+import { type Problem, type ProblemKind, toProblem } from "@toril/contract/api/problem";
 
 interface ProblemExtras {
   /** Additional members of the body. */
@@ -47,7 +47,7 @@ export type ErrorHandler = (error: unknown, context: FailedRequest) => Response;
 /** Converts errors to problem responses. Unexpected errors are logged, and the response reveals only the request id. */
 export function createErrorHandler(log: Logger): ErrorHandler {
   return (error, context) => {
-    const problem = toProblem(error);
+    const problem = toProblemError(error);
     if (problem === undefined)
       log.error({ err: error, requestId: context.requestId }, "request failed");
     return problemResponse(context, problem ?? new ProblemError("internal-error"));
@@ -57,7 +57,7 @@ export function createErrorHandler(log: Logger): ErrorHandler {
 /** The only place that builds an error body. */
 export function problemResponse(context: FailedRequest, error: ProblemError): Response {
   const problem: Problem = {
-    ...problemOf(error.kind, error.detail, error.errors),
+    ...toProblem(error.kind, error.detail, error.errors),
     instance: context.path,
     requestId: context.requestId,
     ...error.members,
@@ -93,7 +93,7 @@ function retryAfter(error: unknown): Record<string, string> {
   return { "Retry-After": String(Math.max(seconds, 1)) };
 }
 
-function toProblem(error: unknown): ProblemError | undefined {
+function toProblemError(error: unknown): ProblemError | undefined {
   if (error instanceof ProblemError) return error;
   if (error instanceof BatchRefused || isTransient(error) || isLockTimeout(error)) {
     return new ProblemError(

@@ -13,7 +13,7 @@ type WithoutBody<Route extends RouteConfig> = Omit<Route, "request"> & {
  * The framework validates path, query and headers. Handlers read the body themselves, with `readJson` or as a stream,
  * because the framework neither limits nor counts bytes and takes a body of another content type as missing.
  */
-export type HandlerOf<Route extends ApiRoute> = RouteHandler<WithoutBody<Route>, AppEnv>;
+export type OperationHandler<Route extends ApiRoute> = RouteHandler<WithoutBody<Route>, AppEnv>;
 
 export interface HandledRoute {
   route: AnyRoute;
@@ -23,7 +23,7 @@ export interface HandledRoute {
 /** Pairs an operation with its handler, whose parameters and responses are typed by the operation. */
 export function handle<Route extends ApiRoute>(
   route: Route,
-  handler: HandlerOf<Route>,
+  handler: OperationHandler<Route>,
 ): HandledRoute {
   return { route, handler: asHandler(handler) };
 }

@@ -119,10 +119,10 @@ export function createIdempotency(
     const held = await ledger.run(tenant, (sql) => holdIdempotencyKey(sql, claim));
     if (held.status === "stored") {
       const isSame = held.bodyHash === null || (await bodyHashes()).includes(held.bodyHash);
-      if (!isSame) throw toProblem("reused");
+      if (!isSame) throw toKeyProblem("reused");
       return asOwnResponse<OwnResponse>(held.response);
     }
-    if (held.status !== "held") throw toProblem(held.status);
+    if (held.status !== "held") throw toKeyProblem(held.status);
 
     let isStored = false;
     const storeResponse: StoreResponse = async (tx, response) => {
@@ -134,7 +134,7 @@ export function createIdempotency(
     const lockedKey: LockedKey = {
       storeResponse,
       async storeEarlyResponse(tx, response) {
-        if (!(await storeProvisionalResponse(tx, claim, response))) throw toProblem("in-use");
+        if (!(await storeProvisionalResponse(tx, claim, response))) throw toKeyProblem("in-use");
       },
       checkpoint: checkpoint && {
         ...checkpoint,
@@ -144,7 +144,7 @@ export function createIdempotency(
         const bodyHash = current?.bodyHash ?? null;
         const keyed = bodyHash === null ? null : (toKeyedHashes(bodyHash, secretKeys)[0] ?? null);
         const isOwn = await saveCheckpoint(tx, claim, current && { ...current, bodyHash: keyed });
-        if (!isOwn) throw toProblem("in-use");
+        if (!isOwn) throw toKeyProblem("in-use");
       },
     };
     const renewal = setInterval(() => {
@@ -179,13 +179,13 @@ async function claimOne(tx: TransactionSql, claim: IdempotencyClaim): Promise<Cl
   try {
     [claimed] = await claimIdempotencyKeys(tx, [claim]);
   } catch (error) {
-    throw isIdempotencyKeyInUse(error) ? toProblem("in-use") : error;
+    throw isIdempotencyKeyInUse(error) ? toKeyProblem("in-use") : error;
   }
   if (claimed?.status === "claimed" || claimed?.status === "stored") return claimed;
-  throw toProblem(claimed?.status ?? "in-use");
+  throw toKeyProblem(claimed?.status ?? "in-use");
 }
 
-function toProblem(status: "reused" | "in-use") {
+function toKeyProblem(status: "reused" | "in-use") {
   return new ProblemError(
     status === "reused" ? "idempotency-key-reused" : "idempotency-key-in-use",
   );

@@ -1,5 +1,5 @@
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { type Problem, problemOf } from "@toril/contract/api/problem";
+import { type Problem, toProblem } from "@toril/contract/api/problem";
 import { type EntryContext, parseEntry } from "../jobs/parse-bulk.ts";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";
@@ -74,7 +74,7 @@ export function withoutRefused(chunk: Chunk, refused: readonly NewJob[]): Chunk 
   const errors = [...chunk.errors];
   for (const job of refused) {
     lines.delete(job);
-    errors.push({ line: chunk.lines.get(job) ?? 0, problem: problemOf("unstorable-json") });
+    errors.push({ line: chunk.lines.get(job) ?? 0, problem: toProblem("unstorable-json") });
   }
   return { ...chunk, lines, errors };
 }

@@ -1,5 +1,5 @@
 import type { ImportError } from "@toril/contract/api/import";
-import { type ProblemKind, problemOf } from "@toril/contract/api/problem";
+import { type ProblemKind, toProblem } from "@toril/contract/api/problem";
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import { isTransient } from "@toril/contract/engine/postgres/errors";
 import { ProblemError } from "../http/problem.ts";
@@ -40,13 +40,13 @@ export function isRefusal(error: unknown): boolean {
 
 export function toImportError(error: unknown): ImportError {
   if (error instanceof InvalidFileError) {
-    return { line: error.line, problem: problemOf(error.kind, error.message) };
+    return { line: error.line, problem: toProblem(error.kind, error.message) };
   }
-  if (error instanceof ProblemError) return { line: 0, problem: problemOf(error.kind) };
-  return { line: 0, problem: problemOf(isRefusal(error) ? "at-capacity" : "internal-error") };
+  if (error instanceof ProblemError) return { line: 0, problem: toProblem(error.kind) };
+  return { line: 0, problem: toProblem(isRefusal(error) ? "at-capacity" : "internal-error") };
 }
 
-export function toProblemError(error: unknown, importId?: string): unknown {
+export function toImportProblem(error: unknown, importId?: string): unknown {
   const detail = importId === undefined ? "" : `Import ${importId} contains the rows read before.`;
   if (error instanceof InvalidFileError) {
     const where = error.line > 0 ? `Line ${error.line}: ` : "";

@@ -22,7 +22,7 @@ import {
   isRefusal,
   retryRefused,
   toImportError,
-  toProblemError,
+  toImportProblem,
 } from "./import-errors.ts";
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -47,7 +47,7 @@ export interface ResumableImport {
   /** Whether the body has matched the interrupted request's prefix. */
   isVerified(): boolean;
   /** Runs first in each transaction that saves the import. Throws if another request has taken over. */
-  claim(tx: ISql, importId: string): Promise<void>;
+  saveCheckpoint(tx: ISql, importId: string): Promise<void>;
 }
 
 /** The response to an import request. */
@@ -86,7 +86,7 @@ export function createFileImporter(
       interruptedId === undefined ? undefined : await imports.findUnfinished(tenant, interruptedId);
     const id = interrupted?.id ?? createJobId();
     const getJobId = createRowIds(id);
-    const fence = (tx: ISql) => resume.claim(tx, id);
+    const saveCheckpoint = (tx: ISql) => resume.saveCheckpoint(tx, id);
     let progress = interrupted ?? createProgress(id, tenant, type);
     /** Whether this request may already change the import's row. */
     let isOpen = interrupted === undefined;
@@ -100,7 +100,7 @@ export function createFileImporter(
 
     async function open() {
       if (interrupted !== undefined && !isOpen) {
-        await retryRefused(() => imports.reopen(interrupted, fence));
+        await retryRefused(() => imports.reopen(interrupted, saveCheckpoint));
         isSaved = true;
       }
       isOpen = true;
@@ -112,7 +112,7 @@ export function createFileImporter(
         const enqueued = await enqueue.many({
           jobs: [...chunk.lines.keys()],
           alongside: async (sql, accepted) => {
-            await fence(sql);
+            await saveCheckpoint(sql);
             next = addChunk(progress, chunk, accepted);
             // Rows that are not counted must not be recorded.
             if (!(await saveImport(sql, next)))
@@ -162,23 +162,25 @@ export function createFileImporter(
       const status = isDispatched ? 201 : 202;
       const received = { ...progress, status: "received" as const };
       const body = await retryRefused(() =>
-        imports.finish(received, fence, (tx, saved) => storeResponse(tx, { status, body: saved })),
+        imports.finish(received, saveCheckpoint, (tx, saved) =>
+          storeResponse(tx, { status, body: saved }),
+        ),
       );
       return { status, body };
     } catch (error) {
       await committing.catch(() => {});
-      if (!isOpen) throw toProblemError(error, id);
+      if (!isOpen) throw toImportProblem(error, id);
       const isIncomplete = error instanceof ProblemError && error.kind === "incomplete-body";
-      if (!isSaved && !isIncomplete) throw toProblemError(error);
+      if (!isSaved && !isIncomplete) throw toImportProblem(error);
       if (isIncomplete || error instanceof InvalidFileError) {
         await commitInBackground();
         await committing;
       }
       const errors = [...progress.errors, toImportError(error)];
-      const save = () => imports.save({ ...progress, status: "failed", errors }, fence);
+      const save = () => imports.save({ ...progress, status: "failed", errors }, saveCheckpoint);
       // If this fails too, the import counts as failed once it is no longer touched.
       await (isRefusal(error) ? save() : retryRefused(save)).catch(() => {});
-      throw toProblemError(error, id);
+      throw toImportProblem(error, id);
     } finally {
       clearInterval(touchTimer);
     }

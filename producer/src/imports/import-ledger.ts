@@ -9,24 +9,24 @@ import { requirePermitted } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
 
-/** Runs first in a transaction and throws if the transaction must not happen. May run again if a reply was lost. */
-type Fence = (tx: ISql) => Promise<void>;
+/** Runs first in a transaction. Throws if another request has taken over. May run again if a reply was lost. */
+type SaveCheckpoint = (tx: ISql) => Promise<void>;
 
 export interface ImportLedger {
-  save(progress: ImportProgress, fence: Fence): Promise<void>;
+  save(progress: ImportProgress, saveCheckpoint: SaveCheckpoint): Promise<void>;
   /**
    * Saves the final progress.
    * @param alongside runs in the same transaction; it may run again if a reply was lost
    */
   finish(
     progress: ImportProgress,
-    fence: Fence,
+    saveCheckpoint: SaveCheckpoint,
     alongside: (tx: TransactionSql, saved: Import) => Promise<void>,
   ): Promise<Import>;
   /** Returns the progress of an import whose body was not read to its end. */
   findUnfinished(tenant: string, id: string): Promise<ImportProgress | undefined>;
   /** Marks the import as receiving again. */
-  reopen(interrupted: ImportProgress, fence: Fence): Promise<void>;
+  reopen(interrupted: ImportProgress, saveCheckpoint: SaveCheckpoint): Promise<void>;
   /** Marks the body as still being read. */
   touch(id: string): Promise<void>;
   find(tenant: string, id: string): Promise<Import | undefined>;
@@ -57,18 +57,18 @@ export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedge
     accepting.run((sql) => sql.begin(work) as Promise<Result>);
 
   return {
-    save: (progress, fence) =>
+    save: (progress, saveCheckpoint) =>
       inTransaction(async (tx) => {
-        await fence(tx);
+        await saveCheckpoint(tx);
         await saveImport(tx, progress);
       }),
     touch: (id) =>
       background.run(async (sql) => {
         await sql`update imports set touched_at = now() where id = ${id}`;
       }),
-    finish: (progress, fence, alongside) =>
+    finish: (progress, saveCheckpoint, alongside) =>
       inTransaction(async (tx) => {
-        await fence(tx);
+        await saveCheckpoint(tx);
         await saveImport(tx, progress);
         const saved = await findImport(tx, progress.tenant, progress.id);
         if (saved === undefined) throw new Error("the import was not inserted");
@@ -82,9 +82,9 @@ export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedge
           from imports where id = ${id} and tenant = ${tenant} and status <> 'received'`;
         return row;
       }),
-    reopen: ({ id }, fence) =>
+    reopen: ({ id }, saveCheckpoint) =>
       inTransaction(async (tx) => {
-        await fence(tx);
+        await saveCheckpoint(tx);
         await tx`
           update imports set status = 'receiving', errors = ${selectRowErrors(tx)}, touched_at = now()
           where id = ${id} and status <> 'received'`;

@@ -1,7 +1,7 @@
 import type { JobType } from "@toril/contract/api/job-type";
 import { limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { problemOf } from "@toril/contract/api/problem";
+import { toProblem } from "@toril/contract/api/problem";
 import { createRowMapping } from "@toril/contract/api/row-data";
 import { isDisconnected } from "../http/body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
@@ -23,7 +23,7 @@ export async function* readCsvEntries(
         row += 1;
         const { line } = record;
         if (record.status === "bad") {
-          return { status: "bad", line, problem: problemOf("invalid-csv", record.detail) };
+          return { status: "bad", line, problem: toProblem("invalid-csv", record.detail) };
         }
         const data = toData({ importId, row, values: record.row });
         return { status: "ok", line, request: { type: jobType.type, data } };

@@ -1,4 +1,4 @@
-import { feedMediaTypes } from "@toril/contract/api/http/imports";
+import { delimiters, feedMediaTypes } from "@toril/contract/api/http/imports";
 import type { Api } from "@toril/contract/api/http/index";
 import { feedLimits } from "@toril/contract/api/feed-limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
@@ -14,12 +14,6 @@ import { readCsvEntries, readFeedEntries } from "./read-file.ts";
 
 /** Memory that a CSV import uses, whatever the size of the file. */
 const csvBytes = 4_000_000;
-
-const delimiters = {
-  comma: ",",
-  semicolon: ";",
-  tab: "\t",
-} as const;
 
 export interface ImportRoutesDeps {
   api: Api;
@@ -115,7 +109,7 @@ function toResumableImport(
   return {
     importId: checkpoint?.importId,
     isVerified,
-    claim: (tx, importId) =>
+    saveCheckpoint: (tx, importId) =>
       saveCheckpoint(
         tx,
         isVerified()

@@ -5,17 +5,17 @@ import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { BulkCheck, BulkEntry, BulkProblem, BulkResult } from "@toril/contract/api/http/bulk";
 import { limits } from "@toril/contract/api/limits";
 import type { StoredResponse } from "@toril/contract/engine/postgres/idempotency";
-import { problemOf } from "@toril/contract/api/problem";
+import { toProblem } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Admission } from "../http/admission.ts";
-import type { HandlerOf } from "../http/route.ts";
+import type { OperationHandler } from "../http/route.ts";
 import { readBytes } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
 import { ProblemError } from "../http/problem.ts";
 
-type Context = Parameters<HandlerOf<Api["createJobs"]>>[0];
+type Context = Parameters<OperationHandler<Api["createJobs"]>>[0];
 type BulkResponse = StoredResponse & { body: BulkResult; status: 201 | 202 | 207 };
 
 /** Safe cast: the fingerprint includes the target, so only this route stored the response. */
@@ -26,7 +26,7 @@ function asOwnResponse(response: StoredResponse): BulkResponse {
 export function createBulkHandler(
   enqueue: Enqueue,
   settings: { maxEntries: number; secretKeys: KeyRing | undefined; admission: Admission },
-): HandlerOf<Api["createJobs"]> {
+): OperationHandler<Api["createJobs"]> {
   const { maxEntries, secretKeys, admission } = settings;
   return async (c) => {
     // Checked before the body is read and parsed, which is most of a request's cost.
@@ -87,7 +87,7 @@ export function createBulkHandler(
 function without(entries: readonly ParsedEntry[], refused: ReadonlySet<NewJob>): ParsedEntry[] {
   return entries.map((entry) =>
     entry.status === "ok" && refused.has(entry.job)
-      ? { status: "rejected", problem: problemOf("unstorable-json") }
+      ? { status: "rejected", problem: toProblem("unstorable-json") }
       : entry,
   );
 }

@@ -1,7 +1,7 @@
 import type { Api } from "@toril/contract/api/http/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/search-terms";
 import { z } from "zod";
-import type { HandlerOf } from "../http/route.ts";
+import type { OperationHandler } from "../http/route.ts";
 import { getRestrictions, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { getTarget, type RequestContext } from "../http/request-context.ts";
@@ -30,7 +30,7 @@ export interface ListJobsDeps {
   listState: ListState;
 }
 
-export function listJobs(deps: ListJobsDeps): HandlerOf<Api["listJobs"]> {
+export function listJobs(deps: ListJobsDeps): OperationHandler<Api["listJobs"]> {
   return async (c) => {
     const query = c.req.valid("query");
     const { state, omit, ...narrowed } = query;

@@ -1,7 +1,7 @@
 import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json-scan";
-import { type Problem, problemOf } from "@toril/contract/api/problem";
+import { type Problem, toProblem } from "@toril/contract/api/problem";
 import {
   createNewJob,
   type NewJob,
@@ -25,7 +25,7 @@ export interface EntryContext {
 /** Parses one entry. `value` must be storable except for what `findUnstorable` checks. */
 export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
   const unstorable = findUnstorable(value, 0);
-  if (unstorable) return toRejected(problemOf("unstorable-json", undefined, [unstorable]));
+  if (unstorable) return toRejected(toProblem("unstorable-json", undefined, [unstorable]));
   return toJob(value, context);
 }
 
@@ -33,12 +33,12 @@ function toJob(value: unknown, { jobTypes, origin, secretKeys }: EntryContext): 
   const parsed = jobTypes.schemas.JobRequest.safeParse(value);
   if (!parsed.success) {
     const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
-    return toRejected(problemOf(kind, detail, errors));
+    return toRejected(toProblem(kind, detail, errors));
   }
   const created = createNewJob(jobTypes, parsed.data, origin, secretKeys);
   return created.status === "ok"
     ? created
-    : toRejected(problemOf(created.kind, created.detail, created.errors));
+    : toRejected(toProblem(created.kind, created.detail, created.errors));
 }
 
 /** The byte range of an entry's text, with the scan of that range. */
@@ -100,15 +100,15 @@ function parseText(
   context: EntryContext,
 ): ParsedEntry {
   if (end - start > limits.bodyBytes) {
-    return toRejected(problemOf("data-too-large", `At most ${limits.bodyBytes} bytes per entry.`));
+    return toRejected(toProblem("data-too-large", `At most ${limits.bodyBytes} bytes per entry.`));
   }
   const parsed = parseScanned(bytes.subarray(start, end), scan);
   if (parsed.status === "ok") return toJob(parsed.value, context);
   if (parsed.status === "unstorable") {
-    return toRejected(problemOf("unstorable-json", undefined, [parsed.error]));
+    return toRejected(toProblem("unstorable-json", undefined, [parsed.error]));
   }
   if (isOneText) throw new ProblemError("invalid-json", parsed.detail);
-  return toRejected(problemOf("invalid-json", parsed.detail));
+  return toRejected(toProblem("invalid-json", parsed.detail));
 }
 
 const [openBracket, closeBracket, comma, lineBreak] = [0x5b, 0x5d, 0x2c, 0x0a];

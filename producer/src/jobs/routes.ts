@@ -95,7 +95,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       const before = await requireJob(jobReader, c.env, id);
       if (before.status === "pending") checkTime(change.runAt, before);
       const outcome = await jobChanges.change(c.env.principal.tenant, id, change, check);
-      if (outcome.status !== "changed") throw toProblem(outcome);
+      if (outcome.status !== "changed") throw toUnchangedProblem(outcome);
       const row = await requireJob(jobReader, c.env, id);
       const job = await liveJobs.toJobDetail(row);
       return c.json(redactJobDetail(c.env, job), 200, {
@@ -164,7 +164,7 @@ function refused(errors: FieldError[]) {
 
 type Unchanged = Exclude<Awaited<ReturnType<JobChanges["change"]>>, { status: "changed" }>;
 
-function toProblem(outcome: Unchanged): ProblemError {
+function toUnchangedProblem(outcome: Unchanged): ProblemError {
   if (outcome.status === "ended") return new ProblemError("job-ended", `The job is ${outcome.as}.`);
   const [kind, detail] = problems[outcome.status];
   return new ProblemError(kind, detail);

@@ -21,12 +21,12 @@ export function selectPage(sql: ISql, { tenant, ids, sized }: PageRequest) {
     page (at, id, bytes) as (
       select 0, null::uuid, 0
       union all
-      select page.at + 1, asked.id, page.bytes + coalesce(found.bytes, 0)
+      select page.at + 1, requested.id, page.bytes + coalesce(job.bytes, 0)
       from page
-      cross join lateral (select (${[...ids]}::uuid[])[page.at + 1] as id) as asked
+      cross join lateral (select (${[...ids]}::uuid[])[page.at + 1] as id) as requested
       left join lateral (
-        select 0 ${sizes} as bytes from jobs where jobs.id = asked.id and jobs.tenant = ${tenant}
-      ) as found on true
+        select 0 ${sizes} as bytes from jobs where jobs.id = requested.id and jobs.tenant = ${tenant}
+      ) as job on true
       where page.at < ${ids.length} and page.bytes < ${maxPageBytes}
     )`;
 }

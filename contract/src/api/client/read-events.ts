@@ -14,7 +14,7 @@ export async function* readEvents(
   let event = "message";
   let data: string[] = [];
   let id: string | undefined;
-  for await (const line of linesOf(body)) {
+  for await (const line of readLines(body)) {
     if (line === "") {
       if (id !== undefined) onId(id);
       if (data.length > 0) yield { event, data: data.join("\n"), id };
@@ -29,7 +29,7 @@ export async function* readEvents(
   }
 }
 
-async function* linesOf(body: ReadableStream<Uint8Array>) {
+async function* readLines(body: ReadableStream<Uint8Array>) {
   const decoder = new TextDecoder();
   const reader = body.getReader();
   let rest = "";

@@ -19,13 +19,13 @@ const format =
   "events, which have the name of their `event` field. To resume the stream at any producer, send the last `id` as `Last-Event-ID`. A `gap` event means that events " +
   "may be missing because Redis no longer has them. A comment is sent every 15 s as a heartbeat. Slow consumers are disconnected.";
 
-const streamOf = (example: string) => ({
+const streamResponse = (example: string) => ({
   200: {
     description: "Stream of events",
     content: { "text/event-stream": { schema: { type: "string" as const }, example } },
   },
 });
-const stream = streamOf(
+const stream = streamResponse(
   "id: default:1764150000000-0\nevent: active\ndata: " +
     JSON.stringify({
       event: "active",
@@ -38,7 +38,7 @@ const stream = streamOf(
     }) +
     "\n\n",
 );
-const importStream = streamOf(
+const importStream = streamResponse(
   `id: ;end\nevent: snapshot\ndata: ${JSON.stringify(Import.meta()?.["example"])}\n\n`,
 );
 const ended = {

@@ -16,15 +16,13 @@ const tags: [string] = ["Imports"];
 const location = locationBelow("/v1/imports");
 const file = { schema: { type: "string" as const } };
 
-const delimiters: ReadonlyMap<unknown, string> = new Map([
-  [",", "comma"],
-  [";", "semicolon"],
-  ["\t", "tab"],
-]);
-/** The delimiter by name, because client generators reject a tab character in an enumeration. */
+/** Delimiters by name, because client generators reject a tab character in an enumeration. */
+export const delimiters = { comma: ",", semicolon: ";", tab: "\t" } as const;
+
+const DelimiterName = z.enum(["comma", "semicolon", "tab"]);
 const Delimiter = z.preprocess(
-  (given) => delimiters.get(given) ?? given,
-  z.enum(["comma", "semicolon", "tab"]),
+  (input) => DelimiterName.options.find((name) => delimiters[name] === input) ?? input,
+  DelimiterName,
 );
 
 export const feedMediaTypes = [

@@ -17,7 +17,7 @@ function serve(port: NonNullable<typeof parentPort>): void {
       return;
     }
     const { status, format, title, items } = parsed;
-    const pages = Array.from(pagesOf(items), (page) => encoder.encode(page));
+    const pages = Array.from(toPages(items), (page) => encoder.encode(page));
     const message: FromFeedThread = { status, format, title, pages };
     port.postMessage(
       message,
@@ -26,7 +26,7 @@ function serve(port: NonNullable<typeof parentPort>): void {
   });
 }
 
-function* pagesOf(items: readonly FeedItem[]): Generator<string> {
+function* toPages(items: readonly FeedItem[]): Generator<string> {
   let page: string[] = [];
   let length = 0;
   for (const item of items) {

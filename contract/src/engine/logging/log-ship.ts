@@ -92,7 +92,7 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
     if (to === undefined || !isConnected || inTransit.length > 0) return;
     if (waiting.length === 0) return whenEmpty?.();
     reportDropped();
-    const { count, length } = firstOf(waiting);
+    const { count, length } = measureFirst(waiting);
     inTransit = waiting.splice(0, count);
     watchForStall(to);
     to.write(inTransit.join(""), (error) => {
@@ -165,7 +165,7 @@ export function createLogShipper(settings: ShipSettings): LogShipper {
   };
 }
 
-function firstOf(lines: readonly string[]) {
+function measureFirst(lines: readonly string[]) {
   let count = 0;
   let length = 0;
   for (const line of lines) {

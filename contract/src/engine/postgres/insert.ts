@@ -33,7 +33,7 @@ const maxPartJobs = 500;
 const maxPartLength = 1_000_000;
 
 /** Splits jobs into parts, in order: one statement for all would hold the data four times in memory. */
-export function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> {
+export function* splitJobs(jobs: readonly NewJob[]): Generator<readonly NewJob[]> {
   let start = 0;
   let length = 0;
   for (const [index, { data }] of jobs.entries()) {
@@ -77,15 +77,15 @@ export async function insertKeyedJobs(
 ): Promise<InsertOutcome[]> {
   const outcomes = new Map<string, InsertOutcome>();
   const replaced = new Map<string, CancelledJob>();
-  const laterOf = findReplaced(jobs);
+  const replacements = findReplaced(jobs);
   // Sorted the same way everywhere, so that two batches rarely deadlock.
-  const sorted = jobs.filter((job) => !laterOf.has(job)).toSorted(byKeyIdentity);
+  const sorted = jobs.filter((job) => !replacements.has(job)).toSorted(byKeyIdentity);
   const windowed = sorted.filter((job) => job.dedupWindowMs !== null);
   if (windowed.length > 0) await openWindows(sql, windowed, outcomes);
   let remaining: readonly NewJob[] = sorted.filter((job) => !outcomes.has(job.id));
   for (let round = 0; remaining.length > 0; round += 1) {
     if (round === maxRounds) throw new Error("the jobs of a key ended and were replaced too often");
-    for (const part of partsOf(remaining)) {
+    for (const part of splitJobs(remaining)) {
       for (const { id, createdAt } of await insertUnlessConflict(sql, part)) {
         const at = createdAt.toISOString();
         outcomes.set(id, { status: "created", createdAt: at, replaced: replaced.get(id) });
@@ -102,7 +102,7 @@ export async function insertKeyedJobs(
   const duplicates = windowed.filter((job) => outcomes.get(job.id)?.status === "duplicate");
   if (duplicates.length > 0) await closeWindows(sql, duplicates);
   return jobs.map((job) => {
-    const later = laterOf.get(job);
+    const later = replacements.get(job);
     const outcome = later ? asDuplicate(later, outcomes.get(later.id)) : outcomes.get(job.id);
     if (outcome === undefined) throw new Error("an entry has no outcome");
     return outcome;

@@ -9,7 +9,7 @@ export function insertion(sql: ISql, jobs: readonly NewJob[]) {
   // JSON text contains no line breaks: joined lines need no array quoting, which cost both sides more than all other
   // parameters.
   const data = jobs.map((job) => job.data).join("\n");
-  const common = commonOf(sql, jobs);
+  const common = selectCommon(sql, jobs);
   const filled = rareColumns.filter(({ of }) => jobs.some((job) => of(job) !== null));
   // postgres.js would treat an empty list as a parameter.
   const ofFilled = (write: (column: RareColumn) => ReturnType<typeof sql>) =>
@@ -52,7 +52,7 @@ const rareColumns: readonly RareColumn[] = [
  * Builds tenant, queue, type, options and import, which are usually equal for a whole batch. Each value is a scalar
  * subquery, which Postgres evaluates once; plain expressions were evaluated for each row.
  */
-function commonOf(sql: ISql, jobs: readonly NewJob[]) {
+function selectCommon(sql: ISql, jobs: readonly NewJob[]) {
   const [first] = jobs;
   if (first !== undefined && jobs.every((job) => areAlike(first, job))) {
     const { tenant, queue, type, options, importId } = first;
@@ -61,13 +61,13 @@ function commonOf(sql: ISql, jobs: readonly NewJob[]) {
       (select ${JSON.stringify(options)}::text::jsonb), (select ${importId}::uuid)`;
     return { values, name: sql``, array: sql`` };
   }
-  const { kinds, kindOf } = groupByKind(jobs);
+  const { kinds, kindNumbers } = groupByKind(jobs);
   const values = sql`
     (select ${kinds.map((kind) => kind.tenant)}::text[])[kind], (select ${kinds.map((kind) => kind.queue)}::text[])[kind],
     (select ${kinds.map((kind) => kind.type)}::text[])[kind],
     (select ${kinds.map((kind) => JSON.stringify(kind.options))}::text[]::jsonb[])[kind],
     (select ${kinds.map((kind) => kind.importId)}::uuid[])[kind]`;
-  return { values, name: sql`, kind`, array: sql`, ${kindOf}::int[]` };
+  return { values, name: sql`, kind`, array: sql`, ${kindNumbers}::int[]` };
 }
 
 function groupByKind(jobs: readonly NewJob[]) {
@@ -75,7 +75,7 @@ function groupByKind(jobs: readonly NewJob[]) {
   const numbers = new Map<string, number>();
   let last: NewJob | undefined;
   let number = 0;
-  const kindOf = jobs.map((job) => {
+  const kindNumbers = jobs.map((job) => {
     if (last === undefined || !areAlike(last, job)) {
       const { tenant, queue, type, options, importId } = job;
       const identity = JSON.stringify([tenant, queue, type, options, importId]);
@@ -85,7 +85,7 @@ function groupByKind(jobs: readonly NewJob[]) {
     }
     return number;
   });
-  return { kinds, kindOf };
+  return { kinds, kindNumbers };
 }
 
 /** A cheap comparison by reference: jobs with equal options in different objects count as different. */

@@ -17,7 +17,7 @@ import {
 import type { Import } from "../../api/import.ts";
 import type { JobStatus } from "../../api/job-states.ts";
 import type { JobOptions } from "../../api/job-options.ts";
-import type { JobError, JobLogLine, RunError } from "../../api/job.ts";
+import type { JobError, JobLogLine, AttemptError } from "../../api/job.ts";
 import type { JobSelection, Operation, OperationAction } from "../../api/operation.ts";
 import type { Quotas } from "../../api/quota.ts";
 import type { Schedule, ScheduleRun } from "../../api/schedule.ts";
@@ -73,7 +73,7 @@ export const jobs = pgTable(
     /** Of a dead job: `toDeadLetterReason` of its error. */
     reason: text(),
     /** Errors of its attempts, bounded in number and size. */
-    failures: jsonb().$type<RunError[]>(),
+    failures: jsonb().$type<AttemptError[]>(),
     /** The last log lines of its handler. */
     log: jsonb().$type<JobLogLine[]>(),
     /** Outcomes of earlier generations, oldest first. */

@@ -81,7 +81,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
     return createWaitingCap({ max: maxWaiting, count, now });
   }
 
-  function childCapOf(parentType: string) {
+  function getChildCap(parentType: string) {
     const cap = childCaps.get(parentType) ?? openCap(parentType);
     if (cap !== undefined) childCaps.set(parentType, cap);
     return cap;
@@ -139,7 +139,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
       return { granted, refusal: undefined };
     },
     async admitChildren(parentType) {
-      const cap = childCapOf(parentType);
+      const cap = getChildCap(parentType);
       if (cap !== undefined && !(await cap.reserve(0, 1))) return toPendingRefusal();
       if (jobs === undefined || jobFlow === undefined) return undefined;
       const taken = await jobs.take(0, 1);

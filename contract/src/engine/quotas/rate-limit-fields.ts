@@ -28,7 +28,7 @@ export function toRateLimit(now: {
   return [
     jobs && `"jobs";${getLeft(jobs)}`,
     bytes && `"bytes";${getLeft(bytes)}`,
-    waiting !== undefined && `"waiting";r=${wholeOf(waiting)}`,
+    waiting !== undefined && `"waiting";r=${toWhole(waiting)}`,
   ]
     .filter(Boolean)
     .join(", ");
@@ -41,10 +41,10 @@ function getWindow({ rate, size }: Flow) {
 
 /** `t` is the time until one token is available if none is left, else until the bucket is full. */
 function getLeft({ rate, size, left }: Left) {
-  const whole = wholeOf(left);
+  const whole = toWhole(left);
   return `r=${whole};t=${Math.ceil(((whole === 0 ? 1 : size) - left) / rate)}`;
 }
 
-function wholeOf(left: number) {
+function toWhole(left: number) {
   return Math.max(0, Math.floor(left));
 }

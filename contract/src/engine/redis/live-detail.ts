@@ -1,11 +1,11 @@
-import { JobLogLine, RunError } from "../../api/job.ts";
+import { JobLogLine, AttemptError } from "../../api/job.ts";
 import { limits } from "../../api/limits.ts";
 import { parseJsonOrNull } from "../../api/json.ts";
 import { failuresField, jobKey, queueKeys } from "./names.ts";
 
 /** Live details of one pending job, beside its state. */
 export interface LiveDetail {
-  failures: RunError[];
+  failures: AttemptError[];
   log: JobLogLine[];
   /** Queue position; 1 is next. Null if unknown, for example in a very long queue. */
   position: number | null;
@@ -48,7 +48,7 @@ export async function readLiveDetail(
     return reply;
   });
   return {
-    failures: parseList(failures).flatMap((entry) => RunError.safeParse(entry).data ?? []),
+    failures: parseList(failures).flatMap((entry) => AttemptError.safeParse(entry).data ?? []),
     log: (lines as string[]).flatMap(
       (line) => JobLogLine.safeParse(parseJsonOrNull(line)).data ?? [],
     ),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Queue, QueueSettings, QueueWorker } from "../../api/queue.ts";
 import { queueKeys, samplesKey, workersKey } from "./names.ts";
 import { createScript, type ScriptRedis } from "./script.ts";
-import { parseBeat, silentMs } from "./worker-beat.ts";
+import { parseHeartbeat, silentMs } from "./worker-heartbeat.ts";
 
 /** Live data of a queue, beside its size. */
 export interface WatchedQueue extends Omit<QueueSettings, "queue"> {
@@ -71,7 +71,7 @@ function perSecond(count: number, ms: number) {
 function toWorkers(now: number, flat: readonly string[]): QueueWorker[] {
   const workers: QueueWorker[] = [];
   for (let index = 0; index < flat.length; index += 2) {
-    const beat = parseBeat(flat[index] ?? "", flat[index + 1] ?? "");
+    const beat = parseHeartbeat(flat[index] ?? "", flat[index + 1] ?? "");
     if (beat !== undefined && beat.seenAt > now - silentMs) {
       workers.push({ ...beat, seenAt: new Date(beat.seenAt).toISOString() });
     }

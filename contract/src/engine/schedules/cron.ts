@@ -30,9 +30,9 @@ export function nextByCron(expression: string, timeZone: string): NextAfter {
   }
 
   function byTheClock(instant: number): number | undefined {
-    let next = nextLocal(zone.localOf(instant));
-    while (next !== undefined && zone.instantOf(next) <= instant) next = nextLocal(next);
-    return next === undefined ? undefined : zone.instantOf(next);
+    let next = nextLocal(zone.toLocal(instant));
+    while (next !== undefined && zone.toInstant(next) <= instant) next = nextLocal(next);
+    return next === undefined ? undefined : zone.toInstant(next);
   }
 
   return isEveryHour(splitFields(expression).at(-4) ?? "") ? byElapsedTime : byTheClock;

@@ -62,9 +62,9 @@ test.each(["?", "*,5", "5,*", "*/1", "0-23", "0-11,12-23", "*/2,1-23/2"])(
       ["2026-03-29T00:00:00Z", 3],
       ["2026-10-24T23:45:00Z", 4],
     ] as const) {
-      const timesOf = (cron: string) => localTimes({ cron, timeZone: berlin }, after, count);
-      expect(timesOf(`30 ${hour} * * *`)).toEqual(timesOf("30 * * * *"));
-      expect(timesOf(`0 30 ${hour} ? * ?`)).toEqual(timesOf("30 * * * *"));
+      const getTimes = (cron: string) => localTimes({ cron, timeZone: berlin }, after, count);
+      expect(getTimes(`30 ${hour} * * *`)).toEqual(getTimes("30 * * * *"));
+      expect(getTimes(`0 30 ${hour} ? * ?`)).toEqual(getTimes("30 * * * *"));
     }
   },
 );

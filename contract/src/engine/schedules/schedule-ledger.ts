@@ -50,7 +50,7 @@ export async function saveSchedule(
     const saved = await changeLocked(sql, { tenant, name }, check, async (tx, existing, now) => {
       if (existing !== undefined && isSame(existing))
         return { status: "unchanged" as const, row: existing };
-      const { nextAt, deferredFireTime } = nextOf(definition, existing, now);
+      const { nextAt, deferredFireTime } = getNextFire(definition, existing, now);
       const [row] = await (existing === undefined
         ? tx<ScheduleRow[]>`
             insert into schedules (tenant, name, id, type, definition, source, quota_key, next_at)
@@ -71,7 +71,7 @@ export async function saveSchedule(
 }
 
 /** Keeps the next fire time if the new definition has the same timing. */
-function nextOf(
+function getNextFire(
   definition: ScheduleDefinition,
   existing: ScheduleRow | undefined,
   now: Date,

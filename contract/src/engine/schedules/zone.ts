@@ -3,9 +3,9 @@ import { Temporal } from "temporal-polyfill";
 /** A time zone. Instants and local times are in ms since 1970; local times are represented as if they were UTC. */
 export interface Zone {
   offsetAt(instant: number): number;
-  localOf(instant: number): number;
+  toLocal(instant: number): number;
   /** The first instant with this local time; for a local time in a gap, the end of the gap. */
-  instantOf(local: number): number;
+  toInstant(local: number): number;
   /** The instant of the next clock change; undefined if there is none. */
   nextChange(instant: number): number | undefined;
   /** Formats an instant as local time with offset, to the second. */
@@ -20,8 +20,8 @@ export function getZone(timeZone: string): Zone {
 
   return {
     offsetAt,
-    localOf: (instant) => instant + offsetAt(instant),
-    instantOf(local) {
+    toLocal: (instant) => instant + offsetAt(instant),
+    toInstant(local) {
       const plain = Temporal.Instant.fromEpochMilliseconds(local)
         .toZonedDateTimeISO("UTC")
         .toPlainDateTime();

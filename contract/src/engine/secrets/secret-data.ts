@@ -18,7 +18,7 @@ export function sealData(
 ): unknown {
   const copy = structuredClone(data);
   for (const { holder, name, pointer } of findSecrets(copy)) {
-    holder[name] = keys.seal(JSON.stringify(holder[name]), placeOf(owner, pointer));
+    holder[name] = keys.seal(JSON.stringify(holder[name]), toSealContext(owner, pointer));
   }
   return copy;
 }
@@ -40,7 +40,7 @@ export function openData(
   for (const { holder, name, pointer } of findSecrets(copy)) {
     const value = holder[name];
     if (!isSealed(value)) continue;
-    const opened = keys?.open(value, placeOf(owner, pointer)) ?? unknownKey(value);
+    const opened = keys?.open(value, toSealContext(owner, pointer)) ?? unknownKey(value);
     if (opened.status !== "ok") return { ...opened, pointer };
     holder[name] = JSON.parse(opened.text);
   }
@@ -62,7 +62,7 @@ export function redactSealed(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, redactSealed(one)]));
 }
 
-function placeOf({ id, type }: SecretOwner, pointer: string) {
+function toSealContext({ id, type }: SecretOwner, pointer: string) {
   return `${id}\n${type}\n${pointer}`;
 }
 

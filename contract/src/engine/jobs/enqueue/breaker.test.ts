@@ -17,12 +17,12 @@ function _open() {
     },
     onChange: (queue, availability) => changes.push(`${queue} ${availability}`),
   });
-  const probeOf = async (queue: string) => {
+  const nextProbe = async (queue: string) => {
     let at = -1;
     while ((at = probes.findIndex((probe) => probe.queue === queue)) === -1) await turn();
     return probes.splice(at, 1)[0]!.answer;
   };
-  return { ...breakers, breakers, probes, probeOf, changes };
+  return { ...breakers, breakers, probes, nextProbe, changes };
 }
 
 const lost = () => Promise.reject(new Error("Connection is closed."));
@@ -48,7 +48,7 @@ test("an error reply of Redis opens no breaker, unless it says that Redis serves
 });
 
 test("when a queue's Redis is unavailable, the others are probed before they are used again, and only those without answer are closed off", async () => {
-  const { breakers, attempt, isOpen, probeOf, changes } = _open();
+  const { breakers, attempt, isOpen, nextProbe, changes } = _open();
   for (const queue of ["a", "b", "c"]) await attempt(queue, fine);
   expect(await attempt("a", lost)).toBe(false);
   const done: string[] = [];
@@ -58,13 +58,13 @@ test("when a queue's Redis is unavailable, the others are probed before they are
   });
   expect(await attempt("a", fine)).toBe(false);
   expect(done).toEqual([]);
-  (await probeOf("b")).resolve();
-  (await probeOf("c")).reject(new Error("Command timed out"));
+  (await nextProbe("b")).resolve();
+  (await nextProbe("c")).reject(new Error("Command timed out"));
   await Promise.all(waiting);
   expect(done.toSorted()).toEqual(["b true", "c false"]);
   expect(["a", "b", "c"].map((queue) => isOpen(queue))).toEqual([true, false, true]);
-  (await probeOf("a")).reject(new Error("Command timed out"));
-  (await probeOf("a")).resolve();
+  (await nextProbe("a")).reject(new Error("Command timed out"));
+  (await nextProbe("a")).resolve();
   while (isOpen("a")) await turn();
   expect(await attempt("a", fine)).toBe(true);
   expect(changes).toEqual(["a unavailable", "c unavailable", "a available"]);

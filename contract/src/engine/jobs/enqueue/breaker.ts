@@ -33,7 +33,7 @@ export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSetting
   const breakers = new Map<string, Breaker>();
   let isClosed = false;
 
-  function breakerOf(queue: string): Breaker {
+  function getBreaker(queue: string): Breaker {
     let breaker = breakers.get(queue);
     if (breaker === undefined) breakers.set(queue, (breaker = { availability: "available" }));
     return breaker;
@@ -79,12 +79,12 @@ export function createBreakers({ probe, probeEveryMs, onChange }: BreakerSetting
   }
 
   return {
-    isOpen: (queue) => breakerOf(queue).availability === "unavailable",
+    isOpen: (queue) => getBreaker(queue).availability === "unavailable",
     get isAnyOpen() {
       return breakers.values().some(({ availability }) => availability === "unavailable");
     },
     async attempt(queue, work) {
-      const breaker = breakerOf(queue);
+      const breaker = getBreaker(queue);
       if (breaker.check !== undefined) await breaker.check;
       if (breaker.availability === "unavailable") return false;
       try {

@@ -85,7 +85,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   const plain = createBatcher<NewJob, Enqueued>({
     ...single,
     timeoutMs,
-    bytesOf: (job) => job.data.length,
+    getBytes: (job) => job.data.length,
     run: (jobs, deadline) => {
       onBatch?.("plain", jobs.length);
       return runIsolating(
@@ -110,7 +110,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     // One batch at a time, so that a replay sees the response of the previous batch.
     maxInFlight: 1,
     timeoutMs,
-    bytesOf: (entry) => entry.job.data.length,
+    getBytes: (entry) => entry.job.data.length,
     run: (entries, deadline) => {
       onBatch?.("keyed", entries.length);
       return runIsolating(
@@ -125,7 +125,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
   const requests = createBatcher<BulkRequest, EnqueuedMany>({
     ...bulk,
     timeoutMs,
-    bytesOf: ({ jobs }) => jobs.reduce((sum, job) => sum + job.data.length, 0),
+    getBytes: ({ jobs }) => jobs.reduce((sum, job) => sum + job.data.length, 0),
     run: async (batch, deadline) => {
       const outcomes: EnqueuedMany[] = [];
       for (const request of batch) {

@@ -8,7 +8,7 @@ import {
   type StoredResponse,
   storeResponses,
 } from "../../postgres/idempotency.ts";
-import { insertJobs, insertKeyedJobs, isAnyRecorded, partsOf } from "../../postgres/insert.ts";
+import { insertJobs, insertKeyedJobs, isAnyRecorded, splitJobs } from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
@@ -62,7 +62,7 @@ async function insertMany(
   if (jobs.length === 0) return [];
   if (jobs.every((job) => job.key === null)) {
     let createdAt = "";
-    for (const part of partsOf(jobs)) createdAt = await insertJobs(sql, part);
+    for (const part of splitJobs(jobs)) createdAt = await insertJobs(sql, part);
     return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
   }
   const recorded = await insertKeyedJobs(sql, jobs, removeWaiting);

@@ -5,7 +5,7 @@ import { createScript, type ScriptRedis } from "./script.ts";
 /** A worker without a heartbeat for this long is considered gone. */
 export const silentMs = 15_000;
 
-type Beat = Omit<QueueWorker, "id" | "seenAt">;
+type Heartbeat = Omit<QueueWorker, "id" | "seenAt">;
 
 /**
  * Stores a worker's heartbeat and removes expired ones.
@@ -27,10 +27,14 @@ const script = `
 /**
  * Sends the heartbeat of a worker for a queue; without a `beat`, removes the worker. Rejects with the client's errors.
  */
-export type SendBeat = (queue: string, id: string, beat: Beat | undefined) => Promise<void>;
+export type SendHeartbeat = (
+  queue: string,
+  id: string,
+  beat: Heartbeat | undefined,
+) => Promise<void>;
 
 /** Creates the function that sends heartbeats. */
-export function createSendBeat(redis: ScriptRedis, prefix: string): SendBeat {
+export function createSendHeartbeat(redis: ScriptRedis, prefix: string): SendHeartbeat {
   const run = createScript(redis, script);
   return async (queue, id, beat) => {
     const text = beat === undefined ? "" : JSON.stringify(beat);
@@ -39,11 +43,11 @@ export function createSendBeat(redis: ScriptRedis, prefix: string): SendBeat {
 }
 
 /** Parses a stored heartbeat; undefined for another format. */
-export function parseBeat(
+export function parseHeartbeat(
   id: string,
   text: string,
-): (Beat & { id: string; seenAt: number }) | undefined {
+): (Heartbeat & { id: string; seenAt: number }) | undefined {
   const [, at, json] = /^(\d+):(.+)$/s.exec(text) ?? [];
   if (at === undefined || json === undefined) return undefined;
-  return { ...(JSON.parse(json) as Beat), id, seenAt: Number(at) };
+  return { ...(JSON.parse(json) as Heartbeat), id, seenAt: Number(at) };
 }
