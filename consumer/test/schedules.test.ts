@@ -3,7 +3,7 @@ import { jobKey } from "@toril/contract/engine/redis/names";
 import type { ScheduleDefinitionInput } from "@toril/contract/api/schedule";
 import { findSchedule, saveSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
-import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
+import { createScheduledJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
@@ -82,7 +82,7 @@ test("a due schedule enqueues a job that names the schedule, with an id derived 
   const { run, nextAt, lastFireTime } = await _ran("nightly", scheduledFor, "acme");
   expect(run).toMatchObject({
     outcome: "created",
-    jobId: await scheduledJobId("acme", "nightly", scheduledFor),
+    jobId: await createScheduledJobId("acme", "nightly", scheduledFor),
   });
   expect(lastFireTime).toEqual(scheduledFor);
   expect(nextAt).toEqual(new Date(scheduledFor.getTime() + hour));
@@ -357,7 +357,9 @@ test("a run beyond the quotas of the schedule's API key is recorded as deferred,
     deferredFireTime: null,
     nextAt: new Date(scheduledFor.getTime() + hour),
   });
-  expect(after.lastRun!.jobId).toBe(await scheduledJobId("default", deferred!.name, scheduledFor));
+  expect(after.lastRun!.jobId).toBe(
+    await createScheduledJobId("default", deferred!.name, scheduledFor),
+  );
   expect(await world.getRow(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });
 

@@ -1,4 +1,4 @@
-import { parseDuration as parse } from "@toril/contract/api/duration";
+import { parseDuration as parse } from "@toril/contract/engine/config/config";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Sql } from "postgres";
 

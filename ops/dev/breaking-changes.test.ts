@@ -2,7 +2,7 @@ import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { expect, test } from "bun:test";
 import { createJobRequestSchema } from "@toril/contract/api/job-request";
 import { defineJobType } from "@toril/contract/api/job-type";
-import { buildOpenApi } from "@toril/contract/api/openapi";
+import { buildOpenApi } from "@toril/contract/api/http/openapi";
 import { z } from "zod";
 import { shippedApi } from "../../contract/test/_job-types.ts";
 import { breakingChanges, type Document } from "./breaking-changes.ts";

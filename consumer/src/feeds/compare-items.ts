@@ -1,5 +1,5 @@
 import type { FeedItemColumns } from "@toril/contract/engine/postgres/tables";
-import { findUnstorable } from "@toril/contract/api/json";
+import { findUnstorable } from "@toril/contract/api/json/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { FeedItem } from "../upsert/feed-items.ts";

@@ -1,5 +1,5 @@
 import type { FeedColumns } from "@toril/contract/engine/postgres/tables";
-import { toStorableText } from "@toril/contract/api/json";
+import { toStorableText } from "@toril/contract/api/json/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import type { Known } from "../safe-fetch/safe-fetch.ts";

@@ -1,6 +1,6 @@
 import type { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import { feedLimits } from "@toril/contract/api/feed-limits";
+import { feedLimits } from "@toril/contract/api/limits";
 import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import type { HandlerServices } from "../worker/plugin.ts";
 import { createCompareItems } from "../feeds/compare-items.ts";

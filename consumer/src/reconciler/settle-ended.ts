@@ -7,7 +7,7 @@ import { readEntry, type StreamRedis } from "@toril/contract/engine/redis/event-
 import type { JobError } from "@toril/contract/api/job";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import { parseJson, toStorableText } from "@toril/contract/api/json";
+import { parseJson, toStorableText } from "@toril/contract/api/json/json";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import { toJobError } from "../worker/job-error.ts";

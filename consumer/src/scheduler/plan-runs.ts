@@ -1,11 +1,11 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
-import { toStorableText } from "@toril/contract/api/json";
+import { toStorableText } from "@toril/contract/api/json/json";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ScheduleRun, ScheduleDefinition, Timing } from "@toril/contract/api/schedule";
 import type { DueSchedule, RecordedRun } from "@toril/contract/engine/schedules/schedule-runs";
-import { scheduledJobId } from "@toril/contract/engine/schedules/scheduled-job-id";
+import { createScheduledJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import { toFireTimes } from "@toril/contract/engine/schedules/fire-times";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -85,7 +85,7 @@ async function toDue(schedule: DueSchedule): Promise<Due | Plan> {
       scheduledFor,
       next,
       isSkipped,
-      jobId: await scheduledJobId(tenant, name, scheduledFor),
+      jobId: await createScheduledJobId(tenant, name, scheduledFor),
     };
   } catch (error) {
     return failedPlan(schedule, error);

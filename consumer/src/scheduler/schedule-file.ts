@@ -1,5 +1,5 @@
 import { ConfigError } from "@toril/contract/engine/config/config";
-import { escapePointer, findUnstorable } from "@toril/contract/api/json";
+import { escapePointer, findUnstorable } from "@toril/contract/api/json/json";
 import { defaultTenant } from "@toril/contract/api/api-key";
 import { checkDefinition } from "@toril/contract/engine/schedules/check-definition";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";

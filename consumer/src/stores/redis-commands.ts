@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createRemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
-import { countWaiting } from "@toril/contract/engine/postgres/count-waiting";
+import { countWaiting } from "@toril/contract/engine/quotas/count-waiting";
 import { enforceQueueSettings } from "@toril/contract/engine/queues/settings-ledger";
 import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";
 import { createFindQuota } from "@toril/contract/engine/quotas/quotas";

@@ -6,7 +6,7 @@ import type { TakenJob } from "./taken-job.ts";
 import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
 import type { JobLogLine } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
-import { toStorableText } from "@toril/contract/api/json";
+import { toStorableText } from "@toril/contract/api/json/json";
 
 type EnqueueChildren = HandlerContext["enqueue"];
 

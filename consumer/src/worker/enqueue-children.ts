@@ -12,7 +12,7 @@ import {
 } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import { findUnstorable } from "@toril/contract/api/json";
+import { findUnstorable } from "@toril/contract/api/json/json";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { problemKinds } from "@toril/contract/api/problem";
 import type { KeyQuota } from "@toril/contract/engine/quotas/key-quota";

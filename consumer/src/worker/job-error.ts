@@ -1,5 +1,5 @@
 import type { JobError } from "@toril/contract/api/job";
-import { toStorableText } from "@toril/contract/api/json";
+import { toStorableText } from "@toril/contract/api/json/json";
 
 const maxNameLength = 100;
 const maxMessageLength = 1000;

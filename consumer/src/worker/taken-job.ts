@@ -1,4 +1,4 @@
-import { parseJsonOrNull } from "@toril/contract/api/json";
+import { parseJsonOrNull } from "@toril/contract/api/json/json";
 import type { DispatchOptions } from "@toril/contract/engine/redis/options";
 import type { TakenJson } from "@toril/contract/engine/redis/take";
 import type { JobsOptions, RedisQueueBackend } from "bullmq";

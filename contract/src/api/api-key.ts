@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { plainText } from "./plain-text.ts";
+import { plainText } from "./json/plain-text.ts";
 import { Quotas } from "./quota.ts";
 import { Scope } from "./scope.ts";
 

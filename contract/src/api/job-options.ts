@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { limits } from "./limits.ts";
-import { plainText } from "./plain-text.ts";
+import { plainText } from "./json/plain-text.ts";
 
 const backoffMs = z.int().min(0).max(limits.backoffMs);
 

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { Backoff, JobOptions, KeyPolicy } from "./job-options.ts";
-import { type FindSecretFields, createFindSecretFields } from "./secret-fields.ts";
+import { type FindSecretFields, createFindSecretFields } from "./job-data/secret-fields.ts";
 
 /** Limits of an attempt in the sandbox. */
 export interface SandboxLimits {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { escapePointer, type FieldError } from "./json.ts";
+import { escapePointer, type FieldError } from "./json/json.ts";
 
 /** All problem types with HTTP status and title. A closed list, so that clients can switch on it. */
 export const problemKinds = {

@@ -8,7 +8,7 @@ import type {
   InspectedDeadLetter,
 } from "@toril/contract/api/dead-letter";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import { labelTerm } from "@toril/contract/api/search-terms";
+import { labelTerm } from "@toril/contract/api/job-data/search-terms";
 import { selectPage } from "../stores/page-bytes.ts";
 import { type JobRow, jobColumns } from "../jobs/read-jobs.ts";
 import type { Reads } from "../stores/reads.ts";

@@ -1,4 +1,4 @@
-import { parseJsonOrNull } from "@toril/contract/api/json";
+import { parseJsonOrNull } from "@toril/contract/api/json/json";
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { JobEvent, JobEventName } from "@toril/contract/api/event";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";

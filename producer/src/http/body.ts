@@ -1,4 +1,4 @@
-import { parseJson } from "@toril/contract/api/json";
+import { parseJson } from "@toril/contract/api/json/json";
 import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
 import type { QuotaReservation } from "../quotas/quota-reservation.ts";

@@ -1,4 +1,4 @@
-import { escapePointer } from "@toril/contract/api/json";
+import { escapePointer } from "@toril/contract/api/json/json";
 import { createAuditMiddleware, isAudited } from "../audit/audit-middleware.ts";
 import type { Audit } from "../audit/audit.ts";
 import { type AccessRule, toAccessRule } from "../auth/access-rule.ts";

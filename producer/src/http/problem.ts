@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { BatchRefused } from "@toril/contract/engine/batcher";
-import type { FieldError } from "@toril/contract/api/json";
+import type { FieldError } from "@toril/contract/api/json/json";
 import { isLockTimeout, isTransient } from "@toril/contract/engine/postgres/errors";
 import { type Problem, type ProblemKind, toProblem } from "@toril/contract/api/problem";
 

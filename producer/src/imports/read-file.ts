@@ -2,7 +2,7 @@ import type { JobType } from "@toril/contract/api/job-type";
 import { limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { toProblem } from "@toril/contract/api/problem";
-import { createRowMapping } from "@toril/contract/api/row-data";
+import { createRowMapping } from "@toril/contract/api/job-data/row-data";
 import { isDisconnected } from "../http/body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";

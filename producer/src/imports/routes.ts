@@ -1,6 +1,6 @@
 import { delimiters, feedMediaTypes } from "@toril/contract/api/http/imports";
 import type { Api } from "@toril/contract/api/http/index";
-import { feedLimits } from "@toril/contract/api/feed-limits";
+import { feedLimits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { isDisconnected, readBytes, refuseContentEncoding } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";

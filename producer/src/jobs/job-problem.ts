@@ -1,5 +1,5 @@
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import type { FieldError } from "@toril/contract/api/json";
+import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
 import type { z } from "zod";

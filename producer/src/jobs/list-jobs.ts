@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/search-terms";
+import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/job-data/search-terms";
 import { z } from "zod";
 import type { OperationHandler } from "../http/route.ts";
 import { getRestrictions, requirePermitted } from "../http/caller.ts";

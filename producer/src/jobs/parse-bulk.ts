@@ -1,6 +1,6 @@
 import { limits } from "@toril/contract/api/limits";
-import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json";
-import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json-scan";
+import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json/json";
+import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json/json-scan";
 import { type Problem, toProblem } from "@toril/contract/api/problem";
 import {
   createNewJob,

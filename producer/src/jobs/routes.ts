@@ -2,7 +2,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import { finalStatuses } from "@toril/contract/api/job-states";
 import { JobChanges as Changes } from "@toril/contract/api/job-options";
 import { limits } from "@toril/contract/api/limits";
-import type { FieldError } from "@toril/contract/api/json";
+import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import { toVersion } from "@toril/contract/engine/jobs/change/version";

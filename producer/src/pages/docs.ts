@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Scalar } from "@scalar/hono-api-reference";
 import { Hono } from "hono";
 import type { Api } from "@toril/contract/api/http/index";
-import { buildOpenApi, toYaml } from "@toril/contract/api/openapi";
+import { buildOpenApi, toYaml } from "@toril/contract/api/http/openapi";
 import type { AppEnv } from "../http/request-context.ts";
 import { withPolicy } from "./page.ts";
 

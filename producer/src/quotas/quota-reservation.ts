@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import { countWaiting } from "@toril/contract/engine/postgres/count-waiting";
+import { countWaiting } from "@toril/contract/engine/quotas/count-waiting";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import type { KeyQuota, RateLimit, Refusal } from "@toril/contract/engine/quotas/key-quota";
 import { createLease, leaseScriptUrl } from "@toril/contract/engine/quotas/lease";

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { feedLimits } from "../feed-limits.ts";
+import { feedLimits, limits } from "../limits.ts";
 import { Import } from "../import.ts";
-import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
   defineRoute,

@@ -4,7 +4,7 @@ import { RequestTime, Key } from "../job-options.ts";
 import { Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { maxTermValueLength } from "../search-terms.ts";
+import { maxTermValueLength } from "../job-data/search-terms.ts";
 import { defineRoute, header, optional } from "./route.ts";
 
 export const JobPage = z

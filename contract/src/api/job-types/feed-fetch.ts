@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineJobType } from "../job-type.ts";
-import { secret } from "../secret.ts";
+import { secret } from "../job-data/secret-fields.ts";
 
 export const feedFetch = defineJobType({
   type: "feed.fetch",

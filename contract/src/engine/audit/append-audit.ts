@@ -1,6 +1,6 @@
 import type { AuditHeadColumns } from "../postgres/tables.ts";
 import type { ISql } from "postgres";
-import { toStorableText } from "../../api/json.ts";
+import { toStorableText } from "../../api/json/json.ts";
 import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/audit-entry.ts";
 
 /**

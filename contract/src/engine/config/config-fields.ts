@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { parseDuration } from "../../api/duration.ts";
 
 /** Parses a whole number within the given bounds, both inclusive. */
 export function wholeNumber(min: number, max: number): z.ZodType<number, string> {
@@ -14,6 +13,14 @@ export function wholeNumber(min: number, max: number): z.ZodType<number, string>
 /** Parses a duration in milliseconds, at most one day. */
 export function milliseconds(min: number): z.ZodType<number, string> {
   return wholeNumber(min, 86_400_000);
+}
+
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Parses a duration such as `90s`, `15m`, `12h` or `30d` to milliseconds. Returns undefined for any other text. */
+export function parseDuration(text: string): number | undefined {
+  const [, count, unit] = /^([1-9]\d{0,4})([smhd])$/.exec(text) ?? [];
+  return count === undefined ? undefined : Number(count) * unitMs[unit as keyof typeof unitMs];
 }
 
 /** Parses a duration like `90s`, `15m`, `12h` or `30d` into milliseconds; `off` gives null. */

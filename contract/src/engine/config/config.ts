@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { findRedisErrors, redisFields, redisUrl } from "./redis-config.ts";
 
-export { ageOrOff, flag, milliseconds, port, wholeNumber } from "./config-fields.ts";
+export { ageOrOff, flag, milliseconds, parseDuration, port, wholeNumber } from "./config-fields.ts";
 
 /** The environment is not a valid configuration; the message names every missing or invalid variable. */
 export class ConfigError extends Error {}

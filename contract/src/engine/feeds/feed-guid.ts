@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { feedLimits } from "../../api/feed-limits.ts";
+import { feedLimits } from "../../api/limits.ts";
 import type { DraftItem } from "./map-feed.ts";
 
 /** Returns the guid of an item, else its link, else a hash of its content. The same item always gets the same guid. */

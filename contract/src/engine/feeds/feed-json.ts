@@ -1,6 +1,6 @@
-import { findExcess, type JsonLimits } from "../../api/json.ts";
-import { feedLimits } from "../../api/feed-limits.ts";
-import { beginScan, scanJson } from "../../api/json-scan.ts";
+import { findExcess, type JsonLimits } from "../../api/json/json.ts";
+import { feedLimits } from "../../api/limits.ts";
+import { beginScan, scanJson } from "../../api/json/json-scan.ts";
 
 type FeedJson = { status: "ok"; value: unknown } | { status: "invalid"; detail: string };
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { FeedItem } from "../../api/feed-item.ts";
-import { feedLimits } from "../../api/feed-limits.ts";
+import { feedLimits } from "../../api/limits.ts";
 import type { FeedOptions } from "./parse-feed.ts";
 import type { FeedFormat } from "./read-feed.ts";
 

@@ -7,7 +7,7 @@ import {
 } from "feedsmith";
 import { mapAtom, mapJson, mapRdf, mapRss, type DraftFeed } from "./map-feed.ts";
 import { parseFeedJson } from "./feed-json.ts";
-import { feedLimits } from "../../api/feed-limits.ts";
+import { feedLimits } from "../../api/limits.ts";
 import { repairXml, tooManyItems } from "./repair-xml.ts";
 
 export type FeedFormat = "rss" | "atom" | "rdf" | "json";

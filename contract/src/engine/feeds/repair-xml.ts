@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { feedLimits } from "../../api/feed-limits.ts";
+import { feedLimits } from "../../api/limits.ts";
 import { readMarkup, splitTag, unclosed, type Markup } from "./xml-markup.ts";
 import { findRoot } from "./xml-root.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseJsonOrNull } from "../../api/json.ts";
+import { parseJsonOrNull } from "../../api/json/json.ts";
 
 const Abort = z.object({ version: z.literal(1), bullIds: z.array(z.string()).readonly() });
 

@@ -1,6 +1,6 @@
 import { JobLogLine, AttemptError } from "../../api/job.ts";
 import { limits } from "../../api/limits.ts";
-import { parseJsonOrNull } from "../../api/json.ts";
+import { parseJsonOrNull } from "../../api/json/json.ts";
 import { failuresField, jobKey, queueKeys } from "./names.ts";
 
 /** Live details of one pending job, beside its state. */

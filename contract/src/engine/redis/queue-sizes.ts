@@ -1,5 +1,5 @@
 import type { RedisState } from "../../api/job-states.ts";
-import { parseJsonOrNull } from "../../api/json.ts";
+import { parseJsonOrNull } from "../../api/json/json.ts";
 import { jobKey, queueKeys } from "./names.ts";
 
 export interface QueueSize {

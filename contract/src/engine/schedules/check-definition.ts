@@ -1,12 +1,12 @@
 import type { z } from "zod";
 import { createNewJob } from "../jobs/enqueue/new-job.ts";
 import type { JobTemplate } from "../../api/job-request.ts";
-import type { FieldError } from "../../api/json.ts";
+import type { FieldError } from "../../api/json/json.ts";
 import { fieldErrors, type ProblemKind } from "../../api/problem.ts";
 import type { JobTypeRegistry } from "../../api/registry.ts";
 import type { KeyRing } from "../secrets/key-ring.ts";
 import { createScrub } from "../secrets/scrub.ts";
-import { secretShown } from "../../api/secret.ts";
+import { secretShown } from "../../api/job-data/secret-fields.ts";
 import { type ScheduleDefinition, type Timing, timingLimits } from "../../api/schedule.ts";
 import { cronFault } from "./cron.ts";
 import { isTimeZone } from "./zone.ts";

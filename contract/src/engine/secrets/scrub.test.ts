@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { type FindSecretFields, createFindSecretFields } from "../../api/secret-fields.ts";
+import {
+  type FindSecretFields,
+  createFindSecretFields,
+  secret,
+} from "../../api/job-data/secret-fields.ts";
 import { createScrub, type Scrub } from "./scrub.ts";
-import { secret } from "../../api/secret.ts";
 
 const schema = z.object({ token: secret(z.unknown()), name: z.string().optional() });
 const findSecrets = createFindSecretFields(schema) as FindSecretFields;

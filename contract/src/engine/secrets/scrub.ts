@@ -1,5 +1,4 @@
-import type { FindSecretFields } from "../../api/secret-fields.ts";
-import { secretShown } from "../../api/secret.ts";
+import { type FindSecretFields, secretShown } from "../../api/job-data/secret-fields.ts";
 
 /** Removes secrets from foreign text: messages, stacks, results, log lines. */
 export interface Scrub {

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { z } from "zod";
-import { type FindSecretFields, createFindSecretFields } from "../../api/secret-fields.ts";
+import {
+  type FindSecretFields,
+  createFindSecretFields,
+  secret,
+} from "../../api/job-data/secret-fields.ts";
 import { createKeyRing, keyBytes, type SecretKey } from "./key-ring.ts";
 import { openData, redactData, redactSealed, sealData } from "./secret-data.ts";
-import { secret } from "../../api/secret.ts";
 
 const schema = z.object({
   url: z.string(),

@@ -1,7 +1,6 @@
-import type { FindSecretFields } from "../../api/secret-fields.ts";
+import { type FindSecretFields, secretShown } from "../../api/job-data/secret-fields.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { isSealed, parseSealed } from "./sealed.ts";
-import { secretShown } from "../../api/secret.ts";
 
 /** The job that secrets belong to; they cannot be decrypted for another one. */
 export interface SecretOwner {

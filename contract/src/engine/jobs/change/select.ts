@@ -1,7 +1,7 @@
 import type { ISql, PendingQuery, Row } from "postgres";
 import type { JobStatus } from "../../../api/job-states.ts";
 import { type JobSelection, type OperationAction, getStatus } from "../../../api/operation.ts";
-import { labelTerm, scheduleTerm } from "../../../api/search-terms.ts";
+import { labelTerm, scheduleTerm } from "../../../api/job-data/search-terms.ts";
 import { lowestId } from "../enqueue/job-id.ts";
 
 /** The jobs that an operation selects. */

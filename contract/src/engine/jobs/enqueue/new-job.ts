@@ -4,12 +4,12 @@ import type { AcceptedJob } from "../../../api/job.ts";
 import { limits } from "../../../api/limits.ts";
 import type { JobType } from "../../../api/job-type.ts";
 import type { JobRequest } from "../../../api/job-request.ts";
-import type { FieldError } from "../../../api/json.ts";
+import type { FieldError } from "../../../api/json/json.ts";
 import type { ProblemKind } from "../../../api/problem.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { redactData } from "../../secrets/secret-data.ts";
 import type { JobTypeRegistry } from "../../../api/registry.ts";
-import { toSearchTerms } from "../../../api/search-terms.ts";
+import { toSearchTerms } from "../../../api/job-data/search-terms.ts";
 import { createJobId } from "./job-id.ts";
 import { protectJob } from "./protect-job.ts";
 

@@ -1,7 +1,7 @@
 import type { JobRequest } from "../../../api/job-request.ts";
-import type { FieldError } from "../../../api/json.ts";
+import type { FieldError } from "../../../api/json/json.ts";
 import type { ProblemKind } from "../../../api/problem.ts";
-import type { FindSecretFields } from "../../../api/secret-fields.ts";
+import type { FindSecretFields } from "../../../api/job-data/secret-fields.ts";
 import type { KeyRing } from "../../secrets/key-ring.ts";
 import { createScrub } from "../../secrets/scrub.ts";
 import { sealData } from "../../secrets/secret-data.ts";

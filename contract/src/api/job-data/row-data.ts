@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ImportedRow, JobType } from "./job-type.ts";
+import type { ImportedRow, JobType } from "../job-type.ts";
 
 type FieldType = "string" | "number" | "boolean" | "other";
 type JsonSchema = z.core.JSONSchema._JSONSchema;

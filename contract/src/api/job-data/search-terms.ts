@@ -1,4 +1,4 @@
-import type { JobType } from "./job-type.ts";
+import type { JobType } from "../job-type.ts";
 
 /** Maximum length of a searchable value. Longer values are not indexed, because the size of an index entry is limited. */
 export const maxTermValueLength = 200;

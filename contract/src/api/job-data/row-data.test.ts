@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
-import { defineJobType } from "./job-type.ts";
-import { rowImport } from "./job-types/row-import.ts";
+import { defineJobType } from "../job-type.ts";
+import { rowImport } from "../job-types/row-import.ts";
 import { createRowMapping } from "./row-data.ts";
 
 const mixed = defineJobType({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parse } from "yaml";
-import { shippedApi, shippedRegistry } from "../../test/_job-types.ts";
+import { shippedApi, shippedRegistry } from "../../../test/_job-types.ts";
 import { buildOpenApi, toYaml } from "./openapi.ts";
 
 /** Any node of the document. */

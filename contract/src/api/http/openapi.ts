@@ -1,9 +1,9 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { stringify } from "yaml";
-import { EventGap, JobEvent } from "./event.ts";
-import type { Api } from "./http/index.ts";
-import { securityScheme } from "./http/route.ts";
-import { jsonLimits } from "./json.ts";
+import { EventGap, JobEvent } from "../event.ts";
+import type { Api } from "./index.ts";
+import { securityScheme } from "./route.ts";
+import { jsonLimits } from "../json/json.ts";
 
 /** Builds the OpenAPI 3.1 document of the operations. */
 export function buildOpenApi(api: Api, version: string) {

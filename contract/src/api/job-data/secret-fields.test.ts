@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { defineJobType } from "./job-type.ts";
-import { createFindSecretFields } from "./secret-fields.ts";
-import { secret } from "./secret.ts";
+import { defineJobType } from "../job-type.ts";
+import { createFindSecretFields, secret } from "./secret-fields.ts";
 
 function _pointers(schema: z.ZodType, data: unknown) {
   return createFindSecretFields(schema)?.(data).map(({ pointer }) => pointer);
