@@ -15,7 +15,7 @@ import { requireTables } from "./stores/postgres.ts";
 import { loadRedisCommands } from "./stores/redis-commands.ts";
 import { isDoneWithin, waitForAbort } from "./wait.ts";
 import { createWorker } from "./worker/create-worker.ts";
-import { createEnqueueChildren } from "./worker/enqueue-children.ts";
+import { createEnqueueChildren } from "./worker/attempt/enqueue-children.ts";
 import type { JobTypePlugin } from "./worker/plugin.ts";
 import { createSettler } from "./worker/settle.ts";
 

@@ -6,7 +6,7 @@ import {
 } from "@toril/contract/engine/metrics/process-metrics";
 import { Histogram } from "prom-client";
 import { createLabelledCounter, createLabelledHistogram } from "./labelled-metrics.ts";
-import type { AttemptMetrics } from "../worker/process-job.ts";
+import type { AttemptMetrics } from "../worker/attempt/process-job.ts";
 import { attemptOutcomes } from "@toril/contract/api/job-states";
 
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { sleep } from "../wait.ts";
 import type { Settler } from "../worker/settle.ts";
-import { expiredSettlement } from "../worker/attempt-outcome.ts";
+import { expiredSettlement } from "../worker/attempt/outcome.ts";
 import type { Leadership } from "./leadership.ts";
 
 export interface ExpiryDeps {

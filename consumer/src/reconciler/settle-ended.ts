@@ -10,7 +10,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { parseJson, toStorableText } from "@toril/contract/api/json/json";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { toJobError } from "../worker/job-error.ts";
+import { toJobError } from "../worker/attempt/job-error.ts";
 
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "type"> {

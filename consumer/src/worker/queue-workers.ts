@@ -8,10 +8,10 @@ import { createTake } from "@toril/contract/engine/redis/take";
 import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { waitForAbort, isDoneWithin } from "../wait.ts";
-import { toJobError } from "./job-error.ts";
+import { toJobError } from "./attempt/job-error.ts";
 import { createThrottledLog } from "../observability/throttled-log.ts";
-import { createProcessor, getTypeLabel, type ProcessorDeps } from "./process-job.ts";
-import { JobEndedError } from "./attempt-outcome.ts";
+import { createProcessor, getTypeLabel, type ProcessorDeps } from "./attempt/process-job.ts";
+import { JobEndedError } from "./attempt/outcome.ts";
 import { createTakeLoop } from "./take-loop.ts";
 
 export interface WorkerSettings {

@@ -2,7 +2,7 @@ import { runIsolating } from "@toril/contract/engine/batcher";
 import type { JobError } from "@toril/contract/api/job";
 import { isRowFault } from "@toril/contract/engine/postgres/errors";
 import { type BatchSize, createLedgerBatcher } from "./batch.ts";
-import { toJobError } from "./job-error.ts";
+import { toJobError } from "./attempt/job-error.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 import {
   type CancelledAttempt,

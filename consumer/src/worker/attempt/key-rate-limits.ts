@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { jobKey, rateLimitKey } from "@toril/contract/engine/redis/names";
 import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
 import type { JobType, KeyRate } from "@toril/contract/api/job-type";
-import type { TakenJob } from "./taken-job.ts";
+import type { TakenJob } from "../taken-job.ts";
 
 /** When a job may start under a rate limit. */
 export interface RateLimitSlot {

@@ -1,9 +1,9 @@
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
-import type { ActiveJob } from "./active-jobs.ts";
-import type { HandlerContext } from "./handler.ts";
-import type { TakenJob } from "./taken-job.ts";
-import { type JobLog, type Log, scrubbedLog } from "../observability/log.ts";
+import type { ActiveJob } from "../active-jobs.ts";
+import type { HandlerContext } from "../handler.ts";
+import type { TakenJob } from "../taken-job.ts";
+import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
 import type { JobLogLine } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import { toStorableText } from "@toril/contract/api/json/json";

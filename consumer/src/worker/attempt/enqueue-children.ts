@@ -20,8 +20,8 @@ import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createScrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
-import { type EnqueuedChildren, type HandlerContext, RetryAfterError } from "./handler.ts";
-import type { Log } from "../observability/log.ts";
+import { type EnqueuedChildren, type HandlerContext, RetryAfterError } from "../handler.ts";
+import type { Log } from "../../observability/log.ts";
 
 export interface EnqueueChildrenDeps {
   jobTypes: JobTypeRegistry;

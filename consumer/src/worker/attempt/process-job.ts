@@ -4,22 +4,22 @@ import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-s
 import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
-import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "./active-jobs.ts";
+import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "../active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
-import type { LedgerLookup } from "./ledger-lookup.ts";
-import type { FirstDelivery } from "./first-delivery.ts";
-import { NonRetryableError, type HandlerMap } from "./handler.ts";
+import type { LedgerLookup } from "../ledger-lookup.ts";
+import type { FirstDelivery } from "../first-delivery.ts";
+import { NonRetryableError, type HandlerMap } from "../handler.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LostAttempts } from "./lost-attempts.ts";
 import { openSecrets, runHandler, runWithTimeout } from "./run-handler.ts";
-import type { TakenJob } from "./taken-job.ts";
-import type { AttemptTrace, TracedAttempt, Tracing } from "../observability/tracing.ts";
+import type { TakenJob } from "../taken-job.ts";
+import type { AttemptTrace, TracedAttempt, Tracing } from "../../observability/tracing.ts";
 import {
   createAttemptOutcomes,
   type StartedAttempt,
   type AttemptResult,
   type AttemptOutcomesDeps,
-} from "./attempt-outcome.ts";
+} from "./outcome.ts";
 
 export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
   jobTypes: JobTypeRegistry;

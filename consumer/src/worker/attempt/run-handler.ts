@@ -1,10 +1,10 @@
 import type { JobType } from "@toril/contract/api/job-type";
 import { type Scrub, createScrub } from "@toril/contract/engine/secrets/scrub";
 import { z } from "zod";
-import { NonRetryableError, type HandlerContext, type HandlerMap } from "./handler.ts";
+import { NonRetryableError, type HandlerContext, type HandlerMap } from "../handler.ts";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { openData } from "@toril/contract/engine/secrets/secret-data";
-import { type ActiveJob, TimedOutError } from "./active-jobs.ts";
+import { type ActiveJob, TimedOutError } from "../active-jobs.ts";
 
 export type OpenedSecrets =
   /** `scrub` removes the secrets again; undefined when the data has no secrets. */

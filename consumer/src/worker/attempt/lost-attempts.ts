@@ -1,6 +1,6 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
-import { type BatchSize, createLedgerBatcher } from "./batch.ts";
-import type { RetryingLedger } from "../stores/retrying-ledger.ts";
+import { type BatchSize, createLedgerBatcher } from "../batch.ts";
+import type { RetryingLedger } from "../../stores/retrying-ledger.ts";
 
 /**
  * Counts attempts in the ledger after Redis lost a job: BullMQ's count of stalls is lost with Redis, and a job that

@@ -5,13 +5,13 @@ import { parseBullName } from "@toril/contract/engine/redis/names";
 import type { JobError, JobLogLine, AttemptError } from "@toril/contract/api/job";
 import type { AttemptOutcome } from "@toril/contract/api/job-states";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
-import type { AttemptErrors } from "./attempt-errors.ts";
-import type { LedgerStatus } from "./ledger-lookup.ts";
-import { NonRetryableError, RetryAfterError } from "./handler.ts";
+import type { AttemptErrors } from "./errors.ts";
+import type { LedgerStatus } from "../ledger-lookup.ts";
+import { NonRetryableError, RetryAfterError } from "../handler.ts";
 import { toJobError, toReason } from "./job-error.ts";
-import type { Log } from "../observability/log.ts";
-import type { Settler } from "./settle.ts";
-import type { TakenJob } from "./taken-job.ts";
+import type { Log } from "../../observability/log.ts";
+import type { Settler } from "../settle.ts";
+import type { TakenJob } from "../taken-job.ts";
 
 /** Result of an attempt. Without `thrown` BullMQ removes the job; `thrown` selects retry, delay, requeue or failure. */
 export interface AttemptResult {

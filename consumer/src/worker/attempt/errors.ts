@@ -3,7 +3,7 @@ import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/scr
 import { attemptLost, AttemptError } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import { z } from "zod";
-import type { Log } from "../observability/log.ts";
+import type { Log } from "../../observability/log.ts";
 
 /** Failures of a job's attempts, kept in Redis until the job ends. Best effort: Redis may lose them. */
 export interface AttemptErrors {
