@@ -68,15 +68,14 @@ function openTheirs(limiter: Limiter): Worker {
       outcome.codes.push(code);
     }
     for (let n = 1; n <= limit; n += 1) {
-      const lock = `${token}:${n}`;
-      const [job, id, limitMs, dueAt] = await backend.moveToActive(lock, workerName);
+      const [job, id, limitMs, dueAt] = await backend.moveToActive(token, workerName);
       if (!job) {
         outcome.isLimited = limitMs > 0;
         outcome.nextDueAt = dueAt ?? 0;
         break;
       }
       const { name, attemptsStarted } = job;
-      outcome.jobs.push({ id, token: lock, name, attemptsStarted });
+      outcome.jobs.push({ id, token, name, attemptsStarted });
     }
     return outcome;
   };
@@ -218,6 +217,36 @@ test("a queue's rate limit replaces the worker's, and a manual limit without a r
   }
 });
 
+test("texts of every length are taken as they were dispatched, and more jobs than a short array holds", async () => {
+  const take = createTake(redis, {
+    prefix: sites.ours.prefix,
+    queue: "q",
+    script,
+    workerName,
+    lockDurationMs: long,
+    limiter: undefined,
+    returnValue,
+  });
+  const texts = [0, 1, 15, 31, 32, 255, 256, 65_535, 65_536, ...Array<number>(10).fill(3)].map(
+    (length) => "é".repeat(length),
+  );
+  const placed = texts.map((text, n) =>
+    _placement({ n, type: `t${text.slice(0, 300)}`, data: JSON.stringify(text) }),
+  );
+  await sites.ours.place("q", placed);
+  const { jobs: taken } = await take({ limit: 64, finished: [], token: "a" });
+  expect(taken.map(({ id, name, data }) => [id, name, data])).toEqual(
+    placed.map(({ bullId, type, data }) => [bullId, type, data]),
+  );
+  expect(taken[0]).toMatchObject({
+    attemptsMade: 0,
+    attemptsStarted: 1,
+    stalls: 0,
+    timestamp: time,
+  });
+  expect(JSON.parse(taken[0]?.options ?? "")).toMatchObject({ attempts: 3 });
+});
+
 const losses: Record<string, (base: string, id: string) => Promise<unknown>> = {
   "whose lock expired": (base, id) => redis.del(`${base}${id}:lock`),
   "whose lock another worker holds": (base, id) => redis.set(`${base}${id}:lock`, "other"),
@@ -270,7 +299,7 @@ test.each(Object.keys(special))(
     const { codes: found } = await worker({ limit: 0, finished: taken.jobs, token: "b" });
     expect(found).toEqual([0, 1, 0]);
     expect(await redis.hgetall(`${base}${id}`)).toEqual(before);
-    expect(await redis.get(`${base}${id}:lock`)).toBe("a:2");
+    expect(await redis.get(`${base}${id}:lock`)).toBe("a");
     expect(await redis.lrange(`${base}active`, 0, -1)).toEqual([id]);
   },
 );

@@ -160,7 +160,6 @@ const spare: Record<string, Record<string, string>> = {
     rpush: "dispatch.lua, for jobs that go first",
   },
   "toril-consumer": {
-    ltrim: "BullMQ's addLog, for handlers that write to their log",
     publish: "an operation that cancels what runs",
     rpoplpush: "BullMQ's moveToFinished, if it took the next job",
     scard: "BullMQ's moveToFinished, for jobs that take.lua does not finish",

@@ -5,20 +5,21 @@
   ARGV[1] key prefix of the queue, "<prefix>:{<queue>}:"
   ARGV[2] current time, ms since 1970
   ARGV[3] maximum number of jobs to take; 0 also promotes no delayed jobs
-  ARGV[4] token: the lock of the n-th taken job gets the value "<token>:<n>"
+  ARGV[4] token: the value of the locks of the taken jobs
   ARGV[5] lock duration in ms
   ARGV[6] name of the worker
   ARGV[7] maximum number of jobs per period   ARGV[8] period in ms: the worker's rate limit, "" for none
   ARGV[9] return value of the finished jobs, JSON text
-  then per finished job: id, value of its lock
+  then groups of finished jobs that share these 2 arguments: value of their locks, number of jobs; then per job its id
   Returns {
-    one code per finished job:
+    false if all finished jobs have the code 0, else one code per job:
       0 finished and removed   1 unchanged: a job of a flow or with a deduplication id, which only moveToFinished can finish
       -1 no hash   -2 no lock   -3 not in the active list   -6 another worker holds the lock
     ms until the rate limit allows the next job, or 0
     due time of the next delayed job in ms since 1970 if the queue has no other job, or 0
-    per taken job 10 values: id, name, data, options, creation time, attempts made, attempts started with this one, stalls,
-      reason of a deferred failure, id of the job scheduler; false if the hash has no such field
+    false if no job is taken, else MessagePack: per taken job an array of its fields (name, data, options, creation time,
+      attempts made, attempts started before, stalls, reason of a deferred failure, id of the job scheduler; text, or false if
+      the hash has no such field) and its id. Clients decode a text much faster than a reply of many elements
     what is malformed in meta, or false; then no job is taken
   }
   Reads and checks what it needs before it writes; only fields of a taken job whose key is not a hash are skipped.
@@ -51,16 +52,33 @@ if maxJobs and not limiterMs then malformed = "duration in meta" end
 local maxEvents = settings[5] or "10000"
 if not string.find(maxEvents, "^%d+$") then maxEvents, malformed = "10000", "opts.maxLenEvents in meta" end
 
-local codes = {}
-local keys, locks, sides = {}, {}, {}
-for index = 10, #args, 2 do
-  local key = base .. args[index]
-  keys[#keys + 1] = key
-  locks[#locks + 1] = key .. ":lock"
-  sides[#sides + 1] = key .. ":dependencies"
-  sides[#sides + 1] = key .. ":unsuccessful"
-  sides[#sides + 1] = key .. ":processed"
-  sides[#sides + 1] = key .. ":failed"
+local codes, isFinished = {}, true
+local ids, held, keys, locks, sides = {}, {}, {}, {}, {}
+local index = 10
+while index <= #args do
+  local lock, count = args[index], tonumber(args[index + 1])
+  for at = index + 2, index + 1 + count do
+    local n, id = #ids + 1, args[at]
+    local key = base .. id
+    ids[n], held[n], keys[n], locks[n] = id, lock, key, key .. ":lock"
+    sides[4 * n - 3], sides[4 * n - 2] = key .. ":dependencies", key .. ":unsuccessful"
+    sides[4 * n - 1], sides[4 * n] = key .. ":processed", key .. ":failed"
+  end
+  index = index + 2 + count
+end
+
+-- Removes the ids in one command if they are the oldest active jobs, as in the queue of a single worker. Returns whether it did.
+local function trimActive(oldest)
+  local expected = {}
+  for _, id in ipairs(oldest) do expected[id] = true end
+  if not expected[call("LRANGE", activeKey, -1, -1)[1]] then return false end
+  for _, id in ipairs(call("LRANGE", activeKey, -#oldest, -1)) do
+    if not expected[id] then return false end
+    expected[id] = nil
+  end
+  if next(expected) then return false end
+  call("LTRIM", activeKey, 0, -#oldest - 1)
+  return true
 end
 
 -- One EXISTS for all jobs; one per job only if some are missing or have children.
@@ -70,21 +88,21 @@ local function finish()
   local tokens = call("MGET", unpack(locks))
   local heldLocks, heldIds = {}, {}
   for n, key in ipairs(keys) do
-    local id, held = args[8 + 2 * n], args[9 + 2 * n]
     local fields = redis.pcall("HMGET", key, "parentKey", "parent", "deid")
     if mayBeMissing and call("EXISTS", key) == 0 then
       codes[n] = -1
     elseif fields.err or fields[1] or fields[2] or fields[3]
       or mayHaveChildren and call("EXISTS", unpack(sides, 4 * n - 3, 4 * n)) > 0 then
       codes[n] = 1
-    elseif tokens[n] ~= held then
+    elseif tokens[n] ~= held[n] then
       codes[n] = tokens[n] and -6 or -2
     else
       codes[n] = 0
       heldLocks[#heldLocks + 1] = locks[n]
-      heldIds[#heldIds + 1] = id
+      heldIds[#heldIds + 1] = ids[n]
     end
   end
+  isFinished = #heldIds == #ids
   if #heldIds == 0 then return end
 
   -- First, because Redis refuses no DEL when its memory is full, and nothing after the first write.
@@ -92,12 +110,13 @@ local function finish()
   call("SREM", stalledKey, unpack(heldIds))
   if not settings[5] then call("HSET", metaKey, "opts.maxLenEvents", maxEvents) end
   call("XTRIM", eventsKey, "MAXLEN", "~", maxEvents)
+  local isTrimmed = trimActive(heldIds)
   local removed = {}
   for n, key in ipairs(keys) do
     if codes[n] == 0 then
-      local id = args[8 + 2 * n]
-      if call("LREM", activeKey, -1, id) < 1 then
-        codes[n] = -3
+      local id = ids[n]
+      if not isTrimmed and call("LREM", activeKey, -1, id) < 1 then
+        codes[n], isFinished = -3, false
       else
         removed[#removed + 1] = key
         removed[#removed + 1] = key .. ":logs"
@@ -159,20 +178,20 @@ local function pop(count)
 end
 
 local jobs = {}
-local count = 0
 local function start(id)
   local key = base .. id
-  count = count + 1
-  call("SET", key .. ":lock", token .. ":" .. count, "PX", lockMs)
+  call("SET", key .. ":lock", token, "PX", lockMs)
   call("XADD", eventsKey, "*", "event", "active", "jobId", id, "prev", "waiting")
   local fields = redis.pcall("HMGET", key, "name", "data", "opts", "timestamp", "atm", "ats", "stc", "defa", "rjk")
-  if fields.err then fields = {} end
-  local started = (tonumber(fields[6]) or 0) + 1
-  if #fields > 0 then call("HSET", key, "processedOn", now, "pb", worker, "ats", started) end
-  local at = #jobs
-  jobs[at + 1], jobs[at + 2], jobs[at + 3], jobs[at + 4] = id, fields[1] or false, fields[2] or false, fields[3] or false
-  jobs[at + 5], jobs[at + 6], jobs[at + 7], jobs[at + 8] = fields[4] or false, fields[5] or false, started, fields[7] or false
-  jobs[at + 9], jobs[at + 10] = fields[8] or false, fields[9] or false
+  if fields.err then
+    fields = { false, false, false, false, false, false, false, false, false }
+  else
+    -- Redis formats numbers more slowly than Lua concatenates them.
+    local started = fields[6] and string.format("%d", (tonumber(fields[6]) or 0) + 1) or "1"
+    call("HSET", key, "processedOn", now, "pb", worker, "ats", started)
+  end
+  fields[10] = id
+  jobs[#jobs + 1] = fields
   return fields[8]
 end
 
@@ -194,13 +213,13 @@ local function take()
           call("PEXPIRE", limiterKey, math.floor(math.abs(limiterMs)))
         end
       end
-      ttl = count < limit and getRateLimitTtl() or 0
-    until not id or ttl > 0 or count >= room
+      ttl = #jobs < limit and getRateLimitTtl() or 0
+    until not id or ttl > 0 or #jobs >= room
   else
     for _, id in ipairs(pop(room)) do start(id) end
   end
-  if count > 0 then call("ZADD", markerKey, 0, "0") end
-  if ttl > 0 or count >= room then return ttl, 0 end
+  if #jobs > 0 then call("ZADD", markerKey, 0, "0") end
+  if ttl > 0 or #jobs >= room then return ttl, 0 end
   local nextScore = call("ZRANGE", delayedKey, 0, 0, "WITHSCORES")[2]
   return 0, nextScore and nextScore / 4096 or 0
 end
@@ -208,4 +227,4 @@ end
 if #keys > 0 then finish() end
 local ttl, nextDue = 0, 0
 if limit > 0 and not malformed then ttl, nextDue = take() end
-return { codes, ttl, nextDue, jobs, malformed }
+return { not isFinished and codes, ttl, nextDue, #jobs > 0 and cmsgpack.pack(jobs), malformed }

@@ -1,5 +1,6 @@
 import { queueKeys } from "./names.ts";
-import { createScript, type ScriptRedis } from "./script.ts";
+import { createBufferScript, type BufferScriptRedis } from "./script.ts";
+import { decodeTakenFields, type TakenFields } from "./taken-fields.ts";
 
 /** A job that a worker holds; `token` is the value of its lock. */
 export interface HeldJob {
@@ -46,7 +47,7 @@ export interface TakeRequest {
   limit: number;
   /** Completed jobs, at most `maxFinishedPerCall`. */
   finished: readonly HeldJob[];
-  /** Unique per call. */
+  /** Value of the locks of the taken jobs; unique per call. */
   token: string;
 }
 
@@ -84,8 +85,8 @@ export const takeScriptUrl: URL = new URL("./take.lua", import.meta.url);
 export const maxTakenPerCall = 64;
 export const maxFinishedPerCall = 128;
 
-export function createTake(redis: ScriptRedis, settings: TakeSettings): Take {
-  const run = createScript(redis, settings.script);
+export function createTake(redis: BufferScriptRedis, settings: TakeSettings): Take {
+  const run = createBufferScript(redis, settings.script);
   const { limiter } = settings;
   const { base, ...named } = queueKeys(settings.prefix, settings.queue);
   const { wait, active, prioritized, events, stalled, limiter: limiterKey } = named;
@@ -98,25 +99,25 @@ export function createTake(redis: ScriptRedis, settings: TakeSettings): Take {
     const now = Date.now();
     const args = [base, String(now), String(limit), token, lockDuration, settings.workerName];
     args.push(...limits, settings.returnValue);
-    for (const job of finished) args.push(job.id, job.token);
-    const [codes, rateLimitMs, nextDueAt, values, malformed] = (await run(keys, args)) as Reply;
+    appendFinished(args, finished);
+    const [codes, rateLimitMs, nextDueAt, jobs, malformed] = (await run(keys, args)) as Reply;
     return {
-      finished: codes.map((code) => finishResults[code] ?? "missing"),
-      jobs: parseJobs(values, token, now),
+      finished: codes?.map((code) => finishResults[code] ?? "missing") ?? finished.map(isFinished),
+      jobs: jobs === null ? [] : decodeTakenFields(jobs).map((job) => toJob(job, token, now)),
       rateLimitMs,
       nextDueAt,
-      malformed: malformed ?? undefined,
+      malformed: malformed?.toString(),
     };
   };
 }
 
-type Value = string | number | null;
+/** Texts are Buffers. `codes` is null if all jobs are finished. */
 type Reply = [
-  codes: number[],
+  codes: number[] | null,
   rateLimitMs: number,
   nextDueAt: number,
-  jobs: Value[],
-  malformed: string | null,
+  jobs: Buffer | null,
+  malformed: Buffer | null,
 ];
 
 const finishResults: Record<number, FinishResult> = {
@@ -128,29 +129,36 @@ const finishResults: Record<number, FinishResult> = {
   [-6]: "other-lock",
 };
 
-const valuesPerJob = 10;
+const isFinished = (): FinishResult => "finished";
 
-function parseJobs(values: readonly Value[], token: string, takenAt: number): TakenJson[] {
-  const jobs: TakenJson[] = [];
-  for (let at = 0; at < values.length; at += valuesPerJob) {
-    jobs.push({
-      id: String(values[at]),
-      token: `${token}:${jobs.length + 1}`,
-      name: toText(values[at + 1]),
-      data: toText(values[at + 2]),
-      options: toText(values[at + 3]),
-      timestamp: Number(values[at + 4] ?? 0),
-      takenAt,
-      attemptsMade: Number(values[at + 5] ?? 0),
-      attemptsStarted: Number(values[at + 6]),
-      stalls: Number(values[at + 7] ?? 0),
-      deferredFailure: toText(values[at + 8]),
-      schedulerId: toText(values[at + 9]),
-    });
+/** Appends groups of jobs that were taken in one call. */
+function appendFinished(args: string[], jobs: readonly HeldJob[]): void {
+  let token: string | undefined;
+  let countAt = 0;
+  for (const job of jobs) {
+    if (job.token !== token) {
+      token = job.token;
+      countAt = args.push(token, "") - 1;
+    }
+    args.push(job.id);
+    args[countAt] = String(args.length - 1 - countAt);
   }
-  return jobs;
 }
 
-function toText(value: Value | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
+function toJob(fields: TakenFields, token: string, takenAt: number): TakenJson {
+  const [name, data, options, timestamp, made, started, stalls, failure, scheduler, id] = fields;
+  return {
+    id: id ?? "",
+    token,
+    name,
+    data,
+    options,
+    timestamp: Number(timestamp ?? 0),
+    takenAt,
+    attemptsMade: Number(made ?? 0),
+    attemptsStarted: Number(started ?? 0) + 1,
+    stalls: Number(stalls ?? 0),
+    deferredFailure: failure,
+    schedulerId: scheduler,
+  };
 }
