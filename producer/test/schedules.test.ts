@@ -60,6 +60,18 @@ test("a tenant may have MAX_SCHEDULES schedules and change each of them", async 
   }
 });
 
+test("concurrent requests to two producers never exceed MAX_SCHEDULES", async () => {
+  const limits = { MAX_SCHEDULES: "2" };
+  await using both = new AsyncDisposableStack();
+  const producers = [await _startProducer(stores, limits), await _startProducer(stores, limits)];
+  for (const one of producers) both.defer(() => one.close());
+  const putOne = (number: number) =>
+    producers[number % 2]!.request(at(`crowd-${number}`), { ..._json(nightly), method: "PUT" });
+  const responses = await Promise.all(Array.from({ length: 12 }, (_, number) => putOne(number)));
+  expect(responses.filter(({ status }) => status === 201)).toHaveLength(2);
+  expect(responses.filter(({ status }) => status === 409)).toHaveLength(10);
+});
+
 describe("an invalid definition is refused with its fields", () => {
   const cases: [string, object, string[]][] = [
     ["neither cron nor everyMs", { job }, ["/cron"]],

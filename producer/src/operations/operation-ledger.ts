@@ -5,6 +5,7 @@ import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Operation, OperationPreview, OperationRequest } from "@toril/contract/api/operation";
 import type { OperationOwner, OperationViewer } from "../http/caller.ts";
 import type { StoreEarlyResponse } from "../http/request-context.ts";
+import { lockCreation } from "../stores/creation-lock.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -29,8 +30,6 @@ export interface OperationLedger {
 const maxMatches = 10_000;
 const maxPages = 20;
 const pageSize = 5000;
-/** Any number that no other advisory lock uses. With the tenant, the lock serializes the creation of operations. */
-const creationLock = 7_413_004;
 /** Assumed clock skew between Postgres and this process. */
 const maxSkewMs = 60_000;
 
@@ -129,9 +128,8 @@ function inTransaction<Result>(
   return ledger.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 }
 
-/** Counts under an advisory lock: concurrent requests could each see a free slot and exceed the limit together. */
 async function requireFreeSlot(tx: ISql, tenant: string, maxOpen: number) {
-  await tx`select pg_advisory_xact_lock(${creationLock}, hashtext(${tenant}))`;
+  await lockCreation(tx, "operations", tenant);
   const [row] = await tx<{ open: number }[]>`
     select count(*)::int as open from operations
     where tenant = ${tenant} and status in ('pending', 'running')`;

@@ -19,6 +19,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { recordRuns } from "@toril/contract/engine/schedules/schedule-runs";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
+import { lockCreation } from "../stores/creation-lock.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -64,18 +65,9 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
   const { jobTypes, ledger, reads, keys, maxSchedules } = deps;
   return {
     put: (tenant, name, written, check) =>
-      ledger.run(tenant, async (sql) => {
-        const others = await countOthers(sql, { tenant, name }, maxSchedules);
-        const checkCount: Check = (existing) => {
-          check(existing);
-          if (existing === undefined && others >= maxSchedules) {
-            throw new ProblemError(
-              "too-many-schedules",
-              `A tenant may have at most ${maxSchedules} schedules.`,
-            );
-          }
-        };
-        const options = { jobTypes, keys, check: checkCount };
+      ledger.run(tenant, (sql) => {
+        const beforeCreate = (tx: ISql) => requireFreeSlot(tx, tenant, maxSchedules);
+        const options = { jobTypes, keys, check, beforeCreate };
         return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, options);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),
@@ -97,14 +89,16 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
   };
 }
 
-async function countOthers(
-  sql: ISql,
-  { tenant, name }: { tenant: string; name: string },
-  limit: number,
-) {
-  const [row] = await sql<{ others: number }[]>`
-    select count(*)::int as others from (
-      select from schedules where tenant = ${tenant} and name <> ${name} limit ${limit}
+async function requireFreeSlot(tx: ISql, tenant: string, maxSchedules: number) {
+  await lockCreation(tx, "schedules", tenant);
+  const [row] = await tx<{ existing: number }[]>`
+    select count(*)::int as existing from (
+      select from schedules where tenant = ${tenant} limit ${maxSchedules}
     ) as counted`;
-  return row?.others ?? 0;
+  if (row !== undefined && row.existing >= maxSchedules) {
+    throw new ProblemError(
+      "too-many-schedules",
+      `A tenant may have at most ${maxSchedules} schedules.`,
+    );
+  }
 }

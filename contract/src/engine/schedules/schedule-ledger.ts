@@ -31,6 +31,8 @@ interface SaveOptions {
   jobTypes: JobTypeRegistry;
   keys: KeyRing | undefined;
   check?: Check;
+  /** Runs in the transaction before a schedule is created; a rejection creates none. */
+  beforeCreate?(tx: ISql): Promise<void>;
   /** Whether the existing schedule should be left unchanged. */
   isSame?(existing: ScheduleRow): boolean;
 }
@@ -40,7 +42,7 @@ export async function saveSchedule(
   sql: Sql,
   { tenant, name }: ScheduleRef,
   { definition, source, quotaKey }: WrittenSchedule,
-  { jobTypes, keys, check = () => {}, isSame = () => false }: SaveOptions,
+  { jobTypes, keys, check = () => {}, beforeCreate, isSame = () => false }: SaveOptions,
 ): Promise<SavedSchedule> {
   const id = createJobId();
   const { type } = definition.job;
@@ -50,6 +52,7 @@ export async function saveSchedule(
     const saved = await changeLocked(sql, { tenant, name }, check, async (tx, existing, now) => {
       if (existing !== undefined && isSame(existing))
         return { status: "unchanged" as const, row: existing };
+      if (existing === undefined) await beforeCreate?.(tx);
       const { nextAt, deferredFireTime } = getNextFire(definition, existing, now);
       const [row] = await (existing === undefined
         ? tx<ScheduleRow[]>`
