@@ -3,33 +3,52 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { createSend, type Send } from "./send.ts";
-import { startChaosStack } from "./stack.ts";
+import { readCpuTimes } from "../../loadtest/compare/cpu.ts";
+import type { ClientsCommand, Tally } from "./load-clients.ts";
+import { type ChaosStack, startChaosStack } from "./stack.ts";
 
 export interface OverloadSettings {
   root: string;
+  /** How long each load is measured, over all rounds. */
   phaseMs: number;
   print?(text: string): void;
 }
 
-export interface Overload {
-  /** Jobs per second that are accepted when each client waits for its response. */
-  capacity: number;
+/** One measured period. */
+export interface Period {
+  /** Jobs per second. */
   offered: number;
   accepted: number;
-  /** Responses by status. */
   statuses: ReadonlyMap<number, number>;
-  /** Seconds, of every refusal. */
+  /** Sorted. */
+  latenciesMs: readonly number[];
+  /** Sorted; seconds, of every refusal. */
   retryAfter: readonly number[];
-  /** Of accepted requests. */
-  p99Ms: number;
+  /** CPU in µs per accepted job, by process. */
+  cpu: Readonly<Record<CpuName, number>>;
 }
+
+export const loads = ["capacity", "ignored", "honoured"] as const;
+/** `ignored` and `honoured`: what clients do with Retry-After. */
+export type LoadName = (typeof loads)[number];
+export const cpuNames = ["producers", "caddy", "redis", "postgres", "clients"] as const;
+export type CpuName = (typeof cpuNames)[number];
+
+/** The periods of every round, in order. */
+export type Overload = Readonly<Record<LoadName, readonly Period[]>>;
 
 const bulkSize = 200;
 const factor = 3;
-const closedClients = 8;
+/** Enough that every part of the service always has work. */
+const closedClients = 16;
+const everyMs = 500;
+const rounds = 5;
+const warmUpMs = 1000;
 
-/** Measures how many jobs are accepted when as many are sent as the service takes, and when three times as many are. */
+/**
+ * Measures how many jobs are accepted when as many are sent as the service takes, and when three times as many are. The
+ * three loads alternate, start with empty stores and a warm-up, and come from the same process of clients.
+ */
 export async function measureOverload({
   root,
   phaseMs,
@@ -39,83 +58,132 @@ export async function measureOverload({
   await using opened = new AsyncDisposableStack();
   opened.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   const stack = opened.use(await startChaosStack({ root, dir, topology: "single", env: {} }));
-  const send = createSend(stack.url);
-  // What is measured is accepting; consumers that work at the same time would take the processor from it.
-  await send("/v1/queues/default/pause", { method: "POST" });
+  // Accepting is measured; consumers would compete for the processor.
+  await Promise.all(stack.consumers.map((consumer) => consumer.kill("SIGKILL")));
+  const clients = opened.use(startClients());
+  await clients.do({ kind: "connect", port: Number(new URL(stack.url).port), request: bulk() });
 
+  const periods: Record<LoadName, Period[]> = { capacity: [], ignored: [], honoured: [] };
+  const measure = async (command: ClientsCommand) => {
+    await clearStores(stack);
+    return measurePeriod(stack, clients, command, phaseMs / rounds);
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const load of loads) {
+      const capacity = median(periods.capacity.map(({ accepted }) => accepted));
+      const period = await measure(
+        load === "capacity"
+          ? { kind: "closed", clients: closedClients }
+          : {
+              kind: "open",
+              clients: Math.ceil((factor * capacity * everyMs) / 1000 / bulkSize),
+              everyMs,
+              isRetryAfterHonoured: load === "honoured",
+            },
+      );
+      periods[load].push(period);
+      print(describe(load, period));
+    }
+  }
+  return periods;
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function describe(load: LoadName, { offered, accepted, latenciesMs, statuses, cpu }: Period) {
+  const p99 = latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? Number.NaN;
+  const used = cpuNames.map((name) => `${name} ${cpu[name].toFixed(0)}`).join(", ");
+  return (
+    `  ${load}: offered ${offered.toFixed(0)} jobs/s, accepted ${accepted.toFixed(0)}, p99 ${p99.toFixed(0)} ms, ` +
+    `${JSON.stringify([...statuses])}; CPU per accepted job in µs: ${used}`
+  );
+}
+
+function bulk(): string {
   const jobs = Array.from({ length: bulkSize }, () => ({ type: "echo", data: { message: "a" } }));
   const body = JSON.stringify(jobs);
-  const post = createPost(send, body);
-  await closedLoop(post, 1000);
-  const closed = await closedLoop(post, phaseMs);
-  const capacity = (closed.accepted * bulkSize) / (phaseMs / 1000);
-  print(`  capacity: ${Math.round(capacity)} jobs/s`);
+  const head = [
+    "POST /v1/jobs/bulk HTTP/1.1",
+    "Host: 127.0.0.1",
+    "Content-Type: application/json",
+    `Content-Length: ${body.length}`,
+  ];
+  return `${head.join("\r\n")}\r\n\r\n${body}`;
+}
 
-  const rate = (capacity * factor) / bulkSize;
-  const open = await openLoop(post, rate, phaseMs);
-  const accepted = (open.accepted * bulkSize) / (open.tookMs / 1000);
-  const offered = (open.sent * bulkSize) / (phaseMs / 1000);
-  print(`  offered ${Math.round(offered)} jobs/s, accepted ${Math.round(accepted)} jobs/s`);
-  open.latencies.sort((a, b) => a - b);
-  return {
-    capacity,
-    offered,
-    accepted,
-    statuses: open.statuses,
-    retryAfter: open.retryAfter,
-    p99Ms: open.latencies[Math.floor(open.latencies.length * 0.99)] ?? Number.NaN,
+async function clearStores({ sql, topology }: ChaosStack) {
+  await sql`truncate jobs cascade`;
+  for (const { server } of topology.servers) await server.client.flushall();
+  await sql`checkpoint`;
+}
+
+async function measurePeriod(
+  { producers, caddy, postgres, topology }: ChaosStack,
+  clients: Clients,
+  command: ClientsCommand,
+  phaseMs: number,
+): Promise<Period> {
+  const readCpu = () => {
+    const pids = {
+      one: producers[0]?.pid ?? 0,
+      other: producers[1]?.pid ?? 0,
+      caddy: caddy.pid,
+      redis: topology.servers[0]?.server.pid ?? 0,
+      postgres: postgres.pid,
+      clients: clients.pid,
+    };
+    const { one, other, ...rest } = readCpuTimes(pids);
+    return { producers: one + other, ...rest };
   };
-}
-
-interface Tally {
-  accepted: number;
-  statuses: Map<number, number>;
-  retryAfter: number[];
-  latencies: number[];
-}
-
-type Post = (tally: Tally) => Promise<void>;
-
-function createPost(send: Send, body: string): Post {
-  const headers = { "Content-Type": "application/json" };
-  return async (tally) => {
-    const sentAt = performance.now();
-    const answer = await send("/v1/jobs/bulk", { body, headers });
-    const status = answer?.status ?? 0;
-    tally.statuses.set(status, (tally.statuses.get(status) ?? 0) + 1);
-    if (status === 503) tally.retryAfter.push(Number(answer?.headers.get("retry-after")));
-    if (status !== 201 && status !== 202) return;
-    tally.accepted += 1;
-    tally.latencies.push(performance.now() - sentAt);
-  };
-}
-
-function createTally(): Tally {
-  return { accepted: 0, statuses: new Map(), retryAfter: [], latencies: [] };
-}
-
-async function closedLoop(post: Post, ms: number): Promise<Tally> {
-  const tally = createTally();
-  const endsAt = performance.now() + ms;
-  async function client() {
-    while (performance.now() < endsAt) await post(tally);
-  }
-  await Promise.all(Array.from({ length: closedClients }, client));
-  return tally;
-}
-
-async function openLoop(post: Post, perSecond: number, ms: number) {
-  const tally = createTally();
+  await clients.do(command);
+  await sleep(warmUpMs);
+  const before = readCpu();
+  await clients.do({ kind: "reset" });
   const startedAt = performance.now();
-  const posts: Promise<void>[] = [];
-  while (performance.now() - startedAt < ms) {
-    const due = ((performance.now() - startedAt) / 1000) * perSecond;
-    while (posts.length < due) posts.push(post(tally));
-    await sleep(2);
-  }
-  // What was accepted later than this was accepted after the overload.
-  const { accepted } = tally;
-  const tookMs = performance.now() - startedAt;
-  await Promise.all(posts);
-  return { ...tally, accepted, tookMs, sent: posts.length };
+  await sleep(phaseMs);
+  const after = readCpu();
+  const seconds = (performance.now() - startedAt) / 1000;
+  const tally = await clients.do({ kind: "stop" });
+  if (tally === null) throw new Error("the clients did not count");
+  const statuses = new Map(tally.statuses);
+  const accepted = ((statuses.get(201) ?? 0) + (statuses.get(202) ?? 0)) * bulkSize;
+  const cpu = { ...before };
+  for (const name of cpuNames) cpu[name] = (after[name] - before[name]) / accepted;
+  return {
+    offered: (tally.sent * bulkSize) / seconds,
+    accepted: accepted / seconds,
+    statuses,
+    latenciesMs: tally.latenciesMs.toSorted((a, b) => a - b),
+    retryAfter: tally.retryAfterSeconds.toSorted((a, b) => a - b),
+    cpu,
+  };
+}
+
+interface Clients extends AsyncDisposable {
+  pid: number;
+  do(command: ClientsCommand): Promise<Tally | null>;
+}
+
+function startClients(): Clients {
+  let next = Promise.withResolvers<Tally | null>();
+  const child = Bun.spawn([process.execPath, join(import.meta.dirname, "load-clients.ts")], {
+    stdio: ["ignore", "inherit", "inherit"],
+    ipc: (reply: Tally | null) => next.resolve(reply),
+    onExit: (_, code) => next.reject(new Error(`the clients ended with exit code ${code}`)),
+  });
+  return {
+    pid: child.pid,
+    do(command) {
+      next = Promise.withResolvers();
+      child.send(command);
+      return next.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      next.promise.catch(() => {});
+      child.kill();
+      await child.exited;
+    },
+  };
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { type Measurement, postEveryMs, scheduleCount } from "./isolation.ts";
-import type { Overload } from "./overload.ts";
+import { cpuNames, type LoadName, loads, median, type Overload, type Period } from "./overload.ts";
 import { type ChaosResult, type InjectedFault, isPassed, formatSeconds } from "./run.ts";
 
 const titles = {
@@ -81,7 +81,7 @@ export function renderChaos(result: ChaosResult): string {
       String(list.length),
       formatSeconds(Math.max(...list.map(({ heldMs }) => heldMs))),
       formatSeconds(Math.max(...list.map(({ unavailableMs }) => unavailableMs))),
-      formatSeconds(median(list)),
+      formatSeconds(medianRecovery(list)),
       formatSeconds(Math.max(...list.map(({ recoveryMs }) => recoveryMs))),
     ]).toSorted(([a = ""], [b = ""]) => a.localeCompare(b)),
   ]);
@@ -144,39 +144,63 @@ export function renderIsolation(measured: readonly Measurement[]): string {
   ].join("\n\n");
 }
 
-/** Renders the behaviour under overload. */
+const loadTitles: Readonly<Record<LoadName, string>> = {
+  capacity: "capacity: each client waits for its response",
+  ignored: "three times as many, Retry-After ignored",
+  honoured: "three times as many wanted, Retry-After honoured",
+};
+
+/** Renders the behaviour under overload: medians of the rounds. */
 export function renderOverload(overload: Overload): string {
-  const { capacity, offered, accepted, statuses, p99Ms } = overload;
-  const retryAfter = overload.retryAfter.toSorted((a, b) => a - b);
-  const at = (share: number) =>
-    String(retryAfter[Math.floor((retryAfter.length - 1) * share)] ?? "");
+  const jobs = (value: number) => `${formatCount(Math.round(value))} jobs/s`;
+  const percent = (value: number) => `${Math.round(value * 100)}%`;
+  const rows = loads.map((load) => {
+    const periods = overload[load];
+    const of = (pick: (period: Period) => number) => median(periods.map(pick));
+    // Each period is compared with the capacity of its round.
+    const goodputs = periods
+      .map(({ accepted }, round) => accepted / (overload.capacity[round]?.accepted ?? Number.NaN))
+      .toSorted((a, b) => a - b);
+    const range = `${percent(median(goodputs))} (${percent(goodputs[0] ?? NaN)} to ${percent(goodputs.at(-1) ?? NaN)})`;
+    const quantile = (sorted: readonly number[], share: number) =>
+      sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
+    const retryAfter = periods.flatMap((period) => period.retryAfter).toSorted((a, b) => a - b);
+    return [
+      loadTitles[load],
+      jobs(of(({ offered }) => offered)),
+      jobs(of(({ accepted }) => accepted)),
+      load === "capacity" ? "" : range,
+      `${of(({ latenciesMs }) => quantile(latenciesMs, 0.99)).toFixed(0)} ms`,
+      retryAfter.length === 0
+        ? ""
+        : `${quantile(retryAfter, 0.5)} s, at most ${quantile(retryAfter, 1)} s`,
+      cpuNames.map((name) => of(({ cpu }) => cpu[name]).toFixed(0)).join(" + "),
+    ];
+  });
+  const answers = new Map<number, number>();
+  for (const load of ["ignored", "honoured"] as const)
+    for (const { statuses } of overload[load])
+      for (const [status, count] of statuses)
+        answers.set(status, (answers.get(status) ?? 0) + count);
   return [
-    "Bulk requests through Caddy, with consumers paused: first as many as are answered, then three times as many.",
+    `Bulk requests through Caddy, without consumers: medians of ${overload.capacity.length} alternating rounds.`,
     renderTable([
       [
-        "capacity",
-        "offered",
+        "load",
+        "sent",
         "accepted",
-        "goodput",
+        "goodput (range)",
         "p99 of accepted requests",
-        "Retry-After, median",
-        "Retry-After, longest",
+        "Retry-After",
+        `CPU in µs per accepted job: ${cpuNames.join(" + ")}`,
       ],
-      [
-        `${formatCount(Math.round(capacity))} jobs/s`,
-        `${formatCount(Math.round(offered))} jobs/s`,
-        `${formatCount(Math.round(accepted))} jobs/s`,
-        `${Math.round((accepted / capacity) * 100)}%`,
-        `${p99Ms.toFixed(0)} ms`,
-        `${at(0.5)} s`,
-        `${at(1)} s`,
-      ],
+      ...rows,
     ]),
-    `Responses: ${Array.from(statuses, ([status, count]) => `${formatCount(count)} x ${status || "none"}`).join(", ")}.`,
+    `Responses to the overload: ${Array.from(answers, ([status, count]) => `${formatCount(count)} x ${status || "none"}`).join(", ")}.`,
   ].join("\n\n");
 }
 
-function median(faults: readonly InjectedFault[]): number {
+function medianRecovery(faults: readonly InjectedFault[]): number {
   const sorted = faults.map(({ recoveryMs }) => recoveryMs).toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }

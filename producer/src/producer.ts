@@ -214,6 +214,7 @@ export async function openProducer(
     api,
     app,
     createJob,
+    bulkAdmission: jobs.bulkAdmission,
     onError,
     log,
     metrics,

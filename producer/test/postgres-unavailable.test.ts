@@ -10,6 +10,7 @@ import {
   _until,
 } from "./_producer.ts";
 import { _openProxy, type _Proxy } from "./_proxy.ts";
+import { _connect, _head } from "./_raw.ts";
 
 let stores: _Stores;
 let proxy: _Proxy;
@@ -90,14 +91,44 @@ test("a job whose request got 503 while it waited is not stored later", async ()
 
 test("a producer at capacity refuses jobs and stores none of them", async () => {
   proxy.freeze();
-  const posts: Promise<unknown>[] = [];
-  // Two requests are in flight, 200 wait, and the rest is refused.
-  for (let n = 0; n < 216; n += 1) {
-    posts.push(producer.bulk([_echo(`bulk ${n}`)]).then((answer) => answer.body.detail));
-  }
-  const details = await Promise.all(posts);
+  const posts: ReturnType<typeof producer.bulk>[] = [];
+  for (let n = 0; n < 216; n += 1) posts.push(producer.bulk([_echo(`bulk ${n}`)]));
+  const answers = await Promise.all(posts);
   // Requests that were waiting get another detail at their deadline.
-  expect(details.filter((detail) => detail === "Nothing was stored. Try again.").length).toBe(14);
+  const refused = answers.flatMap(({ body }, n) =>
+    body.detail === "Nothing was stored. Try again." ? [`bulk ${n}`] : [],
+  );
+  // At most two requests are in flight, and 200 wait.
+  expect(refused.length).toBeGreaterThanOrEqual(14);
+  for (const answer of answers) _expectProblem(answer, "at-capacity");
+  await until201();
+  expect((await messages()).filter((message) => refused.includes(message))).toEqual([]);
+});
+
+test("a producer at capacity refuses a bulk request before its body", async () => {
+  const patient = await _startProducer(stores, { DATABASE_URL: proxy.url });
+  proxy.freeze();
+  const posts = Array.from({ length: 10 }, (_, n) => patient.bulk([_echo(`bulk ${n}`)]));
+  await _until(async () => {
+    const connection = await _connect(patient.url);
+    const headers = ["Content-Type: application/json", "Content-Length: 30000000"];
+    await connection.write(_head("POST /v1/jobs/bulk", ...headers, "X-Request-Id: early"));
+    const answer = await Promise.race([connection.answer(), Bun.sleep(200)]);
+    connection.destroy();
+    if (answer === undefined) return false;
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("X-Request-Id")).toBe("early");
+    expect(Number(answer.headers.get("Retry-After"))).toBeGreaterThan(0);
+    expect(await answer.json()).toMatchObject({
+      type: "urn:toril:problem:at-capacity",
+      instance: "/v1/jobs/bulk",
+      requestId: "early",
+    });
+    return true;
+  });
+  for (const answer of await Promise.all(posts)) _expectProblem(answer, "at-capacity");
+  proxy.pass();
+  await patient.close();
 });
 
 test("a short outage of Postgres is not visible to clients", async () => {

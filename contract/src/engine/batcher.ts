@@ -20,20 +20,24 @@ export class BatchRefused extends Error {
 const rateWindowMs = 3000;
 
 /** Measures the drain rate in bytes per millisecond: entries differ too much in size to count them. */
-function createDrainRate() {
-  let rate: number | undefined;
+export function createDrainRate(now: () => number = () => performance.now()) {
+  // Recent bytes and milliseconds; both decay, so that a slow first batch soon loses its weight.
+  let bytes = 0;
+  let busyMs = 0;
   let lastAt = Number.NEGATIVE_INFINITY;
   return {
-    note(bytes: number, startedAt: number, endedAt: number) {
+    note(drained: number, startedAt: number, endedAt: number) {
       // Idle time before the batch is excluded from the rate.
       const tookMs = Math.max(endedAt - Math.max(lastAt, startedAt), 0.1);
       lastAt = endedAt;
-      const weight = rate === undefined ? 1 : 1 - Math.exp(-tookMs / rateWindowMs);
-      rate = (rate ?? 0) * (1 - weight) + (bytes / tookMs) * weight;
+      const decay = Math.exp(-tookMs / rateWindowMs);
+      bytes = bytes * decay + drained;
+      busyMs = busyMs * decay + tookMs;
     },
-    msFor(bytes: number): number | undefined {
-      const isCurrent = performance.now() - lastAt < rateWindowMs;
-      return isCurrent && rate !== undefined && rate > 0 ? bytes / rate : undefined;
+    /** Returns the time to drain `waiting` bytes; undefined if the rate is unknown. */
+    msFor(waiting: number): number | undefined {
+      const isCurrent = now() - lastAt < rateWindowMs;
+      return isCurrent && bytes > 0 ? (waiting * busyMs) / bytes : undefined;
     },
   };
 }

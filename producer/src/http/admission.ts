@@ -1,51 +1,104 @@
-import { BatchRefused } from "@toril/contract/engine/batcher";
+import { BatchRefused, createDrainRate } from "@toril/contract/engine/batcher";
+import type { Principal } from "../auth/principal.ts";
 
-/** Load shedding: refuses new requests while requests in progress take too long. */
+type Caller = Pick<Principal, "kind" | "tenant">;
+
+/** Load shedding: refuses requests that would wait too long behind those in progress. */
 export interface Admission {
-  /** Throws `BatchRefused` while requests in progress take too long. */
-  refuseIfLate(): void;
+  /** Returns when to retry, in ms, if a request of this size would wait too long, whoever sends it. */
+  findRetryMs(bytes: number): number | undefined;
+  /** Throws `BatchRefused` if a request of this size would wait too long, or exceed the share of its tenant. */
+  refuseIfLate(caller: Caller, bytes: number): void;
   /** Counts `work` as in progress until it settles. */
-  track<T>(work: Promise<T>): Promise<T>;
+  track<T>(caller: Caller, bytes: number, work: Promise<T>): Promise<T>;
 }
 
 export interface AdmissionSettings {
-  /** Age of requests in progress from which others are refused; less than the response deadline. */
-  maxAgeMs: number;
-  /** How many requests must have that age: a few may be large and legitimately slow. */
-  minLate: number;
+  /** How long a request may wait behind those in progress; less than the response deadline. */
+  maxWaitMs: number;
+  /** Requests in progress that are always admitted, enough to keep every part of the service busy. */
+  minInProgress: number;
   now(): number;
 }
 
+/** Bytes per millisecond, until the first request completes. */
+const assumedRate = 1000;
+/** Cost of a request in addition to its body, in bytes. */
+const overheadBytes = 1000;
+/** While nothing completes, requests in progress may become this many times as old as `maxWaitMs`. */
+const maxAgeFactor = 3;
+const maxRetryMs = 10_000;
+
 /**
- * Refuses requests before they cost anything while those in progress take longer than `maxAgeMs`. Otherwise, at three
- * times the capacity, all requests share the processor and every one misses its deadline.
+ * Admits as many bytes as drain within `maxWaitMs`, half of them for one tenant. Otherwise, at three times the capacity,
+ * all requests share the processor and each of them misses its deadline.
  */
-export function createAdmission({ maxAgeMs, minLate, now }: AdmissionSettings): Admission {
+export function createAdmission({ maxWaitMs, minInProgress, now }: AdmissionSettings): Admission {
   // In order of arrival.
   const inProgress = new Set<{ startedAt: number }>();
+  const bytesByTenant = new Map<string, number>();
+  const drainRate = createDrainRate(now);
+  let totalBytes = 0;
+  /** When all refused requests would be completed, one after the other. */
+  let refusedUntil = 0;
 
-  function getLateAge(): number | undefined {
+  const toDrainMs = (bytes: number) => drainRate.msFor(bytes) ?? bytes / assumedRate;
+
+  /** Returns the age of the requests in progress, except for the newest ones. */
+  function getAgeMs(): number {
     let count = 0;
     for (const { startedAt } of inProgress) {
       count += 1;
-      if (count === minLate) return now() - startedAt;
+      if (count === minInProgress) return now() - startedAt;
     }
-    return undefined;
+    return 0;
+  }
+
+  /** Gives each refused request a later time, so that the clients do not return all at once. */
+  function toRetryMs(bytes: number): number {
+    const time = now();
+    const until = Math.max(refusedUntil, time) + toDrainMs(bytes);
+    refusedUntil = Math.min(until, time + maxRetryMs);
+    return Math.max(refusedUntil - time, getAgeMs());
+  }
+
+  function add({ tenant }: Caller, bytes: number) {
+    totalBytes += bytes;
+    const own = (bytesByTenant.get(tenant) ?? 0) + bytes;
+    if (own > 0) bytesByTenant.set(tenant, own);
+    else bytesByTenant.delete(tenant);
+  }
+
+  function findRetryMs(bytes: number): number | undefined {
+    if (inProgress.size < minInProgress) return undefined;
+    const isLate =
+      toDrainMs(totalBytes + bytes) > maxWaitMs || getAgeMs() > maxWaitMs * maxAgeFactor;
+    return isLate ? toRetryMs(bytes) : undefined;
   }
 
   return {
-    refuseIfLate() {
-      const ageMs = getLateAge();
-      // A request accepted now would take about as long.
-      if (ageMs !== undefined && ageMs > maxAgeMs) throw new BatchRefused("full", ageMs);
+    findRetryMs: (bytes) => findRetryMs(bytes + overheadBytes),
+    refuseIfLate({ kind, tenant }, bytes) {
+      const cost = bytes + overheadBytes;
+      const own = (bytesByTenant.get(tenant) ?? 0) + cost;
+      // Without authentication all callers are one tenant, which may use everything.
+      const exceedsShare =
+        kind !== "open" && inProgress.size >= minInProgress && toDrainMs(own) > maxWaitMs / 2;
+      const retryMs = exceedsShare ? toRetryMs(cost) : findRetryMs(cost);
+      if (retryMs !== undefined) throw new BatchRefused("full", retryMs);
     },
-    async track(work) {
+    async track(caller, bytes, work) {
+      const cost = bytes + overheadBytes;
       const entry = { startedAt: now() };
       inProgress.add(entry);
+      add(caller, cost);
       try {
-        return await work;
+        const result = await work;
+        drainRate.note(cost, entry.startedAt, now());
+        return result;
       } finally {
         inProgress.delete(entry);
+        add(caller, -cost);
       }
     },
   };

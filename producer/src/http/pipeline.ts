@@ -2,12 +2,14 @@ import type { Hono } from "hono";
 import type { Logger } from "pino";
 import type { Api } from "@toril/contract/api/http/index";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Authorize } from "../auth/access.ts";
 import { toAccessRule } from "../auth/access-rule.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Tracing } from "../observability/tracing.ts";
+import type { Admission } from "./admission.ts";
 import type { MemoryBudget } from "./memory.ts";
 import { type ErrorHandler, type ProblemError, problemResponse } from "./problem.ts";
 import { type AppEnv, type ClientConnection, RequestContext } from "./request-context.ts";
@@ -15,9 +17,10 @@ import { getPath } from "./request-context.ts";
 
 export interface PipelineDeps {
   jobTypes: JobTypeRegistry;
-  api: Pick<Api, "createJob">;
+  api: Pick<Api, "createJob" | "createJobs">;
   app: Hono<AppEnv>;
   createJob(context: RequestContext): Promise<Response>;
+  bulkAdmission: Pick<Admission, "findRetryMs">;
   authorize: Authorize;
   onError: ErrorHandler;
   log: Logger;
@@ -38,9 +41,15 @@ export interface Pipeline {
 /** The outer part of every request: request id, tracing, errors, metrics and log. */
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { app, api, createJob, authorize, onError, log, metrics, tracing } = deps;
-  const { jobTypes, memory, findQuota } = deps;
+  const { jobTypes, memory, findQuota, bulkAdmission } = deps;
   const prefix = crypto.randomUUID().slice(0, 8);
   let count = 0;
+
+  function getRequestId({ headers }: Request): string {
+    const requested = headers.get("x-request-id");
+    count += 1;
+    return requested && isPlain(requested) ? requested : `${prefix}-${count.toString(36)}`;
+  }
 
   async function observe(
     request: Request,
@@ -50,10 +59,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   ): Promise<Response> {
     const startedAt = performance.now();
     const { method } = request;
-    const requested = request.headers.get("x-request-id");
-    count += 1;
-    const requestId =
-      requested && isPlain(requested) ? requested : `${prefix}-${count.toString(36)}`;
+    const requestId = getRequestId(request);
     const address = () => deps.clientAddress(peer.address, request);
     const context = new RequestContext(request, {
       requestId,
@@ -108,9 +114,43 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     return refusal instanceof Promise ? refusal.then(respond) : respond(refusal);
   }
 
+  /**
+   * Refuses a bulk request at capacity before anything else: refusing must cost far less than accepting, or a flood takes
+   * the processor from the requests in progress.
+   */
+  function refuseEarly(request: Request, path: string): Response | undefined {
+    if (path !== api.createJobs.path || request.method !== "POST") return undefined;
+    const retryMs = bulkAdmission.findRetryMs(Number(request.headers.get("content-length") ?? 0));
+    if (retryMs === undefined) return undefined;
+    const requestId = getRequestId(request);
+    const failed = { request, requestId, path, problem: undefined };
+    const response = onError(new BatchRefused("full", retryMs), failed);
+    response.headers.set("X-Request-Id", requestId);
+    metrics.request({ method: "POST", route: path, status: response.status }, "at-capacity", 0);
+    logRefusals();
+    return response;
+  }
+
+  let refusals = 0;
+  let loggedAt = Number.NEGATIVE_INFINITY;
+
+  /** Logs one line a second, because a line costs more than a refusal. */
+  function logRefusals() {
+    refusals += 1;
+    const now = performance.now();
+    if (now - loggedAt < 1000) return;
+    log.warn({ refusals }, "bulk requests refused at capacity");
+    loggedAt = now;
+    refusals = 0;
+  }
+
   return {
-    handle: (request, peer) =>
-      observe(request, peer, getPath(request.url), (context) => app.fetch(request, context)),
+    async handle(request, peer) {
+      const path = getPath(request.url);
+      const refusal = refuseEarly(request, path);
+      if (refusal !== undefined) return refusal;
+      return observe(request, peer, path, (context) => app.fetch(request, context));
+    },
     createJob: (request, peer) => observe(request, peer, api.createJob.path, createJobIfAuthorized),
   };
 }

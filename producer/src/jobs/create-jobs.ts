@@ -29,14 +29,16 @@ export function createBulkHandler(
 ): OperationHandler<Api["createJobs"]> {
   const { maxEntries, secretKeys, admission } = settings;
   return async (c) => {
-    // Checked before the body is read and parsed, which is most of a request's cost.
-    admission.refuseIfLate();
-    const { quota } = c.env;
+    const { quota, principal } = c.env;
+    // Before the body is read and parsed, which is most of a request's cost.
+    admission.refuseIfLate(principal, Number(c.req.header("content-length") ?? 0));
     await quota?.takeJobs(1);
     const format = toFormat(c.req.header("content-type"));
     const bytes = await readBytes(c.env, limits.bulkBodyBytes, quota);
     c.env.body = bytes;
-    return admission.track(enqueueAll(c, bytes, format));
+    // Many requests may have passed the first check together.
+    admission.refuseIfLate(principal, bytes.length);
+    return admission.track(principal, bytes.length, enqueueAll(c, bytes, format));
   };
 
   async function enqueueAll(c: Context, bytes: Uint8Array, format: BulkFormat) {

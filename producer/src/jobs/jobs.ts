@@ -34,9 +34,9 @@ export interface JobsDeps extends Pick<LiveJobsDeps, "readStates" | "getDequeueR
   log: Logger;
 }
 
-/** Share of the response deadline: bulk requests accepted this late still finish in time. */
-const lateShare = 0.3;
-const minLateRequests = 8;
+/** Share of the response deadline that a bulk request may wait: long enough to keep the stores busy. */
+const waitShare = 0.1;
+const minBulkRequests = 8;
 
 /** Creates the operations on single jobs and bulks. */
 export function createJobsSubject(deps: JobsDeps) {
@@ -51,6 +51,11 @@ export function createJobsSubject(deps: JobsDeps) {
     getDequeueRate: deps.getDequeueRate,
   });
   const readJob = createReadJob(jobReader, liveJobs);
+  const bulkAdmission = createAdmission({
+    maxWaitMs: deps.timeoutMs * waitShare,
+    minInProgress: minBulkRequests,
+    now: () => performance.now(),
+  });
   const jobChanges = createJobChanges({
     ledger: deps.ledger,
     breakers,
@@ -66,6 +71,7 @@ export function createJobsSubject(deps: JobsDeps) {
     liveJobs,
     readJob,
     jobChanges,
+    bulkAdmission,
     /** Separate, because waiting for the end of a job needs `readJob`. */
     createRoutes(waitForEnd: WaitForEnd) {
       const createJob = createJobHandler(
@@ -79,11 +85,7 @@ export function createJobsSubject(deps: JobsDeps) {
         createJob,
         enqueue,
         maxBulkEntries: deps.maxBulkEntries,
-        bulkAdmission: createAdmission({
-          maxAgeMs: deps.timeoutMs * lateShare,
-          minLate: minLateRequests,
-          now: () => performance.now(),
-        }),
+        bulkAdmission,
         secretKeys,
         jobReader,
         jobSearch,
