@@ -61,6 +61,9 @@ const insertKey = (key: string) => (sql: TransactionSql) =>
   insert into jobs (id, queue, type, key, data, options)
   values (gen_random_uuid(), 'default', 'echo', ${key}, '{}', '{}')`;
 
+/** Recorded in a transaction, because the window is opened before the job is inserted. */
+const once = { type: "once", windowMs: 60_000 };
+
 /** Waits until `count` sessions of this database wait for a lock. */
 const untilWaiting = (count: number) =>
   _until(async () => {
@@ -111,8 +114,16 @@ test("an import reports the line of a row that Postgres refuses", async () => {
 
 test.each([
   ["a plain job", {}, {}, "SELECT 1"],
-  ["a job with a key", { key: "k" }, {}, "COMMIT"],
-  ["a request with an Idempotency-Key", {}, { "Idempotency-Key": "1" }, "COMMIT"],
+  ["a job with a key", { key: "k" }, {}, "SELECT 1"],
+  ["a request with an Idempotency-Key", {}, { "Idempotency-Key": "1" }, "SELECT 1"],
+  ["a request with both keys", { key: "k" }, { "Idempotency-Key": "1" }, "SELECT 1"],
+  ["a job with a deduplication window", { key: "k", keyPolicy: once }, {}, "COMMIT"],
+  [
+    "a request with a deduplication window",
+    { key: "k", keyPolicy: once },
+    { "Idempotency-Key": "1" },
+    "COMMIT",
+  ],
 ])(
   "when the reply to a COMMIT is lost, %s is accepted once",
   async (_, options, headers: Record<string, string>, text) => {
@@ -129,10 +140,14 @@ test.each([
 );
 
 test("a transaction whose connection breaks is repeated from its beginning", async () => {
+  await using held = await hold(insertKey("k"));
+  const waiting = producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "1" });
+  // The single statement has given up waiting for the key; the transaction has claimed the Idempotency-Key before.
+  await untilWaiting(1);
   const cut = proxy.cutReply("INSERT 0 1");
-  const answer = await producer.post(_echo("a", { key: "k" }), { "Idempotency-Key": "1" });
+  await held.release();
   await cut;
-  expect(answer.status).toBe(201);
+  expect((await waiting).status).toBe(201);
   expect(await stores.count()).toMatchObject({ jobs: 1, keys: 1, placed: 1 });
 });
 
@@ -190,6 +205,39 @@ test("a job without a key does not wait for the transaction of another", async (
   expect(isAnswered).toBe(false);
   await held.release();
   expect((await waiting).status).toBe(201);
+});
+
+test("requests with other keys do not wait for keys that another transaction holds", async () => {
+  const patient = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "60000" });
+  const standing = await patient.post(_echo("a", { key: "taken" }), { "Idempotency-Key": "taken" });
+  await using held = await hold(async (sql) => {
+    await insertKey("held")(sql);
+    await sql`insert into idempotency_keys (key, request_hash) values ('held', 'other')`;
+  });
+  let answered = 0;
+  const waiting = [
+    patient.post(_echo("a", { key: "held" })),
+    patient.post(_echo("b"), { "Idempotency-Key": "held" }),
+    patient.post(_echo("c", { key: "held" }), { "Idempotency-Key": "1" }),
+  ].map((answer) => answer.finally(() => (answered += 1)));
+  // The first round shares a batch with the requests that wait.
+  for (let round = 0; round < 5; round += 1) {
+    const answers = await Promise.all([
+      patient.post(_echo("a", { key: `k${round}` })),
+      patient.post(_echo("a"), { "Idempotency-Key": `i${round}` }),
+      patient.post(_echo("a", { key: `both${round}` }), { "Idempotency-Key": `both${round}` }),
+      patient.post(_echo("a", { key: "taken" })),
+      patient.post(_echo("a", { key: "taken" }), { "Idempotency-Key": "taken" }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 200, 201]);
+    expect(answers[4].text).toBe(standing.text);
+  }
+  await untilWaiting(1);
+  expect(answered).toBe(0);
+  await held.release();
+  const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+  expect(statuses).toEqual([201, 201, 200]);
+  await patient.close();
 });
 
 test("a key that stays locked fails only its own entry", async () => {

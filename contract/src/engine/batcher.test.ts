@@ -94,6 +94,13 @@ test("a caller whose deadline passed gets an error, and its entry is not execute
   expect(batches.map(({ entries }) => entries)).toEqual([[1]]);
 });
 
+test("the deadline of an entry that has waited elsewhere counts from there", async () => {
+  const { run } = held();
+  const batch = createBatcher({ ...settings, run, timeoutMs: 60_000 });
+  const old = batch.submit(1, performance.now() - 60_000);
+  await expect(old).rejects.toEqual(new BatchRefused("timeout"));
+});
+
 test("a failed batch fails its callers and no others", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run });

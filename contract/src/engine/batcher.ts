@@ -69,7 +69,8 @@ export interface BatchSettings<Entry, Outcome> {
 }
 
 export interface Batcher<Entry, Outcome> {
-  submit(entry: Entry): Promise<Outcome>;
+  /** @param since when the caller began to wait (performance.now()), if not now */
+  submit(entry: Entry, since?: number): Promise<Outcome>;
   /** Resolves when no entry waits and no batch executes. */
   drained(): Promise<void>;
   readonly waiting: number;
@@ -98,7 +99,7 @@ export function createBatcher<Entry, Outcome>(
   let drainWaiters: (() => void)[] = [];
   const drainRate = createDrainRate();
 
-  function submit(entry: Entry): Promise<Outcome> {
+  function submit(entry: Entry, since = performance.now()): Promise<Outcome> {
     const bytes = settings.getBytes(entry);
     if (
       waiting.length >= settings.maxWaiting ||
@@ -107,7 +108,7 @@ export function createBatcher<Entry, Outcome>(
       return Promise.reject(refusal("full"));
     }
     return new Promise((resolve, reject) => {
-      waiting.push({ entry, bytes, submittedAt: performance.now(), resolve, reject });
+      waiting.push({ entry, bytes, submittedAt: since, resolve, reject });
       waitingBytes += bytes;
       armExpiry();
       scheduleFlush();
@@ -158,7 +159,8 @@ export function createBatcher<Entry, Outcome>(
   async function executeBatch(items: Waiting[]) {
     inFlight += 1;
     const startedAt = performance.now();
-    const deadline = (items[0]?.submittedAt ?? 0) + (timeoutMs ?? Number.POSITIVE_INFINITY);
+    const oldest = items.reduce((at, item) => Math.min(at, item.submittedAt), startedAt);
+    const deadline = oldest + (timeoutMs ?? Number.POSITIVE_INFINITY);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => refuse(items), untilMs(deadline));
     try {

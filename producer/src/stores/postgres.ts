@@ -74,7 +74,7 @@ const connectionsPerTenant = 3;
 
 export function connectLedgers(url: string, timeoutMs: number): Ledgers {
   const ledgers = {
-    accepting: connectLedger(url, timeoutMs, { connections: 6 }),
+    accepting: connectLedger(url, timeoutMs, { connections: 8 }),
     changing: connectLedger(url, timeoutMs, { connections: 4, connectionsPerTenant }),
     reading: connectLedger(url, timeoutMs, {
       connections: 4,

@@ -145,12 +145,12 @@ function insertUnlessConflict(sql: ISql, jobs: readonly NewJob[]) {
     with inserted as (${insert}), ${insertTerms(sql, jobs)} select id, "createdAt" from inserted`;
 }
 
-function hasTerms(jobs: readonly NewJob[]) {
+export function hasTerms(jobs: readonly NewJob[]) {
   return jobs.some((job) => job.terms !== null);
 }
 
 /** Inserts the search terms of the inserted jobs. */
-function insertTerms(sql: ISql, jobs: readonly NewJob[]) {
+export function insertTerms(sql: ISql, jobs: readonly NewJob[]) {
   const rows = jobs.flatMap(({ id, tenant, terms }) =>
     (terms ?? []).map((term) => ({ id, tenant, term })),
   );

@@ -1,37 +1,19 @@
-import type { CancelledJob } from "../change/cancel.ts";
 import { createBatcher, runIsolating } from "../../batcher.ts";
-import {
-  isIdempotencyKeyInUse,
-  isLockTimeout,
-  isRowFault,
-  isRowLockTimeout,
-} from "../../postgres/errors.ts";
-import {
-  type IdempotencyClaim,
-  type StoredResponse,
-  storeResponses,
-} from "../../postgres/idempotency.ts";
+import { isLockTimeout, isRowFault } from "../../postgres/errors.ts";
+import { storeResponses } from "../../postgres/idempotency.ts";
 import { insertNewJobs } from "../../postgres/insert.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { createKeyedEnqueue, isNew, replacedBy, toLockRefusal } from "./enqueue-keyed.ts";
 import type { NewJob } from "./new-job.ts";
 import { type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
 import {
   type Accepted,
-  identity,
-  insertEntries,
-  type InsertedEntry,
+  type Enqueued,
   type Refused,
   type SingleEntry,
-  toResponse,
   toEntry,
 } from "./insert-entries.ts";
-
-export type Enqueued =
-  | (Accepted & { isDispatched: boolean })
-  | Refused
-  /** Postgres cannot store the job. */
-  | { status: "unstorable" };
 
 export type EnqueuedMany =
   | { status: "accepted"; jobs: Accepted[]; isDispatched: boolean }
@@ -104,23 +86,11 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     },
   });
 
-  // A separate batcher, so that jobs without a key never wait for another request's key.
-  const keyed = createBatcher<SingleEntry, Enqueued>({
-    ...single,
-    // One batch at a time, so that a replay sees the response of the previous batch.
-    maxInFlight: 1,
-    timeoutMs,
-    getBytes: (entry) => entry.job.data.length,
-    run: (entries, deadline) => {
-      onBatch?.("keyed", entries.length);
-      return runIsolating(
-        entries,
-        (part) => enqueueKeyed(part, deadline, part === entries),
-        (error) => isRowFault(error) || isRowLockTimeout(error),
-        (_, error) => (isLockTimeout(error) ? toLockRefusal(error) : { status: "unstorable" }),
-      );
-    },
-  });
+  // Separate batchers, so that jobs without a key never wait for another request's key.
+  const keyed = createKeyedEnqueue(
+    { ledger, dispatcher, timeoutMs, onBatch: (size) => onBatch?.("keyed", size) },
+    single,
+  );
 
   const requests = createBatcher<BulkRequest, EnqueuedMany>({
     ...bulk,
@@ -135,53 +105,6 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return outcomes;
     },
   });
-
-  /** Returns a predicate for queues that are expected to be dispatchable, as of now. */
-  function expectDispatchable(jobs: readonly NewJob[]): (queue: string) => boolean {
-    const queues = new Set(jobs.map(({ queue }) => queue));
-    const dispatchable = new Set([...queues].filter((queue) => dispatcher.isDispatchable(queue)));
-    return (queue) => dispatchable.has(queue);
-  }
-
-  async function enqueueKeyed(
-    part: readonly SingleEntry[],
-    deadline: number,
-    isWhole: boolean,
-  ): Promise<Enqueued[]> {
-    const isDispatchable = expectDispatchable(part.map(({ job }) => job));
-    const recorded = await ledger.retryUntil(
-      (sql) =>
-        sql.begin(async (tx) => {
-          // The whole batch has already waited once; the search for the blocking entry must be short.
-          if (!isWhole) await tx`set local lock_timeout = 50`;
-          return insertEntries(tx, part, isDispatchable, dispatcher.removeWaiting);
-        }),
-      deadline,
-    );
-    await dispatcher.removeFromRedis(recorded.flatMap(replacedBy));
-    const created = part.filter((_, index) => isNew(recorded[index])).map((entry) => entry.job);
-    const dispatched = await dispatcher.dispatch(created);
-    const corrections = new Map<string, IdempotencyClaim & { response: StoredResponse }>();
-    const outcomes = part.map(({ job, claim }, index): Enqueued => {
-      const entry = recorded[index] ?? { status: "in-use" };
-      if (entry.status !== "accepted") return entry;
-      const isDispatched = !entry.isNew || dispatched.has(job);
-      if (entry.isNew && isDispatched !== isDispatchable(job.queue) && claim) {
-        corrections.set(identity(claim), {
-          ...claim,
-          response: toResponse(entry.job, isDispatched),
-        });
-      }
-      return { ...entry, isDispatched };
-    });
-    if (corrections.size === 0) return outcomes;
-    await ledger.retryUntil((sql) => storeResponses(sql, [...corrections.values()]), deadline);
-    return outcomes.map((outcome, index) => {
-      const claim = part[index]?.claim;
-      const response = claim && corrections.get(identity(claim))?.response;
-      return outcome.status === "replayed" && response ? { status: "replayed", response } : outcome;
-    });
-  }
 
   async function enqueueBulk(request: BulkRequest, deadline: number): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
@@ -215,7 +138,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       dispatcher.reserve(entry.job.queue);
       return entry.claim === undefined && entry.job.key === null
         ? plain.submit(entry.job)
-        : keyed.submit(entry);
+        : keyed.one(entry);
     },
     async many(request) {
       for (const queue of new Set(request.jobs.map((job) => job.queue))) dispatcher.reserve(queue);
@@ -226,16 +149,4 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       return plain.waiting + keyed.waiting + requests.waiting;
     },
   };
-}
-
-function toLockRefusal(error: unknown): Refused {
-  return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
-}
-
-function replacedBy(entry: InsertedEntry): CancelledJob[] {
-  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
-}
-
-function isNew(entry: InsertedEntry | undefined): boolean {
-  return entry?.status === "accepted" && entry.isNew;
 }

@@ -31,6 +31,12 @@ export type InsertedEntry =
 export type Accepted = InsertedEntry & { status: "accepted" };
 export type Refused = Exclude<InsertedEntry, Accepted>;
 
+export type Enqueued =
+  | (Accepted & { isDispatched: boolean })
+  | Refused
+  /** Postgres cannot store the job. */
+  | { status: "unstorable" };
+
 /** Converts the outcome of an insert to the accepted entry. */
 export function toEntry(job: NewJob, recorded: InsertOutcome): Accepted {
   if (recorded.status === "duplicate") {
