@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 import { type Measurement, postEveryMs, scheduleCount } from "./isolation.ts";
 import { cpuNames, type LoadName, loads, median, type Overload, type Period } from "./overload.ts";
-import { type ChaosResult, type InjectedFault, isPassed, formatSeconds } from "./run.ts";
+import { formatSeconds, type InjectedFault } from "./faults/inject-faults.ts";
+import { type ChaosResult, isPassed } from "./run.ts";
 
 const titles = {
   single: "Single Redis",

@@ -3,7 +3,7 @@ export interface Query {
   legend: string;
 }
 
-export type Unit = "short" | "s" | "bytes" | "percentunit" | "ops" | "reqps";
+type Unit = "short" | "s" | "bytes" | "percentunit" | "ops" | "reqps";
 
 export interface Panel {
   title: string;
@@ -24,6 +24,20 @@ export interface Dashboard {
   uid: string;
   title: string;
   rows: readonly Row[];
+}
+
+/** A panel with a graph. */
+export function graph(title: string, unit: Unit, ...queries: Query[]): Panel {
+  return { title, unit, queries };
+}
+
+/** A panel with a number. */
+export function stat(title: string, unit: Unit, ...queries: Query[]): Panel {
+  return { title, unit, queries, isStat: true };
+}
+
+export function query(expr: string, legend: string): Query {
+  return { expr, legend };
 }
 
 const datasource = { type: "prometheus", uid: "prometheus" };

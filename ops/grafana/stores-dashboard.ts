@@ -1,4 +1,4 @@
-import type { Dashboard } from "./panels.ts";
+import { type Dashboard, graph, query } from "./panels.ts";
 
 const perSecond = "[$__rate_interval]";
 
@@ -10,91 +10,70 @@ export const stores: Dashboard = {
     {
       title: "Redis",
       panels: [
-        {
-          title: "Memory",
-          unit: "bytes",
-          queries: [
-            { expr: "redis_memory_used_bytes", legend: "used {{instance}}" },
-            { expr: "redis_memory_max_bytes", legend: "maxmemory {{instance}}" },
-          ],
-        },
-        {
-          title: "Commands",
-          unit: "ops",
-          queries: [
-            {
-              expr: `rate(redis_commands_processed_total${perSecond})`,
-              legend: "{{instance}}",
-            },
-          ],
-        },
-        {
-          title: "Clients",
-          unit: "short",
-          queries: [
-            { expr: "redis_connected_clients", legend: "connected" },
-            { expr: "redis_blocked_clients", legend: "blocked: idle workers" },
-          ],
-        },
+        graph(
+          "Memory",
+          "bytes",
+          query("redis_memory_used_bytes", "used {{instance}}"),
+          query("redis_memory_max_bytes", "maxmemory {{instance}}"),
+        ),
+        graph(
+          "Commands",
+          "ops",
+          query(`rate(redis_commands_processed_total${perSecond})`, "{{instance}}"),
+        ),
+        graph(
+          "Clients",
+          "short",
+          query("redis_connected_clients", "connected"),
+          query("redis_blocked_clients", "blocked: idle workers"),
+        ),
       ],
     },
     {
       title: "Redis health",
       panels: [
-        {
-          title: "Evicted keys",
-          unit: "ops",
-          queries: [{ expr: `rate(redis_evicted_keys_total${perSecond})`, legend: "{{instance}}" }],
-        },
-        {
-          title: "Persistence (1: ok)",
-          unit: "short",
-          queries: [
-            { expr: "redis_rdb_last_bgsave_status", legend: "save" },
-            { expr: "redis_aof_last_write_status", legend: "append" },
-            { expr: "redis_aof_last_bgrewrite_status", legend: "rewrite" },
-          ],
-        },
-        {
-          title: "Replication lag",
-          unit: "s",
-          queries: [
-            { expr: "redis_connected_slave_lag_seconds", legend: "redis {{slave_ip}}" },
-            { expr: "pg_replication_lag_seconds", legend: "postgres {{instance}}" },
-          ],
-        },
+        graph(
+          "Evicted keys",
+          "ops",
+          query(`rate(redis_evicted_keys_total${perSecond})`, "{{instance}}"),
+        ),
+        graph(
+          "Persistence (1: ok)",
+          "short",
+          query("redis_rdb_last_bgsave_status", "save"),
+          query("redis_aof_last_write_status", "append"),
+          query("redis_aof_last_bgrewrite_status", "rewrite"),
+        ),
+        graph(
+          "Replication lag",
+          "s",
+          query("redis_connected_slave_lag_seconds", "redis {{slave_ip}}"),
+          query("pg_replication_lag_seconds", "postgres {{instance}}"),
+        ),
       ],
     },
     {
       title: "Postgres",
       panels: [
-        {
-          title: "Commits and rollbacks",
-          unit: "ops",
-          queries: [
-            {
-              expr: `sum by (datname) (rate(pg_stat_database_xact_commit${perSecond})) > 0`,
-              legend: "commits {{datname}}",
-            },
-            {
-              expr: `sum by (datname) (rate(pg_stat_database_xact_rollback${perSecond})) > 0`,
-              legend: "rollbacks {{datname}}",
-            },
-          ],
-        },
-        {
-          title: "Connections",
-          unit: "short",
-          queries: [
-            { expr: "sum by (state) (pg_stat_activity_count)", legend: "{{state}}" },
-            { expr: "max(pg_settings_max_connections)", legend: "max_connections" },
-          ],
-        },
-        {
-          title: "Size",
-          unit: "bytes",
-          queries: [{ expr: "pg_database_size_bytes", legend: "{{datname}}" }],
-        },
+        graph(
+          "Commits and rollbacks",
+          "ops",
+          query(
+            `sum by (datname) (rate(pg_stat_database_xact_commit${perSecond})) > 0`,
+            "commits {{datname}}",
+          ),
+          query(
+            `sum by (datname) (rate(pg_stat_database_xact_rollback${perSecond})) > 0`,
+            "rollbacks {{datname}}",
+          ),
+        ),
+        graph(
+          "Connections",
+          "short",
+          query("sum by (state) (pg_stat_activity_count)", "{{state}}"),
+          query("max(pg_settings_max_connections)", "max_connections"),
+        ),
+        graph("Size", "bytes", query("pg_database_size_bytes", "{{datname}}")),
       ],
     },
   ],
