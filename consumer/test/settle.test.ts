@@ -217,6 +217,45 @@ test("a batch reads only its own rows, although the statistics say that nothing 
   expect(read).toBe(50);
 });
 
+test("start times are recorded to the millisecond, whether jobs share them or not", async () => {
+  const ids = await _record(4);
+  const times = ["2026-11-23T09:30:00.001Z", "1999-12-31T23:59:59.999Z", undefined].map(
+    (time) => time && new Date(time),
+  );
+  await settleJobs(
+    store.sql,
+    times.map((startedAt, index) => _completed(ids[index], { startedAt })),
+  );
+  await settleJobs(store.sql, [_completed(ids[3], { startedAt: times[0] })]);
+  const rows = await store.sql`select started_at from jobs order by id`;
+  expect(rows.map((row) => row["started_at"])).toEqual([times[0], times[1], null, times[0]]);
+});
+
+test("of a batch, only the jobs that do not match are reported as already settled", async () => {
+  const importId = await _recordImport();
+  const ids = await _record(4, importId);
+  await settleJobs(store.sql, [_dead(ids[1])]);
+
+  const outcomes = await settleJobs(store.sql, [
+    _completed(ids[0]),
+    _completed(ids[1]),
+    _completed(ids[2], { generation: 1 }),
+    _completed(ids[2]),
+    _completed(ids[3]),
+    _completed(ids[3]),
+  ]);
+
+  expect(outcomes).toEqual([
+    { status: "settled" },
+    { status: "already-settled", recorded: "dead" },
+    { status: "already-settled", recorded: "completed" },
+    { status: "settled" },
+    { status: "settled" },
+    { status: "already-settled", recorded: "completed" },
+  ]);
+  expect(await _getCounts(importId)).toEqual({ completed: 3, dead: 1 });
+});
+
 test("completed and dead jobs of a batch keep their own results, errors and counts", async () => {
   const ids = await _record(3);
   const settler = createSettler({ ledger: retryingLedger, batch });

@@ -39,8 +39,15 @@ test("numbers, ids and times arrive, and so does none of them", async () => {
   const id = Bun.randomUUIDv7();
   const [row] = await sql`
     select ${[1, null]}::int[] = '{1,null}' as ints, ${[2]}::smallint[] = '{2}' as smallints,
-           ${[id, null]}::uuid[] = array[${id}::uuid, null] as uuids, ${[]}::uuid[] = '{}' as none,
+           ${[1.5, null]}::float8[] = '{1.5,null}' as floats, ${[id, null]}::uuid[] = array[${id}::uuid, null] as uuids, ${[]}::uuid[] = '{}' as none,
            ${["2026-11-23T09:30:00.000Z", null]}::timestamptz[] = '{2026-11-23 09:30:00+00,null}' as times`;
 
-  expect(row).toEqual({ ints: true, smallints: true, uuids: true, none: true, times: true });
+  expect(row).toEqual({
+    ints: true,
+    smallints: true,
+    floats: true,
+    uuids: true,
+    none: true,
+    times: true,
+  });
 });

@@ -10,6 +10,7 @@ export const arrayTypes: Record<string, PostgresType> = {
   smallints: arrayType(1005, toPlainLiteral),
   integers: arrayType(1007, toPlainLiteral),
   texts: arrayType(1009, toTextLiteral),
+  floats: arrayType(1022, toPlainLiteral),
   timestamps: arrayType(1185, toPlainLiteral),
   uuids: arrayType(2951, toPlainLiteral),
 };
