@@ -3,7 +3,7 @@ import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { finalStatuses, type JobStatus } from "@toril/contract/api/job-states";
 import { createRetention } from "../src/maintenance/retention.ts";
 import type { RetentionAges } from "../src/maintenance/config.ts";
-import type { Retainable } from "../src/maintenance/retention-statements.ts";
+import { deleteStatements, type Retainable } from "../src/maintenance/retention-statements.ts";
 import { _openWorld, _startReconciler, _until, type _World } from "./_reconcile.ts";
 
 const hour = 3_600_000;
@@ -29,13 +29,16 @@ beforeEach(async () => {
     truncate imports, imported_rows, idempotency_keys, retention_marks, job_terms, dedup_windows, operations`;
 });
 
-/** Inserts jobs that ended the given hours ago; returns their ids, in order. */
+/** Returns an id that was created the given hours and a second ago. */
+const _createdAgo = (hours: number) => Bun.randomUUIDv7("hex", Date.now() - hours * hour - 1000);
+
+/** Inserts jobs that ended the given hours ago, right after their creation; returns their ids, in order. */
 async function _settled(
   status: JobStatus,
   hoursAgo: readonly number[],
   { tenant = "default", importId = null }: { tenant?: string; importId?: string | null } = {},
 ) {
-  const ids = hoursAgo.map(() => Bun.randomUUIDv7());
+  const ids = hoursAgo.map((hours) => _createdAgo(hours));
   await world.sql`
     insert into jobs (id, tenant, queue, type, status, data, options, import_id, settled_at)
     select id, ${tenant}, 'echo', 'echo', ${status}, '{}', '{}', ${importId}, now() - hours * interval '1 hour'
@@ -96,10 +99,50 @@ test("many jobs are deleted in small batches, also jobs that ended at the same m
   const young = await _settled("completed", [1, 2]);
   const { deleted, oldest } = await _retain({ completed: 24 * hour }, 10);
   expect(deleted).toEqual({ completed: 103 });
-  expect(await _kept()).toEqual(young);
+  expect(await _kept()).toEqual(young.toSorted());
   expect(oldest.get("completed")).toBeGreaterThan(7000);
   expect(oldest.get("completed")).toBeLessThan(24 * 3600);
   expect(oldest.get("dead")).toBeNull();
+});
+
+test("jobs of many tenants, types and statuses are deleted", async () => {
+  await world.sql`
+    insert into jobs (id, tenant, queue, type, status, data, options, settled_at)
+    select (${_createdAgo(50).slice(0, 24)} || lpad(to_hex(n), 12, '0'))::uuid, 't' || n / 2, 'echo', 'type' || n % 3,
+      case n % 4 when 0 then 'dead' when 1 then 'cancelled' else 'completed' end, '{}', '{}', now() - interval '50 hours'
+    from generate_series(0, 4999) as n`;
+  const young = await _settled("completed", [1, 1]);
+  const { deleted, oldest } = await _retain({ completed: hour * 24, dead: hour * 24 }, 300);
+  expect(deleted).toEqual({ completed: 2500, dead: 1250 });
+  const kept = await world.sql`select status, count(*)::int from jobs group by 1 order by 1`;
+  expect([...kept]).toEqual([
+    { status: "cancelled", count: 1250 },
+    { status: "completed", count: young.length },
+  ]);
+  expect(oldest.get("cancelled")).toBeCloseTo(50 * 3600, -3);
+  expect(oldest.get("completed")).toBeCloseTo(3600, -3);
+});
+
+test("a job that ended long after its creation is kept for the retention age, and not the others", async () => {
+  const [late] = await _settled("completed", [90, 80, 70]);
+  const [lateDead] = await _settled("dead", [90, 80]);
+  await world.sql`
+    update jobs set settled_at = now() - interval '1 hour' where id = any(${[late!, lateDead!]}::uuid[])`;
+  const { deleted } = await _retain({ completed: 24 * hour, dead: 24 * hour }, 1);
+  expect(deleted).toEqual({ completed: 2, dead: 1 });
+  expect(await _kept()).toEqual([late!, lateDead!].toSorted());
+  await world.sql`update jobs set settled_at = now() - interval '25 hours'`;
+  await _retain({ completed: 24 * hour, dead: 24 * hour }, 1);
+  expect(await _kept()).toEqual([]);
+});
+
+test("jobs that were created within the retention age are not examined", async () => {
+  await _settled("completed", Array(50).fill(1));
+  await _settled("completed", [50, 50]);
+  const batch = { ageMs: 24 * hour, size: 10, after: undefined };
+  const examine = (status: "completed" | "dead") => deleteStatements[status](world.sql, batch);
+  expect(await examine("completed")).toEqual({ count: 2, kept: 0, next: undefined });
+  expect(await examine("dead")).toEqual({ count: 0, kept: 0, next: undefined });
 });
 
 test("a dead job that is being redriven is skipped", async () => {
@@ -162,7 +205,7 @@ test("only operations that ended long ago are deleted", async () => {
 
 test("an unknown id that is older than the deleted jobs of its tenant may have been deleted", async () => {
   const { sql } = world;
-  const before = Bun.randomUUIDv7("hex", Date.now() - hour);
+  const before = Bun.randomUUIDv7("hex", Date.now() - 51 * hour);
   const [mine] = await _settled("completed", [50], { tenant: "mine" });
   await _settled("completed", [1], { tenant: "theirs" });
   await _retain({ completed: 24 * hour });

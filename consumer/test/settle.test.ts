@@ -219,16 +219,15 @@ test("a batch reads only its own rows, although the statistics say that nothing 
 
 test("start times are recorded to the millisecond, whether jobs share them or not", async () => {
   const ids = await _record(4);
-  const times = ["2026-11-23T09:30:00.001Z", "1999-12-31T23:59:59.999Z", undefined].map(
-    (time) => time && new Date(time),
-  );
+  const first = new Date("2026-11-23T09:30:00.001Z");
+  const times = [first, new Date("1999-12-31T23:59:59.999Z"), undefined];
   await settleJobs(
     store.sql,
     times.map((startedAt, index) => _completed(ids[index], { startedAt })),
   );
-  await settleJobs(store.sql, [_completed(ids[3], { startedAt: times[0] })]);
+  await settleJobs(store.sql, [_completed(ids[3], { startedAt: first })]);
   const rows = await store.sql`select started_at from jobs order by id`;
-  expect(rows.map((row) => row["started_at"])).toEqual([times[0], times[1], null, times[0]]);
+  expect(rows.map((row) => row["started_at"])).toEqual([first, times[1], null, first]);
 });
 
 test("of a batch, only the jobs that do not match are reported as already settled", async () => {

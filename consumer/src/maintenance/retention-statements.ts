@@ -1,21 +1,8 @@
-import { type FinalStatus, finalStatuses } from "@toril/contract/api/job-states";
+import type { FinalStatus } from "@toril/contract/api/job-states";
 import type { ISql } from "postgres";
 import { raiseMarks } from "@toril/contract/engine/postgres/retention-marks";
-
-/** Parameters of one delete statement. */
-export interface DeleteBatch {
-  /** Retention age, by Postgres' clock. */
-  ageMs: number;
-  size: number;
-  /** Where the previous batch ended, so that deleted rows are not scanned again. */
-  from: Date;
-}
-
-export interface DeleteResult {
-  count: number;
-  /** Undefined when no rows are left. */
-  next: Date | undefined;
-}
+import type { DeleteBatch, DeleteResult } from "./delete-batch.ts";
+import { deleteJobs, earliestId, readOldestJobs } from "./ended-jobs.ts";
 
 type DeleteStatement = (sql: ISql, batch: DeleteBatch) => Promise<DeleteResult>;
 
@@ -33,36 +20,8 @@ export const deleteStatements = {
 
 export type Retainable = keyof typeof deleteStatements;
 
-/**
- * Deletes jobs in the order in which they were settled. Skips locked rows. Checks the condition again on delete,
- * because a job may have been re-opened since the select.
- */
-function deleteJobs(status: FinalStatus) {
-  return async (sql: ISql, { ageMs, size, from }: DeleteBatch): Promise<DeleteResult> => {
-    const isDue = sql`status = ${status} and settled_at < now() - ${ageMs} * interval '1 ms'`;
-    const [row] = await sql<{ count: number; last: Date | null }[]>`
-      with due as (
-        select id from jobs where ${isDue} and settled_at >= ${from} and not ${isKeyReserved(sql)}
-        order by settled_at limit ${size} for update skip locked
-      ), deleted as (
-        delete from jobs where id = any(array(select id from due)) and ${isDue}
-        returning id, tenant, settled_at
-      ), terms as (
-        delete from job_terms where job_id = any(array(select id from deleted))
-      ), marks as (${raiseMarks(sql, "job", "deleted")})
-      select count(*)::int as count, max(settled_at) as last from deleted`;
-    const { count = 0, last = null } = row ?? {};
-    return { count, next: count < size ? undefined : (last ?? undefined) };
-  };
-}
-
-/** The job's key is still reserved by a dedup window; the job is kept until the window ends. */
-function isKeyReserved(sql: ISql) {
-  return sql`(
-    key is not null and exists (
-      select from dedup_windows as w
-      where w.tenant = jobs.tenant and w.type = jobs.type and w.key = jobs.key and w.job_id = jobs.id and w.until > now()))`;
-}
+/** Where a kind of row begins again after a full batch. */
+const beginning = "";
 
 const maxImports = 100;
 
@@ -71,11 +30,11 @@ const maxImports = 100;
  * batch. Ids ascend with time, so younger imports are not read.
  */
 async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<DeleteResult> {
-  const before = sql`now() - ${ageMs} * interval '1 ms'`;
+  const before = sql<[]>`now() - ${ageMs} * interval '1 ms'`;
   const [row] = await sql<{ count: number; isMore: boolean }[]>`
     with due as (
       select id, tenant from imports
-      where id < (lpad(to_hex((extract(epoch from ${before}) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+      where id < ${earliestId(sql, before)}
         and touched_at < ${before} and completed + dead + cancelled + expired >= accepted
       order by id limit ${maxImports} for update skip locked
     ), rows_to_delete as (
@@ -96,18 +55,18 @@ async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<D
     select (select count(*)::int from deleted) as count,
            (select count(*) from rows_to_delete) = ${size} or (select count(*) from due) = ${maxImports} as "isMore"`;
   const { count = 0, isMore = false } = row ?? {};
-  return { count, next: isMore ? new Date(0) : undefined };
+  return { count, next: isMore ? beginning : undefined };
 }
 
 /** Deletes old idempotency keys, including abandoned claims. */
 async function deleteIdempotencyKeys(
   sql: ISql,
-  { ageMs, size, from }: DeleteBatch,
+  { ageMs, size, after }: DeleteBatch,
 ): Promise<DeleteResult> {
   const isDue = sql`touched_at < now() - ${ageMs} * interval '1 ms'`;
   const [row] = await sql<{ count: number; last: Date | null }[]>`
     with due as (
-      select tenant, key from idempotency_keys where ${isDue} and touched_at >= ${from}
+      select tenant, key from idempotency_keys where ${isDue} and touched_at >= ${after ?? new Date(0)}
       order by touched_at limit ${size} for update skip locked
     ), deleted as (
       delete from idempotency_keys as k using due
@@ -116,7 +75,7 @@ async function deleteIdempotencyKeys(
     )
     select count(*)::int as count, max(touched_at) as last from deleted`;
   const { count = 0, last = null } = row ?? {};
-  return { count, next: count < size ? undefined : (last ?? undefined) };
+  return { count, next: count < size ? undefined : last?.toISOString() };
 }
 
 /** Deletes expired dedup windows. */
@@ -129,7 +88,7 @@ async function deleteDedupWindows(sql: ISql, { ageMs, size }: DeleteBatch): Prom
     )
     delete from dedup_windows as w using due
     where w.tenant = due.tenant and w.type = due.type and w.key = due.key and ${isDue}`;
-  return { count, next: count < size ? undefined : new Date(0) };
+  return { count, next: count < size ? undefined : beginning };
 }
 
 /** Deletes operations that ended (done, stopped or failed) before the given age. */
@@ -139,16 +98,14 @@ async function deleteOperations(sql: ISql, { ageMs, size }: DeleteBatch): Promis
       select id from operations where ended_at < now() - ${ageMs} * interval '1 ms'
       order by ended_at limit ${size} for update skip locked
     )`;
-  return { count, next: count < size ? undefined : new Date(0) };
+  return { count, next: count < size ? undefined : beginning };
 }
 
 /** Reads the age in seconds of the oldest row of each kind; null when there is none. */
 export function readOldest(sql: ISql) {
   const age = (time: ReturnType<ISql>) => sql`extract(epoch from now() - ${time})::float8`;
   return sql<{ what: Retainable; seconds: number | null }[]>`
-    select what, ${age(sql`(
-      select settled_at from jobs where status = what and settled_at is not null order by settled_at limit 1)`)} as seconds
-    from unnest(${[...finalStatuses]}::text[]) as what
+    select status as what, ${age(sql`settled_at`)} as seconds from (${readOldestJobs(sql)}) as oldest
     union all
     select 'imports', ${age(sql`(select created_at from imports order by id limit 1)`)}
     union all

@@ -1,13 +1,9 @@
 import type { Logger } from "pino";
 import { sleep } from "../wait.ts";
 import type { Leadership } from "../reconciler/leadership.ts";
+import type { DeleteResult } from "./delete-batch.ts";
 import type { RetentionAges } from "./config.ts";
-import {
-  readOldest,
-  type DeleteResult,
-  type Retainable,
-  deleteStatements,
-} from "./retention-statements.ts";
+import { readOldest, type Retainable, deleteStatements } from "./retention-statements.ts";
 
 export interface RetentionDeps {
   ages: RetentionAges;
@@ -21,23 +17,37 @@ export interface RetentionDeps {
   onEnd?(): void;
 }
 
+/** Rows that are examined and kept may take a fiftieth of the time of the connection. */
+const pausePerWastedMs = 50;
+
 /** Deletes rows that have reached their retention age, while this process is the leader. Never rejects. */
 export function createRetention(deps: RetentionDeps): (leadership: Leadership) => Promise<void> {
   const { ages, intervalMs, batchSize = 1000, log } = deps;
 
+  const nextPassAt = new Map<Retainable, number>();
+
   async function deleteInBatches(what: Retainable, ageMs: number, { run, signal }: Leadership) {
     let total = 0;
-    let from: Date | undefined = new Date(0);
-    while (from !== undefined && !signal.aborted) {
+    let wastedMs = 0;
+    let after: string | undefined;
+    do {
       const startedAt = performance.now();
-      const batch = { ageMs, size: batchSize, from };
-      const deleted: DeleteResult = await run((sql) => deleteStatements[what](sql, batch));
-      total += deleted.count;
-      deps.onDeleted?.(what, deleted.count);
-      from = deleted.next;
+      const batch = { ageMs, size: batchSize, after };
+      const {
+        count,
+        kept = 0,
+        next,
+      }: DeleteResult = await run((sql) => deleteStatements[what](sql, batch));
+      total += count;
+      deps.onDeleted?.(what, count);
+      const elapsedMs = performance.now() - startedAt;
+      if (kept > 0) wastedMs += (elapsedMs * kept) / (kept + count);
+      after = next;
       // Work at most half of the time: the reconciler shares the connection.
-      if (from !== undefined) await sleep(performance.now() - startedAt, signal);
-    }
+      if (after !== undefined) await sleep(elapsedMs, signal);
+    } while (after !== undefined && !signal.aborted);
+    // Jobs that ended long after their creation are examined in every pass until they are due.
+    nextPassAt.set(what, performance.now() + wastedMs * pausePerWastedMs);
     return total;
   }
 
@@ -45,7 +55,8 @@ export function createRetention(deps: RetentionDeps): (leadership: Leadership) =
     const counts: Partial<Record<Retainable, number>> = {};
     for (const what of Object.keys(deleteStatements) as Retainable[]) {
       const ageMs = ages[what];
-      const count = ageMs === null ? 0 : await deleteInBatches(what, ageMs, leadership);
+      const isPaused = performance.now() < (nextPassAt.get(what) ?? 0);
+      const count = ageMs === null || isPaused ? 0 : await deleteInBatches(what, ageMs, leadership);
       if (count > 0) counts[what] = count;
     }
     if (Object.keys(counts).length > 0)

@@ -13,6 +13,7 @@ export async function migrateLedger(client: Sql): Promise<void> {
   await lockMigrations(client);
   try {
     await createLargeIndexes(client);
+    await dropLargeIndexes(client);
     await migrate(drizzle(client), {
       migrationsFolder: decodeURIComponent(migrationsUrl.pathname),
     });
@@ -53,6 +54,15 @@ async function createLargeIndexes(client: Sql): Promise<void> {
       select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`;
     if (invalid !== undefined) await client.unsafe(`drop index concurrently ${name}`);
     await client.unsafe(`create index concurrently if not exists ${name} on ${on}`);
+  }
+}
+
+/** Dropped before the migration that drops them (with `if exists`), whose lock would wait for long reads and block others. */
+const droppedIndexes = ["jobs_settled"];
+
+async function dropLargeIndexes(client: Sql): Promise<void> {
+  for (const name of droppedIndexes) {
+    await client.unsafe(`drop index concurrently if exists ${name}`);
   }
 }
 

@@ -114,9 +114,6 @@ export const jobs = pgTable(
     index("jobs_expiring")
       .on(table.expiresAt, table.id)
       .where(sql`status = 'pending' and expires_at is not null`),
-    index("jobs_settled")
-      .on(table.status, table.settledAt)
-      .where(sql`settled_at is not null`),
   ],
 );
 
