@@ -71,7 +71,7 @@ describe("a job from Redis", () => {
     const job = await _record();
     await world.sql`delete from jobs where id = ${job.id}`;
 
-    await world.dispatchJob(job);
+    await world.dispatchJob(job, { recovered: true });
 
     await _notRunAgain(job.id);
     await world.waitUntilRemoved(job.id);

@@ -1,6 +1,7 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { JobOptions } from "@toril/contract/api/job-options";
 import { type BatchSize, createLedgerBatcher } from "./batch.ts";
+import type { Sql } from "postgres";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
 export type LedgerStatus =
@@ -21,29 +22,48 @@ export interface LedgerLookup {
   loadJob(id: string): Promise<RecordedJob | undefined>;
 }
 
+type Target = Pick<JobColumns, "id" | "generation">;
 type Row = Pick<JobColumns, "id" | "generation" | "status">;
 
+/**
+ * Whether all jobs are pending in one generation, as nearly always: a count costs less than a row per job. May return
+ * false for other batches too.
+ */
+async function areAllPending(sql: Sql, targets: readonly Target[]): Promise<boolean> {
+  const generation = targets[0]?.generation ?? 0;
+  if (targets.some((target) => target.generation !== generation)) return false;
+  // As a filter of the count, the condition leaves the planner only the index on the id.
+  const [row] = await sql<{ pending: number }[]>`
+    select count(*) filter (where status = 'pending' and generation = ${generation})::int as pending
+    from jobs where id = any(${targets.map(({ id }) => id)}::uuid[])`;
+  return row?.pending === targets.length;
+}
+
 export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): LedgerLookup {
-  const { submit: findRow } = createLedgerBatcher<string, Row | undefined>({
+  const { submit: getStatus } = createLedgerBatcher<Target, LedgerStatus>({
     ...batch,
-    async run(ids) {
-      const rows = await ledger.retryUntilAvailable(
-        (sql) => sql<Row[]>`select id, generation, status from jobs where id = any(${ids}::uuid[])`,
-      );
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      return ids.map((id) => byId.get(id));
-    },
+    run: async (targets) =>
+      (await ledger.retryUntilAvailable((sql) => areAllPending(sql, targets)))
+        ? targets.map(() => ({ status: "pending" }))
+        : findStatuses(targets),
   });
 
-  return {
-    async getStatus(id, generation) {
-      const row = await findRow(id);
+  async function findStatuses(targets: readonly Target[]): Promise<LedgerStatus[]> {
+    const ids = targets.map(({ id }) => id);
+    const rows = await ledger.retryUntilAvailable(
+      (sql) => sql<Row[]>`select id, generation, status from jobs where id = any(${ids}::uuid[])`,
+    );
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return targets.map(({ id, generation }) => {
+      const row = byId.get(id);
       if (row === undefined) return { status: "unknown" };
-      return {
-        status:
-          row.status === "pending" && row.generation === generation ? "pending" : "not-pending",
-      };
-    },
+      const isPending = row.status === "pending" && row.generation === generation;
+      return { status: isPending ? "pending" : "not-pending" };
+    });
+  }
+
+  return {
+    getStatus: (id, generation) => getStatus({ id, generation }),
     async loadJob(id) {
       const [row] = await ledger.retryUntilAvailable(
         (sql) => sql<RecordedJob[]>`

@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import { bullId, settledReturnValue } from "@toril/contract/engine/redis/names";
+import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
+import pino from "pino";
+import { createEventHub } from "./event-hub.ts";
+import type { ReadOutcomes } from "./event-mapper.ts";
+
+const id = "019c2f1e-7b1a-7c3d-8a4e-000000000001";
+const awaitedBullId = bullId(id, 1);
+
+/** Opens a hub with a wait for generation 1 of a job; `send` delivers an entry and waits until the hub reads the next. */
+async function _openWait(readOutcomes: ReadOutcomes) {
+  let push: (entries: StreamEntry[]) => void = () => {};
+  const hub = createEventHub({
+    queues: ["default"],
+    open: () => ({
+      read: () => new Promise<StreamEntry[]>((resolve) => (push = resolve)),
+      close: () => push([]),
+    }),
+    readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
+    readOutcomes,
+    readFailedAttempts: async () => [],
+    log: pino({ enabled: false }),
+  });
+  let ends = 0;
+  await hub.subscribeWithPositions({
+    queues: ["default"],
+    jobId: id,
+    awaitedBullId,
+    receive() {},
+    end: () => void (ends += 1),
+  });
+  return {
+    async send(event: string, entryId: string, returnvalue: string) {
+      const before = push;
+      const fields = { returnvalue: JSON.stringify(returnvalue) };
+      push([{ queue: "default", position: "1-1", event, bullId: entryId, fields }]);
+      while (push === before) await Bun.sleep(1);
+    },
+    countEnds: () => ends,
+    [Symbol.asyncDispose]: () => hub.close(),
+  };
+}
+
+test("a wait ends when a Toril worker has completed the job, without a read of Postgres", async () => {
+  // After an entry that needs a read, no other entry would be delivered.
+  await using wait = await _openWait(() => new Promise(() => {}));
+  await wait.send("waiting", awaitedBullId, "");
+  await wait.send("active", awaitedBullId, "");
+  expect(wait.countEnds()).toBe(0);
+  await wait.send("completed", awaitedBullId, settledReturnValue);
+  expect(wait.countEnds()).toBe(1);
+});
+
+test("a wait goes on when a stock worker or an earlier generation has completed, unless Postgres has the end", async () => {
+  const read: string[] = [];
+  await using wait = await _openWait(async (ids) => {
+    read.push(...ids);
+    return [];
+  });
+  await wait.send("completed", bullId(id, 0), settledReturnValue);
+  await wait.send("completed", awaitedBullId, "of a stock worker");
+  expect(wait.countEnds()).toBe(0);
+  expect(read).toContain(id);
+});
