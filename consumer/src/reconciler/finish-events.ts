@@ -1,10 +1,11 @@
 import {
+  isSettled,
   origin,
   readNewest,
   type StreamEntry,
   type StreamRedis,
 } from "@toril/contract/engine/redis/event-stream";
-import { parseBullId, settledReturnValue } from "@toril/contract/engine/redis/names";
+import { parseBullId } from "@toril/contract/engine/redis/names";
 
 /** A completed or failed entry in a queue's event stream. */
 export interface FinishEvent {
@@ -93,12 +94,6 @@ export function toTime(position: string): Date {
 function toEntry(entry: StreamEntry): Entry {
   const { position, event, bullId } = entry;
   return { position, event, bullId, isSettled: isSettled(entry) };
-}
-
-const settledText = JSON.stringify(settledReturnValue);
-
-function isSettled({ fields }: StreamEntry) {
-  return fields["returnvalue"] === settledText;
 }
 
 function dropOldest(entries: Map<string, unknown>) {

@@ -10,12 +10,12 @@ const awaitedBullId = bullId(id, 1);
 
 /** Opens a hub with a wait for generation 1 of a job; `send` delivers an entry and waits until the hub reads the next. */
 async function _openWait(readOutcomes: ReadOutcomes) {
-  let push: (entries: StreamEntry[]) => void = () => {};
+  const pushes: ((entries: StreamEntry[]) => void)[] = [];
   const hub = createEventHub({
     queues: ["default"],
     open: () => ({
-      read: () => new Promise<StreamEntry[]>((resolve) => (push = resolve)),
-      close: () => push([]),
+      read: () => new Promise<StreamEntry[]>((resolve) => pushes.push(resolve)),
+      close: () => pushes.at(-1)?.([]),
     }),
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
     readOutcomes,
@@ -32,10 +32,10 @@ async function _openWait(readOutcomes: ReadOutcomes) {
   });
   return {
     async send(event: string, entryId: string, returnvalue: string) {
-      const before = push;
+      const { length } = pushes;
       const fields = { returnvalue: JSON.stringify(returnvalue) };
-      push([{ queue: "default", position: "1-1", event, bullId: entryId, fields }]);
-      while (push === before) await Bun.sleep(1);
+      pushes.at(-1)?.([{ queue: "default", position: "1-1", event, bullId: entryId, fields }]);
+      while (pushes.length === length) await Bun.sleep(1);
     },
     countEnds: () => ends,
     [Symbol.asyncDispose]: () => hub.close(),

@@ -1,11 +1,16 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Positions, StreamEntry } from "@toril/contract/engine/redis/event-stream";
+import {
+  isSettled,
+  type Positions,
+  type StreamEntry,
+} from "@toril/contract/engine/redis/event-stream";
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import type { JobEvent } from "@toril/contract/api/event";
 import { encodeCursor, isAfter, toFrame } from "./frame.ts";
 import {
   createEventMapper,
   type EventMapperDeps,
+  isFinal,
   toFinalEvent,
   type TenantEvent,
 } from "./event-mapper.ts";
@@ -16,6 +21,11 @@ import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./st
 export interface Subscription {
   queues: readonly string[];
   jobId?: string;
+  /**
+   * Set by a subscription that needs only the end of its job: the BullMQ id of the job's generation. When a Toril worker
+   * has completed that generation, `end` is called at once, without a read of Postgres.
+   */
+  awaitedBullId?: string | undefined;
   /** Events up to these positions are not delivered again. */
   after?: Positions | undefined;
   isVisible?(tenantEvent: TenantEvent): boolean;
@@ -81,7 +91,10 @@ export function createEventHub(deps: EventHubDeps) {
     reader = opened;
     opened.started.then(
       (from) => {
-        if (reader === opened) positions = { ...from };
+        if (reader !== opened) return;
+        positions = { ...from };
+        // A job may have ended while the reader was opening.
+        if (jobSubscriptions.size > 0) poller.pollSoon();
       },
       () => {},
     );
@@ -96,6 +109,7 @@ export function createEventHub(deps: EventHubDeps) {
   }
 
   async function handle(entries: readonly StreamEntry[]) {
+    endWaits(entries);
     const delivering = deliver(entries, entries.filter(isWanted));
     // `subscribeWithPositions` awaits this promise; the reader reports the error.
     handling = delivering.catch(() => {});
@@ -106,10 +120,26 @@ export function createEventHub(deps: EventHubDeps) {
     }
   }
 
-  function isWanted({ queue, bullId }: StreamEntry): boolean {
-    for (const { queues } of queueSubscriptions) if (queues.includes(queue)) return true;
+  function isWanted(entry: StreamEntry): boolean {
+    for (const { queues } of queueSubscriptions) if (queues.includes(entry.queue)) return true;
+    return getJobSubscriptions(entry).some(
+      ({ awaitedBullId }) =>
+        awaitedBullId === undefined ||
+        (isFinal(entry) && !(isSettled(entry) && awaitedBullId === entry.bullId)),
+    );
+  }
+
+  function getJobSubscriptions({ bullId }: StreamEntry): Subscription[] {
     const id = jobSubscriptions.size === 0 ? undefined : parseBullId(bullId)?.id;
-    return id !== undefined && jobSubscriptions.has(id);
+    return id === undefined ? [] : [...(jobSubscriptions.get(id) ?? [])];
+  }
+
+  function endWaits(entries: readonly StreamEntry[]) {
+    for (const entry of entries) {
+      if (!isSettled(entry)) continue;
+      for (const subscription of getJobSubscriptions(entry))
+        if (subscription.awaitedBullId === entry.bullId) subscription.end();
+    }
   }
 
   async function deliver(entries: readonly StreamEntry[], wanted: readonly StreamEntry[]) {

@@ -61,6 +61,11 @@ const finalEvents: Readonly<Record<string, JobEventName | undefined>> = {
   failed: "dead",
   removed: undefined,
 };
+/** Whether an entry may report the end of a job. */
+export function isFinal({ event }: StreamEntry): boolean {
+  return event in finalEvents;
+}
+
 const maxCachedOutcomes = 10_000;
 
 export function createEventMapper({

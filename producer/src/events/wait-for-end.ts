@@ -1,5 +1,6 @@
+import { bullId } from "@toril/contract/engine/redis/names";
 import type { JobStatus } from "@toril/contract/api/job-states";
-import type { AcceptedJob, Job } from "@toril/contract/api/job";
+import type { Job } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";
 import type { RequestContext } from "../http/request-context.ts";
 import type { EventHub } from "./event-hub.ts";
@@ -12,8 +13,15 @@ import type { ReadJob } from "../jobs/live-jobs.ts";
  */
 export type WaitForEnd = (
   context: RequestContext,
-  job: { id: string; queue: string; status: JobStatus },
+  job: WaitTarget & { status: JobStatus },
 ) => Promise<WaitResult | undefined>;
+
+/** `generation` is undefined if unknown; the wait then needs one more read. */
+interface WaitTarget {
+  id: string;
+  queue: string;
+  generation: number | undefined;
+}
 
 export interface WaitResult {
   /** The client has disconnected, so nobody reads a response. */
@@ -23,7 +31,7 @@ export interface WaitResult {
 
 /** Creates the wait for `Prefer: wait=<seconds>` (RFC 7240). */
 export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitForEnd {
-  return async (context, { id, queue, status }) => {
+  return async (context, { id, queue, generation, status }) => {
     const seconds = parseWaitSeconds(context.request.headers.get("prefer"));
     const applied = { "Preference-Applied": `wait=${seconds}` };
     if (status !== "pending" && seconds !== undefined) return { isGone: false, headers: applied };
@@ -36,6 +44,7 @@ export function createWaitForEnd(hub: EventHub, limit: ConnectionLimit): WaitFor
     const subscription = {
       queues: [queue],
       jobId: id,
+      awaitedBullId: generation === undefined ? undefined : bullId(id, generation),
       end,
       receive: ({ status }: { status: string }) => void (status !== "pending" && end()),
     };
@@ -68,20 +77,20 @@ function parseWaitSeconds(prefer: string | null): number | undefined {
 /** Returns undefined if the client did not ask to wait; `job` is undefined on timeout. */
 export type AwaitJob = (
   context: RequestContext,
-  accepted: AcceptedJob,
+  accepted: WaitTarget,
 ) => Promise<{ headers: Record<string, string>; job: Job | undefined } | undefined>;
 
 export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob): AwaitJob {
-  return async (context, { id, queue }) => {
+  return async (context, target) => {
     const { scopes, tenant } = context.principal;
     // The result may be shown only to callers with `jobs:read`.
     if (!scopes.has("jobs:read")) return undefined;
     // A replayed response has the status of its first time, so the wait cannot rely on it.
-    const waited = await waitForEnd(context, { id, queue, status: "pending" });
+    const waited = await waitForEnd(context, { ...target, status: "pending" });
     if (waited === undefined) return undefined;
     const { isGone, headers } = waited;
     // The job is accepted: a failed read must not turn its response into an error.
-    const job = isGone ? undefined : await readJob(tenant, id).catch(() => undefined);
+    const job = isGone ? undefined : await readJob(tenant, target.id).catch(() => undefined);
     return { headers, job: job?.status === "pending" ? undefined : job };
   };
 }

@@ -63,7 +63,9 @@ export function createJobHandler(
     };
     if (isReplay) headers["Idempotency-Replayed"] = "true";
     if (context.request.headers.has("prefer")) {
-      const waited = await awaitJob(context, body);
+      // A duplicate and a replayed response may be of a job that was retried since.
+      const generation = !isReplay && body.outcome === "created" ? 0 : undefined;
+      const waited = await awaitJob(context, { id: body.id, queue: body.queue, generation });
       if (waited !== undefined) {
         Object.assign(headers, waited.headers);
         return waited.job === undefined

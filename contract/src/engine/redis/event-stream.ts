@@ -1,4 +1,4 @@
-import { queueKeys } from "./names.ts";
+import { queueKeys, settledReturnValue } from "./names.ts";
 
 /** An entry of a BullMQ event stream. */
 export interface StreamEntry {
@@ -134,6 +134,13 @@ function compareWhole(one: string, other: string): number {
   if (one.length !== other.length) return one.length - other.length;
   if (one === other) return 0;
   return one < other ? -1 : 1;
+}
+
+const settledText = JSON.stringify(settledReturnValue);
+
+/** Whether one of Toril's workers completed the job, which is settled in Postgres before. */
+export function isSettled({ event, fields }: Pick<StreamEntry, "event" | "fields">): boolean {
+  return event === "completed" && fields["returnvalue"] === settledText;
 }
 
 function toEntries(queue: string, reply: unknown): StreamEntry[] {
