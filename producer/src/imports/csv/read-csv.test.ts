@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { parse } from "csv-parse/sync";
 import * as fc from "fast-check";
 import { _countTurns } from "../../../test/_turns.ts";
 import { CsvError, readCsv, type CsvOptions, type CsvRecord } from "./read-csv.ts";
@@ -308,7 +309,7 @@ describe("the body", () => {
       throw new TypeError("the client is gone");
     })();
     const reading = readCsv(_stream(chunks), options);
-    expect((await reading.next()).value).toHaveLength(2);
+    expect((await reading.next()).value).toHaveLength(3);
     expect(await reading.next().catch(String)).toBe("TypeError: the client is gone");
   });
 });
@@ -389,4 +390,48 @@ describe("property: any table of strings", () => {
       { numRuns: 500 },
     );
   });
+
+  test("has the rows that csv-parse reads, also where it is malformed", async () => {
+    const soup = fc.string({
+      unit: fc.constantFrom('"', '"', '"', ",", ",", ";", "\r", "\n", "\n", " ", "a", "é"),
+      maxLength: 60,
+    });
+    const cuts = fc.array(fc.integer({ min: 1, max: 9 }));
+    await fc.assert(
+      fc.asyncProperty(soup, fc.constantFrom(",", ";"), cuts, async (string, delimiter, sizes) => {
+        const file = `a${delimiter}b\n${string}`;
+        const read = await _readChunks(_cut(_bytes(file), sizes), { delimiter });
+        const { rows, isComplete } = _parseWithLibrary(file, delimiter);
+        expect(read.fault === null).toBe(isComplete);
+        expect(read.records).toHaveLength(rows.length);
+        for (const [index, record] of read.records.entries()) {
+          if (record.status === "row") expect(Object.values(record.row)).toEqual(rows[index]!);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
 });
+
+/** Reads rows with csv-parse, without the header and blank lines; `isComplete` is false if a quote is not closed. */
+function _parseWithLibrary(file: string, delimiter: string) {
+  const rows: string[][] = [];
+  try {
+    parse(file, {
+      delimiter,
+      record_delimiter: ["\r\n", "\n", "\r"],
+      raw: true,
+      relax_column_count: true,
+      relax_quotes: true,
+      on_record(row) {
+        const { record, raw } = row as unknown as { record: string[]; raw: string };
+        if (record.length > 1 || record[0] !== "" || raw.includes('"')) rows.push(record);
+        return null;
+      },
+    });
+    return { rows: rows.slice(1), isComplete: true };
+  } catch (error) {
+    expect(error).toMatchObject({ code: "CSV_QUOTE_NOT_CLOSED" });
+    return { rows: rows.slice(1), isComplete: false };
+  }
+}

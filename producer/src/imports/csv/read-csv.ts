@@ -24,27 +24,22 @@ export async function* readCsv(
     throw new CsvError(1, `Unknown charset "${options.charset}". ${hint}`);
   }
   const rows = createCsvRows(options);
-  try {
-    for await (const chunk of body) {
-      for (let at = 0; at < chunk.byteLength; at += sliceBytes) {
-        await nextTurn();
-        const { text, isBroken } = decoder.decode(chunk.subarray(at, at + sliceBytes));
-        if (isBroken)
-          await rows.endWithError(text, `The text is not valid ${decoder.charset}. ${hint}`);
-        else await rows.write(text);
-        yield* rows.take();
-      }
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.byteLength; at += sliceBytes) {
+      await nextTurn();
+      const { text, isBroken } = decoder.decode(chunk.subarray(at, at + sliceBytes));
+      if (isBroken) rows.endWithError(text, `The text is not valid ${decoder.charset}. ${hint}`);
+      else rows.write(text);
+      yield* rows.take();
     }
-    const { text, isBroken } = decoder.decode();
-    if (isBroken) await rows.endWithError(text, "The text ends in the middle of a character.");
-    else {
-      await rows.write(text);
-      await rows.end();
-    }
-    yield* rows.take();
-  } finally {
-    rows.close();
   }
+  const { text, isBroken } = decoder.decode();
+  if (isBroken) rows.endWithError(text, "The text ends in the middle of a character.");
+  else {
+    rows.write(text);
+    rows.end();
+  }
+  yield* rows.take();
 }
 
 const hint =

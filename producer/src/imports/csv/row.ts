@@ -1,4 +1,5 @@
 import { limits } from "@toril/contract/api/limits";
+import { findClosingQuote } from "./row-scanner.ts";
 
 export interface CsvOptions {
   delimiter: "," | ";" | "\t";
@@ -45,10 +46,15 @@ export function findHeaderError(names: readonly string[]): string | null {
 }
 
 /** Returns the error of a row, or null. */
-export function findRowError(names: readonly string[], values: readonly string[]): string | null {
+export function findRowError(
+  names: readonly string[],
+  values: readonly string[],
+  mayHaveNul: boolean,
+): string | null {
   if (values.length !== names.length) {
     return `The row has ${formatFieldCount(values.length)}, the header ${names.length}.`;
   }
+  if (!mayHaveNul) return null;
   const index = values.findIndex((value) => value.includes("\0"));
   return index === -1
     ? null
@@ -63,28 +69,26 @@ export function toRow(names: readonly string[], values: readonly string[]): Reco
   return row;
 }
 
-/** Whether each quote in `raw` opens a field, closes it, or is doubled within one. */
-export function isWellQuoted(raw: string, delimiter: Delimiter): boolean {
-  let at = 0;
-  while (at <= raw.length) {
+/** Splits a row into its values; null if a quote does not open a field, close it, or is doubled within one. */
+export function splitRow(raw: string, delimiter: Delimiter, hasQuotes: boolean): string[] | null {
+  if (!hasQuotes) return raw.split(delimiter);
+  const values: string[] = [];
+  for (let at = 0; ; at += 1) {
     if (raw[at] === '"') {
-      at = findClosingQuote(raw, at + 1) + 1;
-      if (at === 0 || (at < raw.length && raw[at] !== delimiter)) return false;
+      const closing = findClosingQuote(raw, at + 1);
+      if (closing === -1) return null;
+      values.push(raw.slice(at + 1, closing).replaceAll('""', '"'));
+      at = closing + 1;
+      if (at < raw.length && raw[at] !== delimiter) return null;
     } else {
       const next = raw.indexOf(delimiter, at);
-      const end = next === -1 ? raw.length : next;
-      if (raw.slice(at, end).includes('"')) return false;
-      at = end;
+      const value = next === -1 ? raw.slice(at) : raw.slice(at, next);
+      if (value.includes('"')) return null;
+      values.push(value);
+      at += value.length;
     }
-    at += 1;
+    if (at === raw.length) return values;
   }
-  return true;
-}
-
-function findClosingQuote(raw: string, from: number): number {
-  let at = raw.indexOf('"', from);
-  while (at !== -1 && raw[at + 1] === '"') at = raw.indexOf('"', at + 2);
-  return at;
 }
 
 function formatFieldCount(fields: number): string {
