@@ -48,17 +48,22 @@ export function* splitJobs(jobs: readonly NewJob[]): Generator<readonly NewJob[]
 }
 
 /**
- * Inserts jobs like `insertJobs`, but cheaper: `on conflict` adds a fifth to the cost of an insert. Not for use in a
- * transaction, which the first conflict would abort.
+ * Inserts jobs like `insertJobs`, but cheaper: `on conflict` adds a fifth to the cost of an insert. Throws a unique
+ * violation if a job is recorded already.
  */
+export async function insertUnrecordedJobs(sql: ISql, jobs: readonly NewJob[]): Promise<string> {
+  const insert = insertion(sql, jobs);
+  const terms = hasTerms(jobs);
+  const [row] = await sql<{ now: Date }[]>`
+    with inserted as (${insert} ${terms ? sql`returning id` : sql``})
+    ${terms ? sql`, ${insertTerms(sql, jobs)}` : sql``} select now()`;
+  return (row?.now ?? new Date()).toISOString();
+}
+
+/** Inserts jobs. Not for use in a transaction, which the first conflict would abort. */
 export async function insertNewJobs(sql: Sql, jobs: readonly NewJob[]): Promise<string> {
   try {
-    const insert = insertion(sql, jobs);
-    const terms = hasTerms(jobs);
-    const [row] = await sql<{ now: Date }[]>`
-      with inserted as (${insert} ${terms ? sql`returning id` : sql``})
-      ${terms ? sql`, ${insertTerms(sql, jobs)}` : sql``} select now()`;
-    return (row?.now ?? new Date()).toISOString();
+    return await insertUnrecordedJobs(sql, jobs);
   } catch (error) {
     if (isUniqueViolation(error)) return insertJobs(sql, jobs);
     throw error;

@@ -1,5 +1,5 @@
 import { runIsolating } from "../../batcher.ts";
-import { isRowFault } from "../../postgres/errors.ts";
+import { isRowFault, isUniqueViolation } from "../../postgres/errors.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { ISql, Sql } from "postgres";
 import {
@@ -8,7 +8,13 @@ import {
   type StoredResponse,
   storeResponses,
 } from "../../postgres/idempotency.ts";
-import { insertJobs, insertKeyedJobs, isAnyRecorded, splitJobs } from "../../postgres/insert.ts";
+import {
+  insertJobs,
+  insertKeyedJobs,
+  insertUnrecordedJobs,
+  isAnyRecorded,
+  splitJobs,
+} from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
@@ -18,7 +24,7 @@ export interface BulkRequest {
   claim?: IdempotencyClaim | undefined;
   /** Builds the response that a replay returns. */
   toResponse?: ((jobs: readonly Accepted[], isDispatched: boolean) => StoredResponse) | undefined;
-  /** Runs in the transaction that records the jobs; runs again if the reply to a COMMIT was lost. */
+  /** Runs in the transaction that records the jobs; runs again if the transaction is repeated. */
   alongside?: ((sql: ISql, jobs: readonly Accepted[]) => Promise<void>) | undefined;
 }
 
@@ -30,11 +36,29 @@ interface RecordingOptions {
 
 type RecordedMany = { status: "accepted"; jobs: Accepted[] } | Refused;
 
-/** Records the jobs of one request and its response in one transaction. */
+/**
+ * Records the jobs of one request and its response in one transaction. A job is recorded already only if a request or
+ * a chunk of an import is repeated; the transaction is then repeated too.
+ */
 export async function insertBulk(
+  client: Sql,
+  request: BulkRequest,
+  options: RecordingOptions,
+): Promise<RecordedMany> {
+  if (options.isRepeated) return insertInTransaction(client, request, options, insertJobs);
+  try {
+    return await insertInTransaction(client, request, options, insertUnrecordedJobs);
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    return insertInTransaction(client, request, options, insertJobs);
+  }
+}
+
+async function insertInTransaction(
   client: Sql,
   { jobs, claim, toResponse, alongside }: BulkRequest,
   { isDispatchable, isRepeated, removeWaiting }: RecordingOptions,
+  insertUnkeyed: InsertUnkeyed,
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
@@ -45,7 +69,7 @@ export async function insertBulk(
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
-    const accepted = await insertMany(sql, jobs, removeWaiting);
+    const accepted = await insertMany(sql, jobs, removeWaiting, insertUnkeyed);
     if (claim && toResponse) {
       await storeResponses(sql, [{ ...claim, response: toResponse(accepted, isDispatchable) }]);
     }
@@ -54,15 +78,19 @@ export async function insertBulk(
   });
 }
 
+/** Inserts jobs without keys, and returns when they were recorded. */
+type InsertUnkeyed = (sql: ISql, jobs: readonly NewJob[]) => Promise<string>;
+
 async function insertMany(
   sql: ISql,
   jobs: readonly NewJob[],
   removeWaiting: RemoveWaiting,
+  insertUnkeyed: InsertUnkeyed,
 ): Promise<Accepted[]> {
   if (jobs.length === 0) return [];
   if (jobs.every((job) => job.key === null)) {
     let createdAt = "";
-    for (const part of splitJobs(jobs)) createdAt = await insertJobs(sql, part);
+    for (const part of splitJobs(jobs)) createdAt = await insertUnkeyed(sql, part);
     return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
   }
   const recorded = await insertKeyedJobs(sql, jobs, removeWaiting);
