@@ -1,6 +1,7 @@
 import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json/json-scan";
+import { parseJobRequest } from "@toril/contract/api/parse-job-request";
 import { type Problem, toProblem } from "@toril/contract/api/problem";
 import {
   createNewJob,
@@ -30,7 +31,7 @@ export function parseEntry(value: unknown, context: EntryContext): ParsedEntry {
 }
 
 function toJob(value: unknown, { jobTypes, origin, secretKeys }: EntryContext): ParsedEntry {
-  const parsed = jobTypes.schemas.JobRequest.safeParse(value);
+  const parsed = parseJobRequest(jobTypes, value);
   if (!parsed.success) {
     const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
     return toRejected(toProblem(kind, detail, errors));
