@@ -16,8 +16,9 @@ const maxEntries = 500;
 const maxLength = 1_000_000;
 
 export interface Chunk {
-  /** The jobs with their lines in the file. */
-  lines: Map<NewJob, number>;
+  jobs: NewJob[];
+  /** The line of each job in the file. */
+  lines: number[];
   /** Total characters of the jobs' data. */
   length: number;
   read: number;
@@ -25,7 +26,7 @@ export interface Chunk {
 }
 
 export function createChunk(): Chunk {
-  return { lines: new Map(), length: 0, read: 0, errors: [] };
+  return { jobs: [], lines: [], length: 0, read: 0, errors: [] };
 }
 
 /** Consecutive entries of a file. */
@@ -46,17 +47,16 @@ export function addEntries(
   getJobId: (entry: number) => string,
 ): void {
   chunk.read += entries.length;
+  // One object for all rows: a new one for each row would cost more than the id.
+  const rowOrigin = { ...origin, id: "" };
+  const rowContext = { ...context, origin: rowOrigin };
   for (const [index, entry] of entries.entries()) {
     const { line } = entry;
-    const parsed =
-      entry.status === "ok"
-        ? parseEntry(entry.request, {
-            ...context,
-            origin: { ...origin, id: getJobId(firstNumber + index) },
-          })
-        : entry;
+    rowOrigin.id = getJobId(firstNumber + index);
+    const parsed = entry.status === "ok" ? parseEntry(entry.request, rowContext) : entry;
     if (parsed.status === "ok") {
-      chunk.lines.set(parsed.job, line);
+      chunk.jobs.push(parsed.job);
+      chunk.lines.push(line);
       chunk.length += parsed.job.data.length;
     } else {
       chunk.errors.push({ line, problem: parsed.problem });
@@ -70,13 +70,19 @@ export function isFull(chunk: Chunk): boolean {
 
 /** Returns the chunk with the jobs that Postgres refused turned into errors. */
 export function withoutRefused(chunk: Chunk, refused: readonly NewJob[]): Chunk {
-  const lines = new Map(chunk.lines);
+  const bad = new Set(refused);
+  const jobs: NewJob[] = [];
+  const lines: number[] = [];
   const errors = [...chunk.errors];
-  for (const job of refused) {
-    lines.delete(job);
-    errors.push({ line: chunk.lines.get(job) ?? 0, problem: toProblem("unstorable-json") });
+  for (const [index, job] of chunk.jobs.entries()) {
+    const line = chunk.lines[index] ?? 0;
+    if (bad.has(job)) errors.push({ line, problem: toProblem("unstorable-json") });
+    else {
+      jobs.push(job);
+      lines.push(line);
+    }
   }
-  return { ...chunk, lines, errors };
+  return { ...chunk, jobs, lines, errors };
 }
 
 /** Progress of an import. Only the producer that reads the body writes these columns, so it writes totals. */

@@ -1,21 +1,18 @@
 import { createJobId, createRowIds } from "@toril/contract/engine/jobs/enqueue/job-id";
-import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { Import } from "@toril/contract/api/import";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { createChunkWriter } from "./chunk-writer.ts";
 import {
-  addChunk,
   addEntries,
-  type Chunk,
   createChunk,
   createProgress,
   type FileEntry,
   type FilePart,
   isFull,
-  withoutRefused,
 } from "./import-chunk.ts";
 import {
   InvalidFileError,
@@ -24,7 +21,7 @@ import {
   toImportError,
   toImportProblem,
 } from "./import-errors.ts";
-import { type ImportLedger, saveImport } from "./import-ledger.ts";
+import type { ImportLedger } from "./import-ledger.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/idempotency.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
@@ -87,80 +84,54 @@ export function createFileImporter(
     const id = interrupted?.id ?? createJobId();
     const getJobId = createRowIds(id);
     const saveCheckpoint = (tx: ISql) => resume.saveCheckpoint(tx, id);
-    let progress = interrupted ?? createProgress(id, tenant, type);
+    const writer = createChunkWriter(interrupted ?? createProgress(id, tenant, type), {
+      enqueue,
+      saveCheckpoint,
+      quota,
+    });
     /** Whether this request may already change the import's row. */
     let isOpen = interrupted === undefined;
-    let isSaved = false;
-    let isDispatched = true;
+    let isReopened = false;
     let chunk = createChunk();
-    let committing = Promise.resolve();
+    const isSaved = () => isReopened || writer.isSaved;
     const touchTimer = setInterval(() => {
-      if (isSaved) void imports.touch(id).catch(() => {});
+      if (isSaved()) void imports.touch(id).catch(() => {});
     }, touchEveryMs);
 
     async function open() {
       if (interrupted !== undefined && !isOpen) {
         await retryRefused(() => imports.reopen(interrupted, saveCheckpoint));
-        isSaved = true;
+        isReopened = true;
       }
       isOpen = true;
     }
 
-    async function commit(chunk: Chunk): Promise<void> {
-      let next = progress;
-      const outcome = await retryRefused(async () => {
-        const enqueued = await enqueue.many({
-          jobs: [...chunk.lines.keys()],
-          alongside: async (sql, accepted) => {
-            await saveCheckpoint(sql);
-            next = addChunk(progress, chunk, accepted);
-            // Rows that are not counted must not be recorded.
-            if (!(await saveImport(sql, next)))
-              throw new Error("another request has ended the import");
-          },
-        });
-        if (enqueued.status === "in-use" || enqueued.status === "busy")
-          throw new BatchRefused("full");
-        return enqueued;
-      });
-      if (outcome.status === "unstorable") return commit(withoutRefused(chunk, outcome.jobs));
-      if (outcome.status !== "accepted") throw new Error(`a chunk was ${outcome.status}`);
-      progress = next;
-      isSaved = true;
-      isDispatched &&= outcome.isDispatched;
-    }
-
-    /** One chunk is committed while the next one is read. */
-    async function commitInBackground() {
-      await committing;
+    async function writeChunk() {
       const filled = chunk;
-      const work = () => commit(filled);
-      if (filled.read > 0) {
-        committing = quota === undefined ? work() : quota.withReserved(filled.lines.size, work);
-      }
-      committing.catch(() => {});
       chunk = createChunk();
+      await writer.write(filled);
     }
 
     try {
-      for await (const unread of unreadParts(file.chunks(id), progress.read, resume)) {
+      for await (const unread of unreadParts(file.chunks(id), writer.progress.read, resume)) {
         await open();
         for (const part of splitPart(unread, maxJobs)) {
-          if (chunk.read + part.entries.length > maxJobs) await commitInBackground();
+          if (chunk.read + part.entries.length > maxJobs) await writeChunk();
           addEntries(
             chunk,
             part,
             { jobTypes, origin: { ...origin, importId: id }, secretKeys },
             getJobId,
           );
-          if (isFull(chunk)) await commitInBackground();
+          if (isFull(chunk)) await writeChunk();
         }
       }
       await open();
-      await commitInBackground();
-      await committing;
-      const status = isDispatched ? 201 : 202;
-      const received = { ...progress, status: "received" as const };
+      await writeChunk();
+      await writer.recorded();
+      await writer.dispatched();
+      const status = writer.isDispatched ? 201 : 202;
+      const received = { ...writer.progress, status: "received" as const };
       const body = await retryRefused(() =>
         imports.finish(received, saveCheckpoint, (tx, saved) =>
           storeResponse(tx, { status, body: saved }),
@@ -168,20 +139,22 @@ export function createFileImporter(
       );
       return { status, body };
     } catch (error) {
-      await committing.catch(() => {});
+      await writer.recorded().catch(() => {});
       if (!isOpen) throw toImportProblem(error, id);
       const isIncomplete = error instanceof ProblemError && error.kind === "incomplete-body";
-      if (!isSaved && !isIncomplete) throw toImportProblem(error);
+      if (!isSaved() && !isIncomplete) throw toImportProblem(error);
       if (isIncomplete || error instanceof InvalidFileError) {
-        await commitInBackground();
-        await committing;
+        await writeChunk();
+        await writer.recorded();
       }
+      const { progress } = writer;
       const errors = [...progress.errors, toImportError(error)];
       const save = () => imports.save({ ...progress, status: "failed", errors }, saveCheckpoint);
       // If this fails too, the import counts as failed once it is no longer touched.
       await (isRefusal(error) ? save() : retryRefused(save)).catch(() => {});
       throw toImportProblem(error, id);
     } finally {
+      await writer.dispatched();
       clearInterval(touchTimer);
     }
   }

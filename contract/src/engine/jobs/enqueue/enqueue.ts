@@ -21,6 +21,11 @@ export type EnqueuedMany =
   /** Postgres cannot store these jobs; none was stored. */
   | { status: "unstorable"; jobs: NewJob[] };
 
+export type RecordedMany =
+  /** `dispatched` resolves to whether all of the jobs are in Redis. */
+  | { status: "accepted"; jobs: Accepted[]; dispatched: Promise<boolean> }
+  | Exclude<EnqueuedMany, { status: "accepted" }>;
+
 /**
  * Records jobs in the ledger, then dispatches them. Throws or rejects with `BatchRefused` at capacity or after the
  * deadline.
@@ -29,6 +34,8 @@ export interface Enqueue {
   one(entry: SingleEntry): Promise<Enqueued>;
   /** Records all jobs of a request in one transaction. */
   many(request: BulkRequest): Promise<EnqueuedMany>;
+  /** Does the same as `many`, but resolves when the jobs are recorded. */
+  record(request: BulkRequest): Promise<RecordedMany>;
   drained(): Promise<unknown>;
   readonly waiting: number;
 }
@@ -62,6 +69,11 @@ const bulk = {
   maxWaitingBytes: 128_000_000,
 };
 
+interface BulkEntry {
+  request: BulkRequest;
+  onRecorded?(jobs: Accepted[]): void;
+}
+
 /** Creates the batched enqueue, with separate batchers for plain, keyed and bulk requests. */
 export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: EnqueueDeps): Enqueue {
   const plain = createBatcher<NewJob, Enqueued>({
@@ -92,21 +104,24 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     single,
   );
 
-  const requests = createBatcher<BulkRequest, EnqueuedMany>({
+  const requests = createBatcher<BulkEntry, EnqueuedMany>({
     ...bulk,
     timeoutMs,
-    getBytes: ({ jobs }) => jobs.reduce((sum, job) => sum + job.data.length, 0),
+    getBytes: ({ request }) => request.jobs.reduce((sum, job) => sum + job.data.length, 0),
     run: async (batch, deadline) => {
       const outcomes: EnqueuedMany[] = [];
-      for (const request of batch) {
-        onBatch?.("many", request.jobs.length);
-        outcomes.push(await enqueueBulk(request, deadline));
+      for (const entry of batch) {
+        onBatch?.("many", entry.request.jobs.length);
+        outcomes.push(await enqueueBulk(entry, deadline));
       }
       return outcomes;
     },
   });
 
-  async function enqueueBulk(request: BulkRequest, deadline: number): Promise<EnqueuedMany> {
+  async function enqueueBulk(
+    { request, onRecorded }: BulkEntry,
+    deadline: number,
+  ): Promise<EnqueuedMany> {
     const { jobs, claim } = request;
     const isDispatchable = jobs.every(({ queue }) => dispatcher.isDispatchable(queue));
     let tries = 0;
@@ -117,6 +132,7 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
         return insertBulk(sql, request, { isDispatchable, isRepeated: tries > 1, removeWaiting });
       }, deadline);
       if (recorded.status !== "accepted") return recorded;
+      onRecorded?.(recorded.jobs);
       await dispatcher.removeFromRedis(recorded.jobs.flatMap(replacedBy));
       const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
       const isDispatched = (await dispatcher.dispatch(created)).size === created.length;
@@ -133,6 +149,13 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
     }
   }
 
+  async function submitBulk(entry: BulkEntry): Promise<EnqueuedMany> {
+    for (const queue of new Set(entry.request.jobs.map((job) => job.queue))) {
+      dispatcher.reserve(queue);
+    }
+    return requests.submit(entry);
+  }
+
   return {
     one(entry) {
       dispatcher.reserve(entry.job.queue);
@@ -140,9 +163,24 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
         ? plain.submit(entry.job)
         : keyed.one(entry);
     },
-    async many(request) {
-      for (const queue of new Set(request.jobs.map((job) => job.queue))) dispatcher.reserve(queue);
-      return requests.submit(request);
+    many: (request) => submitBulk({ request }),
+    async record(request) {
+      const { promise: recorded, resolve: onRecorded } = Promise.withResolvers<Accepted[]>();
+      const enqueued = submitBulk({ request, onRecorded });
+      // The jobs are recorded: the reconciler dispatches them if this dispatch failed or took too long.
+      const dispatched = enqueued.then(
+        (outcome) => outcome.status === "accepted" && outcome.isDispatched,
+        () => false,
+      );
+      const accepted = recorded.then((jobs): RecordedMany => ({
+        status: "accepted",
+        jobs,
+        dispatched,
+      }));
+      const refused = enqueued.then((outcome): RecordedMany | Promise<RecordedMany> =>
+        outcome.status === "accepted" ? accepted : outcome,
+      );
+      return Promise.race([accepted, refused]);
     },
     drained: () => Promise.all([plain.drained(), keyed.drained(), requests.drained()]),
     get waiting() {
