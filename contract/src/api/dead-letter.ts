@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createPage } from "./page.ts";
 import { FinalJobStatus } from "./job-states.ts";
 import { Job, JobError } from "./job.ts";
 
@@ -69,15 +70,7 @@ export const InspectedDeadLetter = DeadLetter.extend({
 });
 export type InspectedDeadLetter = z.infer<typeof InspectedDeadLetter>;
 
-export const DeadLetterPage = z
-  .strictObject({
-    items: z.array(DeadLetter),
-    next: z
-      .string()
-      .nullable()
-      .meta({ description: "Cursor of the next page; null if there are no more results" }),
-  })
-  .meta({ id: "DeadLetterPage" });
+export const DeadLetterPage = createPage("DeadLetterPage", DeadLetter);
 
 export const DeadLetterSummary = z
   .strictObject({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createPage } from "./page.ts";
 import { finalStatuses, JobStatus } from "./job-states.ts";
 import { IsDryRun } from "./job.ts";
 import { limits } from "./limits.ts";
@@ -193,6 +194,4 @@ export const OperationPreview = z
   .meta({ id: "OperationPreview", example: { dryRun: true, matches: 250, isExact: true } });
 export type OperationPreview = z.infer<typeof OperationPreview>;
 
-export const OperationPage = z
-  .strictObject({ items: z.array(Operation), next: z.string().nullable() })
-  .meta({ id: "OperationPage" });
+export const OperationPage = createPage("OperationPage", Operation);

@@ -3,7 +3,7 @@ import { IsDryRun } from "../job.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { replayed } from "./route.ts";
+import { json, replayed } from "./route.ts";
 
 const index = z.int().min(0);
 const rejected = z
@@ -91,6 +91,6 @@ export function createBulkBody({ schemas }: JobTypeRegistry) {
 }
 
 export const bulkContent = {
-  content: { "application/json": { schema: BulkResult } },
+  content: json(BulkResult),
   headers: replayed,
 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pageQuery } from "../page.ts";
 import {
   DeadLetter,
   DeadLetterPage,
@@ -10,7 +11,7 @@ import { Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import { Operation, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { defineRoute, idParameter, locationBelow, optional } from "./route.ts";
+import { defineRoute, idParameter, json, locationBelow, optional } from "./route.ts";
 
 const tags: [string] = ["Dead letters"];
 const params = idParameter("dead letter");
@@ -29,8 +30,7 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     path: "/v1/dead-letters",
     request: {
       query: z.strictObject({
-        cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-        limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+        ...pageQuery,
         type: schemas.JobTypeName.optional(),
         queue: z.string().max(100).optional(),
         reason: z.string().max(200).optional(),
@@ -40,7 +40,7 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     responses: {
       200: {
         description: "One page of dead letters",
-        content: { "application/json": { schema: DeadLetterPage } },
+        content: json(DeadLetterPage),
       },
     },
     problems: ["invalid-parameter", "at-capacity"],
@@ -56,17 +56,17 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     method: "post",
     path: "/v1/dead-letters/redrive",
     request: {
-      body: { required: true, content: { "application/json": { schema: schemas.RedriveRequest } } },
+      body: { required: true, content: json(schemas.RedriveRequest) },
     },
     responses: {
       200: {
         description:
           "With `ids`: the outcome for each ID. With `dryRun`: the number of matching dead letters",
-        content: { "application/json": { schema: z.union([Redriven, OperationPreview]) } },
+        content: json(z.union([Redriven, OperationPreview])),
       },
       202: {
         description: "With `filter`: the operation that redrives the matching dead letters",
-        content: { "application/json": { schema: Operation } },
+        content: json(Operation),
         headers: optional(locationBelow("/v1/operations")),
       },
     },
@@ -95,7 +95,7 @@ export const summarizeDeadLetters = defineRoute({
   responses: {
     200: {
       description: "Number of dead letters by type and reason, largest groups first",
-      content: { "application/json": { schema: DeadLetterSummary } },
+      content: json(DeadLetterSummary),
     },
   },
   problems: ["at-capacity"],
@@ -112,7 +112,7 @@ export const getDeadLetter = defineRoute({
   responses: {
     200: {
       description: "The dead letter",
-      content: { "application/json": { schema: InspectedDeadLetter } },
+      content: json(InspectedDeadLetter),
     },
   },
   problems: ["invalid-parameter", "forbidden-resource", "dead-letter-not-found", "at-capacity"],
@@ -129,7 +129,7 @@ export const redriveDeadLetter = defineRoute({
   responses: {
     202: {
       description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
-      content: { "application/json": { schema: Job } },
+      content: json(Job),
       headers: locationBelow("/v1/jobs"),
     },
   },
@@ -156,7 +156,7 @@ export const deleteDeadLetter = defineRoute({
   responses: {
     200: {
       description: "The deleted dead letter",
-      content: { "application/json": { schema: DeadLetter } },
+      content: json(DeadLetter),
     },
   },
   problems: ["invalid-parameter", "forbidden-resource", "dead-letter-not-found", "at-capacity"],

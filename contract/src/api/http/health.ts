@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineRoute } from "./route.ts";
+import { defineRoute, json } from "./route.ts";
 
 const tags: [string] = ["Health"];
 
@@ -17,7 +17,7 @@ export const getLiveness = defineRoute({
   responses: {
     200: {
       description: "The process is alive",
-      content: { "application/json": { schema: Liveness } },
+      content: json(Liveness),
     },
   },
   problems: [],
@@ -44,11 +44,11 @@ export const getReadiness = defineRoute({
   responses: {
     200: {
       description: "The service accepts jobs",
-      content: { "application/json": { schema: Readiness } },
+      content: json(Readiness),
     },
     503: {
       description: "The service cannot accept jobs",
-      content: { "application/json": { schema: Readiness } },
+      content: json(Readiness),
     },
   },
   problems: [],

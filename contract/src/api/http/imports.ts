@@ -3,6 +3,7 @@ import { feedLimits, limits } from "../limits.ts";
 import { Import } from "../import.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
+  json,
   defineRoute,
   IdempotencyKey,
   idParameter,
@@ -76,12 +77,12 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       201: {
         description:
           "The body was read completely; `counts.read`, `accepted`, `duplicate` and `rejected` are final. `status` is `failed` if every row was rejected",
-        content: { "application/json": { schema: Import } },
+        content: json(Import),
         headers: { ...location, ...replayed },
       },
       202: {
         description: "As 201, but Redis is unavailable; the jobs will be dispatched later",
-        content: { "application/json": { schema: Import } },
+        content: json(Import),
         headers: { ...location, ...replayed },
       },
     },
@@ -110,7 +111,7 @@ export const getImport = defineRoute({
   path: "/v1/imports/{id}",
   request: { params: idParameter("import") },
   responses: {
-    200: { description: "The import", content: { "application/json": { schema: Import } } },
+    200: { description: "The import", content: json(Import) },
   },
   problems: [
     "invalid-parameter",

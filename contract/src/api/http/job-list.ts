@@ -1,20 +1,14 @@
 import { z } from "zod";
+import { createPage, pageQuery } from "../page.ts";
 import { JobStatus, RedisState } from "../job-states.ts";
 import { RequestTime, Key } from "../job-options.ts";
 import { Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { maxTermValueLength } from "../job-data/search-terms.ts";
-import { defineRoute, header, optional } from "./route.ts";
+import { defineRoute, header, json, optional } from "./route.ts";
 
-export const JobPage = z
-  .strictObject({
-    items: z.array(Job),
-    next: z.string().nullable().meta({
-      description: "Cursor of the next page; null if there are no more results",
-    }),
-  })
-  .meta({ id: "JobPage" });
+export const JobPage = createPage("JobPage", Job);
 export type JobPage = z.infer<typeof JobPage>;
 
 /** Creates the operation that lists jobs, with a query parameter for each searchable field. */
@@ -31,8 +25,7 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
     path: "/v1/jobs",
     request: {
       query: z.strictObject({
-        cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-        limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+        ...pageQuery,
         type: jobTypes.schemas.JobTypeName.optional(),
         queue: jobTypes.schemas.QueueName.optional(),
         status: JobStatus.optional(),
@@ -54,7 +47,7 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
     responses: {
       200: {
         description: "One page of jobs",
-        content: { "application/json": { schema: JobPage } },
+        content: json(JobPage),
         headers: optional({
           Link: header("URL of the next page", '</v1/jobs?cursor=MDE5>; rel="next"'),
         }),

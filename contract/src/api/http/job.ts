@@ -2,6 +2,7 @@ import { z } from "zod";
 import { JobChanges } from "../job-options.ts";
 import { Job, JobDetail } from "../job.ts";
 import {
+  json,
   defineRoute,
   etag,
   idParameter,
@@ -26,7 +27,7 @@ export const getJob = defineRoute({
     200: {
       description:
         "The job; with `Prefer: wait`, as soon as the job is finished or the wait time has passed",
-      content: { "application/json": { schema: JobDetail } },
+      content: json(JobDetail),
       headers: {
         ...etag,
         ...preferenceApplied,
@@ -52,7 +53,7 @@ export const cancelJob = defineRoute({
   responses: {
     200: {
       description: "The job is cancelled; also returned if it was cancelled before",
-      content: { "application/json": { schema: Job } },
+      content: json(Job),
     },
   },
   problems: [
@@ -80,12 +81,12 @@ export const changeJob = defineRoute({
         example: '"0-pending-0-0-0"',
       }),
     }),
-    body: { required: true, content: { "application/json": { schema: JobChanges } } },
+    body: { required: true, content: json(JobChanges) },
   },
   responses: {
     200: {
       description: "The changed job",
-      content: { "application/json": { schema: JobDetail } },
+      content: json(JobDetail),
       headers: etag,
     },
   },
@@ -120,7 +121,7 @@ export const promoteJob = defineRoute({
   responses: {
     200: {
       description: "The job is due now",
-      content: { "application/json": { schema: Job } },
+      content: json(Job),
     },
   },
   problems: [
@@ -148,7 +149,7 @@ export const retryJob = defineRoute({
   responses: {
     202: {
       description: "The job is pending; if Redis is unavailable, the job will be dispatched later",
-      content: { "application/json": { schema: Job } },
+      content: json(Job),
       headers: locationBelow("/v1/jobs"),
     },
   },

@@ -6,6 +6,7 @@ import type { JobTypeRegistry } from "../registry.ts";
 import { BulkCheck, BulkProblem, bulkContent, createBulkBody } from "./bulk.ts";
 import { createListRoute } from "./job-list.ts";
 import {
+  json,
   defineRoute,
   IdempotencyKey,
   locationBelow,
@@ -53,25 +54,25 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
     request: {
       headers: requestHeaders.extend({ prefer: Prefer }),
       query: z.strictObject({ dryRun: DryRun }),
-      body: { required: true, content: { "application/json": { schema: schemas.JobRequest } } },
+      body: { required: true, content: json(schemas.JobRequest) },
     },
     responses: {
       200: {
         description:
           "A pending job with this key already exists; the body describes it (with `outcome`) and `Location` is its URL. With `Prefer: wait`: " +
           "the finished job (with `settledAt`). With `dryRun`: the request is valid (with `dryRun`)",
-        content: { "application/json": { schema: z.union([AcceptedJob, Job, CheckedJob]) } },
+        content: json(z.union([AcceptedJob, Job, CheckedJob])),
         headers: { ...optional(location), ...replayed, ...preferenceApplied },
       },
       201: {
         description: "Recorded and dispatched to Redis",
-        content: { "application/json": { schema: AcceptedJob } },
+        content: json(AcceptedJob),
         headers: { ...location, ...replayed },
       },
       202: {
         description:
           "Recorded; Redis is unavailable, the job will be dispatched later. With `Prefer: wait`: recorded, but not finished within the wait time",
-        content: { "application/json": { schema: AcceptedJob } },
+        content: json(AcceptedJob),
         headers: { ...location, ...replayed, ...preferenceApplied },
       },
     },
@@ -108,7 +109,7 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
     responses: {
       200: {
         description: "With `dryRun`: the validation result of each entry",
-        content: { "application/json": { schema: BulkCheck } },
+        content: json(BulkCheck),
       },
       201: { description: "All entries are recorded and dispatched to Redis", ...bulkContent },
       202: {

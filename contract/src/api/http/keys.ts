@@ -1,8 +1,15 @@
 import { z } from "zod";
-import { limits } from "../limits.ts";
+import { createPage, pageQuery } from "../page.ts";
 import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { defineRoute, IdempotencyKey, idParameter, locationBelow, onceProblems } from "./route.ts";
+import {
+  defineRoute,
+  IdempotencyKey,
+  idParameter,
+  json,
+  locationBelow,
+  onceProblems,
+} from "./route.ts";
 
 const tags: [string] = ["Keys"];
 const scope = "keys:admin";
@@ -34,12 +41,12 @@ export function createKeyRoutes({ schemas }: JobTypeRegistry) {
     path: "/v1/keys",
     request: {
       headers,
-      body: { required: true, content: { "application/json": { schema: schemas.NewApiKey } } },
+      body: { required: true, content: json(schemas.NewApiKey) },
     },
     responses: {
       201: {
         description: "The key, including its secret, which is returned only once",
-        content: { "application/json": { schema: IssuedApiKey } },
+        content: json(IssuedApiKey),
         headers: locationBelow("/v1/keys"),
       },
     },
@@ -48,15 +55,7 @@ export function createKeyRoutes({ schemas }: JobTypeRegistry) {
   return { createKey };
 }
 
-export const KeyPage = z
-  .strictObject({
-    items: z.array(ApiKey),
-    next: z
-      .string()
-      .nullable()
-      .meta({ description: "Cursor of the next page; null if there are no more results" }),
-  })
-  .meta({ id: "KeyPage" });
+export const KeyPage = createPage("KeyPage", ApiKey);
 
 export const listKeys = defineRoute({
   operationId: "listKeys",
@@ -67,15 +66,12 @@ export const listKeys = defineRoute({
   method: "get",
   path: "/v1/keys",
   request: {
-    query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-      limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-    }),
+    query: z.strictObject(pageQuery),
   },
   responses: {
     200: {
       description: "One page of API keys",
-      content: { "application/json": { schema: KeyPage } },
+      content: json(KeyPage),
     },
   },
   problems: ["invalid-parameter"],
@@ -92,7 +88,7 @@ export const getKey = defineRoute({
   responses: {
     200: {
       description: "The key without its secret",
-      content: { "application/json": { schema: ApiKey } },
+      content: json(ApiKey),
     },
   },
   problems: ["invalid-parameter", "key-not-found"],
@@ -111,12 +107,12 @@ export const rotateKey = defineRoute({
   request: {
     params,
     headers,
-    body: { required: false, content: { "application/json": { schema: KeyRotation } } },
+    body: { required: false, content: json(KeyRotation) },
   },
   responses: {
     200: {
       description: "The key, including its new secret, which is returned only once",
-      content: { "application/json": { schema: IssuedApiKey } },
+      content: json(IssuedApiKey),
     },
   },
   problems: [
@@ -141,7 +137,7 @@ export const revokeKey = defineRoute({
   responses: {
     200: {
       description: "The key is revoked; also returned if it was revoked before",
-      content: { "application/json": { schema: ApiKey } },
+      content: json(ApiKey),
     },
   },
   problems: ["invalid-parameter", "key-not-found"],

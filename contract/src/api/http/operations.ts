@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { limits } from "../limits.ts";
+import { pageQuery } from "../page.ts";
 import { Operation, OperationPage, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { defineRoute, idParameter, locationBelow } from "./route.ts";
+import { defineRoute, idParameter, json, locationBelow } from "./route.ts";
 
 const tags: [string] = ["Operations"];
 const params = idParameter("operation");
-const one = { content: { "application/json": { schema: Operation } } };
+const one = { content: json(Operation) };
 
 /** Creates the operations whose schemas depend on the job types. */
 export function createOperationRoutes({ schemas }: JobTypeRegistry) {
@@ -23,13 +23,13 @@ export function createOperationRoutes({ schemas }: JobTypeRegistry) {
     request: {
       body: {
         required: true,
-        content: { "application/json": { schema: schemas.OperationRequest } },
+        content: json(schemas.OperationRequest),
       },
     },
     responses: {
       200: {
         description: "With `dryRun`: the number of matching jobs, counted up to a limit",
-        content: { "application/json": { schema: OperationPreview } },
+        content: json(OperationPreview),
       },
       202: {
         description: "The operation is recorded and will run",
@@ -61,15 +61,12 @@ export const listOperations = defineRoute({
   method: "get",
   path: "/v1/operations",
   request: {
-    query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-      limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-    }),
+    query: z.strictObject(pageQuery),
   },
   responses: {
     200: {
       description: "One page of operations",
-      content: { "application/json": { schema: OperationPage } },
+      content: json(OperationPage),
     },
   },
   problems: ["invalid-parameter", "at-capacity"],

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Queue, QueueChange, QueueCleaning, QueueSettings } from "../queue.ts";
-import { defineRoute, queryBoolean } from "./route.ts";
+import { defineRoute, json, queryBoolean } from "./route.ts";
 
 const tags: [string] = ["Queues"];
 const scope = "queues:admin";
@@ -37,7 +37,7 @@ export const listQueues = defineRoute({
   responses: {
     200: {
       description: "The queues with their job counts, throughput and workers",
-      content: { "application/json": { schema: QueueList } },
+      content: json(QueueList),
     },
   },
   problems: [],
@@ -55,7 +55,7 @@ export const getQueue = defineRoute({
   responses: {
     200: {
       description: "The queue with its job counts, throughput and workers",
-      content: { "application/json": { schema: Queue } },
+      content: json(Queue),
     },
   },
   problems: lookedUp,
@@ -64,11 +64,11 @@ export const getQueue = defineRoute({
 const changed = {
   200: {
     description: "The settings are recorded and in effect",
-    content: { "application/json": { schema: QueueSettings } },
+    content: json(QueueSettings),
   },
   202: {
     description: "The settings are recorded; Redis is unavailable, they will take effect later",
-    content: { "application/json": { schema: QueueSettings } },
+    content: json(QueueSettings),
   },
 };
 
@@ -82,7 +82,7 @@ export const changeQueue = defineRoute({
   path: "/v1/queues/{queue}",
   request: {
     params,
-    body: { required: true, content: { "application/json": { schema: QueueChange } } },
+    body: { required: true, content: json(QueueChange) },
   },
   responses: changed,
   problems: [...lookedUp, ...bodies],
@@ -146,7 +146,7 @@ export const drainQueue = defineRoute({
   responses: {
     200: {
       description: "Result of one batch",
-      content: { "application/json": { schema: QueueDrained } },
+      content: json(QueueDrained),
     },
   },
   problems: [...lookedUp, "invalid-parameter"],
@@ -169,12 +169,12 @@ export const cleanQueue = defineRoute({
   request: {
     params,
     query: z.strictObject({ cursor }),
-    body: { required: true, content: { "application/json": { schema: QueueCleaning } } },
+    body: { required: true, content: json(QueueCleaning) },
   },
   responses: {
     200: {
       description: "Result of one batch",
-      content: { "application/json": { schema: QueueCleaned } },
+      content: json(QueueCleaned),
     },
   },
   problems: [...lookedUp, "invalid-parameter", ...bodies],

@@ -106,6 +106,11 @@ function problemResponses(kinds: readonly ProblemKind[]) {
   );
 }
 
+/** The content of a JSON body. */
+export function json<Schema extends z.ZodType>(schema: Schema) {
+  return { "application/json": { schema } };
+}
+
 export function header(description: string, example: string) {
   return { description, schema: { type: "string" as const }, example };
 }

@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { createPage, pageQuery } from "../page.ts";
 import { AcceptedJob } from "../job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";
-import { defineRoute, header, locationBelow, notModified } from "./route.ts";
+import { defineRoute, header, json, locationBelow, notModified } from "./route.ts";
 
 const tags: [string] = ["Schedules"];
 const params = z.object({
@@ -19,7 +20,7 @@ const etag = {
     '"3.1f0c9a3b5d7e2468"',
   ),
 };
-const shown = { content: { "application/json": { schema: Schedule } }, headers: etag };
+const shown = { content: json(Schedule), headers: etag };
 const unread = [
   "empty-body",
   "incomplete-body",
@@ -47,7 +48,7 @@ export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
       params,
       body: {
         required: true,
-        content: { "application/json": { schema: schemas.ScheduleDefinition } },
+        content: json(schemas.ScheduleDefinition),
       },
     },
     responses: {
@@ -82,7 +83,7 @@ export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
       query: previewQuery,
       body: {
         required: true,
-        content: { "application/json": { schema: schemas.PreviewedDefinition } },
+        content: json(schemas.PreviewedDefinition),
       },
     },
     responses: preview,
@@ -91,15 +92,7 @@ export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
   return { putSchedule, previewDefinition };
 }
 
-export const SchedulePage = z
-  .strictObject({
-    items: z.array(Schedule),
-    next: z
-      .string()
-      .nullable()
-      .meta({ description: "Cursor of the next page; null if there are no more results" }),
-  })
-  .meta({ id: "SchedulePage" });
+export const SchedulePage = createPage("SchedulePage", Schedule);
 
 export const listSchedules = defineRoute({
   operationId: "listSchedules",
@@ -111,15 +104,12 @@ export const listSchedules = defineRoute({
   method: "get",
   path: "/v1/schedules",
   request: {
-    query: z.strictObject({
-      cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
-      limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-    }),
+    query: z.strictObject(pageQuery),
   },
   responses: {
     200: {
       description: "One page of schedules",
-      content: { "application/json": { schema: SchedulePage } },
+      content: json(SchedulePage),
     },
   },
   problems: ["invalid-parameter"],
@@ -151,7 +141,7 @@ export const deleteSchedule = defineRoute({
   responses: {
     200: {
       description: "The deleted schedule",
-      content: { "application/json": { schema: Schedule } },
+      content: json(Schedule),
     },
   },
   problems: missing,
@@ -190,7 +180,7 @@ export const resumeSchedule = defineRoute({
 });
 
 const acceptedJob = {
-  content: { "application/json": { schema: AcceptedJob } },
+  content: json(AcceptedJob),
   headers: locationBelow("/v1/jobs"),
 };
 
@@ -229,7 +219,7 @@ const previewQuery = z.strictObject({
 const preview = {
   200: {
     description: "The next fire times; fewer than `count` if the schedule ends before",
-    content: { "application/json": { schema: SchedulePreview } },
+    content: json(SchedulePreview),
   },
 };
 

@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { limits } from "./limits.ts";
+
+/** The query parameters of every list. */
+export const pageQuery = {
+  cursor: z.string().optional().meta({ description: "`next` of the previous page" }),
+  limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+};
+
+/** Creates the schema of one page of a list; `id` is its name in the document. */
+export function createPage<Item extends z.ZodType>(id: string, item: Item) {
+  return z
+    .strictObject({
+      items: z.array(item),
+      next: z
+        .string()
+        .nullable()
+        .meta({ description: "Cursor of the next page; null if there are no more results" }),
+    })
+    .meta({ id });
+}
