@@ -1,4 +1,4 @@
-import { expect } from "bun:test";
+import { afterAll, expect } from "bun:test";
 import addFormats from "ajv-formats";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { Redis } from "ioredis";
@@ -106,6 +106,17 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
 }
 
 export type _Producer = Awaited<ReturnType<typeof _startProducer>>;
+
+/** Opens stores with one producer for a test file, and closes both after its last test. */
+export async function _openProducer(settings: Settings = {}) {
+  const stores = await _openStores();
+  const producer = await _startProducer(stores, settings);
+  afterAll(async () => {
+    await producer.close();
+    await stores.close();
+  });
+  return { stores, producer };
+}
 
 /** Builds a request with a JSON body; text and bytes are sent verbatim. */
 export function _json(body: unknown, headers: Record<string, string> = {}): RequestInit {

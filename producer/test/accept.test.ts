@@ -1,28 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { TorilError } from "@toril/contract/api/client";
 import type { JobRequest } from "@toril/contract/api/job-request";
-import {
-  _echo,
-  _expectProblem,
-  _nothing,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _nothing, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
 
 const ndjson = (text: string, query = "") =>
   producer.bulk(text, query, { "Content-Type": "application/x-ndjson" });

@@ -1,27 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import type { ProblemKind } from "@toril/contract/api/problem";
-import {
-  _echo,
-  _expectProblem,
-  _json,
-  _nothing,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _json, _nothing, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
+const { stores, producer } = await _openProducer();
 afterEach(async () => {
   expect(await stores.count()).toEqual(_nothing);
 });

@@ -1,30 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { jobKey, lockKey } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
-import {
-  _echo,
-  _expectProblem,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _openProducer, _startProducer } from "./_producer.ts";
 import { _openProxy } from "./_proxy.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(async () => {
   await stores.sql`truncate api_keys`;
   await stores.clear();
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
 });
 
 const _cancel = (id: string, headers = {}) =>

@@ -1,29 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { shippedApi } from "../../contract/test/_job-types.ts";
-import {
-  _echo,
-  _expectProblem,
-  _json,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _json, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(async () => {
   await stores.clear();
   await stores.sql`truncate schedules`;
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
 });
 
 const daily = { cron: "0 2 * * *", job: _echo() };

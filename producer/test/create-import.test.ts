@@ -1,27 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import type { Import } from "@toril/contract/api/import";
-import {
-  type _Answer,
-  _expectProblem,
-  _nothing,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { type _Answer, _expectProblem, _nothing, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
 
 function accepted(answer: _Answer): Import {
   expect(answer.status, answer.text).toBe(201);

@@ -1,31 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { toDeadLetterReason } from "@toril/contract/engine/jobs/change/reason";
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import { _bearer, _issue } from "./_keys.ts";
-import {
-  _echo,
-  _expectProblem,
-  _json,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _json, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(async () => {
   await stores.sql`truncate api_keys`;
   await stores.clear();
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
 });
 
 /** Enqueues a job and settles it as dead, as a worker does. */

@@ -1,26 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import {
-  _checked,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-  _until,
-} from "./_producer.ts";
+import { afterEach, expect, test } from "bun:test";
+import { _checked, _openProducer, _startProducer, _until } from "./_producer.ts";
 import { _chunk, _connect, _head } from "./_raw.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
 
 const chunked = "Transfer-Encoding: chunked";
 const withLength = "Content-Length: 1000000";

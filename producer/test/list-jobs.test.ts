@@ -1,27 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import type { ListJobsQuery } from "@toril/contract/api/client";
 import type { Job } from "@toril/contract/api/job";
-import {
-  _echo,
-  _expectProblem,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
 
 async function make(count: number): Promise<string[]> {
   const entries = Array.from({ length: count }, (_, n) => _echo(`${n}`));

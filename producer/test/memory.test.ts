@@ -1,26 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import {
-  _echo,
-  _expectProblem,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-  _until,
-} from "./_producer.ts";
+import { expect, test } from "bun:test";
+import { _echo, _expectProblem, _openProducer, _until } from "./_producer.ts";
 import { _chunk, _connect, _head } from "./_raw.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores, { MAX_BODY_BYTES: "32000000" });
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
+const { producer } = await _openProducer({ MAX_BODY_BYTES: "32000000" });
 
 const megabyte = " ".repeat(1_000_000);
 const large = [0, 1, 2].map(() => _echo("x".repeat(700_000)));

@@ -1,29 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { _bearer, _issue } from "./_keys.ts";
-import {
-  _echo,
-  _expectProblem,
-  _json,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _json, _openProducer, _startProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
+const { stores, producer } = await _openProducer();
 afterEach(async () => {
   await stores.sql`truncate api_keys`;
   await stores.clear();
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
 });
 
 const cancelAll = { action: "cancel", filter: { type: "echo" } } as const;

@@ -1,32 +1,12 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { problemType } from "@toril/contract/api/problem";
 import { _noteProblem } from "../../contract/test/_problems.ts";
-import {
-  _checked,
-  _echo,
-  _expectProblem,
-  _nothing,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-  _until,
-} from "./_producer.ts";
+import { _checked, _echo, _expectProblem, _nothing, _openProducer, _until } from "./_producer.ts";
 import { _chunk, _connect, type _Connection, _head } from "./_raw.ts";
 
-let stores: _Stores;
-let producer: _Producer;
+const { stores, producer } = await _openProducer();
 let connection: _Connection;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
 afterEach(() => connection.destroy());
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
 
 const json = "Content-Type: application/json";
 

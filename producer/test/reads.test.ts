@@ -1,30 +1,12 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { isTransient, LedgerTimeout } from "@toril/contract/engine/postgres/errors";
 import type { ISql, Sql } from "postgres";
 import { connectLedger } from "../src/stores/postgres.ts";
 import { _bearer, _issue } from "./_keys.ts";
-import {
-  _echo,
-  _expectProblem,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-  _until,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _openProducer, _startProducer, _until } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "60000" });
-});
+const { stores, producer } = await _openProducer({ REQUEST_TIMEOUT_MS: "60000" });
 afterEach(() => stores.clear());
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
 
 /** Holds the locks that `lock` takes until released. */
 async function hold(lock: (sql: ISql) => Promise<unknown>) {

@@ -1,26 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
 import { _bearer, _issue } from "./_keys.ts";
-import {
-  _echo,
-  _expectProblem,
-  _json,
-  _openStores,
-  type _Producer,
-  _startProducer,
-  type _Stores,
-} from "./_producer.ts";
+import { _echo, _expectProblem, _json, _openProducer } from "./_producer.ts";
 
-let stores: _Stores;
-let producer: _Producer;
-
-beforeAll(async () => {
-  stores = await _openStores();
-  producer = await _startProducer(stores);
-});
-afterAll(async () => {
-  await producer.close();
-  await stores.close();
-});
+const { stores, producer } = await _openProducer();
 afterEach(async () => {
   await stores.sql`truncate schedules`;
 });
