@@ -8,6 +8,8 @@ import {
 import { isNotConnectionError, type Job, UnrecoverableError, type Worker } from "bullmq";
 import { sleep } from "../wait.ts";
 import { createBullMqMoves } from "./bullmq-moves.ts";
+import { checkStalled, startLockRenewal } from "./held-locks.ts";
+import { createJobAvailability } from "./job-availability.ts";
 import { TakenJob } from "./taken-job.ts";
 
 export interface TakeLoopDeps {
@@ -44,12 +46,6 @@ export interface TakeLoop {
   close(isForced: boolean): Promise<void>;
 }
 
-/** An idle worker asks for jobs at least this often, in case a wake-up was lost. */
-const idlePollSeconds = 5;
-/** A longer blocking read would outlive the timeout of the connection. */
-const maxBlockSeconds = 10;
-/** A worker applies changed queue settings within this time, even if it is rate limited. */
-const maxRateLimitWaitMs = 1000;
 const errorPauseMs = 1000;
 /** A job that cannot be finished for longer has lost its lock; another worker then finishes it. */
 const maxFinishTries = 5;
@@ -73,19 +69,21 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   let isStarted = false;
   let isPaused = false;
   let isClosed = false;
-  /** The last call found fewer jobs than it asked for. */
-  let isDrained = false;
-  let nextDueAt = 0;
-  let limitedUntil = 0;
   let isFlushing = false;
-  let isRenewing = false;
   let wake: () => void = () => {};
   let idleWaiters: (() => void)[] = [];
   let loops: Promise<unknown> = Promise.resolve();
-  let renewal: ReturnType<typeof setInterval> | undefined;
+  let renewal: Disposable | undefined;
 
+  const availability = createJobAvailability({
+    backend,
+    restoreMarker: deps.restoreMarker,
+    isPaused: () => isPaused,
+    stop: stop.signal,
+    onError,
+    reportError,
+  });
   const freeSlots = () => concurrency - running.size - reserved;
-  const mayTake = () => !isPaused && !stop.signal.aborted && limitedUntil <= Date.now();
 
   async function takeLoop() {
     while (!stop.signal.aborted) {
@@ -93,47 +91,16 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
         await new Promise<void>((resolve) => (wake = resolve));
         continue;
       }
-      const limitedMs = limitedUntil - Date.now();
-      if (limitedMs > 0) {
-        await sleep(Math.min(limitedMs, maxRateLimitWaitMs), stop.signal);
-        limitedUntil = 0;
-      } else if (isDrained) {
-        await waitForJobs();
-      } else {
+      const waiting = availability.wait();
+      if (waiting === false) {
         await send([], Math.min(freeSlots(), maxTakenPerCall));
+        continue;
       }
-    }
-  }
-
-  /** Waits until a job may be available. */
-  async function waitForJobs() {
-    // A slot for the job: another waiting worker is not woken for it.
-    reserved += 1;
-    try {
-      const seconds = blockSeconds();
-      const marker = seconds > 0 ? await backend.waitForJob(seconds) : null;
-      if (marker !== null && (isPaused || stop.signal.aborted)) {
-        await deps.restoreMarker(marker.score, marker.member);
-      }
-      nextDueAt = marker?.score ?? 0;
-      isDrained = nextDueAt > Date.now() + 1;
-    } catch (error) {
-      isDrained = false;
-      if (stop.signal.aborted) return;
-      reportError(error);
-      await backend.reconnectBlocking().catch(reportError);
-      await sleep(errorPauseMs, stop.signal);
-    } finally {
+      // A slot for the job: another waiting worker is not woken for it.
+      reserved += 1;
+      await waiting;
       reserved -= 1;
     }
-  }
-
-  function blockSeconds() {
-    if (nextDueAt === 0) return idlePollSeconds;
-    const seconds = (nextDueAt - Date.now()) / 1000;
-    return seconds <= 0
-      ? 0
-      : Math.min(Math.max(seconds, backend.minimumBlockTimeout), maxBlockSeconds);
   }
 
   /** Finishes completed jobs and fills the free slots, when all promises of this turn of the event loop have run. */
@@ -151,7 +118,8 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     completed = [];
     let at = 0;
     do {
-      const limit = mayTake() ? Math.max(0, Math.min(freeSlots(), maxTakenPerCall)) : 0;
+      const mayTake = !isPaused && !stop.signal.aborted && availability.isAllowed;
+      const limit = mayTake ? Math.max(0, Math.min(freeSlots(), maxTakenPerCall)) : 0;
       const batch = jobs.slice(at, at + maxFinishedPerCall);
       at += batch.length;
       if (batch.length > 0 || limit > 0) void send(batch, limit);
@@ -171,8 +139,8 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
         const job = jobs[index];
         if (job !== undefined && result !== "finished") void finishOtherwise(job, result);
       });
-      for (const json of reply.jobs) begin(new TakenJob(json, worker.name, backend));
-      if (limit > 0) noteAvailability(reply, reply.jobs.length < limit);
+      for (const json of reply.jobs) void run(new TakenJob(json, worker.name, backend));
+      if (limit > 0) availability.note(reply, reply.jobs.length < limit);
     } catch (error) {
       reserved -= limit;
       reportError(error);
@@ -185,26 +153,8 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     }
   }
 
-  function noteAvailability(
-    reply: { rateLimitMs: number; nextDueAt: number; malformed: string | undefined },
-    isShort: boolean,
-  ) {
-    if (reply.malformed !== undefined) {
-      onError(new Error(`malformed ${reply.malformed}: no job is taken`));
-      limitedUntil = Date.now() + errorPauseMs;
-      return;
-    }
-    limitedUntil = reply.rateLimitMs > 0 ? Date.now() + reply.rateLimitMs : 0;
-    isDrained = isShort && reply.rateLimitMs === 0;
-    nextDueAt = isDrained ? reply.nextDueAt : 0;
-  }
-
-  function begin(job: TakenJob) {
-    running.add(job);
-    void run(job);
-  }
-
   async function run(job: TakenJob) {
+    running.add(job);
     try {
       if (job.schedulerId !== undefined) {
         await moves.scheduleNext(job, job.schedulerId).catch(reportError);
@@ -239,36 +189,6 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     else onError(new Error(`job ${job.id} was not finished in Redis: ${result}`));
   }
 
-  async function renewLocks() {
-    const now = Date.now();
-    const due = [...running].filter((job) => job.renewedAt + lockDurationMs / 4 < now);
-    if (due.length === 0 || isRenewing) return;
-    isRenewing = true;
-    for (const job of due) job.renewedAt = now;
-    try {
-      const [ids, tokens] = [due.map((job) => job.id), due.map((job) => job.token)];
-      for (const id of await worker.extendJobLocks(ids, tokens, lockDurationMs)) {
-        onError(new Error(`could not renew the lock of job ${id}`));
-      }
-    } catch (error) {
-      reportError(error);
-    } finally {
-      isRenewing = false;
-    }
-  }
-
-  async function checkStalled() {
-    while (!stop.signal.aborted) {
-      try {
-        await deps.beforeStalledCheck();
-        for (const id of await backend.moveStalledJobsToWait()) deps.onStalled(id);
-      } catch (error) {
-        reportError(error);
-      }
-      await sleep(deps.stalledIntervalMs, stop.signal);
-    }
-  }
-
   /** The owner of the connection reports connection errors. */
   function reportError(thrown: unknown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
@@ -288,8 +208,19 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   return {
     start() {
       isStarted = true;
-      renewal = setInterval(() => void renewLocks(), lockDurationMs / 4);
-      loops = Promise.all([takeLoop(), checkStalled()]);
+      renewal = startLockRenewal({ worker, jobs: running, lockDurationMs, onError, reportError });
+      const { beforeStalledCheck, onStalled, stalledIntervalMs: everyMs } = deps;
+      loops = Promise.all([
+        takeLoop(),
+        checkStalled({
+          backend,
+          everyMs,
+          beforeStalledCheck,
+          onStalled,
+          stop: stop.signal,
+          reportError,
+        }),
+      ]);
     },
     pause() {
       isPaused = true;
@@ -306,12 +237,12 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
       wake();
       if (isForced) isClosed = true;
       else {
-        await backend.disconnectBlocking(true).catch(reportError);
+        await availability.close();
         await loops;
         if (!isIdle()) await new Promise<void>((resolve) => idleWaiters.push(resolve));
         isClosed = true;
       }
-      clearInterval(renewal);
+      renewal?.[Symbol.dispose]();
       await worker.close(isForced);
     },
   };
