@@ -44,24 +44,36 @@ export async function claimIdempotencyKeys(
     claimed.map(({ ordinal }) => [ordinal, { status: "claimed" }]),
   );
   if (outcomes.size < claims.length) {
-    const rows = await sql<
-      (Pick<IdempotencyKeyColumns, "status" | "body"> & { ordinal: number; isSame: boolean })[]
-    >`
-      select requested.ordinal::int,
-             existing.request_hash = requested.hash
-             or existing.request_hash = any(string_to_array(requested.older, ' ')) as "isSame", existing.status, existing.body
-      from ${requested(sql, claims)} cross join lateral (
-        select request_hash, status, body from idempotency_keys as k
-        where k.tenant = requested.tenant and k.key = requested.key offset 0
-      ) as existing`;
-    for (const { ordinal, isSame, status, body } of rows) {
-      if (outcomes.has(ordinal)) continue;
-      if (!isSame) outcomes.set(ordinal, { status: "reused" });
-      else if (status === null) outcomes.set(ordinal, { status: "in-use" });
-      else outcomes.set(ordinal, { status: "stored", response: { status, body } });
+    const existing = await findIdempotencyKeys(sql, claims);
+    for (const [index, outcome] of existing.entries()) {
+      if (outcome !== undefined && !outcomes.has(index + 1)) outcomes.set(index + 1, outcome);
     }
   }
   return claims.map((_, index) => outcomes.get(index + 1) ?? { status: "in-use" });
+}
+
+/** Looks Idempotency-Keys up. Returns one outcome per claim, in order; undefined for a free key. */
+export async function findIdempotencyKeys(
+  sql: ISql,
+  claims: readonly IdempotencyClaim[],
+): Promise<(Claimed | undefined)[]> {
+  const rows = await sql<
+    (Pick<IdempotencyKeyColumns, "status" | "body"> & { ordinal: number; isSame: boolean })[]
+  >`
+    select requested.ordinal::int,
+           existing.request_hash = requested.hash
+           or existing.request_hash = any(string_to_array(requested.older, ' ')) as "isSame", existing.status, existing.body
+    from ${requested(sql, claims)} cross join lateral (
+      select request_hash, status, body from idempotency_keys as k
+      where k.tenant = requested.tenant and k.key = requested.key offset 0
+    ) as existing`;
+  const outcomes = claims.map((): Claimed | undefined => undefined);
+  for (const { ordinal, isSame, status, body } of rows) {
+    if (!isSame) outcomes[ordinal - 1] = { status: "reused" };
+    else if (status === null) outcomes[ordinal - 1] = { status: "in-use" };
+    else outcomes[ordinal - 1] = { status: "stored", response: { status, body } };
+  }
+  return outcomes;
 }
 
 /**

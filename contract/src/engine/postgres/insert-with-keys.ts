@@ -1,6 +1,13 @@
-import type { ISql } from "postgres";
+import type { ISql, Sql } from "postgres";
+import { AcceptedJob } from "../../api/job.ts";
 import type { NewJob } from "../jobs/enqueue/new-job.ts";
-import type { IdempotencyClaim, StoredResponse } from "./idempotency.ts";
+import { findExisting, type InsertOutcome } from "./find-existing.ts";
+import {
+  type Claimed,
+  findIdempotencyKeys,
+  type IdempotencyClaim,
+  type StoredResponse,
+} from "./idempotency.ts";
 import { hasTerms, insertTerms } from "./insert.ts";
 import { insertion } from "./insertion.ts";
 
@@ -14,16 +21,62 @@ export interface JobWithKeys {
 /** How long the statement waits for a row or key that another transaction holds. */
 const lockTimeoutMs = 10;
 
+export type OutcomeWithKeys =
+  | InsertOutcome
+  | Exclude<Claimed, { status: "claimed" }>
+  /** Resolving the conflict takes a transaction. */
+  | { status: "conflicting" };
+
 /**
- * Inserts the jobs whose keys and Idempotency-Keys are free, together with their responses, in one statement. The keys
- * must be distinct. Fails with a unique violation if another transaction claims one of the Idempotency-Keys at the same
- * time, and with a lock timeout if another transaction holds a key for longer than 10 ms; then nothing is inserted.
- * @returns when the jobs were recorded, in ISO 8601, and which of them
+ * Inserts the jobs whose keys and Idempotency-Keys are free, together with their responses, in one statement, and looks
+ * up what the others conflict with. The keys must be distinct. Fails with a unique violation if another transaction
+ * claims one of the Idempotency-Keys at the same time, and with a lock timeout if another transaction holds a key for
+ * longer than 10 ms; then nothing is inserted. Not for use in a transaction.
+ * @returns one outcome per entry, in order
  */
 export async function insertWithKeys(
-  sql: ISql,
+  sql: Sql,
   entries: readonly JobWithKeys[],
-): Promise<{ createdAt: string; isInserted(job: NewJob): boolean }> {
+): Promise<OutcomeWithKeys[]> {
+  const { createdAt, inserted } = await insertFree(sql, entries);
+  const outcomes = new Map<string, OutcomeWithKeys>();
+  if (inserted !== undefined) {
+    const rest = entries.filter(({ job }) => !inserted.has(job.id));
+    const claims = rest.flatMap(({ job, stored }) =>
+      stored ? [{ job, claim: stored.claim }] : [],
+    );
+    if (claims.length > 0) {
+      const existing = await findIdempotencyKeys(
+        sql,
+        claims.map(({ claim }) => claim),
+      );
+      for (const [index, { job }] of claims.entries()) {
+        outcomes.set(job.id, toOwnOutcome(job, existing[index]));
+      }
+    }
+    const duplicates = rest.flatMap(({ job, stored }) =>
+      stored === undefined && !job.replacesWaiting ? [job] : [],
+    );
+    const found = new Map<string, InsertOutcome>();
+    if (duplicates.length > 0) await findExisting(sql, duplicates, found);
+    for (const [id, outcome] of found) outcomes.set(id, outcome);
+  }
+  return entries.map(({ job: { id } }): OutcomeWithKeys => {
+    if (inserted === undefined || inserted.has(id)) return { status: "created", createdAt };
+    return outcomes.get(id) ?? { status: "conflicting" };
+  });
+}
+
+/** If the response has the job's id, the reply to an earlier execution of this same statement was lost. */
+function toOwnOutcome({ id }: NewJob, existing: Claimed | undefined): OutcomeWithKeys {
+  if (existing === undefined || existing.status === "claimed") return { status: "conflicting" };
+  const isOwn =
+    existing.status === "stored" && AcceptedJob.safeParse(existing.response.body).data?.id === id;
+  return isOwn ? { status: "conflicting" } : existing;
+}
+
+/** @returns the ids of the inserted jobs; undefined if all were inserted */
+async function insertFree(sql: ISql, entries: readonly JobWithKeys[]) {
   const jobs = entries.map(({ job }) => job);
   const claims = entries.flatMap(({ job, stored }) => (stored ? [{ id: job.id, ...stored }] : []));
   const hasClaims = claims.length > 0;
@@ -38,10 +91,7 @@ export async function insertWithKeys(
            (select string_agg(id::text, ' ') from inserted where (select count(*) from inserted) < ${jobs.length}) as ids`;
   if (row === undefined) throw new Error("the statement returned no row");
   const inserted = row.count === jobs.length ? undefined : new Set(row.ids?.split(" "));
-  return {
-    createdAt: row.createdAt,
-    isInserted: ({ id }) => inserted === undefined || inserted.has(id),
-  };
+  return { createdAt: row.createdAt, inserted };
 }
 
 interface ClaimOfJob {

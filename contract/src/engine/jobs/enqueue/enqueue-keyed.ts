@@ -144,16 +144,16 @@ export function createKeyedEnqueue(
       const accepted = toAcceptedJob({ ...job, status: "pending", createdAt: "" }, "created");
       return { job, stored: { claim, response: toResponse(accepted, isDispatchable(job.queue)) } };
     });
-    const { createdAt, isInserted } = await ledger.retryUntil(
-      (sql) => insertWithKeys(sql, entries),
-      deadline,
-    );
-    const created = part.filter(({ job }) => isInserted(job)).map(({ job }) => job);
-    const dispatched = await dispatcher.dispatch(created);
+    const recorded = await ledger.retryUntil((sql) => insertWithKeys(sql, entries), deadline);
+    const created = part.filter((_, index) => recorded[index]?.status === "created");
+    const dispatched = await dispatcher.dispatch(created.map(({ job }) => job));
     const corrections: Correction[] = [];
-    const outcomes = part.map(({ job, claim }): Found => {
-      if (!isInserted(job)) return { status: "conflicting" };
-      const entry = toEntry(job, { status: "created", createdAt });
+    const outcomes = part.map(({ job, claim }, index): Found => {
+      const outcome = recorded[index] ?? { status: "conflicting" };
+      if (outcome.status === "stored") return { ...outcome, status: "replayed" };
+      if (outcome.status === "duplicate") return { ...toEntry(job, outcome), isDispatched: true };
+      if (outcome.status !== "created") return outcome;
+      const entry = toEntry(job, outcome);
       const isDispatched = dispatched.has(job);
       if (isDispatched !== isDispatchable(job.queue) && claim) {
         corrections.push({ ...claim, response: toResponse(entry.job, isDispatched) });
