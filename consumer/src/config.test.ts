@@ -8,7 +8,7 @@ const _load = (env: Record<string, string> = {}) =>
 
 describe("the consumer's configuration", () => {
   test.each([
-    [{ BULL_QUEUE_NAME: "imports,nowhere" }, "BULL_QUEUE_NAME"],
+    [{ BULL_QUEUE_NAME: "imports,missing" }, "BULL_QUEUE_NAME"],
     [{ BULL_QUEUE_NAME: "," }, "BULL_QUEUE_NAME"],
     [{ WORKER_CONCURRENCY: "0" }, "WORKER_CONCURRENCY"],
     [{ WORKER_LOCK_DURATION_MS: "10" }, "WORKER_LOCK_DURATION_MS"],

@@ -207,7 +207,7 @@ test("jobs that a handler enqueues while Redis is unavailable are dispatched lat
         async echo({ message }, { enqueue }) {
           started.resolve();
           await isDisconnected.promise;
-          enqueued.resolve(await enqueue([_item("away")]));
+          enqueued.resolve(await enqueue([_item("child")]));
           return { message };
         },
       },
@@ -221,7 +221,7 @@ test("jobs that a handler enqueues while Redis is unavailable are dispatched lat
   expect(await enqueued.promise).toEqual({ created: 1, duplicate: 0, refused: [] });
   redis.reconnect();
 
-  const [child] = await world.sql`select id from jobs where key = 'test#away'`;
+  const [child] = await world.sql`select id from jobs where key = 'test#child'`;
   expect(await world.waitForEnd(child?.["id"])).toMatchObject({
     status: "completed",
     result: { outcome: "new" },

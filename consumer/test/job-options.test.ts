@@ -111,7 +111,7 @@ test("the reconciler expires jobs that no worker takes, and removes them from Re
     await world.accept(echo("waiting")),
     await world.accept(echo("delayed", { runAt: future.toISOString() })),
     await world.accept(echo("prioritized", { priority: 3 })),
-    await world.record(echo("nowhere")),
+    await world.record(echo("missing")),
   ];
   const other = await world.accept(echo("not yet"));
   await world.sql`update jobs set expires_at = ${past} where id = any(${jobs.map((job) => job.id)})`;

@@ -202,7 +202,7 @@ test("a fire time of an earlier schedule with the same name does not fire again"
 test("an invalid schedule records its failure and does not block other schedules", async () => {
   const fireTimes = {
     gone: await _due("gone"),
-    nowhere: await _due("nowhere"),
+    missing: await _due("missing"),
     locked: await _due("locked", {
       job: { type: "feed.fetch", data: { url: "http://a.example", authorization: "Bearer x" } },
     }),
@@ -212,13 +212,13 @@ test("an invalid schedule records its failure and does not block other schedules
     update schedules set definition = jsonb_set(definition, '{job,type}', '"gone"') where name = 'gone'`;
   await world.sql`
     update schedules set definition = definition - 'everyMs' || '{"cron": "* * * * *", "timeZone": "No/Where"}'
-    where name = 'nowhere'`;
+    where name = 'missing'`;
   await using _ = await _startConsumer(world);
   expect((await _ran("well", fireTimes.well)).run.outcome).toBe("created");
-  for (const name of ["gone", "nowhere", "locked"] as const) {
+  for (const name of ["gone", "missing", "locked"] as const) {
     const { run, nextAt } = await _ran(name, fireTimes[name]);
     expect(run).toMatchObject({ outcome: "failed", reason: "invalid", jobId: null });
-    expect(nextAt === null).toBe(name === "nowhere");
+    expect(nextAt === null).toBe(name === "missing");
   }
 });
 

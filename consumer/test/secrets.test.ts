@@ -59,8 +59,8 @@ describe("a handler", () => {
     const seen: unknown[] = [];
     const job = await _accept();
     expect(job.data).not.toContain("swordfish");
-    await using _ = await _consume(async (given) => {
-      seen.push(given);
+    await using _ = await _consume(async (data) => {
+      seen.push(data);
       return _nothing;
     });
 
@@ -73,8 +73,8 @@ describe("a handler", () => {
     const job = await _accept(olderRing);
     await world.redis.del(jobKey(world.prefix, "feeds", job.id));
     await using _ = await _consume(
-      async (given) => {
-        seen.push(given);
+      async (data) => {
+        seen.push(data);
         return _nothing;
       },
       { SECRET_KEYS: _secretKeys(young, old) },

@@ -52,7 +52,7 @@ async function _asIntruder(work: (tx: Sql) => Promise<unknown>) {
 }
 
 describe("the audit log", () => {
-  test("keeps what was done, in one chain from the first entry on", async () => {
+  test("stores every action in one chain from the first entry on", async () => {
     expect(await verifyAudit(sql)).toMatchObject({ status: "whole", head: { seq: 0 } });
     await _append({ actor: "cli:root", address: null, requestId: null });
     const last = await _append({ outcome: "key-not-found", target: "/v1/keys/ü\0\uD800" });

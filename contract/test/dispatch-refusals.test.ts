@@ -130,7 +130,7 @@ test("a call carries at most 256 jobs and 4 MB of data, in order", async () => {
   );
 });
 
-test("what jobs that follow each other have in common travels once", async () => {
+test("values shared by consecutive jobs are sent once", async () => {
   const calls: string[][] = [];
   const backoffs = [1000, 1000, 2000].map((delay) => ({ type: "fixed" as const, delay }));
   const jobs = backoffs.map((backoff) =>

@@ -108,7 +108,7 @@ test("jobs of several types in one call keep their names", async () => {
   });
 });
 
-test("what is in the queue already stays as BullMQ would leave it", async () => {
+test("jobs already in the queue are left as BullMQ leaves them", async () => {
   const jobs = Object.values(kinds).map((options) => job(options));
   await expectSame({
     prepare: (queue) =>
@@ -273,7 +273,7 @@ const anyState = fc.record({
   active: fc.nat({ max: 2 }),
 });
 
-test("any sequence of calls leaves what the same sequence of adds leaves", async () => {
+test("any sequence of calls results in the same Redis data as BullMQ's add", async () => {
   const anyCalls = fc.array(fc.array(anyJob, { minLength: 1, maxLength: 12 }), {
     minLength: 1,
     maxLength: 4,

@@ -46,7 +46,7 @@ test("no jobs are no question", async () => {
   expect(await read()).toEqual([]);
 });
 
-test("jobs that nobody took yet are waiting, delayed or prioritized", async () => {
+test("jobs that no worker has taken are waiting, delayed or prioritized", async () => {
   const jobs = [{}, { delayMs: 60_000 }, { priority: 2 }, { delayMs: 60_000, priority: 2 }].map(
     (options) => _placement({ options: { attempts: 1, timestamp: time, ...options } }),
   );
@@ -70,7 +70,7 @@ test("jobs of many queues are answered in the requested order", async () => {
   expect(states.map((state) => state?.state)).toEqual(jobs.map(({ n }) => expected[n % 4]));
 });
 
-test("a job in a worker's hands is active, with its progress", async () => {
+test("a job that a worker has taken is active, with its progress", async () => {
   const placed = _placement();
   await site.place("q", [placed]);
   const { job, worker } = await take();

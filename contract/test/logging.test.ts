@@ -25,10 +25,10 @@ test("a line contains neither passwords of URLs nor keys", () => {
   const { log, lines } = _open();
 
   log.warn(
-    { err: new Error("redis://:hunter2@redis is away"), apiKey: "hunter2" },
+    { err: new Error("redis://:hunter2@redis is unavailable"), apiKey: "hunter2" },
     "Bearer hunter2hunter2",
   );
 
   expect(lines[0]).not.toContain("hunter2");
-  expect(JSON.parse(lines[0] ?? "").err.message).toBe("redis://***@redis is away");
+  expect(JSON.parse(lines[0] ?? "").err.message).toBe("redis://***@redis is unavailable");
 });

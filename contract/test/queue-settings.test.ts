@@ -46,20 +46,23 @@ const loads: [string, Partial<DispatchOptions>[]][] = [
   ["one with delayed jobs alone", [{ delayMs: 60_000 }]],
 ];
 
-test.each(loads)("pausing and resuming %s is what BullMQ does", async (_, options) => {
-  const jobs = options.map((more, n) =>
-    _placement({ n, options: { attempts: 1, timestamp: 1_700_000_000_000, ...more } }),
-  );
-  for (const site of [bullmq, toril]) if (jobs.length > 0) await site.place("q", jobs);
-  await queue.pause();
-  await apply({ ...free, paused: true });
-  await _expectSame();
-  await queue.resume();
-  await apply(free);
-  await _expectSame();
-});
+test.each(loads)(
+  "pausing and resuming %s results in the same Redis data as BullMQ",
+  async (_, options) => {
+    const jobs = options.map((more, n) =>
+      _placement({ n, options: { attempts: 1, timestamp: 1_700_000_000_000, ...more } }),
+    );
+    for (const site of [bullmq, toril]) if (jobs.length > 0) await site.place("q", jobs);
+    await queue.pause();
+    await apply({ ...free, paused: true });
+    await _expectSame();
+    await queue.resume();
+    await apply(free);
+    await _expectSame();
+  },
+);
 
-test("limits are what BullMQ sets and lifts", async () => {
+test("limits are set and removed as BullMQ does", async () => {
   await queue.setGlobalConcurrency(3);
   await queue.setGlobalRateLimit(5, 1000);
   await apply({ ...free, concurrency: 3, rateLimit });
@@ -70,7 +73,7 @@ test("limits are what BullMQ sets and lifts", async () => {
   await _expectSame();
 });
 
-test("what was counted towards another rate holds nobody up, and towards the same rate it counts on", async () => {
+test("jobs counted under another rate delay no job, and those under the same rate still count", async () => {
   const { limiter } = queueKeys(toril.prefix, "q");
   await apply({ ...free, rateLimit });
   await redis.set(limiter, "5");

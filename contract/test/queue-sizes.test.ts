@@ -22,7 +22,7 @@ async function place(...all: Partial<DispatchOptions>[]) {
   return jobs;
 }
 
-test("a queue that nobody used is empty", async () => {
+test("an unused queue is empty", async () => {
   const counts = { waiting: 0, active: 0, delayed: 0, prioritized: 0, failed: 0 };
   expect(await read()).toEqual([{ queue: "q", counts, oldestMs: 0 }]);
 });

@@ -356,7 +356,7 @@ const anyState = fc.record({
   ),
 });
 
-test("any sequence of calls leaves what BullMQ leaves", async () => {
+test("any sequence of calls results in the same Redis data as BullMQ", async () => {
   await fc.assert(
     fc
       .asyncProperty(

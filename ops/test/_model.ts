@@ -443,7 +443,7 @@ export function sequences(most: number): fc.Arbitrary<Iterable<Command>> {
     (model, { stack }) => resumeAll(model, stack),
     (model) => model.isPaused,
   );
-  const create = options.map((given) => new Create(given));
+  const create = options.map((input) => new Create(input));
   const commands: fc.Arbitrary<Command>[] = [
     create,
     create,
@@ -452,7 +452,7 @@ export function sequences(most: number): fc.Arbitrary<Iterable<Command>> {
     anyJob.map((at) => new Retry(at)),
     anyJob.map((at) => new Redrive(at)),
     anyJob.map((at) => new Promote(at)),
-    fc.tuple(anyJob, isDelayed, priority).map((given) => new Change(...given)),
+    fc.tuple(anyJob, isDelayed, priority).map((input) => new Change(...input)),
     fc.constantFrom<Command>(pause, resume, expire, redriveAll),
     fc.constantFrom<Command>(pause, resume, flush, kill),
   ];

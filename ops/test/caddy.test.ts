@@ -211,7 +211,7 @@ test("an import may be larger than other bodies", async () => {
 test("responses have security headers, and none that identifies the proxy", async () => {
   await using upstream = startUpstream(() => new Response("hello"));
   await using caddy = await startCaddy([upstream.url]);
-  for (const address of [`${caddy.url}/docs`, `${caddy.dashboardUrl}/nowhere`]) {
+  for (const address of [`${caddy.url}/docs`, `${caddy.dashboardUrl}/missing`]) {
     const { headers } = await fetch(address);
     expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
     expect(headers.get("X-Frame-Options")).toBe("DENY");

@@ -26,7 +26,7 @@ const invalid: [Program, Record<string, string>, string[]][] = [
     ["OIDC_AUDIENCE"],
   ],
   ["consumer", { WORKER_CONCURRENCY: "many" }, ["WORKER_CONCURRENCY"]],
-  ["migrate", { DATABASE_URL_FILE: "/nowhere" }, ["DATABASE_URL_FILE"]],
+  ["migrate", { DATABASE_URL_FILE: "/missing" }, ["DATABASE_URL_FILE"]],
 ];
 
 test.each(invalid)(

@@ -24,7 +24,7 @@ test.concurrent("a job that fails in every attempt is dead after the third, with
 });
 
 test.concurrent("the default backoff is at least one, two and four seconds", async () => {
-  const { id } = await stack.client.createJob({ ...echo("patient", { failures: 3 }), attempts: 4 });
+  const { id } = await stack.client.createJob({ ...echo("retried", { failures: 3 }), attempts: 4 });
   expect(await _ended(id)).toMatchObject({ status: "completed", attempts: { made: 4, max: 4 } });
   const { failures, settledAt } = await stack.client.getJob(id);
   const times = [...failures.map(({ at }) => at), settledAt!].map((at) => Date.parse(at));

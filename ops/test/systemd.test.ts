@@ -33,7 +33,7 @@ test.each(units)(
   },
 );
 
-test.each(units)("%s starts what is there", (file) => {
+test.each(units)("%s starts existing programs", (file) => {
   for (const path of readUnit(file)("ExecStart").flatMap((line) => line.split(" "))) {
     expect(existsSync(join(root, path.replace("/opt/toril/", "")))).toBe(true);
   }

@@ -5,14 +5,14 @@ import { echo } from "./_api.ts";
 import { startStack, type Stack } from "./_stack.ts";
 import { toril } from "./_toril.ts";
 
-const nowhere = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
+const missing = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
 
 test("toril exits with 0 after the help, with 2 for invalid arguments, and with 1 if the ledger is unavailable", async () => {
-  expect(await toril("help", nowhere)).toMatchObject({ code: 0, errors: expect.any(String) });
-  const invalid = await toril("keys create", nowhere);
+  expect(await toril("help", missing)).toMatchObject({ code: 0, errors: expect.any(String) });
+  const invalid = await toril("keys create", missing);
   expect(invalid).toMatchObject({ code: 2, output: "" });
   expect(invalid.errors).toContain("--name");
-  const unavailable = await toril("keys list", nowhere);
+  const unavailable = await toril("keys list", missing);
   expect(unavailable.code).toBe(1);
   expect(unavailable.errors).toMatch(/^toril: .*ECONNREFUSED.*$/m);
 });

@@ -37,7 +37,7 @@ export async function _listen(url: string | URL, headers: Record<string, string>
       return lastId ?? "";
     },
     names: () => heard.map(({ event }) => event),
-    async leave() {
+    async disconnect() {
       leaving.abort();
       await ended;
     },

@@ -15,8 +15,8 @@ export function _getExamples(document: Node): Example[] {
   const resolve = (node: Node): Node =>
     node?.$ref ? resolve(document.components.schemas[node.$ref.split("/").at(-1)]) : node;
 
-  function toSample(given: Node): unknown {
-    const schema = resolve(given);
+  function toSample(input: Node): unknown {
+    const schema = resolve(input);
     const isObject = schema.type === "object";
     const [choice] = isObject ? [] : (schema.oneOf ?? schema.anyOf ?? schema.allOf ?? []);
     if (schema.example !== undefined) return schema.example;
@@ -34,8 +34,8 @@ export function _getExamples(document: Node): Example[] {
   }
 
   /** Returns the examples of a whole schema, and one for each field with an example. */
-  function toBodies(given: Node): unknown[] {
-    const schema = resolve(given);
+  function toBodies(input: Node): unknown[] {
+    const schema = resolve(input);
     const shown = schema.example === undefined ? [] : [schema.example];
     if (schema.type !== "object" && (schema.oneOf || schema.anyOf)) {
       return [...shown, ...(schema.oneOf ?? schema.anyOf).flatMap(toBodies)];

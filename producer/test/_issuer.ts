@@ -89,7 +89,7 @@ export async function _openIssuer(audience: string) {
     publish(keys: JWK[]) {
       published = keys;
     },
-    leave: () => server.stop(true),
+    stop: () => server.stop(true),
     comeBack() {
       server = open();
     },

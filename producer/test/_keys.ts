@@ -3,10 +3,14 @@ import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Scope } from "@toril/contract/api/scope";
 import type { _Stores } from "./_producer.ts";
 
-type Given = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };
+type Overrides = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };
 
 /** Creates a key in Postgres, as the command does. */
-export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: Given = {}) {
+export function _issue(
+  { sql }: _Stores,
+  scopes: Scope[],
+  { tenant, ...overrides }: Overrides = {},
+) {
   const key = {
     name: "test",
     scopes,
@@ -14,7 +18,7 @@ export function _issue({ sql }: _Stores, scopes: Scope[], { tenant, ...given }: 
     types: null,
     quotas: null,
     expiresAt: null,
-    ...given,
+    ...overrides,
   };
   return issueKey(sql, tenant ?? "default", key, async () => {});
 }

@@ -45,12 +45,12 @@ test("one invalid entry rejects the whole bulk, and the response lists every inv
 });
 
 test("a partial bulk stores the valid entries and reports the invalid ones by index", async () => {
-  await producer.post(_echo("x", { key: "standing" }));
+  await producer.post(_echo("x", { key: "existing" }));
   const answer = await producer.bulk(
     [
       _echo("a", { key: "new" }),
       { type: "nope" },
-      _echo("b", { key: "standing" }),
+      _echo("b", { key: "existing" }),
       _echo("c", { key: "new" }),
       _echo("x".repeat(1_000_000)),
       _echo("d"),

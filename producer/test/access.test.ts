@@ -291,8 +291,8 @@ async function putSchedule() {
 }
 
 function send([path, init = {}]: Asked, headers: Record<string, string>) {
-  const given = init.headers as Record<string, string> | undefined;
-  return producer.request(path, { ...init, headers: { ...given, ...headers } });
+  const own = init.headers as Record<string, string> | undefined;
+  return producer.request(path, { ...init, headers: { ...own, ...headers } });
 }
 
 test("every operation of openapi.yaml is covered here and documents its scope", () => {
@@ -328,7 +328,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
     const answers = [
       await send([path, init], headers),
       // The response must not reveal whether the resource exists.
-      await send(ask(nowhere), headers),
+      await send(ask(missing), headers),
       // Nor may the body be read.
       ...(init?.method === "POST" ? [await send(unreadable, headers)] : []),
     ];
@@ -371,7 +371,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
       return;
     }
     if (elsewhere === "not-found") {
-      const none = await send(ask(nowhere), _bearer(key));
+      const none = await send(ask(missing), _bearer(key));
       expect([answer.status, answer.body.type]).toEqual([404, none.body.type]);
       expect(answer.body.type).not.toBe(problemType("not-found"));
       return;
@@ -392,7 +392,7 @@ describe.each(guarded)("%s", (_name, { scope, ask, elsewhere, isPage }) => {
 
 test("unknown paths and methods are reported only to requests with a key", async () => {
   const requests: Asked[] = [
-    ["/nowhere"],
+    ["/missing"],
     ["/v1/jobs", { method: "DELETE" }],
     ["/v1/jobs/%62ulk", { method: "POST" }],
     ["/admin"],
@@ -422,7 +422,7 @@ test("every path below /admin/ requires queues:admin", async () => {
 });
 
 const none = "019c2f1e-7b1a-7c3d-8a4e-5f6071829304";
-const nowhere: Ids = {
+const missing: Ids = {
   job: none,
   waiting: none,
   delayed: none,
@@ -434,5 +434,5 @@ const nowhere: Ids = {
   operation: none,
   import: none,
   key: "0mibwkq0705f60718",
-  schedule: "nowhere",
+  schedule: "missing",
 };

@@ -73,9 +73,9 @@ test("refused requests and changes outside Postgres are audited after the respon
 });
 
 test("an audit entry that cannot be written is logged", async () => {
-  const away = connectLedger("postgres://nobody@127.0.0.1:1/nothing", 500);
-  await createAudit(forTenants(away), log).begin(request).end("at-capacity");
-  await away.close();
+  const unavailable = connectLedger("postgres://nobody@127.0.0.1:1/nothing", 500);
+  await createAudit(forTenants(unavailable), log).begin(request).end("at-capacity");
+  await unavailable.close();
 
   expect(lines.at(-1)).toMatchObject({ ...request, outcome: "at-capacity", msg: "not audited" });
 });

@@ -82,7 +82,7 @@ const cases: Record<
 
 function ofQueue(verb: string, init: RequestInit = { method: "POST" }) {
   const refused: [string, RequestInit, string] = [
-    `/v1/queues/nowhere${verb}`,
+    `/v1/queues/missing${verb}`,
     init,
     "queue-not-found",
   ];

@@ -27,7 +27,7 @@ beforeEach(() => {
   listeners = [];
 });
 afterEach(async () => {
-  await Promise.all(listeners.map((listener) => listener.leave()));
+  await Promise.all(listeners.map((listener) => listener.disconnect()));
   await Promise.all(producers.map((producer) => producer.close()));
   await stores.sql`truncate api_keys`;
   await stores.clear();
@@ -266,7 +266,7 @@ describe("an event stream", () => {
     const stream = await listen(first, "/v1/events");
     await first.post(_echo("seen"));
     await _until(() => stream.heard.length === 1);
-    await stream.leave();
+    await stream.disconnect();
     const missed = [await first.post(_echo("a")), await first.post(_echo("b"))];
     const headers = { "Last-Event-ID": stream.lastId };
     const resumed = await listen(second, "/v1/events", headers);

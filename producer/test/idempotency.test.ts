@@ -75,12 +75,12 @@ test("a repeated request gets the original response byte for byte from any produ
 });
 
 test("the replay of a duplicate is the duplicate, even after its job has ended", async () => {
-  const standing = await one.post(_echo("a", { key: "k" }));
+  const existing = await one.post(_echo("a", { key: "k" }));
   const headers = { "Idempotency-Key": "order-4" };
   const duplicate = await one.post(_echo("b", { key: "k" }), headers);
   expect([duplicate.status, duplicate.body.outcome]).toEqual([200, "duplicate"]);
-  expect(duplicate.body.id).toBe(standing.body.id);
-  await settle(standing.body.id);
+  expect(duplicate.body.id).toBe(existing.body.id);
+  await settle(existing.body.id);
   expectReplay(await other.post(_echo("b", { key: "k" }), headers), duplicate);
   expect(await stores.count()).toMatchObject({ jobs: 1 });
 });

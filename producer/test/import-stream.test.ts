@@ -38,13 +38,13 @@ test.each([
   [chunked, "end"],
 ] as const)(
   "a client that disconnects in the middle (%s, %s) leaves a failed import",
-  async (framing, leave) => {
+  async (framing, disconnect) => {
     const connection = await upload(framing, "a,b\n", "1,2\n".repeat(1300));
     await _until(async () => (await onlyImport()) !== undefined);
     const id = (await onlyImport())!;
     expect((await producer.client.getImport(id)).status).toBe("receiving");
     await connection.send("3,4\n5,");
-    connection[leave]();
+    connection[disconnect]();
     const made = await failedImport();
     expect(made.errors).toEqual([
       expect.objectContaining({

@@ -239,7 +239,7 @@ describe("keys", () => {
     expect(await verify(token)).toMatchObject({ status: "authenticated" });
     await issuer.rotate("second", { keepsOld: false });
     now += 600_000;
-    await issuer.leave();
+    await issuer.stop();
     expect(await verify(token)).toMatchObject({ status: "authenticated" });
     await _until(() => failures.length > 0);
     issuer.comeBack();
@@ -265,7 +265,7 @@ describe("while the issuer is unavailable", () => {
   test("tokens with cached keys are verified", async () => {
     const { verify, failures } = open();
     await verify(await issuer.sign());
-    await issuer.leave();
+    await issuer.stop();
     now += day;
     const exp = seconds() + 300;
     expect(await verify(await issuer.sign({ exp }))).toMatchObject({ status: "authenticated" });
@@ -274,7 +274,7 @@ describe("while the issuer is unavailable", () => {
   });
 
   test("a token with an unknown key is unverifiable, and is verified when the issuer is back", async () => {
-    await issuer.leave();
+    await issuer.stop();
     const { verify, failures } = open();
     const token = await issuer.sign();
     expect(await verify(token)).toEqual({ status: "unavailable" });
@@ -289,7 +289,7 @@ describe("while the issuer is unavailable", () => {
     const { verify } = open();
     await verify(await issuer.sign());
     await issuer.rotate("second");
-    await issuer.leave();
+    await issuer.stop();
     now += 30_000;
     expect(await verify(await issuer.sign())).toEqual({ status: "unavailable" });
     issuer.comeBack();

@@ -17,12 +17,8 @@ describe("an operation is refused:", () => {
   test.each([
     ["nothing", {}, "/action"],
     ["an action that is none", { action: "run", filter: {} }, "/action"],
-    [
-      "a filter that nobody knows",
-      { action: "cancel", filter: { colour: "red" } },
-      "/filter/colour",
-    ],
-    ["a type that nobody knows", { action: "cancel", filter: { type: "nope" } }, "/filter/type"],
+    ["an unknown filter", { action: "cancel", filter: { colour: "red" } }, "/filter/colour"],
+    ["an unknown type", { action: "cancel", filter: { type: "nope" } }, "/filter/type"],
     ["no filter", { action: "cancel" }, "/filter"],
     [
       "a status that it is not for",

@@ -157,8 +157,8 @@ test("a transaction whose connection breaks is repeated from its beginning", asy
 });
 
 test("when the reply to the COMMIT of a bulk is lost, its jobs are accepted and dispatched once", async () => {
-  await producer.post(_echo("standing", { key: "standing" }));
-  const entries = [_echo("a", { key: "standing" }), _echo("b", { key: "k" }), _echo("c")];
+  await producer.post(_echo("existing", { key: "existing" }));
+  const entries = [_echo("a", { key: "existing" }), _echo("b", { key: "k" }), _echo("c")];
   const headers = { "Idempotency-Key": "bulk" };
   const cut = proxy.cutReply("COMMIT");
   const answer = await producer.bulk(entries, "", headers);
@@ -213,36 +213,36 @@ test("a job without a key does not wait for the transaction of another", async (
 });
 
 test("requests with other keys do not wait for keys that another transaction holds", async () => {
-  const patient = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "60000" });
-  const standing = await patient.post(_echo("a", { key: "taken" }), { "Idempotency-Key": "taken" });
+  const lenient = await _startProducer(stores, { REQUEST_TIMEOUT_MS: "60000" });
+  const existing = await lenient.post(_echo("a", { key: "taken" }), { "Idempotency-Key": "taken" });
   await using held = await hold(async (sql) => {
     await insertKey("held")(sql);
     await sql`insert into idempotency_keys (key, request_hash) values ('held', 'other')`;
   });
   let answered = 0;
   const waiting = [
-    patient.post(_echo("a", { key: "held" })),
-    patient.post(_echo("b"), { "Idempotency-Key": "held" }),
-    patient.post(_echo("c", { key: "held" }), { "Idempotency-Key": "1" }),
+    lenient.post(_echo("a", { key: "held" })),
+    lenient.post(_echo("b"), { "Idempotency-Key": "held" }),
+    lenient.post(_echo("c", { key: "held" }), { "Idempotency-Key": "1" }),
   ].map((answer) => answer.finally(() => (answered += 1)));
   // The first round shares a batch with the requests that wait.
   for (let round = 0; round < 5; round += 1) {
     const answers = await Promise.all([
-      patient.post(_echo("a", { key: `k${round}` })),
-      patient.post(_echo("a"), { "Idempotency-Key": `i${round}` }),
-      patient.post(_echo("a", { key: `both${round}` }), { "Idempotency-Key": `both${round}` }),
-      patient.post(_echo("a", { key: "taken" })),
-      patient.post(_echo("a", { key: "taken" }), { "Idempotency-Key": "taken" }),
+      lenient.post(_echo("a", { key: `k${round}` })),
+      lenient.post(_echo("a"), { "Idempotency-Key": `i${round}` }),
+      lenient.post(_echo("a", { key: `both${round}` }), { "Idempotency-Key": `both${round}` }),
+      lenient.post(_echo("a", { key: "taken" })),
+      lenient.post(_echo("a", { key: "taken" }), { "Idempotency-Key": "taken" }),
     ]);
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 200, 201]);
-    expect(answers[4].text).toBe(standing.text);
+    expect(answers[4].text).toBe(existing.text);
   }
   await untilWaiting(1);
   expect(answered).toBe(0);
   await held.release();
   const statuses = (await Promise.all(waiting)).map(({ status }) => status);
   expect(statuses).toEqual([201, 201, 200]);
-  await patient.close();
+  await lenient.close();
 });
 
 test("a key that stays locked fails only its own entry", async () => {

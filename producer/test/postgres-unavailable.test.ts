@@ -106,11 +106,11 @@ test("a producer at capacity refuses jobs and stores none of them", async () => 
 });
 
 test("a producer at capacity refuses a bulk request before its body", async () => {
-  const patient = await _startProducer(stores, { DATABASE_URL: proxy.url });
+  const lenient = await _startProducer(stores, { DATABASE_URL: proxy.url });
   proxy.freeze();
-  const posts = Array.from({ length: 10 }, (_, n) => patient.bulk([_echo(`bulk ${n}`)]));
+  const posts = Array.from({ length: 10 }, (_, n) => lenient.bulk([_echo(`bulk ${n}`)]));
   await _until(async () => {
-    const connection = await _connect(patient.url);
+    const connection = await _connect(lenient.url);
     const headers = ["Content-Type: application/json", "Content-Length: 30000000"];
     await connection.write(_head("POST /v1/jobs/bulk", ...headers, "X-Request-Id: early"));
     const answer = await Promise.race([connection.answer(), Bun.sleep(200)]);
@@ -128,7 +128,7 @@ test("a producer at capacity refuses a bulk request before its body", async () =
   });
   for (const answer of await Promise.all(posts)) _expectProblem(answer, "at-capacity");
   proxy.pass();
-  await patient.close();
+  await lenient.close();
 });
 
 test("a short outage of Postgres is not visible to clients", async () => {

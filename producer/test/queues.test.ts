@@ -205,10 +205,10 @@ test.each([
 });
 
 test("an unknown queue is not found", async () => {
-  _expectProblem(await producer.request("/v1/queues/nowhere"), "queue-not-found");
-  _expectProblem(await _patch({ concurrency: 1 }, "nowhere"), "queue-not-found");
+  _expectProblem(await producer.request("/v1/queues/missing"), "queue-not-found");
+  _expectProblem(await _patch({ concurrency: 1 }, "missing"), "queue-not-found");
   for (const verb of ["pause", "resume", "drain", "clean"]) {
-    const answer = await producer.request(`/v1/queues/nowhere/${verb}`, { method: "POST" });
+    const answer = await producer.request(`/v1/queues/missing/${verb}`, { method: "POST" });
     _expectProblem(answer, "queue-not-found");
   }
 });

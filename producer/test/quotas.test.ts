@@ -275,20 +275,20 @@ describe("waiting jobs", () => {
         bucketPrefix: prefix,
         lease: async () => undefined,
         countWaiting: async () => {
-          if (isUnavailable) throw new Error("away");
+          if (isUnavailable) throw new Error("unavailable");
           return 0;
         },
         now: () => now,
       },
     );
-    await expect(quota.reserve(1)).rejects.toThrow("away");
+    await expect(quota.reserve(1)).rejects.toThrow("unavailable");
     isUnavailable = false;
     expect(await quota.reserve(1)).toBeUndefined();
   });
 });
 
 describe("background work", () => {
-  test("gets what the most exhausted quota has left, with the reason", async () => {
+  test("gets the remainder of the most exhausted quota, with the reason", async () => {
     const quota = open({ ...slow, maxWaiting: 15 });
     const first = await quota.reserveUpTo(12);
     expect(first).toEqual({ granted: 12, refusal: undefined });
@@ -313,8 +313,8 @@ describe("background work", () => {
     for (const refusal of await Promise.all([admit(), admit(), admit()])) {
       expect(refusal).toBeUndefined();
     }
-    await quota.charge(20);
-    await quota.charge(10);
+    await quota.reserveChildren(20);
+    await quota.reserveChildren(10);
     expect((await admit())?.detail).toContain("pending");
     now += 1000;
     expect((await admit())?.waitMs).toBeWithin(25_000, 31_000);
@@ -327,7 +327,7 @@ describe("background work", () => {
   test("of a running job leaves a debt even if the key was just refused", async () => {
     const quota = open({ rate: 1000, burst: 1000 });
     await quota.flood(3000);
-    await quota.charge(5000);
+    await quota.reserveChildren(5000);
     expect((await quota.admitChildren("feed.fetch"))?.waitMs).toBeWithin(3000, 5101);
   });
 
@@ -341,7 +341,7 @@ describe("background work", () => {
 });
 
 describe("the RateLimit fields", () => {
-  test("name every policy and what remains", async () => {
+  test("list every policy and the remaining quota", async () => {
     const quota = open({ rate: 10, burst: 25, bytes: 1000, maxWaiting: 10 });
     await quota.takeJobs(20);
     await quota.takeBytes(3000);

@@ -50,7 +50,7 @@ test.each([
   ["POST /v1/jobs", "Content-Type: text/plain", "unsupported-media-type"],
   ["POST /v1/imports?type=nope", "Content-Type: text/csv", "invalid-parameter"],
   ["PUT /v1/jobs", json, "method-not-allowed"],
-  ["POST /nowhere", json, "not-found"],
+  ["POST /missing", json, "not-found"],
 ] as const)("an endless body for %s (%s) is not read further", async (line, type, kind) => {
   await say(_head(line, type, "Transfer-Encoding: chunked"));
   const sending = sendWithoutEnd(_chunk("x".repeat(65_536)));

@@ -45,8 +45,8 @@ function _import(
 function _slowBody(first: string) {
   let controller: ReadableStreamDefaultController<Uint8Array>;
   const body = new ReadableStream<Uint8Array>({
-    start(given) {
-      controller = given;
+    start(opened) {
+      controller = opened;
       controller.enqueue(new TextEncoder().encode(first));
     },
   });

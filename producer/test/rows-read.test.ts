@@ -22,10 +22,10 @@ test.each([
 
     async function workOnce(own: string) {
       const send = async (path: string, init: RequestInit = {}) => {
-        const given = init.headers as Record<string, string> | undefined;
+        const own = init.headers as Record<string, string> | undefined;
         const answer = await producer.request(path, {
           ...init,
-          headers: { ...given, ..._bearer(key) },
+          headers: { ...own, ..._bearer(key) },
         });
         expect(answer.status, `${path}: ${answer.text}`).toBeOneOf([200, 201, 202]);
         return answer.body;

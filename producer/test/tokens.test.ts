@@ -73,7 +73,7 @@ test("keys work in addition to tokens", async () => {
 test("while the issuer is unavailable, cached keys are used, and an unverifiable token gets 503", async () => {
   const known = await holder(["jobs:write"]);
   expect((await producer.post(_echo(), known)).status).toBe(201);
-  await issuer.leave();
+  await issuer.stop();
   expect((await producer.post(_echo(), known)).status).toBe(201);
   const fresh = await holder(["jobs:write"], "acme", { sub: "bob" });
   expect((await producer.post(_echo(), fresh)).status).toBe(201);

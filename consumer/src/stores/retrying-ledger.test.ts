@@ -16,7 +16,7 @@ function _create(...answers: (Error | string)[]) {
         return answer as never;
       },
     },
-    onUnavailable: (error) => events.push(`away ${(error as Error).message}`),
+    onUnavailable: (error) => events.push(`unavailable ${(error as Error).message}`),
     onAvailable: () => events.push("back"),
   });
   return { retryingLedger, events, calls: () => calls };
@@ -33,7 +33,7 @@ describe("retryUntilAvailable", () => {
       expect(await retryingLedger.retryUntilAvailable(_work)).toBe("done");
 
       expect(calls()).toBe(3);
-      expect(events).toEqual([`away ${code}`, "back"]);
+      expect(events).toEqual([`unavailable ${code}`, "back"]);
       expect(retryingLedger.isUnavailable).toBe(false);
     },
   );

@@ -28,7 +28,7 @@ async function turn() {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-test("what would overfill the waiting room is refused and everything before it is answered", async () => {
+test("an entry beyond the maximum of waiting entries is refused, and all earlier entries get their outcomes", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run, maxWaiting: 2 });
   const first = batch.submit(1);
@@ -56,7 +56,7 @@ test("bytes limit the waiting entries, but one entry of any size is accepted", a
   expect(await large).toBe(100);
 });
 
-test("a refusal tells how long what waits takes to leave, at the rate at which batches leave", async () => {
+test("a refusal contains the estimated drain time, at the current rate of flushes", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run, getBytes: (n) => n });
   const tooLarge = async () => {
@@ -114,12 +114,12 @@ test("a failed batch fails its callers and no others", async () => {
   expect(await second).toBe(4);
 });
 
-test("a run that loses an outcome fails instead of answering the wrong caller", async () => {
+test("a run that returns too few outcomes fails instead of resolving the wrong entry", async () => {
   const batch = createBatcher({ ...settings, run: async () => [1] });
   await expect(Promise.all([batch.submit(1), batch.submit(2)])).rejects.toThrow("lost outcomes");
 });
 
-test("a lone entry leaves at once, and what comes meanwhile shares the next batch", async () => {
+test("a single entry is flushed immediately, and entries added meanwhile share the next batch", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run });
   const all = [batch.submit(1)];
@@ -134,7 +134,7 @@ test("a lone entry leaves at once, and what comes meanwhile shares the next batc
   expect(await Promise.all(all)).toEqual([2, 4, 6]);
 });
 
-test("a full batch does not wait for the one on its way while a slot is free", async () => {
+test("a full batch does not wait for the batch in flight while a slot is free", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run, maxInFlight: 2 });
   const all = [batch.submit(1)];
@@ -148,7 +148,7 @@ test("a full batch does not wait for the one on its way while a slot is free", a
   await Promise.all(all);
 });
 
-test("an unfilled batch leaves a free slot after flushMs", async () => {
+test("an unfilled batch is flushed after flushMs", async () => {
   const { batches, run } = held();
   const batch = createBatcher({ ...settings, run, maxInFlight: 2, flushMs: 1 });
   const first = batch.submit(1);
@@ -159,7 +159,7 @@ test("an unfilled batch leaves a free slot after flushMs", async () => {
   expect(await Promise.all([first, second])).toEqual([2, 4]);
 });
 
-test("whatever is submitted is answered once, in batches within their limits", async () => {
+test("every submitted entry gets one outcome, in batches within their limits", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.record({ size: fc.integer({ min: 1, max: 40 }), pause: fc.boolean() })),

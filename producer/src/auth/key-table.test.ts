@@ -20,7 +20,7 @@ let keys: KeyTable;
 
 async function read(revision: number): Promise<KeyRow[]> {
   revisions.push(revision);
-  if (isUnavailable) throw new Error("away");
+  if (isUnavailable) throw new Error("unavailable");
   return rows.filter((each) => each.revision > revision);
 }
 

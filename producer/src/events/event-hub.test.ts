@@ -52,7 +52,7 @@ test("a wait ends when a Toril worker has completed the job, without a read of P
   expect(wait.countEnds()).toBe(1);
 });
 
-test("a wait goes on when a stock worker or an earlier generation has completed, unless Postgres has the end", async () => {
+test("a wait continues after a completion by a stock worker or of an earlier generation, unless Postgres has the outcome", async () => {
   const read: string[] = [];
   await using wait = await _openWait(async (ids) => {
     read.push(...ids);

@@ -4,7 +4,7 @@ import { createMemoryBudget } from "./memory.ts";
 const maxBytes = 128_000_000;
 const shop = { kind: "key", tenant: "shop" } as const;
 const press = { kind: "token", tenant: "press" } as const;
-const everybody = { kind: "open", tenant: "default" } as const;
+const anyone = { kind: "open", tenant: "default" } as const;
 
 test("a tenant may use at most half of the memory budget", () => {
   const memory = createMemoryBudget(maxBytes);
@@ -18,6 +18,6 @@ test("a tenant may use at most half of the memory budget", () => {
 
 test("without authentication the whole budget is available to every caller", () => {
   const memory = createMemoryBudget(maxBytes);
-  memory.take(maxBytes, everybody);
-  expect(() => memory.take(1, everybody)).toThrow("Try again");
+  memory.take(maxBytes, anyone);
+  expect(() => memory.take(1, anyone)).toThrow("Try again");
 });

@@ -33,9 +33,9 @@ export interface PipelineDeps {
 }
 
 export interface Pipeline {
-  handle(request: Request, peer: ClientConnection): Promise<Response>;
+  handle(request: Request, connection: ClientConnection): Promise<Response>;
   /** Handles `POST /v1/jobs` without the framework, for a server that routes it natively. */
-  createJob(request: Request, peer: ClientConnection): Promise<Response>;
+  createJob(request: Request, connection: ClientConnection): Promise<Response>;
 }
 
 /** The outer part of every request: request id, tracing, errors, metrics and log. */
@@ -53,14 +53,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   async function observe(
     request: Request,
-    peer: ClientConnection,
+    connection: ClientConnection,
     path: string,
     respond: (context: RequestContext) => Response | Promise<Response>,
   ): Promise<Response> {
     const startedAt = performance.now();
     const { method } = request;
     const requestId = getRequestId(request);
-    const address = () => deps.clientAddress(peer.address, request);
+    const address = () => deps.clientAddress(connection.address, request);
     const context = new RequestContext(request, {
       requestId,
       path,
@@ -68,7 +68,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       memory,
       findQuota,
       address,
-      peer,
+      connection,
     });
     const trace = tracing?.begin(method, request.headers.get("traceparent"));
     context.traceparent = trace?.traceparent;
@@ -145,13 +145,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   }
 
   return {
-    async handle(request, peer) {
+    async handle(request, connection) {
       const path = getPath(request.url);
       const refusal = refuseEarly(request, path);
       if (refusal !== undefined) return refusal;
-      return observe(request, peer, path, (context) => app.fetch(request, context));
+      return observe(request, connection, path, (context) => app.fetch(request, context));
     },
-    createJob: (request, peer) => observe(request, peer, api.createJob.path, createJobIfAuthorized),
+    createJob: (request, connection) =>
+      observe(request, connection, api.createJob.path, createJobIfAuthorized),
   };
 }
 

@@ -25,7 +25,7 @@ export interface RequestContextSettings {
   findQuota: FindQuota;
   /** Returns the client's address. */
   address(): string;
-  peer: ClientConnection;
+  connection: ClientConnection;
 }
 
 /** The remote end of a connection. */
@@ -77,14 +77,14 @@ export class RequestContext {
   traceparent: string | undefined = undefined;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
-  readonly #peer: ClientConnection;
+  readonly #connection: ClientConnection;
   #heldBytes = 0;
   #principal: Principal | undefined = undefined;
   #quota: QuotaReservation | undefined = undefined;
   #trail: AuditTrail | undefined = undefined;
 
   constructor(request: Request, settings: RequestContextSettings) {
-    const { requestId, path, jobTypes, memory, findQuota, address, peer } = settings;
+    const { requestId, path, jobTypes, memory, findQuota, address, connection } = settings;
     this.request = request;
     this.requestId = requestId;
     this.path = path;
@@ -92,7 +92,7 @@ export class RequestContext {
     this.address = address;
     this.#memory = memory;
     this.#findQuota = findQuota;
-    this.#peer = peer;
+    this.#connection = connection;
   }
 
   /** The authenticated caller. Throws if the request is not authenticated. */
@@ -139,7 +139,7 @@ export class RequestContext {
   }
 
   setIdleTimeout(seconds: number): void {
-    this.#peer.setIdleTimeout(seconds);
+    this.#connection.setIdleTimeout(seconds);
   }
 
   /** Releases the memory that the body took. */

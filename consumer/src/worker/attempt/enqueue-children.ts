@@ -130,7 +130,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
       }
       const tracedOrigin = { ...origin, trace: traceparent };
       return async (requests) => {
-        await quota?.charge(requests.length);
+        await quota?.reserveChildren(requests.length);
         return enqueue(requests, tracedOrigin);
       };
     },

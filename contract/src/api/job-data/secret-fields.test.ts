@@ -10,7 +10,7 @@ function _pointers(schema: z.ZodType, data: unknown) {
 const token = secret(z.string());
 
 describe("the secrets of a schema", () => {
-  test("are none of which anybody need think when no field is marked", () => {
+  test("a schema without secret fields has no finder", () => {
     const data = z.strictObject({
       message: z.string(),
       more: z.array(z.record(z.string(), z.int())),
@@ -22,7 +22,7 @@ describe("the secrets of a schema", () => {
     ).toBeUndefined();
   });
 
-  test("stand in nested objects, arrays, tuples and records", () => {
+  test("are found in nested objects, arrays, tuples and records", () => {
     const schema = z.strictObject({
       token,
       login: z.strictObject({ user: z.string(), password: token }),
@@ -59,7 +59,7 @@ describe("the secrets of a schema", () => {
     ]);
   });
 
-  test("are found under every wrapper, and whatever is said of them afterwards", () => {
+  test("are found under every wrapper and after later metadata", () => {
     const schema = z.object({
       a: token.optional(),
       b: token.nullable().default("x"),
@@ -102,7 +102,7 @@ describe("the secrets of a schema", () => {
     expect(_pointers(tree, data)).toEqual(["/children/0/token", "/children/0/children/0/token"]);
   });
 
-  test("are found in data that does not fit its schema, and nowhere where nothing is", () => {
+  test("are found in data that does not match its schema, and only where a value exists", () => {
     const schema = z.object({ token: token.nullish(), list: z.array(token).optional() });
 
     expect(_pointers(schema, { token: 7, list: { x: 1 } })).toEqual(["/token", "/list/x"]);
@@ -122,6 +122,6 @@ describe("the secrets of a schema", () => {
   });
 });
 
-test("what JSON cannot carry is no data of a job, so that no secret hides in it", () => {
+test("values that JSON cannot represent are rejected as job data, so that they contain no secret", () => {
   expect(() => createFindSecretFields(z.map(z.string(), token))).toThrow("cannot be a map");
 });

@@ -23,7 +23,7 @@ test.each(["", "toril", "toril_a_b", ` ${createKeyText().text}`, `${createKeyTex
   },
 );
 
-test("what is kept is SHA-256", async () => {
+test("the stored form of a key is SHA-256", async () => {
   expect(await hashKey("abc")).toBe(
     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
   );

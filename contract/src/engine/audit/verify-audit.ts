@@ -15,7 +15,7 @@ const pageSize = 1000;
 
 /**
  * Verifies the whole audit log by recomputing every hash.
- * @param known heads recorded earlier, stored out of reach of everybody who can change the log
+ * @param known heads recorded earlier, stored out of reach of anyone who can change the log
  */
 export function verifyAudit(
   sql: Sql,

@@ -22,7 +22,7 @@ function _decode(bytes: readonly number[], contentType?: string): string {
 const utf8 = [...new TextEncoder().encode("é日")];
 
 describe("the charset is", () => {
-  test("that of a byte order mark, whatever anything else says", () => {
+  test("a byte order mark overrides every other declaration", () => {
     const label = "text/xml; charset=koi8-r";
     expect(_decode([0xef, 0xbb, 0xbf, ..._declared("iso-8859-1", ...utf8)], label)).toContain(
       "é日",

@@ -14,7 +14,7 @@ test("ids that are numbers keep their digits, and are ids of different items", a
   );
 });
 
-test("of two members of one name in a feed the last counts", () => {
+test("the last of two members with the same name in a feed is used", () => {
   expect(parseFeedJson('{"a":1,"a":2}')).toEqual({ status: "ok", value: { a: 2 } });
 });
 

@@ -27,7 +27,7 @@ async function _pages(feed: PagedFeed): Promise<FeedItem[][]> {
 
 const options = { source: "test" };
 
-test("a feed is parsed in a thread while this one goes on, and read page by page", async () => {
+test("a feed is parsed in another thread and read page by page", async () => {
   const parser = _open();
   let turns = 0;
   const turning = setInterval(() => (turns += 1), 1);

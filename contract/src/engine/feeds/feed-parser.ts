@@ -120,8 +120,10 @@ export function createFeedParser(parseMs: number = feedLimits.parseMs): FeedPars
   }
 
   return {
-    async parse(bytes, options, given) {
-      const signal = given ? AbortSignal.any([given, closing.signal]) : closing.signal;
+    async parse(bytes, options, callerSignal) {
+      const signal = callerSignal
+        ? AbortSignal.any([callerSignal, closing.signal])
+        : closing.signal;
       signal.throwIfAborted();
       await turn(bytes.length, signal);
       try {

@@ -413,7 +413,7 @@ describe("an item without the usual fields is read", () => {
   });
 });
 
-test("a numeric reference to 128-159 is a character of windows-1252, wherever it stands", async () => {
+test("a numeric reference to 128-159 is a character of windows-1252 in every context", async () => {
   const text = "it&#146;s &#x80;1";
   const item = await _rssItem(
     `<title>${text}</title><description>${text}</description><category>${text}</category>`,
@@ -473,7 +473,7 @@ describe("a link", () => {
     }
   });
 
-  test("that would run in the page that shows it is left out", async () => {
+  test("that a browser would execute is omitted", async () => {
     for (const link of [
       "javascript:alert(1)",
       " JavaScript:alert(1)",
@@ -512,14 +512,14 @@ describe("an author", () => {
 });
 
 describe("a guid", () => {
-  test("is the item's own, else its link, else a hash of what it says", async () => {
+  test("is the item's own, else its link, else a hash of its content", async () => {
     const own = "<guid>id-1</guid><link>https://example.org/1</link>";
     expect((await _rssItem(own)).guid).toBe("id-1");
     expect((await _rssItem("<guid> </guid><link>/1</link>")).guid).toBe("https://example.org/1");
     expect((await _rssItem("<title>x</title>")).guid).toMatch(/^sha256:[\da-f]{64}$/);
   });
 
-  test("made of what an item says is the same in every import, and differs as soon as that does", async () => {
+  test("made from the content of an item is the same in every import, and changes with the content", async () => {
     const guids = await Promise.all(
       [
         "<title>x</title><description>y</description>",
@@ -563,8 +563,8 @@ describe("a guid", () => {
   });
 });
 
-describe("what Postgres refuses", () => {
-  test("is taken out of every text", async () => {
+describe("text that Postgres refuses", () => {
+  test("is removed from every text", async () => {
     const bad = "a\0b\uD800c\uDC00d😀";
     const [item] = await _items(
       JSON.stringify({

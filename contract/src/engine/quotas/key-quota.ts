@@ -32,8 +32,8 @@ export interface KeyQuota {
    * each other.
    */
   admitChildren(parentType: string): Promise<Refusal>;
-  /** Charges the jobs of an admitted job. Never refused; an excess becomes debt. */
-  charge(count: number): Promise<void>;
+  /** Reserves the jobs that an admitted job enqueues. Never refused; an excess becomes debt. */
+  reserveChildren(count: number): Promise<void>;
   left(): RateLimit;
 }
 
@@ -147,7 +147,7 @@ export function createKeyQuota(quotas: Quotas, deps: KeyQuotaDeps): KeyQuota {
         ? undefined
         : { detail: rateDetail(jobFlow), waitMs: taken.waitMs };
     },
-    async charge(count) {
+    async reserveChildren(count) {
       waiting?.overdraw(count);
       for (const cap of childCaps.values()) cap.overdraw(count);
       // A number that every Lua version parses, unlike -Infinity.

@@ -43,7 +43,7 @@ test.each([
   expect(found.map((local) => local.slice(8))).toEqual([...expected]);
 });
 
-test("each minute of both changes comes once, by elapsed time", () => {
+test("each minute of both clock changes fires once, by elapsed time", () => {
   for (const start of ["2026-03-29T00:00:00Z", "2026-10-25T00:00:00Z"]) {
     const { times } = previewFireTimes(
       { cron: "* * * * *", timeZone: berlin },
@@ -125,7 +125,7 @@ test("times ascend, and the latest one is where going forward ends", () => {
   );
 });
 
-test("a day of seconds that nobody looked at is passed over at once", () => {
+test("a day of unread fire times, one per second, is skipped at once", () => {
   const fireTimes = toFireTimes({ cron: "* * * * * *", timeZone: berlin });
   const startedAt = performance.now();
   const latest = fireTimes.latest(

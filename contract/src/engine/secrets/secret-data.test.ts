@@ -31,11 +31,11 @@ describe("encrypted data", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.array(value), (token, passwords) => {
         const logins = passwords.map((password) => ({ user: "u", password }));
-        const given = JSON.parse(JSON.stringify({ url: "u", token, logins }));
+        const input = JSON.parse(JSON.stringify({ url: "u", token, logins }));
 
-        const sealed = sealData(given, owner, findSecrets, ring);
+        const sealed = sealData(input, owner, findSecrets, ring);
 
-        expect(openData(sealed, owner, findSecrets, ring)).toEqual({ status: "ok", data: given });
+        expect(openData(sealed, owner, findSecrets, ring)).toEqual({ status: "ok", data: input });
       }),
     );
   });

@@ -27,11 +27,11 @@ interface Outcome {
 
 async function _readChunks(
   chunks: Iterable<Uint8Array>,
-  given: Partial<CsvOptions> = {},
+  overrides: Partial<CsvOptions> = {},
 ): Promise<Outcome> {
   const records: CsvRecord[] = [];
   try {
-    for await (const batch of readCsv(_stream(chunks), { ...options, ...given })) {
+    for await (const batch of readCsv(_stream(chunks), { ...options, ...overrides })) {
       expect(batch.length > 0 && batch.length <= 500).toBe(true);
       records.push(...batch);
     }
@@ -42,12 +42,15 @@ async function _readChunks(
   return { records, fault: null };
 }
 
-async function _read(text: string | Uint8Array, given: Partial<CsvOptions> = {}): Promise<Outcome> {
-  return await _readChunks([typeof text === "string" ? _bytes(text) : text], given);
+async function _read(
+  text: string | Uint8Array,
+  overrides: Partial<CsvOptions> = {},
+): Promise<Outcome> {
+  return await _readChunks([typeof text === "string" ? _bytes(text) : text], overrides);
 }
 
-async function _rows(text: string | Uint8Array, given: Partial<CsvOptions> = {}) {
-  const { records, fault } = await _read(text, given);
+async function _rows(text: string | Uint8Array, overrides: Partial<CsvOptions> = {}) {
+  const { records, fault } = await _read(text, overrides);
   expect(fault).toBeNull();
   return records.map((record) => (record.status === "row" ? record.row : record.detail));
 }
@@ -242,11 +245,11 @@ describe("parsed values", () => {
 
   test("have at most 2,000 columns", async () => {
     const names = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`).join();
-    const given = { maxRowBytes: 1_000_000 };
-    expect(await _rows(`${names(2000)}\n${",".repeat(1999)}\n`, given)).toHaveLength(1);
-    const { fault } = await _read(`${names(100_000)}\n${",".repeat(99_999)}\n`, given);
+    const overrides = { maxRowBytes: 1_000_000 };
+    expect(await _rows(`${names(2000)}\n${",".repeat(1999)}\n`, overrides)).toHaveLength(1);
+    const { fault } = await _read(`${names(100_000)}\n${",".repeat(99_999)}\n`, overrides);
     expect(fault).toMatchObject({ line: 1 });
-    const wide = await _rows(`a,b\n${",".repeat(100_000)}\n1,2\n`, given);
+    const wide = await _rows(`a,b\n${",".repeat(100_000)}\n1,2\n`, overrides);
     expect(wide).toEqual([expect.any(String), { a: "1", b: "2" }]);
   });
 });

@@ -30,7 +30,7 @@ const refused = (message: string) => () =>
   Promise.reject(Object.assign(new Error(message), { name: "ReplyError" }));
 const fine = () => Promise.resolve();
 
-test("an error reply of Redis opens no breaker, unless it says that Redis serves nobody", async () => {
+test("an error reply of Redis opens no breaker, unless the reply says that Redis serves no client", async () => {
   const { breakers, attempt, isOpen, changes } = _open();
   for (const message of ["WRONGTYPE Operation", "ERR dispatch: malformed concurrency in meta"]) {
     expect(await attempt("a", refused(message))).toBe(false);
