@@ -172,6 +172,17 @@ test("when the reply to the COMMIT of a bulk is lost, its jobs are accepted and 
   expect((await producer.bulk(entries, "", headers)).text).toBe(answer.text);
 });
 
+test("when the reply to the insert of a bulk without keys is lost, its jobs are accepted once", async () => {
+  const cut = proxy.cutReply("SELECT 1");
+  const answer = await producer.bulk([_echo("a"), _echo("b")]);
+  await cut;
+  expect([answer.status, answer.body.counts]).toEqual([
+    201,
+    { created: 2, duplicate: 0, rejected: 0 },
+  ]);
+  expect(await stores.count()).toMatchObject({ jobs: 2, placed: 2 });
+});
+
 test("when the reply to the COMMIT of a chunk is lost, its rows are counted once", async () => {
   const cut = proxy.cutReply("COMMIT");
   const answer = await producer.csv(`a\n${"1\n".repeat(600)}`);

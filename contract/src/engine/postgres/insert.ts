@@ -29,7 +29,7 @@ export async function insertJobs(sql: ISql, jobs: readonly NewJob[]): Promise<st
   return recorded.createdAt.toISOString();
 }
 
-const maxPartJobs = 500;
+const maxPartJobs = 1000;
 const maxPartLength = 1_000_000;
 
 /** Splits jobs into parts, in order: one statement for all would hold the data four times in memory. */

@@ -47,18 +47,33 @@ export async function insertBulk(
 ): Promise<RecordedMany> {
   if (options.isRepeated) return insertInTransaction(client, request, options, insertJobs);
   try {
-    return await insertInTransaction(client, request, options, insertUnrecordedJobs);
+    return isOneStatement(request)
+      ? {
+          status: "accepted",
+          jobs: await insertUnkeyed(client, request.jobs, insertUnrecordedJobs),
+        }
+      : await insertInTransaction(client, request, options, insertUnrecordedJobs);
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     return insertInTransaction(client, request, options, insertJobs);
   }
 }
 
+/** Whether one insert does all the work: a transaction around it would add two round trips. */
+function isOneStatement({ jobs, claim, alongside }: BulkRequest): boolean {
+  if (claim !== undefined || alongside !== undefined || !areUnkeyed(jobs)) return false;
+  return splitJobs(jobs).take(2).toArray().length === 1;
+}
+
+function areUnkeyed(jobs: readonly NewJob[]): boolean {
+  return jobs.every((job) => job.key === null);
+}
+
 async function insertInTransaction(
   client: Sql,
   { jobs, claim, toResponse, alongside }: BulkRequest,
   { isDispatchable, isRepeated, removeWaiting }: RecordingOptions,
-  insertUnkeyed: InsertUnkeyed,
+  insert: Insert,
 ): Promise<RecordedMany> {
   return client.begin(async (sql): Promise<RecordedMany> => {
     const [claimed] = claim === undefined ? [] : await claimIdempotencyKeys(sql, [claim]);
@@ -69,7 +84,7 @@ async function insertInTransaction(
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
-    const accepted = await insertMany(sql, jobs, removeWaiting, insertUnkeyed);
+    const accepted = await insertMany(sql, jobs, removeWaiting, insert);
     if (claim && toResponse) {
       await storeResponses(sql, [{ ...claim, response: toResponse(accepted, isDispatchable) }]);
     }
@@ -79,20 +94,25 @@ async function insertInTransaction(
 }
 
 /** Inserts jobs without keys, and returns when they were recorded. */
-type InsertUnkeyed = (sql: ISql, jobs: readonly NewJob[]) => Promise<string>;
+type Insert = (sql: ISql, jobs: readonly NewJob[]) => Promise<string>;
+
+async function insertUnkeyed(
+  sql: ISql,
+  jobs: readonly NewJob[],
+  insert: Insert,
+): Promise<Accepted[]> {
+  let createdAt = "";
+  for (const part of splitJobs(jobs)) createdAt = await insert(sql, part);
+  return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
+}
 
 async function insertMany(
   sql: ISql,
   jobs: readonly NewJob[],
   removeWaiting: RemoveWaiting,
-  insertUnkeyed: InsertUnkeyed,
+  insert: Insert,
 ): Promise<Accepted[]> {
-  if (jobs.length === 0) return [];
-  if (jobs.every((job) => job.key === null)) {
-    let createdAt = "";
-    for (const part of splitJobs(jobs)) createdAt = await insertUnkeyed(sql, part);
-    return jobs.map((job) => toEntry(job, { status: "created", createdAt }));
-  }
+  if (areUnkeyed(jobs)) return insertUnkeyed(sql, jobs, insert);
   const recorded = await insertKeyedJobs(sql, jobs, removeWaiting);
   return jobs.flatMap((job, index) => {
     const outcome = recorded[index];
