@@ -1,4 +1,4 @@
-import { type Client, createClient } from "@toril/contract/api/client";
+import { type Client, createClient } from "@toril/client";
 
 /** Measures, on an idle stack, how late delayed jobs are and how soon a cancelled attempt ends. */
 const { BASE_URL = "http://127.0.0.1:3000", API_KEY, JOBS = "300" } = process.env;

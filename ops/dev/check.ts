@@ -19,6 +19,10 @@ const steps: Step[] = [
   ...projects.map(typeCheck),
   { name: "unused code", command: ["knip"] },
   { name: "openapi.yaml", command: ["bun", "contract/scripts/write-openapi.ts", "--check"] },
+  {
+    name: "types of @toril/client",
+    command: ["bun", "contract/scripts/write-client-types.ts", "--check"],
+  },
   { name: "compatibility", command: ["bun", "ops/dev/check-compatibility.ts"] },
   { name: "openapi.yaml (Redocly lint)", command: ["bun", "ops/dev/lint-openapi.ts"] },
   { name: "dashboards", command: ["bun", "ops/grafana/write-dashboards.ts", "--check"] },

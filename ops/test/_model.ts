@@ -1,4 +1,4 @@
-import { TorilError } from "@toril/contract/api/client";
+import { TorilError } from "@toril/client";
 import type { FinalStatus } from "@toril/contract/api/job-states";
 import { bullId, epochKey, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { type ProblemKind, problemType } from "@toril/contract/api/problem";

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createClient, type Client } from "@toril/contract/api/client";
+import { createClient, type Client } from "@toril/client";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 
@@ -128,7 +128,7 @@ export async function startStack({
     postgres: database,
     producers,
     consumers,
-    client: createClient({ baseUrl: producers[0]?.url ?? "http://127.0.0.1:1" }),
+    client: createClient({ baseUrl: producers[0]?.url ?? "http://127.0.0.1:1", retry: false }),
     sql,
     redisClient,
     env,

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createClient } from "@toril/contract/api/client";
+import { createClient } from "@toril/client";
 import { Import } from "@toril/contract/api/import";
 
 import project from "../../package.json" with { type: "json" };

@@ -1,5 +1,5 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import { readEvents } from "@toril/contract/api/client/read-events";
+import { readEvents } from "@toril/client/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob, postMany } from "./_api.ts";

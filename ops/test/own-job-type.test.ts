@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
-import { createClient } from "@toril/contract/api/client";
+import { createClient } from "@toril/client";
 import { defineJobType } from "@toril/contract/api/job-type";
 import { createRegistry } from "@toril/contract/api/registry";
 import { createLogging } from "@toril/contract/engine/logging/logging";

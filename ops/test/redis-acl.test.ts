@@ -8,7 +8,7 @@ import { jobKey, lockKey, queueKeys } from "@toril/contract/engine/redis/names";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type { NewApiKey } from "@toril/contract/api/api-key";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
-import { readEvents } from "@toril/contract/api/client/read-events";
+import { readEvents } from "@toril/client/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob, postMany } from "./_api.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { TorilError } from "@toril/contract/api/client";
+import { TorilError } from "@toril/client";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 
 import { _noteProblem } from "../../contract/test/_problems.ts";

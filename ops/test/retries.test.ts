@@ -1,4 +1,4 @@
-import type { Job } from "@toril/contract/api/job";
+import type { Job } from "@toril/client";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createClient } from "@toril/contract/api/client";
+import { createClient } from "@toril/client";
 
 import { startStack, type Stack } from "./_stack.ts";
 import { toril } from "./_toril.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createClient, TorilError } from "@toril/contract/api/client";
+import { createClient, TorilError } from "@toril/client";
 
 import { echo } from "./_api.ts";
 import { startStack, type Stack } from "./_stack.ts";

@@ -1,4 +1,4 @@
-import { readEvents } from "@toril/contract/api/client/read-events";
+import { readEvents } from "@toril/client/read-events";
 
 export type _Listener = Awaited<ReturnType<typeof _listen>>;
 

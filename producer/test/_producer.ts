@@ -3,7 +3,7 @@ import addFormats from "ajv-formats";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { Redis } from "ioredis";
 import { pino } from "pino";
-import { createClient } from "@toril/contract/api/client";
+import { createClient } from "@toril/client";
 import { buildOpenApi } from "@toril/contract/api/http/openapi";
 import { shippedApi, shippedRegistry } from "../../contract/test/_job-types.ts";
 import { escapePointer } from "@toril/contract/api/json/json";
@@ -80,6 +80,7 @@ export async function _startProducer(stores: _Stores, settings: Settings = {}) {
     /** The typed client, whose responses are checked against the contract, too. */
     client: createClient({
       baseUrl: producer.url.href,
+      retry: false,
       async fetch(requested) {
         const response = await fetch(requested);
         if (isStream(response)) return response;

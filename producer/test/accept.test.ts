@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { TorilError } from "@toril/contract/api/client";
+import { TorilError } from "@toril/client";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import { _echo, _expectProblem, _nothing, _openProducer } from "./_producer.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createClient } from "@toril/contract/api/client";
+import { createClient } from "@toril/client";
 import type { IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
 import { _basic, _bearer, _issue } from "./_keys.ts";
 import {

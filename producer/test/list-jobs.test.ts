@@ -1,6 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import type { ListJobsQuery } from "@toril/contract/api/client";
-import type { Job } from "@toril/contract/api/job";
+import type { Job, ListJobsQuery } from "@toril/client";
 import { _echo, _expectProblem, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { TorilError } from "@toril/contract/api/client";
+import { TorilError } from "@toril/client";
 import { jobKey } from "@toril/contract/engine/redis/names";
 import {
   _echo,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
-import type { ListJobsQuery } from "@toril/contract/api/client";
+import type { ListJobsQuery } from "@toril/client";
 import type { ISql } from "postgres";
 import { createDeadLetters } from "../src/dead-letters/dead-letters.ts";
 import { createJobSearch } from "../src/jobs/search-jobs.ts";

@@ -65,7 +65,6 @@ export function createNewApiKeySchema(
     .meta({ id: "NewApiKey" });
 }
 export type NewApiKey = z.output<ReturnType<typeof createNewApiKeySchema>>;
-export type NewApiKeyInput = z.input<ReturnType<typeof createNewApiKeySchema>>;
 
 const fields = {
   id: KeyId,

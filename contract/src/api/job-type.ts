@@ -88,9 +88,6 @@ export type JobType<
 /** Job types of a service. */
 export type JobTypes = readonly JobType[];
 
-/** The names of job types, from the type of their array. */
-export type JobTypeName<Types extends JobTypes = JobTypes> = Types[number]["type"];
-
 /** The data that a handler of a job type receives. */
 export type JobData<Type extends JobType> = z.output<Type["data"]>;
 export type JobResult<Type extends JobType> = z.output<Type["result"]>;

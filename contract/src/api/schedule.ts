@@ -75,7 +75,6 @@ type ScheduleSchemas = ReturnType<typeof createScheduleSchemas>;
 /** The request body that creates or replaces a schedule. */
 export type ScheduleDefinition = z.output<ScheduleSchemas["ScheduleDefinition"]>;
 export type ScheduleDefinitionInput = z.input<ScheduleSchemas["ScheduleDefinition"]>;
-export type PreviewedDefinitionInput = z.input<ScheduleSchemas["PreviewedDefinition"]>;
 
 /** Creates the schemas of the requests that contain a schedule. */
 export function createScheduleSchemas(

@@ -1,4 +1,4 @@
-import { createClient } from "@toril/contract/api/client";
+import { createClient } from "@toril/client";
 
 import type { Caller } from "../load.ts";
 import { echo } from "./enqueueing.ts";

@@ -55,7 +55,7 @@ export function createKeyRoutes({ schemas }: JobTypeRegistry) {
   return { createKey };
 }
 
-export const KeyPage = createPage("KeyPage", ApiKey);
+const KeyPage = createPage("KeyPage", ApiKey);
 
 export const listKeys = defineRoute({
   operationId: "listKeys",

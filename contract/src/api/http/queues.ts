@@ -24,7 +24,7 @@ const bodies = [
 const ofAll =
   "Queues are shared by all tenants, so this operation requires an API key of the tenant `default`.";
 
-export const QueueList = z.strictObject({ items: z.array(Queue) }).meta({ id: "QueueList" });
+const QueueList = z.strictObject({ items: z.array(Queue) }).meta({ id: "QueueList" });
 
 export const listQueues = defineRoute({
   operationId: "listQueues",
@@ -122,7 +122,7 @@ const batchAgain =
   "If a producer is killed before it responds, a repeated request with the same Idempotency-Key processes a batch again.";
 const cursor = z.string().optional().meta({ description: "`next` of the previous response" });
 
-export const QueueDrained = z
+const QueueDrained = z
   .strictObject({ cancelled: z.int().min(0), next })
   .meta({ id: "QueueDrained", example: { cancelled: 12, next: null } });
 
@@ -152,7 +152,7 @@ export const drainQueue = defineRoute({
   problems: [...lookedUp, "invalid-parameter"],
 });
 
-export const QueueCleaned = z
+const QueueCleaned = z
   .strictObject({ removed: z.int().min(0), next })
   .meta({ id: "QueueCleaned", example: { removed: 12, next: null } });
 

@@ -92,7 +92,7 @@ export function createScheduleRoutes({ schemas }: JobTypeRegistry) {
   return { putSchedule, previewDefinition };
 }
 
-export const SchedulePage = createPage("SchedulePage", Schedule);
+const SchedulePage = createPage("SchedulePage", Schedule);
 
 export const listSchedules = defineRoute({
   operationId: "listSchedules",

@@ -3,11 +3,14 @@ import type {
   DeadLetterPage,
   DeadLetterSummary,
   InspectedDeadLetter,
+  Job,
+  Operation,
+  OperationPage,
+  OperationPreview,
+  OperationRequest,
   Redriven,
-} from "../dead-letter.ts";
-import type { JobTypeName, JobTypes } from "../job-type.ts";
-import type { Job } from "../job.ts";
-import type { Operation, OperationPage, OperationPreview, OperationRequest } from "../operation.ts";
+} from "./api-types.ts";
+import type { JobTypeName, JobTypes, Sent } from "./job-types.ts";
 import {
   type CallOptions,
   type PageQuery,
@@ -30,45 +33,46 @@ export function createOperationCalls<Types extends JobTypes>({ call }: Transport
   return {
     /** Lists jobs that used all their attempts or failed with a non-retryable error. */
     listDeadLetters: (query: ListDeadLettersQuery<Types> = {}, options: CallOptions = {}) =>
-      call<typeof DeadLetterPage>("/v1/dead-letters", { ...options, query: { ...query } }),
+      call<DeadLetterPage>("/v1/dead-letters", { ...options, query: { ...query } }),
 
     summarizeDeadLetters: (options: CallOptions = {}) =>
-      call<typeof DeadLetterSummary>("/v1/dead-letters/summary", options),
+      call<DeadLetterSummary>("/v1/dead-letters/summary", options),
 
     getDeadLetter: (id: string, options: CallOptions = {}) =>
-      call<typeof InspectedDeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`, options),
+      call<InspectedDeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`, options),
 
     redriveDeadLetter: (id: string, options: WriteOptions = {}) =>
-      call<typeof Job>(`/v1/dead-letters/${encodeURIComponent(id)}/redrive`, postEmpty(options)),
+      call<Job>(`/v1/dead-letters/${encodeURIComponent(id)}/redrive`, postEmpty(options)),
 
     /** Redrives up to 1,000 dead letters by ID. To redrive by filter, use `createOperation`. */
     redriveDeadLetters: (ids: readonly string[], options: WriteOptions = {}) =>
-      call<typeof Redriven>("/v1/dead-letters/redrive", postJson({ ids }, options)),
+      call<Redriven>("/v1/dead-letters/redrive", postJson({ ids }, options)),
 
     deleteDeadLetter: (id: string, options: CallOptions = {}) =>
-      call<typeof DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`, {
+      call<DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`, {
         ...options,
         method: "DELETE",
       }),
 
     /** Starts a background operation on many jobs. */
-    createOperation: (request: Omit<OperationRequest, "dryRun">, options: WriteOptions = {}) =>
-      call<typeof Operation>("/v1/operations", postJson(request, options)),
+    createOperation: (
+      request: Sent<Omit<OperationRequest, "dryRun">>,
+      options: WriteOptions = {},
+    ) => call<Operation>("/v1/operations", postJson(request, options)),
 
     /** Counts the jobs that an operation would affect. */
-    previewOperation: (request: Omit<OperationRequest, "dryRun">, options: WriteOptions = {}) =>
-      call<typeof OperationPreview>(
-        "/v1/operations",
-        postJson({ ...request, dryRun: true }, options),
-      ),
+    previewOperation: (
+      request: Sent<Omit<OperationRequest, "dryRun">>,
+      options: WriteOptions = {},
+    ) => call<OperationPreview>("/v1/operations", postJson({ ...request, dryRun: true }, options)),
 
     listOperations: (query: PageQuery = {}, options: CallOptions = {}) =>
-      call<typeof OperationPage>("/v1/operations", { ...options, query: { ...query } }),
+      call<OperationPage>("/v1/operations", { ...options, query: { ...query } }),
 
     getOperation: (id: string, options: CallOptions = {}) =>
-      call<typeof Operation>(`/v1/operations/${encodeURIComponent(id)}`, options),
+      call<Operation>(`/v1/operations/${encodeURIComponent(id)}`, options),
 
     stopOperation: (id: string, options: WriteOptions = {}) =>
-      call<typeof Operation>(`/v1/operations/${encodeURIComponent(id)}/stop`, postEmpty(options)),
+      call<Operation>(`/v1/operations/${encodeURIComponent(id)}/stop`, postEmpty(options)),
   };
 }

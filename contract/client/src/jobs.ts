@@ -1,17 +1,21 @@
-import type { BulkResult } from "../http/bulk.ts";
-import type { JobPage } from "../http/job-list.ts";
-import type { Import } from "../import.ts";
-import type { JobRequest } from "../job-request.ts";
-import type { JobStatus, RedisState } from "../job-states.ts";
-import type { JobTypeName, JobTypes } from "../job-type.ts";
-import type { JobChanges } from "../job-options.ts";
-import type { AcceptedJob, Job, JobDetail } from "../job.ts";
+import type {
+  AcceptedJob,
+  BulkResult,
+  Import,
+  Job,
+  JobChanges,
+  JobDetail,
+  JobPage,
+  JobState,
+  JobStatus,
+} from "./api-types.ts";
 import {
   type FollowOptions,
   toFollowedEvent,
   toFollowedImportEvent,
   toFollowedJobEvent,
 } from "./follow.ts";
+import type { JobRequest, JobTypeName, JobTypes, Sent } from "./job-types.ts";
 import {
   type Body,
   type CallOptions,
@@ -35,7 +39,7 @@ export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
   queue?: string;
   status?: JobStatus;
   /** State in Redis; requires `queue` and excludes all other filters. */
-  state?: RedisState;
+  state?: Exclude<JobState, "undispatched">;
   key?: string;
   label?: string;
   schedule?: string;
@@ -70,10 +74,7 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
     request: JobRequest<Types>,
     { wait, ...write }: WriteOptions & Partial<WaitOptions> = {},
   ): Promise<AcceptedJob | Job> {
-    const init = postJson(request, write);
-    if (wait === undefined) return call<typeof AcceptedJob>("/v1/jobs", init);
-    init.headers.set("Prefer", `wait=${wait}`);
-    return call<typeof AcceptedJob | typeof Job>("/v1/jobs", init);
+    return call<AcceptedJob | Job>("/v1/jobs", { ...postJson(request, write), wait });
   }
 
   return {
@@ -83,16 +84,13 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
       requests: readonly JobRequest<Types>[],
       { atomicity, ...write }: WriteOptions & { atomicity?: "all" | "partial" } = {},
     ) =>
-      call<typeof BulkResult>("/v1/jobs/bulk", {
+      call<BulkResult>("/v1/jobs/bulk", {
         ...postJson(requests, write),
         query: { atomicity },
       }),
 
     getJob: (id: string, { wait, ...options }: CallOptions & Partial<WaitOptions> = {}) =>
-      call<typeof JobDetail>(`/v1/jobs/${encodeURIComponent(id)}`, {
-        ...options,
-        ...(wait === undefined ? {} : { headers: { Prefer: `wait=${wait}` } }),
-      }),
+      call<JobDetail>(`/v1/jobs/${encodeURIComponent(id)}`, { ...options, wait }),
 
     /** Yields the events of a job until the job is finished. */
     followJob: (id: string, options?: FollowOptions) =>
@@ -108,18 +106,23 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
     followJobs: (options?: FollowOptions) => followAt("/v1/events", toFollowedEvent, options),
 
     listJobs: (query: ListJobsQuery<Types> = {}, options: CallOptions = {}) =>
-      call<typeof JobPage>("/v1/jobs", { ...options, query: { ...query } }),
+      call<JobPage>("/v1/jobs", { ...options, query: { ...query } }),
 
     /** Cancels a job; an active job is aborted. Throws if the job already has another final status. */
     cancelJob: (id: string, options: CallOptions = {}) =>
-      call<typeof Job>(`/v1/jobs/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
+      call<Job>(`/v1/jobs/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
 
     /**
      * Changes the delay or priority of a job.
      * @param ifMatch the last known ETag of the job, or `*` for any version
      */
-    changeJob: (id: string, ifMatch: string, changes: JobChanges, options: CallOptions = {}) =>
-      call<typeof JobDetail>(`/v1/jobs/${encodeURIComponent(id)}`, {
+    changeJob: (
+      id: string,
+      ifMatch: string,
+      changes: Sent<JobChanges>,
+      options: CallOptions = {},
+    ) =>
+      call<JobDetail>(`/v1/jobs/${encodeURIComponent(id)}`, {
         ...options,
         method: "PATCH",
         headers: { "Content-Type": "application/json", "If-Match": ifMatch },
@@ -128,11 +131,11 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
 
     /** Makes a delayed job due immediately. */
     promoteJob: (id: string, options: WriteOptions = {}) =>
-      call<typeof Job>(`/v1/jobs/${encodeURIComponent(id)}/promote`, postEmpty(options)),
+      call<Job>(`/v1/jobs/${encodeURIComponent(id)}/promote`, postEmpty(options)),
 
     /** Retries a finished job. */
     retryJob: (id: string, options: WriteOptions = {}) =>
-      call<typeof Job>(`/v1/jobs/${encodeURIComponent(id)}/retry`, postEmpty(options)),
+      call<Job>(`/v1/jobs/${encodeURIComponent(id)}/retry`, postEmpty(options)),
 
     /** Resolves after the body has been read; the jobs may still be pending. */
     createImport: (
@@ -140,12 +143,13 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
       { contentType = "text/csv", ...query }: ImportQuery<Types>,
       write: WriteOptions = {},
     ) =>
-      call<typeof Import>("/v1/imports", {
+      call<Import>("/v1/imports", {
         ...post(body, contentType, write),
         query: { ...query },
+        timeoutMs: Infinity,
       }),
 
     getImport: (id: string, options: CallOptions = {}) =>
-      call<typeof Import>(`/v1/imports/${encodeURIComponent(id)}`, options),
+      call<Import>(`/v1/imports/${encodeURIComponent(id)}`, options),
   };
 }

@@ -1,13 +1,12 @@
-import type { SchedulePage } from "../http/schedules.ts";
-import type { JobTemplate } from "../job-request.ts";
-import type { JobTypes } from "../job-type.ts";
-import type { AcceptedJob } from "../job.ts";
 import type {
-  PreviewedDefinitionInput,
+  AcceptedJob,
+  PreviewedDefinition,
   Schedule,
-  ScheduleDefinitionInput,
+  ScheduleDefinition,
+  SchedulePage,
   SchedulePreview,
-} from "../schedule.ts";
+} from "./api-types.ts";
+import type { JobTemplate, JobTypes, Sent } from "./job-types.ts";
 import {
   type CallOptions,
   type PageQuery,
@@ -32,47 +31,51 @@ export function createScheduleCalls<Types extends JobTypes>({ call }: Transport)
     /** Creates a schedule or replaces its definition; with `ifVersion` only if the schedule still has that version. */
     putSchedule: (
       name: string,
-      definition: Scheduling<ScheduleDefinitionInput, { job: JobTemplate<Types> }>,
+      definition: Scheduling<Sent<ScheduleDefinition>, { job: JobTemplate<Types> }>,
       { ifVersion, ...options }: CallOptions & { ifVersion?: number } = {},
     ) => {
-      const request = postJson(definition, options);
-      if (ifVersion !== undefined) request.headers.set("If-Match", `"${ifVersion}"`);
-      return call<typeof Schedule>(schedulePath(name), { ...request, method: "PUT" });
+      const { headers, ...request } = postJson(definition, options);
+      const condition = ifVersion === undefined ? {} : { "If-Match": `"${ifVersion}"` };
+      return call<Schedule>(schedulePath(name), {
+        ...request,
+        method: "PUT",
+        headers: { ...headers, ...condition },
+      });
     },
 
     /** Lists schedules, ordered by name. */
     listSchedules: (query: PageQuery = {}, options: CallOptions = {}) =>
-      call<typeof SchedulePage>("/v1/schedules", { ...options, query: { ...query } }),
+      call<SchedulePage>("/v1/schedules", { ...options, query: { ...query } }),
 
     getSchedule: (name: string, options: CallOptions = {}) =>
-      call<typeof Schedule>(schedulePath(name), options),
+      call<Schedule>(schedulePath(name), options),
 
     deleteSchedule: (name: string, options: CallOptions = {}) =>
-      call<typeof Schedule>(schedulePath(name), { ...options, method: "DELETE" }),
+      call<Schedule>(schedulePath(name), { ...options, method: "DELETE" }),
 
     pauseSchedule: (name: string, options: WriteOptions = {}) =>
-      call<typeof Schedule>(`${schedulePath(name)}/pause`, postEmpty(options)),
+      call<Schedule>(`${schedulePath(name)}/pause`, postEmpty(options)),
 
     resumeSchedule: (name: string, options: WriteOptions = {}) =>
-      call<typeof Schedule>(`${schedulePath(name)}/resume`, postEmpty(options)),
+      call<Schedule>(`${schedulePath(name)}/resume`, postEmpty(options)),
 
     /** Enqueues the job of a schedule immediately. */
     runSchedule: (name: string, options: WriteOptions = {}) =>
-      call<typeof AcceptedJob>(`${schedulePath(name)}/run`, postEmpty(options)),
+      call<AcceptedJob>(`${schedulePath(name)}/run`, postEmpty(options)),
 
     previewSchedule: (name: string, query: PreviewQuery = {}, options: CallOptions = {}) =>
-      call<typeof SchedulePreview>(`${schedulePath(name)}/preview`, {
+      call<SchedulePreview>(`${schedulePath(name)}/preview`, {
         ...options,
         query: { ...query },
       }),
 
     /** Previews the fire times of a definition without storing it. */
     previewDefinition: (
-      definition: Scheduling<PreviewedDefinitionInput, { job?: JobTemplate<Types> }>,
+      definition: Scheduling<Sent<PreviewedDefinition>, { job?: JobTemplate<Types> }>,
       query: PreviewQuery = {},
       options: WriteOptions = {},
     ) =>
-      call<typeof SchedulePreview>("/v1/schedules/preview", {
+      call<SchedulePreview>("/v1/schedules/preview", {
         ...postJson(definition, options),
         query: { ...query },
       }),

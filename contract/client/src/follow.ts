@@ -1,12 +1,11 @@
-import type { EventGap, JobEvent } from "../event.ts";
-import type { Import } from "../import.ts";
-import type { Job } from "../job.ts";
+import type { EventGap, Import, Job, JobEvent } from "./api-types.ts";
 import { readEvents, type SentEvent } from "./read-events.ts";
+import { pause } from "./retry.ts";
 
 export interface FollowOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** `id` of the last received event. */
-  lastEventId?: string;
+  lastEventId?: string | undefined;
 }
 
 interface Seen {
@@ -54,7 +53,7 @@ export async function* follow<Event>(
       if (isFirst || signal?.aborted || !isTransient(error)) throw error;
     }
     if (last?.endsWith(";end")) return;
-    await pause(signal);
+    await pause(pauseMs, signal);
   }
 }
 
@@ -64,20 +63,4 @@ async function* untilBroken(events: AsyncIterable<SentEvent>, signal: AbortSigna
   } catch (error) {
     if (signal?.aborted) throw error;
   }
-}
-
-/** Waits before a reconnect. Rejects with the reason of the signal on abort. */
-function pause(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal?.reason as Error);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, pauseMs);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop, { once: true });
-  });
 }

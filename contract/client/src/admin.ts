@@ -1,0 +1,88 @@
+import type {
+  ApiKey,
+  IssuedApiKey,
+  KeyPage,
+  KeyRotation,
+  NewApiKey,
+  Queue,
+  QueueChange,
+  QueueCleaned,
+  QueueCleaning,
+  QueueDrained,
+  QueueList,
+  QueueSettings,
+} from "./api-types.ts";
+import type { Sent } from "./job-types.ts";
+import {
+  type CallOptions,
+  type PageQuery,
+  postEmpty,
+  postJson,
+  type Transport,
+  type WriteOptions,
+} from "./transport.ts";
+
+/** Calls about queues and API keys. */
+export function createAdminCalls({ call }: Transport) {
+  return {
+    listQueues: (options: CallOptions = {}) => call<QueueList>("/v1/queues", options),
+
+    getQueue: (queue: string, options: CallOptions = {}) => call<Queue>(queuePath(queue), options),
+
+    /** Changes the limits of a queue. Omitted fields are not changed; `null` removes a limit. */
+    changeQueue: (queue: string, change: Sent<QueueChange>, options: CallOptions = {}) =>
+      call<QueueSettings>(queuePath(queue), {
+        ...postJson(change, options),
+        method: "PATCH",
+      }),
+
+    pauseQueue: (queue: string, options: WriteOptions = {}) =>
+      call<QueueSettings>(`${queuePath(queue)}/pause`, postEmpty(options)),
+
+    resumeQueue: (queue: string, options: WriteOptions = {}) =>
+      call<QueueSettings>(`${queuePath(queue)}/resume`, postEmpty(options)),
+
+    /** Processes one batch. Repeat with `next` as the cursor until `next` is null. */
+    drainQueue: (
+      queue: string,
+      query: { delayed?: boolean; cursor?: string } = {},
+      options: WriteOptions = {},
+    ) =>
+      call<QueueDrained>(`${queuePath(queue)}/drain`, {
+        ...postEmpty(options),
+        query: { ...query, delayed: query.delayed?.toString() },
+      }),
+
+    /** Processes one batch. Repeat with `next` as the cursor until `next` is null. */
+    cleanQueue: (
+      queue: string,
+      cleaning: QueueCleaning,
+      query: { cursor?: string } = {},
+      options: WriteOptions = {},
+    ) =>
+      call<QueueCleaned>(`${queuePath(queue)}/clean`, {
+        ...postJson(cleaning, options),
+        query,
+      }),
+
+    /** Creates an API key. The key itself is only returned in this response. */
+    createKey: (key: Sent<NewApiKey>, write: WriteOptions = {}) =>
+      call<IssuedApiKey>("/v1/keys", postJson(key, write)),
+
+    listKeys: (query: PageQuery = {}, options: CallOptions = {}) =>
+      call<KeyPage>("/v1/keys", { ...options, query: { ...query } }),
+
+    getKey: (id: string, options: CallOptions = {}) =>
+      call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, options),
+
+    rotateKey: (id: string, rotation: Sent<KeyRotation> = {}, write: WriteOptions = {}) =>
+      call<IssuedApiKey>(`/v1/keys/${encodeURIComponent(id)}/rotate`, postJson(rotation, write)),
+
+    revokeKey: (id: string, options: CallOptions = {}) =>
+      call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),
+  };
+}
+
+function queuePath(queue: string) {
+  return `/v1/queues/${encodeURIComponent(queue)}`;
+}

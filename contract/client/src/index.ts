@@ -1,0 +1,111 @@
+import { createAdminCalls } from "./admin.ts";
+import type { BatchOptions } from "./batch.ts";
+import { createEnqueueCalls } from "./enqueue.ts";
+import { createJobCalls } from "./jobs.ts";
+import type { JobTypes } from "./job-types.ts";
+import { createOperationCalls } from "./operations.ts";
+import { createScheduleCalls } from "./schedules.ts";
+import { type ConnectionOptions, createTransport } from "./transport.ts";
+
+export type {
+  AcceptedJob,
+  ApiKey,
+  Attempt,
+  Backoff,
+  BulkEntry,
+  BulkResult,
+  DeadLetter,
+  DeadLetterPage,
+  DeadLetterSummary,
+  EventGap,
+  Import,
+  InspectedDeadLetter,
+  IssuedApiKey,
+  Job,
+  JobChanges,
+  JobDetail,
+  JobError,
+  JobEvent,
+  JobPage,
+  JobState,
+  JobStatus,
+  KeyPage,
+  KeyPolicy,
+  KeyRotation,
+  NewApiKey,
+  Operation,
+  OperationPage,
+  OperationPreview,
+  OperationRequest,
+  Queue,
+  QueueChange,
+  QueueCleaned,
+  QueueCleaning,
+  QueueDrained,
+  QueueList,
+  QueueSettings,
+  Redriven,
+  Schedule,
+  ScheduleDefinition,
+  SchedulePage,
+  SchedulePreview,
+} from "./api-types.ts";
+export type { BatchOptions } from "./batch.ts";
+export type { EnqueuedJob, EnqueueOptions, ResultOptions } from "./enqueue.ts";
+export {
+  ConnectionError,
+  JobCancelledError,
+  JobDeadError,
+  JobExpiredError,
+  JobNotCompletedError,
+  type Problem,
+  ResultTimeoutError,
+  TorilError,
+} from "./errors.ts";
+export type {
+  FollowedEvent,
+  FollowedImportEvent,
+  FollowedJobEvent,
+  FollowOptions,
+} from "./follow.ts";
+export type { ImportQuery, ListJobsQuery, WaitOptions } from "./jobs.ts";
+export type {
+  JobInput,
+  JobOptions,
+  JobRequest,
+  JobTemplate,
+  JobType,
+  JobTypeName,
+  JobTypes,
+  JobResult,
+  TypedSchema,
+} from "./job-types.ts";
+export type { ListDeadLettersQuery } from "./operations.ts";
+export type { RetryOptions } from "./retry.ts";
+export type { PreviewQuery } from "./schedules.ts";
+export type { Body, CallOptions, PageQuery, WriteOptions } from "./transport.ts";
+
+export interface ClientOptions extends ConnectionOptions {
+  /** Sends the jobs of `enqueue` that come at about the same time as one bulk request; `false` by default. */
+  batch?: boolean | BatchOptions;
+}
+
+export type Client<Types extends JobTypes = JobTypes> = ReturnType<typeof createClient<Types>>;
+
+/**
+ * Creates a client of the API. Has no dependencies and requires only `fetch`: works in Bun, Node, Deno, browsers and edge
+ * runtimes. Responses have the types of the contract and are not validated. Every function throws `TorilError` for a
+ * response whose status is not 2xx, and `ConnectionError` if none arrived, after the retries that `retry` permits.
+ *
+ * `createClient<typeof jobTypes>` checks job types and data at compile time, from the array of the service's job types.
+ */
+export function createClient<Types extends JobTypes = JobTypes>(options: ClientOptions) {
+  const transport = createTransport(options);
+  return {
+    ...createEnqueueCalls<Types>(transport, options.batch ?? false),
+    ...createJobCalls<Types>(transport),
+    ...createScheduleCalls<Types>(transport),
+    ...createOperationCalls<Types>(transport),
+    ...createAdminCalls(transport),
+  };
+}
