@@ -2,12 +2,12 @@ import { readFile, writeFile } from "node:fs/promises";
 import openapiTS, { astToString, type OpenAPI3 } from "openapi-typescript";
 import { z } from "zod";
 import { createApi } from "../src/api/http/index.ts";
-import { defineJobType } from "../src/api/job-type.ts";
+import { defineJob } from "../src/api/job-type.ts";
 import { buildOpenApi } from "../src/api/http/openapi.ts";
 import { createRegistry } from "../src/api/registry.ts";
 
 /** A service with one job type of any data: the client knows no job types of its own. */
-const anyType = defineJobType({
+const anyType = defineJob({
   type: "any",
   queue: "any",
   data: z.unknown(),

@@ -1,7 +1,7 @@
 import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { expect, test } from "bun:test";
 import { createJobRequestSchema } from "@toril/contract/api/job-request";
-import { defineJobType } from "@toril/contract/api/job-type";
+import { defineJob } from "@toril/contract/api/job-type";
 import { buildOpenApi } from "@toril/contract/api/http/openapi";
 import { z } from "zod";
 import { shippedApi } from "../../contract/test/_job-types.ts";
@@ -24,7 +24,7 @@ function _toJson(document: object): Document {
 /** A document with a job type whose data has these fields. */
 function _createDocument(fields: z.ZodRawShape): Document {
   const result = z.null();
-  const mail = defineJobType({
+  const mail = defineJob({
     type: "mail",
     queue: "default",
     data: z.strictObject(fields),

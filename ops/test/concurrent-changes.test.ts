@@ -77,7 +77,8 @@ async function _attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
 
 test("concurrent changes by many clients, with killed processes, lose no job and cause no invalid transition", async () => {
   const { sql, redisClient, producers, consumers, until } = stack;
-  const createClientAt = (at: number) => createClient({ baseUrl: producers[at]!.url, retry: false });
+  const createClientAt = (at: number) =>
+    createClient({ baseUrl: producers[at]!.url, retry: false });
   const clients = [createClientAt(0), createClientAt(1)] as const;
   const ids: string[] = [];
 

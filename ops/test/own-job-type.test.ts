@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { createClient } from "@toril/client";
-import { defineJobType } from "@toril/contract/api/job-type";
-import { createRegistry } from "@toril/contract/api/registry";
+import { createRegistry, defineJob } from "@toril/contract";
 import { createLogging } from "@toril/contract/engine/logging/logging";
 import { z } from "zod";
 import { _openWorld, _startConsumer } from "../../consumer/test/_world.ts";
@@ -11,7 +10,7 @@ import { Config } from "../../producer/src/config.ts";
 import { openProducer } from "../../producer/src/producer.ts";
 import { bun } from "../../producer/src/runtime/serve-bun.ts";
 
-const greet = defineJobType({
+const greet = defineJob({
   type: "test.greet",
   queue: "greetings",
   data: z.strictObject({ name: z.string() }).meta({ example: { name: "Ada" } }),
@@ -38,12 +37,11 @@ test("a producer and a consumer with a job type of their own process its jobs, a
   closing.defer(() => producer.close());
 
   const client = createClient<[typeof greet]>({ baseUrl: producer.url.href });
-  const job = await client.createJob({ type: "test.greet", data: { name: "Ada" } }, { wait: 30 });
-  expect(job).toMatchObject({
-    queue: "greetings",
-    status: "completed",
-    result: { text: "Hello, Ada" },
-  });
+  const { type, data } = { type: "test.greet", data: { name: "Ada" } } as const;
+  const job = await client.createJob({ type, data }, { wait: 30 });
+  expect(job).toMatchObject({ queue: "greetings", status: "completed" });
+  const enqueued = await client.enqueue(greet, { name: "Ada" });
+  expect((await enqueued.result()).text).toBe("Hello, Ada");
 
   const other = createClient({ baseUrl: producer.url.href });
   const refused = other.createJob({ type: "echo", data: { message: "hello" } });

@@ -641,6 +641,7 @@ export interface components {
         };
         OperationPage: {
             items: components["schemas"]["Operation"][];
+            /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
         };
         OperationPreview: {

@@ -96,7 +96,7 @@ export type JobResult<Type extends JobType> = z.output<Type["result"]>;
  * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
  * the handler in the consumer.
  */
-export function defineJobType<
+export function defineJob<
   Type extends string,
   Data extends z.ZodType,
   Result extends z.ZodType,

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { z } from "zod";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 import { rowImport } from "../job-types/row-import.ts";
 import { createRowMapping } from "./row-data.ts";
 
-const mixed = defineJobType({
+const mixed = defineJob({
   type: "mixed",
   queue: "default",
   data: z.strictObject({
@@ -31,7 +31,7 @@ test("numbers and booleans are read only where the schema asks for them", () => 
 test("schemas that have names of their own are looked through", () => {
   const amount = z.number().meta({ id: "TestAmount" });
   const data = z.strictObject({ amount }).meta({ id: "TestData" });
-  const named = defineJobType({ type: "named", queue: "default", data, result: z.null() });
+  const named = defineJob({ type: "named", queue: "default", data, result: z.null() });
   expect(createRowMapping(named)(row({ amount: "1.5" }))).toEqual({ amount: 1.5 });
 });
 

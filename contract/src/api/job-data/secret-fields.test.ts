@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 import { createFindSecretFields, secret } from "./secret-fields.ts";
 
 function _pointers(schema: z.ZodType, data: unknown) {
@@ -18,7 +18,7 @@ describe("the secrets of a schema", () => {
 
     expect(createFindSecretFields(data)).toBeUndefined();
     expect(
-      defineJobType({ type: "t", queue: "q", data, result: z.null() }).findSecrets,
+      defineJob({ type: "t", queue: "q", data, result: z.null() }).findSecrets,
     ).toBeUndefined();
   });
 

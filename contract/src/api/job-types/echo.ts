@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 
-export const echo = defineJobType({
+export const echo = defineJob({
   type: "echo",
   queue: "default",
   data: z

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 import { secret } from "../job-data/secret-fields.ts";
 
-export const feedFetch = defineJobType({
+export const feedFetch = defineJob({
   type: "feed.fetch",
   queue: "feeds",
   // A load that is acceptable for a single server.

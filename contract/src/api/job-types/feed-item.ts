@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { FeedItem } from "../feed-item.ts";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 
-export const feedItem = defineJobType({
+export const feedItem = defineJob({
   type: "feed.item",
   queue: "feeds",
   data: FeedItem,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 
 export const statsLimits = {
   columns: 200,
@@ -46,7 +46,7 @@ export const ColumnStats = z.strictObject({
 });
 export type ColumnStats = z.infer<typeof ColumnStats>;
 
-export const importStats = defineJobType({
+export const importStats = defineJob({
   type: "import.stats",
   queue: "imports",
   sandbox: true,

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { defineJobType } from "../job-type.ts";
+import { defineJob } from "../job-type.ts";
 
-export const rowImport = defineJobType({
+export const rowImport = defineJob({
   type: "row.import",
   queue: "imports",
   data: z

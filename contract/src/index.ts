@@ -1,0 +1,27 @@
+/** The public part of the contract: job types, the registry, and the schemas of responses. Depends on zod alone. */
+
+export { ApiKey } from "./api/api-key.ts";
+export { DeadLetter } from "./api/dead-letter.ts";
+export { JobEvent } from "./api/event.ts";
+export { Import } from "./api/import.ts";
+export { secret } from "./api/job-data/secret-fields.ts";
+export { Backoff, JobChanges, JobOptions, KeyPolicy } from "./api/job-options.ts";
+export type { JobRequest, JobTemplate } from "./api/job-request.ts";
+export { JobState, JobStatus } from "./api/job-states.ts";
+export {
+  type JobData,
+  defineJob,
+  type ImportedRow,
+  type JobType,
+  type JobTypeDefinition,
+  type JobTypes,
+  type KeyRate,
+  type JobResult,
+  type SandboxLimits,
+} from "./api/job-type.ts";
+export { AcceptedJob, Job, JobDetail, JobError } from "./api/job.ts";
+export { Operation } from "./api/operation.ts";
+export { Problem } from "./api/problem.ts";
+export { Queue } from "./api/queue.ts";
+export { createRegistry, type JobTypeRegistry } from "./api/registry.ts";
+export { Schedule } from "./api/schedule.ts";
