@@ -1,58 +1,82 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, chmodSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { startGenerator } from "./generator.ts";
 import { type BenchOptions, parseOptions, usage } from "./options.ts";
-import { renderReport, type Series } from "./report.ts";
-import { type RoundSettings, runRound } from "./round.ts";
+import type { Bench } from "./part.ts";
+import { parts } from "./parts/index.ts";
+import { installPeers } from "./peers.ts";
+import { describeMachine, readCommit, readVersions } from "./report/machine.ts";
+import { renderResults } from "./report/markdown.ts";
+import { writeScalingTable } from "./report/scaling-table.ts";
+import { writeResults } from "./report/write-results.ts";
+import type { Results } from "./results.ts";
 import { startStores } from "./stores.ts";
-import { startTarget, type Target } from "./targets.ts";
+import { getTarget } from "./targets/index.ts";
+import { openTarget } from "./targets/open-target.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const warmUpSeconds = 2;
 
-async function bench(options: BenchOptions, signal: AbortSignal): Promise<string> {
+async function bench(options: BenchOptions, command: string, signal: AbortSignal) {
   await using resources = new AsyncDisposableStack();
   const dir = mkdtempSync(join(tmpdir(), "toril-bench-"));
+  // Postgres may have to run as another user.
+  chmodSync(dir, 0o711);
   resources.defer(() => rmSync(dir, { recursive: true, force: true }));
-  const stores = resources.use(await startStores(dir, signal));
-  const targets: Target[] = [];
-  for (const name of options.only) {
-    targets.push(resources.use(await startTarget(name, { root, dir, stores, signal })));
-  }
-  const generator = resources.use(startGenerator());
-  const { bodyBytes, rounds, secondsPerRound } = options;
+  const needsPeers = options.targets.some((name) => getTarget(name).peer !== undefined);
+  const peersDir = needsPeers ? installPeers(root) : undefined;
+  const stores = resources.use(await startStores(join(dir, "shared"), options.appendFsync, signal));
+  const context = { root, dir, stores, peersDir, signal };
+  const startedAt = performance.now();
+  const { parts: names, targets: _, out, ...settings } = options;
+  const versions = await readVersions(root, stores);
+  const results: Results = { machine: describeMachine(), versions, parts: [] };
+  let hasFailed = false;
 
-  async function round(target: Target, connections: number, seconds: number) {
-    const settings: RoundSettings = { target, stores, generator, connections, bodyBytes, seconds };
-    const result = await Promise.race([runRound(settings), aborted(signal)]);
-    const speed = `${result.jobsPerSecond.toFixed(0)} jobs/s`;
-    const costs = `${result.cpuUs.all.toFixed(0)} µs of CPU per job`;
-    console.error(`${target.name}, ${connections} connections: ${speed}, ${costs}`);
-    return result;
-  }
+  const estimates = names.map((name) => parts[name].estimate(options));
+  const total = estimates.reduce((sum, seconds) => sum + seconds, 0);
+  console.error(`${names.length} parts, about ${(total / 60).toFixed(1)} minutes`);
 
-  const series: Series[] = [];
-  for (const connections of options.connections) {
-    const own = targets.map((target): Series => ({ target, connections, rounds: [] }));
-    series.push(...own);
-    for (const { target } of own) await round(target, connections, warmUpSeconds);
-    console.error("warm-up done; measuring");
-    for (let count = 0; count < rounds; count += 1) {
-      for (const { target, rounds } of own) {
-        rounds.push(await round(target, connections, secondsPerRound));
-      }
+  for (const [index, name] of names.entries()) {
+    const report = (line: string) => {
+      const seconds = (performance.now() - startedAt) / 1000;
+      console.error(
+        `${seconds.toFixed(0).padStart(4)} s  ${name} ${index + 1}/${names.length}  ${line}`,
+      );
+    };
+    report(`${parts[name].title}, about ${estimates[index]?.toFixed(0)} s`);
+    await using generator = startGenerator();
+    const context_: Bench = {
+      options,
+      generator,
+      stores,
+      root,
+      dir,
+      signal,
+      report,
+      open: (target, { stores: own = stores, servers } = {}) =>
+        openTarget(target, { ...context, stores: own }, servers),
+      startStores: (label) =>
+        startStores(join(dir, `${name}-${label}`), options.appendFsync, signal),
+    };
+    const measuredAt = new Date().toISOString();
+    try {
+      const series = await parts[name].run(context_);
+      hasFailed ||= series.some(({ failure }) => failure !== undefined);
+      const commit = readCommit(root);
+      results.parts.push({ part: name, measuredAt, commit, command, settings, series });
+      if (out !== undefined) writeResults(resolve(root, out), results);
+    } catch (error) {
+      signal.throwIfAborted();
+      hasFailed = true;
+      report(`FAILED: ${error instanceof Error ? error.stack : String(error)}`);
     }
   }
-  return renderReport(series);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
+  if (out === undefined) console.log(renderResults(results));
+  else if (out === "loadtest") writeScalingTable(join(root, "docs/scaling.md"), results);
+  return !hasFailed;
 }
 
 const stop = new AbortController();
@@ -61,8 +85,11 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 }
 
 try {
-  const options = parseOptions(process.argv.slice(2));
-  console.log(options === undefined ? usage : await bench(options, stop.signal));
+  const args = process.argv.slice(2);
+  const options = parseOptions(args);
+  const command = ["bun run bench", ...args].join(" ");
+  if (options === undefined) console.log(usage);
+  else if (!(await bench(options, command, stop.signal))) process.exitCode = 1;
 } catch (error) {
   console.error(stop.signal.aborted ? (stop.signal.reason as Error).message : error);
   process.exitCode = 1;

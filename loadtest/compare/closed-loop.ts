@@ -1,9 +1,11 @@
 import type { Socket } from "bun";
 
-import { responseLength, isCreated } from "./answer.ts";
+import { isAccepted, responseLength } from "./answer.ts";
+import { uniquePlaceholder } from "./requests.ts";
 
 export interface LoadResult {
-  created: number;
+  /** Requests with the expected response. */
+  accepted: number;
   errors: number;
   /** From the first request to the last response. */
   seconds: number;
@@ -15,20 +17,33 @@ export interface ClosedLoop {
   run(seconds: number): Promise<LoadResult>;
 }
 
-interface PendingRequest {
+export interface ClosedLoopSettings {
+  /** Connections are spread evenly over the ports. */
+  ports: readonly number[];
+  connections: number;
+  request: string;
+  expected: string;
+}
+
+interface Exchange {
+  request: Buffer;
+  /** Bytes of the request that the socket has accepted. */
+  sent: number;
   sentAt: number;
   received: string;
 }
 
 /** How long responses are awaited after the end of a round. */
-const drainTimeoutMs = 10_000;
+const drainTimeoutMs = 30_000;
 
-/** Opens keep-alive connections that each send `request` again after every response. */
-export async function openClosedLoop(
-  port: number,
-  connections: number,
-  request: Uint8Array,
-): Promise<ClosedLoop> {
+/** Opens keep-alive connections that each send the request again after every response. */
+export async function openClosedLoop(settings: ClosedLoopSettings): Promise<ClosedLoop> {
+  const { ports, connections, expected } = settings;
+  const uniqueAt = settings.request.indexOf(uniquePlaceholder);
+  const uniqueEnd = uniqueAt + uniquePlaceholder.length;
+  const digits = uniquePlaceholder.replace(/^\D*/, "").length;
+  // Different from the keys of earlier rounds.
+  let count = Math.floor(Math.random() * 10 ** (digits - 3)) * 1000;
   const latenciesMs: number[] = [];
   let errors = 0;
   let inFlight = 0;
@@ -36,11 +51,24 @@ export async function openClosedLoop(
   let lastResponseAt = 0;
   const { promise: isOver, resolve: finish } = Promise.withResolvers<void>();
 
-  function send(socket: Socket<PendingRequest>) {
+  function send(socket: Socket<Exchange>) {
+    const exchange = socket.data;
+    if (uniqueAt >= 0) {
+      count += 1;
+      const text = String(count % 10 ** digits).padStart(digits, "0");
+      exchange.request.write(text, uniqueEnd - digits, "latin1");
+    }
     inFlight += 1;
-    socket.data.sentAt = performance.now();
-    // An idle loopback socket accepts a small request at once, unless it is broken.
-    if (socket.write(request) !== request.length) socket.terminate();
+    exchange.sent = 0;
+    exchange.sentAt = performance.now();
+    sendRest(socket);
+  }
+
+  function sendRest(socket: Socket<Exchange>) {
+    const { request, sent } = socket.data;
+    if (sent < request.length) {
+      socket.data.sent += socket.write(sent === 0 ? request : request.subarray(sent));
+    }
   }
 
   function settle(isGood: boolean, sentAt: number) {
@@ -51,22 +79,25 @@ export async function openClosedLoop(
     if (lastResponseAt >= endsAt && inFlight === 0) finish();
   }
 
-  const handler: Bun.SocketHandler<PendingRequest> = {
+  const handler: Bun.SocketHandler<Exchange> = {
     data(socket, chunk) {
       const exchange = socket.data;
       exchange.received += chunk.toString("latin1");
       if (exchange.received.length < responseLength(exchange.received)) return;
-      settle(isCreated(exchange.received), exchange.sentAt);
+      settle(isAccepted(exchange.received, expected), exchange.sentAt);
       exchange.received = "";
       if (lastResponseAt < endsAt) send(socket);
     },
+    drain: sendRest,
     close(socket) {
       if (lastResponseAt < endsAt || inFlight > 0) settle(false, socket.data.sentAt);
     },
   };
-  const sockets: Socket<PendingRequest>[] = [];
-  for (let count = 0; count < connections; count += 1) {
-    const data = { sentAt: 0, received: "" };
+  const sockets: Socket<Exchange>[] = [];
+  for (let index = 0; index < connections; index += 1) {
+    const port = ports[index % ports.length] ?? 0;
+    const request = Buffer.from(settings.request);
+    const data = { request, sent: 0, sentAt: 0, received: "" };
     sockets.push(await Bun.connect({ hostname: "127.0.0.1", port, data, socket: handler }));
   }
 
@@ -83,7 +114,7 @@ export async function openClosedLoop(
       for (const socket of sockets) socket.terminate();
       latenciesMs.sort((a, b) => a - b);
       return {
-        created: latenciesMs.length,
+        accepted: latenciesMs.length,
         errors,
         seconds: (lastResponseAt - startedAt) / 1000,
         p50Ms: quantile(latenciesMs, 0.5),

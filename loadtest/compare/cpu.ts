@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 // The unit of /proc on Linux.
 const microsecondsPerTick = 10_000;
 
-/** CPU time in µs by process, including children, also those that ended. */
+/** CPU time in µs by name, including the children of its processes, also those that ended. */
 export function readCpuTimes<Name extends string>(
-  pids: Readonly<Record<Name, number>>,
+  pids: Readonly<Record<Name, number | readonly number[]>>,
 ): Record<Name, number> {
   const stats = readStats();
   const childrenOf = Map.groupBy(stats.values(), (stat) => stat.parent);
@@ -17,11 +17,12 @@ export function readCpuTimes<Name extends string>(
     return children.reduce((sum, child) => sum + ticksOf(child.pid), stat.ticks);
   }
 
-  const times: Record<Name, number> = { ...pids };
-  for (const name of Object.keys(pids) as Name[]) {
-    times[name] = ticksOf(pids[name]) * microsecondsPerTick;
-  }
-  return times;
+  const names = Object.keys(pids) as Name[];
+  const entries = names.map((name) => {
+    const ticks = [pids[name]].flat().reduce((sum, pid) => sum + ticksOf(pid), 0);
+    return [name, ticks * microsecondsPerTick] as const;
+  });
+  return Object.fromEntries(entries) as Record<Name, number>;
 }
 
 /** CPU time in µs of the whole machine. */

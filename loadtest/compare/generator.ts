@@ -1,31 +1,33 @@
-import type { LoadResult } from "./closed-loop.ts";
+import type { ClosedLoopSettings, LoadResult } from "./closed-loop.ts";
 import type { LoadReply, LoadRequest } from "./load-process.ts";
 
 /** Controls the process of the load generator. */
 export interface Generator extends AsyncDisposable {
   pid: number;
-  connect(port: number, connections: number, bodyBytes: number): Promise<void>;
+  connect(settings: ClosedLoopSettings): Promise<void>;
   run(seconds: number): Promise<LoadResult>;
 }
 
 export function startGenerator(): Generator {
-  let next = Promise.withResolvers<LoadReply>();
+  let next = createReply();
   const child = Bun.spawn([process.execPath, `${import.meta.dir}/load-process.ts`], {
     stdio: ["ignore", "inherit", "inherit"],
     ipc: (news: LoadReply) => next.resolve(news),
     onExit: (_, code) => next.reject(new Error(`the load generator ended with exit code ${code}`)),
   });
 
-  function request(message: LoadRequest): Promise<LoadReply> {
-    next = Promise.withResolvers();
+  async function request(message: LoadRequest): Promise<LoadReply> {
+    next = createReply();
     child.send(message);
-    return next.promise;
+    const reply = await next.promise;
+    if (reply.kind === "failed") throw new Error(`load generator: ${reply.message}`);
+    return reply;
   }
 
   return {
     pid: child.pid,
-    async connect(port, connections, bodyBytes) {
-      await request({ kind: "connect", port, connections, bodyBytes });
+    async connect(settings) {
+      await request({ kind: "connect", ...settings });
     },
     async run(seconds) {
       const news = await request({ kind: "run", seconds });
@@ -33,9 +35,15 @@ export function startGenerator(): Generator {
       return news.result;
     },
     async [Symbol.asyncDispose]() {
-      next.promise.catch(() => {});
       child.kill();
       await child.exited;
     },
   };
+}
+
+function createReply() {
+  const reply = Promise.withResolvers<LoadReply>();
+  // The process may end while nobody waits for a reply.
+  reply.promise.catch(() => {});
+  return reply;
 }

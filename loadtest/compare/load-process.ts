@@ -1,39 +1,33 @@
-import { type ClosedLoop, type LoadResult, openClosedLoop } from "./closed-loop.ts";
+import {
+  type ClosedLoop,
+  type ClosedLoopSettings,
+  type LoadResult,
+  openClosedLoop,
+} from "./closed-loop.ts";
 
 /** The load generator runs in its own process, so that its CPU time is measured separately. */
 export type LoadRequest =
-  | { kind: "connect"; port: number; connections: number; bodyBytes: number }
+  | ({ kind: "connect" } & ClosedLoopSettings)
   | { kind: "run"; seconds: number };
-export type LoadReply = { kind: "connected" } | { kind: "done"; result: LoadResult };
+export type LoadReply =
+  | { kind: "connected" }
+  | { kind: "done"; result: LoadResult }
+  | { kind: "failed"; message: string };
 
 let loop: ClosedLoop | undefined;
 
 async function handleRequest(order: LoadRequest): Promise<LoadReply> {
   if (order.kind === "connect") {
-    loop = await openClosedLoop(order.port, order.connections, createRequest(order.bodyBytes));
+    loop = await openClosedLoop(order);
     return { kind: "connected" };
   }
   if (loop === undefined) throw new Error("not connected");
   return { kind: "done", result: await loop.run(order.seconds) };
 }
 
-function createRequest(bodyBytes: number): Uint8Array {
-  const empty = JSON.stringify({ type: "echo", data: { message: "" } });
-  const message = "x".repeat(Math.max(0, bodyBytes - empty.length));
-  const body = JSON.stringify({ type: "echo", data: { message } });
-  return Buffer.from(
-    [
-      "POST /v1/jobs HTTP/1.1",
-      "Host: 127.0.0.1",
-      "Content-Type: application/json",
-      `Content-Length: ${body.length}`,
-      "",
-      body,
-    ].join("\r\n"),
-  );
-}
-
 process.on("message", (order: LoadRequest) => {
-  void handleRequest(order).then((news) => process.send?.(news));
+  void handleRequest(order)
+    .catch((error: unknown): LoadReply => ({ kind: "failed", message: String(error) }))
+    .then((news) => process.send?.(news));
 });
 process.on("disconnect", () => process.exit());

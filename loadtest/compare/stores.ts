@@ -7,24 +7,37 @@ import { migrateDatabase } from "../../ops/dev/migrate-database.ts";
 import { startPostgres } from "../../ops/dev/postgres.ts";
 import { persistentArgs, startRedis } from "../../ops/dev/redis.ts";
 
+export type AppendFsync = "everysec" | "always";
+
 /** A private Redis and Postgres with the settings of `npm start`. */
 export interface Stores extends AsyncDisposable {
   redisUrl: string;
   databaseUrl: string;
   redisPid: number;
   postgresPid: number;
-  empty(): Promise<void>;
-  countWaiting(waitKey: string): Promise<number>;
-  countRecorded(): Promise<number>;
+  redis: Redis;
+  sql: SQL;
+  /** Makes rounds comparable: a checkpoint recycles WAL segments, and the AOF is rewritten. */
+  tidy(): Promise<void>;
 }
 
-export async function startStores(dir: string, signal: AbortSignal): Promise<Stores> {
+export async function startStores(
+  dir: string,
+  appendFsync: AppendFsync,
+  signal: AbortSignal,
+): Promise<Stores> {
   await using started = new AsyncDisposableStack();
   const redisServer = started.use(
     await startRedis({
       dir: join(dir, "redis"),
-      // An AOF rewrite would affect some rounds only.
-      args: [...persistentArgs, "--auto-aof-rewrite-percentage", "0"],
+      args: [
+        ...persistentArgs,
+        "--appendfsync",
+        appendFsync,
+        // An AOF rewrite would affect some rounds only.
+        "--auto-aof-rewrite-percentage",
+        "0",
+      ],
       signal,
     }),
   );
@@ -39,20 +52,14 @@ export async function startStores(dir: string, signal: AbortSignal): Promise<Sto
     databaseUrl: postgres.url,
     redisPid: redisServer.pid,
     postgresPid: postgres.pid,
-    async empty() {
-      await sql`truncate jobs`;
-      // Recycles WAL segments for the next round, as in a long-running server.
+    redis,
+    sql,
+    async tidy() {
       await sql`checkpoint`;
-      await redis.flushall("SYNC");
       await redis.bgrewriteaof();
       while (/aof_rewrite_(in_progress|scheduled):1/.test(await redis.info("persistence"))) {
         await Bun.sleep(10);
       }
-    },
-    countWaiting: (waitKey) => redis.llen(waitKey),
-    async countRecorded() {
-      const [row] = (await sql`select count(*)::int as count from jobs`) as { count: number }[];
-      return row?.count ?? 0;
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

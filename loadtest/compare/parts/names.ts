@@ -1,0 +1,15 @@
+export const partNames = [
+  "post",
+  "keyed",
+  "bulk",
+  "csv",
+  "latency",
+  "e2e",
+  "drain",
+  "backlog",
+  "history",
+  "memory",
+  "limits",
+  "scaling",
+] as const;
+export type PartName = (typeof partNames)[number];
