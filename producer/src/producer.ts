@@ -74,7 +74,7 @@ export async function openProducer(
   const ledgers = connectLedgers(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => ledgers.close());
   const { accepting, changing, background } = ledgers;
-  const reads = createReads(ledgers.reading);
+  const reads = createReads(ledgers.reading, config.REQUEST_TIMEOUT_MS);
   const redis = await connectRedis(toRedisServers(config), log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
 
@@ -126,7 +126,15 @@ export async function openProducer(
   opening.defer(() => queues.close());
   addQueueMetrics(metrics.registry, queues.readSizes);
   const idempotency = createIdempotency(changing, secretKeys);
-  const imports = createImports({ api, jobTypes, ledgers, enqueue, idempotency, secretKeys });
+  const imports = createImports({
+    api,
+    jobTypes,
+    ledgers,
+    reads,
+    enqueue,
+    idempotency,
+    secretKeys,
+  });
   opening.defer(() => imports.close());
   const onError = createErrorHandler(log);
   const jobs = createJobsSubject({

@@ -85,7 +85,7 @@ export function createDeadLetters(
       return { rows: rows.filter((row) => row.id !== null), next };
     },
     summarize: (tenant, restrictions) =>
-      reads.run(tenant, (pool) =>
+      reads.scan(tenant, (pool) =>
         pool.begin("read only", async (sql) => {
           await indexScanOnly(sql);
           const groups = await listGroups(sql, tenant);

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   isSettled,
   type Positions,
@@ -6,6 +5,7 @@ import {
 } from "@toril/contract/engine/redis/event-stream";
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import type { JobEvent } from "@toril/contract/api/event";
+import { nextTurn } from "../http/turn.ts";
 import { encodeCursor, isAfter, toFrame } from "./frame.ts";
 import {
   createEventMapper,

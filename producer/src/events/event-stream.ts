@@ -46,6 +46,8 @@ export type OpenEventStream = (
 const maxUnreadBytes = 786_432;
 /** Approximate memory per frame in addition to its bytes. */
 const frameOverheadBytes = 200;
+/** Frames that follow within this time share a chunk, because writing a chunk costs far more than a frame. */
+const coalesceMs = 10;
 /** Frames sent before checking again whether the client reads. */
 const maxFramesPerRelease = 100;
 
@@ -73,6 +75,10 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
     let isReplaying = true;
     let heldFrames: Uint8Array[] = [];
     let heldBytes = 0;
+    let queuedFrames: Uint8Array[] = [];
+    let queuedBytes = 0;
+    let flushedAt = Number.NEGATIVE_INFINITY;
+    let flushTimer: ReturnType<typeof setTimeout> | undefined;
     let wake = () => {};
     const stream = { disconnect };
     const heartbeatTimer = setInterval(() => {
@@ -88,7 +94,9 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       if (!isOpen) return false;
       isOpen = false;
       heldFrames = [];
+      queuedFrames = [];
       clearInterval(heartbeatTimer);
+      clearTimeout(flushTimer);
       releaseConnection();
       unread.set(stream, 0);
       wake();
@@ -101,7 +109,25 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
     }
 
     function getQueuedBytes() {
-      return maxUnreadBytes - (controller?.desiredSize ?? maxUnreadBytes);
+      return queuedBytes + maxUnreadBytes - (controller?.desiredSize ?? maxUnreadBytes);
+    }
+
+    function flush() {
+      clearTimeout(flushTimer);
+      flushTimer = undefined;
+      if (queuedFrames.length === 0) return;
+      const [first] = queuedFrames;
+      const chunk = queuedFrames.length === 1 ? first : Buffer.concat(queuedFrames);
+      queuedFrames = [];
+      queuedBytes = 0;
+      flushedAt = performance.now();
+      try {
+        controller?.enqueue(chunk);
+      } catch {
+        // The runtime has closed the stream. No other stream may be affected.
+        close();
+      }
+      updateUnread();
     }
 
     function updateUnread() {
@@ -115,8 +141,13 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
       send(frame) {
         if (!isOpen || controller === undefined) return;
         if (getQueuedBytes() >= maxUnreadBytes) return disconnect();
-        controller.enqueue(frame);
+        queuedFrames.push(frame);
+        queuedBytes += getFrameSize(frame);
         updateUnread();
+        if (flushTimer !== undefined) return;
+        const waitMs = flushedAt + coalesceMs - performance.now();
+        if (waitMs <= 0) flush();
+        else flushTimer = setTimeout(flush, waitMs);
       },
       get isReplaying() {
         return isReplaying;
@@ -140,12 +171,14 @@ export function createEventStreams(settings: EventStreamSettings): OpenEventStre
         isReplaying = false;
       },
       async drained() {
+        flush();
         const hasUnread = () => isOpen && getQueuedBytes() > 0;
         while (hasUnread()) {
           await new Promise<void>((resolve) => (wake = resolve));
         }
       },
       end() {
+        flush();
         if (close()) controller?.close();
       },
       fail(error) {

@@ -4,7 +4,7 @@ import type { Import, ImportStatus } from "@toril/contract/api/import";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import type { ImportProgress } from "./import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
-import { createReads } from "../stores/reads.ts";
+import type { Reads } from "../stores/reads.ts";
 import { requirePermitted } from "../http/caller.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -50,9 +50,10 @@ function selectRowErrors(sql: ISql) {
   return sql`case status when 'failed' then errors - -1 else errors end`;
 }
 
-export function createImportLedger(ledgers: Omit<Ledgers, "close">): ImportLedger {
-  const { accepting, background } = ledgers;
-  const reads = createReads(ledgers.reading);
+export function createImportLedger(
+  { accepting, background }: Pick<Ledgers, "accepting" | "background">,
+  reads: Pick<Reads, "run">,
+): ImportLedger {
   const inTransaction = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
     accepting.run((sql) => sql.begin(work) as Promise<Result>);
 

@@ -25,7 +25,7 @@ const highest = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 export function createJobSearch(jobTypes: JobTypeRegistry, reads: Reads): JobSearch {
   return {
     find: (filter, before, limit) =>
-      reads.run(filter.tenant, (pool) =>
+      reads.scan(filter.tenant, (pool) =>
         pool.begin("read only", async (sql) => {
           const { createdAfter, createdBefore } = filter;
           const span = {

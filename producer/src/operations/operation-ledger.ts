@@ -73,7 +73,7 @@ export function createOperationLedger({
       let matches = 0;
       let after: string | null = null;
       for (let pages = 0; pages < maxPages && matches < maxMatches; pages += 1) {
-        const page = await reads.run(tenant, (sql) => selectJobs(sql, scope, after, pageSize));
+        const page = await reads.scan(tenant, (sql) => selectJobs(sql, scope, after, pageSize));
         matches += page.ids.length;
         if (page.isLast) return { dryRun: true, matches, isExact: true };
         after = page.cursor;
