@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { afterAll, afterEach, expect, test } from "bun:test";
 import { jobKey } from "@toril/contract/engine/redis/names";
 import type { ScheduleDefinitionInput } from "@toril/contract/api/schedule";
@@ -19,6 +20,7 @@ type Written = ScheduleDefinitionInput;
 const job = { type: "echo", data: { message: "again" } } as const;
 const hourly: Written = { everyMs: 3_600_000, job };
 const hour = 3_600_000;
+const sha256 = (text: string) => hash("sha256", text, "hex");
 /** Consumes another queue, so jobs stay pending. */
 const idle = { env: { BULL_QUEUE_NAME: "feeds" } };
 
@@ -82,7 +84,7 @@ test("a due schedule enqueues a job that names the schedule, with an id derived 
   const { run, nextAt, lastFireTime } = await _ran("nightly", scheduledFor, "acme");
   expect(run).toMatchObject({
     outcome: "created",
-    jobId: await createScheduledJobId("acme", "nightly", scheduledFor),
+    jobId: createScheduledJobId("acme", "nightly", scheduledFor, sha256),
   });
   expect(lastFireTime).toEqual(scheduledFor);
   expect(nextAt).toEqual(new Date(scheduledFor.getTime() + hour));
@@ -358,7 +360,7 @@ test("a run beyond the quotas of the schedule's API key is recorded as deferred,
     nextAt: new Date(scheduledFor.getTime() + hour),
   });
   expect(after.lastRun!.jobId).toBe(
-    await createScheduledJobId("default", deferred!.name, scheduledFor),
+    createScheduledJobId("default", deferred!.name, scheduledFor, sha256),
   );
   expect(await world.getRow(after.lastRun!.jobId!)).toMatchObject({ quota_key: "few" });
 });

@@ -1,4 +1,5 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
+import { hash } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { createNewJob, type NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { toStorableText } from "@toril/contract/api/json/json";
@@ -48,7 +49,7 @@ export async function planRuns(
   const yieldToEventLoop = createTimeSlices();
   for (const row of rows) {
     if (planned.length > 0 && performance.now() > options.endAt) break;
-    planned.push(await toDue(row));
+    planned.push(toDue(row));
     await yieldToEventLoop();
   }
   const dues = planned.filter((entry) => "scheduledFor" in entry);
@@ -72,7 +73,9 @@ function createTimeSlices() {
   };
 }
 
-async function toDue(schedule: DueSchedule): Promise<Due | Plan> {
+const sha256 = (text: string) => hash("sha256", text, "hex");
+
+function toDue(schedule: DueSchedule): Due | Plan {
   const { tenant, name, definition, deferredFireTime, nextAt, now } = schedule;
   try {
     const { scheduledFor, next, isSkipped } = findFireTime(
@@ -85,7 +88,7 @@ async function toDue(schedule: DueSchedule): Promise<Due | Plan> {
       scheduledFor,
       next,
       isSkipped,
-      jobId: await createScheduledJobId(tenant, name, scheduledFor),
+      jobId: createScheduledJobId(tenant, name, scheduledFor, sha256),
     };
   } catch (error) {
     return failedPlan(schedule, error);
