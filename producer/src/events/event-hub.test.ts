@@ -3,7 +3,7 @@ import { bullId, settledReturnValue } from "@toril/contract/engine/redis/names";
 import type { StreamEntry } from "@toril/contract/engine/redis/event-stream";
 import pino from "pino";
 import { createEventHub } from "./event-hub.ts";
-import type { ReadOutcomes } from "./event-mapper.ts";
+import type { JobOutcome, ReadOutcomes } from "./event-mapper.ts";
 
 const id = "019c2f1e-7b1a-7c3d-8a4e-000000000001";
 const awaitedBullId = bullId(id, 1);
@@ -63,3 +63,51 @@ test("a wait continues after a completion by a stock worker or of an earlier gen
   expect(wait.countEnds()).toBe(0);
   expect(read).toContain(id);
 });
+
+test("a subscription that fails is ended, and later ones still get the end of their jobs", async () => {
+  const ids = [id, id.replace(/1$/, "2")];
+  await using hub = Object.assign(
+    createEventHub({
+      queues: ["default"],
+      open: () => ({ read: () => Bun.sleep(1).then(() => []), close() {} }),
+      readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
+      readOutcomes: async (requested) => ids.filter((one) => requested.includes(one)).map(_toDone),
+      readFailedAttempts: async () => [],
+      log: pino({ enabled: false }),
+      pollEveryMs: 1,
+    }),
+    { [Symbol.asyncDispose]: () => hub.close() },
+  );
+  let ended = 0;
+  const received = Promise.withResolvers<string>();
+  hub.subscribe({
+    queues: ["default"],
+    jobId: ids[0]!,
+    receive() {
+      throw new TypeError("the controller is closed");
+    },
+    end: () => void (ended += 1),
+  });
+  hub.subscribe({
+    queues: ["default"],
+    jobId: ids[1]!,
+    receive: ({ status }) => received.resolve(status),
+    end() {},
+  });
+  expect(await received.promise).toBe("completed");
+  expect(ended).toBeGreaterThan(0);
+});
+
+function _toDone(jobId: string): JobOutcome {
+  return {
+    id: jobId,
+    tenant: "default",
+    type: "echo",
+    queue: "default",
+    importId: null,
+    status: "completed",
+    generation: 0,
+    attempts: 1,
+    error: null,
+  };
+}

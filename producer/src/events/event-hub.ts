@@ -178,7 +178,13 @@ export function createEventHub(deps: EventHubDeps) {
       const id = entry && getCursor(subscription);
       const frame = frames.get(id) ?? toFrame(event.event, event, id);
       frames.set(id, frame);
-      subscription.receive(event, id, frame);
+      try {
+        subscription.receive(event, id, frame);
+      } catch (error) {
+        // Otherwise every poll would end here, and the subscriptions after this one would never get their events.
+        deps.log.warn({ err: error, job: event.id }, "failed to deliver an event");
+        subscription.end();
+      }
     }
   }
 

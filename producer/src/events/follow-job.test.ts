@@ -56,3 +56,47 @@ test("a client that disconnects before its subscription is added leaves no subsc
   expect(subscriptions.size).toBe(0);
   await hub.close();
 });
+
+test("the end of a job is reported although the job itself cannot be read", async () => {
+  const log = { warn() {} } as never;
+  const hub = createEventHub({
+    queues: ["default"],
+    open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
+    readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
+    readOutcomes: async () => [
+      {
+        id: "a",
+        tenant: "default",
+        type: "echo",
+        queue: "default",
+        importId: null,
+        status: "completed",
+        generation: 0,
+        attempts: 1,
+        error: null,
+      },
+    ],
+    readFailedAttempts: async () => [],
+    log,
+    pollEveryMs: 1,
+  });
+  let reads = 0;
+  const follow = createFollowJob({
+    hub,
+    replay: async () => {},
+    openStream: createEventStreams({
+      limit: createConnectionLimit(1),
+      unread: createUnreadBudget(1_000_000),
+      isAuthorized: async () => true,
+      log,
+    }),
+    async readJob() {
+      reads += 1;
+      if (reads > 1) throw new Error("Postgres is unavailable");
+      return { id: "a", status: "pending" } as never;
+    },
+  });
+  const response = await follow(context, { id: "a", queue: "default" }, undefined);
+  expect(await response.text()).toContain("event: completed");
+  await hub.close();
+});

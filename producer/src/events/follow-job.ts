@@ -61,7 +61,8 @@ export function createFollowJob({ hub, replay, openStream, readJob }: FollowJobD
     }
 
     async function sendFinalEvent(event: JobEvent) {
-      const job = await readJob(tenant, id);
+      // The end is known: the stream reports it without the job rather than not at all.
+      const job = await readJob(tenant, id).catch(() => undefined);
       const withJob = job === undefined || job.status === "pending" ? event : { ...event, job };
       sink.send(toFrame(event.event, withJob, encodeFinalCursor(positions)));
       sink.end();
