@@ -44,18 +44,12 @@ export function createDispatch(
     const { wait, active, delayed, prioritized, marker, meta, id, pc, events } = named;
     const keys = [wait, active, delayed, prioritized, marker, meta, id, pc, events];
     let created = 0;
-    // Two calls are in flight: Redis runs one while the other one is encoded and sent.
-    let previous: Promise<unknown> = Promise.resolve(0);
     for (const call of splitIntoCalls(jobs)) {
       const args = [base];
       appendGroups(args, call);
-      const current = run(keys, args);
-      // If the previous call fails, nobody waits for this one.
-      current.catch(() => {});
-      created += Number(await previous);
-      previous = current;
+      created += Number(await run(keys, args));
     }
-    return created + Number(await previous);
+    return created;
   };
 }
 
