@@ -50,6 +50,7 @@ export function encodeOptions(options: DispatchOptions): string {
 
 /** Whether `encodeOptions` encodes both equally, without encoding them. */
 export function haveSameEncoding(one: DispatchOptions, other: DispatchOptions): boolean {
+  if (one === other) return true;
   return (
     one.attempts === other.attempts &&
     one.delayMs === other.delayMs &&

@@ -1,7 +1,7 @@
 import type { CancelledJob } from "../change/cancel.ts";
 import type { RemoveFromRedis } from "../change/remove-from-redis.ts";
 import { bullId } from "../../redis/names.ts";
-import { toDispatchOptions } from "../../redis/options.ts";
+import { type DispatchOptions, toDispatchOptions } from "../../redis/options.ts";
 import type { DispatchEntry } from "../../redis/dispatch.ts";
 import type { Remove } from "../../redis/remove.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
@@ -116,9 +116,30 @@ function groupByQueue(jobs: readonly NewJob[]) {
 
 function toDispatchEntries(jobs: readonly NewJob[]): DispatchEntry[] {
   const timestamp = Date.now();
+  let [last] = jobs;
+  let options = last && toOptions(last, timestamp);
   return jobs.map((job) => {
-    const options = toDispatchOptions(job, timestamp);
-    if (job.trace !== null) options.traceparent = job.trace;
+    if (last === undefined || options === undefined || !haveSameOptions(last, job)) {
+      options = toOptions(job, timestamp);
+    }
+    last = job;
     return { bullId: bullId(job.id, 0), type: job.type, data: job.data, options };
   });
+}
+
+function toOptions(job: NewJob, timestamp: number): DispatchOptions {
+  const options = toDispatchOptions(job, timestamp);
+  if (job.trace !== null) options.traceparent = job.trace;
+  return options;
+}
+
+/** A cheap comparison by reference: equal options in different objects count as different. */
+function haveSameOptions(one: NewJob, other: NewJob): boolean {
+  return (
+    one.options === other.options &&
+    one.tenant === other.tenant &&
+    one.trace === other.trace &&
+    one.runAt === other.runAt &&
+    one.expiresAt === other.expiresAt
+  );
 }
