@@ -4,8 +4,8 @@ import {
   type ApplySettings,
   createApplySettings,
   settingsScriptUrl,
-} from "@toril/contract/engine/redis/queue-settings";
-import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/redis/watch-queue";
+} from "@toril/contract/engine/queues/queue-settings";
+import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/queues/watch-queue";
 import {
   changeQueueSettings,
   enforceQueueSettings,

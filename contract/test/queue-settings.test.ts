@@ -5,7 +5,7 @@ import {
   createApplySettings,
   createAreMalformed,
   settingsScriptUrl,
-} from "../src/engine/redis/queue-settings.ts";
+} from "../src/engine/queues/queue-settings.ts";
 import type { QueueSettings } from "../src/api/queue.ts";
 import { _connect, _createSite, _placement } from "./_dispatch.ts";
 

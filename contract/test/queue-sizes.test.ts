@@ -2,7 +2,7 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
 import { bullName, jobKey } from "../src/engine/redis/names.ts";
 import type { DispatchOptions } from "../src/engine/redis/options.ts";
-import { readQueueSizes } from "../src/engine/redis/queue-sizes.ts";
+import { readQueueSizes } from "../src/engine/queues/queue-sizes.ts";
 import { _connect, _createSite, _placement, _rejection } from "./_dispatch.ts";
 
 const redis = _connect();

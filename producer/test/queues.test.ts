@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { Queue, Worker } from "bullmq";
-import { createSendHeartbeat } from "@toril/contract/engine/redis/worker-heartbeat";
+import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 import { bullName, jobKey, queueKeys, samplesKey } from "@toril/contract/engine/redis/names";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _bearer, _issue } from "./_keys.ts";

@@ -1,4 +1,4 @@
-import type { ApplySettings, AreMalformed } from "@toril/contract/engine/redis/queue-settings";
+import type { ApplySettings, AreMalformed } from "@toril/contract/engine/queues/queue-settings";
 import { enforceQueueSettings, listSetQueues } from "@toril/contract/engine/queues/settings-ledger";
 import type { Logger } from "pino";
 import type { Leadership } from "./leadership.ts";

@@ -1,4 +1,4 @@
-import type { ApplySettings } from "@toril/contract/engine/redis/queue-settings";
+import type { ApplySettings } from "@toril/contract/engine/queues/queue-settings";
 import type { DispatchEntry } from "@toril/contract/engine/redis/dispatch";
 import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { ScriptRedis } from "@toril/contract/engine/redis/script";

@@ -15,7 +15,7 @@ import {
   createApplySettings,
   createAreMalformed,
   settingsScriptUrl,
-} from "@toril/contract/engine/redis/queue-settings";
+} from "@toril/contract/engine/queues/queue-settings";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
 import type { Log } from "../observability/log.ts";
 import type { Stores } from "./open-stores.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { takeScriptUrl } from "@toril/contract/engine/redis/take";
-import { createSendHeartbeat } from "@toril/contract/engine/redis/worker-heartbeat";
+import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Config } from "../config.ts";
 import type { Log } from "../observability/log.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import type { SendHeartbeat } from "@toril/contract/engine/redis/worker-heartbeat";
+import type { SendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 
 export interface Heartbeat {
   /** Removes this process from the consumers of its queues. */

@@ -13,7 +13,7 @@ import {
 import {
   createApplySettings,
   settingsScriptUrl,
-} from "@toril/contract/engine/redis/queue-settings";
+} from "@toril/contract/engine/queues/queue-settings";
 import { probeKey } from "@toril/contract/engine/redis/names";
 import { createRemove, removeScriptUrl } from "@toril/contract/engine/redis/remove";
 import { timeDispatch, timeLedger } from "../observability/metrics.ts";

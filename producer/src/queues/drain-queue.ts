@@ -1,6 +1,6 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
-import type { DrainWaiting } from "@toril/contract/engine/redis/drain-queue";
+import type { DrainWaiting } from "@toril/contract/engine/queues/drain-queue";
 import { lowestId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { LiveState } from "@toril/contract/engine/redis/live-state";
 import { bullId, parseBullId } from "@toril/contract/engine/redis/names";

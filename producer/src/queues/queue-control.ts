@@ -1,4 +1,4 @@
-import type { ApplySettings } from "@toril/contract/engine/redis/queue-settings";
+import type { ApplySettings } from "@toril/contract/engine/queues/queue-settings";
 import {
   changeQueueSettings,
   enforceQueueSettings,

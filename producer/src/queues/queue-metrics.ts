@@ -1,4 +1,4 @@
-import type { QueueSize } from "@toril/contract/engine/redis/queue-sizes";
+import type { QueueSize } from "@toril/contract/engine/queues/queue-sizes";
 import { Gauge, type Registry } from "prom-client";
 
 /** Limits reads from Redis, however often the metrics are scraped. */

@@ -1,5 +1,5 @@
-import type { QueueSize } from "@toril/contract/engine/redis/queue-sizes";
-import type { WatchedQueue } from "@toril/contract/engine/redis/watch-queue";
+import type { QueueSize } from "@toril/contract/engine/queues/queue-sizes";
+import type { WatchedQueue } from "@toril/contract/engine/queues/watch-queue";
 import type { Queue } from "@toril/contract/api/queue";
 import { ProblemError } from "../http/problem.ts";
 

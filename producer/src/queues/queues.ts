@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from "ioredis";
 import type { Logger } from "pino";
-import { createDrainWaiting, drainScriptUrl } from "@toril/contract/engine/redis/drain-queue";
+import { createDrainWaiting, drainScriptUrl } from "@toril/contract/engine/queues/drain-queue";
 import { createFailedJobs } from "@toril/contract/engine/redis/failed-jobs";
-import type { ApplySettings } from "@toril/contract/engine/redis/queue-settings";
-import { readQueueSizes } from "@toril/contract/engine/redis/queue-sizes";
-import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/redis/watch-queue";
+import type { ApplySettings } from "@toril/contract/engine/queues/queue-settings";
+import { readQueueSizes } from "@toril/contract/engine/queues/queue-sizes";
+import { createWatchQueue, watchScriptUrl } from "@toril/contract/engine/queues/watch-queue";
 import type { TenantLedger } from "../stores/postgres.ts";
 import { createCleanQueue } from "./clean-queue.ts";
 import { createDrainQueue, type DrainDeps } from "./drain-queue.ts";

@@ -1,6 +1,6 @@
 import type { QueueSettingsColumns } from "../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
-import type { ApplySettings } from "../redis/queue-settings.ts";
+import type { ApplySettings } from "./queue-settings.ts";
 import type { QueueChange, QueueSettings } from "../../api/queue.ts";
 
 type Row = Omit<QueueSettingsColumns, "updatedAt">;

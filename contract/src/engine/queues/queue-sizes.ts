@@ -1,6 +1,6 @@
 import type { RedisState } from "../../api/job-states.ts";
 import { parseJsonOrNull } from "../../api/json/json.ts";
-import { jobKey, queueKeys } from "./names.ts";
+import { jobKey, queueKeys } from "../redis/names.ts";
 
 export interface QueueSize {
   queue: string;

@@ -1,6 +1,6 @@
 import type { QueueSettings } from "../../api/queue.ts";
-import { queueKeys } from "./names.ts";
-import { createScript, type ScriptRedis } from "./script.ts";
+import { queueKeys } from "../redis/names.ts";
+import { createScript, type ScriptRedis } from "../redis/script.ts";
 
 /**
  * Applies queue settings to Redis, where all workers read them. `malformed`: replaces only malformed settings.

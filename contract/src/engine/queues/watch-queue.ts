@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Queue, QueueSettings, QueueWorker } from "../../api/queue.ts";
-import { queueKeys, samplesKey, workersKey } from "./names.ts";
-import { createScript, type ScriptRedis } from "./script.ts";
+import { queueKeys, samplesKey, workersKey } from "../redis/names.ts";
+import { createScript, type ScriptRedis } from "../redis/script.ts";
 import { parseHeartbeat, silentMs } from "./worker-heartbeat.ts";
 
 /** Live data of a queue, beside its size. */
