@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Env, LedgerConfig, loadEnv } from "@toril/contract/engine/config/config";
-import postgres, { type Sql } from "postgres";
+import { postgres } from "@toril/contract/engine/postgres/driver";
+import type { Sql } from "postgres";
 import { UserError } from "../dev/user-error.ts";
 
 /** @param root project directory: without DATABASE_URL, the ledger of the `npm start` that runs there is used */

@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import { createRegistry } from "@toril/contract/api/registry";
 import { ConfigError } from "@toril/contract/engine/config/config";
@@ -7,8 +6,6 @@ import { UserError } from "../dev/user-error.ts";
 import { UsageError } from "./command.ts";
 import { createLedgerAccess } from "./ledger.ts";
 import { run } from "./run.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The login name by the user id: environment variables can be forged. Falls back to the number. */
 function getUserName(): string {
@@ -19,7 +16,7 @@ try {
   await run(process.argv.slice(2), {
     print: (line) => console.log(line),
     inform: (line) => console.error(line),
-    withLedger: createLedgerAccess(process.env, root),
+    withLedger: createLedgerAccess(process.env, process.cwd()),
     user: getUserName(),
     jobTypes: createRegistry(shippedJobTypes),
   });

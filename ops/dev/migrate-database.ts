@@ -1,5 +1,5 @@
 import { migrateLedger } from "@toril/contract/engine/postgres/migrate";
-import postgres from "postgres";
+import { postgres } from "@toril/contract/engine/postgres/driver";
 
 import { UserError } from "./user-error.ts";
 

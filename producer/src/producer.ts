@@ -5,7 +5,7 @@ import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import type { Logging } from "@toril/contract/engine/logging/logging";
 import { readLiveStates } from "@toril/contract/engine/redis/live-state";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
-import project from "../../package.json" with { type: "json" };
+import project from "../package.json" with { type: "json" };
 import { keyRoutes } from "./api-keys/routes.ts";
 import { createAudit } from "./audit/audit.ts";
 import { openAuth } from "./auth/auth.ts";

@@ -1,7 +1,8 @@
 import { arrayTypes } from "@toril/contract/engine/postgres/array-types";
 import { isTransient } from "@toril/contract/engine/postgres/errors";
 import { createLedger, type Ledger } from "@toril/contract/engine/postgres/pool";
-import postgres, { type Options, type Sql } from "postgres";
+import { postgres } from "@toril/contract/engine/postgres/driver";
+import type { Options, Sql } from "postgres";
 
 /** A statement that takes longer has lost its connection or is blocked. */
 const statementTimeoutMs = 10_000;

@@ -4,7 +4,7 @@ import type { JobType, JobTypes } from "./job-type.ts";
 
 type RequestOptions = z.input<z.ZodObject<typeof requestOptions>>;
 
-interface TypedRequest<Type extends JobType> extends RequestOptions {
+export interface TypedRequest<Type extends JobType> extends RequestOptions {
   type: Type["type"];
   data: z.input<Type["data"]>;
 }
@@ -16,7 +16,7 @@ export type JobRequest<Types extends JobTypes = JobTypes> = {
 
 type TemplateOptions = z.input<z.ZodObject<typeof templateOptions>>;
 
-interface TypedTemplate<Type extends JobType> extends TemplateOptions {
+export interface TypedTemplate<Type extends JobType> extends TemplateOptions {
   type: Type["type"];
   data: z.input<Type["data"]>;
 }

@@ -31,14 +31,15 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
   const byName = new Map<string, JobType>(types.map((jobType) => [jobType.type, jobType]));
   if (byName.size === 0) throw new Error("a registry needs at least one job type");
   if (byName.size < types.length) throw new Error("two job types have the same name");
-  const byQueue = Map.groupBy(types as JobTypes, ({ queue }) => queue);
-  const namesByQueue = new Map(
-    [...byQueue].map(([queue, ofQueue]) => [queue, ofQueue.map(({ type }) => type)]),
-  );
+  // Not Map.groupBy: job types are also defined in programs on Node 20.
+  const namesByQueue = new Map<string, string[]>();
+  for (const { queue, type } of types) {
+    namesByQueue.set(queue, [...(namesByQueue.get(queue) ?? []), type]);
+  }
   return {
     types,
     names: [...byName.keys()],
-    queues: [...byQueue.keys()],
+    queues: [...namesByQueue.keys()],
     searchableFields: [...new Set(types.flatMap(({ searchable }) => searchable ?? []))],
     secretQueues: new Set(
       types.filter(({ findSecrets }) => findSecrets !== undefined).map(({ queue }) => queue),

@@ -1,4 +1,5 @@
-import postgres, { type Sql } from "postgres";
+import { postgres } from "@toril/contract/engine/postgres/driver";
+import type { Sql } from "postgres";
 import { arrayTypes } from "@toril/contract/engine/postgres/array-types";
 import {
   createLedger,

@@ -5,8 +5,10 @@ import type { Api } from "./index.ts";
 import { securityScheme } from "./route.ts";
 import { jsonLimits } from "../json/json.ts";
 
+type OpenApiDocument = ReturnType<OpenApiGeneratorV31["generateDocument"]>;
+
 /** Builds the OpenAPI 3.1 document of the operations. */
-export function buildOpenApi(api: Api, version: string) {
+export function buildOpenApi(api: Api, version: string): OpenApiDocument {
   const registry = new OpenAPIRegistry();
   registry.registerComponent("securitySchemes", securityScheme, {
     type: "http",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { flag, port } from "./config-fields.ts";
 
-interface Address {
+export interface Address {
   host: string;
   port: number;
 }

@@ -1,0 +1,65 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The fields of a package.json that are read here. */
+export interface Manifest {
+  name: string;
+  version: string;
+  description: string;
+  exports?: string | Record<string, string>;
+  bin?: Record<string, string>;
+  dependencies?: Record<string, string>;
+}
+
+/** A package that is published. All are built from the sources by one run of the compiler. */
+export interface Package {
+  /** Folder of package.json and README.md. */
+  folder: string;
+  /** Folder of the sources, whose files keep their place within `dist`. */
+  sources: string;
+  manifest: Manifest;
+  /** Sources that are loaded without an import: worker threads. */
+  threads: readonly string[];
+  /** Oldest version of each runtime. */
+  engines: Record<string, string>;
+  readme: string;
+}
+
+export const packages: readonly Package[] = [
+  describe("contract/client", "contract/client/src", { node: ">=20" }, "docs/client.md"),
+  describe("contract", "contract/src", { node: ">=20" }, "contract/README.md", [
+    "contract/src/engine/feeds/feed-thread.ts",
+  ]),
+  // Node has no server for it.
+  describe("producer", "producer/src", { bun: ">=1.3", deno: ">=2" }, "producer/README.md"),
+  // AsyncDisposableStack.
+  describe("consumer", "consumer/src", { node: ">=24" }, "consumer/README.md", [
+    "consumer/src/sandbox-host.ts",
+  ]),
+  describe("ops/cli", "ops", { node: ">=24" }, "ops/cli/README.md"),
+];
+
+function describe(
+  folder: string,
+  sources: string,
+  engines: Record<string, string>,
+  readme: string,
+  threads: readonly string[] = [],
+): Package {
+  const text = readFileSync(join(root, folder, "package.json"), "utf8");
+  const manifest = JSON.parse(text) as Manifest;
+  return { folder, sources, engines, readme, threads, manifest };
+}
+
+/** Returns the sources that a package exports or runs, as paths from the root. */
+export function getEntries({ folder, manifest, threads }: Package): string[] {
+  const { exports = {}, bin = {} } = manifest;
+  const targets = typeof exports === "string" ? [exports] : Object.values(exports);
+  return [...targets, ...Object.values(bin)]
+    .flatMap((target) => globSync(join(folder, target), { cwd: root }))
+    .filter((path) => !path.endsWith(".test.ts"))
+    .concat(threads);
+}

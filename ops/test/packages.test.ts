@@ -1,0 +1,177 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { createRegistry, defineJob } from "@toril/contract";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { publint } from "publint";
+import { z } from "zod";
+import project from "../../package.json" with { type: "json" };
+import { _startOwnService } from "./_own-service.ts";
+import { root } from "./_stack.ts";
+
+const bin = join(root, "node_modules/.bin");
+const names = ["toril-client", "toril-contract", "toril-producer", "toril-consumer", "toril"];
+const getFile = (name: string) => `${name}-${project.version}.tgz`;
+
+let dir: string;
+let dist: string;
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "toril-packages-"));
+  dist = join(dir, "dist");
+  mkdirSync(join(dir, "bin"));
+  symlinkSync(join(bin, "node"), join(dir, "bin/node"));
+  await run(root, [process.execPath, "ops/pack/pack.ts", dist]);
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Runs a program with the PATH of a user, without the programs of this repository; `node` is Node 24. */
+async function run(cwd: string, command: string[]): Promise<string> {
+  const path = [join(dir, "bin"), ...getSystemPath()].join(delimiter);
+  const env = { ...process.env, PATH: path, NODE_PATH: "" };
+  const child = Bun.spawn(command, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const [output, errors, code] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}:\n${output}${errors}`);
+  return output;
+}
+
+function getSystemPath(): string[] {
+  return (process.env["PATH"] ?? "").split(delimiter).filter((one) => !one.startsWith(root));
+}
+
+/** The runtimes that are available: Bun, Node 24 of this repository, and the Node of the system. */
+function getRuntimes(): string[] {
+  const system = getSystemPath().map((folder) => join(folder, "node"));
+  const found = system.find((path) => Bun.which(path) !== null);
+  return [process.execPath, join(bin, "node"), ...(found === undefined ? [] : [found])];
+}
+
+/** Creates an empty project that depends on packages, by their tarballs. */
+function createProject(name: string, packages: readonly string[]): string {
+  const folder = join(dir, name);
+  mkdirSync(folder);
+  const dependencies = Object.fromEntries([
+    ...packages.map((one) => [
+      one.replace("toril-", "@toril/"),
+      `file:${join(dist, getFile(one))}`,
+    ]),
+    ["zod", project.workspaces.catalog.zod],
+  ]);
+  const manifest = { name, private: true, type: "module", dependencies };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  return folder;
+}
+
+/** Writes the examples of docs/client.md; the first line of each is the name of its file. */
+function writeExamples(folder: string): string[] {
+  const page = readFileSync(join(root, "docs/client.md"), "utf8");
+  const examples = page.matchAll(/```ts\n\/\/ (\S+)\n(.*?)```/gs);
+  return Array.from(examples, ([, file = "", text = ""]) => {
+    writeFileSync(join(folder, file), text);
+    return file;
+  });
+}
+
+/** Compiles all files of the folder into `dist-...`. Declarations of the packages are checked, too. */
+async function compile(folder: string, module: "nodenext" | "esnext") {
+  const compilerOptions = {
+    module,
+    moduleResolution: module === "esnext" ? "bundler" : module,
+    target: "es2023",
+    lib: ["es2023", "dom", "dom.iterable", "esnext.disposable"],
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    rewriteRelativeImportExtensions: true,
+    outDir: `dist-${module}`,
+  };
+  const config = { compilerOptions, include: ["*.ts"] };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+  await run(folder, [join(bin, "tsc"), "-p", "."]);
+}
+
+test.each(names)("publint and arethetypeswrong report nothing about %s", async (name) => {
+  const bytes = new Uint8Array(readFileSync(join(dist, getFile(name))));
+  const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
+  expect(messages).toEqual([]);
+  const checked = await checkPackage(createPackageFromTarballData(bytes));
+  expect(checked.types).toEqual({ kind: "included" });
+  const problems = "problems" in checked ? checked.problems : [];
+  // The packages are ES modules only, and need a resolution that reads `exports`.
+  const isOfOtherModules = (kind: string) => kind === "NoResolution" || kind === "CJSResolvesToESM";
+  const others = problems.filter(
+    (problem) =>
+      !isOfOtherModules(problem.kind) ||
+      !("resolutionKind" in problem) ||
+      !["node10", "node16-cjs"].includes(problem.resolutionKind),
+  );
+  expect(others).toEqual([]);
+});
+
+test("the tarballs are exactly those of the packages", () => {
+  expect(readdirSync(dist).toSorted()).toEqual(names.map(getFile).toSorted());
+});
+
+/** An installation may have to download packages. */
+const installMs = 600_000;
+
+const sendEmail = defineJob({
+  type: "email.send",
+  queue: "mail",
+  data: z.strictObject({ to: z.email(), text: z.string() }),
+  result: z.strictObject({ messageId: z.string() }),
+});
+
+test(
+  "installed elsewhere, the client and the contract type-check and run the examples of docs/client.md",
+  async () => {
+    await using service = await _startOwnService(createRegistry([sendEmail]), {
+      "email.send": async ({ to }) => ({ messageId: `message to ${to}` }),
+    });
+    const folder = createProject("examples", ["toril-client", "toril-contract"]);
+    await run(folder, [process.execPath, "install", "--ignore-scripts"]);
+    const files = writeExamples(folder);
+    expect(files).toEqual(["send-email.ts", "enqueue.ts", "browser.ts", "batch.ts"]);
+    for (const module of ["esnext", "nodenext"] as const) await compile(folder, module);
+    const built = join(folder, "dist-nodenext");
+    for (const file of readdirSync(built)) {
+      const path = join(built, file);
+      const text = readFileSync(path, "utf8");
+      writeFileSync(path, text.replaceAll("http://localhost:3000", service.url.href));
+    }
+    for (const runtime of getRuntimes()) {
+      const output = await run(built, [runtime, "enqueue.js"]);
+      expect(output).toBe("sent as message to ada@example.org\n");
+      expect(await run(built, [runtime, "batch.js"])).toBe("enqueued 1000\n");
+      expect(await run(built, [runtime, "browser.js"])).toBe("");
+    }
+    expectPatchedDriver(folder);
+  },
+  installMs,
+);
+
+/** The patch of ops/patches holds in the package, too. */
+function expectPatchedDriver(folder: string) {
+  const contract = join(folder, "node_modules/@toril/contract/dist");
+  expect(readFileSync(join(contract, "engine/postgres/driver.js"), "utf8")).toContain(
+    'from "../../vendor/postgres/index.js"',
+  );
+  const connection = readFileSync(join(contract, "vendor/postgres/connection.js"), "utf8");
+  const patch = readFileSync(join(root, "ops/patches/postgres@3.4.9.patch"), "utf8");
+  const added = Array.from(patch.matchAll(/^\+(?!\+\+)(.+)$/gm), ([, line = ""]) => line);
+  expect(added.filter((line) => !connection.includes(line))).toEqual([]);
+  expect(added.length).toBeGreaterThan(0);
+}
