@@ -20,6 +20,8 @@ export async function openTargets(bench: Bench, wanted: WantedTargets): Promise<
   const all: Target[] = [];
   for (const name of selectTargets(bench.options.targets, wanted)) {
     const target = opening.use(await bench.open(name));
+    // A consumer would process what an earlier part left.
+    await target.jobs.empty(false);
     await target.startConsumers(wanted.consumers ?? 0);
     all.push(target);
   }
