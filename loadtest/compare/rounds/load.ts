@@ -23,8 +23,12 @@ export const csvRows = 30_000;
 
 /** Contends with rounds of this kind, after a short warm-up. */
 export function createLoadContender(bench: Bench, round: LoadRound, variant = ""): Contender {
+  const isSmall = round.kind === "post" || round.kind === "wait";
+  // One connection would not warm up the compilers of the processes.
+  const connections = isSmall ? Math.max(round.connections, 16) : round.connections;
+  const seconds = Math.min(1, round.seconds) / 2;
   return createContender(round.target, variant, {
-    warmUp: () => runLoad(bench, { ...round, seconds: Math.min(1, round.seconds) / 2 }),
+    warmUp: () => runLoad(bench, { ...round, connections, seconds }),
     run: () => runLoad(bench, round),
   });
 }
