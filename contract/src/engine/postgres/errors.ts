@@ -33,6 +33,12 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
+/** Whether the connection broke or could not be opened. */
+export function isConnectionError(error: unknown): boolean {
+  const code = sqlState(error);
+  return code !== undefined && (connectionCodes.has(code) || /^(08...|57P0[1-3])$/.test(code));
+}
+
 /** Whether one row is at fault: invalid data (22), a constraint (23), a limit (54). */
 export function isRowFault(error: unknown): boolean {
   return /^(22|23|54)...$/.test(sqlState(error) ?? "");

@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import { createTurns, NoTurn } from "../turns.ts";
-import { isTransient, LedgerTimeout } from "./errors.ts";
+import { isConnectionError, isTransient, LedgerTimeout } from "./errors.ts";
 
 export interface RunOptions {
   /** Timeout from the call on, including the wait for a connection. */
@@ -82,12 +82,18 @@ export function createLedger(open: () => Sql, settings: LedgerSettings): Ledger 
       for (const other of idle.splice(0)) destroy(other);
       endTurn();
     }, deadline - performance.now());
+    let isBroken = false;
     try {
       return await Promise.race([work(client), late]);
+    } catch (error) {
+      isBroken = isConnectionError(error);
+      throw error;
     } finally {
       clearTimeout(timer);
       if (!isLate) {
-        idle.push(client);
+        // postgres.js starts no further transaction after a connection broke within one.
+        if (isBroken) destroy(client);
+        else idle.push(client);
         endTurn();
       }
     }
