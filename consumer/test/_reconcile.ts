@@ -13,7 +13,7 @@ import { Redis } from "ioredis";
 import postgres from "postgres";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { createTestLedger, testPrefix } from "../../contract/test/_stores.ts";
-import { startRedis } from "../../ops/dev/redis.ts";
+import { startRedis } from "../../ops/dev/stores/redis.ts";
 import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import {
   createReconciler,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { createRedisEpoch } from "../src/reconciler/redis-epoch.ts";
-import { startRedis } from "../../ops/dev/redis.ts";
+import { startRedis } from "../../ops/dev/stores/redis.ts";
 import {
   _openWorld,
   _dispatch,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { epochKey } from "@toril/contract/engine/redis/names";
-import { startCluster } from "../../ops/dev/redis-fleet.ts";
+import { startCluster } from "../../ops/dev/stores/redis-fleet.ts";
 import { hasMemory } from "../src/reconciler/redispatch.ts";
 import { openCommandRedis } from "../src/stores/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { epochKey } from "@toril/contract/engine/redis/names";
 import type { Redis } from "ioredis";
-import { persistentArgs, type Service, startRedis } from "../../ops/dev/redis.ts";
+import { persistentArgs, type Service, startRedis } from "../../ops/dev/stores/redis.ts";
 import { createRedisEpoch, type RedisLoss } from "../src/reconciler/redis-epoch.ts";
 import { _connect, _until } from "./_reconcile.ts";
 

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { SQL } from "bun";
 import { Redis } from "ioredis";
 
-import { migrateDatabase } from "../../ops/dev/migrate-database.ts";
-import { startPostgres } from "../../ops/dev/postgres.ts";
-import { persistentArgs, startRedis } from "../../ops/dev/redis.ts";
+import { migrateDatabase } from "../../ops/dev/stores/migrate-database.ts";
+import { startPostgres } from "../../ops/dev/stores/postgres.ts";
+import { persistentArgs, startRedis } from "../../ops/dev/stores/redis.ts";
 
 export type AppendFsync = "everysec" | "always";
 

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { UserError } from "../dev/user-error.ts";
-import { measureIsolation } from "./isolation.ts";
+import { measureIsolation } from "./isolation/isolation.ts";
 import { chaosUsage, parseChaosOptions, type ChaosOptions } from "./options.ts";
-import { measureOverload } from "./overload.ts";
+import { measureOverload } from "./isolation/overload.ts";
 import { renderChaos, renderIsolation, renderOverload, writeSection } from "./report.ts";
 import { isPassed, runChaos } from "./run.ts";
 

@@ -1,7 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-import { type Measurement, postEveryMs, scheduleCount } from "./isolation.ts";
-import { cpuNames, type LoadName, loads, median, type Overload, type Period } from "./overload.ts";
+import { type Measurement, postEveryMs, scheduleCount } from "./isolation/isolation.ts";
+import {
+  cpuNames,
+  type LoadName,
+  loads,
+  median,
+  type Overload,
+  type Period,
+} from "./isolation/overload.ts";
 import { formatSeconds, type InjectedFault } from "./faults/inject-faults.ts";
 import { type ChaosResult, isPassed } from "./run.ts";
 

@@ -5,8 +5,8 @@ import postgres from "postgres";
 
 import { type RestartableProcess, startRestartable, stablePort } from "../dev/restartable.ts";
 import { startCaddy } from "../dev/caddy.ts";
-import { migrateDatabase } from "../dev/migrate-database.ts";
-import { startPostgres } from "../dev/postgres.ts";
+import { migrateDatabase } from "../dev/stores/migrate-database.ts";
+import { startPostgres } from "../dev/stores/postgres.ts";
 import { startConsumer, startProducer } from "../dev/processes.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import { startTopology, type Topology, type TopologyName } from "./topology.ts";

@@ -3,8 +3,8 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type RestartableProcess, stablePort } from "../dev/restartable.ts";
-import { startCluster, startSentinels } from "../dev/redis-fleet.ts";
-import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
+import { startCluster, startSentinels } from "../dev/stores/redis-fleet.ts";
+import { type RedisProcess, startRedisProcess } from "../dev/stores/redis-process.ts";
 import type { Proxy } from "./proxy.ts";
 
 export const topologyNames = ["single", "sentinel", "cluster"] as const;

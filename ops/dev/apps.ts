@@ -2,7 +2,7 @@ import type { Child } from "./child.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { freePort } from "./ports.ts";
 import { startConsumer, startProducer } from "./processes.ts";
-import type { Stores } from "./stores.ts";
+import type { Stores } from "./stores/stores.ts";
 
 export interface AppsSettings {
   root: string;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { startRestartable, type RestartableProcess, stablePort } from "./restartable.ts";
 import { startChild } from "./child.ts";
-import { installProgram } from "./install-program.ts";
+import { installProgram } from "./stores/install-program.ts";
 import { commandOutput } from "./process-table.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { ConfigError, LedgerConfig, loadEnv } from "@toril/contract/engine/config/config";
 
-import { migrateDatabase } from "./migrate-database.ts";
+import { migrateDatabase } from "./stores/migrate-database.ts";
 import { UserError } from "./user-error.ts";
 
 try {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
 import { describeExit, type Child, type Exit, type OnSpawn } from "./child.ts";
-import type { Output } from "./progress.ts";
+import type { Output } from "./demo/progress.ts";
 import { UserError } from "./user-error.ts";
-import type { DataLock } from "./data-lock.ts";
+import type { DataLock } from "./stores/data-lock.ts";
 
 export interface SupervisorSettings {
   dataDir: string;

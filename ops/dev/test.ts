@@ -5,9 +5,9 @@ import { join } from "node:path";
 
 import { type ProblemKind, problemKinds, problemType } from "@toril/contract/api/problem";
 
-import { migrateDatabase } from "./migrate-database.ts";
-import { startPostgres } from "./postgres.ts";
-import { startRedis } from "./redis.ts";
+import { migrateDatabase } from "./stores/migrate-database.ts";
+import { startPostgres } from "./stores/postgres.ts";
+import { startRedis } from "./stores/redis.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 

@@ -1,18 +1,18 @@
 import { join } from "node:path";
 
-import { confirmDatabase } from "./confirm-database.ts";
+import { confirmDatabase } from "./stores/confirm-database.ts";
 import { openConsumers, openProducers } from "./apps.ts";
 import type { Child } from "./child.ts";
-import { runDemo } from "./demo.ts";
+import { runDemo } from "./demo/demo.ts";
 import { writeEnvFile } from "./env-file.ts";
 import { createSupervisor } from "./supervisor.ts";
 import { requireFreePorts } from "./ports.ts";
-import type { Output } from "./progress.ts";
+import type { Output } from "./demo/progress.ts";
 import { UserError } from "./user-error.ts";
-import { lockDataDir } from "./data-lock.ts";
+import { lockDataDir } from "./stores/data-lock.ts";
 import { keepSecretKeys } from "./secret-keys.ts";
 import type { StartOptions } from "./start-options.ts";
-import { openStores } from "./stores.ts";
+import { openStores } from "./stores/stores.ts";
 
 export interface TorilSettings {
   root: string;

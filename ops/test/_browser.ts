@@ -1,6 +1,6 @@
 import { chromium, type Browser } from "playwright-core";
 
-import { installProgram } from "../dev/install-program.ts";
+import { installProgram } from "../dev/stores/install-program.ts";
 import { commandOutput } from "../dev/process-table.ts";
 
 /** Starts the system's Chromium, headless. */

@@ -1,4 +1,4 @@
-import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
+import { defaultFor, readsVariable, type Program } from "../dev/checks/configuration.ts";
 import { matches, type Container, type Manifests } from "./_manifests.ts";
 
 /** Programs by image; the migration uses the consumer's image. */

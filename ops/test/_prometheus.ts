@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 
 import { startChild } from "../dev/child.ts";
-import { installProgram } from "../dev/install-program.ts";
+import { installProgram } from "../dev/stores/install-program.ts";
 import { commandOutput } from "../dev/process-table.ts";
 import { stablePort } from "../dev/restartable.ts";
 import { list } from "./_documents.ts";

@@ -6,10 +6,10 @@ import { createClient, type Client } from "@toril/client";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 
-import { migrateDatabase } from "../dev/migrate-database.ts";
-import { startPostgres } from "../dev/postgres.ts";
+import { migrateDatabase } from "../dev/stores/migrate-database.ts";
+import { startPostgres } from "../dev/stores/postgres.ts";
 import { startConsumer, startProducer } from "../dev/processes.ts";
-import { startRedis } from "../dev/redis.ts";
+import { startRedis } from "../dev/stores/redis.ts";
 import { until } from "../dev/until.ts";
 import { recordSettlements } from "./_ledger.ts";
 import { startRestartable, stablePort, type RestartableProcess } from "../dev/restartable.ts";

@@ -43,7 +43,7 @@ function shorten(length: number) {
 }
 
 function check() {
-  const script = join(root, "ops/dev/check-compatibility.ts");
+  const script = join(root, "ops/dev/checks/check-compatibility.ts");
   const { status, stdout, stderr } = spawnSync(process.execPath, [script], {
     cwd: dir,
     encoding: "utf8",

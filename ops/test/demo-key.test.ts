@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { hashKey } from "@toril/contract/engine/api-keys/key-text";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
-import { openDemoKey } from "../dev/demo-key.ts";
+import { openDemoKey } from "../dev/demo/demo-key.ts";
 
 let ledger: TestLedger;
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import openapi from "../../openapi.yaml";
 import project from "../../package.json" with { type: "json" };
-import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
+import { defaultFor, readsVariable, type Program } from "../dev/checks/configuration.ts";
 import { images } from "./_check-manifests.ts";
 import {
   listInterpolated,

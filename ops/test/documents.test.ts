@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "bun:test";
 
 import project from "../../package.json" with { type: "json" };
-import { listVariables } from "../dev/configuration.ts";
+import { listVariables } from "../dev/checks/configuration.ts";
 import { codeIn, list, listDocuments, namesIn } from "./_documents.ts";
 import { root } from "./_stack.ts";
 

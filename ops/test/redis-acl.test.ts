@@ -12,7 +12,7 @@ import { readEvents } from "@toril/client/read-events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob, postMany } from "./_api.ts";
-import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
+import { type RedisProcess, startRedisProcess } from "../dev/stores/redis-process.ts";
 import { root, startStack, type Stack } from "./_stack.ts";
 
 const password = "test-password";

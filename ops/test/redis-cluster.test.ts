@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
-import { startCluster } from "../dev/redis-fleet.ts";
+import { startCluster } from "../dev/stores/redis-fleet.ts";
 import { startStack } from "./_stack.ts";
 
 const hour = 3_600_000;

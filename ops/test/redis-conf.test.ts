@@ -6,9 +6,9 @@ import { jobKey } from "@toril/contract/engine/redis/names";
 import { createDispatch, dispatchScriptUrl } from "@toril/contract/engine/redis/dispatch";
 import { afterAll, expect, test } from "bun:test";
 
-import { installProgram } from "../dev/install-program.ts";
+import { installProgram } from "../dev/stores/install-program.ts";
 import { until } from "../dev/until.ts";
-import { type RedisProcess, startRedisProcess } from "../dev/redis-process.ts";
+import { type RedisProcess, startRedisProcess } from "../dev/stores/redis-process.ts";
 import { root } from "./_stack.ts";
 import { syncedLength, straceCommand } from "./_synced-length.ts";
 

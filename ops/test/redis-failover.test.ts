@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import { getJobId } from "./_api.ts";
 import { allCompleted, findMissingJobs, countsIfSettled } from "./_ledger.ts";
 import { startLoad } from "./_load.ts";
-import { startCluster, startSentinels } from "../dev/redis-fleet.ts";
-import type { RedisProcess } from "../dev/redis-process.ts";
+import { startCluster, startSentinels } from "../dev/stores/redis-fleet.ts";
+import type { RedisProcess } from "../dev/stores/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 /** A Sentinel that was not scheduled for 2 s, as on an overloaded machine, pauses for 30 s (TILT mode). */

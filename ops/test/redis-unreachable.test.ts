@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob } from "./_api.ts";
 import { stablePort } from "../dev/restartable.ts";
-import { startRedisProcess } from "../dev/redis-process.ts";
+import { startRedisProcess } from "../dev/stores/redis-process.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;

@@ -60,7 +60,7 @@ describe("advisories", () => {
     await using registry = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
     const path = join(dir, "ignored.json");
     writeFileSync(path, JSON.stringify(ignored));
-    const run = Bun.spawn([process.execPath, "ops/dev/check-advisories.ts", path], {
+    const run = Bun.spawn([process.execPath, "ops/dev/checks/check-advisories.ts", path], {
       cwd: root,
       env: { ...process.env, BUN_CONFIG_REGISTRY: registry.url.href },
       stdio: ["ignore", "pipe", "pipe"],
@@ -91,7 +91,7 @@ describe("the SBOM", () => {
   let bom: z.infer<typeof Bom>;
 
   beforeAll(async () => {
-    const run = Bun.spawn([process.execPath, "ops/dev/sbom.ts"], { cwd: root });
+    const run = Bun.spawn([process.execPath, "ops/dev/checks/sbom.ts"], { cwd: root });
     bom = Bom.parse(await run.stdout.json());
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 
-import { defaultFor, readsVariable, type Program } from "../dev/configuration.ts";
+import { defaultFor, readsVariable, type Program } from "../dev/checks/configuration.ts";
 import { readVariables } from "./_manifests.ts";
 import { root } from "./_stack.ts";
 

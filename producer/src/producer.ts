@@ -153,7 +153,6 @@ export async function openProducer(
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     log,
   });
-  const { jobReader, jobSearch, liveJobs, jobChanges } = jobs;
   const events = createEvents({
     redis,
     servers: toRedisServers(config),
@@ -196,15 +195,18 @@ export async function openProducer(
       }),
       ...deadLetterRoutes({
         api,
-        deadLetters: createDeadLetters(jobTypes, reads, jobSearch),
-        jobReader,
-        liveJobs,
-        jobChanges,
+        ...jobs,
+        deadLetters: createDeadLetters(jobTypes, reads, jobs.jobSearch),
         operations,
       }),
       ...operationRoutes(api, operations),
       ...queues.routes,
-      ...eventRoutes({ api, events, jobReader, importLedger: imports.importLedger }),
+      ...eventRoutes({
+        api,
+        events,
+        jobReader: jobs.jobReader,
+        importLedger: imports.importLedger,
+      }),
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ...healthRoutes({
         ledger: accepting,

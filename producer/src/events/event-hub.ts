@@ -4,7 +4,6 @@ import {
   type StreamEntry,
 } from "@toril/contract/engine/redis/event-stream";
 import { parseBullId } from "@toril/contract/engine/redis/names";
-import type { JobEvent } from "@toril/contract/api/event";
 import { nextTurn } from "../http/turn.ts";
 import { encodeCursor, isAfter, toFrame } from "./frame.ts";
 import {
@@ -16,25 +15,7 @@ import {
 } from "./event-mapper.ts";
 import { createPoller } from "./poller.ts";
 import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./stream-reader.ts";
-
-/** A subscription to the events of one job, or of queues. */
-export interface Subscription {
-  queues: readonly string[];
-  jobId?: string;
-  /**
-   * Set by a subscription that needs only the end of its job: the BullMQ id of the job's generation. When a Toril worker
-   * has completed that generation, `end` is called at once, without a read of Postgres.
-   */
-  awaitedBullId?: string | undefined;
-  /** Events up to these positions are not delivered again. */
-  after?: Positions | undefined;
-  isVisible?(tenantEvent: TenantEvent): boolean;
-  /** @param id cursor for `Last-Event-ID`; undefined for an event that was read from Postgres */
-  receive(event: JobEvent, id: string | undefined, frame: Uint8Array): void;
-  onGap?(queue: string): void;
-  /** Called when no more events will follow. */
-  end(): void;
-}
+import { createSubscriptions, type Subscription } from "./subscriptions.ts";
 
 export interface EventHubDeps
   extends
@@ -63,8 +44,7 @@ const maxDeliveriesPerTurn = 1000;
 
 export function createEventHub(deps: EventHubDeps) {
   const { readOutcomes, pollEveryMs = 1000, lingerMs = 30_000 } = deps;
-  const jobSubscriptions = new Map<string, Set<Subscription>>();
-  const queueSubscriptions = new Set<Subscription>();
+  const subscriptions = createSubscriptions();
   const unsettled = new Map<string, number>();
   const mapToEvents = createEventMapper({ ...deps, onUnsettled: watchUnsettled });
   let reader: StreamReader | undefined;
@@ -74,12 +54,12 @@ export function createEventHub(deps: EventHubDeps) {
   let isClosed = false;
   const poller = createPoller(poll, {
     everyMs: pollEveryMs,
-    isNeeded: () => jobSubscriptions.size > 0 || unsettled.size > 0,
+    isNeeded: () => subscriptions.hasJobs || unsettled.size > 0,
     log: deps.log,
   });
 
   function watchUnsettled(id: string) {
-    if (queueSubscriptions.size === 0 || unsettled.size >= maxUnsettled) return;
+    if (subscriptions.ofQueues.size === 0 || unsettled.size >= maxUnsettled) return;
     unsettled.set(id, performance.now() + maxUnsettledMs);
     poller.pollSoon();
   }
@@ -94,7 +74,7 @@ export function createEventHub(deps: EventHubDeps) {
         if (reader !== opened) return;
         positions = { ...from };
         // A job may have ended while the reader was opening.
-        if (jobSubscriptions.size > 0) poller.pollSoon();
+        if (subscriptions.hasJobs) poller.pollSoon();
       },
       () => {},
     );
@@ -121,7 +101,7 @@ export function createEventHub(deps: EventHubDeps) {
   }
 
   function isWanted(entry: StreamEntry): boolean {
-    for (const { queues } of queueSubscriptions) if (queues.includes(entry.queue)) return true;
+    for (const { queues } of subscriptions.ofQueues) if (queues.includes(entry.queue)) return true;
     return getJobSubscriptions(entry).some(
       ({ awaitedBullId }) =>
         awaitedBullId === undefined ||
@@ -130,8 +110,8 @@ export function createEventHub(deps: EventHubDeps) {
   }
 
   function getJobSubscriptions({ bullId }: StreamEntry): Subscription[] {
-    const id = jobSubscriptions.size === 0 ? undefined : parseBullId(bullId)?.id;
-    return id === undefined ? [] : [...(jobSubscriptions.get(id) ?? [])];
+    const id = subscriptions.hasJobs ? parseBullId(bullId)?.id : undefined;
+    return id === undefined ? [] : subscriptions.getOfJob(id);
   }
 
   function endWaits(entries: readonly StreamEntry[]) {
@@ -152,12 +132,12 @@ export function createEventHub(deps: EventHubDeps) {
       const tenantEvent = events[index];
       index += 1;
       if (tenantEvent === undefined) continue;
-      const subscriptions = [
-        ...(jobSubscriptions.get(tenantEvent.event.id) ?? []),
-        ...queueSubscriptions,
+      const receivers = [
+        ...subscriptions.getOfJob(tenantEvent.event.id),
+        ...subscriptions.ofQueues,
       ];
-      deliverTo(subscriptions, tenantEvent, entry);
-      deliveries += subscriptions.length;
+      deliverTo(receivers, tenantEvent, entry);
+      deliveries += receivers.length;
       if (deliveries < maxDeliveriesPerTurn) continue;
       deliveries = 0;
       await nextTurn();
@@ -165,13 +145,13 @@ export function createEventHub(deps: EventHubDeps) {
   }
 
   function deliverTo(
-    subscriptions: Iterable<Subscription>,
+    receivers: Iterable<Subscription>,
     tenantEvent: TenantEvent,
     entry?: StreamEntry,
   ) {
     const { event } = tenantEvent;
     const frames = new Map<string | undefined, Uint8Array>();
-    for (const subscription of subscriptions) {
+    for (const subscription of receivers) {
       if (!subscription.queues.includes(event.queue)) continue;
       if (entry && !isAfter(entry.position, subscription.after?.[entry.queue] ?? "0-0")) continue;
       if (subscription.isVisible?.(tenantEvent) === false) continue;
@@ -190,7 +170,7 @@ export function createEventHub(deps: EventHubDeps) {
 
   function onGap(queue: string, position: string) {
     if (positions !== undefined) positions[queue] = position;
-    for (const subscription of queueSubscriptions)
+    for (const subscription of subscriptions.ofQueues)
       if (subscription.queues.includes(queue)) subscription.onGap?.(queue);
   }
 
@@ -206,15 +186,15 @@ export function createEventHub(deps: EventHubDeps) {
   }
 
   async function poll() {
-    const ids = [...new Set([...jobSubscriptions.keys(), ...unsettled.keys()])];
+    const ids = [...new Set([...subscriptions.getJobIds(), ...unsettled.keys()])];
     for (let from = 0; from < ids.length; from += maxIdsPerRead) {
       const outcomes = await readOutcomes(ids.slice(from, from + maxIdsPerRead));
       for (const outcome of outcomes) {
         if (outcome.status === "pending") continue;
         const at = new Date().toISOString();
         const tenantEvent = { tenant: outcome.tenant, event: toFinalEvent(outcome, at) };
-        deliverTo([...(jobSubscriptions.get(outcome.id) ?? [])], tenantEvent);
-        if (unsettled.delete(outcome.id)) deliverTo([...queueSubscriptions], tenantEvent);
+        deliverTo(subscriptions.getOfJob(outcome.id), tenantEvent);
+        if (unsettled.delete(outcome.id)) deliverTo([...subscriptions.ofQueues], tenantEvent);
       }
     }
     const now = performance.now();
@@ -223,13 +203,9 @@ export function createEventHub(deps: EventHubDeps) {
 
   function subscribe(subscription: Subscription) {
     startReader();
-    if (subscription.jobId === undefined) queueSubscriptions.add(subscription);
-    else {
-      const subscriptions = jobSubscriptions.get(subscription.jobId) ?? new Set();
-      jobSubscriptions.set(subscription.jobId, subscriptions.add(subscription));
-      // The job may have ended before the subscription was added.
-      poller.pollSoon();
-    }
+    subscriptions.add(subscription);
+    // The job may have ended before the subscription was added.
+    if (subscription.jobId !== undefined) poller.pollSoon();
   }
 
   return {
@@ -252,11 +228,8 @@ export function createEventHub(deps: EventHubDeps) {
       return positions && { ...positions };
     },
     unsubscribe(subscription: Subscription) {
-      queueSubscriptions.delete(subscription);
-      const subscriptions = jobSubscriptions.get(subscription.jobId ?? "");
-      if (subscriptions?.delete(subscription) && subscriptions.size === 0)
-        jobSubscriptions.delete(subscription.jobId ?? "");
-      if (isClosed || queueSubscriptions.size > 0 || jobSubscriptions.size > 0) return;
+      subscriptions.delete(subscription);
+      if (isClosed || !subscriptions.isEmpty) return;
       clearTimeout(stopTimer);
       stopTimer = setTimeout(() => void stopReader(), lingerMs);
     },
@@ -270,11 +243,7 @@ export function createEventHub(deps: EventHubDeps) {
       isClosed = true;
       clearTimeout(stopTimer);
       poller.close();
-      const open = [
-        ...queueSubscriptions,
-        ...[...jobSubscriptions.values()].flatMap((subscriptions) => [...subscriptions]),
-      ];
-      for (const subscription of open) subscription.end();
+      for (const subscription of subscriptions.getAll()) subscription.end();
       await stopReader();
     },
   };

@@ -13,7 +13,7 @@ import {
 } from "./frame.ts";
 import { toHeadResponse } from "./event-stream.ts";
 import { parseLastEventId, type FollowDeps } from "./follow-jobs.ts";
-import type { Subscription } from "./event-hub.ts";
+import type { Subscription } from "./subscriptions.ts";
 
 export interface FollowJobDeps extends FollowDeps {
   /** Reads the current state of the job. */

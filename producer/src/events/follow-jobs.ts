@@ -5,7 +5,8 @@ import { ProblemError } from "../http/problem.ts";
 import { decodeCursor, encodeCursor, isAfter, toFrame, toHeartbeat } from "./frame.ts";
 import type { TenantEvent } from "./event-mapper.ts";
 import { toHeadResponse, type OpenEventStream } from "./event-stream.ts";
-import type { EventHub, Subscription } from "./event-hub.ts";
+import type { EventHub } from "./event-hub.ts";
+import type { Subscription } from "./subscriptions.ts";
 import type { Replay } from "./replay.ts";
 
 export interface FollowDeps {

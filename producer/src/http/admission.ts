@@ -1,4 +1,5 @@
-import { BatchRefused, createDrainRate } from "@toril/contract/engine/batcher";
+import { BatchRefused } from "@toril/contract/engine/batcher";
+import { createDrainRate } from "@toril/contract/engine/drain-rate";
 import type { Principal } from "../auth/principal.ts";
 
 type Caller = Pick<Principal, "kind" | "tenant">;

@@ -1,11 +1,5 @@
 import { createBatcher, runIsolating } from "../../batcher.ts";
-import {
-  isIdempotencyKeyInUse,
-  isLockTimeout,
-  isRowFault,
-  isRowLockTimeout,
-  isUniqueViolation,
-} from "../../postgres/errors.ts";
+import { isLockTimeout } from "../../postgres/errors.ts";
 import {
   type IdempotencyClaim,
   type StoredResponse,
@@ -13,38 +7,31 @@ import {
 } from "../../postgres/idempotency.ts";
 import { insertWithKeys } from "../../postgres/insert-with-keys.ts";
 import type { Ledger } from "../../postgres/pool.ts";
-import type { CancelledJob } from "../change/cancel.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import {
   type Enqueued,
   identity,
   insertEntries,
-  type InsertedEntry,
-  type Refused,
+  isNew,
+  replacedBy,
   type SingleEntry,
   toEntry,
+  toLockRefusal,
   toResponse,
 } from "./insert-entries.ts";
-import { createKeysInUse, type KeyInUse } from "./keys-in-use.ts";
+import {
+  type Contended,
+  type Found,
+  isEntryFault,
+  type KeyedEntry,
+  toConflicting,
+  toContended,
+  toFaulted,
+} from "./keyed-faults.ts";
+import { createKeysInUse } from "./keys-in-use.ts";
 import { toAcceptedJob } from "./new-job.ts";
 
-interface KeyedEntry extends SingleEntry {
-  keys: readonly KeyInUse[];
-}
-
 type Correction = IdempotencyClaim & { response: StoredResponse };
-
-/** A key is taken, or was when the entry arrived. */
-interface Conflicting {
-  status: "conflicting";
-}
-
-/** Another transaction holds a key. */
-interface Contended {
-  status: "contended";
-}
-
-type Found = Enqueued | Conflicting | Contended;
 
 /** A batch waits this long for a row that another transaction holds. */
 const shortLockMs = 10;
@@ -253,37 +240,4 @@ async function firstEnded(entries: readonly KeyedEntry[]): Promise<void> {
     keys.flatMap(({ first }) => (first === undefined ? [] : [first])),
   );
   await Promise.allSettled(firsts);
-}
-
-/** Another transaction claimed an Idempotency-Key while the statement ran. */
-function toConflicting(part: readonly KeyedEntry[], error: unknown): Found[] {
-  if (!isUniqueViolation(error)) throw error;
-  return part.map(() => ({ status: "conflicting" }));
-}
-
-/** A lock timeout that concerns no row may be short, too: Postgres also locks a table while it grows. */
-function toContended(part: readonly KeyedEntry[], error: unknown): (Enqueued | Contended)[] {
-  if (!isLockTimeout(error) || isRowLockTimeout(error)) throw error;
-  return part.map(() => ({ status: "contended" }));
-}
-
-/** Of an entry that failed alone. */
-function toFaulted(_: KeyedEntry, error: unknown): Enqueued | Contended {
-  return { status: isLockTimeout(error) ? "contended" : "unstorable" };
-}
-
-function isEntryFault(error: unknown): boolean {
-  return isRowFault(error) || isRowLockTimeout(error);
-}
-
-export function toLockRefusal(error: unknown): Refused {
-  return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
-}
-
-export function replacedBy(entry: InsertedEntry): CancelledJob[] {
-  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
-}
-
-export function isNew(entry: InsertedEntry | undefined): boolean {
-  return entry?.status === "accepted" && entry.isNew;
 }

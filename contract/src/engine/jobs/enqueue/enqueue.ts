@@ -4,7 +4,7 @@ import { storeResponses } from "../../postgres/idempotency.ts";
 import { insertNewJobs } from "../../postgres/insert.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { createKeyedEnqueue, isNew, replacedBy, toLockRefusal } from "./enqueue-keyed.ts";
+import { createKeyedEnqueue } from "./enqueue-keyed.ts";
 import type { NewJob } from "./new-job.ts";
 import { type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
 import {
@@ -13,6 +13,9 @@ import {
   type Refused,
   type SingleEntry,
   toEntry,
+  isNew,
+  replacedBy,
+  toLockRefusal,
 } from "./insert-entries.ts";
 
 export type EnqueuedMany =

@@ -7,6 +7,7 @@ import {
   type StoredResponse,
   storeResponses,
 } from "../../postgres/idempotency.ts";
+import { isIdempotencyKeyInUse } from "../../postgres/errors.ts";
 import type { CancelledJob } from "../change/cancel.ts";
 import type { InsertOutcome } from "../../postgres/find-existing.ts";
 import { insertKeyedJobs } from "../../postgres/insert.ts";
@@ -131,4 +132,16 @@ function follow(job: NewJob, claimed: Claimed | undefined): InsertedEntry {
 /** Requests with equal identities are the same request. */
 export function identity({ tenant, key, requestHash }: IdempotencyClaim): string {
   return JSON.stringify([tenant, key, requestHash]);
+}
+
+export function toLockRefusal(error: unknown): Refused {
+  return { status: isIdempotencyKeyInUse(error) ? "in-use" : "busy" };
+}
+
+export function replacedBy(entry: InsertedEntry): CancelledJob[] {
+  return entry.status === "accepted" && entry.replaced ? [entry.replaced] : [];
+}
+
+export function isNew(entry: InsertedEntry | undefined): boolean {
+  return entry?.status === "accepted" && entry.isNew;
 }

@@ -3,9 +3,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 
-import { startChild } from "./child.ts";
+import { startChild } from "../child.ts";
 import { findRedisServer } from "./redis-server.ts";
-import { startRestartable, stablePort, type RestartableProcess } from "./restartable.ts";
+import { startRestartable, stablePort, type RestartableProcess } from "../restartable.ts";
 
 export interface RedisProcess extends RestartableProcess {
   readonly dir: string;

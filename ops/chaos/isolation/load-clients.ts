@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 
-import { responseLength } from "../../loadtest/compare/answer.ts";
+import { responseLength } from "../../../loadtest/compare/answer.ts";
 
 /**
  * Clients of the overload measurement, in a process of their own, with raw sockets and a prepared request: the less CPU

@@ -4,7 +4,7 @@ import { createJobRequestSchema } from "@toril/contract/api/job-request";
 import { defineJob } from "@toril/contract/api/job-type";
 import { buildOpenApi } from "@toril/contract/api/http/openapi";
 import { z } from "zod";
-import { shippedApi } from "../../contract/test/_job-types.ts";
+import { shippedApi } from "../../../contract/test/_job-types.ts";
 import { breakingChanges, type Document } from "./breaking-changes.ts";
 
 const base = {

@@ -1,7 +1,7 @@
 import { migrateLedger } from "@toril/contract/engine/postgres/migrate";
 import { postgres } from "@toril/contract/engine/postgres/driver";
 
-import { UserError } from "./user-error.ts";
+import { UserError } from "../user-error.ts";
 
 export async function migrateDatabase(databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Sql } from "postgres";
 
-import { createSend, type Send } from "./send.ts";
+import { createSend, type Send } from "../send.ts";
 
 /** Address and key for the misbehaving tenant. */
 export interface Target {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { until } from "./until.ts";
-import { stablePort } from "./restartable.ts";
+import { until } from "../until.ts";
+import { stablePort } from "../restartable.ts";
 import {
   type RedisProcess,
   type RedisProcessSettings,

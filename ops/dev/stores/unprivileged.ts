@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { chownSync, existsSync, statSync } from "node:fs";
 
-import type { Command } from "./child.ts";
-import { commandOutput } from "./process-table.ts";
-import { UserError } from "./user-error.ts";
+import type { Command } from "../child.ts";
+import { commandOutput } from "../process-table.ts";
+import { UserError } from "../user-error.ts";
 
 /** Runs a program as an unprivileged user if this process is root, because Postgres refuses to run as root. */
 export interface Runner {

@@ -1,8 +1,8 @@
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import { PackageURL } from "packageurl-js";
 
-import lockFile from "../../bun.lock" with { type: "jsonc" };
-import project from "../../package.json" with { type: "json" };
+import lockFile from "../../../bun.lock" with { type: "jsonc" };
+import project from "../../../package.json" with { type: "json" };
 import { readLock, type LockedPackage } from "./bun-lock.ts";
 
 /** `bun run sbom`: prints a CycloneDX SBOM as JSON. */

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 
-import { UserError } from "./user-error.ts";
+import { UserError } from "../user-error.ts";
 
 interface DatabaseUse {
   databaseUrl: string;

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { readCpuTimes } from "../../loadtest/compare/cpu.ts";
+import { readCpuTimes } from "../../../loadtest/compare/cpu.ts";
 import type { ClientsCommand, Tally } from "./load-clients.ts";
-import { type ChaosStack, startChaosStack } from "./stack.ts";
+import { type ChaosStack, startChaosStack } from "../stack.ts";
 
 export interface OverloadSettings {
   root: string;

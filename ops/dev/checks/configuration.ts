@@ -2,8 +2,8 @@ import { LedgerConfig } from "@toril/contract/engine/config/config";
 import { z } from "zod";
 import { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import { createRegistry } from "@toril/contract/api/registry";
-import { createVariables as createConsumerVariables } from "../../consumer/src/config.ts";
-import { Config as ProducerConfig } from "../../producer/src/config.ts";
+import { createVariables as createConsumerVariables } from "../../../consumer/src/config.ts";
+import { Config as ProducerConfig } from "../../../producer/src/config.ts";
 
 /** Schemas of the environment variables of each program. */
 const programs = {

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 
 import { listVariables, type Variable } from "./configuration.ts";
 
-const path = new URL("../configuration.md", import.meta.url);
+const path = new URL("../../configuration.md", import.meta.url);
 
 function render(variables: readonly Variable[]): string {
   const rows = variables.map((variable) => `| ${toColumns(variable).join(" | ")} |`);

@@ -7,10 +7,10 @@ import { queueKeys } from "@toril/contract/engine/redis/names";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
-import { recordChangeAs } from "../cli/audit/record-change.ts";
-import { startChild } from "../dev/child.ts";
-import { until } from "../dev/until.ts";
-import { createSend, type Send } from "./send.ts";
+import { recordChangeAs } from "../../cli/audit/record-change.ts";
+import { startChild } from "../../dev/child.ts";
+import { until } from "../../dev/until.ts";
+import { createSend, type Send } from "../send.ts";
 import {
   largeFeed,
   type Misbehaviour,
@@ -18,7 +18,7 @@ import {
   noisyTenant,
   type Setup,
 } from "./misbehaviours.ts";
-import { type ChaosStack, startChaosStack } from "./stack.ts";
+import { type ChaosStack, startChaosStack } from "../stack.ts";
 
 export interface IsolationSettings {
   root: string;

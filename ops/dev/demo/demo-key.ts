@@ -2,7 +2,7 @@ import type { NewApiKey } from "@toril/contract/api/api-key";
 import { issueKey, listKeys, revokeKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 
-import { recordChangeAs } from "../cli/audit/record-change.ts";
+import { recordChangeAs } from "../../cli/audit/record-change.ts";
 
 export interface DemoKey extends AsyncDisposable {
   headers: Record<string, string>;

@@ -1,6 +1,6 @@
 import { Import } from "@toril/contract/api/import";
 
-import { until } from "./until.ts";
+import { until } from "../until.ts";
 
 export interface ImportRequest {
   /** Address of a producer. */

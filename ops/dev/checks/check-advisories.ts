@@ -11,7 +11,7 @@ const Advisories = z.record(
 /** Ignored advisories, each with its reason. */
 const Ignored = z.record(z.string().startsWith("GHSA-"), z.string().min(10));
 
-const [path = new URL("../audit-ignored.json", import.meta.url)] = process.argv.slice(2);
+const [path = new URL("../../audit-ignored.json", import.meta.url)] = process.argv.slice(2);
 const ignored = Ignored.parse(JSON.parse(readFileSync(path, "utf8")));
 const flags = Object.keys(ignored).map((id) => `--ignore=${id}`);
 const { status, stdout, stderr } = spawnSync("bun", ["audit", "--json", ...flags], {

@@ -8,7 +8,7 @@ interface Step {
 
 /** All sources and tests in one program: each file is checked once. The others check sources without Bun's types. */
 const projects = [
-  "ops/dev/tsconfig.check.json",
+  "ops/dev/checks/tsconfig.check.json",
   "consumer/tsconfig.src.json",
   "loadtest/tsconfig.k6.json",
 ];
@@ -23,15 +23,15 @@ const steps: Step[] = [
     name: "types of @toril/client",
     command: ["bun", "contract/scripts/write-client-types.ts", "--check"],
   },
-  { name: "compatibility", command: ["bun", "ops/dev/check-compatibility.ts"] },
-  { name: "openapi.yaml (Redocly lint)", command: ["bun", "ops/dev/lint-openapi.ts"] },
+  { name: "compatibility", command: ["bun", "ops/dev/checks/check-compatibility.ts"] },
+  { name: "openapi.yaml (Redocly lint)", command: ["bun", "ops/dev/checks/lint-openapi.ts"] },
   { name: "dashboards", command: ["bun", "ops/grafana/write-dashboards.ts", "--check"] },
   { name: "migrations", command: ["bun", "contract/scripts/check-migrations.ts"] },
   {
     name: "ops/configuration.md",
-    command: ["bun", "ops/dev/write-configuration.ts", "--check"],
+    command: ["bun", "ops/dev/checks/write-configuration.ts", "--check"],
   },
-  { name: "advisories", command: ["bun", "ops/dev/check-advisories.ts"] },
+  { name: "advisories", command: ["bun", "ops/dev/checks/check-advisories.ts"] },
   { name: "format", command: ["oxfmt", "--check"] },
 ];
 

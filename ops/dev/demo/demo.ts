@@ -25,7 +25,7 @@ export interface DemoSettings {
   signal: AbortSignal;
 }
 
-const feedFile = fileURLToPath(new URL("../examples/feed.rss.xml", import.meta.url));
+const feedFile = fileURLToPath(new URL("../../examples/feed.rss.xml", import.meta.url));
 const feedSource = "toril-example";
 
 /**

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { commandOutput } from "./process-table.ts";
-import { UserError } from "./user-error.ts";
+import { commandOutput } from "../process-table.ts";
+import { UserError } from "../user-error.ts";
 
 export interface PostgresPrograms {
   initdb: string;
