@@ -73,7 +73,7 @@ export function createEvents(deps: EventsDeps): Events {
   const followImport = createFollowImport({ findMany: imports.findMany, openStream, log });
   return {
     waitForEnd: createWaitForEnd(hub, limit),
-    followJob: createFollowJob({ hub, replay, openStream, readJob }),
+    followJob: createFollowJob({ hub, replay, openStream, readJob, log }),
     followJobs: createFollowJobs({ hub, replay, openStream }),
     followImport: followImport.follow,
     get listeners() {

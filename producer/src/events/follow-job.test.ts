@@ -31,6 +31,7 @@ test("a client that disconnects before its subscription is added leaves no subsc
     log,
   });
   const follow = createFollowJob({
+    log,
     hub: {
       ...hub,
       async subscribeWithPositions(subscription) {
@@ -82,6 +83,7 @@ test("the end of a job is reported although the job itself cannot be read", asyn
   });
   let reads = 0;
   const follow = createFollowJob({
+    log,
     hub,
     replay: async () => {},
     openStream: createEventStreams({

@@ -1,5 +1,6 @@
 import { origin, type Positions } from "@toril/contract/engine/redis/event-stream";
 import { parseBullId } from "@toril/contract/engine/redis/names";
+import type { Logger } from "pino";
 import type { JobEvent } from "@toril/contract/api/event";
 import type { Job } from "@toril/contract/api/job";
 import type { RequestContext } from "../http/request-context.ts";
@@ -18,6 +19,7 @@ import type { Subscription } from "./subscriptions.ts";
 export interface FollowJobDeps extends FollowDeps {
   /** Reads the current state of the job. */
   readJob(tenant: string, id: string): Promise<Job | undefined>;
+  log: Logger;
 }
 
 /** Streams the events of one job. The caller must have checked access. */
@@ -27,7 +29,8 @@ export type FollowJob = (
   lastEventId: string | undefined,
 ) => Promise<Response>;
 
-export function createFollowJob({ hub, replay, openStream, readJob }: FollowJobDeps): FollowJob {
+export function createFollowJob(deps: FollowJobDeps): FollowJob {
+  const { hub, replay, openStream, readJob, log } = deps;
   return async (context, { id, queue }, lastEventId) => {
     if (isFinalCursor(lastEventId)) return new Response(null, { status: 204 });
     const head = toHeadResponse(context);
@@ -62,7 +65,10 @@ export function createFollowJob({ hub, replay, openStream, readJob }: FollowJobD
 
     async function sendFinalEvent(event: JobEvent) {
       // The end is known: the stream reports it without the job rather than not at all.
-      const job = await readJob(tenant, id).catch(() => undefined);
+      const job = await readJob(tenant, id).catch((error: unknown) => {
+        log.warn({ err: error, jobId: id }, "failed to read a job that has ended");
+        return undefined;
+      });
       const withJob = job === undefined || job.status === "pending" ? event : { ...event, job };
       sink.send(toFrame(event.event, withJob, encodeFinalCursor(positions)));
       sink.end();

@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import { bullId } from "@toril/contract/engine/redis/names";
 import type { JobStatus } from "@toril/contract/api/job-states";
 import type { Job } from "@toril/contract/api/job";
@@ -80,7 +81,7 @@ export type AwaitJob = (
   accepted: WaitTarget,
 ) => Promise<{ headers: Record<string, string>; job: Job | undefined } | undefined>;
 
-export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob): AwaitJob {
+export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob, log: Logger): AwaitJob {
   return async (context, target) => {
     const { scopes, tenant } = context.principal;
     // The result may be shown only to callers with `jobs:read`.
@@ -90,7 +91,12 @@ export function createAwaitJob(waitForEnd: WaitForEnd, readJob: ReadJob): AwaitJ
     if (waited === undefined) return undefined;
     const { isGone, headers } = waited;
     // The job is accepted: a failed read must not turn its response into an error.
-    const job = isGone ? undefined : await readJob(tenant, target.id).catch(() => undefined);
+    const read = () =>
+      readJob(tenant, target.id).catch((error: unknown) => {
+        log.warn({ err: error, jobId: target.id }, "failed to read a job that has ended");
+        return undefined;
+      });
+    const job = isGone ? undefined : await read();
     return { headers, job: job?.status === "pending" ? undefined : job };
   };
 }

@@ -78,7 +78,7 @@ export function createJobsSubject(deps: JobsDeps) {
         api.createJob,
         enqueue,
         secretKeys,
-        createAwaitJob(waitForEnd, readJob),
+        createAwaitJob(waitForEnd, readJob, deps.log),
       );
       const routes = jobRoutes({
         api,
