@@ -50,7 +50,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:read" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -312,7 +312,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:read" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -609,7 +609,7 @@ export interface components {
              * @default null
              */
             quotas?: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:read" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
             /**
              * @description Job types that the key may access; null: all
              * @default null

@@ -6,7 +6,7 @@ import type { Audit } from "./audit.ts";
 /** Whether the operation changes something and requires an admin scope. */
 export function isAudited(route: AnyRoute): boolean {
   const scope = getRequiredScope(route);
-  return route.method !== "get" && (scope === "keys:admin" || scope === "queues:admin");
+  return route.method !== "get" && scope.endsWith(":admin");
 }
 
 /** Gives the handler of an audited operation its audit trail, and ends the trail with the outcome of the request. */

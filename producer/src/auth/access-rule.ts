@@ -26,7 +26,7 @@ const docs: AccessRule = { scope: "any", isPage: true, isShared: false };
 /** The rules of all paths that are not operations, as the framework writes paths. */
 export const pageRules: Readonly<Record<string, AccessRule>> = {
   "/": { scope: "none", isPage: true, isShared: false },
-  "/template": { scope: "jobs:write", isPage: true, isShared: false },
+  "/template": { scope: "jobs:enqueue", isPage: true, isShared: false },
   "/metrics": { scope: "metrics:read", isPage: true, isShared: false },
   "/docs": docs,
   "/docs/scalar.js": docs,

@@ -1,4 +1,5 @@
 import { defaultTenant } from "@toril/contract/api/api-key";
+import { getSufficientScopes, type Scope } from "@toril/contract/api/scope";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { AccessRule } from "./access-rule.ts";
@@ -79,11 +80,16 @@ function getDetail(
   );
 }
 
-function insufficientScope(scope: string): ProblemError {
+function insufficientScope(scope: Scope): ProblemError {
   const challenge = `Bearer realm="Toril", error="insufficient_scope", scope="${scope}"`;
-  return new ProblemError("insufficient-scope", `Requires the scope ${scope}.`, undefined, {
-    headers: { "WWW-Authenticate": challenge },
-  });
+  return new ProblemError(
+    "insufficient-scope",
+    `Requires the scope ${getSufficientScopes(scope).join(" or ")}.`,
+    undefined,
+    {
+      headers: { "WWW-Authenticate": challenge },
+    },
+  );
 }
 
 function otherTenant(): ProblemError {

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { expandScopes } from "@toril/contract/api/scope";
 import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
 import { hashKey, keyIdIn } from "@toril/contract/engine/api-keys/key-text";
 import type { KeyTable } from "./key-table.ts";
@@ -160,7 +161,7 @@ function toPrincipal({ id, name, tenant, scopes, queues, types, quotas }: KeyRow
     name,
     kind: "key",
     tenant,
-    scopes: new Set(scopes),
+    scopes: expandScopes(scopes),
     queues: queues && new Set(queues),
     types: types && new Set(types),
     quotas,

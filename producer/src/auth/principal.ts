@@ -10,6 +10,7 @@ export interface Principal {
   /** `open`: the service runs without authentication. */
   kind: "open" | "key" | "token";
   tenant: string;
+  /** Including the scopes that others include. */
   scopes: ReadonlySet<Scope>;
   /** The only queues permitted; null permits all. */
   queues: ReadonlySet<string> | null;

@@ -52,7 +52,7 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     description:
       "Redrives up to 1,000 dead letters by ID, or all that match a filter, as an operation in the background. An empty filter requires `all: true`.",
     tags,
-    scope: "jobs:write",
+    scope: "jobs:change",
     method: "post",
     path: "/v1/dead-letters/redrive",
     request: {
@@ -122,7 +122,7 @@ export const redriveDeadLetter = defineRoute({
   operationId: "redriveDeadLetter",
   summary: "Redrive a dead letter",
   tags,
-  scope: "jobs:write",
+  scope: "jobs:change",
   method: "post",
   path: "/v1/dead-letters/{id}/redrive",
   request: { params },
@@ -149,7 +149,7 @@ export const deleteDeadLetter = defineRoute({
   description:
     "Deletes one dead letter. To delete many, use `POST /v1/operations` with the action `delete`.",
   tags,
-  scope: "jobs:write",
+  scope: "jobs:change",
   method: "delete",
   path: "/v1/dead-letters/{id}",
   request: { params },

@@ -48,7 +48,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
       "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409.",
     tags,
-    scope: "jobs:write",
+    scope: "jobs:enqueue",
     method: "post",
     path: "/v1/imports",
     request: {

@@ -45,7 +45,7 @@ export const cancelJob = defineRoute({
     "A job that is not active is removed from its queue immediately. For an active job, the consumer aborts the handler's signal within a second. " +
     "Cancellation also works while Redis is unavailable.",
   tags,
-  scope: "jobs:write",
+  scope: "jobs:change",
   method: "delete",
   path: "/v1/jobs/{id}",
   conditional: true,
@@ -69,7 +69,7 @@ export const changeJob = defineRoute({
   operationId: "changeJob",
   summary: "Change the delay or priority of a job",
   tags,
-  scope: "jobs:write",
+  scope: "jobs:change",
   method: "patch",
   path: "/v1/jobs/{id}",
   conditional: true,
@@ -113,7 +113,7 @@ export const promoteJob = defineRoute({
   description:
     "Makes the job due immediately. Also applies to a job that is waiting for its next attempt.",
   tags,
-  scope: "jobs:write",
+  scope: "jobs:change",
   method: "post",
   path: "/v1/jobs/{id}/promote",
   conditional: true,
@@ -141,7 +141,7 @@ export const retryJob = defineRoute({
   description:
     "Sets a finished job back to `pending` under the same ID, with its original number of attempts.",
   tags,
-  scope: "jobs:write",
+  scope: "jobs:change",
   method: "post",
   path: "/v1/jobs/{id}/retry",
   conditional: true,

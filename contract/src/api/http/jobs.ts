@@ -48,7 +48,7 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
       "A 2xx response means that the job is committed to Postgres and will reach a final status. After a 503 the outcome is unknown: " +
       "repeat the request with the same Idempotency-Key.",
     tags,
-    scope: "jobs:write",
+    scope: "jobs:enqueue",
     method: "post",
     path: createJobPath,
     request: {
@@ -92,7 +92,7 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
     summary: "Enqueue jobs in bulk",
     description: `Accepts up to ${limits.bulkEntries} entries by default, as a JSON array or as NDJSON. A duplicate is not an error.`,
     tags,
-    scope: "jobs:write",
+    scope: "jobs:enqueue",
     method: "post",
     path: "/v1/jobs/bulk",
     request: {

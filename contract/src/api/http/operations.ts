@@ -17,7 +17,7 @@ export function createOperationRoutes({ schemas }: JobTypeRegistry) {
       "Runs in the background, in batches, on the jobs that exist now. The restrictions of the API key (queues and types) " +
       "also apply to the operation. An empty filter requires `all: true`. The action `delete` applies to dead letters only.",
     tags,
-    scope: "jobs:write",
+    scope: "operations:write",
     method: "post",
     path: "/v1/operations",
     request: {
@@ -89,7 +89,7 @@ export const stopOperation = defineRoute({
   summary: "Stop an operation",
   description: "Stops the operation after its current batch. Changes made so far are not reverted.",
   tags,
-  scope: "jobs:write",
+  scope: "operations:write",
   method: "post",
   path: "/v1/operations/{id}/stop",
   request: { params },

@@ -1,6 +1,6 @@
 import { createRoute, type RouteConfig } from "@hono/zod-openapi";
 import { z } from "zod";
-import type { Scope } from "../scope.ts";
+import { getSufficientScopes, type Scope } from "../scope.ts";
 import { Problem, type ProblemKind, problemKinds } from "../problem.ts";
 
 /** The scope that an operation requires; "none": no authentication. */
@@ -29,7 +29,10 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
   const documented: RouteConfig = {
     ...(route as RouteConfig),
     "x-required-scope": scope,
-    security: scope === "none" ? [] : [{ [securityScheme]: [scope] }],
+    security:
+      scope === "none"
+        ? []
+        : getSufficientScopes(scope).map((sufficient) => ({ [securityScheme]: [sufficient] })),
     responses: {
       ...(problems.includes("quota-exceeded")
         ? withRateLimitHeaders(route.responses)

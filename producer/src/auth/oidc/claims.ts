@@ -1,7 +1,7 @@
 import type { JWTPayload } from "jose";
 import { z } from "zod";
 import { defaultTenant, Tenant } from "@toril/contract/api/api-key";
-import { Scope } from "@toril/contract/api/scope";
+import { expandScopes, Scope } from "@toril/contract/api/scope";
 import type { Principal } from "../principal.ts";
 
 /** Names of the claims that hold the scopes and the tenant. `a.b` addresses a nested member. */
@@ -39,7 +39,7 @@ export function readClaims(payload: JWTPayload, names: ClaimNames): Principal | 
 /** Parses scopes as issuers write them, a space-separated string or an array. Unknown scopes are ignored. */
 function parseScopes(value: unknown): Set<Scope> {
   const named = typeof value === "string" ? value.split(" ") : Array.isArray(value) ? value : [];
-  return new Set(named.flatMap((scope) => Scope.safeParse(scope).data ?? []));
+  return expandScopes(named.flatMap((scope) => Scope.safeParse(scope).data ?? []));
 }
 
 function getClaim(payload: JWTPayload, name: string): unknown {
