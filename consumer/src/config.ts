@@ -40,17 +40,18 @@ function createKeyRates({ types }: JobTypeRegistry) {
 
 /** Creates the schema of the consumer's environment variables. */
 export function createVariables(jobTypes: JobTypeRegistry) {
+  const handlerQueues = jobTypes.getQueues("handler");
   return z
     .object({
       ...storeFields,
       BULL_QUEUE_NAME: z
         .string()
         .transform((text) => [...new Set(text.split(",").map((name) => name.trim()))])
-        .refine((names) => names.every((name) => jobTypes.queues.includes(name)), {
-          error: `must be a list of ${jobTypes.queues.join(", ")}`,
+        .refine((names) => names.every((name) => handlerQueues.includes(name)), {
+          error: `must be a list of ${handlerQueues.join(", ")}`,
         })
-        .default([...jobTypes.queues])
-        .describe("list of queues to process"),
+        .default([...handlerQueues])
+        .describe("list of queues to process, of job types with a handler"),
       WORKER_CONCURRENCY: wholeNumber(1, 10_000)
         .default(100)
         .describe("maximum number of concurrent jobs per queue"),

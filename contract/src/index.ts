@@ -18,6 +18,7 @@ export {
   type KeyRate,
   type JobResult,
   type SandboxLimits,
+  type WorkerKind,
 } from "./api/job-type.ts";
 export { AcceptedJob, Job, JobDetail, JobError } from "./api/job.ts";
 export { Operation } from "./api/operation.ts";

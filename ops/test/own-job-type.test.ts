@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { createClient } from "@toril/client";
 import { createRegistry, defineJob } from "@toril/contract";
 import { z } from "zod";
+import { loadConfig } from "../../consumer/src/config.ts";
 import { defineHandlers } from "../../consumer/src/worker/handler.ts";
 import { _startOwnService } from "./_own-service.ts";
 
@@ -44,4 +45,26 @@ test("a missing handler is a compile error, and an exception at run time", () =>
   // @ts-expect-error -- test.greet has no handler.
   const create = () => defineHandlers(jobTypes, {});
   expect(create).toThrow("no handler for the job types: test.greet");
+});
+
+test("a type that other workers process needs no handler, and its queue is not served by consumers", () => {
+  const resize = defineJob({ ...greet, type: "test.resize", queue: "images", worker: "pull" });
+  const registry = createRegistry([greet, resize]);
+  const handlers = defineHandlers(registry, { "test.greet": async () => ({ text: "" }) });
+  expect([...handlers.keys()]).toEqual(["test.greet"]);
+  expect(registry.getQueues("pull")).toEqual(["images"]);
+
+  const stores = { REDIS_URL: "redis://127.0.0.1", DATABASE_URL: "postgres://127.0.0.1/toril" };
+  const load = (env: Record<string, string>) =>
+    loadConfig(registry, { ...stores, ...env }, () => "");
+  expect(load({}).worker.queues).toEqual(["greetings"]);
+  expect(() => load({ BULL_QUEUE_NAME: "images" })).toThrow("must be a list of greetings");
+});
+
+test("the types of a queue have one kind of worker, and only handlers have a sandbox", () => {
+  const pulled = defineJob({ ...greet, type: "test.other", worker: "pull" });
+  expect(() => createRegistry([greet, pulled])).toThrow(
+    "the queue greetings has job types with different kinds of workers: handler and pull",
+  );
+  expect(() => defineJob({ ...greet, worker: "push", sandbox: true })).toThrow("sandbox");
 });

@@ -129,8 +129,8 @@ function createHandlers(
   resources: AsyncDisposableStack,
 ): HandlerMap {
   const { jobTypes, sandbox: sandboxed } = plugin;
-  const types = jobTypes.types.flatMap(({ type, sandbox: limits }) =>
-    limits === undefined ? [] : [{ type, limits }],
+  const types = jobTypes.types.flatMap(({ type, worker, sandbox: limits }) =>
+    limits === undefined ? [] : [{ type, worker, limits }],
   );
   if (sandboxed) requireHandlers(types, new Map(Object.entries(sandboxed.handlers)));
   const sandbox =

@@ -5,6 +5,7 @@ import type {
   JobTypes,
   JobResult,
   SandboxLimits,
+  WorkerKind,
 } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { JobLog } from "../observability/log.ts";
@@ -49,18 +50,23 @@ export type Handler<Type extends JobType = JobType> = (
   context: HandlerContext,
 ) => Promise<JobResult<Type>>;
 
-/** One handler per job type, except for sandboxed types. */
+/** Job types that a handler in this process processes. */
+type HandledType<Types extends JobTypes> = Exclude<
+  Types[number],
+  { sandbox: SandboxLimits } | { worker: Exclude<WorkerKind, "handler"> }
+>;
+
+/** One handler per job type, except for sandboxed types and types with another kind of worker. */
 export type Handlers<Types extends JobTypes> = {
-  readonly [Name in Exclude<Types[number], { sandbox: SandboxLimits }>["type"]]: Handler<
-    Extract<Types[number], { type: Name }>
-  >;
+  readonly [Name in HandledType<Types>["type"]]: Handler<Extract<Types[number], { type: Name }>>;
 };
 
 /** Handlers by job type. A handler receives data that the schema of its type has parsed. */
 export type HandlerMap = ReadonlyMap<string, Handler>;
 
 /**
- * Creates the handlers of the job types, except for sandboxed types. A missing handler is a compile error.
+ * Creates the handlers of the job types, except for sandboxed types and types with another kind of worker. A missing
+ * handler is a compile error.
  * @throws if a handler is missing at run time
  */
 export function defineHandlers<Types extends JobTypes>(
@@ -76,14 +82,16 @@ export function defineHandlers<Types extends JobTypes>(
 }
 
 /**
- * Throws if a job type has no handler, because its jobs would fail every attempt. The compiler cannot check handlers
- * that are created at run time or in JavaScript.
+ * Throws if a job type that is processed by a handler has none, because its jobs would fail every attempt. The compiler
+ * cannot check handlers that are created at run time or in JavaScript.
  */
 export function requireHandlers(
-  types: readonly Pick<JobType, "type">[],
+  types: readonly Pick<JobType, "type" | "worker">[],
   handlers: ReadonlyMap<string, unknown>,
 ): void {
-  const missing = types.filter(({ type }) => typeof handlers.get(type) !== "function");
+  const missing = types.filter(
+    ({ type, worker }) => worker === "handler" && typeof handlers.get(type) !== "function",
+  );
   if (missing.length === 0) return;
   throw new Error(`no handler for the job types: ${missing.map(({ type }) => type).join(", ")}`);
 }

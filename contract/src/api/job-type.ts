@@ -14,6 +14,13 @@ const defaultSandbox: SandboxLimits = { memoryMb: 256, timeoutMs: 300_000 };
 
 type SandboxOption = true | Partial<SandboxLimits> | undefined;
 
+/**
+ * Who processes the jobs of a type: a handler of the consumer, workers that take jobs over HTTP (`pull`), an HTTP endpoint
+ * that receives them (`push`), or workers of BullMQ (`bullmq`).
+ */
+export const workerKinds = ["handler", "pull", "push", "bullmq"] as const;
+export type WorkerKind = (typeof workerKinds)[number];
+
 /** Token bucket: `max` jobs may start at once, and `max` per `durationMs` on average. */
 export interface KeyRate {
   max: number;
@@ -25,6 +32,7 @@ export interface JobTypeDefinition<
   Data extends z.ZodType,
   Result extends z.ZodType,
   Sandbox extends SandboxOption = SandboxOption,
+  Worker extends WorkerKind = WorkerKind,
 > {
   /** Also the BullMQ job name, and the name of the handler. */
   type: Type;
@@ -60,6 +68,8 @@ export interface JobTypeDefinition<
   fromRow?(row: ImportedRow): unknown;
   /** For CPU-bound handlers: each attempt runs in its own worker thread; `true` for 256 MB and 5 minutes. */
   sandbox?: Sandbox;
+  /** Who processes the jobs; `handler` by default. All types of a queue have the same kind of worker. */
+  worker?: Worker;
 }
 
 export interface ImportedRow {
@@ -74,15 +84,17 @@ export type JobType<
   Data extends z.ZodType = z.ZodType,
   Result extends z.ZodType = z.ZodType,
   Sandbox extends SandboxOption = SandboxOption,
+  Worker extends WorkerKind = WorkerKind,
 > = Omit<
   JobTypeDefinition<Type, Data, Result>,
-  "attempts" | "backoff" | "priority" | "order" | "timeoutMs" | "sandbox"
+  "attempts" | "backoff" | "priority" | "order" | "timeoutMs" | "sandbox" | "worker"
 > & {
   /** The default options of a job. */
   options: JobOptions;
   /** Finds the secret fields of data; undefined if the type has none. */
   findSecrets: FindSecretFields | undefined;
   sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
+  worker: Worker;
 };
 
 /** Job types of a service. */
@@ -95,15 +107,17 @@ export type JobResult<Type extends JobType> = z.output<Type["result"]>;
 /**
  * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
  * the handler in the consumer.
+ * @throws if a type with a sandbox is not processed by a handler
  */
 export function defineJob<
   Type extends string,
   Data extends z.ZodType,
   Result extends z.ZodType,
   Sandbox extends SandboxOption = undefined,
+  const Worker extends WorkerKind = "handler",
 >(
-  definition: JobTypeDefinition<Type, Data, Result, Sandbox>,
-): JobType<Type, Data, Result, Sandbox> {
+  definition: JobTypeDefinition<Type, Data, Result, Sandbox, Worker>,
+): JobType<Type, Data, Result, Sandbox, Worker> {
   const {
     attempts = 3,
     backoff = { type: "exponential", delay: 1000 },
@@ -111,8 +125,13 @@ export function defineJob<
     order,
     timeoutMs,
     sandbox,
+    // Sound because `Worker` is inferred as "handler" only for a definition without a worker or with this one.
+    worker = "handler" as Worker,
     ...rest
   } = definition;
+  if (sandbox !== undefined && worker !== "handler") {
+    throw new Error(`the job type ${rest.type} has a sandbox, which only a handler can have`);
+  }
   const options = {
     attempts,
     backoff,
@@ -122,7 +141,7 @@ export function defineJob<
   };
   const data = named(rest.data, rest.type);
   const findSecrets = createFindSecretFields(data);
-  return { ...rest, data, options, findSecrets, sandbox: getLimits(sandbox) };
+  return { ...rest, data, options, findSecrets, sandbox: getLimits(sandbox), worker };
 }
 
 /** Gives a data schema without an ID one derived from its type: `OrderMailData` for `order.mail`. Generated clients use it as type name. */

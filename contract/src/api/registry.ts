@@ -1,6 +1,6 @@
 import { createNewApiKeySchema } from "./api-key.ts";
 import { createJobSchemas } from "./job-request.ts";
-import type { JobType, JobTypes } from "./job-type.ts";
+import type { JobType, JobTypes, WorkerKind } from "./job-type.ts";
 import { createOperationSchemas } from "./operation.ts";
 import { createScheduleSchemas } from "./schedule.ts";
 
@@ -19,6 +19,8 @@ export interface JobTypeRegistry<Types extends JobTypes = JobTypes> {
   getQueue(type: string): string;
   /** Returns the names of the job types of a queue. */
   getTypes(queue: string): readonly string[];
+  /** Returns the queues whose jobs are processed by this kind of worker. */
+  getQueues(worker: WorkerKind): readonly string[];
 }
 
 export type RequestSchemas = ReturnType<typeof createRequestSchemas>;
@@ -26,6 +28,7 @@ export type RequestSchemas = ReturnType<typeof createRequestSchemas>;
 /**
  * Creates the registry that a producer, a consumer and the OpenAPI document are built from. Builds all schemas once.
  * @param types in the order of the documentation; the first one is the example in the documentation
+ * @throws if two types have one name, or the types of a queue have different kinds of workers
  */
 export function createRegistry<const Types extends JobTypes>(types: Types): JobTypeRegistry<Types> {
   const byName = new Map<string, JobType>(types.map((jobType) => [jobType.type, jobType]));
@@ -33,8 +36,16 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
   if (byName.size < types.length) throw new Error("two job types have the same name");
   // Not Map.groupBy: job types are also defined in programs on Node 20.
   const namesByQueue = new Map<string, string[]>();
-  for (const { queue, type } of types) {
+  const workers = new Map<string, WorkerKind>();
+  for (const { queue, type, worker } of types) {
     namesByQueue.set(queue, [...(namesByQueue.get(queue) ?? []), type]);
+    const other = workers.get(queue) ?? worker;
+    if (other !== worker) {
+      throw new Error(
+        `the queue ${queue} has job types with different kinds of workers: ${other} and ${worker}`,
+      );
+    }
+    workers.set(queue, worker);
   }
   return {
     types,
@@ -48,6 +59,7 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
     find: (name) => byName.get(name),
     getQueue: (type) => byName.get(type)?.queue ?? "",
     getTypes: (queue) => namesByQueue.get(queue) ?? [],
+    getQueues: (kind) => [...workers].flatMap(([queue, worker]) => (worker === kind ? queue : [])),
   };
 }
 
