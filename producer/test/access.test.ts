@@ -216,6 +216,11 @@ const rows: Record<string, Row | "open"> = {
   },
   listKeys: { scope: "keys:admin", ask: () => ["/v1/keys"], elsewhere: "empty" },
   getKey: { scope: "keys:admin", ask: ({ key }) => [`/v1/keys/${key}`], elsewhere: "not-found" },
+  changeKey: {
+    scope: "keys:admin",
+    ask: ({ key }) => [`/v1/keys/${key}`, { ..._json({ name: "other" }), method: "PATCH" }],
+    elsewhere: "not-found",
+  },
   rotateKey: {
     scope: "keys:admin",
     ask: ({ key }) => [`/v1/keys/${key}/rotate`, { method: "POST" }],

@@ -65,6 +65,10 @@ const cases: Record<
     done: ["/v1/keys", _json(newKey)],
     refused: ["/v1/keys", _json({ name: "shop" }), "invalid-key"],
   }),
+  changeKey: (id) => ({
+    done: [`/v1/keys/${id}`, { ..._json({ scopes: ["jobs:read"] }), method: "PATCH" }],
+    refused: [`/v1/keys/${id}`, { ..._json({ scopes: [] }), method: "PATCH" }, "invalid-key"],
+  }),
   rotateKey: (id) => ({
     done: [`/v1/keys/${id}/rotate`, { method: "POST" }],
     refused: ["/v1/keys/0mibwkq0705f60718/rotate", { method: "POST" }, "key-not-found"],

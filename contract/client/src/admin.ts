@@ -3,6 +3,7 @@ import type {
   IssuedApiKey,
   KeyPage,
   KeyRotation,
+  ApiKeyChange,
   NewApiKey,
   Queue,
   QueueChange,
@@ -74,6 +75,13 @@ export function createAdminCalls({ call }: Transport) {
 
     getKey: (id: string, options: CallOptions = {}) =>
       call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, options),
+
+    /** Changes the given fields of an API key; `null` removes a restriction, a quota or the expiry. */
+    changeKey: (id: string, change: Sent<ApiKeyChange>, options: CallOptions = {}) =>
+      call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, {
+        ...postJson(change, options),
+        method: "PATCH",
+      }),
 
     rotateKey: (id: string, rotation: Sent<KeyRotation> = {}, write: WriteOptions = {}) =>
       call<IssuedApiKey>(`/v1/keys/${encodeURIComponent(id)}/rotate`, postJson(rotation, write)),

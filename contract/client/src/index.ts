@@ -10,6 +10,7 @@ import { type ConnectionOptions, createTransport } from "./transport.ts";
 export type {
   AcceptedJob,
   ApiKey,
+  ApiKeyChange,
   Attempt,
   Backoff,
   BulkEntry,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { plainText } from "./json/plain-text.ts";
-import { Quotas } from "./quota.ts";
+import { Quotas, QuotasChange } from "./quota.ts";
 import { Scope } from "./scope.ts";
 
 export const keyLimits = {
@@ -31,6 +31,18 @@ const Name = z
   .regex(plainText, "No control characters.")
   .meta({ description: "Display name: owner or purpose of the key", example: "shop" });
 
+const Scopes = distinct(Scope).meta({ example: ["jobs:write", "jobs:read"] });
+
+/** Whether a key with `keys:admin`, which can create unrestricted keys, is restricted. */
+export function hasAdminRestrictions(key: {
+  scopes: readonly Scope[];
+  queues: readonly string[] | null;
+  types: readonly string[] | null;
+  quotas: Quotas | null;
+}): boolean {
+  return key.scopes.includes("keys:admin") && (key.queues ?? key.types ?? key.quotas) !== null;
+}
+
 /** Creates the schema of the request body that creates an API key. */
 export function createNewApiKeySchema(
   JobTypeName: z.ZodType<string>,
@@ -39,7 +51,7 @@ export function createNewApiKeySchema(
   return z
     .strictObject({
       name: Name,
-      scopes: distinct(Scope).meta({ example: ["jobs:write", "jobs:read"] }),
+      scopes: Scopes,
       queues: distinct(QueueName)
         .nullable()
         .default(null)
@@ -54,17 +66,45 @@ export function createNewApiKeySchema(
         .meta({ description: "Quotas of the key; null: unlimited" }),
       expiresAt: Time.nullable().default(null),
     })
-    .refine(
-      (key) => !key.scopes.includes("keys:admin") || !(key.queues ?? key.types ?? key.quotas),
-      {
-        path: ["scopes"],
-        error:
-          "A key with keys:admin can create unrestricted keys, so it cannot be restricted by queues, types or quotas.",
-      },
-    )
+    .refine((key) => !hasAdminRestrictions(key), {
+      path: ["scopes"],
+      error:
+        "A key with keys:admin can create unrestricted keys, so it cannot be restricted by queues, types or quotas.",
+    })
     .meta({ id: "NewApiKey" });
 }
 export type NewApiKey = z.output<ReturnType<typeof createNewApiKeySchema>>;
+
+/** Creates the schema of the JSON merge patch that changes an API key. */
+export function createApiKeyChangeSchema(
+  JobTypeName: z.ZodType<string>,
+  QueueName: z.ZodType<string>,
+) {
+  return z
+    .strictObject({
+      name: Name.optional(),
+      scopes: Scopes.optional(),
+      queues: distinct(QueueName).nullable().optional().meta({ description: "null: all queues" }),
+      types: distinct(JobTypeName)
+        .nullable()
+        .optional()
+        .meta({ description: "null: all job types" }),
+      quotas: z
+        .union([QuotasChange, z.null()])
+        .optional()
+        .meta({ description: "Merged with the quotas of the key; null: unlimited" }),
+      expiresAt: Time.nullable().optional().meta({ description: "null: the key does not expire" }),
+    })
+    .refine((change) => Object.values(change).some((value) => value !== undefined), {
+      error: "At least one field is required.",
+    })
+    .meta({
+      id: "ApiKeyChange",
+      minProperties: 1,
+      example: { scopes: ["jobs:enqueue"], quotas: { rate: 50 } },
+    });
+}
+export type ApiKeyChange = z.output<ReturnType<typeof createApiKeyChangeSchema>>;
 
 const fields = {
   id: KeyId,

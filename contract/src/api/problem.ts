@@ -42,6 +42,10 @@ export const problemKinds = {
     status: 409,
     title: "The original response contains a secret and cannot be replayed",
   },
+  "last-admin-key": {
+    status: 409,
+    title: "The tenant would have no valid API key with keys:admin",
+  },
   "key-ended": { status: 409, title: "The API key is revoked or expired" },
   "job-gone": { status: 410, title: "The job was deleted by retention" },
   "import-gone": { status: 410, title: "The import was deleted by retention" },

@@ -1,4 +1,4 @@
-import { createNewApiKeySchema } from "./api-key.ts";
+import { createApiKeyChangeSchema, createNewApiKeySchema } from "./api-key.ts";
 import { createJobSchemas } from "./job-request.ts";
 import type { JobType, JobTypes, WorkerKind } from "./job-type.ts";
 import { createOperationSchemas } from "./operation.ts";
@@ -69,6 +69,7 @@ function createRequestSchemas(types: JobTypes) {
   return {
     ...schemas,
     NewApiKey: createNewApiKeySchema(JobTypeName, QueueName),
+    ApiKeyChange: createApiKeyChangeSchema(JobTypeName, QueueName),
     ...createOperationSchemas(JobTypeName),
     ...createScheduleSchemas(JobTemplate, example),
   };

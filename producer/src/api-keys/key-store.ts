@@ -1,10 +1,12 @@
 import type { TransactionSql } from "postgres";
-import type { ApiKey, IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
+import type { ApiKey, ApiKeyChange, IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
+import { changeKey, type KeyChanged } from "@toril/contract/engine/api-keys/change-key";
 import {
-  findKey,
   issueKey,
+  type KeyVersion,
   listKeys,
   type NoteChange,
+  readKeyVersion,
   revokeKey,
   rotateKey,
 } from "@toril/contract/engine/api-keys/key-ledger";
@@ -12,6 +14,7 @@ import type { AuditTrail } from "../audit/audit.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
+import { requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { Reads } from "../stores/reads.ts";
 
@@ -23,7 +26,9 @@ export interface KeyStore {
   issue(context: RequestContext, key: NewApiKey): Promise<IssuedApiKey>;
   /** Newest first. */
   list(tenant: string, page: { before: string | undefined; limit: number }): Promise<ApiKey[]>;
-  find(tenant: string, id: string): Promise<ApiKey | undefined>;
+  find(tenant: string, id: string): Promise<KeyVersion | undefined>;
+  /** Applies a JSON merge patch. */
+  change(context: RequestContext, id: string, change: ApiKeyChange): Promise<KeyVersion>;
   rotate(context: RequestContext, id: string, graceMs: number): Promise<IssuedApiKey>;
   revoke(tenant: string, id: string, trail: AuditTrail): Promise<ApiKey | undefined>;
 }
@@ -58,7 +63,16 @@ export function createKeyStore({ ledger, reads, idempotency, refresh }: KeyStore
         issueKey(tx, context.principal.tenant, key, createAuditCallback(context.trail)),
       ),
     list: (tenant, page) => reads.run(tenant, (sql) => listKeys(sql, { tenant, ...page })),
-    find: (tenant, id) => reads.run(tenant, (sql) => findKey(sql, id, tenant)),
+    find: (tenant, id) => reads.run(tenant, (sql) => readKeyVersion(sql, id, tenant)),
+    async change({ principal: { tenant }, request, trail }, id, change) {
+      const check = (revision: number) => requirePreconditions(request, revision);
+      const outcome = await ledger.run(tenant, (sql) =>
+        changeKey(sql, id, { tenant, change, check }, createAuditCallback(trail)),
+      );
+      await refresh();
+      if (outcome.status !== "changed") throw toUnchangedProblem(outcome);
+      return outcome;
+    },
     rotate: (context, id, graceMs) =>
       issueOnce(context, async (tx) => {
         const { tenant } = context.principal;
@@ -84,6 +98,17 @@ export function createKeyStore({ ledger, reads, idempotency, refresh }: KeyStore
 
 function createAuditCallback(trail: AuditTrail): NoteChange {
   return (tx, { id }) => trail.done(tx, `/v1/keys/${id}`);
+}
+
+function toUnchangedProblem(outcome: Exclude<KeyChanged, { status: "changed" }>): ProblemError {
+  if (outcome.status === "invalid") {
+    const { field, detail } = outcome;
+    return new ProblemError("invalid-key", undefined, [{ pointer: `/${field}`, detail }]);
+  }
+  if (outcome.status === "last-admin") {
+    return new ProblemError("last-admin-key", "Create another key with keys:admin first.");
+  }
+  return new ProblemError(outcome.status === "missing" ? "key-not-found" : "key-ended");
 }
 
 function toNotReplayableProblem(id: string) {

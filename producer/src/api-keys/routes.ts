@@ -3,6 +3,7 @@ import { limits } from "@toril/contract/api/limits";
 import { KeyId, KeyRotation } from "@toril/contract/api/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
+import { isNotModified, toEtag } from "../http/etag.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
@@ -36,9 +37,22 @@ export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
     }),
 
     handle(api.getKey, async (c) => {
-      const key = await store.find(c.env.principal.tenant, c.req.valid("param").id);
-      if (key === undefined) throw new ProblemError("key-not-found");
-      return c.json(key, 200);
+      const found = await store.find(c.env.principal.tenant, c.req.valid("param").id);
+      if (found === undefined) throw new ProblemError("key-not-found");
+      const headers = { ETag: toEtag(found.revision, found.key) };
+      if (isNotModified(c.env.request, headers.ETag)) return c.body(null, 304, headers);
+      return c.json(found.key, 200, headers);
+    }),
+
+    handle(api.changeKey, async (c) => {
+      const parsed = c.env.jobTypes.schemas.ApiKeyChange.safeParse(
+        await readJson(c.env, limits.bodyBytes),
+      );
+      if (!parsed.success) {
+        throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
+      }
+      const { key, revision } = await store.change(c.env, c.req.valid("param").id, parsed.data);
+      return c.json(key, 200, { ETag: toEtag(revision, key) });
     }),
 
     handle(api.rotateKey, async (c) => {

@@ -5,6 +5,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import { type Authorize, createAuthorize } from "./access.ts";
 import { type Authenticator, createAuthenticator } from "./authenticator.ts";
 import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
+import { hasSameRestrictions } from "./principal.ts";
 import { openKeyTable } from "./key-table.ts";
 import { createKeyUses } from "./key-uses.ts";
 import { isLoopback } from "./client-address.ts";
@@ -12,7 +13,7 @@ import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
   authorize: Authorize;
-  /** Whether a request that was authorized before would still be. */
+  /** Whether a request that was authorized before would still be, with the same restrictions. */
   isAuthorized(context: RequestContext): Promise<boolean>;
   /** Resolves when all key changes made before the call are loaded. */
   refreshKeys(): Promise<void>;
@@ -68,8 +69,10 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   return {
     authorize,
     async isAuthorized(context) {
-      const { accessRule } = context;
-      return accessRule !== undefined && (await authorize(context, accessRule)) === undefined;
+      const { accessRule, principal } = context;
+      if (accessRule === undefined || (await authorize(context, accessRule)) !== undefined)
+        return false;
+      return hasSameRestrictions(principal, context.principal);
     },
     refreshKeys: () => keys.refresh(),
     async close() {

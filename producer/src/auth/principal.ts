@@ -38,3 +38,18 @@ export function isPermitted(
 ): boolean {
   return (queues === null || queues.has(work.queue)) && (types === null || types.has(work.type));
 }
+
+/** Whether both principals may access the same tenant, queues and types. */
+export function hasSameRestrictions(one: Principal, other: Principal): boolean {
+  return (
+    one === other ||
+    (one.tenant === other.tenant &&
+      areEqual(one.queues, other.queues) &&
+      areEqual(one.types, other.types))
+  );
+}
+
+function areEqual(one: ReadonlySet<string> | null, other: ReadonlySet<string> | null): boolean {
+  if (one === null || other === null) return one === other;
+  return one.symmetricDifference(other).size === 0;
+}

@@ -49,7 +49,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
   const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(jobTypes);
   const { createOperation } = createOperationRoutes(jobTypes);
   const { followQueue } = createEventRoutes(jobTypes);
-  const { createKey } = createKeyRoutes(jobTypes);
+  const { createKey, changeKey } = createKeyRoutes(jobTypes);
   return {
     createJob,
     createJobs,
@@ -92,6 +92,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     followQueue,
     followJobs,
     createKey,
+    changeKey,
     listKeys,
     getKey,
     rotateKey,

@@ -4,10 +4,12 @@ import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
   defineRoute,
+  header,
   IdempotencyKey,
   idParameter,
   json,
   locationBelow,
+  notModified,
   onceProblems,
 } from "./route.ts";
 
@@ -26,6 +28,8 @@ const unread = [
   "invalid-json",
   "unstorable-json",
 ] as const;
+
+const keyEtag = { ETag: header("Version of the key, for `If-Match`", '"42.0123456789abcdef"') };
 
 /** Creates the operations whose schemas depend on the job types. */
 export function createKeyRoutes({ schemas }: JobTypeRegistry) {
@@ -52,7 +56,36 @@ export function createKeyRoutes({ schemas }: JobTypeRegistry) {
     },
     problems: ["empty-body", "invalid-parameter", ...unread, "invalid-key", ...unrepeated],
   });
-  return { createKey };
+  const changeKey = defineRoute({
+    operationId: "changeKey",
+    summary: "Change an API key",
+    description:
+      "Applies a JSON merge patch (RFC 7396). Every producer applies the change within half a second; open event streams of the key end " +
+      "within 15 s if its restrictions change. The tenant's last valid key with `keys:admin` keeps that scope; to give it up, revoke the key.",
+    tags,
+    scope,
+    method: "patch",
+    path: "/v1/keys/{id}",
+    conditional: true,
+    request: { params, body: { required: true, content: json(schemas.ApiKeyChange) } },
+    responses: {
+      200: {
+        description: "The changed key without its secret",
+        content: json(ApiKey),
+        headers: keyEtag,
+      },
+    },
+    problems: [
+      "empty-body",
+      "invalid-parameter",
+      ...unread,
+      "key-not-found",
+      "key-ended",
+      "last-admin-key",
+      "invalid-key",
+    ],
+  });
+  return { createKey, changeKey };
 }
 
 const KeyPage = createPage("KeyPage", ApiKey);
@@ -80,6 +113,7 @@ export const listKeys = defineRoute({
 export const getKey = defineRoute({
   operationId: "getKey",
   summary: "Get an API key",
+  conditional: true,
   tags,
   scope,
   method: "get",
@@ -89,7 +123,9 @@ export const getKey = defineRoute({
     200: {
       description: "The key without its secret",
       content: json(ApiKey),
+      headers: keyEtag,
     },
+    304: notModified,
   },
   problems: ["invalid-parameter", "key-not-found"],
 });

@@ -53,10 +53,27 @@ export async function listKeys(
 }
 
 /** Finds an API key by id; with a `tenant`, only if the key belongs to the tenant. */
-export async function findKey(sql: ISql, id: string, tenant?: string): Promise<ApiKey | undefined> {
+async function findKey(sql: ISql, id: string, tenant?: string): Promise<ApiKey | undefined> {
   const [row] = await sql<KeyRow[]>`
     select ${columns(sql)} from api_keys where id = ${id} ${ofTenant(sql, tenant)}`;
   return row && toApiKey(row);
+}
+
+/** A key and its revision, which changes with every change of the key but not with its use. */
+export interface KeyVersion {
+  key: ApiKey;
+  revision: number;
+}
+
+/** Reads a key of the tenant with its revision. */
+export async function readKeyVersion(
+  sql: ISql,
+  id: string,
+  tenant: string,
+): Promise<KeyVersion | undefined> {
+  const [row] = await sql<KeyRow[]>`
+    select ${columns(sql)} from api_keys where id = ${id} and tenant = ${tenant}`;
+  return row && { key: toApiKey(row), revision: row.revision };
 }
 
 export type Rotated =
@@ -133,7 +150,7 @@ interface Change<Result> {
 }
 
 /** Runs `work` under the lock, in the given transaction or else in a new one. */
-async function changing<Result>(
+export async function changing<Result>(
   sql: Sql | TransactionSql,
   note: NoteChange,
   work: (tx: ISql) => Promise<Change<Result>>,
@@ -147,7 +164,7 @@ async function changing<Result>(
   return result;
 }
 
-function nextRevision(sql: ISql) {
+export function nextRevision(sql: ISql) {
   return sql`(select coalesce(max(revision), 0) + 1 from api_keys)`;
 }
 
