@@ -16,6 +16,7 @@ async function bundleAll(outDir: string): Promise<void> {
     toril: "ops/cli/main.ts",
   });
   copyScripts("{contract,producer}/src/**/*.lua", producer);
+  buildConsole(join(producer, "console-assets"));
   const fromProducer = createRequire(join(root, "producer/src/main.ts"));
   const fromBoard = createRequire(fromProducer.resolve("@bull-board/api"));
   copyPackage(fromBoard, "@bull-board/ui", producer, ["dist"]);
@@ -34,6 +35,12 @@ async function bundleAll(outDir: string): Promise<void> {
   });
   copyScripts("{contract,consumer}/src/**/*.lua", consumer);
   cpSync(join(ledger, "migrations"), join(consumer, "migrations"), { recursive: true });
+}
+
+function buildConsole(into: string) {
+  const command = [process.execPath, "producer/scripts/build-console.ts", into];
+  const { success, stderr } = Bun.spawnSync(command, { cwd: root });
+  if (!success) throw new Error(`the console cannot be built: ${stderr.toString()}`);
 }
 
 async function bundle(

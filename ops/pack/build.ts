@@ -62,6 +62,10 @@ function buildPackage(one: Package, compiled: string, into: string): void {
     writeFileSync(path, `#!/usr/bin/env node\n${readFileSync(path, "utf8")}`, { mode: 0o755 });
   }
   if (one.folder === "contract") includeDriver(into);
+  if (one.folder === "producer") {
+    const assets = join(into, "dist/console/console-assets");
+    run(process.execPath, ["producer/scripts/build-console.ts", assets], root);
+  }
 }
 
 /** Copies postgres.js as it is patched here, and makes `driver.js` import the copy. */

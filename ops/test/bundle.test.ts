@@ -69,8 +69,12 @@ test("the bundled programs migrate, accept and process jobs and serve their page
   });
 
   const board = "/admin/queues";
-  const pages = ["/docs", "/docs/scalar.js", "/openapi.yaml", "/metrics", board];
+  const pages = ["/console", "/docs", "/docs/scalar.js", "/openapi.yaml", "/metrics", board];
   for (const page of [...pages, `${board}/static/favicon-32x32.png`, `${board}/api/queues`]) {
     expect({ page, status: (await fetch(url + page)).status }).toEqual({ page, status: 200 });
+  }
+  const console = await (await fetch(`${url}/console`)).text();
+  for (const [, path] of console.matchAll(/"(\/console\/assets\/[^"]+)"/g)) {
+    expect((await fetch(url + path)).status).toBe(200);
   }
 });

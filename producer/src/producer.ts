@@ -6,9 +6,11 @@ import type { Logging } from "@toril/contract/engine/logging/logging";
 import { readLiveStates } from "@toril/contract/engine/redis/live-state";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import project from "../package.json" with { type: "json" };
+import { createConsoleFiles } from "./console/console-files.ts";
 import { keyRoutes } from "./api-keys/routes.ts";
 import { createAudit } from "./audit/audit.ts";
 import { openAuth } from "./auth/auth.ts";
+import { principalRoutes } from "./auth/routes.ts";
 import { clientAddress } from "./auth/client-address.ts";
 import { toOidcSettings } from "./auth/oidc/config.ts";
 import type { Config } from "./config.ts";
@@ -32,6 +34,7 @@ import type { Tracing } from "./observability/tracing.ts";
 import { createOperationLedger } from "./operations/operation-ledger.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import { createDashboard } from "./pages/dashboard.ts";
+import { createConsole } from "./pages/console.ts";
 import { createDocs } from "./pages/docs.ts";
 import { createPages } from "./pages/pages.ts";
 import type { DrainDeps } from "./queues/drain-queue.ts";
@@ -207,6 +210,7 @@ export async function openProducer(
         jobReader: jobs.jobReader,
         importLedger: imports.importLedger,
       }),
+      ...principalRoutes(),
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ...healthRoutes({
         ledger: accepting,
@@ -216,6 +220,7 @@ export async function openProducer(
     ],
     docs: createDocs(api, project.version),
     pages: createPages(enqueue, secretKeys, project.version),
+    console: createConsole({ authorize: auth.authorize, readFiles: createConsoleFiles() }),
     dashboard: dashboard.routes,
   });
 

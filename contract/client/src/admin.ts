@@ -5,6 +5,7 @@ import type {
   KeyRotation,
   ApiKeyChange,
   NewApiKey,
+  Principal,
   Queue,
   QueueChange,
   QueueCleaned,
@@ -65,6 +66,9 @@ export function createAdminCalls({ call }: Transport) {
         ...postJson(cleaning, options),
         query,
       }),
+
+    /** Returns whom the service takes the caller for, with the scopes of the key. */
+    getPrincipal: (options: CallOptions = {}) => call<Principal>("/v1/whoami", options),
 
     /** Creates an API key. The key itself is only returned in this response. */
     createKey: (key: Sent<NewApiKey>, write: WriteOptions = {}) =>

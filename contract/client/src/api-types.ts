@@ -732,6 +732,23 @@ export interface components {
             /** @description The same time in the time zone of the schedule */
             local: string;
         };
+        Principal: {
+            /** @description ID of the key, or subject of the token */
+            id: string;
+            /**
+             * @description open: the service runs without authentication. key: an API key. token: an access token of the OpenID Connect issuer
+             * @enum {string}
+             */
+            kind: "open" | "key" | "token";
+            name: string;
+            /** @description Queues that the caller may access; null: all */
+            queues: string[] | null;
+            quotas: components["schemas"]["Quotas"] | null;
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            tenant: string;
+            /** @description Job types that the caller may access; null: all */
+            types: string[] | null;
+        };
         Problem: {
             detail?: string;
             errors?: components["schemas"]["FieldError"][];
@@ -1078,6 +1095,7 @@ export type OperationRequest = components['schemas']['OperationRequest'];
 export type PastGeneration = components['schemas']['PastGeneration'];
 export type PreviewedDefinition = components['schemas']['PreviewedDefinition'];
 export type PreviewedTime = components['schemas']['PreviewedTime'];
+export type Principal = components['schemas']['Principal'];
 export type Problem = components['schemas']['Problem'];
 export type Queue = components['schemas']['Queue'];
 export type QueueChange = components['schemas']['QueueChange'];

@@ -1,6 +1,7 @@
 import type {
   AcceptedJob,
   BulkResult,
+  CheckedJob,
   Import,
   Job,
   JobChanges,
@@ -79,6 +80,10 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
 
   return {
     createJob,
+
+    /** Validates a request without enqueueing a job. Throws if the service would refuse it. */
+    checkJob: (request: JobRequest<Types>, options: WriteOptions = {}) =>
+      call<CheckedJob>("/v1/jobs", { ...postJson(request, options), query: { dryRun: "true" } }),
 
     createJobs: (
       requests: readonly JobRequest<Types>[],

@@ -11,6 +11,7 @@ const projects = [
   "ops/dev/checks/tsconfig.check.json",
   "consumer/tsconfig.src.json",
   "loadtest/tsconfig.k6.json",
+  "producer/console/tsconfig.json",
 ];
 
 // Slow steps first, so that quick ones fill the gaps.

@@ -4,13 +4,13 @@ import { pageRules, toAccessRule } from "./access-rule.ts";
 
 const routes = Object.values(shippedApi);
 
-test("only health checks and the home page need no authentication", () => {
+test("only health checks, the home page and the files of the console need no authentication", () => {
   const rules = [
     ...routes.map((route) => [route.path, toAccessRule(route)] as const),
     ...Object.entries(pageRules),
   ];
   const open = rules.filter(([, { scope }]) => scope === "none").map(([path]) => path);
-  expect(open.toSorted()).toEqual(["/", "/livez", "/readyz"]);
+  expect(open.toSorted()).toEqual(["/", "/console", "/console/:page{.*}", "/livez", "/readyz"]);
 });
 
 test("operations and pages that affect all tenants require queues:admin", () => {

@@ -21,11 +21,15 @@ export function toAccessRule(route: { path: string }): AccessRule {
 /** The rule of every path without one of its own, so that a forgotten page is not open. */
 export const anyKey: AccessRule = { scope: "any", isPage: false, isShared: false };
 
+const open: AccessRule = { scope: "none", isPage: true, isShared: false };
 const docs: AccessRule = { scope: "any", isPage: true, isShared: false };
 
 /** The rules of all paths that are not operations, as the framework writes paths. */
 export const pageRules: Readonly<Record<string, AccessRule>> = {
-  "/": { scope: "none", isPage: true, isShared: false },
+  "/": open,
+  // The files of the console contain no data, and the page must open without a key to sign in.
+  "/console": open,
+  "/console/:page{.*}": open,
   "/template": { scope: "jobs:enqueue", isPage: true, isShared: false },
   "/metrics": { scope: "metrics:read", isPage: true, isShared: false },
   "/docs": docs,

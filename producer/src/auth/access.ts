@@ -5,6 +5,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { AccessRule } from "./access-rule.ts";
 import type { Authenticator, Identity } from "./authenticator.ts";
 import type { FailedLoginPenalty } from "./failed-login-penalty.ts";
+import { getSessionAuthorization, isConsoleRequest } from "./console-session.ts";
 
 /**
  * Authenticates and authorizes a request: sets its principal, or returns the problem. Synchronous for a cached
@@ -25,12 +26,12 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
     context.accessRule = rule;
     if (rule.scope === "none") return undefined;
     const { method, headers } = context.request;
-    const authorization = headers.get("authorization");
+    const authorization = headers.get("authorization") ?? getSessionAuthorization(headers, method);
     const isPenalized = authorization !== null && !penalty.isIdle();
     const seconds = isPenalized ? penalty.secondsLeft(context.address()) : 0;
     if (seconds > 0) return tooManyFailedLogins(seconds);
     // Browsers send Basic credentials automatically, so Basic authentication permits reads only (CSRF).
-    const isPage = rule.isPage && /^(GET|HEAD)$/.test(method);
+    const isPage = rule.isPage && /^(GET|HEAD)$/.test(method) && !isConsoleRequest(headers);
     const identity = authenticator.identify(authorization, isPage);
     return identity instanceof Promise
       ? identity.then((verified) => decide(context, rule, isPage, verified))

@@ -3,6 +3,7 @@ import { fieldErrors } from "@toril/contract/api/problem";
 import { anyKey, pageRules } from "../auth/access-rule.ts";
 import type { Authorize } from "../auth/access.ts";
 import type { Metrics } from "../observability/metrics.ts";
+import { consolePath } from "../pages/console.ts";
 import { dashboardPath } from "../pages/dashboard.ts";
 import type { RequestMiddleware } from "./middleware.ts";
 import { type ErrorHandler, ProblemError, problemResponse } from "./problem.ts";
@@ -18,6 +19,7 @@ export interface AppDeps {
   routes: readonly HandledRoute[];
   docs: Hono<AppEnv>;
   pages: Hono<AppEnv>;
+  console: Hono<AppEnv>;
   dashboard: Hono<AppEnv>;
 }
 
@@ -66,6 +68,7 @@ export function createApp(deps: AppDeps): Hono<AppEnv> {
   );
   app.route("/", deps.docs);
   app.route("/", deps.pages);
+  app.route(consolePath, deps.console);
   app.route(dashboardPath, deps.dashboard);
   return app;
 }

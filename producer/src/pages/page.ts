@@ -26,7 +26,10 @@ ${script && `<script nonce="${nonce}">${script}</script>\n`}</body>
 }
 
 /** Builds a page with a Content-Security-Policy: connections to this origin only, plus what the directives permit. */
-export function withPolicy(html: string, directives: Record<string, string>): Response {
+export function withPolicy(
+  html: string | Uint8Array<ArrayBuffer> | null,
+  directives: Record<string, string>,
+): Response {
   const policy = {
     "default-src": "'none'",
     "connect-src": "'self'",

@@ -8,6 +8,7 @@ import {
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { getImport, createImportRoutes } from "./imports.ts";
+import { getPrincipal } from "./principal.ts";
 import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
 import {
   changeQueue,
@@ -97,6 +98,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     getKey,
     rotateKey,
     revokeKey,
+    getPrincipal,
     getLiveness,
     getReadiness,
   };

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { getSufficientScopes, type Scope } from "../scope.ts";
 import { Problem, type ProblemKind, problemKinds } from "../problem.ts";
 
-/** The scope that an operation requires; "none": no authentication. */
-export type RequiredScope = Scope | "none";
+/** The scope that an operation requires; "any": a valid key, whatever its scopes; "none": no authentication. */
+export type RequiredScope = Scope | "any" | "none";
 
 export const securityScheme = "apiKey";
 
@@ -32,7 +32,9 @@ export function defineRoute<const Route extends Definition>(definition: Route) {
     security:
       scope === "none"
         ? []
-        : getSufficientScopes(scope).map((sufficient) => ({ [securityScheme]: [sufficient] })),
+        : scope === "any"
+          ? [{ [securityScheme]: [] }]
+          : getSufficientScopes(scope).map((sufficient) => ({ [securityScheme]: [sufficient] })),
     responses: {
       ...(problems.includes("quota-exceeded")
         ? withRateLimitHeaders(route.responses)

@@ -1,0 +1,29 @@
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Principal } from "@toril/client";
+
+export type Scope = Principal["scopes"][number];
+
+export interface Session {
+  principal: Principal;
+  version: string;
+  /** Leads back to the sign-in form. */
+  end(): void;
+}
+
+export const SessionContext = createContext<Session | undefined>(undefined);
+
+export function useSession(): Session {
+  const session = useContext(SessionContext);
+  if (session === undefined) throw new Error("used outside of a session");
+  return session;
+}
+
+/** Whether the caller has a scope: actions that its key does not permit are not offered. */
+export function useCan(): (scope: Scope) => boolean {
+  const { principal } = useSession();
+  return (scope) => {
+    const isShared = scope === "queues:admin";
+    return principal.scopes.includes(scope) && (!isShared || principal.tenant === "default");
+  };
+}

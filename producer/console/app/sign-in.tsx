@@ -1,0 +1,66 @@
+import { useState } from "preact/hooks";
+import { describeError, signIn } from "./api.ts";
+import { Logo } from "./logo.tsx";
+
+export interface SignInProps {
+  /** Why the form is shown, if a session ended. */
+  reason: string | undefined;
+  onSignedIn(): void;
+}
+
+export function SignIn({ reason, onSignedIn }: SignInProps) {
+  const [key, setKey] = useState("");
+  const [error, setError] = useState<string>();
+  const [isBusy, setBusy] = useState(false);
+
+  async function submit(event: Event) {
+    event.preventDefault();
+    setBusy(true);
+    setError(undefined);
+    try {
+      await signIn(key.trim());
+      onSignedIn();
+    } catch (failure) {
+      setError(describeError(failure));
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    <main class="sign-in">
+      <form class="card" onSubmit={(event) => void submit(event)}>
+        <Logo />
+        <h1>Sign in to Toril</h1>
+        <p class="muted">{reason ?? "The service requires an API key or an access token."}</p>
+        <label class="field">
+          <span>API key</span>
+          <input
+            type="password"
+            name="key"
+            autocomplete="current-password"
+            placeholder="toril_…"
+            required
+            spellcheck={false}
+            value={key}
+            aria-invalid={error !== undefined}
+            aria-describedby={error === undefined ? undefined : "sign-in-error"}
+            onInput={(event) => setKey(event.currentTarget.value)}
+          />
+        </label>
+        {error !== undefined && (
+          <p id="sign-in-error" class="error-text" role="alert">
+            {error}
+          </p>
+        )}
+        <button class="button primary wide" type="submit" disabled={isBusy || key.trim() === ""}>
+          {isBusy ? "Signing in…" : "Sign in"}
+        </button>
+        <p class="hint">
+          Create a key: <code>toril keys create --name me --scopes jobs:read</code>. The session
+          ends after 12 hours.
+        </p>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,65 @@
+import type { JobDetail } from "@toril/client";
+import { formatDuration, formatTime } from "../ui/time.tsx";
+
+interface Step {
+  at: string | null;
+  title: string;
+  detail?: string | undefined;
+  tone?: "good" | "bad" | "busy" | undefined;
+}
+
+/** What happened to a job, in order, with the time since its creation. */
+export function JobTimeline({ job }: { job: JobDetail }) {
+  const createdAt = Date.parse(job.createdAt);
+  return (
+    <ol class="timeline">
+      {toSteps(job).map(({ at, title, detail, tone }, index) => (
+        <li key={index} data-tone={tone}>
+          <span class="timeline-title">{title}</span>
+          {detail !== undefined && <span class="timeline-detail">{detail}</span>}
+          {at !== null && (
+            <time dateTime={at} title={formatTime(at)}>
+              {formatTime(at).slice(11)}
+              {Date.parse(at) > createdAt && (
+                <span class="muted"> +{formatDuration(Date.parse(at) - createdAt)}</span>
+              )}
+            </time>
+          )}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function toSteps(job: JobDetail): Step[] {
+  const failures = new Map(job.failures.map((failure) => [failure.attempt, failure]));
+  const steps: Step[] = [{ at: job.createdAt, title: "Accepted", detail: "Committed to Postgres" }];
+  if (job.state === "undispatched") {
+    steps.push({ at: null, title: "Waiting for Redis", detail: "Will be dispatched later" });
+  }
+  if (job.runAt !== null) steps.push({ at: job.runAt, title: "Due" });
+  for (const { attempt, startedAt, durationMs, outcome, worker } of job.attemptHistory) {
+    const failure = failures.get(attempt);
+    const took = durationMs === null ? undefined : `after ${formatDuration(durationMs)}`;
+    const facts = [outcome === "active" ? "running" : outcome, took, worker && `on ${worker}`];
+    const error = failure && `${failure.name}: ${failure.message}`;
+    steps.push({
+      at: startedAt,
+      title: `Attempt ${attempt}`,
+      detail: [facts.filter(Boolean).join(" "), error].filter(Boolean).join(". "),
+      tone: outcome === "completed" ? "good" : outcome === "active" ? "busy" : "bad",
+    });
+  }
+  if (job.status === "pending" && job.state !== "active") {
+    steps.push({
+      at: null,
+      title: job.attempts.made > 0 ? "Waiting for the next attempt" : "Waiting for a worker",
+      tone: "busy",
+    });
+  }
+  if (job.settledAt !== null) {
+    const tone = job.status === "completed" ? "good" : job.status === "dead" ? "bad" : undefined;
+    steps.push({ at: job.settledAt, title: `Settled: ${job.status}`, tone });
+  }
+  return steps;
+}

@@ -1,0 +1,75 @@
+import type { ComponentChildren } from "preact";
+
+export interface FieldProps {
+  label: string;
+  hint?: string | undefined;
+  error?: string | undefined;
+  children: ComponentChildren;
+}
+
+/** A labelled input. */
+export function Field({ label, hint, error, children }: FieldProps) {
+  return (
+    <label class="field">
+      <span>{label}</span>
+      {children}
+      {hint !== undefined && <small class="hint">{hint}</small>}
+      {error !== undefined && <small class="error-text">{error}</small>}
+    </label>
+  );
+}
+
+export interface SelectProps {
+  label: string;
+  value: string;
+  options: readonly string[];
+  /** Text of the option that selects nothing; without it, there is none. */
+  none?: string;
+  onChange(value: string): void;
+}
+
+export function Select({ label, value, options, none, onChange }: SelectProps) {
+  return (
+    <Field label={label}>
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {none !== undefined && <option value="">{none}</option>}
+        {options.map((option) => (
+          <option key={option} value={option}>
+            {option}
+          </option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+export interface TextProps {
+  label: string;
+  value: string;
+  placeholder?: string;
+  hint?: string | undefined;
+  type?: "text" | "number" | "search" | "datetime-local";
+  required?: boolean;
+  /** Called when the person has finished the value. */
+  onChange(value: string): void;
+}
+
+export function Text({ label, value, placeholder, hint, type, required, onChange }: TextProps) {
+  return (
+    <Field label={label} hint={hint}>
+      <input
+        {...toTyped(type ?? "text")}
+        value={value}
+        placeholder={placeholder}
+        required={required}
+        spellcheck={false}
+        onChange={(event) => onChange(event.currentTarget.value)}
+      />
+    </Field>
+  );
+}
+
+/** Safe cast: the declared attributes differ by type, but not those in use here. */
+export function toTyped(type: string) {
+  return { type } as { type: "number" };
+}

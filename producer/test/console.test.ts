@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createConsoleFiles } from "../src/console/console-files.ts";
+import { _bearer, _issue } from "./_keys.ts";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+} from "./_producer.ts";
+
+let stores: _Stores;
+let producers: [_Producer, _Producer];
+let key: string;
+let id: string;
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producers = [await _startProducer(stores), await _startProducer(stores)];
+  ({ key, id } = await _issue(stores, ["jobs:read", "jobs:write"], { name: "Ada" }));
+});
+afterAll(async () => {
+  await Promise.all(producers.map((producer) => producer.close()));
+  await stores.close();
+});
+
+test("the console has at most 150,000 bytes, compressed", async () => {
+  const files = await createConsoleFiles()();
+  const total = [...files!.values()].reduce((sum, { gzipped }) => sum + gzipped.length, 0);
+  console.log(`console: ${total} bytes, compressed`);
+  expect(total).toBeLessThanOrEqual(150_000);
+});
+
+describe("the files", () => {
+  const get = (path: string, headers = {}) => producers[0].request(path, { headers });
+
+  test.each(["/console", "/console/jobs/some-id"])(
+    "%s is the document of the console",
+    async (path) => {
+      const answer = await get(path);
+      expect(answer.status).toBe(200);
+      const policy = answer.headers.get("content-security-policy")!;
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).not.toContain("unsafe");
+      expect(answer.headers.get("cache-control")).toBe("no-cache");
+      const again = await get(path, { "If-None-Match": answer.headers.get("etag")! });
+      expect([again.status, again.text]).toEqual([304, ""]);
+    },
+  );
+
+  test("scripts and styles are cached for ever under a name with their hash", async () => {
+    const { text } = await get("/console");
+    const assets = [...text.matchAll(/"(\/console\/assets\/[^"]+)"/g)].map(([, path]) => path!);
+    expect(assets.length).toBe(2);
+    for (const path of assets) {
+      const answer = await get(path, { "Accept-Encoding": "gzip" });
+      expect([answer.status, answer.headers.get("cache-control")]).toEqual([
+        200,
+        "public, max-age=31536000, immutable",
+      ]);
+      const plain = await get(path, { "Accept-Encoding": "identity" });
+      expect([plain.text, plain.headers.get("content-encoding")]).toEqual([answer.text, null]);
+    }
+    _expectProblem(await get("/console/assets/missing.js"), "not-found");
+  });
+});
+
+describe("the session", () => {
+  const fromConsole = { "Toril-Console": "1" };
+
+  async function signIn(headers: Record<string, string> = {}) {
+    const answer = await producers[0].request("/console/session", {
+      method: "POST",
+      headers: { ..._bearer(key), ...fromConsole, ...headers },
+    });
+    expect(answer.status).toBe(204);
+    const [cookie = ""] = answer.headers.getSetCookie();
+    return { cookie, pair: cookie.replace(/;.*/, "") };
+  }
+
+  test("every producer accepts the session, which scripts cannot read", async () => {
+    const { cookie, pair } = await signIn();
+    expect(cookie).toMatch(/^toril-session=.+; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/);
+    for (const { request } of producers) {
+      const { body } = await request("/v1/whoami", { headers: { Cookie: pair, ...fromConsole } });
+      expect(body).toMatchObject({ kind: "key", id, name: "Ada" });
+      expect(body.scopes).toEqual(expect.arrayContaining(["jobs:read", "jobs:change"]));
+    }
+    const enqueued = await producers[1].post(_echo(), { Cookie: pair, ...fromConsole });
+    expect(enqueued.status).toBe(201);
+  });
+
+  test("with TLS, the cookie is sent with TLS only", async () => {
+    const { cookie, pair } = await signIn({ Origin: "https://toril.example" });
+    expect(cookie).toMatch(/^__Host-toril-session=.*; Secure$/);
+    const answer = await producers[0].request("/v1/whoami", {
+      headers: { Cookie: pair, ...fromConsole },
+    });
+    expect(answer.status).toBe(200);
+  });
+
+  test("no page but the console can act with the session", async () => {
+    const { pair: Cookie } = await signIn();
+    for (const headers of [
+      {},
+      { "Sec-Fetch-Site": "same-origin" },
+      { "Sec-Fetch-Site": "cross-site" },
+      { "Sec-Fetch-Site": "cross-site", ...fromConsole },
+      { "Sec-Fetch-Site": "same-site", ...fromConsole },
+    ]) {
+      _expectProblem(await producers[0].post(_echo(), { Cookie, ...headers }), "unauthenticated");
+    }
+    for (const site of ["cross-site", "same-site", "none"]) {
+      const headers = { Cookie, "Sec-Fetch-Site": site };
+      _expectProblem(await producers[0].request("/v1/jobs", { headers }), "unauthenticated");
+    }
+    const preflight = await producers[0].request("/v1/jobs", {
+      method: "OPTIONS",
+      headers: { Origin: "https://other.example", "Access-Control-Request-Method": "POST" },
+    });
+    expect(preflight.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("links from the console to other pages are accepted from the same origin only", async () => {
+    const { pair: Cookie } = await signIn();
+    const open = (site: string) =>
+      producers[0].request("/openapi.json", { headers: { Cookie, "Sec-Fetch-Site": site } });
+    expect((await open("same-origin")).status).toBe(200);
+    _expectProblem(await open("cross-site"), "unauthenticated");
+  });
+
+  test("a wrong key starts no session, and the browser asks for no password", async () => {
+    const headers = { ..._bearer(`${key}0`), ...fromConsole };
+    const answer = await producers[0].request("/console/session", { method: "POST", headers });
+    _expectProblem(answer, "unauthenticated");
+    expect(answer.headers.getSetCookie()).toEqual([]);
+    const events = await producers[0].request("/v1/events", { headers: fromConsole });
+    expect(events.headers.get("www-authenticate")).toStartWith("Bearer");
+  });
+
+  test("a session ends with sign-out, and with its key", async () => {
+    const other = await _issue(stores, ["jobs:read", "keys:admin"]);
+    const { pair: Cookie } = await signIn(_bearer(other.key));
+    const headers = { Cookie, ...fromConsole };
+    const answer = await producers[0].request("/console/session", { method: "DELETE", headers });
+    expect(answer.headers.getSetCookie()[0]).toContain("toril-session=; Path=/; Max-Age=0");
+    const revoked = await producers[0].request(`/v1/keys/${other.id}`, {
+      method: "DELETE",
+      headers,
+    });
+    expect(revoked.status).toBe(200);
+    _expectProblem(await producers[0].request("/v1/whoami", { headers }), "unauthenticated");
+  });
+});
