@@ -17,7 +17,7 @@ import { isDoneWithin, waitForAbort } from "./wait.ts";
 import { createWorker } from "./worker/create-worker.ts";
 import { createEnqueueChildren } from "./worker/attempt/enqueue-children.ts";
 import type { JobTypePlugin } from "./worker/plugin.ts";
-import { createSettler } from "./worker/settle.ts";
+import { createSettler } from "@toril/contract/engine/jobs/attempt/settle";
 
 export interface Consumer {
   /** Port of the status server; undefined when the status server is off. */

@@ -20,7 +20,7 @@ import {
   type PassReport,
   type ReconcilerDeps,
 } from "../src/reconciler/reconcile.ts";
-import { createSettler } from "../src/worker/settle.ts";
+import { createSettler } from "@toril/contract/engine/jobs/attempt/settle";
 import { _until } from "./_world.ts";
 
 export { _until };

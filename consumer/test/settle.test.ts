@@ -4,8 +4,8 @@ import type { ISql } from "postgres";
 import { createTestLedger, type TestLedger } from "../../contract/test/_stores.ts";
 import { createRetryingLedger, type RetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
-import { settleJobs, type Settlement } from "../src/worker/ledger-settle.ts";
-import { createSettler } from "../src/worker/settle.ts";
+import { settleJobs, type Settlement } from "@toril/contract/engine/jobs/attempt/ledger-settle";
+import { createSettler } from "@toril/contract/engine/jobs/attempt/settle";
 
 let store: TestLedger;
 let ledger: Ledger;

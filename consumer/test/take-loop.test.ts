@@ -5,7 +5,7 @@ import { FlowProducer, Queue, QueueEvents, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { createTakeLoop } from "../src/worker/take-loop.ts";
-import type { TakenJob } from "../src/worker/taken-job.ts";
+import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { _signal, _until } from "./_world.ts";
 
 const prefix = testPrefix();

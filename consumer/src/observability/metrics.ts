@@ -5,7 +5,10 @@ import {
   createProcessMetrics,
 } from "@toril/contract/engine/metrics/process-metrics";
 import { Histogram } from "prom-client";
-import { createLabelledCounter, createLabelledHistogram } from "./labelled-metrics.ts";
+import {
+  createLabelledCounter,
+  createLabelledHistogram,
+} from "@toril/contract/engine/metrics/labelled-metrics";
 import type { AttemptMetrics } from "../worker/attempt/process-job.ts";
 import { attemptOutcomes } from "@toril/contract/api/job-states";
 

@@ -7,7 +7,7 @@ import type { ConsumerMetrics } from "../observability/metrics.ts";
 import type { Stores } from "../stores/open-stores.ts";
 import { openClient } from "../stores/postgres.ts";
 import type { RedisCommands } from "../stores/redis-commands.ts";
-import type { Settler } from "../worker/settle.ts";
+import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 import { createReconcileMetrics } from "./metrics.ts";
 import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";

@@ -5,8 +5,8 @@ import type { Remove } from "@toril/contract/engine/redis/remove";
 import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { sleep } from "../wait.ts";
-import type { Settler } from "../worker/settle.ts";
-import { expiredSettlement } from "../worker/attempt/outcome.ts";
+import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
+import { expiredSettlement } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { Leadership } from "./leadership.ts";
 
 export interface ExpiryDeps {

@@ -14,7 +14,7 @@ import { createJobInspector, createOrphanDetector } from "./orphan-detector.ts";
 import { hasMemory, createRedispatch } from "./redispatch.ts";
 import { createPass, type PassCounts, createPassSchedule } from "./pass.ts";
 import { restoreSettings } from "./queue-settings.ts";
-import type { Settler } from "../worker/settle.ts";
+import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 
 export interface Reconciler {
   start(): void;

@@ -1,7 +1,7 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import { bullId, jobKey } from "@toril/contract/engine/redis/names";
 import type { Remove } from "@toril/contract/engine/redis/remove";
-import type { Settler } from "../worker/settle.ts";
+import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 import { type FinishEvent, toTime } from "./finish-events.ts";
 import { readEntry, type StreamRedis } from "@toril/contract/engine/redis/event-stream";
 import type { JobError } from "@toril/contract/api/job";
@@ -10,7 +10,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { parseJson, toStorableText } from "@toril/contract/api/json/json";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import { toJobError } from "../worker/attempt/job-error.ts";
+import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 
 /** A job that is pending in the ledger and finished in Redis. */
 export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "type"> {

@@ -1,14 +1,10 @@
 import { isLockTimeout } from "@toril/contract/engine/postgres/errors";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
-import type { Sql } from "postgres";
+import type { AttemptLedger } from "@toril/contract/engine/jobs/attempt/attempt-ledger";
 import { sleep } from "../wait.ts";
 
-export interface RetryingLedger {
-  /** Retries `work` until success or a final error (`isFinal`). Rejects with `LedgerStopped` after `stop`. */
-  retryUntilAvailable<Result>(
-    work: (sql: Sql) => Promise<Result>,
-    isFinal?: (error: unknown) => boolean,
-  ): Promise<Result>;
+/** Waits for Postgres without a limit. Rejects with `LedgerStopped` after `stop`. */
+export interface RetryingLedger extends AttemptLedger {
   readonly isUnavailable: boolean;
   stop(): void;
 }

@@ -1,7 +1,10 @@
 import { runIsolating } from "@toril/contract/engine/batcher";
 import { isLockTimeout, isRowFault, isTransient } from "@toril/contract/engine/postgres/errors";
 import type { ISql } from "postgres";
-import { type BatchSize, createLedgerBatcher } from "../worker/batch.ts";
+import {
+  type BatchSize,
+  createLedgerBatcher,
+} from "@toril/contract/engine/jobs/attempt/ledger-batcher";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
 
 export interface UpsertDeps {

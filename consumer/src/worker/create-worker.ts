@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { availableParallelism, hostname } from "node:os";
 import { takeScriptUrl } from "@toril/contract/engine/redis/take";
@@ -13,17 +14,17 @@ import type { Stores } from "../stores/open-stores.ts";
 import { watchConnection } from "../stores/redis.ts";
 import { listenForAborts } from "./abort-listener.ts";
 import { createActiveJobs } from "./active-jobs.ts";
-import { createAttemptErrors } from "./attempt/errors.ts";
+import { createAttemptErrors } from "@toril/contract/engine/jobs/attempt/attempt-errors";
 import { createWorkers } from "./queue-workers.ts";
 import type { ContextDeps } from "./attempt/context.ts";
 import { createFirstDelivery } from "./first-delivery.ts";
 import { type HandlerMap, requireHandlers } from "./handler.ts";
 import { startHeartbeat } from "./heartbeat.ts";
-import { createKeyRateLimits } from "./attempt/key-rate-limits.ts";
-import { createLedgerLookup } from "./ledger-lookup.ts";
-import { createLostAttempts } from "./attempt/lost-attempts.ts";
+import { createKeyRateLimits } from "@toril/contract/engine/jobs/attempt/key-rate-limits";
+import { createLedgerLookup } from "@toril/contract/engine/jobs/attempt/ledger-lookup";
+import { createLostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import type { JobTypePlugin } from "./plugin.ts";
-import type { Settler } from "./settle.ts";
+import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 
 export interface WorkerDeps {
   config: Config;
@@ -71,12 +72,16 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
 
   const workers = createWorkers(
     workerRedis,
-    { ...config.worker, prefix, takeScript: await readFile(takeScriptUrl, "utf8") },
+    {
+      ...config.worker,
+      prefix,
+      workerName: `${hostname()}:${process.pid}`,
+      takeScript: await readFile(takeScriptUrl, "utf8"),
+    },
     {
       jobTypes: plugin.jobTypes,
       handlers: createHandlers(deps, opening),
       settler,
-      workerName: `${hostname()}:${process.pid}`,
       attemptErrors: createAttemptErrors({ redis: commandRedis, prefix, log }),
       ledgerLookup: createLedgerLookup(retryingLedger, batch),
       lostAttempts: createLostAttempts(retryingLedger, batch),
@@ -86,6 +91,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
         redis: workerRedis,
         prefix,
         rates: config.worker.keyRates,
+        hash: (value) => createHash("sha256").update(value).digest("base64url"),
       }),
       secretKeys,
       admitChildren,

@@ -1,5 +1,5 @@
 import { isRecovered } from "@toril/contract/engine/redis/options";
-import type { TakenJob } from "./taken-job.ts";
+import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 
 type StartedJob = Pick<
   TakenJob,

@@ -1,6 +1,6 @@
 import type { RedisQueueBackend, Worker } from "bullmq";
 import { sleep } from "../wait.ts";
-import type { TakenJob } from "./taken-job.ts";
+import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 
 export interface LockRenewalDeps {
   worker: Pick<Worker, "extendJobLocks">;

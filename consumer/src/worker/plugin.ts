@@ -1,7 +1,7 @@
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { SandboxedHandlerMap } from "../sandbox/sandboxed-handler.ts";
 import type { RetryingLedger } from "../stores/retrying-ledger.ts";
-import type { BatchSize } from "./batch.ts";
+import type { BatchSize } from "@toril/contract/engine/jobs/attempt/ledger-batcher";
 import type { HandlerMap } from "./handler.ts";
 
 /** What a consumer offers to handlers when they are created. */

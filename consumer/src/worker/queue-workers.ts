@@ -8,15 +8,17 @@ import { createTake } from "@toril/contract/engine/redis/take";
 import { Worker, type Job } from "bullmq";
 import type { Cluster, Redis } from "ioredis";
 import { waitForAbort, isDoneWithin } from "../wait.ts";
-import { toJobError } from "./attempt/job-error.ts";
+import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import { createThrottledLog } from "../observability/throttled-log.ts";
 import { createProcessor, getTypeLabel, type ProcessorDeps } from "./attempt/process-job.ts";
-import { JobEndedError } from "./attempt/outcome.ts";
+import { JobEndedError } from "@toril/contract/engine/jobs/attempt/outcome";
 import { createTakeLoop } from "./take-loop.ts";
 
 export interface WorkerSettings {
   queues: readonly string[];
   prefix: string;
+  /** Name of this process in the history of jobs. */
+  workerName: string;
   concurrency: number;
   /** Per queue, shared by all consumers. */
   limiter: { max: number; duration: number } | undefined;
@@ -74,7 +76,7 @@ export function createWorkers(
     const { prefix, limiter, lockDurationMs } = settings;
     const worker = new Worker(bullName(queue), null, {
       connection: redis,
-      name: deps.workerName,
+      name: settings.workerName,
       prefix,
       lockDuration: lockDurationMs,
       maxStalledCount: settings.maxStalledCount,
@@ -89,7 +91,7 @@ export function createWorkers(
         prefix,
         queue,
         script: settings.takeScript,
-        workerName: deps.workerName,
+        workerName: settings.workerName,
         lockDurationMs,
         limiter,
         returnValue: JSON.stringify(settledReturnValue),

@@ -5,12 +5,14 @@ import {
   type FinishResult,
   type Take,
 } from "@toril/contract/engine/redis/take";
-import { isNotConnectionError, type Job, UnrecoverableError, type Worker } from "bullmq";
+import { isNotConnectionError, Job, UnrecoverableError, type Worker } from "bullmq";
 import { sleep } from "../wait.ts";
-import { createBullMqMoves } from "./bullmq-moves.ts";
+import { createBullMqMoves } from "@toril/contract/engine/jobs/attempt/bullmq-moves";
 import { checkStalled, startLockRenewal } from "./held-locks.ts";
+import { JobMovedError } from "./attempt/process-job.ts";
 import { createJobAvailability } from "./job-availability.ts";
-import { TakenJob } from "./taken-job.ts";
+import { scheduleNext } from "./schedule-next.ts";
+import { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 
 export interface TakeLoopDeps {
   take: Take;
@@ -57,7 +59,10 @@ const maxFinishTries = 5;
 export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   const { take, worker, concurrency, lockDurationMs, onError } = deps;
   const backend = worker.getBackend();
-  const moves = createBullMqMoves(worker, deps.returnValue);
+  const moves = createBullMqMoves({
+    load: (id) => Job.fromId(worker, id),
+    returnValue: deps.returnValue,
+  });
   const workerId = randomUUID();
   const stop = new AbortController();
   const running = new Set<TakenJob>();
@@ -157,7 +162,7 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     running.add(job);
     try {
       if (job.schedulerId !== undefined) {
-        await moves.scheduleNext(job, job.schedulerId).catch(reportError);
+        await scheduleNext(worker, job, job.schedulerId).catch(reportError);
       }
       if (job.deferredFailure !== undefined) throw new UnrecoverableError(job.deferredFailure);
       await deps.process(job);
@@ -174,11 +179,10 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
   }
 
   async function fail(job: TakenJob, thrown: unknown) {
-    if (isClosed) return;
+    if (isClosed || thrown instanceof JobMovedError) return;
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     try {
-      const stored = await moves.fail(job, error);
-      if (stored !== undefined) deps.onFailed(stored, error);
+      deps.onFailed(await moves.fail(job, error), error);
     } catch (cause) {
       reportError(cause);
     }

@@ -2,7 +2,7 @@ import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { ActiveJob } from "../active-jobs.ts";
 import type { HandlerContext } from "../handler.ts";
-import type { TakenJob } from "../taken-job.ts";
+import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
 import type { JobLogLine } from "@toril/contract/api/job";
 import { limits } from "@toril/contract/api/limits";

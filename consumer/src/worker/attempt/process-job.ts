@@ -1,35 +1,39 @@
-import { type DispatchOptions, toDispatchOptions } from "@toril/contract/engine/redis/options";
 import { parseBullId } from "@toril/contract/engine/redis/names";
 import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-states";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
+import {
+  createStartAttempt,
+  type StartAttemptDeps,
+} from "@toril/contract/engine/jobs/attempt/start-attempt";
+import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "../active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
-import type { LedgerLookup } from "../ledger-lookup.ts";
 import type { FirstDelivery } from "../first-delivery.ts";
-import { NonRetryableError, type HandlerMap } from "../handler.ts";
-import type { KeyRateLimits } from "./key-rate-limits.ts";
-import type { LostAttempts } from "./lost-attempts.ts";
-import { openSecrets, runHandler, runWithTimeout } from "./run-handler.ts";
-import type { TakenJob } from "../taken-job.ts";
+import { NonRetryableError, RetryAfterError, type HandlerMap } from "../handler.ts";
+import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
+import { runHandler, runWithTimeout } from "./run-handler.ts";
+import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptTrace, TracedAttempt, Tracing } from "../../observability/tracing.ts";
 import {
   createAttemptOutcomes,
+  type AttemptFailure,
   type StartedAttempt,
   type AttemptResult,
   type AttemptOutcomesDeps,
-} from "./outcome.ts";
+} from "@toril/contract/engine/jobs/attempt/outcome";
 
-export interface ProcessorDeps extends ContextDeps, AttemptOutcomesDeps {
+export interface ProcessorDeps
+  extends
+    ContextDeps,
+    Omit<AttemptOutcomesDeps, "log">,
+    Pick<StartAttemptDeps, "ledgerLookup" | "keyRateLimits" | "secretKeys"> {
   jobTypes: JobTypeRegistry;
   handlers: HandlerMap;
-  ledgerLookup: LedgerLookup;
   lostAttempts: LostAttempts;
   firstDelivery: FirstDelivery;
   activeJobs: ActiveJobs;
-  keyRateLimits: KeyRateLimits;
-  secretKeys: KeyRing | undefined;
   metrics: AttemptMetrics;
   tracing?: Tracing | undefined;
 }
@@ -46,11 +50,6 @@ export interface AttemptMetrics {
   countLostJob(queue: string, type: string): void;
 }
 
-/** Time to wait for a consumer of a version that knows the job type. */
-const unknownTypeDelayMs = 30_000;
-/** A missing key was probably not deployed yet: the job waits for the key, but not much longer than a day. */
-const unknownKeyDelayMs = 30_000;
-const maxKeyWaits = 3000;
 /** Maximum number of lost attempts of a job that Redis lost repeatedly; then the job is dead. */
 const maxLostAttempts = 20;
 
@@ -59,9 +58,13 @@ export function createProcessor(
   queue: string,
   deps: ProcessorDeps,
 ): (job: TakenJob) => Promise<void> {
-  const { handlers, ledgerLookup, firstDelivery, lostAttempts, activeJobs, keyRateLimits } = deps;
-  const { jobTypes, metrics, tracing, secretKeys } = deps;
+  const { handlers, firstDelivery, lostAttempts, activeJobs, jobTypes, metrics, tracing } = deps;
   const attempts = createAttemptOutcomes(deps);
+  const { checkLedger, prepare } = createStartAttempt({
+    ...deps,
+    attempts,
+    findType: ({ name }) => jobTypes.find(name),
+  });
 
   async function startAttempt(
     job: TakenJob,
@@ -71,44 +74,16 @@ export function createProcessor(
     const target = parseBullId(job.id);
     if (target === undefined) return attempts.rejectForeign();
     if (!active.isAborted && !firstDelivery.isFirst(job)) {
-      const ledgerStatus = await ledgerLookup.getStatus(target.id, target.generation);
-      if (ledgerStatus.status !== "pending") return attempts.skipSettled(job, ledgerStatus);
-      // A hash without a name: Redis lost the job and BullMQ wrote new fields.
-      if (!job.name) await restoreFromLedger(job, target.id);
+      const skipped = await checkLedger(job, target);
+      if (skipped !== undefined) return skipped;
     }
     if (active.isAborted) return stopAttempt(job, active);
-    const jobType = jobTypes.find(job.name);
-    if (jobType === undefined) {
-      deps.log.warn({ jobId: job.id, type: job.name }, "no handler for this type: delayed");
-      return attempts.delay(job, new Date(Date.now() + unknownTypeDelayMs));
-    }
-    const attempt = job.attempt;
-    const isFirstStart = job.attemptsStarted === 1 && job.attemptsMade === 0;
-    if (isFirstStart && job.hasExpired) {
-      return attempts.expire({ job, target, attempt, scrub: undefined });
-    }
-    const opened = openSecrets(jobType, target.id, job.data, secretKeys);
-    if (opened.status === "unknown-key" && job.attemptsStarted < maxKeyWaits) {
-      deps.log.warn({ jobId: job.id, type: job.name, keyId: opened.keyId }, opened.detail);
-      return attempts.delay(job, new Date(Date.now() + unknownKeyDelayMs));
-    }
-    if (opened.status !== "ok") {
-      const start = { job, target, attempt, scrub: undefined };
-      return attempts.fail(start, new NonRetryableError(opened.detail));
-    }
-    const { data, scrub } = opened;
-    const reservation = keyRateLimits.reserveSlot(queue, jobType, job, data);
-    if (reservation !== undefined) {
-      const slot = await reservation;
-      if (slot.hasWaited && job.attemptsMade === 0 && job.hasExpired) {
-        return attempts.expire({ job, target, attempt, scrub });
-      }
-      const { expiresAt = slot.at } = job.opts as DispatchOptions;
-      if (slot.at > 0) return attempts.delay(job, new Date(Math.min(slot.at, expiresAt)));
-    }
-    const start = { job, target, attempt, scrub };
+    const preparing = prepare(queue, job, target);
+    const prepared = preparing instanceof Promise ? await preparing : preparing;
+    if (!("start" in prepared)) return prepared;
+    const { start, jobType, data } = prepared;
     // If this process still runs the job, no consumer was lost.
-    if (!(job.opts as DispatchOptions).recovered || activeJobs.hasConcurrentAttempt(active)) {
+    if (!job.opts.recovered || activeJobs.hasConcurrentAttempt(active)) {
       return runAttempt(start, { jobType, data, active, trace });
     }
     return runCounted(start, () => runAttempt(start, { jobType, data, active, trace }));
@@ -151,7 +126,7 @@ export function createProcessor(
     if (job.attemptsStarted === 1 && job.timestamp > 0) {
       metrics.observeWait(queue, jobType.type, job.waitMs);
     }
-    const { timeoutMs } = job.opts as DispatchOptions;
+    const { timeoutMs } = job.opts;
     const handle = () => runHandler(handlers, jobType, data, context, scrub);
     const limited =
       timeoutMs === undefined ? handle : () => runWithTimeout(active, timeoutMs, handle);
@@ -168,7 +143,7 @@ export function createProcessor(
     const settle = () =>
       handled.status === "completed"
         ? attempts.complete(start, handled.result)
-        : attempts.fail(start, handled.thrown);
+        : attempts.fail(start, toFailure(handled.thrown, start.scrub));
     const result = await (trace === undefined ? settle() : trace.step("settle", settle));
     metrics.observeSettle(queue, jobType.type, performance.now() - handledAtMs);
     return result;
@@ -176,15 +151,6 @@ export function createProcessor(
 
   function stopAttempt(job: TakenJob, { reason }: ActiveJob) {
     return reason instanceof CancelledError ? attempts.skipCancelled(job) : attempts.requeue(job);
-  }
-
-  async function restoreFromLedger(job: TakenJob, id: string) {
-    const recorded = await ledgerLookup.loadJob(id);
-    if (recorded === undefined) return;
-    job.name = recorded.type;
-    job.data = recorded.data;
-    const { timestamp: _, delayMs: __, ...options } = toDispatchOptions(recorded, Date.now());
-    Object.assign(job.opts, options);
   }
 
   return async (job) => {
@@ -199,10 +165,20 @@ export function createProcessor(
     } finally {
       activeJobs.end(active);
     }
-    trace?.end(result.outcome, result.thrown);
+    trace?.end(result.outcome, result.failure);
     metrics.countAttempt(queue, getTypeLabel(jobTypes, job), result.outcome);
-    if (result.thrown !== undefined) throw result.thrown;
+    if (result.failure !== undefined) throw result.failure;
+    if (result.outcome === "delayed" || result.outcome === "requeued") throw new JobMovedError();
   };
+}
+
+/** Thrown after the job was delayed or requeued: it is no longer active. */
+export class JobMovedError extends Error {}
+
+function toFailure(thrown: unknown, scrub: Scrub | undefined): AttemptFailure {
+  const error = toJobError(thrown, scrub?.text);
+  if (thrown instanceof RetryAfterError) return { error, retry: thrown.at };
+  return { error, retry: thrown instanceof NonRetryableError ? "never" : "policy" };
 }
 
 /** Outcomes after which the job has ended in the ledger. */

@@ -18,8 +18,10 @@ export interface TakenJson extends HeldJob {
   options: string | undefined;
   /** Creation time, ms since 1970; 0 if Redis lost the hash. */
   timestamp: number;
-  /** When this call took the job, ms since 1970. */
+  /** When the job was taken, ms since 1970. */
   takenAt: number;
+  /** Name of the worker that took the job. */
+  worker: string;
   attemptsMade: number;
   /** Includes the attempt that begins now. */
   attemptsStarted: number;
@@ -87,7 +89,7 @@ export const maxFinishedPerCall = 128;
 
 export function createTake(redis: BufferScriptRedis, settings: TakeSettings): Take {
   const run = createBufferScript(redis, settings.script);
-  const { limiter } = settings;
+  const { limiter, workerName: worker } = settings;
   const { base, ...named } = queueKeys(settings.prefix, settings.queue);
   const { wait, active, prioritized, events, stalled, limiter: limiterKey } = named;
   const { delayed, meta, pc, marker } = named;
@@ -97,13 +99,16 @@ export function createTake(redis: BufferScriptRedis, settings: TakeSettings): Ta
 
   return async ({ limit, finished, token }) => {
     const now = Date.now();
-    const args = [base, String(now), String(limit), token, lockDuration, settings.workerName];
+    const args = [base, String(now), String(limit), token, lockDuration, worker];
     args.push(...limits, settings.returnValue);
     appendFinished(args, finished);
     const [codes, rateLimitMs, nextDueAt, jobs, malformed] = (await run(keys, args)) as Reply;
     return {
       finished: codes?.map((code) => finishResults[code] ?? "missing") ?? finished.map(isFinished),
-      jobs: jobs === null ? [] : decodeTakenFields(jobs).map((job) => toJob(job, token, now)),
+      jobs:
+        jobs === null
+          ? []
+          : decodeTakenFields(jobs).map((job) => toJob(job, { token, takenAt: now, worker })),
       rateLimitMs,
       nextDueAt,
       malformed: malformed?.toString(),
@@ -145,16 +150,18 @@ function appendFinished(args: string[], jobs: readonly HeldJob[]): void {
   }
 }
 
-function toJob(fields: TakenFields, token: string, takenAt: number): TakenJson {
+function toJob(
+  fields: TakenFields,
+  taken: Pick<TakenJson, "token" | "takenAt" | "worker">,
+): TakenJson {
   const [name, data, options, timestamp, made, started, stalls, failure, scheduler, id] = fields;
   return {
+    ...taken,
     id: id ?? "",
-    token,
     name,
     data,
     options,
     timestamp: Number(timestamp ?? 0),
-    takenAt,
     attemptsMade: Number(made ?? 0),
     attemptsStarted: Number(started ?? 0) + 1,
     stalls: Number(stalls ?? 0),

@@ -1,7 +1,31 @@
-import { parseJsonOrNull } from "@toril/contract/api/json/json";
-import type { DispatchOptions } from "@toril/contract/engine/redis/options";
-import type { TakenJson } from "@toril/contract/engine/redis/take";
-import type { JobsOptions, RedisQueueBackend } from "bullmq";
+import { parseJsonOrNull } from "../../../api/json/json.ts";
+import type { DispatchOptions } from "../../redis/options.ts";
+import type { TakenJson } from "../../redis/take.ts";
+
+/** BullMQ options of a taken job. Toril sets the last three for BullMQ. */
+export type TakenOptions = Partial<DispatchOptions> & {
+  delay?: number;
+  telemetry?: { metadata?: string };
+  /** Maximum number of log lines that Redis keeps. */
+  keepLogs?: number;
+  /** Maximum number of stacks that Redis keeps. */
+  stackTraceLimit?: number;
+};
+
+/** The scripts of BullMQ that change a taken job. */
+export interface JobBackend {
+  addLog(id: string, line: string, keepLogs?: number): Promise<unknown>;
+  updateProgress(id: string, progress: number | object): Promise<void>;
+  extendLock(id: string, token: string, durationMs: number): Promise<number>;
+  moveToDelayed(
+    id: string,
+    now: number,
+    delayMs: number,
+    token: string,
+    options: { skipAttempt: boolean },
+  ): Promise<unknown>;
+  moveJobFromActiveToWait(id: string, token: string): Promise<unknown>;
+}
 
 /** A job whose lock this process holds. A subset of BullMQ's `Job`, with the same names, and cheaper to create. */
 export class TakenJob {
@@ -12,9 +36,11 @@ export class TakenJob {
   /** Empty if Redis lost the hash of the job. */
   name: string;
   data: unknown;
-  readonly opts: JobsOptions;
+  readonly opts: TakenOptions;
   readonly timestamp: number;
   readonly processedOn: number;
+  /** Name of the worker that took the job. */
+  readonly worker: string;
   readonly attemptsMade: number;
   readonly attemptsStarted: number;
   readonly stalledCounter: number;
@@ -24,9 +50,9 @@ export class TakenJob {
   readonly schedulerId: string | undefined;
   /** When the lock was last renewed, ms since 1970. */
   renewedAt: number;
-  readonly #backend: RedisQueueBackend;
+  readonly #backend: JobBackend;
 
-  constructor(json: TakenJson, queueName: string, backend: RedisQueueBackend) {
+  constructor(json: TakenJson, queueName: string, backend: JobBackend) {
     this.id = json.id;
     this.token = json.token;
     this.queueName = queueName;
@@ -35,6 +61,7 @@ export class TakenJob {
     this.opts = parseOptions(json.options);
     this.timestamp = json.timestamp;
     this.processedOn = json.takenAt;
+    this.worker = json.worker;
     this.attemptsMade = json.attemptsMade;
     this.attemptsStarted = json.attemptsStarted;
     this.stalledCounter = json.stalls;
@@ -55,7 +82,7 @@ export class TakenJob {
   }
 
   get hasExpired(): boolean {
-    const { expiresAt } = this.opts as DispatchOptions;
+    const { expiresAt } = this.opts;
     return expiresAt !== undefined && expiresAt <= Date.now();
   }
 
@@ -98,11 +125,11 @@ export class TakenJob {
   }
 }
 
-function parseOptions(text: string | undefined): JobsOptions {
+function parseOptions(text: string | undefined): TakenOptions {
   const options = parseJsonOrNull(text);
   if (typeof options !== "object" || options === null) return {};
   // BullMQ's abbreviation; Toril uses no other option that BullMQ abbreviates.
   const { tm } = options as { tm?: unknown };
-  if (typeof tm === "string") (options as JobsOptions).telemetry = { metadata: tm };
+  if (typeof tm === "string") (options as TakenOptions).telemetry = { metadata: tm };
   return options;
 }

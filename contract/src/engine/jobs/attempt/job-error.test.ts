@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isStorableText } from "@toril/contract/api/json/json";
+import { isStorableText } from "../../../api/json/json.ts";
 import { toJobError, toReason } from "./job-error.ts";
 
 describe("a thrown value", () => {

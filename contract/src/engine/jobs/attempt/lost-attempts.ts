@@ -1,6 +1,6 @@
-import type { JobColumns } from "@toril/contract/engine/postgres/tables";
-import { type BatchSize, createLedgerBatcher } from "../batch.ts";
-import type { RetryingLedger } from "../../stores/retrying-ledger.ts";
+import type { JobColumns } from "../../postgres/tables.ts";
+import { type BatchSize, createLedgerBatcher } from "./ledger-batcher.ts";
+import type { AttemptLedger } from "./attempt-ledger.ts";
 
 /**
  * Counts attempts in the ledger after Redis lost a job: BullMQ's count of stalls is lost with Redis, and a job that
@@ -8,7 +8,7 @@ import type { RetryingLedger } from "../../stores/retrying-ledger.ts";
  */
 export interface LostAttempts {
   /**
-   * Counts an attempt; call before the handler runs. Waits for Postgres without a limit.
+   * Counts an attempt; call before the handler runs. Waits for Postgres as `AttemptLedger` does.
    * @returns number of earlier attempts of this generation without an outcome
    */
   count(id: string, generation: number): Promise<number>;
@@ -22,7 +22,7 @@ interface Change {
   by: 1 | -1;
 }
 
-export function createLostAttempts(ledger: RetryingLedger, batch: BatchSize): LostAttempts {
+export function createLostAttempts(ledger: AttemptLedger, batch: BatchSize): LostAttempts {
   const { submit } = createLedgerBatcher<Change, number>({
     ...batch,
     async run(entries) {

@@ -1,9 +1,9 @@
-import { failuresField, jobKey, queueKeys } from "@toril/contract/engine/redis/names";
-import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
-import { attemptLost, AttemptError } from "@toril/contract/api/job";
-import { limits } from "@toril/contract/api/limits";
+import { failuresField, jobKey, queueKeys } from "../../redis/names.ts";
+import { createScript, type ScriptRedis } from "../../redis/script.ts";
+import { attemptLost, AttemptError } from "../../../api/job.ts";
+import { limits } from "../../../api/limits.ts";
 import { z } from "zod";
-import type { Log } from "../../observability/log.ts";
+import type { Logger } from "pino";
 
 /** Failures of a job's attempts, kept in Redis until the job ends. Best effort: Redis may lose them. */
 export interface AttemptErrors {
@@ -19,7 +19,7 @@ export interface AttemptErrors {
 export interface AttemptErrorsDeps {
   redis: ScriptRedis & { hget(key: string, field: string): Promise<string | null> };
   prefix: string;
-  log: Pick<Log, "debug">;
+  log: Pick<Logger, "debug">;
 }
 
 /** KEYS[1] job, ARGV[1] field, ARGV[2] failure, ARGV[3] maximum number. Keeps the first failure of each attempt. */

@@ -1,5 +1,5 @@
-import type { JobError } from "@toril/contract/api/job";
-import { toStorableText } from "@toril/contract/api/json/json";
+import type { JobError } from "../../../api/job.ts";
+import { toStorableText } from "../../../api/json/json.ts";
 
 const maxNameLength = 100;
 const maxMessageLength = 1000;

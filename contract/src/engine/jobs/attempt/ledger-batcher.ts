@@ -1,4 +1,4 @@
-import { createBatcher } from "@toril/contract/engine/batcher";
+import { createBatcher } from "../../batcher.ts";
 
 export interface BatchSize {
   maxEntries: number;

@@ -1,32 +1,37 @@
-import type { DispatchOptions } from "@toril/contract/engine/redis/options";
-import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
-import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
-import { parseBullName } from "@toril/contract/engine/redis/names";
-import type { JobError, JobLogLine, AttemptError } from "@toril/contract/api/job";
-import type { AttemptOutcome } from "@toril/contract/api/job-states";
-import type { Scrub } from "@toril/contract/engine/secrets/scrub";
-import type { AttemptErrors } from "./errors.ts";
-import type { LedgerStatus } from "../ledger-lookup.ts";
-import { NonRetryableError, RetryAfterError } from "../handler.ts";
-import { toJobError, toReason } from "./job-error.ts";
-import type { Log } from "../../observability/log.ts";
-import type { Settler } from "../settle.ts";
-import type { TakenJob } from "../taken-job.ts";
+import { getTraceId } from "../../tracing/traceparent.ts";
+import { parseBullName } from "../../redis/names.ts";
+import type { JobError, JobLogLine, AttemptError } from "../../../api/job.ts";
+import type { AttemptOutcome } from "../../../api/job-states.ts";
+import type { Scrub } from "../../secrets/scrub.ts";
+import type { AttemptErrors } from "./attempt-errors.ts";
+import type { LedgerStatus } from "./ledger-lookup.ts";
+import { toReason } from "./job-error.ts";
+import type { Logger } from "pino";
+import type { Settler } from "./settle.ts";
+import type { TakenJob } from "./taken-job.ts";
 
-/** Result of an attempt. Without `thrown` BullMQ removes the job; `thrown` selects retry, delay, requeue or failure. */
+/**
+ * Result of an attempt. With `failure`, BullMQ must retry or fail the job. A `delayed` or `requeued` job is already
+ * moved; in all other cases the job must be removed from Redis.
+ */
 export interface AttemptResult {
   outcome: AttemptOutcome;
-  thrown?: Error;
+  failure?: Error;
+}
+
+/** Why an attempt failed, and what follows. */
+export interface AttemptFailure {
+  error: JobError;
+  /** `policy`: by the options of the job. A time: not before then, without using an attempt. */
+  retry: "policy" | "never" | Date;
 }
 
 export interface AttemptOutcomesDeps {
   settler: Pick<Settler, "settle" | "recordCancelled">;
-  /** Name of this consumer in the history of jobs. */
-  workerName: string;
   attemptErrors: AttemptErrors;
   lockDurationMs: number;
   metrics: { countLostJob(queue: string, type: string): void };
-  log: Log;
+  log: Pick<Logger, "info" | "warn">;
 }
 
 export interface StartedAttempt {
@@ -42,8 +47,10 @@ export interface StartedAttempt {
   lines?: readonly JobLogLine[];
 }
 
-/** Thrown to BullMQ for a job that is dead in the ledger. */
-export class JobEndedError extends UnrecoverableError {}
+/** Failure of a job that is dead in the ledger: BullMQ does not retry after an error of this name. */
+export class JobEndedError extends Error {
+  override readonly name = "UnrecoverableError";
+}
 
 /** Settlement of a job that did not start before its deadline. */
 export const expiredSettlement = {
@@ -56,8 +63,10 @@ export const expiredSettlement = {
   } satisfies JobError),
 } as const;
 
+export type AttemptOutcomes = ReturnType<typeof createAttemptOutcomes>;
+
 export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
-  const { settler, workerName, attemptErrors, lockDurationMs, metrics, log } = deps;
+  const { settler, attemptErrors, lockDurationMs, metrics, log } = deps;
 
   /** Reads the errors of a job's earlier attempts. */
   function readErrors({ job }: StartedAttempt): Promise<AttemptError[]> {
@@ -66,13 +75,13 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
 
   /** Builds the attempt history that the ledger keeps of an ended job. */
   function toHistory(
-    { startedAt, durationMs, lines = [] }: StartedAttempt,
+    { job, startedAt, durationMs, lines = [] }: StartedAttempt,
     errors: AttemptError[],
   ) {
     return {
       startedAt,
       durationMs,
-      worker: startedAt && workerName,
+      worker: startedAt && job.worker,
       failures: errors.length === 0 ? null : JSON.stringify(errors),
       log: lines.length === 0 ? null : JSON.stringify(lines),
     };
@@ -108,24 +117,26 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     });
   }
 
-  async function fail(started: StartedAttempt, thrown: unknown): Promise<AttemptResult> {
-    const { job, target, attempt, scrub, startedAt, durationMs } = started;
-    if (thrown instanceof RetryAfterError) return delay(job, thrown.at);
-    const error = toJobError(thrown, scrub?.text);
+  async function fail(
+    started: StartedAttempt,
+    { error, retry }: AttemptFailure,
+  ): Promise<AttemptResult> {
+    const { job, target, attempt, startedAt, durationMs } = started;
+    if (retry instanceof Date) return delay(job, retry);
     const failure = {
       attempt,
       at: new Date().toISOString(),
       ...error,
       startedAt: startedAt?.toISOString() ?? null,
       durationMs: durationMs ?? null,
-      worker: workerName,
+      worker: job.worker,
     };
-    if (!(thrown instanceof NonRetryableError) && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
+    if (retry === "policy" && job.attemptsMade + 1 < (job.opts.attempts ?? 1)) {
       log.info({ ...getLogFields(started), err: error }, "attempt failed");
       job.opts.stackTraceLimit = maxStacks;
       capBackoff(job, job.attemptsMade + 1);
       await attemptErrors.record(parseBullName(job.queueName), job.id, failure);
-      return { outcome: "retried", thrown: toThrown(new Error(toReason(error)), error) };
+      return { outcome: "retried", failure: withStack(new Error(toReason(error)), error) };
     }
     // Without the lock another attempt has taken over, and that attempt's outcome counts.
     if (!(await job.extendLock(lockDurationMs))) {
@@ -133,7 +144,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
         { ...getLogFields(started), err: error },
         "attempt lost the job's lock to another attempt",
       );
-      return { outcome: "already-settled", thrown: toThrown(new Error(toReason(error)), error) };
+      return { outcome: "already-settled", failure: withStack(new Error(toReason(error)), error) };
     }
     const outcome = await settler.settle({
       ...target,
@@ -173,7 +184,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
 
   function dead(started: StartedAttempt, error: JobError): AttemptResult {
     log.warn({ ...getLogFields(started), err: error }, "job is dead");
-    return { outcome: "dead", thrown: toThrown(new JobEndedError(toReason(error)), error) };
+    return { outcome: "dead", failure: withStack(new JobEndedError(toReason(error)), error) };
   }
 
   async function expire({ target }: StartedAttempt): Promise<AttemptResult> {
@@ -183,7 +194,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
 
   async function delay(job: TakenJob, until: Date): Promise<AttemptResult> {
     await job.moveToDelayed(until);
-    return { outcome: "delayed", thrown: new DelayedError() };
+    return { outcome: "delayed" };
   }
 
   return {
@@ -195,7 +206,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     delay,
     async requeue(job: TakenJob): Promise<AttemptResult> {
       await job.moveToWait();
-      return { outcome: "requeued", thrown: new WaitingError() };
+      return { outcome: "requeued" };
     },
     skipSettled(job: TakenJob, { status }: LedgerStatus): AttemptResult {
       log.info({ jobId: job.id, ledgerStatus: status }, "skipped a job that is already settled");
@@ -208,7 +219,7 @@ export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
     rejectForeign(): AttemptResult {
       return {
         outcome: "already-settled",
-        thrown: new JobEndedError("This job was not enqueued by Toril."),
+        failure: new JobEndedError("This job was not enqueued by Toril."),
       };
     },
   };
@@ -224,7 +235,7 @@ const maxStacks = 3;
 
 /** BullMQ has no maximum for exponential backoff. */
 function capBackoff(job: TakenJob, attempt: number) {
-  const { backoff } = job.opts as DispatchOptions;
+  const { backoff } = job.opts;
   if (backoff?.max === undefined) return;
   const factor = backoff.type === "exponential" ? 2 ** (attempt - 1) : 1;
   const { jitter = 0 } = backoff;
@@ -235,7 +246,7 @@ function capBackoff(job: TakenJob, attempt: number) {
   };
 }
 
-function toThrown<Thrown extends Error>(thrown: Thrown, error: JobError): Thrown {
-  thrown.stack = error.stack ?? thrown.message;
-  return thrown;
+function withStack<Failure extends Error>(failure: Failure, { stack }: JobError): Failure {
+  failure.stack = stack ?? failure.message;
+  return failure;
 }

@@ -1,8 +1,8 @@
-import type { JobColumns } from "@toril/contract/engine/postgres/tables";
-import { JobOptions } from "@toril/contract/api/job-options";
-import { type BatchSize, createLedgerBatcher } from "./batch.ts";
+import type { JobColumns } from "../../postgres/tables.ts";
+import { JobOptions } from "../../../api/job-options.ts";
+import { type BatchSize, createLedgerBatcher } from "./ledger-batcher.ts";
 import type { Sql } from "postgres";
-import type { RetryingLedger } from "../stores/retrying-ledger.ts";
+import type { AttemptLedger } from "./attempt-ledger.ts";
 
 export type LedgerStatus =
   | { status: "pending" }
@@ -16,7 +16,7 @@ export type RecordedJob = Pick<
   "type" | "data" | "options" | "tenant" | "runAt" | "expiresAt"
 >;
 
-/** Looks up jobs from Redis in the ledger. Both methods wait for Postgres without a limit. */
+/** Looks up jobs from Redis in the ledger. Both methods wait for Postgres as `AttemptLedger` does. */
 export interface LedgerLookup {
   getStatus(id: string, generation: number): Promise<LedgerStatus>;
   loadJob(id: string): Promise<RecordedJob | undefined>;
@@ -39,7 +39,7 @@ async function areAllPending(sql: Sql, targets: readonly Target[]): Promise<bool
   return row?.pending === targets.length;
 }
 
-export function createLedgerLookup(ledger: RetryingLedger, batch: BatchSize): LedgerLookup {
+export function createLedgerLookup(ledger: AttemptLedger, batch: BatchSize): LedgerLookup {
   const { submit: getStatus } = createLedgerBatcher<Target, LedgerStatus>({
     ...batch,
     run: async (targets) =>

@@ -1,9 +1,9 @@
-import { runIsolating } from "@toril/contract/engine/batcher";
-import type { JobError } from "@toril/contract/api/job";
-import { isRowFault } from "@toril/contract/engine/postgres/errors";
-import { type BatchSize, createLedgerBatcher } from "./batch.ts";
-import { toJobError } from "./attempt/job-error.ts";
-import type { RetryingLedger } from "../stores/retrying-ledger.ts";
+import { runIsolating } from "../../batcher.ts";
+import type { JobError } from "../../../api/job.ts";
+import { isRowFault } from "../../postgres/errors.ts";
+import { type BatchSize, createLedgerBatcher } from "./ledger-batcher.ts";
+import { toJobError } from "./job-error.ts";
+import type { AttemptLedger } from "./attempt-ledger.ts";
 import {
   type CancelledAttempt,
   recordCancelled,
@@ -18,7 +18,7 @@ export type SettleOutcome =
   | { status: "unstorable"; error: JobError };
 
 export interface Settler {
-  /** Settles a job. Waits for Postgres without a limit. */
+  /** Settles a job. Waits for Postgres as `AttemptLedger` does. */
   settle(settlement: Settlement): Promise<SettleOutcome>;
   /** Records the attempt during which a job was cancelled. */
   recordCancelled(attempt: CancelledAttempt): Promise<void>;
@@ -26,7 +26,7 @@ export interface Settler {
 }
 
 export interface SettlerDeps {
-  ledger: RetryingLedger;
+  ledger: AttemptLedger;
   batch: BatchSize;
   /** Called after a batch was written, with its size and duration. */
   onBatch?(size: number, ms: number): void;

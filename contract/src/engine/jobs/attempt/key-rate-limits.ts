@@ -1,8 +1,7 @@
-import { createHash } from "node:crypto";
-import { jobKey, rateLimitKey } from "@toril/contract/engine/redis/names";
-import { createScript, type ScriptRedis } from "@toril/contract/engine/redis/script";
-import type { JobType, KeyRate } from "@toril/contract/api/job-type";
-import type { TakenJob } from "../taken-job.ts";
+import { jobKey, rateLimitKey } from "../../redis/names.ts";
+import { createScript, type ScriptRedis } from "../../redis/script.ts";
+import type { JobType, KeyRate } from "../../../api/job-type.ts";
+import type { TakenJob } from "./taken-job.ts";
 
 /** When a job may start under a rate limit. */
 export interface RateLimitSlot {
@@ -54,16 +53,22 @@ export interface KeyRateLimitDeps {
   prefix: string;
   /** Overrides the limits of the job types; null means no limit. */
   rates: ReadonlyMap<string, KeyRate | null>;
+  /** Hashes the rate-limited value for the name of a key. */
+  hash(value: string): string;
 }
 
-export function createKeyRateLimits({ redis, prefix, rates }: KeyRateLimitDeps): KeyRateLimits {
+export function createKeyRateLimits({
+  redis,
+  prefix,
+  rates,
+  hash,
+}: KeyRateLimitDeps): KeyRateLimits {
   const run = createScript(redis, script);
 
   async function reserve(queue: string, type: string, job: TakenJob, key: string, rate: KeyRate) {
-    const hash = createHash("sha256").update(key).digest("base64url");
     const intervalMs = rate.durationMs / rate.max;
     const answer = await run(
-      [rateLimitKey(prefix, queue, type, hash), jobKey(prefix, queue, job.id)],
+      [rateLimitKey(prefix, queue, type, hash(key)), jobKey(prefix, queue, job.id)],
       [Date.now(), intervalMs, rate.durationMs - intervalMs].map(String),
     );
     const [at = 0, hadSlot] = answer as number[];

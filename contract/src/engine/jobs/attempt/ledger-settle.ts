@@ -1,8 +1,8 @@
-import type { JobColumns } from "@toril/contract/engine/postgres/tables";
-import { toDeadLetterReason } from "@toril/contract/engine/jobs/change/reason";
-import { bullId } from "@toril/contract/engine/redis/names";
-import type { JobStatus, SettlingOutcome } from "@toril/contract/api/job-states";
-import { JobError } from "@toril/contract/api/job";
+import type { JobColumns } from "../../postgres/tables.ts";
+import { toDeadLetterReason } from "../change/reason.ts";
+import { bullId } from "../../redis/names.ts";
+import type { JobStatus, SettlingOutcome } from "../../../api/job-states.ts";
+import { JobError } from "../../../api/job.ts";
 import type { ISql } from "postgres";
 
 /** Final outcome of a job. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLedgerBatcher } from "./batch.ts";
+import { createLedgerBatcher } from "./ledger-batcher.ts";
 
 test("entries of one event loop turn share a batch, with an outcome each", async () => {
   const batches: (readonly number[])[] = [];
