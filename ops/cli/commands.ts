@@ -1,16 +1,57 @@
 import { listAudit, verifyAudit } from "./audit/audit-commands.ts";
-import type { Command } from "./command.ts";
+import type { Commands, Group } from "./command.ts";
+import { createCompletion } from "./completion/completion.ts";
+import {
+  listProfiles,
+  removeProfile,
+  setProfile,
+  useProfile,
+} from "./connection/profile-commands.ts";
+import { listDead } from "./dead-letters/list-dead.ts";
+import { redrive } from "./dead-letters/redrive.ts";
+import { cancelJobs, promoteJobs, retryJobs } from "./jobs/change-jobs.ts";
+import { enqueue } from "./jobs/enqueue.ts";
+import { getJob, listJobs } from "./jobs/read-jobs.ts";
+import { tail } from "./jobs/tail.ts";
 import { revokeKey, rotateKey } from "./keys/change-key.ts";
 import { createKey } from "./keys/create-key.ts";
 import { listKeys } from "./keys/list-keys.ts";
+import { openPage } from "./open-page.ts";
+import { listSchedules } from "./queues/list-schedules.ts";
+import { listQueues, pauseQueue, resumeQueue } from "./queues/queue-commands.ts";
 
-export interface Group {
-  summary: string;
-  commands: Readonly<Record<string, Command>>;
-}
+/** Commands of one word, by the heading of the help under which they are listed. */
+export const sections: Readonly<Record<string, Commands>> = {
+  Jobs: {
+    enqueue,
+    job: getJob,
+    jobs: listJobs,
+    tail,
+    cancel: cancelJobs,
+    retry: retryJobs,
+    promote: promoteJobs,
+    dead: listDead,
+    redrive,
+  },
+  Service: {
+    queues: listQueues,
+    pause: pauseQueue,
+    resume: resumeQueue,
+    schedules: listSchedules,
+    open: openPage,
+  },
+  "This command": { completion: createCompletion(() => ({ commands, groups })) },
+};
 
-/** All commands of `toril`. */
+/** All commands of one word. */
+export const commands: Commands = Object.assign({}, ...Object.values(sections)) as Commands;
+
+/** Commands of two words: `toril <group> <command>`. */
 export const groups: Readonly<Record<string, Group>> = {
+  profiles: {
+    summary: "addresses of services, with their keys",
+    commands: { list: listProfiles, set: setProfile, use: useProfile, remove: removeProfile },
+  },
   keys: {
     summary: "API keys, their scopes and quotas",
     commands: { create: createKey, list: listKeys, rotate: rotateKey, revoke: revokeKey },

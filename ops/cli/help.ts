@@ -1,40 +1,53 @@
-import type { Command } from "./command.ts";
-import type { Group } from "./commands.ts";
+import type { Command, Commands, Group } from "./command.ts";
+import { groups, sections } from "./commands.ts";
 
-export function renderOverview(groups: Readonly<Record<string, Group>>): string {
-  const parts = Object.entries(groups).map(([name, { summary, commands }]) =>
-    [`${name}: ${summary}`, ...toLines(name, commands)].join("\n"),
-  );
-  return `bun run toril <group> <command> [options]\n\n${parts.join("\n\n")}\n\n${footer}`;
+export function renderOverview(): string {
+  const parts = [
+    ...Object.entries(sections).map(([heading, commands]) =>
+      [heading, ...toLines("", commands)].join("\n"),
+    ),
+    ...Object.entries(groups).map(([name, { summary, commands }]) =>
+      [`${name}: ${summary}`, ...toLines(`${name} `, commands)].join("\n"),
+    ),
+  ];
+  return `toril <command> [options]\n\n${parts.join("\n\n")}\n\n${footer}`;
 }
 
 export function renderGroupHelp(name: string, { summary, commands }: Group): string {
-  return [`${name}: ${summary}`, ...toLines(name, commands), "", footer].join("\n");
+  return [`${name}: ${summary}`, ...toLines(`${name} `, commands), "", footer].join("\n");
 }
 
 export function renderCommandHelp(name: string, command: Command): string {
-  const options = Object.entries(command.options).map(([option, { value, help }]) =>
-    renderEntry(`--${option} ${value}`, help),
-  );
+  const options = Object.entries(command.options).map(([option, { value, help, short }]) => {
+    const left = [...(short === undefined ? [] : [`-${short},`]), `--${option}`, value ?? ""];
+    return renderEntry(left.join(" ").trim(), help);
+  });
   const synopsis = renderOperands(command) + (options.length > 0 ? " [options]" : "");
-  return [`bun run toril ${name}${synopsis}`, "", command.summary, "", ...options]
-    .join("\n")
-    .trimEnd();
+  return [`toril ${name}${synopsis}`, "", command.summary, "", ...options].join("\n").trimEnd();
 }
 
-const footer = `--help after a command prints its options.
-DATABASE_URL is the address of the ledger; by default, the one of the running \`npm start\`.`;
+const footer = `--help after a command prints its options, toril --version the version.
+Exit codes: 0 success, 1 failure, 2 invalid arguments, 3 not found, 4 conflict, 5 not permitted,
+6 unavailable, 7 some entries were rejected, 130 interrupted.`;
 
-function toLines(group: string, commands: Readonly<Record<string, Command>>): string[] {
+function toLines(prefix: string, commands: Commands): string[] {
   return Object.entries(commands).map(([name, command]) =>
-    renderEntry(`${group} ${name}${renderOperands(command)}`, command.summary),
+    renderEntry(`${prefix}${name}${renderOperands(command)}`, command.summary),
   );
 }
 
-function renderOperands({ operands }: Command): string {
-  return operands.map((operand) => ` <${operand}>`).join("");
+/** Renders operands with a space before each: ` <type> [<id>...]`. */
+export function renderOperands({ operands }: Command): string {
+  return operands
+    .map((operand) => {
+      const [, name = "", suffix = ""] = /^(.*?)(\?|\*|\.\.\.)?$/.exec(operand) ?? [];
+      if (suffix === "?") return ` [<${name}>]`;
+      if (suffix === "*") return ` [<${name}>...]`;
+      return ` <${name}>${suffix}`;
+    })
+    .join("");
 }
 
 function renderEntry(left: string, right: string): string {
-  return `  ${left.padEnd(18)}  ${right}`;
+  return `  ${left.padEnd(22)}  ${right}`;
 }

@@ -1,10 +1,9 @@
+import { Readable } from "node:stream";
 import { shippedJobTypes } from "@toril/contract/api/job-types/index";
 import { createRegistry } from "@toril/contract/api/registry";
-import { ConfigError } from "@toril/contract/engine/config/config";
 import { commandOutput } from "../dev/process-table.ts";
-import { UserError } from "../dev/user-error.ts";
-import { UsageError } from "./command.ts";
 import { createLedgerAccess } from "./ledger.ts";
+import { describeError, exitCodes, getExitCode } from "./output/exit-codes.ts";
 import { run } from "./run.ts";
 
 /** The login name by the user id: environment variables can be forged. Falls back to the number. */
@@ -12,17 +11,36 @@ function getUserName(): string {
   return commandOutput("id", ["-un"]) || String(process.getuid?.());
 }
 
+const interruption = new AbortController();
+// A second Ctrl-C ends the process at once.
+process.once("SIGINT", () => interruption.abort(new Error("interrupted")));
+// Such as `toril tail | head`.
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+  process.exit(code === "EPIPE" ? exitCodes.ok : exitCodes.failed);
+});
+
 try {
-  await run(process.argv.slice(2), {
-    print: (line) => console.log(line),
-    inform: (line) => console.error(line),
+  process.exitCode = await run(process.argv.slice(2), {
+    print: (line) => process.stdout.write(`${line}\n`),
+    inform: (line) => process.stderr.write(`${line}\n`),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    openInput: () => Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
+    signal: interruption.signal,
+    env: process.env,
+    directory: process.cwd(),
     withLedger: createLedgerAccess(process.env, process.cwd()),
-    user: getUserName(),
+    get user() {
+      return getUserName();
+    },
     jobTypes: createRegistry(shippedJobTypes),
   });
 } catch (error) {
-  const isUsageError = error instanceof UsageError || error instanceof ConfigError;
-  const isExpected = isUsageError || error instanceof UserError;
-  console.error(isExpected ? `toril: ${error.message}` : error);
-  process.exitCode = isUsageError ? 2 : 1;
+  if (interruption.signal.aborted) {
+    process.exitCode = exitCodes.interrupted;
+  } else {
+    const message = describeError(error);
+    console.error(message === undefined ? error : `toril: ${message}`);
+    process.exitCode = getExitCode(error);
+  }
 }

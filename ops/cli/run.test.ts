@@ -1,35 +1,34 @@
 import { expect, test } from "bun:test";
 
-import { shippedRegistry } from "../../contract/test/_job-types.ts";
+import { _runCommand } from "./_run-command.ts";
+import { parseDuration, UsageError } from "./command.ts";
+import manifest from "./package.json" with { type: "json" };
 
-import { type CommandContext, parseDuration, UsageError } from "./command.ts";
-import { run } from "./run.ts";
+test.each(["", "help", "--help"])("toril %s lists all commands", async (args) => {
+  const { code, output } = await _runCommand(args);
+  expect(code).toBe(0);
+  for (const name of ["enqueue", "jobs", "profiles set", "keys create"]) {
+    expect(output).toContain(`  ${name} `);
+  }
+});
 
-async function _run(args: string): Promise<string> {
-  const lines: string[] = [];
-  const context: CommandContext = {
-    print: (line) => lines.push(line),
-    inform: (line) => lines.push(line),
-    withLedger: () => Promise.reject(new Error("the ledger was used")),
-    user: "tester",
-    jobTypes: shippedRegistry,
-  };
-  await run(args.split(" ").filter(Boolean), context);
-  return lines.join("\n");
-}
+test.each(["keys", "keys --help", "help keys"])("toril %s prints the group", async (args) => {
+  expect((await _runCommand(args)).output).toContain("keys create");
+});
 
-test.each(["", "help", "--help", "keys", "keys --help"])("toril %s prints help", async (args) => {
-  expect(await _run(args)).toContain("keys create");
+test("the version is that of the package", async () => {
+  expect((await _runCommand("--version")).output).toBe(manifest.version);
 });
 
 test("every option of a command is in its help", async () => {
-  const output = await _run("keys create --help");
-  const options = "name scopes tenant queues types rate burst max-waiting bytes expires";
+  const { output } = await _runCommand("keys create --help");
+  const options = "name scopes tenant queues types rate burst max-waiting bytes expires json";
   for (const option of options.split(" ")) expect(output).toContain(`--${option}`);
+  expect((await _runCommand("help redrive")).output).toContain("-y, --yes");
 });
 
 test.each([
-  ["bulls", "keys, audit"],
+  ["bulls", "jobs, tail"],
   ["keys make", "create, list, rotate, revoke"],
   ["keys create", "--name"],
   ["keys create --name a", "--scopes"],
@@ -51,10 +50,28 @@ test.each([
   ["audit list --limit many", "--limit"],
   ["audit verify --head 7", "--head"],
   ["audit verify --head 7:beef", "--head"],
+  ["enqueue", "<type>"],
+  ["enqueue echo --data {", "--data"],
+  ["enqueue echo --data 9007199254740993", "--data"],
+  ["enqueue echo --data @/nonexistent/file", "--data"],
+  ["enqueue echo --delay soon", "--delay"],
+  ["enqueue echo --order random", "--order"],
+  ["enqueue echo --url ftp://example.org", "ftp://example.org"],
+  ["enqueue echo --profile none", '"none"'],
+  ["jobs --status ended", "--status"],
+  ["jobs --limit 501", "--limit"],
+  ["jobs --where name", "--where"],
+  ["cancel", "<id>..."],
+  ["redrive", "--all"],
+  ["redrive --all --type echo", "--all"],
+  ["redrive 1 --type echo", "mutually exclusive"],
+  ["tail --job 1 --queue q", "mutually exclusive"],
+  ["open nothing", "docs"],
+  ["completion tcsh", "fish"],
 ])("toril %s is refused with an error that names %s", async (args, name) => {
-  const error: unknown = await _run(args).catch((reason: unknown) => reason);
-  expect(error).toBeInstanceOf(UsageError);
-  expect((error as UsageError).message).toContain(name);
+  const { code, errors, output } = await _runCommand(args);
+  expect([code, output]).toEqual([2, ""]);
+  expect(errors).toContain(name);
 });
 
 test.each([

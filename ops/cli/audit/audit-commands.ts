@@ -3,7 +3,8 @@ import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { type AuditHead, verifyAudit as verify } from "@toril/contract/engine/audit/verify-audit";
 import { UserError } from "../../dev/user-error.ts";
 import { type Command, UsageError } from "../command.ts";
-import { renderTable } from "../render-table.ts";
+import { jsonOption, printResult } from "../output/print-result.ts";
+import { renderTable, toPrintable } from "../output/render-table.ts";
 
 const maxLimit = 10_000;
 const head = ["seq", "at", "actor", "tenant", "action", "target", "address", "request", "outcome"];
@@ -11,12 +12,15 @@ const head = ["seq", "at", "actor", "tenant", "action", "target", "address", "re
 export const listAudit: Command = {
   summary: "list entries, newest first",
   operands: [],
-  options: { limit: { value: "N", help: "maximum number of entries (50)" } },
-  async run({ options }, { print, inform, withLedger }) {
-    const limit = parseLimit(options["limit"] ?? "50");
+  options: { limit: { value: "N", help: "maximum number of entries (50)" }, ...jsonOption },
+  async run(parsed, context) {
+    const { inform, withLedger } = context;
+    const limit = parseLimit(parsed.options["limit"] ?? "50");
     const rows = await withLedger((sql) => readNewestAudit(sql, limit));
     if (rows.length === 0) inform("The audit log is empty.");
-    else print(renderTable(head, rows.map(toCells)));
+    printResult(parsed, context, { items: rows }, () =>
+      rows.length === 0 ? "" : renderTable(head, rows.map(toCells)),
+    );
   },
 };
 
@@ -39,7 +43,7 @@ function toCells(row: AuditRow): string[] {
     row.outcome,
   ];
   // Clients choose parts of it: control characters must not reach the terminal.
-  return cells.map((cell) => cell.replaceAll(/\p{C}/gu, "\uFFFD"));
+  return cells.map(toPrintable);
 }
 
 export const verifyAudit: Command = {
@@ -47,16 +51,19 @@ export const verifyAudit: Command = {
   operands: [],
   options: {
     head: { value: "SEQ:HASH", help: "an earlier output, which must still be part of the log" },
+    ...jsonOption,
   },
-  async run({ options }, { print, inform, withLedger }) {
-    const known = options["head"] === undefined ? [] : [parseHead(options["head"])];
+  async run(parsed, context) {
+    const { inform, withLedger } = context;
+    const { head: earlier } = parsed.options;
+    const known = earlier === undefined ? [] : [parseHead(earlier)];
     const result = await withLedger((sql) => verify(sql, known));
     if (result.status === "broken") {
       throw new UserError(`The audit log was altered: ${result.detail}`);
     }
     const { seq, hash } = result.head;
     inform(`The audit log is intact: ${seq} ${seq === 1 ? "entry" : "entries"}.`);
-    print(`${seq}:${hash}`);
+    printResult(parsed, context, { seq, hash }, () => `${seq}:${hash}`);
   },
 };
 

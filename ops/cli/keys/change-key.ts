@@ -6,6 +6,7 @@ import {
 import { UserError } from "../../dev/user-error.ts";
 import { recordChangeAs } from "../audit/record-change.ts";
 import { type Command, getOperand, parseDuration, UsageError } from "../command.ts";
+import { jsonOption, printResult } from "../output/print-result.ts";
 import { describeKey } from "./describe-key.ts";
 
 export const rotateKey: Command = {
@@ -13,8 +14,10 @@ export const rotateKey: Command = {
   operands: ["id"],
   options: {
     grace: { value: "1h", help: "how long the old secret remains valid (not at all)" },
+    ...jsonOption,
   },
-  async run(parsed, { print, inform, withLedger, user }) {
+  async run(parsed, context) {
+    const { inform, withLedger, user } = context;
     const id = getOperand(parsed);
     const { grace } = parsed.options;
     const graceMs = grace === undefined ? 0 : parseDuration("grace", grace);
@@ -27,15 +30,16 @@ export const rotateKey: Command = {
     const { key, ...details } = rotated.key;
     inform(`rotated ${describeKey(details)}`);
     if (graceMs > 0) inform(`The old secret remains valid until ${details.previousUntil}.`);
-    print(key);
+    printResult(parsed, context, { ...details, key }, () => key);
   },
 };
 
 export const revokeKey: Command = {
   summary: "revoke a key for good",
   operands: ["id"],
-  options: {},
-  async run(parsed, { inform, withLedger, user }) {
+  options: jsonOption,
+  async run(parsed, context) {
+    const { inform, withLedger, user } = context;
     const id = getOperand(parsed);
     const revoked = await withLedger((sql) =>
       revoke(sql, id, undefined, recordChangeAs(user, "revokeKey")),
@@ -43,5 +47,6 @@ export const revokeKey: Command = {
     if (revoked === undefined) throw new UserError(`There is no key ${id}`);
     inform(`revoked ${describeKey(revoked)}`);
     inform("Every producer refuses it within 2 s.");
+    printResult(parsed, context, revoked, () => "");
   },
 };

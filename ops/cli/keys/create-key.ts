@@ -3,6 +3,7 @@ import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import { Scope } from "@toril/contract/api/scope";
 import { type Command, parseDuration, type ParsedArguments, UsageError } from "../command.ts";
 import { recordChangeAs } from "../audit/record-change.ts";
+import { jsonOption, printResult } from "../output/print-result.ts";
 import { describeKey } from "./describe-key.ts";
 
 export const createKey: Command = {
@@ -19,8 +20,11 @@ export const createKey: Command = {
     "max-waiting": { value: "N", help: "jobs that have not ended (unlimited)" },
     bytes: { value: "N", help: "bytes of request bodies per second (unlimited)" },
     expires: { value: "30d", help: "lifetime, like 90s, 15m, 12h or 30d (unlimited)" },
+    ...jsonOption,
   },
-  async run({ options }, { print, inform, withLedger, user, jobTypes }) {
+  async run(parsed, context) {
+    const { inform, withLedger, user, jobTypes } = context;
+    const { options } = parsed;
     const tenant = requireValid("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
     const request = requireValid("name", jobTypes.schemas.NewApiKey.safeParse(parseKey(options)));
     await withLedger(async (sql) => {
@@ -34,7 +38,7 @@ export const createKey: Command = {
       const isFirst = (await listKeys(sql, { limit: 2 })).length === 1;
       if (isFirst) inform("This is the first key: within 2 s, every producer requires a key.");
       inform("The key is shown once; only its hash is stored:");
-      print(key);
+      printResult(parsed, context, { ...details, key }, () => key);
     });
   },
 };

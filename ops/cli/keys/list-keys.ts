@@ -1,8 +1,9 @@
 import type { ApiKey } from "@toril/contract/api/api-key";
 import { listKeys as readKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Command } from "../command.ts";
+import { jsonOption, printResult } from "../output/print-result.ts";
 import { describeQuotas } from "./describe-key.ts";
-import { renderTable } from "../render-table.ts";
+import { renderTable } from "../output/render-table.ts";
 
 const pageSize = 500;
 const head = ["id", "name", "tenant", "scopes", "limits", "state", "last used"];
@@ -10,19 +11,23 @@ const head = ["id", "name", "tenant", "scopes", "limits", "state", "last used"];
 export const listKeys: Command = {
   summary: "list all keys, newest first",
   operands: [],
-  options: { tenant: { value: "T", help: "only keys of this tenant" } },
-  async run({ options }, { print, inform, withLedger }) {
+  options: { tenant: { value: "T", help: "only keys of this tenant" }, ...jsonOption },
+  async run(parsed, context) {
+    const { inform, withLedger } = context;
+    const { tenant } = parsed.options;
     const keys: ApiKey[] = [];
     await withLedger(async (sql) => {
       for (;;) {
         const before = keys.at(-1)?.id;
-        const page = await readKeys(sql, { tenant: options["tenant"], before, limit: pageSize });
+        const page = await readKeys(sql, { tenant, before, limit: pageSize });
         keys.push(...page);
         if (page.length < pageSize) return;
       }
     });
     if (keys.length === 0) inform("There are no keys.");
-    else print(renderTable(head, keys.map(toRow)));
+    printResult(parsed, context, { items: keys }, () =>
+      keys.length === 0 ? "" : renderTable(head, keys.map(toRow)),
+    );
   },
 };
 

@@ -1,0 +1,83 @@
+import { JobNotCompletedError, type JobOptions } from "@toril/client";
+import {
+  type Command,
+  getOperand,
+  parseChoice,
+  parseDuration,
+  parseList,
+  parseNumber,
+  type ParsedArguments,
+} from "../command.ts";
+import { connect, connectionOptions } from "../connection/connect.ts";
+import { exitCodes } from "../output/exit-codes.ts";
+import { printResult } from "../output/print-result.ts";
+import { readJobData } from "./job-data.ts";
+import { renderJob } from "./render-job.ts";
+
+export const enqueue: Command = {
+  summary: "enqueue a job; prints its id",
+  operands: ["type"],
+  options: {
+    data: { value: "JSON", help: "data of the job, - for standard input, or @FILE ({})" },
+    "dedup-key": { value: "K", help: "key of the job: a pending job with this key is returned" },
+    delay: { value: "15m", help: "delay before the first attempt" },
+    "run-at": { value: "TIME", help: "earliest start time, ISO 8601" },
+    "expires-at": { value: "TIME", help: "the job expires if it has not started by then" },
+    priority: { value: "N", help: "1 is the highest priority" },
+    order: { value: "ORDER", help: "fifo or lifo" },
+    attempts: { value: "N", help: "maximum number of attempts" },
+    timeout: { value: "30s", help: "maximum duration of one attempt" },
+    labels: { value: "A,B", help: "labels by which the job can be found" },
+    "idempotency-key": {
+      value: "K",
+      help: "a repeated command with this key creates no second job",
+    },
+    wait: { value: "60s", help: "wait for the end of the job; exit code 1 unless it completes" },
+    ...connectionOptions,
+  },
+  async run(parsed, context) {
+    const { options } = parsed;
+    const jobOptions = parseJobOptions(parsed);
+    const timeoutMs = parseOptionalDuration("wait", options["wait"]);
+    const data = await readJobData(options["data"], context);
+    const client = connect(parsed, context);
+    const { signal } = context;
+    const request = { ...jobOptions, type: getOperand(parsed), data };
+    const idempotencyKey = options["idempotency-key"];
+    const accepted = await client.createJob(request, { signal, idempotencyKey });
+    if (timeoutMs === undefined) {
+      if (accepted.outcome === "duplicate") context.inform("A pending job has this key.");
+      return printResult(parsed, context, accepted, () => accepted.id);
+    }
+    context.inform(`enqueued ${accepted.id}`);
+    const ended = await client.waitForResult(accepted.id, { timeoutMs, signal }).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof JobNotCompletedError) return false;
+        throw error;
+      },
+    );
+    const job = await client.getJob(accepted.id, { signal });
+    printResult(parsed, context, job, (style) => renderJob(job, style));
+    return ended ? exitCodes.ok : exitCodes.failed;
+  },
+};
+
+function parseJobOptions(parsed: ParsedArguments): JobOptions {
+  const { options } = parsed;
+  return {
+    key: options["dedup-key"],
+    delayMs: parseOptionalDuration("delay", options["delay"]),
+    runAt: options["run-at"],
+    expiresAt: options["expires-at"],
+    priority: parseNumber(parsed, "priority", [1, 2_097_151]),
+    order: parseChoice(parsed, "order", ["fifo", "lifo"]),
+    attempts: parseNumber(parsed, "attempts", [1, 100]),
+    timeoutMs: parseOptionalDuration("timeout", options["timeout"]),
+    labels: parseList(parsed, "labels"),
+  };
+}
+
+function parseOptionalDuration(option: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDuration(option, text);
+}

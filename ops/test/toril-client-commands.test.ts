@@ -1,0 +1,192 @@
+import { join } from "node:path";
+import type { DeadLetterPage, JobDetail, JobPage, QueueList, SchedulePage } from "@toril/client";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+
+import { _runCommand } from "../cli/_run-command.ts";
+import { startStack, type Stack, root } from "./_stack.ts";
+
+const unknownId = "01920000-0000-7000-8000-000000000000";
+
+let stack: Stack;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  stack = await startStack();
+  env = { TORIL_URL: stack.producers[0]!.url, HOME: "/nonexistent" };
+});
+afterAll(() => stack[Symbol.asyncDispose]());
+
+const toril = (args: string | readonly string[], input = "") => _runCommand(args, { env, input });
+
+async function enqueueEcho(data: object, options: readonly string[] = []): Promise<string> {
+  const args = ["enqueue", "echo", "--data", JSON.stringify(data), ...options];
+  const { code, output, errors } = await toril(args);
+  expect([code, errors]).toEqual([0, ""]);
+  return output;
+}
+
+async function waitForStatus(id: string, status: string): Promise<void> {
+  await stack.until(`job ${id} is ${status}`, async () => {
+    const { json } = await toril(`job ${id} --json`);
+    return (json as JobDetail).status === status ? true : undefined;
+  });
+}
+
+test("a job is enqueued from standard input, waited for and printed", async () => {
+  const waited = await toril(
+    "enqueue echo --data - --wait 60s --dedup-key k1 --labels a,b --json",
+    '{"message":"hello"}',
+  );
+  expect(waited.code).toBe(0);
+  expect(waited.json).toMatchObject({
+    status: "completed",
+    key: "k1",
+    labels: ["a", "b"],
+    data: { message: "hello" },
+  });
+  const { output } = await toril(`job ${(waited.json as JobDetail).id}`);
+  expect(output).toMatch(/^status +completed$/m);
+  expect(output).toContain('{"message":"hello"}');
+  expect(output).toMatch(/^1 +completed /m);
+});
+
+test("a job that ends dead is exit code 1; then it is a dead letter, and is redriven", async () => {
+  const data = JSON.stringify({ message: "m", failures: 1 });
+  const dead = await toril([
+    ..."enqueue echo --attempts 1 --wait 60s --labels planted --json --data".split(" "),
+    data,
+  ]);
+  expect(dead.code).toBe(1);
+  const { id, status } = dead.json as JobDetail;
+  expect(status).toBe("dead");
+
+  expect((await toril("dead --label planted")).output).toContain(id);
+  expect(((await toril("dead --json")).json as DeadLetterPage).items).toHaveLength(1);
+  expect((await toril("dead --summary --json")).json).toMatchObject({ groups: [{ count: 1 }] });
+
+  const preview = await toril("redrive --label planted --json");
+  expect(preview).toMatchObject({ code: 0, json: { matches: 1 } });
+  expect(preview.errors).toContain("--yes");
+  expect((await toril(`job ${id} --json`)).json).toMatchObject({ status: "dead" });
+
+  const redriven = await toril("redrive --label planted --rate 100 --yes --wait --json");
+  expect(redriven.code).toBe(0);
+  expect(redriven.json).toMatchObject({
+    status: "done",
+    counts: { changed: 1 },
+    ratePerSecond: 100,
+  });
+  await waitForStatus(id, "dead");
+  expect((await toril(`redrive ${id}`)).output).toBe(`${id}  redriven`);
+  expect((await toril(`redrive ${unknownId}`)).code).toBe(3);
+  expect((await toril(`redrive ${id} ${unknownId} --json`)).code).toBe(7);
+});
+
+test("delayed jobs are listed, promoted and cancelled, each with its own outcome", async () => {
+  const delay = ["--delay", "1h", "--labels", "later"];
+  const [first, second] = [
+    await enqueueEcho({ message: "1" }, delay),
+    await enqueueEcho({ message: "2" }, delay),
+  ];
+  const list = (await toril("jobs --label later --limit 1 --json")).json as JobPage;
+  expect(list.items.map(({ id }) => id)).toEqual([second]);
+  const rest = (await toril(`jobs --label later --cursor ${list.next} --json`)).json as JobPage;
+  expect(rest.items.map(({ id }) => id)).toEqual([first]);
+  expect((await toril("jobs --type echo --status pending")).output).toContain(first);
+
+  expect((await toril(`promote ${first}`)).code).toBe(0);
+  await waitForStatus(first, "completed");
+  const cancelled = await toril(`cancel ${first} ${second} ${unknownId} --json`);
+  expect(cancelled.code).toBe(7);
+  expect(cancelled.json).toMatchObject({
+    results: [
+      { id: first, outcome: "refused", problem: { status: 409 } },
+      { id: second, outcome: "changed", job: { status: "cancelled" } },
+      { id: unknownId, outcome: "refused", problem: { status: 404 } },
+    ],
+  });
+  expect((await toril(`cancel ${first}`)).code).toBe(4);
+  expect((await toril(`retry ${second}`)).code).toBe(0);
+});
+
+test("tail prints the events of a job until it is finished, as NDJSON with --json", async () => {
+  const id = await enqueueEcho({ message: "watched", sleepMs: 50 });
+  const { code, output } = await toril(`tail --job ${id} --json`);
+  expect(code).toBe(0);
+  const events = output.split("\n").map((line) => JSON.parse(line) as object);
+  expect(events.at(-1)).toMatchObject({ data: { id, status: "completed" } });
+  expect((await toril(`tail --job ${id}`)).output).toMatch(/completed .* echo/);
+});
+
+test("tail ends at Ctrl-C with the reason of the signal", async () => {
+  const interruption = new AbortController();
+  const seen = Promise.withResolvers<void>();
+  const tail = _runCommand("tail --type echo --events completed --json", {
+    env,
+    signal: interruption.signal,
+    print: () => seen.resolve(),
+  });
+  // Only events after the connection are part of the stream.
+  await stack.until("an event arrives", async () => {
+    await enqueueEcho({ message: "m" });
+    return Promise.race([seen.promise.then(() => true), Bun.sleep(200).then(() => undefined)]);
+  });
+  interruption.abort(new Error("interrupted"));
+  await expect(tail).rejects.toThrow("interrupted");
+});
+
+test("queues are listed, paused and resumed", async () => {
+  const { items } = (await toril("queues --json")).json as QueueList;
+  const { name } = items[0]!;
+  expect((await toril(`pause ${name} --json`)).json).toMatchObject({ paused: true });
+  expect((await toril("queues")).output).toMatch(new RegExp(`^${name} .*paused$`, "m"));
+  expect((await toril(`resume ${name}`)).output).toBe(`resumed ${name}`);
+  expect((await toril("pause none")).code).toBe(3);
+});
+
+test("schedules are listed with their next fire time", async () => {
+  await stack.client.putSchedule("nightly", {
+    cron: "0 3 * * *",
+    job: { type: "echo", data: { message: "m" } },
+  });
+  expect((await toril("schedules")).output).toMatch(
+    /^nightly +echo +0 3 \* \* \* \(UTC\) +\d{4}-/m,
+  );
+  const { items } = (await toril("schedules --json")).json as SchedulePage;
+  expect(items.map(({ name }) => name)).toEqual(["nightly"]);
+});
+
+test("the exit code tells why a command failed", async () => {
+  expect((await toril(`job ${unknownId}`)).code).toBe(3);
+  const invalid = await toril("enqueue echo --data {}");
+  expect(invalid.code).toBe(2);
+  expect(invalid.errors).toContain("/data/message");
+  expect((await toril("enqueue unknown.type")).code).toBe(3);
+});
+
+test("on a terminal, output is coloured unless NO_COLOR is set", async () => {
+  const runOnTerminal = async (more: Record<string, string>) => {
+    let shown = "";
+    const decoder = new TextDecoder();
+    const child = Bun.spawn(
+      [process.execPath, join(root, "ops/cli/main.ts"), "jobs", "--limit", "1"],
+      {
+        env: { PATH: process.env["PATH"], TERM: "xterm", ...env, ...more },
+        terminal: {
+          cols: 120,
+          rows: 30,
+          data: (_terminal, data) => void (shown += decoder.decode(data, { stream: true })),
+        },
+      },
+    );
+    expect(await child.exited).toBe(0);
+    return shown;
+  };
+  const [coloured, plain] = await Promise.all([
+    runOnTerminal({}),
+    runOnTerminal({ NO_COLOR: "1" }),
+  ]);
+  expect(coloured).toContain("\u001b[1mid\u001b[22m");
+  expect(plain).not.toContain("\u001b[");
+  expect(plain).toContain("echo");
+}, 30_000);
