@@ -1,5 +1,7 @@
 import { extname } from "node:path";
 import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import { readChangedJobTypes } from "@toril/contract/engine/job-types/job-type-ledger";
+import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
 import type { Logging } from "@toril/contract/engine/logging/logging";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Config } from "./config.ts";
@@ -50,8 +52,7 @@ export async function openConsumer(
   plugin: JobTypePlugin,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
-  const { jobTypes } = plugin;
-  const metrics = createMetrics(jobTypes, config.worker.queues);
+  const metrics = createMetrics(plugin.jobTypes, config.worker.queues);
   if (shipper !== undefined) metrics.addLogShipper(shipper);
   const secretKeys = config.secretKeys && createKeyRing(config.secretKeys);
 
@@ -63,6 +64,13 @@ export async function openConsumer(
     }),
   );
   const { ledger, backgroundLedger } = stores;
+  const jobTypeTable = await openJobTypeTable({
+    code: plugin.jobTypes,
+    read: (revision) => backgroundLedger.run((sql) => readChangedJobTypes(sql, revision)),
+    log,
+  });
+  opening.defer(() => jobTypeTable.close());
+  const jobTypes = jobTypeTable.registry;
   const commands = await loadRedisCommands(stores, config.prefix, log);
   const { dispatch, remove, removeFromRedis, findQuota, probe } = commands;
   const settler = createSettler({
@@ -72,7 +80,16 @@ export async function openConsumer(
   });
 
   const reconciliation = opening.use(
-    createReconciliation({ config, jobTypes, stores, commands, settler, metrics, log }),
+    createReconciliation({
+      config,
+      code: plugin.jobTypes,
+      jobTypes,
+      stores,
+      commands,
+      settler,
+      metrics,
+      log,
+    }),
   );
   const children = createEnqueueChildren({
     jobTypes,
@@ -125,7 +142,7 @@ export async function openConsumer(
               registry: metrics.registry,
               checks: {
                 workers: () => worker.isRunning,
-                redis: () => Promise.all(jobTypes.queues.map(probe)),
+                redis: () => Promise.all(plugin.jobTypes.queues.map(probe)),
                 postgres: () => ledger.run((sql) => sql`select 1`),
               },
             },

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createApi } from "@toril/contract/api/http/index";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import { readChangedJobTypes } from "@toril/contract/engine/job-types/job-type-ledger";
+import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
 import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import type { Logging } from "@toril/contract/engine/logging/logging";
 import { readLiveStates } from "@toril/contract/engine/redis/live-state";
@@ -27,6 +29,7 @@ import { createErrorHandler } from "./http/problem.ts";
 import { createIdempotency } from "./idempotency/idempotency.ts";
 import { createReplayMiddleware } from "./idempotency/replay-middleware.ts";
 import { createImports } from "./imports/imports.ts";
+import { jobTypeRoutes } from "./job-types/routes.ts";
 import { createDispatching } from "./jobs/dispatching.ts";
 import { createJobsSubject } from "./jobs/jobs.ts";
 import { createMetrics } from "./observability/metrics.ts";
@@ -60,13 +63,16 @@ export interface Telemetry extends Pick<Logging, "log"> {
   tracing?: Tracing | undefined;
 }
 
+/** Short, so that reads from a Postgres that hangs are retried soon. */
+const readTypesMs = 1500;
+
 export async function openProducer(
-  jobTypes: JobTypeRegistry,
+  code: JobTypeRegistry,
   config: Config,
   { log, shipper, tracing }: Telemetry,
   runtime: Runtime,
 ): Promise<Producer> {
-  const api = createApi(jobTypes);
+  const api = createApi(code);
   const oidc = toOidcSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
@@ -77,6 +83,14 @@ export async function openProducer(
   const ledgers = connectLedgers(config.DATABASE_URL, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => ledgers.close());
   const { accepting, changing, background } = ledgers;
+  const jobTypeTable = await openJobTypeTable({
+    code,
+    read: (revision) =>
+      background.run((sql) => readChangedJobTypes(sql, revision), { timeoutMs: readTypesMs }),
+    log,
+  });
+  opening.defer(() => jobTypeTable.close());
+  const jobTypes = jobTypeTable.registry;
   const reads = createReads(ledgers.reading, config.REQUEST_TIMEOUT_MS);
   const redis = await connectRedis(toRedisServers(config), log, config.REQUEST_TIMEOUT_MS);
   opening.defer(() => redis.disconnect());
@@ -112,14 +126,15 @@ export async function openProducer(
     oidc,
   });
   opening.defer(() => auth.close());
-  const dashboard = createDashboard(redis, prefix, jobTypes.queues, jobTypes.secretQueues);
+  const dashboard = createDashboard(redis, prefix, jobTypes);
+  jobTypeTable.onChange(dashboard.update);
   opening.defer(() => dashboard.close());
   const readStates: DrainDeps["readStates"] = (jobs) => readLiveStates(redis, prefix, jobs);
   const queues = createQueues({
     redis,
     prefix,
     loadScript,
-    queues: jobTypes.queues,
+    queues: () => jobTypes.queues,
     ledger: changing,
     applySettings: dispatching.applySettings,
     readStates,
@@ -160,7 +175,7 @@ export async function openProducer(
     redis,
     servers: toRedisServers(config),
     prefix,
-    queues: jobTypes.queues,
+    queues: () => jobTypes.queues,
     ledger: background,
     imports: imports.importLedger,
     readJob: jobs.readJob,
@@ -196,6 +211,13 @@ export async function openProducer(
         enqueue,
         secretKeys,
       }),
+      ...jobTypeRoutes({
+        api,
+        code,
+        ledger: changing,
+        reads,
+        maxJobTypes: config.MAX_JOB_TYPES,
+      }),
       ...deadLetterRoutes({
         api,
         ...jobs,
@@ -214,11 +236,11 @@ export async function openProducer(
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ...healthRoutes({
         ledger: accepting,
-        writeRedis: () => Promise.all(jobTypes.queues.map(dispatching.writeProbe)),
+        writeRedis: () => Promise.all(code.queues.map(dispatching.writeProbe)),
         isDraining: () => isDraining,
       }),
     ],
-    docs: createDocs(api, project.version),
+    docs: createDocs(project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     console: createConsole({ authorize: auth.authorize, readFiles: createConsoleFiles() }),
     dashboard: dashboard.routes,

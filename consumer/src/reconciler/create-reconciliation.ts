@@ -17,6 +17,8 @@ import { createSettleStockJobs } from "./settle-stock-jobs.ts";
 
 export interface ReconciliationDeps {
   config: Config;
+  /** The job types that are defined in code. */
+  code: JobTypeRegistry;
   jobTypes: JobTypeRegistry;
   stores: Stores;
   commands: RedisCommands;
@@ -35,11 +37,10 @@ export interface Reconciliation extends AsyncDisposable {
 
 /** Creates the reconciler with its maintenance tasks, the detection of lost data and the watch over queue settings. */
 export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
-  const { config, jobTypes, stores, commands, settler, metrics, log } = deps;
+  const { config, code, jobTypes, stores, commands, settler, metrics, log } = deps;
   const { remove } = commands;
   const redis = stores.commandRedis;
   const { prefix, databaseUrl } = config;
-  const { queues } = jobTypes;
 
   const resources = new AsyncDisposableStack();
   const reconciler = createReconciler({
@@ -56,7 +57,8 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
       createSettleStockJobs({
         redis,
         prefix,
-        queues,
+        // Registered types of other kinds have no stock workers.
+        queues: () => [...new Set([...code.queues, ...jobTypes.getQueues("bullmq")])],
         endings: createSettleEnded({ redis, jobTypes, prefix, remove, settler }),
         remove,
         log,
@@ -70,7 +72,8 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
   const epoch = createRedisEpoch({
     redis,
     prefix,
-    queues,
+    // Redis loses all queues together, and on a Cluster those of a node.
+    queues: code.queues,
     log,
     onDataLoss(reason) {
       log.warn({ reason }, "Redis may have lost jobs");
@@ -80,7 +83,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
   resources.defer(() => epoch.close());
   resources.use(
     watchQueueSettings({
-      queues,
+      queues: () => jobTypes.queues,
       areMalformed: commands.areSettingsMalformed,
       restore: commands.restoreSettings,
       log,

@@ -2,7 +2,7 @@ import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { Sql } from "postgres";
 
 /** The columns of a pending row that a check of Redis needs. */
-export type PendingJob = Pick<JobColumns, "id" | "generation" | "queue" | "type"> & {
+export type PendingJob = Pick<JobColumns, "id" | "generation" | "tenant" | "queue" | "type"> & {
   /** Whether the first attempt may start. */
   isDue: boolean;
 };
@@ -22,7 +22,7 @@ export function readPending(
   page: { after: string; graceMs: number; size: number },
 ): Promise<PendingJob[]> {
   return sql<PendingJob[]>`
-    select id, generation, queue, type, coalesce(run_at <= now(), true) as "isDue"
+    select id, generation, tenant, queue, type, coalesce(run_at <= now(), true) as "isDue"
     from jobs
     where status = 'pending' and id > ${page.after}
       and created_at < now() - ${page.graceMs} * interval '1 millisecond'

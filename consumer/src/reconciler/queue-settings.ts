@@ -28,7 +28,7 @@ export async function restoreSettings({
 }
 
 export interface QueueSettingsWatchDeps {
-  queues: readonly string[];
+  queues(): readonly string[];
   areMalformed: AreMalformed;
   /** Applies the settings of the ledger to Redis. */
   restore(queue: string): Promise<void>;
@@ -53,7 +53,7 @@ export function watchQueueSettings(deps: QueueSettingsWatchDeps): AsyncDisposabl
 
   async function run() {
     while (!stop.signal.aborted) {
-      await Promise.all(queues.map(check));
+      await Promise.all(queues().map(check));
       await sleep(everyMs, stop.signal);
     }
   }

@@ -13,7 +13,7 @@ import { z } from "zod";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 
 /** A job that is pending in the ledger and finished in Redis. */
-export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "type"> {
+export interface FinishedJob extends Pick<JobColumns, "id" | "generation" | "tenant" | "type"> {
   /** Source of the outcome when the hash is gone. */
   event?: FinishEvent | undefined;
 }
@@ -49,11 +49,19 @@ export function createSettleEnded(deps: EndingsDeps): Endings {
     return status === "already-settled" ? 0 : 1;
   }
 
+  /** The type may have been registered a moment ago. */
+  async function findType(tenant: string, type: string): Promise<JobType | undefined> {
+    const known = deps.jobTypes.forTenant(tenant).findRecorded(type);
+    if (known !== undefined || !(await deps.jobTypes.refresh())) return known;
+    return deps.jobTypes.forTenant(tenant).findRecorded(type);
+  }
+
   async function settleOne(queue: string, job: FinishedJob) {
-    const { id, generation, type, event } = job;
+    const { id, generation, tenant, type, event } = job;
+    const jobType = await findType(tenant, type);
     return end(
       job,
-      await readEnding(deps, { prefix, queue, bullId: bullId(id, generation), type, event }),
+      await readEnding(deps, { prefix, queue, bullId: bullId(id, generation), jobType, event }),
     );
   }
 
@@ -100,7 +108,7 @@ interface EndedJob {
   prefix: string;
   queue: string;
   bullId: string;
-  type: string;
+  jobType: JobType | undefined;
   event?: FinishEvent | undefined;
 }
 
@@ -109,7 +117,7 @@ interface EndedJob {
  * result must fit the job type. Without a hash, the outcome comes from `event`. Undefined when neither has an outcome.
  */
 async function readEnding(
-  { redis, jobTypes }: EndingSources,
+  { redis }: Pick<EndingSources, "redis">,
   job: EndedJob,
 ): Promise<Ending | undefined> {
   const key = jobKey(job.prefix, job.queue, job.bullId);
@@ -126,7 +134,7 @@ async function readEnding(
   );
   if (finishedOn == null) {
     if (job.event === undefined || (await redis.exists(key)) === 1) return undefined;
-    return readFromEvent({ redis, jobTypes }, job, job.event);
+    return readFromEvent(redis, job, job.event);
   }
   const [stalls, startedOn, worker = null] = more;
   const run = {
@@ -138,12 +146,12 @@ async function readEnding(
   // A job that failed before it completed keeps its reason; only completion sets a return value.
   return returnValue == null
     ? { ...run, status: "dead", result: null, error: toError(failedReason, stacktrace) }
-    : { ...run, ...toResult(jobTypes.find(job.type), toJsonText(returnValue)) };
+    : { ...run, ...toResult(job.jobType, toJsonText(returnValue)) };
 }
 
 async function readFromEvent(
-  { redis, jobTypes }: { redis: StreamRedis; jobTypes: JobTypeRegistry },
-  { prefix, queue, type }: EndedJob,
+  redis: StreamRedis,
+  { prefix, queue, jobType }: EndedJob,
   { position, attempts, startedAt }: FinishEvent,
 ): Promise<Ending | undefined> {
   const entry = await readEntry(redis, prefix, queue, position);
@@ -152,7 +160,7 @@ async function readFromEvent(
   const run = { attempts, startedAt, durationMs, worker: null };
   const { returnvalue = "null", failedReason } = entry.fields;
   return entry.event === "completed"
-    ? { ...run, ...toResult(jobTypes.find(type), toJsonText(returnvalue)) }
+    ? { ...run, ...toResult(jobType, toJsonText(returnvalue)) }
     : { ...run, status: "dead", result: null, error: toError(failedReason, undefined) };
 }
 

@@ -6,13 +6,13 @@ import type { Logger } from "pino";
 import type { Sql } from "postgres";
 import { sleep } from "../wait.ts";
 import type { Endings, FinishedJob } from "./settle-ended.ts";
-import { createFinishEvents, isStockFinish } from "./finish-events.ts";
+import { createFinishEvents, type FinishEvents, isStockFinish } from "./finish-events.ts";
 import type { Leadership } from "./leadership.ts";
 
 export interface SettleStockJobsDeps {
   redis: Pick<Redis | Cluster, "zrevrange" | "status"> & StreamRedis;
   prefix: string;
-  queues: readonly string[];
+  queues(): readonly string[];
   endings: Endings;
   remove: Remove;
   everyMs?: number;
@@ -34,9 +34,7 @@ export function createSettleStockJobs(deps: SettleStockJobsDeps) {
     const { signal } = leadership;
     /** Entries that stay in a set: dead jobs, and jobs that are not Toril's. */
     const seen = new Set<string>();
-    const events = new Map(
-      queues.map((queue) => [queue, createFinishEvents(redis, prefix, queue)] as const),
-    );
+    const events = new Map<string, FinishEvents>();
     const queuesWithStockWorkers = new Set<string>();
     let isFailing = false;
 
@@ -71,11 +69,12 @@ export function createSettleStockJobs(deps: SettleStockJobsDeps) {
     }
 
     async function settleFromEvents(queue: string) {
-      const finishes = await events.get(queue)?.read((page) => {
+      const source = events.get(queue) ?? createFinishEvents(redis, prefix, queue);
+      events.set(queue, source);
+      const finishes = await source.read((page) => {
         if (page.some(isStockFinish)) queuesWithStockWorkers.add(queue);
         return !queuesWithStockWorkers.has(queue);
       });
-      if (finishes === undefined) return;
       const entries = [...finishes];
       for (let start = 0; start < entries.length && !signal.aborted; start += pageSize) {
         const part = entries.slice(start, start + pageSize);
@@ -94,7 +93,7 @@ export function createSettleStockJobs(deps: SettleStockJobsDeps) {
     while (!signal.aborted) {
       try {
         if (redis.status === "ready") {
-          for (const queue of queues) {
+          for (const queue of queues()) {
             await settleFinishedSet(queue, "completed");
             await settleFinishedSet(queue, "failed");
             await settleFromEvents(queue);
@@ -119,7 +118,7 @@ export function createSettleStockJobs(deps: SettleStockJobsDeps) {
 /** Reads those jobs that are pending in the given generation. */
 function readPending(sql: Sql, targets: readonly { id: string; generation: number }[]) {
   return sql<FinishedJob[]>`
-    select jobs.id, jobs.generation, type
+    select jobs.id, jobs.generation, jobs.tenant, type
     from unnest(
       ${targets.map(({ id }) => id)}::uuid[], ${targets.map(({ generation }) => generation)}::integer[]
     ) as target (id, generation)

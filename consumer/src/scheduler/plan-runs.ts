@@ -111,6 +111,7 @@ function planRun(
   { jobTypes, secretKeys }: PlanOptions,
 ): Plan {
   const { tenant, name, id, definition, lastJobId, deferredFireTime, quotaKey, now } = schedule;
+  const ofTenant = jobTypes.forTenant(tenant);
   const plan = (run: Pick<ScheduleRun, "outcome"> & Partial<ScheduleRun>): Plan => ({
     schedule,
     run: {
@@ -132,12 +133,12 @@ function planRun(
   if (pending !== undefined && definition.overlap === "skip") {
     return plan({ outcome: "skipped", reason: "overlap", jobId: pending });
   }
-  const opened = openTemplate(jobTypes, definition.job, id, secretKeys);
+  const opened = openTemplate(ofTenant, definition.job, id, secretKeys);
   if (opened.status === "invalid") {
     return plan({ outcome: "failed", reason: "invalid", detail: opened.detail });
   }
   const origin = { tenant, schedule: name, id: jobId, quotaKey: quotaKey ?? undefined };
-  const created = createNewJob(jobTypes, opened.job, origin, secretKeys);
+  const created = createNewJob(ofTenant, opened.job, origin, secretKeys);
   if (created.status === "refused") {
     return plan({ outcome: "failed", reason: "invalid", detail: created.detail ?? created.kind });
   }

@@ -146,7 +146,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -227,6 +227,12 @@ export interface components {
             groups: components["schemas"]["DeadLetterGroup"][];
             /** @description false: there are more than 500 groups; only the first groups, ordered by type, are counted */
             isComplete: boolean;
+        };
+        DescribedRateLimit: {
+            durationMs: number;
+            /** @description Null: computed by code */
+            key: string | null;
+            max: number;
         };
         DuplicateEntry: {
             /** Format: uuid */
@@ -567,6 +573,84 @@ export interface components {
              */
             type: "any";
         };
+        JobTypeDescription: {
+            attempts: number;
+            backoff: components["schemas"]["Backoff"];
+            /** Format: date-time */
+            createdAt: string | null;
+            data: components["schemas"]["JsonSchema"];
+            description: string | null;
+            expiresInMs: number | null;
+            keyPolicy: components["schemas"]["KeyPolicyPending"] | components["schemas"]["KeyPolicyOnce"] | components["schemas"]["KeyPolicyReplace"] | null;
+            priority: number | null;
+            queue: string;
+            rateLimit: components["schemas"]["DescribedRateLimit"] | null;
+            result: components["schemas"]["JsonSchema"] | null;
+            /** @description JSON Pointers */
+            searchable: string[];
+            /** @description JSON Pointers; null for a type defined in code, whose schema marks secrets as `writeOnly` */
+            secret: string[] | null;
+            /**
+             * @description code: defined in the code of the service, for all tenants. api: registered over HTTP
+             * @enum {string}
+             */
+            source: "code" | "api";
+            timeoutMs: number | null;
+            type: string;
+            /** Format: date-time */
+            updatedAt: string | null;
+            /** @description Incremented by every change; use it in `If-Match: "<version>"`. 0 for a type defined in code */
+            version: number;
+            /** @enum {string} */
+            worker: "handler" | "pull" | "push" | "bullmq";
+        };
+        JobTypePage: {
+            items: components["schemas"]["JobTypeDescription"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
+        };
+        /** @description Token bucket per value of `key`: `max` jobs may start at once, and `max` per `durationMs` on average */
+        JobTypeRateLimit: {
+            durationMs: number;
+            /** @description JSON Pointer to the value that is limited */
+            key: string;
+            max: number;
+        };
+        JobTypeRegistration: {
+            attempts?: number;
+            backoff?: components["schemas"]["Backoff"];
+            /** @description JSON Schema (2020-12) of the data of a job. `$ref` only to `#/$defs/...`, not recursive; patterns in the syntax of RE2, without look-around and back-references */
+            data: {
+                [key: string]: unknown;
+            };
+            description?: string;
+            /** @description Time after acceptance, or after the due time, when a job that was not started expires */
+            expiresInMs?: number;
+            keyPolicy?: components["schemas"]["KeyPolicy"];
+            priority?: number;
+            /** @description Queue of the jobs; by default named like the type, for other tenants than `default` after the tenant's name and a dot. A queue has one kind of worker and belongs to one tenant; queues of job types that are defined in code cannot be used */
+            queue?: string;
+            rateLimit?: components["schemas"]["JobTypeRateLimit"];
+            /** @description JSON Schema (2020-12) of the result; without it, any JSON is a result */
+            result?: {
+                [key: string]: unknown;
+            };
+            /** @description JSON Pointers to strings, numbers or booleans that jobs can be found by: `/customer/id` as `?data.customer.id=42` */
+            searchable?: string[];
+            /** @description JSON Pointers to secrets: they are encrypted before they are stored, and never returned by the API */
+            secret?: string[];
+            timeoutMs?: number;
+            /**
+             * @description Who processes the jobs. pull: workers that take jobs over HTTP. push: an HTTP endpoint. bullmq: stock BullMQ workers
+             * @default pull
+             * @enum {string}
+             */
+            worker?: "pull" | "push" | "bullmq";
+        };
+        /** @description JSON Schema (2020-12) */
+        JsonSchema: {
+            [key: string]: unknown;
+        };
         KeyPage: {
             items: components["schemas"]["ApiKey"][];
             /** @description Cursor of the next page; null if there are no more results */
@@ -762,7 +846,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         Queue: {
             /** @description Maximum number of active jobs across all consumers; null: no limit */
@@ -1056,6 +1140,7 @@ export type DeadLetterGroup = components['schemas']['DeadLetterGroup'];
 export type DeadLetterPage = components['schemas']['DeadLetterPage'];
 export type DeadLetterSelection = components['schemas']['DeadLetterSelection'];
 export type DeadLetterSummary = components['schemas']['DeadLetterSummary'];
+export type DescribedRateLimit = components['schemas']['DescribedRateLimit'];
 export type DuplicateEntry = components['schemas']['DuplicateEntry'];
 export type EventGap = components['schemas']['EventGap'];
 export type FieldError = components['schemas']['FieldError'];
@@ -1079,6 +1164,11 @@ export type JobState = components['schemas']['JobState'];
 export type JobStatus = components['schemas']['JobStatus'];
 export type JobTemplate = components['schemas']['JobTemplate'];
 export type JobTemplateAny = components['schemas']['JobTemplate.any'];
+export type JobTypeDescription = components['schemas']['JobTypeDescription'];
+export type JobTypePage = components['schemas']['JobTypePage'];
+export type JobTypeRateLimit = components['schemas']['JobTypeRateLimit'];
+export type JobTypeRegistration = components['schemas']['JobTypeRegistration'];
+export type JsonSchema = components['schemas']['JsonSchema'];
 export type KeyPage = components['schemas']['KeyPage'];
 export type KeyPolicy = components['schemas']['KeyPolicy'];
 export type KeyPolicyOnce = components['schemas']['KeyPolicyOnce'];

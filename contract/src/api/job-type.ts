@@ -59,7 +59,7 @@ export interface JobTypeDefinition<
    * Do not derive `by` from a secret, because its hash is stored in Redis. `WORKER_KEY_RATE_LIMITS` overrides the rate.
    */
   rateLimit?: KeyRate & { by(data: z.output<Data>): string };
-  /** Searchable fields of the data: strings, numbers or booleans. */
+  /** Searchable fields of the data: strings, numbers or booleans; `customer.id` is a field of a field. */
   searchable?: readonly string[];
   /**
    * Converts a row of an imported file to data. By default columns are mapped to the fields of the schema: numbers and

@@ -34,6 +34,13 @@ export const problemKinds = {
   "job-ended": { status: 409, title: "The job is finished" },
   "operation-ended": { status: 409, title: "The operation is finished" },
   "too-many-schedules": { status: 409, title: "Too many schedules" },
+  "job-type-conflict": {
+    status: 409,
+    title: "The job type or its queue is defined in code or belongs to others",
+  },
+  "job-type-in-use": { status: 409, title: "The job type is in use" },
+  "breaking-change": { status: 409, title: "The change breaks pending or scheduled jobs" },
+  "too-many-job-types": { status: 409, title: "Too many job types" },
   "too-many-operations": {
     status: 409,
     title: "Too many open operations",
@@ -59,6 +66,7 @@ export const problemKinds = {
   "invalid-key": { status: 422, title: "The key does not match its schema" },
   "invalid-request": { status: 422, title: "The body does not match its schema" },
   "invalid-operation": { status: 422, title: "The operation does not match its schema" },
+  "invalid-job-type": { status: 422, title: "The job type does not match its schema" },
   "invalid-schedule": { status: 422, title: "The schedule does not match its schema" },
   "unstorable-json": { status: 422, title: "The JSON cannot be stored exactly" },
   "unstorable-secret": {

@@ -4,7 +4,7 @@ import type { JobType, JobTypes, WorkerKind } from "./job-type.ts";
 import { createOperationSchemas } from "./operation.ts";
 import { createScheduleSchemas } from "./schedule.ts";
 
-/** The job types of a service, with lookups and the schemas of requests that contain job types. Immutable. */
+/** The job types of a service, with lookups and the schemas of requests that contain job types. */
 export interface JobTypeRegistry<Types extends JobTypes = JobTypes> {
   readonly types: Types;
   readonly names: readonly string[];
@@ -15,6 +15,14 @@ export interface JobTypeRegistry<Types extends JobTypes = JobTypes> {
   readonly secretQueues: ReadonlySet<string>;
   readonly schemas: RequestSchemas;
   find(name: string): JobType | undefined;
+  /** Finds a job type that recorded jobs may have, also one that was deleted since. */
+  findRecorded(name: string): JobType | undefined;
+  /** Returns the job types that a tenant may use: those defined in code, and those that the tenant registered. */
+  forTenant(tenant: string): JobTypeRegistry;
+  /**
+   * Loads the registered types. Resolves when all changes made before the call are loaded, to false if that failed.
+   */
+  refresh(): Promise<boolean>;
   /** Returns the queue of a job type; an empty string for an unknown type. */
   getQueue(type: string): string;
   /** Returns the names of the job types of a queue. */
@@ -47,7 +55,7 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
     }
     workers.set(queue, worker);
   }
-  return {
+  const registry: JobTypeRegistry<Types> = {
     types,
     names: [...byName.keys()],
     queues: [...namesByQueue.keys()],
@@ -60,7 +68,11 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
     getQueue: (type) => byName.get(type)?.queue ?? "",
     getTypes: (queue) => namesByQueue.get(queue) ?? [],
     getQueues: (kind) => [...workers].flatMap(([queue, worker]) => (worker === kind ? queue : [])),
+    findRecorded: (name) => byName.get(name),
+    forTenant: () => registry,
+    refresh: async () => true,
   };
+  return registry;
 }
 
 function createRequestSchemas(types: JobTypes) {

@@ -1,7 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { type BreakingChange, breakingChanges, type Document } from "./breaking-changes.ts";
+import {
+  type BreakingChange,
+  breakingChanges,
+  type Document,
+} from "@toril/contract/api/json-schema/breaking-changes";
 
 /**
  * Compares openapi.yaml with its versions in HEAD and in the commit that changed it before. A change that breaks clients

@@ -4,6 +4,7 @@ import { KeyId, KeyRotation } from "@toril/contract/api/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
 import { isNotModified, toEtag } from "../http/etag.ts";
+import { parseKnown } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
@@ -13,9 +14,8 @@ export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
   const store = createKeyStore(deps);
   return [
     handle(api.createKey, async (c) => {
-      const parsed = c.env.jobTypes.schemas.NewApiKey.safeParse(
-        await readJson(c.env, limits.bodyBytes),
-      );
+      const body = await readJson(c.env, limits.bodyBytes);
+      const parsed = await parseKnown(c.env, ({ NewApiKey }) => NewApiKey, body);
       if (!parsed.success) {
         throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
       }
@@ -45,9 +45,8 @@ export function keyRoutes(api: Api, deps: KeyStoreDeps): HandledRoute[] {
     }),
 
     handle(api.changeKey, async (c) => {
-      const parsed = c.env.jobTypes.schemas.ApiKeyChange.safeParse(
-        await readJson(c.env, limits.bodyBytes),
-      );
+      const change = await readJson(c.env, limits.bodyBytes);
+      const parsed = await parseKnown(c.env, ({ ApiKeyChange }) => ApiKeyChange, change);
       if (!parsed.success) {
         throw new ProblemError("invalid-key", undefined, fieldErrors(parsed.error.issues));
       }

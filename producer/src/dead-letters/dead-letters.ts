@@ -91,7 +91,7 @@ export function createDeadLetters(
           const groups = await listGroups(sql, tenant);
           const permitted = groups
             .slice(0, maxGroups)
-            .filter(({ type }) => isPermittedType(jobTypes, type, restrictions));
+            .filter(({ type }) => isPermittedType(jobTypes.forTenant(tenant), type, restrictions));
           const counted =
             permitted.length === 0
               ? []

@@ -3,7 +3,14 @@ import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
-import { getOrigin, getRestrictions, requirePermitted, toOperationOwner } from "../http/caller.ts";
+import {
+  getOrigin,
+  getRestrictions,
+  parseKnown,
+  requireKnown,
+  requirePermitted,
+  toOperationOwner,
+} from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
@@ -44,6 +51,7 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
   return [
     handle(api.listDeadLetters, async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
+      await requireKnown(c.env, filter);
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
       const { tenant } = c.env.principal;
       const search = { tenant, before, restrictions: getRestrictions(c.env), ...filter };
@@ -81,9 +89,8 @@ export function deadLetterRoutes(deps: DeadLetterRoutesDeps): HandledRoute[] {
     }),
 
     handle(api.redriveDeadLetters, async (c) => {
-      const parsed = c.env.jobTypes.schemas.RedriveRequest.safeParse(
-        await readJson(c.env, limits.bodyBytes),
-      );
+      const body = await readJson(c.env, limits.bodyBytes);
+      const parsed = await parseKnown(c.env, ({ RedriveRequest }) => RedriveRequest, body);
       if (!parsed.success) {
         throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
       }

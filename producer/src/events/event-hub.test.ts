@@ -12,7 +12,7 @@ const awaitedBullId = bullId(id, 1);
 async function _openWait(readOutcomes: ReadOutcomes) {
   const pushes: ((entries: StreamEntry[]) => void)[] = [];
   const hub = createEventHub({
-    queues: ["default"],
+    queues: () => ["default"],
     open: () => ({
       read: () => new Promise<StreamEntry[]>((resolve) => pushes.push(resolve)),
       close: () => pushes.at(-1)?.([]),
@@ -68,7 +68,7 @@ test("a subscription that fails is ended, and later ones still get the end of th
   const ids = [id, id.replace(/1$/, "2")];
   await using hub = Object.assign(
     createEventHub({
-      queues: ["default"],
+      queues: () => ["default"],
       open: () => ({ read: () => Bun.sleep(1).then(() => []), close() {} }),
       readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
       readOutcomes: async (requested) => ids.filter((one) => requested.includes(one)).map(_toDone),

@@ -218,7 +218,13 @@ export function createEventHub(deps: EventHubDeps) {
     async subscribeWithPositions(subscription: Subscription): Promise<Positions | undefined> {
       const timeout = Promise.withResolvers<undefined>();
       const timer = setTimeout(() => timeout.resolve(undefined), maxStartMs);
-      await Promise.race([startReader().started.catch(() => {}), timeout.promise]);
+      const including = startReader();
+      const include = async () => {
+        await including.started;
+        const added = await including.include(subscription.queues);
+        if (reader === including && positions !== undefined) Object.assign(positions, added);
+      };
+      await Promise.race([include().catch(() => {}), timeout.promise]);
       clearTimeout(timer);
       // Entries in progress may have been filtered without this subscription.
       const isHandling = () => handling !== undefined;

@@ -21,7 +21,7 @@ export interface EventsDeps {
   redis: Redis | Cluster;
   servers: RedisServers;
   prefix: string;
-  queues: readonly string[];
+  queues(): readonly string[];
   ledger: Ledger;
   imports: ImportLedger;
   readJob: FollowJobDeps["readJob"];

@@ -15,7 +15,7 @@ const context = {
 test("a client that disconnects before its subscription is added leaves no subscription", async () => {
   const log = { warn() {} } as never;
   const hub: EventHub = createEventHub({
-    queues: ["default"],
+    queues: () => ["default"],
     open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
     readOutcomes: async () => [],
@@ -61,7 +61,7 @@ test("a client that disconnects before its subscription is added leaves no subsc
 test("the end of a job is reported although the job itself cannot be read", async () => {
   const log = { warn() {} } as never;
   const hub = createEventHub({
-    queues: ["default"],
+    queues: () => ["default"],
     open: () => ({ read: async () => Bun.sleep(1).then(() => []), close() {} }),
     readEdges: async () => ({ first: undefined, last: "0-0", isTrimmed: false }),
     readOutcomes: async () => [

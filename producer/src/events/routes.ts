@@ -1,3 +1,4 @@
+import { requireKnown } from "../http/caller.ts";
 import type { Api } from "@toril/contract/api/http/index";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
@@ -26,8 +27,9 @@ export function eventRoutes(deps: EventRoutesDeps): HandledRoute[] {
       return events.followImport(c.env, snapshot, c.req.valid("header")["last-event-id"]);
     }),
 
-    handle(api.followQueue, (c) => {
+    handle(api.followQueue, async (c) => {
       const { queue } = c.req.valid("param");
+      await requireKnown(c.env, { queue });
       const { queues } = c.env.principal;
       if (queues?.has(queue) === false) {
         throw new ProblemError("forbidden-resource", `The key does not permit the queue ${queue}.`);

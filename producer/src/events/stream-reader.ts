@@ -20,7 +20,8 @@ export interface StreamSource {
 }
 
 export interface StreamReaderDeps {
-  queues: readonly string[];
+  /** Queues that are added later are read, too. */
+  queues(): readonly string[];
   open(): StreamSource;
   readEdges(queue: string): Promise<StreamEdges>;
   /** Called with the entries in order; the next read waits until it resolves. */
@@ -33,6 +34,11 @@ export interface StreamReaderDeps {
 export interface StreamReader {
   /** The initial positions. Rejects if the reader is closed before it has started. */
   readonly started: Promise<Positions>;
+  /**
+   * Reads these queues from now on.
+   * @returns the positions after which those queues are read that were not read before
+   */
+  include(queues: readonly string[]): Promise<Positions>;
   close(): Promise<void>;
 }
 
@@ -53,11 +59,22 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
   let isUnavailable = false;
 
   async function readInitialPositions() {
-    for (const queue of queues) positions[queue] = (await readEdges(queue)).last;
+    await include(queues());
     started.resolve({ ...positions });
   }
 
+  async function include(added: readonly string[]): Promise<Positions> {
+    const initial: Record<string, string> = {};
+    for (const queue of added) {
+      if (positions[queue] !== undefined) continue;
+      const { last } = await readEdges(queue);
+      initial[queue] = positions[queue] ??= last;
+    }
+    return initial;
+  }
+
   async function readNext() {
+    await include(queues());
     const entries = await source.read(positions, maxEntries);
     await handle(entries);
     const counts = new Map<string, number>();
@@ -66,7 +83,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
       counts.set(queue, (counts.get(queue) ?? 0) + 1);
     }
     // A reader that lags behind may miss entries that Redis trims.
-    const full = queues.filter((queue) => (counts.get(queue) ?? 0) >= maxEntries);
+    const full = Object.keys(positions).filter((queue) => (counts.get(queue) ?? 0) >= maxEntries);
     await checkGaps(full);
   }
 
@@ -88,7 +105,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
     while (!closing.signal.aborted) {
       try {
         if (!hasPositions) await readInitialPositions();
-        else if (isUnavailable) await checkGaps(queues);
+        else if (isUnavailable) await checkGaps(Object.keys(positions));
         hasPositions = true;
         isUnavailable = false;
         while (!closing.signal.aborted) await readNext();
@@ -104,6 +121,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
   const running = run();
   return {
     started: started.promise,
+    include,
     async close() {
       closing.abort();
       started.reject(new Error("closed"));

@@ -1,4 +1,7 @@
 import type { Restrictions } from "@toril/contract/engine/jobs/change/select";
+import type { RequestSchemas } from "@toril/contract/api/registry";
+import type { z } from "zod";
+import type { JobType } from "@toril/contract/api/job-type";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { isPermitted } from "../auth/principal.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -58,6 +61,53 @@ export function requirePermitted(
     "forbidden-resource",
     `The key does not permit jobs of type ${work.type} in the queue ${work.queue}.`,
   );
+}
+
+/** Finds a job type, also one that was registered a moment ago at another producer. */
+export async function findJobType(
+  context: RequestContext,
+  name: string,
+): Promise<JobType | undefined> {
+  const known = context.jobTypes.find(name);
+  if (known !== undefined) return known;
+  await refreshJobTypes(context);
+  return context.jobTypes.find(name);
+}
+
+/** Loads the job types again, before a request is refused because of an unknown one. */
+export async function refreshJobTypes({ jobTypes }: RequestContext): Promise<void> {
+  if (await jobTypes.refresh()) return;
+  throw new ProblemError("at-capacity", "The job types cannot be read at the moment.");
+}
+
+/** Throws a problem if the parameters of a request name an unknown job type or queue. */
+export async function requireKnown(
+  context: RequestContext,
+  { type, queue }: { type?: string | undefined; queue?: string | undefined },
+): Promise<void> {
+  const isKnownType = () => type === undefined || context.jobTypes.findRecorded(type) !== undefined;
+  const isKnownQueue = () => queue === undefined || context.jobTypes.queues.includes(queue);
+  if (isKnownType() && isKnownQueue()) return;
+  await refreshJobTypes(context);
+  const { names, queues } = context.jobTypes;
+  if (!isKnownType()) throw toUnknownName("/type", names);
+  if (!isKnownQueue()) throw toUnknownName("/queue", queues);
+}
+
+/** Parses a body that may name job types; if it is invalid, loads the job types again first. */
+export async function parseKnown<Output>(
+  context: RequestContext,
+  select: (schemas: RequestSchemas) => z.ZodType<Output>,
+  value: unknown,
+): Promise<z.ZodSafeParseResult<Output>> {
+  const parsed = select(context.jobTypes.schemas).safeParse(value);
+  if (parsed.success || !(await context.jobTypes.refresh())) return parsed;
+  return select(context.jobTypes.schemas).safeParse(value);
+}
+
+function toUnknownName(pointer: string, known: readonly string[]): ProblemError {
+  const detail = `Invalid option: expected one of ${known.map((name) => `"${name}"`).join("|")}`;
+  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
 }
 
 /** Returns the queues and types that lists are restricted to; undefined means unrestricted. */

@@ -56,7 +56,6 @@ export class RequestContext {
   readonly requestId: string;
   /** As sent, without decoding. */
   readonly path: string;
-  readonly jobTypes: JobTypeRegistry;
   readonly address: () => string;
   /** Undefined for a page or an unknown path. */
   route: AnyRoute | undefined = undefined;
@@ -75,6 +74,7 @@ export class RequestContext {
   waitedMs = 0;
   /** Trace context of this request, passed on to its jobs. */
   traceparent: string | undefined = undefined;
+  readonly #jobTypes: JobTypeRegistry;
   readonly #memory: MemoryBudget;
   readonly #findQuota: FindQuota;
   readonly #connection: ClientConnection;
@@ -88,7 +88,7 @@ export class RequestContext {
     this.request = request;
     this.requestId = requestId;
     this.path = path;
-    this.jobTypes = jobTypes;
+    this.#jobTypes = jobTypes;
     this.address = address;
     this.#memory = memory;
     this.#findQuota = findQuota;
@@ -108,6 +108,11 @@ export class RequestContext {
 
   set principal(principal: Principal) {
     this.#principal = principal;
+  }
+
+  /** The job types of the caller's tenant. */
+  get jobTypes(): JobTypeRegistry {
+    return this.#jobTypes.forTenant(this.principal.tenant);
   }
 
   /** Reserves from the quotas of the caller's key; undefined if the key has none. */

@@ -120,7 +120,11 @@ export function createFileImporter(
           addEntries(
             chunk,
             part,
-            { jobTypes, origin: { ...origin, importId: id }, secretKeys },
+            {
+              jobTypes: jobTypes.forTenant(tenant),
+              origin: { ...origin, importId: id },
+              secretKeys,
+            },
             getJobId,
           );
           if (isFull(chunk)) await writeChunk();

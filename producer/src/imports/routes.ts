@@ -3,7 +3,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import { feedLimits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { isDisconnected, readBytes, refuseContentEncoding } from "../http/body.ts";
-import { getOrigin, requirePermitted } from "../http/caller.ts";
+import { getOrigin, requireKnown, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
@@ -31,6 +31,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       const { type, source, delimiter } = c.req.valid("query");
       const contentType = c.req.header("content-type") ?? "";
       const origin = getOrigin(c.env);
+      await requireKnown(c.env, { type });
       const jobType = c.env.jobTypes.find(type);
       if (jobType === undefined) throw new ProblemError("job-type-not-found");
       requirePermitted(c.env, jobType);

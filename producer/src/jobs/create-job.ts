@@ -11,11 +11,11 @@ import { fieldErrors } from "@toril/contract/api/problem";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { z } from "zod";
 import { readJson } from "../http/body.ts";
-import { getOrigin, requirePermitted } from "../http/caller.ts";
+import { getOrigin, refreshJobTypes, requirePermitted } from "../http/caller.ts";
 import type { AwaitJob } from "../events/wait-for-end.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { createClaim, toReplay } from "../idempotency/claim.ts";
-import { toJobProblem } from "./job-problem.ts";
+import { hasUnknownType, toJobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
 
 type JobResponse = StoredResponse & { body: AcceptedJob; status: 200 | 201 | 202 };
@@ -37,9 +37,8 @@ export function createJobHandler(
     if (quota !== undefined) await quota.takeJobs(1);
     const value = await readJson(context, limits.bodyBytes, quota);
     const isDryRun = parseQuery(route, context.request.url).dryRun === "true";
-    const { jobTypes } = context;
-    const request = parseRequest(jobTypes, value);
-    const made = createNewJob(jobTypes, request, getOrigin(context), secretKeys);
+    const request = parseRequest(context.jobTypes, value) ?? (await parseAgain(context, value));
+    const made = createNewJob(context.jobTypes, request, getOrigin(context), secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requirePermitted(context, job);
@@ -97,9 +96,24 @@ function toChecked({ type, queue, key, runAt, expiresAt }: NewJob): CheckedJob {
   return { dryRun: true, type, queue, key, ...times };
 }
 
-function parseRequest(jobTypes: JobTypeRegistry, value: unknown): JobRequest {
+/** Throws the problem of an invalid request; returns undefined for an unknown job type. */
+function parseRequest(jobTypes: JobTypeRegistry, value: unknown): JobRequest | undefined {
   const parsed = jobTypes.schemas.JobRequest.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { kind, detail, errors } = toJobProblem(jobTypes, value, parsed.error);
-  throw new ProblemError(kind, detail, errors);
+  if (hasUnknownType(jobTypes, value)) return undefined;
+  throw toRefusal(jobTypes, value, parsed.error);
+}
+
+/** The type may have been registered at another producer a moment ago. */
+async function parseAgain(context: RequestContext, value: unknown): Promise<JobRequest> {
+  await refreshJobTypes(context);
+  const { jobTypes } = context;
+  const parsed = jobTypes.schemas.JobRequest.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw toRefusal(jobTypes, value, parsed.error);
+}
+
+function toRefusal(jobTypes: JobTypeRegistry, value: unknown, error: z.ZodError): ProblemError {
+  const { kind, detail, errors } = toJobProblem(jobTypes, value, error);
+  return new ProblemError(kind, detail, errors);
 }

@@ -39,6 +39,12 @@ export function toJobProblem(
   };
 }
 
+/** Whether a value names a job type that does not exist. */
+export function hasUnknownType(jobTypes: JobTypeRegistry, value: unknown): boolean {
+  const { type } = getFields(value);
+  return typeof type === "string" && jobTypes.find(type) === undefined;
+}
+
 function getFields(value: unknown): { type?: unknown; data?: unknown } {
   return typeof value === "object" && value !== null ? value : {};
 }

@@ -1,8 +1,14 @@
 import type { Api } from "@toril/contract/api/http/index";
 import { fieldTerm, labelTerm, scheduleTerm } from "@toril/contract/api/job-data/search-terms";
+import { escapePointer } from "@toril/contract/api/json/json";
 import { z } from "zod";
 import type { OperationHandler } from "../http/route.ts";
-import { getRestrictions, requirePermitted } from "../http/caller.ts";
+import {
+  getRestrictions,
+  refreshJobTypes,
+  requireKnown,
+  requirePermitted,
+} from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { getTarget, type RequestContext } from "../http/request-context.ts";
 import type { LiveJobs } from "./live-jobs.ts";
@@ -30,9 +36,15 @@ export interface ListJobsDeps {
   listState: ListState;
 }
 
-export function listJobs(deps: ListJobsDeps): OperationHandler<Api["listJobs"]> {
+export function listJobs(
+  route: Api["listJobs"],
+  deps: ListJobsDeps,
+): OperationHandler<Api["listJobs"]> {
+  const parameters = new Set(Object.keys(route.request.query.shape));
   return async (c) => {
     const query = c.req.valid("query");
+    await requireKnown(c.env, query);
+    await requireKnownParameters(c.env, parameters);
     const { state, omit, ...narrowed } = query;
     const options = { isPayloadOmitted: omit === "payload" };
     const { rows, next } = await (state === undefined
@@ -42,6 +54,24 @@ export function listJobs(deps: ListJobsDeps): OperationHandler<Api["listJobs"]> 
     const headers: Record<string, string> = next === null ? {} : { Link: linkTo(c.req.url, next) };
     return c.json({ items, next }, 200, headers);
   };
+}
+
+/** Throws a problem if a parameter is neither one of the route nor a searchable field of the tenant's job types. */
+async function requireKnownParameters(context: RequestContext, known: ReadonlySet<string>) {
+  const { searchParams } = new URL(getTarget(context.request.url), "http://localhost");
+  const others = [...new Set(searchParams.keys())].filter((name) => !known.has(name));
+  const findUnknown = () =>
+    others.filter((name) => {
+      const field = name.startsWith("data.") ? name.slice("data.".length) : undefined;
+      return field === undefined || !context.jobTypes.searchableFields.includes(field);
+    });
+  if (findUnknown().length === 0) return;
+  if (others.some((name) => name.startsWith("data."))) await refreshJobTypes(context);
+  const errors = findUnknown().map((name) => ({
+    pointer: `/${escapePointer(name)}`,
+    detail: "Unknown field.",
+  }));
+  if (errors.length > 0) throw new ProblemError("invalid-parameter", undefined, errors);
 }
 
 interface Page {

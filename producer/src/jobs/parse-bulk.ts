@@ -2,7 +2,7 @@ import { limits } from "@toril/contract/api/limits";
 import { findUnstorable, parseScanned, findStart } from "@toril/contract/api/json/json";
 import { beginScan, type JsonScan, scanJson } from "@toril/contract/api/json/json-scan";
 import { parseJobRequest } from "@toril/contract/api/parse-job-request";
-import { type Problem, toProblem } from "@toril/contract/api/problem";
+import { type Problem, problemType, toProblem } from "@toril/contract/api/problem";
 import {
   createNewJob,
   type NewJob,
@@ -81,6 +81,7 @@ export async function parseBulk(
   const texts = step.value;
   if (texts.length === 0) throw new ProblemError("empty-body", "The body contains no entries.");
   const entries: ParsedEntry[] = [];
+  let current: EntryContext = context;
   let sliceStart = 0;
   let sliceEnd = (texts[0]?.start ?? 0) + sliceBytes;
   for (const text of texts) {
@@ -89,9 +90,28 @@ export async function parseBulk(
       sliceStart = entries.length;
       sliceEnd = text.start + sliceBytes;
     }
-    entries.push(parseText(bytes, text, isOneText, context));
+    const entry = parseText(bytes, text, isOneText, current);
+    if (current !== context || !isOfUnknownType(entry)) {
+      entries.push(entry);
+      continue;
+    }
+    // The type may have been registered at another producer a moment ago.
+    current = await withNewestTypes(context);
+    entries.push(parseText(bytes, text, isOneText, current));
   }
   return entries;
+}
+
+const unknownType = problemType("job-type-not-found");
+
+function isOfUnknownType(entry: ParsedEntry): boolean {
+  return entry.status === "rejected" && entry.problem.type === unknownType;
+}
+
+async function withNewestTypes(context: EntryContext): Promise<EntryContext> {
+  const { jobTypes, origin } = context;
+  if (await jobTypes.refresh()) return { ...context, jobTypes: jobTypes.forTenant(origin.tenant) };
+  throw new ProblemError("at-capacity", "The job types cannot be read at the moment.");
 }
 
 function parseText(

@@ -11,6 +11,7 @@ import { ProblemError } from "../http/problem.ts";
 export type JobRow = Pick<
   JobColumns,
   | "id"
+  | "tenant"
   | "type"
   | "queue"
   | "key"
@@ -55,7 +56,7 @@ export interface JobRowPage {
 
 export function jobColumns(sql: ISql, { isPayloadOmitted = false } = {}) {
   return sql`
-    jobs.id, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, generation, options, error, attempts,
+    jobs.id, jobs.tenant, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, generation, options, error, attempts,
     ${isPayloadOmitted ? sql`null as data, null as result` : sql`data, result`},
     created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
 }

@@ -55,7 +55,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
       }),
     ),
 
-    handle(api.listJobs, listJobs(deps)),
+    handle(api.listJobs, listJobs(api.listJobs, deps)),
 
     handle(api.getJob, async (c) => {
       const { id } = c.req.valid("param");

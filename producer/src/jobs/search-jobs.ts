@@ -33,7 +33,7 @@ export function createJobSearch(jobTypes: JobTypeRegistry, reads: Reads): JobSea
             end: getLower(before ?? highest, createdBefore ? getFirstId(createdBefore) : highest),
           };
           // One more than requested shows whether there is a next page.
-          const sources = toSources(sql, filter, span, jobTypes.getTypes);
+          const sources = toSources(sql, filter, span, jobTypes.forTenant(filter.tenant).getTypes);
           const [, { ids, floor }] = await Promise.all([
             indexScanOnly(sql),
             readSources(sql, sources, limit + 1),

@@ -10,9 +10,9 @@ import { findJobRow, type JobRow } from "./read-jobs.ts";
 /** Returns the data without secrets. */
 export function redactJobData(
   jobTypes: JobTypeRegistry,
-  { type, data }: Pick<JobRow, "type" | "data">,
+  { tenant, type, data }: Pick<JobRow, "tenant" | "type" | "data">,
 ): unknown {
-  const findSecrets = jobTypes.find(type)?.findSecrets;
+  const findSecrets = jobTypes.forTenant(tenant).findRecorded(type)?.findSecrets;
   return findSecrets === undefined ? data : redactData(data, findSecrets);
 }
 

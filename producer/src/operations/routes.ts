@@ -3,7 +3,7 @@ import { limits } from "@toril/contract/api/limits";
 import type { Operation } from "@toril/contract/api/operation";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { readJson } from "../http/body.ts";
-import { toOperationViewer, toOperationOwner } from "../http/caller.ts";
+import { parseKnown, toOperationOwner, toOperationViewer } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
@@ -26,9 +26,8 @@ export function operationRoutes(api: Api, operations: OperationLedger): HandledR
 
   return [
     handle(api.createOperation, async (c) => {
-      const parsed = c.env.jobTypes.schemas.OperationRequest.safeParse(
-        await readJson(c.env, limits.bodyBytes),
-      );
+      const body = await readJson(c.env, limits.bodyBytes);
+      const parsed = await parseKnown(c.env, ({ OperationRequest }) => OperationRequest, body);
       if (!parsed.success) {
         throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
       }

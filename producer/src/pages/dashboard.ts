@@ -7,7 +7,8 @@ import { Queue } from "bullmq";
 import { type Env, Hono, type MiddlewareHandler } from "hono";
 import { serveStatic, type ServeStaticOptions } from "hono/serve-static";
 import type { Cluster, Redis } from "ioredis";
-import { bullName, parseBullName } from "@toril/contract/engine/redis/names";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import { bullName } from "@toril/contract/engine/redis/names";
 import { redactSealed } from "@toril/contract/engine/secrets/secret-data";
 import type { AppEnv } from "../http/request-context.ts";
 import { ProblemError, problemResponse } from "../http/problem.ts";
@@ -30,32 +31,49 @@ const policy = {
 export function createDashboard(
   redis: Redis | Cluster,
   prefix: string,
-  queueNames: readonly string[],
-  secretQueueNames: ReadonlySet<string>,
+  jobTypes: Pick<JobTypeRegistry, "queues" | "secretQueues">,
 ) {
-  const queues = queueNames.map(
-    (name) =>
-      new Queue(bullName(name), {
-        connection: redis,
-        prefix,
-        skipVersionCheck: true,
-        skipWaitingForReady: true,
-        skipMetasUpdate: true,
-      }),
-  );
-  for (const queue of queues) queue.on("error", () => {});
+  const queues = new Map<string, Queue>();
   const adapter = new HonoAdapter(serveFiles);
   adapter.setBasePath(dashboardPath);
-  createBullBoard({
-    queues: queues.map((queue) => {
-      const adapter = new BullMQAdapter(queue, { readOnlyMode: true });
-      if (secretQueueNames.has(parseBullName(queue.name)))
-        adapter.setFormatter("data", redactSealed);
-      return adapter;
-    }),
+  const board = createBullBoard({
+    queues: [],
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: "Toril" } },
   });
+
+  function openQueue(name: string): Queue {
+    const queue = new Queue(bullName(name), {
+      connection: redis,
+      prefix,
+      skipVersionCheck: true,
+      skipWaitingForReady: true,
+      skipMetasUpdate: true,
+    });
+    queue.on("error", () => {});
+    return queue;
+  }
+
+  /** Shows the queues of the job types as they are now. */
+  function update() {
+    const names = new Set(jobTypes.queues);
+    const { secretQueues } = jobTypes;
+    for (const [name, queue] of queues) {
+      if (names.has(name)) continue;
+      queues.delete(name);
+      void queue.close().catch(() => {});
+    }
+    for (const name of names) if (!queues.has(name)) queues.set(name, openQueue(name));
+    board.replaceQueues(
+      [...queues].map(([name, queue]) => {
+        const shown = new BullMQAdapter(queue, { readOnlyMode: true });
+        if (secretQueues.has(name)) shown.setFormatter("data", redactSealed);
+        return shown;
+      }),
+    );
+  }
+
+  update();
   const routes = new Hono<AppEnv>();
   // Bull Board's own read-only mode does not block "pause all queues".
   routes.use(async (c, next) => {
@@ -76,8 +94,9 @@ export function createDashboard(
   routes.route("/", adapter.registerPlugin());
   return {
     routes,
+    update,
     async close() {
-      await Promise.all(queues.map((queue) => queue.close()));
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
     },
   };
 }

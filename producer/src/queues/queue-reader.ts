@@ -17,7 +17,7 @@ export interface QueueReaderDeps {
   readSizes(queues: readonly string[]): Promise<readonly QueueSize[]>;
   watch(queue: string): Promise<WatchedQueue>;
   /** Queues that are sampled regularly, so that a rate is known when a client asks. */
-  queues: readonly string[];
+  queues(): readonly string[];
 }
 
 const sampleEveryMs = 5000;
@@ -29,7 +29,7 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
     rates.set(queue, watched?.paused === false ? watched.rates?.out : undefined);
   };
   const sample = () => {
-    for (const queue of queues) void sampleOne(queue);
+    for (const queue of queues()) void sampleOne(queue);
   };
   const timer = setInterval(sample, sampleEveryMs);
   sample();

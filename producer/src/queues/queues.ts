@@ -16,7 +16,7 @@ export interface QueuesDeps extends Pick<DrainDeps, "readStates" | "remove"> {
   redis: Redis | Cluster;
   prefix: string;
   loadScript(url: URL): { prefix: string; script: string };
-  queues: readonly string[];
+  queues(): readonly string[];
   ledger: TenantLedger;
   applySettings: ApplySettings;
   log: Logger;
@@ -43,7 +43,7 @@ export function createQueues(deps: QueuesDeps) {
       }),
       cleanQueue: createCleanQueue(ledger, createFailedJobs(redis, prefix)),
     }),
-    readSizes: () => readSizes(queues),
+    readSizes: () => readSizes(queues()),
     getDequeueRate: queueReader.getDequeueRate,
     close: () => queueReader.close(),
   };

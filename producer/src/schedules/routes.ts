@@ -10,10 +10,11 @@ import { toSchedule } from "@toril/contract/engine/schedules/schedule-ledger";
 import { openTemplate } from "@toril/contract/engine/schedules/template";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { readJson } from "../http/body.ts";
-import { getOrigin, requirePermitted } from "../http/caller.ts";
+import { findJobType, getOrigin, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { isNotModified, requirePreconditions } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { redactSchedule } from "../jobs/shown-data.ts";
 import { createScheduleStore, ScheduleChanged, type ScheduleStoreDeps } from "./schedule-store.ts";
@@ -31,7 +32,7 @@ export interface ScheduleRoutesDeps extends Omit<ScheduleStoreDeps, "keys"> {
 }
 
 export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
-  const { api, jobTypes, enqueue, secretKeys } = deps;
+  const { api, enqueue, secretKeys } = deps;
   const schedules = createScheduleStore({ ...deps, keys: secretKeys });
 
   return [
@@ -39,6 +40,8 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { name } = c.req.valid("param");
       const { tenant, quotaKey } = getOrigin(c.env);
       const value = await readJson(c.env, limits.bodyBytes, c.env.quota);
+      await loadType(c.env, value);
+      const { jobTypes } = c.env;
       const checked = checkDefinition(jobTypes, value, tenant, secretKeys);
       if (checked.status === "refused") {
         throw new ProblemError(checked.kind, checked.detail, checked.errors);
@@ -69,7 +72,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { rows, isLast } = await schedules.list({ tenant, after, types, limit });
       const last = isLast ? undefined : rows.at(-1);
       const next = last ? encodeCursor(last.name) : null;
-      return c.json({ items: rows.map((row) => toSchedule(jobTypes, row)), next }, 200);
+      return c.json({ items: rows.map((row) => toSchedule(c.env.jobTypes, row)), next }, 200);
     }),
 
     handle(api.getSchedule, async (c) => {
@@ -86,7 +89,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
         requirePreconditions(c.env.request, requireVisibleSchedule(c.env, existing).version);
       });
       return c.json(
-        redactSchedule(c.env, toSchedule(jobTypes, requireVisibleSchedule(c.env, row))),
+        redactSchedule(c.env, toSchedule(c.env.jobTypes, requireVisibleSchedule(c.env, row))),
         200,
       );
     }),
@@ -111,6 +114,7 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
       const { tenant } = caller;
       const outcome = await ofLatestVersion(async () => {
         const row = requireVisibleSchedule(c.env, await schedules.find(tenant, name));
+        const { jobTypes } = c.env;
         requirePreconditions(c.env.request, row.version);
         const opened = openTemplate(jobTypes, row.definition.job, row.id, secretKeys);
         if (opened.status === "invalid") throw new ProblemError("invalid-schedule", opened.detail);
@@ -158,13 +162,26 @@ export function scheduleRoutes(deps: ScheduleRoutesDeps): HandledRoute[] {
 
     handle(api.previewDefinition, async (c) => {
       const { count, after = Date.now() } = c.req.valid("query");
-      const checked = checkPreviewed(jobTypes, await readJson(c.env, limits.bodyBytes));
+      const value = await readJson(c.env, limits.bodyBytes);
+      await loadType(c.env, value);
+      const checked = checkPreviewed(c.env.jobTypes, value);
       if (checked.status === "refused") {
         throw new ProblemError("invalid-schedule", undefined, checked.errors);
       }
       return c.json(previewFireTimes(checked.timing, new Date(after), count), 200);
     }),
   ];
+}
+
+/** Makes the type of a definition known, which may have been registered at another producer a moment ago. */
+async function loadType(context: RequestContext, definition: unknown): Promise<void> {
+  const { job } = getFields(definition);
+  const { type } = getFields(job);
+  if (typeof type === "string") await findJobType(context, type);
+}
+
+function getFields(value: unknown): { job?: unknown; type?: unknown } {
+  return typeof value === "object" && value !== null ? value : {};
 }
 
 function toJobHeaders({ id }: { id: string }) {

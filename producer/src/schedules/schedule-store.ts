@@ -67,7 +67,7 @@ export function createScheduleStore(deps: ScheduleStoreDeps): ScheduleStore {
     put: (tenant, name, written, check) =>
       ledger.run(tenant, (sql) => {
         const beforeCreate = (tx: ISql) => requireFreeSlot(tx, tenant, maxSchedules);
-        const options = { jobTypes, keys, check, beforeCreate };
+        const options = { jobTypes: jobTypes.forTenant(tenant), keys, check, beforeCreate };
         return saveSchedule(sql, { tenant, name }, { ...written, source: "api" }, options);
       }),
     list: (filter) => reads.run(filter.tenant, (sql) => listSchedules(sql, filter)),

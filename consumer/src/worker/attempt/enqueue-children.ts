@@ -107,7 +107,7 @@ export function createEnqueueChildren(deps: EnqueueChildrenDeps) {
     for (let start = 0; start < requests.length; start += chunkSize) {
       const jobs: NewJob[] = [];
       for (const [offset, request] of requests.slice(start, start + chunkSize).entries()) {
-        const checked = toNewJob(jobTypes, request, origin, secretKeys);
+        const checked = toNewJob(jobTypes.forTenant(origin.tenant), request, origin, secretKeys);
         if (checked.status === "ok") jobs.push(checked.job);
         else children.refused.push({ index: start + offset, detail: checked.detail });
       }

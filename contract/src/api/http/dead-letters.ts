@@ -31,7 +31,7 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     request: {
       query: z.strictObject({
         ...pageQuery,
-        type: schemas.JobTypeName.optional(),
+        type: z.string().optional(),
         queue: z.string().max(100).optional(),
         reason: z.string().max(200).optional(),
         label: z.string().max(limits.labelLength).optional(),

@@ -82,7 +82,6 @@ export const followImport = defineRoute({
 
 /** Creates the operations whose schemas depend on the job types. */
 export function createEventRoutes(jobTypes: JobTypeRegistry) {
-  const { schemas } = jobTypes;
   const followQueue = defineRoute({
     operationId: "followQueue",
     summary: "Stream the events of a queue",
@@ -93,7 +92,7 @@ export function createEventRoutes(jobTypes: JobTypeRegistry) {
     path: "/v1/queues/{queue}/events",
     request: {
       params: z.object({
-        queue: schemas.QueueName.meta({
+        queue: z.string().meta({
           example: jobTypes.queues[0],
           param: { name: "queue", in: "path" },
           description: "Name of the queue",

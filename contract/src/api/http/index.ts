@@ -20,6 +20,7 @@ import {
   resumeQueue,
 } from "./queues.ts";
 import { cancelJob, changeJob, getJob, promoteJob, retryJob } from "./job.ts";
+import { deleteJobType, getJobType, listJobTypes, putJobType } from "./job-types.ts";
 import { createJobRoutes } from "./jobs.ts";
 import {
   getOperation,
@@ -92,6 +93,10 @@ export function createApi(jobTypes: JobTypeRegistry) {
     followImport,
     followQueue,
     followJobs,
+    putJobType,
+    listJobTypes,
+    getJobType,
+    deleteJobType,
     createKey,
     changeKey,
     listKeys,

@@ -24,10 +24,11 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
     method: "get",
     path: "/v1/jobs",
     request: {
-      query: z.strictObject({
+      // The searchable fields of registered job types depend on the tenant, so the handler refuses unknown parameters.
+      query: searchQuery({
         ...pageQuery,
-        type: jobTypes.schemas.JobTypeName.optional(),
-        queue: jobTypes.schemas.QueueName.optional(),
+        type: z.string().optional(),
+        queue: z.string().optional(),
         status: JobStatus.optional(),
         state: RedisState.optional().meta({
           description: "State in Redis; requires `queue` and excludes all other filters",
@@ -57,17 +58,22 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
   });
 }
 
+/** Accepts further parameters. Sound because only lookups by a computed name read them. */
+function searchQuery<Shape extends z.ZodRawShape>(shape: Shape) {
+  const query: unknown = z.object(shape).catchall(SearchedValue);
+  return query as z.ZodObject<Shape, z.core.$strict>;
+}
+
+const SearchedValue = z.string().min(1).max(maxTermValueLength);
+
 /** Creates `data.<field>` for each searchable field of a job type. */
 function createSearchParameters({ searchableFields }: JobTypeRegistry) {
   return Object.fromEntries(
     searchableFields.map((field) => [
       `data.${field}`,
-      z
-        .string()
-        .min(1)
-        .max(maxTermValueLength)
-        .optional()
-        .meta({ description: `Only jobs with this value of \`data.${field}\`` }),
+      SearchedValue.optional().meta({
+        description: `Only jobs with this value of \`data.${field}\``,
+      }),
     ]),
   );
 }

@@ -53,6 +53,10 @@ export function buildOpenApi(api: Api, version: string): OpenApiDocument {
         description: "Cancel, retry, promote or delete many jobs in the background",
       },
       { name: "Queues", description: "Inspect, limit, pause, resume, drain and clean queues" },
+      {
+        name: "Job types",
+        description: "Register job types at run time, with JSON Schemas",
+      },
       { name: "Keys", description: "Manage API keys, their scopes, restrictions and quotas" },
       {
         name: "Health",

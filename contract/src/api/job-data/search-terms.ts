@@ -25,12 +25,22 @@ export function toSearchTerms(
   const terms = new Set(labels?.map(labelTerm));
   if (schedule !== undefined) terms.add(scheduleTerm(schedule));
   for (const field of searchable ?? []) {
-    const value = (data as Record<string, unknown>)[field];
+    const value = readField(data, field);
     if (!isFindable(value)) continue;
     const text = String(value);
     if (text.length <= maxTermValueLength) terms.add(fieldTerm(field, text));
   }
   return terms.size === 0 ? null : [...terms];
+}
+
+/** Reads a field of the data; `customer.id` is a field of a field, unless one has that name. */
+function readField(data: unknown, field: string): unknown {
+  if (typeof data !== "object" || data === null) return undefined;
+  if (Object.hasOwn(data, field)) return (data as Record<string, unknown>)[field];
+  const dot = field.indexOf(".");
+  if (dot === -1) return undefined;
+  const outer = readField(data, field.slice(0, dot));
+  return readField(outer, field.slice(dot + 1));
 }
 
 function isFindable(value: unknown): value is string | number | boolean {

@@ -23,6 +23,7 @@ import type { Quotas } from "../../api/quota.ts";
 import type { Schedule, ScheduleRun } from "../../api/schedule.ts";
 import type { Scope } from "../../api/scope.ts";
 import type { Restrictions } from "../jobs/change/select.ts";
+import type { StoredRegistration } from "../job-types/to-job-type.ts";
 import type { StoredDefinition } from "../schedules/template.ts";
 
 /**
@@ -382,6 +383,31 @@ export const apiKeys = pgTable(
     index("api_keys_tenant").on(table.tenant, table.id),
   ],
 );
+
+/** Job types that clients registered. */
+export const jobTypes = pgTable(
+  "job_types",
+  {
+    tenant: tenant(),
+    type: text().notNull(),
+    /** Belongs to one tenant, and has one kind of worker. */
+    queue: text().notNull(),
+    definition: jsonb().$type<StoredRegistration>().notNull(),
+    version: integer().notNull().default(1),
+    /** Revision of the last change; producers and consumers poll for newer revisions. */
+    revision: bigint({ mode: "number" }).notNull(),
+    createdAt: time().notNull().defaultNow(),
+    updatedAt: time().notNull().defaultNow(),
+    /** A deleted type remains, because its ended jobs may contain secrets. */
+    deletedAt: time(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.type] }),
+    uniqueIndex("job_types_revision").on(table.revision),
+    index("job_types_queue").on(table.queue),
+  ],
+);
+
 /** Administrative changes. Triggers reject updates and deletes. */
 export const auditLog = pgTable("audit_log", {
   seq: integer().primaryKey(),
@@ -408,6 +434,7 @@ export const auditHead = pgTable("audit_head", {
 export type JobColumns = typeof jobs.$inferSelect;
 export type DedupWindowColumns = typeof dedupWindows.$inferSelect;
 export type QueueSettingsColumns = typeof queueSettings.$inferSelect;
+export type JobTypeColumns = typeof jobTypes.$inferSelect;
 export type ScheduleColumns = typeof schedules.$inferSelect;
 export type IdempotencyKeyColumns = typeof idempotencyKeys.$inferSelect;
 export type ImportColumns = typeof imports.$inferSelect;

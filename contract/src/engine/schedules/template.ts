@@ -58,6 +58,6 @@ export function openTemplate(
 
 /** Redacts the secrets of a template. */
 export function showTemplate(jobTypes: JobTypeRegistry, job: StoredTemplate): StoredTemplate {
-  const findSecrets = jobTypes.find(job.type)?.findSecrets;
+  const findSecrets = jobTypes.findRecorded(job.type)?.findSecrets;
   return findSecrets === undefined ? job : { ...job, data: redactData(job.data, findSecrets) };
 }

@@ -1,10 +1,10 @@
 import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { expect, test } from "bun:test";
-import { createJobRequestSchema } from "@toril/contract/api/job-request";
-import { defineJob } from "@toril/contract/api/job-type";
-import { buildOpenApi } from "@toril/contract/api/http/openapi";
+import { createJobRequestSchema } from "../job-request.ts";
+import { defineJob } from "../job-type.ts";
+import { buildOpenApi } from "../http/openapi.ts";
 import { z } from "zod";
-import { shippedApi } from "../../../contract/test/_job-types.ts";
+import { shippedApi } from "../../../test/_job-types.ts";
 import { breakingChanges, type Document } from "./breaking-changes.ts";
 
 const base = {

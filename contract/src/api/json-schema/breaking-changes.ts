@@ -24,6 +24,11 @@ export interface BreakingChange {
   detail: string;
 }
 
+/** Finds values that are valid for `before` and not for `after`. Schemas must not contain references. */
+export function compareSchemas(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+  return createComparison({}, {})(before, after, pointer);
+}
+
 const requests = "JobRequest.";
 
 /** Finds requests that were valid for a job type and no longer are. */
@@ -51,6 +56,11 @@ function createComparison(old: Record<string, Schema>, now: Record<string, Schem
       const changes = compare(resolve(before, old), resolve(after, now), pointer);
       visiting.delete(pair);
       return changes;
+    }
+    const isConstrained = hasConstrainedChoice(before) || hasConstrainedChoice(after);
+    if (isConstrained && !isEqual(before, after)) {
+      const detail = "changed: choices beside other keywords cannot be compared";
+      return [{ pointer, detail }];
     }
     const choices = before.anyOf ?? before.oneOf;
     if (choices !== undefined) {
@@ -137,7 +147,26 @@ function compareValues(before: Schema, after: Schema, pointer: string): Breaking
 
 const lowerBounds = ["minLength", "minItems", "minProperties", "minimum", "exclusiveMinimum"];
 const upperBounds = ["maxLength", "maxItems", "maxProperties", "maximum", "exclusiveMaximum"];
-const exact = ["pattern", "format", "multipleOf", "uniqueItems", "propertyNames", "not"];
+const exact = [
+  "pattern",
+  "format",
+  "multipleOf",
+  "uniqueItems",
+  "propertyNames",
+  "patternProperties",
+  "dependentRequired",
+  "dependentSchemas",
+  "not",
+  "if",
+  "then",
+  "else",
+  "contains",
+  "minContains",
+  "maxContains",
+  "prefixItems",
+  "unevaluatedItems",
+  "unevaluatedProperties",
+];
 
 function compareLimits(before: Schema, after: Schema, pointer: string): BreakingChange[] {
   const isTighter = (keyword: string) => {
@@ -152,6 +181,28 @@ function compareLimits(before: Schema, after: Schema, pointer: string): Breaking
     detail: `${JSON.stringify(before[keyword]) ?? "none"} became ${JSON.stringify(after[keyword])}`,
   }));
 }
+
+function isEqual(before: Schema, after: Schema): boolean {
+  return JSON.stringify(before) === JSON.stringify(after);
+}
+
+const descriptive = new Set([
+  "title",
+  "description",
+  "default",
+  "example",
+  "examples",
+  "deprecated",
+]);
+
+/** Whether other keywords apply beside the alternatives, as in no schema that zod documents. */
+function hasConstrainedChoice(schema: Schema): boolean {
+  if ((schema.anyOf ?? schema.oneOf) === undefined) return false;
+  const others = Object.keys(schema).filter((keyword) => !descriptive.has(keyword));
+  return others.some((keyword) => !choiceKeywords.has(keyword));
+}
+
+const choiceKeywords = new Set(["anyOf", "oneOf", "discriminator"]);
 
 function getTypes({ type }: Schema): string[] | undefined {
   return typeof type === "string" ? [type] : type;

@@ -1,0 +1,110 @@
+import { z } from "zod";
+import { JobTypeDescription, JobTypeRegistration, NewTypeName } from "../job-type-registration.ts";
+import { createPage, pageQuery } from "../page.ts";
+import { defineRoute, header, json, notModified, queryBoolean } from "./route.ts";
+
+const tags: [string] = ["Job types"];
+const scope = "types:admin";
+const params = z.object({
+  type: NewTypeName.meta({
+    ...NewTypeName.meta(),
+    param: { name: "type", in: "path" },
+    description: "Name of the job type",
+  }),
+});
+const etag = {
+  ETag: header(
+    "Version of the job type, a dot, and a hash of the response",
+    '"3.1f0c9a3b5d7e2468"',
+  ),
+};
+const shown = { content: json(JobTypeDescription), headers: etag };
+
+export const putJobType = defineRoute({
+  operationId: "putJobType",
+  summary: "Register or change a job type",
+  description:
+    "Registers a job type for the tenant of the caller. Every producer and consumer uses it within 2 s; a producer that does not know a type yet looks it up before it refuses " +
+    "a request. While jobs of the type are pending or a schedule uses it, a change that refuses data or results that were valid before is refused, unless `force` is true: `errors` " +
+    "lists what breaks. Pending jobs keep the options with which they were accepted; if the queue changes, they become dead letters. Job types that are defined in code cannot be changed. " +
+    "With `If-None-Match: *` the request only registers a type and never changes one.",
+  tags,
+  scope,
+  method: "put",
+  path: "/v1/job-types/{type}",
+  conditional: true,
+  request: {
+    params,
+    query: z.strictObject({ force: queryBoolean("true: change the type although it breaks jobs") }),
+    body: { required: true, content: json(JobTypeRegistration) },
+  },
+  responses: {
+    200: { description: "The changed job type; also returned if nothing changed", ...shown },
+    201: {
+      description: "The registered job type",
+      ...shown,
+      headers: { ...etag, Location: header("URL of the job type", "/v1/job-types/mail.send") },
+    },
+  },
+  problems: [
+    "invalid-parameter",
+    "forbidden-resource",
+    "empty-body",
+    "incomplete-body",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-json",
+    "unstorable-json",
+    "invalid-job-type",
+    "job-type-conflict",
+    "breaking-change",
+    "too-many-job-types",
+  ],
+});
+
+const JobTypePage = createPage("JobTypePage", JobTypeDescription);
+
+export const listJobTypes = defineRoute({
+  operationId: "listJobTypes",
+  summary: "List job types",
+  description:
+    "Returns the registered job types of the tenant and those that are defined in code, ordered by name.",
+  tags,
+  scope,
+  method: "get",
+  path: "/v1/job-types",
+  request: { query: z.strictObject(pageQuery) },
+  responses: { 200: { description: "One page of job types", content: json(JobTypePage) } },
+  problems: ["invalid-parameter"],
+});
+
+const missing = ["invalid-parameter", "forbidden-resource", "job-type-not-found"] as const;
+
+export const getJobType = defineRoute({
+  operationId: "getJobType",
+  summary: "Get a job type",
+  tags,
+  scope,
+  method: "get",
+  path: "/v1/job-types/{type}",
+  conditional: true,
+  request: { params },
+  responses: { 200: { description: "The job type", ...shown }, 304: notModified },
+  problems: missing,
+});
+
+export const deleteJobType = defineRoute({
+  operationId: "deleteJobType",
+  summary: "Delete a job type",
+  description:
+    "Deletes a registered job type. Refused while jobs of the type are pending or a schedule uses it. Ended jobs remain until retention deletes them. A job that another producer accepts " +
+    "within the 2 s before it knows of the deletion becomes a dead letter.",
+  tags,
+  scope,
+  method: "delete",
+  path: "/v1/job-types/{type}",
+  conditional: true,
+  request: { params },
+  responses: { 200: { description: "The deleted job type", content: json(JobTypeDescription) } },
+  problems: [...missing, "job-type-conflict", "job-type-in-use"],
+});

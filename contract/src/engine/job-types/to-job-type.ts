@@ -1,0 +1,62 @@
+import type { FindSecretFields } from "../../api/job-data/secret-fields.ts";
+import { defineJob, type JobType } from "../../api/job-type.ts";
+import type { JobTypeRegistration } from "../../api/job-type-registration.ts";
+import { parsePointer, readPointer } from "./pointer.ts";
+import { validatedBySchema } from "./validated-by-schema.ts";
+
+/** A registration with the queue that it uses. */
+export type StoredRegistration = Omit<JobTypeRegistration, "queue"> & { queue: string };
+
+/** Makes a job type of a registration, with the same behaviour as one that is defined in code. */
+export function toJobType(type: string, registration: StoredRegistration): JobType {
+  const { data, result = {}, queue, worker, attempts, backoff, keyPolicy } = registration;
+  const { priority, timeoutMs, expiresInMs, rateLimit, searchable, secret } = registration;
+  const jobType: JobType = defineJob({
+    type,
+    queue,
+    worker,
+    data: validatedBySchema(data, `JobData.${type}`),
+    result: validatedBySchema(result),
+    ...(attempts !== undefined && { attempts }),
+    ...(backoff !== undefined && { backoff }),
+    ...(keyPolicy !== undefined && { keyPolicy }),
+    ...(priority !== undefined && { priority }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(expiresInMs !== undefined && { expiresInMs }),
+    ...(rateLimit !== undefined && { rateLimit: toRateLimit(rateLimit) }),
+    ...(searchable !== undefined && { searchable: searchable.map(toFieldName) }),
+  });
+  return secret === undefined || secret.length === 0
+    ? jobType
+    : { ...jobType, findSecrets: createFindSecrets(secret) };
+}
+
+/** Returns the name under which a field is searched: `customer.id` for `/customer/id`. */
+function toFieldName(pointer: string): string {
+  return parsePointer(pointer).join(".");
+}
+
+function toRateLimit({ key, max, durationMs }: NonNullable<JobTypeRegistration["rateLimit"]>) {
+  const path = parsePointer(key);
+  return {
+    max,
+    durationMs,
+    by(data: unknown) {
+      const value = readPointer(data, path);
+      return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+    },
+  };
+}
+
+function createFindSecrets(pointers: readonly string[]): FindSecretFields {
+  const paths = pointers.map((pointer) => ({ pointer, path: parsePointer(pointer) }));
+  return (data) =>
+    paths.flatMap(({ pointer, path }) => {
+      const holder = readPointer(data, path.slice(0, -1));
+      const name = path.at(-1) ?? "";
+      const value = readPointer(holder, [name]);
+      return value === undefined || value === null
+        ? []
+        : [{ holder: holder as Record<string, unknown>, name, pointer }];
+    });
+}
