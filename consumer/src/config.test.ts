@@ -69,6 +69,7 @@ describe("the consumer's configuration", () => {
           idempotencyKeys: 86_400_000,
           dedupWindows: 0,
           operations: 2_592_000_000,
+          webhookDeliveries: 14 * 24 * 3_600_000,
         },
         intervalMs: 30_000,
       },
@@ -79,7 +80,15 @@ describe("the consumer's configuration", () => {
       metricsPort: 0,
       host: "127.0.0.1",
       drainMs: 25_000,
+      isPrivateAddressAllowed: false,
       isPrivateFeedAllowed: false,
+      webhooks: {
+        timeoutMs: 15_000,
+        concurrency: 10,
+        retryBaseMs: 5000,
+        retryForMs: 259_200_000,
+        disableAfterMs: 432_000_000,
+      },
     });
   });
 

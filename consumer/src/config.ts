@@ -17,6 +17,7 @@ import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
 import { traceFields, toTraceSettings } from "@toril/contract/engine/tracing/settings";
 import { z } from "zod";
 import { type ScheduleFile, parseScheduleFile } from "./scheduler/schedule-file.ts";
+import { toWebhookSettings, webhookFields } from "./webhooks/config.ts";
 import { retentionFields, toRetentionSettings } from "./maintenance/config.ts";
 
 const keyRatePattern = /^([^=]+)=(?:([0-9]{1,7})\/([0-9]{1,8})|off)$/;
@@ -105,9 +106,13 @@ export function createVariables(jobTypes: JobTypeRegistry) {
         .describe("port of `/metrics`, `/livez` and `/readyz`; 0 turns it off"),
       HOST: z.string().default("127.0.0.1"),
       DRAIN_MS: milliseconds(0).default(25_000),
+      ALLOW_PRIVATE_ADDRESSES: flag
+        .default(false)
+        .describe("allows feeds and webhooks at private network addresses"),
       FEED_ALLOW_PRIVATE_ADDRESSES: flag
         .default(false)
-        .describe("allows feeds at private network addresses"),
+        .describe("allows only feeds at private network addresses"),
+      ...webhookFields,
     })
     .refine(
       (variables) =>
@@ -165,7 +170,10 @@ export function loadConfig(
     metricsPort: variables.METRICS_PORT,
     host: variables.HOST,
     drainMs: variables.DRAIN_MS,
-    isPrivateFeedAllowed: variables.FEED_ALLOW_PRIVATE_ADDRESSES,
+    isPrivateAddressAllowed: variables.ALLOW_PRIVATE_ADDRESSES,
+    isPrivateFeedAllowed:
+      variables.ALLOW_PRIVATE_ADDRESSES || variables.FEED_ALLOW_PRIVATE_ADDRESSES,
+    webhooks: toWebhookSettings(variables),
   };
 }
 

@@ -15,6 +15,7 @@ import { createTicker } from "./scheduler/ticker.ts";
 import { openStores } from "./stores/open-stores.ts";
 import { requireTables } from "./stores/postgres.ts";
 import { loadRedisCommands } from "./stores/redis-commands.ts";
+import { createWebhooks } from "./webhooks/create-webhooks.ts";
 import { isDoneWithin, waitForAbort } from "./wait.ts";
 import { createWorker } from "./worker/create-worker.ts";
 import { createEnqueueChildren } from "./worker/attempt/enqueue-children.ts";
@@ -73,10 +74,23 @@ export async function openConsumer(
   const jobTypes = jobTypeTable.registry;
   const commands = await loadRedisCommands(stores, config.prefix, log);
   const { dispatch, remove, removeFromRedis, findQuota, probe } = commands;
+  const webhooks = opening.use(
+    createWebhooks({
+      config,
+      ledger: backgroundLedger,
+      secretKeys,
+      registry: metrics.registry,
+      log,
+    }),
+  );
   const settler = createSettler({
     ledger: stores.retryingLedger,
     batch: config.batch,
-    onBatch: metrics.onSettleBatch,
+    mayHaveWebhooks: webhooks.mayExist,
+    onBatch(size, ms) {
+      metrics.onSettleBatch(size, ms);
+      webhooks.onSettled();
+    },
   });
 
   const reconciliation = opening.use(
@@ -169,6 +183,7 @@ export async function openConsumer(
     }),
   );
   ticker.start();
+  webhooks.start();
   const resources = opening.move();
   return {
     statusPort: status?.port,

@@ -16,6 +16,7 @@ const off: RetentionAges = {
   idempotencyKeys: null,
   dedupWindows: null,
   operations: null,
+  webhookDeliveries: null,
 };
 
 let world: _World;

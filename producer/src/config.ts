@@ -58,6 +58,9 @@ export const Config = z.object({
   MAX_JOB_TYPES: wholeNumber(0, 10_000)
     .default(200)
     .describe("maximum number of job types that a tenant may register; beyond it, 409"),
+  MAX_WEBHOOKS: wholeNumber(1, 10_000)
+    .default(100)
+    .describe("maximum number of webhooks of a tenant; beyond it, 409"),
   MAX_OPERATIONS: wholeNumber(1, 10_000)
     .default(100)
     .describe("maximum number of open operations of a tenant; beyond it, 409"),

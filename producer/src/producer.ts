@@ -49,6 +49,7 @@ import { scheduleRoutes } from "./schedules/routes.ts";
 import { connectLedgers } from "./stores/postgres.ts";
 import { createReads } from "./stores/reads.ts";
 import { connectRedis } from "./stores/redis.ts";
+import { webhookRoutes } from "./webhooks/routes.ts";
 
 export interface Producer {
   url: URL;
@@ -234,6 +235,13 @@ export async function openProducer(
       }),
       ...principalRoutes(),
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
+      ...webhookRoutes(api, {
+        ledger: changing,
+        reads,
+        idempotency,
+        secretKeys,
+        maxWebhooks: config.MAX_WEBHOOKS,
+      }),
       ...healthRoutes({
         ledger: accepting,
         writeRedis: () => Promise.all(code.queues.map(dispatching.writeProbe)),

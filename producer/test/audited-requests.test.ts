@@ -22,7 +22,7 @@ let operator: IssuedApiKey;
 
 beforeAll(async () => {
   stores = await _openStores();
-  admin = await _issue(stores, ["keys:admin"], { tenant: "acme" });
+  admin = await _issue(stores, ["keys:admin", "webhooks:admin"], { tenant: "acme" });
   operator = await _issue(stores, ["queues:admin"]);
   producer = await _startProducer(stores, { TRUSTED_PROXIES: "127.0.0.1" });
 });
@@ -77,12 +77,49 @@ const cases: Record<
     done: [`/v1/keys/${id}`, { method: "DELETE" }],
     refused: ["/v1/keys/0mibwkq0705f60718", { method: "DELETE" }, "key-not-found"],
   }),
+  putWebhook: () => ({
+    done: ["/v1/webhooks/new", { ..._json(webhook), method: "PUT" }],
+    refused: ["/v1/webhooks/bad", { ..._json({ url: "x" }), method: "PUT" }, "invalid-webhook"],
+  }),
+  deleteWebhook: () => ofWebhook("", { method: "DELETE" }),
+  rotateWebhook: () => ofWebhook("/rotate"),
+  enableWebhook: () => ofWebhook("/enable"),
+  disableWebhook: () => ofWebhook("/disable"),
+  testWebhook: () => ofWebhook("/test"),
+  replayWebhookDelivery: () => ofWebhook(`/deliveries/${deliveryId}/replay`),
+  replayWebhookDeliveries: () =>
+    ofWebhook(
+      "/replay",
+      _json({ from: "2026-01-01T00:00:00.000Z", until: "2026-01-02T00:00:00.000Z" }),
+    ),
   changeQueue: () => ofQueue("", { ..._json({ concurrency: 5 }), method: "PATCH" }),
   pauseQueue: () => ofQueue("/pause"),
   resumeQueue: () => ofQueue("/resume"),
   drainQueue: () => ofQueue("/drain"),
   cleanQueue: () => ofQueue("/clean", _json({ state: "failed", olderThanMs: 0 })),
 };
+
+const webhook = { url: "https://example.org/", events: ["job.dead"] };
+const deliveryId = Bun.randomUUIDv7();
+
+function ofWebhook(verb: string, init: RequestInit = { method: "POST" }) {
+  const refused: [string, RequestInit, string] = [
+    `/v1/webhooks/missing${verb}`,
+    init,
+    "webhook-not-found",
+  ];
+  return { done: [`/v1/webhooks/made${verb}`, init] as [string, RequestInit], refused };
+}
+
+/** Creates the webhook `made` with one delivery. */
+async function _makeWebhook() {
+  const id = Bun.randomUUIDv7();
+  await stores.sql`truncate webhooks, webhook_deliveries`;
+  await stores.sql`
+    insert into webhooks (tenant, name, id, url, events, secret) values ('acme', 'made', ${id}, ${webhook.url}, '{job.dead}', '')`;
+  await stores.sql`
+    insert into webhook_deliveries (id, webhook_id, event, payload) values (${deliveryId}, ${id}, 'job.dead', '{}')`;
+}
 
 function ofQueue(verb: string, init: RequestInit = { method: "POST" }) {
   const refused: [string, RequestInit, string] = [
@@ -100,6 +137,7 @@ const audited = Object.values(shippedApi)
 test.each(audited)("%s is audited, whether it succeeds or fails", async (action) => {
   expect(Object.keys(cases)).toContain(action);
   const id = await _made();
+  await _makeWebhook();
   const { done, refused } = cases[action]!(id);
   const before = (await _newest()).length;
 
@@ -115,7 +153,7 @@ test.each(audited)("%s is audited, whether it succeeds or fails", async (action)
   const entry = { actor: `key:${who.id}`, tenant: who.tenant, action, address: "192.0.2.7" };
   expect(success).toMatchObject({
     ...entry,
-    target: who === admin ? `/v1/keys/${answer.body.id}` : path,
+    target: action.endsWith("Key") ? `/v1/keys/${answer.body.id}` : path,
     requestId: _requestId(path),
     outcome: "done",
   });

@@ -75,7 +75,29 @@ const _oneOperation: _Case["check"] = async (answer) => {
   expect(answer.headers.get("location")).toBe(`/v1/operations/${answer.body.id}`);
 };
 
+const _webhook = { url: "https://example.org/", events: ["job.dead"] };
+const _createWebhook = async () => {
+  await stores.sql`truncate webhooks, webhook_deliveries`;
+  await producer.request("/v1/webhooks/orders", { ..._json(_webhook), method: "PUT" });
+  return "";
+};
+
 const _cases: Record<string, _Case> = {
+  "a test event": {
+    prepare: _createWebhook,
+    path: () => "/v1/webhooks/orders/test",
+    async check(answer) {
+      const rows = await stores.sql<{ id: string }[]>`select id from webhook_deliveries`;
+      expect(rows.map(({ id }) => id)).toEqual([answer.body.id]);
+    },
+  },
+  "a webhook that is disabled": {
+    prepare: _createWebhook,
+    path: () => "/v1/webhooks/orders/disable",
+    async check(answer) {
+      expect([answer.status, answer.body.enabled]).toEqual([200, false]);
+    },
+  },
   "a run of a schedule": {
     prepare: async () => (await _schedule(), ""),
     path: () => "/v1/schedules/nightly/run",

@@ -23,6 +23,10 @@ export const retentionFields = {
     "how long the original response of a request with an Idempotency-Key is replayed",
   ),
   RETAIN_OPERATIONS: age("30d", "retention period of finished operations"),
+  RETAIN_WEBHOOK_DELIVERIES: age(
+    "14d",
+    "how long the deliveries of webhooks are listed and can be replayed; pending ones are kept until they are given up",
+  ),
   RETAIN_INTERVAL_MS: milliseconds(100).default(30_000).describe("interval of retention passes"),
 };
 
@@ -41,6 +45,7 @@ export function toRetentionSettings(env: {
     idempotencyKeys: env.RETAIN_IDEMPOTENCY_KEYS,
     dedupWindows: 0,
     operations: env.RETAIN_OPERATIONS,
+    webhookDeliveries: env.RETAIN_WEBHOOK_DELIVERIES,
   };
   return { ages, intervalMs: env.RETAIN_INTERVAL_MS };
 }

@@ -16,6 +16,7 @@ export const deleteStatements = {
   idempotencyKeys: deleteIdempotencyKeys,
   dedupWindows: deleteDedupWindows,
   operations: deleteOperations,
+  webhookDeliveries: deleteWebhookDeliveries,
 } satisfies Record<FinalStatus, DeleteStatement> & Record<string, DeleteStatement>;
 
 export type Retainable = keyof typeof deleteStatements;
@@ -101,6 +102,20 @@ async function deleteOperations(sql: ISql, { ageMs, size }: DeleteBatch): Promis
   return { count, next: count < size ? undefined : beginning };
 }
 
+/** Deletes deliveries that are old, unless they are still to be sent. */
+async function deleteWebhookDeliveries(
+  sql: ISql,
+  { ageMs, size }: DeleteBatch,
+): Promise<DeleteResult> {
+  const { count } = await sql`
+    delete from webhook_deliveries where id in (
+      select id from webhook_deliveries as d where created_at < now() - ${ageMs} * interval '1 ms'
+        and (next_at is null or not exists (select from webhooks where id = d.webhook_id and is_enabled))
+      order by created_at limit ${size} for update skip locked
+    )`;
+  return { count, next: count < size ? undefined : beginning };
+}
+
 /** Reads the age in seconds of the oldest row of each kind; null when there is none. */
 export function readOldest(sql: ISql) {
   const age = (time: ReturnType<ISql>) => sql`extract(epoch from now() - ${time})::float8`;
@@ -111,5 +126,7 @@ export function readOldest(sql: ISql) {
     union all
     select 'idempotencyKeys', ${age(sql`(select touched_at from idempotency_keys order by touched_at limit 1)`)}
     union all
-    select 'operations', ${age(sql`(select ended_at from operations where ended_at is not null order by ended_at limit 1)`)}`;
+    select 'operations', ${age(sql`(select ended_at from operations where ended_at is not null order by ended_at limit 1)`)}
+    union all
+    select 'webhookDeliveries', ${age(sql`(select created_at from webhook_deliveries order by created_at limit 1)`)}`;
 }

@@ -3,6 +3,7 @@ import { createByteBudget, type HeldBytes } from "./byte-budget.ts";
 import { openUrl, getRedirect, findUrlFault, type Validators } from "./open-url.ts";
 import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./public-lookup.ts";
 import { readBody } from "./read-body.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 
 /** Result of a fetch. `refused` is permanent, `failed` may be retried; `code` is the HTTP status of a response. */
 export type FetchedDocument =
@@ -209,16 +210,4 @@ async function receive(
   const lastModified = response.headers["last-modified"] ?? null;
   const { bytes } = body;
   return { status: "ok", code, bytes, held, contentType, url: url.href, etag, lastModified };
-}
-
-const statuses = new Set([429, 503]);
-const leastMs = 1000;
-const mostMs = 24 * 60 * 60 * 1000;
-
-/** Parses Retry-After of a 429 or 503 response, clamped to 1 s to 24 h from now; null when absent or invalid. */
-function parseRetryAfter({ statusCode, headers }: IncomingMessage, now: number): Date | null {
-  const text = headers["retry-after"]?.trim();
-  if (!text || !statuses.has(statusCode ?? 0)) return null;
-  const waitMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
-  return Number.isNaN(waitMs) ? null : new Date(now + Math.min(Math.max(waitMs, leastMs), mostMs));
 }

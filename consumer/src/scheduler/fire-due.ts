@@ -9,6 +9,11 @@ import {
   lockDue,
   recordRuns,
 } from "@toril/contract/engine/schedules/schedule-runs";
+import {
+  isMissed,
+  type MissedRun,
+  recordMissed,
+} from "@toril/contract/engine/webhooks/record-missed";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { ISql } from "postgres";
 import { type Plan, planRuns } from "./plan-runs.ts";
@@ -66,6 +71,23 @@ export async function fireDue(
   batch.release = await deferRefused(batch.plans, deps.findQuota);
   await insertPlanned(tx, batch, deps.removeWaiting);
   await recordRuns(tx, batch.plans);
+  await recordMissed(tx, toMissed(batch.plans, deps.jobTypes));
+}
+
+/** Returns the planned runs that webhooks are told about. */
+export function toMissed(
+  plans: readonly Plan[],
+  jobTypes: Pick<JobTypeRegistry, "forTenant">,
+): MissedRun[] {
+  return plans
+    .filter(({ run }) => isMissed(run))
+    .map(({ schedule: { tenant, name, type }, run }) => ({
+      tenant,
+      name,
+      type,
+      queue: jobTypes.forTenant(tenant).find(type)?.queue ?? "",
+      run,
+    }));
 }
 
 async function insertPlanned(tx: ISql, batch: Batch, removeWaiting: RemoveWaiting) {

@@ -11,11 +11,12 @@ import {
   recordRuns,
   untilDue,
 } from "@toril/contract/engine/schedules/schedule-runs";
+import { recordMissed } from "@toril/contract/engine/webhooks/record-missed";
 import type { ISql } from "postgres";
 import type { Log } from "../observability/log.ts";
 import { sleep } from "../wait.ts";
 import { applyFile, type ScheduleFile } from "./schedule-file.ts";
-import { emptyBatch, fireDue, type FireDeps } from "./fire-due.ts";
+import { emptyBatch, fireDue, type FireDeps, toMissed } from "./fire-due.ts";
 import { failedPlan, type Plan } from "./plan-runs.ts";
 
 export interface TickerDeps extends FireDeps {
@@ -98,6 +99,7 @@ export function createTicker(deps: TickerDeps): Ticker {
       if (row?.id !== failed.id || row.version !== failed.version) return;
       plans.push(failedPlan(row, error));
       await recordRuns(tx, plans);
+      await recordMissed(tx, toMissed(plans, jobTypes));
     });
     await updateRedis(plans, []);
     return plans.length;

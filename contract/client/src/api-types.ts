@@ -146,7 +146,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -227,6 +227,23 @@ export interface components {
             groups: components["schemas"]["DeadLetterGroup"][];
             /** @description false: there are more than 500 groups; only the first groups, ordered by type, are counted */
             isComplete: boolean;
+        };
+        DeliveryReplay: {
+            /**
+             * Format: date-time
+             * @description Events recorded at this time or later
+             */
+            from: string;
+            /**
+             * @description Only deliveries with this status; by default both
+             * @enum {string}
+             */
+            status?: "failed" | "delivered";
+            /**
+             * Format: date-time
+             * @description Events recorded before this time
+             */
+            until: string;
         };
         DescribedRateLimit: {
             durationMs: number;
@@ -337,6 +354,43 @@ export interface components {
             scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
             tenant: string;
             types: string[] | null;
+        };
+        IssuedWebhook: {
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            disabledAt: string | null;
+            /** @description requested: by a client. failing: every attempt failed for days. gone: the endpoint answered 410. Null while the webhook is enabled */
+            disabledReason: ("requested" | "failing" | "gone") | null;
+            /** @description Events are recorded and sent only while the webhook is enabled */
+            enabled: boolean;
+            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed")[];
+            /**
+             * Format: date-time
+             * @description Time of the first failed attempt since the last successful one
+             */
+            failingSince: string | null;
+            labels: string[] | null;
+            name: string;
+            /**
+             * Format: date-time
+             * @description The endpoint asked for a pause until this time, with Retry-After
+             */
+            pausedUntil: string | null;
+            /**
+             * Format: date-time
+             * @description Time until which requests are also signed with the previous secret
+             */
+            previousSecretUntil: string | null;
+            queues: string[] | null;
+            /** @description Signs the requests (Standard Webhooks). It is returned only once */
+            secret: string;
+            types: string[] | null;
+            /** Format: date-time */
+            updatedAt: string;
+            url: string;
+            /** @description Incremented by every change by a client; use it in `If-Match: "<version>"` */
+            version: number;
         };
         Job: {
             attempts: components["schemas"]["JobAttempts"];
@@ -846,7 +900,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         Queue: {
             /** @description Maximum number of active jobs across all consumers; null: no limit */
@@ -996,6 +1050,14 @@ export interface components {
             outcome: "rejected";
             problem: components["schemas"]["Problem"];
         };
+        ReplayedDeliveries: {
+            /**
+             * Format: date-time
+             * @description Use it as `from` to continue: a request replays at most 10000 deliveries. Null if none are left
+             */
+            next: string | null;
+            replayed: number;
+        };
         Schedule: {
             /** Format: date-time */
             createdAt: string;
@@ -1104,6 +1166,13 @@ export interface components {
              */
             scheduledFor: string | null;
         };
+        SecretRotation: {
+            /**
+             * @description Milliseconds for which requests are signed with the previous secret, too; default: a day
+             * @default 86400000
+             */
+            graceMs?: number;
+        };
         ValidEntry: {
             index: number;
             /**
@@ -1111,6 +1180,114 @@ export interface components {
              * @enum {string}
              */
             outcome: "valid";
+        };
+        Webhook: {
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            disabledAt: string | null;
+            /** @description requested: by a client. failing: every attempt failed for days. gone: the endpoint answered 410. Null while the webhook is enabled */
+            disabledReason: ("requested" | "failing" | "gone") | null;
+            /** @description Events are recorded and sent only while the webhook is enabled */
+            enabled: boolean;
+            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed")[];
+            /**
+             * Format: date-time
+             * @description Time of the first failed attempt since the last successful one
+             */
+            failingSince: string | null;
+            labels: string[] | null;
+            name: string;
+            /**
+             * Format: date-time
+             * @description The endpoint asked for a pause until this time, with Retry-After
+             */
+            pausedUntil: string | null;
+            /**
+             * Format: date-time
+             * @description Time until which requests are also signed with the previous secret
+             */
+            previousSecretUntil: string | null;
+            queues: string[] | null;
+            types: string[] | null;
+            /** Format: date-time */
+            updatedAt: string;
+            url: string;
+            /** @description Incremented by every change by a client; use it in `If-Match: "<version>"` */
+            version: number;
+        };
+        WebhookDefinition: {
+            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed")[];
+            /**
+             * @description Only jobs with at least one of these labels; null: all. Applies to events of jobs
+             * @default null
+             */
+            labels?: string[] | null;
+            /**
+             * @description Only events of these queues; null: all
+             * @default null
+             */
+            queues?: string[] | null;
+            /**
+             * @description Only events of these job types; null: all
+             * @default null
+             */
+            types?: string[] | null;
+            /** Format: uri */
+            url: string;
+        };
+        WebhookDelivery: {
+            /**
+             * Format: date-time
+             * @description Start of the last attempt
+             */
+            attemptedAt: string | null;
+            attempts: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            deliveredAt: string | null;
+            /** @description Why the last attempt failed */
+            error: string | null;
+            /** @enum {string} */
+            event: "job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed" | "webhook.test";
+            /**
+             * Format: uuid
+             * @description The header `webhook-id` of every attempt
+             */
+            id: string;
+            /** @description Duration of the last attempt */
+            latencyMs: number | null;
+            /**
+             * Format: date-time
+             * @description When the next attempt is due; null after the last
+             */
+            nextAt: string | null;
+            /** @description The body of the request */
+            payload: {
+                [key: string]: unknown;
+            };
+            /** @description Response to the last attempt; null if none arrived */
+            response: {
+                /** @description The first 500 bytes of the body */
+                body: string;
+                status: number;
+            } | null;
+            /**
+             * @description pending: not delivered yet. failed: given up
+             * @enum {string}
+             */
+            status: "pending" | "delivered" | "failed";
+        };
+        WebhookDeliveryPage: {
+            items: components["schemas"]["WebhookDelivery"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
+        };
+        WebhookPage: {
+            items: components["schemas"]["Webhook"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
         };
     };
     responses: never;
@@ -1140,6 +1317,7 @@ export type DeadLetterGroup = components['schemas']['DeadLetterGroup'];
 export type DeadLetterPage = components['schemas']['DeadLetterPage'];
 export type DeadLetterSelection = components['schemas']['DeadLetterSelection'];
 export type DeadLetterSummary = components['schemas']['DeadLetterSummary'];
+export type DeliveryReplay = components['schemas']['DeliveryReplay'];
 export type DescribedRateLimit = components['schemas']['DescribedRateLimit'];
 export type DuplicateEntry = components['schemas']['DuplicateEntry'];
 export type EventGap = components['schemas']['EventGap'];
@@ -1149,6 +1327,7 @@ export type ImportCounts = components['schemas']['ImportCounts'];
 export type ImportError = components['schemas']['ImportError'];
 export type InspectedDeadLetter = components['schemas']['InspectedDeadLetter'];
 export type IssuedApiKey = components['schemas']['IssuedApiKey'];
+export type IssuedWebhook = components['schemas']['IssuedWebhook'];
 export type Job = components['schemas']['Job'];
 export type JobAttempts = components['schemas']['JobAttempts'];
 export type JobChanges = components['schemas']['JobChanges'];
@@ -1206,12 +1385,19 @@ export type RedrivenCounts = components['schemas']['RedrivenCounts'];
 export type RedrivenEntry = components['schemas']['RedrivenEntry'];
 export type RedriveRequest = components['schemas']['RedriveRequest'];
 export type RejectedEntry = components['schemas']['RejectedEntry'];
+export type ReplayedDeliveries = components['schemas']['ReplayedDeliveries'];
 export type Schedule = components['schemas']['Schedule'];
 export type ScheduleDefinition = components['schemas']['ScheduleDefinition'];
 export type ScheduledJob = components['schemas']['ScheduledJob'];
 export type SchedulePage = components['schemas']['SchedulePage'];
 export type SchedulePreview = components['schemas']['SchedulePreview'];
 export type ScheduleRun = components['schemas']['ScheduleRun'];
+export type SecretRotation = components['schemas']['SecretRotation'];
 export type ValidEntry = components['schemas']['ValidEntry'];
+export type Webhook = components['schemas']['Webhook'];
+export type WebhookDefinition = components['schemas']['WebhookDefinition'];
+export type WebhookDelivery = components['schemas']['WebhookDelivery'];
+export type WebhookDeliveryPage = components['schemas']['WebhookDeliveryPage'];
+export type WebhookPage = components['schemas']['WebhookPage'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

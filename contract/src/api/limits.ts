@@ -16,6 +16,12 @@ export const limits = {
   logLines: 20,
   scheduleNameLength: 100,
   descriptionLength: 1000,
+  webhookNameLength: 100,
+  urlLength: 2000,
+  /** Deliveries that one request may replay. */
+  replayedDeliveries: 10_000,
+  /** First bytes of a webhook's response that are kept. */
+  webhookResponseBytes: 500,
   /** Bounds of the interval of a schedule. */
   everyMs: { min: 1000, max: 365 * 24 * 60 * 60 * 1000 },
   previewedTimes: 100,

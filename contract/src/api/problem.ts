@@ -20,6 +20,8 @@ export const problemKinds = {
   "dead-letter-not-found": { status: 404, title: "Dead letter not found" },
   "operation-not-found": { status: 404, title: "Operation not found" },
   "schedule-not-found": { status: 404, title: "Schedule not found" },
+  "webhook-not-found": { status: 404, title: "Webhook not found" },
+  "webhook-delivery-not-found": { status: 404, title: "Webhook delivery not found" },
   "job-type-not-found": { status: 404, title: "Job type not found" },
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
@@ -41,6 +43,8 @@ export const problemKinds = {
   "job-type-in-use": { status: 409, title: "The job type is in use" },
   "breaking-change": { status: 409, title: "The change breaks pending or scheduled jobs" },
   "too-many-job-types": { status: 409, title: "Too many job types" },
+  "too-many-webhooks": { status: 409, title: "Too many webhooks" },
+  "webhook-disabled": { status: 409, title: "The webhook is disabled" },
   "too-many-operations": {
     status: 409,
     title: "Too many open operations",
@@ -68,6 +72,7 @@ export const problemKinds = {
   "invalid-operation": { status: 422, title: "The operation does not match its schema" },
   "invalid-job-type": { status: 422, title: "The job type does not match its schema" },
   "invalid-schedule": { status: 422, title: "The schedule does not match its schema" },
+  "invalid-webhook": { status: 422, title: "The webhook does not match its schema" },
   "unstorable-json": { status: 422, title: "The JSON cannot be stored exactly" },
   "unstorable-secret": {
     status: 422,

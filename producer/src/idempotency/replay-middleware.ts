@@ -18,6 +18,7 @@ const operationsWithOwnReplay: ReadonlySet<string> = new Set([
   "createImport",
   "createKey",
   "rotateKey",
+  "rotateWebhook",
 ]);
 
 /** Whether the middleware stores the responses of this operation. */

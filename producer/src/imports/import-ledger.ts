@@ -2,6 +2,7 @@ import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql, TransactionSql } from "postgres";
 import type { Import, ImportStatus } from "@toril/contract/api/import";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
+import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
 import type { ImportProgress } from "./import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -71,6 +72,7 @@ export function createImportLedger(
       inTransaction(async (tx) => {
         await saveCheckpoint(tx);
         await saveImport(tx, progress);
+        await recordImportDone(tx, progress.id);
         const saved = await findImport(tx, progress.tenant, progress.id);
         if (saved === undefined) throw new Error("the import was not inserted");
         await alongside(tx, saved);

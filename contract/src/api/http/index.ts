@@ -38,6 +38,19 @@ import {
   runSchedule,
   createScheduleRoutes,
 } from "./schedules.ts";
+import {
+  putWebhook,
+  listWebhooks,
+  getWebhook,
+  deleteWebhook,
+  rotateWebhook,
+  enableWebhook,
+  disableWebhook,
+  testWebhook,
+  listWebhookDeliveries,
+  replayWebhookDelivery,
+  replayWebhookDeliveries,
+} from "./webhooks.ts";
 
 import type { JobTypeRegistry } from "../registry.ts";
 
@@ -72,6 +85,17 @@ export function createApi(jobTypes: JobTypeRegistry) {
     runSchedule,
     previewSchedule,
     previewDefinition,
+    putWebhook,
+    listWebhooks,
+    getWebhook,
+    deleteWebhook,
+    rotateWebhook,
+    enableWebhook,
+    disableWebhook,
+    testWebhook,
+    listWebhookDeliveries,
+    replayWebhookDelivery,
+    replayWebhookDeliveries,
     listDeadLetters,
     summarizeDeadLetters,
     getDeadLetter,

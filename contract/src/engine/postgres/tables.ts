@@ -22,6 +22,7 @@ import type { JobSelection, Operation, OperationAction } from "../../api/operati
 import type { Quotas } from "../../api/quota.ts";
 import type { Schedule, ScheduleRun } from "../../api/schedule.ts";
 import type { Scope } from "../../api/scope.ts";
+import type { Webhook, WebhookDelivery, WebhookEvent } from "../../api/webhook.ts";
 import type { Restrictions } from "../jobs/change/select.ts";
 import type { StoredRegistration } from "../job-types/to-job-type.ts";
 import type { StoredDefinition } from "../schedules/template.ts";
@@ -408,6 +409,74 @@ export const jobTypes = pgTable(
   ],
 );
 
+/** Endpoints that are told about events. Statements that end jobs join them, so there is no separate outbox process. */
+export const webhooks = pgTable(
+  "webhooks",
+  {
+    tenant: tenant(),
+    name: text().notNull(),
+    /** Part of the ids of its deliveries; a new definition keeps it. */
+    id: uuid().notNull(),
+    url: text().notNull(),
+    events: text().array().$type<WebhookEvent[]>().notNull(),
+    types: text().array(),
+    queues: text().array(),
+    labels: text().array(),
+    /** Sealed if the service has encryption keys. */
+    secret: text().notNull(),
+    previousSecret: text(),
+    previousUntil: time(),
+    isEnabled: boolean().notNull().default(true),
+    disabledReason: text().$type<Webhook["disabledReason"]>(),
+    disabledAt: time(),
+    /** Time of the first failed attempt since the last successful one. */
+    failingSince: time(),
+    /** The endpoint asked for a pause until then, with Retry-After. */
+    pausedUntil: time(),
+    version: integer().notNull().default(1),
+    createdAt: time().notNull().defaultNow(),
+    updatedAt: time().notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.name] }),
+    uniqueIndex("webhooks_id").on(table.id),
+  ],
+);
+
+/** Events to send and sent ones, one row per event and webhook. */
+export const webhookDeliveries = pgTable(
+  "webhook_deliveries",
+  {
+    /** A hash of the event and the webhook: an event that is recorded again has the same id. */
+    id: uuid().primaryKey(),
+    webhookId: uuid().notNull(),
+    event: text().$type<WebhookDelivery["event"]>().notNull(),
+    /** `json`, not `jsonb`: the body of each attempt is the same to the byte. */
+    payload: json().notNull(),
+    attempts: integer().notNull().default(0),
+    /** When the next attempt is due, or while one is in progress, when another process may repeat it; null after the last. */
+    nextAt: time(),
+    attemptedAt: time(),
+    deliveredAt: time(),
+    /** HTTP status of the last response. */
+    responseStatus: smallint(),
+    /** First bytes of the last response. */
+    responseBody: text(),
+    latencyMs: integer(),
+    error: text(),
+    createdAt: time().notNull().defaultNow(),
+    /** When the event was recorded or last replayed: the event is given up some time later. */
+    dueSince: time().notNull().defaultNow(),
+  },
+  (table) => [
+    index("webhook_deliveries_due")
+      .on(table.webhookId, table.nextAt)
+      .where(sql`next_at is not null`),
+    index("webhook_deliveries_webhook").on(table.webhookId, table.createdAt, table.id),
+    index("webhook_deliveries_created").on(table.createdAt),
+  ],
+);
+
 /** Administrative changes. Triggers reject updates and deletes. */
 export const auditLog = pgTable("audit_log", {
   seq: integer().primaryKey(),
@@ -442,5 +511,7 @@ export type OperationColumns = typeof operations.$inferSelect;
 export type FeedColumns = typeof feeds.$inferSelect;
 export type FeedItemColumns = typeof feedItems.$inferSelect;
 export type ApiKeyColumns = typeof apiKeys.$inferSelect;
+export type WebhookColumns = typeof webhooks.$inferSelect;
+export type WebhookDeliveryColumns = typeof webhookDeliveries.$inferSelect;
 export type AuditLogColumns = typeof auditLog.$inferSelect;
 export type AuditHeadColumns = typeof auditHead.$inferSelect;

@@ -3,6 +3,12 @@ import { toDeadLetterReason } from "../change/reason.ts";
 import { bullId } from "../../redis/names.ts";
 import type { JobStatus, SettlingOutcome } from "../../../api/job-states.ts";
 import { JobError } from "../../../api/job.ts";
+import {
+  countedImportColumns,
+  endedJobColumns,
+  importEvents,
+  jobEvents,
+} from "../../webhooks/record-events.ts";
 import type { ISql } from "postgres";
 
 /** Final outcome of a job. */
@@ -31,17 +37,26 @@ export type Settled =
   /** Nothing changed. `recorded` is the job's status; undefined when the ledger does not know the job. */
   | { status: "already-settled"; recorded: JobStatus | undefined };
 
+export interface SettleOptions {
+  /** False if no webhook exists: the statement then records no events. */
+  mayHaveWebhooks?: boolean;
+}
+
 /**
- * Settles jobs that are pending in the given generation and updates the counters of their imports. Returns one outcome
- * per entry, in order; of two entries for the same generation the first wins.
+ * Settles jobs that are pending in the given generation, updates the counters of their imports and records the events
+ * of webhooks. Returns one outcome per entry, in order; of two entries for the same generation the first wins.
  */
-export async function settleJobs(sql: ISql, entries: readonly Settlement[]): Promise<Settled[]> {
+export async function settleJobs(
+  sql: ISql,
+  entries: readonly Settlement[],
+  { mayHaveWebhooks = true }: SettleOptions = {},
+): Promise<Settled[]> {
   const first = new Map<string, Settlement>();
   for (const entry of entries) {
     const key = toKey(entry);
     if (!first.has(key)) first.set(key, entry);
   }
-  const settled = await settlePending(sql, [...first.values()]);
+  const settled = await settlePending(sql, [...first.values()], mayHaveWebhooks);
   if (settled === "all" && first.size === entries.length) {
     return entries.map(() => ({ status: "settled" }));
   }
@@ -108,6 +123,7 @@ type Value = string | number | null;
 async function settlePending(
   sql: ISql,
   entries: readonly Settlement[],
+  mayHaveWebhooks: boolean,
 ): Promise<"all" | Pick<Settlement, "id" | "generation">[]> {
   const values: (Value | readonly Value[])[] = [];
   const toParameter = (value: Value | readonly Value[]) => `$${values.push(value)}`;
@@ -139,7 +155,7 @@ async function settlePending(
       update jobs set ${sets.join(", ")}
       from unnest(${arrays.join(", ")}) as s (${names.join(", ")})
       where jobs.id = any(${ids}) and jobs.id = s.id and jobs.generation = ${generation} and jobs.status = 'pending'
-      returning jobs.id, jobs.generation, jobs.status, jobs.import_id
+      returning ${mayHaveWebhooks ? endedJobColumns : "jobs.id, jobs.generation, jobs.status, jobs.import_id"}
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead,
@@ -147,12 +163,13 @@ async function settlePending(
       from ended where import_id is not null group by import_id
     ), held as (
       select id from imports where id = any(array(select import_id from counts)) order by id for update
-    ), counted as (
+    ), counted_imports as (
       update imports set completed = imports.completed + counts.completed, dead = imports.dead + counts.dead,
         expired = imports.expired + counts.expired
       from counts
       where imports.id = any(array(select id from held)) and imports.id = counts.import_id
-    )
+      ${mayHaveWebhooks ? `returning ${countedImportColumns}` : ""}
+    )${mayHaveWebhooks ? `, ${jobEvents}, ${importEvents}` : ""}
     select case when (select count(*) from ended) < ${toParameter(entries.length)}::int then
       (select coalesce(json_agg(json_build_object('id', id, 'generation', generation)), '[]') from ended)
     end as settled`,

@@ -28,13 +28,23 @@ export interface Settler {
 export interface SettlerDeps {
   ledger: AttemptLedger;
   batch: BatchSize;
+  /** Whether any webhook may exist; by default one may. */
+  mayHaveWebhooks?(): boolean;
   /** Called after a batch was written, with its size and duration. */
   onBatch?(size: number, ms: number): void;
 }
 
-export function createSettler({ ledger, batch, onBatch }: SettlerDeps): Settler {
+export function createSettler({
+  ledger,
+  batch,
+  mayHaveWebhooks = () => true,
+  onBatch,
+}: SettlerDeps): Settler {
   const write = (part: readonly Settlement[]): Promise<SettleOutcome[]> =>
-    ledger.retryUntilAvailable((sql) => settleJobs(sql, part), isRowFault);
+    ledger.retryUntilAvailable(
+      (sql) => settleJobs(sql, part, { mayHaveWebhooks: mayHaveWebhooks() }),
+      isRowFault,
+    );
 
   const cancelled = createLedgerBatcher<CancelledAttempt, void>({
     ...batch,

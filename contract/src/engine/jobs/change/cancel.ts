@@ -1,6 +1,12 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
 import type { JobError } from "../../../api/job.ts";
+import {
+  countedImportColumns,
+  endedJobColumns,
+  importEvents,
+  jobEvents,
+} from "../../webhooks/record-events.ts";
 
 /** A generation of a job that has ended in the ledger and may still exist in Redis. */
 export type CancelledJob = Pick<JobColumns, "id" | "generation" | "queue">;
@@ -8,7 +14,7 @@ export type CancelledJob = Pick<JobColumns, "id" | "generation" | "queue">;
 const cancelled: JobError = { name: "Cancelled", message: "It was cancelled." };
 
 /**
- * Cancels the pending jobs among `jobs` and updates the counts of their imports. A given `generation` must be the current
+ * Cancels the pending jobs among `jobs`, updates the counts of their imports and records the events of webhooks. A given `generation` must be the current
  * generation.
  * @returns the generations that were cancelled
  */
@@ -29,15 +35,16 @@ export function cancelJobs(
     ), ended as (
       update jobs set status = 'cancelled', error = ${JSON.stringify(error)}::text::jsonb, settled_at = now()
       where id = any(array(select id from locked)) and status = 'pending'
-      returning id, generation, queue, import_id
+      returning ${sql.unsafe(endedJobColumns)}
     ), counts as (
       select import_id, count(*) as cancelled from ended where import_id is not null group by import_id
     ), locked_imports as (
       select id from imports where id = any(array(select import_id from counts)) order by id for update
-    ), updated_imports as (
+    ), counted_imports as (
       update imports set cancelled = imports.cancelled + counts.cancelled
       from counts
       where imports.id = any(array(select id from locked_imports)) and imports.id = counts.import_id
-    )
+      returning ${sql.unsafe(countedImportColumns)}
+    ), ${sql.unsafe(jobEvents)}, ${sql.unsafe(importEvents)}
     select id, generation, queue from ended`;
 }

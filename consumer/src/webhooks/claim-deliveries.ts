@@ -1,0 +1,134 @@
+import type {
+  WebhookColumns,
+  WebhookDeliveryColumns,
+} from "@toril/contract/engine/postgres/tables";
+import type { ISql } from "postgres";
+
+/** A webhook with due deliveries. */
+export type DueWebhook = Pick<WebhookColumns, "id" | "tenant"> & {
+  /** Its last attempt failed. */
+  isFailing: boolean;
+  /** How long its oldest delivery is due. */
+  lagMs: number;
+};
+
+/** Finds the webhooks with due deliveries. Walks one index entry for each webhook with pending deliveries. */
+export function findDueWebhooks(sql: ISql): Promise<DueWebhook[]> {
+  return sql<DueWebhook[]>`
+    with recursive walk (id) as (
+      (select webhook_id from webhook_deliveries where next_at is not null order by webhook_id limit 1)
+      union all
+      select (
+        select webhook_id from webhook_deliveries
+        where next_at is not null and webhook_id > walk.id order by webhook_id limit 1
+      ) from walk where walk.id is not null
+    )
+    select webhooks.id, tenant, failing_since is not null as "isFailing",
+      (extract(epoch from now() - due.next_at) * 1000)::float8 as "lagMs"
+    from walk join webhooks using (id)
+    cross join lateral (
+      select next_at from webhook_deliveries
+      where webhook_id = walk.id and next_at is not null and next_at <= now() order by next_at limit 1
+    ) as due
+    where is_enabled and (paused_until is null or paused_until <= now())`;
+}
+
+/** How many deliveries of a webhook to claim. */
+export interface ClaimRequest {
+  id: string;
+  count: number;
+}
+
+export type ClaimedDelivery = Pick<
+  WebhookDeliveryColumns,
+  "id" | "webhookId" | "event" | "attempts"
+> &
+  Pick<WebhookColumns, "tenant" | "name" | "url" | "secret" | "previousSecret"> & {
+    /** JSON text. */
+    body: string;
+    ageMs: number;
+  };
+
+/**
+ * Claims due deliveries, oldest first. Until `leaseMs` is over no other process claims them; if this process dies,
+ * another one repeats the attempt under the same id.
+ */
+export function claimDeliveries(
+  sql: ISql,
+  requests: readonly ClaimRequest[],
+  leaseMs: number,
+): Promise<ClaimedDelivery[]> {
+  return sql<ClaimedDelivery[]>`
+    with claimed as (
+      select due.id from unnest(
+        ${requests.map(({ id }) => id)}::uuid[], ${requests.map(({ count }) => count)}::int[]
+      ) as requested (id, count)
+      cross join lateral (
+        select id from webhook_deliveries
+        where webhook_id = requested.id and next_at is not null and next_at <= now()
+        order by next_at limit requested.count for update skip locked
+      ) as due
+    )
+    update webhook_deliveries as d
+    set attempts = attempts + 1, attempted_at = now(), next_at = now() + ${leaseMs} * interval '1 ms'
+    from webhooks
+    where d.id = any(array(select id from claimed)) and webhooks.id = d.webhook_id and is_enabled
+    returning d.id, d.webhook_id as "webhookId", d.event, d.attempts, d.payload::text as body,
+      (extract(epoch from now() - d.due_since) * 1000)::float8 as "ageMs", webhooks.tenant, webhooks.name,
+      webhooks.url, webhooks.secret,
+      case when webhooks.previous_until > now() then webhooks.previous_secret end as "previousSecret"`;
+}
+
+/** The result of one attempt. */
+export interface AttemptReport {
+  delivery: Pick<ClaimedDelivery, "id" | "attempts" | "webhookId">;
+  isDelivered: boolean;
+  /** Delay before the next attempt; null for the last. */
+  retryMs: number | null;
+  latencyMs: number;
+  responseStatus: number | null;
+  responseBody: string | null;
+  error: string | null;
+  /** The endpoint asked for a pause. */
+  pauseMs: number | null;
+}
+
+/** Records the results of attempts, unless another process has claimed the delivery since. */
+export async function recordAttempts(sql: ISql, reports: readonly AttemptReport[]): Promise<void> {
+  const of = <Value>(pick: (report: AttemptReport) => Value) => reports.map(pick);
+  await sql`
+    update webhook_deliveries as d set
+      next_at = now() + report.retry_ms * interval '1 ms',
+      delivered_at = case when report.is_delivered = 1 then now() end,
+      response_status = report.response_status, response_body = report.response_body,
+      latency_ms = report.latency_ms, error = report.error
+    from unnest(
+      ${of(({ delivery }) => delivery.id)}::uuid[], ${of(({ delivery }) => delivery.attempts)}::int[],
+      ${of(({ isDelivered }) => Number(isDelivered))}::int[], ${of(({ retryMs }) => retryMs)}::float8[],
+      ${of(({ latencyMs }) => Math.round(latencyMs))}::int[], ${of(({ responseStatus }) => responseStatus)}::int[],
+      ${of(({ responseBody }) => responseBody)}::text[], ${of(({ error }) => error)}::text[]
+    ) as report (id, attempts, is_delivered, retry_ms, latency_ms, response_status, response_body, error)
+    where d.id = report.id and d.attempts = report.attempts`;
+  await recordHealth(sql, reports);
+}
+
+/** Records whether the endpoints are failing or paused. Writes only changes. */
+async function recordHealth(sql: ISql, reports: readonly AttemptReport[]) {
+  const last = new Map(reports.map((report) => [report.delivery.webhookId, report]));
+  const ids = (isDelivered: boolean) =>
+    [...last].filter(([, report]) => report.isDelivered === isDelivered).map(([id]) => id);
+  const [healthy, failing] = [ids(true), ids(false)];
+  if (healthy.length > 0) {
+    await sql`
+      update webhooks set failing_since = null, paused_until = null
+      where id = any(${healthy}::uuid[]) and (failing_since is not null or paused_until is not null)`;
+  }
+  if (failing.length > 0) {
+    await sql`
+      update webhooks set failing_since = now() where id = any(${failing}::uuid[]) and failing_since is null`;
+  }
+  for (const [id, { pauseMs }] of last) {
+    if (pauseMs === null) continue;
+    await sql`update webhooks set paused_until = now() + ${pauseMs} * interval '1 ms' where id = ${id}`;
+  }
+}
