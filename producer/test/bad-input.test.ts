@@ -198,6 +198,11 @@ test.each([
   expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
 });
 
+test("a bulk is refused at the first excessively deep megabyte, not after its last byte", async () => {
+  const answer = await producer.bulk(`${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}`);
+  expect(_expectProblem(answer, "invalid-json").detail).toContain("10000 levels");
+});
+
 test("a bulk refuses unknown query parameters", async () => {
   const problem = _expectProblem(
     await producer.bulk([_echo()], "?atomicty=partial"),

@@ -151,6 +151,8 @@ function* findElements(bytes: Uint8Array, maxEntries: number): Generator<void, E
     const scan = beginScan(start);
     while (!scanJson(scan, bytes, Math.min(stepEnd, bytes.length))) {
       if (scan.at >= bytes.length) throw new ProblemError("invalid-json", notJson);
+      // Reading 32 MB to the end would take a tenth of a second.
+      if (scan.open > absurdDepth) throw new ProblemError("invalid-json", tooDeep);
       yield;
       stepEnd = scan.at + scanBytes;
     }
@@ -193,6 +195,9 @@ function* findLines(bytes: Uint8Array, maxEntries: number): Generator<void, Entr
 }
 
 const notJson = "The text is not valid JSON.";
+/** A deeper entry ends the request; a less deep one is rejected alone. */
+const absurdDepth = 10_000;
+const tooDeep = `Nested deeper than ${absurdDepth} levels.`;
 
 function skipSpace(bytes: Uint8Array, from: number): number {
   let at = from;
