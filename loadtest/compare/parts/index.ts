@@ -12,6 +12,7 @@ import { memory } from "./memory.ts";
 import type { PartName } from "./names.ts";
 import { post } from "./post.ts";
 import { scaling } from "./scaling.ts";
+import { schedules } from "./schedules.ts";
 
 export const parts: Record<PartName, Part> = {
   post,
@@ -24,6 +25,7 @@ export const parts: Record<PartName, Part> = {
   backlog,
   history,
   memory,
+  schedules,
   limits,
   scaling,
 };

@@ -9,6 +9,7 @@ export const partNames = [
   "backlog",
   "history",
   "memory",
+  "schedules",
   "limits",
   "scaling",
 ] as const;
