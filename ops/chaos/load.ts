@@ -14,6 +14,7 @@ export interface LoadSettings {
   /** Jobs in a bulk request, and rows in an import. */
   bulkSize: number;
   importRows: number;
+  clientPauseMs: number;
   /** Ends the load. */
   signal: AbortSignal;
   /** Stops repeating requests whose outcome is unknown. */
@@ -69,7 +70,7 @@ export async function runLoad(settings: LoadSettings, callers: readonly Caller[]
         if (settings.signal.aborted) return;
         settings.history.addViolation(`${kind}: the client threw`, String(error));
       }
-      await sleep(pauseMs, undefined, { signal: settings.signal }).catch(() => {});
+      await sleep(Math.max(pauseMs, settings.clientPauseMs), undefined, { signal: settings.signal }).catch(() => {});
     }
   }
 

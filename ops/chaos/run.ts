@@ -75,6 +75,7 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
       random: createRandom(seed + 1),
       bulkSize: settings.bulkSize,
       importRows: settings.importRows,
+      clientPauseMs: settings.clientPauseMs ?? 0,
       signal: over,
       abandon: abandon.signal,
     },

@@ -16,6 +16,8 @@ export interface ChaosSettings {
   backlog: number;
   bulkSize: number;
   importRows: number;
+  /** Minimum pause of each client after a response. */
+  clientPauseMs?: number;
   /** Further variables of producers and consumers. */
   env?: Readonly<Record<string, string>>;
   /** How long requests whose outcome is unknown are repeated after the load. */

@@ -39,8 +39,10 @@ test.each(kinds)(
       pauseMs: 300,
       holdMs: [500, 1500],
       backlog: 1000,
-      bulkSize: 100,
-      importRows: 500,
+      bulkSize: 50,
+      importRows: 250,
+      // Faults, not load, are tested here.
+      clientPauseMs: 50,
       abandonMs: 1000,
       env: shortIntervals,
       kinds,
