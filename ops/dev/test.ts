@@ -74,6 +74,10 @@ function testEnv(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 function runTests(args: readonly string[], report: string, env: NodeJS.ProcessEnv) {
   const flags = [
     "--parallel=2",
+    // Each file would load all modules again, which took a tenth of the CPU time of all tests.
+    "--no-isolate",
+    // The slowest files start first.
+    `--timings=${join(import.meta.dirname, "test-timings.json")}`,
     "--timeout=180000",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
