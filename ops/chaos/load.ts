@@ -70,7 +70,9 @@ export async function runLoad(settings: LoadSettings, callers: readonly Caller[]
         if (settings.signal.aborted) return;
         settings.history.addViolation(`${kind}: the client threw`, String(error));
       }
-      await sleep(Math.max(pauseMs, settings.clientPauseMs), undefined, { signal: settings.signal }).catch(() => {});
+      await sleep(Math.max(pauseMs, settings.clientPauseMs), undefined, {
+        signal: settings.signal,
+      }).catch(() => {});
     }
   }
 
