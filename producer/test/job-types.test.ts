@@ -187,6 +187,20 @@ describe("a registered type", () => {
   });
 });
 
+test("the example of docs/job-types.md works, and the client knows the operations", async () => {
+  const page = await Bun.file(new URL("../../docs/job-types.md", import.meta.url)).text();
+  const registration = JSON.parse(/v1\/job-types\/mail\.send.*?-d '(.*?)'/s.exec(page)?.[1] ?? "");
+  const { client } = producer;
+  const { type, version } = await client.putJobType("mail.send", registration);
+  const accepted = await producer.post({ type, data: { to: "a@example.org", text: "hello" } });
+  expect(accepted.status).toBe(201);
+  expect(await client.getJobType(type)).toMatchObject({ worker: "bullmq", queue: "mail", version });
+  const { items } = await client.listJobTypes({ limit: 500 });
+  expect(items.map((item) => item.type)).toContain(type);
+  await client.cancelJob((accepted.body as { id: string }).id);
+  expect(await client.deleteJobType(type)).toMatchObject({ type });
+});
+
 describe("a change", () => {
   const data = { to: "a@example.org" };
   const stricter = {

@@ -13,6 +13,7 @@ import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSettleEnded } from "./settle-ended.ts";
+import { createSettleStranded } from "./settle-stranded.ts";
 import { createSettleStockJobs } from "./settle-stock-jobs.ts";
 
 export interface ReconciliationDeps {
@@ -63,6 +64,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
         remove,
         log,
       }),
+      createSettleStranded({ remove, settler, log }),
     ],
     ...config.reconcile,
     ...createReconcileMetrics(metrics.registry),

@@ -4,6 +4,7 @@ import { createEnqueueCalls } from "./enqueue.ts";
 import { createJobCalls } from "./jobs.ts";
 import type { JobTypes } from "./job-types.ts";
 import { createOperationCalls } from "./operations.ts";
+import { createRegisteredTypeCalls } from "./registered-types.ts";
 import { createScheduleCalls } from "./schedules.ts";
 import { type ConnectionOptions, createTransport } from "./transport.ts";
 
@@ -35,6 +36,9 @@ export type {
   KeyPolicy,
   KeyRotation,
   NewApiKey,
+  JobTypeDescription,
+  JobTypePage,
+  JobTypeRegistration,
   Operation,
   OperationPage,
   OperationPreview,
@@ -109,6 +113,7 @@ export function createClient<Types extends JobTypes = JobTypes>(options: ClientO
     ...createJobCalls<Types>(transport),
     ...createScheduleCalls<Types>(transport),
     ...createOperationCalls<Types>(transport),
+    ...createRegisteredTypeCalls(transport),
     ...createAdminCalls(transport),
   };
 }

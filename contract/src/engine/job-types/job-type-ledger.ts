@@ -1,6 +1,6 @@
 import type { ISql, Sql } from "postgres";
 import type { FieldError } from "../../api/json/json.ts";
-import type { JobTypeColumns } from "../postgres/tables.ts";
+import type { JobColumns, JobTypeColumns } from "../postgres/tables.ts";
 import { findBreakingChanges } from "./breaking-registration.ts";
 import type { StoredRegistration } from "./to-job-type.ts";
 
@@ -86,7 +86,7 @@ export function deleteJobType(
     if (await hasSchedules(tx, ref)) return { status: "in-use", by: "schedules" };
     if (await hasPendingJobs(tx, ref)) return { status: "in-use", by: "jobs" };
     await tx`
-      update job_types set deleted_at = now(), updated_at = now(), revision = ${nextRevision(tx)}
+      update job_types set deleted_at = now(), version = version + 1, updated_at = now(), revision = ${nextRevision(tx)}
       where tenant = ${tenant} and type = ${type}`;
     await alongside(tx);
     return { status: "deleted", row: existing };
@@ -126,6 +126,24 @@ export function listJobTypes(
 export function readChangedJobTypes(sql: ISql, revision: number): Promise<JobTypeRow[]> {
   return sql<JobTypeRow[]>`
     select ${columns(sql)} from job_types where revision > ${revision} order by revision`;
+}
+
+/** A pending job whose type was deleted, or has another queue now. */
+export type StrandedJob = Pick<JobColumns, "id" | "generation" | "queue"> & { isDeleted: boolean };
+
+/**
+ * Finds pending jobs of types that were deleted or changed in the last ten minutes. A younger job may still be on its way
+ * to Redis.
+ */
+export function findStrandedJobs(sql: ISql): Promise<StrandedJob[]> {
+  return sql<StrandedJob[]>`
+    select jobs.id, jobs.generation, jobs.queue, job_types.deleted_at is not null as "isDeleted"
+    from job_types join jobs
+      on jobs.tenant = job_types.tenant and jobs.type = job_types.type and jobs.status = 'pending'
+    where job_types.updated_at > now() - interval '10 minutes' and job_types.version > 1
+      and (job_types.deleted_at is not null or jobs.queue <> job_types.queue)
+      and jobs.created_at < now() - interval '2 seconds'
+    order by jobs.id limit 500`;
 }
 
 /** One change at a time, so that revisions become visible in order and queues have one owner. */

@@ -1,0 +1,45 @@
+import type { JobTypeDescription, JobTypePage, JobTypeRegistration } from "./api-types.ts";
+import type { Sent } from "./job-types.ts";
+import { type CallOptions, type PageQuery, postJson, type Transport } from "./transport.ts";
+
+export interface PutJobTypeOptions extends CallOptions {
+  /** Changes the type only if it still has that version. */
+  ifVersion?: number;
+  /** Changes the type although pending or scheduled jobs break. */
+  force?: boolean;
+}
+
+/** Calls about job types that are registered at run time. */
+export function createRegisteredTypeCalls({ call }: Transport) {
+  return {
+    /** Registers a job type, or changes it. */
+    putJobType: (
+      type: string,
+      registration: Sent<JobTypeRegistration>,
+      { ifVersion, force = false, ...options }: PutJobTypeOptions = {},
+    ) => {
+      const { headers, ...request } = postJson(registration, options);
+      const condition = ifVersion === undefined ? {} : { "If-Match": `"${ifVersion}"` };
+      return call<JobTypeDescription>(typePath(type), {
+        ...request,
+        method: "PUT",
+        query: { force: String(force) },
+        headers: { ...headers, ...condition },
+      });
+    },
+
+    /** Lists the types of the tenant and those that are defined in code, ordered by name. */
+    listJobTypes: (query: PageQuery = {}, options: CallOptions = {}) =>
+      call<JobTypePage>("/v1/job-types", { ...options, query: { ...query } }),
+
+    getJobType: (type: string, options: CallOptions = {}) =>
+      call<JobTypeDescription>(typePath(type), options),
+
+    deleteJobType: (type: string, options: CallOptions = {}) =>
+      call<JobTypeDescription>(typePath(type), { ...options, method: "DELETE" }),
+  };
+}
+
+function typePath(type: string) {
+  return `/v1/job-types/${encodeURIComponent(type)}`;
+}

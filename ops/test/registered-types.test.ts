@@ -1,0 +1,80 @@
+import { bullName, queueKeys } from "@toril/contract/engine/redis/names";
+import { Worker } from "bullmq";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { countJobs, countsIfSettled } from "./_ledger.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ producers: 2 });
+});
+afterAll(() => stack[Symbol.asyncDispose]());
+
+const mail = {
+  worker: "bullmq",
+  data: { type: "object", properties: { to: { type: "string" } }, required: ["to"] },
+  result: { type: "object", properties: { sent: { type: "boolean" } }, required: ["sent"] },
+};
+
+async function send(method: string, address: string, body: object): Promise<Response> {
+  const headers = { "Content-Type": "application/json" };
+  return fetch(address, { method, headers, body: JSON.stringify(body) });
+}
+
+const post = async (producer: number, body: object) =>
+  (await send("POST", `${stack.producers[producer]!.url}/v1/jobs`, body)).status;
+
+test("a type registered at one producer is processed by a stock worker, across restarts and FLUSHALL", async () => {
+  const { producers, sql, redisClient, until } = stack;
+  const put = await send("PUT", `${producers[0]!.url}/v1/job-types/mail.send`, mail);
+  expect(put.status).toBe(201);
+  const job = (to: unknown) => ({ type: "mail.send", data: { to } });
+  expect(await post(1, job("a"))).toBe(201);
+  expect(await post(1, job(1))).toBe(422);
+
+  await redisClient.flushall();
+  await stack.producers[1]!.restart();
+  expect(await post(1, job("b"))).toBe(201);
+  expect(await post(1, job("wrong"))).toBe(201);
+
+  const connection = new Redis(stack.redis.url, { maxRetriesPerRequest: null });
+  const started: string[] = [];
+  const worker = new Worker<{ to: string }>(
+    bullName("mail.send"),
+    async ({ data: { to } }) => {
+      started.push(to);
+      return to === "wrong" ? { sent: "yes" } : { sent: true };
+    },
+    { connection, prefix: "bull" },
+  );
+  try {
+    await until("all jobs have ended", () => countsIfSettled(sql));
+    expect(started.toSorted((one, other) => (one < other ? -1 : 1))).toEqual(["a", "b", "wrong"]);
+    expect(await countJobs(sql)).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
+    const [dead] = await sql`select error from jobs where status = 'dead'`;
+    expect(dead).toMatchObject({ error: { name: "InvalidResult" } });
+    const { completed } = queueKeys("bull", "mail.send");
+    await until("Redis has forgotten them", async () => {
+      const left = await redisClient.zcard(completed);
+      return left === 0 ? left : undefined;
+    });
+  } finally {
+    await worker.close();
+    connection.disconnect();
+  }
+});
+
+test("a job that is accepted while its type is deleted becomes a dead letter", async () => {
+  const { sql, until } = stack;
+  await sql`delete from jobs`;
+  await send("PUT", `${stack.producers[0]!.url}/v1/job-types/mail.gone`, mail);
+  expect(await post(1, { type: "mail.gone", data: { to: "a" } })).toBe(201);
+  // As a deletion does that did not see the job.
+  await sql`
+    update job_types set deleted_at = now(), updated_at = now(), version = version + 1, revision = revision + 100
+    where type = 'mail.gone'`;
+  await until("the job has ended", () => countsIfSettled(sql));
+  const [dead] = await sql`select error from jobs`;
+  expect(dead).toMatchObject({ error: { name: "JobTypeDeleted" } });
+});
