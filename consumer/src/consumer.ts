@@ -1,4 +1,9 @@
 import { extname } from "node:path";
+import {
+  createActivityLog,
+  startActivityFlush,
+} from "@toril/contract/engine/activity/activity-log";
+import { createActivityRecorder } from "@toril/contract/engine/activity/activity-recorder";
 import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import { readChangedJobTypes } from "@toril/contract/engine/job-types/job-type-ledger";
 import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
@@ -53,7 +58,8 @@ export async function openConsumer(
   plugin: JobTypePlugin,
 ): Promise<Consumer> {
   await using opening = new AsyncDisposableStack();
-  const metrics = createMetrics(plugin.jobTypes, config.worker.queues);
+  const activity = createActivityRecorder();
+  const metrics = createMetrics(plugin.jobTypes, config.worker.queues, activity);
   if (shipper !== undefined) metrics.addLogShipper(shipper);
   const secretKeys = config.secretKeys && createKeyRing(config.secretKeys);
 
@@ -72,6 +78,11 @@ export async function openConsumer(
   });
   opening.defer(() => jobTypeTable.close());
   const jobTypes = jobTypeTable.registry;
+  const activityFlush = startActivityFlush(
+    createActivityLog(stores.commandRedis, config.prefix),
+    activity,
+  );
+  opening.defer(() => activityFlush.close());
   const commands = await loadRedisCommands(stores, config.prefix, log);
   const { dispatch, remove, removeFromRedis, findQuota, probe } = commands;
   const webhooks = opening.use(

@@ -6,6 +6,7 @@ import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-tabl
 import { toRedisServers } from "@toril/contract/engine/config/redis-config";
 import type { Logging } from "@toril/contract/engine/logging/logging";
 import { readLiveStates } from "@toril/contract/engine/redis/live-state";
+import { createActivityRecorder } from "@toril/contract/engine/activity/activity-recorder";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import project from "../package.json" with { type: "json" };
 import { createConsoleFiles } from "./console/console-files.ts";
@@ -35,6 +36,8 @@ import { createJobsSubject } from "./jobs/jobs.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import type { Tracing } from "./observability/tracing.ts";
 import { createOperationLedger } from "./operations/operation-ledger.ts";
+import { createOverview } from "./overview/overview.ts";
+import { overviewRoutes } from "./overview/routes.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import { createDashboard } from "./pages/dashboard.ts";
 import { createConsole } from "./pages/console.ts";
@@ -110,7 +113,8 @@ export async function openProducer(
   });
   opening.defer(() => dispatching.close());
   const { enqueue, dispatcher, breakers } = dispatching;
-  const metrics = createMetrics({
+  const activity = createActivityRecorder();
+  const metrics = createMetrics(activity, {
     waiting: () => enqueue.waiting,
     undispatched: () => dispatcher.undispatched,
     isRedisUnavailable: () => breakers.isAnyOpen,
@@ -144,6 +148,8 @@ export async function openProducer(
   });
   opening.defer(() => queues.close());
   addQueueMetrics(metrics.registry, queues.readSizes);
+  const overview = createOverview({ redis, prefix, recorder: activity, queues });
+  opening.defer(() => overview.close());
   const idempotency = createIdempotency(changing, secretKeys);
   const imports = createImports({
     api,
@@ -234,6 +240,7 @@ export async function openProducer(
         importLedger: imports.importLedger,
       }),
       ...principalRoutes(),
+      ...overviewRoutes(overview.read),
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ...webhookRoutes(api, {
         ledger: changing,

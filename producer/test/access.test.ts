@@ -233,6 +233,12 @@ const rows: Record<string, Row | "any" | "open"> = {
     elsewhere: "not-found",
   },
   getPrincipal: "any",
+  getOverview: {
+    scope: "metrics:read",
+    ask: () => ["/v1/overview"],
+    // Like /metrics, it shows the counts of all tenants and none of their data.
+    elsewhere: "empty",
+  },
   getLiveness: "open",
   getReadiness: "open",
 };

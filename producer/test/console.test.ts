@@ -35,7 +35,7 @@ test("the console has at most 150,000 bytes, compressed", async () => {
 describe("the files", () => {
   const get = (path: string, headers = {}) => producers[0].request(path, { headers });
 
-  test.each(["/console", "/console/jobs/some-id"])(
+  test.each(["/console", "/console/", "/console/jobs/some-id"])(
     "%s is the document of the console",
     async (path) => {
       const answer = await get(path);

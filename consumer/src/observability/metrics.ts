@@ -1,3 +1,7 @@
+import {
+  type ActivityRecorder,
+  isActivityCounter,
+} from "@toril/contract/engine/activity/activity-recorder";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { ScheduleRun } from "@toril/contract/api/schedule";
 import {
@@ -15,7 +19,11 @@ import { attemptOutcomes } from "@toril/contract/api/job-states";
 const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300];
 const waits = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200];
 
-export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string[]) {
+export function createMetrics(
+  jobTypes: JobTypeRegistry,
+  queues: readonly string[],
+  activity: ActivityRecorder,
+) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
   const registers = [registry];
   const types = jobTypes.types
@@ -96,10 +104,19 @@ export function createMetrics(jobTypes: JobTypeRegistry, queues: readonly string
   });
 
   const meter: AttemptMetrics = {
-    observeWait: (queue, type, ms) => waited.observe(ms / 1000, queue, type),
-    observeHandler: (queue, type, ms) => ran.observe(ms / 1000, queue, type),
+    observeWait(queue, type, ms) {
+      waited.observe(ms / 1000, queue, type);
+      activity.observe("start", ms);
+    },
+    observeHandler(queue, type, ms) {
+      ran.observe(ms / 1000, queue, type);
+      activity.observe("run", ms);
+    },
     observeSettle: (queue, type, ms) => settled.observe(ms / 1000, queue, type),
-    countAttempt: (queue, type, outcome) => processed.add(1, queue, type, outcome),
+    countAttempt(queue, type, outcome) {
+      processed.add(1, queue, type, outcome);
+      if (isActivityCounter(outcome)) activity.count(outcome);
+    },
     countLostJob: (queue, type) => lostJobs.inc({ queue, type }),
   };
 

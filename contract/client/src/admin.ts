@@ -5,6 +5,7 @@ import type {
   KeyRotation,
   ApiKeyChange,
   NewApiKey,
+  Overview,
   Principal,
   Queue,
   QueueChange,
@@ -69,6 +70,9 @@ export function createAdminCalls({ call }: Transport) {
 
     /** Returns whom the service takes the caller for, with the scopes of the key. */
     getPrincipal: (options: CallOptions = {}) => call<Principal>("/v1/whoami", options),
+
+    /** Returns the activity of the last 30 minutes, the queues, and the memory of Redis. */
+    getOverview: (options: CallOptions = {}) => call<Overview>("/v1/overview", options),
 
     /** Creates an API key. The key itself is only returned in this response. */
     createKey: (key: Sent<NewApiKey>, write: WriteOptions = {}) =>

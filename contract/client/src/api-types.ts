@@ -819,6 +819,75 @@ export interface components {
             /** @description Maximum number of jobs per second; default: as many as possible within half of the time of one database connection */
             ratePerSecond?: number;
         };
+        Overview: {
+            /** Format: date-time */
+            at: string;
+            queues: components["schemas"]["OverviewQueue"][];
+            recent: components["schemas"]["OverviewDurations"];
+            redis: components["schemas"]["OverviewRedis"];
+            /** @description Length of a slot */
+            slotMs: number;
+            /** @description The last 30 minutes, oldest first */
+            slots: components["schemas"]["OverviewSlot"][];
+        };
+        /** @description Durations of the last five minutes */
+        OverviewDurations: {
+            /** @description Duration of the writes to Postgres that accept jobs */
+            commitMs: components["schemas"]["Quantiles"] | null;
+            /** @description Duration of attempts */
+            runMs: components["schemas"]["Quantiles"] | null;
+            /** @description Time from when a job was due until its first attempt; null without any */
+            startMs: components["schemas"]["Quantiles"] | null;
+        };
+        OverviewQueue: {
+            active: number;
+            /** @description Jobs that these consumers run at once */
+            capacity: number;
+            delayed: number;
+            name: string;
+            oldestWaitingMs: number;
+            paused: boolean;
+            /** @description Waiting and prioritized jobs */
+            waiting: number;
+            /** @description Toril consumers that process this queue */
+            workers: number;
+        };
+        /** @description Memory of the fullest Redis node */
+        OverviewRedis: {
+            /** @description `maxmemory`; null: no limit */
+            maxBytes: number | null;
+            usedBytes: number;
+        };
+        OverviewSlot: {
+            active: number | null;
+            /**
+             * Format: date-time
+             * @description Start of the slot
+             */
+            at: string;
+            /** @description Duration of the writes to Postgres that accept jobs */
+            commitMs: components["schemas"]["Quantiles"] | null;
+            /** @description Attempts that completed their job */
+            completed: number;
+            /** @description Attempts that left a dead letter */
+            dead: number;
+            delayed: number | null;
+            expired: number;
+            /** @description Jobs per second added to the queues; null if not measured */
+            in: number | null;
+            oldestWaitingMs: number | null;
+            /** @description Jobs per second finished or removed; null if not measured */
+            out: number | null;
+            /** @description Requests answered 429 or 503 */
+            refused: number;
+            /** @description Attempts that failed and will be retried */
+            retried: number;
+            /** @description Duration of attempts */
+            runMs: components["schemas"]["Quantiles"] | null;
+            /** @description Time from when a job was due until its first attempt; null without any */
+            startMs: components["schemas"]["Quantiles"] | null;
+            waiting: number | null;
+        };
         PastGeneration: {
             attempts: number;
             error: components["schemas"]["JobError"] | null;
@@ -901,6 +970,11 @@ export interface components {
              * @enum {string}
              */
             type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+        };
+        /** @description Estimated quantiles of a duration, in milliseconds */
+        Quantiles: {
+            p50: number;
+            p95: number;
         };
         Queue: {
             /** @description Maximum number of active jobs across all consumers; null: no limit */
@@ -1361,11 +1435,17 @@ export type OperationCounts = components['schemas']['OperationCounts'];
 export type OperationPage = components['schemas']['OperationPage'];
 export type OperationPreview = components['schemas']['OperationPreview'];
 export type OperationRequest = components['schemas']['OperationRequest'];
+export type Overview = components['schemas']['Overview'];
+export type OverviewDurations = components['schemas']['OverviewDurations'];
+export type OverviewQueue = components['schemas']['OverviewQueue'];
+export type OverviewRedis = components['schemas']['OverviewRedis'];
+export type OverviewSlot = components['schemas']['OverviewSlot'];
 export type PastGeneration = components['schemas']['PastGeneration'];
 export type PreviewedDefinition = components['schemas']['PreviewedDefinition'];
 export type PreviewedTime = components['schemas']['PreviewedTime'];
 export type Principal = components['schemas']['Principal'];
 export type Problem = components['schemas']['Problem'];
+export type Quantiles = components['schemas']['Quantiles'];
 export type Queue = components['schemas']['Queue'];
 export type QueueChange = components['schemas']['QueueChange'];
 export type QueueCleaned = components['schemas']['QueueCleaned'];

@@ -43,6 +43,7 @@ export type {
   OperationPage,
   OperationPreview,
   OperationRequest,
+  Overview,
   Principal,
   Queue,
   QueueChange,

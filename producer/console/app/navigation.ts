@@ -3,13 +3,30 @@ import type { Scope } from "./session.tsx";
 interface NavigationItem {
   title: string;
   path: string;
-  /** Without this scope the page can show nothing. */
-  scope: Scope;
+  /** Without one of these scopes the page can show nothing. */
+  scopes: readonly Scope[];
 }
 
 export const navigation: readonly { title: string; items: readonly NavigationItem[] }[] = [
   {
+    title: "Service",
+    items: [
+      { title: "Overview", path: "/", scopes: ["metrics:read", "jobs:read"] },
+      { title: "Queues", path: "/queues", scopes: ["queues:admin"] },
+    ],
+  },
+  {
     title: "Work",
-    items: [{ title: "Jobs", path: "/jobs", scope: "jobs:read" }],
+    items: [
+      { title: "Jobs", path: "/jobs", scopes: ["jobs:read"] },
+      { title: "Dead letters", path: "/dead-letters", scopes: ["jobs:read"] },
+      { title: "Operations", path: "/operations", scopes: ["jobs:read"] },
+      { title: "Schedules", path: "/schedules", scopes: ["jobs:read"] },
+      { title: "Imports", path: "/imports", scopes: ["jobs:enqueue"] },
+    ],
+  },
+  {
+    title: "Access",
+    items: [{ title: "API keys", path: "/keys", scopes: ["keys:admin"] }],
   },
 ];

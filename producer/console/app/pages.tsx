@@ -1,17 +1,36 @@
 import type { ComponentType } from "preact";
+import { DeadLettersPage } from "../pages/dead-letters.tsx";
 import { EnqueuePage } from "../pages/enqueue.tsx";
+import { ImportPage } from "../pages/import.tsx";
+import { ImportsPage } from "../pages/imports.tsx";
 import { JobPage } from "../pages/job.tsx";
 import { JobsPage } from "../pages/jobs.tsx";
+import { KeysPage } from "../pages/keys.tsx";
+import { OperationsPage } from "../pages/operations.tsx";
+import { OverviewPage } from "../pages/overview.tsx";
+import { QueuePage } from "../pages/queue.tsx";
+import { QueuesPage } from "../pages/queues.tsx";
+import { RunbookPage } from "../pages/runbook.tsx";
+import { SchedulesPage } from "../pages/schedules.tsx";
 import { Empty, PageHead } from "../ui/layout.tsx";
 import type { PageProps } from "./page-props.ts";
 import { to, usePlace } from "./router.ts";
 
 /** The first pattern that matches counts. */
 const pages: readonly [pattern: RegExp, page: ComponentType<PageProps>][] = [
-  [/^$/, JobsPage],
+  [/^$/, OverviewPage],
   [/^\/jobs$/, JobsPage],
   [/^\/jobs\/new$/, EnqueuePage],
   [/^\/jobs\/([^/]+)$/, JobPage],
+  [/^\/dead-letters$/, DeadLettersPage],
+  [/^\/operations$/, OperationsPage],
+  [/^\/queues$/, QueuesPage],
+  [/^\/queues\/([^/]+)$/, QueuePage],
+  [/^\/schedules$/, SchedulesPage],
+  [/^\/imports$/, ImportsPage],
+  [/^\/imports\/([^/]+)$/, ImportPage],
+  [/^\/keys$/, KeysPage],
+  [/^\/runbook$/, RunbookPage],
 ];
 
 export function Page() {

@@ -67,5 +67,5 @@ export function to(path: string, query: Readonly<Record<string, string | undefin
     if (value !== undefined && value !== "") params.set(name, value);
   }
   const search = params.toString();
-  return `${base}${path}${search === "" ? "" : `?${search}`}`;
+  return `${base}${path === "/" ? "" : path}${search === "" ? "" : `?${search}`}`;
 }

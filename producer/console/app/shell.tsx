@@ -22,7 +22,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
   }
 
   const groups = navigation
-    .map((group) => ({ ...group, items: group.items.filter(({ scope }) => can(scope)) }))
+    .map((group) => ({ ...group, items: group.items.filter(({ scopes }) => scopes.some(can)) }))
     .filter(({ items }) => items.length > 0);
 
   return (

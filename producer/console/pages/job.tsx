@@ -13,7 +13,10 @@ import { JobTimeline } from "./job-timeline.tsx";
 
 /** One job, live: its timeline, progress, log, data and result. */
 export function JobPage({ id }: PageProps) {
-  const job = useQuery(`job ${id}`, (signal) => client.getJob(id, { signal }));
+  const job = useQuery(`job ${id}`, (signal) => client.getJob(id, { signal }), {
+    // Position and estimate change without an event.
+    refreshMs: 5000,
+  });
   useLiveReload(id, job.data?.status === "pending", job.reload);
   return (
     <>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 
 export interface FieldProps {
   label: string;
@@ -54,15 +55,19 @@ export interface TextProps {
   onChange(value: string): void;
 }
 
+/** A text input that keeps what is being typed while the page is rendered again. */
 export function Text({ label, value, placeholder, hint, type, required, onChange }: TextProps) {
+  const [draft, setDraft] = useState(value);
+  useEffect(() => setDraft(value), [value]);
   return (
     <Field label={label} hint={hint}>
       <input
         {...toTyped(type ?? "text")}
-        value={value}
+        value={draft}
         placeholder={placeholder}
         required={required}
         spellcheck={false}
+        onInput={(event) => setDraft(event.currentTarget.value)}
         onChange={(event) => onChange(event.currentTarget.value)}
       />
     </Field>

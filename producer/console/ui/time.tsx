@@ -9,6 +9,7 @@ const units = [
 
 /** Formats a duration with its largest unit: `340 ms`, `2.4 s`, `12 min`. */
 export function formatDuration(ms: number): string {
+  if (ms < 10 && !Number.isInteger(ms)) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   const [unit, size] = units.find(([, size]) => ms >= size) ?? ["s", 1000];

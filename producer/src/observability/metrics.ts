@@ -1,3 +1,4 @@
+import type { ActivityRecorder } from "@toril/contract/engine/activity/activity-recorder";
 import type { Dispatch } from "@toril/contract/engine/redis/dispatch";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
 import { problemKinds } from "@toril/contract/api/problem";
@@ -12,12 +13,15 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 const storeSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-export function createMetrics(now: {
-  waiting(): number;
-  undispatched(): number;
-  isRedisUnavailable(): boolean;
-  listeners(): number;
-}) {
+export function createMetrics(
+  activity: ActivityRecorder,
+  now: {
+    waiting(): number;
+    undispatched(): number;
+    isRedisUnavailable(): boolean;
+    listeners(): number;
+  },
+) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
   const registers = [registry];
   const requests = createRequestTimes("http_request_duration_seconds", "Duration of requests");
@@ -66,12 +70,14 @@ export function createMetrics(now: {
     request(labels: RequestLabels, problem: string | undefined, ms: number) {
       requests.observe(labels, ms / 1000);
       if (problem !== undefined) problems.inc({ kind: problem });
+      if (labels.status === 429 || labels.status === 503) activity.count("refused");
     },
     batch(lane: string, size: number) {
       batches.observe({ lane }, size);
     },
     ledgerWrite(ms: number) {
       writes.observe({ operation: "accept" }, ms / 1000);
+      activity.observe("commit", ms);
     },
     placed(ms: number) {
       dispatches.observe(ms / 1000);

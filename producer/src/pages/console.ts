@@ -37,7 +37,7 @@ export function createConsole({ authorize, readFiles }: ConsoleDeps): Hono<AppEn
   });
 
   // Pages are routed by the script: every path is the same document.
-  for (const path of ["/", "/:page{.+}"]) {
+  for (const path of ["/", "/:page{.*}"]) {
     routes.get(path, async (c) => {
       const index = (await requireFiles()).get("index.html");
       if (index === undefined) throw new ProblemError("not-found");

@@ -1,5 +1,5 @@
 import type { QueueSize } from "@toril/contract/engine/queues/queue-sizes";
-import type { WatchedQueue } from "@toril/contract/engine/queues/watch-queue";
+import type { QueueArrivals, WatchedQueue } from "@toril/contract/engine/queues/watch-queue";
 import type { Queue } from "@toril/contract/api/queue";
 import { ProblemError } from "../http/problem.ts";
 
@@ -10,6 +10,8 @@ export interface QueueReader {
    * Jobs per second that left a queue, as of the last sample; undefined if the rate is unknown or the queue is paused.
    */
   getDequeueRate(queue: string): number | undefined;
+  /** Reads the arrivals of the sampled queues. Rejects with the client's errors. */
+  readArrivals(): Promise<QueueArrivals[]>;
   close(): void;
 }
 
@@ -37,13 +39,19 @@ export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps)
   async function read(names: readonly string[]): Promise<Queue[]> {
     const [sizes, watched] = await Promise.all([readSizes(names), Promise.all(names.map(watch))]);
     return sizes.flatMap(({ queue: name, counts, oldestMs: oldestWaitingMs }, at) => {
-      const rest = watched[at];
-      return rest === undefined ? [] : [{ name, counts, oldestWaitingMs, ...rest }];
+      const found = watched[at];
+      if (found === undefined) return [];
+      const { arrivals: _, ...rest } = found;
+      return [{ name, counts, oldestWaitingMs, ...rest }];
     });
   }
 
   return {
     getDequeueRate: (queue) => rates.get(queue),
+    readArrivals: async () => {
+      const watched = await Promise.all(queues().map(watch));
+      return watched.map(({ arrivals }) => arrivals);
+    },
     read: (names) => read(names).catch(throwUnavailable),
     close: () => clearInterval(timer),
   };

@@ -45,6 +45,9 @@ export function createQueues(deps: QueuesDeps) {
     }),
     readSizes: () => readSizes(queues()),
     getDequeueRate: queueReader.getDequeueRate,
+    readArrivals: queueReader.readArrivals,
+    /** Reads all queues of the service; throws a problem if Redis is unavailable. */
+    readAll: () => queueReader.read(queues()),
     close: () => queueReader.close(),
   };
 }

@@ -8,6 +8,7 @@ import {
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { getImport, createImportRoutes } from "./imports.ts";
+import { getOverview } from "./overview.ts";
 import { getPrincipal } from "./principal.ts";
 import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
 import {
@@ -128,6 +129,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     rotateKey,
     revokeKey,
     getPrincipal,
+    getOverview,
     getLiveness,
     getReadiness,
   };

@@ -4,10 +4,21 @@ import { queueKeys, samplesKey, workersKey } from "../redis/names.ts";
 import { createScript, type ScriptRedis } from "../redis/script.ts";
 import { parseHeartbeat, silentMs } from "./worker-heartbeat.ts";
 
+/** What a queue has received, and what is left. */
+export interface QueueArrivals {
+  /** Ms since 1970. */
+  at: number;
+  /** Jobs ever added. */
+  added: number;
+  /** Jobs that are not finished. */
+  backlog: number;
+}
+
 /** Live data of a queue, beside its size. */
 export interface WatchedQueue extends Omit<QueueSettings, "queue"> {
   rates: Queue["rates"];
   workers: QueueWorker[];
+  arrivals: QueueArrivals;
 }
 
 /** Samples and reads a queue; see watch-queue.lua. Rejects with the client's errors. */
@@ -45,6 +56,7 @@ export function createWatchQueue(
     return {
       rates: oldest && getRates(now, current, oldest),
       workers: toWorkers(now, beats),
+      arrivals: { at: now, added: current[0], backlog: current[1] },
       paused: paused !== null,
       concurrency,
       rateLimit: max === null || durationMs === null ? null : { max, durationMs },

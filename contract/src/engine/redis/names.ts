@@ -87,6 +87,14 @@ export function samplesKey(prefix: string, queue: string): string {
   return `${prefix}:toril:samples:${bullName(queue)}`;
 }
 
+/**
+ * Returns the key of the activity log, without the number of a slot. The hash tag keeps all slots on one node of a Redis
+ * Cluster.
+ */
+export function activityKey(prefix: string): string {
+  return `${prefix}:toril:{activity}:`;
+}
+
 /** Returns the key of the workers that serve the queue. */
 export function workersKey(prefix: string, queue: string): string {
   return `${prefix}:toril:workers:${bullName(queue)}`;

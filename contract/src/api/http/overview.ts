@@ -1,0 +1,18 @@
+import { Overview } from "../overview.ts";
+import { defineRoute, json } from "./route.ts";
+
+export const getOverview = defineRoute({
+  operationId: "getOverview",
+  summary: "Get the overview",
+  description:
+    "Returns the activity of the last 30 minutes in slots of 10 s, the queues, and the memory of Redis, as the overview of `/console` shows them. " +
+    "All processes record their activity in Redis, so that every producer returns the same. Covers the jobs of all tenants.",
+  tags: ["Health"],
+  scope: "metrics:read",
+  method: "get",
+  path: "/v1/overview",
+  responses: {
+    200: { description: "The overview", content: json(Overview) },
+  },
+  problems: ["at-capacity"],
+});

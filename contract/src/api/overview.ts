@@ -1,0 +1,76 @@
+import { z } from "zod";
+
+const count = z.int().min(0);
+const ms = z.number().min(0);
+const time = z.iso.datetime();
+
+const Quantiles = z
+  .strictObject({ p50: ms, p95: ms })
+  .meta({ id: "Quantiles", description: "Estimated quantiles of a duration, in milliseconds" });
+
+const durations = {
+  startMs: z.union([Quantiles, z.null()]).meta({
+    description: "Time from when a job was due until its first attempt; null without any",
+  }),
+  runMs: z.union([Quantiles, z.null()]).meta({ description: "Duration of attempts" }),
+  commitMs: z.union([Quantiles, z.null()]).meta({
+    description: "Duration of the writes to Postgres that accept jobs",
+  }),
+};
+
+const OverviewSlot = z
+  .strictObject({
+    at: time.meta({ description: "Start of the slot" }),
+    in: z.number().min(0).nullable().meta({
+      description: "Jobs per second added to the queues; null if not measured",
+    }),
+    out: z.number().min(0).nullable().meta({
+      description: "Jobs per second finished or removed; null if not measured",
+    }),
+    waiting: count.nullable(),
+    active: count.nullable(),
+    delayed: count.nullable(),
+    oldestWaitingMs: ms.nullable(),
+    completed: count.meta({ description: "Attempts that completed their job" }),
+    retried: count.meta({ description: "Attempts that failed and will be retried" }),
+    dead: count.meta({ description: "Attempts that left a dead letter" }),
+    expired: count,
+    refused: count.meta({ description: "Requests answered 429 or 503" }),
+    ...durations,
+  })
+  .meta({ id: "OverviewSlot" });
+export type OverviewSlot = z.infer<typeof OverviewSlot>;
+
+const OverviewQueue = z
+  .strictObject({
+    name: z.string(),
+    paused: z.boolean(),
+    waiting: count.meta({ description: "Waiting and prioritized jobs" }),
+    active: count,
+    delayed: count,
+    oldestWaitingMs: ms,
+    workers: count.meta({ description: "Toril consumers that process this queue" }),
+    capacity: count.meta({ description: "Jobs that these consumers run at once" }),
+  })
+  .meta({ id: "OverviewQueue" });
+
+const OverviewRedis = z
+  .strictObject({
+    usedBytes: count,
+    maxBytes: count.nullable().meta({ description: "`maxmemory`; null: no limit" }),
+  })
+  .meta({ id: "OverviewRedis", description: "Memory of the fullest Redis node" });
+
+export const Overview = z
+  .strictObject({
+    at: time,
+    slotMs: count.meta({ description: "Length of a slot" }),
+    slots: z.array(OverviewSlot).meta({ description: "The last 30 minutes, oldest first" }),
+    recent: z
+      .strictObject(durations)
+      .meta({ description: "Durations of the last five minutes", id: "OverviewDurations" }),
+    queues: z.array(OverviewQueue),
+    redis: OverviewRedis,
+  })
+  .meta({ id: "Overview" });
+export type Overview = z.infer<typeof Overview>;

@@ -1,0 +1,240 @@
+import { useState } from "preact/hooks";
+import type { ApiKey, IssuedApiKey } from "@toril/client";
+import { client } from "../app/api.ts";
+import type { Scope } from "../app/session.tsx";
+import { Action } from "../ui/action.tsx";
+import { Code, Copy } from "../ui/code.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Text } from "../ui/fields.tsx";
+import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
+import { Pager, usePages } from "../ui/pager.tsx";
+import { Status } from "../ui/status.tsx";
+import { Time } from "../ui/time.tsx";
+
+type Open =
+  | { kind: "create" }
+  | { kind: "issued"; key: IssuedApiKey }
+  | { kind: "revoke"; key: ApiKey };
+
+/** The API keys of the tenant. */
+export function KeysPage() {
+  const [open, setOpen] = useState<Open>();
+  const keys = usePages(
+    "keys",
+    (cursor, signal) => client.listKeys({ cursor }, { signal }),
+    10_000,
+  );
+  const close = () => setOpen(undefined);
+  const onIssued = (key: IssuedApiKey) => {
+    setOpen({ kind: "issued", key });
+    keys.reload();
+  };
+  return (
+    <>
+      <PageHead title="API keys">
+        <button class="button primary" type="button" onClick={() => setOpen({ kind: "create" })}>
+          Create a key
+        </button>
+      </PageHead>
+      <Loaded query={keys}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title="No API keys: everyone who reaches the service has full access.">
+              <p class="muted">
+                The first key turns on authentication. Give it the scope keys:admin.
+              </p>
+            </Empty>
+          ) : (
+            <Table
+              label="API keys"
+              head={["State", "Name", "Key ID", "Scopes", "Last used", "Expires", "Created", ""]}
+            >
+              {items.map((key) => (
+                <KeyRow
+                  key={key.id}
+                  apiKey={key}
+                  onIssued={onIssued}
+                  onRevoke={() => setOpen({ kind: "revoke", key })}
+                />
+              ))}
+            </Table>
+          )
+        }
+      </Loaded>
+      <Pager query={keys} />
+      {open?.kind === "create" && (
+        <CreateKey isFirst={keys.data?.items.length === 0} onIssued={onIssued} onClose={close} />
+      )}
+      {open?.kind === "issued" && <ShowKey issued={open.key} onClose={close} />}
+      {open?.kind === "revoke" && (
+        <Dialog title={`Revoke the key ${open.key.name}`} onClose={close}>
+          <p>Every producer refuses the key within two seconds. This cannot be undone.</p>
+          <div class="dialog-actions">
+            <Action
+              kind="danger"
+              run={async () => {
+                await client.revokeKey(open.key.id);
+                return "The key is revoked.";
+              }}
+              onDone={() => {
+                close();
+                keys.reload();
+              }}
+            >
+              Revoke
+            </Action>
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+interface KeyRowProps {
+  apiKey: ApiKey;
+  onIssued(key: IssuedApiKey): void;
+  onRevoke(): void;
+}
+
+function KeyRow({ apiKey, onIssued, onRevoke }: KeyRowProps) {
+  const { id, name, scopes, queues, types, lastUsedAt, expiresAt, createdAt, revokedAt } = apiKey;
+  const isExpired = expiresAt !== null && Date.parse(expiresAt) <= Date.now();
+  const state = revokedAt !== null ? "revoked" : isExpired ? "expired" : "active";
+  const limits = [...(queues ?? []), ...(types ?? [])];
+  return (
+    <tr>
+      <td>
+        <Status value={state === "active" ? "valid" : state} />
+      </td>
+      <td>{name}</td>
+      <td class="mono">{id}</td>
+      <td class="wrap">
+        {scopes.map((scope) => (
+          <span key={scope} class="tag mono">
+            {scope}
+          </span>
+        ))}
+        {limits.length > 0 && <span class="muted">only {limits.join(", ")}</span>}
+      </td>
+      <td>
+        <Time at={lastUsedAt} />
+      </td>
+      <td>{expiresAt === null ? <span class="muted">never</span> : <Time at={expiresAt} />}</td>
+      <td>
+        <Time at={createdAt} />
+      </td>
+      <td class="actions">
+        {state === "active" && (
+          <>
+            <Action
+              kind="small"
+              label={`Rotate ${name}`}
+              run={async () => {
+                onIssued(await client.rotateKey(id, { graceMs: 3_600_000 }));
+                return "The previous secret remains valid for one hour.";
+              }}
+            >
+              Rotate
+            </Action>
+            <button
+              class="button small danger"
+              type="button"
+              aria-label={`Revoke ${name}`}
+              onClick={onRevoke}
+            >
+              Revoke
+            </button>
+          </>
+        )}
+      </td>
+    </tr>
+  );
+}
+
+interface CreateKeyProps {
+  isFirst: boolean;
+  onIssued(key: IssuedApiKey): void;
+  onClose(): void;
+}
+
+const scopes: readonly Scope[] = [
+  "jobs:read",
+  "jobs:write",
+  "jobs:enqueue",
+  "jobs:change",
+  "schedules:write",
+  "operations:write",
+  "jobs:work",
+  "types:admin",
+  "webhooks:admin",
+  "queues:admin",
+  "keys:admin",
+  "metrics:read",
+];
+
+function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {
+  const [name, setName] = useState("");
+  const [days, setDays] = useState("");
+  const [chosen, setChosen] = useState<readonly Scope[]>(isFirst ? scopes : ["jobs:read"]);
+  return (
+    <Dialog title="Create a key" onClose={onClose}>
+      {isFirst && (
+        <p class="notice" data-tone="warn">
+          The first key turns on authentication: all requests without a key will be refused.
+        </p>
+      )}
+      <Text label="Name" hint="Owner or purpose" required value={name} onChange={setName} />
+      <fieldset class="scopes">
+        <legend>Scopes</legend>
+        {scopes.map((scope) => (
+          <label key={scope} class="check">
+            <input
+              type="checkbox"
+              checked={chosen.includes(scope)}
+              onChange={({ currentTarget: { checked } }) =>
+                setChosen(checked ? [...chosen, scope] : chosen.filter((one) => one !== scope))
+              }
+            />
+            <code>{scope}</code>
+          </label>
+        ))}
+      </fieldset>
+      <Text
+        type="number"
+        label="Expires in (days)"
+        hint="Empty: never"
+        value={days}
+        onChange={setDays}
+      />
+      <div class="dialog-actions">
+        <Action
+          kind="primary"
+          disabled={chosen.length === 0}
+          run={async () => {
+            const expiresAt =
+              days === "" ? null : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
+            onIssued(await client.createKey({ name, scopes: [...chosen], expiresAt }));
+            return undefined;
+          }}
+        >
+          Create
+        </Action>
+      </div>
+    </Dialog>
+  );
+}
+
+function ShowKey({ issued, onClose }: { issued: IssuedApiKey; onClose(): void }) {
+  return (
+    <Dialog title={`The key ${issued.name}`} onClose={onClose}>
+      <p>Copy the key now: it is shown only once, and only its hash is stored.</p>
+      <Code label="Key" text={issued.key} />
+      <div class="dialog-actions">
+        <Copy text={issued.key}>Copy</Copy>
+        <button class="button primary" type="button" onClick={onClose}>
+          Done
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,211 @@
+import type { Overview } from "@toril/client";
+import { client } from "../app/api.ts";
+import { to } from "../app/router.ts";
+import { useCan } from "../app/session.tsx";
+import { useQuery } from "../app/use-query.ts";
+import { Chart } from "../ui/chart.tsx";
+import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
+import { formatBytes, formatCompact, formatCount, formatRate } from "../ui/numbers.ts";
+import { Status } from "../ui/status.tsx";
+import { formatDuration } from "../ui/time.tsx";
+import { FirstRun } from "./first-run.tsx";
+import { findProblems } from "./problems.ts";
+import { ProblemList } from "./problem-list.tsx";
+
+const refreshMs = 2000;
+
+/** The state of the service: problems first, then its activity of the last 30 minutes. */
+export function OverviewPage() {
+  const can = useCan();
+  const overview = useQuery("overview", (signal) => client.getOverview({ signal }), { refreshMs });
+  const canReadJobs = can("jobs:read");
+  const deadLetters = useQuery(
+    `dead letters ${canReadJobs}`,
+    async (signal) => (canReadJobs ? client.summarizeDeadLetters({ signal }) : undefined),
+    { refreshMs: 10_000 },
+  );
+  const anyJob = useQuery(`any job ${canReadJobs}`, async (signal) =>
+    canReadJobs ? client.listJobs({ limit: 1, omit: "payload" }, { signal }) : undefined,
+  );
+  const reload = () => {
+    overview.reload();
+    deadLetters.reload();
+    anyJob.reload();
+  };
+  return (
+    <>
+      <PageHead title="Overview" detail="The last 30 minutes, all tenants" />
+      {anyJob.data?.items.length === 0 && <FirstRun onDone={reload} />}
+      <Loaded query={overview}>
+        {(found) => (
+          <div class="stack">
+            <ProblemList problems={findProblems(found, deadLetters.data)} onChange={reload} />
+            <Numbers overview={found} />
+            <Charts overview={found} />
+            <Queues overview={found} />
+          </div>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+function Numbers({ overview: { slots, queues, recent, redis } }: { overview: Overview }) {
+  const sum = (pick: (queue: Overview["queues"][number]) => number) =>
+    queues.reduce((total, queue) => total + pick(queue), 0);
+  const rate = (name: "in" | "out") =>
+    slots.findLast((slot) => slot[name] !== null)?.[name] ?? null;
+  const oldest = Math.max(0, ...queues.map(({ oldestWaitingMs }) => oldestWaitingMs));
+  const dead = slots.reduce((total, slot) => total + slot.dead, 0);
+  const refused = slots.reduce((total, slot) => total + slot.refused, 0);
+  return (
+    <dl class="numbers">
+      <Value label="Jobs in" value={formatOr(rate("in"), formatRate)} unit="per second" />
+      <Value label="Jobs out" value={formatOr(rate("out"), formatRate)} unit="per second" />
+      <Value
+        label="Waiting"
+        value={formatCount(sum(({ waiting }) => waiting))}
+        unit={oldest > 0 ? `oldest for ${formatDuration(oldest)}` : "none is late"}
+      />
+      <Value
+        label="Active"
+        value={formatCount(sum(({ active }) => active))}
+        unit={`of ${formatCount(sum(({ capacity }) => capacity))} at once`}
+      />
+      <Value
+        label="Workers"
+        value={formatCount(Math.max(0, ...queues.map(({ workers }) => workers)))}
+        unit={`${queues.filter(({ workers }) => workers > 0).length} of ${queues.length} queues served`}
+      />
+      <Quantile label="Time to start" value={recent.startMs} />
+      <Quantile label="Run time" value={recent.runMs} />
+      <Quantile label="Commit time" value={recent.commitMs} />
+      <Value
+        label="Dead"
+        value={formatCount(dead)}
+        unit={`in 30 min, ${formatCount(refused)} refused`}
+      />
+      <Value
+        label="Redis memory"
+        value={formatBytes(redis.usedBytes)}
+        unit={redis.maxBytes === null ? "no limit" : `of ${formatBytes(redis.maxBytes)}`}
+      />
+    </dl>
+  );
+}
+
+function Quantile({ label, value }: { label: string; value: { p50: number; p95: number } | null }) {
+  if (value === null) return <Value label={label} value="–" unit="none in 5 min" />;
+  return (
+    <Value
+      label={label}
+      value={formatDuration(value.p50)}
+      unit={`p95 ${formatDuration(value.p95)}`}
+    />
+  );
+}
+
+function Value({ label, value, unit }: { label: string; value: string; unit: string }) {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>
+        <strong>{value}</strong>
+        <small>{unit}</small>
+      </dd>
+    </div>
+  );
+}
+
+function formatOr(value: number | null, format: (value: number) => string) {
+  return value === null ? "–" : format(value);
+}
+
+function Charts({ overview: { slots } }: { overview: Overview }) {
+  const times = slots.map(({ at }) => Date.parse(at));
+  const pick = (name: "in" | "out" | "waiting" | "active" | "retried" | "dead" | "refused") =>
+    slots.map((slot) => slot[name]);
+  return (
+    <div class="charts">
+      <Chart
+        title="Jobs per second"
+        times={times}
+        format={formatRate}
+        series={[
+          { label: "in", color: "accent", values: pick("in") },
+          { label: "out", color: "good", values: pick("out") },
+        ]}
+      />
+      <Chart
+        title="Backlog"
+        times={times}
+        format={formatCompact}
+        series={[
+          { label: "waiting", color: "accent", values: pick("waiting") },
+          { label: "active", color: "good", values: pick("active") },
+        ]}
+      />
+      <Chart
+        title="Time to start"
+        times={times}
+        format={formatDuration}
+        series={[
+          {
+            label: "p95",
+            color: "accent",
+            values: slots.map(({ startMs }) => startMs?.p95 ?? null),
+          },
+          {
+            label: "p50",
+            color: "muted",
+            values: slots.map(({ startMs }) => startMs?.p50 ?? null),
+          },
+        ]}
+      />
+      <Chart
+        title="Failures per 10 s"
+        times={times}
+        format={formatCompact}
+        series={[
+          { label: "dead", color: "bad", values: pick("dead") },
+          { label: "retried", color: "warn", values: pick("retried") },
+          { label: "refused", color: "muted", values: pick("refused") },
+        ]}
+      />
+    </div>
+  );
+}
+
+function Queues({ overview: { queues } }: { overview: Overview }) {
+  const can = useCan();
+  return (
+    <Card title="Queues" actions={can("queues:admin") && <a href={to("/queues")}>Manage queues</a>}>
+      {queues.length === 0 ? (
+        <Empty title="The service has no job types." />
+      ) : (
+        <Table
+          label="Queues"
+          head={["Queue", "State", "Waiting", "Active", "Delayed", "Oldest", "Workers"]}
+        >
+          {queues.map((queue) => (
+            <tr key={queue.name}>
+              <td>
+                <a href={to("/jobs", { queue: queue.name })}>{queue.name}</a>
+              </td>
+              <td>
+                <Status value={queue.paused ? "paused" : "running"} />
+              </td>
+              <td class="number">{formatCount(queue.waiting)}</td>
+              <td class="number">{formatCount(queue.active)}</td>
+              <td class="number">{formatCount(queue.delayed)}</td>
+              <td class="number">
+                {queue.oldestWaitingMs > 0 ? formatDuration(queue.oldestWaitingMs) : "–"}
+              </td>
+              <td class="number">{queue.workers}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,143 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import UPlot from "uplot";
+
+export interface Series {
+  label: string;
+  /** Name of a colour of the style sheet. */
+  color: "accent" | "good" | "bad" | "warn" | "muted";
+  values: readonly (number | null)[];
+}
+
+export interface ChartProps {
+  title: string;
+  /** In milliseconds since 1970. */
+  times: readonly number[];
+  series: readonly Series[];
+  format(value: number): string;
+}
+
+const height = 140;
+
+/** A line chart over time. Its label says the latest values, for those who cannot see it. */
+export function Chart({ title, times, series, format }: ChartProps) {
+  const ref = useRef<HTMLDivElement>(null);
+  const chart = useRef<UPlot | undefined>(undefined);
+  const scheme = useColorScheme();
+  const names = series.map(({ label }) => label).join();
+
+  useEffect(() => {
+    const element = ref.current;
+    if (element === null) return undefined;
+    const plot = new UPlot(toOptions(element, series, format), toData(times, series), element);
+    chart.current = plot;
+    const resizing = new ResizeObserver(() => {
+      if (element.clientWidth > 0) plot.setSize({ width: element.clientWidth, height });
+    });
+    resizing.observe(element);
+    return () => {
+      resizing.disconnect();
+      plot.destroy();
+    };
+  }, [scheme, names]);
+
+  useEffect(() => chart.current?.setData(toData(times, series)), [times, series]);
+
+  const latest = series.map(({ label, values }) => {
+    const value = values.findLast((value) => value !== null);
+    return { label, text: value === undefined || value === null ? "–" : format(value) };
+  });
+  return (
+    <figure class="chart">
+      <figcaption>
+        <span class="chart-title">{title}</span>
+        <span class="legend">
+          {series.map(({ label, color }, index) => (
+            <span key={label} data-color={color}>
+              {label} <strong>{latest[index]?.text}</strong>
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <div
+        ref={ref}
+        role="img"
+        aria-label={`${title}: ${latest.map(({ label, text }) => `${label} ${text}`).join(", ")}`}
+      />
+    </figure>
+  );
+}
+
+function toData(times: readonly number[], series: readonly Series[]): UPlot.AlignedData {
+  return [times.map((at) => at / 1000), ...series.map(({ values }) => [...values])];
+}
+
+function toOptions(
+  element: HTMLElement,
+  series: readonly Series[],
+  format: (value: number) => string,
+): UPlot.Options {
+  const muted = readColor("muted");
+  const line = readColor("line");
+  const axis = { stroke: muted, font: "11px system-ui", ticks: { show: false } };
+  return {
+    width: element.clientWidth || 300,
+    height,
+    padding: [8, 4, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { size: 5 } },
+    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    axes: [
+      { ...axis, grid: { show: false }, space: 60, size: 24, values: "{HH}:{mm}" },
+      {
+        ...axis,
+        grid: { stroke: line, width: 1 },
+        size: 52,
+        space: 36,
+        values: (_plot, splits) => splits.map(format),
+      },
+    ],
+    series: [
+      {},
+      ...series.map(({ label, color }, index) => ({
+        label,
+        stroke: readColor(color),
+        width: 1.5,
+        points: { show: false },
+        ...(index === 0 && series.length <= 2 ? { fill: readColor(`${color}-fade`) } : {}),
+      })),
+    ],
+  };
+}
+
+/** Resolves a colour of the style sheet for the canvas. */
+function readColor(name: string): string {
+  const probe = document.createElement("span");
+  probe.className = "color-probe";
+  probe.dataset["color"] = name;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+/** Changes when the page turns light or dark. */
+function useColorScheme(): string {
+  const [scheme, setScheme] = useState(readScheme);
+  useEffect(() => {
+    const update = () => setScheme(readScheme());
+    const observer = new MutationObserver(update);
+    observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    const media = matchMedia("(prefers-color-scheme: dark)");
+    media.addEventListener("change", update);
+    return () => {
+      observer.disconnect();
+      media.removeEventListener("change", update);
+    };
+  }, []);
+  return scheme;
+}
+
+function readScheme(): string {
+  const theme = document.documentElement.dataset["theme"] ?? "system";
+  return `${theme} ${matchMedia("(prefers-color-scheme: dark)").matches}`;
+}

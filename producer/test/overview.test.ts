@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Overview } from "@toril/client";
+import {
+  _echo,
+  _expectProblem,
+  _openStores,
+  type _Producer,
+  _startProducer,
+  type _Stores,
+  _until,
+} from "./_producer.ts";
+import { _openProxy } from "./_proxy.ts";
+
+let stores: _Stores;
+let producers: [_Producer, _Producer];
+
+beforeAll(async () => {
+  stores = await _openStores();
+  producers = [await _startProducer(stores), await _startProducer(stores)];
+});
+afterAll(async () => {
+  await Promise.all(producers.map((producer) => producer.close()));
+  await stores.close();
+});
+
+test("every producer shows what all of them accepted and what waits", async () => {
+  for (let count = 0; count < 3; count += 1) await producers[0].post(_echo());
+  await producers[0].request("/v1/queues/feeds/pause", { method: "POST" });
+  const [one, other] = producers.map(({ client }) => client);
+  let seen: Overview | undefined;
+  await _until(async () => {
+    seen = await other!.getOverview();
+    const isSampled = seen.slots.some(({ waiting }) => waiting === 3);
+    return isSampled && seen.recent.commitMs !== null;
+  });
+  const { slots, queues, redis } = seen!;
+  expect(slots.length).toBe(180);
+  expect(queues.find(({ name }) => name === "default")).toMatchObject({
+    waiting: 3,
+    active: 0,
+    workers: 0,
+    paused: false,
+  });
+  expect(queues.find(({ name }) => name === "feeds")).toMatchObject({ paused: true });
+  expect(redis.usedBytes).toBeGreaterThan(100_000);
+  const same = await one!.getOverview();
+  const picture = ({ queues, recent }: Overview) => ({
+    queues: queues.map((queue) => ({ ...queue, oldestWaitingMs: 0 })),
+    isCommitSeen: recent.commitMs !== null,
+  });
+  expect(picture(same)).toEqual(picture(seen!));
+});
+
+test("without Redis, the overview is refused", async () => {
+  const proxy = await _openProxy(stores.settings.REDIS_URL);
+  const producer = await _startProducer(stores, { REDIS_URL: proxy.url });
+  proxy.refuse();
+  try {
+    _expectProblem(await producer.request("/v1/overview"), "at-capacity");
+  } finally {
+    await producer.close();
+    proxy.close();
+  }
+});
