@@ -9,6 +9,7 @@ import {
 } from "./connection/profile-commands.ts";
 import { listDead } from "./dead-letters/list-dead.ts";
 import { redrive } from "./dead-letters/redrive.ts";
+import { doctor } from "./doctor/doctor.ts";
 import { cancelJobs, promoteJobs, retryJobs } from "./jobs/change-jobs.ts";
 import { enqueue } from "./jobs/enqueue.ts";
 import { getJob, listJobs } from "./jobs/read-jobs.ts";
@@ -39,6 +40,7 @@ export const sections: Readonly<Record<string, Commands>> = {
     resume: resumeQueue,
     schedules: listSchedules,
     open: openPage,
+    doctor,
   },
   "This command": { completion: createCompletion(() => ({ commands, groups })) },
 };

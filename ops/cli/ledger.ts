@@ -27,11 +27,15 @@ export function createLedgerAccess(env: Env, root: string) {
   };
 }
 
-function withRunningStack(env: Env, root: string): Env {
+/** Adds the addresses of the stores of the `npm start` that runs in a folder, unless the environment has one. */
+export function withRunningStack(env: Env, root: string): Env {
   const file = join(root, ".toril/env");
-  if (env["DATABASE_URL"] || env["DATABASE_URL_FILE"] || !existsSync(file)) return env;
-  const url = /^DATABASE_URL='?(.*?)'?$/m.exec(readFileSync(file, "utf8"))?.[1];
-  return { ...env, DATABASE_URL: url };
+  const names = ["DATABASE_URL", "REDIS_URL"] as const;
+  const isSet = (name: string) => env[name] || env[`${name}_FILE`];
+  if (names.some(isSet) || !existsSync(file)) return env;
+  const text = readFileSync(file, "utf8");
+  const find = (name: string) => new RegExp(`^${name}='?(.*?)'?$`, "m").exec(text)?.[1];
+  return { ...env, ...Object.fromEntries(names.map((name) => [name, find(name)])) };
 }
 
 function toUserError(error: unknown): unknown {

@@ -3,14 +3,19 @@ import { type Command, UsageError } from "./command.ts";
 import { connectionOptions, findConnection } from "./connection/connect.ts";
 import { printResult } from "./output/print-result.ts";
 
-const pages: Readonly<Record<string, string>> = { docs: "/docs", queues: "/admin/queues" };
+const pages: Readonly<Record<string, string>> = {
+  console: "/console",
+  docs: "/docs",
+  queues: "/admin/queues",
+};
 
 export const openPage: Command = {
-  summary: "print the address of a page (docs, queues), and open it in a browser on a desktop",
+  summary:
+    "print the address of a page (console, docs, queues), and open it in a browser on a desktop",
   operands: ["page?"],
   options: connectionOptions,
   async run(parsed, context) {
-    const [page = "queues"] = parsed.operands;
+    const [page = "console"] = parsed.operands;
     if (!Object.hasOwn(pages, page)) {
       throw new UsageError(`open takes one of ${Object.keys(pages).join(", ")}, not "${page}"`);
     }

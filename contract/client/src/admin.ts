@@ -14,6 +14,7 @@ import type {
   QueueDrained,
   QueueList,
   QueueSettings,
+  Readiness,
 } from "./api-types.ts";
 import type { Sent } from "./job-types.ts";
 import {
@@ -25,9 +26,12 @@ import {
   type WriteOptions,
 } from "./transport.ts";
 
-/** Calls about queues and API keys. */
+/** Calls about the service, queues and API keys. */
 export function createAdminCalls({ call }: Transport) {
   return {
+    /** Whether the service accepts jobs. Throws `TorilError` with status 503 if it does not. */
+    getReadiness: (options: CallOptions = {}) => call<Readiness>("/readyz", options),
+
     listQueues: (options: CallOptions = {}) => call<QueueList>("/v1/queues", options),
 
     getQueue: (queue: string, options: CallOptions = {}) => call<Queue>(queuePath(queue), options),

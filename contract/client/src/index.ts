@@ -52,6 +52,7 @@ export type {
   QueueDrained,
   QueueList,
   QueueSettings,
+  Readiness,
   Redriven,
   Schedule,
   ScheduleDefinition,

@@ -50,6 +50,9 @@ export const storeFields = {
 /** For processes that use only the ledger. */
 export const LedgerConfig = z.object({ DATABASE_URL: storeFields.DATABASE_URL });
 
+/** For programs that use only Redis. */
+export const RedisConfig = z.object({ ...redisFields, BULL_PREFIX: storeFields.BULL_PREFIX });
+
 function readValue(name: string, env: Env, readFile: (path: string) => string) {
   const own = env[name]?.trim() || undefined;
   const path = env[`${name}_FILE`]?.trim() || undefined;
