@@ -151,6 +151,11 @@ export async function openProducer(
   const overview = createOverview({ redis, prefix, recorder: activity, queues });
   opening.defer(() => overview.close());
   const idempotency = createIdempotency(changing, secretKeys);
+  const operations = createOperationLedger({
+    ledger: changing,
+    reads,
+    maxOpen: config.MAX_OPERATIONS,
+  });
   const imports = createImports({
     api,
     jobTypes,
@@ -158,6 +163,7 @@ export async function openProducer(
     reads,
     enqueue,
     idempotency,
+    operations,
     secretKeys,
   });
   opening.defer(() => imports.close());
@@ -192,11 +198,6 @@ export async function openProducer(
   });
   opening.defer(() => events.close());
   const { createJob, routes } = jobs.createRoutes(events.waitForEnd);
-  const operations = createOperationLedger({
-    ledger: changing,
-    reads,
-    maxOpen: config.MAX_OPERATIONS,
-  });
   const app = createApp({
     authorize: auth.authorize,
     middleware: createMiddleware({

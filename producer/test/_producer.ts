@@ -44,7 +44,7 @@ export async function _openStores() {
       return { ...row!, placed: placed.length };
     },
     async clear() {
-      await ledger.sql`truncate jobs, job_terms, operations, idempotency_keys, imports`;
+      await ledger.sql`truncate jobs, job_terms, operations, idempotency_keys, imports, import_parts`;
       const found = await keys();
       if (found.length > 0) await redis.del(found);
     },

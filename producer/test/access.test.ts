@@ -41,6 +41,7 @@ interface Ids {
   deleted: string;
   operation: string;
   import: string;
+  parted: string;
   key: string;
   schedule: string;
 }
@@ -99,6 +100,27 @@ const rows: Record<string, Row | "any" | "open"> = {
     scope: "jobs:enqueue",
     ask: () => ["/v1/imports?type=row.import", csv],
     elsewhere: "own",
+  },
+  listImports: { scope: "jobs:read", ask: () => ["/v1/imports"], elsewhere: "empty" },
+  putImportPart: {
+    scope: "jobs:enqueue",
+    ask: (ids) => [`/v1/imports/${ids.parted}/parts/1`, { ...csv, method: "PUT" }],
+    elsewhere: "not-found",
+  },
+  listImportParts: {
+    scope: "jobs:read",
+    ask: (ids) => [`/v1/imports/${ids.parted}/parts`],
+    elsewhere: "not-found",
+  },
+  completeImport: {
+    scope: "jobs:enqueue",
+    ask: (ids) => [`/v1/imports/${ids.parted}/complete`, _json({ parts: 1 })],
+    elsewhere: "not-found",
+  },
+  cancelImport: {
+    scope: "jobs:change",
+    ask: (ids) => [`/v1/imports/${ids.import}`, { method: "DELETE" }],
+    elsewhere: "not-found",
   },
   getImport: {
     scope: "jobs:read",
@@ -274,6 +296,7 @@ beforeAll(async () => {
     (await producer.post(_echo("secret too", more), _bearer(admin))).body.id;
   const secret = { action: "cancel", filter: { label: "secret" } };
   const operation = await send(["/v1/operations", _json(secret)], _bearer(admin));
+  const parted = await send(["/v1/imports", _json({ type: "row.import" })], _bearer(admin));
   ids = {
     job: made.body.id,
     waiting: await make(),
@@ -285,6 +308,7 @@ beforeAll(async () => {
     deleted: await make(),
     operation: operation.body.id,
     import: imported.body.id,
+    parted: parted.body.id,
     key: (await _issue(stores, ["jobs:read"], { name: "secret name" })).id,
     schedule: await putSchedule(),
   };
@@ -460,6 +484,7 @@ const missing: Ids = {
   deleted: none,
   operation: none,
   import: none,
+  parted: none,
   key: "0mibwkq0705f60718",
   schedule: "missing",
 };

@@ -51,6 +51,8 @@ test.each([
       const csv = { method: "POST", headers: file, body: "a\n1\n2\n" };
       const { id: importId } = await send("/v1/imports?type=row.import", csv);
       await send(`/v1/imports/${importId}`);
+      await send("/v1/imports?limit=1&status=running");
+      await send(`/v1/imports/${importId}`, { method: "DELETE" });
       await send(`/v1/jobs/${id}`);
       await send(`/v1/jobs/${id}`, { method: "DELETE" });
       await post(`/v1/jobs/${id}/retry`);

@@ -52,6 +52,8 @@ async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<D
       delete from imports
       where id = any(array(select id from due)) and (select count(*) from rows_to_delete) < ${size}
       returning id, tenant
+    ), deleted_parts as (
+      delete from import_parts where import_id = any(array(select id from deleted))
     ), marks as (${raiseMarks(sql, "import", "deleted")})
     select (select count(*)::int from deleted) as count,
            (select count(*) from rows_to_delete) = ${size} or (select count(*) from due) = ${maxImports} as "isMore"`;

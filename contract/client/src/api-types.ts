@@ -146,7 +146,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -277,12 +277,24 @@ export interface components {
             errors: components["schemas"]["ImportError"][];
             /** Format: uuid */
             id: string;
+            /** @description Null if the file was sent in one request */
+            parts: {
+                /** @description The first 100 missing parts up to the last one that was sent */
+                missing: number[];
+                received: number;
+                /** @description Number of parts; null until the import is completed */
+                total: number | null;
+            } | null;
             /**
-             * @description receiving: the body is being read. running: the body was read and jobs are pending. failed: the body ended early or is malformed, or every row was rejected; jobs that were accepted before are still processed.
+             * @description receiving: the body is being read. running: the body was read and jobs are pending. failed: the body ended early or is malformed, or every row was rejected; jobs that were accepted before are still processed. cancelled: no more rows are accepted, and the pending jobs are cancelled in the background.
              * @enum {string}
              */
             status: "receiving" | "running" | "done" | "failed" | "cancelled";
             type: string;
+        };
+        ImportCompletion: {
+            /** @description Number of parts of the file */
+            parts: number;
         };
         ImportCounts: {
             /** @description Rows or items recorded as jobs */
@@ -298,10 +310,67 @@ export interface components {
             /** @description Rows or items that could not be parsed or did not match the schema */
             rejected: number;
         };
+        ImportDefinition: {
+            /** @description Column names. With them parts can be sent in any order; without them part 1, which has the header, must have begun before the others */
+            columns?: string[];
+            /**
+             * @description Column delimiter: `comma`, `semicolon`, `tab`, `pipe`, `space`, or any one character except a quote
+             * @default comma
+             */
+            delimiter?: string;
+            /** @description Label of the WHATWG Encoding Standard; a byte order mark in part 1 takes precedence. UTF-8 by default */
+            encoding?: string;
+            /**
+             * @description present: the first row of part 1 has the column names. absent: the names are `columns`, or else `column1`, `column2` ...
+             * @default present
+             * @enum {string}
+             */
+            header?: "present" | "absent";
+            /**
+             * Format: uuid
+             * @description UUID v7 chosen by the client. 409 if it is taken
+             */
+            id?: string;
+            type: string;
+        };
         ImportError: {
-            /** @description Line number in the file; for a feed, the number of the item */
+            /** @description Line number in the file, or in its part; for a feed, the number of the item */
             line: number;
+            /** @description The part, if the file was sent in parts */
+            part?: number;
             problem: components["schemas"]["Problem"];
+        };
+        ImportPage: {
+            items: components["schemas"]["Import"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
+        };
+        ImportPart: {
+            bytes: number;
+            counts: {
+                /** @description Rows or items recorded as jobs */
+                accepted: number;
+                /** @description Rows or items whose key belongs to a pending job */
+                duplicate: number;
+                /** @description Rows or items read */
+                read: number;
+                /** @description Rows or items that could not be parsed or did not match the schema */
+                rejected: number;
+            };
+            /** @description SHA-256 of the body as in `Content-Digest` */
+            digest: string;
+            /** @description Number of its first row in the file; null while an earlier part is missing */
+            firstRow: number | null;
+            number: number;
+            /** @description First byte in the file, if `Content-Range` was sent */
+            offset: number | null;
+            /** @enum {string} */
+            status: "receiving" | "received" | "failed";
+        };
+        ImportPartPage: {
+            items: components["schemas"]["ImportPart"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
         };
         InspectedDeadLetter: {
             attempts: components["schemas"]["JobAttempts"];
@@ -969,7 +1038,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         /** @description Estimated quantiles of a duration, in milliseconds */
         Quantiles: {
@@ -1397,8 +1466,13 @@ export type DuplicateEntry = components['schemas']['DuplicateEntry'];
 export type EventGap = components['schemas']['EventGap'];
 export type FieldError = components['schemas']['FieldError'];
 export type Import = components['schemas']['Import'];
+export type ImportCompletion = components['schemas']['ImportCompletion'];
 export type ImportCounts = components['schemas']['ImportCounts'];
+export type ImportDefinition = components['schemas']['ImportDefinition'];
 export type ImportError = components['schemas']['ImportError'];
+export type ImportPage = components['schemas']['ImportPage'];
+export type ImportPart = components['schemas']['ImportPart'];
+export type ImportPartPage = components['schemas']['ImportPartPage'];
 export type InspectedDeadLetter = components['schemas']['InspectedDeadLetter'];
 export type IssuedApiKey = components['schemas']['IssuedApiKey'];
 export type IssuedWebhook = components['schemas']['IssuedWebhook'];

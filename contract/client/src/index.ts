@@ -1,6 +1,7 @@
 import { createAdminCalls } from "./admin.ts";
 import type { BatchOptions } from "./batch.ts";
 import { createEnqueueCalls } from "./enqueue.ts";
+import { createImportCalls } from "./imports.ts";
 import { createJobCalls } from "./jobs.ts";
 import type { JobTypes } from "./job-types.ts";
 import { createOperationCalls } from "./operations.ts";
@@ -22,6 +23,10 @@ export type {
   DeadLetterSummary,
   EventGap,
   Import,
+  ImportDefinition,
+  ImportPage,
+  ImportPart,
+  ImportPartPage,
   InspectedDeadLetter,
   IssuedApiKey,
   Job,
@@ -77,7 +82,9 @@ export type {
   FollowedJobEvent,
   FollowOptions,
 } from "./follow.ts";
-export type { ImportQuery, ListJobsQuery, WaitOptions } from "./jobs.ts";
+export { type CsvPart, splitCsv, type SplitCsvOptions } from "./split-csv.ts";
+export type { ImportQuery, ListImportsQuery, SentImportPart } from "./imports.ts";
+export type { ListJobsQuery, WaitOptions } from "./jobs.ts";
 export type {
   JobInput,
   JobOptions,
@@ -113,6 +120,7 @@ export function createClient<Types extends JobTypes = JobTypes>(options: ClientO
   return {
     ...createEnqueueCalls<Types>(transport, options.batch ?? false),
     ...createJobCalls<Types>(transport),
+    ...createImportCalls<Types>(transport),
     ...createScheduleCalls<Types>(transport),
     ...createOperationCalls<Types>(transport),
     ...createRegisteredTypeCalls(transport),

@@ -2,7 +2,6 @@ import type {
   AcceptedJob,
   BulkResult,
   CheckedJob,
-  Import,
   Job,
   JobChanges,
   JobDetail,
@@ -10,17 +9,10 @@ import type {
   JobState,
   JobStatus,
 } from "./api-types.ts";
-import {
-  type FollowOptions,
-  toFollowedEvent,
-  toFollowedImportEvent,
-  toFollowedJobEvent,
-} from "./follow.ts";
+import { type FollowOptions, toFollowedEvent, toFollowedJobEvent } from "./follow.ts";
 import type { JobRequest, JobTypeName, JobTypes, Sent } from "./job-types.ts";
 import {
-  type Body,
   type CallOptions,
-  post,
   postEmpty,
   postJson,
   type Transport,
@@ -54,16 +46,7 @@ export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
   [field: `data.${string}`]: string;
 }
 
-export interface ImportQuery<Types extends JobTypes = JobTypes> {
-  type: JobTypeName<Types>;
-  /** Name under which the items of a feed are stored. */
-  source?: string;
-  delimiter?: "comma" | "semicolon" | "tab";
-  /** `text/csv` by default. */
-  contentType?: string;
-}
-
-/** Calls about jobs, imports and event streams. */
+/** Calls about jobs and event streams. */
 export function createJobCalls<Types extends JobTypes>({ call, followAt }: Transport) {
   function createJob(request: JobRequest<Types>, write?: WriteOptions): Promise<AcceptedJob>;
   /** Returns a `Job` (with `settledAt`) if the job finished within the wait time. */
@@ -101,10 +84,6 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
     followJob: (id: string, options?: FollowOptions) =>
       followAt(`/v1/jobs/${encodeURIComponent(id)}/events`, toFollowedJobEvent, options),
 
-    /** Yields snapshots of an import until the import is done. */
-    followImport: (id: string, options?: FollowOptions) =>
-      followAt(`/v1/imports/${encodeURIComponent(id)}/events`, toFollowedImportEvent, options),
-
     followQueue: (queue: string, options?: FollowOptions) =>
       followAt(`/v1/queues/${encodeURIComponent(queue)}/events`, toFollowedEvent, options),
 
@@ -141,20 +120,5 @@ export function createJobCalls<Types extends JobTypes>({ call, followAt }: Trans
     /** Retries a finished job. */
     retryJob: (id: string, options: WriteOptions = {}) =>
       call<Job>(`/v1/jobs/${encodeURIComponent(id)}/retry`, postEmpty(options)),
-
-    /** Resolves after the body has been read; the jobs may still be pending. */
-    createImport: (
-      body: Body,
-      { contentType = "text/csv", ...query }: ImportQuery<Types>,
-      write: WriteOptions = {},
-    ) =>
-      call<Import>("/v1/imports", {
-        ...post(body, contentType, write),
-        query: { ...query },
-        timeoutMs: Infinity,
-      }),
-
-    getImport: (id: string, options: CallOptions = {}) =>
-      call<Import>(`/v1/imports/${encodeURIComponent(id)}`, options),
   };
 }

@@ -51,6 +51,9 @@ function isTransient(error: unknown, attempt: number, isRepeatable: boolean): bo
   const { status, type } = error.problem;
   // Refused before anything was done.
   if (status === 429) return true;
+  // Another request receives the part, or part 1 has not begun.
+  if (type === "urn:toril:problem:import-part-in-use") return true;
+  if (type === "urn:toril:problem:import-header-missing") return true;
   // The service still processes the first request of this client, whose connection was cut.
   if (type === "urn:toril:problem:idempotency-key-in-use") return attempt > 1;
   return isRepeatable && (status === 502 || status === 503 || status === 504);

@@ -1,16 +1,86 @@
 import { z } from "zod";
+import { limits } from "./limits.ts";
+import { createPage } from "./page.ts";
 import { Problem } from "./problem.ts";
 
+/** Status of an import as clients see it; the ledger derives it from `StoredImportStatus` and the counts. */
 export const ImportStatus = z.enum(["receiving", "running", "done", "failed", "cancelled"]);
 export type ImportStatus = z.infer<typeof ImportStatus>;
 
+/** Status of an import in Postgres. `received`: all rows are read. All statuses except `receiving` are final. */
+export type StoredImportStatus = "receiving" | "received" | "failed" | "cancelled";
+
+/** Status of a part of an import. `failed`: a request ended before its end; the part can be sent again. */
+export const ImportPartStatus = z.enum(["receiving", "received", "failed"]);
+export type ImportPartStatus = z.infer<typeof ImportPartStatus>;
+
 const count = z.int().min(0);
+
+/** Delimiters by name, because client generators reject a tab character in an enumeration. */
+const delimiterNames = { comma: ",", semicolon: ";", tab: "\t", pipe: "|", space: " " };
+
+export const Delimiter = z
+  .string()
+  .regex(/^(comma|semicolon|tab|pipe|space|[^"\r\n\0])$/)
+  .meta({
+    description:
+      "Column delimiter: `comma`, `semicolon`, `tab`, `pipe`, `space`, or any one character except a quote",
+    example: "semicolon",
+  });
+
+/** Returns the character of a delimiter that may be a name. */
+export function toDelimiter(delimiter: string): string {
+  return (delimiterNames as Partial<Record<string, string>>)[delimiter] ?? delimiter;
+}
+
+/** Creates the schema of the request that creates an import whose parts are sent one by one. */
+export function createImportDefinition(JobTypeName: z.ZodType<string>) {
+  return z
+    .strictObject({
+      type: JobTypeName,
+      id: z
+        .uuidv7()
+        .optional()
+        .meta({ description: "UUID v7 chosen by the client. 409 if it is taken" }),
+      delimiter: Delimiter.default("comma"),
+      encoding: z.string().min(1).max(40).optional().meta({
+        description:
+          "Label of the WHATWG Encoding Standard; a byte order mark in part 1 takes precedence. UTF-8 by default",
+        example: "windows-1252",
+      }),
+      header: z.enum(["present", "absent"]).default("present").meta({
+        description:
+          "present: the first row of part 1 has the column names. absent: the names are `columns`, or else `column1`, `column2` ...",
+      }),
+      columns: z
+        .array(z.string().min(1))
+        .min(1)
+        .max(limits.csvColumns)
+        .optional()
+        .meta({
+          description:
+            "Column names. With them parts can be sent in any order; without them part 1, which has the header, must have begun before the others",
+          example: ["zip_code", "city"],
+        }),
+    })
+    .meta({
+      id: "ImportDefinition",
+      example: { type: "row.import", columns: ["zip_code", "city"] },
+    });
+}
+
+export type ImportDefinition = z.infer<ReturnType<typeof createImportDefinition>>;
 
 export const ImportError = z
   .strictObject({
     line: count.meta({
-      description: "Line number in the file; for a feed, the number of the item",
+      description: "Line number in the file, or in its part; for a feed, the number of the item",
     }),
+    part: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: "The part, if the file was sent in parts" }),
     problem: Problem,
   })
   .meta({ id: "ImportError" });
@@ -31,6 +101,19 @@ const ImportCounts = z
   })
   .meta({ id: "ImportCounts" });
 
+const ImportParts = z
+  .strictObject({
+    total: z
+      .int()
+      .nullable()
+      .meta({ description: "Number of parts; null until the import is completed" }),
+    received: count,
+    missing: z.array(z.int()).meta({
+      description: `The first ${limits.importErrors} missing parts up to the last one that was sent`,
+    }),
+  })
+  .meta({ id: "ImportParts" });
+
 export const Import = z
   .strictObject({
     id: z.uuid(),
@@ -38,10 +121,12 @@ export const Import = z
     status: ImportStatus.meta({
       description:
         "receiving: the body is being read. running: the body was read and jobs are pending. " +
-        "failed: the body ended early or is malformed, or every row was rejected; jobs that were accepted before are still processed.",
+        "failed: the body ended early or is malformed, or every row was rejected; jobs that were accepted before are still processed. " +
+        "cancelled: no more rows are accepted, and the pending jobs are cancelled in the background.",
     }),
     counts: ImportCounts,
     errors: z.array(ImportError).meta({ description: "Errors of the first rejected rows" }),
+    parts: ImportParts.nullable().meta({ description: "Null if the file was sent in one request" }),
     createdAt: z.iso.datetime(),
   })
   .meta({
@@ -61,7 +146,50 @@ export const Import = z
         expired: 0,
       },
       errors: [],
+      parts: null,
       createdAt: "2026-11-23T09:30:00.000Z",
     },
   });
 export type Import = z.infer<typeof Import>;
+
+export const ImportPage = createPage("ImportPage", Import);
+
+export const ImportPart = z
+  .strictObject({
+    number: z.int().min(1),
+    status: ImportPartStatus,
+    offset: count
+      .nullable()
+      .meta({ description: "First byte in the file, if `Content-Range` was sent" }),
+    bytes: count,
+    digest: z.string().meta({ description: "SHA-256 of the body as in `Content-Digest`" }),
+    counts: ImportCounts.pick({ read: true, accepted: true, duplicate: true, rejected: true }),
+    firstRow: z.int().nullable().meta({
+      description: "Number of its first row in the file; null while an earlier part is missing",
+    }),
+  })
+  .meta({
+    id: "ImportPart",
+    example: {
+      number: 1,
+      status: "received",
+      offset: 0,
+      bytes: 31,
+      digest: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
+      counts: { read: 1, accepted: 1, duplicate: 0, rejected: 0 },
+      firstRow: 1,
+    },
+  });
+export type ImportPart = z.infer<typeof ImportPart>;
+
+export const ImportPartPage = createPage("ImportPartPage", ImportPart);
+
+export const ImportCompletion = z
+  .strictObject({
+    parts: z
+      .int()
+      .min(1)
+      .max(limits.importParts)
+      .meta({ description: "Number of parts of the file" }),
+  })
+  .meta({ id: "ImportCompletion", example: { parts: 8 } });

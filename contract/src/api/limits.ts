@@ -33,6 +33,11 @@ export const limits = {
   /** Each row of a file becomes an object with this many fields. */
   csvColumns: 2000,
   importErrors: 100,
+  /** Parts of an import. A part is held in memory until its digest is verified. */
+  importParts: 2000,
+  importPartBytes: 8_000_000,
+  /** Rows of part `n` are numbered from `(n - 1) * importPartRows + 1`, so that rows of all parts have distinct numbers. */
+  importPartRows: 1_000_000,
   waitSeconds: 60,
 } as const;
 

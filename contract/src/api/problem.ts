@@ -6,6 +6,7 @@ export const problemKinds = {
   "empty-body": { status: 400, title: "The body is empty" },
   "invalid-json": { status: 400, title: "The body is not valid JSON" },
   "incomplete-body": { status: 400, title: "The body is incomplete" },
+  "digest-mismatch": { status: 400, title: "The body does not match its Content-Digest" },
   "invalid-parameter": {
     status: 400,
     title: "Invalid parameter or header",
@@ -49,6 +50,12 @@ export const problemKinds = {
     status: 409,
     title: "Too many open operations",
   },
+  "import-exists": { status: 409, title: "An import with this ID already exists" },
+  "import-part-exists": { status: 409, title: "The part was received with other content" },
+  "import-part-in-use": { status: 409, title: "The part is being received" },
+  "import-header-missing": { status: 409, title: "The columns are not known yet: send part 1" },
+  "import-incomplete": { status: 409, title: "Parts of the import are missing" },
+  "import-ended": { status: 409, title: "The import is finished or cancelled" },
   "response-not-replayable": {
     status: 409,
     title: "The original response contains a secret and cannot be replayed",
@@ -79,6 +86,7 @@ export const problemKinds = {
     title: "Secrets cannot be stored: no encryption key is configured",
   },
   "invalid-csv": { status: 422, title: "The CSV cannot be read" },
+  "invalid-import": { status: 422, title: "The import does not match its schema" },
   "invalid-feed": { status: 422, title: "The feed cannot be read" },
   "idempotency-key-reused": {
     status: 422,

@@ -1,4 +1,5 @@
 import { createApiKeyChangeSchema, createNewApiKeySchema } from "./api-key.ts";
+import { createImportDefinition } from "./import.ts";
 import { createJobSchemas } from "./job-request.ts";
 import type { JobType, JobTypes, WorkerKind } from "./job-type.ts";
 import { createOperationSchemas } from "./operation.ts";
@@ -82,6 +83,7 @@ function createRequestSchemas(types: JobTypes) {
     ...schemas,
     NewApiKey: createNewApiKeySchema(JobTypeName, QueueName),
     ApiKeyChange: createApiKeyChangeSchema(JobTypeName, QueueName),
+    ImportDefinition: createImportDefinition(JobTypeName),
     ...createOperationSchemas(JobTypeName),
     ...createScheduleSchemas(JobTemplate, example),
   };

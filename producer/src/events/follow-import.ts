@@ -76,9 +76,9 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
   };
 }
 
-/** A failed import is final only when the jobs accepted before the failure have ended. */
+/** A failed or cancelled import is final only when the jobs accepted before have ended. */
 function isFinal({ status, counts }: Import): boolean {
   const { accepted, completed, dead, cancelled, expired } = counts;
-  if (status === "failed") return completed + dead + cancelled + expired >= accepted;
-  return status === "done" || status === "cancelled";
+  const hasEnded = completed + dead + cancelled + expired >= accepted;
+  return status === "done" || ((status === "failed" || status === "cancelled") && hasEnded);
 }

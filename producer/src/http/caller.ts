@@ -51,6 +51,20 @@ export function toOperationViewer({ principal, jobTypes }: RequestContext): Oper
   return { tenant: principal.tenant, hidden: hidden.map(({ type, queue }) => ({ type, queue })) };
 }
 
+/** The tenant whose imports are read, and the job types that the caller may see. */
+export interface ImportViewer {
+  tenant: string;
+  /** Undefined: all except the hidden ones. */
+  types: readonly string[] | undefined;
+  hidden: readonly string[];
+}
+
+export function toImportViewer(context: RequestContext): ImportViewer {
+  const { tenant, hidden } = toOperationViewer(context);
+  const { types } = getRestrictions(context);
+  return { tenant, types, hidden: hidden.map(({ type }) => type) };
+}
+
 /** Throws `forbidden-resource` if the caller's key does not permit this queue and type. */
 export function requirePermitted(
   { principal }: RequestContext,

@@ -1,10 +1,10 @@
 import { BatchRefused } from "@toril/contract/engine/batcher";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { ISql } from "postgres";
+import { ProblemError } from "../http/problem.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
 import { addChunk, type Chunk, type ImportProgress, withoutRefused } from "./import-chunk.ts";
 import { retryRefused } from "./import-errors.ts";
-import { saveImport } from "./import-ledger.ts";
 
 /** Records the chunks of one import in order, each together with the progress of the import. */
 export interface ChunkWriter {
@@ -28,12 +28,14 @@ export interface ChunkWriterDeps {
   enqueue: Pick<Enqueue, "record">;
   /** Runs first in each transaction; throws if another request has taken over. */
   saveCheckpoint(tx: ISql): Promise<void>;
+  /** Saves the progress. Returns false, or throws a problem, if the import or the part is no longer receiving. */
+  save(tx: ISql, progress: ImportProgress): Promise<boolean>;
   quota: BlockingReservation | undefined;
 }
 
 /** Creates a writer with two chunks in flight: one is dispatched while the next one is committed. */
 export function createChunkWriter(from: ImportProgress, deps: ChunkWriterDeps): ChunkWriter {
-  const { enqueue, saveCheckpoint, quota } = deps;
+  const { enqueue, saveCheckpoint, save, quota } = deps;
   let progress = from;
   let isSaved = false;
   let isDispatched = true;
@@ -50,8 +52,8 @@ export function createChunkWriter(from: ImportProgress, deps: ChunkWriterDeps): 
           await saveCheckpoint(sql);
           next = addChunk(progress, chunk, accepted);
           // Rows that are not counted must not be recorded.
-          if (!(await saveImport(sql, next)))
-            throw new Error("another request has ended the import");
+          if (!(await save(sql, next)))
+            throw new ProblemError("import-ended", "Another request has ended the import.");
         },
       });
       if (recorded.status === "in-use" || recorded.status === "busy")

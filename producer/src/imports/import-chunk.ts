@@ -16,6 +16,8 @@ const maxEntries = 500;
 const maxLength = 1_000_000;
 
 export interface Chunk {
+  /** The part of the file that it belongs to; undefined for a file in one request. */
+  part: number | undefined;
   jobs: NewJob[];
   /** The line of each job in the file. */
   lines: number[];
@@ -25,8 +27,8 @@ export interface Chunk {
   errors: ImportError[];
 }
 
-export function createChunk(): Chunk {
-  return { jobs: [], lines: [], length: 0, read: 0, errors: [] };
+export function createChunk(part?: number): Chunk {
+  return { part, jobs: [], lines: [], length: 0, read: 0, errors: [] };
 }
 
 /** Consecutive entries of a file. */
@@ -59,9 +61,13 @@ export function addEntries(
       chunk.lines.push(line);
       chunk.length += parsed.job.data.length;
     } else {
-      chunk.errors.push({ line, problem: parsed.problem });
+      addError(chunk, line, parsed.problem);
     }
   }
+}
+
+function addError({ part, errors }: Chunk, line: number, problem: Problem): void {
+  errors.push({ line, ...(part === undefined ? {} : { part }), problem });
 }
 
 export function isFull(chunk: Chunk): boolean {
@@ -73,16 +79,16 @@ export function withoutRefused(chunk: Chunk, refused: readonly NewJob[]): Chunk 
   const bad = new Set(refused);
   const jobs: NewJob[] = [];
   const lines: number[] = [];
-  const errors = [...chunk.errors];
+  const rest: Chunk = { ...chunk, jobs, lines, errors: [...chunk.errors] };
   for (const [index, job] of chunk.jobs.entries()) {
     const line = chunk.lines[index] ?? 0;
-    if (bad.has(job)) errors.push({ line, problem: toProblem("unstorable-json") });
+    if (bad.has(job)) addError(rest, line, toProblem("unstorable-json"));
     else {
       jobs.push(job);
       lines.push(line);
     }
   }
-  return { ...chunk, jobs, lines, errors };
+  return rest;
 }
 
 /** Progress of an import. Only the producer that reads the body writes these columns, so it writes totals. */

@@ -6,14 +6,8 @@ import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
 import type { Import } from "@toril/contract/api/import";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createChunkWriter } from "./chunk-writer.ts";
-import {
-  addEntries,
-  createChunk,
-  createProgress,
-  type FileEntry,
-  type FilePart,
-  isFull,
-} from "./import-chunk.ts";
+import { createProgress, type FileEntry, type FilePart } from "./import-chunk.ts";
+import { createEntryWriter } from "./entry-writer.ts";
 import {
   InvalidFileError,
   isRefusal,
@@ -21,13 +15,16 @@ import {
   toImportError,
   toImportProblem,
 } from "./import-errors.ts";
-import type { ImportLedger } from "./import-ledger.ts";
+import { type ImportLedger, saveImport } from "./import-ledger.ts";
+import { sha256 } from "./sha256.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/idempotency.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
 
 export interface ImportFile {
   type: string;
+  /** Chosen by the client. */
+  id?: string | undefined;
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
   /** Limits how fast the jobs are recorded. */
@@ -78,22 +75,31 @@ export function createFileImporter(
     const { type, origin, quota, storeResponse, resume } = file;
     const { tenant } = origin;
     const interruptedId = resume.importId;
-    const maxJobs = quota?.maxJobs ?? Number.POSITIVE_INFINITY;
     const interrupted =
       interruptedId === undefined ? undefined : await imports.findUnfinished(tenant, interruptedId);
-    const id = interrupted?.id ?? createJobId();
-    const getJobId = createRowIds(id);
+    const id = interrupted?.id ?? file.id ?? createJobId();
     const saveCheckpoint = (tx: ISql) => resume.saveCheckpoint(tx, id);
     const writer = createChunkWriter(interrupted ?? createProgress(id, tenant, type), {
       enqueue,
       saveCheckpoint,
+      save: saveImport,
       quota,
+    });
+    const entryWriter = createEntryWriter({
+      writer,
+      context: {
+        jobTypes: jobTypes.forTenant(tenant),
+        origin: { ...origin, importId: id },
+        secretKeys,
+      },
+      getJobId: createRowIds(tenant, id, sha256),
+      maxJobs: quota?.maxJobs,
     });
     /** Whether this request may already change the import's row. */
     let isOpen = interrupted === undefined;
     let isReopened = false;
-    let chunk = createChunk();
-    const isSaved = () => isReopened || writer.isSaved;
+    let isClaimed = false;
+    const isSaved = () => isClaimed || isReopened || writer.isSaved;
     const touchTimer = setInterval(() => {
       if (isSaved()) void imports.touch(id).catch(() => {});
     }, touchEveryMs);
@@ -106,32 +112,19 @@ export function createFileImporter(
       isOpen = true;
     }
 
-    async function writeChunk() {
-      const filled = chunk;
-      chunk = createChunk();
-      await writer.write(filled);
+    async function claim() {
+      isClaimed = await retryRefused(() => imports.claim(writer.progress, saveCheckpoint));
+      if (!isClaimed) throw new ProblemError("import-exists");
     }
 
     try {
+      if (file.id !== undefined && interrupted === undefined) await claim();
       for await (const unread of unreadParts(file.chunks(id), writer.progress.read, resume)) {
         await open();
-        for (const part of splitPart(unread, maxJobs)) {
-          if (chunk.read + part.entries.length > maxJobs) await writeChunk();
-          addEntries(
-            chunk,
-            part,
-            {
-              jobTypes: jobTypes.forTenant(tenant),
-              origin: { ...origin, importId: id },
-              secretKeys,
-            },
-            getJobId,
-          );
-          if (isFull(chunk)) await writeChunk();
-        }
+        await entryWriter.add(unread);
       }
       await open();
-      await writeChunk();
+      await entryWriter.flush();
       await writer.recorded();
       await writer.dispatched();
       const status = writer.isDispatched ? 201 : 202;
@@ -148,7 +141,7 @@ export function createFileImporter(
       const isIncomplete = error instanceof ProblemError && error.kind === "incomplete-body";
       if (!isSaved() && !isIncomplete) throw toImportProblem(error);
       if (isIncomplete || error instanceof InvalidFileError) {
-        await writeChunk();
+        await entryWriter.flush();
         await writer.recorded();
       }
       const { progress } = writer;
@@ -198,10 +191,4 @@ async function* unreadParts(
   }
   if (!isVerified()) throw new ProblemError("idempotency-key-reused");
   yield* waiting;
-}
-
-function* splitPart({ entries, firstNumber }: FilePart, maxLength: number): Generator<FilePart> {
-  for (let start = 0; start < entries.length; start += maxLength) {
-    yield { entries: entries.slice(start, start + maxLength), firstNumber: firstNumber + start };
-  }
 }

@@ -1,8 +1,16 @@
-import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql, TransactionSql } from "postgres";
-import type { Import, ImportStatus } from "@toril/contract/api/import";
+import type { Import } from "@toril/contract/api/import";
+import type { ImportViewer } from "../http/caller.ts";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
+import {
+  findImport,
+  findImports,
+  type ImportList,
+  type ImportListQuery,
+  listImports,
+} from "./read-import.ts";
+import { completeImport, insertDefinition } from "./define-import.ts";
 import type { ImportProgress } from "./import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -24,7 +32,12 @@ export interface ImportLedger {
     saveCheckpoint: SaveCheckpoint,
     alongside: (tx: TransactionSql, saved: Import) => Promise<void>,
   ): Promise<Import>;
-  /** Returns the progress of an import whose body was not read to its end. */
+  /**
+   * Inserts an import whose id the client chose, so that the import can be read before its first row is recorded.
+   * @returns false if the id is taken
+   */
+  claim(progress: ImportProgress, saveCheckpoint: SaveCheckpoint): Promise<boolean>;
+  /** Returns the progress of an import whose body was not read to its end. Throws a problem if it is cancelled. */
   findUnfinished(tenant: string, id: string): Promise<ImportProgress | undefined>;
   /** Marks the import as receiving again. */
   reopen(interrupted: ImportProgress, saveCheckpoint: SaveCheckpoint): Promise<void>;
@@ -33,17 +46,16 @@ export interface ImportLedger {
   find(tenant: string, id: string): Promise<Import | undefined>;
   /** Returns why `find` returned nothing. */
   getMissingReason(tenant: string, id: string): Promise<"import-gone" | "import-not-found">;
+  /** Lists the imports that the viewer may see, newest first. */
+  list(viewer: ImportViewer, page: ImportListQuery): Promise<ImportList>;
+  /** Inserts an import that waits for its parts, in a given transaction. Throws a problem if the id is taken. */
+  define: typeof insertDefinition;
+  /** Marks an import as received. Throws a problem if parts are missing. */
+  complete(of: { tenant: string; id: string }, parts: number): Promise<Import>;
+  /** Accepts no more rows from now on. Returns false if the import has ended and has no pending jobs. */
+  cancel(tenant: string, id: string): Promise<boolean>;
   /** Returns those that exist, of any tenant. */
   findMany(ids: readonly string[]): Promise<Import[]>;
-}
-
-/** An import not touched for this long was abandoned by a producer that died. */
-const abandonedAfter = "60 seconds";
-
-function columns(sql: ISql) {
-  return sql`
-    id, type, status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
-    created_at as "createdAt", touched_at < now() - ${abandonedAfter}::interval as "isAbandoned"`;
 }
 
 /** The errors of rows only: the last error of a failed import says why the import failed. */
@@ -52,11 +64,14 @@ function selectRowErrors(sql: ISql) {
 }
 
 export function createImportLedger(
-  { accepting, background }: Pick<Ledgers, "accepting" | "background">,
+  { accepting, changing, background }: Pick<Ledgers, "accepting" | "changing" | "background">,
   reads: Pick<Reads, "run">,
 ): ImportLedger {
   const inTransaction = <Result>(work: (tx: TransactionSql) => Promise<Result>) =>
     accepting.run((sql) => sql.begin(work) as Promise<Result>);
+
+  const inChange = <Result>(tenant: string, work: (tx: TransactionSql) => Promise<Result>) =>
+    changing.run(tenant, (sql) => sql.begin(work) as Promise<Result>);
 
   return {
     save: (progress, saveCheckpoint) =>
@@ -78,31 +93,48 @@ export function createImportLedger(
         await alongside(tx, saved);
         return saved;
       }),
+    claim: (progress, saveCheckpoint) =>
+      inTransaction(async (tx) => {
+        await saveCheckpoint(tx);
+        const { id, tenant, type } = progress;
+        const { count } = await tx`
+          insert into imports (id, tenant, type) values (${id}, ${tenant}, ${type}) on conflict (id) do nothing`;
+        return count > 0;
+      }),
     findUnfinished: (tenant, id) =>
       accepting.run(async (sql) => {
         const [row] = await sql<ImportProgress[]>`
-          select id, tenant, type, 'receiving' as status, read, accepted, duplicate, rejected, ${selectRowErrors(sql)} as errors
-          from imports where id = ${id} and tenant = ${tenant} and status <> 'received'`;
-        return row;
+          select id, tenant, type, status, read, accepted, duplicate, rejected, ${selectRowErrors(sql)} as errors
+          from imports where id = ${id} and tenant = ${tenant} and status <> 'received' and definition is null`;
+        if (row?.status === "cancelled") throw new ProblemError("import-ended");
+        return row && { ...row, status: "receiving" };
       }),
     reopen: ({ id }, saveCheckpoint) =>
       inTransaction(async (tx) => {
         await saveCheckpoint(tx);
         await tx`
           update imports set status = 'receiving', errors = ${selectRowErrors(tx)}, touched_at = now()
-          where id = ${id} and status <> 'received'`;
+          where id = ${id} and status in ('receiving', 'failed')`;
       }),
     find: (tenant, id) => reads.run(tenant, (sql) => findImport(sql, tenant, id)),
     getMissingReason: (tenant, id) =>
       reads.run(tenant, async (sql) =>
         (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
       ),
-    findMany: (ids) =>
-      background.run(async (sql) => {
-        const rows = await sql<ImportRow[]>`
-          select ${columns(sql)} from imports where id = any(${[...ids]}::uuid[])`;
-        return rows.map(toImport);
+    list: (viewer, query) => reads.run(viewer.tenant, (sql) => listImports(sql, viewer, query)),
+    cancel: (tenant, id) =>
+      inChange(tenant, async (tx) => {
+        const { count } = await tx`
+          update imports set status = 'cancelled'
+          where id = ${id} and tenant = ${tenant}
+            and (status in ('receiving', 'cancelled') or completed + dead + cancelled + expired < accepted)`;
+        // Waits for chunks in progress, whose requests find that they no longer own their parts.
+        await tx`update import_parts set status = 'failed' where import_id = ${id} and status = 'receiving'`;
+        return count > 0;
       }),
+    define: insertDefinition,
+    complete: (of, parts) => inChange(of.tenant, (tx) => completeImport(tx, of, parts)),
+    findMany: (ids) => background.run((sql) => findImports(sql, ids)),
   };
 }
 
@@ -123,38 +155,6 @@ export async function saveImport(sql: ISql, progress: ImportProgress): Promise<b
       touched_at = now()
     where imports.status = 'receiving' and imports.read <= excluded.read`;
   return count > 0;
-}
-
-async function findImport(sql: ISql, tenant: string, id: string): Promise<Import | undefined> {
-  const [row] = await sql<ImportRow[]>`
-    select ${columns(sql)} from imports where id = ${id} and tenant = ${tenant}`;
-  return row && toImport(row);
-}
-
-type ImportRow = Omit<ImportColumns, "tenant" | "touchedAt"> & {
-  /** Whether no chunk has arrived for long. */
-  isAbandoned: boolean;
-};
-
-function toImport(row: ImportRow): Import {
-  const { read, accepted, duplicate, rejected, completed, dead, cancelled, expired } = row;
-  return {
-    id: row.id,
-    type: row.type,
-    status: getStatus(row),
-    counts: { read, accepted, duplicate, rejected, completed, dead, cancelled, expired },
-    errors: row.errors,
-    createdAt: row.createdAt.toISOString(),
-  };
-}
-
-/** `done` is computed from the counters that consumers increment when they settle jobs; it is not stored. */
-function getStatus(row: ImportRow): ImportStatus {
-  if (row.status === "failed") return "failed";
-  if (row.status === "receiving") return row.isAbandoned ? "failed" : "receiving";
-  if (row.read > 0 && row.rejected === row.read) return "failed";
-  const ended = row.completed + row.dead + row.cancelled + row.expired;
-  return ended < row.accepted ? "running" : "done";
 }
 
 /** Returns the import that a request names. Throws a problem if it does not exist or is not permitted. */

@@ -4,9 +4,13 @@ import { createFeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Idempotency } from "../idempotency/idempotency.ts";
+import type { OperationLedger } from "../operations/operation-ledger.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
 import { createFileImporter } from "./import-file.ts";
+import { createPartImporter } from "./import-part.ts";
+import { createPartLedger } from "./part-ledger.ts";
+import { partRoutes } from "./part-routes.ts";
 import { createImportLedger } from "./import-ledger.ts";
 import { importRoutes } from "./routes.ts";
 
@@ -17,24 +21,31 @@ export interface ImportsDeps {
   reads: Reads;
   enqueue: Enqueue;
   idempotency: Idempotency;
+  operations: Pick<OperationLedger, "create">;
   secretKeys: KeyRing | undefined;
 }
 
 /** Creates the import of files, with the thread that parses feeds. */
 export function createImports(deps: ImportsDeps) {
-  const { api, jobTypes, enqueue, idempotency, secretKeys } = deps;
+  const { api, jobTypes, enqueue, idempotency, operations, secretKeys } = deps;
   const importLedger = createImportLedger(deps.ledgers, deps.reads);
   const importer = createFileImporter(jobTypes, enqueue, importLedger, secretKeys);
+  const parts = createPartLedger(deps.ledgers, deps.reads);
+  const partImporter = createPartImporter({ jobTypes, enqueue, parts, secretKeys });
   const feedParser = createFeedParser();
   return {
     importLedger,
-    routes: importRoutes({
-      api,
-      importer,
-      importLedger,
-      idempotency,
-      parseFeed: feedParser.parse,
-    }),
+    routes: [
+      ...partRoutes({ api, importLedger, parts, partImporter }),
+      ...importRoutes({
+        api,
+        importer,
+        importLedger,
+        idempotency,
+        operations,
+        parseFeed: feedParser.parse,
+      }),
+    ],
     waitForImports: importer.waitForImports,
     close: () => feedParser[Symbol.asyncDispose](),
   };

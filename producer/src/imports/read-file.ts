@@ -9,14 +9,21 @@ import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
 
+export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
+  jobType: JobType;
+  importId: string;
+  /** Number of rows that come before, in earlier parts of the file; 0 by default. */
+  rowsBefore?: number;
+}
+
 /** Reads the rows of a CSV file as requests for jobs of `type`. */
 export async function* readCsvEntries(
-  body: ReadableStream<Uint8Array>,
-  options: { jobType: JobType; importId: string } & Omit<CsvOptions, "maxRowBytes">,
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: CsvEntryOptions,
 ): AsyncGenerator<FileEntry[]> {
-  const { jobType, importId, ...csv } = options;
+  const { jobType, importId, rowsBefore = 0, ...csv } = options;
   const toData = createRowMapping(jobType);
-  let row = 0;
+  let row = rowsBefore;
   try {
     for await (const records of readCsv(body, { ...csv, maxRowBytes: limits.dataBytes })) {
       yield records.map((record): FileEntry => {

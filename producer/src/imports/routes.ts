@@ -1,40 +1,85 @@
-import { delimiters, feedMediaTypes } from "@toril/contract/api/http/imports";
+import { feedMediaTypes } from "@toril/contract/api/http/imports";
+import { toDelimiter } from "@toril/contract/api/import";
+import { fieldErrors } from "@toril/contract/api/problem";
+import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Api } from "@toril/contract/api/http/index";
-import { feedLimits } from "@toril/contract/api/limits";
+import { feedLimits, limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { isDisconnected, readBytes, refuseContentEncoding } from "../http/body.ts";
-import { getOrigin, requireKnown, requirePermitted } from "../http/caller.ts";
+import { isDisconnected, readBytes, readJson, refuseContentEncoding } from "../http/body.ts";
+import {
+  getOrigin,
+  parseKnown,
+  requireKnown,
+  requirePermitted,
+  toImportViewer,
+  toOperationOwner,
+} from "../http/caller.ts";
+import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
 import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
 import { type ImportLedger, requireImport } from "./import-ledger.ts";
+import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
+import { createCsvDecoder } from "./csv/decoder.ts";
 import { readCsvEntries, readFeedEntries } from "./read-file.ts";
 
 /** Memory that a CSV import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
-const csvBytes = 6_000_000;
+export const csvBytes = 6_000_000;
 
 export interface ImportRoutesDeps {
   api: Api;
   importer: FileImporter;
   importLedger: ImportLedger;
   idempotency: Idempotency;
+  operations: Pick<OperationLedger, "create">;
   parseFeed: FeedParser["parse"];
 }
 
 export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
-  const { api, importer, importLedger, idempotency, parseFeed } = deps;
+  const { api, importer, importLedger, idempotency, operations, parseFeed } = deps;
+
+  /** Creates an import that waits for its parts. */
+  async function createDefinition(context: RequestContext) {
+    const parsed = await parseKnown(
+      context,
+      (schemas) => schemas.ImportDefinition,
+      await readJson(context, limits.bodyBytes),
+    );
+    if (!parsed.success) {
+      throw new ProblemError("invalid-import", undefined, fieldErrors(parsed.error.issues));
+    }
+    const { id = createJobId(), type } = parsed.data;
+    requirePermitted(context, { type, queue: context.jobTypes.getQueue(type) });
+    requireUsableId(id);
+    requireKnownEncoding(parsed.data.encoding);
+    const { tenant } = context.principal;
+    return idempotency.inTransaction(context, async (tx) => ({
+      status: 201 as const,
+      body: await importLedger.define(tx, { tenant, id }, parsed.data),
+    }));
+  }
 
   return [
     handle(api.createImport, async (c) => {
-      const { type, source, delimiter } = c.req.valid("query");
+      const { type, id, source, delimiter } = c.req.valid("query");
       const contentType = c.req.header("content-type") ?? "";
+      if (getMediaType(contentType) === "application/json") {
+        const { body, status, isReplay } = await createDefinition(c.env);
+        return c.json(body, status, {
+          Location: `/v1/imports/${body.id}`,
+          ...(isReplay ? { "Idempotency-Replayed": "true" } : {}),
+        });
+      }
+      if (type === undefined) throw toParameterProblem("/type", "A file needs a type.");
       const origin = getOrigin(c.env);
       await requireKnown(c.env, { type });
       const jobType = c.env.jobTypes.find(type);
       if (jobType === undefined) throw new ProblemError("job-type-not-found");
       requirePermitted(c.env, jobType);
+      if (id !== undefined) requireUsableId(id);
 
       const quota = c.env.quota?.blocking;
       let chunks: ImportFile["chunks"];
@@ -70,7 +115,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
           readCsvEntries(bytes, {
             jobType,
             importId,
-            delimiter: delimiters[delimiter],
+            delimiter: toDelimiter(delimiter),
             ...(charset === undefined ? {} : { charset }),
           });
       } else {
@@ -85,7 +130,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             hash?.expect({ bytes: checkpoint.bodyBytes, isSame: checkpoint.isSame });
           }
           const resume = toResumableImport(key, hash);
-          return importer.run({ type, origin, chunks, quota, storeResponse, resume });
+          return importer.run({ type, id, origin, chunks, quota, storeResponse, resume });
         },
         bodyHash,
       );
@@ -95,9 +140,33 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       });
     }),
 
+    handle(api.listImports, async (c) => {
+      const { cursor, limit, status, type } = c.req.valid("query");
+      await requireKnown(c.env, { type });
+      if (type !== undefined) {
+        requirePermitted(c.env, { type, queue: c.env.jobTypes.getQueue(type) });
+      }
+      const before = cursor === undefined ? undefined : decodeCursor(cursor);
+      const query = { before, limit, status, type };
+      const { items, next } = await importLedger.list(toImportViewer(c.env), query);
+      return c.json({ items, next: next === undefined ? null : encodeCursor(next) }, 200);
+    }),
+
     handle(api.getImport, async (c) =>
       c.json(await requireImport(importLedger, c.env, c.req.valid("param").id), 200),
     ),
+
+    handle(api.cancelImport, async (c) => {
+      const { id } = await requireImport(importLedger, c.env, c.req.valid("param").id);
+      const owner = toOperationOwner(c.env);
+      // Committed before the operation begins, so that the operation covers every job of the import.
+      if (!(await importLedger.cancel(owner.tenant, id))) throw new ProblemError("import-ended");
+      const operation = await operations.create(owner, {
+        action: "cancel",
+        filter: { importId: id },
+      });
+      return c.json(operation, 202, operationHeaders(operation));
+    }),
   ];
 }
 
@@ -149,6 +218,23 @@ function getMediaType(contentType: string): string {
 
 function isFeed(contentType: string): boolean {
   return (feedMediaTypes as readonly string[]).includes(getMediaType(contentType));
+}
+
+function requireKnownEncoding(label: string | undefined): void {
+  if (createCsvDecoder(label) !== null) return;
+  throw new ProblemError("invalid-import", undefined, [
+    { pointer: "/encoding", detail: "Unknown encoding." },
+  ]);
+}
+
+/** Retention deletes by the time in the ids, and ids of the future would never be old enough. */
+const maxIdSkewMs = 3_600_000;
+
+function requireUsableId(id: string): void {
+  const time = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  if (time > Date.now() + maxIdSkewMs) {
+    throw toParameterProblem("/id", "The time of the UUID v7 is in the future.");
+  }
 }
 
 function toParameterProblem(pointer: string, detail: string) {

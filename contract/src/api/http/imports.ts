@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { feedLimits, limits } from "../limits.ts";
-import { Import } from "../import.ts";
+import { Delimiter, Import, ImportPage, ImportStatus } from "../import.ts";
+import { Operation } from "../operation.ts";
+import { pageQuery } from "../page.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
   json,
@@ -16,15 +18,6 @@ const tags: [string] = ["Imports"];
 const location = locationBelow("/v1/imports");
 const file = { schema: { type: "string" as const } };
 
-/** Delimiters by name, because client generators reject a tab character in an enumeration. */
-export const delimiters = { comma: ",", semicolon: ";", tab: "\t" } as const;
-
-const DelimiterName = z.enum(["comma", "semicolon", "tab"]);
-const Delimiter = z.preprocess(
-  (input) => DelimiterName.options.find((name) => delimiters[name] === input) ?? input,
-  DelimiterName,
-);
-
 export const feedMediaTypes = [
   "application/rss+xml",
   "application/atom+xml",
@@ -34,6 +27,7 @@ export const feedMediaTypes = [
 
 /** Creates the operations whose schemas depend on the job types. */
 export function createImportRoutes(jobTypes: JobTypeRegistry) {
+  const { schemas } = jobTypes;
   const createImport = defineRoute({
     operationId: "createImport",
     summary: "Create an import",
@@ -45,7 +39,8 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       "Content-Type (`text/csv; charset=windows-1252`); a byte order mark takes precedence; the default is UTF-8. " +
       "With an Idempotency-Key the body is compared while it is read, and it is safe to send the file again: an interrupted import " +
       "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
-      "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409.",
+      "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409. " +
+      "A JSON body creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`.",
     tags,
     scope: "jobs:enqueue",
     method: "post",
@@ -53,18 +48,27 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     request: {
       headers: z.object({ "idempotency-key": IdempotencyKey }),
       query: z.strictObject({
-        type: z.string().meta({ example: findImportable(jobTypes) }),
+        type: z
+          .string()
+          .optional()
+          .meta({
+            description: "Required for a file",
+            example: findImportable(jobTypes),
+          }),
         source: z.string().min(1).max(255).optional().meta({
           description: "Name under which the items of a feed are stored; required for a feed",
         }),
-        delimiter: Delimiter.default("comma").meta({
-          description: "Column delimiter of a CSV file; the character itself is also accepted",
+        id: z.uuidv7().optional().meta({
+          description:
+            "ID of the import, chosen by the client, so that the progress can be read while the file is sent. 409 if it is taken",
         }),
+        delimiter: Delimiter.default("comma"),
       }),
       body: {
         required: true,
         content: {
           "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
+          ...json(schemas.ImportDefinition),
           "application/rss+xml": file,
           "application/atom+xml": file,
           "application/rdf+xml": file,
@@ -75,7 +79,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     responses: {
       201: {
         description:
-          "The body was read completely; `counts.read`, `accepted`, `duplicate` and `rejected` are final. `status` is `failed` if every row was rejected",
+          "The body was read completely; `counts.read`, `accepted`, `duplicate` and `rejected` are final. `status` is `failed` if every row was rejected. For a JSON body: the import waits for its parts",
         content: json(Import),
         headers: { ...location, ...replayed },
       },
@@ -91,14 +95,40 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       "forbidden-resource",
       "body-too-large",
       "unsupported-media-type",
+      "invalid-json",
+      "unstorable-json",
+      "invalid-import",
       "invalid-csv",
       "invalid-feed",
+      "import-exists",
+      "import-ended",
       ...onceProblems,
       "quota-exceeded",
       "at-capacity",
     ],
   });
-  return { createImport };
+
+  const listImports = defineRoute({
+    operationId: "listImports",
+    summary: "List imports",
+    description:
+      "Returns imports, newest first; only those whose job type the API key may access. A page may be empty although more " +
+      "results exist; continue until `next` is null.",
+    tags,
+    scope: "jobs:read",
+    method: "get",
+    path: "/v1/imports",
+    request: {
+      query: z.strictObject({
+        ...pageQuery,
+        status: ImportStatus.optional(),
+        type: z.string().optional(),
+      }),
+    },
+    responses: { 200: { description: "One page of imports", content: json(ImportPage) } },
+    problems: ["invalid-parameter", "forbidden-resource", "at-capacity"],
+  });
+  return { createImport, listImports };
 }
 
 export const getImport = defineRoute({
@@ -117,6 +147,35 @@ export const getImport = defineRoute({
     "forbidden-resource",
     "import-not-found",
     "import-gone",
+    "at-capacity",
+  ],
+});
+
+export const cancelImport = defineRoute({
+  operationId: "cancelImport",
+  summary: "Cancel an import",
+  description:
+    "The import accepts no more rows, and an operation cancels its pending jobs in the background. Repeating the request is " +
+    "harmless. Finished jobs and imported data stay.",
+  tags,
+  scope: "jobs:change",
+  method: "delete",
+  path: "/v1/imports/{id}",
+  request: { params: idParameter("import") },
+  responses: {
+    202: {
+      description: "The operation that cancels the pending jobs",
+      content: json(Operation),
+      headers: locationBelow("/v1/operations"),
+    },
+  },
+  problems: [
+    "invalid-parameter",
+    "forbidden-resource",
+    "import-not-found",
+    "import-gone",
+    "import-ended",
+    "too-many-operations",
     "at-capacity",
   ],
 });

@@ -7,7 +7,8 @@ import {
 } from "./dead-letters.ts";
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
 import { getLiveness, getReadiness } from "./health.ts";
-import { getImport, createImportRoutes } from "./imports.ts";
+import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
+import { cancelImport, getImport, createImportRoutes } from "./imports.ts";
 import { getOverview } from "./overview.ts";
 import { getPrincipal } from "./principal.ts";
 import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
@@ -60,7 +61,7 @@ export type Api = ReturnType<typeof createApi>;
 /** Creates the operations of the API, in the order of the documentation. */
 export function createApi(jobTypes: JobTypeRegistry) {
   const { createJob, createJobs, listJobs } = createJobRoutes(jobTypes);
-  const { createImport } = createImportRoutes(jobTypes);
+  const { createImport, listImports } = createImportRoutes(jobTypes);
   const { putSchedule, previewDefinition } = createScheduleRoutes(jobTypes);
   const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(jobTypes);
   const { createOperation } = createOperationRoutes(jobTypes);
@@ -76,7 +77,12 @@ export function createApi(jobTypes: JobTypeRegistry) {
     promoteJob,
     retryJob,
     createImport,
+    listImports,
     getImport,
+    cancelImport,
+    putImportPart,
+    listImportParts,
+    completeImport,
     putSchedule,
     listSchedules,
     getSchedule,

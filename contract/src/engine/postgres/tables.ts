@@ -14,7 +14,12 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { Import } from "../../api/import.ts";
+import type {
+  Import,
+  ImportDefinition,
+  ImportPartStatus,
+  StoredImportStatus,
+} from "../../api/import.ts";
 import type { JobStatus } from "../../api/job-states.ts";
 import type { JobOptions } from "../../api/job-options.ts";
 import type { JobError, JobLogLine, AttemptError } from "../../api/job.ts";
@@ -243,26 +248,69 @@ export const retentionMarks = pgTable(
   (table) => [primaryKey({ columns: [table.tenant, table.what] })],
 );
 
+/** How the rows of an import's parts are read. */
+export interface ImportHeader {
+  /** Null: `column1`, `column2` ... */
+  columns: readonly string[] | null;
+  charset: string;
+}
+
 /** Uploaded files. The counts change in the same transaction as the jobs. */
-export const imports = pgTable("imports", {
-  id: uuid().primaryKey(),
-  tenant: tenant(),
-  type: text().notNull(),
-  /** `receiving`, `received` (the body was read completely) or `failed`. */
-  status: text().$type<"receiving" | "received" | "failed">().notNull().default("receiving"),
-  read: integer().notNull().default(0),
-  accepted: integer().notNull().default(0),
-  duplicate: integer().notNull().default(0),
-  rejected: integer().notNull().default(0),
-  completed: integer().notNull().default(0),
-  dead: integer().notNull().default(0),
-  cancelled: integer().notNull().default(0),
-  expired: integer().notNull().default(0),
-  errors: jsonb().$type<Import["errors"]>().notNull().default([]),
-  createdAt: time().notNull().defaultNow(),
-  /** When the last chunk arrived, to detect imports abandoned by a crashed producer. */
-  touchedAt: time().notNull().defaultNow(),
-});
+export const imports = pgTable(
+  "imports",
+  {
+    id: uuid().primaryKey(),
+    tenant: tenant(),
+    type: text().notNull(),
+    status: text().$type<StoredImportStatus>().notNull().default("receiving"),
+    read: integer().notNull().default(0),
+    accepted: integer().notNull().default(0),
+    duplicate: integer().notNull().default(0),
+    rejected: integer().notNull().default(0),
+    completed: integer().notNull().default(0),
+    dead: integer().notNull().default(0),
+    cancelled: integer().notNull().default(0),
+    expired: integer().notNull().default(0),
+    errors: jsonb().$type<Import["errors"]>().notNull().default([]),
+    /** Of an import whose parts are sent one by one; null for a file in one request. */
+    definition: jsonb().$type<ImportDefinition>(),
+    /** How the rows of all parts are read; null until part 1 has begun, unless the definition says it. */
+    header: jsonb().$type<ImportHeader>(),
+    /** Number of parts, known when the import is completed. */
+    parts: integer(),
+    createdAt: time().notNull().defaultNow(),
+    /** When the last chunk arrived, to detect imports abandoned by a crashed producer. */
+    touchedAt: time().notNull().defaultNow(),
+  },
+  (table) => [index("imports_tenant").on(table.tenant, table.id)],
+);
+
+/**
+ * Parts of imports. The counts change in the same transaction as the jobs; those of a received part are added to the
+ * import, so that parallel parts do not wait for one row.
+ */
+export const importParts = pgTable(
+  "import_parts",
+  {
+    importId: uuid().notNull(),
+    part: integer().notNull(),
+    status: text().$type<ImportPartStatus>().notNull().default("receiving"),
+    /** SHA-256 of the body in hexadecimal. */
+    digest: text().notNull(),
+    bytes: integer().notNull(),
+    /** Of the first byte, in the file. */
+    position: bigint({ mode: "number" }),
+    read: integer().notNull().default(0),
+    accepted: integer().notNull().default(0),
+    duplicate: integer().notNull().default(0),
+    rejected: integer().notNull().default(0),
+    errors: jsonb().$type<Import["errors"]>().notNull().default([]),
+    /** The request that receives the part. Another may take over when this one was not touched for long. */
+    owner: uuid().notNull(),
+    touchedAt: time().notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.importId, table.part] })],
+);
 
 /** Bulk operations, executed in batches. Counts and cursor change in the same transaction as the jobs. */
 export const operations = pgTable(
@@ -507,6 +555,7 @@ export type JobTypeColumns = typeof jobTypes.$inferSelect;
 export type ScheduleColumns = typeof schedules.$inferSelect;
 export type IdempotencyKeyColumns = typeof idempotencyKeys.$inferSelect;
 export type ImportColumns = typeof imports.$inferSelect;
+export type ImportPartColumns = typeof importParts.$inferSelect;
 export type OperationColumns = typeof operations.$inferSelect;
 export type FeedColumns = typeof feeds.$inferSelect;
 export type FeedItemColumns = typeof feedItems.$inferSelect;

@@ -16,12 +16,13 @@ const maxMarkBytes = 3;
 /**
  * Creates a decoder. A byte order mark overrides the label, as in the WHATWG Encoding Standard; the default is UTF-8.
  * Returns null for an unknown label.
+ * @param isContinuation whether the bytes are not the beginning of a file, so that they have no byte order mark
  */
-export function createCsvDecoder(label = "utf-8"): CsvDecoder | null {
+export function createCsvDecoder(label = "utf-8", isContinuation = false): CsvDecoder | null {
   if (createTextDecoder(label, { fatal: true }) === null) return null;
   let charset = label;
   let head = new Uint8Array();
-  let decodeAll: ((bytes?: Uint8Array) => DecodedText) | undefined;
+  let decodeAll = isContinuation ? createDecode(label, true) : undefined;
   return {
     decode(bytes) {
       if (decodeAll !== undefined) return decodeAll(bytes);
@@ -42,10 +43,10 @@ export function createCsvDecoder(label = "utf-8"): CsvDecoder | null {
   };
 }
 
-function createDecode(charset: string): (bytes?: Uint8Array) => DecodedText {
-  const strict = createTextDecoder(charset, { fatal: true });
+function createDecode(charset: string, ignoreBOM = false): (bytes?: Uint8Array) => DecodedText {
+  const strict = createTextDecoder(charset, { fatal: true, ignoreBOM });
   // The strict decoder detects a fault, the lenient one locates it.
-  const lenient = createTextDecoder(charset, { fatal: false });
+  const lenient = createTextDecoder(charset, { fatal: false, ignoreBOM });
   if (strict === null || lenient === null) throw new Error(`unknown charset ${charset}`);
   return (bytes) => {
     const stream = bytes !== undefined;
@@ -71,7 +72,10 @@ function resolveByteOrder(label: string, [first, second]: Uint8Array): string {
   return /^utf-?16$/i.test(label) && first === 0 && second !== 0 ? "utf-16be" : label;
 }
 
-function createTextDecoder(label: string, options: { fatal: boolean }): TextDecoder | null {
+function createTextDecoder(
+  label: string,
+  options: { fatal: boolean; ignoreBOM?: boolean },
+): TextDecoder | null {
   try {
     return new TextDecoder(label as Bun.Encoding, options);
   } catch {

@@ -16,20 +16,30 @@ const sliceBytes = 8192;
  * skipped. Throws CsvError after the records before the fault, or the body's own error.
  */
 export async function* readCsv(
-  body: ReadableStream<Uint8Array>,
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: CsvOptions,
 ): AsyncGenerator<CsvRecord[], void> {
-  const decoder = createCsvDecoder(options.charset);
+  const decoder = createCsvDecoder(options.charset, options.isContinuation);
   if (decoder === null) {
     throw new CsvError(1, `Unknown charset "${options.charset}". ${hint}`);
   }
   const rows = createCsvRows(options);
+  let { onHeader } = options;
+
+  async function announceHeader() {
+    if (rows.columns === undefined) return;
+    const announce = onHeader;
+    onHeader = undefined;
+    await announce?.(rows.columns, decoder?.charset ?? "utf-8");
+  }
+
   for await (const chunk of body) {
     for (let at = 0; at < chunk.byteLength; at += sliceBytes) {
       await nextTurn();
       const { text, isBroken } = decoder.decode(chunk.subarray(at, at + sliceBytes));
       if (isBroken) rows.endWithError(text, `The text is not valid ${decoder.charset}. ${hint}`);
       else rows.write(text);
+      if (onHeader !== undefined) await announceHeader();
       yield* rows.take();
     }
   }
@@ -39,6 +49,7 @@ export async function* readCsv(
     rows.write(text);
     rows.end();
   }
+  if (onHeader !== undefined) await announceHeader();
   yield* rows.take();
 }
 

@@ -2,10 +2,19 @@ import { limits } from "@toril/contract/api/limits";
 import { findClosingQuote } from "./row-scanner.ts";
 
 export interface CsvOptions {
-  delimiter: "," | ";" | "\t";
+  /** One character. */
+  delimiter: string;
   /** A label of the WHATWG Encoding Standard; the default is UTF-8. */
   charset?: string | undefined;
   maxRowBytes: number;
+  /** False: the first row is data. True by default. */
+  hasHeader?: boolean | undefined;
+  /** Names of the columns; a header must have the same. Without both, the names are `column1`, `column2` ... */
+  columns?: readonly string[] | undefined;
+  /** Whether the text continues a file whose charset is known: it has no byte order mark. */
+  isContinuation?: boolean | undefined;
+  /** Called once, before the first records. */
+  onHeader?: ((columns: readonly string[], charset: string) => Promise<void>) | undefined;
 }
 
 /** `line` is the line where the row begins; the header is line 1. */
@@ -24,8 +33,6 @@ export class CsvError extends Error {
     this.detail = detail;
   }
 }
-
-type Delimiter = CsvOptions["delimiter"];
 
 /** Returns the error of a header, or null. */
 export function findHeaderError(names: readonly string[]): string | null {
@@ -70,7 +77,7 @@ export function toRow(names: readonly string[], values: readonly string[]): Reco
 }
 
 /** Splits a row into its values; null if a quote does not open a field, close it, or is doubled within one. */
-export function splitRow(raw: string, delimiter: Delimiter, hasQuotes: boolean): string[] | null {
+export function splitRow(raw: string, delimiter: string, hasQuotes: boolean): string[] | null {
   if (!hasQuotes) return raw.split(delimiter);
   const values: string[] = [];
   for (let at = 0; ; at += 1) {

@@ -17,8 +17,8 @@ const lineBreakBytes = 2;
  * Creates a reader of rows from text that arrives in parts: counts lines, reports bad rows one by one, and limits the
  * size of a row.
  */
-export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
-  let names: readonly string[] | undefined;
+export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, columns }: CsvOptions) {
+  let names = hasHeader ? undefined : columns;
   let records: CsvRecord[] = [];
   let fileError: CsvError | undefined;
   let line = 1;
@@ -45,7 +45,11 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
     line += 1;
     if (hasQuotes) line += raw.match(/\r\n?|\n/g)?.length ?? 0;
     const values = splitRow(raw, delimiter, hasQuotes);
-    if (names === undefined) return readHeader(values);
+    if (names === undefined) {
+      if (hasHeader) return readHeader(values);
+      if (raw === "" || values === null) return failWithoutColumns(raw);
+      names = values.map((_, index) => `column${index + 1}`);
+    }
     if (raw !== "") records.push(toRecord(names, start, values));
   }
 
@@ -62,9 +66,17 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
   }
 
   function readHeader(values: readonly string[] | null): void {
-    const detail = values === null ? "it contains an unexpected quote" : findHeaderError(values);
+    const detail =
+      values === null
+        ? "it contains an unexpected quote"
+        : (findHeaderError(values) ?? findDifference(values, columns));
     if (detail !== null) fileError = new CsvError(1, `Invalid header: ${detail}.`);
     names = values ?? [];
+  }
+
+  /** A blank line is skipped; the names cannot be made up from a bad row. */
+  function failWithoutColumns(raw: string): void {
+    if (raw !== "") fileError = new CsvError(line - 1, "Unexpected quote in the first row.");
   }
 
   function failTooLong(): void {
@@ -86,7 +98,13 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
       scan("", true);
       if (scanner.isInQuotes) fail("A quote is not closed.");
       else if (pending !== "" && fileError === undefined) readRow(pending, scanner.hasQuotes);
-      if (names === undefined) fail("The file is empty: the first line must name the columns.");
+      if (names === undefined && hasHeader) {
+        fail("The file is empty: the first line must name the columns.");
+      }
+    },
+    /** The names of the columns; undefined until they are known. */
+    get columns() {
+      return names;
     },
     /** Yields the records read since the last call, then throws the fault of the file. */
     *take(): Generator<CsvRecord[], void> {
@@ -101,4 +119,19 @@ export function createCsvRows({ delimiter, maxRowBytes }: CsvOptions) {
 /** Whether the text has more UTF-8 bytes. A UTF-16 code unit has at most three. */
 function isLongerThan(text: string, bytes: number): boolean {
   return text.length > bytes || (text.length * 3 > bytes && Buffer.byteLength(text) > bytes);
+}
+
+/** Returns why a header is not the expected one, or null. */
+function findDifference(
+  values: readonly string[],
+  expected: readonly string[] | undefined,
+): string | null {
+  if (expected === undefined) return null;
+  if (values.length !== expected.length) {
+    return `it has ${values.length} columns, and \`columns\` of the import has ${expected.length}`;
+  }
+  const index = values.findIndex((value, at) => value !== expected[at]);
+  return index === -1
+    ? null
+    : `column ${index + 1} is ${JSON.stringify(values[index])}, and \`columns\` of the import has ${JSON.stringify(expected[index])}`;
 }

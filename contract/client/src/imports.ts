@@ -1,0 +1,113 @@
+import type {
+  Import,
+  ImportDefinition,
+  ImportPage,
+  ImportPart,
+  ImportPartPage,
+  Operation,
+} from "./api-types.ts";
+import { type FollowOptions, toFollowedImportEvent } from "./follow.ts";
+import type { JobTypeName, JobTypes, Sent } from "./job-types.ts";
+import {
+  type Body,
+  type CallOptions,
+  type PageQuery,
+  post,
+  postJson,
+  type Transport,
+  type WriteOptions,
+} from "./transport.ts";
+
+export interface ImportQuery<Types extends JobTypes = JobTypes> {
+  type: JobTypeName<Types>;
+  /** UUID v7 of the import; with it, the progress can be read while the file is sent. */
+  id?: string;
+  /** Name under which the items of a feed are stored. */
+  source?: string;
+  /** One character, or `comma`, `semicolon`, `tab`, `pipe`, `space`. */
+  delimiter?: string;
+  /** `text/csv` by default. */
+  contentType?: string;
+}
+
+export interface ListImportsQuery<Types extends JobTypes = JobTypes> extends PageQuery {
+  status?: Import["status"];
+  type?: JobTypeName<Types>;
+}
+
+/** A part of a file, as `splitCsv` yields it. */
+export interface SentImportPart {
+  /** From 1. */
+  number: number;
+  bytes: Uint8Array<ArrayBuffer>;
+  /** First byte in the file. */
+  offset?: number;
+}
+
+/** Calls about imports of files. */
+export function createImportCalls<Types extends JobTypes>({ call, followAt }: Transport) {
+  const toPath = (id: string) => `/v1/imports/${encodeURIComponent(id)}`;
+  return {
+    /** Resolves after the body has been read; the jobs may still be pending. */
+    createImport: (
+      body: Body,
+      { contentType = "text/csv", ...query }: ImportQuery<Types>,
+      write: WriteOptions = {},
+    ) =>
+      call<Import>("/v1/imports", {
+        ...post(body, contentType, write),
+        query: { ...query },
+        timeoutMs: Infinity,
+      }),
+
+    /** Creates an import that waits for its parts. */
+    defineImport: (definition: Sent<ImportDefinition>, write: WriteOptions = {}) =>
+      call<Import>("/v1/imports", postJson(definition, write)),
+
+    /**
+     * Sends a part of an import with its digest. Resolves when its rows are recorded or rejected. A part that was received
+     * before changes nothing.
+     */
+    putImportPart: async (
+      id: string,
+      { number, bytes, offset }: SentImportPart,
+      options: CallOptions & { contentType?: string; timeoutMs?: number } = {},
+    ) => {
+      const { contentType = "text/csv", timeoutMs = 120_000, ...rest } = options;
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      return call<ImportPart>(`${toPath(id)}/parts/${number}`, {
+        ...rest,
+        method: "PUT",
+        body: new Blob([bytes]),
+        timeoutMs,
+        headers: {
+          "Content-Type": contentType,
+          "Content-Digest": `sha-256=:${btoa(String.fromCharCode(...digest))}:`,
+          ...(offset === undefined
+            ? {}
+            : { "Content-Range": `bytes ${offset}-${offset + bytes.length - 1}/*` }),
+        },
+      });
+    },
+
+    listImportParts: (id: string, query: PageQuery = {}, options: CallOptions = {}) =>
+      call<ImportPartPage>(`${toPath(id)}/parts`, { ...options, query: { ...query } }),
+
+    /** Declares how many parts the file has. Throws `import-incomplete` if some are missing. */
+    completeImport: (id: string, parts: number, write: WriteOptions = {}) =>
+      call<Import>(`${toPath(id)}/complete`, postJson({ parts }, write)),
+
+    listImports: (query: ListImportsQuery<Types> = {}, options: CallOptions = {}) =>
+      call<ImportPage>("/v1/imports", { ...options, query: { ...query } }),
+
+    getImport: (id: string, options: CallOptions = {}) => call<Import>(toPath(id), options),
+
+    /** Yields snapshots of an import until the import is done. */
+    followImport: (id: string, options?: FollowOptions) =>
+      followAt(`${toPath(id)}/events`, toFollowedImportEvent, options),
+
+    /** Stops an import; an operation cancels its pending jobs in the background. */
+    cancelImport: (id: string, options: CallOptions = {}) =>
+      call<Operation>(toPath(id), { ...options, method: "DELETE" }),
+  };
+}

@@ -1,0 +1,80 @@
+import type { Import, ImportDefinition } from "@toril/contract/api/import";
+import type { ImportHeader } from "@toril/contract/engine/postgres/tables";
+import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
+import type { ISql } from "postgres";
+import { ProblemError } from "../http/problem.ts";
+import { findImport } from "./read-import.ts";
+
+/** Inserts an import that waits for its parts. Throws a problem if the id is taken. */
+export async function insertDefinition(
+  tx: ISql,
+  { tenant, id }: { tenant: string; id: string },
+  definition: ImportDefinition,
+): Promise<Import> {
+  const header = toHeader(definition);
+  const { count } = await tx`
+    insert into imports (id, tenant, type, definition, header)
+    values (${id}, ${tenant}, ${definition.type}, ${JSON.stringify(definition)}::text::jsonb,
+            ${header === null ? null : JSON.stringify(header)}::text::jsonb)
+    on conflict (id) do nothing`;
+  if (count === 0) throw new ProblemError("import-exists");
+  const saved = await findImport(tx, tenant, id);
+  if (saved === undefined) throw new Error("the import was not inserted");
+  return saved;
+}
+
+/** Returns null if the header in part 1 says how the rows are read. */
+function toHeader({ columns, header, encoding = "utf-8" }: ImportDefinition): ImportHeader | null {
+  if (columns === undefined && header === "present") return null;
+  return { columns: columns ?? null, charset: encoding };
+}
+
+/** Marks an import as received if it has all parts. Throws a problem if some are missing, or the import has ended. */
+export async function completeImport(
+  tx: ISql,
+  { tenant, id }: { tenant: string; id: string },
+  parts: number,
+): Promise<Import> {
+  const [row] = await tx<{ status: string; parts: number | null; isParted: boolean }[]>`
+    select status, parts, definition is not null as "isParted" from imports
+    where id = ${id} and tenant = ${tenant} for update`;
+  const isRepeated = row?.status === "received" && row.parts === parts;
+  if (!isRepeated) {
+    if (row?.status !== "receiving" || !row.isParted) throw new ProblemError("import-ended");
+    await requireAllParts(tx, id, parts);
+    await tx`update imports set status = 'received', parts = ${parts}, touched_at = now() where id = ${id}`;
+    await recordImportDone(tx, id);
+  }
+  const saved = await findImport(tx, tenant, id);
+  if (saved === undefined) throw new ProblemError("import-not-found");
+  return saved;
+}
+
+const maxNamed = 20;
+
+async function requireAllParts(tx: ISql, id: string, parts: number): Promise<void> {
+  const rows = await tx<{ part: number; bytes: number; position: number | null }[]>`
+    select part, bytes, position::float8 as position from import_parts
+    where import_id = ${id} and status = 'received' order by part`;
+  const received = new Set(rows.map(({ part }) => part));
+  const missing: number[] = [];
+  for (let part = 1; part <= parts && missing.length < maxNamed; part += 1) {
+    if (!received.has(part)) missing.push(part);
+  }
+  if (missing.length > 0) throw toIncomplete(`Missing parts: ${missing.join(", ")}.`);
+  const last = rows.at(-1)?.part ?? 0;
+  if (last > parts)
+    throw toIncomplete(`Part ${last} was received, but ${parts} parts are declared.`);
+  let end = 0;
+  for (const { part, bytes, position } of rows) {
+    if (position === null) return;
+    if (position !== end) {
+      throw toIncomplete(`Part ${part} begins at byte ${position} instead of ${end}.`);
+    }
+    end += bytes;
+  }
+}
+
+function toIncomplete(detail: string) {
+  return new ProblemError("import-incomplete", detail);
+}
