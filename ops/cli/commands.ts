@@ -10,6 +10,7 @@ import {
 import { listDead } from "./dead-letters/list-dead.ts";
 import { redrive } from "./dead-letters/redrive.ts";
 import { doctor } from "./doctor/doctor.ts";
+import { importFile } from "./import/import-command.ts";
 import { cancelJobs, promoteJobs, retryJobs } from "./jobs/change-jobs.ts";
 import { enqueue } from "./jobs/enqueue.ts";
 import { getJob, listJobs } from "./jobs/read-jobs.ts";
@@ -20,11 +21,23 @@ import { listKeys } from "./keys/list-keys.ts";
 import { openPage } from "./open-page.ts";
 import { listSchedules } from "./queues/list-schedules.ts";
 import { listQueues, pauseQueue, resumeQueue } from "./queues/queue-commands.ts";
+import { deleteType, listTypes, putType, showType } from "./types/type-commands.ts";
+import {
+  deleteWebhook,
+  disableWebhook,
+  enableWebhook,
+  listDeliveries,
+  listWebhooks,
+  putWebhook,
+  replayDelivery,
+  testWebhook,
+} from "./webhooks/webhook-commands.ts";
 
 /** Commands of one word, by the heading of the help under which they are listed. */
 export const sections: Readonly<Record<string, Commands>> = {
   Jobs: {
     enqueue,
+    import: importFile,
     job: getJob,
     jobs: listJobs,
     tail,
@@ -50,6 +63,23 @@ export const commands: Commands = Object.assign({}, ...Object.values(sections)) 
 
 /** Commands of two words: `toril <group> <command>`. */
 export const groups: Readonly<Record<string, Group>> = {
+  types: {
+    summary: "job types, with their schemas",
+    commands: { list: listTypes, show: showType, put: putType, delete: deleteType },
+  },
+  webhooks: {
+    summary: "endpoints that receive events, and their deliveries",
+    commands: {
+      list: listWebhooks,
+      put: putWebhook,
+      delete: deleteWebhook,
+      enable: enableWebhook,
+      disable: disableWebhook,
+      test: testWebhook,
+      deliveries: listDeliveries,
+      replay: replayDelivery,
+    },
+  },
   profiles: {
     summary: "addresses of services, with their keys",
     commands: { list: listProfiles, set: setProfile, use: useProfile, remove: removeProfile },

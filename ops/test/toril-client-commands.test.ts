@@ -1,5 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DeadLetterPage, JobDetail, JobPage, QueueList, SchedulePage } from "@toril/client";
+import type {
+  DeadLetterPage,
+  Import,
+  JobDetail,
+  JobPage,
+  QueueList,
+  SchedulePage,
+} from "@toril/client";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { _runCommand } from "../cli/_run-command.ts";
@@ -9,12 +18,17 @@ const unknownId = "01920000-0000-7000-8000-000000000000";
 
 let stack: Stack;
 let env: Record<string, string>;
+let dir: string;
 
 beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "toril-cli-"));
   stack = await startStack();
-  env = { TORIL_URL: stack.producers[0]!.url, HOME: "/nonexistent" };
+  env = { TORIL_URL: stack.producers[0]!.url, HOME: dir };
 });
-afterAll(() => stack[Symbol.asyncDispose]());
+afterAll(async () => {
+  rmSync(dir, { recursive: true, force: true });
+  await stack[Symbol.asyncDispose]();
+});
 
 const toril = (args: string | readonly string[], input = "") => _runCommand(args, { env, input });
 
@@ -156,6 +170,89 @@ test("schedules are listed with their next fire time", async () => {
   expect(items.map(({ name }) => name)).toEqual(["nightly"]);
 });
 
+/** Rows with quoted line breaks, of about 50 bytes each. */
+function writeCsv(name: string, rows: number): string {
+  const path = join(dir, name);
+  const lines = Array.from(
+    { length: rows },
+    (_, n) => `${n},"first line\nsecond ""line"", ${n}"\n`,
+  );
+  writeFileSync(path, `n,text\n${lines.join("")}`);
+  return path;
+}
+
+test("a file is imported in parallel parts that end between rows", async () => {
+  const file = writeCsv("rows.csv", 300);
+  const { code, json } = await toril(
+    `import ${file} --type row.import --parallel 4 --part-size 1000 --json`,
+  );
+  expect(code).toBe(0);
+  const { status, counts, parts } = json as Import;
+  expect(status).toBe("done");
+  expect(counts).toMatchObject({ read: 300, accepted: 300, completed: 300, rejected: 0 });
+  expect(parts?.received).toBeGreaterThan(10);
+});
+
+test("rejected rows have an exit code of their own, and are printed", async () => {
+  const { code, output } = await toril(
+    "import - --type row.import",
+    "a,b\n1,2\nonly one field\n3,4\n",
+  );
+  expect(code).toBe(7);
+  expect(output).toMatch(/^rejected +1$/m);
+  expect(output).toContain("line 3");
+});
+
+test("an interrupted import is resumed by the same command, and no row runs twice", async () => {
+  const file = writeCsv("interrupted.csv", 400);
+  const args = `import ${file} --type row.import --parallel 2 --part-size 1000 --json`;
+  const interruption = new AbortController();
+  const interrupted = _runCommand(args, {
+    env,
+    signal: interruption.signal,
+    stderr: {
+      isTTY: true,
+      // The first progress, while parts are sent.
+      write: () => interruption.abort(new Error("Ctrl-C")),
+    },
+  });
+  await expect(interrupted).rejects.toThrow("Ctrl-C");
+  const { code, json, errors } = await toril(args);
+  expect(errors).toContain("Resuming the import");
+  expect(code).toBe(0);
+  const { id, counts } = json as Import;
+  expect(counts).toMatchObject({ read: 400, accepted: 400, duplicate: 0, completed: 400 });
+  const [rows] = await stack.sql<{ count: number }[]>`
+    select count(*)::int as count from jobs where import_id = ${id}`;
+  expect(rows?.count).toBe(400);
+});
+
+test("job types are registered, listed and deleted", async () => {
+  const registration = JSON.stringify({ data: { type: "object" }, worker: "pull" });
+  expect((await toril("types put cli.test --from -", registration)).output).toContain("version 1");
+  expect((await toril("types list")).output).toMatch(/^cli\.test .* pull +api/m);
+  expect((await toril("types show cli.test --json")).json).toMatchObject({ type: "cli.test" });
+  expect((await toril("types delete cli.test")).code).toBe(0);
+  expect((await toril("types show cli.test")).code).toBe(3);
+});
+
+test("webhooks are created, tested, disabled and deleted", async () => {
+  const definition = JSON.stringify({ url: "https://hooks.invalid/toril", events: ["job.dead"] });
+  const created = await toril("webhooks put orders --from -", definition);
+  expect(created.output).toStartWith("whsec_");
+  expect((await toril("webhooks put orders --from -", definition)).output).toBe("");
+  const { output: delivery } = await toril("webhooks test orders");
+  expect((await toril("webhooks deliveries orders")).output).toMatch(
+    new RegExp(`^${delivery} +webhook.test `, "m"),
+  );
+  expect((await toril("webhooks disable orders")).code).toBe(0);
+  expect((await toril("webhooks list")).output).toMatch(/^orders .* disabled \(requested\)$/m);
+  expect((await toril("webhooks enable orders --json")).json).toMatchObject({ enabled: true });
+  expect((await toril(`webhooks replay orders ${unknownId}`)).code).toBe(3);
+  expect((await toril("webhooks delete orders")).code).toBe(0);
+  expect((await toril("webhooks list --json")).json).toEqual({ items: [] });
+});
+
 test("the exit code tells why a command failed", async () => {
   expect((await toril(`job ${unknownId}`)).code).toBe(3);
   const invalid = await toril("enqueue echo --data {}");
@@ -164,29 +261,29 @@ test("the exit code tells why a command failed", async () => {
   expect((await toril("enqueue unknown.type")).code).toBe(3);
 });
 
-test("on a terminal, output is coloured unless NO_COLOR is set", async () => {
-  const runOnTerminal = async (more: Record<string, string>) => {
+test("on a terminal, output is coloured unless NO_COLOR is set, and an import shows a progress bar", async () => {
+  const runOnTerminal = async (args: string, more: Record<string, string> = {}) => {
     let shown = "";
     const decoder = new TextDecoder();
-    const child = Bun.spawn(
-      [process.execPath, join(root, "ops/cli/main.ts"), "jobs", "--limit", "1"],
-      {
-        env: { PATH: process.env["PATH"], TERM: "xterm", ...env, ...more },
-        terminal: {
-          cols: 120,
-          rows: 30,
-          data: (_terminal, data) => void (shown += decoder.decode(data, { stream: true })),
-        },
+    const words = args.split(" ");
+    const child = Bun.spawn([process.execPath, join(root, "ops/cli/main.ts"), ...words], {
+      env: { PATH: process.env["PATH"], TERM: "xterm", ...env, ...more },
+      terminal: {
+        cols: 120,
+        rows: 30,
+        data: (_terminal, data) => void (shown += decoder.decode(data, { stream: true })),
       },
-    );
+    });
     expect(await child.exited).toBe(0);
     return shown;
   };
-  const [coloured, plain] = await Promise.all([
-    runOnTerminal({}),
-    runOnTerminal({ NO_COLOR: "1" }),
+  const file = writeCsv("terminal.csv", 100);
+  const [coloured, plain, imported] = await Promise.all([
+    runOnTerminal("jobs --limit 1"),
+    runOnTerminal("jobs --limit 1", { NO_COLOR: "1" }),
+    runOnTerminal(`import ${file} --type row.import`),
   ]);
   expect(coloured).toContain("\u001b[1mid\u001b[22m");
   expect(plain).not.toContain("\u001b[");
-  expect(plain).toContain("echo");
-}, 30_000);
+  expect(imported).toMatch(/\r {2}\[#{20}\] 100 accepted \([\d,]+\/s\), 100 done/);
+}, 60_000);

@@ -8,6 +8,7 @@ import { createOperationCalls } from "./operations.ts";
 import { createRegisteredTypeCalls } from "./registered-types.ts";
 import { createScheduleCalls } from "./schedules.ts";
 import { type ConnectionOptions, createTransport } from "./transport.ts";
+import { createWebhookCalls } from "./webhooks.ts";
 
 export type {
   AcceptedJob,
@@ -63,6 +64,9 @@ export type {
   ScheduleDefinition,
   SchedulePage,
   SchedulePreview,
+  Webhook,
+  WebhookDefinition,
+  WebhookDelivery,
 } from "./api-types.ts";
 export type { BatchOptions } from "./batch.ts";
 export type { EnqueuedJob, EnqueueOptions, ResultOptions } from "./enqueue.ts";
@@ -99,6 +103,7 @@ export type {
 export type { ListDeadLettersQuery } from "./operations.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { PreviewQuery } from "./schedules.ts";
+export type { ListDeliveriesQuery } from "./webhooks.ts";
 export type { Body, CallOptions, PageQuery, WriteOptions } from "./transport.ts";
 
 export interface ClientOptions extends ConnectionOptions {
@@ -125,5 +130,6 @@ export function createClient<Types extends JobTypes = JobTypes>(options: ClientO
     ...createOperationCalls<Types>(transport),
     ...createRegisteredTypeCalls(transport),
     ...createAdminCalls(transport),
+    ...createWebhookCalls(transport),
   };
 }

@@ -13,6 +13,7 @@ test(`the client has no dependency and at most ${maxBytes} bytes, minified and c
     packages: "external",
   });
   const text = await built.outputs[0]!.text();
-  expect(text).not.toMatch(/\bimport\b|\brequire\b/);
+  // Not `import-part-in-use`, which is a problem type.
+  expect(text).not.toMatch(/\bimport(?=[\s{("*])|\brequire\(/);
   expect(gzipSync(text).length).toBeLessThanOrEqual(maxBytes);
 });

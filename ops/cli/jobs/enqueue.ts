@@ -11,7 +11,7 @@ import {
 import { connect, connectionOptions } from "../connection/connect.ts";
 import { exitCodes } from "../output/exit-codes.ts";
 import { printResult } from "../output/print-result.ts";
-import { readJobData } from "./job-data.ts";
+import { readJson } from "../output/read-input.ts";
 import { renderJob } from "./render-job.ts";
 
 export const enqueue: Command = {
@@ -39,7 +39,7 @@ export const enqueue: Command = {
     const { options } = parsed;
     const jobOptions = parseJobOptions(parsed);
     const timeoutMs = parseOptionalDuration("wait", options["wait"]);
-    const data = await readJobData(options["data"], context);
+    const data = await readJson("data", options["data"] ?? "{}", context);
     const client = connect(parsed, context);
     const { signal } = context;
     const request = { ...jobOptions, type: getOperand(parsed), data };
