@@ -108,7 +108,7 @@ export function createVariables(jobTypes: JobTypeRegistry) {
       DRAIN_MS: milliseconds(0).default(25_000),
       ALLOW_PRIVATE_ADDRESSES: flag
         .default(false)
-        .describe("allows feeds and webhooks at private network addresses"),
+        .describe("allows feeds, webhooks and push endpoints at private network addresses"),
       FEED_ALLOW_PRIVATE_ADDRESSES: flag
         .default(false)
         .describe("allows only feeds at private network addresses"),

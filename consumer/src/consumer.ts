@@ -17,6 +17,7 @@ import { runOperations } from "./operations/run-operations.ts";
 import { createReconciliation } from "./reconciler/create-reconciliation.ts";
 import type { ScheduleFile } from "./scheduler/schedule-file.ts";
 import { createTicker } from "./scheduler/ticker.ts";
+import { createSafePost } from "./safe-fetch/safe-post.ts";
 import { openStores } from "./stores/open-stores.ts";
 import { requireTables } from "./stores/postgres.ts";
 import { loadRedisCommands } from "./stores/redis-commands.ts";
@@ -85,9 +86,16 @@ export async function openConsumer(
   opening.defer(() => activityFlush.close());
   const commands = await loadRedisCommands(stores, config.prefix, log);
   const { dispatch, remove, removeFromRedis, findQuota, probe } = commands;
+  const post = opening.use(
+    createSafePost({
+      isPrivateAllowed: () => config.isPrivateAddressAllowed,
+      userAgent: "toril",
+    }),
+  );
   const webhooks = opening.use(
     createWebhooks({
-      config,
+      settings: config.webhooks,
+      post,
       ledger: backgroundLedger,
       secretKeys,
       registry: metrics.registry,
@@ -137,6 +145,8 @@ export async function openConsumer(
       settler,
       secretKeys,
       admitChildren: children.admit,
+      jobTypeTable,
+      post,
       getRedisChangedAt: reconciliation.getRedisChangedAt,
       sandboxHostUrl,
       metrics,

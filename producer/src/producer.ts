@@ -52,6 +52,7 @@ import { scheduleRoutes } from "./schedules/routes.ts";
 import { connectLedgers } from "./stores/postgres.ts";
 import { createReads } from "./stores/reads.ts";
 import { connectRedis } from "./stores/redis.ts";
+import { pushRoutes } from "./push/routes.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
 
 export interface Producer {
@@ -224,6 +225,7 @@ export async function openProducer(
         code,
         ledger: changing,
         reads,
+        secretKeys,
         maxJobTypes: config.MAX_JOB_TYPES,
       }),
       ...deadLetterRoutes({
@@ -243,6 +245,7 @@ export async function openProducer(
       ...principalRoutes(),
       ...overviewRoutes(overview.read),
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
+      ...pushRoutes({ api, ledger: changing, reads, idempotency, secretKeys }),
       ...webhookRoutes(api, {
         ledger: changing,
         reads,

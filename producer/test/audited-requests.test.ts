@@ -22,7 +22,7 @@ let operator: IssuedApiKey;
 
 beforeAll(async () => {
   stores = await _openStores();
-  admin = await _issue(stores, ["keys:admin", "webhooks:admin"], { tenant: "acme" });
+  admin = await _issue(stores, ["keys:admin", "webhooks:admin", "types:admin"], { tenant: "acme" });
   operator = await _issue(stores, ["queues:admin"]);
   producer = await _startProducer(stores, { TRUSTED_PROXIES: "127.0.0.1" });
 });
@@ -77,6 +77,16 @@ const cases: Record<
     done: [`/v1/keys/${id}`, { method: "DELETE" }],
     refused: ["/v1/keys/0mibwkq0705f60718", { method: "DELETE" }, "key-not-found"],
   }),
+  putJobType: () => ({
+    done: ["/v1/job-types/mail.new", { ..._json({ data: {} }), method: "PUT" }],
+    refused: ["/v1/job-types/mail.bad", { ..._json({}), method: "PUT" }, "invalid-job-type"],
+  }),
+  deleteJobType: () => ({
+    done: ["/v1/job-types/mail.push", { method: "DELETE" }],
+    refused: ["/v1/job-types/mail.missing", { method: "DELETE" }, "job-type-not-found"],
+  }),
+  rotatePushEndpoint: () => ofPushEndpoint("/rotate"),
+  resetPushEndpoint: () => ofPushEndpoint("/reset"),
   putWebhook: () => ({
     done: ["/v1/webhooks/new", { ..._json(webhook), method: "PUT" }],
     refused: ["/v1/webhooks/bad", { ..._json({ url: "x" }), method: "PUT" }, "invalid-webhook"],
@@ -101,6 +111,33 @@ const cases: Record<
 
 const webhook = { url: "https://example.org/", events: ["job.dead"] };
 const deliveryId = Bun.randomUUIDv7();
+
+function ofPushEndpoint(verb: string) {
+  const init = { method: "POST" };
+  const done: [string, RequestInit] = [`/v1/job-types/mail.push/endpoint${verb}`, init];
+  const refused: [string, RequestInit, string] = [
+    `/v1/job-types/mail.missing/endpoint${verb}`,
+    init,
+    "push-endpoint-not-found",
+  ];
+  return { done, refused };
+}
+
+/** Registers a type with a push endpoint. */
+async function _makePushType() {
+  const registration = {
+    data: {},
+    worker: "push",
+    queue: "mail.push",
+    push: { url: webhook.url, timeoutMs: 30_000, concurrency: 10 },
+  };
+  await stores.sql`
+    insert into job_types (tenant, type, queue, definition, revision)
+    values ('acme', 'mail.push', 'mail.push', ${stores.sql.json(registration)}, 1000) on conflict do nothing`;
+  await stores.sql`
+    insert into push_endpoints (tenant, type, id, secret) values ('acme', 'mail.push', ${Bun.randomUUIDv7()}, '')
+    on conflict do nothing`;
+}
 
 function ofWebhook(verb: string, init: RequestInit = { method: "POST" }) {
   const refused: [string, RequestInit, string] = [
@@ -138,6 +175,7 @@ test.each(audited)("%s is audited, whether it succeeds or fails", async (action)
   expect(Object.keys(cases)).toContain(action);
   const id = await _made();
   await _makeWebhook();
+  await _makePushType();
   const { done, refused } = cases[action]!(id);
   const before = (await _newest()).length;
 

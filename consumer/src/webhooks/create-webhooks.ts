@@ -3,14 +3,15 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { hasWebhooks } from "@toril/contract/engine/webhooks/webhook-ledger";
 import { createWebhookPresence } from "@toril/contract/engine/webhooks/webhook-presence";
 import type { Registry } from "prom-client";
-import type { Config } from "../config.ts";
 import type { Log } from "../observability/log.ts";
-import { createSafePost } from "../safe-fetch/safe-post.ts";
+import type { SafePost } from "../safe-fetch/safe-post.ts";
+import type { WebhookSettings } from "./config.ts";
 import { createWebhookDeliverer } from "./deliver-webhooks.ts";
 import { createWebhookMetrics } from "./metrics.ts";
 
 export interface WebhooksDeps {
-  config: Pick<Config, "webhooks" | "isPrivateAddressAllowed">;
+  settings: WebhookSettings;
+  post: SafePost;
   ledger: Pick<Ledger, "run">;
   secretKeys: KeyRing | undefined;
   registry: Registry;
@@ -27,7 +28,8 @@ export interface Webhooks extends AsyncDisposable {
 
 /** Creates the delivery of webhooks. */
 export function createWebhooks({
-  config,
+  settings,
+  post,
   ledger,
   secretKeys,
   registry,
@@ -36,15 +38,12 @@ export function createWebhooks({
   const resources = new AsyncDisposableStack();
   const presence = createWebhookPresence({ read: () => ledger.run(hasWebhooks) });
   resources.defer(() => presence.close());
-  const post = resources.use(
-    createSafePost({ isPrivateAllowed: () => config.isPrivateAddressAllowed, userAgent: "toril" }),
-  );
   const deliverer = resources.use(
     createWebhookDeliverer({
       ledger,
       post,
       secretKeys,
-      settings: config.webhooks,
+      settings,
       metrics: createWebhookMetrics(registry),
       log,
     }),

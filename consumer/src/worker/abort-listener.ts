@@ -12,7 +12,7 @@ export interface AbortListenerDeps {
   redis: Redis | Cluster;
   prefix: string;
   ledger: Pick<Ledger, "run">;
-  activeJobs: ActiveJobs;
+  activeJobs: Pick<ActiveJobs, "abort" | "getLongRunning">;
   everyMs?: number;
   log: Pick<Logger, "warn">;
 }

@@ -146,7 +146,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -423,6 +423,28 @@ export interface components {
             scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
             tenant: string;
             types: string[] | null;
+        };
+        IssuedPushEndpoint: {
+            /**
+             * @description open: no job is sent until `pausedUntil`. half-open: one job at a time is sent until one succeeds
+             * @enum {string}
+             */
+            circuit: "closed" | "open" | "half-open";
+            consecutiveFailures: number;
+            /** Format: date-time */
+            disabledAt: string | null;
+            /** @description false: the endpoint answered 410 */
+            enabled: boolean;
+            lastError: string | null;
+            /** Format: date-time */
+            pausedUntil: string | null;
+            pauseReason: ("circuit-open" | "retry-after") | null;
+            /** Format: date-time */
+            previousSecretUntil: string | null;
+            /** @description Signs the requests (Standard Webhooks). It is returned only once */
+            signingSecret: string;
+            type: string;
+            url: string;
         };
         IssuedWebhook: {
             /** Format: date-time */
@@ -706,6 +728,7 @@ export interface components {
             expiresInMs: number | null;
             keyPolicy: components["schemas"]["KeyPolicyPending"] | components["schemas"]["KeyPolicyOnce"] | components["schemas"]["KeyPolicyReplace"] | null;
             priority: number | null;
+            push: components["schemas"]["PushSettings"] | null;
             queue: string;
             rateLimit: components["schemas"]["DescribedRateLimit"] | null;
             result: components["schemas"]["JsonSchema"] | null;
@@ -713,6 +736,8 @@ export interface components {
             searchable: string[];
             /** @description JSON Pointers; null for a type defined in code, whose schema marks secrets as `writeOnly` */
             secret: string[] | null;
+            /** @description Signs the requests to the push endpoint (Standard Webhooks). It is returned only by the request that created the endpoint */
+            signingSecret?: string;
             /**
              * @description code: defined in the code of the service, for all tenants. api: registered over HTTP
              * @enum {string}
@@ -751,6 +776,23 @@ export interface components {
             expiresInMs?: number;
             keyPolicy?: components["schemas"]["KeyPolicy"];
             priority?: number;
+            /** @description The endpoint of a type with the worker `push` */
+            push?: {
+                /**
+                 * @description Maximum number of concurrent requests, per consumer
+                 * @default 10
+                 */
+                concurrency?: number;
+                /** @description Maximum number of requests per second, of all consumers together */
+                ratePerSecond?: number;
+                /**
+                 * @description Timeout of one request
+                 * @default 30000
+                 */
+                timeoutMs?: number;
+                /** Format: uri */
+                url: string;
+            };
             /** @description Queue of the jobs; by default named like the type, for other tenants than `default` after the tenant's name and a dot. A queue has one kind of worker and belongs to one tenant; queues of job types that are defined in code cannot be used */
             queue?: string;
             rateLimit?: components["schemas"]["JobTypeRateLimit"];
@@ -1038,7 +1080,43 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+        };
+        PushEndpoint: {
+            /**
+             * @description open: no job is sent until `pausedUntil`. half-open: one job at a time is sent until one succeeds
+             * @enum {string}
+             */
+            circuit: "closed" | "open" | "half-open";
+            consecutiveFailures: number;
+            /** Format: date-time */
+            disabledAt: string | null;
+            /** @description false: the endpoint answered 410 */
+            enabled: boolean;
+            lastError: string | null;
+            /** Format: date-time */
+            pausedUntil: string | null;
+            pauseReason: ("circuit-open" | "retry-after") | null;
+            /** Format: date-time */
+            previousSecretUntil: string | null;
+            type: string;
+            url: string;
+        };
+        PushSettings: {
+            /**
+             * @description Maximum number of concurrent requests, per consumer
+             * @default 10
+             */
+            concurrency?: number;
+            /** @description Maximum number of requests per second, of all consumers together */
+            ratePerSecond?: number;
+            /**
+             * @description Timeout of one request
+             * @default 30000
+             */
+            timeoutMs?: number;
+            /** Format: uri */
+            url: string;
         };
         /** @description Estimated quantiles of a duration, in milliseconds */
         Quantiles: {
@@ -1475,6 +1553,7 @@ export type ImportPart = components['schemas']['ImportPart'];
 export type ImportPartPage = components['schemas']['ImportPartPage'];
 export type InspectedDeadLetter = components['schemas']['InspectedDeadLetter'];
 export type IssuedApiKey = components['schemas']['IssuedApiKey'];
+export type IssuedPushEndpoint = components['schemas']['IssuedPushEndpoint'];
 export type IssuedWebhook = components['schemas']['IssuedWebhook'];
 export type Job = components['schemas']['Job'];
 export type JobAttempts = components['schemas']['JobAttempts'];
@@ -1519,6 +1598,8 @@ export type PreviewedDefinition = components['schemas']['PreviewedDefinition'];
 export type PreviewedTime = components['schemas']['PreviewedTime'];
 export type Principal = components['schemas']['Principal'];
 export type Problem = components['schemas']['Problem'];
+export type PushEndpoint = components['schemas']['PushEndpoint'];
+export type PushSettings = components['schemas']['PushSettings'];
 export type Quantiles = components['schemas']['Quantiles'];
 export type Queue = components['schemas']['Queue'];
 export type QueueChange = components['schemas']['QueueChange'];

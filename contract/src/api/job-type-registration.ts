@@ -3,6 +3,7 @@ import { Backoff, JobOptions, KeyPolicy } from "./job-options.ts";
 import { workerKinds } from "./job-type.ts";
 import { plainText } from "./json/plain-text.ts";
 import { limits } from "./limits.ts";
+import { PushSettings } from "./push-endpoint.ts";
 
 /** Limits of job types that are registered over HTTP. */
 export const jobTypeLimits = {
@@ -67,6 +68,9 @@ export const JobTypeRegistration = z
       description: "JSON Schema (2020-12) of the result; without it, any JSON is a result",
     }),
     worker: RegisteredWorker.default("pull"),
+    push: PushSettings.optional().meta({
+      description: "The endpoint of a type with the worker `push`",
+    }),
     queue: name.optional().meta({
       description:
         "Queue of the jobs; by default named like the type, for other tenants than `default` after the tenant's name and a dot. A queue has one kind of worker and " +
@@ -133,6 +137,7 @@ export const JobTypeDescription = z
     description: z.string().nullable(),
     queue: z.string(),
     worker: z.enum(workerKinds),
+    push: z.union([PushSettings, z.null()]),
     data: JsonSchema,
     result: z.union([JsonSchema, z.null()]),
     attempts: JobOptions.shape.attempts,
@@ -162,6 +167,11 @@ export const JobTypeDescription = z
     }),
     createdAt: Time.nullable(),
     updatedAt: Time.nullable(),
+    signingSecret: z.string().optional().meta({
+      description:
+        "Signs the requests to the push endpoint (Standard Webhooks). It is returned only by the request that created the endpoint",
+      example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
+    }),
   })
   .meta({
     id: "JobTypeDescription",
@@ -171,6 +181,7 @@ export const JobTypeDescription = z
       description: null,
       queue: "mail",
       worker: "pull",
+      push: null,
       data: {
         type: "object",
         properties: { to: { type: "string", format: "email" } },

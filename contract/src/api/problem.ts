@@ -21,6 +21,7 @@ export const problemKinds = {
   "dead-letter-not-found": { status: 404, title: "Dead letter not found" },
   "operation-not-found": { status: 404, title: "Operation not found" },
   "schedule-not-found": { status: 404, title: "Schedule not found" },
+  "push-endpoint-not-found": { status: 404, title: "The job type has no push endpoint" },
   "webhook-not-found": { status: 404, title: "Webhook not found" },
   "webhook-delivery-not-found": { status: 404, title: "Webhook delivery not found" },
   "job-type-not-found": { status: 404, title: "Job type not found" },

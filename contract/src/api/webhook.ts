@@ -36,7 +36,7 @@ function findUrlFault(text: string): string | undefined {
 }
 
 /** An address that the service sends requests to. */
-const EndpointUrl = z
+export const EndpointUrl = z
   .string()
   .max(limits.urlLength)
   .regex(plainText, "No control characters.")

@@ -19,6 +19,7 @@ const operationsWithOwnReplay: ReadonlySet<string> = new Set([
   "createKey",
   "rotateKey",
   "rotateWebhook",
+  "rotatePushEndpoint",
 ]);
 
 /** Whether the middleware stores the responses of this operation. */

@@ -13,10 +13,11 @@ export function describeRegistered({
   updatedAt,
 }: JobTypeRow): JobTypeDescription {
   const { description = null, data, result = null, rateLimit = null } = definition;
-  const { searchable = [], secret = [] } = definition;
+  const { searchable = [], secret = [], push = null } = definition;
   return {
     ...describeOptions(toJobType(type, definition)),
     source: "api",
+    push,
     description,
     data,
     result,
@@ -35,6 +36,7 @@ export function describeCode(jobType: JobType): JobTypeDescription {
   return {
     ...describeOptions(jobType),
     source: "code",
+    push: null,
     description: null,
     data: toSchema(data, "input"),
     result: toSchema(result, "output"),

@@ -11,6 +11,10 @@ import {
   listJobTypes,
   saveJobType,
 } from "@toril/contract/engine/job-types/job-type-ledger";
+import { createEndpoint, deleteEndpoint } from "@toril/contract/engine/push/endpoint-ledger";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { sealSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
+import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
 import { isPermitted } from "../auth/principal.ts";
 import { readJson } from "../http/body.ts";
 import { requirePermitted } from "../http/caller.ts";
@@ -29,12 +33,14 @@ export interface JobTypeRoutesDeps {
   code: JobTypeRegistry;
   ledger: TenantLedger;
   reads: Reads;
+  /** Encrypt the secrets of push endpoints. */
+  secretKeys: KeyRing | undefined;
   /** Per tenant. */
   maxJobTypes: number;
 }
 
 export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
-  const { api, code, ledger, reads, maxJobTypes } = deps;
+  const { api, code, ledger, reads, secretKeys, maxJobTypes } = deps;
 
   /** Throws a problem if the type or its queue is defined in code. */
   function requireOwn(type: string, queue: string) {
@@ -69,6 +75,7 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
       requireOwn(type, queue);
       requirePermitted(c.env, { type, queue });
       const { trail } = c.env;
+      let signingSecret: string | undefined;
       const saved = await ledger.run(tenant, (sql) =>
         saveJobType(
           sql,
@@ -79,6 +86,14 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
             force: c.req.valid("query").force === "true",
             maxTypes: maxJobTypes,
             alongside: (tx) => trail.done(tx),
+            async onSaved(tx) {
+              if (rest.worker !== "push") return;
+              const secret = createSigningSecret();
+              const isCreated = await createEndpoint(tx, { tenant, type }, (id) =>
+                sealSigningSecret(secret, id, secretKeys),
+              );
+              if (isCreated) signingSecret = secret;
+            },
           },
         ),
       );
@@ -103,9 +118,10 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
       await c.env.jobTypes.refresh();
       const description = describeRegistered(saved.row);
       const headers = { ETag: toEtag(saved.row.version, description) };
+      const body = signingSecret === undefined ? description : { ...description, signingSecret };
       return saved.status === "created"
-        ? c.json(description, 201, { ...headers, Location: `/v1/job-types/${type}` })
-        : c.json(description, 200, headers);
+        ? c.json(body, 201, { ...headers, Location: `/v1/job-types/${type}` })
+        : c.json(body, 200, headers);
     }),
 
     handle(api.listJobTypes, async (c) => {
@@ -162,7 +178,10 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
               if (existing === undefined) throw new ProblemError("job-type-not-found");
               checkVersion(c.env)(existing);
             },
-            alongside: (tx) => trail.done(tx),
+            async alongside(tx) {
+              await deleteEndpoint(tx, { tenant, type });
+              await trail.done(tx);
+            },
           },
         ),
       );

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 
 /** Numbers that no other advisory lock uses. */
-const locks = { operations: 7_413_004, schedules: 7_413_005, webhooks: 7_413_006 } as const;
+const locks = { operations: 7_413_004, schedules: 7_413_005, webhooks: 7_413_007 } as const;
 
 /**
  * Serializes the creation of a tenant's resources of one kind until the transaction ends. Count existing resources only

@@ -30,7 +30,7 @@ export interface ProcessorDeps
     Omit<AttemptOutcomesDeps, "log">,
     Pick<StartAttemptDeps, "ledgerLookup" | "keyRateLimits" | "secretKeys"> {
   jobTypes: JobTypeRegistry;
-  handlers: HandlerMap;
+  handlers: Pick<HandlerMap, "get">;
   lostAttempts: LostAttempts;
   firstDelivery: FirstDelivery;
   activeJobs: ActiveJobs;

@@ -13,7 +13,7 @@ export type HandlerResult =
  * @param scrub removes the data's secrets from the result
  */
 export async function runHandler(
-  handlers: HandlerMap,
+  handlers: Pick<HandlerMap, "get">,
   jobType: JobType,
   data: unknown,
   context: HandlerContext,

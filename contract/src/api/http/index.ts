@@ -40,6 +40,7 @@ import {
   runSchedule,
   createScheduleRoutes,
 } from "./schedules.ts";
+import { getPushEndpoint, resetPushEndpoint, rotatePushEndpoint } from "./push-endpoints.ts";
 import {
   putWebhook,
   listWebhooks,
@@ -92,6 +93,9 @@ export function createApi(jobTypes: JobTypeRegistry) {
     runSchedule,
     previewSchedule,
     previewDefinition,
+    getPushEndpoint,
+    rotatePushEndpoint,
+    resetPushEndpoint,
     putWebhook,
     listWebhooks,
     getWebhook,

@@ -27,7 +27,7 @@ export function checkRegistration(value: unknown): CheckedRegistration {
 
 /** Finds fields that would reveal a secret, and options that the kind of worker does not support. */
 function findConflicts(registration: JobTypeRegistration): FieldError[] {
-  const { worker, secret = [], searchable = [], rateLimit, timeoutMs } = registration;
+  const { worker, secret = [], searchable = [], rateLimit, timeoutMs, push } = registration;
   const errors: FieldError[] = [];
   const isSecret = (pointer: string) =>
     secret.some((one) => isWithin(pointer, one) || isWithin(one, pointer));
@@ -40,6 +40,11 @@ function findConflicts(registration: JobTypeRegistration): FieldError[] {
       pointer: "/rateLimit/key",
       detail: "A secret cannot be the key of a rate limit.",
     });
+  }
+  if ((worker === "push") !== (push !== undefined)) {
+    const reason =
+      push === undefined ? "Required with the worker push." : "Requires the worker push.";
+    errors.push({ pointer: "/push", detail: reason });
   }
   if (worker !== "bullmq") return errors;
   const detail = "Stock BullMQ workers do not apply it.";

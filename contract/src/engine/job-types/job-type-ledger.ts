@@ -20,6 +20,8 @@ export interface SaveOptions {
   maxTypes: number;
   /** Runs in the transaction of the change; a rejection rolls the change back. */
   alongside(tx: ISql): Promise<void>;
+  /** Runs in the transaction after the type was written. */
+  onSaved?(tx: ISql): Promise<void>;
 }
 
 export type SavedJobType =
@@ -37,7 +39,7 @@ export function saveJobType(
   sql: Sql,
   { tenant, type }: JobTypeRef,
   registration: StoredRegistration,
-  { check, force, maxTypes, alongside }: SaveOptions,
+  { check, force, maxTypes, alongside, onSaved }: SaveOptions,
 ): Promise<SavedJobType> {
   const { queue } = registration;
   const definition = JSON.stringify(registration);
@@ -63,6 +65,7 @@ export function saveJobType(
         created_at = case when job_types.deleted_at is null then job_types.created_at else now() end
       returning ${columns(tx)}`;
     if (row === undefined) throw new Error("the job type was not saved");
+    await onSaved?.(tx);
     await alongside(tx);
     return { status: existing === undefined ? "created" : "replaced", row };
   });
@@ -182,7 +185,7 @@ async function isQueueTaken(
   const others = await tx<(JobTypeRef & { isDeleted: boolean })[]>`
     select tenant, type, deleted_at is not null as "isDeleted" from job_types
     where queue = ${queue} and (tenant, type) <> (${tenant}, ${type})
-      and (tenant <> ${tenant} or definition ->> 'worker' <> ${worker})`;
+      and (tenant <> ${tenant} or definition ->> 'worker' <> ${worker} or ${worker} = 'push')`;
   for (const other of others) {
     if (!other.isDeleted || (await hasPendingJobs(tx, other))) return true;
   }

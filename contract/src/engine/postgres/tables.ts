@@ -24,6 +24,7 @@ import type { JobStatus } from "../../api/job-states.ts";
 import type { JobOptions } from "../../api/job-options.ts";
 import type { JobError, JobLogLine, AttemptError } from "../../api/job.ts";
 import type { JobSelection, Operation, OperationAction } from "../../api/operation.ts";
+import type { PushEndpoint } from "../../api/push-endpoint.ts";
 import type { Quotas } from "../../api/quota.ts";
 import type { Schedule, ScheduleRun } from "../../api/schedule.ts";
 import type { Scope } from "../../api/scope.ts";
@@ -491,6 +492,30 @@ export const webhooks = pgTable(
   ],
 );
 
+/** State of the endpoints of job types with the worker `push`; their URLs are in the types. */
+export const pushEndpoints = pgTable(
+  "push_endpoints",
+  {
+    tenant: tenant(),
+    type: text().notNull(),
+    /** Secrets are sealed for this id. */
+    id: uuid().notNull(),
+    /** Sealed if the service has encryption keys. */
+    secret: text().notNull(),
+    previousSecret: text(),
+    previousUntil: time(),
+    isEnabled: boolean().notNull().default(true),
+    disabledAt: time(),
+    /** Consecutive failed attempts. */
+    failures: integer().notNull().default(0),
+    lastError: text(),
+    /** No job is sent until then: the circuit is open, or the endpoint asked for a pause. */
+    pausedUntil: time(),
+    pauseReason: text().$type<PushEndpoint["pauseReason"]>(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.type] })],
+);
+
 /** Events to send and sent ones, one row per event and webhook. */
 export const webhookDeliveries = pgTable(
   "webhook_deliveries",
@@ -561,6 +586,7 @@ export type FeedColumns = typeof feeds.$inferSelect;
 export type FeedItemColumns = typeof feedItems.$inferSelect;
 export type ApiKeyColumns = typeof apiKeys.$inferSelect;
 export type WebhookColumns = typeof webhooks.$inferSelect;
+export type PushEndpointColumns = typeof pushEndpoints.$inferSelect;
 export type WebhookDeliveryColumns = typeof webhookDeliveries.$inferSelect;
 export type AuditLogColumns = typeof auditLog.$inferSelect;
 export type AuditHeadColumns = typeof auditHead.$inferSelect;

@@ -1,0 +1,229 @@
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { JobTypeRegistration } from "@toril/contract/api/job-type-registration";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { saveJobType } from "@toril/contract/engine/job-types/job-type-ledger";
+import { toJobType } from "@toril/contract/engine/job-types/to-job-type";
+import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import {
+  createEndpoint,
+  findEndpoint,
+  maxFailures,
+  resetEndpoint,
+  rotateEndpoint,
+  toEndpoint,
+} from "@toril/contract/engine/push/endpoint-ledger";
+import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
+import { Webhook } from "standardwebhooks";
+import { _startReceiver } from "./_receiver.ts";
+import { _openWorld, _startConsumer, _until } from "./_world.ts";
+
+const world = await _openWorld();
+const receiver = await _startReceiver();
+const consumer = await _startConsumer(world, { env: { ALLOW_PRIVATE_ADDRESSES: "true" } });
+afterAll(async () => {
+  await consumer.close();
+  await receiver[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+beforeEach(() => receiver.answerWith((_, response) => response.end()));
+
+const json = { "content-type": "application/json" };
+let count = 0;
+
+/** Registers a type whose endpoint has the path of its name. */
+async function _register(changes: object = {}, { timeoutMs = 2000, url = receiver.base } = {}) {
+  count += 1;
+  const type = `mail.send-${count}`;
+  const ref = { tenant: "default", type };
+  const registration = {
+    ...JobTypeRegistration.parse({
+      data: { type: "object" },
+      worker: "push",
+      push: { url: `${url}/${type}`, timeoutMs },
+      backoff: { type: "fixed", delay: 1 },
+      ...changes,
+    }),
+    queue: type,
+  };
+  const secret = createSigningSecret();
+  await saveJobType(world.sql, ref, registration, {
+    check() {},
+    force: false,
+    maxTypes: 100,
+    alongside: async () => {},
+    onSaved: async (tx) => void (await createEndpoint(tx, ref, () => secret)),
+  });
+
+  const getEndpoint = async () => toEndpoint((await findEndpoint(world.sql, ref))!, "");
+  return {
+    type,
+    ref,
+    secret,
+    requests: () => receiver.on(`/${type}`),
+    getEndpoint,
+    async enqueue(data: object = {}) {
+      const request = { type, data };
+      const made = createNewJob(
+        { find: () => toJobType(type, registration) },
+        request,
+        ref,
+        undefined,
+      );
+      if (made.status !== "ok") throw new Error(made.kind);
+      await insertJobs(world.sql, [made.job]);
+      await world.dispatchJob(made.job);
+      return made.job.id;
+    },
+  };
+}
+
+test("a job is sent to its endpoint, signed, and the JSON of the response is its result", async () => {
+  const { type, secret, requests, enqueue } = await _register();
+  receiver.answerWith((_, response) => response.writeHead(201, json).end('{"sent":true}'));
+  const id = await enqueue({ to: "ann@example.org" });
+  const row = await world.waitForEnd(id);
+  expect(row).toMatchObject({ status: "completed", result: { sent: true }, attempts: 1 });
+  const [request] = requests();
+  const verified = new Webhook(secret).verify(
+    request!.text,
+    request!.headers as Record<string, string>,
+  );
+  expect(verified).toEqual({ id, type, attempt: 1, data: { to: "ann@example.org" } });
+  expect(request!.headers).toMatchObject({ "webhook-id": id, "toril-attempt": "1" });
+});
+
+test("a response without JSON completes the job with the result null", async () => {
+  const { enqueue } = await _register();
+  receiver.answerWith((_, response) => response.end("ok"));
+  expect(await world.waitForEnd(await enqueue())).toMatchObject({
+    status: "completed",
+    result: null,
+  });
+});
+
+test("a result that does not match the schema of the type fails the attempt", async () => {
+  const { enqueue } = await _register({
+    attempts: 1,
+    result: { type: "object", required: ["sent"] },
+  });
+  receiver.answerWith((_, response) => response.writeHead(200, json).end("{}"));
+  expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "dead", attempts: 1 });
+});
+
+test("500, a redirect and a response that never comes are retried by the policy of the type", async () => {
+  const { enqueue, requests } = await _register({ attempts: 4 }, { timeoutMs: 1000 });
+  receiver.answerWith((_, response) => {
+    const { length } = requests();
+    if (length === 1) response.writeHead(500).end("broken");
+    else if (length === 2) response.writeHead(302, { location: `${receiver.base}/target` }).end();
+    else if (length > 3) response.end();
+  });
+  const row = await world.waitForEnd(await enqueue());
+  expect(row).toMatchObject({ status: "completed", attempts: 4 });
+  expect(row["failures"].map(({ message }: { message: string }) => message)).toEqual([
+    "The endpoint answered 500. broken",
+    "The endpoint answered 302; redirects are not followed.",
+    "No complete response arrived within 1000 ms.",
+  ]);
+  expect(receiver.on("/target")).toHaveLength(0);
+});
+
+test("an endpoint that refuses connections fails the attempt", async () => {
+  const { enqueue } = await _register({ attempts: 1 }, { url: "http://127.0.0.1:1" });
+  expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "dead", attempts: 1 });
+});
+
+test("Toril-Retry: no makes the job dead", async () => {
+  const { enqueue, requests } = await _register({ attempts: 5 });
+  receiver.answerWith((_, response) =>
+    response.writeHead(422, { "toril-retry": "no" }).end("no such user"),
+  );
+  const row = await world.waitForEnd(await enqueue());
+  expect(row).toMatchObject({
+    status: "dead",
+    attempts: 1,
+    error: { message: "The endpoint answered 422. no such user" },
+  });
+  expect(requests()).toHaveLength(1);
+});
+
+test("Retry-After pauses the endpoint and uses no attempt", async () => {
+  const { enqueue, requests, getEndpoint, ref } = await _register({ attempts: 1 });
+  receiver.answerWith((_, response) =>
+    requests().length === 1
+      ? response.writeHead(429, { "retry-after": "3600" }).end()
+      : response.end(),
+  );
+  const id = await enqueue();
+  await _until(async () => (await getEndpoint()).pauseReason === "retry-after");
+  await resetEndpoint(world.sql, ref);
+  // The job itself is delayed, as the response asked for; another one is sent at once.
+  expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "completed" });
+  expect(await world.getRow(id)).toMatchObject({ status: "pending" });
+});
+
+test("410 disables the endpoint; its jobs wait until it is reset", async () => {
+  const { enqueue, requests, getEndpoint, ref } = await _register({ attempts: 1 });
+  receiver.answerWith((_, response) =>
+    response.writeHead(requests().length === 1 ? 410 : 200).end(),
+  );
+  const id = await enqueue();
+  await _until(async () => !(await getEndpoint()).enabled);
+  expect(await world.getRow(id)).toMatchObject({ status: "pending" });
+  await resetEndpoint(world.sql, ref);
+  expect(await world.waitForEnd(id)).toMatchObject({ status: "completed", attempts: 1 });
+});
+
+test("the circuit opens after consecutive failures, and a success closes it", async () => {
+  const { enqueue, requests, getEndpoint, ref } = await _register({ attempts: 100 });
+  let isBroken = true;
+  receiver.answerWith((_, response) => response.writeHead(isBroken ? 500 : 200).end());
+  const ids = await Promise.all([enqueue(), enqueue()]);
+  const open = await _until(async () => {
+    const endpoint = await getEndpoint();
+    return endpoint.circuit === "open" && endpoint;
+  });
+  expect(open.consecutiveFailures).toBeGreaterThanOrEqual(maxFailures);
+  isBroken = false;
+  const before = requests().length;
+  // The pause ends, and one job is sent to test the endpoint.
+  await world.sql`update push_endpoints set paused_until = now() where type = ${ref.type}`;
+  for (const id of ids) expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
+  expect(await getEndpoint()).toMatchObject({
+    circuit: "closed",
+    consecutiveFailures: 0,
+    pausedUntil: null,
+  });
+  expect(requests().length).toBeGreaterThan(before);
+});
+
+test("a changed URL and a rotated secret are used for later jobs", async () => {
+  const { type, ref, secret, enqueue } = await _register();
+  await world.waitForEnd(await enqueue());
+  const next = createSigningSecret();
+  await rotateEndpoint(world.sql, ref, { graceMs: 3_600_000, createSecret: () => next });
+  const changed = {
+    ...JobTypeRegistration.parse({
+      data: { type: "object" },
+      worker: "push",
+      push: { url: `${receiver.base}/moved-${type}` },
+    }),
+    queue: type,
+  };
+  await saveJobType(world.sql, ref, changed, {
+    check() {},
+    force: true,
+    maxTypes: 100,
+    alongside: async () => {},
+  });
+  const request = await _until(async () => {
+    await world.waitForEnd(await enqueue());
+    const last = receiver.on(`/moved-${type}`).at(-1);
+    return (last?.headers["webhook-signature"] as string | undefined)?.includes(" ") && last;
+  });
+  for (const one of [secret, next]) {
+    expect(() =>
+      new Webhook(one).verify(request.text, request.headers as Record<string, string>),
+    ).not.toThrow();
+  }
+});

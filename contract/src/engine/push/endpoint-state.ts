@@ -1,0 +1,50 @@
+import type { ISql } from "postgres";
+import { maxFailures, type EndpointRef } from "./endpoint-ledger.ts";
+
+/** The circuit stays open for this long, then twice as long after each further failure. */
+const firstOpenSeconds = 5;
+const maxOpenSeconds = 300;
+
+/** Records a failed attempt. Opens the circuit after `maxFailures` consecutive ones. */
+export async function recordPushFailure(
+  sql: ISql,
+  { tenant, type }: EndpointRef,
+  error: string,
+): Promise<void> {
+  await sql`
+    update push_endpoints set failures = failures + 1, last_error = ${error},
+      paused_until = case when failures + 1 >= ${maxFailures}::int then greatest(paused_until, now() + least(
+        ${maxOpenSeconds}::int, ${firstOpenSeconds}::int * 2 ^ least(failures + 1 - ${maxFailures}::int, 10)) * interval '1 s')
+        else paused_until end,
+      pause_reason = case when failures + 1 >= ${maxFailures}::int then 'circuit-open' else pause_reason end
+    where tenant = ${tenant} and type = ${type}`;
+}
+
+/** Closes the circuit after a success. */
+export async function recordPushSuccess(sql: ISql, { tenant, type }: EndpointRef): Promise<void> {
+  await sql`
+    update push_endpoints set failures = 0, last_error = null, paused_until = null, pause_reason = null
+    where tenant = ${tenant} and type = ${type} and failures > 0`;
+}
+
+/** Pauses the endpoint, which sent Retry-After. */
+export async function pausePush(
+  sql: ISql,
+  { tenant, type }: EndpointRef,
+  pauseMs: number,
+): Promise<void> {
+  await sql`
+    update push_endpoints set paused_until = now() + ${pauseMs} * interval '1 ms', pause_reason = 'retry-after'
+    where tenant = ${tenant} and type = ${type}`;
+}
+
+/**
+ * Disables the endpoint, which answered 410.
+ * @returns whether it was enabled before
+ */
+export async function disablePush(sql: ISql, { tenant, type }: EndpointRef): Promise<boolean> {
+  const { count } = await sql`
+    update push_endpoints set is_enabled = false, disabled_at = now()
+    where tenant = ${tenant} and type = ${type} and is_enabled`;
+  return count > 0;
+}
