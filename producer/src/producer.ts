@@ -259,7 +259,7 @@ export async function openProducer(
         isDraining: () => isDraining,
       }),
     ],
-    docs: createDocs(project.version),
+    docs: createDocs(api, code, project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     console: createConsole({ authorize: auth.authorize, readFiles: createConsoleFiles() }),
     dashboard: dashboard.routes,

@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Scalar } from "@scalar/hono-api-reference";
 import { Hono } from "hono";
-import { createApi } from "@toril/contract/api/http/index";
+import type { Api } from "@toril/contract/api/http/index";
 import { buildOpenApi, toYaml } from "@toril/contract/api/http/openapi";
+import { addJobTypes } from "@toril/contract/api/http/openapi-types";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { AppEnv, RequestContext } from "../http/request-context.ts";
 import { withPolicy } from "./page.ts";
@@ -11,14 +12,16 @@ import { withPolicy } from "./page.ts";
 const scriptPath = "/docs/scalar.js";
 
 /** Serves the OpenAPI document and a page that renders it. All assets are local, so that both work offline. */
-export function createDocs(version: string): Hono<AppEnv> {
-  // Built on demand, because the document would be a fifth of an idle producer's memory. A tenant has another registry
-  // after each change of its job types.
-  const built = new WeakMap<JobTypeRegistry, ReturnType<typeof buildOpenApi>>();
+export function createDocs(api: Api, code: JobTypeRegistry, version: string): Hono<AppEnv> {
+  let built: ReturnType<typeof buildOpenApi> | undefined;
+
+  /** Returns the document with the job types of the caller's tenant. */
   function document({ jobTypes }: RequestContext) {
-    const document = built.get(jobTypes) ?? buildOpenApi(createApi(jobTypes), version);
-    built.set(jobTypes, document);
-    return document;
+    // Built on demand, because the document would be a fifth of an idle producer's memory.
+    built ??= buildOpenApi(api, version);
+    const registered = jobTypes.types.filter(({ type }) => code.find(type) === undefined);
+    const [{ type: like } = { type: "" }] = code.types;
+    return registered.length === 0 ? built : addJobTypes(built, like, registered);
   }
   const entry = import.meta.resolve("@scalar/api-reference");
   const script = fileURLToPath(new URL("browser/standalone.js", entry));
