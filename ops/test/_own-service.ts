@@ -28,5 +28,5 @@ export async function _startOwnService<Types extends JobTypes>(
   const producer = await openProducer(jobTypes, config, { log }, bun);
   opening.defer(() => producer.close());
   const opened = opening.move();
-  return { url: producer.url, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { url: producer.url, sql: world.sql, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

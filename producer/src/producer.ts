@@ -49,9 +49,10 @@ import { createQueues } from "./queues/queues.ts";
 import { createSharedQuotas } from "./quotas/quota-reservation.ts";
 import type { Runtime } from "./runtime/serve.ts";
 import { scheduleRoutes } from "./schedules/routes.ts";
+import { createWorker } from "./worker/worker.ts";
 import { connectLedgers } from "./stores/postgres.ts";
 import { createReads } from "./stores/reads.ts";
-import { connectRedis } from "./stores/redis.ts";
+import { connectRedis, openBlockingRedis } from "./stores/redis.ts";
 import { pushRoutes } from "./push/routes.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
 
@@ -120,6 +121,8 @@ export async function openProducer(
     undispatched: () => dispatcher.undispatched,
     isRedisUnavailable: () => breakers.isAnyOpen,
     listeners: () => events.listeners,
+    waitingWorkers: () => worker.waiting,
+    pullTypes: code.types.filter(({ worker: kind }) => kind === "pull"),
   });
   if (shipper !== undefined) metrics.addLogShipper(shipper);
 
@@ -198,6 +201,22 @@ export async function openProducer(
     log,
   });
   opening.defer(() => events.close());
+  const worker = createWorker({
+    jobTypes,
+    sharedQueues: code.queues,
+    redis,
+    openBlocking: () => openBlockingRedis(toRedisServers(config)),
+    prefix,
+    loadScript,
+    ledger: ledgers.working,
+    timeoutMs: config.REQUEST_TIMEOUT_MS,
+    secretKeys,
+    connectionLimit: events.connectionLimit,
+    metrics: metrics.attempts,
+    onSettleBatch: metrics.settleBatch,
+    log,
+  });
+  opening.defer(() => worker.close());
   const { createJob, routes } = jobs.createRoutes(events.waitForEnd);
   const app = createApp({
     authorize: auth.authorize,
@@ -236,6 +255,7 @@ export async function openProducer(
       }),
       ...operationRoutes(api, operations),
       ...queues.routes,
+      ...worker.routes,
       ...eventRoutes({
         api,
         events,
@@ -296,6 +316,7 @@ export async function openProducer(
     async close() {
       await using _ = opened;
       isDraining = true;
+      worker.stopWaiting();
       await events.close();
       await server.drain(config.DRAIN_MS);
       await imports.waitForImports();

@@ -4,6 +4,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { Redis } from "ioredis";
 import { pino } from "pino";
 import { createClient } from "@toril/client";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { buildOpenApi } from "@toril/contract/api/http/openapi";
 import { shippedApi, shippedRegistry } from "../../contract/test/_job-types.ts";
 import { escapePointer } from "@toril/contract/api/json/json";
@@ -62,11 +63,15 @@ export const _nothing = { jobs: 0, keys: 0, imports: 0, placed: 0 };
 export type _Stores = Awaited<ReturnType<typeof _openStores>>;
 
 /** Starts a producer in this process and collects its log lines. */
-export async function _startProducer(stores: _Stores, settings: Settings = {}) {
+export async function _startProducer(
+  stores: _Stores,
+  settings: Settings = {},
+  jobTypes: JobTypeRegistry = shippedRegistry,
+) {
   const lines: Record<string, unknown>[] = [];
   const log = pino({ level: "trace" }, { write: (line) => lines.push(JSON.parse(line)) });
   const producer = await openProducer(
-    shippedRegistry,
+    jobTypes,
     Config.parse({ PORT: "0", DRAIN_MS: "1000", ...stores.settings, ...settings }),
     { log },
     bun,

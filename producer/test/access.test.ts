@@ -59,6 +59,9 @@ function scheduleRow(method: string, action = ""): Row {
   };
 }
 
+/** The responses repeat the id of the request, so not that of a job. */
+const lostLease = { id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304", lease: "default/0/unknown" };
+
 /** `any`: any valid key is permitted. `open`: no authentication. */
 const rows: Record<string, Row | "any" | "open"> = {
   createJob: {
@@ -253,6 +256,21 @@ const rows: Record<string, Row | "any" | "open"> = {
     scope: "keys:admin",
     ask: ({ key }) => [`/v1/keys/${key}`, { method: "DELETE" }],
     elsewhere: "not-found",
+  },
+  takeJobs: {
+    scope: "jobs:work",
+    ask: () => ["/v1/worker/take", _json({})],
+    elsewhere: "empty",
+  },
+  finishJobs: {
+    scope: "jobs:work",
+    ask: () => ["/v1/worker/finish", _json({ results: [{ ...lostLease, outcome: "released" }] })],
+    elsewhere: "empty",
+  },
+  extendLeases: {
+    scope: "jobs:work",
+    ask: () => ["/v1/worker/extend", _json({ leases: [lostLease] })],
+    elsewhere: "empty",
   },
   getPrincipal: "any",
   getOverview: {

@@ -1,3 +1,4 @@
+import { createAttemptErrors } from "@toril/contract/engine/jobs/attempt/attempt-errors";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Config } from "../config.ts";
 import { createRetentionMetrics } from "../maintenance/metrics.ts";
@@ -11,6 +12,7 @@ import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
 import { createReconcileMetrics } from "./metrics.ts";
 import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";
+import { createRecoverStalled } from "./recover-stalled.ts";
 import { createRedisEpoch } from "./redis-epoch.ts";
 import { createSettleEnded } from "./settle-ended.ts";
 import { createSettleStranded } from "./settle-stranded.ts";
@@ -55,6 +57,16 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
     settler,
     maintenanceTasks: [
       createRetention({ ...config.retain, ...createRetentionMetrics(metrics.registry), log }),
+      createRecoverStalled({
+        redis,
+        prefix,
+        getQueues: () => jobTypes.getQueues("pull"),
+        stalledIntervalMs: config.worker.stalledIntervalMs,
+        maxStalledCount: config.worker.maxStalledCount,
+        attemptErrors: createAttemptErrors({ redis, prefix, log }),
+        onStalled: metrics.onStalled,
+        log,
+      }),
       createSettleStockJobs({
         redis,
         prefix,

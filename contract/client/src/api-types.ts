@@ -104,6 +104,35 @@ export interface components {
             /** @description Host name and process ID of the consumer */
             worker?: string | null;
         };
+        /** @description What an attempt came to. released: the job returns to the front of its queue, without using up an attempt */
+        AttemptReport: {
+            id: string;
+            lease: string;
+            /** @enum {string} */
+            outcome: "completed";
+            result?: unknown;
+        } | {
+            /** @description Stored with the job; long texts are cut */
+            error: {
+                message: string;
+                name?: string;
+                stack?: string;
+            };
+            id: string;
+            lease: string;
+            /** @enum {string} */
+            outcome: "failed";
+            /** @description true (default): by attempts and backoff of the job. false: the job is dead at once */
+            retry?: boolean | {
+                /** @description Retry after this time, without using up an attempt */
+                afterMs: number;
+            };
+        } | {
+            id: string;
+            lease: string;
+            /** @enum {string} */
+            outcome: "released";
+        };
         /** @description Delay between attempts; default: the backoff of the job type (exponential from 1 s unless the type sets another) */
         Backoff: {
             /** @description Delay before the second attempt, in milliseconds */
@@ -264,10 +293,47 @@ export interface components {
         EventGap: {
             queue: string;
         };
+        ExtendedLease: {
+            /** @description true: the job has ended, for example it was cancelled; stop working on it */
+            cancelled?: boolean;
+            id: string;
+            /** Format: date-time */
+            leaseUntil?: string;
+            /** @description true: the worker does not hold the job any more; stop working on it */
+            lost?: boolean;
+        };
+        ExtendedLeases: {
+            /** @description In the order of the request */
+            leases: components["schemas"]["ExtendedLease"][];
+        };
         FieldError: {
             detail: string;
             /** @description JSON Pointer into the body (RFC 6901) */
             pointer: string;
+        };
+        FinishedAttempt: {
+            /** @description Why a result is invalid; pointers into the body of the request */
+            errors?: {
+                detail: string;
+                pointer: string;
+            }[];
+            id: string;
+            /**
+             * @description What follows, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`
+             * @enum {string}
+             */
+            job?: "completed" | "retried" | "delayed" | "released" | "dead";
+            /**
+             * @description settled: recorded. already-settled: the job had ended before, for example it was cancelled or this is a repeated request. lease-lost: nothing changed, because the worker does not hold the job any more. invalid-result: the result does not match the schema of the type, so the attempt has failed
+             * @enum {string}
+             */
+            outcome: "settled" | "already-settled" | "lease-lost" | "invalid-result";
+        };
+        FinishedAttempts: {
+            /** @description The next jobs, with `take` */
+            jobs?: components["schemas"]["LeasedJob"][];
+            /** @description In the order of the request */
+            results: components["schemas"]["FinishedAttempt"][];
         };
         Import: {
             counts: components["schemas"]["ImportCounts"];
@@ -692,6 +758,29 @@ export interface components {
         JobState: "waiting" | "delayed" | "prioritized" | "active" | "undispatched";
         /** @enum {string} */
         JobStatus: "pending" | "completed" | "dead" | "cancelled" | "expired";
+        JobsToTake: {
+            /**
+             * @description Time until the jobs return to their queue, unless the worker finishes them or extends the lease; the `timeoutMs` of a job shortens it
+             * @default 30000
+             */
+            leaseMs?: number;
+            /**
+             * @description Maximum number of jobs
+             * @default 1
+             */
+            max?: number;
+            /** @description Queues to take from; without `types` too, all that the key may use */
+            queues?: string[];
+            /** @description Job types to take. A queue is taken from as a whole: name all types of a queue, or the queue in `queues` */
+            types?: string[];
+            /**
+             * @description Maximum time to wait for a first job
+             * @default 0
+             */
+            waitMs?: number;
+            /** @description Name of the worker, shown with its queues and in the history of jobs; by default the name of the API key */
+            worker?: string;
+        };
         JobTemplate: components["schemas"]["JobTemplate.any"];
         "JobTemplate.any": {
             /** @description Maximum number of attempts; default: that of the job type (3 unless the type sets another) */
@@ -851,6 +940,47 @@ export interface components {
              * @default 0
              */
             graceMs?: number;
+        };
+        LeasedJob: {
+            /** @description Number of the attempt, from 1; lost attempts count */
+            attempt: number;
+            data?: unknown;
+            /** Format: uuid */
+            id: string;
+            /** @description Proof that the worker holds the job; opaque */
+            lease: string;
+            /** Format: date-time */
+            leaseUntil: string;
+            maxAttempts: number;
+            queue: string;
+            tenant: string;
+            /** @description Maximum duration of the attempt; the lease cannot be extended beyond */
+            timeoutMs?: number;
+            /** @description W3C Trace Context of the job */
+            traceparent?: string;
+            type: string;
+        };
+        LeaseExtension: {
+            /** @default 30000 */
+            leaseMs?: number;
+            leases: {
+                id: string;
+                lease: string;
+                /** @description Lines for the log of the job */
+                log?: string | {
+                    /** @enum {string} */
+                    level?: "debug" | "info" | "warn" | "error";
+                    message: string;
+                } | (string | {
+                    /** @enum {string} */
+                    level?: "debug" | "info" | "warn" | "error";
+                    message: string;
+                })[];
+                /** @description Progress of the job: a number or an object */
+                progress?: number | {
+                    [key: string]: unknown;
+                };
+            }[];
         };
         Liveness: {
             /** @enum {string} */
@@ -1135,7 +1265,7 @@ export interface components {
             rateLimit: components["schemas"]["QueueRateLimit"] | null;
             /** @description null until a first measurement is available */
             rates: components["schemas"]["QueueRates"] | null;
-            /** @description Toril consumers that process this queue */
+            /** @description Consumers and pull workers that process this queue */
             workers: components["schemas"]["QueueWorker"][];
         };
         QueueChange: {
@@ -1200,6 +1330,12 @@ export interface components {
             concurrency: number;
             host: string;
             id: string;
+            /**
+             * @description pull: a worker that takes jobs over HTTP: `host` is its name, `concurrency` the maximum number of jobs per request, and `active` an estimate
+             * @enum {string}
+             */
+            kind?: "consumer" | "pull";
+            /** @description 0 for a pull worker */
             pid: number;
             /** Format: date-time */
             seenAt: string;
@@ -1394,6 +1530,9 @@ export interface components {
              */
             graceMs?: number;
         };
+        TakenJobs: {
+            jobs: components["schemas"]["LeasedJob"][];
+        };
         ValidEntry: {
             index: number;
             /**
@@ -1510,6 +1649,33 @@ export interface components {
             /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
         };
+        WorkerFinish: {
+            results: components["schemas"]["AttemptReport"][];
+            /** @description Also takes the next jobs */
+            take?: {
+                /**
+                 * @description Time until the jobs return to their queue, unless the worker finishes them or extends the lease; the `timeoutMs` of a job shortens it
+                 * @default 30000
+                 */
+                leaseMs?: number;
+                /**
+                 * @description Maximum number of jobs
+                 * @default 1
+                 */
+                max?: number;
+                /** @description Queues to take from; without `types` too, all that the key may use */
+                queues?: string[];
+                /** @description Job types to take. A queue is taken from as a whole: name all types of a queue, or the queue in `queues` */
+                types?: string[];
+                /**
+                 * @description Maximum time to wait for a first job
+                 * @default 0
+                 */
+                waitMs?: number;
+                /** @description Name of the worker, shown with its queues and in the history of jobs; by default the name of the API key */
+                worker?: string;
+            };
+        };
     };
     responses: never;
     parameters: never;
@@ -1523,6 +1689,7 @@ export type ApiKey = components['schemas']['ApiKey'];
 export type ApiKeyChange = components['schemas']['ApiKeyChange'];
 export type Attempt = components['schemas']['Attempt'];
 export type AttemptError = components['schemas']['AttemptError'];
+export type AttemptReport = components['schemas']['AttemptReport'];
 export type Backoff = components['schemas']['Backoff'];
 export type BulkCheck = components['schemas']['BulkCheck'];
 export type BulkCheckCounts = components['schemas']['BulkCheckCounts'];
@@ -1542,7 +1709,11 @@ export type DeliveryReplay = components['schemas']['DeliveryReplay'];
 export type DescribedRateLimit = components['schemas']['DescribedRateLimit'];
 export type DuplicateEntry = components['schemas']['DuplicateEntry'];
 export type EventGap = components['schemas']['EventGap'];
+export type ExtendedLease = components['schemas']['ExtendedLease'];
+export type ExtendedLeases = components['schemas']['ExtendedLeases'];
 export type FieldError = components['schemas']['FieldError'];
+export type FinishedAttempt = components['schemas']['FinishedAttempt'];
+export type FinishedAttempts = components['schemas']['FinishedAttempts'];
 export type Import = components['schemas']['Import'];
 export type ImportCompletion = components['schemas']['ImportCompletion'];
 export type ImportCounts = components['schemas']['ImportCounts'];
@@ -1568,6 +1739,7 @@ export type JobRequestAny = components['schemas']['JobRequest.any'];
 export type JobSelection = components['schemas']['JobSelection'];
 export type JobState = components['schemas']['JobState'];
 export type JobStatus = components['schemas']['JobStatus'];
+export type JobsToTake = components['schemas']['JobsToTake'];
 export type JobTemplate = components['schemas']['JobTemplate'];
 export type JobTemplateAny = components['schemas']['JobTemplate.any'];
 export type JobTypeDescription = components['schemas']['JobTypeDescription'];
@@ -1581,6 +1753,8 @@ export type KeyPolicyOnce = components['schemas']['KeyPolicyOnce'];
 export type KeyPolicyPending = components['schemas']['KeyPolicyPending'];
 export type KeyPolicyReplace = components['schemas']['KeyPolicyReplace'];
 export type KeyRotation = components['schemas']['KeyRotation'];
+export type LeasedJob = components['schemas']['LeasedJob'];
+export type LeaseExtension = components['schemas']['LeaseExtension'];
 export type Liveness = components['schemas']['Liveness'];
 export type NewApiKey = components['schemas']['NewApiKey'];
 export type Operation = components['schemas']['Operation'];
@@ -1628,11 +1802,13 @@ export type SchedulePage = components['schemas']['SchedulePage'];
 export type SchedulePreview = components['schemas']['SchedulePreview'];
 export type ScheduleRun = components['schemas']['ScheduleRun'];
 export type SecretRotation = components['schemas']['SecretRotation'];
+export type TakenJobs = components['schemas']['TakenJobs'];
 export type ValidEntry = components['schemas']['ValidEntry'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookDefinition = components['schemas']['WebhookDefinition'];
 export type WebhookDelivery = components['schemas']['WebhookDelivery'];
 export type WebhookDeliveryPage = components['schemas']['WebhookDeliveryPage'];
 export type WebhookPage = components['schemas']['WebhookPage'];
+export type WorkerFinish = components['schemas']['WorkerFinish'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

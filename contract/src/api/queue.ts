@@ -53,8 +53,12 @@ export type QueueChange = z.infer<typeof QueueChange>;
 export const QueueWorker = z
   .strictObject({
     id: z.string(),
+    kind: z.enum(["consumer", "pull"]).optional().meta({
+      description:
+        "pull: a worker that takes jobs over HTTP: `host` is its name, `concurrency` the maximum number of jobs per request, and `active` an estimate",
+    }),
     host: z.string(),
-    pid: z.int(),
+    pid: z.int().meta({ description: "0 for a pull worker" }),
     concurrency: z.int().meta({ description: "Maximum number of active jobs in this process" }),
     active: count,
     startedAt: time,
@@ -96,7 +100,9 @@ export const Queue = z
     rates: z
       .union([QueueRates, z.null()])
       .meta({ description: "null until a first measurement is available" }),
-    workers: z.array(QueueWorker).meta({ description: "Toril consumers that process this queue" }),
+    workers: z
+      .array(QueueWorker)
+      .meta({ description: "Consumers and pull workers that process this queue" }),
     paused: z.boolean(),
     ...settings,
   })

@@ -11,7 +11,11 @@ import { createFollowImport, type ImportFollowing } from "./follow-import.ts";
 import { createFollowJob, type FollowJob, type FollowJobDeps } from "./follow-job.ts";
 import { createFollowJobs, type FollowJobs } from "./follow-jobs.ts";
 import { createEventHub } from "./event-hub.ts";
-import { createConnectionLimit, createUnreadBudget } from "./connection-limit.ts";
+import {
+  type ConnectionLimit,
+  createConnectionLimit,
+  createUnreadBudget,
+} from "./connection-limit.ts";
 import { createReadFailedAttempts, createReadOutcomes } from "./event-mapper.ts";
 import { createReplay } from "./replay.ts";
 import { createStreamSources } from "./stream-reader.ts";
@@ -33,6 +37,7 @@ export interface EventsDeps {
 /** Event streams and waiting requests. */
 export interface Events {
   waitForEnd: WaitForEnd;
+  connectionLimit: ConnectionLimit;
   followJob: FollowJob;
   followJobs: FollowJobs;
   followImport: ImportFollowing["follow"];
@@ -73,6 +78,7 @@ export function createEvents(deps: EventsDeps): Events {
   const followImport = createFollowImport({ findMany: imports.findMany, openStream, log });
   return {
     waitForEnd: createWaitForEnd(hub, limit),
+    connectionLimit: limit,
     followJob: createFollowJob({ hub, replay, openStream, readJob, log }),
     followJobs: createFollowJobs({ hub, replay, openStream }),
     followImport: followImport.follow,

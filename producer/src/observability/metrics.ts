@@ -6,6 +6,7 @@ import {
   createCounter,
   createProcessMetrics,
 } from "@toril/contract/engine/metrics/process-metrics";
+import { createAttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
 import { Histogram } from "prom-client";
 import { createRequestTimes, type RequestLabels } from "../http/request-times.ts";
 
@@ -20,6 +21,8 @@ export function createMetrics(
     undispatched(): number;
     isRedisUnavailable(): boolean;
     listeners(): number;
+    waitingWorkers(): number;
+    pullTypes: readonly { queue: string; type: string }[];
   },
 ) {
   const { registry, gauge, addLogShipper } = createProcessMetrics();
@@ -55,8 +58,14 @@ export function createMetrics(
     buckets: storeSeconds,
     registers,
   });
+  const { meter: attempts, observeSettleBatch } = createAttemptMetrics(
+    registry,
+    now.pullTypes,
+    activity,
+  );
   gauge("toril_enqueue_waiting", "Requests that wait for a commit", now.waiting);
   gauge("toril_listeners", "Event streams, and requests that wait for a job", now.listeners);
+  gauge("toril_waiting_workers", "Requests of HTTP workers that wait for jobs", now.waitingWorkers);
   gauge(
     "toril_undispatched_jobs",
     "Jobs recorded by this process and not dispatched",
@@ -81,6 +90,12 @@ export function createMetrics(
     },
     placed(ms: number) {
       dispatches.observe(ms / 1000);
+    },
+    /** Attempts of workers that take jobs over HTTP. */
+    attempts,
+    settleBatch(size: number, ms: number) {
+      observeSettleBatch(size);
+      writes.observe({ operation: "settle" }, ms / 1000);
     },
     addLogShipper,
     registry,

@@ -10,13 +10,16 @@ import {
 export interface ConnectSettings extends Omit<LedgerSettings, "timeoutMs"> {
   /** After this time Postgres cancels a statement. */
   statementTimeoutMs?: number;
+  plans?: Record<string, string>;
 }
 
 /**
  * Forces generic index plans: a plan chosen while a table was empty would scan the whole table until autovacuum has
  * collected statistics, minutes later.
  */
-const plans = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
+const plansByIndex = { plan_cache_mode: "force_generic_plan", enable_seqscan: "off", jit: "off" };
+/** Statements that select their rows by arrays of ids: a hash join suits batches of any size. */
+const plansById = { ...plansByIndex, enable_nestloop: "off" };
 
 /** @param timeoutMs the response deadline: a statement must end before it, enforced by Postgres and by this process */
 export function connectLedger(
@@ -24,7 +27,11 @@ export function connectLedger(
   timeoutMs: number,
   settings: ConnectSettings = {},
 ): Ledger {
-  const { statementTimeoutMs = Math.floor(timeoutMs * 0.8), ...pool } = settings;
+  const {
+    statementTimeoutMs = Math.floor(timeoutMs * 0.8),
+    plans = plansByIndex,
+    ...pool
+  } = settings;
   return createLedger(
     () =>
       postgres(url, {
@@ -66,6 +73,8 @@ export interface Ledgers {
   reading: Ledger;
   /** Work shared by all event streams. */
   background: Ledger;
+  /** Looks up and settles jobs of workers. */
+  working: Ledger;
   close(): Promise<void>;
 }
 
@@ -84,6 +93,7 @@ export function connectLedgers(url: string, timeoutMs: number): Ledgers {
       statementTimeoutMs: Math.min(Math.floor(timeoutMs * 0.4), maxReadMs),
     }),
     background: connectLedger(url, timeoutMs, { connections: 2 }),
+    working: connectLedger(url, timeoutMs, { connections: 4, plans: plansById }),
   };
   return {
     ...ledgers,

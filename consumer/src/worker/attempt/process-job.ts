@@ -2,6 +2,7 @@ import { parseBullId } from "@toril/contract/engine/redis/names";
 import { type AttemptOutcome, settlingOutcomes } from "@toril/contract/api/job-states";
 import type { JobType } from "@toril/contract/api/job-type";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
+import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import {
   createStartAttempt,
@@ -36,18 +37,6 @@ export interface ProcessorDeps
   activeJobs: ActiveJobs;
   metrics: AttemptMetrics;
   tracing?: Tracing | undefined;
-}
-
-/** Records durations and outcomes of attempts. */
-export interface AttemptMetrics {
-  /** From the due time to the first start. */
-  observeWait(queue: string, type: string, ms: number): void;
-  observeHandler(queue: string, type: string, ms: number): void;
-  /** From the end of the handler until the outcome was recorded or BullMQ scheduled the next attempt. */
-  observeSettle(queue: string, type: string, ms: number): void;
-  countAttempt(queue: string, type: string, outcome: AttemptOutcome): void;
-  /** Dead after too many lost attempts. */
-  countLostJob(queue: string, type: string): void;
 }
 
 /** Maximum number of lost attempts of a job that Redis lost repeatedly; then the job is dead. */

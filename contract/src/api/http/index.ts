@@ -55,6 +55,7 @@ import {
   replayWebhookDeliveries,
 } from "./webhooks.ts";
 
+import { extendLeases, finishJobs, takeJobs } from "./worker.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 
 export type Api = ReturnType<typeof createApi>;
@@ -124,6 +125,9 @@ export function createApi(jobTypes: JobTypeRegistry) {
     resumeQueue,
     drainQueue,
     cleanQueue,
+    takeJobs,
+    finishJobs,
+    extendLeases,
     followJob,
     followImport,
     followQueue,

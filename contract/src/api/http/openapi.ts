@@ -52,6 +52,7 @@ export function buildOpenApi(api: Api, version: string): OpenApiDocument {
         name: "Operations",
         description: "Cancel, retry, promote or delete many jobs in the background",
       },
+      { name: "Workers", description: "Take and finish jobs over HTTP" },
       { name: "Queues", description: "Inspect, limit, pause, resume, drain and clean queues" },
       {
         name: "Job types",

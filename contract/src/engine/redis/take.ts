@@ -51,6 +51,9 @@ export interface TakeRequest {
   finished: readonly HeldJob[];
   /** Value of the locks of the taken jobs; unique per call. */
   token: string;
+  /** Instead of those of `TakeSettings`. */
+  workerName?: string;
+  lockDurationMs?: number;
 }
 
 export interface TakeReply {
@@ -89,17 +92,17 @@ export const maxFinishedPerCall = 128;
 
 export function createTake(redis: BufferScriptRedis, settings: TakeSettings): Take {
   const run = createBufferScript(redis, settings.script);
-  const { limiter, workerName: worker } = settings;
+  const { limiter } = settings;
   const { base, ...named } = queueKeys(settings.prefix, settings.queue);
   const { wait, active, prioritized, events, stalled, limiter: limiterKey } = named;
   const { delayed, meta, pc, marker } = named;
   const keys = [wait, active, prioritized, events, stalled, limiterKey, delayed, meta, pc, marker];
   const limits = limiter ? [String(limiter.max), String(limiter.duration)] : ["", ""];
-  const lockDuration = String(settings.lockDurationMs);
 
-  return async ({ limit, finished, token }) => {
+  return async ({ limit, finished, token, ...own }) => {
     const now = Date.now();
-    const args = [base, String(now), String(limit), token, lockDuration, worker];
+    const { workerName: worker, lockDurationMs } = { ...settings, ...own };
+    const args = [base, String(now), String(limit), token, String(lockDurationMs), worker];
     args.push(...limits, settings.returnValue);
     appendFinished(args, finished);
     const [codes, rateLimitMs, nextDueAt, jobs, malformed] = (await run(keys, args)) as Reply;

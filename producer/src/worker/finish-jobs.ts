@@ -1,0 +1,257 @@
+import { JobLogLine } from "@toril/contract/api/job";
+import { parseJsonOrNull } from "@toril/contract/api/json/json";
+import type { JobType } from "@toril/contract/api/job-type";
+import { fieldErrors } from "@toril/contract/api/problem";
+import type { AttemptReport, FinishedAttempt } from "@toril/contract/api/worker";
+import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
+import { type Lease, parseLease, toLeasedBullId } from "@toril/contract/engine/jobs/attempt/lease";
+import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
+import { openSecrets } from "@toril/contract/engine/jobs/attempt/open-secrets";
+import type {
+  AttemptFailure,
+  AttemptOutcomes,
+  AttemptResult,
+  StartedAttempt,
+} from "@toril/contract/engine/jobs/attempt/outcome";
+import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
+import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
+import type { HeldJson, Hold } from "@toril/contract/engine/redis/hold";
+import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
+import { z } from "zod";
+import type { PullQueue } from "./pull-queues.ts";
+
+export interface FinishJobsDeps {
+  getQueue(name: string): PullQueue;
+  hold: Hold;
+  attempts: AttemptOutcomes;
+  lostAttempts: LostAttempts;
+  findType(job: TakenJob): JobType | undefined;
+  /** Whether data of jobs in the queue may contain secrets. */
+  hasSecrets(queue: string): boolean;
+  secretKeys: KeyRing | undefined;
+  /** Returns those leases whose job has ended in the ledger. */
+  findEnded(leases: readonly LeaseTarget[]): Promise<ReadonlySet<string>>;
+  /** Called when a worker holds a job no longer. */
+  onEnded(queue: string, worker: string): void;
+  metrics: AttemptMetrics;
+}
+
+export interface LeaseTarget {
+  id: string;
+  lease: Lease;
+}
+
+export interface FinishOutcome {
+  /** In the order of the request. */
+  results: FinishedAttempt[];
+  /** Jobs to remove from Redis, by queue. */
+  finished: Map<string, TakenJob[]>;
+}
+
+/**
+ * Records what attempts came to: checks and renews all leases, then settles. Rejects if a store is unavailable; the
+ * request may be repeated.
+ * @param mayWork whether the worker may finish jobs of the queue
+ */
+export type FinishJobs = (
+  reports: readonly AttemptReport[],
+  mayWork: (queue: string) => boolean,
+) => Promise<FinishOutcome>;
+
+interface Entry {
+  index: number;
+  report: AttemptReport;
+  lease: Lease;
+  bullId: string;
+}
+
+/** Locks last this long at least while their jobs are settled. */
+const holdMs = 20_000;
+
+export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
+  const { getQueue, hold, attempts, lostAttempts, metrics } = deps;
+
+  async function endAttempt(entry: Entry, held: HeldJson): Promise<Ended> {
+    const { queue } = entry.lease;
+    const job = getQueue(queue).toTakenJob(held.json);
+    const endedAt = Date.now();
+    metrics.observeHandler(queue, job.name, endedAt - job.processedOn);
+    const ended = await judge(entry, job, toLines(held.lines), endedAt);
+    deps.onEnded(queue, job.worker);
+    metrics.observeSettle(queue, job.name, Date.now() - endedAt);
+    metrics.countAttempt(queue, job.name, ended.result.outcome);
+    if (job.opts.recovered && !settledOutcomes.has(ended.result.outcome)) {
+      await lostAttempts.uncount(entry.report.id, entry.lease.generation);
+    }
+    return { ...ended, isFinished: await getQueue(queue).apply(job, ended.result) };
+  }
+
+  async function judge(
+    { index, report, lease }: Entry,
+    job: TakenJob,
+    lines: readonly JobLogLine[],
+    endedAt: number,
+  ): Promise<Omit<Ended, "isFinished">> {
+    const target = { id: report.id, generation: lease.generation };
+    if (report.outcome === "released") return { job, result: await attempts.requeue(job) };
+    const jobType = deps.findType(job);
+    const opened = jobType && openSecrets(jobType, target.id, job.data, deps.secretKeys);
+    const scrub = opened?.status === "ok" ? opened.scrub : undefined;
+    const started: StartedAttempt = {
+      job,
+      target,
+      attempt: job.attempt,
+      scrub,
+      startedAt: new Date(job.processedOn),
+      durationMs: Math.max(0, endedAt - job.processedOn),
+      lines,
+    };
+    if (report.outcome === "failed") {
+      return { job, result: await attempts.fail(started, toFailure(report, scrub?.text)) };
+    }
+    const { result: sent = null } = report;
+    const parsed = jobType?.result.safeParse(sent);
+    if (parsed?.success === false) {
+      const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
+      const error = toJobError(named("InvalidResult", message), scrub?.text);
+      const errors = fieldErrors(parsed.error.issues, `/results/${index}/result`);
+      return { job, result: await attempts.fail(started, { error, retry: "policy" }), errors };
+    }
+    const text = JSON.stringify(parsed === undefined ? sent : parsed.data) ?? "null";
+    const stored = scrub ? JSON.stringify(scrub.value(JSON.parse(text))) : text;
+    return { job, result: await attempts.complete(started, stored) };
+  }
+
+  return async (reports, mayWork) => {
+    const results: FinishedAttempt[] = reports.map(({ id }) => ({ id, outcome: "lease-lost" }));
+    const finished = new Map<string, TakenJob[]>();
+    const byQueue = groupByQueue(reports, mayWork);
+    const lost: Entry[] = [];
+
+    async function finishQueue(queue: string, entries: readonly Entry[]) {
+      const toRemove: TakenJob[] = [];
+      const held = await hold(queue, {
+        mode: "hold",
+        ms: holdMs,
+        returnsData: deps.hasSecrets(queue),
+        leases: entries.map(({ bullId: id, lease: { token } }) => ({ id, token })),
+      });
+      await Promise.all(
+        entries.map(async (entry, at) => {
+          const lease = held[at];
+          if (lease === undefined) {
+            lost.push(entry);
+            return;
+          }
+          const ended = await endAttempt(entry, lease);
+          results[entry.index] = toResult(entry, ended);
+          if (ended.isFinished) toRemove.push(ended.job);
+        }),
+      );
+      if (toRemove.length > 0) finished.set(queue, toRemove);
+    }
+
+    await Promise.all([...byQueue].map(([queue, entries]) => finishQueue(queue, entries)));
+    if (lost.length > 0) {
+      const ended = await deps.findEnded(lost.map(({ report: { id }, lease }) => ({ id, lease })));
+      for (const { index, report, bullId } of lost) {
+        if (ended.has(bullId)) results[index] = { id: report.id, outcome: "already-settled" };
+      }
+    }
+    repeatResults(reports, results);
+    return { results, finished };
+  };
+}
+
+interface Ended {
+  job: TakenJob;
+  result: AttemptResult;
+  errors?: FinishedAttempt["errors"];
+  /** Whether the job must be removed from Redis. */
+  isFinished: boolean;
+}
+
+const settledOutcomes: ReadonlySet<string> = new Set([
+  "completed",
+  "dead",
+  "expired",
+  "already-settled",
+]);
+
+/** Only the first report of a job counts. Reports without a valid lease are left out. */
+function groupByQueue(
+  reports: readonly AttemptReport[],
+  mayWork: (queue: string) => boolean,
+): Map<string, Entry[]> {
+  const byQueue = new Map<string, Entry[]>();
+  const seen = new Set<string>();
+  reports.forEach((report, index) => {
+    const lease = parseLease(report.lease);
+    const bullId = lease && toLeasedBullId(report.id, lease);
+    if (lease === undefined || bullId === undefined || !mayWork(lease.queue)) return;
+    if (seen.has(report.id)) return;
+    seen.add(report.id);
+    const entries = byQueue.get(lease.queue) ?? [];
+    byQueue.set(lease.queue, entries);
+    entries.push({ index, report, lease, bullId });
+  });
+  return byQueue;
+}
+
+/** A second report with the lease of a settled one gets the same answer as a repeated request. */
+function repeatResults(reports: readonly AttemptReport[], results: FinishedAttempt[]) {
+  const first = new Map<string, number>();
+  reports.forEach(({ id, lease }, index) => {
+    const at = first.get(id);
+    if (at === undefined) first.set(id, index);
+    else if (reports[at]?.lease === lease && isEnd(results[at])) {
+      results[index] = { id, outcome: "already-settled" };
+    }
+  });
+}
+
+function isEnd(result: FinishedAttempt | undefined): boolean {
+  return (
+    result?.outcome === "already-settled" || result?.job === "completed" || result?.job === "dead"
+  );
+}
+
+function toResult(
+  { report: { id, outcome: sent } }: Entry,
+  { result, errors }: Ended,
+): FinishedAttempt {
+  const { outcome: job } = result;
+  if (job === "already-settled" || job === "expired") return { id, outcome: "already-settled" };
+  if (job === "requeued") return { id, outcome: "settled", job: "released" };
+  if (errors !== undefined) return { id, outcome: "invalid-result", job, errors };
+  // Postgres cannot store the result.
+  const isInvalid = sent === "completed" && job !== "completed";
+  return { id, outcome: isInvalid ? "invalid-result" : "settled", job };
+}
+
+function toFailure(
+  { error, retry = true }: AttemptReport & { outcome: "failed" },
+  scrub: ((text: string) => string) | undefined,
+): AttemptFailure {
+  const thrown = named(error.name ?? "Error", error.message, error.stack);
+  return {
+    error: toJobError(thrown, scrub),
+    retry:
+      typeof retry === "object" ? new Date(Date.now() + retry.afterMs) : retry ? "policy" : "never",
+  };
+}
+
+function named(name: string, message: string, stack?: string): Error {
+  const error = new Error(message);
+  error.name = name;
+  if (stack === undefined) delete error.stack;
+  else error.stack = stack;
+  return error;
+}
+
+function toLines(texts: readonly string[]): JobLogLine[] {
+  return texts.flatMap((text) => {
+    const line = JobLogLine.safeParse(parseJsonOrNull(text));
+    return line.success ? [line.data] : [];
+  });
+}

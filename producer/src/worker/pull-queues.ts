@@ -1,0 +1,121 @@
+import { Job, Queue, type QueueOptions, type WorkerOptions } from "bullmq";
+import type { Cluster, Redis } from "ioredis";
+import type { Logger } from "pino";
+import {
+  type BullMqMoves,
+  createBullMqMoves,
+} from "@toril/contract/engine/jobs/attempt/bullmq-moves";
+import type { AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";
+import { type JobBackend, TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
+import { bullName, settledReturnValue } from "@toril/contract/engine/redis/names";
+import { createTake, type Take, type TakenJson } from "@toril/contract/engine/redis/take";
+
+export interface PullQueuesDeps {
+  redis: Redis | Cluster;
+  prefix: string;
+  /** The text of `takeScriptUrl`. */
+  takeScript: string;
+  log: Pick<Logger, "warn">;
+}
+
+/** What Redis does with the jobs of a queue that HTTP workers process. */
+export interface PullQueue {
+  take: Take;
+  toTakenJob(json: TakenJson): TakenJob;
+  /**
+   * Does in Redis what an attempt came to. Never rejects: the ledger has the outcome, and a job that stays active stalls.
+   * @returns whether the job must still be removed with `take`
+   */
+  apply(job: TakenJob, result: AttemptResult): Promise<boolean>;
+  /** Finishes a job that `take` does not support. */
+  complete(job: TakenJob): Promise<void>;
+  /** Returns jobs to the front of the queue. Never rejects: otherwise their leases expire. */
+  release(jobs: readonly TakenJob[]): Promise<void>;
+}
+
+/** Failed jobs stay in Redis for the dashboard; the ledger keeps them longer. */
+const keptFailedJobs = { age: 7 * 24 * 60 * 60, count: 1000 };
+/** Used only where a request names no lease. */
+const lockDurationMs = 30_000;
+
+/** Creates the queues on demand. */
+export function createPullQueues({ redis, prefix, takeScript, log }: PullQueuesDeps) {
+  const opened = new Map<string, { queue: PullQueue; bullQueue: Queue }>();
+
+  function open(name: string) {
+    const options: QueueOptions & Partial<Pick<WorkerOptions, "lockDuration" | "removeOnFail">> = {
+      connection: redis,
+      prefix,
+      skipVersionCheck: true,
+      skipWaitingForReady: true,
+      skipMetasUpdate: true,
+      lockDuration: lockDurationMs,
+      removeOnFail: keptFailedJobs,
+    };
+    const bullQueue = new Queue(bullName(name), options);
+    bullQueue.on("error", () => {});
+    const returnValue = JSON.stringify(settledReturnValue);
+    const moves = createBullMqMoves({
+      load: (id) => Job.fromId(bullQueue, id),
+      returnValue: settledReturnValue,
+    });
+    const take = createTake(redis, {
+      prefix,
+      queue: name,
+      script: takeScript,
+      workerName: "",
+      lockDurationMs,
+      limiter: undefined,
+      returnValue,
+    });
+    const backend = bullQueue.getBackend() as unknown as JobBackend;
+    return { bullQueue, queue: createPullQueue({ take, moves, backend, log }, bullName(name)) };
+  }
+
+  return {
+    get(name: string): PullQueue {
+      let known = opened.get(name);
+      if (known === undefined) opened.set(name, (known = open(name)));
+      return known.queue;
+    },
+    async close() {
+      await Promise.all([...opened.values()].map(({ bullQueue }) => bullQueue.close()));
+    },
+  };
+}
+
+interface PullQueueDeps {
+  take: Take;
+  moves: BullMqMoves<Job>;
+  backend: JobBackend;
+  log: Pick<Logger, "warn">;
+}
+
+function createPullQueue(
+  { take, moves, backend, log }: PullQueueDeps,
+  queueName: string,
+): PullQueue {
+  async function attempt(job: TakenJob, work: () => Promise<unknown>) {
+    try {
+      await work();
+    } catch (error) {
+      log.warn({ err: error, jobId: job.id }, "failed to move a job of a worker in Redis");
+    }
+  }
+
+  return {
+    take,
+    toTakenJob: (json) => new TakenJob(json, queueName, backend),
+    async apply(job, { outcome, failure }) {
+      if (failure !== undefined) {
+        await attempt(job, () => moves.fail(job, failure));
+        return false;
+      }
+      return outcome !== "delayed" && outcome !== "requeued";
+    },
+    complete: (job) => attempt(job, () => moves.complete(job)),
+    async release(jobs) {
+      await Promise.all(jobs.map((job) => attempt(job, () => job.moveToWait())));
+    },
+  };
+}
