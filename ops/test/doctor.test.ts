@@ -64,11 +64,14 @@ test("a healthy service has no findings, and exit code 0", async () => {
 });
 
 test("planted faults in Redis, Postgres and jobs are found, each with what to do", async () => {
-  const { redisClient, client } = stack;
+  const { redisClient, client, sql } = stack;
   await client.createJob(echo("nobody runs it"));
   const deferred = await client.createJob({ ...echo("deferred"), delayMs: 3_600_000 });
   // As a consumer leaves a job whose type has no handler.
   await redisClient.hset(jobKey("bull", deferred.queue, deferred.id), "ats", "1");
+  await client.putJobType("planted.pull", { data: { type: "object" }, worker: "pull" });
+  const overdue = await client.createJob({ type: "planted.pull", data: {} });
+  await sql`update jobs set created_at = now() - interval '2 minutes' where id = ${overdue.id}`;
   const used = Number(/used_memory:(\d+)/.exec(await redisClient.info("memory"))?.[1]);
   await redisClient.config("SET", "maxmemory", String(Math.ceil(used * 1.1)));
   await redisClient.config("SET", "maxmemory-policy", "allkeys-lru");
@@ -82,6 +85,7 @@ test("planted faults in Redis, Postgres and jobs are found, each with what to do
     expect(checks).toEqual([
       "no-consumer",
       "no-handler",
+      "no-worker",
       "postgres-connections",
       "postgres-fsync",
       "postgres-full-page-writes",

@@ -15,6 +15,8 @@ interface Pending {
   count: number;
   /** Pending jobs that are due for more than a minute. */
   overdue: number;
+  /** Whether workers that are no Toril consumers take the jobs. */
+  isExternal: boolean;
 }
 
 /** Number of delayed jobs that are examined per queue. */
@@ -25,11 +27,17 @@ export async function checkJobs(sql: Sql, redis: JobsRedis, prefix: string): Pro
   // Bounded: a ledger may have millions of pending jobs.
   const pending = await sql<Pending[]>`
     select queue, count(*)::int as count,
-      (count(*) filter (where coalesce(run_at, created_at) < now() - interval '1 minute'))::int as overdue
+      (count(*) filter (where coalesce(run_at, created_at) < now() - interval '1 minute'))::int as overdue,
+      queue in (select queue from job_types where definition->>'worker' in ('pull', 'bullmq'))
+        as "isExternal"
     from (select queue, run_at, created_at from jobs where status = 'pending' order by id limit 100000) as oldest
     group by queue order by queue`;
   const findings: Finding[] = [];
   for (const one of pending) {
+    if (one.isExternal) {
+      findings.push(...findOverdue(one));
+      continue;
+    }
     const workers = await redis.hgetall(workersKey(prefix, one.queue));
     const live = Object.entries(workers).filter(
       ([id, text]) => (parseHeartbeat(id, text)?.seenAt ?? 0) > Date.now() - silentMs,
@@ -45,6 +53,19 @@ export async function checkJobs(sql: Sql, redis: JobsRedis, prefix: string): Pro
     findings.push(...(await findDeferred(redis, prefix, one.queue)));
   }
   return findings;
+}
+
+/** Workers over HTTP and stock BullMQ workers send no heartbeat: only their jobs show whether they run. */
+function findOverdue({ queue, overdue }: Pending): Finding[] {
+  if (overdue === 0) return [];
+  return [
+    {
+      check: "no-worker",
+      severity: "warning",
+      problem: `${overdue} jobs of the queue ${queue} have been due for more than a minute: its workers do not run, or are too slow`,
+      remedy: `Start workers that take jobs of the queue ${queue} (POST /v1/worker/take, or BullMQ)`,
+    },
+  ];
 }
 
 /**
