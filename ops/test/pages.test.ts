@@ -42,7 +42,8 @@ async function watchLife(options: BrowserContextOptions = {}) {
     .getByRole("list", { name: "Events" })
     .getByRole("listitem")
     .allTextContents();
-  expect(steps[0]).toEndWith("accepted");
+  expect(steps[0]).toEndWith("accepted: committed to Postgres");
+  for (const step of steps) expect(step).toMatch(/^\d\d:\d\d:\d\d\.\d{3} \+\d+ ms/);
   expect(steps.at(-1)).toContain('completed: {"message":"hello from /template"}');
   const id = await page.locator("code").first().textContent();
   const [row] = await stack.sql`select status, tenant from jobs where id = ${id}`;
@@ -59,7 +60,9 @@ test.each(["light", "dark"] as const)("/ links to the other pages (%s)", async (
   );
   expect(background.includes("rgb(255, 255, 255)")).toBe(colorScheme === "dark");
   const links = await page.getByRole("navigation").getByRole("link").all();
-  expect(links.length).toBe(6);
+  expect(links.length).toBe(7);
+  await page.getByText("ok (Postgres ok, Redis ok)").waitFor();
+  await page.getByText(/\d+ waiting, \d+ active/).waitFor();
   for (const link of links) {
     const answer = await fetch(`${url}${await link.getAttribute("href")}`);
     expect(answer.status).toBe(200);
@@ -111,6 +114,27 @@ test("/docs complies with its Content-Security-Policy, and its first example req
   });
   expect([answer.status, shown.includes("idempotency-key")]).toEqual([201, false]);
   expect(complaints).toEqual([]);
+  await close();
+});
+
+test("/docs has no advertising", async () => {
+  const { page, close } = await open("/docs");
+  await page.getByRole("heading", { name: "Toril" }).first().waitFor({ timeout: 120_000 });
+  for (const text of ["Powered by Scalar", "Generate MCP", "Developer Tools"]) {
+    expect({ text, isVisible: await page.getByText(text).isVisible() }).toEqual({
+      text,
+      isVisible: false,
+    });
+  }
+  await close();
+});
+
+test("Bull Board shows queue names without braces, and where completed jobs are", async () => {
+  const { page, close } = await open("/admin/queues/queue/default");
+  await page.getByText("see /console/jobs?queue=default").first().waitFor();
+  await page.goto(`${url}/admin/queues`);
+  await page.getByRole("link", { name: "default" }).first().waitFor();
+  expect(await page.getByText("{default}").count()).toBe(0);
   await close();
 });
 

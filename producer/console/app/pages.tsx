@@ -5,12 +5,15 @@ import { ImportPage } from "../pages/import.tsx";
 import { ImportsPage } from "../pages/imports.tsx";
 import { JobPage } from "../pages/job.tsx";
 import { JobsPage } from "../pages/jobs.tsx";
+import { JobTypesPage } from "../pages/job-types.tsx";
 import { KeysPage } from "../pages/keys.tsx";
 import { OperationsPage } from "../pages/operations.tsx";
 import { OverviewPage } from "../pages/overview.tsx";
 import { QueuePage } from "../pages/queue.tsx";
 import { QueuesPage } from "../pages/queues.tsx";
 import { RunbookPage } from "../pages/runbook.tsx";
+import { WebhookPage } from "../pages/webhook.tsx";
+import { WebhooksPage } from "../pages/webhooks.tsx";
 import { SchedulesPage } from "../pages/schedules.tsx";
 import { Empty, PageHead } from "../ui/layout.tsx";
 import type { PageProps } from "./page-props.ts";
@@ -29,6 +32,9 @@ const pages: readonly [pattern: RegExp, page: ComponentType<PageProps>][] = [
   [/^\/schedules$/, SchedulesPage],
   [/^\/imports$/, ImportsPage],
   [/^\/imports\/([^/]+)$/, ImportPage],
+  [/^\/job-types$/, JobTypesPage],
+  [/^\/webhooks$/, WebhooksPage],
+  [/^\/webhooks\/([^/]+)$/, WebhookPage],
   [/^\/keys$/, KeysPage],
   [/^\/runbook$/, RunbookPage],
 ];

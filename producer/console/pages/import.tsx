@@ -3,7 +3,9 @@ import type { Import } from "@toril/client";
 import { client, describeError } from "../app/api.ts";
 import type { PageProps } from "../app/page-props.ts";
 import { to } from "../app/router.ts";
+import { useCan } from "../app/session.tsx";
 import { useQuery } from "../app/use-query.ts";
+import { Action } from "../ui/action.tsx";
 import { Card, Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { formatCount } from "../ui/numbers.ts";
 import { Status } from "../ui/status.tsx";
@@ -12,6 +14,7 @@ import { Time } from "../ui/time.tsx";
 /** One import, live: its counts and its rejected rows. */
 export function ImportPage({ id }: PageProps) {
   const query = useQuery(`import ${id}`, (signal) => client.getImport(id, { signal }));
+  const can = useCan();
   const [live, setLive] = useState<Import>();
   const [error, setError] = useState<string>();
   useEffect(() => {
@@ -35,6 +38,19 @@ export function ImportPage({ id }: PageProps) {
           </>
         }
       >
+        {can("jobs:change") &&
+          (query.data?.status === "receiving" || query.data?.status === "running") && (
+            <Action
+              kind="danger"
+              run={async () => {
+                await client.cancelImport(id);
+                return "The import is cancelled.";
+              }}
+              onDone={query.reload}
+            >
+              Cancel import
+            </Action>
+          )}
         <a class="button" href={to("/jobs", { importId: id })}>
           Jobs of the import
         </a>

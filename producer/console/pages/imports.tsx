@@ -5,8 +5,9 @@ import { useServiceDocument } from "../app/service-document.ts";
 import { useCan, useSession } from "../app/session.tsx";
 import { Action } from "../ui/action.tsx";
 import { Select } from "../ui/fields.tsx";
-import { Card, Empty, PageHead, Table } from "../ui/layout.tsx";
+import { Card, PageHead, Table } from "../ui/layout.tsx";
 import { formatBytes } from "../ui/numbers.ts";
+import { ImportList } from "./import-list.tsx";
 import { charsets, delimiters, type FilePreview, previewFile } from "./preview-file.ts";
 
 interface Chosen {
@@ -21,17 +22,16 @@ export function ImportsPage() {
   const choose = async (file: File) => setChosen({ file, preview: await previewFile(file) });
   return (
     <>
-      <PageHead title="Import a file" detail="One job for each row of a CSV file, of any size" />
-      {can("jobs:enqueue") ? (
+      <PageHead title="Imports" detail="One job for each row of a CSV file, of any size" />
+      {can("jobs:enqueue") && (
         <div class="stack">
           <DropZone onFile={(file) => void choose(file)} />
           {chosen !== undefined && (
             <ImportForm key={`${chosen.file.name} ${chosen.file.size}`} chosen={chosen} />
           )}
         </div>
-      ) : (
-        <Empty title="Your key does not permit to enqueue jobs." />
       )}
+      {can("jobs:read") && <ImportList />}
     </>
   );
 }

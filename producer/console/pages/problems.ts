@@ -72,7 +72,7 @@ function findFailures(overview: Overview, summary: DeadLetterSummary | undefined
     {
       id: "dead",
       tone: "bad",
-      text: `${formatCount(dead)} ${dead === 1 ? "job" : "jobs"} died within five minutes; there are ${formatCount(total)} dead letters. Most frequent: ${group.type}, “${group.reason ?? "no message"}”.`,
+      text: `${formatCount(dead)} ${dead === 1 ? "job" : "jobs"} died within five minutes; ${formatCount(total)} dead letters in total. Most frequent: ${group.type}, “${group.reason ?? "no message"}”.`,
       action: {
         kind: "link",
         title: "Inspect and redrive",

@@ -66,7 +66,12 @@ export function createDashboard(
     for (const name of names) if (!queues.has(name)) queues.set(name, openQueue(name));
     board.replaceQueues(
       [...queues].map(([name, queue]) => {
-        const shown = new BullMQAdapter(queue, { readOnlyMode: true });
+        const shown = new BullMQAdapter(queue, {
+          readOnlyMode: true,
+          description: `Redis keeps no completed jobs: see /console/jobs?queue=${name}`,
+        });
+        // The name in BullMQ has braces; Bull Board uses this one in its pages and addresses.
+        shown.getName = () => name;
         if (secretQueues.has(name)) shown.setFormatter("data", redactSealed);
         return shown;
       }),

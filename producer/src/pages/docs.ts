@@ -56,6 +56,10 @@ export function createDocs(api: Api, code: JobTypeRegistry, version: string): Ho
       withDefaultFonts: false,
       telemetry: false,
       agent: { disabled: true },
+      mcp: { disabled: true },
+      hideClientButton: true,
+      showDeveloperTools: "never",
+      customCss: `a[href^="https://www.scalar.com"] { display: none; }`,
     }),
   );
   docs.get(scriptPath, async (c) =>

@@ -66,4 +66,7 @@ code, time { font-family: ui-monospace, monospace; }
 li { margin: .25rem 0; }
 time { opacity: .75; margin-right: 1ch; }
 [role=status] { font-weight: 600; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem; }
+dt { opacity: .75; }
+dd { margin: 0; }
 `;

@@ -50,7 +50,7 @@ function bodyFor(id: string): string {
 <p>Enqueued: <a href="/v1/jobs/${id}"><code>${id}</code></a></p>
 <p>Status: <span id="state" role="status">pending</span></p>
 <ol id="event-list" aria-label="Events"></ol>
-<p><a href="/template">Enqueue another</a> · <a href="/">Toril</a></p>
+<p><a href="/template">Enqueue another</a> · <a href="/console/jobs/${id}">Job in the console</a> · <a href="/">Toril</a></p>
 <noscript><p>Without JavaScript: reload the job at its URL above.</p></noscript>`;
 }
 
@@ -60,10 +60,14 @@ const state = document.getElementById("state");
 const list = document.getElementById("event-list");
 const events = new EventSource("/v1/jobs/${id}/events");
 const finalStatuses = ${JSON.stringify(finalStatuses)};
+let createdAt;
 function show(at, text) {
+  createdAt ??= Date.parse(at);
   const time = document.createElement("time");
   time.dateTime = at;
-  time.textContent = new Date(at).toLocaleTimeString();
+  const milliseconds = String(new Date(at).getMilliseconds()).padStart(3, "0");
+  const sinceCreation = Date.parse(at) - createdAt;
+  time.textContent = new Date(at).toLocaleTimeString("en-GB") + "." + milliseconds + " +" + sinceCreation + " ms";
   const item = document.createElement("li");
   item.append(time, text);
   list.append(item);
@@ -78,7 +82,9 @@ function onEvent({ type, data }) {
 events.addEventListener("snapshot", ({ data }) => {
   const job = JSON.parse(data);
   state.textContent = job.state ?? job.status;
-  if (list.childElementCount === 0) show(job.createdAt, "accepted");
+  if (list.childElementCount > 0) return;
+  show(job.createdAt, "accepted: committed to Postgres");
+  if (job.state !== null) show(new Date().toISOString(), job.state);
 });
 for (const name of ${JSON.stringify(JobEventName.options)}) {
   events.addEventListener(name, onEvent);

@@ -1,0 +1,73 @@
+import { useState } from "preact/hooks";
+import type { JobTypeDescription } from "@toril/client";
+import { client } from "../app/api.ts";
+import { to } from "../app/router.ts";
+import { Json } from "../ui/code.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
+import { Pager, usePages } from "../ui/pager.tsx";
+import { Time } from "../ui/time.tsx";
+
+/** The job types of the tenant: those of the code, and those registered over HTTP. */
+export function JobTypesPage() {
+  const [shown, setShown] = useState<JobTypeDescription>();
+  const types = usePages("types", (cursor, signal) => client.listJobTypes({ cursor }, { signal }));
+  const head = ["Type", "Source", "Queue", "Worker", "Attempts", "Changed", ""];
+  return (
+    <>
+      <PageHead
+        title="Job types"
+        detail="Defined in code, or registered with PUT /v1/job-types/{type}"
+      />
+      <Loaded query={types}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title="No job types." />
+          ) : (
+            <Table label="Job types" head={head}>
+              {items.map((jobType) => (
+                <tr key={jobType.type}>
+                  <td>
+                    <a class="mono" href={to("/jobs", { type: jobType.type })}>
+                      {jobType.type}
+                    </a>
+                  </td>
+                  <td>{jobType.source === "code" ? "code" : `API, version ${jobType.version}`}</td>
+                  <td>{jobType.queue}</td>
+                  <td>{jobType.worker}</td>
+                  <td class="number">{jobType.attempts}</td>
+                  <td>
+                    <Time at={jobType.updatedAt} />
+                  </td>
+                  <td class="actions">
+                    <button
+                      class="button small"
+                      type="button"
+                      aria-label={`Schema of ${jobType.type}`}
+                      onClick={() => setShown(jobType)}
+                    >
+                      Schema
+                    </button>
+                    <a
+                      class="button small"
+                      aria-label={`Enqueue ${jobType.type}`}
+                      href={to("/jobs/new", { type: jobType.type })}
+                    >
+                      Enqueue
+                    </a>
+                  </td>
+                </tr>
+              ))}
+            </Table>
+          )
+        }
+      </Loaded>
+      <Pager query={types} />
+      {shown !== undefined && (
+        <Dialog title={shown.type} onClose={() => setShown(undefined)}>
+          <Json label="Schema of the data" value={shown.data} />
+        </Dialog>
+      )}
+    </>
+  );
+}

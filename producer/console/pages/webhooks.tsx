@@ -1,0 +1,179 @@
+import { useState } from "preact/hooks";
+import type { Webhook } from "@toril/client";
+import { client } from "../app/api.ts";
+import { to } from "../app/router.ts";
+import { Action } from "../ui/action.tsx";
+import { Code, Copy } from "../ui/code.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Text } from "../ui/fields.tsx";
+import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
+import { Pager, usePages } from "../ui/pager.tsx";
+import { Status } from "../ui/status.tsx";
+import { Time } from "../ui/time.tsx";
+
+type Event = Webhook["events"][number];
+
+const events: readonly Event[] = [
+  "job.completed",
+  "job.dead",
+  "job.expired",
+  "job.cancelled",
+  "import.done",
+  "schedule.missed",
+];
+
+/** The webhooks of the tenant. */
+export function WebhooksPage() {
+  const [isCreating, setCreating] = useState(false);
+  const [secret, setSecret] = useState<string>();
+  const webhooks = usePages(
+    "webhooks",
+    (cursor, signal) => client.listWebhooks({ cursor }, { signal }),
+    5000,
+  );
+  return (
+    <>
+      <PageHead
+        title="Webhooks"
+        detail="Signed requests when jobs end, imports are done, or schedules are missed"
+      >
+        <button class="button primary" type="button" onClick={() => setCreating(true)}>
+          Create a webhook
+        </button>
+      </PageHead>
+      <Loaded query={webhooks}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title="No webhooks: polling, waiting and event streams need none." />
+          ) : (
+            <Table
+              label="Webhooks"
+              head={["Webhook", "State", "URL", "Events", "Failing since", ""]}
+            >
+              {items.map((webhook) => (
+                <WebhookRow key={webhook.name} webhook={webhook} onChange={webhooks.reload} />
+              ))}
+            </Table>
+          )
+        }
+      </Loaded>
+      <Pager query={webhooks} />
+      {isCreating && (
+        <CreateWebhook
+          onClose={() => setCreating(false)}
+          onCreated={(created) => {
+            setCreating(false);
+            setSecret(created);
+            webhooks.reload();
+          }}
+        />
+      )}
+      {secret !== undefined && (
+        <Dialog title="The secret of the webhook" onClose={() => setSecret(undefined)}>
+          <p>
+            Copy the secret now: it is shown only once, and the endpoint verifies signatures with
+            it.
+          </p>
+          <Code label="Secret" text={secret} />
+          <div class="dialog-actions">
+            <Copy text={secret}>Copy</Copy>
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+function WebhookRow({ webhook, onChange }: { webhook: Webhook; onChange(): void }) {
+  const { name, enabled, disabledReason, url, events, failingSince } = webhook;
+  return (
+    <tr>
+      <td>
+        <a href={to(`/webhooks/${name}`)}>{name}</a>
+      </td>
+      <td>
+        <Status value={enabled ? "active" : (disabledReason ?? "disabled")} />
+      </td>
+      <td class="mono wrap">{url}</td>
+      <td class="wrap">
+        {events.map((event) => (
+          <span key={event} class="tag mono">
+            {event}
+          </span>
+        ))}
+      </td>
+      <td>
+        <Time at={failingSince} />
+      </td>
+      <td class="actions">
+        <Action
+          kind="small"
+          label={`Test ${name}`}
+          run={async () => {
+            const { status } = await client.testWebhook(name);
+            return `The test event is ${status}.`;
+          }}
+        >
+          Test
+        </Action>
+        <Action
+          kind="small"
+          label={`${enabled ? "Disable" : "Enable"} ${name}`}
+          run={async () => {
+            await (enabled ? client.disableWebhook(name) : client.enableWebhook(name));
+            return enabled ? "The webhook is disabled." : "The webhook is enabled.";
+          }}
+          onDone={onChange}
+        >
+          {enabled ? "Disable" : "Enable"}
+        </Action>
+      </td>
+    </tr>
+  );
+}
+
+interface CreateWebhookProps {
+  onClose(): void;
+  onCreated(secret: string): void;
+}
+
+function CreateWebhook({ onClose, onCreated }: CreateWebhookProps) {
+  const [name, setName] = useState("");
+  const [url, setUrl] = useState("https://");
+  const [chosen, setChosen] = useState<readonly Event[]>(["job.completed", "job.dead"]);
+  return (
+    <Dialog title="Create a webhook" onClose={onClose}>
+      <Text label="Name" required value={name} onChange={setName} />
+      <Text label="URL" required value={url} onChange={setUrl} />
+      <fieldset class="scopes">
+        <legend>Events</legend>
+        {events.map((event) => (
+          <label key={event} class="check">
+            <input
+              type="checkbox"
+              checked={chosen.includes(event)}
+              onChange={({ currentTarget: { checked } }) =>
+                setChosen(checked ? [...chosen, event] : chosen.filter((one) => one !== event))
+              }
+            />
+            <code>{event}</code>
+          </label>
+        ))}
+      </fieldset>
+      <div class="dialog-actions">
+        <Action
+          kind="primary"
+          disabled={chosen.length === 0}
+          run={async () => {
+            const created = await client.putWebhook(name, { url, events: [...chosen] });
+            if ("secret" in created) onCreated(created.secret);
+            else onClose();
+            return `The webhook ${name} is stored.`;
+          }}
+        >
+          Create
+        </Action>
+      </div>
+    </Dialog>
+  );
+}
