@@ -5,6 +5,7 @@ import {
   type FromThread,
   type ThreadError,
   type ToThread,
+  sandboxMarker,
   toThreadError,
 } from "./sandbox/messages.ts";
 
@@ -22,6 +23,7 @@ function host([threadUrl = "", memoryMb]: readonly string[]): void {
   const thread = new Worker(new URL(threadUrl), {
     env: {},
     execArgv: [],
+    workerData: sandboxMarker,
     resourceLimits: { maxOldGenerationSizeMb: Number(memoryMb) },
   });
   const send = (message: FromThread) => process.send?.(message);

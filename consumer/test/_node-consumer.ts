@@ -4,14 +4,13 @@ import { createLogging } from "@toril/contract/engine/logging/logging";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
-import { createShippedHandlers } from "../src/handlers/shipped-handlers.ts";
-import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
 import { importStats } from "../src/handlers/sandboxed/import-stats.ts";
 import type { Handler, HandlerMap } from "../src/worker/handler.ts";
 import { createRetryingLedger } from "../src/stores/retrying-ledger.ts";
 import { openLedger } from "../src/stores/postgres.ts";
 import { createReadRows } from "../src/sandbox/read-rows.ts";
 import { createSandbox } from "../src/sandbox/sandbox.ts";
+import { shippedPlugin } from "../src/shipped-plugin.ts";
 
 /** The real consumer on Node, with handlers of sandboxed types: `rogue`, `unsandboxed` or `own`. */
 const [kind] = process.argv.slice(2);
@@ -24,11 +23,14 @@ const ledger = createRetryingLedger({
 });
 const readRows = createReadRows(ledger);
 const rogue = createSandbox({
-  types: [{ type: importStatsType.type, limits: { memoryMb: 64, timeoutMs: 10_000 } }],
-  urls: {
-    host: new URL("../src/sandbox-host.ts", import.meta.url),
-    thread: new URL("_rogue-thread.ts", import.meta.url),
-  },
+  types: [
+    {
+      type: importStatsType.type,
+      limits: { memoryMb: 64, timeoutMs: 10_000 },
+      threadUrl: new URL("_rogue-thread.ts", import.meta.url),
+    },
+  ],
+  hostUrl: new URL("../src/sandbox-host.ts", import.meta.url),
   threads: 1,
   capabilities: { readRows },
 });
@@ -51,16 +53,9 @@ const consumer = await openConsumer(
   config,
   { log },
   {
-    jobTypes: shippedRegistry,
+    ...shippedPlugin,
     createHandlers: (services) =>
-      new Map([
-        ...createShippedHandlers(shippedRegistry, services, config),
-        ...(replacing[kind ?? ""] ?? []),
-      ]),
-    sandbox: {
-      handlers: sandboxedHandlers,
-      threadUrl: new URL("../src/sandbox-thread.ts", import.meta.url),
-    },
+      new Map([...shippedPlugin.createHandlers(services), ...(replacing[kind ?? ""] ?? [])]),
   },
 );
 const deadline = new AbortController();

@@ -15,11 +15,7 @@ import { createTestLedger, testPrefix, testRedisUrl } from "../../contract/test/
 import { loadConfig } from "../src/config.ts";
 import { openConsumer } from "../src/consumer.ts";
 import type { JobTypePlugin } from "../src/worker/plugin.ts";
-import {
-  createShippedHandlers,
-  type ShippedHandlerOptions,
-} from "../src/handlers/shipped-handlers.ts";
-import { sandboxedHandlers } from "../src/handlers/sandboxed/index.ts";
+import { shippedPlugin } from "../src/shipped-plugin.ts";
 import type { Handler, Handlers } from "../src/worker/handler.ts";
 
 const script = await Bun.file(dispatchScriptUrl).text();
@@ -108,21 +104,14 @@ interface ConsumerChanges {
 }
 
 /** The job types that Toril ships; `handlers` replace their handlers. */
-function _shippedPlugin(
-  options: ShippedHandlerOptions,
-  handlers: ConsumerChanges["handlers"] = {},
-): JobTypePlugin {
+function _shippedPlugin(handlers: ConsumerChanges["handlers"] = {}): JobTypePlugin {
   return {
-    jobTypes: shippedRegistry,
+    ...shippedPlugin,
     createHandlers: (services) =>
       new Map<string, Handler>([
-        ...createShippedHandlers(shippedRegistry, services, options),
+        ...shippedPlugin.createHandlers(services),
         ...(Object.entries(handlers) as [string, Handler][]),
       ]),
-    sandbox: {
-      handlers: sandboxedHandlers,
-      threadUrl: new URL("../src/sandbox-thread.ts", import.meta.url),
-    },
   };
 }
 
@@ -147,7 +136,7 @@ export async function _startConsumer(world: _World, changes: ConsumerChanges = {
   const consumer = await openConsumer(
     config,
     { log },
-    changes.plugin ?? _shippedPlugin(config, changes.handlers),
+    changes.plugin ?? _shippedPlugin(changes.handlers),
   );
   let closed: Promise<boolean> | undefined;
   const close = (deadline = AbortSignal.timeout(10_000)) => (closed ??= consumer.close(deadline));

@@ -9,10 +9,12 @@ export { Backoff, JobChanges, JobOptions, KeyPolicy } from "./api/job-options.ts
 export type { JobRequest, JobTemplate } from "./api/job-request.ts";
 export { JobState, JobStatus } from "./api/job-states.ts";
 export {
+  applyDefaults,
   type JobData,
   defineJob,
   type ImportedRow,
   type JobType,
+  type JobTypeDefaults,
   type JobTypeDefinition,
   type JobTypes,
   type KeyRate,

@@ -34,7 +34,7 @@ export async function _runCommand(
     directory: "/nonexistent",
     withLedger: () => Promise.reject(new Error("the ledger was used")),
     user: "tester",
-    jobTypes: shippedRegistry,
+    loadJobTypes: async () => shippedRegistry,
     ...overrides,
   };
   const words = typeof args === "string" ? args.split(" ").filter(Boolean) : args;

@@ -64,8 +64,8 @@ export interface CommandContext {
   withLedger<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
   /** Login name of the user. */
   user: string;
-  /** The job types of the service. */
-  jobTypes: JobTypeRegistry;
+  /** Loads the job types of the project in the working directory, or those that Toril ships. */
+  loadJobTypes(): Promise<JobTypeRegistry>;
 }
 
 /** Returns the operand of a command that has exactly one. */

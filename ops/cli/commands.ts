@@ -19,6 +19,7 @@ import { revokeKey, rotateKey } from "./keys/change-key.ts";
 import { createKey } from "./keys/create-key.ts";
 import { listKeys } from "./keys/list-keys.ts";
 import { openPage } from "./open-page.ts";
+import { projectCommands } from "./project/commands.ts";
 import { listSchedules } from "./queues/list-schedules.ts";
 import { listQueues, pauseQueue, resumeQueue } from "./queues/queue-commands.ts";
 import { deleteType, listTypes, putType, showType } from "./types/type-commands.ts";
@@ -35,6 +36,7 @@ import {
 
 /** Commands of one word, by the heading of the help under which they are listed. */
 export const sections: Readonly<Record<string, Commands>> = {
+  Project: projectCommands,
   Jobs: {
     enqueue,
     import: importFile,

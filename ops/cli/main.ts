@@ -1,14 +1,20 @@
 import { Readable } from "node:stream";
 import { shippedJobTypes } from "@toril/contract/api/job-types/index";
-import { createRegistry } from "@toril/contract/api/registry";
+import { createRegistry, type JobTypeRegistry } from "@toril/contract/api/registry";
 import { commandOutput } from "../dev/process-table.ts";
 import { createLedgerAccess } from "./ledger.ts";
 import { describeError, exitCodes, getExitCode } from "./output/exit-codes.ts";
+import { findConfig, loadProject } from "./project/load-project.ts";
 import { run } from "./run.ts";
 
 /** The login name by the user id: environment variables can be forged. Falls back to the number. */
 function getUserName(): string {
   return commandOutput("id", ["-un"]) || String(process.getuid?.());
+}
+
+async function loadJobTypes(): Promise<JobTypeRegistry> {
+  const path = findConfig(process.cwd());
+  return path === undefined ? createRegistry(shippedJobTypes) : (await loadProject(path)).jobTypes;
 }
 
 const interruption = new AbortController();
@@ -33,7 +39,7 @@ try {
     get user() {
       return getUserName();
     },
-    jobTypes: createRegistry(shippedJobTypes),
+    loadJobTypes,
   });
 } catch (error) {
   if (interruption.signal.aborted) {

@@ -2,8 +2,16 @@ import { join } from "node:path";
 
 import { startChild, type Child, type OnSpawn } from "./child.ts";
 
+/** A program that is run in the root, with its arguments. */
+export interface Program {
+  command: string;
+  args: readonly string[];
+}
+
 export interface AppSettings {
   root: string;
+  /** By default that of the repository. */
+  program?: Program;
   name: string;
   port: number;
   env: NodeJS.ProcessEnv;
@@ -18,7 +26,8 @@ const heapSettings = { BUN_JSC_forceRAMSize: "268435456" };
 /** Starts a producer on `port` and waits until it is ready. */
 export function startProducer(settings: AppSettings): Promise<Child> {
   const { root, port } = settings;
-  return startApp(settings, join(root, "node_modules/.bin/bun"), "producer/src/main.ts", {
+  const own = { command: join(root, "node_modules/.bin/bun"), args: ["producer/src/main.ts"] };
+  return startApp(settings, own, {
     PORT: String(port),
     METRICS_PORT: "",
     ...heapSettings,
@@ -28,7 +37,8 @@ export function startProducer(settings: AppSettings): Promise<Child> {
 /** Starts a consumer and waits until it is ready; `port` serves its metrics. */
 export function startConsumer(settings: AppSettings): Promise<Child> {
   const { root, port } = settings;
-  return startApp(settings, join(root, "node_modules/.bin/node"), "consumer/src/main.ts", {
+  const own = { command: join(root, "node_modules/.bin/node"), args: ["consumer/src/main.ts"] };
+  return startApp(settings, own, {
     METRICS_PORT: String(port),
     // Halves the CPU time of a start, which compiles 500 modules.
     NODE_COMPILE_CACHE: join(root, "node_modules/.cache/node"),
@@ -36,17 +46,17 @@ export function startConsumer(settings: AppSettings): Promise<Child> {
 }
 
 async function startApp(
-  { root, name, port, env, logFile, onSpawn, signal }: AppSettings,
-  command: string,
-  script: string,
-  own: NodeJS.ProcessEnv,
+  { root, program, name, port, env, logFile, onSpawn, signal }: AppSettings,
+  ownProgram: Program,
+  variables: NodeJS.ProcessEnv,
 ): Promise<Child> {
+  const { command, args } = program ?? ownProgram;
   const child = await startChild({
     name,
     command,
-    args: [script],
+    args,
     cwd: root,
-    env: { ...env, ...own, HOST: "127.0.0.1" },
+    env: { ...env, ...variables, HOST: "127.0.0.1" },
     logFile,
     stopMs: 40_000,
     onSpawn,

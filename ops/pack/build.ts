@@ -1,18 +1,19 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
+import ops from "../package.json" with { type: "json" };
 import project from "../../package.json" with { type: "json" };
 import { toPublished } from "./manifest.ts";
 import { getEntries, type Package, packages, root } from "./packages.ts";
 
 /** Builds the packages into `dir`, one folder each, and returns the folders. */
-export function buildPackages(dir: string): string[] {
+export function buildPackages(dir: string, repository?: string): string[] {
   const compiled = join(dir, "compiled");
   compile(compiled, dir);
   return packages.map((one) => {
     const into = join(dir, one.manifest.name.replace("@", "").replace("/", "-"));
-    buildPackage(one, compiled, into);
+    buildPackage(one, compiled, into, repository);
     return into;
   });
 }
@@ -41,17 +42,34 @@ function compile(outDir: string, dir: string): void {
   run(join(root, "node_modules/.bin/tsc"), ["-p", path], root);
 }
 
-function buildPackage(one: Package, compiled: string, into: string): void {
+/** Versions of `catalog:`: those that the repository uses. */
+const versions: Readonly<Record<string, string>> = {
+  ...project.devDependencies,
+  ...ops.dependencies,
+  ...project.workspaces.catalog,
+};
+
+function isAsset(path: string): boolean {
+  return !path.includes("node_modules") && statSync(join(root, path)).isFile();
+}
+
+function buildPackage(
+  one: Package,
+  compiled: string,
+  into: string,
+  repository: string | undefined,
+): void {
   const from = join(compiled, one.sources);
   for (const path of globSync("**/*.{js,d.ts,map}", { cwd: from })) {
     // The client is a package of its own within the folder of the contract.
     copy(join(from, path), join(into, "dist", path));
   }
-  const assets = globSync(`${one.sources}/**/{*.lua,migrations/**/*.{sql,json}}`, { cwd: root });
-  for (const path of assets.filter((path) => !path.includes("node_modules"))) {
+  const pattern = "{*.lua,migrations/**/*.{sql,json},template/**/*}";
+  const assets = globSync(`${one.sources}/**/${pattern}`, { cwd: root });
+  for (const path of assets.filter((path) => isAsset(path))) {
     copy(join(root, path), join(into, "dist", relative(one.sources, path)));
   }
-  const manifest = toPublished(one, project.workspaces.catalog);
+  const manifest = toPublished(one, versions, repository);
   writeFileSync(join(into, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
   copy(join(root, "LICENSE"), join(into, "LICENSE"));
   const readme = readFileSync(join(root, one.readme), "utf8");

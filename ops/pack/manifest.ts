@@ -4,12 +4,14 @@ import { type Manifest, type Package, packages } from "./packages.ts";
 /**
  * Builds the package.json of a package that is published: `exports` and `bin` name built files, and `catalog:` and
  * `workspace:` are replaced by versions.
+ * @param repository address of the repository
  */
 export function toPublished(
   { folder, sources, manifest, engines }: Package,
   catalog: Readonly<Record<string, string>>,
+  repository: string | undefined,
 ) {
-  const { name, version, description, exports, bin, dependencies = {} } = manifest;
+  const { name, version, description, exports, bin } = manifest;
   const toBuilt = (target: string, extension: string) => {
     const path = posix.relative(sources, posix.join(folder, target));
     return `./dist/${path.replace(/\.ts$/, extension)}`;
@@ -18,12 +20,21 @@ export function toPublished(
     types: toBuilt(target, ".d.ts"),
     default: toBuilt(target, ".js"),
   });
+  const mapDependencies = (kind: "dependencies" | "devDependencies" | "peerDependencies") =>
+    manifest[kind] && {
+      [kind]: Object.fromEntries(
+        Object.entries(manifest[kind]).map(([to, range]) => [to, toVersion(to, range, catalog)]),
+      ),
+    };
   const exported = typeof exports === "string" ? { ".": exports } : exports;
   return {
     name,
     version,
     description,
     license: "MIT",
+    ...(repository !== undefined && {
+      repository: { type: "git", url: `git+${repository}.git`, directory: folder },
+    }),
     type: "module",
     engines,
     files: ["dist"],
@@ -32,9 +43,11 @@ export function toPublished(
       "./package.json": "./package.json",
     },
     ...(bin && { bin: mapValues(bin, (target) => toBuilt(target, ".js")) }),
-    dependencies: Object.fromEntries(
-      Object.entries(dependencies).map(([to, range]) => [to, toVersion(to, range, catalog)]),
-    ),
+    ...mapDependencies("dependencies"),
+    ...mapDependencies("peerDependencies"),
+    ...(manifest.peerDependenciesMeta && { peerDependenciesMeta: manifest.peerDependenciesMeta }),
+    // `toril init` reads the versions of what a new project needs.
+    ...(name === "toril" && mapDependencies("devDependencies")),
   };
 }
 

@@ -11,7 +11,7 @@ function pack(destination: string): void {
   checkVersions(project);
   const dir = mkdtempSync(join(tmpdir(), "toril-pack-"));
   try {
-    const folders = buildPackages(dir);
+    const folders = buildPackages(dir, findRepository());
     rmSync(destination, { recursive: true, force: true });
     mkdirSync(destination, { recursive: true });
     for (const folder of folders) {
@@ -21,6 +21,12 @@ function pack(destination: string): void {
   } finally {
     rmSync(dir, { recursive: true });
   }
+}
+
+/** The address of the repository is known in its CI only. */
+function findRepository(): string | undefined {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = process.env;
+  return GITHUB_REPOSITORY && `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}`;
 }
 
 pack(resolve(process.argv[2] ?? join(root, "dist")));

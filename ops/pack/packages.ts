@@ -12,6 +12,9 @@ export interface Manifest {
   exports?: string | Record<string, string>;
   bin?: Record<string, string>;
   dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional: boolean }>;
 }
 
 /** A package that is published. All are built from the sources by one run of the compiler. */
@@ -21,7 +24,7 @@ export interface Package {
   /** Folder of the sources, whose files keep their place within `dist`. */
   sources: string;
   manifest: Manifest;
-  /** Sources that are loaded without an import: worker threads. */
+  /** Sources that are loaded without an import: worker threads, and what another runtime runs. */
   threads: readonly string[];
   /** Oldest version of each runtime. */
   engines: Record<string, string>;
@@ -38,8 +41,10 @@ export const packages: readonly Package[] = [
   // AsyncDisposableStack.
   describe("consumer", "consumer/src", { node: ">=24" }, "consumer/README.md", [
     "consumer/src/sandbox-host.ts",
+    "consumer/src/sandbox-thread.ts",
   ]),
-  describe("ops/cli", "ops", { node: ">=24" }, "ops/cli/README.md"),
+  // Consumers need Node 24; everything else of the command line runs on Bun, which it depends on.
+  describe("ops/cli", "ops", { node: ">=20" }, "ops/cli/README.md", ["ops/cli/main.ts"]),
 ];
 
 function describe(

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,6 +16,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { publint } from "publint";
 import { z } from "zod";
 import project from "../../package.json" with { type: "json" };
+import { freePort } from "../dev/ports.ts";
+import { until } from "../dev/until.ts";
 import { _startOwnService } from "./_own-service.ts";
 import { root } from "./_stack.ts";
 
@@ -27,6 +30,8 @@ let dist: string;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "toril-packages-"));
+  // Postgres may have to run as another user.
+  chmodSync(dir, 0o711);
   dist = join(dir, "dist");
   mkdirSync(join(dir, "bin"));
   symlinkSync(join(bin, "node"), join(dir, "bin/node"));
@@ -34,10 +39,18 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-/** Runs a program with the PATH of a user, without the programs of this repository; `node` is Node 24. */
-async function run(cwd: string, command: string[]): Promise<string> {
+function getUserEnv() {
   const path = [join(dir, "bin"), ...getSystemPath()].join(delimiter);
-  const env = { ...process.env, PATH: path, NODE_PATH: "" };
+  return { ...process.env, PATH: path, NODE_PATH: "" };
+}
+
+/** Runs a program with the PATH of a user, without the programs of this repository; `node` is Node 24. */
+async function run(
+  cwd: string,
+  command: string[],
+  variables: Record<string, string> = {},
+): Promise<string> {
+  const env = { ...getUserEnv(), ...variables };
   const child = Bun.spawn(command, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   const [output, errors, code] = await Promise.all([
     child.stdout.text(),
@@ -162,6 +175,71 @@ test(
   },
   installMs,
 );
+
+/** Package managers that install a project; all of them only on request, because npm takes long. */
+const managers: Readonly<Record<string, readonly string[]>> = {
+  bun: [process.execPath, "install", "--ignore-scripts"],
+  ...(process.env["PACKAGES"] === "all" && {
+    npm: ["npm", "install", "--no-audit", "--no-fund"],
+    pnpm: ["npm", "exec", "--yes", "pnpm@10", "--", "install"],
+  }),
+};
+
+test.each(Object.keys(managers))(
+  "a project made by toril init and installed with %s type-checks, and runs its own job",
+  async (manager) => {
+    const folder = join(dir, `own-jobs-${manager}`);
+    await run(root, [process.execPath, "ops/cli/launch.ts", "init", folder, "--packages", dist]);
+    await run(folder, managers[manager] as string[]);
+    await run(folder, [join(folder, "node_modules/.bin/tsc")]);
+    const launcher = join(folder, "node_modules/toril/dist/cli/launch.js");
+    for (const runtime of getRuntimes()) await run(folder, [runtime, launcher, "check"]);
+    expect(await run(folder, ["node", "--test"])).toMatch(/pass 2\n/);
+
+    await using dev = await startDev(folder);
+    const enqueue = () => run(folder, ["node", "enqueue.ts"], { TORIL_URL: dev.url });
+    expect(await enqueue()).toMatch(/^{ messageId: 'mail-[0-9a-f-]{36}' }\n$/);
+    const context = join(folder, "context.ts");
+    writeFileSync(context, readFileSync(context, "utf8").replace("`mail-", "`letter-"));
+    await dev.waitFor("\nReady: ");
+    expect(await enqueue()).toContain("letter-");
+  },
+  installMs,
+);
+
+/** Starts `toril dev` and waits until it is ready. */
+async function startDev(folder: string) {
+  const port = await freePort();
+  const command = [join(folder, "node_modules/.bin/toril"), "dev", "--port", String(port)];
+  const child = Bun.spawn(command, {
+    cwd: folder,
+    env: getUserEnv(),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) output += text;
+  })();
+  const dev = {
+    url: `http://127.0.0.1:${port}`,
+    waitFor: (text: string) =>
+      until(
+        text,
+        async () => {
+          if (child.exitCode !== null) throw new Error(`toril dev has ended:\n${output}`);
+          return output.includes(text) || undefined;
+        },
+        { timeoutMs: 120_000 },
+      ),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+      await reading;
+    },
+  };
+  await dev.waitFor("Toril is ready");
+  return dev;
+}
 
 /** The patch of ops/patches holds in the package, too. */
 function expectPatchedDriver(folder: string) {

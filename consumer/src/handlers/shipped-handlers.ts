@@ -15,11 +15,6 @@ import type { echo } from "@toril/contract/api/job-types/echo";
 import type { feedItem } from "@toril/contract/api/job-types/feed-item";
 import type { rowImport } from "@toril/contract/api/job-types/row-import";
 
-export interface ShippedHandlerOptions {
-  /** Whether feeds may be fetched from private addresses. */
-  isPrivateFeedAllowed: boolean;
-}
-
 const feedTimeoutMs = 30_000;
 const feedRedirects = 5;
 /** Memory limit for all feeds that are fetched, parsed and enqueued at the same time. */
@@ -28,8 +23,7 @@ const feedBytesAtOnce = 64_000_000;
 /** Creates the handlers of the job types that Toril ships. */
 export function createShippedHandlers(
   jobTypes: JobTypeRegistry<typeof shippedJobTypes>,
-  { ledger, batch, resources }: HandlerServices,
-  { isPrivateFeedAllowed }: ShippedHandlerOptions,
+  { ledger, batch, resources, isPrivateFeedAllowed }: HandlerServices,
 ): HandlerMap {
   const fetchDocument = resources.use(
     createSafeFetch({

@@ -15,6 +15,7 @@ export interface SandboxedAttempt {
 /** One sandbox thread in its own process. */
 export interface Host {
   readonly memoryMb: number;
+  readonly threadUrl: URL;
   /** False when the process has exited or must be killed. */
   readonly isAlive: boolean;
   /** Runs one attempt; call only one at a time. */
@@ -119,6 +120,7 @@ export function openHost(urls: HostUrls, memoryMb: number, capabilities: Capabil
   child.on("error", killNow);
   return {
     memoryMb,
+    threadUrl: urls.thread,
     get isAlive() {
       return isAlive;
     },

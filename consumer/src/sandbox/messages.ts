@@ -1,6 +1,9 @@
 import type { JobLog } from "../observability/log.ts";
 import { NonRetryableError, RetryAfterError } from "../worker/handler.ts";
 
+/** `workerData` of a sandbox thread. */
+export const sandboxMarker = "toril sandbox";
+
 /** Messages to a thread, which runs one attempt at a time. */
 export type ToThread =
   | { kind: "run"; type: string; id: string; attempt: number; data: unknown }

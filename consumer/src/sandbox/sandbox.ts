@@ -1,16 +1,19 @@
 import type { SandboxLimits } from "@toril/contract/api/job-type";
 import { type HandlerContext, type HandlerMap, RetryAfterError } from "../worker/handler.ts";
-import { type Host, type HostUrls, openHost } from "./host.ts";
+import { type Host, openHost } from "./host.ts";
 import type { Capabilities } from "./sandboxed-handler.ts";
 
 export interface SandboxedType {
   type: string;
   limits: SandboxLimits;
+  /** Module that serves the handler in a thread. */
+  threadUrl: URL;
 }
 
 export interface SandboxSettings {
   types: readonly SandboxedType[];
-  urls: HostUrls;
+  /** Module of the process that hosts a thread. */
+  hostUrl: URL;
   threads: number;
   capabilities: Capabilities;
 }
@@ -22,8 +25,13 @@ export interface Sandbox extends AsyncDisposable {
   readonly waiting: number;
 }
 
-interface Waiter {
+/** What one thread needs: it serves one module with one memory limit. */
+interface ThreadSettings {
   memoryMb: number;
+  threadUrl: URL;
+}
+
+interface Waiter extends ThreadSettings {
   start(host: Host): void;
 }
 
@@ -33,15 +41,17 @@ const idleMs = 30_000;
 const maxWaiting = 20;
 const retryMs = 2000;
 
-/** Pool of threads for heavy jobs: created on demand, reused by types with the same memory limit. */
-export function createSandbox({ types, urls, threads, capabilities }: SandboxSettings): Sandbox {
+/** Pool of threads for heavy jobs: created on demand, reused by types of the same module with the same memory limit. */
+export function createSandbox({ types, hostUrl, threads, capabilities }: SandboxSettings): Sandbox {
   const hosts = new Set<Host>();
   const idle = new Map<Host, NodeJS.Timeout>();
   const waiting: Waiter[] = [];
   let isClosed = false;
 
-  function take(memoryMb: number): Host | undefined {
-    const matching = [...idle.keys()].find((host) => host.isAlive && host.memoryMb === memoryMb);
+  function take({ memoryMb, threadUrl }: ThreadSettings): Host | undefined {
+    const matching = [...idle.keys()].find(
+      (host) => host.isAlive && host.memoryMb === memoryMb && host.threadUrl === threadUrl,
+    );
     if (matching !== undefined) {
       clearTimeout(idle.get(matching));
       idle.delete(matching);
@@ -50,7 +60,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
     const [other] = idle.keys();
     if (hosts.size >= threads && other !== undefined) void drop(other);
     if (hosts.size >= threads) return undefined;
-    const host = openHost(urls, memoryMb, capabilities);
+    const host = openHost({ host: hostUrl, thread: threadUrl }, memoryMb, capabilities);
     hosts.add(host);
     return host;
   }
@@ -62,9 +72,9 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
     return host.kill();
   }
 
-  function acquire(memoryMb: number, signal: AbortSignal): Promise<Host> {
+  function acquire(settings: ThreadSettings, signal: AbortSignal): Promise<Host> {
     if (isClosed) throw new Error("The sandbox is closed.");
-    const host = take(memoryMb);
+    const host = take(settings);
     if (host !== undefined) return Promise.resolve(host);
     if (waiting.length >= maxWaiting) {
       throw new RetryAfterError(new Date(Date.now() + retryMs), "All sandbox threads are busy.");
@@ -75,7 +85,7 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
         reject(signal.reason);
       };
       const waiter: Waiter = {
-        memoryMb,
+        ...settings,
         start(host) {
           signal.removeEventListener("abort", onAbort);
           resolve(host);
@@ -96,17 +106,21 @@ export function createSandbox({ types, urls, threads, capabilities }: SandboxSet
       void drop(host);
     }
     for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      const next = take(first.memoryMb);
+      const next = take(first);
       if (next === undefined) return;
       waiting.shift();
       first.start(next);
     }
   }
 
-  async function run({ type, limits }: SandboxedType, data: unknown, context: HandlerContext) {
+  async function run(
+    { type, limits, threadUrl }: SandboxedType,
+    data: unknown,
+    context: HandlerContext,
+  ) {
     const { signal } = context;
     signal.throwIfAborted();
-    const host = await acquire(limits.memoryMb, signal);
+    const host = await acquire({ memoryMb: limits.memoryMb, threadUrl }, signal);
     try {
       return await host.run({ type, limits, data, context });
     } finally {

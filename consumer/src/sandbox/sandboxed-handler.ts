@@ -32,5 +32,11 @@ export type SandboxedHandlers<Types extends JobTypes> = {
   ]: SandboxedHandler<Type>;
 };
 
+/** A module that serves sandboxed handlers in a thread. */
+export interface SandboxModule<Handlers = SandboxedHandlerMap> {
+  readonly handlers: Handlers;
+  readonly threadUrl: URL;
+}
+
 /** Handlers by job type. */
 export type SandboxedHandlerMap = Readonly<Record<string, SandboxedHandler>>;

@@ -28,6 +28,8 @@ import { createLedgerLookup } from "@toril/contract/engine/jobs/attempt/ledger-l
 import { createLostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import type { JobTypePlugin } from "./plugin.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
+import { createExtendContext } from "./extend-context.ts";
+import { wrapHandlers } from "./wrap-handlers.ts";
 
 export interface WorkerDeps {
   config: Config;
@@ -91,15 +93,18 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
   const firstDelivery = createFirstDelivery(Date.now, getRedisChangedAt);
   watchConnection(workerRedis, firstDelivery.requireLedgerCheck);
 
+  const getConcurrency = (queue: string) =>
+    plugin.queues?.[queue]?.concurrency ?? config.worker.concurrency;
   const settings = {
     ...config.worker,
+    getConcurrency,
     prefix,
     workerName: `${hostname()}:${process.pid}`,
     takeScript: await readFile(takeScriptUrl, "utf8"),
   };
   const processorDeps = {
     jobTypes: plugin.jobTypes,
-    handlers: createHandlers(deps, opening),
+    handlers: await createHandlers(deps, opening),
     settler,
     attemptErrors: createAttemptErrors({ redis: commandRedis, prefix, log }),
     ledgerLookup: createLedgerLookup(retryingLedger, batch),
@@ -130,7 +135,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
       ratePerSecond === undefined ? undefined : { max: ratePerSecond, duration: 1000 };
     const queueWorker = createWorkers(
       workerRedis,
-      { ...settings, queues: [queue], concurrency, limiter },
+      { ...settings, queues: [queue], getConcurrency: () => concurrency, limiter },
       { ...processorDeps, ...types, activeJobs: group },
     );
     let heartbeat: Heartbeat | undefined;
@@ -141,7 +146,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
         heartbeat = startHeartbeat({
           send: createSendHeartbeat(commandRedis, prefix),
           queues: [queue],
-          concurrency,
+          getConcurrency: () => concurrency,
           countActive: group.countInQueue,
         });
       },
@@ -171,7 +176,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
       const heartbeat = startHeartbeat({
         send: createSendHeartbeat(commandRedis, prefix),
         queues: config.worker.queues,
-        concurrency: config.worker.concurrency,
+        getConcurrency,
         countActive: activeJobs.countInQueue,
       });
       resources.defer(() => heartbeat.close());
@@ -197,25 +202,26 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
 }
 
 /** Creates the handlers of the plugin, and handlers that run the sandboxed ones in threads. */
-function createHandlers(
+async function createHandlers(
   { config, plugin, stores, sandboxHostUrl, metrics }: WorkerDeps,
   resources: AsyncDisposableStack,
-): HandlerMap {
-  const { jobTypes, sandbox: sandboxed } = plugin;
-  const types = jobTypes.types.flatMap(({ type, worker, sandbox: limits }) =>
-    limits === undefined ? [] : [{ type, worker, limits }],
-  );
-  if (sandboxed) requireHandlers(types, new Map(Object.entries(sandboxed.handlers)));
+): Promise<HandlerMap> {
+  const { jobTypes, sandboxes = [] } = plugin;
+  const types = jobTypes.types.flatMap(({ type, sandbox: limits }) => {
+    const module = sandboxes.find(({ handlers }) => typeof handlers[type] === "function");
+    return limits && module ? [{ type, limits, threadUrl: module.threadUrl }] : [];
+  });
   const sandbox =
-    sandboxed &&
-    resources.use(
-      createSandbox({
-        types,
-        urls: { host: sandboxHostUrl, thread: sandboxed.threadUrl },
-        threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
-        capabilities: { readRows: createReadRows(stores.retryingLedger) },
-      }),
-    );
+    types.length === 0
+      ? undefined
+      : resources.use(
+          createSandbox({
+            types,
+            hostUrl: sandboxHostUrl,
+            threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
+            capabilities: { readRows: createReadRows(stores.retryingLedger) },
+          }),
+        );
   metrics.gauge(
     "toril_sandbox_running",
     "Attempts that run in sandbox threads",
@@ -229,9 +235,14 @@ function createHandlers(
   const own = plugin.createHandlers({
     ledger: stores.retryingLedger,
     batch: config.batch,
+    isPrivateFeedAllowed: config.isPrivateFeedAllowed,
     resources,
   });
   const handlers = new Map([...(sandbox?.handlers ?? []), ...own]);
   requireHandlers(jobTypes.types, handlers);
-  return handlers;
+  const context = await plugin.openContext?.(resources);
+  return wrapHandlers(handlers, {
+    middleware: plugin.middleware ?? [],
+    extendContext: context && createExtendContext(context),
+  });
 }

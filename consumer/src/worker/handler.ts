@@ -45,9 +45,10 @@ export interface EnqueuedChildren {
   refused: { index: number; detail: string }[];
 }
 
-export type Handler<Type extends JobType = JobType> = (
+/** @typeParam Context what the project's `context` adds to the context of an attempt */
+export type Handler<Type extends JobType = JobType, Context = unknown> = (
   data: JobData<Type>,
-  context: HandlerContext,
+  context: HandlerContext & Context,
 ) => Promise<JobResult<Type>>;
 
 /** Job types that a handler in this process processes. */
@@ -57,8 +58,11 @@ type HandledType<Types extends JobTypes> = Exclude<
 >;
 
 /** One handler per job type, except for sandboxed types and types with another kind of worker. */
-export type Handlers<Types extends JobTypes> = {
-  readonly [Name in HandledType<Types>["type"]]: Handler<Extract<Types[number], { type: Name }>>;
+export type Handlers<Types extends JobTypes, Context = unknown> = {
+  readonly [Name in HandledType<Types>["type"]]: Handler<
+    Extract<Types[number], { type: Name }>,
+    Context
+  >;
 };
 
 /** Handlers by job type. A handler receives data that the schema of its type has parsed. */

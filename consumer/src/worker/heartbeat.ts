@@ -10,7 +10,8 @@ export interface Heartbeat {
 export interface HeartbeatDeps {
   send: SendHeartbeat;
   queues: readonly string[];
-  concurrency: number;
+  /** Maximum number of concurrent jobs of a queue in this process. */
+  getConcurrency(queue: string): number;
   /** Number of active jobs of a queue in this process. */
   countActive(queue: string): number;
   everyMs?: number;
@@ -18,13 +19,14 @@ export interface HeartbeatDeps {
 
 /** Announces periodically that this process consumes its queues. */
 export function startHeartbeat(deps: HeartbeatDeps): Heartbeat {
-  const { send, queues, concurrency, countActive, everyMs = 5000 } = deps;
+  const { send, queues, getConcurrency, countActive, everyMs = 5000 } = deps;
   const id = randomUUID();
   const startedAt = new Date().toISOString();
   const host = hostname();
 
   function beat() {
     for (const queue of queues) {
+      const concurrency = getConcurrency(queue);
       const state = { host, pid: process.pid, concurrency, active: countActive(queue), startedAt };
       // Heartbeats are not needed while Redis is unavailable.
       send(queue, id, state).catch(() => {});

@@ -19,7 +19,8 @@ export interface WorkerSettings {
   prefix: string;
   /** Name of this process in the history of jobs. */
   workerName: string;
-  concurrency: number;
+  /** Maximum number of concurrent jobs of a queue. */
+  getConcurrency(queue: string): number;
   /** Per queue, shared by all consumers. */
   limiter: { max: number; duration: number } | undefined;
   lockDurationMs: number;
@@ -98,7 +99,7 @@ export function createWorkers(
       }),
       worker,
       restoreMarker: (score, member) => redis.zadd(queueKeys(prefix, queue).marker, score, member),
-      concurrency: settings.concurrency,
+      concurrency: settings.getConcurrency(queue),
       lockDurationMs,
       stalledIntervalMs: settings.stalledIntervalMs,
       returnValue: settledReturnValue,

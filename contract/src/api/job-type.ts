@@ -12,6 +12,11 @@ export interface SandboxLimits {
 
 const defaultSandbox: SandboxLimits = { memoryMb: 256, timeoutMs: 300_000 };
 
+const defaultOptions: JobOptions = {
+  attempts: 3,
+  backoff: { type: "exponential", delay: 1000 },
+};
+
 type SandboxOption = true | Partial<SandboxLimits> | undefined;
 
 /**
@@ -91,6 +96,8 @@ export type JobType<
 > & {
   /** The default options of a job. */
   options: JobOptions;
+  /** The options that the definition names; those that it leaves out may be changed by `applyDefaults`. */
+  definedOptions: Partial<JobOptions>;
   /** Finds the secret fields of data; undefined if the type has none. */
   findSecrets: FindSecretFields | undefined;
   sandbox: Sandbox extends undefined ? undefined : SandboxLimits;
@@ -119,8 +126,8 @@ export function defineJob<
   definition: JobTypeDefinition<Type, Data, Result, Sandbox, Worker>,
 ): JobType<Type, Data, Result, Sandbox, Worker> {
   const {
-    attempts = 3,
-    backoff = { type: "exponential", delay: 1000 },
+    attempts,
+    backoff,
     priority,
     order,
     timeoutMs,
@@ -132,16 +139,44 @@ export function defineJob<
   if (sandbox !== undefined && worker !== "handler") {
     throw new Error(`the job type ${rest.type} has a sandbox, which only a handler can have`);
   }
-  const options = {
-    attempts,
-    backoff,
+  const definedOptions = {
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(backoff === undefined ? {} : { backoff }),
     ...(priority === undefined ? {} : { priority }),
     ...(order === undefined ? {} : { order }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
+  const options = { ...defaultOptions, ...definedOptions };
   const data = named(rest.data, rest.type);
   const findSecrets = createFindSecretFields(data);
-  return { ...rest, data, options, findSecrets, sandbox: getLimits(sandbox), worker };
+  return {
+    ...rest,
+    data,
+    options,
+    definedOptions,
+    findSecrets,
+    sandbox: getLimits(sandbox),
+    worker,
+  };
+}
+
+/** Options of job types that do not define them. */
+export type JobTypeDefaults = Pick<
+  JobTypeDefinition<string, z.ZodType, z.ZodType>,
+  "attempts" | "backoff" | "keyPolicy" | "priority" | "order" | "timeoutMs" | "expiresInMs"
+>;
+
+/** Returns the job type with defaults for the options that its definition leaves out. */
+export function applyDefaults<Type extends JobType>(
+  jobType: Type,
+  { keyPolicy, expiresInMs, ...defaults }: JobTypeDefaults,
+): Type {
+  return {
+    ...jobType,
+    options: { ...defaultOptions, ...defaults, ...jobType.definedOptions },
+    ...(keyPolicy === undefined ? {} : { keyPolicy: jobType.keyPolicy ?? keyPolicy }),
+    ...(expiresInMs === undefined ? {} : { expiresInMs: jobType.expiresInMs ?? expiresInMs }),
+  };
 }
 
 /** Gives a data schema without an ID one derived from its type: `OrderMailData` for `order.mail`. Generated clients use it as type name. */

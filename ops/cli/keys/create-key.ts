@@ -23,9 +23,10 @@ export const createKey: Command = {
     ...jsonOption,
   },
   async run(parsed, context) {
-    const { inform, withLedger, user, jobTypes } = context;
+    const { inform, withLedger, user, loadJobTypes } = context;
     const { options } = parsed;
     const tenant = requireValid("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
+    const jobTypes = await loadJobTypes();
     const request = requireValid("name", jobTypes.schemas.NewApiKey.safeParse(parseKey(options)));
     await withLedger(async (sql) => {
       const { key, ...details } = await issueKey(
