@@ -25,6 +25,7 @@ import { createWebhooks } from "./webhooks/create-webhooks.ts";
 import { isDoneWithin, waitForAbort } from "./wait.ts";
 import { createWorker } from "./worker/create-worker.ts";
 import { createEnqueueChildren } from "./worker/attempt/enqueue-children.ts";
+import { createReadChildren } from "./worker/attempt/read-children.ts";
 import type { JobTypePlugin } from "./worker/plugin.ts";
 import { createSettler } from "@toril/contract/engine/jobs/attempt/settle";
 
@@ -145,6 +146,7 @@ export async function openConsumer(
       settler,
       secretKeys,
       admitChildren: children.admit,
+      readChildren: createReadChildren(backgroundLedger),
       jobTypeTable,
       post,
       getRedisChangedAt: reconciliation.getRedisChangedAt,

@@ -4,6 +4,7 @@ export { runConsumer } from "./run-consumer.ts";
 export { runHandler, type HandlerResult } from "./worker/attempt/run-handler.ts";
 export {
   defineHandlers,
+  type ChildJob,
   type EnqueuedChildren,
   type Handler,
   type HandlerContext,

@@ -71,6 +71,21 @@ async function _retain(ages: Partial<RetentionAges>, batchSize = 1000) {
   return { deleted, oldest };
 }
 
+test("a child is kept until its parent has ended", async () => {
+  const [child, other] = await _settled("completed", [50, 50]);
+  const parent = _createdAgo(50);
+  await world.sql`
+    insert into jobs (id, queue, type, status, data, options)
+    values (${parent}, 'echo', 'echo', 'pending', '{}', '{}')`;
+  await world.sql`update jobs set parent_id = ${parent}, on_failure = 'failParentOnFailure' where id = ${child!}`;
+  await _retain({ completed: 24 * hour });
+  expect((await _kept()).toSorted()).toEqual([child!, parent].toSorted());
+  await world.sql`update jobs set status = 'cancelled', settled_at = now() where id = ${parent}`;
+  await _retain({ completed: 24 * hour });
+  expect(await _kept()).toEqual([parent]);
+  expect(other).toBeDefined();
+});
+
 test("jobs are deleted by status and age", async () => {
   for (const [index, status] of finalStatuses.entries()) {
     await world.clear();

@@ -32,6 +32,7 @@ import { createReplayMiddleware } from "./idempotency/replay-middleware.ts";
 import { createImports } from "./imports/imports.ts";
 import { jobTypeRoutes } from "./job-types/routes.ts";
 import { createDispatching } from "./jobs/dispatching.ts";
+import { graphRoutes } from "./graphs/routes.ts";
 import { createJobsSubject } from "./jobs/jobs.ts";
 import { createMetrics } from "./observability/metrics.ts";
 import type { Tracing } from "./observability/tracing.ts";
@@ -229,6 +230,15 @@ export async function openProducer(
     metrics,
     routes: [
       ...routes,
+      ...graphRoutes({
+        api,
+        reads,
+        enqueue,
+        secretKeys,
+        admission: jobs.bulkAdmission,
+        jobReader: jobs.jobReader,
+        liveJobs: jobs.liveJobs,
+      }),
       ...imports.routes,
       ...scheduleRoutes({
         api,

@@ -99,6 +99,19 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: ({ ended }) => [`/v1/jobs/${ended}/retry`, { method: "POST" }],
     elsewhere: "not-found",
   },
+  createGraph: {
+    scope: "jobs:enqueue",
+    ask: () => [
+      "/v1/graphs",
+      _json({ job: _echo("secret message", { key: "shared" }), children: [{ job: _echo() }] }),
+    ],
+    elsewhere: "own",
+  },
+  listChildren: {
+    scope: "jobs:read",
+    ask: ({ job }) => [`/v1/jobs/${job}/children`],
+    elsewhere: "not-found",
+  },
   createImport: {
     scope: "jobs:enqueue",
     ask: () => ["/v1/imports?type=row.import", csv],

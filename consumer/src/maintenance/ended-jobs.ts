@@ -51,6 +51,7 @@ export function deleteJobs(status: FinalStatus) {
         limit ${size}
       ), due as (
         select id from jobs where id = any(array(select id from examined where "isDue")) and not ${isKeyReserved(sql)}
+          and not ${isParentPending(sql)}
         order by id for update skip locked
       ), deleted as (
         delete from jobs where id = any(array(select id from due)) and ${isDue}
@@ -101,6 +102,13 @@ function isKeyReserved(sql: ISql) {
     key is not null and exists (
       select from dedup_windows as w
       where w.tenant = jobs.tenant and w.type = jobs.type and w.key = jobs.key and w.job_id = jobs.id and w.until > now()))`;
+}
+
+/** The job's parent has not ended and may still read the result. */
+function isParentPending(sql: ISql) {
+  return sql`(
+    parent_id is not null and exists (
+      select from jobs as parent where parent.id = jobs.parent_id and parent.status = 'pending'))`;
 }
 
 /** Builds the lowest id that was created at a time. */

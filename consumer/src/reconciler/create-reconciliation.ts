@@ -1,4 +1,5 @@
 import { createAttemptErrors } from "@toril/contract/engine/jobs/attempt/attempt-errors";
+import { createDispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { Config } from "../config.ts";
 import { createRetentionMetrics } from "../maintenance/metrics.ts";
@@ -9,6 +10,7 @@ import type { Stores } from "../stores/open-stores.ts";
 import { openClient } from "../stores/postgres.ts";
 import type { RedisCommands } from "../stores/redis-commands.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
+import { createGraphs } from "./graphs.ts";
 import { createReconcileMetrics } from "./metrics.ts";
 import { watchQueueSettings } from "./queue-settings.ts";
 import { createReconciler } from "./reconcile.ts";
@@ -65,6 +67,16 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
         maxStalledCount: config.worker.maxStalledCount,
         attemptErrors: createAttemptErrors({ redis, prefix, log }),
         onStalled: metrics.onStalled,
+        log,
+      }),
+      createGraphs({
+        settler,
+        dispatchGenerations: createDispatchGenerations({
+          ledger: stores.backgroundLedger,
+          dispatch: commands.dispatch,
+          remove,
+        }),
+        removeFromRedis: commands.removeFromRedis,
         log,
       }),
       createSettleStockJobs({

@@ -24,7 +24,7 @@ export function readPending(
   return sql<PendingJob[]>`
     select id, generation, tenant, queue, type, coalesce(run_at <= now(), true) as "isDue"
     from jobs
-    where status = 'pending' and id > ${page.after}
+    where status = 'pending' and waiting_children is not true and id > ${page.after}
       and created_at < now() - ${page.graceMs} * interval '1 millisecond'
     order by id
     limit ${page.size}`;

@@ -17,7 +17,8 @@ type CapabilityCalls = {
 };
 
 /** Context of a sandboxed handler. A thread has no connections and no environment, only this context. */
-export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren"> & CapabilityCalls;
+export type SandboxContext = Omit<HandlerContext, "enqueue" | "admitChildren" | "children"> &
+  CapabilityCalls;
 
 /** A handler that runs in a thread. Data, result, log lines and errors are copied between the threads. */
 export type SandboxedHandler<Type extends JobType = JobType> = (

@@ -38,6 +38,7 @@ export interface WorkerDeps {
   settler: Settler;
   secretKeys: KeyRing | undefined;
   admitChildren: ContextDeps["admitChildren"];
+  readChildren: ContextDeps["readChildren"];
   /** Registered types: the jobs of those with the worker `push` are sent to their endpoints. */
   jobTypeTable: JobTypeTable;
   post: SafePost;
@@ -66,7 +67,16 @@ export interface JobWorker extends AsyncDisposable {
 
 /** Creates the worker with its handlers, sandbox, abort listener and heartbeat. */
 export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
-  const { config, plugin, stores, settler, secretKeys, admitChildren, getRedisChangedAt } = deps;
+  const {
+    config,
+    plugin,
+    stores,
+    settler,
+    secretKeys,
+    admitChildren,
+    readChildren,
+    getRedisChangedAt,
+  } = deps;
   const { metrics, tracing, log } = deps;
   const { prefix, batch } = config;
   const { workerRedis, commandRedis, ledger, retryingLedger } = stores;
@@ -119,6 +129,7 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
     }),
     secretKeys,
     admitChildren,
+    readChildren,
     metrics: metrics.meter,
     tracing,
     onStalled: metrics.onStalled,

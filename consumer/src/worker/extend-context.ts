@@ -10,6 +10,7 @@ const attemptFields: Readonly<Record<keyof HandlerContext, true>> = {
   progress: true,
   admitChildren: true,
   enqueue: true,
+  children: true,
 };
 
 /**

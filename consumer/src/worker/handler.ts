@@ -1,3 +1,5 @@
+import type { JobError } from "@toril/contract/api/job";
+import type { JobStatus } from "@toril/contract/api/job-states";
 import type { JobRequest } from "@toril/contract/api/job-request";
 import type {
   JobData,
@@ -35,6 +37,22 @@ export interface HandlerContext {
    * retried attempt enqueues again.
    */
   enqueue(requests: readonly JobRequest[]): Promise<EnqueuedChildren>;
+  /**
+   * Reads the children of the job in its graph, with their results, in order of their ids. Yields none for a job that
+   * was enqueued without a graph, and none of the jobs that `enqueue` created.
+   */
+  children(): AsyncIterable<ChildJob>;
+}
+
+/** A job of which the handler's job was the parent in a graph. */
+export interface ChildJob {
+  id: string;
+  type: string;
+  key: string | null;
+  status: JobStatus;
+  /** Null unless the child completed. */
+  result: unknown;
+  error: JobError | null;
 }
 
 export interface EnqueuedChildren {

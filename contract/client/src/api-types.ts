@@ -4,6 +4,30 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AcceptedGraph: {
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: uuid */
+            id: string;
+            /** @description Number of recorded jobs, including the root; 0 if the root is a duplicate */
+            jobs: number;
+            key: string | null;
+            /**
+             * @description created: a new job. duplicate: the response describes an existing job with this key
+             * @enum {string}
+             */
+            outcome: "created" | "duplicate";
+            queue: string;
+            /**
+             * Format: uuid
+             * @description ID of the earlier job with the same key, which was cancelled and replaced by this job
+             */
+            replaced?: string;
+            /** Format: date-time */
+            runAt: string | null;
+            status: components["schemas"]["JobStatus"];
+            type: string;
+        };
         AcceptedJob: {
             /** Format: date-time */
             createdAt: string;
@@ -193,6 +217,19 @@ export interface components {
             runAt: string | null;
             type: string;
         };
+        ChildCounts: {
+            cancelled: number;
+            completed: number;
+            dead: number;
+            expired: number;
+            pending: number;
+            total: number;
+        };
+        ChildPage: {
+            items: components["schemas"]["Job"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
+        };
         CreatedEntry: {
             /** Format: uuid */
             id: string;
@@ -306,6 +343,11 @@ export interface components {
             /** @description In the order of the request */
             leases: components["schemas"]["ExtendedLease"][];
         };
+        /**
+         * @description What happens to the parent when the child ends dead, cancelled or expired. failParentOnFailure: the parent is dead at once. continueParentOnFailure: the parent starts at once. ignoreDependencyOnFailure: the parent waits for the other children, and can read the failure. removeDependencyOnFailure: the child is removed from the graph, and the parent waits for the other children
+         * @enum {string}
+         */
+        FailurePolicy: "failParentOnFailure" | "continueParentOnFailure" | "ignoreDependencyOnFailure" | "removeDependencyOnFailure";
         FieldError: {
             detail: string;
             /** @description JSON Pointer into the body (RFC 6901) */
@@ -334,6 +376,21 @@ export interface components {
             jobs?: components["schemas"]["LeasedJob"][];
             /** @description In the order of the request */
             results: components["schemas"]["FinishedAttempt"][];
+        };
+        GraphChild: {
+            /** @description The jobs that must end before this child starts */
+            children?: components["schemas"]["GraphChild"][];
+            job: components["schemas"]["JobRequest"];
+            /**
+             * @description Default: failParentOnFailure
+             * @enum {string}
+             */
+            onFailure?: "failParentOnFailure" | "continueParentOnFailure" | "ignoreDependencyOnFailure" | "removeDependencyOnFailure";
+        };
+        GraphRequest: {
+            /** @description The jobs that must end before the root job starts */
+            children: components["schemas"]["GraphChild"][];
+            job: components["schemas"]["JobRequest"];
         };
         Import: {
             counts: components["schemas"]["ImportCounts"];
@@ -566,6 +623,8 @@ export interface components {
             importId: string | null;
             key: string | null;
             labels: string[];
+            /** @description The job that waits for this job; null if none does */
+            parent: components["schemas"]["JobParent"] | null;
             priority: number | null;
             /** @description Progress that the handler last reported; null if none */
             progress?: unknown;
@@ -605,6 +664,8 @@ export interface components {
             /** @description The last attempts, oldest first, with start time, duration and worker */
             attemptHistory: components["schemas"]["Attempt"][];
             attempts: components["schemas"]["JobAttempts"];
+            /** @description Numbers of the jobs that this job waits for; null if it has no children */
+            children: components["schemas"]["ChildCounts"] | null;
             /** Format: date-time */
             createdAt: string;
             data?: unknown;
@@ -631,6 +692,8 @@ export interface components {
             labels: string[];
             /** @description The last log lines of the handler */
             log: components["schemas"]["JobLogLine"][];
+            /** @description The job that waits for this job; null if none does */
+            parent: components["schemas"]["JobParent"] | null;
             /** @description Position in the queue: 1 for the next job to start; null for an active job, or if the position cannot be determined */
             position: number | null;
             priority: number | null;
@@ -700,6 +763,11 @@ export interface components {
             /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
         };
+        JobParent: {
+            /** Format: uuid */
+            id: string;
+            onFailure: components["schemas"]["FailurePolicy"];
+        };
         JobRequest: components["schemas"]["JobRequest.any"];
         "JobRequest.any": {
             /** @description Maximum number of attempts; default: that of the job type (3 unless the type sets another) */
@@ -755,7 +823,7 @@ export interface components {
             type?: string;
         };
         /** @enum {string} */
-        JobState: "waiting" | "delayed" | "prioritized" | "active" | "undispatched";
+        JobState: "waiting" | "delayed" | "prioritized" | "active" | "undispatched" | "waiting-children";
         /** @enum {string} */
         JobStatus: "pending" | "completed" | "dead" | "cancelled" | "expired";
         JobsToTake: {
@@ -1683,6 +1751,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AcceptedGraph = components['schemas']['AcceptedGraph'];
 export type AcceptedJob = components['schemas']['AcceptedJob'];
 export type AnyData = components['schemas']['AnyData'];
 export type ApiKey = components['schemas']['ApiKey'];
@@ -1699,6 +1768,8 @@ export type BulkProblem = components['schemas']['BulkProblem'];
 export type BulkResult = components['schemas']['BulkResult'];
 export type CheckedEntry = components['schemas']['CheckedEntry'];
 export type CheckedJob = components['schemas']['CheckedJob'];
+export type ChildCounts = components['schemas']['ChildCounts'];
+export type ChildPage = components['schemas']['ChildPage'];
 export type CreatedEntry = components['schemas']['CreatedEntry'];
 export type DeadLetter = components['schemas']['DeadLetter'];
 export type DeadLetterGroup = components['schemas']['DeadLetterGroup'];
@@ -1711,9 +1782,12 @@ export type DuplicateEntry = components['schemas']['DuplicateEntry'];
 export type EventGap = components['schemas']['EventGap'];
 export type ExtendedLease = components['schemas']['ExtendedLease'];
 export type ExtendedLeases = components['schemas']['ExtendedLeases'];
+export type FailurePolicy = components['schemas']['FailurePolicy'];
 export type FieldError = components['schemas']['FieldError'];
 export type FinishedAttempt = components['schemas']['FinishedAttempt'];
 export type FinishedAttempts = components['schemas']['FinishedAttempts'];
+export type GraphChild = components['schemas']['GraphChild'];
+export type GraphRequest = components['schemas']['GraphRequest'];
 export type Import = components['schemas']['Import'];
 export type ImportCompletion = components['schemas']['ImportCompletion'];
 export type ImportCounts = components['schemas']['ImportCounts'];
@@ -1734,6 +1808,7 @@ export type JobError = components['schemas']['JobError'];
 export type JobEvent = components['schemas']['JobEvent'];
 export type JobLogLine = components['schemas']['JobLogLine'];
 export type JobPage = components['schemas']['JobPage'];
+export type JobParent = components['schemas']['JobParent'];
 export type JobRequest = components['schemas']['JobRequest'];
 export type JobRequestAny = components['schemas']['JobRequest.any'];
 export type JobSelection = components['schemas']['JobSelection'];

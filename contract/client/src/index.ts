@@ -1,6 +1,7 @@
 import { createAdminCalls } from "./admin.ts";
 import type { BatchOptions } from "./batch.ts";
 import { createEnqueueCalls } from "./enqueue.ts";
+import { createGraphCalls } from "./graphs.ts";
 import { createImportCalls } from "./imports.ts";
 import { createJobCalls } from "./jobs.ts";
 import type { JobTypes } from "./job-types.ts";
@@ -11,6 +12,7 @@ import { type ConnectionOptions, createTransport } from "./transport.ts";
 import { createWebhookCalls } from "./webhooks.ts";
 
 export type {
+  AcceptedGraph,
   AcceptedJob,
   ApiKey,
   ApiKeyChange,
@@ -19,10 +21,13 @@ export type {
   BulkEntry,
   BulkResult,
   CheckedJob,
+  ChildCounts,
+  ChildPage,
   DeadLetter,
   DeadLetterPage,
   DeadLetterSummary,
   EventGap,
+  FailurePolicy,
   Import,
   ImportDefinition,
   ImportPage,
@@ -68,6 +73,7 @@ export type {
   WebhookDefinition,
   WebhookDelivery,
 } from "./api-types.ts";
+export type { Graph, GraphChild, ListChildrenQuery } from "./graphs.ts";
 export type { BatchOptions } from "./batch.ts";
 export type { EnqueuedJob, EnqueueOptions, ResultOptions } from "./enqueue.ts";
 export {
@@ -125,6 +131,7 @@ export function createClient<Types extends JobTypes = JobTypes>(options: ClientO
   return {
     ...createEnqueueCalls<Types>(transport, options.batch ?? false),
     ...createJobCalls<Types>(transport),
+    ...createGraphCalls<Types>(transport),
     ...createImportCalls<Types>(transport),
     ...createScheduleCalls<Types>(transport),
     ...createOperationCalls<Types>(transport),

@@ -32,7 +32,7 @@ export interface ListJobsQuery<Types extends JobTypes = JobTypes> {
   queue?: string;
   status?: JobStatus;
   /** State in Redis; requires `queue` and excludes all other filters. */
-  state?: Exclude<JobState, "undispatched">;
+  state?: Exclude<JobState, "undispatched" | "waiting-children">;
   key?: string;
   label?: string;
   schedule?: string;

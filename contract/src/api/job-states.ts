@@ -24,15 +24,16 @@ export const transitions: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
 
 /**
  * State of a pending job in Redis. `undispatched`: recorded, and the reconciler will dispatch the job; a job in another
- * state becomes `undispatched` when Redis loses the job.
+ * state becomes `undispatched` when Redis loses the job. `waiting-children`: recorded, and dispatched when its children
+ * have ended.
  */
 export const JobState = z
-  .enum(["waiting", "delayed", "prioritized", "active", "undispatched"])
+  .enum(["waiting", "delayed", "prioritized", "active", "undispatched", "waiting-children"])
   .meta({ id: "JobState" });
 export type JobState = z.infer<typeof JobState>;
 
 /** State of a job that Redis has. */
-export const RedisState = JobState.exclude(["undispatched"]);
+export const RedisState = JobState.exclude(["undispatched", "waiting-children"]);
 export type RedisState = z.infer<typeof RedisState>;
 
 /**

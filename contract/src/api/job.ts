@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ChildCounts, JobParent } from "./graph.ts";
 import { AttemptState, JobState, JobStatus } from "./job-states.ts";
 
 export const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
@@ -84,6 +85,7 @@ const jobExample = {
   key: "order-1042",
   importId: null,
   schedule: null,
+  parent: null,
   status: "completed",
   state: null,
   data: { message: "hello" },
@@ -110,6 +112,9 @@ export const Job = z
       .string()
       .nullable()
       .meta({ description: "Name of the schedule that created the job" }),
+    parent: z.union([JobParent, z.null()]).meta({
+      description: "The job that waits for this job; null if none does",
+    }),
     status: JobStatus,
     state: z.union([JobState, z.null()]).meta({
       description:
@@ -193,6 +198,9 @@ export const JobDetail = Job.extend({
     description:
       "Estimated start time: the due time of a delayed job; for other jobs estimated from the throughput of the last minute; null if there is no estimate. Not part of the ETag",
   }),
+  children: z.union([ChildCounts, z.null()]).meta({
+    description: "Numbers of the jobs that this job waits for; null if it has no children",
+  }),
   attemptHistory: z.array(Attempt).meta({
     description: "The last attempts, oldest first, with start time, duration and worker",
   }),
@@ -210,6 +218,7 @@ export const JobDetail = Job.extend({
     startedAt: "2026-11-23T09:30:00.500Z",
     position: null,
     estimatedStartAt: null,
+    children: null,
     attemptHistory: [
       {
         attempt: 1,

@@ -30,6 +30,7 @@ export const limits = {
   bodyBytes: 2_000_000,
   bulkBodyBytes: 32_000_000,
   bulkEntries: 10_000,
+  graphBodyBytes: 4_000_000,
   /** Each row of a file becomes an object with this many fields. */
   csvColumns: 2000,
   importErrors: 100,

@@ -1,4 +1,5 @@
 import { createApiKeyChangeSchema, createNewApiKeySchema } from "./api-key.ts";
+import { createGraphSchemas } from "./graph.ts";
 import { createImportDefinition } from "./import.ts";
 import { createJobSchemas } from "./job-request.ts";
 import type { JobType, JobTypes, WorkerKind } from "./job-type.ts";
@@ -83,6 +84,7 @@ function createRequestSchemas(types: JobTypes) {
     ...schemas,
     NewApiKey: createNewApiKeySchema(JobTypeName, QueueName),
     ApiKeyChange: createApiKeyChangeSchema(JobTypeName, QueueName),
+    ...createGraphSchemas(schemas.JobRequest, example),
     ImportDefinition: createImportDefinition(JobTypeName),
     ...createOperationSchemas(JobTypeName),
     ...createScheduleSchemas(JobTemplate, example),

@@ -117,6 +117,9 @@ function createJob(data: string): NewJob {
     replacesWaiting: false,
     schedule: null,
     importId: null,
+    parentId: null,
+    onFailure: null,
+    waitsForChildren: false,
     quotaKey: null,
     trace: null,
   };

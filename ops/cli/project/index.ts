@@ -10,6 +10,7 @@ export {
   secret,
 } from "@toril/contract";
 export {
+  type ChildJob,
   type Handler,
   type HandlerContext,
   type Handlers,

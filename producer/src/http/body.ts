@@ -1,4 +1,4 @@
-import { parseJson } from "@toril/contract/api/json/json";
+import { type JsonLimits, parseJson } from "@toril/contract/api/json/json";
 import type { RequestContext } from "./request-context.ts";
 import { ProblemError } from "./problem.ts";
 import { nextTurn } from "./turn.ts";
@@ -68,6 +68,7 @@ export async function readJson(
   context: RequestContext,
   maxBytes: number,
   quota?: QuotaReservation,
+  jsonLimits?: JsonLimits,
 ): Promise<unknown> {
   const contentType = context.request.headers.get("content-type");
   if (contentType === null || !/^application\/json\s*(;|$)/i.test(contentType)) {
@@ -75,7 +76,7 @@ export async function readJson(
   }
   const bytes = await readBytes(context, maxBytes, quota);
   context.body = bytes;
-  const parsed = parseJson(bytes);
+  const parsed = parseJson(bytes, jsonLimits);
   if (parsed.status === "malformed") throw new ProblemError("invalid-json", parsed.detail);
   if (parsed.status === "unstorable") {
     throw new ProblemError("unstorable-json", undefined, [parsed.error]);

@@ -15,6 +15,7 @@ interface StoredBody {
 const operationsWithOwnReplay: ReadonlySet<string> = new Set([
   "createJob",
   "createJobs",
+  "createGraph",
   "createImport",
   "createKey",
   "rotateKey",

@@ -55,6 +55,7 @@ export function createBulkHandler(
         claim,
         toResponse: (accepted, isDispatched) => toResponse(entries, accepted, isDispatched),
       });
+      if (outcome.status === "key-taken") throw new Error("only a graph has this outcome");
       if (outcome.status === "unstorable") return store(without(entries, new Set(outcome.jobs)));
       return outcome.status === "accepted"
         ? { ...toResponse(entries, outcome.jobs, outcome.isDispatched), isReplay: false }

@@ -77,6 +77,7 @@ function toDetail(
         : new Date(processedOn).toISOString(),
     position,
     estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
+    children: row.childCounts,
     attemptHistory: toAttempts(row, { current, detail }),
     failures: row.failures ?? detail?.failures ?? [],
     log: row.log ?? detail?.log ?? [],
@@ -161,7 +162,11 @@ function toJob(jobTypes: JobTypeRegistry, row: JobRow, current: Live | undefined
     importId: row.importId,
     schedule: row.schedule,
     status: row.status,
-    state: isPending ? (current?.state ?? null) : null,
+    parent:
+      row.parentId === null || row.onFailure === null
+        ? null
+        : { id: row.parentId, onFailure: row.onFailure },
+    state: toState(row, current),
     data: redactJobData(jobTypes, row),
     result: row.result,
     error: row.error,
@@ -177,6 +182,11 @@ function toJob(jobTypes: JobTypeRegistry, row: JobRow, current: Live | undefined
     expiresAt: row.expiresAt?.toISOString() ?? null,
     settledAt: row.settledAt?.toISOString() ?? null,
   };
+}
+
+function toState(row: JobRow, current: Live | undefined): Job["state"] {
+  if (row.status !== "pending") return null;
+  return row.waitingChildren === true ? "waiting-children" : (current?.state ?? null);
 }
 
 /** Reads a job as clients see it. */

@@ -1,5 +1,7 @@
 import type { JobColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
+import type { ChildCounts } from "@toril/contract/api/graph";
+import { selectChildCounts } from "@toril/contract/engine/jobs/graph/read-children";
 import { mayBeDeleted } from "@toril/contract/engine/postgres/retention-marks";
 import { selectPage } from "../stores/page-bytes.ts";
 import type { Reads } from "../stores/reads.ts";
@@ -18,6 +20,9 @@ export type JobRow = Pick<
   | "labels"
   | "schedule"
   | "importId"
+  | "parentId"
+  | "onFailure"
+  | "waitingChildren"
   | "status"
   | "generation"
   | "data"
@@ -33,7 +38,9 @@ export type JobRow = Pick<
 
 /** A row with the columns that only requests for a single job return. */
 export type JobDetailRow = JobRow &
-  Pick<JobColumns, "startedAt" | "durationMs" | "worker" | "failures" | "log" | "history">;
+  Pick<JobColumns, "startedAt" | "durationMs" | "worker" | "failures" | "log" | "history"> & {
+    childCounts: ChildCounts | null;
+  };
 
 export interface JobReader {
   find(tenant: string, id: string): Promise<JobDetailRow | undefined>;
@@ -56,7 +63,8 @@ export interface JobRowPage {
 
 export function jobColumns(sql: ISql, { isPayloadOmitted = false } = {}) {
   return sql`
-    jobs.id, jobs.tenant, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", status, generation, options, error, attempts,
+    jobs.id, jobs.tenant, type, queue, key, to_jsonb(labels) as labels, schedule, import_id as "importId", parent_id as "parentId", on_failure as "onFailure",
+    waiting_children as "waitingChildren", status, generation, options, error, attempts,
     ${isPayloadOmitted ? sql`null as data, null as result` : sql`data, result`},
     created_at as "createdAt", run_at as "runAt", expires_at as "expiresAt", settled_at as "settledAt"`;
 }
@@ -67,7 +75,8 @@ export async function findJobRow(
   id: string,
 ): Promise<JobDetailRow | undefined> {
   const [row] = await sql<JobDetailRow[]>`
-    select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history
+    select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history,
+           ${selectChildCounts(sql)} as "childCounts"
     from jobs where id = ${id} and tenant = ${tenant}`;
   return row;
 }

@@ -106,7 +106,7 @@ function readPending(sql: Sql, after: string) {
     await indexScanOnly(tx);
     return tx<PendingJob[]>`
       select id, generation, queue, coalesce(run_at > now(), false) as "isDelayed" from jobs
-      where status = 'pending' and id > ${after} and created_at < now() - interval '5 seconds'
+      where status = 'pending' and waiting_children is not true and id > ${after} and created_at < now() - interval '5 seconds'
       order by id limit ${pageSize}`;
   });
 }

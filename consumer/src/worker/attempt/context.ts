@@ -1,7 +1,7 @@
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { ActiveJob } from "../active-jobs.ts";
-import type { HandlerContext } from "../handler.ts";
+import type { ChildJob, HandlerContext } from "../handler.ts";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
 import type { JobLogLine } from "@toril/contract/api/job";
@@ -14,6 +14,8 @@ export interface ContextDeps {
   log: Log;
   /** Checks the quotas of the parent job and resolves to its `enqueue`. */
   admitChildren(parent: string, traceparent?: string): Promise<EnqueueChildren>;
+  /** Reads the jobs of which a job is the parent in a graph. */
+  readChildren(parent: string): AsyncIterable<ChildJob>;
 }
 
 export interface ContextInput {
@@ -86,6 +88,10 @@ export class JobContext implements HandlerContext {
       const enqueue = await this.#getEnqueue();
       return enqueue(requests);
     };
+  }
+
+  get children(): HandlerContext["children"] {
+    return () => this.#deps.readChildren(this.id);
   }
 
   /** Quotas are checked once per attempt. */

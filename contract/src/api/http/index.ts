@@ -6,6 +6,7 @@ import {
   createDeadLetterRoutes,
 } from "./dead-letters.ts";
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
+import { createGraphRoutes, listChildren } from "./graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
 import { cancelImport, getImport, createImportRoutes } from "./imports.ts";
@@ -63,6 +64,7 @@ export type Api = ReturnType<typeof createApi>;
 /** Creates the operations of the API, in the order of the documentation. */
 export function createApi(jobTypes: JobTypeRegistry) {
   const { createJob, createJobs, listJobs } = createJobRoutes(jobTypes);
+  const { createGraph } = createGraphRoutes(jobTypes);
   const { createImport, listImports } = createImportRoutes(jobTypes);
   const { putSchedule, previewDefinition } = createScheduleRoutes(jobTypes);
   const { listDeadLetters, redriveDeadLetters } = createDeadLetterRoutes(jobTypes);
@@ -78,6 +80,8 @@ export function createApi(jobTypes: JobTypeRegistry) {
     changeJob,
     promoteJob,
     retryJob,
+    createGraph,
+    listChildren,
     createImport,
     listImports,
     getImport,

@@ -39,6 +39,10 @@ export function buildOpenApi(api: Api, version: string): OpenApiDocument {
         description: "Enqueue, inspect, cancel, change, promote and retry background jobs",
       },
       {
+        name: "Graphs",
+        description: "Enqueue jobs that wait for other jobs, and read their results",
+      },
+      {
         name: "Imports",
         description: "Upload a CSV file or a feed and create one job per row or item",
       },

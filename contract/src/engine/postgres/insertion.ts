@@ -15,12 +15,14 @@ export function insertion(sql: ISql, jobs: readonly NewJob[]) {
   const ofFilled = (write: (column: RareColumn) => ReturnType<typeof sql>) =>
     filled.length === 0 ? sql`` : filled.map(write);
   const names = ofFilled(({ name }) => sql`, ${sql(name)}`);
-  const values = ofFilled(({ name, isList }) =>
-    isList ? sql`, string_to_array(${sql(name)}, E'\\n')` : sql`, ${sql(name)}`,
-  );
-  const arrays = ofFilled(({ of, isTime }) =>
-    isTime ? sql`, ${jobs.map(of)}::timestamptz[]` : sql`, ${jobs.map(of)}::text[]`,
-  );
+  const values = ofFilled(({ name, type }) => {
+    if (type === "list") return sql`, string_to_array(${sql(name)}, E'\\n')`;
+    return type === "boolean" ? sql`, ${sql(name)}::boolean` : sql`, ${sql(name)}`;
+  });
+  const arrays = ofFilled(({ of, type }) => {
+    if (type === "time") return sql`, ${jobs.map(of)}::timestamptz[]`;
+    return type === "uuid" ? sql`, ${jobs.map(of)}::uuid[]` : sql`, ${jobs.map(of)}::text[]`;
+  });
   return sql`
     insert into jobs (id, data, tenant, queue, type, options, import_id${names})
     select id, data::jsonb, ${common.values}${values}
@@ -32,20 +34,26 @@ export function insertion(sql: ISql, jobs: readonly NewJob[]) {
 interface RareColumn {
   name: string;
   of(job: NewJob): string | null;
-  isTime?: boolean;
-  /** Joined with newlines. */
-  isList?: boolean;
+  /** Text if undefined. `list`: joined with newlines. */
+  type?: "time" | "list" | "uuid" | "boolean";
 }
 
 /** Columns that are null for most jobs. */
 const rareColumns: readonly RareColumn[] = [
   { name: "key", of: (job) => job.key },
-  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, isTime: true },
+  { name: "run_at", of: (job) => job.runAt?.toISOString() ?? null, type: "time" },
   { name: "trace", of: (job) => job.trace },
   { name: "quota_key", of: (job) => job.quotaKey },
-  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, isTime: true },
-  { name: "labels", of: (job) => job.labels?.join("\n") ?? null, isList: true },
+  { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, type: "time" },
+  { name: "labels", of: (job) => job.labels?.join("\n") ?? null, type: "list" },
   { name: "schedule", of: (job) => job.schedule },
+  { name: "parent_id", of: (job) => job.parentId, type: "uuid" },
+  { name: "on_failure", of: (job) => job.onFailure },
+  {
+    name: "waiting_children",
+    of: (job) => (job.waitsForChildren ? "true" : null),
+    type: "boolean",
+  },
 ];
 
 /**

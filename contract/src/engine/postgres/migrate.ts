@@ -34,12 +34,23 @@ async function lockMigrations(client: Sql): Promise<void> {
 
 /**
  * Indexes on tables that may have millions of rows. They are built before the migration that creates them (with `if not
- * exists`), because a migration is a transaction, in which an index build blocks writes.
+ * exists`), because a migration is a transaction, in which an index build blocks writes. `columns`: a new column of the
+ * index, which the migration adds (with `if not exists`).
  */
-const largeIndexes = [
+const largeIndexes: readonly { name: string; on: string; columns?: string }[] = [
   {
     name: "jobs_pending_tenant",
     on: "jobs using btree (tenant, id) where status = 'pending'",
+  },
+  {
+    name: "jobs_parent",
+    on: "jobs using btree (parent_id, status, id) where parent_id is not null",
+    columns: "parent_id uuid",
+  },
+  {
+    name: "jobs_waiting_children",
+    on: "jobs using btree (id) where status = 'pending' and waiting_children",
+    columns: "waiting_children boolean",
   },
 ];
 
@@ -48,7 +59,10 @@ async function createLargeIndexes(client: Sql): Promise<void> {
     { exists: boolean }[]
   >`select to_regclass('jobs') is not null as exists`;
   if (!ledger?.exists) return;
-  for (const { name, on } of largeIndexes) {
+  for (const { name, on, columns } of largeIndexes) {
+    if (columns !== undefined) {
+      await client.unsafe(`alter table jobs add column if not exists ${columns}`);
+    }
     // An interrupted build leaves an invalid index.
     const [invalid] = await client`
       select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`;

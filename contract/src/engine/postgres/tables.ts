@@ -14,6 +14,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { FailurePolicy } from "../../api/graph.ts";
 import type {
   Import,
   ImportDefinition,
@@ -69,6 +70,12 @@ export const jobs = pgTable(
     labels: text().array(),
     /** Name of the schedule that created the job. */
     schedule: text(),
+    /** The job that waits for this job. */
+    parentId: uuid(),
+    /** What happens to the parent if this job ends without completing. */
+    onFailure: text().$type<FailurePolicy>(),
+    /** Null for a job without children. While true, the job is not dispatched. */
+    waitingChildren: boolean(),
     trace: text(),
     attempts: integer().notNull().default(0),
     /** Start of the last attempt, written when it is settled; `failures` has the earlier attempts. */
@@ -119,9 +126,36 @@ export const jobs = pgTable(
     index("jobs_dead_reason")
       .on(table.tenant, table.type, table.reason, table.id)
       .where(sql`status = 'dead'`),
+    index("jobs_parent")
+      .on(table.parentId, table.status, table.id)
+      .where(sql`parent_id is not null`),
+    index("jobs_waiting_children")
+      .on(table.id)
+      .where(sql`status = 'pending' and waiting_children`),
     index("jobs_expiring")
       .on(table.expiresAt, table.id)
       .where(sql`status = 'pending' and expires_at is not null`),
+  ],
+);
+
+/**
+ * Jobs with children that the leader of the consumers has to look at: a child ended, or the job ended while it waited.
+ * Written in the transaction of the change, so that none is lost.
+ */
+export const graphEvents = pgTable(
+  "graph_events",
+  {
+    seq: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    parentId: uuid().notNull(),
+    /** The child that ended; null if the job itself changed. */
+    childId: uuid(),
+    /** The policy of a child that ended without completing. */
+    failure: text().$type<FailurePolicy>(),
+  },
+  (table) => [
+    index("graph_events_failed")
+      .on(table.parentId)
+      .where(sql`failure is not null`),
   ],
 );
 
@@ -574,6 +608,7 @@ export const auditHead = pgTable("audit_head", {
 });
 
 export type JobColumns = typeof jobs.$inferSelect;
+export type GraphEventColumns = typeof graphEvents.$inferSelect;
 export type DedupWindowColumns = typeof dedupWindows.$inferSelect;
 export type QueueSettingsColumns = typeof queueSettings.$inferSelect;
 export type JobTypeColumns = typeof jobTypes.$inferSelect;

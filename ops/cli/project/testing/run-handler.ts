@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { JobInput, JobResult } from "@toril/client";
 import type { JobType, JobTypes } from "@toril/contract";
 import {
+  type ChildJob,
   createExtendContext,
   type Handler,
   type HandlerContext,
@@ -21,6 +22,8 @@ export interface RunOptions<Context> {
   id?: string;
   /** Number of the attempt, from 1. */
   attempt?: number;
+  /** The children that the handler reads, for a job that is the parent of a graph. */
+  children?: readonly ChildJob[];
   /** Cancels the job when it is aborted. */
   signal?: AbortSignal;
   /**
@@ -82,12 +85,15 @@ export async function runHandler<
     extendContext: createExtendContext(own),
   });
 
-  const { attempt = 1, id = randomUUID(), now } = options;
+  const { attempt = 1, id = randomUUID(), children = [], now } = options;
   const run: HandlerRun<Type> = { outcome: "completed", logs: [], enqueued: [] };
   const timeout = new AbortController();
   const context = createContext(run, {
     id,
     attempt,
+    async *children() {
+      yield* children;
+    },
     signal: AbortSignal.any([timeout.signal, ...(options.signal ? [options.signal] : [])]),
   });
   const { timeoutMs } = jobType.options;
@@ -118,7 +124,7 @@ function getOutcome(error: unknown, attempt: number, { options }: JobType) {
 
 function createContext(
   run: HandlerRun<JobType>,
-  attempt: Pick<HandlerContext, "id" | "attempt" | "signal">,
+  attempt: Pick<HandlerContext, "id" | "attempt" | "signal" | "children">,
 ): HandlerContext {
   const write =
     (level: LogLine["level"]) =>

@@ -1,4 +1,5 @@
 import type { JobColumns } from "../../postgres/tables.ts";
+import { graphColumns, recordGraphEvents } from "../graph/graph-events.ts";
 import { toDeadLetterReason } from "../change/reason.ts";
 import { bullId } from "../../redis/names.ts";
 import type { JobStatus, SettlingOutcome } from "../../../api/job-states.ts";
@@ -155,8 +156,8 @@ async function settlePending(
       update jobs set ${sets.join(", ")}
       from unnest(${arrays.join(", ")}) as s (${names.join(", ")})
       where jobs.id = any(${ids}) and jobs.id = s.id and jobs.generation = ${generation} and jobs.status = 'pending'
-      returning ${mayHaveWebhooks ? endedJobColumns : "jobs.id, jobs.generation, jobs.status, jobs.import_id"}
-    ), counts as (
+      returning ${mayHaveWebhooks ? endedJobColumns : "jobs.id, jobs.generation, jobs.status, jobs.import_id"}, ${graphColumns}
+    ), ${recordGraphEvents}, counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead,
              count(*) filter (where status = 'expired') as expired

@@ -1,5 +1,6 @@
 import type { JobColumns } from "../../postgres/tables.ts";
 import type { ISql } from "postgres";
+import { graphColumns, recordGraphEvents } from "../graph/graph-events.ts";
 import type { JobError } from "../../../api/job.ts";
 import {
   countedImportColumns,
@@ -35,8 +36,8 @@ export function cancelJobs(
     ), ended as (
       update jobs set status = 'cancelled', error = ${JSON.stringify(error)}::text::jsonb, settled_at = now()
       where id = any(array(select id from locked)) and status = 'pending'
-      returning ${sql.unsafe(endedJobColumns)}
-    ), counts as (
+      returning ${sql.unsafe(endedJobColumns)}, ${sql.unsafe(graphColumns)}
+    ), ${sql.unsafe(recordGraphEvents)}, counts as (
       select import_id, count(*) as cancelled from ended where import_id is not null group by import_id
     ), locked_imports as (
       select id from imports where id = any(array(select import_id from counts)) order by id for update

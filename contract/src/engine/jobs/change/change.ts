@@ -19,7 +19,10 @@ export type Changed =
   | { status: "missing" | "active" | "not-found" }
   | { status: "ended"; as: JobStatus };
 
-type Row = Pick<JobColumns, "generation" | "queue" | "status" | "options" | "runAt" | "expiresAt">;
+type Row = Pick<
+  JobColumns,
+  "generation" | "queue" | "status" | "options" | "runAt" | "expiresAt" | "waitingChildren"
+>;
 
 /**
  * Changes the due time and priority of a waiting job, in the ledger, then in Redis. Call it in a transaction, which
@@ -34,7 +37,8 @@ export async function changeJob(
   move: Move,
 ): Promise<Changed> {
   const [row] = await sql<Row[]>`
-    select generation, queue, status, options, run_at as "runAt", expires_at as "expiresAt"
+    select generation, queue, status, options, run_at as "runAt", expires_at as "expiresAt",
+           waiting_children as "waitingChildren"
     from jobs where id = ${id} for update`;
   if (row === undefined) return { status: "missing" };
   check(toVersion(row));
@@ -43,6 +47,8 @@ export async function changeJob(
   const runAt = change.runAt === undefined ? row.runAt : change.runAt;
   await sql`
     update jobs set run_at = ${runAt}, options = ${JSON.stringify(options)}::text::jsonb where id = ${id}`;
+  // Not in Redis: it is dispatched with the new values when its children have ended.
+  if (row.waitingChildren === true) return { status: "changed" };
   const [state] = await move(row.queue, [
     {
       bullId: bullId(id, row.generation),

@@ -58,7 +58,7 @@ async function readGenerations(sql: Sql, jobs: readonly RetriedJob[]): Promise<G
   const rows = await sql<GenerationRow[]>`
     select id, generation, queue, type, tenant, data::text as data, options, run_at as "runAt",
            expires_at as "expiresAt", trace
-    from jobs where id = any(${jobs.map(({ id }) => id)}::uuid[]) and status = 'pending'`;
+    from jobs where id = any(${jobs.map(({ id }) => id)}::uuid[]) and status = 'pending' and waiting_children is not true`;
   const generations = new Map(jobs.map(({ id, generation }) => [id, generation]));
   return rows.filter(({ id, generation }) => generations.get(id) === generation);
 }

@@ -60,6 +60,11 @@ export function retryJobs(
     ), retried as (
       update jobs set status = 'pending', generation = generation + 1, lost_attempts = 0, started_at = null, duration_ms = null, worker = null, attempts = 0, result = null, error = null,
         reason = null, failures = null, settled_at = null, expires_at = null, run_at = null, quota_key = ${quotaKey ?? null},
+        -- It waits again for children that are pending, or retried by this statement.
+        waiting_children = case when waiting_children is not null then exists (
+          select from jobs as child where child.parent_id = jobs.id
+            and (child.status = 'pending' or child.id = any(array(select id from retryable)))
+        ) end,
         history = (
           select jsonb_agg(entry order by at) from (
             select entry, at from jsonb_array_elements(
@@ -73,7 +78,10 @@ export function retryJobs(
           ) as newest
         )
       where id = any(array(select id from retryable)) and status <> 'pending'
-      returning id, generation, queue, type
+      returning id, generation, queue, type, waiting_children
+    ), graph_changes as (
+      -- The last child may end before this transaction does.
+      insert into graph_events (parent_id) select id from retried where waiting_children
     ), counts as (
       select import_id, count(*) filter (where status = 'completed') as completed,
              count(*) filter (where status = 'dead') as dead,

@@ -5,6 +5,7 @@ import { insertNewJobs } from "../../postgres/insert.ts";
 import type { Ledger } from "../../postgres/pool.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { createKeyedEnqueue } from "./enqueue-keyed.ts";
+import { GraphKeyTaken } from "../graph/insert-graph.ts";
 import type { NewJob } from "./new-job.ts";
 import { type BulkRequest, findRefused, insertBulk } from "./insert-bulk.ts";
 import {
@@ -22,7 +23,9 @@ export type EnqueuedMany =
   | { status: "accepted"; jobs: Accepted[]; isDispatched: boolean }
   | Refused
   /** Postgres cannot store these jobs; none was stored. */
-  | { status: "unstorable"; jobs: NewJob[] };
+  | { status: "unstorable"; jobs: NewJob[] }
+  /** Another job has the key of a job in the graph; nothing was stored. */
+  | { status: "key-taken"; job: NewJob; existing: string };
 
 export type RecordedMany =
   /** `dispatched` resolves to whether all of the jobs are in Redis. */
@@ -137,7 +140,9 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       if (recorded.status !== "accepted") return recorded;
       onRecorded?.(recorded.jobs);
       await dispatcher.removeFromRedis(recorded.jobs.flatMap(replacedBy));
-      const created = jobs.filter((_, index) => isNew(recorded.jobs[index]));
+      const created = jobs.filter(
+        (job, index) => !job.waitsForChildren && isNew(recorded.jobs[index]),
+      );
       const isDispatched = (await dispatcher.dispatch(created)).size === created.length;
       if (isDispatched !== isDispatchable && claim && request.toResponse) {
         const response = request.toResponse(recorded.jobs, isDispatched);
@@ -148,6 +153,9 @@ export function createEnqueue({ ledger, dispatcher, timeoutMs, onBatch }: Enqueu
       const refused = isRowFault(error) ? await findRefused(ledger, jobs, deadline) : [];
       if (refused.length > 0) return { status: "unstorable", jobs: refused };
       if (isLockTimeout(error)) return toLockRefusal(error);
+      if (error instanceof GraphKeyTaken) {
+        return { status: "key-taken", job: error.job, existing: error.existing };
+      }
       throw error;
     }
   }

@@ -16,12 +16,15 @@ import {
   splitJobs,
 } from "../../postgres/insert.ts";
 import type { RemoveWaiting } from "../../postgres/replace.ts";
+import { insertGraph } from "../graph/insert-graph.ts";
 import type { NewJob } from "./new-job.ts";
 import { type Accepted, type Refused, toEntry } from "./insert-entries.ts";
 
 export interface BulkRequest {
   jobs: readonly NewJob[];
   claim?: IdempotencyClaim | undefined;
+  /** The jobs form a graph, root first: see `insertGraph`. */
+  isGraph?: boolean | undefined;
   /** Builds the response that a replay returns. */
   toResponse?: ((jobs: readonly Accepted[], isDispatched: boolean) => StoredResponse) | undefined;
   /** Runs in the transaction that records the jobs; runs again if the transaction is repeated. */
@@ -60,8 +63,9 @@ export async function insertBulk(
 }
 
 /** Whether one insert does all the work: a transaction around it would add two round trips. */
-function isOneStatement({ jobs, claim, alongside }: BulkRequest): boolean {
-  if (claim !== undefined || alongside !== undefined || !areUnkeyed(jobs)) return false;
+function isOneStatement({ jobs, claim, alongside, isGraph }: BulkRequest): boolean {
+  if (isGraph === true || claim !== undefined || alongside !== undefined || !areUnkeyed(jobs))
+    return false;
   return splitJobs(jobs).take(2).toArray().length === 1;
 }
 
@@ -71,7 +75,7 @@ function areUnkeyed(jobs: readonly NewJob[]): boolean {
 
 async function insertInTransaction(
   client: Sql,
-  { jobs, claim, toResponse, alongside }: BulkRequest,
+  { jobs, claim, toResponse, alongside, isGraph }: BulkRequest,
   { isDispatchable, isRepeated, removeWaiting }: RecordingOptions,
   insert: Insert,
 ): Promise<RecordedMany> {
@@ -84,7 +88,9 @@ async function insertInTransaction(
     } else if (claimed !== undefined && claimed.status !== "claimed") {
       return claimed;
     }
-    const accepted = await insertMany(sql, jobs, removeWaiting, insert);
+    const accepted = await (isGraph === true && !areUnkeyed(jobs)
+      ? insertGraph(sql, jobs, removeWaiting)
+      : insertMany(sql, jobs, removeWaiting, insert));
     if (claim && toResponse) {
       await storeResponses(sql, [{ ...claim, response: toResponse(accepted, isDispatchable) }]);
     }

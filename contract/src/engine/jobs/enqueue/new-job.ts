@@ -1,3 +1,4 @@
+import type { FailurePolicy } from "../../../api/graph.ts";
 import type { JobStatus } from "../../../api/job-states.ts";
 import type { JobOptions } from "../../../api/job-options.ts";
 import type { AcceptedJob } from "../../../api/job.ts";
@@ -34,6 +35,11 @@ export interface NewJob {
   replacesWaiting: boolean;
   schedule: string | null;
   importId: string | null;
+  parentId: string | null;
+  /** What happens to the parent if this job ends without completing; null without a parent. */
+  onFailure: FailurePolicy | null;
+  /** Whether the job is dispatched only when its children have ended. */
+  waitsForChildren: boolean;
   /** The API key whose quotas count this job and the jobs that it enqueues. */
   quotaKey: string | null;
   trace: string | null;
@@ -106,6 +112,9 @@ export function createNewJob(
     replacesWaiting: policy?.type === "replace",
     schedule: origin.schedule ?? null,
     importId: origin.importId ?? null,
+    parentId: null,
+    onFailure: null,
+    waitsForChildren: false,
     quotaKey: origin.quotaKey ?? null,
     trace: origin.trace ?? null,
   };

@@ -1,0 +1,78 @@
+import type { RetriedJob } from "@toril/contract/engine/jobs/change/retry";
+import type { GraphEventColumns, JobColumns } from "@toril/contract/engine/postgres/tables";
+import type { ISql, Sql } from "postgres";
+
+export type GraphEvent = GraphEventColumns;
+
+/** Reads the oldest events. */
+export function readGraphEvents(sql: Sql, limit: number): Promise<GraphEvent[]> {
+  return sql<GraphEvent[]>`
+    select seq::float8 as seq, parent_id as "parentId", child_id as "childId", failure
+    from graph_events order by seq limit ${limit}`;
+}
+
+export async function deleteGraphEvents(sql: Sql, seqs: readonly number[]): Promise<void> {
+  await sql`delete from graph_events where seq = any(${[...seqs]}::float8[]::bigint[])`;
+}
+
+export interface Parent extends Pick<JobColumns, "id" | "generation"> {
+  isWaiting: boolean;
+  /** Cancelled or expired, so that nothing needs its children. */
+  hasGivenUp: boolean;
+}
+
+export function readParents(sql: Sql, ids: readonly string[]): Promise<Parent[]> {
+  return sql<Parent[]>`
+    select id, generation, status = 'pending' and waiting_children is true as "isWaiting",
+           status in ('cancelled', 'expired') as "hasGivenUp"
+    from jobs where id = any(${[...ids]}::uuid[])`;
+}
+
+/** Removes failed jobs from their graphs. */
+export async function removeDependencies(sql: Sql, children: readonly string[]): Promise<void> {
+  await sql`
+    update jobs set parent_id = null, on_failure = null
+    where id = any(${[...children]}::uuid[]) and status <> 'pending'`;
+}
+
+/** Reads some of the pending children of the jobs. */
+export function readPendingChildren(
+  sql: Sql,
+  parents: readonly string[],
+  limit: number,
+): Promise<Pick<JobColumns, "id">[]> {
+  return sql<Pick<JobColumns, "id">[]>`
+    select id from jobs where parent_id = any(${[...parents]}::uuid[]) and status = 'pending' limit ${limit}`;
+}
+
+/**
+ * Lets those of the jobs start that wait for no pending child, and those of `continued` in any case. A job with an
+ * event of a failed child waits until the event is handled.
+ * @returns the jobs to dispatch
+ */
+export function releaseParents(
+  sql: Sql,
+  ids: readonly string[],
+  continued: readonly string[],
+): Promise<Omit<RetriedJob, "previousStatus">[]> {
+  return sql<Omit<RetriedJob, "previousStatus">[]>`
+    update jobs set waiting_children = false
+    where id = any(${[...ids]}::uuid[]) and status = 'pending' and waiting_children
+      and (id = any(${[...continued]}::uuid[]) or not ${hasPendingChild(sql)})
+      and not exists (select from graph_events where graph_events.parent_id = jobs.id and failure is not null)
+    returning id, generation, queue, type`;
+}
+
+/** Finds jobs that wait although no child is pending. */
+export async function findReadyParents(sql: Sql, limit: number): Promise<string[]> {
+  const rows = await sql<Pick<JobColumns, "id">[]>`
+    select id from jobs where status = 'pending' and waiting_children and not ${hasPendingChild(sql)}
+    order by id limit ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
+function hasPendingChild(sql: ISql) {
+  return sql<
+    []
+  >`exists (select from jobs as child where child.parent_id = jobs.id and child.status = 'pending')`;
+}

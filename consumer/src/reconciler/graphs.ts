@@ -1,0 +1,153 @@
+import { cancelJobs } from "@toril/contract/engine/jobs/change/cancel";
+import type { DispatchGenerations } from "@toril/contract/engine/jobs/change/dispatch-generations";
+import type { RemoveFromRedis } from "@toril/contract/engine/jobs/change/remove-from-redis";
+import type { JobError } from "@toril/contract/api/job";
+import type { Logger } from "pino";
+import { sleep } from "../wait.ts";
+import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
+import {
+  deleteGraphEvents,
+  findReadyParents,
+  type GraphEvent,
+  readGraphEvents,
+  readParents,
+  readPendingChildren,
+  releaseParents,
+  removeDependencies,
+} from "./graph-ledger.ts";
+import type { Leadership } from "./leadership.ts";
+
+export interface GraphsDeps {
+  settler: Pick<Settler, "settle">;
+  dispatchGenerations: DispatchGenerations;
+  removeFromRedis: RemoveFromRedis;
+  everyMs?: number;
+  log: Pick<Logger, "warn">;
+}
+
+/** How often all waiting parents are checked, although no event says that a child has ended. */
+const sweepEveryMs = 30_000;
+const pageSize = 500;
+
+const parentEnded: JobError = {
+  name: "Cancelled",
+  message: "The job that waited for it was cancelled or expired.",
+};
+
+/**
+ * Creates the task that dispatches jobs when their children have ended and applies the failure policies, while this
+ * process is the leader. Failures are handled before their events are deleted: handling one twice changes nothing.
+ */
+export function createGraphs(deps: GraphsDeps) {
+  const { settler, dispatchGenerations, removeFromRedis, everyMs = 200, log } = deps;
+
+  return async (leadership: Leadership): Promise<void> => {
+    const { signal } = leadership;
+    let isFailing = false;
+    let sweptAt = Number.NEGATIVE_INFINITY;
+
+    async function failParents(
+      failing: ReadonlyMap<string, { generation: number; child: string }>,
+    ) {
+      await Promise.all(
+        [...failing].map(([id, { generation, child }]) => {
+          const error: JobError = {
+            name: "ChildFailed",
+            message: `The child ${child} did not complete.`,
+          };
+          return settler.settle({
+            id,
+            generation,
+            status: "dead",
+            attempts: 0,
+            result: null,
+            error: JSON.stringify(error),
+          });
+        }),
+      );
+    }
+
+    async function cancelChildren(parents: readonly string[]) {
+      for (let isFull = parents.length > 0; isFull && !signal.aborted;) {
+        const children = await leadership.run((sql) => readPendingChildren(sql, parents, pageSize));
+        const cancelled = await leadership.run((sql) => cancelJobs(sql, children, parentEnded));
+        await removeFromRedis(cancelled);
+        isFull = children.length === pageSize;
+      }
+    }
+
+    async function release(ids: readonly string[], continued: readonly string[]) {
+      if (ids.length === 0) return;
+      const released = await leadership.run((sql) => releaseParents(sql, ids, continued));
+      // A job that cannot be dispatched now is dispatched by the reconciler.
+      await dispatchGenerations(released.map((job) => ({ ...job, previousStatus: "completed" })));
+    }
+
+    async function handle(events: readonly GraphEvent[]) {
+      const ids = [...new Set(events.map(({ parentId }) => parentId))];
+      const parents = await leadership.run((sql) => readParents(sql, ids));
+      const waiting = new Map(
+        parents.flatMap((parent) => (parent.isWaiting ? [[parent.id, parent.generation]] : [])),
+      );
+      const failing = new Map<string, { generation: number; child: string }>();
+      const continued: string[] = [];
+      const removed: string[] = [];
+      for (const { parentId, childId, failure } of events) {
+        const generation = waiting.get(parentId);
+        if (childId === null || generation === undefined) continue;
+        if (failure === "failParentOnFailure")
+          failing.set(parentId, { generation, child: childId });
+        if (failure === "continueParentOnFailure") continued.push(parentId);
+        if (failure === "removeDependencyOnFailure") removed.push(childId);
+      }
+      if (removed.length > 0) await leadership.run((sql) => removeDependencies(sql, removed));
+      await failParents(failing);
+      const ended = new Set(
+        events.flatMap(({ parentId, childId }) => (childId === null ? parentId : [])),
+      );
+      await cancelChildren(
+        parents.flatMap(({ id, hasGivenUp }) => (hasGivenUp && ended.has(id) ? id : [])),
+      );
+      const seqs = events.map(({ seq }) => seq);
+      await leadership.run((sql) => deleteGraphEvents(sql, seqs));
+      // If this process dies before, the sweep of the next leader releases them.
+      await release(
+        [...waiting.keys()].filter((id) => !failing.has(id)),
+        continued,
+      );
+    }
+
+    async function handleEvents() {
+      for (let isFull = true; isFull && !signal.aborted;) {
+        const events = await leadership.run((sql) => readGraphEvents(sql, pageSize));
+        isFull = events.length === pageSize;
+        if (events.length === 0) return;
+        await handle(events);
+      }
+    }
+
+    async function sweep() {
+      if (performance.now() - sweptAt < sweepEveryMs) return;
+      for (let isFull = true; isFull && !signal.aborted;) {
+        const ids = await leadership.run((sql) => findReadyParents(sql, pageSize));
+        await release(ids, []);
+        isFull = ids.length === pageSize;
+      }
+      sweptAt = performance.now();
+    }
+
+    while (!signal.aborted) {
+      try {
+        await handleEvents();
+        await sweep();
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing && !signal.aborted) {
+          log.warn({ err: error }, "failed to update jobs that wait for their children");
+        }
+        isFailing = true;
+      }
+      await sleep(everyMs, signal);
+    }
+  };
+}

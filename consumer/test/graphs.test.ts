@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
+import type { ChildJob } from "../src/worker/handler.ts";
+import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+
+let world: _World;
+beforeAll(async () => {
+  world = await _openWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+function _make(message: string, changes: Partial<NewJob> = {}): NewJob {
+  const request = { type: "echo" as const, data: { message }, attempts: 1 };
+  const made = createNewJob(shippedRegistry, request, { tenant: "default" }, undefined);
+  if (made.status !== "ok") throw new Error(made.kind);
+  return { ...made.job, ...changes };
+}
+
+/** Records a job with children, and dispatches the children. */
+async function _record(messages: readonly string[]) {
+  const parent = _make("parent", { waitsForChildren: true });
+  const children = messages.map((message) =>
+    _make(message, { parentId: parent.id, onFailure: "ignoreDependencyOnFailure" }),
+  );
+  await insertJobs(world.sql, [parent, ...children]);
+  for (const child of children) await world.dispatchJob(child);
+  return { parent, children };
+}
+
+test("a handler reads its children with their results, in pages", async () => {
+  const read: ChildJob[] = [];
+  await using consumer = await _startConsumer(world, {
+    handlers: {
+      async echo({ message }, { children }) {
+        if (message === "fail") throw new Error("no");
+        for await (const child of children()) read.push(child);
+        return { message };
+      },
+    },
+  });
+  const { parent, children } = await _record(["a", "fail", "c"]);
+  // The pages must not depend on the order of the children's ends.
+  const many = Array.from({ length: 600 }, (_, index) =>
+    _make(`${index}`, { parentId: parent.id, onFailure: "ignoreDependencyOnFailure" }),
+  );
+  await insertJobs(world.sql, many);
+  await world.sql`
+    update jobs set status = 'completed', result = '{"message":"old"}', settled_at = now()
+    where id = any(${many.map(({ id }) => id)}::uuid[])`;
+  const row = await world.waitForEnd(parent.id);
+  expect(row).toMatchObject({ status: "completed" });
+  await consumer.close();
+  expect(read).toHaveLength(603);
+  expect(new Set(read.map(({ id }) => id)).size).toBe(603);
+  const byId = new Map(read.map((child) => [child.id, child]));
+  expect(byId.get(children[0]!.id)).toMatchObject({
+    type: "echo",
+    status: "completed",
+    result: { message: "a" },
+    error: null,
+  });
+  expect(byId.get(children[1]!.id)).toMatchObject({ status: "dead", error: { message: "no" } });
+});
+
+test("the sweep finds a parent whose last event was lost", async () => {
+  const parent = _make("parent", { waitsForChildren: true });
+  const child = _make("a", { parentId: parent.id, onFailure: "failParentOnFailure" });
+  await insertJobs(world.sql, [parent, child]);
+  await world.sql`update jobs set status = 'completed', settled_at = now() where id = ${child.id}`;
+  await using consumer = await _startConsumer(world);
+  const row = await _until(async () => {
+    const found = await world.getRow(parent.id);
+    return found?.["status"] === "completed" ? found : undefined;
+  });
+  expect(row["waiting_children"]).toBe(false);
+  await consumer.close();
+});
