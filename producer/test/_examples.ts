@@ -48,7 +48,10 @@ export function _getExamples(document: Node): Example[] {
       const example = resolve(field).example;
       if (example === undefined) return [];
       // `keyPolicy` requires `key`.
-      const more = name === "keyPolicy" ? { key: toSample(schema.properties.key) } : {};
+      const more =
+        name === "keyPolicy" && schema.properties.key
+          ? { key: toSample(schema.properties.key) }
+          : {};
       return [{ ...least, ...more, [name]: example }];
     });
     return [...shown, ...(isOwnLeast ? [least] : []), ...fields];

@@ -3,10 +3,11 @@ import { express, hono, honoRow } from "./bullmq.ts";
 import { graphileWorker } from "./graphile-worker.ts";
 import { pgBoss } from "./pg-boss.ts";
 import type { TargetDefinition } from "./target.ts";
-import { toril } from "./toril.ts";
+import { toril, torilPull } from "./toril.ts";
 
 export const targets = {
   toril,
+  "toril-pull": torilPull,
   hono,
   "hono-row": honoRow,
   express,

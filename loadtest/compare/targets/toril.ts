@@ -2,10 +2,10 @@ import { join } from "node:path";
 
 import { freePort } from "../../../ops/dev/ports.ts";
 import { startConsumer, startProducer } from "../../../ops/dev/processes.ts";
-import { torilRequests } from "../requests.ts";
+import { type HttpRequest, torilRequests } from "../requests.ts";
 import type { Stores } from "../stores.ts";
 import { countBullMqUnfinished, removeKeys } from "./bullmq-jobs.ts";
-import { baseEnv } from "./start-script.ts";
+import { baseEnv, startWorkerScript } from "./start-script.ts";
 import type { TargetContext, TargetDefinition, TargetJobs } from "./target.ts";
 
 const torilPrefix = "toril";
@@ -29,8 +29,39 @@ export const toril: TargetDefinition = {
   async startConsumer(context) {
     return startConsumer(appSettings(context, "consumer", await freePort()));
   },
-  createJobs: (stores) => createTorilJobs(stores),
+  createJobs: (stores) => createTorilJobs(stores, queues),
 };
+
+const pulledType = "bench.pulled";
+
+/** The same jobs, processed by a worker that takes them over HTTP. */
+export const torilPull: TargetDefinition = {
+  ...toril,
+  title: "Toril, HTTP worker",
+  configuration:
+    "a producer as above, and a worker on Node that takes and finishes jobs over HTTP, with 8 requests of 100 jobs in flight; no consumer. The column `consumer` is the worker",
+  requests: { bulk: (size) => toPulled(torilRequests.bulk(size)) },
+  async startServer(context) {
+    const server = await toril.startServer(context);
+    const url = `http://127.0.0.1:${server.port}/v1/job-types/${pulledType}`;
+    const body = JSON.stringify({ worker: "pull", data: { type: "object" } });
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch(url, { method: "PUT", headers, body });
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return server;
+  },
+  startConsumer: (context, [server]) =>
+    startWorkerScript(context, {
+      script: "workers/toril-http.ts",
+      runtime: "node",
+      env: { PORT: String(server?.port), TYPE: pulledType },
+    }),
+  createJobs: (stores) => createTorilJobs(stores, [`{${pulledType}}`]),
+};
+
+function toPulled(request: HttpRequest): HttpRequest {
+  return { ...request, body: request.body.replaceAll('"echo"', JSON.stringify(pulledType)) };
+}
 
 function appSettings({ root, dir, stores, signal }: TargetContext, role: string, port: number) {
   started += 1;
@@ -49,9 +80,9 @@ function appSettings({ root, dir, stores, signal }: TargetContext, role: string,
   };
 }
 
-function createTorilJobs({ redis, sql }: Stores): TargetJobs {
+function createTorilJobs({ redis, sql }: Stores, names: readonly string[]): TargetJobs {
   return {
-    countUnfinished: () => countBullMqUnfinished(redis, torilPrefix, queues),
+    countUnfinished: () => countBullMqUnfinished(redis, torilPrefix, names),
     async count() {
       const [row] = (await sql`
         select count(*)::int as accepted, count(*) filter (where status <> 'pending')::int as settled
@@ -62,11 +93,13 @@ function createTorilJobs({ redis, sql }: Stores): TargetJobs {
     async empty(isServed) {
       const tables = (await sql`
         select tablename as name from pg_tables
-        where schemaname = 'public' and tablename not like 'audit%'`) as { name: string }[];
+        where schemaname = 'public' and tablename not like 'audit%' and tablename <> 'job_types'`) as {
+        name: string;
+      }[];
       const names = tables.map(({ name }) => `"${name}"`).join(", ");
       await sql.unsafe(`truncate ${names}`);
       if (isServed) return;
-      for (const queue of queues) await removeKeys(redis, `${torilPrefix}:${queue}:`);
+      for (const queue of names) await removeKeys(redis, `${torilPrefix}:${queue}:`);
     },
   };
 }
