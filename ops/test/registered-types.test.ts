@@ -25,14 +25,29 @@ async function send(method: string, address: string, body: object): Promise<Resp
 const post = async (producer: number, body: object) =>
   (await send("POST", `${stack.producers[producer]!.url}/v1/jobs`, body)).status;
 
+/** Follows the events of a queue at the first producer. */
+async function follow(queue: string) {
+  const { body } = await fetch(`${stack.producers[0]!.url}/v1/queues/${queue}/events`);
+  const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    async waitFor(part: string) {
+      for (let text = ""; !text.includes(part);) text += (await reader.read()).value ?? "";
+    },
+    [Symbol.asyncDispose]: () => reader.cancel(),
+  };
+}
+
 test("a type registered at one producer is processed by a stock worker, across restarts and FLUSHALL", async () => {
   const { producers, sql, redisClient, until } = stack;
-  const put = await send("PUT", `${producers[0]!.url}/v1/job-types/mail.send`, mail);
+  // A stream reader that runs before the queue exists.
+  await using _early = await follow("default");
+  const put = await send("PUT", `${producers[1]!.url}/v1/job-types/mail.send`, mail);
   expect(put.status).toBe(201);
   const job = (to: unknown) => ({ type: "mail.send", data: { to } });
   expect(await post(1, job("a"))).toBe(201);
   expect(await post(1, job(1))).toBe(422);
 
+  await using events = await follow("mail.send");
   await redisClient.flushall();
   await stack.producers[1]!.restart();
   expect(await post(1, job("b"))).toBe(201);
@@ -54,6 +69,7 @@ test("a type registered at one producer is processed by a stock worker, across r
     expect(await countJobs(sql)).toMatchObject({ accepted: 3, completed: 2, dead: 1 });
     const [dead] = await sql`select error from jobs where status = 'dead'`;
     expect(dead).toMatchObject({ error: { name: "InvalidResult" } });
+    await events.waitFor('"status":"completed"');
     const { completed } = queueKeys("bull", "mail.send");
     await until("Redis has forgotten them", async () => {
       const left = await redisClient.zcard(completed);

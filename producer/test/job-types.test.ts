@@ -379,6 +379,8 @@ test("a deleted type is refused by every producer soon, and the secrets of its e
   expect((await other.request(`/v1/jobs?type=${type}&status=cancelled`)).body).toMatchObject({
     items: [{ id }],
   });
+  const deletion = { action: "delete", filter: { type }, dryRun: true };
+  expect((await other.request("/v1/operations", _json(deletion))).status).toBe(200);
   expect((await put(type, mail)).status).toBe(201);
 });
 

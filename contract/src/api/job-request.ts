@@ -27,11 +27,11 @@ export type JobTemplate<Types extends JobTypes = JobTypes> = {
 }[number];
 
 /** Creates the schemas of job types, queues, enqueue requests and the jobs of schedules. */
-export function createJobSchemas(types: JobTypes) {
+export function createJobSchemas(types: JobTypes, deletedNames: readonly string[]) {
   const example = findExample(types);
   const meta = example === undefined ? {} : { example };
   return {
-    JobTypeName: createNameSchema(types.map(({ type }) => type)),
+    JobTypeName: createNameSchema([...types.map(({ type }) => type), ...deletedNames]),
     QueueName: createNameSchema(types.map(({ queue }) => queue)),
     JobRequest: oneOf<JobRequest>(types.map(createJobRequestSchema)).meta({
       id: "JobRequest",

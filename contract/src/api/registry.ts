@@ -38,9 +38,13 @@ export type RequestSchemas = ReturnType<typeof createRequestSchemas>;
 /**
  * Creates the registry that a producer, a consumer and the OpenAPI document are built from. Builds all schemas once.
  * @param types in the order of the documentation; the first one is the example in the documentation
+ * @param deletedNames names of types that recorded jobs may still have
  * @throws if two types have one name, or the types of a queue have different kinds of workers
  */
-export function createRegistry<const Types extends JobTypes>(types: Types): JobTypeRegistry<Types> {
+export function createRegistry<const Types extends JobTypes>(
+  types: Types,
+  deletedNames: readonly string[] = [],
+): JobTypeRegistry<Types> {
   const byName = new Map<string, JobType>(types.map((jobType) => [jobType.type, jobType]));
   if (byName.size === 0) throw new Error("a registry needs at least one job type");
   if (byName.size < types.length) throw new Error("two job types have the same name");
@@ -65,7 +69,7 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
     secretQueues: new Set(
       types.filter(({ findSecrets }) => findSecrets !== undefined).map(({ queue }) => queue),
     ),
-    schemas: createRequestSchemas(types),
+    schemas: createRequestSchemas(types, deletedNames),
     find: (name) => byName.get(name),
     getQueue: (type) => byName.get(type)?.queue ?? "",
     getTypes: (queue) => namesByQueue.get(queue) ?? [],
@@ -77,8 +81,8 @@ export function createRegistry<const Types extends JobTypes>(types: Types): JobT
   return registry;
 }
 
-function createRequestSchemas(types: JobTypes) {
-  const { example, ...schemas } = createJobSchemas(types);
+function createRequestSchemas(types: JobTypes, deletedNames: readonly string[]) {
+  const { example, ...schemas } = createJobSchemas(types, deletedNames);
   const { JobTypeName, QueueName, JobTemplate } = schemas;
   return {
     ...schemas,

@@ -136,8 +136,11 @@ export async function openJobTypeTable(deps: JobTypeTableDeps): Promise<JobTypeT
     const active = [...types.values()].flatMap(({ row, jobType }) =>
       row.deletedAt === null ? [jobType] : [],
     );
+    const deletedNames = [...types.values()].flatMap(({ row }) =>
+      row.deletedAt === null ? [] : [row.type],
+    );
     const registry: JobTypeRegistry = {
-      ...createRegistry([...code.types, ...active]),
+      ...createRegistry([...code.types, ...active], deletedNames),
       findRecorded: (type) => code.find(type) ?? types.get(type)?.jobType,
       forTenant,
       refresh,
