@@ -49,5 +49,5 @@ export function renderOperands({ operands }: Command): string {
 }
 
 function renderEntry(left: string, right: string): string {
-  return `  ${left.padEnd(22)}  ${right}`;
+  return `  ${left.padEnd(28)}  ${right}`;
 }

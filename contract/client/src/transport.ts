@@ -162,7 +162,9 @@ function isStream(body: Body | undefined): boolean {
 }
 
 function toConnectionError({ method, url }: Request, cause: unknown): ConnectionError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  // The message of Node is only "fetch failed".
+  const source = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  const reason = source instanceof Error ? source.message : String(source);
   return new ConnectionError(`${method} ${url} failed: ${reason}`, cause);
 }
 
