@@ -133,6 +133,11 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: (ids) => [`/v1/imports/${ids.parted}/complete`, _json({ parts: 1 })],
     elsewhere: "not-found",
   },
+  listImportErrors: {
+    scope: "jobs:read",
+    ask: (ids) => [`/v1/imports/${ids.import}/errors`],
+    elsewhere: "not-found",
+  },
   cancelImport: {
     scope: "jobs:change",
     ask: (ids) => [`/v1/imports/${ids.import}`, { method: "DELETE" }],

@@ -36,7 +36,7 @@ async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<D
     with due as (
       select id, tenant from imports
       where id < ${earliestId(sql, before)}
-        and touched_at < ${before} and completed + dead + cancelled + expired >= accepted
+        and touched_at < ${before} and (dry_run or completed + dead + cancelled + expired >= accepted)
       order by id limit ${maxImports} for update skip locked
     ), rows_to_delete as (
       select r.tenant, r.import_id, r.row from due
@@ -54,6 +54,8 @@ async function deleteImports(sql: ISql, { ageMs, size }: DeleteBatch): Promise<D
       returning id, tenant
     ), deleted_parts as (
       delete from import_parts where import_id = any(array(select id from deleted))
+    ), deleted_errors as (
+      delete from import_errors where import_id = any(array(select id from deleted))
     ), marks as (${raiseMarks(sql, "import", "deleted")})
     select (select count(*)::int from deleted) as count,
            (select count(*) from rows_to_delete) = ${size} or (select count(*) from due) = ${maxImports} as "isMore"`;

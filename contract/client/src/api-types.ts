@@ -199,7 +199,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -396,10 +396,14 @@ export interface components {
             counts: components["schemas"]["ImportCounts"];
             /** Format: date-time */
             createdAt: string;
+            /** @description true: rows were validated and no jobs were created */
+            dryRun: boolean;
             /** @description Errors of the first rejected rows */
             errors: components["schemas"]["ImportError"][];
             /** Format: uuid */
             id: string;
+            /** @description Ended jobs per second since the creation; null unless the import is running */
+            jobsPerSecond: number | null;
             /** @description Null if the file was sent in one request */
             parts: {
                 /** @description The first 100 missing parts up to the last one that was sent */
@@ -408,6 +412,8 @@ export interface components {
                 /** @description Number of parts; null until the import is completed */
                 total: number | null;
             } | null;
+            /** @description Estimated time until the import is done */
+            secondsLeft: number | null;
             /**
              * @description receiving: the body is being read. running: the body was read and jobs are pending. failed: the body ended early or is malformed, or every row was rejected; jobs that were accepted before are still processed. cancelled: no more rows are accepted, and the pending jobs are cancelled in the background.
              * @enum {string}
@@ -441,6 +447,11 @@ export interface components {
              * @default comma
              */
             delimiter?: string;
+            /**
+             * @description true: validates all rows and enqueues nothing; `counts` are those that the import would have
+             * @default false
+             */
+            dryRun?: boolean;
             /** @description Label of the WHATWG Encoding Standard; a byte order mark in part 1 takes precedence. UTF-8 by default */
             encoding?: string;
             /**
@@ -454,7 +465,41 @@ export interface components {
              * @description UUID v7 chosen by the client. 409 if it is taken
              */
             id?: string;
+            /** @description Key of the jobs: a column, or a template with columns in braces. A row whose key belongs to a pending job is a duplicate; with `options.keyPolicy` of type `once`, to any job of the window */
+            key?: string;
+            /** @description Fields of the data and their sources; columns that no field names are not used. Default: each column is the field of its name */
+            mapping?: {
+                [key: string]: string | {
+                    /** @description Column of the file */
+                    column: string;
+                    /**
+                     * @description An empty cell: absent: the field is omitted. null: the field is null. text: the field is an empty string
+                     * @default absent
+                     * @enum {string}
+                     */
+                    empty?: "absent" | "null" | "text";
+                    /** @description Format of a date, of `yyyy`, `MM`, `dd`, `HH`, `mm`, `ss`. Without hours the field is a date (`2026-11-29`), with hours a time in UTC (`2026-11-29T18:30:00Z`) */
+                    format?: string;
+                    /**
+                     * @description Default: as the schema of the job type requires. boolean: true, yes, 1, or false, no, 0
+                     * @enum {string}
+                     */
+                    type?: "string" | "number" | "boolean" | "date";
+                } | {
+                    /** @description The same value for all rows */
+                    value?: unknown;
+                };
+            };
+            /** @description The import fails when more rows are rejected. Jobs that were accepted before are still processed */
+            maxErrors?: number;
+            options?: components["schemas"]["ImportJobOptions"];
             type: string;
+            /**
+             * @description Columns that are no fields of the job type: reject: each row is rejected. ignore: the columns are not used
+             * @default reject
+             * @enum {string}
+             */
+            unknownColumns?: "reject" | "ignore";
         };
         ImportError: {
             /** @description Line number in the file, or in its part; for a feed, the number of the item */
@@ -462,6 +507,35 @@ export interface components {
             /** @description The part, if the file was sent in parts */
             part?: number;
             problem: components["schemas"]["Problem"];
+        };
+        ImportJobOptions: {
+            /** @description Maximum number of attempts; default: that of the job type (3 unless the type sets another) */
+            attempts?: number;
+            backoff?: components["schemas"]["Backoff"];
+            /** @description Delay before the first attempt, in milliseconds */
+            delayMs?: number;
+            /**
+             * Format: date-time
+             * @description If the job has not been started by this time, its status becomes `expired`
+             */
+            expiresAt?: string;
+            keyPolicy?: components["schemas"]["KeyPolicy"];
+            /** @description Labels by which the job can be found */
+            labels?: string[];
+            /**
+             * @description lifo: run before all waiting jobs; mutually exclusive with `priority`, `delayMs` and `runAt`
+             * @enum {string}
+             */
+            order?: "fifo" | "lifo";
+            /** @description 1 is the highest priority; jobs without a priority run before all prioritized jobs */
+            priority?: number;
+            /**
+             * Format: date-time
+             * @description Earliest start time, at most 365 days ahead; mutually exclusive with `delayMs`
+             */
+            runAt?: string;
+            /** @description Maximum duration of one attempt, in milliseconds */
+            timeoutMs?: number;
         };
         ImportPage: {
             items: components["schemas"]["Import"][];
@@ -1278,7 +1352,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         PushEndpoint: {
             /**
@@ -1793,6 +1867,7 @@ export type ImportCompletion = components['schemas']['ImportCompletion'];
 export type ImportCounts = components['schemas']['ImportCounts'];
 export type ImportDefinition = components['schemas']['ImportDefinition'];
 export type ImportError = components['schemas']['ImportError'];
+export type ImportJobOptions = components['schemas']['ImportJobOptions'];
 export type ImportPage = components['schemas']['ImportPage'];
 export type ImportPart = components['schemas']['ImportPart'];
 export type ImportPartPage = components['schemas']['ImportPartPage'];

@@ -26,6 +26,16 @@ export interface ImportQuery<Types extends JobTypes = JobTypes> {
   source?: string;
   /** One character, or `comma`, `semicolon`, `tab`, `pipe`, `space`. */
   delimiter?: string;
+  /** absent: the first row is data. */
+  header?: "present" | "absent";
+  /** Key of the jobs: a column, or a template with columns in braces. */
+  key?: string;
+  /** Of columns that are no fields of the job type; `reject` by default. */
+  unknownColumns?: "reject" | "ignore";
+  /** The import fails when more rows are rejected. */
+  maxErrors?: number;
+  /** true: validates all rows and enqueues nothing. */
+  dryRun?: "true" | "false";
   /** `text/csv` by default. */
   contentType?: string;
 }

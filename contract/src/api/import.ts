@@ -2,6 +2,7 @@ import { z } from "zod";
 import { limits } from "./limits.ts";
 import { createPage } from "./page.ts";
 import { Problem } from "./problem.ts";
+import { ImportJobOptions, rowOptions } from "./row-options.ts";
 
 /** Status of an import as clients see it; the ledger derives it from `StoredImportStatus` and the counts. */
 export const ImportStatus = z.enum(["receiving", "running", "done", "failed", "cancelled"]);
@@ -62,6 +63,8 @@ export function createImportDefinition(JobTypeName: z.ZodType<string>) {
             "Column names. With them parts can be sent in any order; without them part 1, which has the header, must have begun before the others",
           example: ["zip_code", "city"],
         }),
+      ...rowOptions,
+      options: ImportJobOptions.optional(),
     })
     .meta({
       id: "ImportDefinition",
@@ -127,6 +130,14 @@ export const Import = z
     counts: ImportCounts,
     errors: z.array(ImportError).meta({ description: "Errors of the first rejected rows" }),
     parts: ImportParts.nullable().meta({ description: "Null if the file was sent in one request" }),
+    dryRun: z.boolean().meta({ description: "true: rows were validated and no jobs were created" }),
+    jobsPerSecond: z.number().nullable().meta({
+      description: "Ended jobs per second since the creation; null unless the import is running",
+    }),
+    secondsLeft: z
+      .int()
+      .nullable()
+      .meta({ description: "Estimated time until the import is done" }),
     createdAt: z.iso.datetime(),
   })
   .meta({
@@ -147,6 +158,9 @@ export const Import = z
       },
       errors: [],
       parts: null,
+      dryRun: false,
+      jobsPerSecond: null,
+      secondsLeft: null,
       createdAt: "2026-11-23T09:30:00.000Z",
     },
   });

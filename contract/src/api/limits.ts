@@ -34,6 +34,11 @@ export const limits = {
   /** Each row of a file becomes an object with this many fields. */
   csvColumns: 2000,
   importErrors: 100,
+  /** Rejected rows in the error report: of a file in one request, and of each part. */
+  importErrorRows: 10_000,
+  importPartErrorRows: 1000,
+  /** Characters of a rejected row. */
+  importErrorText: 2000,
   /** Parts of an import. A part is held in memory until its digest is verified. */
   importParts: 2000,
   importPartBytes: 8_000_000,

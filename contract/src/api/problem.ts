@@ -87,6 +87,7 @@ export const problemKinds = {
     title: "Secrets cannot be stored: no encryption key is configured",
   },
   "invalid-csv": { status: 422, title: "The CSV cannot be read" },
+  "too-many-errors": { status: 422, title: "More rows were rejected than the import allows" },
   "invalid-import": { status: 422, title: "The import does not match its schema" },
   "invalid-feed": { status: 422, title: "The feed cannot be read" },
   "idempotency-key-reused": {

@@ -77,8 +77,8 @@ export function createFollowImport(deps: FollowImportDeps): ImportFollowing {
 }
 
 /** A failed or cancelled import is final only when the jobs accepted before have ended. */
-function isFinal({ status, counts }: Import): boolean {
+function isFinal({ status, counts, dryRun }: Import): boolean {
   const { accepted, completed, dead, cancelled, expired } = counts;
-  const hasEnded = completed + dead + cancelled + expired >= accepted;
+  const hasEnded = dryRun || completed + dead + cancelled + expired >= accepted;
   return status === "done" || ((status === "failed" || status === "cancelled") && hasEnded);
 }

@@ -3,7 +3,14 @@ import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { ISql } from "postgres";
 import { ProblemError } from "../http/problem.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
-import { addChunk, type Chunk, type ImportProgress, withoutRefused } from "./import-chunk.ts";
+import { countWithoutRecording } from "./dry-run.ts";
+import {
+  addChunk,
+  type Chunk,
+  countRecorded,
+  type ImportProgress,
+  withoutRefused,
+} from "./import-chunk.ts";
 import { retryRefused } from "./import-errors.ts";
 
 /** Records the chunks of one import in order, each together with the progress of the import. */
@@ -28,14 +35,16 @@ export interface ChunkWriterDeps {
   enqueue: Pick<Enqueue, "record">;
   /** Runs first in each transaction; throws if another request has taken over. */
   saveCheckpoint(tx: ISql): Promise<void>;
-  /** Saves the progress. Returns false, or throws a problem, if the import or the part is no longer receiving. */
-  save(tx: ISql, progress: ImportProgress): Promise<boolean>;
+  /** Records no jobs, but counts them. */
+  isDryRun: boolean;
+  /** Saves the progress, and the rejected rows of the chunk. Returns false, or throws a problem, if the import or the part is no longer receiving. */
+  save(tx: ISql, progress: ImportProgress, chunk: Chunk): Promise<boolean>;
   quota: BlockingReservation | undefined;
 }
 
 /** Creates a writer with two chunks in flight: one is dispatched while the next one is committed. */
 export function createChunkWriter(from: ImportProgress, deps: ChunkWriterDeps): ChunkWriter {
-  const { enqueue, saveCheckpoint, save, quota } = deps;
+  const { enqueue, saveCheckpoint, save, quota, isDryRun } = deps;
   let progress = from;
   let isSaved = false;
   let isDispatched = true;
@@ -47,12 +56,15 @@ export function createChunkWriter(from: ImportProgress, deps: ChunkWriterDeps): 
     let next = progress;
     const outcome = await retryRefused(async () => {
       const recorded = await enqueue.record({
-        jobs: chunk.jobs,
+        jobs: isDryRun ? [] : chunk.jobs,
         alongside: async (sql, accepted) => {
           await saveCheckpoint(sql);
-          next = addChunk(progress, chunk, accepted);
+          const counts = isDryRun
+            ? await countWithoutRecording(sql, chunk.jobs)
+            : countRecorded(accepted);
+          next = addChunk(progress, chunk, counts);
           // Rows that are not counted must not be recorded.
-          if (!(await save(sql, next)))
+          if (!(await save(sql, next, chunk)))
             throw new ProblemError("import-ended", "Another request has ended the import.");
         },
       });
@@ -76,7 +88,7 @@ export function createChunkWriter(from: ImportProgress, deps: ChunkWriterDeps): 
       if (chunk.read === 0) return;
       const work = () => record(chunk);
       recording = previous.then(() =>
-        quota === undefined ? work() : quota.withReserved(chunk.jobs.length, work),
+        quota === undefined || isDryRun ? work() : quota.withReserved(chunk.jobs.length, work),
       );
       // The next call reports the error.
       recording.catch(() => {});

@@ -13,8 +13,8 @@ export async function insertDefinition(
 ): Promise<Import> {
   const header = toHeader(definition);
   const { count } = await tx`
-    insert into imports (id, tenant, type, definition, header)
-    values (${id}, ${tenant}, ${definition.type}, ${JSON.stringify(definition)}::text::jsonb,
+    insert into imports (id, tenant, type, dry_run, definition, header)
+    values (${id}, ${tenant}, ${definition.type}, ${definition.dryRun}, ${JSON.stringify(definition)}::text::jsonb,
             ${header === null ? null : JSON.stringify(header)}::text::jsonb)
     on conflict (id) do nothing`;
   if (count === 0) throw new ProblemError("import-exists");

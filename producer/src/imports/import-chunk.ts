@@ -8,8 +8,8 @@ import { limits } from "@toril/contract/api/limits";
 
 /** A row or item of a file: the job request, or why the row could not be read. */
 export type FileEntry =
-  | { status: "ok"; line: number; request: unknown }
-  | { status: "bad"; line: number; problem: Problem };
+  | { status: "ok"; line: number; request: unknown; raw: string | undefined }
+  | { status: "bad"; line: number; problem: Problem; raw: string | undefined };
 
 /** Maximum entries of one transaction. */
 const maxEntries = 500;
@@ -19,16 +19,40 @@ export interface Chunk {
   /** The part of the file that it belongs to; undefined for a file in one request. */
   part: number | undefined;
   jobs: NewJob[];
-  /** The line of each job in the file. */
+  /** The line of each job in the file, and its text; undefined for the item of a feed. */
   lines: number[];
+  texts: (string | undefined)[];
+  /** The number of each job's entry. */
+  numbers: number[];
   /** Total characters of the jobs' data. */
   length: number;
   read: number;
   errors: ImportError[];
+  /** The rows of the errors. */
+  rejected: RejectedRow[];
+}
+
+/** A row for the error report. */
+export interface RejectedRow {
+  /** The number of its entry. */
+  number: number;
+  line: number;
+  problem: Problem;
+  text: string;
 }
 
 export function createChunk(part?: number): Chunk {
-  return { part, jobs: [], lines: [], length: 0, read: 0, errors: [] };
+  return {
+    part,
+    jobs: [],
+    lines: [],
+    texts: [],
+    numbers: [],
+    length: 0,
+    read: 0,
+    errors: [],
+    rejected: [],
+  };
 }
 
 /** Consecutive entries of a file. */
@@ -53,21 +77,31 @@ export function addEntries(
   const rowOrigin = { ...origin, id: "" };
   const rowContext = { ...context, origin: rowOrigin };
   for (const [index, entry] of entries.entries()) {
-    const { line } = entry;
-    rowOrigin.id = getJobId(firstNumber + index);
+    const { line, raw } = entry;
+    const number = firstNumber + index;
+    rowOrigin.id = getJobId(number);
     const parsed = entry.status === "ok" ? parseEntry(entry.request, rowContext) : entry;
     if (parsed.status === "ok") {
       chunk.jobs.push(parsed.job);
       chunk.lines.push(line);
+      chunk.texts.push(raw);
+      chunk.numbers.push(number);
       chunk.length += parsed.job.data.length;
     } else {
-      addError(chunk, line, parsed.problem);
+      addError(chunk, { number, line, problem: parsed.problem, text: raw });
     }
   }
 }
 
-function addError({ part, errors }: Chunk, line: number, problem: Problem): void {
+function addError(
+  chunk: Chunk,
+  { number, line, problem, text = "" }: Omit<RejectedRow, "text"> & { text: string | undefined },
+): void {
+  const { part, errors, rejected } = chunk;
   errors.push({ line, ...(part === undefined ? {} : { part }), problem });
+  const stored = text.slice(0, limits.importErrorText);
+  rejected.push({ number, line, problem, text: stored });
+  chunk.length += stored.length;
 }
 
 export function isFull(chunk: Chunk): boolean {
@@ -77,15 +111,26 @@ export function isFull(chunk: Chunk): boolean {
 /** Returns the chunk with the jobs that Postgres refused turned into errors. */
 export function withoutRefused(chunk: Chunk, refused: readonly NewJob[]): Chunk {
   const bad = new Set(refused);
-  const jobs: NewJob[] = [];
-  const lines: number[] = [];
-  const rest: Chunk = { ...chunk, jobs, lines, errors: [...chunk.errors] };
+  const rest: Chunk = {
+    ...chunk,
+    jobs: [],
+    lines: [],
+    texts: [],
+    numbers: [],
+    errors: [...chunk.errors],
+    rejected: [...chunk.rejected],
+  };
   for (const [index, job] of chunk.jobs.entries()) {
     const line = chunk.lines[index] ?? 0;
-    if (bad.has(job)) addError(rest, line, toProblem("unstorable-json"));
-    else {
-      jobs.push(job);
-      lines.push(line);
+    const text = chunk.texts[index];
+    const number = chunk.numbers[index] ?? 0;
+    if (bad.has(job)) {
+      addError(rest, { number, line, problem: toProblem("unstorable-json"), text });
+    } else {
+      rest.jobs.push(job);
+      rest.lines.push(line);
+      rest.texts.push(text);
+      rest.numbers.push(number);
     }
   }
   return rest;
@@ -94,27 +139,51 @@ export function withoutRefused(chunk: Chunk, refused: readonly NewJob[]): Chunk 
 /** Progress of an import. Only the producer that reads the body writes these columns, so it writes totals. */
 export type ImportProgress = Pick<
   ImportColumns,
-  "id" | "tenant" | "type" | "status" | "read" | "accepted" | "duplicate" | "rejected" | "errors"
+  | "id"
+  | "tenant"
+  | "type"
+  | "status"
+  | "read"
+  | "accepted"
+  | "duplicate"
+  | "rejected"
+  | "errors"
+  | "dryRun"
 >;
 
 const maxErrorLength = 10_000;
 
-export function createProgress(id: string, tenant: string, type: string): ImportProgress {
+export function createProgress(
+  id: string,
+  tenant: string,
+  type: string,
+  dryRun: boolean,
+): ImportProgress {
   const counts = { read: 0, accepted: 0, duplicate: 0, rejected: 0 };
-  return { id, tenant, type, status: "receiving", ...counts, errors: [] };
+  return { id, tenant, type, status: "receiving", ...counts, errors: [], dryRun };
+}
+
+/** Outcomes of the valid rows of a chunk. */
+export interface RecordedCounts {
+  created: number;
+  duplicate: number;
+}
+
+export function countRecorded(accepted: readonly Accepted[]): RecordedCounts {
+  const created = accepted.filter((entry) => entry.isNew).length;
+  return { created, duplicate: accepted.length - created };
 }
 
 export function addChunk(
   from: ImportProgress,
   chunk: Chunk,
-  accepted: readonly Accepted[],
+  { created, duplicate }: RecordedCounts,
 ): ImportProgress {
-  const created = accepted.filter((entry) => entry.isNew).length;
   return {
     ...from,
     read: from.read + chunk.read,
     accepted: from.accepted + created,
-    duplicate: from.duplicate + accepted.length - created,
+    duplicate: from.duplicate + duplicate,
     rejected: from.rejected + chunk.errors.length,
     errors: limitErrors([...from.errors, ...chunk.errors]),
   };

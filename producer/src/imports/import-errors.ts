@@ -42,7 +42,10 @@ export function toImportError(error: unknown): ImportError {
   if (error instanceof InvalidFileError) {
     return { line: error.line, problem: toProblem(error.kind, error.message) };
   }
-  if (error instanceof ProblemError) return { line: 0, problem: toProblem(error.kind) };
+  if (error instanceof ProblemError) {
+    const detail = error.kind === "too-many-errors" ? error.detail : undefined;
+    return { line: 0, problem: toProblem(error.kind, detail) };
+  }
   return { line: 0, problem: toProblem(isRefusal(error) ? "at-capacity" : "internal-error") };
 }
 
@@ -54,8 +57,10 @@ export function toImportProblem(error: unknown, importId?: string): unknown {
   }
   if (detail === "") return error;
   if (isRefusal(error)) return new ProblemError("at-capacity", detail);
-  const isQuota = error instanceof ProblemError && error.kind === "quota-exceeded";
-  return isQuota
+  const isNamed =
+    error instanceof ProblemError &&
+    (error.kind === "quota-exceeded" || error.kind === "too-many-errors");
+  return isNamed
     ? new ProblemError(error.kind, `${error.detail} ${detail}`, undefined, error)
     : error;
 }

@@ -8,6 +8,7 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createChunkWriter } from "./chunk-writer.ts";
 import { createProgress, type FileEntry, type FilePart } from "./import-chunk.ts";
 import { createEntryWriter } from "./entry-writer.ts";
+import { insertErrors, wholeFile } from "./error-ledger.ts";
 import {
   InvalidFileError,
   isRefusal,
@@ -16,6 +17,7 @@ import {
   toImportProblem,
 } from "./import-errors.ts";
 import { type ImportLedger, saveImport } from "./import-ledger.ts";
+import { requireFewErrors } from "./max-errors.ts";
 import { sha256 } from "./sha256.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { StoreResponse } from "../idempotency/idempotency.ts";
@@ -25,6 +27,9 @@ export interface ImportFile {
   type: string;
   /** Chosen by the client. */
   id?: string | undefined;
+  dryRun?: boolean | undefined;
+  /** The import fails when more rows are rejected. */
+  maxErrors?: number | undefined;
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
   /** Limits how fast the jobs are recorded. */
@@ -79,12 +84,21 @@ export function createFileImporter(
       interruptedId === undefined ? undefined : await imports.findUnfinished(tenant, interruptedId);
     const id = interrupted?.id ?? file.id ?? createJobId();
     const saveCheckpoint = (tx: ISql) => resume.saveCheckpoint(tx, id);
-    const writer = createChunkWriter(interrupted ?? createProgress(id, tenant, type), {
-      enqueue,
-      saveCheckpoint,
-      save: saveImport,
-      quota,
-    });
+    const writer = createChunkWriter(
+      interrupted ?? createProgress(id, tenant, type, file.dryRun ?? false),
+      {
+        enqueue,
+        saveCheckpoint,
+        async save(tx, progress, { rejected }) {
+          if (!(await saveImport(tx, progress))) return false;
+          const of = { importId: id, part: wholeFile };
+          await insertErrors(tx, of, rejected, progress.rejected);
+          return true;
+        },
+        quota,
+        isDryRun: file.dryRun ?? false,
+      },
+    );
     const entryWriter = createEntryWriter({
       writer,
       context: {
@@ -122,10 +136,12 @@ export function createFileImporter(
       for await (const unread of unreadParts(file.chunks(id), writer.progress.read, resume)) {
         await open();
         await entryWriter.add(unread);
+        requireFewErrors(writer.progress, file.maxErrors);
       }
       await open();
       await entryWriter.flush();
       await writer.recorded();
+      requireFewErrors(writer.progress, file.maxErrors);
       await writer.dispatched();
       const status = writer.isDispatched ? 201 : 202;
       const received = { ...writer.progress, status: "received" as const };

@@ -10,6 +10,7 @@ import {
   type ImportListQuery,
   listImports,
 } from "./read-import.ts";
+import { type ReportedRow, selectErrors } from "./error-ledger.ts";
 import { completeImport, insertDefinition } from "./define-import.ts";
 import type { ImportProgress } from "./import-chunk.ts";
 import type { Ledgers } from "../stores/postgres.ts";
@@ -52,6 +53,8 @@ export interface ImportLedger {
   define: typeof insertDefinition;
   /** Marks an import as received. Throws a problem if parts are missing. */
   complete(of: { tenant: string; id: string }, parts: number): Promise<Import>;
+  /** Yields the rejected rows of an import in pages. */
+  errors(of: { tenant: string; id: string }): AsyncIterable<readonly ReportedRow[]>;
   /** Accepts no more rows from now on. Returns false if the import has ended and has no pending jobs. */
   cancel(tenant: string, id: string): Promise<boolean>;
   /** Returns those that exist, of any tenant. */
@@ -62,6 +65,8 @@ export interface ImportLedger {
 function selectRowErrors(sql: ISql) {
   return sql`case status when 'failed' then errors - -1 else errors end`;
 }
+
+const errorPage = 500;
 
 export function createImportLedger(
   { accepting, changing, background }: Pick<Ledgers, "accepting" | "changing" | "background">,
@@ -96,15 +101,15 @@ export function createImportLedger(
     claim: (progress, saveCheckpoint) =>
       inTransaction(async (tx) => {
         await saveCheckpoint(tx);
-        const { id, tenant, type } = progress;
+        const { id, tenant, type, dryRun } = progress;
         const { count } = await tx`
-          insert into imports (id, tenant, type) values (${id}, ${tenant}, ${type}) on conflict (id) do nothing`;
+          insert into imports (id, tenant, type, dry_run) values (${id}, ${tenant}, ${type}, ${dryRun}) on conflict (id) do nothing`;
         return count > 0;
       }),
     findUnfinished: (tenant, id) =>
       accepting.run(async (sql) => {
         const [row] = await sql<ImportProgress[]>`
-          select id, tenant, type, status, read, accepted, duplicate, rejected, ${selectRowErrors(sql)} as errors
+          select id, tenant, type, status, read, accepted, duplicate, rejected, ${selectRowErrors(sql)} as errors, dry_run as "dryRun"
           from imports where id = ${id} and tenant = ${tenant} and status <> 'received' and definition is null`;
         if (row?.status === "cancelled") throw new ProblemError("import-ended");
         return row && { ...row, status: "receiving" };
@@ -122,12 +127,22 @@ export function createImportLedger(
         (await mayBeDeleted(sql, "import", { tenant, id })) ? "import-gone" : "import-not-found",
       ),
     list: (viewer, query) => reads.run(viewer.tenant, (sql) => listImports(sql, viewer, query)),
+    async *errors({ tenant, id }) {
+      let after = { part: 0, row: 0 };
+      for (;;) {
+        const rows = await reads.run(tenant, (sql) => selectErrors(sql, id, after, errorPage));
+        if (rows.length > 0) yield rows;
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < errorPage) return;
+        after = last;
+      }
+    },
     cancel: (tenant, id) =>
       inChange(tenant, async (tx) => {
         const { count } = await tx`
           update imports set status = 'cancelled'
           where id = ${id} and tenant = ${tenant}
-            and (status in ('receiving', 'cancelled') or completed + dead + cancelled + expired < accepted)`;
+            and (status in ('receiving', 'cancelled') or not dry_run and completed + dead + cancelled + expired < accepted)`;
         // Waits for chunks in progress, whose requests find that they no longer own their parts.
         await tx`update import_parts set status = 'failed' where import_id = ${id} and status = 'receiving'`;
         return count > 0;
@@ -144,11 +159,12 @@ export function createImportLedger(
  * @returns false if more rows were read already, or the import is closed
  */
 export async function saveImport(sql: ISql, progress: ImportProgress): Promise<boolean> {
-  const { id, tenant, type, status, read, accepted, duplicate, rejected, errors } = progress;
+  const { id, tenant, type, status, read, accepted, duplicate, rejected, errors, dryRun } =
+    progress;
   const { count } = await sql`
-    insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors)
+    insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors, dry_run)
     values (${id}, ${tenant}, ${type}, ${status}, ${read}, ${accepted}, ${duplicate}, ${rejected},
-            ${JSON.stringify(errors)}::text::jsonb)
+            ${JSON.stringify(errors)}::text::jsonb, ${dryRun})
     on conflict (id) do update set
       status = excluded.status, read = excluded.read, accepted = excluded.accepted,
       duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,

@@ -10,6 +10,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { BlockingReservation } from "../quotas/quota-reservation.ts";
 import { createChunkWriter } from "./chunk-writer.ts";
 import { createEntryWriter } from "./entry-writer.ts";
+import { insertErrors } from "./error-ledger.ts";
 import type { FileEntry, ImportProgress } from "./import-chunk.ts";
 import { InvalidFileError, retryRefused, toImportError, toImportProblem } from "./import-errors.ts";
 import type { ClaimedPart, PartedImport, PartLedger, SentPart } from "./part-ledger.ts";
@@ -60,11 +61,13 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
     const writer = createChunkWriter(from, {
       enqueue,
       saveCheckpoint: async () => {},
-      save: async (sql, progress) => {
+      save: async (sql, progress, { rejected }) => {
         await parts.save(sql, claim, progress);
+        await insertErrors(sql, { importId: id, part: sent.part }, rejected, progress.rejected);
         return true;
       },
       quota,
+      isDryRun: of.definition.dryRun,
     });
     const entryWriter = createEntryWriter({
       writer,
@@ -93,6 +96,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       }
       await entryWriter.flush();
       await writer.recorded();
+      if (writer.progress.rejected > 0) await parts.requireFewErrors(of);
       return await retryRefused(() =>
         parts.finish(claim, { ...writer.progress, status: "received" }),
       );
@@ -126,6 +130,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       jobType,
       importId: id,
       rowsBefore,
+      rowOptions: definition,
       delimiter: toDelimiter(definition.delimiter),
       hasHeader,
       columns: definition.columns ?? header?.columns ?? undefined,

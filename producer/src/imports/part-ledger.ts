@@ -11,6 +11,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { Ledgers } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
 import type { ImportProgress } from "./import-chunk.ts";
+import { requireFewErrors } from "./max-errors.ts";
 
 /** An import that is sent in parts. */
 export type PartedImport = Pick<ImportColumns, "id" | "tenant" | "type" | "status" | "header"> & {
@@ -41,6 +42,8 @@ export interface PartLedger {
   /** Stores how the parts of the file are read, once. */
   saveHeader(importId: string, header: ImportHeader): Promise<void>;
   finish(claim: ClaimedPart, progress: ImportProgress): Promise<ImportPart>;
+  /** Throws a problem, and marks the import as failed, if more rows were rejected than it allows. */
+  requireFewErrors(of: PartedImport): Promise<void>;
   /** Lets another request continue the part at once. */
   release(claim: ClaimedPart, progress: ImportProgress): Promise<void>;
   touch(claim: ClaimedPart): Promise<void>;
@@ -85,6 +88,21 @@ export function createPartLedger(
         if (part === undefined) throw new Error("the part was not saved");
         return part;
       }),
+    async requireFewErrors({ id, definition: { maxErrors } }) {
+      if (maxErrors === undefined) return;
+      const rejected = await accepting.run(async (sql) => {
+        const [row] = await sql<{ rejected: number }[]>`
+          select rejected + coalesce((
+            select sum(rejected) from import_parts where import_id = ${id} and status <> 'received'), 0)::int as rejected
+          from imports where id = ${id}`;
+        const count = row?.rejected ?? 0;
+        if (count > maxErrors) {
+          await sql`update imports set status = 'failed' where id = ${id} and status = 'receiving'`;
+        }
+        return count;
+      });
+      requireFewErrors({ rejected }, maxErrors);
+    },
     release: ({ importId, part, owner }, { errors }) =>
       accepting.run(async (sql) => {
         await sql`
@@ -104,7 +122,7 @@ export function createPartLedger(
 
 async function claimPart(
   tx: ISql,
-  { id, tenant, type }: PartedImport,
+  { id, tenant, type, definition: { dryRun } }: PartedImport,
   { part, digest, bytes, position }: SentPart,
 ): Promise<PartClaim> {
   // The lock waits for a cancellation in progress, and a later one waits for this claim.
@@ -132,7 +150,7 @@ async function claimPart(
     return {
       status: "claimed",
       claim,
-      progress: { id, tenant, type, status: "receiving", ...claimed },
+      progress: { id, tenant, type, dryRun, status: "receiving", ...claimed },
     };
   }
   if (existing !== undefined && existing.digest !== digest) {

@@ -2,18 +2,20 @@ import type { JobType } from "@toril/contract/api/job-type";
 import { limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
 import { toProblem } from "@toril/contract/api/problem";
-import { createRowMapping } from "@toril/contract/api/job-data/row-data";
+import type { RowOptions } from "@toril/contract/api/row-options";
 import { isDisconnected } from "../http/body.ts";
 import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
+import { createRowRequest } from "./row-request.ts";
 
 export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
   jobType: JobType;
   importId: string;
   /** Number of rows that come before, in earlier parts of the file; 0 by default. */
   rowsBefore?: number;
+  rowOptions?: RowOptions | undefined;
 }
 
 /** Reads the rows of a CSV file as requests for jobs of `type`. */
@@ -21,8 +23,8 @@ export async function* readCsvEntries(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: CsvEntryOptions,
 ): AsyncGenerator<FileEntry[]> {
-  const { jobType, importId, rowsBefore = 0, ...csv } = options;
-  const toData = createRowMapping(jobType);
+  const { jobType, importId, rowsBefore = 0, rowOptions, ...csv } = options;
+  const toRequest = createRowRequest(jobType, rowOptions);
   let row = rowsBefore;
   try {
     for await (const records of readCsv(body, { ...csv, maxRowBytes: limits.dataBytes })) {
@@ -30,10 +32,14 @@ export async function* readCsvEntries(
         row += 1;
         const { line } = record;
         if (record.status === "bad") {
-          return { status: "bad", line, problem: toProblem("invalid-csv", record.detail) };
+          const problem = toProblem("invalid-csv", record.detail);
+          return { status: "bad", line, problem, raw: record.raw };
         }
-        const data = toData({ importId, row, values: record.row });
-        return { status: "ok", line, request: { type: jobType.type, data } };
+        const { raw, row: values } = record;
+        const made = toRequest({ importId, row, values });
+        if (made.status === "ok") return { status: "ok", line, request: made.request, raw };
+        if (made.status === "bad") return { status: "bad", line, problem: made.problem, raw };
+        throw new CsvError(1, `The file has no column ${JSON.stringify(made.column)}.`);
       });
     }
   } catch (error) {
@@ -55,7 +61,7 @@ export async function* readFeedEntries(
   for await (const items of feed.pages) {
     yield items.map((data) => {
       line += 1;
-      return { status: "ok", line, request: { type: "feed.item", data } };
+      return { status: "ok", line, request: { type: "feed.item", data }, raw: undefined };
     });
   }
 }

@@ -27,7 +27,8 @@ const abandonedAfter = "60 seconds";
 function columns(sql: ISql) {
   return sql`
     id, type, ${selectStatus(sql)} as status, read, accepted, duplicate, rejected, completed, dead, cancelled, expired, errors,
-    created_at as "createdAt", parts as "totalParts",
+    created_at as "createdAt", dry_run as "dryRun", parts as "totalParts",
+    extract(epoch from now() - created_at)::float8 as age,
     case when definition is not null then (
       select jsonb_build_object(
         'received', coalesce(jsonb_agg(part order by part) filter (where status = 'received'), '[]'), 'last', coalesce(max(part), 0),
@@ -46,7 +47,7 @@ function selectStatus(sql: ISql) {
       when status = 'receiving' then
         case when definition is null and touched_at < now() - ${abandonedAfter}::interval then 'failed' else 'receiving' end
       when read > 0 and rejected = read then 'failed'
-      when completed + dead + cancelled + expired < accepted then 'running'
+      when not dry_run and completed + dead + cancelled + expired < accepted then 'running'
       else 'done' end`;
 }
 
@@ -100,7 +101,14 @@ type ImportRow = Pick<
   | "expired"
   | "errors"
   | "createdAt"
-> & { status: ImportStatus; totalParts: number | null; parts: SentParts | null };
+  | "dryRun"
+> & {
+  /** Seconds since its creation. */
+  age: number;
+  status: ImportStatus;
+  totalParts: number | null;
+  parts: SentParts | null;
+};
 
 /** The parts of an import: the counts are those of parts that are not received yet, which the import does not include. */
 interface SentParts {
@@ -119,7 +127,8 @@ const noParts: Omit<SentParts, "received" | "last"> = {
   rejected: 0,
 };
 
-function toImport({ parts, totalParts, ...row }: ImportRow): Import {
+function toImport(imported: ImportRow): Import {
+  const { parts, totalParts, ...row } = imported;
   const { completed, dead, cancelled, expired } = row;
   const open = parts ?? noParts;
   return {
@@ -142,7 +151,23 @@ function toImport({ parts, totalParts, ...row }: ImportRow): Import {
       received: parts.received.length,
       missing: findMissing(parts.received, totalParts ?? parts.last),
     },
+    dryRun: row.dryRun,
+    ...getPace(imported),
     createdAt: row.createdAt.toISOString(),
+  };
+}
+
+/** Returns the rate of ended jobs since the creation, and the time left at that rate. */
+function getPace(row: ImportRow): Pick<Import, "jobsPerSecond" | "secondsLeft"> {
+  const { status, accepted, completed, dead, cancelled, expired, age } = row;
+  const ended = completed + dead + cancelled + expired;
+  if (status !== "running" || ended === 0 || age <= 0) {
+    return { jobsPerSecond: null, secondsLeft: null };
+  }
+  const jobsPerSecond = ended / age;
+  return {
+    jobsPerSecond: Math.round(jobsPerSecond * 10) / 10,
+    secondsLeft: Math.ceil((accepted - ended) / jobsPerSecond),
   };
 }
 

@@ -24,6 +24,7 @@ import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts
 import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
 import { createCsvDecoder } from "./csv/decoder.ts";
+import { toCsv, toNdjson } from "./error-report.ts";
 import { readCsvEntries, readFeedEntries } from "./read-file.ts";
 
 /** Memory that a CSV import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
@@ -64,7 +65,9 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
 
   return [
     handle(api.createImport, async (c) => {
-      const { type, id, source, delimiter } = c.req.valid("query");
+      const query = c.req.valid("query");
+      const { type, id, source, delimiter, header, key, unknownColumns, maxErrors } = query;
+      const dryRun = query.dryRun === "true";
       const contentType = c.req.header("content-type") ?? "";
       if (getMediaType(contentType) === "application/json") {
         const { body, status, isReplay } = await createDefinition(c.env);
@@ -116,6 +119,8 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             jobType,
             importId,
             delimiter: toDelimiter(delimiter),
+            hasHeader: header === "present",
+            rowOptions: { key, unknownColumns },
             ...(charset === undefined ? {} : { charset }),
           });
       } else {
@@ -130,7 +135,17 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             hash?.expect({ bytes: checkpoint.bodyBytes, isSame: checkpoint.isSame });
           }
           const resume = toResumableImport(key, hash);
-          return importer.run({ type, id, origin, chunks, quota, storeResponse, resume });
+          return importer.run({
+            type,
+            id,
+            dryRun,
+            maxErrors,
+            origin,
+            chunks,
+            quota,
+            storeResponse,
+            resume,
+          });
         },
         bodyHash,
       );
@@ -155,6 +170,16 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
     handle(api.getImport, async (c) =>
       c.json(await requireImport(importLedger, c.env, c.req.valid("param").id), 200),
     ),
+
+    handle(api.listImportErrors, async (c) => {
+      const { id } = await requireImport(importLedger, c.env, c.req.valid("param").id);
+      const { format } = c.req.valid("query");
+      const { tenant } = c.env.principal;
+      const pages = importLedger.errors({ tenant, id });
+      return new Response(format === "csv" ? toCsv(pages) : toNdjson(pages), {
+        headers: { "Content-Type": format === "csv" ? "text/csv" : "application/x-ndjson" },
+      });
+    }),
 
     handle(api.cancelImport, async (c) => {
       const { id } = await requireImport(importLedger, c.env, c.req.valid("param").id);

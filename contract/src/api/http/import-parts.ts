@@ -68,6 +68,7 @@ export const putImportPart = defineRoute({
     "body-too-large",
     "unsupported-media-type",
     "invalid-csv",
+    "too-many-errors",
     "quota-exceeded",
     "at-capacity",
   ],

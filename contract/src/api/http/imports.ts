@@ -3,6 +3,7 @@ import { feedLimits, limits } from "../limits.ts";
 import { Delimiter, Import, ImportPage, ImportStatus } from "../import.ts";
 import { Operation } from "../operation.ts";
 import { pageQuery } from "../page.ts";
+import { rowOptions } from "../row-options.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import {
   json,
@@ -11,6 +12,7 @@ import {
   idParameter,
   locationBelow,
   onceProblems,
+  queryBoolean,
   replayed,
 } from "./route.ts";
 
@@ -63,6 +65,21 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
             "ID of the import, chosen by the client, so that the progress can be read while the file is sent. 409 if it is taken",
         }),
         delimiter: Delimiter.default("comma"),
+        header: z.enum(["present", "absent"]).default("present").meta({
+          description:
+            "absent: the first row is data, and the columns are `column1`, `column2` ...",
+        }),
+        key: rowOptions.key,
+        unknownColumns: rowOptions.unknownColumns,
+        maxErrors: z.coerce
+          .number()
+          .int()
+          .min(0)
+          .optional()
+          .meta({
+            ...rowOptions.maxErrors.meta(),
+          }),
+        dryRun: queryBoolean("true: validates all rows and enqueues nothing"),
       }),
       body: {
         required: true,
@@ -100,6 +117,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       "invalid-import",
       "invalid-csv",
       "invalid-feed",
+      "too-many-errors",
       "import-exists",
       "import-ended",
       ...onceProblems,
@@ -176,6 +194,48 @@ export const cancelImport = defineRoute({
     "import-gone",
     "import-ended",
     "too-many-operations",
+    "at-capacity",
+  ],
+});
+
+export const listImportErrors = defineRoute({
+  operationId: "listImportErrors",
+  summary: "Download the rejected rows of an import",
+  description:
+    `Returns the rejected rows in the order of the file, with the reason and the text of the row (up to ${limits.importErrorText} characters): the first ${limits.importErrorRows} of a file in one ` +
+    `request, and the first ${limits.importPartErrorRows} of each part. They are deleted with the import.`,
+  tags,
+  scope: "jobs:read",
+  method: "get",
+  path: "/v1/imports/{id}/errors",
+  request: {
+    params: idParameter("import"),
+    query: z.strictObject({
+      format: z.enum(["ndjson", "csv"]).default("ndjson"),
+    }),
+  },
+  responses: {
+    200: {
+      description: "One line per rejected row",
+      content: {
+        "application/x-ndjson": {
+          ...file,
+          example:
+            '{"row":3,"part":null,"line":4,"type":"invalid-csv","field":null,"reason":"The row has 1 field, the header 2.","text":"3"}\n',
+        },
+        "text/csv": {
+          ...file,
+          example:
+            'row,part,line,type,field,reason,text\n3,,4,invalid-csv,,"The row has 1 field, the header 2.",3\n',
+        },
+      },
+    },
+  },
+  problems: [
+    "invalid-parameter",
+    "forbidden-resource",
+    "import-not-found",
+    "import-gone",
     "at-capacity",
   ],
 });

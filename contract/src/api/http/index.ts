@@ -9,7 +9,7 @@ import { followImport, followJob, followJobs, createEventRoutes } from "./events
 import { createGraphRoutes, listChildren } from "./graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
-import { cancelImport, getImport, createImportRoutes } from "./imports.ts";
+import { cancelImport, getImport, listImportErrors, createImportRoutes } from "./imports.ts";
 import { getOverview } from "./overview.ts";
 import { getPrincipal } from "./principal.ts";
 import { getKey, listKeys, revokeKey, rotateKey, createKeyRoutes } from "./keys.ts";
@@ -89,6 +89,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     putImportPart,
     listImportParts,
     completeImport,
+    listImportErrors,
     putSchedule,
     listSchedules,
     getSchedule,

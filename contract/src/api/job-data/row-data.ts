@@ -9,15 +9,19 @@ const numberText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /**
  * Returns the function that converts a row of an imported file to data: the `fromRow` of the job type, or else a mapping of
- * columns to schema fields. A value that does not fit stays a string, so that schema validation reports the error.
+ * columns to schema fields. With `ignoresUnknown`, columns that are no fields are left out. A value that does not fit stays a string, so that schema validation reports the error.
  */
-export function createRowMapping(jobType: JobType): (row: ImportedRow) => unknown {
+export function createRowMapping(
+  jobType: JobType,
+  { ignoresUnknown = false }: { ignoresUnknown?: boolean } = {},
+): (row: ImportedRow) => unknown {
   if (jobType.fromRow !== undefined) return (row) => jobType.fromRow?.(row);
   const fields = getFields(jobType.data);
+  const isUsed = (name: string) => !ignoresUnknown || fields.has(name);
   return ({ values }) =>
     Object.fromEntries(
       Object.entries(values)
-        .filter(([name, text]) => text !== "" || !isLeftOut(fields, name))
+        .filter(([name, text]) => isUsed(name) && (text !== "" || !isLeftOut(fields, name)))
         .map(([name, text]) => [name, read(text, fields.get(name)?.type)]),
     );
 }
@@ -27,7 +31,9 @@ function isLeftOut(fields: Fields, name: string): boolean {
   return field !== undefined && field.isOptional && field.type !== "string";
 }
 
-function read(text: string, type: FieldType | undefined): unknown {
+function read(text: unknown, type: FieldType | undefined): unknown {
+  // A mapped value may have its type already.
+  if (typeof text !== "string") return text;
   if (type === "number" && numberText.test(text)) return Number(text);
   if (type === "boolean" && (text === "true" || text === "false")) return text === "true";
   return text;

@@ -311,6 +311,8 @@ export const imports = pgTable(
     definition: jsonb().$type<ImportDefinition>(),
     /** How the rows of all parts are read; null until part 1 has begun, unless the definition says it. */
     header: jsonb().$type<ImportHeader>(),
+    /** Rows are validated only. */
+    dryRun: boolean().notNull().default(false),
     /** Number of parts, known when the import is completed. */
     parts: integer(),
     createdAt: time().notNull().defaultNow(),
@@ -345,6 +347,27 @@ export const importParts = pgTable(
     touchedAt: time().notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.importId, table.part] })],
+);
+
+/** Rejected rows, up to a limit per file and part. */
+export const importErrors = pgTable(
+  "import_errors",
+  {
+    importId: uuid().notNull(),
+    /** 0 for a file in one request. */
+    part: integer().notNull(),
+    /** Number of the row in the file or in its part. */
+    row: integer().notNull(),
+    line: integer().notNull(),
+    /** Problem type. */
+    type: text().notNull(),
+    /** JSON Pointer into the job request. */
+    field: text(),
+    reason: text().notNull(),
+    /** The row itself, truncated. */
+    text: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.importId, table.part, table.row] })],
 );
 
 /** Bulk operations, executed in batches. Counts and cursor change in the same transaction as the jobs. */
@@ -616,6 +639,7 @@ export type ScheduleColumns = typeof schedules.$inferSelect;
 export type IdempotencyKeyColumns = typeof idempotencyKeys.$inferSelect;
 export type ImportColumns = typeof imports.$inferSelect;
 export type ImportPartColumns = typeof importParts.$inferSelect;
+export type ImportErrorColumns = typeof importErrors.$inferSelect;
 export type OperationColumns = typeof operations.$inferSelect;
 export type FeedColumns = typeof feeds.$inferSelect;
 export type FeedItemColumns = typeof feedItems.$inferSelect;

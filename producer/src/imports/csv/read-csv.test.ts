@@ -20,8 +20,20 @@ function _stream(chunks: Iterable<Uint8Array>): ReadableStream<Uint8Array> {
   );
 }
 
+/** A record without its text. */
+type Parsed =
+  | Omit<Extract<CsvRecord, { status: "row" }>, "raw">
+  | Omit<Extract<CsvRecord, { status: "bad" }>, "raw">;
+
+function _withoutText(record: CsvRecord): Parsed {
+  const { line } = record;
+  return record.status === "row"
+    ? { status: "row", line, row: record.row }
+    : { status: "bad", line, detail: record.detail };
+}
+
 interface Outcome {
-  records: CsvRecord[];
+  records: Parsed[];
   fault: { line: number; detail: string } | null;
 }
 
@@ -29,11 +41,11 @@ async function _readChunks(
   chunks: Iterable<Uint8Array>,
   overrides: Partial<CsvOptions> = {},
 ): Promise<Outcome> {
-  const records: CsvRecord[] = [];
+  const records: Parsed[] = [];
   try {
     for await (const batch of readCsv(_stream(chunks), { ...options, ...overrides })) {
       expect(batch.length > 0 && batch.length <= 500).toBe(true);
-      records.push(...batch);
+      records.push(...batch.map(_withoutText));
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
@@ -364,7 +376,7 @@ describe("property: any table of strings", () => {
         const bytes = _bytes((written.hasBom ? "\uFEFF" : "") + file);
         const outcome = await _readChunks(_cut(bytes, cuts), { delimiter });
         let line = 1;
-        const expected = rows.map((cells, index): CsvRecord => {
+        const expected = rows.map((cells, index): Parsed => {
           line += `${lines[index]}`.split(/\r\n?|\n/).length;
           return {
             status: "row",

@@ -17,10 +17,10 @@ export interface CsvOptions {
   onHeader?: ((columns: readonly string[], charset: string) => Promise<void>) | undefined;
 }
 
-/** `line` is the line where the row begins; the header is line 1. */
+/** `line` is the line where the row begins; the header is line 1. `raw` is its text. */
 export type CsvRecord =
-  | { status: "row"; line: number; row: Record<string, string> }
-  | { status: "bad"; line: number; detail: string };
+  | { status: "row"; line: number; row: Record<string, string>; raw: string }
+  | { status: "bad"; line: number; detail: string; raw: string };
 
 /** The file cannot be read from `line` on. */
 export class CsvError extends Error {

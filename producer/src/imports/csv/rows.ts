@@ -50,19 +50,20 @@ export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, column
       if (raw === "" || values === null) return failWithoutColumns(raw);
       names = values.map((_, index) => `column${index + 1}`);
     }
-    if (raw !== "") records.push(toRecord(names, start, values));
+    if (raw !== "") records.push(toRecord(names, start, values, raw));
   }
 
   function toRecord(
     names: readonly string[],
     start: number,
     values: readonly string[] | null,
+    raw: string,
   ): CsvRecord {
-    if (values === null) return { status: "bad", line: start, detail: "Unexpected quote." };
+    if (values === null) return { status: "bad", line: start, detail: "Unexpected quote.", raw };
     const detail = findRowError(names, values, mayHaveNul);
     return detail === null
-      ? { status: "row", line: start, row: toRow(names, values) }
-      : { status: "bad", line: start, detail };
+      ? { status: "row", line: start, row: toRow(names, values), raw }
+      : { status: "bad", line: start, detail, raw };
   }
 
   function readHeader(values: readonly string[] | null): void {
