@@ -80,7 +80,7 @@ describe("a file is refused as a whole", () => {
   test.each([
     ["", "/type"],
     ["?type=nope", "/type"],
-    ["?type=row.import&delimiter=%7C", "/delimiter"],
+    ["?type=row.import&delimiter=%22", "/delimiter"],
     ["?type=row.import&delimeter=tab", "/delimeter"],
     [`?type=feed.item&source=${"s".repeat(256)}`, "/source"],
   ])("a file sent to /v1/imports%s", async (query, pointer) => {
@@ -88,7 +88,7 @@ describe("a file is refused as a whole", () => {
     expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
   });
 
-  test.each(["application/json", "text/html", "application/xml", "text/csvx"])(
+  test.each(["application/jsonx", "text/html", "application/xml", "text/csvx"])(
     "a file of media type %s",
     async (contentType) => {
       const answer = await producer.csv("a\n1\n", "?type=row.import", contentType);
