@@ -129,34 +129,7 @@ export interface components {
             worker?: string | null;
         };
         /** @description What an attempt came to. released: the job returns to the front of its queue, without using up an attempt */
-        AttemptReport: {
-            id: string;
-            lease: string;
-            /** @enum {string} */
-            outcome: "completed";
-            result?: unknown;
-        } | {
-            /** @description Stored with the job; long texts are cut */
-            error: {
-                message: string;
-                name?: string;
-                stack?: string;
-            };
-            id: string;
-            lease: string;
-            /** @enum {string} */
-            outcome: "failed";
-            /** @description true (default): by attempts and backoff of the job. false: the job is dead at once */
-            retry?: boolean | {
-                /** @description Retry after this time, without using up an attempt */
-                afterMs: number;
-            };
-        } | {
-            id: string;
-            lease: string;
-            /** @enum {string} */
-            outcome: "released";
-        };
+        AttemptReport: components["schemas"]["CompletedReport"] | components["schemas"]["FailedReport"] | components["schemas"]["ReleasedReport"];
         /** @description Delay between attempts; default: the backoff of the job type (exponential from 1 s unless the type sets another) */
         Backoff: {
             /** @description Delay before the second attempt, in milliseconds */
@@ -230,6 +203,16 @@ export interface components {
             /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
         };
+        CompletedReport: {
+            id: string;
+            lease: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            outcome: "completed";
+            result?: unknown;
+        };
         CreatedEntry: {
             /** Format: uuid */
             id: string;
@@ -294,6 +277,10 @@ export interface components {
             /** @description false: there are more than 500 groups; only the first groups, ordered by type, are counted */
             isComplete: boolean;
         };
+        DelayedRetry: {
+            /** @description Retry after this time, without using up an attempt */
+            afterMs: number;
+        };
         DeliveryReplay: {
             /**
              * Format: date-time
@@ -343,6 +330,18 @@ export interface components {
             /** @description In the order of the request */
             leases: components["schemas"]["ExtendedLease"][];
         };
+        FailedReport: {
+            error: components["schemas"]["ReportedError"];
+            id: string;
+            lease: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            outcome: "failed";
+            /** @description true (default): by attempts and backoff of the job. false: the job is dead at once */
+            retry?: boolean | components["schemas"]["DelayedRetry"];
+        };
         /**
          * @description What happens to the parent when the child ends dead, cancelled or expired. failParentOnFailure: the parent is dead at once. continueParentOnFailure: the parent starts at once. ignoreDependencyOnFailure: the parent waits for the other children, and can read the failure. removeDependencyOnFailure: the child is removed from the graph, and the parent waits for the other children
          * @enum {string}
@@ -355,10 +354,7 @@ export interface components {
         };
         FinishedAttempt: {
             /** @description Why a result is invalid; pointers into the body of the request */
-            errors?: {
-                detail: string;
-                pointer: string;
-            }[];
+            errors?: components["schemas"]["FieldError"][];
             id: string;
             /**
              * @description What follows, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`
@@ -405,13 +401,7 @@ export interface components {
             /** @description Ended jobs per second since the creation; null unless the import is running */
             jobsPerSecond: number | null;
             /** @description Null if the file was sent in one request */
-            parts: {
-                /** @description The first 100 missing parts up to the last one that was sent */
-                missing: number[];
-                received: number;
-                /** @description Number of parts; null until the import is completed */
-                total: number | null;
-            } | null;
+            parts: components["schemas"]["ImportParts"] | null;
             /** @description Estimated time until the import is done */
             secondsLeft: number | null;
             /**
@@ -544,16 +534,7 @@ export interface components {
         };
         ImportPart: {
             bytes: number;
-            counts: {
-                /** @description Rows or items recorded as jobs */
-                accepted: number;
-                /** @description Rows or items whose key belongs to a pending job */
-                duplicate: number;
-                /** @description Rows or items read */
-                read: number;
-                /** @description Rows or items that could not be parsed or did not match the schema */
-                rejected: number;
-            };
+            counts: components["schemas"]["ImportPartCounts"];
             /** @description SHA-256 of the body as in `Content-Digest` */
             digest: string;
             /** @description Number of its first row in the file; null while an earlier part is missing */
@@ -564,10 +545,27 @@ export interface components {
             /** @enum {string} */
             status: "receiving" | "received" | "failed";
         };
+        ImportPartCounts: {
+            /** @description Rows or items recorded as jobs */
+            accepted: number;
+            /** @description Rows or items whose key belongs to a pending job */
+            duplicate: number;
+            /** @description Rows or items read */
+            read: number;
+            /** @description Rows or items that could not be parsed or did not match the schema */
+            rejected: number;
+        };
         ImportPartPage: {
             items: components["schemas"]["ImportPart"][];
             /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
+        };
+        ImportParts: {
+            /** @description The first 100 missing parts up to the last one that was sent */
+            missing: number[];
+            received: number;
+            /** @description Number of parts; null until the import is completed */
+            total: number | null;
         };
         InspectedDeadLetter: {
             attempts: components["schemas"]["JobAttempts"];
@@ -1007,23 +1005,7 @@ export interface components {
             expiresInMs?: number;
             keyPolicy?: components["schemas"]["KeyPolicy"];
             priority?: number;
-            /** @description The endpoint of a type with the worker `push` */
-            push?: {
-                /**
-                 * @description Maximum number of concurrent requests, per consumer
-                 * @default 10
-                 */
-                concurrency?: number;
-                /** @description Maximum number of requests per second, of all consumers together */
-                ratePerSecond?: number;
-                /**
-                 * @description Timeout of one request
-                 * @default 30000
-                 */
-                timeoutMs?: number;
-                /** Format: uri */
-                url: string;
-            };
+            push?: components["schemas"]["PushSettings"];
             /** @description Queue of the jobs; by default named like the type, for other tenants than `default` after the tenant's name and a dot. A queue has one kind of worker and belongs to one tenant; queues of job types that are defined in code cannot be used */
             queue?: string;
             rateLimit?: components["schemas"]["JobTypeRateLimit"];
@@ -1105,28 +1087,26 @@ export interface components {
         LeaseExtension: {
             /** @default 30000 */
             leaseMs?: number;
-            leases: {
-                id: string;
-                lease: string;
-                /** @description Lines for the log of the job */
-                log?: string | {
-                    /** @enum {string} */
-                    level?: "debug" | "info" | "warn" | "error";
-                    message: string;
-                } | (string | {
-                    /** @enum {string} */
-                    level?: "debug" | "info" | "warn" | "error";
-                    message: string;
-                })[];
-                /** @description Progress of the job: a number or an object */
-                progress?: number | {
-                    [key: string]: unknown;
-                };
-            }[];
+            leases: components["schemas"]["LeaseToExtend"][];
+        };
+        LeaseToExtend: {
+            id: string;
+            lease: string;
+            /** @description Lines for the log of the job */
+            log?: string | components["schemas"]["LogEntry"] | (string | components["schemas"]["LogEntry"])[];
+            /** @description Progress of the job: a number or an object */
+            progress?: number | {
+                [key: string]: unknown;
+            };
         };
         Liveness: {
             /** @enum {string} */
             status: "ok";
+        };
+        LogEntry: {
+            /** @enum {string} */
+            level?: "debug" | "info" | "warn" | "error";
+            message: string;
         };
         NewApiKey: {
             /**
@@ -1549,6 +1529,15 @@ export interface components {
             outcome: "rejected";
             problem: components["schemas"]["Problem"];
         };
+        ReleasedReport: {
+            id: string;
+            lease: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            outcome: "released";
+        };
         ReplayedDeliveries: {
             /**
              * Format: date-time
@@ -1556,6 +1545,12 @@ export interface components {
              */
             next: string | null;
             replayed: number;
+        };
+        /** @description Stored with the job; long texts are cut */
+        ReportedError: {
+            message: string;
+            name?: string;
+            stack?: string;
         };
         Schedule: {
             /** Format: date-time */
@@ -1765,16 +1760,9 @@ export interface components {
              * @description When the next attempt is due; null after the last
              */
             nextAt: string | null;
-            /** @description The body of the request */
-            payload: {
-                [key: string]: unknown;
-            };
+            payload: components["schemas"]["WebhookPayload"];
             /** @description Response to the last attempt; null if none arrived */
-            response: {
-                /** @description The first 500 bytes of the body */
-                body: string;
-                status: number;
-            } | null;
+            response: components["schemas"]["WebhookResponse"] | null;
             /**
              * @description pending: not delivered yet. failed: given up
              * @enum {string}
@@ -1791,32 +1779,18 @@ export interface components {
             /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
         };
+        /** @description The body of the request */
+        WebhookPayload: {
+            [key: string]: unknown;
+        };
+        WebhookResponse: {
+            /** @description The first 500 bytes of the body */
+            body: string;
+            status: number;
+        };
         WorkerFinish: {
             results: components["schemas"]["AttemptReport"][];
-            /** @description Also takes the next jobs */
-            take?: {
-                /**
-                 * @description Time until the jobs return to their queue, unless the worker finishes them or extends the lease; the `timeoutMs` of a job shortens it
-                 * @default 30000
-                 */
-                leaseMs?: number;
-                /**
-                 * @description Maximum number of jobs
-                 * @default 1
-                 */
-                max?: number;
-                /** @description Queues to take from; without `types` too, all that the key may use */
-                queues?: string[];
-                /** @description Job types to take. A queue is taken from as a whole: name all types of a queue, or the queue in `queues` */
-                types?: string[];
-                /**
-                 * @description Maximum time to wait for a first job
-                 * @default 0
-                 */
-                waitMs?: number;
-                /** @description Name of the worker, shown with its queues and in the history of jobs; by default the name of the API key */
-                worker?: string;
-            };
+            take?: components["schemas"]["JobsToTake"];
         };
     };
     responses: never;
@@ -1844,18 +1818,21 @@ export type CheckedEntry = components['schemas']['CheckedEntry'];
 export type CheckedJob = components['schemas']['CheckedJob'];
 export type ChildCounts = components['schemas']['ChildCounts'];
 export type ChildPage = components['schemas']['ChildPage'];
+export type CompletedReport = components['schemas']['CompletedReport'];
 export type CreatedEntry = components['schemas']['CreatedEntry'];
 export type DeadLetter = components['schemas']['DeadLetter'];
 export type DeadLetterGroup = components['schemas']['DeadLetterGroup'];
 export type DeadLetterPage = components['schemas']['DeadLetterPage'];
 export type DeadLetterSelection = components['schemas']['DeadLetterSelection'];
 export type DeadLetterSummary = components['schemas']['DeadLetterSummary'];
+export type DelayedRetry = components['schemas']['DelayedRetry'];
 export type DeliveryReplay = components['schemas']['DeliveryReplay'];
 export type DescribedRateLimit = components['schemas']['DescribedRateLimit'];
 export type DuplicateEntry = components['schemas']['DuplicateEntry'];
 export type EventGap = components['schemas']['EventGap'];
 export type ExtendedLease = components['schemas']['ExtendedLease'];
 export type ExtendedLeases = components['schemas']['ExtendedLeases'];
+export type FailedReport = components['schemas']['FailedReport'];
 export type FailurePolicy = components['schemas']['FailurePolicy'];
 export type FieldError = components['schemas']['FieldError'];
 export type FinishedAttempt = components['schemas']['FinishedAttempt'];
@@ -1870,7 +1847,9 @@ export type ImportError = components['schemas']['ImportError'];
 export type ImportJobOptions = components['schemas']['ImportJobOptions'];
 export type ImportPage = components['schemas']['ImportPage'];
 export type ImportPart = components['schemas']['ImportPart'];
+export type ImportPartCounts = components['schemas']['ImportPartCounts'];
 export type ImportPartPage = components['schemas']['ImportPartPage'];
+export type ImportParts = components['schemas']['ImportParts'];
 export type InspectedDeadLetter = components['schemas']['InspectedDeadLetter'];
 export type IssuedApiKey = components['schemas']['IssuedApiKey'];
 export type IssuedPushEndpoint = components['schemas']['IssuedPushEndpoint'];
@@ -1905,7 +1884,9 @@ export type KeyPolicyReplace = components['schemas']['KeyPolicyReplace'];
 export type KeyRotation = components['schemas']['KeyRotation'];
 export type LeasedJob = components['schemas']['LeasedJob'];
 export type LeaseExtension = components['schemas']['LeaseExtension'];
+export type LeaseToExtend = components['schemas']['LeaseToExtend'];
 export type Liveness = components['schemas']['Liveness'];
+export type LogEntry = components['schemas']['LogEntry'];
 export type NewApiKey = components['schemas']['NewApiKey'];
 export type Operation = components['schemas']['Operation'];
 export type OperationCounts = components['schemas']['OperationCounts'];
@@ -1944,7 +1925,9 @@ export type RedrivenCounts = components['schemas']['RedrivenCounts'];
 export type RedrivenEntry = components['schemas']['RedrivenEntry'];
 export type RedriveRequest = components['schemas']['RedriveRequest'];
 export type RejectedEntry = components['schemas']['RejectedEntry'];
+export type ReleasedReport = components['schemas']['ReleasedReport'];
 export type ReplayedDeliveries = components['schemas']['ReplayedDeliveries'];
+export type ReportedError = components['schemas']['ReportedError'];
 export type Schedule = components['schemas']['Schedule'];
 export type ScheduleDefinition = components['schemas']['ScheduleDefinition'];
 export type ScheduledJob = components['schemas']['ScheduledJob'];
@@ -1959,6 +1942,8 @@ export type WebhookDefinition = components['schemas']['WebhookDefinition'];
 export type WebhookDelivery = components['schemas']['WebhookDelivery'];
 export type WebhookDeliveryPage = components['schemas']['WebhookDeliveryPage'];
 export type WebhookPage = components['schemas']['WebhookPage'];
+export type WebhookPayload = components['schemas']['WebhookPayload'];
+export type WebhookResponse = components['schemas']['WebhookResponse'];
 export type WorkerFinish = components['schemas']['WorkerFinish'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

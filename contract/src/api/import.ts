@@ -129,7 +129,9 @@ export const Import = z
     }),
     counts: ImportCounts,
     errors: z.array(ImportError).meta({ description: "Errors of the first rejected rows" }),
-    parts: ImportParts.nullable().meta({ description: "Null if the file was sent in one request" }),
+    parts: z
+      .union([ImportParts, z.null()])
+      .meta({ description: "Null if the file was sent in one request" }),
     dryRun: z.boolean().meta({ description: "true: rows were validated and no jobs were created" }),
     jobsPerSecond: z.number().nullable().meta({
       description: "Ended jobs per second since the creation; null unless the import is running",
@@ -168,6 +170,13 @@ export type Import = z.infer<typeof Import>;
 
 export const ImportPage = createPage("ImportPage", Import);
 
+const ImportPartCounts = ImportCounts.pick({
+  read: true,
+  accepted: true,
+  duplicate: true,
+  rejected: true,
+}).meta({ id: "ImportPartCounts" });
+
 export const ImportPart = z
   .strictObject({
     number: z.int().min(1),
@@ -177,7 +186,7 @@ export const ImportPart = z
       .meta({ description: "First byte in the file, if `Content-Range` was sent" }),
     bytes: count,
     digest: z.string().meta({ description: "SHA-256 of the body as in `Content-Digest`" }),
-    counts: ImportCounts.pick({ read: true, accepted: true, duplicate: true, rejected: true }),
+    counts: ImportPartCounts,
     firstRow: z.int().nullable().meta({
       description: "Number of its first row in the file; null while an earlier part is missing",
     }),

@@ -68,9 +68,8 @@ export const JobTypeRegistration = z
       description: "JSON Schema (2020-12) of the result; without it, any JSON is a result",
     }),
     worker: RegisteredWorker.default("pull"),
-    push: PushSettings.optional().meta({
-      description: "The endpoint of a type with the worker `push`",
-    }),
+    // The endpoint of a type with the worker `push`.
+    push: PushSettings.optional(),
     queue: name.optional().meta({
       description:
         "Queue of the jobs; by default named like the type, for other tenants than `default` after the tenant's name and a dot. A queue has one kind of worker and " +

@@ -105,7 +105,8 @@ export type ProblemKind = keyof typeof problemKinds;
 
 const kinds = Object.keys(problemKinds) as [ProblemKind, ...ProblemKind[]];
 
-const FieldErrorSchema = z
+/** An error of one field. */
+export const FieldErrorSchema = z
   .strictObject({
     pointer: z.string().meta({ description: "JSON Pointer into the body (RFC 6901)" }),
     detail: z.string(),

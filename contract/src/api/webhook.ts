@@ -162,6 +162,19 @@ export const SecretRotation = z
 
 export const DeliveryStatus = z.enum(["pending", "delivered", "failed"]);
 
+const WebhookResponse = z
+  .strictObject({
+    status: z.int(),
+    body: z.string().meta({
+      description: `The first ${limits.webhookResponseBytes} bytes of the body`,
+    }),
+  })
+  .meta({ id: "WebhookResponse" });
+
+const WebhookPayload = z
+  .looseObject({})
+  .meta({ id: "WebhookPayload", description: "The body of the request" });
+
 /** One event for one webhook. */
 export const WebhookDelivery = z
   .strictObject({
@@ -170,7 +183,7 @@ export const WebhookDelivery = z
     status: DeliveryStatus.meta({
       description: "pending: not delivered yet. failed: given up",
     }),
-    payload: z.looseObject({}).meta({ description: "The body of the request" }),
+    payload: WebhookPayload,
     attempts: z.int().min(0),
     nextAt: Time.nullable().meta({
       description: "When the next attempt is due; null after the last",
@@ -178,15 +191,7 @@ export const WebhookDelivery = z
     attemptedAt: Time.nullable().meta({ description: "Start of the last attempt" }),
     deliveredAt: Time.nullable(),
     response: z
-      .union([
-        z.strictObject({
-          status: z.int(),
-          body: z.string().meta({
-            description: `The first ${limits.webhookResponseBytes} bytes of the body`,
-          }),
-        }),
-        z.null(),
-      ])
+      .union([WebhookResponse, z.null()])
       .meta({ description: "Response to the last attempt; null if none arrived" }),
     latencyMs: z.int().nullable().meta({ description: "Duration of the last attempt" }),
     error: z.string().nullable().meta({ description: "Why the last attempt failed" }),

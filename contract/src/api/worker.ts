@@ -2,6 +2,7 @@ import { z } from "zod";
 import { JobId, JobLogLine, Time } from "./job.ts";
 import { plainText } from "./json/plain-text.ts";
 import { limits } from "./limits.ts";
+import { FieldErrorSchema } from "./problem.ts";
 
 /** Limits of the operations of workers. */
 export const workerLimits = {
@@ -109,40 +110,44 @@ export const TakenJobs = z
 const id = z.string().max(workerLimits.leaseLength);
 const target = { id, lease: z.string().max(workerLimits.leaseLength) };
 
+const CompletedReport = z
+  .strictObject({ ...target, outcome: z.literal("completed"), result: z.unknown().optional() })
+  .meta({ id: "CompletedReport" });
+
+const ReportedError = z
+  .strictObject({
+    name: z.string().max(workerLimits.errorLength).optional(),
+    message: z.string().max(workerLimits.errorLength),
+    stack: z.string().max(workerLimits.errorLength).optional(),
+  })
+  .meta({ id: "ReportedError", description: "Stored with the job; long texts are cut" });
+
+const DelayedRetry = z
+  .strictObject({
+    afterMs: z.int().min(0).max(limits.delayMs).meta({
+      description: "Retry after this time, without using up an attempt",
+    }),
+  })
+  .meta({ id: "DelayedRetry" });
+
+const FailedReport = z
+  .strictObject({
+    ...target,
+    outcome: z.literal("failed"),
+    error: ReportedError,
+    retry: z.union([z.boolean(), DelayedRetry]).optional().meta({
+      description:
+        "true (default): by attempts and backoff of the job. false: the job is dead at once",
+    }),
+  })
+  .meta({ id: "FailedReport" });
+
+const ReleasedReport = z
+  .strictObject({ ...target, outcome: z.literal("released") })
+  .meta({ id: "ReleasedReport" });
+
 const AttemptReport = z
-  .discriminatedUnion("outcome", [
-    z.strictObject({
-      ...target,
-      outcome: z.literal("completed"),
-      result: z.unknown().optional(),
-    }),
-    z.strictObject({
-      ...target,
-      outcome: z.literal("failed"),
-      error: z
-        .strictObject({
-          name: z.string().max(workerLimits.errorLength).optional(),
-          message: z.string().max(workerLimits.errorLength),
-          stack: z.string().max(workerLimits.errorLength).optional(),
-        })
-        .meta({ description: "Stored with the job; long texts are cut" }),
-      retry: z
-        .union([
-          z.boolean(),
-          z.strictObject({
-            afterMs: z.int().min(0).max(limits.delayMs).meta({
-              description: "Retry after this time, without using up an attempt",
-            }),
-          }),
-        ])
-        .optional()
-        .meta({
-          description:
-            "true (default): by attempts and backoff of the job. false: the job is dead at once",
-        }),
-    }),
-    z.strictObject({ ...target, outcome: z.literal("released") }),
-  ])
+  .discriminatedUnion("outcome", [CompletedReport, FailedReport, ReleasedReport])
   .meta({
     id: "AttemptReport",
     description:
@@ -154,7 +159,8 @@ export type AttemptReport = z.output<typeof AttemptReport>;
 export const WorkerFinish = z
   .strictObject({
     results: z.array(AttemptReport).min(1).max(workerLimits.jobs),
-    take: JobsToTake.optional().meta({ description: "Also takes the next jobs" }),
+    // Also takes the next jobs.
+    take: JobsToTake.optional(),
   })
   .meta({
     id: "WorkerFinish",
@@ -186,7 +192,7 @@ export const FinishedAttempt = z
         "What follows, for `settled` and `invalid-result`. retried: another attempt follows. delayed: by `afterMs`",
     }),
     errors: z
-      .array(z.strictObject({ pointer: z.string(), detail: z.string() }))
+      .array(FieldErrorSchema)
       .optional()
       .meta({ description: "Why a result is invalid; pointers into the body of the request" }),
   })
@@ -204,30 +210,29 @@ export const FinishedAttempts = z
   });
 
 const LogText = z.string().max(workerLimits.logLineLength);
-const LogEntry = z.union([
-  LogText,
-  z.strictObject({ level: JobLogLine.shape.level.optional(), message: LogText }),
-]);
+const LogEntry = z
+  .strictObject({ level: JobLogLine.shape.level.optional(), message: LogText })
+  .meta({ id: "LogEntry" });
+const LogLine = z.union([LogText, LogEntry]);
+
+const LeaseToExtend = z
+  .strictObject({
+    ...target,
+    progress: z
+      .union([z.number(), z.record(z.string(), z.unknown())])
+      .optional()
+      .meta({ description: "Progress of the job: a number or an object" }),
+    log: z
+      .union([LogText, LogEntry, z.array(LogLine).max(limits.logLines)])
+      .optional()
+      .meta({ description: "Lines for the log of the job" }),
+  })
+  .meta({ id: "LeaseToExtend" });
 
 /** The request that extends leases. */
 export const LeaseExtension = z
   .strictObject({
-    leases: z
-      .array(
-        z.strictObject({
-          ...target,
-          progress: z
-            .union([z.number(), z.record(z.string(), z.unknown())])
-            .optional()
-            .meta({ description: "Progress of the job: a number or an object" }),
-          log: z
-            .union([LogEntry, z.array(LogEntry).max(limits.logLines)])
-            .optional()
-            .meta({ description: "Lines for the log of the job" }),
-        }),
-      )
-      .min(1)
-      .max(workerLimits.jobs),
+    leases: z.array(LeaseToExtend).min(1).max(workerLimits.jobs),
     leaseMs: leaseMs.default(workerLimits.leaseMs.default),
   })
   .meta({
