@@ -48,10 +48,13 @@ export function _getExamples(document: Node): Example[] {
       const example = resolve(field).example;
       if (example === undefined) return [];
       // `keyPolicy` requires `key`.
+      // The endpoint `push` requires the worker of that name.
       const more =
-        name === "keyPolicy" && schema.properties.key
+        name === "keyPolicy" && schema.properties.key !== undefined
           ? { key: toSample(schema.properties.key) }
-          : {};
+          : name === "push"
+            ? { worker: "push" }
+            : {};
       return [{ ...least, ...more, [name]: example }];
     });
     return [...shown, ...(isOwnLeast ? [least] : []), ...fields];

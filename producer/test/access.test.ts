@@ -44,6 +44,10 @@ interface Ids {
   parted: string;
   key: string;
   schedule: string;
+  webhook: string;
+  deletedWebhook: string;
+  pushType: string;
+  deletedType: string;
 }
 
 const csv = { method: "POST", headers: { "Content-Type": "text/csv" }, body: "a\n1\n" };
@@ -61,6 +65,30 @@ function scheduleRow(method: string, action = ""): Row {
 
 /** The responses repeat the id of the request, so not that of a job. */
 const lostLease = { id: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304", lease: "default/0/unknown" };
+
+const deliveryId = crypto.randomUUID();
+const webhook = { url: "https://example.org/", events: ["job.dead"] };
+const pushType = { data: {}, worker: "push", push: { url: webhook.url } };
+const put = (body: object) => ({ ..._json(body), method: "PUT" });
+
+function webhookRow(method: string, action = "", body?: object): Row {
+  return {
+    scope: "webhooks:admin",
+    ask: (ids) => [
+      `/v1/webhooks/${ids.webhook}${action}`,
+      body === undefined ? { method } : { ..._json(body), method },
+    ],
+    elsewhere: "not-found",
+  };
+}
+
+function jobTypeRow(method: string, action = ""): Row {
+  return {
+    scope: "types:admin",
+    ask: (ids) => [`/v1/job-types/${ids.pushType}${action}`, { method }],
+    elsewhere: "not-found",
+  };
+}
 
 /** `any`: any valid key is permitted. `open`: no authentication. */
 const rows: Record<string, Row | "any" | "open"> = {
@@ -275,6 +303,51 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: ({ key }) => [`/v1/keys/${key}`, { method: "DELETE" }],
     elsewhere: "not-found",
   },
+  putWebhook: {
+    scope: "webhooks:admin",
+    ask: () => [`/v1/webhooks/${crypto.randomUUID()}`, put(webhook)],
+    elsewhere: "own",
+  },
+  listWebhooks: { scope: "webhooks:admin", ask: () => ["/v1/webhooks"], elsewhere: "empty" },
+  getWebhook: webhookRow("GET"),
+  rotateWebhook: webhookRow("POST", "/rotate"),
+  disableWebhook: webhookRow("POST", "/disable"),
+  enableWebhook: webhookRow("POST", "/enable"),
+  testWebhook: webhookRow("POST", "/test"),
+  listWebhookDeliveries: webhookRow("GET", "/deliveries"),
+  replayWebhookDelivery: {
+    scope: "webhooks:admin",
+    ask: (ids) => [
+      `/v1/webhooks/${ids.webhook}/deliveries/${deliveryId}/replay`,
+      { method: "POST" },
+    ],
+    elsewhere: "not-found",
+  },
+  replayWebhookDeliveries: webhookRow("POST", "/replay", {
+    from: "2026-01-01T00:00:00Z",
+    until: "2026-01-02T00:00:00Z",
+  }),
+  deleteWebhook: {
+    scope: "webhooks:admin",
+    ask: (ids) => [`/v1/webhooks/${ids.deletedWebhook}`, { method: "DELETE" }],
+    elsewhere: "not-found",
+  },
+  putJobType: {
+    scope: "types:admin",
+    ask: () => [`/v1/job-types/${crypto.randomUUID()}`, put({ data: {} })],
+    elsewhere: "own",
+  },
+  // With the types that are defined in code, which all tenants have.
+  listJobTypes: { scope: "types:admin", ask: () => ["/v1/job-types"], elsewhere: "own" },
+  getJobType: jobTypeRow("GET"),
+  getPushEndpoint: jobTypeRow("GET", "/endpoint"),
+  rotatePushEndpoint: jobTypeRow("POST", "/endpoint/rotate"),
+  resetPushEndpoint: jobTypeRow("POST", "/endpoint/reset"),
+  deleteJobType: {
+    scope: "types:admin",
+    ask: (ids) => [`/v1/job-types/${ids.deletedType}`, { method: "DELETE" }],
+    elsewhere: "not-found",
+  },
   takeJobs: {
     scope: "jobs:work",
     ask: () => ["/v1/worker/take", _json({})],
@@ -347,7 +420,14 @@ beforeAll(async () => {
     parted: parted.body.id,
     key: (await _issue(stores, ["jobs:read"], { name: "secret name" })).id,
     schedule: await putSchedule(),
+    webhook: await create("webhooks", webhook),
+    deletedWebhook: await create("webhooks", webhook),
+    pushType: await create("job-types", pushType),
+    deletedType: await create("job-types", { data: {} }),
   };
+  await stores.sql`
+    insert into webhook_deliveries (id, webhook_id, event, payload)
+    select ${deliveryId}, id, 'job.dead', '{}' from webhooks where name = ${ids.webhook}`;
   const ended = [ids.ended, ids.dead, ids.redriven, ids.deleted];
   await stores.sql`update jobs set status = 'dead', settled_at = now() where id in ${stores.sql(ended)}`;
 });
@@ -358,6 +438,13 @@ afterAll(async () => {
 beforeEach(async () => {
   before = await stores.count();
 });
+
+/** Creates a resource with a random name, which it returns. */
+async function create(kind: "webhooks" | "job-types", body: object) {
+  const name = crypto.randomUUID();
+  expect((await send([`/v1/${kind}/${name}`, put(body)], _bearer(admin))).status).toBe(201);
+  return name;
+}
 
 async function putSchedule() {
   const put = { ..._json(schedule), method: "PUT" };

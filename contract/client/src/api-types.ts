@@ -1354,6 +1354,7 @@ export interface components {
             type: string;
             url: string;
         };
+        /** @description The endpoint of a type with the worker `push` */
         PushSettings: {
             /**
              * @description Maximum number of concurrent requests, per consumer

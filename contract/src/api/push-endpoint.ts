@@ -24,7 +24,11 @@ export const PushSettings = z
       .optional()
       .meta({ description: "Maximum number of requests per second, of all consumers together" }),
   })
-  .meta({ id: "PushSettings", example: { url: "https://example.org/jobs", concurrency: 10 } });
+  .meta({
+    id: "PushSettings",
+    description: "The endpoint of a type with the worker `push`",
+    example: { url: "https://example.org/jobs", concurrency: 10 },
+  });
 export type PushSettings = z.output<typeof PushSettings>;
 
 const Time = z.iso.datetime().meta({ example: "2026-11-23T09:30:00.000Z" });
