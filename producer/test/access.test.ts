@@ -610,4 +610,8 @@ const missing: Ids = {
   parted: none,
   key: "0mibwkq0705f60718",
   schedule: "missing",
+  webhook: "missing",
+  deletedWebhook: "missing",
+  pushType: "missing",
+  deletedType: "missing",
 };
