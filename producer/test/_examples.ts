@@ -33,6 +33,12 @@ export function _getExamples(document: Node): Example[] {
     return "text";
   }
 
+  /** Returns the required fields, as in the example of the schema if it has them. */
+  function toLeast({ required = [], properties, example }: Node): object {
+    const sampled = (name: string) => example?.[name] ?? toSample(properties[name]);
+    return Object.fromEntries(required.map((name: string) => [name, sampled(name)]));
+  }
+
   /** Returns the examples of a whole schema, and one for each field with an example. */
   function toBodies(input: Node): unknown[] {
     const schema = resolve(input);
@@ -43,7 +49,7 @@ export function _getExamples(document: Node): Example[] {
     if (schema.type !== "object") return [toSample(schema)];
     // A schema that requires any one of several fields has an example that shows one.
     const isOwnLeast = !(schema.minProperties > 0);
-    const least = toSample(isOwnLeast ? { ...schema, example: undefined } : schema) as object;
+    const least = isOwnLeast ? toLeast(schema) : (toSample(schema) as object);
     const fields = Object.entries<Node>(schema.properties ?? {}).flatMap(([name, field]) => {
       const example = resolve(field).example;
       if (example === undefined) return [];

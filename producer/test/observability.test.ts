@@ -32,7 +32,7 @@ afterAll(async () => {
 
 test("the dashboard refuses every change", async () => {
   const { body } = await producer.post(_echo());
-  const queue = `/admin/queues/api/queues/${encodeURIComponent("{default}")}`;
+  const queue = "/admin/queues/api/queues/default";
   for (const [method, path] of [
     ["PUT", `${queue}/pause`],
     ["PUT", `${queue}/empty`],
@@ -68,14 +68,14 @@ test("the dashboard shows its page and the jobs of every queue", async () => {
   expect([loaded.status, loaded.text.length > 10_000]).toEqual([200, true]);
 
   const answer = await producer.request(
-    `/admin/queues/api/queues?activeQueue=${encodeURIComponent("{default}")}&status=latest&page=1`,
+    `/admin/queues/api/queues?activeQueue=default&status=latest&page=1`,
   );
   expect(answer.status).toBe(200);
   const queues: { name: string; readOnlyMode: boolean; jobs: { id: string; data: unknown }[] }[] =
     answer.body.queues;
-  expect(queues.map(({ name }) => name).toSorted()).toEqual(["{default}", "{feeds}", "{imports}"]);
+  expect(queues.map(({ name }) => name).toSorted()).toEqual(["default", "feeds", "imports"]);
   expect(queues.every(({ readOnlyMode }) => readOnlyMode)).toBe(true);
-  const jobs = queues.find(({ name }) => name === "{default}")!.jobs;
+  const jobs = queues.find(({ name }) => name === "default")!.jobs;
   expect(jobs).toContainEqual(
     expect.objectContaining({ id: body.id, data: { message: "look at me" } }),
   );
@@ -136,7 +136,7 @@ test("metrics include requests, problems, batches and waiting requests", async (
   ]) {
     expect(text).toMatch(line);
   }
-  expect(text).not.toContain("missing");
+  expect(text).not.toContain("/missing");
 });
 
 test("metrics are served without Redis, except queue metrics", async () => {

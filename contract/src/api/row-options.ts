@@ -44,7 +44,6 @@ export const rowOptions = {
   key: z.string().min(1).max(1000).optional().meta({
     description:
       "Key of the jobs: a column, or a template with columns in braces. A row whose key belongs to a pending job is a duplicate; with `options.keyPolicy` of type `once`, to any job of the window",
-    example: "{source}#{id}",
   }),
   unknownColumns: z.enum(["reject", "ignore"]).default("reject").meta({
     description:

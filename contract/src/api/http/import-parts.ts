@@ -26,7 +26,11 @@ export const putImportPart = defineRoute({
         .int()
         .min(1)
         .max(limits.importParts)
-        .meta({ param: { name: "number", in: "path" }, description: "Number of the part, from 1" }),
+        .meta({
+          param: { name: "number", in: "path" },
+          description: "Number of the part, from 1",
+          example: 1,
+        }),
     }),
     headers: z.object({
       "content-range": z.string().max(100).optional().meta({
