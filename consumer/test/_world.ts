@@ -230,3 +230,11 @@ export async function _until<Found>(
     await Bun.sleep(5);
   }
 }
+
+/** Deletes all rows of tables. `truncate` would lock several tables at once, and deadlock with a running consumer. */
+export async function _emptyTables(
+  sql: _World["sql"],
+  ...tables: readonly string[]
+): Promise<void> {
+  for (const table of tables) await sql`delete from ${sql(table)}`;
+}

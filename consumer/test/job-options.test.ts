@@ -1,11 +1,11 @@
 import { afterEach, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { HandlerContext } from "../src/worker/handler.ts";
-import { _jobIn, _openWorld, _signal, _startConsumer, _until } from "./_world.ts";
+import { _emptyTables, _jobIn, _openWorld, _signal, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();
 afterEach(async () => {
-  await world.sql`truncate jobs, imports`;
+  await _emptyTables(world.sql, "jobs", "imports");
 });
 
 const past = new Date(Date.now() - 60_000);

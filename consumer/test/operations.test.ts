@@ -7,7 +7,7 @@ import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
 import { openBackgroundLedger, openLedger } from "../src/stores/postgres.ts";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
-import { _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
+import { _emptyTables, _openWorld, _startConsumer, _until, type _World } from "./_world.ts";
 
 let world: _World;
 let consumer: Awaited<ReturnType<typeof _startConsumer>>;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   consumer = await _startConsumer(world, idle);
 });
 afterEach(async () => {
-  await world.sql`truncate jobs, job_terms, operations, dedup_windows`;
+  await _emptyTables(world.sql, "jobs", "job_terms", "operations", "dedup_windows");
 });
 afterAll(async () => {
   await consumer[Symbol.asyncDispose]();

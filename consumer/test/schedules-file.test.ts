@@ -8,12 +8,12 @@ import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
 import { parseScheduleFile } from "../src/scheduler/schedule-file.ts";
-import { _openWorld, _startConsumer, _until } from "./_world.ts";
+import { _emptyTables, _openWorld, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();
 afterAll(() => world[Symbol.asyncDispose]());
 afterEach(async () => {
-  await world.sql`truncate schedules, jobs`;
+  await _emptyTables(world.sql, "schedules", "jobs");
 });
 
 const secretKeys = `2026a:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;

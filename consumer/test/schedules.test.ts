@@ -8,12 +8,19 @@ import { createScheduledJobId } from "@toril/contract/engine/jobs/enqueue/job-id
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { loadConfig } from "../src/config.ts";
-import { _openWorld, _signal, _startConsumer, _startProxy, _until } from "./_world.ts";
+import {
+  _emptyTables,
+  _openWorld,
+  _signal,
+  _startConsumer,
+  _startProxy,
+  _until,
+} from "./_world.ts";
 
 const world = await _openWorld();
 afterAll(() => world[Symbol.asyncDispose]());
 afterEach(async () => {
-  await world.sql`truncate schedules, jobs, api_keys`;
+  await _emptyTables(world.sql, "schedules", "jobs", "api_keys");
 });
 
 type Written = ScheduleDefinitionInput;

@@ -227,7 +227,7 @@ test.each([
   ["GET", "/v1/dead-letters/redrive", "POST"],
   ["DELETE", "/v1/dead-letters/summary", "GET, HEAD"],
   ["PUT", "/v1/schedules/preview", "POST"],
-  ["GET", "/v1/imports", "POST"],
+  ["PUT", "/v1/imports", "POST, GET, HEAD"],
   ["OPTIONS", "/v1/jobs", "POST, GET, HEAD"],
   ["POST", "/livez", "GET, HEAD"],
 ])("%s %s is not allowed, and Allow lists the allowed methods", async (method, path, allow) => {

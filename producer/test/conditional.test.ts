@@ -23,7 +23,7 @@ const resources: Record<string, () => Promise<string>> = {
 /** All operations on a resource's path or below it. */
 const operations = Object.values(shippedApi).flatMap(({ path, method, operationId }) =>
   Object.keys(resources)
-    .filter((resource) => path.startsWith(resource) && !/\/(events|preview)$/.test(path))
+    .filter((resource) => path.startsWith(resource) && !/\/(events|preview|children)$/.test(path))
     .map((resource) => ({
       operationId,
       method: method.toUpperCase(),

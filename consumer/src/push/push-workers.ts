@@ -87,6 +87,8 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
     const { push: settings } = row.definition;
     if (settings === undefined) return undefined;
     const ref = { tenant, type };
+    // The state that was read last may be older than a failure of this process.
+    let hasFailed = false;
     const handler = createPushHandler({
       type,
       settings,
@@ -95,9 +97,14 @@ export function createPushWorkers(deps: PushWorkersDeps): PushWorkers {
       getEndpoint: () => find(ref),
       isHalfOpen: () => (find(ref)?.failures ?? 0) >= maxFailures,
       async onSuccess() {
-        if ((find(ref)?.failures ?? 0) > 0) await record((sql) => recordPushSuccess(sql, ref));
+        if (!hasFailed && (find(ref)?.failures ?? 0) === 0) return;
+        hasFailed = false;
+        await record((sql) => recordPushSuccess(sql, ref));
       },
-      onFailure: (error) => record((sql) => recordPushFailure(sql, ref, error)),
+      async onFailure(error) {
+        hasFailed = true;
+        await record((sql) => recordPushFailure(sql, ref, error));
+      },
       onPause: (pauseMs) => record((sql) => pausePush(sql, ref, pauseMs)),
       onGone: () =>
         record(async (sql) => {
