@@ -4,7 +4,7 @@ import { _freePort, _openWorld, _until, type _World } from "./_world.ts";
 
 const node = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
 const script = fileURLToPath(new URL("_node-consumer.ts", import.meta.url));
-const rows = 60_000;
+const rows = 20_000;
 const jobs = 2;
 
 let world: _World;

@@ -19,7 +19,8 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     await using redis = await startRedis({ dir: join(dir, "redis") });
     const template = await createTemplate(join(dir, "template"));
-    await using postgres = await startPostgres({ dir: join(dir, "postgres"), template });
+    const settings = { fsync: "off" };
+    await using postgres = await startPostgres({ dir: join(dir, "postgres"), template, settings });
     const server = new URL(postgres.url);
     const ledger = server.pathname.slice(1);
     // No session may be connected to a database that is copied.

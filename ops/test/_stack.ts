@@ -9,7 +9,7 @@ import postgres from "postgres";
 import { migrateDatabase } from "../dev/stores/migrate-database.ts";
 import { startPostgres } from "../dev/stores/postgres.ts";
 import { startConsumer, startProducer } from "../dev/processes.ts";
-import { startRedis } from "../dev/stores/redis.ts";
+import { startRedis, type Service } from "../dev/stores/redis.ts";
 import { until } from "../dev/until.ts";
 import { recordSettlements } from "./_ledger.ts";
 import { startRestartable, stablePort, type RestartableProcess } from "../dev/restartable.ts";
@@ -52,12 +52,23 @@ const shortIntervals = {
   RECONCILE_GRACE_MS: "500",
 };
 
+/** Tests kill processes, never the machine, so that what was written to a file stays. */
+const notSynced = { fsync: "off" };
+
+interface StackSettings {
+  producers?: number;
+  consumers?: number;
+  env?: Variables;
+  postgresSettings?: Variables;
+}
+
 /** Starts a private Redis, Postgres, producers and consumers on free ports. */
 export async function startStack({
   producers: producerCount = 1,
   consumers: consumerCount = 1,
   env: overrides = {},
-}: { producers?: number; consumers?: number; env?: Variables } = {}): Promise<Stack> {
+  postgresSettings = notSynced,
+}: StackSettings = {}): Promise<Stack> {
   await using opening = new AsyncDisposableStack();
   let opened = opening;
   const dir = mkdtempSync(join(tmpdir(), "toril-stack-"));
@@ -66,7 +77,10 @@ export async function startStack({
   opening.defer(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
 
   const redis = await openStore("redis", startRedis);
-  const database = await openStore("postgres", startPostgres);
+  const template = process.env["TEST_POSTGRES_TEMPLATE"];
+  const database = await openStore("postgres", (service) =>
+    startPostgres({ ...service, template, settings: postgresSettings }),
+  );
   await migrateDatabase(database.url);
   const sql = postgres(database.url, { max: 4, onnotice: () => {} });
   opening.defer(() => sql.end({ timeout: 1 }));
@@ -86,12 +100,14 @@ export async function startStack({
     ...more,
   });
 
-  async function openStore(name: string, start: typeof startRedis | typeof startPostgres) {
+  async function openStore(
+    name: string,
+    start: (service: { dir: string; port: number }) => Promise<Service>,
+  ) {
     const port = await stablePort();
     let url = "";
     const store = await startRestartable(async () => {
-      const template = process.env["TEST_POSTGRES_TEMPLATE"];
-      const service = await start({ dir: join(dir, name), port, template });
+      const service = await start({ dir: join(dir, name), port });
       url = service.url;
       return service.child;
     });

@@ -16,7 +16,7 @@ let stack: Stack;
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  stack = await startStack({ consumers: 0 });
+  stack = await startStack({ consumers: 0, postgresSettings: {} });
   await stack.redisClient.config("SET", "appendonly", "yes");
   const { DATABASE_URL = "", REDIS_URL = "" } = stack.env();
   env = { DATABASE_URL, REDIS_URL, TORIL_URL: stack.producers[0]!.url, HOME: "/nonexistent" };
