@@ -14,6 +14,12 @@ export interface FeedFetch {
   /** Consecutive failures before this fetch. */
   failures: number;
   known: Known | undefined;
+  /** URL that earlier permanent redirects lead to. */
+  movedTo: string | null;
+  /** When the server answered 410 Gone. */
+  endedAt: Date | null;
+  /** The server asked not to fetch the feed before this time. */
+  notBefore: Date | null;
 }
 
 export interface FeedOutcome {
@@ -22,6 +28,12 @@ export interface FeedOutcome {
   error?: string;
   /** Validators for the next conditional request; undefined unless every item was stored or enqueued. */
   known: Known | undefined;
+  /** New and changed items; undefined on failure. */
+  counts?: { new: number; changed: number };
+  /** Undefined: later fetches start at the feed's own URL. */
+  movedTo?: string | undefined;
+  isGone?: boolean;
+  notBefore?: Date | null;
 }
 
 /** State of each feed (validators, last status, failures), per tenant of the fetching job. */
@@ -30,7 +42,17 @@ export interface FeedStates {
   end(fetch: FeedFetch, outcome: FeedOutcome): Promise<void>;
 }
 
-type Row = Pick<FeedColumns, "fetches" | "failures" | "finalUrl" | "etag" | "lastModified">;
+type Row = Pick<
+  FeedColumns,
+  | "fetches"
+  | "failures"
+  | "finalUrl"
+  | "etag"
+  | "lastModified"
+  | "movedTo"
+  | "endedAt"
+  | "notBefore"
+>;
 
 const maxErrorLength = 1000;
 
@@ -45,20 +67,22 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
           select tenant, ${source}, ${url}, 1 from jobs where id = ${jobId}::uuid
           on conflict (tenant, source, md5(url)) do update set fetches = feeds.fetches + 1
           returning fetches, failures, final_url as "finalUrl", etag,
-            last_modified as "lastModified"`,
+            last_modified as "lastModified", moved_to as "movedTo", ended_at as "endedAt",
+            not_before as "notBefore"`,
         isFinal,
       );
       if (row === undefined) throw new Error("the job is not in the ledger any more");
-      const { fetches: turn, failures, finalUrl, etag, lastModified } = row;
+      const { fetches: turn, failures, finalUrl, etag, lastModified, ...rest } = row;
       const known = finalUrl === null ? undefined : { url: finalUrl, etag, lastModified };
-      return { jobId, source, url, turn, failures, known };
+      return { jobId, source, url, turn, failures, known, ...rest };
     },
 
     /**
      * When fetches overlap, one may enqueue items that the other has replaced. Then neither stores validators, so the
      * next fetch reads the whole feed again: the overtaken fetch increments `fetches` to signal the other one.
      */
-    async end({ jobId, source, url, turn }, { code = null, error, known }) {
+    async end({ jobId, source, url, turn }, outcome) {
+      const { code = null, error, known, counts, movedTo, isGone = false, notBefore } = outcome;
       const lastError = error === undefined ? null : toStorableText(error.slice(0, maxErrorLength));
       await ledger.retryUntilAvailable(
         (sql) => sql`
@@ -67,6 +91,12 @@ export function createFeedStates(ledger: RetryingLedger): FeedStates {
             etag = case when fetches = ${turn} then ${known?.etag ?? null}::text end,
             last_modified = case when fetches = ${turn} then ${known?.lastModified ?? null}::text end,
             fetches = case when fetches = ${turn} then fetches else fetches + 1 end,
+            new_items = ${counts?.new ?? null}::int,
+            changed_items = ${counts?.changed ?? null}::int,
+            moved_to = ${movedTo === undefined ? null : toStorableText(movedTo)}::text,
+            ended_at = case when ${isGone} then now() end,
+            not_before = case when fetches = ${turn} or ${lastError}::text is not null
+              then ${notBefore ?? null}::timestamptz end,
             status = ${code}::smallint, last_error = ${lastError}::text, fetched_at = now(),
             failures = case when ${lastError}::text is null then 0 else failures + 1 end
           where tenant = (select tenant from jobs where id = ${jobId}::uuid)

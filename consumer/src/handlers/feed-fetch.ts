@@ -13,7 +13,7 @@ import {
   type HandlerContext,
   RetryAfterError,
 } from "../worker/handler.ts";
-import type { FetchedDocument, FetchOptions, Known } from "../safe-fetch/safe-fetch.ts";
+import type { FetchedDocument, FetchOptions, Known, Reuse } from "../safe-fetch/safe-fetch.ts";
 import type { FeedItem } from "../upsert/feed-items.ts";
 
 export type FetchDocument = (url: string, options: FetchOptions) => Promise<FetchedDocument>;
@@ -30,6 +30,9 @@ type Summary = JobResult<typeof feedFetch>;
 /** A Retry-After delay uses no attempt: after this many failures in a row the next scheduled fetch tries again. */
 const maxDelays = 20;
 
+/** A job whose feed is due this soon waits, so that a job delayed by Retry-After fetches although clocks differ. */
+const longestWaitMs = 5000;
+
 const unchanged: Summary = {
   items: 0,
   new: 0,
@@ -39,6 +42,18 @@ const unchanged: Summary = {
   skipped: 0,
   notModified: true,
 };
+
+/** Returns the result of a job that must not fetch its feed now, or undefined. */
+function toNotFetched({ endedAt, notBefore }: FeedFetch): Summary | undefined {
+  const result = { ...unchanged, notModified: false };
+  if (endedAt !== null) return { ...result, notFetched: { reason: "ended", until: null } };
+  const leftMs = notBefore === null ? 0 : notBefore.getTime() - Date.now();
+  if (notBefore === null || leftMs <= 0) return undefined;
+  if (leftMs <= longestWaitMs) {
+    throw new RetryAfterError(notBefore, "The server asked to wait until this time.");
+  }
+  return { ...result, notFetched: { reason: "not-due", until: notBefore.toISOString() } };
+}
 
 export function createFeedFetch(deps: FeedFetchDeps): Handler<typeof feedFetch> {
   const { fetchDocument, feeds, compareItems, parseFeed } = deps;
@@ -81,18 +96,37 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<typeof feedFetch> 
     // A server may echo the secrets it received.
     const scrub = findSecrets && createScrub(data, findSecrets);
     const fetch = await feeds.begin(id, source, url);
+    const notFetched = toNotFetched(fetch);
+    if (notFetched !== undefined) return notFetched;
     const { known } = fetch;
-    const document = await fetchDocument(url, { signal, authorization, known });
+    // Only the origin of `url` may receive the secret: such a feed is always asked for at its own address.
+    const remembered = authorization === undefined ? (fetch.movedTo ?? undefined) : undefined;
+    const document = await fetchDocument(remembered ?? url, { signal, authorization, known });
     const { code } = document;
 
     async function recordFailure(error: Error): Promise<Error> {
       const detail = scrub?.text(error.message) ?? error.message;
-      await feeds.end(fetch, { code, error: detail, known });
+      const isTemporary = document.status === "failed" || document.status === "later";
+      await feeds.end(fetch, {
+        code,
+        error: detail,
+        known,
+        // A move to an address without the feed was a mistake of the server.
+        movedTo: isTemporary ? (fetch.movedTo ?? undefined) : undefined,
+        isGone: code === 410,
+        notBefore: document.status === "later" ? document.at : null,
+      });
       return error;
     }
 
+    const success = (after: Reuse) => ({
+      code,
+      movedTo: authorization === undefined ? (after.movedTo ?? remembered) : undefined,
+      notBefore: after.freshUntil,
+    });
+
     if (document.status === "not-modified") {
-      await feeds.end(fetch, { code, known });
+      await feeds.end(fetch, { ...success(document), known, counts: unchanged });
       return unchanged;
     }
     if (document.status !== "ok") throw await recordFailure(toError(document, fetch));
@@ -106,7 +140,13 @@ export function createFeedFetch(deps: FeedFetchDeps): Handler<typeof feedFetch> 
     const containsSecret = scrub !== undefined && !isDeepStrictEqual(scrub.value(now), now);
     // A pending job with the same key may contain an older version of the item.
     const isKnown = summary.duplicate === 0 && !containsSecret;
-    await feeds.end(fetch, { code, known: isKnown ? now : undefined });
+    const outcome = success(document);
+    await feeds.end(fetch, {
+      ...outcome,
+      known: isKnown ? now : undefined,
+      counts: summary,
+      notBefore: isKnown ? outcome.notBefore : null,
+    });
     return summary;
   };
 }

@@ -2,17 +2,26 @@ import type { IncomingMessage } from "node:http";
 import { createByteBudget, type HeldBytes } from "./byte-budget.ts";
 import { openUrl, getRedirect, findUrlFault, type Validators } from "./open-url.ts";
 import { createGuardedLookup, isPublicAddress, PrivateAddressError } from "./public-lookup.ts";
+import { getFreshUntil } from "./fresh-until.ts";
 import { readBody } from "./read-body.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 /** Result of a fetch. `refused` is permanent, `failed` may be retried; `code` is the HTTP status of a response. */
 export type FetchedDocument =
-  | ({ status: "ok"; code: number; contentType: string | undefined } & Known & FetchedBody)
-  | { status: "not-modified"; code: number }
+  | ({ status: "ok"; code: number; contentType: string | undefined } & Known & FetchedBody & Reuse)
+  | ({ status: "not-modified"; code: number } & Reuse)
   | { status: "refused"; code?: number; detail: string }
   | { status: "failed"; code?: number; detail: string }
   /** The server sent Retry-After. */
   | { status: "later"; code: number; at: Date; detail: string };
+
+/** What later fetches may do instead of repeating this one. */
+export interface Reuse {
+  /** URL that permanent redirects from the first URL lead to; undefined if there were none. */
+  movedTo: string | undefined;
+  /** Until when the response is fresh, by its Cache-Control; null if unknown. */
+  freshUntil: Date | null;
+}
 
 export interface FetchedBody {
   bytes: Uint8Array;
@@ -75,6 +84,8 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   ): Promise<FetchedDocument> {
     let href = start;
     let isAtHome = true;
+    let isPermanent = true;
+    let movedTo: string | undefined;
     for (let redirects = 0; redirects <= options.maxRedirects; redirects++) {
       const url = URL.parse(href);
       if (!url) return { status: "refused", detail: `${href.slice(0, 200)} is not a URL.` };
@@ -95,10 +106,19 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
         const location = getRedirect(response, url);
         if (location === null) {
           if (response.statusCode === 304 && validators)
-            return { status: "not-modified", code: 304 };
-          return await receive(response, url, options.maxBytes, body);
+            return {
+              status: "not-modified",
+              code: 304,
+              movedTo,
+              freshUntil: getFreshUntil(response),
+            };
+          const received = await receive(response, url, options.maxBytes, body);
+          return received.status === "ok" ? { ...received, movedTo } : received;
         }
         href = location;
+        // A temporary redirect must be asked for again, with everything behind it.
+        isPermanent &&= response.statusCode === 301 || response.statusCode === 308;
+        if (isPermanent) movedTo = href;
       } finally {
         response.destroy();
       }
@@ -155,6 +175,10 @@ export function createSafeFetch(options: SafeFetchOptions): SafeFetch {
   return Object.assign(track, { close, [Symbol.asyncDispose]: close });
 }
 
+type Received =
+  | Omit<Extract<FetchedDocument, { status: "ok" }>, "movedTo">
+  | Exclude<FetchedDocument, { status: "ok" | "not-modified" }>;
+
 interface BodyHold {
   held: HeldBytes;
   grow(bytes: number): Promise<void>;
@@ -197,7 +221,7 @@ async function receive(
   url: URL,
   maxBytes: number,
   { held, grow }: BodyHold,
-): Promise<FetchedDocument> {
+): Promise<Received> {
   const code = response.statusCode ?? 0;
   const detail = `The server answered ${code}.`;
   const at = parseRetryAfter(response, Date.now());
@@ -209,5 +233,16 @@ async function receive(
   const { "content-type": contentType, etag = null } = response.headers;
   const lastModified = response.headers["last-modified"] ?? null;
   const { bytes } = body;
-  return { status: "ok", code, bytes, held, contentType, url: url.href, etag, lastModified };
+  const freshUntil = getFreshUntil(response);
+  return {
+    status: "ok",
+    code,
+    bytes,
+    held,
+    contentType,
+    url: url.href,
+    etag,
+    lastModified,
+    freshUntil,
+  };
 }

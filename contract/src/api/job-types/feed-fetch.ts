@@ -51,6 +51,18 @@ export const feedFetch = defineJob({
     duplicate: z.int().meta({ description: "Items whose previous job is still pending" }),
     skipped: z.int().meta({ description: "Items that are too large or cannot be stored" }),
     notModified: z.boolean().meta({ description: "The server responded 304 Not Modified" }),
+    notFetched: z
+      .strictObject({
+        reason: z.enum(["ended", "not-due"]).meta({
+          description:
+            "`ended`: the server answered 410 Gone to an earlier fetch. `not-due`: the server asked to wait (Retry-After or Cache-Control)",
+        }),
+        until: z.iso.datetime().nullable().meta({
+          description: "Until when the feed is not fetched; null if polling ended",
+        }),
+      })
+      .optional()
+      .meta({ description: "Why no request was sent; absent if the feed was fetched" }),
   }),
 });
 

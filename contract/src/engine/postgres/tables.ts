@@ -453,6 +453,15 @@ export const feeds = pgTable(
     failures: integer().notNull().default(0),
     /** When the last fetch ended. */
     fetchedAt: time(),
+    /** New and changed items of the last fetch; null if it failed. */
+    newItems: integer(),
+    changedItems: integer(),
+    /** Address that permanent redirects lead to; later fetches start there. */
+    movedTo: text(),
+    /** When the server answered 410 Gone: later jobs do not fetch the feed. */
+    endedAt: time(),
+    /** No fetch before this time: Retry-After, or max-age of Cache-Control. */
+    notBefore: time(),
     /** Incremented when a fetch begins, and by a fetch that a later one overtook. */
     fetches: integer().notNull().default(0),
     createdAt: time().notNull().defaultNow(),

@@ -1,0 +1,23 @@
+import type { IncomingMessage } from "node:http";
+
+const mostSeconds = 24 * 60 * 60;
+
+/**
+ * Returns until when a response is fresh by `max-age` of its Cache-Control (RFC 9111), at most 24 h from now; null if
+ * it has none, or must be revalidated each time.
+ */
+export function getFreshUntil(
+  { headers }: Pick<IncomingMessage, "headers">,
+  now = Date.now(),
+): Date | null {
+  const directives = (headers["cache-control"] ?? "")
+    .split(",")
+    .map((directive) => directive.trim().toLowerCase());
+  if (directives.some((directive) => /^no-(?:cache|store)(?:=|$)/.test(directive))) return null;
+  const maxAge = directives.map((directive) => /^max-age="?(\d+)"?$/.exec(directive)?.[1]);
+  const seconds = Number(maxAge.find((age) => age !== undefined) ?? 0);
+  // A cache on the way has held the response for `Age` seconds.
+  const age = /^\d+$/.test(headers.age ?? "") ? Number(headers.age) : 0;
+  const left = Math.min(seconds - age, mostSeconds);
+  return left > 0 ? new Date(now + left * 1000) : null;
+}
