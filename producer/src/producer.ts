@@ -210,6 +210,7 @@ export async function openProducer(
     prefix,
     loadScript,
     ledger: ledgers.working,
+    background,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     secretKeys,
     connectionLimit: events.connectionLimit,

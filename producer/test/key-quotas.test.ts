@@ -186,6 +186,19 @@ describe("bytes per second", () => {
     expect(await stores.count()).toMatchObject({ jobs: 1 });
   });
 
+  test("bodies of workers and of registered types are limited", async () => {
+    const { key } = await _issue(stores, ["jobs:work", "types:admin"], { quotas: { bytes: 1000 } });
+    const headers = _bearer(key);
+    const large = _json({ results: [], padding: "x".repeat(5000) }, headers);
+    await _until(async () => (await one.request("/v1/whoami", { headers })).status === 200);
+    expect((await one.request("/v1/worker/finish", large)).status).toBe(422);
+    expectExceeded(await one.request("/v1/worker/finish", large));
+    expectExceeded(await one.request("/v1/worker/extend", large));
+    expectExceeded(await one.request("/v1/worker/take", _json({}, headers)));
+    const put = { ...large, method: "PUT" };
+    expectExceeded(await one.request("/v1/job-types/quota.mail", put));
+  });
+
   test("an import is slowed down", async () => {
     const { csv, post } = await holder({ bytes: 1500 });
     expect((await csv(2500)).body.counts.accepted).toBe(2500);

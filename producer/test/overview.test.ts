@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Overview } from "@toril/client";
+import type { Scope } from "@toril/contract/api/scope";
+import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,
   _expectProblem,
+  _json,
   _openStores,
   type _Producer,
   _startProducer,
@@ -61,4 +64,24 @@ test("without Redis, the overview is refused", async () => {
     await producer.close();
     proxy.close();
   }
+});
+
+test("keys of other tenants and restricted keys see their own queues only", async () => {
+  const scopes: Scope[] = ["metrics:read", "types:admin"];
+  const acme = await _issue(stores, scopes, { tenant: "acme" });
+  const restricted = await _issue(stores, scopes, { types: ["row.import"] });
+  const operator = await _issue(stores, scopes);
+  const [producer] = producers;
+  const read = async ({ key }: { key: string }) => {
+    const { body } = await producer.request("/v1/overview", { headers: _bearer(key) });
+    return body.queues?.map(({ name }: { name: string }) => name);
+  };
+  await _until(async () => (await read(operator)) !== undefined);
+  const registration = _json({ data: {}, worker: "pull" }, _bearer(operator.key));
+  const put = { ...registration, method: "PUT" };
+  expect((await producer.request("/v1/job-types/private.mail", put)).status).toBe(201);
+  await _until(async () => (await read(operator)).includes("private.mail"));
+  expect(await read(acme)).not.toContain("private.mail");
+  expect(await read(acme)).toContain("default");
+  expect(await read(restricted)).not.toContain("feeds");
 });

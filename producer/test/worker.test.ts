@@ -315,6 +315,34 @@ describe("a request of a worker is refused", () => {
   });
 });
 
+test("a worker gets the jobs that it holds, although another queue cannot be read", async () => {
+  await stores.clear();
+  const broken = queueKeys(stores.prefix, "payments").wait;
+  await stores.redis.set(broken, "not a list");
+  const taken: string[] = [];
+  const ids: string[] = [];
+  // The queue that comes first changes with every request.
+  for (let count = 0; count < 4; count += 1) {
+    ids.push(await _enqueue());
+    const { status, body } = await worker.call("take", { queues: ["images", "payments"], max: 5 });
+    if (status === 200) taken.push(...body.jobs.map(({ id }: { id: string }) => id));
+  }
+  await stores.redis.del(broken);
+  taken.push(...(await worker.take({ queues: ["images"], max: 5 })).map(({ id }) => id));
+  expect(taken).toEqual(ids);
+});
+
+test("a response has a bounded size", async () => {
+  await stores.clear();
+  const job = { type: "test.resize", data: { url: "x".repeat(300_000) } };
+  const bulk = await producer.bulk(Array.from({ length: 40 }, () => job));
+  expect(bulk.body.counts.created).toBe(40);
+  const first = await worker.take({ queues: ["images"], max: 1000 });
+  expect(first.length).toBeWithin(20, 33);
+  const rest = await worker.take({ queues: ["images"], max: 1000 });
+  expect(first.length + rest.length).toBe(40);
+});
+
 test("a key needs the scope, and is restricted by tenant, queues and types", async () => {
   const { key } = await _issue(stores, ["jobs:work"], { queues: ["images"] });
   const foreign = await _issue(stores, ["jobs:work"], { tenant: "acme" });

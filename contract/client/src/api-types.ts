@@ -905,7 +905,7 @@ export interface components {
              */
             leaseMs?: number;
             /**
-             * @description Maximum number of jobs
+             * @description Maximum number of jobs; a response with much data has fewer
              * @default 1
              */
             max?: number;

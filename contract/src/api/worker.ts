@@ -13,6 +13,8 @@ export const workerLimits = {
   waitMs: limits.waitSeconds * 1000,
   /** Size of a request that finishes or extends jobs. */
   bodyBytes: 8_000_000,
+  /** Data of the jobs of one response; the last jobs may exceed it. */
+  takenBytes: 8_000_000,
   leaseLength: 400,
   errorLength: 10_000,
   logLineLength: 1000,
@@ -36,7 +38,7 @@ export const JobsToTake = z
       .optional()
       .meta({ description: "Queues to take from; without `types` too, all that the key may use" }),
     max: z.int().min(1).max(workerLimits.jobs).default(1).meta({
-      description: "Maximum number of jobs",
+      description: "Maximum number of jobs; a response with much data has fewer",
     }),
     leaseMs: leaseMs.default(workerLimits.leaseMs.default).meta({
       description:

@@ -52,12 +52,20 @@ export function workerRoutes(deps: WorkerRoutesDeps): HandledRoute[] {
     const start = queues.length > 1 ? (rotation += 1) % queues.length : 0;
     const inTurn = [...queues.slice(start), ...queues.slice(0, start)];
     const taken: TakenForWorker[] = [];
+    const budget = { bytes: workerLimits.takenBytes };
     for (const queue of inTurn) {
-      if (taken.length >= max) break;
+      if (taken.length >= max || budget.bytes <= 0) break;
       const toFinish = finished.get(queue);
       finished.delete(queue);
-      const request = { max: max - taken.length, leaseMs, worker };
-      taken.push(...(await takeJobs.takeFrom(queue, request, toFinish)));
+      const request = { max: max - taken.length, leaseMs, worker, budget };
+      try {
+        taken.push(...(await takeJobs.takeFrom(queue, request, toFinish)));
+      } catch (error) {
+        // The worker must get the jobs that it holds already.
+        if (taken.length === 0) throw error;
+        deps.log.warn({ err: error, queue }, "failed to take from a further queue");
+        break;
+      }
     }
     return taken;
   }
@@ -180,7 +188,7 @@ async function read<Schema extends z.ZodType>(
   schema: Schema,
   maxBytes: number,
 ): Promise<z.output<Schema>> {
-  const parsed = schema.safeParse(await readJson(context, maxBytes));
+  const parsed = schema.safeParse(await readJson(context, maxBytes, context.quota));
   if (parsed.success) return parsed.data;
   throw new ProblemError("invalid-request", undefined, fieldErrors(parsed.error.issues));
 }

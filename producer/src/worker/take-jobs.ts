@@ -37,6 +37,8 @@ export interface TakeJobsDeps {
 
 export interface TakeRequest {
   max: number;
+  /** Size of the data that may still be taken; taking reduces it. */
+  budget: { bytes: number };
   leaseMs: number;
   worker: string;
 }
@@ -62,6 +64,8 @@ export interface TakeJobs {
 const maxLostAttempts = 20;
 const maxRateLimitWaitMs = 1000;
 const malformedPauseMs = 1000;
+/** Assumed size of a job before the first jobs are taken, so that a first call cannot take too much. */
+const unknownBytes = 250_000;
 
 export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
   const { getQueue, hold, findType, startAttempt, attempts, lostAttempts } = deps;
@@ -72,7 +76,7 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
     queue: string,
     limit: number,
     finished: readonly TakenJob[],
-    request: TakeRequest,
+    request: Pick<TakeRequest, "leaseMs" | "worker">,
   ) {
     const pullQueue = getQueue(queue);
     const reply = await pullQueue.take({
@@ -181,7 +185,7 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
   }
 
   async function finish(queue: string, jobs: readonly TakenJob[]) {
-    const request = { max: 0, leaseMs: 1000, worker: "" };
+    const request = { leaseMs: 1000, worker: "" };
     for (let at = 0; at < jobs.length; at += maxFinishedPerCall) {
       await call(queue, 0, jobs.slice(at, at + maxFinishedPerCall), request);
     }
@@ -195,11 +199,16 @@ export function createTakeJobs(deps: TakeJobsDeps): TakeJobs {
       await finish(queue, finished.slice(maxFinishedPerCall));
       let toFinish = finished.slice(0, maxFinishedPerCall);
       const taken: TakenForWorker[] = [];
+      let meanBytes = unknownBytes;
       try {
-        while (taken.length < request.max) {
-          const limit = Math.min(request.max - taken.length, maxTakenPerCall);
+        while (taken.length < request.max && request.budget.bytes > 0) {
+          const fitting = Math.ceil(request.budget.bytes / meanBytes);
+          const limit = Math.min(request.max - taken.length, maxTakenPerCall, fitting);
           const { jobs } = await call(queue, limit, toFinish, request);
           toFinish = [];
+          const bytes = jobs.reduce((sum, { data = "" }) => sum + data.length, 0);
+          meanBytes = Math.max(1, bytes / jobs.length);
+          request.budget.bytes -= bytes;
           const toTakenJob = getQueue(queue).toTakenJob;
           taken.push(...(await startAll(queue, jobs.map(toTakenJob), request)));
           if (jobs.length < limit) break;

@@ -13,6 +13,8 @@ import { createStartAttempt } from "@toril/contract/engine/jobs/attempt/start-at
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
 import type { Ledger } from "@toril/contract/engine/postgres/pool";
+import { hasWebhooks } from "@toril/contract/engine/webhooks/webhook-ledger";
+import { createWebhookPresence } from "@toril/contract/engine/webhooks/webhook-presence";
 import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 import { createHold, holdScriptUrl } from "@toril/contract/engine/redis/hold";
 import { takeScriptUrl } from "@toril/contract/engine/redis/take";
@@ -37,6 +39,8 @@ export interface WorkerDeps {
   prefix: string;
   loadScript(url: URL): { prefix: string; script: string };
   ledger: Ledger;
+  /** Reads whether webhooks exist. */
+  background: Pick<Ledger, "run">;
   /** Deadline of a response. */
   timeoutMs: number;
   secretKeys: KeyRing | undefined;
@@ -59,7 +63,14 @@ export function createWorker(deps: WorkerDeps) {
   };
   const findType = ({ name, tenant }: TakenJob) => jobTypes.forTenant(tenant).findRecorded(name);
   const hasSecrets = (queue: string) => jobTypes.secretQueues.has(queue);
-  const settler = createSettler({ ledger, batch, onBatch: deps.onSettleBatch });
+  const webhooks = createWebhookPresence({ read: () => deps.background.run(hasWebhooks) });
+  webhooks.start();
+  const settler = createSettler({
+    ledger,
+    batch,
+    mayHaveWebhooks: () => webhooks.mayExist,
+    onBatch: deps.onSettleBatch,
+  });
   const ledgerLookup = createLedgerLookup(ledger, batch);
   const lostAttempts = createLostAttempts(ledger, batch);
   const attempts = createAttemptOutcomes({
@@ -133,6 +144,7 @@ export function createWorker(deps: WorkerDeps) {
       waiters.close();
       heartbeats.close();
       await settler.drained();
+      await webhooks.close();
       await queues.close();
     },
   };

@@ -59,6 +59,7 @@ export const putJobType = defineRoute({
     "job-type-conflict",
     "breaking-change",
     "too-many-job-types",
+    "quota-exceeded",
   ],
 });
 

@@ -20,6 +20,7 @@ const problems = [
   "body-too-large",
   "unsupported-media-type",
   "invalid-request",
+  "quota-exceeded",
 ] as const;
 
 export const takeJobs = defineRoute({
