@@ -42,6 +42,8 @@ export function createJobWaiters({ redis, openBlocking, prefix }: JobWaitersDeps
   let isReading = false;
   let isClosed = false;
   let count = 0;
+  /** Rotates the queues: Redis returns the first marker, and a busy queue always has one. */
+  let rotation = 0;
 
   function notify(queue: string) {
     const [first] = waiting.get(queue) ?? [];
@@ -87,7 +89,10 @@ export function createJobWaiters({ redis, openBlocking, prefix }: JobWaitersDeps
       queuesByMarker.set(marker, queue);
       return marker;
     });
-    const reply = await connection.bzpopmin(...markers, wakeKey, idlePollMs / 1000);
+    const start = (rotation += 1) % Math.max(markers.length, 1);
+    const inTurn = [...markers.slice(start), ...markers.slice(0, start)];
+    // First, so that a new queue is read although others are busy.
+    const reply = await connection.bzpopmin(wakeKey, ...inTurn, idlePollMs / 1000);
     if (reply === null) return false;
     const [key, member, score] = reply;
     const queue = queuesByMarker.get(key);
