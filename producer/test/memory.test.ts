@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { _echo, _expectProblem, _openProducer, _until } from "./_producer.ts";
+import { _echo, _expectProblem, _json, _openProducer, _until } from "./_producer.ts";
 import { _chunk, _connect, _head } from "./_raw.ts";
 
 const { producer } = await _openProducer({ MAX_BODY_BYTES: "32000000" });
@@ -27,12 +27,14 @@ test("a body with a Content-Encoding is refused", async () => {
   const headers = { "Content-Encoding": "gzip" };
   const body = Bun.gzipSync(JSON.stringify(_echo()));
   _expectProblem(await producer.post(body, headers), "unsupported-media-type");
-  const csv = await producer.request("/v1/imports?type=row.import", {
-    method: "POST",
+  const definition = { type: "row.import", columns: ["a"] };
+  const { id } = (await producer.request("/v1/imports", _json(definition))).body;
+  const part = await producer.request(`/v1/imports/${id}/parts/1`, {
+    method: "PUT",
     headers: { ...headers, "Content-Type": "text/csv" },
-    body: Bun.gzipSync("a,b\n1,2\n"),
+    body: Bun.gzipSync("a\n1\n"),
   });
-  _expectProblem(csv, "unsupported-media-type");
+  _expectProblem(part, "unsupported-media-type");
 });
 
 test("the Content-Encoding identity is accepted in any case", async () => {

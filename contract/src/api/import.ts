@@ -34,6 +34,8 @@ export function toDelimiter(delimiter: string): string {
   return (delimiterNames as Partial<Record<string, string>>)[delimiter] ?? delimiter;
 }
 
+export const FileEncoding = z.string().min(1).max(40);
+
 /** Creates the schema of the request that creates an import whose parts are sent one by one. */
 export function createImportDefinition(JobTypeName: z.ZodType<string>) {
   return z
@@ -44,7 +46,7 @@ export function createImportDefinition(JobTypeName: z.ZodType<string>) {
         .optional()
         .meta({ description: "UUID v7 chosen by the client. 409 if it is taken" }),
       delimiter: Delimiter.default("comma"),
-      encoding: z.string().min(1).max(40).optional().meta({
+      encoding: FileEncoding.optional().meta({
         description:
           "Label of the WHATWG Encoding Standard; a byte order mark in part 1 takes precedence. UTF-8 by default",
         example: "windows-1252",

@@ -5,7 +5,7 @@ import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Api } from "@toril/contract/api/http/index";
 import { feedLimits, limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { isDisconnected, readBytes, readJson, refuseContentEncoding } from "../http/body.ts";
+import { isDisconnected, readBytes, readJson } from "../http/body.ts";
 import {
   getOrigin,
   parseKnown,
@@ -20,6 +20,8 @@ import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
 import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
+import { decompress } from "./decompress.ts";
+import { toImportProblem } from "./import-errors.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
 import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
@@ -96,11 +98,13 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         c.env.body = bytes;
         chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
       } else if (getMediaType(contentType) === "text/csv") {
-        const { body } = c.req.raw;
-        if (body === null) throw new ProblemError("empty-body");
-        refuseContentEncoding(c.env);
+        if (c.req.raw.body === null) throw new ProblemError("empty-body");
+        const charset = query.encoding ?? /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
+        if (query.encoding !== undefined && createCsvDecoder(charset) === null) {
+          throw toParameterProblem("/encoding", "Unknown encoding.");
+        }
+        const body = decompress(c.req.raw.body, c.req.raw.headers.get("content-encoding"));
         c.env.takeMemory(csvBytes);
-        const charset = /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
         const isOnce = c.req.header("idempotency-key") !== undefined;
         const streamHash = isOnce ? new BodyHash() : undefined;
         const bytes = tap(body, [
@@ -218,7 +222,7 @@ async function readToEnd(bytes: ReadableStream<Uint8Array>) {
   try {
     await bytes.pipeTo(new WritableStream());
   } catch (error) {
-    throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
+    throw isDisconnected(error) ? new ProblemError("incomplete-body") : toImportProblem(error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { feedLimits, limits } from "../limits.ts";
-import { Delimiter, Import, ImportPage, ImportStatus } from "../import.ts";
+import { Delimiter, FileEncoding, Import, ImportPage, ImportStatus } from "../import.ts";
 import { Operation } from "../operation.ts";
 import { pageQuery } from "../page.ts";
 import { rowOptions } from "../row-options.ts";
@@ -48,7 +48,13 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     method: "post",
     path: "/v1/imports",
     request: {
-      headers: z.object({ "idempotency-key": IdempotencyKey }),
+      headers: z.object({
+        "idempotency-key": IdempotencyKey,
+        "content-encoding": z.string().max(100).optional().meta({
+          description: "Compression of a CSV file: `gzip` or `zstd`",
+          example: "gzip",
+        }),
+      }),
       query: z.strictObject({
         type: z
           .string()
@@ -65,6 +71,11 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
             "ID of the import, chosen by the client, so that the progress can be read while the file is sent. 409 if it is taken",
         }),
         delimiter: Delimiter.default("comma"),
+        encoding: FileEncoding.optional().meta({
+          description:
+            "Label of the WHATWG Encoding Standard. It overrides the charset of the Content-Type; a byte order mark takes precedence",
+          example: "windows-1252",
+        }),
         header: z.enum(["present", "absent"]).default("present").meta({
           description:
             "absent: the first row is data, and the columns are `column1`, `column2` ...",

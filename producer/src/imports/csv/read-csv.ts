@@ -53,5 +53,4 @@ export async function* readCsv(
   yield* rows.take();
 }
 
-const hint =
-  'Send the charset as a parameter of the Content-Type: "text/csv; charset=windows-1252".';
+const hint = "Send the parameter `encoding`, for example encoding=windows-1252.";

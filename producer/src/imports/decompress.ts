@@ -1,0 +1,42 @@
+import { isDisconnected } from "../http/body.ts";
+import { ProblemError } from "../http/problem.ts";
+import { InvalidFileError } from "./import-errors.ts";
+
+/** Content-Encodings and their formats. */
+const formats = { gzip: "gzip", "x-gzip": "gzip", zstd: "zstd" } as const;
+
+/**
+ * Decompresses a body as a stream, with memory for one block. Throws a problem if the Content-Encoding is unknown. The
+ * stream fails with InvalidFileError if the body is damaged or ends early, and with the body's own error if the client
+ * disconnects.
+ */
+export function decompress(
+  body: ReadableStream<Uint8Array>,
+  contentEncoding: string | null,
+): ReadableStream<Uint8Array> {
+  const encoding = contentEncoding?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity") return body;
+  const format = (formats as Partial<Record<string, Bun.CompressionFormat>>)[encoding];
+  if (format === undefined) {
+    throw new ProblemError(
+      "unsupported-media-type",
+      "The Content-Encoding must be gzip, zstd or identity.",
+    );
+  }
+  const reader = body.pipeThrough(new DecompressionStream(format)).getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        const damaged = `The ${format} data is damaged or ends early.`;
+        controller.error(
+          isDisconnected(error) ? error : new InvalidFileError("invalid-csv", 0, damaged),
+        );
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
