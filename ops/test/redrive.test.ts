@@ -56,7 +56,7 @@ test("an active job is cancelled on any consumer, and a redriven job that is dea
   await until("the job is dead", hasDied);
   await client.redriveDeadLetter(failing);
   await until("the job is dead again", hasDied);
-  const board = `${url}/admin/queues/api/queues?activeQueue=${encodeURIComponent("{default}")}&status=failed&page=1`;
+  const board = `${url}/admin/queues/api/queues?activeQueue=default&status=failed&page=1`;
   await until("Bull Board shows it", async () => {
     const text = await (await fetch(board)).text();
     return text.includes(`${failing}-1`) || undefined;

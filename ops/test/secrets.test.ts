@@ -104,7 +104,7 @@ test("a private feed is fetched, and its secret appears only in the request to t
   expect(authorized.get("/flaky")).toEqual([authorization, authorization]);
 
   const producer = stack.producers[0]!.url;
-  const queue = encodeURIComponent("{feeds}");
+  const queue = "feeds";
   for (const [url, part] of [
     [`${producer}/v1/jobs?limit=500`, "[secret]"],
     ...items.map((job): [string, string] => [`${producer}/v1/jobs/${job.id}`, "[secret]"]),

@@ -12,6 +12,8 @@ export interface EntryWriter {
 export interface EntryWriterDeps {
   writer: ChunkWriter;
   context: EntryContext;
+  /** Of the jobs. */
+  type: string;
   /** Returns the job id for the number of an entry. */
   getJobId(entry: number): string;
   /** Maximum number of jobs to record at once. */
@@ -22,11 +24,12 @@ export interface EntryWriterDeps {
 
 export function createEntryWriter(deps: EntryWriterDeps): EntryWriter {
   const { writer, context, getJobId, maxJobs = Number.POSITIVE_INFINITY, part: number } = deps;
-  let chunk = createChunk(number);
+  const keepsTexts = context.jobTypes.find(deps.type)?.findSecrets === undefined;
+  let chunk = createChunk(keepsTexts, number);
 
   async function flush() {
     const filled = chunk;
-    chunk = createChunk(number);
+    chunk = createChunk(keepsTexts, number);
     await writer.write(filled);
   }
 

@@ -16,6 +16,8 @@ const maxEntries = 500;
 const maxLength = 1_000_000;
 
 export interface Chunk {
+  /** Whether the report has the texts of rejected rows: not if they may contain secrets, which a row names nowhere. */
+  keepsTexts: boolean;
   /** The part of the file that it belongs to; undefined for a file in one request. */
   part: number | undefined;
   jobs: NewJob[];
@@ -41,8 +43,9 @@ export interface RejectedRow {
   text: string;
 }
 
-export function createChunk(part?: number): Chunk {
+export function createChunk(keepsTexts: boolean, part?: number): Chunk {
   return {
+    keepsTexts,
     part,
     jobs: [],
     lines: [],
@@ -97,9 +100,9 @@ function addError(
   chunk: Chunk,
   { number, line, problem, text = "" }: Omit<RejectedRow, "text"> & { text: string | undefined },
 ): void {
-  const { part, errors, rejected } = chunk;
+  const { part, errors, rejected, keepsTexts } = chunk;
   errors.push({ line, ...(part === undefined ? {} : { part }), problem });
-  const stored = text.slice(0, limits.importErrorText);
+  const stored = keepsTexts ? text.slice(0, limits.importErrorText) : "";
   rejected.push({ number, line, problem, text: stored });
   chunk.length += stored.length;
 }

@@ -101,6 +101,7 @@ export function createFileImporter(
     );
     const entryWriter = createEntryWriter({
       writer,
+      type,
       context: {
         jobTypes: jobTypes.forTenant(tenant),
         origin: { ...origin, importId: id },

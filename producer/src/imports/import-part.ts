@@ -71,6 +71,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
     });
     const entryWriter = createEntryWriter({
       writer,
+      type: of.type,
       context: {
         jobTypes: jobTypes.forTenant(tenant),
         origin: { ...origin, importId: id },
