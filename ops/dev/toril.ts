@@ -98,6 +98,7 @@ function pids(children: readonly Child[]): string {
 function welcomeText(url: string, dataDir: string): string {
   return `
 Toril is ready. Open
+  console     ${url}/console
   API docs    ${url}/docs
   dashboard   ${url}/admin/queues
   metrics     ${url}/metrics

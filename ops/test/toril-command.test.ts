@@ -71,6 +71,29 @@ describe("with a ledger", () => {
     expect((await toril("keys revoke nothing", env)).code).toBe(1);
   });
 
+  test("a key may be restricted to the queue and the type of a registered job type", async () => {
+    const admin = await toril("keys create --name admin --scopes types:admin", env);
+    const response = await fetch(`${stack.producers[0]!.url}/v1/job-types/text.count`, {
+      method: "PUT",
+      headers: {
+        authorization: `Bearer ${admin.lastLine}`,
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({ worker: "pull", queue: "texts", data: { type: "object" } }),
+    });
+    expect(response.status).toBe(201);
+
+    const create = "keys create --name counter --scopes jobs:work";
+    const restricted = await toril(`${create} --queues texts --types text.count`, env);
+    expect(restricted).toMatchObject({ code: 0, output: `${restricted.lastLine}\n` });
+
+    const unknown = await toril(`${create} --queues nothing`, env);
+    expect(unknown).toMatchObject({ code: 2, output: "" });
+    expect(unknown.errors).toContain('"texts"');
+    const ofOther = await toril(`${create} --queues texts --tenant acme`, env);
+    expect(ofOther.code).toBe(2);
+  });
+
   test("the quotas of a key limit its requests", async () => {
     const quotas = "--rate 1 --burst 2 --max-waiting 50 --bytes 100000";
     const created = await toril(`keys create --name small --scopes jobs:write ${quotas}`, env);

@@ -53,7 +53,7 @@ export const redrive: Command = {
       const preview = await client.previewOperation(request, { signal });
       const count = `${preview.isExact ? "" : "at least "}${preview.matches}`;
       printResult(parsed, context, preview, () => `${count} dead letters match`);
-      context.inform("Nothing was changed: --yes redrives them.");
+      if (preview.matches > 0) context.inform("Nothing was changed: --yes redrives them.");
       return exitCodes.ok;
     }
     const started = await client.createOperation(request, { signal });

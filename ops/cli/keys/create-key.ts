@@ -1,6 +1,10 @@
 import { Tenant } from "@toril/contract/api/api-key";
-import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
+import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { Scope } from "@toril/contract/api/scope";
+import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
+import { readChangedJobTypes } from "@toril/contract/engine/job-types/job-type-ledger";
+import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
+import type { Sql } from "postgres";
 import { type Command, parseDuration, type ParsedArguments, UsageError } from "../command.ts";
 import { recordChangeAs } from "../audit/record-change.ts";
 import { jsonOption, printResult } from "../output/print-result.ts";
@@ -27,9 +31,15 @@ export const createKey: Command = {
     const { options } = parsed;
     const tenant = requireValid("tenant", Tenant.safeParse(options["tenant"] ?? "default"));
     const jobTypes = await loadJobTypes();
-    const request = requireValid("name", jobTypes.schemas.NewApiKey.safeParse(parseKey(options)));
+    const key = parseKey(options);
+    const parsedKey = jobTypes.schemas.NewApiKey.safeParse(key);
+    if (!namesUnknownWork(parsedKey)) requireValid("name", parsedKey);
     await withLedger(async (sql) => {
-      const { key, ...details } = await issueKey(
+      const { schemas } = parsedKey.success
+        ? jobTypes
+        : await loadRegistered(sql, jobTypes, tenant);
+      const request = requireValid("name", schemas.NewApiKey.safeParse(key));
+      const { key: secret, ...details } = await issueKey(
         sql,
         tenant,
         request,
@@ -39,10 +49,29 @@ export const createKey: Command = {
       const isFirst = (await listKeys(sql, { limit: 2 })).length === 1;
       if (isFirst) inform("This is the first key: within 2 s, every producer requires a key.");
       inform("The key is shown once; only its hash is stored:");
-      printResult(parsed, context, { ...details, key }, () => key);
+      printResult(parsed, context, { ...details, key: secret }, () => secret);
     });
   },
 };
+
+/** Whether only the ledger can tell if a key is valid: its queue or type may be registered there. */
+function namesUnknownWork(parsed: Checked<unknown>): boolean {
+  if (parsed.success) return false;
+  return parsed.error.issues.every(({ path }) => path[0] === "queues" || path[0] === "types");
+}
+
+/** Returns the job types of a tenant: those defined in code, and those registered in the ledger. */
+async function loadRegistered(
+  sql: Sql,
+  code: JobTypeRegistry,
+  tenant: string,
+): Promise<JobTypeRegistry> {
+  const rows = await readChangedJobTypes(sql, 0);
+  const log = { info() {}, warn() {} };
+  const table = await openJobTypeTable({ code, read: async () => rows, log });
+  await table.close();
+  return table.registry.forTenant(tenant);
+}
 
 function parseKey(options: ParsedArguments["options"]) {
   const { name, scopes, queues, types, expires } = options;

@@ -92,6 +92,7 @@ function welcomeText(url: string, dataDir: string): string {
   return `
 Toril is ready, and restarts when a file of the project changes.
   API         ${url}
+  console     ${url}/console
   API docs    ${url}/docs
   dashboard   ${url}/admin/queues
   metrics     ${url}/metrics
