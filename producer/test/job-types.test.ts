@@ -435,6 +435,14 @@ test("types belong to a tenant and are changed with types:admin only, which is a
     _expectProblem(await register(narrow, mail), "forbidden-resource");
     const list = await here.request("/v1/job-types", { headers: narrow });
     expect(list.body).toMatchObject({ items: [{ type: "echo" }] });
+    // The queue that a type left still has its pending jobs.
+    const moved = { at: here, headers: red, query: "?force=true" };
+    expect((await put(type, { ...mail, queue: "red.new" }, moved)).status).toBe(200);
+    const claim = () =>
+      put("mail.copy", { data: {}, queue: "red.mail.send" }, { at: here, headers: blue });
+    _expectProblem(await claim(), "job-type-conflict");
+    await own.sql`update jobs set status = 'cancelled' where tenant = 'red'`;
+    expect((await claim()).status).toBe(201);
     const entries = await own.sql<{ outcome: string }[]>`
       select outcome from audit_log where action = 'putJobType' order by seq`;
     expect(entries.map(({ outcome }) => outcome)).toEqual([
@@ -442,6 +450,9 @@ test("types belong to a tenant and are changed with types:admin only, which is a
       "done",
       "job-type-conflict",
       "forbidden-resource",
+      "done",
+      "job-type-conflict",
+      "done",
     ]);
   } finally {
     await here.close();

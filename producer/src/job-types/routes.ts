@@ -107,7 +107,7 @@ export function jobTypeRoutes(deps: JobTypeRoutesDeps): HandledRoute[] {
       if (saved.status === "queue-taken") {
         throw new ProblemError(
           "job-type-conflict",
-          `The queue ${queue} belongs to another tenant, or has another kind of worker.`,
+          `The queue ${queue} belongs to another tenant or still has its jobs, or has another kind of worker.`,
           [{ pointer: "/queue", detail: "Choose another queue." }],
         );
       }

@@ -27,7 +27,7 @@ export interface SaveOptions {
 export type SavedJobType =
   | { status: "created" | "replaced" | "unchanged"; row: JobTypeRow }
   | { status: "breaking"; changes: FieldError[] }
-  /** The queue belongs to another tenant, or has another kind of worker. */
+  /** The queue belongs to another tenant or still has jobs of one, or has another kind of worker. */
   | { status: "queue-taken" }
   | { status: "full" };
 
@@ -189,7 +189,18 @@ async function isQueueTaken(
   for (const other of others) {
     if (!other.isDeleted || (await hasPendingJobs(tx, other))) return true;
   }
-  return false;
+  return hasForeignJobs(tx, tenant, queue);
+}
+
+/** Whether another tenant's type has left the queue, but its pending jobs have not: a worker would get their data. */
+async function hasForeignJobs(tx: ISql, tenant: string, queue: string) {
+  const rows = await tx`
+    select from job_types join jobs
+      on jobs.tenant = job_types.tenant and jobs.type = job_types.type and jobs.status = 'pending'
+    where job_types.tenant <> ${tenant} and job_types.version > 1 and job_types.queue <> ${queue}
+      and jobs.queue = ${queue}
+    limit 1`;
+  return rows.length > 0;
 }
 
 async function isFull(tx: ISql, tenant: string, maxTypes: number) {
