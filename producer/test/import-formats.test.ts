@@ -17,10 +17,10 @@ function _send(
 }
 
 const _data = async () =>
-  (await stores.sql<{ data: { values: unknown } }[]>`select data from jobs order by id`).map(
+  (await stores.sql<{ data: Record<string, unknown> }[]>`select data from jobs order by id`).map(
     ({ data }) => data,
   );
-const _values = async () => (await _data()).map(({ values }) => values);
+const _values = async () => (await _data()).map((data) => data["values"]);
 
 const csv = Buffer.from(
   `a,b\n${Array.from({ length: 1200 }, (_, index) => `${index},${"x".repeat(250)}\n`).join("")}`,
@@ -82,4 +82,60 @@ test("the parameter `encoding` overrides the charset of the Content-Type", async
   expect(detail).toContain("encoding=windows-1252");
   const unknown = await _send(latin, { query: "?type=row.import&encoding=none" });
   expect(_expectProblem(unknown, "invalid-parameter").errors?.[0]?.pointer).toBe("/encoding");
+});
+
+const ndjson = { type: "application/x-ndjson" };
+
+test("each line of an NDJSON file is a job whose values keep their types", async () => {
+  const text = '\uFEFF{"message":"5","sleepMs":7}\r\n\n{"message":"x","failures":1}';
+  const { body } = await _send(text, { ...ndjson, query: "?type=echo" });
+  expect(body.counts).toMatchObject({ read: 2, accepted: 2, rejected: 0 });
+  expect(await _data()).toEqual([
+    { message: "5", sleepMs: 7 },
+    { message: "x", failures: 1 },
+  ]);
+});
+
+test("a job type that converts rows gets the values of NDJSON as text", async () => {
+  const object = { a: 1.5, b: true, c: null, d: [{ e: "f" }], g: "h" };
+  const body = zstdCompressSync(JSON.stringify(object));
+  expect((await _send(body, { ...ndjson, "Content-Encoding": "zstd" })).status).toBe(201);
+  expect(await _values()).toEqual([{ a: "1.5", b: "true", c: "", d: '[{"e":"f"}]', g: "h" }]);
+});
+
+test("lines that are no object or have no key are rejected one by one", async () => {
+  const lines = ['{"message":"a","id":1}', "[1]", '{"a":', '{"message":"b"}', '{"id":1e999}'];
+  const query = "?type=echo&key=id&unknownColumns=ignore";
+  const { body } = await _send(lines.join("\n"), { ...ndjson, query });
+  expect(body.counts).toMatchObject({ read: 5, accepted: 1, rejected: 4 });
+  expect(
+    (body.errors as { line: number; problem: { type: string } }[]).map(
+      ({ line, problem }) => `${line} ${problem.type.split(":").at(-1)}`,
+    ),
+  ).toEqual(["2 invalid-json", "3 invalid-json", "4 invalid-job", "5 unstorable-json"]);
+  expect(await stores.sql`select key from jobs`).toMatchObject([{ key: "1" }]);
+  const report = await fetch(new URL(`/v1/imports/${body.id}/errors`, producer.url));
+  expect(JSON.parse((await report.text()).split("\n")[1]!)).toMatchObject({
+    line: 3,
+    text: '{"a":',
+  });
+});
+
+test("NDJSON is read across the slices of the body, and a line may be as long as a row", async () => {
+  const lines = Array.from({ length: 700 }, (_, index) =>
+    JSON.stringify({ message: `${index}`.padEnd(index % 97, "é") }),
+  );
+  const { body } = await _send(lines.join("\n"), { ...ndjson, query: "?type=echo" });
+  expect(body.counts).toMatchObject({ read: 700, accepted: 700 });
+  expect((await _data()).map((data) => JSON.stringify(data)).toSorted()).toEqual(lines.toSorted());
+  const long = `{"message":"a"}\n{"message":"${"x".repeat(1_000_000)}"}\n`;
+  const { detail } = _expectProblem(
+    await _send(long, { ...ndjson, query: "?type=echo" }),
+    "invalid-json",
+  );
+  expect(detail).toContain("Line 2: The line is longer than 1000000 bytes.");
+  _expectProblem(
+    await _send("{}", { ...ndjson, query: "?type=echo&encoding=utf-8" }),
+    "invalid-parameter",
+  );
 });

@@ -1,3 +1,4 @@
+import type { ProblemKind } from "@toril/contract/api/problem";
 import { isDisconnected } from "../http/body.ts";
 import { ProblemError } from "../http/problem.ts";
 import { InvalidFileError } from "./import-errors.ts";
@@ -7,12 +8,13 @@ const formats = { gzip: "gzip", "x-gzip": "gzip", zstd: "zstd" } as const;
 
 /**
  * Decompresses a body as a stream, with memory for one block. Throws a problem if the Content-Encoding is unknown. The
- * stream fails with InvalidFileError if the body is damaged or ends early, and with the body's own error if the client
+ * stream fails with InvalidFileError (`problem`) if the body is damaged or ends early, and with the body's own error if the client
  * disconnects.
  */
 export function decompress(
   body: ReadableStream<Uint8Array>,
   contentEncoding: string | null,
+  problem: ProblemKind,
 ): ReadableStream<Uint8Array> {
   const encoding = contentEncoding?.trim().toLowerCase() ?? "identity";
   if (encoding === "identity") return body;
@@ -32,9 +34,7 @@ export function decompress(
         else controller.enqueue(value);
       } catch (error) {
         const damaged = `The ${format} data is damaged or ends early.`;
-        controller.error(
-          isDisconnected(error) ? error : new InvalidFileError("invalid-csv", 0, damaged),
-        );
+        controller.error(isDisconnected(error) ? error : new InvalidFileError(problem, 0, damaged));
       }
     },
     cancel: (reason) => reader.cancel(reason),

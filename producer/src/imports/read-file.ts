@@ -8,6 +8,8 @@ import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
+import { createObjectRequest } from "./object-request.ts";
+import { readNdjson } from "./read-ndjson.ts";
 import { createRowRequest } from "./row-request.ts";
 
 export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
@@ -45,6 +47,36 @@ export async function* readCsvEntries(
   } catch (error) {
     if (error instanceof CsvError)
       throw new InvalidFileError("invalid-csv", error.line, error.detail);
+    throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
+  }
+}
+
+export interface NdjsonEntryOptions {
+  jobType: JobType;
+  importId: string;
+  rowOptions?: Pick<RowOptions, "key" | "unknownColumns"> | undefined;
+}
+
+/** Reads the lines of an NDJSON file as requests for jobs of `type`. */
+export async function* readNdjsonEntries(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  { jobType, importId, rowOptions }: NdjsonEntryOptions,
+): AsyncGenerator<FileEntry[]> {
+  const toRequest = createObjectRequest(jobType, rowOptions);
+  let row = 0;
+  try {
+    for await (const records of readNdjson(body)) {
+      yield records.map((record): FileEntry => {
+        row += 1;
+        if (record.status === "bad") return record;
+        const { line, values, raw } = record;
+        const made = toRequest({ importId, row, values });
+        return made.status === "ok"
+          ? { status: "ok", line, request: made.request, raw }
+          : { status: "bad", line, problem: made.problem, raw };
+      });
+    }
+  } catch (error) {
     throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
   }
 }

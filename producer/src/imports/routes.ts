@@ -27,7 +27,7 @@ import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
 import { createCsvDecoder } from "./csv/decoder.ts";
 import { toCsv, toNdjson } from "./error-report.ts";
-import { readCsvEntries, readFeedEntries } from "./read-file.ts";
+import { readCsvEntries, readFeedEntries, readNdjsonEntries } from "./read-file.ts";
 
 /** Memory that a CSV import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
 export const csvBytes = 6_000_000;
@@ -97,13 +97,21 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         const bytes = await readBytes(c.env, feedLimits.bytes, c.env.quota);
         c.env.body = bytes;
         chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
-      } else if (getMediaType(contentType) === "text/csv") {
+      } else if (isRowFile(contentType)) {
+        const isNdjson = getMediaType(contentType) === ndjson;
         if (c.req.raw.body === null) throw new ProblemError("empty-body");
         const charset = query.encoding ?? /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
         if (query.encoding !== undefined && createCsvDecoder(charset) === null) {
           throw toParameterProblem("/encoding", "Unknown encoding.");
         }
-        const body = decompress(c.req.raw.body, c.req.raw.headers.get("content-encoding"));
+        if (isNdjson && query.encoding !== undefined) {
+          throw toParameterProblem("/encoding", "NDJSON is UTF-8.");
+        }
+        const body = decompress(
+          c.req.raw.body,
+          c.req.raw.headers.get("content-encoding"),
+          isNdjson ? "invalid-json" : "invalid-csv",
+        );
         c.env.takeMemory(csvBytes);
         const isOnce = c.req.header("idempotency-key") !== undefined;
         const streamHash = isOnce ? new BodyHash() : undefined;
@@ -118,17 +126,23 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             return streamHash.digest();
           };
         }
+        const rowOptions = { key, unknownColumns };
         chunks = (importId) =>
-          readCsvEntries(bytes, {
-            jobType,
-            importId,
-            delimiter: toDelimiter(delimiter),
-            hasHeader: header === "present",
-            rowOptions: { key, unknownColumns },
-            ...(charset === undefined ? {} : { charset }),
-          });
+          isNdjson
+            ? readNdjsonEntries(bytes, { jobType, importId, rowOptions })
+            : readCsvEntries(bytes, {
+                jobType,
+                importId,
+                delimiter: toDelimiter(delimiter),
+                hasHeader: header === "present",
+                rowOptions,
+                ...(charset === undefined ? {} : { charset }),
+              });
       } else {
-        throw new ProblemError("unsupported-media-type", "Send text/csv or a feed.");
+        throw new ProblemError(
+          "unsupported-media-type",
+          "Send text/csv, application/x-ndjson or a feed.",
+        );
       }
 
       const { body, status, isReplay } = await idempotency.acrossTransactions(
@@ -243,6 +257,12 @@ function tap(body: ReadableStream<Uint8Array>, observers: readonly Observe[]) {
 
 function getMediaType(contentType: string): string {
   return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+const ndjson = "application/x-ndjson";
+
+function isRowFile(contentType: string): boolean {
+  return ["text/csv", ndjson].includes(getMediaType(contentType));
 }
 
 function isFeed(contentType: string): boolean {

@@ -54,7 +54,7 @@ function missing(column: string): Missing {
 }
 
 /** A template has columns in braces; other text is the name of a column. A row whose columns are all empty has no key. */
-function createKeyTemplate(
+export function createKeyTemplate(
   template: string,
 ): (values: Values) => { status: "ok"; value: string } | Missing {
   if (!template.includes("{")) {

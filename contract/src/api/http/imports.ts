@@ -34,11 +34,12 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     operationId: "createImport",
     summary: "Create an import",
     description:
-      "Reads a CSV file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
+      "Reads a CSV file, an NDJSON file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
       "strings of the file, unchanged; for other types the columns are the fields of the job's data. A feed creates `feed.item` jobs and " +
       `may have at most ${feedLimits.bytes} bytes, ${feedLimits.items} items, and ${feedLimits.values} tags and attributes or JSON values. ` +
       `A CSV file may have at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes per row. Its charset is a parameter of the ` +
       "Content-Type (`text/csv; charset=windows-1252`); a byte order mark takes precedence; the default is UTF-8. " +
+      `An NDJSON file (\`application/x-ndjson\`) has an object of at most ${limits.dataBytes} bytes per line; its values keep their types. ` +
       "With an Idempotency-Key the body is compared while it is read, and it is safe to send the file again: an interrupted import " +
       "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
       "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409. " +
@@ -51,7 +52,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       headers: z.object({
         "idempotency-key": IdempotencyKey,
         "content-encoding": z.string().max(100).optional().meta({
-          description: "Compression of a CSV file: `gzip` or `zstd`",
+          description: "Compression of a CSV or NDJSON file: `gzip` or `zstd`",
           example: "gzip",
         }),
       }),
@@ -96,6 +97,10 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
         required: true,
         content: {
           "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
+          "application/x-ndjson": {
+            ...file,
+            example: '{"zip_code":"00501","city":"Holtsville"}\n',
+          },
           ...json(schemas.ImportDefinition),
           "application/rss+xml": file,
           "application/atom+xml": file,

@@ -9,15 +9,24 @@ const numberText = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /**
  * Returns the function that converts a row of an imported file to data: the `fromRow` of the job type, or else a mapping of
- * columns to schema fields. With `ignoresUnknown`, columns that are no fields are left out. A value that does not fit stays a string, so that schema validation reports the error.
+ * columns to schema fields. With `ignoresUnknown`, columns that are no fields are left out; with `keepsTypes`, values are not parsed. A value that does not fit stays a string, so that schema validation reports the error.
  */
 export function createRowMapping(
   jobType: JobType,
-  { ignoresUnknown = false }: { ignoresUnknown?: boolean } = {},
+  {
+    ignoresUnknown = false,
+    keepsTypes = false,
+  }: { ignoresUnknown?: boolean; keepsTypes?: boolean } = {},
 ): (row: ImportedRow) => unknown {
   if (jobType.fromRow !== undefined) return (row) => jobType.fromRow?.(row);
   const fields = getFields(jobType.data);
   const isUsed = (name: string) => !ignoresUnknown || fields.has(name);
+  if (keepsTypes) {
+    return ({ values }) =>
+      ignoresUnknown
+        ? Object.fromEntries(Object.entries(values).filter(([name]) => isUsed(name)))
+        : values;
+  }
   return ({ values }) =>
     Object.fromEntries(
       Object.entries(values)
