@@ -11,6 +11,12 @@ export async function recordSettlements(sql: Sql): Promise<void> {
       execute function test_note_ending();`);
 }
 
+/** Deletes all jobs, for the next test on the same stack. */
+export async function deleteJobs(sql: Sql): Promise<void> {
+  await sql`delete from jobs`;
+  await sql`delete from test_endings`;
+}
+
 export interface JobCounts {
   accepted: number;
   pending: number;

@@ -1,26 +1,31 @@
-import { expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { postMany } from "./_api.ts";
-import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
 import { countAttempts } from "./_metrics.ts";
-import { startStack } from "./_stack.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ consumers: 2 });
+});
+afterEach(() => deleteJobs(stack.sql));
+afterAll(() => stack[Symbol.asyncDispose]());
 
 test("two consumers share the jobs, and each job is settled once", async () => {
-  await using stack = await startStack({ consumers: 2 });
   const { sql, until } = stack;
-  await postMany(stack.producers[0]!.url, 5000);
+  await postMany(stack.producers[0]!.url, 3000);
   expect(await until("all jobs have ended", () => countsIfSettled(sql))).toEqual(
-    allCompleted(5000),
+    allCompleted(3000),
   );
   const shares = await Promise.all(
     stack.consumers.map((consumer) => countAttempts(consumer, "completed")),
   );
   expect(Math.min(...shares)).toBeGreaterThan(0);
-  expect(shares.reduce((sum, share) => sum + share, 0)).toBe(5000);
+  expect(shares.reduce((sum, share) => sum + share, 0)).toBe(3000);
 });
 
 test("after one of two consumers is killed, the other one re-dispatches jobs that Redis lost", async () => {
-  await using stack = await startStack({ consumers: 2 });
   const { sql, redisClient, until } = stack;
   let accepted = 0;
   for (const consumer of stack.consumers) {

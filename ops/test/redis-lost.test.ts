@@ -1,14 +1,20 @@
-import { expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { echo, postJob, postMany } from "./_api.ts";
-import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 /** Default of REQUEST_TIMEOUT_MS. */
 const deadlineMs = 5000;
 
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack();
+});
+afterEach(() => deleteJobs(stack.sql));
+afterAll(() => stack[Symbol.asyncDispose]());
+
 test("while Redis is down, jobs are accepted, and they complete when it is back without its data", async () => {
-  await using stack = await startStack();
   await stack.redis.kill("SIGKILL");
   const before = await _acceptWithoutRedis(stack);
   await stack.redis.restart();
@@ -18,7 +24,6 @@ test("while Redis is down, jobs are accepted, and they complete when it is back 
 });
 
 test("while Redis does not respond, jobs are accepted, and they complete when it does again", async () => {
-  await using stack = await startStack();
   await stack.redis.kill("SIGSTOP");
   const before = await _acceptWithoutRedis(stack);
   await stack.redis.kill("SIGCONT");
@@ -28,19 +33,18 @@ test("while Redis does not respond, jobs are accepted, and they complete when it
 });
 
 test("after FLUSHALL, a consumer that starts later completes all pending jobs", async () => {
-  await using stack = await startStack({ consumers: 0 });
-  await postMany(stack.producers[0]!.url, 3000);
+  await stack.consumers[0]!.kill("SIGKILL");
+  await postMany(stack.producers[0]!.url, 1000);
   await stack.redisClient.flushall();
   expect(await stack.redisClient.dbsize()).toBe(0);
-  await stack.startConsumer();
+  await stack.consumers[0]!.restart();
   const counts = await stack.until("every job has ended", () => countsIfSettled(stack.sql));
-  expect(counts).toEqual(allCompleted(3000));
+  expect(counts).toEqual(allCompleted(1000));
 });
 
 test("after FLUSHALL, a running consumer completes all pending jobs", async () => {
-  await using stack = await startStack();
   const { sql, redisClient, until } = stack;
-  await postMany(stack.producers[0]!.url, 10_000);
+  await postMany(stack.producers[0]!.url, 5000);
   await until(
     "some jobs are completed",
     async () => (await countJobs(sql)).completed > 100 || undefined,
@@ -48,7 +52,7 @@ test("after FLUSHALL, a running consumer completes all pending jobs", async () =
   await redisClient.flushall();
   expect((await countJobs(sql)).pending).toBeGreaterThan(1000);
   const counts = await until("every job has ended", () => countsIfSettled(sql));
-  expect(counts).toEqual(allCompleted(10_000));
+  expect(counts).toEqual(allCompleted(5000));
 });
 
 /** Posts one job within its deadline, and many more within another one: none of them waits for Redis. */

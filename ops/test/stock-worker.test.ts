@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 
 import { echo, postMany } from "./_api.ts";
-import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
@@ -15,10 +15,7 @@ beforeAll(async () => {
   });
 });
 afterAll(() => stack[Symbol.asyncDispose]());
-beforeEach(async () => {
-  await stack.sql`delete from jobs`;
-  await stack.sql`delete from test_endings`;
-});
+beforeEach(() => deleteJobs(stack.sql));
 
 test("jobs that a stock BullMQ worker processes are settled when they finish", async () => {
   const { client, sql, redisClient, until } = stack;
