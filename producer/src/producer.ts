@@ -19,6 +19,7 @@ import { toOidcSettings } from "./auth/oidc/config.ts";
 import type { Config } from "./config.ts";
 import { createDeadLetters } from "./dead-letters/dead-letters.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
+import { feedRoutes } from "./feeds/routes.ts";
 import { createEvents } from "./events/events.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { healthRoutes } from "./health/routes.ts";
@@ -250,6 +251,7 @@ export async function openProducer(
         enqueue,
         secretKeys,
       }),
+      ...feedRoutes({ api, reads, enqueue, secretKeys }),
       ...jobTypeRoutes({
         api,
         code,

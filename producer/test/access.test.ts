@@ -44,6 +44,7 @@ interface Ids {
   parted: string;
   key: string;
   schedule: string;
+  feed: string;
   webhook: string;
   deletedWebhook: string;
   pushType: string;
@@ -192,6 +193,12 @@ const rows: Record<string, Row | "any" | "open"> = {
     scope: "jobs:read",
     ask: () => ["/v1/schedules/preview", _json({ everyMs: 3_600_000 })],
     elsewhere: "own",
+  },
+  listFeeds: { scope: "jobs:read", ask: () => ["/v1/feeds"], elsewhere: "empty" },
+  fetchFeed: {
+    scope: "jobs:enqueue",
+    ask: (ids) => ["/v1/feeds/fetch", _json({ url: ids.feed })],
+    elsewhere: "not-found",
   },
   listQueues: { scope: "queues:admin", ask: () => ["/v1/queues"], elsewhere: "refused" },
   getQueue: { scope: "queues:admin", ask: () => ["/v1/queues/default"], elsewhere: "refused" },
@@ -420,6 +427,7 @@ beforeAll(async () => {
     parted: parted.body.id,
     key: (await _issue(stores, ["jobs:read"], { name: "secret name" })).id,
     schedule: await putSchedule(),
+    feed: "https://secret.example/feed.xml",
     webhook: await create("webhooks", webhook),
     deletedWebhook: await create("webhooks", webhook),
     pushType: await create("job-types", pushType),
@@ -428,6 +436,9 @@ beforeAll(async () => {
   await stores.sql`
     insert into webhook_deliveries (id, webhook_id, event, payload)
     select ${deliveryId}, id, 'job.dead', '{}' from webhooks where name = ${ids.webhook}`;
+  await stores.sql`
+    insert into feeds (tenant, source, url) values ('default', ${ids.feed}, ${ids.feed})
+    on conflict do nothing`;
   const ended = [ids.ended, ids.dead, ids.redriven, ids.deleted];
   await stores.sql`update jobs set status = 'dead', settled_at = now() where id in ${stores.sql(ended)}`;
 });
@@ -614,6 +625,7 @@ const missing: Ids = {
   parted: none,
   key: "0mibwkq0705f60718",
   schedule: "missing",
+  feed: "https://missing.example/",
   webhook: "missing",
   deletedWebhook: "missing",
   pushType: "missing",

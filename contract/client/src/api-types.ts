@@ -172,7 +172,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:feed-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         BulkResult: {
             counts: components["schemas"]["BulkCounts"];
@@ -314,6 +314,17 @@ export interface components {
              */
             outcome: "duplicate";
         };
+        EndedFetch: {
+            /** @description Changed items; null if the fetch failed */
+            changed: number | null;
+            /** Format: date-time */
+            endedAt: string;
+            error: string | null;
+            /** @description New items; null if the fetch failed */
+            new: number | null;
+            /** @description HTTP status; null if no response arrived */
+            status: number | null;
+        };
         EventGap: {
             queue: string;
         };
@@ -347,6 +358,45 @@ export interface components {
          * @enum {string}
          */
         FailurePolicy: "failParentOnFailure" | "continueParentOnFailure" | "ignoreDependencyOnFailure" | "removeDependencyOnFailure";
+        Feed: {
+            /**
+             * Format: date-time
+             * @description When polling ended because the server answered 410 Gone
+             */
+            endedAt: string | null;
+            /** @description Number of consecutive failures */
+            failures: number;
+            /** @description The last request for the feed; null until the first one has ended */
+            lastFetch: components["schemas"]["EndedFetch"] | null;
+            /** @description URL that permanent redirects (301, 308) lead to; the next fetch starts there */
+            movedTo: string | null;
+            /**
+             * Format: date-time
+             * @description Next fire time of the schedules of this feed; null without a schedule
+             */
+            nextFetchAt: string | null;
+            /**
+             * Format: date-time
+             * @description No fetch before this time, by Retry-After or Cache-Control of the server
+             */
+            notBefore: string | null;
+            /** @description Name under which the items are stored */
+            source: string;
+            url: string;
+        };
+        FeedFetchData: {
+            /** @description Value of the Authorization header; sent only to the origin of `url` */
+            authorization?: string;
+            /** @description Name under which the items are stored; default: the URL */
+            source?: string;
+            /** Format: uri */
+            url: string;
+        };
+        FeedPage: {
+            items: components["schemas"]["Feed"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
+        };
         FieldError: {
             detail: string;
             /** @description JSON Pointer into the body (RFC 6901) */
@@ -1332,7 +1382,7 @@ export interface components {
              * @description Problem type; a closed list
              * @enum {string}
              */
-            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
+            type: "urn:toril:problem:empty-body" | "urn:toril:problem:invalid-json" | "urn:toril:problem:incomplete-body" | "urn:toril:problem:digest-mismatch" | "urn:toril:problem:invalid-parameter" | "urn:toril:problem:unauthenticated" | "urn:toril:problem:insufficient-scope" | "urn:toril:problem:forbidden-resource" | "urn:toril:problem:job-not-found" | "urn:toril:problem:import-not-found" | "urn:toril:problem:key-not-found" | "urn:toril:problem:queue-not-found" | "urn:toril:problem:dead-letter-not-found" | "urn:toril:problem:operation-not-found" | "urn:toril:problem:feed-not-found" | "urn:toril:problem:schedule-not-found" | "urn:toril:problem:push-endpoint-not-found" | "urn:toril:problem:webhook-not-found" | "urn:toril:problem:webhook-delivery-not-found" | "urn:toril:problem:job-type-not-found" | "urn:toril:problem:not-found" | "urn:toril:problem:method-not-allowed" | "urn:toril:problem:idempotency-key-in-use" | "urn:toril:problem:job-pending" | "urn:toril:problem:job-active" | "urn:toril:problem:job-not-delayed" | "urn:toril:problem:key-taken" | "urn:toril:problem:job-ended" | "urn:toril:problem:operation-ended" | "urn:toril:problem:too-many-schedules" | "urn:toril:problem:job-type-conflict" | "urn:toril:problem:job-type-in-use" | "urn:toril:problem:breaking-change" | "urn:toril:problem:too-many-job-types" | "urn:toril:problem:too-many-webhooks" | "urn:toril:problem:webhook-disabled" | "urn:toril:problem:too-many-operations" | "urn:toril:problem:import-exists" | "urn:toril:problem:import-part-exists" | "urn:toril:problem:import-part-in-use" | "urn:toril:problem:import-header-missing" | "urn:toril:problem:import-incomplete" | "urn:toril:problem:import-ended" | "urn:toril:problem:response-not-replayable" | "urn:toril:problem:last-admin-key" | "urn:toril:problem:key-ended" | "urn:toril:problem:job-gone" | "urn:toril:problem:import-gone" | "urn:toril:problem:precondition-failed" | "urn:toril:problem:body-too-large" | "urn:toril:problem:data-too-large" | "urn:toril:problem:too-many-entries" | "urn:toril:problem:unsupported-media-type" | "urn:toril:problem:invalid-job" | "urn:toril:problem:invalid-bulk" | "urn:toril:problem:invalid-key" | "urn:toril:problem:invalid-request" | "urn:toril:problem:invalid-operation" | "urn:toril:problem:invalid-job-type" | "urn:toril:problem:invalid-schedule" | "urn:toril:problem:invalid-webhook" | "urn:toril:problem:unstorable-json" | "urn:toril:problem:unstorable-secret" | "urn:toril:problem:invalid-csv" | "urn:toril:problem:too-many-errors" | "urn:toril:problem:invalid-import" | "urn:toril:problem:invalid-feed" | "urn:toril:problem:idempotency-key-reused" | "urn:toril:problem:precondition-required" | "urn:toril:problem:too-many-failed-logins" | "urn:toril:problem:quota-exceeded" | "urn:toril:problem:internal-error" | "urn:toril:problem:at-capacity";
         };
         PushEndpoint: {
             /**
@@ -1830,11 +1880,15 @@ export type DelayedRetry = components['schemas']['DelayedRetry'];
 export type DeliveryReplay = components['schemas']['DeliveryReplay'];
 export type DescribedRateLimit = components['schemas']['DescribedRateLimit'];
 export type DuplicateEntry = components['schemas']['DuplicateEntry'];
+export type EndedFetch = components['schemas']['EndedFetch'];
 export type EventGap = components['schemas']['EventGap'];
 export type ExtendedLease = components['schemas']['ExtendedLease'];
 export type ExtendedLeases = components['schemas']['ExtendedLeases'];
 export type FailedReport = components['schemas']['FailedReport'];
 export type FailurePolicy = components['schemas']['FailurePolicy'];
+export type Feed = components['schemas']['Feed'];
+export type FeedFetchData = components['schemas']['FeedFetchData'];
+export type FeedPage = components['schemas']['FeedPage'];
 export type FieldError = components['schemas']['FieldError'];
 export type FinishedAttempt = components['schemas']['FinishedAttempt'];
 export type FinishedAttempts = components['schemas']['FinishedAttempts'];

@@ -7,6 +7,7 @@ import { createJobCalls } from "./jobs.ts";
 import type { JobTypes } from "./job-types.ts";
 import { createOperationCalls } from "./operations.ts";
 import { createRegisteredTypeCalls } from "./registered-types.ts";
+import { createFeedCalls } from "./feeds.ts";
 import { createScheduleCalls } from "./schedules.ts";
 import { type ConnectionOptions, createTransport } from "./transport.ts";
 import { createWebhookCalls } from "./webhooks.ts";
@@ -65,6 +66,9 @@ export type {
   QueueSettings,
   Readiness,
   Redriven,
+  Feed,
+  FeedFetchData,
+  FeedPage,
   Schedule,
   ScheduleDefinition,
   SchedulePage,
@@ -134,6 +138,7 @@ export function createClient<Types extends JobTypes = JobTypes>(options: ClientO
     ...createGraphCalls<Types>(transport),
     ...createImportCalls<Types>(transport),
     ...createScheduleCalls<Types>(transport),
+    ...createFeedCalls(transport),
     ...createOperationCalls<Types>(transport),
     ...createRegisteredTypeCalls(transport),
     ...createAdminCalls(transport),

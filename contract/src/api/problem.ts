@@ -20,6 +20,7 @@ export const problemKinds = {
   "queue-not-found": { status: 404, title: "Queue not found" },
   "dead-letter-not-found": { status: 404, title: "Dead letter not found" },
   "operation-not-found": { status: 404, title: "Operation not found" },
+  "feed-not-found": { status: 404, title: "Feed not found" },
   "schedule-not-found": { status: 404, title: "Schedule not found" },
   "push-endpoint-not-found": { status: 404, title: "The job type has no push endpoint" },
   "webhook-not-found": { status: 404, title: "Webhook not found" },

@@ -6,6 +6,7 @@ import {
   createDeadLetterRoutes,
 } from "./dead-letters.ts";
 import { followImport, followJob, followJobs, createEventRoutes } from "./events.ts";
+import { fetchFeed, listFeeds } from "./feeds.ts";
 import { createGraphRoutes, listChildren } from "./graphs.ts";
 import { getLiveness, getReadiness } from "./health.ts";
 import { completeImport, listImportParts, putImportPart } from "./import-parts.ts";
@@ -99,6 +100,8 @@ export function createApi(jobTypes: JobTypeRegistry) {
     runSchedule,
     previewSchedule,
     previewDefinition,
+    listFeeds,
+    fetchFeed,
     getPushEndpoint,
     rotatePushEndpoint,
     resetPushEndpoint,

@@ -48,6 +48,7 @@ export function buildOpenApi(api: Api, version: string): OpenApiDocument {
       },
       { name: "Events", description: "Stream job and import events as server-sent events (SSE)" },
       { name: "Schedules", description: "Create jobs repeatedly by cron expression or interval" },
+      { name: "Feeds", description: "Inspect polled feeds and fetch one now" },
       {
         name: "Dead letters",
         description: "Inspect, redrive and delete jobs that failed permanently",
