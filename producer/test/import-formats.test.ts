@@ -139,3 +139,31 @@ test("NDJSON is read across the slices of the body, and a line may be as long as
     "invalid-parameter",
   );
 });
+
+test("a `sep=` line sets the delimiter, and a Ctrl-Z at the end is ignored", async () => {
+  const rows = [
+    { a: "1", b: "x;y" },
+    { a: "2", b: "," },
+  ];
+  expect((await _send('sep=;\r\na;b\r\n1;"x;y"\r\n\r\n2;,\r\n\x1A')).status).toBe(201);
+  expect(await _values()).toEqual(rows);
+  const { body } = await _send("sep=\t\na\tb\n1\n");
+  expect(body.errors).toMatchObject([{ line: 3 }]);
+  const unnamed = await _send("sep=|\n1|2\n", { query: "?type=row.import&header=absent" });
+  expect(unnamed.body.counts).toMatchObject({ accepted: 1 });
+  expect((await _values()).at(-1)).toEqual({ column1: "1", column2: "2" });
+});
+
+test.each([
+  ["a;b;c\n1;2;3\n", "The first line contains 2 semicolons: use delimiter=semicolon."],
+  ["a\tb\n", "The first line contains 1 tab: use delimiter=tab."],
+  ["5,a\n", "send header=absent"],
+  ["a\0,\0b\0\n", "send encoding=utf-16le"],
+])("the error of %j names the parameter to send", async (file, hint) => {
+  expect(_expectProblem(await _send(file), "invalid-csv").detail).toContain(hint);
+});
+
+test("a quoted column name may contain a delimiter", async () => {
+  expect((await _send('"a;b"\n1\n')).status).toBe(201);
+  expect(await _values()).toEqual([{ "a;b": "1" }]);
+});

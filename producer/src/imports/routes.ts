@@ -135,6 +135,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
                 importId,
                 delimiter: toDelimiter(delimiter),
                 hasHeader: header === "present",
+                hasSepLine: true,
                 rowOptions,
                 ...(charset === undefined ? {} : { charset }),
               });

@@ -11,6 +11,8 @@ export interface CsvOptions {
   hasHeader?: boolean | undefined;
   /** Names of the columns; a header must have the same. Without both, the names are `column1`, `column2` ... */
   columns?: readonly string[] | undefined;
+  /** Whether a first line such as `sep=;` sets the delimiter. */
+  hasSepLine?: boolean | undefined;
   /** Whether the text continues a file whose charset is known: it has no byte order mark. */
   isContinuation?: boolean | undefined;
   /** Called once, before the first records. */
@@ -41,15 +43,36 @@ export function findHeaderError(names: readonly string[]): string | null {
   }
   const [first = ""] = names;
   if (first.trim() === "") return "the line is blank";
-  if (Number.isFinite(Number(first))) return `the first name is the number ${first.trim()}`;
+  if (Number.isFinite(Number(first)))
+    return `the first name is the number ${first.trim()}; if the line is data, send header=absent`;
   if (names.some((name) => name.trim() === "")) return "a column name is blank";
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated !== undefined) return `duplicate column name ${JSON.stringify(repeated)}`;
   // The only name that assignment does not turn into an own property.
   if (names.includes("__proto__")) return `"__proto__" is not allowed as a column name`;
-  if (names.some((name) => name.includes("\0"))) return "a column name contains a NUL character";
+  if (names.some((name) => name.includes("\0")))
+    return "a column name contains a NUL character; if the file is UTF-16, send encoding=utf-16le";
   return null;
+}
+
+const delimiterNames = [
+  [",", "comma"],
+  [";", "semicolon"],
+  ["\t", "tab"],
+  ["|", "pipe"],
+] as const;
+
+/** Returns the hint that a header with one name has another delimiter, or null. */
+export function findOtherDelimiter(header: string): string | null {
+  const counts = delimiterNames.map(([character, name]) => ({
+    name,
+    count: header.split(character).length - 1,
+  }));
+  const [most] = counts.toSorted((one, other) => other.count - one.count);
+  if (most === undefined || most.count === 0) return null;
+  const { name, count } = most;
+  return `The first line contains ${count} ${name}${count === 1 ? "" : "s"}: use delimiter=${name}.`;
 }
 
 /** Returns the error of a row, or null. */

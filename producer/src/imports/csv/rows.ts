@@ -3,6 +3,7 @@ import {
   type CsvOptions,
   type CsvRecord,
   findHeaderError,
+  findOtherDelimiter,
   findRowError,
   splitRow,
   toRow,
@@ -10,6 +11,8 @@ import {
 import { createRowScanner } from "./row-scanner.ts";
 
 const maxRecords = 500;
+/** Ctrl-Z, which some programs write after the last row. */
+const endOfFile = "\x1A";
 /** A row that is not complete yet may end with a part of its line break. */
 const lineBreakBytes = 2;
 
@@ -17,7 +20,9 @@ const lineBreakBytes = 2;
  * Creates a reader of rows from text that arrives in parts: counts lines, reports bad rows one by one, and limits the
  * size of a row.
  */
-export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, columns }: CsvOptions) {
+export function createCsvRows(options: CsvOptions) {
+  const { maxRowBytes, hasHeader = true, columns, hasSepLine = false } = options;
+  let { delimiter } = options;
   let names = hasHeader ? undefined : columns;
   let records: CsvRecord[] = [];
   let fileError: CsvError | undefined;
@@ -25,18 +30,34 @@ export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, column
   /** The text from the beginning of the row at `line` on. */
   let pending = "";
   let mayHaveNul = false;
-  const scanner = createRowScanner(delimiter);
+  let scanner = createRowScanner(delimiter);
+  let mayHaveSepLine = hasSepLine;
 
   function scan(text: string, isEnd: boolean): void {
     if (fileError !== undefined) return;
     const buffer = pending + text;
     mayHaveNul = buffer.includes("\0");
+    let isSepLine = false;
     const start = scanner.scan(buffer, isEnd, (from, to, hasQuotes) => {
+      if (mayHaveSepLine) isSepLine = readSepLine(buffer.slice(from, to));
+      if (isSepLine) return false;
       readRow(buffer.slice(from, to), hasQuotes);
       return fileError === undefined;
     });
     pending = buffer.slice(start);
+    if (isSepLine) return scan("", isEnd);
     if (isLongerThan(pending, maxRowBytes + lineBreakBytes)) failTooLong();
+  }
+
+  /** Sets the delimiter if the first line does. */
+  function readSepLine(raw: string): boolean {
+    mayHaveSepLine = false;
+    const character = /^sep=([^"\0])$/i.exec(raw)?.[1];
+    if (character === undefined) return false;
+    delimiter = character;
+    scanner = createRowScanner(delimiter);
+    line += 1;
+    return true;
   }
 
   function readRow(raw: string, hasQuotes: boolean): void {
@@ -46,7 +67,7 @@ export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, column
     if (hasQuotes) line += raw.match(/\r\n?|\n/g)?.length ?? 0;
     const values = splitRow(raw, delimiter, hasQuotes);
     if (names === undefined) {
-      if (hasHeader) return readHeader(values);
+      if (hasHeader) return readHeader(values, start, hasQuotes ? "" : raw);
       if (raw === "" || values === null) return failWithoutColumns(raw);
       names = values.map((_, index) => `column${index + 1}`);
     }
@@ -66,13 +87,18 @@ export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, column
       : { status: "bad", line: start, detail, raw };
   }
 
-  function readHeader(values: readonly string[] | null): void {
+  /** @param unquoted the text of a header without quotes */
+  function readHeader(values: readonly string[] | null, start: number, unquoted: string): void {
+    const hint =
+      values?.length === 1 && columns === undefined ? findOtherDelimiter(unquoted) : null;
+    if (hint !== null) fileError = new CsvError(start, hint);
+    names = values ?? [];
+    if (hint !== null) return;
     const detail =
       values === null
         ? "it contains an unexpected quote"
         : (findHeaderError(values) ?? findDifference(values, columns));
-    if (detail !== null) fileError = new CsvError(1, `Invalid header: ${detail}.`);
-    names = values ?? [];
+    if (detail !== null) fileError = new CsvError(start, `Invalid header: ${detail}.`);
   }
 
   /** A blank line is skipped; the names cannot be made up from a bad row. */
@@ -98,7 +124,8 @@ export function createCsvRows({ delimiter, maxRowBytes, hasHeader = true, column
     end(): void {
       scan("", true);
       if (scanner.isInQuotes) fail("A quote is not closed.");
-      else if (pending !== "" && fileError === undefined) readRow(pending, scanner.hasQuotes);
+      else if (pending !== "" && pending !== endOfFile && fileError === undefined)
+        readRow(pending, scanner.hasQuotes);
       if (names === undefined && hasHeader) {
         fail("The file is empty: the first line must name the columns.");
       }
