@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -20,6 +21,8 @@ let metricsPort: number;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "toril-deno-"));
+  const [program = "", ...options] = build.split(" ");
+  expect(spawnSync(program, options, { cwd: root }).status).toBe(0);
   stack = await startStack({ producers: 0 });
   const port = await stablePort();
   metricsPort = await stablePort();
@@ -137,7 +140,8 @@ function findDeno(): string {
   return runInstall();
 }
 
-const [, ...args] = project.scripts["producer:deno"].split(" ");
+const [build = "", run = ""] = project.scripts["producer:deno"].split(" && ");
+const [, ...args] = run.split(" ");
 
 async function startOnDeno(port: number) {
   const child = await startChild({
