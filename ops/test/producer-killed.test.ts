@@ -1,13 +1,25 @@
 import { Import } from "@toril/contract/api/import";
-import { expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import type { Sql } from "postgres";
 
 import { echo, getJobId, postJob, type PostResult } from "./_api.ts";
-import { allCompleted, countJobs, findMissingJobs, countsIfSettled } from "./_ledger.ts";
-import { startStack } from "./_stack.ts";
+import {
+  allCompleted,
+  countJobs,
+  countsIfSettled,
+  deleteJobs,
+  findMissingJobs,
+} from "./_ledger.ts";
+import { startStack, type Stack } from "./_stack.ts";
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ producers: 2 });
+});
+afterEach(() => deleteJobs(stack.sql));
+afterAll(() => stack[Symbol.asyncDispose]());
 
 test("every job that a killed producer acknowledged is recorded and ends, and repeated requests and files duplicate nothing", async () => {
-  await using stack = await startStack({ producers: 2 });
   const { sql, until } = stack;
   const [doomed, steady] = stack.producers as [
     (typeof stack.producers)[0],
@@ -107,10 +119,8 @@ test("every job that a killed producer acknowledged is recorded and ends, and re
 
 test("on SIGTERM a producer answers every request in flight and exits with 0", async () => {
   // Shutdown must not wait for the deadline of answered requests.
-  const env = { REQUEST_TIMEOUT_MS: "600000" };
-  await using stack = await startStack({ producers: 1, consumers: 0, env });
+  const producer = await stack.startProducer({ REQUEST_TIMEOUT_MS: "600000" });
   const { sql, until } = stack;
-  const producer = stack.producers[0]!;
 
   const load = _createLoad(producer.url);
   const running = load.run(200);
