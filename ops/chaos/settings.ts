@@ -20,6 +20,8 @@ export interface ChaosSettings {
   clientPauseMs?: number;
   /** Further variables of producers and consumers. */
   env?: Readonly<Record<string, string>>;
+  /** Directory of a stopped Postgres whose data the stack starts with, which is faster than initdb. */
+  postgresTemplate?: string | undefined;
   /** How long requests whose outcome is unknown are repeated after the load. */
   abandonMs: number;
   /** Only these kinds, in this order, each once, and no longer than they take; by default every kind again and again in random order. */

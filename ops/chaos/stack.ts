@@ -40,6 +40,7 @@ export interface ChaosStackSettings {
   root: string;
   dir: string;
   topology: TopologyName;
+  postgresTemplate?: string | undefined;
   /** Further variables of producers and consumers. */
   env: Readonly<Record<string, string>>;
 }
@@ -58,7 +59,11 @@ export async function startChaosStack(settings: ChaosStackSettings): Promise<Cha
   let databaseUrl = "";
   const database = opening.use(
     await startRestartable(async () => {
-      const service = await startPostgres({ dir: join(dir, "postgres"), port: postgresPort });
+      const service = await startPostgres({
+        dir: join(dir, "postgres"),
+        port: postgresPort,
+        template: settings.postgresTemplate,
+      });
       databaseUrl = service.url;
       return service.child;
     }),

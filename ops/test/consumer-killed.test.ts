@@ -1,15 +1,45 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
-import { expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
-import { allCompleted, countJobs, countsIfSettled } from "./_ledger.ts";
+import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
 import { countAttempts } from "./_metrics.ts";
-import { startStack } from "./_stack.ts";
+import { startStack, type Stack } from "./_stack.ts";
 
-const rows = 10_000;
+const rows = 6000;
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack();
+});
+afterEach(() => deleteJobs(stack.sql));
+afterAll(() => stack[Symbol.asyncDispose]());
+
+test("a consumer that was frozen while another one processed its jobs settles none of them again", async () => {
+  const { client, sql, redisClient, until } = stack;
+  const { active } = queueKeys("bull", "default");
+  const frozen = stack.consumers[0]!;
+
+  const jobs = Array.from({ length: 20 }, () => echo("contested", { sleepMs: 1000 }));
+  await client.createJobs(jobs);
+  await until(
+    "the jobs are active",
+    async () => (await redisClient.llen(active)) === 20 || undefined,
+  );
+  await frozen.kill("SIGSTOP");
+  const other = await stack.startConsumer();
+  expect(await until("the jobs have ended", () => countsIfSettled(sql))).toEqual(allCompleted(20));
+  expect(await countAttempts(other, "completed")).toBe(20);
+
+  await frozen.kill("SIGCONT");
+  const areSettled = async () =>
+    (await countAttempts(frozen, "already-settled")) === 20 || undefined;
+  await until("the frozen attempts find their jobs settled", areSettled);
+  expect(await countJobs(sql)).toEqual(allCompleted(20));
+  await other.kill("SIGKILL");
+});
 
 test("an import has every row exactly once after its consumer was killed twice", async () => {
-  await using stack = await startStack();
   const { client, sql, redisClient, until } = stack;
   const consumer = stack.consumers[0]!;
 
@@ -54,30 +84,6 @@ test("an import has every row exactly once after its consumer was killed twice",
              'number', row::text, 'text', 'row ' || row || ', "quoted"'))::int as verbatim
     from imported_rows where import_id = ${id}`;
   expect([...imported]).toEqual([{ all: rows, rows, verbatim: rows }]);
-});
-
-test("a consumer that was frozen while another one processed its jobs settles none of them again", async () => {
-  await using stack = await startStack();
-  const { client, sql, redisClient, until } = stack;
-  const { active } = queueKeys("bull", "default");
-  const frozen = stack.consumers[0]!;
-
-  const jobs = Array.from({ length: 20 }, () => echo("contested", { sleepMs: 1000 }));
-  await client.createJobs(jobs);
-  await until(
-    "the jobs are active",
-    async () => (await redisClient.llen(active)) === 20 || undefined,
-  );
-  await frozen.kill("SIGSTOP");
-  const other = await stack.startConsumer();
-  expect(await until("the jobs have ended", () => countsIfSettled(sql))).toEqual(allCompleted(20));
-  expect(await countAttempts(other, "completed")).toBe(20);
-
-  await frozen.kill("SIGCONT");
-  const areSettled = async () =>
-    (await countAttempts(frozen, "already-settled")) === 20 || undefined;
-  await until("the frozen attempts find their jobs settled", areSettled);
-  expect(await countJobs(sql)).toEqual(allCompleted(20));
 });
 
 function _lines(from: number, to: number): string {

@@ -1,10 +1,10 @@
 import { queueKeys } from "@toril/contract/engine/redis/names";
 import type { JobRequest } from "@toril/contract/api/job-request";
-import { expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 
 import { echo, getJobId, postJob } from "./_api.ts";
-import { allCompleted, countsIfSettled } from "./_ledger.ts";
-import { startStack, type Store } from "./_stack.ts";
+import { allCompleted, countsIfSettled, deleteJobs } from "./_ledger.ts";
+import { startStack, type Stack, type Store } from "./_stack.ts";
 
 interface Failure {
   name: string;
@@ -31,11 +31,17 @@ const failures: Failure[] = [
 const env = { REQUEST_TIMEOUT_MS: "2000", FEED_ALLOW_PRIVATE_ADDRESSES: "true" };
 const patienceMs = 4000;
 
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ env });
+});
+afterEach(() => deleteJobs(stack.sql));
+afterAll(() => stack[Symbol.asyncDispose]());
+
 test.each(failures)(
   "while Postgres is $name, jobs are refused, results are held and no job starts; afterwards every job is settled once",
-  async ({ fail, recover, dueAfterMs }) => {
+  async ({ name, fail, recover, dueAfterMs }) => {
     await using site = _serveFeed();
-    await using stack = await startStack({ env });
     const { sql, redisClient, until } = stack;
     const [producer, consumer] = [stack.producers[0]!, stack.consumers[0]!];
     const { active } = queueKeys("bull", "default");
@@ -50,11 +56,12 @@ test.each(failures)(
     const fetching: JobRequest = { type: "feed.fetch", data: { url: site.url } };
     await _post(producer.url, ..._five({ ...fetching, delayMs: dueAfterMs }));
 
+    const logged = consumer.log().length;
     await fail(stack.postgres);
     await _expectRefusal(producer.url);
     await until(
       "the consumer has a result that it cannot settle",
-      async () => consumer.log().includes("Postgres is unavailable") || undefined,
+      async () => consumer.log().includes("Postgres is unavailable", logged) || undefined,
     );
     await until("the delayed jobs are due", async () => Date.now() > dueAt || undefined);
     await _expectRefusal(producer.url);
@@ -63,7 +70,9 @@ test.each(failures)(
 
     await recover(stack.postgres);
     await until("jobs are accepted again", async () => {
-      const { status } = await postJob(producer.url, echo("back"), { idempotencyKey: "back" });
+      const { status } = await postJob(producer.url, echo("back"), {
+        idempotencyKey: `back after ${name}`,
+      });
       return status === 201 || undefined;
     });
     const ready = async () => (await fetch(`${consumer.url}/readyz`)).ok || undefined;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 
 import postgres from "postgres";
 
@@ -33,68 +33,97 @@ test("the database of DATABASE_URL is not used without confirmation or --yes", a
   expect(start.output()).not.toContain("Starting");
 });
 
-test("a process that cannot start stops everything, and its error is printed", async () => {
-  using data = _dataDir();
-  const args = ["--no-demo", "--port", String(await stablePort()), "--data", data.path];
-  await using start = _npmStart(args, { WORKER_CONCURRENCY: "many" });
-  expect(await start.ended).toBe(1);
-  expect(start.output()).toContain("consumer 1 ended with exit code");
-  expect(start.output()).toContain("WORKER_CONCURRENCY");
-  await _waitUntilGone(pidsIn(start));
-  expect(existsSync(join(data.path, "lock.json"))).toBe(false);
-});
+describe("on one data directory, one start after the other", () => {
+  const data = _dataDir();
+  afterAll(() => data[Symbol.dispose]());
+  const port = stablePort();
+  const args = async () => ["--port", String(await port), "--data", data.path];
+  const withoutDemo = async () => ["--no-demo", ...(await args())];
+  let location: string;
+  let left: number[];
 
-test("a start refuses a used port or data directory, survives a killed consumer, stops on Ctrl-C and keeps its data", async () => {
-  using data = _dataDir();
-  using other = _dataDir();
-  const port = await stablePort();
-  const args = ["--no-demo", "--port", String(port), "--data", data.path];
-  await using first = _npmStart([...args, "--producers", "2", "--consumers", "2"]);
-  await first.waitForOutput(ready);
-  const env = _readEnv(data.path);
-  expect(_pids(env["PRODUCER_PIDS"], env["CONSUMER_PIDS"])).toHaveLength(4);
-  for (const each of [port, port + 1]) {
-    expect((await fetch(`http://127.0.0.1:${each}/readyz`)).status).toBe(200);
-  }
+  test("a process that cannot start stops everything, and its error is printed", async () => {
+    await using start = _npmStart(await withoutDemo(), { WORKER_CONCURRENCY: "many" });
+    expect(await start.ended).toBe(1);
+    expect(start.output()).toContain("consumer 1 ended with exit code");
+    expect(start.output()).toContain("WORKER_CONCURRENCY");
+    await _waitUntilGone(pidsIn(start));
+    expect(existsSync(join(data.path, "lock.json"))).toBe(false);
+  });
 
-  await using samePort = _npmStart(["--no-demo", "--port", String(port), "--data", other.path]);
-  expect(await samePort.ended).toBe(1);
-  const [producer] = _pids(env["PRODUCER_PIDS"]);
-  expect(samePort.output()).toContain(`Port ${port} is taken by pid ${producer}`);
-  await using sameData = _npmStart(args);
-  expect(await sameData.ended).toBe(1);
-  expect(sameData.output()).toContain(`http://127.0.0.1:${port}`);
-  expect(_readEnv(data.path)["PORT"]).toBe(String(port));
+  test("a start refuses a used port or data directory, survives a killed consumer and stops on Ctrl-C", async () => {
+    using other = _dataDir();
+    const first = await port;
+    await using start = _npmStart([
+      ...(await withoutDemo()),
+      ...["--producers", "2", "--consumers", "2"],
+    ]);
+    await start.waitForOutput(ready);
+    const env = _readEnv(data.path);
+    expect(_pids(env["PRODUCER_PIDS"], env["CONSUMER_PIDS"])).toHaveLength(4);
+    for (const each of [first, first + 1]) {
+      expect((await fetch(`http://127.0.0.1:${each}/readyz`)).status).toBe(200);
+    }
 
-  const [consumer] = _pids(env["CONSUMER_PIDS"]);
-  process.kill(consumer as number, "SIGKILL");
-  await first.waitForOutput(`consumer 1 (pid ${consumer}) was ended by SIGKILL`);
-  const location = await postEcho(port);
-  first.ctrlC();
-  expect(await first.ended).toBe(0);
-  await _waitUntilGone(pidsIn(first));
-  expect(existsSync(join(data.path, "env"))).toBe(false);
+    await using samePort = _npmStart(["--no-demo", "--port", String(first), "--data", other.path]);
+    await using sameData = _npmStart(await withoutDemo());
+    expect([await samePort.ended, await sameData.ended]).toEqual([1, 1]);
+    const [producer] = _pids(env["PRODUCER_PIDS"]);
+    expect(samePort.output()).toContain(`Port ${first} is taken by pid ${producer}`);
+    expect(sameData.output()).toContain(`http://127.0.0.1:${first}`);
+    expect(_readEnv(data.path)["PORT"]).toBe(String(first));
 
-  await using second = _npmStart(args);
-  await second.waitForOutput(ready);
-  const job = await fetch(new URL(location, `http://127.0.0.1:${port}`));
-  expect(job.status).toBe(200);
-});
+    const [consumer] = _pids(env["CONSUMER_PIDS"]);
+    process.kill(consumer as number, "SIGKILL");
+    await start.waitForOutput(`consumer 1 (pid ${consumer}) was ended by SIGKILL`);
+    location = await postEcho(first);
+    start.ctrlC();
+    expect(await start.ended).toBe(0);
+    await _waitUntilGone(pidsIn(start));
+    expect(existsSync(join(data.path, "env"))).toBe(false);
+  });
 
-test("processes that a killed start leaves behind are stopped by the next start", async () => {
-  using data = _dataDir();
-  const args = ["--no-demo", "--port", String(await stablePort()), "--data", data.path];
-  const first = _npmStart(args);
-  await first.waitForOutput(ready);
-  const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
-  process.kill(lock.pid, "SIGKILL");
-  await first.ended;
-  const left = pidsIn(first);
-  expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
+  test("Ctrl-C during the import of the example stops everything", async () => {
+    await using start = _npmStart(await args(), { DRAIN_MS: "1000" });
+    await start.waitForOutput("accepted");
+    start.ctrlC();
+    expect(await start.ended).toBe(0);
+    await _waitUntilGone(pidsIn(start));
+  });
 
-  await using second = _npmStart(args);
-  await second.waitForOutput(ready);
-  await _waitUntilGone(left);
+  test("the next start keeps the data, and completes the rows of the interrupted import", async () => {
+    await using start = _npmStart(await withoutDemo());
+    await start.waitForOutput(ready);
+    expect((await fetch(new URL(location, `http://127.0.0.1:${await port}`))).status).toBe(200);
+    const sql = postgres(_readEnv(data.path)["DATABASE_URL"] as string, { max: 1 });
+    try {
+      const settled = async () => {
+        const [row] = await sql<[{ pending: number; jobs: number; rows: number }]>`
+          select count(*) filter (where status = 'pending')::int as pending, count(*)::int as jobs,
+                 (select count(*)::int from imported_rows) as rows
+          from jobs where type = 'row.import'`;
+        return row.pending === 0 ? row : undefined;
+      };
+      const end = await until("no row is pending", settled, { timeoutMs: 120_000 });
+      expect(end.jobs).toBeGreaterThan(0);
+      expect(end.rows).toBe(end.jobs);
+    } finally {
+      await sql.end();
+    }
+    // Leaves its processes behind.
+    const lock = JSON.parse(readFileSync(join(data.path, "lock.json"), "utf8")) as { pid: number };
+    process.kill(lock.pid, "SIGKILL");
+    await start.ended;
+    left = pidsIn(start);
+    expect(left.filter((pid) => identify(pid) !== undefined)).toEqual(left);
+  });
+
+  test("processes that a killed start leaves behind are stopped by the next start", async () => {
+    await using start = _npmStart(await withoutDemo());
+    await start.waitForOutput(ready);
+    expect(left.length).toBeGreaterThan(0);
+    await _waitUntilGone(left);
+  });
 });
 
 test("--once imports a file twice without losing or duplicating a row", async () => {
@@ -126,34 +155,6 @@ test("--once imports a file twice without losing or duplicating a row", async ()
     await _waitUntilGone(pidsIn(start));
   }
 });
-
-test("Ctrl-C during the import of the example stops everything, and the next start completes its rows", async () => {
-  using data = _dataDir();
-  const args = ["--port", String(await stablePort()), "--data", data.path];
-  await using first = _npmStart(args, { DRAIN_MS: "1000" });
-  await first.waitForOutput("accepted");
-  first.ctrlC();
-  expect(await first.ended).toBe(0);
-  await _waitUntilGone(pidsIn(first));
-
-  await using second = _npmStart(["--no-demo", ...args]);
-  await second.waitForOutput(ready);
-  const sql = postgres(_readEnv(data.path)["DATABASE_URL"] as string, { max: 1 });
-  try {
-    const settled = async () => {
-      const [row] = await sql<[{ pending: number; jobs: number; rows: number }]>`
-        select count(*) filter (where status = 'pending')::int as pending, count(*)::int as jobs,
-               (select count(*)::int from imported_rows) as rows
-        from jobs where type = 'row.import'`;
-      return row.pending === 0 ? row : undefined;
-    };
-    const end = await until("no row is pending", settled, { timeoutMs: 120_000 });
-    expect(end.jobs).toBeGreaterThan(0);
-    expect(end.rows).toBe(end.jobs);
-  } finally {
-    await sql.end();
-  }
-}, 300_000);
 
 async function postEcho(port: number): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/jobs`, {
