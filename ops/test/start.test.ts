@@ -56,7 +56,10 @@ describe("on one data directory, one start after the other", () => {
     const first = await port;
     await using start = _npmStart([
       ...(await withoutDemo()),
-      ...["--producers", "2", "--consumers", "2"],
+      "--producers",
+      "2",
+      "--consumers",
+      "2",
     ]);
     await start.waitForOutput(ready);
     const env = _readEnv(data.path);

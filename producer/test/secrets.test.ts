@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { bullName, jobKey } from "@toril/contract/engine/redis/names";
+import { jobKey } from "@toril/contract/engine/redis/names";
 import {
   _expectProblem,
   _nothing,

@@ -203,6 +203,23 @@ export interface components {
             /** @description Cursor of the next page; null if there are no more results */
             next: string | null;
         };
+        ColumnSource: {
+            /** @description Column of the file */
+            column: string;
+            /**
+             * @description An empty cell: absent: the field is omitted. null: the field is null. text: the field is an empty string
+             * @default absent
+             * @enum {string}
+             */
+            empty?: "absent" | "null" | "text";
+            /** @description Format of a date, of `yyyy`, `MM`, `dd`, `HH`, `mm`, `ss`. Without hours the field is a date (`2026-11-29`), with hours a time in UTC (`2026-11-29T18:30:00Z`) */
+            format?: string;
+            /**
+             * @description Default: as the schema of the job type requires. boolean: true, yes, 1, or false, no, 0
+             * @enum {string}
+             */
+            type?: "string" | "number" | "boolean" | "date";
+        };
         CompletedReport: {
             id: string;
             lease: string;
@@ -212,6 +229,10 @@ export interface components {
              */
             outcome: "completed";
             result?: unknown;
+        };
+        ConstantSource: {
+            /** @description The same value for all rows */
+            value?: unknown;
         };
         CreatedEntry: {
             /** Format: uuid */
@@ -509,26 +530,7 @@ export interface components {
             key?: string;
             /** @description Fields of the data and their sources; columns that no field names are not used. Default: each column is the field of its name */
             mapping?: {
-                [key: string]: string | {
-                    /** @description Column of the file */
-                    column: string;
-                    /**
-                     * @description An empty cell: absent: the field is omitted. null: the field is null. text: the field is an empty string
-                     * @default absent
-                     * @enum {string}
-                     */
-                    empty?: "absent" | "null" | "text";
-                    /** @description Format of a date, of `yyyy`, `MM`, `dd`, `HH`, `mm`, `ss`. Without hours the field is a date (`2026-11-29`), with hours a time in UTC (`2026-11-29T18:30:00Z`) */
-                    format?: string;
-                    /**
-                     * @description Default: as the schema of the job type requires. boolean: true, yes, 1, or false, no, 0
-                     * @enum {string}
-                     */
-                    type?: "string" | "number" | "boolean" | "date";
-                } | {
-                    /** @description The same value for all rows */
-                    value?: unknown;
-                };
+                [key: string]: string | components["schemas"]["ColumnSource"] | components["schemas"]["ConstantSource"];
             };
             /** @description The import fails when more rows are rejected. Jobs that were accepted before are still processed */
             maxErrors?: number;
@@ -1869,7 +1871,9 @@ export type CheckedEntry = components['schemas']['CheckedEntry'];
 export type CheckedJob = components['schemas']['CheckedJob'];
 export type ChildCounts = components['schemas']['ChildCounts'];
 export type ChildPage = components['schemas']['ChildPage'];
+export type ColumnSource = components['schemas']['ColumnSource'];
 export type CompletedReport = components['schemas']['CompletedReport'];
+export type ConstantSource = components['schemas']['ConstantSource'];
 export type CreatedEntry = components['schemas']['CreatedEntry'];
 export type DeadLetter = components['schemas']['DeadLetter'];
 export type DeadLetterGroup = components['schemas']['DeadLetterGroup'];

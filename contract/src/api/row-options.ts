@@ -7,10 +7,8 @@ const empty = z.enum(["absent", "null", "text"]).default("absent").meta({
 });
 const column = z.string().min(1).meta({ description: "Column of the file" });
 
-/** Source of a field: the name of a column, a column with a conversion, or a constant. */
-const FieldSource = z.union([
-  column,
-  z.strictObject({
+const ColumnSource = z
+  .strictObject({
     column,
     type: z.enum(["string", "number", "boolean", "date"]).optional().meta({
       description:
@@ -26,9 +24,15 @@ const FieldSource = z.union([
         example: "dd.MM.yyyy",
       }),
     empty,
-  }),
-  z.strictObject({ value: z.unknown().meta({ description: "The same value for all rows" }) }),
-]);
+  })
+  .meta({ id: "ColumnSource" });
+
+const ConstantSource = z
+  .strictObject({ value: z.unknown().meta({ description: "The same value for all rows" }) })
+  .meta({ id: "ConstantSource" });
+
+/** Source of a field: the name of a column, a column with a conversion, or a constant. */
+const FieldSource = z.union([column, ColumnSource, ConstantSource]);
 export type FieldSource = z.infer<typeof FieldSource>;
 
 /** How the rows of a file become jobs. */
