@@ -94,6 +94,8 @@ test("each line of an NDJSON file is a job whose values keep their types", async
     { message: "5", sleepMs: 7 },
     { message: "x", failures: 1 },
   ]);
+  const quoted = await _send('{"message":"x","sleepMs":"7"}', { ...ndjson, query: "?type=echo" });
+  expect(quoted.body.counts).toMatchObject({ read: 1, rejected: 1 });
 });
 
 test("a job type that converts rows gets the values of NDJSON as text", async () => {
@@ -145,7 +147,8 @@ test("a `sep=` line sets the delimiter, and a Ctrl-Z at the end is ignored", asy
     { a: "1", b: "x;y" },
     { a: "2", b: "," },
   ];
-  expect((await _send('sep=;\r\na;b\r\n1;"x;y"\r\n\r\n2;,\r\n\x1A')).status).toBe(201);
+  const made = await _send('sep=;\r\na;b\r\n1;"x;y"\r\n\r\n2;,\r\n\x1A');
+  expect(made.body.counts).toMatchObject({ read: 2, accepted: 2, rejected: 0 });
   expect(await _values()).toEqual(rows);
   const { body } = await _send("sep=\t\na\tb\n1\n");
   expect(body.errors).toMatchObject([{ line: 3 }]);
