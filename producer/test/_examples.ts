@@ -66,6 +66,8 @@ export function _getExamples(document: Node): Example[] {
     return [...shown, ...(isOwnLeast ? [least] : []), ...fields];
   }
 
+  // No consumer runs here, so no job ends that a request could wait for; the bodies are not compressed.
+  const left = new Set(["prefer", "content-encoding"]);
   const examples: Example[] = [];
   for (const [pattern, operations] of Object.entries<Node>(document.paths)) {
     for (const [method, operation] of Object.entries<Node>(operations)) {
@@ -81,8 +83,7 @@ export function _getExamples(document: Node): Example[] {
       );
       const headers = Object.fromEntries(
         parameters
-          // No consumer runs here, so no job ends that a request could wait for.
-          .filter((one) => one.in === "header" && one.name !== "prefer")
+          .filter((one) => one.in === "header" && !left.has(one.name))
           .filter((one) => getExample(one) !== undefined)
           .map((one): [string, string] => [one.name, String(getExample(one))]),
       );
@@ -92,7 +93,7 @@ export function _getExamples(document: Node): Example[] {
           name: `${operation.operationId} ${content.body?.trim() ?? ""}`.slice(0, 150),
           path: target,
           init: { method: method.toUpperCase(), headers: { ...headers, ...more }, ...content },
-          isOfAnother: pattern.includes("{"),
+          isOfAnother: pattern.includes("{") || operation.operationId === "fetchFeed",
         });
       const media = Object.entries<Node>(operation.requestBody?.content ?? {});
       if (media.length === 0) add({}, {});

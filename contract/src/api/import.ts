@@ -26,7 +26,7 @@ export const Delimiter = z
   .meta({
     description:
       "Column delimiter: `comma`, `semicolon`, `tab`, `pipe`, `space`, or any one character except a quote",
-    example: "semicolon",
+    example: "comma",
   });
 
 /** Returns the character of a delimiter that may be a name. */

@@ -75,7 +75,6 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
         encoding: FileEncoding.optional().meta({
           description:
             "Label of the WHATWG Encoding Standard. It overrides the charset of the Content-Type; a byte order mark takes precedence",
-          example: "windows-1252",
         }),
         header: z.enum(["present", "absent"]).default("present").meta({
           description:
