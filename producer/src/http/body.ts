@@ -49,7 +49,7 @@ export function hasBody({ headers }: Request): boolean {
   return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
 
-export function refuseContentEncoding(context: RequestContext): void {
+function refuseContentEncoding(context: RequestContext): void {
   const encoding = context.request.headers.get("content-encoding");
   if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
   throw new ProblemError("unsupported-media-type", "Send the body without Content-Encoding.");
