@@ -34,8 +34,6 @@ test.each([
   ["keys create --name a", "--scopes"],
   ["keys create --name a --scopes", "--scopes"],
   ["keys create --name a --scopes jobs:all", "--scopes"],
-  ["keys create --name a --scopes jobs:read --types bull", "--types"],
-  ["keys create --name a --scopes jobs:read --queues bulls", "--queues"],
   ["keys create --name a --scopes jobs:read --expires tomorrow", "--expires"],
   ["keys create --name a --scopes jobs:read --tenant ../b", "--tenant"],
   ["keys create --name a --scopes jobs:write --rate 1.5", "--rate"],
