@@ -74,7 +74,7 @@ export async function fireDue(
   await recordMissed(tx, toMissed(batch.plans, deps.jobTypes));
 }
 
-/** Returns the planned runs that webhooks are told about. */
+/** Returns the planned runs that webhooks report. */
 export function toMissed(
   plans: readonly Plan[],
   jobTypes: Pick<JobTypeRegistry, "forTenant">,

@@ -524,7 +524,7 @@ export const jobTypes = pgTable(
   ],
 );
 
-/** Endpoints that are told about events. Statements that end jobs join them, so there is no separate outbox process. */
+/** Endpoints that receive events. Statements that end jobs join them, so there is no separate outbox process. */
 export const webhooks = pgTable(
   "webhooks",
   {
