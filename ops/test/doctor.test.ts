@@ -129,6 +129,7 @@ test("a ledger that lacks migrations, has an invalid index and is read-only is f
     delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)
     returning id, hash, created_at as at`;
   await sql`create table planted as select 1 as n from generate_series(1, 2)`;
+  // Fails, and leaves an invalid index.
   await sql`create unique index concurrently planted_n on planted (n)`.catch(() => {});
   await sql`alter database toril set default_transaction_read_only = on`;
   try {

@@ -115,6 +115,7 @@ export function createFileImporter(
     let isReopened = false;
     let isClaimed = false;
     const isSaved = () => isClaimed || isReopened || writer.isSaved;
+    // A failed touch is repeated by the next one.
     const touchTimer = setInterval(() => {
       if (isSaved()) void imports.touch(id).catch(() => {});
     }, touchEveryMs);

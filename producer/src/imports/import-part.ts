@@ -81,6 +81,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       maxJobs: quota?.maxJobs,
       part: sent.part,
     });
+    // A failed touch is repeated; after several, another producer may take the part over.
     const touchTimer = setInterval(() => void parts.touch(claim).catch(() => {}), touchEveryMs);
     try {
       let read = 0;
