@@ -129,7 +129,10 @@ test("a paused worker leaves the wake-up for a new job to another worker", async
   await using site = _openQueue();
   const taken: string[] = [];
   const paused = site.work(async () => void taken.push("paused"));
-  const { length } = await _until(() => site.requests.length > 0 && site.requests);
+  const isBlocked = async () =>
+    (await site.queue.getWorkers()).some((client) => client["cmd"] === "bzpopmin");
+  await _until(isBlocked);
+  const { length } = site.requests;
   paused.pause();
   // The paused worker's blocking read comes first in Redis and gets the marker.
   await site.queue.add("job", {});
