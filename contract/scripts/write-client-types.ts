@@ -3,7 +3,7 @@ import openapiTS, { astToString, type OpenAPI3 } from "openapi-typescript";
 import { z } from "zod";
 import { createApi } from "../src/api/http/index.ts";
 import { defineJob } from "../src/api/job-type.ts";
-import { buildOpenApi } from "../src/api/http/openapi.ts";
+import { buildOpenApi } from "../src/api/openapi/openapi.ts";
 import { createRegistry } from "../src/api/registry.ts";
 
 /** A service with one job type of any data: the client knows no job types of its own. */

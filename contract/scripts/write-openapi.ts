@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import project from "../../package.json" with { type: "json" };
 import { createApi } from "../src/api/http/index.ts";
 import { shippedJobTypes } from "../src/api/job-types/index.ts";
-import { buildOpenApi, toYaml } from "../src/api/http/openapi.ts";
+import { buildOpenApi, toYaml } from "../src/api/openapi/openapi.ts";
 import { createRegistry } from "../src/api/registry.ts";
 
 const path = new URL("../../openapi.yaml", import.meta.url);

@@ -3,9 +3,9 @@ import { shippedApi } from "./_job-types.ts";
 import { toJobType } from "../src/engine/job-types/to-job-type.ts";
 import { shippedJobTypes } from "../src/api/job-types/index.ts";
 import { createRegistry } from "../src/api/registry.ts";
-import { addJobTypes } from "../src/api/http/openapi-types.ts";
+import { addJobTypes } from "../src/api/openapi/openapi-types.ts";
 import { createApi } from "../src/api/http/index.ts";
-import { buildOpenApi } from "../src/api/http/openapi.ts";
+import { buildOpenApi } from "../src/api/openapi/openapi.ts";
 
 test("a document with registered types added is the one that would be built with them", () => {
   const named = { type: "string", maxLength: 7 };

@@ -5,7 +5,7 @@ import { Redis } from "ioredis";
 import { pino } from "pino";
 import { createClient } from "@toril/client";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import { buildOpenApi } from "@toril/contract/api/http/openapi";
+import { buildOpenApi } from "@toril/contract/api/openapi/openapi";
 import { shippedApi, shippedRegistry } from "../../contract/test/_job-types.ts";
 import { escapePointer } from "@toril/contract/api/json/json";
 import { Problem, problemType, type ProblemKind } from "@toril/contract/api/problem";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, expect, test } from "bun:test";
-import { buildOpenApi } from "@toril/contract/api/http/openapi";
+import { buildOpenApi } from "@toril/contract/api/openapi/openapi";
 import { shippedApi } from "../../contract/test/_job-types.ts";
 import {
   _echo,

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { createApi } from "@toril/contract/api/http/index";
-import { buildOpenApi, toYaml } from "@toril/contract/api/http/openapi";
+import { buildOpenApi, toYaml } from "@toril/contract/api/openapi/openapi";
 import { LedgerConfig, loadEnv } from "@toril/contract/engine/config/config";
 import { confirmDatabase } from "../../dev/stores/confirm-database.ts";
 import { migrateDatabase } from "../../dev/stores/migrate-database.ts";

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { getRequiredScope } from "@toril/contract/api/http/route";
+import { getRequiredScope } from "@toril/contract/api/http/define/route";
 import type { AnyRoute, AppEnv } from "../http/request-context.ts";
 import type { Audit } from "./audit.ts";
 

@@ -1,4 +1,4 @@
-import { getRequiredScope } from "@toril/contract/api/http/route";
+import { getRequiredScope } from "@toril/contract/api/http/define/route";
 import type { Scope } from "@toril/contract/api/scope";
 
 /** What a request needs to access an operation or a page. */

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { IdempotencyKey } from "@toril/contract/api/http/route";
+import { IdempotencyKey } from "@toril/contract/api/http/define/parameters";
 import type { IdempotencyClaim, StoredResponse } from "@toril/contract/engine/postgres/idempotency";
 import type { Refused } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import { fieldErrors } from "@toril/contract/api/problem";

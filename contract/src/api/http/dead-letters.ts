@@ -11,7 +11,9 @@ import { Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import { Operation, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { defineRoute, idParameter, json, locationBelow, optional } from "./route.ts";
+import { json, locationBelow, optional } from "./define/headers.ts";
+import { idParameter } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Dead letters"];
 const params = idParameter("dead letter");

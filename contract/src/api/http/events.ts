@@ -2,7 +2,8 @@ import { z } from "zod";
 import { Import } from "../import.ts";
 import type { ProblemKind } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { defineRoute, idParameter } from "./route.ts";
+import { idParameter } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Events"];
 const scope = "jobs:read";

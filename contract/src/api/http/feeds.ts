@@ -3,7 +3,8 @@ import { FeedPage } from "../feed.ts";
 import { AcceptedJob } from "../job.ts";
 import { feedFetch } from "../job-types/feed-fetch.ts";
 import { pageQuery } from "../page.ts";
-import { defineRoute, json, locationBelow } from "./route.ts";
+import { json, locationBelow } from "./define/headers.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Feeds"];
 const acceptedJob = { content: json(AcceptedJob), headers: locationBelow("/v1/jobs") };

@@ -4,16 +4,9 @@ import { AcceptedJob, Job } from "../job.ts";
 import { JobStatus } from "../job-states.ts";
 import { createPage, pageQuery } from "../page.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import {
-  defineRoute,
-  IdempotencyKey,
-  idParameter,
-  json,
-  locationBelow,
-  optional,
-  replayed,
-  TraceParent,
-} from "./route.ts";
+import { json, locationBelow, optional, replayed } from "./define/headers.ts";
+import { IdempotencyKey, idParameter, TraceParent } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 /** The response to a graph: its root job, and how many jobs were recorded. */
 export const AcceptedGraph = AcceptedJob.extend({

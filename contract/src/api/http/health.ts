@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { defineRoute, json } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Health"];
 

@@ -2,7 +2,9 @@ import { z } from "zod";
 import { Import, ImportCompletion, ImportPart, ImportPartPage } from "../import.ts";
 import { limits } from "../limits.ts";
 import { pageQuery } from "../page.ts";
-import { defineRoute, idParameter, json } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { idParameter } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Imports"];
 const params = idParameter("import");

@@ -5,16 +5,9 @@ import { Operation } from "../operation.ts";
 import { pageQuery } from "../page.ts";
 import { rowOptions } from "../row-options.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import {
-  json,
-  defineRoute,
-  IdempotencyKey,
-  idParameter,
-  locationBelow,
-  onceProblems,
-  queryBoolean,
-  replayed,
-} from "./route.ts";
+import { json, locationBelow, replayed } from "./define/headers.ts";
+import { IdempotencyKey, idParameter, queryBoolean } from "./define/parameters.ts";
+import { defineRoute, onceProblems } from "./define/route.ts";
 
 const tags: [string] = ["Imports"];
 const location = locationBelow("/v1/imports");

@@ -6,7 +6,8 @@ import { Job } from "../job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { maxTermValueLength } from "../job-data/search-terms.ts";
-import { defineRoute, header, json, optional } from "./route.ts";
+import { header, json, optional } from "./define/headers.ts";
+import { defineRoute } from "./define/route.ts";
 
 export const JobPage = createPage("JobPage", Job);
 export type JobPage = z.infer<typeof JobPage>;

@@ -1,23 +1,14 @@
 import { z } from "zod";
-import { JobTypeDescription, JobTypeRegistration, NewTypeName } from "../job-type-registration.ts";
+import { JobTypeDescription, JobTypeRegistration } from "../job-type-registration.ts";
 import { createPage, pageQuery } from "../page.ts";
-import { defineRoute, header, json, notModified, queryBoolean } from "./route.ts";
+import { header, json, notModified, versionTag } from "./define/headers.ts";
+import { queryBoolean, typeParameter } from "./define/parameters.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Job types"];
 const scope = "types:admin";
-const params = z.object({
-  type: NewTypeName.meta({
-    ...NewTypeName.meta(),
-    param: { name: "type", in: "path" },
-    description: "Name of the job type",
-  }),
-});
-const etag = {
-  ETag: header(
-    "Version of the job type, a dot, and a hash of the response",
-    '"3.1f0c9a3b5d7e2468"',
-  ),
-};
+const params = typeParameter;
+const etag = versionTag("job type");
 const shown = { content: json(JobTypeDescription), headers: etag };
 
 export const putJobType = defineRoute({
@@ -50,11 +41,7 @@ export const putJobType = defineRoute({
     "invalid-parameter",
     "forbidden-resource",
     "empty-body",
-    "incomplete-body",
-    "body-too-large",
-    "unsupported-media-type",
-    "invalid-json",
-    "unstorable-json",
+    ...bodyProblems,
     "invalid-job-type",
     "job-type-conflict",
     "breaking-change",

@@ -1,16 +1,9 @@
 import { z } from "zod";
 import { JobChanges } from "../job-options.ts";
 import { Job, JobDetail } from "../job.ts";
-import {
-  json,
-  defineRoute,
-  etag,
-  idParameter,
-  locationBelow,
-  notModified,
-  Prefer,
-  preferenceApplied,
-} from "./route.ts";
+import { jobTag, json, locationBelow, notModified, preferenceApplied } from "./define/headers.ts";
+import { idParameter, Prefer } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Jobs"];
 
@@ -29,7 +22,7 @@ export const getJob = defineRoute({
         "The job; with `Prefer: wait`, as soon as the job is finished or the wait time has passed",
       content: json(JobDetail),
       headers: {
-        ...etag,
+        ...jobTag,
         ...preferenceApplied,
       },
     },
@@ -87,7 +80,7 @@ export const changeJob = defineRoute({
     200: {
       description: "The changed job",
       content: json(JobDetail),
-      headers: etag,
+      headers: jobTag,
     },
   },
   problems: [

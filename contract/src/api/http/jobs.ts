@@ -5,18 +5,9 @@ import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { BulkCheck, BulkProblem, bulkContent, createBulkBody } from "./bulk.ts";
 import { createListRoute } from "./job-list.ts";
-import {
-  json,
-  defineRoute,
-  IdempotencyKey,
-  locationBelow,
-  optional,
-  Prefer,
-  preferenceApplied,
-  queryBoolean,
-  replayed,
-  TraceParent,
-} from "./route.ts";
+import { json, locationBelow, optional, preferenceApplied, replayed } from "./define/headers.ts";
+import { IdempotencyKey, Prefer, queryBoolean, TraceParent } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Jobs"];
 export const createJobPath = "/v1/jobs";

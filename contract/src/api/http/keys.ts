@@ -2,16 +2,9 @@ import { z } from "zod";
 import { createPage, pageQuery } from "../page.ts";
 import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import {
-  defineRoute,
-  header,
-  IdempotencyKey,
-  idParameter,
-  json,
-  locationBelow,
-  notModified,
-  onceProblems,
-} from "./route.ts";
+import { header, json, locationBelow, notModified } from "./define/headers.ts";
+import { IdempotencyKey, idParameter } from "./define/parameters.ts";
+import { bodyProblems, defineRoute, onceProblems } from "./define/route.ts";
 
 const tags: [string] = ["Keys"];
 const scope = "keys:admin";
@@ -21,13 +14,6 @@ const unrepeated = [...onceProblems, "response-not-replayable"] as const;
 const again =
   " With an Idempotency-Key the operation is executed once. Secrets are not stored, so a repeated request gets the error " +
   "`response-not-replayable`, which identifies the key.";
-const unread = [
-  "incomplete-body",
-  "body-too-large",
-  "unsupported-media-type",
-  "invalid-json",
-  "unstorable-json",
-] as const;
 
 const keyEtag = { ETag: header("Version of the key, for `If-Match`", '"42.0123456789abcdef"') };
 
@@ -54,7 +40,7 @@ export function createKeyRoutes({ schemas }: JobTypeRegistry) {
         headers: locationBelow("/v1/keys"),
       },
     },
-    problems: ["empty-body", "invalid-parameter", ...unread, "invalid-key", ...unrepeated],
+    problems: ["empty-body", "invalid-parameter", ...bodyProblems, "invalid-key", ...unrepeated],
   });
   const changeKey = defineRoute({
     operationId: "changeKey",
@@ -78,7 +64,7 @@ export function createKeyRoutes({ schemas }: JobTypeRegistry) {
     problems: [
       "empty-body",
       "invalid-parameter",
-      ...unread,
+      ...bodyProblems,
       "key-not-found",
       "key-ended",
       "last-admin-key",
@@ -153,7 +139,7 @@ export const rotateKey = defineRoute({
   },
   problems: [
     "invalid-parameter",
-    ...unread,
+    ...bodyProblems,
     "key-not-found",
     "key-ended",
     "invalid-key",

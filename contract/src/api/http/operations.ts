@@ -2,7 +2,9 @@ import { z } from "zod";
 import { pageQuery } from "../page.ts";
 import { Operation, OperationPage, OperationPreview } from "../operation.ts";
 import type { JobTypeRegistry } from "../registry.ts";
-import { defineRoute, idParameter, json, locationBelow } from "./route.ts";
+import { json, locationBelow } from "./define/headers.ts";
+import { idParameter } from "./define/parameters.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Operations"];
 const params = idParameter("operation");

@@ -1,5 +1,6 @@
 import { Overview } from "../overview.ts";
-import { defineRoute, json } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { defineRoute } from "./define/route.ts";
 
 export const getOverview = defineRoute({
   operationId: "getOverview",

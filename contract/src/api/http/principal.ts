@@ -1,5 +1,6 @@
 import { Principal } from "../principal.ts";
-import { defineRoute, json } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { defineRoute } from "./define/route.ts";
 
 export const getPrincipal = defineRoute({
   operationId: "getPrincipal",

@@ -1,18 +1,13 @@
 import { z } from "zod";
-import { NewTypeName } from "../job-type-registration.ts";
 import { IssuedPushEndpoint, PushEndpoint } from "../push-endpoint.ts";
 import { SecretRotation } from "../webhook.ts";
-import { defineRoute, IdempotencyKey, json, onceProblems } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { IdempotencyKey, typeParameter } from "./define/parameters.ts";
+import { bodyProblems, defineRoute, onceProblems } from "./define/route.ts";
 
 const tags: [string] = ["Job types"];
 const scope = "types:admin";
-const params = z.object({
-  type: NewTypeName.meta({
-    ...NewTypeName.meta(),
-    param: { name: "type", in: "path" },
-    description: "Name of the job type",
-  }),
-});
+const params = typeParameter;
 const missing = ["invalid-parameter", "forbidden-resource", "push-endpoint-not-found"] as const;
 
 export const getPushEndpoint = defineRoute({
@@ -51,11 +46,7 @@ export const rotatePushEndpoint = defineRoute({
   },
   problems: [
     ...missing,
-    "incomplete-body",
-    "body-too-large",
-    "unsupported-media-type",
-    "invalid-json",
-    "unstorable-json",
+    ...bodyProblems,
     "invalid-request",
     ...onceProblems,
     "response-not-replayable",

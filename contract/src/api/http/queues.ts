@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { Queue, QueueChange, QueueCleaning, QueueSettings } from "../queue.ts";
-import { defineRoute, json, queryBoolean } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { queryBoolean } from "./define/parameters.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Queues"];
 const scope = "queues:admin";
@@ -12,15 +14,7 @@ const params = z.object({
   }),
 });
 const lookedUp = ["forbidden-resource", "queue-not-found"] as const;
-const bodies = [
-  "empty-body",
-  "incomplete-body",
-  "body-too-large",
-  "unsupported-media-type",
-  "invalid-json",
-  "unstorable-json",
-  "invalid-request",
-] as const;
+const bodies = ["empty-body", ...bodyProblems, "invalid-request"] as const;
 const ofAll =
   "Queues are shared by all tenants, so this operation requires an API key of the tenant `default`.";
 

@@ -4,32 +4,15 @@ import { AcceptedJob } from "../job.ts";
 import { limits } from "../limits.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { Schedule, ScheduleName, SchedulePreview } from "../schedule.ts";
-import { defineRoute, header, json, locationBelow, notModified } from "./route.ts";
+import { json, locationBelow, notModified, versionTag } from "./define/headers.ts";
+import { pathParameter } from "./define/parameters.ts";
+import { bodyProblems, defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Schedules"];
-const params = z.object({
-  name: ScheduleName.meta({
-    ...ScheduleName.meta(),
-    param: { name: "name", in: "path" },
-    description: "Name of the schedule",
-  }),
-});
-const etag = {
-  ETag: header(
-    "Version of the schedule, a dot, and a hash of the response",
-    '"3.1f0c9a3b5d7e2468"',
-  ),
-};
+const params = pathParameter("name", ScheduleName, "Name of the schedule");
+const etag = versionTag("schedule");
 const shown = { content: json(Schedule), headers: etag };
-const unread = [
-  "empty-body",
-  "incomplete-body",
-  "body-too-large",
-  "unsupported-media-type",
-  "invalid-json",
-  "unstorable-json",
-  "invalid-schedule",
-] as const;
+const unread = ["empty-body", ...bodyProblems, "invalid-schedule"] as const;
 const missing = ["invalid-parameter", "forbidden-resource", "schedule-not-found"] as const;
 
 /** Creates the operations whose schemas depend on the job types. */

@@ -11,36 +11,16 @@ import {
   WebhookDelivery,
   WebhookName,
 } from "../webhook.ts";
-import {
-  defineRoute,
-  header,
-  IdempotencyKey,
-  json,
-  locationBelow,
-  notModified,
-  onceProblems,
-} from "./route.ts";
+import { json, locationBelow, notModified, versionTag } from "./define/headers.ts";
+import { IdempotencyKey, pathParameter } from "./define/parameters.ts";
+import { bodyProblems, defineRoute, onceProblems } from "./define/route.ts";
 
 const tags: [string] = ["Webhooks"];
 const scope = "webhooks:admin";
-const name = WebhookName.meta({
-  ...WebhookName.meta(),
-  param: { name: "name", in: "path" },
-  description: "Name of the webhook",
-});
-const params = z.object({ name });
-const etag = {
-  ETag: header("Version of the webhook, a dot, and a hash of the response", '"3.1f0c9a3b5d7e2468"'),
-};
+const params = pathParameter("name", WebhookName, "Name of the webhook");
+const etag = versionTag("webhook");
 const shown = { content: json(Webhook), headers: etag };
-const unread = [
-  "incomplete-body",
-  "body-too-large",
-  "unsupported-media-type",
-  "invalid-json",
-  "unstorable-json",
-  "invalid-webhook",
-] as const;
+const unread = [...bodyProblems, "invalid-webhook"] as const;
 const missing = ["invalid-parameter", "forbidden-resource", "webhook-not-found"] as const;
 
 export const putWebhook = defineRoute({
@@ -225,8 +205,7 @@ export const replayWebhookDelivery = defineRoute({
   method: "post",
   path: "/v1/webhooks/{name}/deliveries/{id}/replay",
   request: {
-    params: z.object({
-      name,
+    params: params.extend({
       id: z.uuid().meta({
         param: { name: "id", in: "path" },
         description: "ID of the delivery",

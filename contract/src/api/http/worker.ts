@@ -7,7 +7,8 @@ import {
   TakenJobs,
   WorkerFinish,
 } from "../worker.ts";
-import { defineRoute, json } from "./route.ts";
+import { json } from "./define/headers.ts";
+import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Workers"];
 /** These operations store no response for an Idempotency-Key: it would contain decrypted secrets. */

@@ -2,7 +2,7 @@ import { OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { expect, test } from "bun:test";
 import { createJobRequestSchema } from "../job-request.ts";
 import { defineJob } from "../job-type.ts";
-import { buildOpenApi } from "../http/openapi.ts";
+import { buildOpenApi } from "../openapi/openapi.ts";
 import { z } from "zod";
 import { shippedApi } from "../../../test/_job-types.ts";
 import { breakingChanges, type Document } from "./breaking-changes.ts";

@@ -1,8 +1,8 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31 } from "@asteasolutions/zod-to-openapi";
 import { stringify } from "yaml";
 import { EventGap, JobEvent } from "../event.ts";
-import type { Api } from "./index.ts";
-import { securityScheme } from "./route.ts";
+import type { Api } from "../http/index.ts";
+import { securityScheme } from "../http/define/route.ts";
 import { jsonLimits } from "../json/json.ts";
 
 type OpenApiDocument = ReturnType<OpenApiGeneratorV31["generateDocument"]>;
