@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { availableParallelism, hostname } from "node:os";
+import { hostname } from "node:os";
 import { takeScriptUrl } from "@toril/contract/engine/redis/take";
 import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 import type { JobTypeTable } from "@toril/contract/engine/job-types/job-type-table";
@@ -9,8 +9,6 @@ import type { Config } from "../config.ts";
 import type { Log } from "../observability/log.ts";
 import type { ConsumerMetrics } from "../observability/metrics.ts";
 import type { Tracing } from "../observability/tracing.ts";
-import { createReadRows } from "../sandbox/read-rows.ts";
-import { createSandbox } from "../sandbox/sandbox.ts";
 import { createPushWorkers, type PushQueue } from "../push/push-workers.ts";
 import type { SafePost } from "../safe-fetch/safe-post.ts";
 import type { Stores } from "../stores/open-stores.ts";
@@ -20,16 +18,14 @@ import { createActiveJobs } from "./active-jobs.ts";
 import { createAttemptErrors } from "@toril/contract/engine/jobs/attempt/attempt-errors";
 import { createWorkers } from "./queue-workers.ts";
 import type { ContextDeps } from "./attempt/context.ts";
+import { createHandlers } from "./create-handlers.ts";
 import { createFirstDelivery } from "./first-delivery.ts";
-import { type HandlerMap, requireHandlers } from "./handler.ts";
 import { type Heartbeat, startHeartbeat } from "./heartbeat.ts";
 import { createKeyRateLimits } from "@toril/contract/engine/jobs/attempt/key-rate-limits";
 import { createLedgerLookup } from "@toril/contract/engine/jobs/attempt/ledger-lookup";
 import { createLostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import type { JobTypePlugin } from "./plugin.ts";
 import type { Settler } from "@toril/contract/engine/jobs/attempt/settle";
-import { createExtendContext } from "./extend-context.ts";
-import { wrapHandlers } from "./wrap-handlers.ts";
 
 export interface WorkerDeps {
   config: Config;
@@ -210,50 +206,4 @@ export async function createWorker(deps: WorkerDeps): Promise<JobWorker> {
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-}
-
-/** Creates the handlers of the plugin, and handlers that run the sandboxed ones in threads. */
-async function createHandlers(
-  { config, plugin, stores, sandboxHostUrl, metrics }: WorkerDeps,
-  resources: AsyncDisposableStack,
-): Promise<HandlerMap> {
-  const { jobTypes, sandboxes = [] } = plugin;
-  const types = jobTypes.types.flatMap(({ type, sandbox: limits }) => {
-    const module = sandboxes.find(({ handlers }) => typeof handlers[type] === "function");
-    return limits && module ? [{ type, limits, threadUrl: module.threadUrl }] : [];
-  });
-  const sandbox =
-    types.length === 0
-      ? undefined
-      : resources.use(
-          createSandbox({
-            types,
-            hostUrl: sandboxHostUrl,
-            threads: config.sandboxThreads ?? Math.max(1, availableParallelism() - 1),
-            capabilities: { readRows: createReadRows(stores.retryingLedger) },
-          }),
-        );
-  metrics.gauge(
-    "toril_sandbox_running",
-    "Attempts that run in sandbox threads",
-    () => sandbox?.running ?? 0,
-  );
-  metrics.gauge(
-    "toril_sandbox_waiting",
-    "Attempts that wait for a sandbox thread",
-    () => sandbox?.waiting ?? 0,
-  );
-  const own = plugin.createHandlers({
-    ledger: stores.retryingLedger,
-    batch: config.batch,
-    isPrivateFeedAllowed: config.isPrivateFeedAllowed,
-    resources,
-  });
-  const handlers = new Map([...(sandbox?.handlers ?? []), ...own]);
-  requireHandlers(jobTypes.types, handlers);
-  const context = await plugin.openContext?.(resources);
-  return wrapHandlers(handlers, {
-    middleware: plugin.middleware ?? [],
-    extendContext: context && createExtendContext(context),
-  });
 }

@@ -40,7 +40,7 @@ export function startLockRenewal(deps: LockRenewalDeps): Disposable {
 
 export interface StalledCheckDeps {
   backend: Pick<RedisQueueBackend, "moveStalledJobsToWait">;
-  everyMs: number;
+  stalledIntervalMs: number;
   /** Called before stalled jobs are moved to the wait list. */
   beforeStalledCheck(): Promise<void>;
   onStalled(jobId: string): void;
@@ -50,7 +50,7 @@ export interface StalledCheckDeps {
 
 /** Moves jobs whose worker does not renew their locks back to the wait list, until `stop` is aborted. */
 export async function checkStalled(deps: StalledCheckDeps): Promise<void> {
-  const { backend, everyMs, beforeStalledCheck, onStalled, stop, reportError } = deps;
+  const { backend, stalledIntervalMs, beforeStalledCheck, onStalled, stop, reportError } = deps;
   while (!stop.aborted) {
     try {
       await beforeStalledCheck();
@@ -58,6 +58,6 @@ export async function checkStalled(deps: StalledCheckDeps): Promise<void> {
     } catch (error) {
       reportError(error);
     }
-    await sleep(everyMs, stop);
+    await sleep(stalledIntervalMs, stop);
   }
 }

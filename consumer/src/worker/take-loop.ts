@@ -213,18 +213,8 @@ export function createTakeLoop(deps: TakeLoopDeps): TakeLoop {
     start() {
       isStarted = true;
       renewal = startLockRenewal({ worker, jobs: running, lockDurationMs, onError, reportError });
-      const { beforeStalledCheck, onStalled, stalledIntervalMs: everyMs } = deps;
-      loops = Promise.all([
-        takeLoop(),
-        checkStalled({
-          backend,
-          everyMs,
-          beforeStalledCheck,
-          onStalled,
-          stop: stop.signal,
-          reportError,
-        }),
-      ]);
+      const stalledCheck = checkStalled({ ...deps, backend, stop: stop.signal, reportError });
+      loops = Promise.all([takeLoop(), stalledCheck]);
     },
     pause() {
       isPaused = true;

@@ -10,10 +10,9 @@ import {
   createEventMapper,
   type EventMapperDeps,
   isFinal,
-  toFinalEvent,
   type TenantEvent,
 } from "./event-mapper.ts";
-import { createPoller } from "./poller.ts";
+import { createOutcomePoller } from "./outcome-poller.ts";
 import { openStreamReader, type StreamReader, type StreamReaderDeps } from "./stream-reader.ts";
 import { createSubscriptions, type Subscription } from "./subscriptions.ts";
 
@@ -35,33 +34,31 @@ export type EventHub = ReturnType<typeof createEventHub>;
 
 /** How long a new subscription waits for the stream positions. */
 const maxStartMs = 2000;
-/** A job that is still pending this long after it left Redis was not settled: stop watching it. */
-const maxUnsettledMs = 30_000;
-const maxUnsettled = 10_000;
-const maxIdsPerRead = 1000;
 /** Deliveries before the hub yields to the event loop. */
 const maxDeliveriesPerTurn = 1000;
 
 export function createEventHub(deps: EventHubDeps) {
   const { readOutcomes, pollEveryMs = 1000, lingerMs = 30_000 } = deps;
   const subscriptions = createSubscriptions();
-  const unsettled = new Map<string, number>();
-  const mapToEvents = createEventMapper({ ...deps, onUnsettled: watchUnsettled });
+  const mapToEvents = createEventMapper({ ...deps, onUnsettled });
   let reader: StreamReader | undefined;
   let positions: Record<string, string> | undefined;
   let handling: Promise<unknown> | undefined;
   let stopTimer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
-  const poller = createPoller(poll, {
+  const poller = createOutcomePoller({
+    readOutcomes,
+    getFollowed: subscriptions.getJobIds,
     everyMs: pollEveryMs,
-    isNeeded: () => subscriptions.hasJobs || unsettled.size > 0,
+    onOutcome(tenantEvent, wasUnsettled) {
+      deliverTo(subscriptions.getOfJob(tenantEvent.event.id), tenantEvent);
+      if (wasUnsettled) deliverTo([...subscriptions.ofQueues], tenantEvent);
+    },
     log: deps.log,
   });
 
-  function watchUnsettled(id: string) {
-    if (subscriptions.ofQueues.size === 0 || unsettled.size >= maxUnsettled) return;
-    unsettled.set(id, performance.now() + maxUnsettledMs);
-    poller.pollSoon();
+  function onUnsettled(id: string) {
+    if (subscriptions.ofQueues.size > 0) poller.followUnsettled(id);
   }
 
   function startReader(): StreamReader {
@@ -76,6 +73,7 @@ export function createEventHub(deps: EventHubDeps) {
         // A job may have ended while the reader was opening.
         if (subscriptions.hasJobs) poller.pollSoon();
       },
+      // Only a reader that was closed before it opened rejects; without positions the poller finds the final events.
       () => {},
     );
     return opened;
@@ -183,22 +181,6 @@ export function createEventHub(deps: EventHubDeps) {
       return [queue, isAhead ? requested : position];
     });
     return encodeCursor(Object.fromEntries(reached));
-  }
-
-  async function poll() {
-    const ids = [...new Set([...subscriptions.getJobIds(), ...unsettled.keys()])];
-    for (let from = 0; from < ids.length; from += maxIdsPerRead) {
-      const outcomes = await readOutcomes(ids.slice(from, from + maxIdsPerRead));
-      for (const outcome of outcomes) {
-        if (outcome.status === "pending") continue;
-        const at = new Date().toISOString();
-        const tenantEvent = { tenant: outcome.tenant, event: toFinalEvent(outcome, at) };
-        deliverTo(subscriptions.getOfJob(outcome.id), tenantEvent);
-        if (unsettled.delete(outcome.id)) deliverTo([...subscriptions.ofQueues], tenantEvent);
-      }
-    }
-    const now = performance.now();
-    for (const [id, until] of unsettled) if (until < now) unsettled.delete(id);
   }
 
   function subscribe(subscription: Subscription) {

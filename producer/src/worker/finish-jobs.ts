@@ -4,20 +4,24 @@ import type { JobType } from "@toril/contract/api/job-type";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { AttemptReport, FinishedAttempt } from "@toril/contract/api/worker";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
-import { type Lease, parseLease, toLeasedBullId } from "@toril/contract/engine/jobs/attempt/lease";
+import type { Lease } from "@toril/contract/engine/jobs/attempt/lease";
 import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import { openSecrets } from "@toril/contract/engine/jobs/attempt/open-secrets";
-import type {
-  AttemptFailure,
-  AttemptOutcomes,
-  AttemptResult,
-  StartedAttempt,
-} from "@toril/contract/engine/jobs/attempt/outcome";
+import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt-history";
+import type { AttemptOutcomes, AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";
 import type { HeldJson, Hold } from "@toril/contract/engine/redis/hold";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { z } from "zod";
+import {
+  groupByQueue,
+  repeatResults,
+  type ReportEntry,
+  toError,
+  toFailure,
+  toResult,
+} from "./attempt-reports.ts";
 import type { PullQueue } from "./pull-queues.ts";
 
 export interface FinishJobsDeps {
@@ -58,20 +62,13 @@ export type FinishJobs = (
   mayWork: (queue: string) => boolean,
 ) => Promise<FinishOutcome>;
 
-interface Entry {
-  index: number;
-  report: AttemptReport;
-  lease: Lease;
-  bullId: string;
-}
-
 /** Locks last this long at least while their jobs are settled. */
 const holdMs = 20_000;
 
 export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
   const { getQueue, hold, attempts, lostAttempts, metrics } = deps;
 
-  async function endAttempt(entry: Entry, held: HeldJson): Promise<Ended> {
+  async function endAttempt(entry: ReportEntry, held: HeldJson): Promise<Ended> {
     const { queue } = entry.lease;
     const job = getQueue(queue).toTakenJob(held.json);
     const endedAt = Date.now();
@@ -87,7 +84,7 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
   }
 
   async function judge(
-    { index, report, lease }: Entry,
+    { index, report, lease }: ReportEntry,
     job: TakenJob,
     lines: readonly JobLogLine[],
     endedAt: number,
@@ -113,7 +110,7 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     const parsed = jobType?.result.safeParse(sent);
     if (parsed?.success === false) {
       const message = `The result does not fit its type: ${z.prettifyError(parsed.error)}`;
-      const error = toJobError(named("InvalidResult", message), scrub?.text);
+      const error = toJobError(toError("InvalidResult", message), scrub?.text);
       const errors = fieldErrors(parsed.error.issues, `/results/${index}/result`);
       return { job, result: await attempts.fail(started, { error, retry: "policy" }), errors };
     }
@@ -126,9 +123,9 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     const results: FinishedAttempt[] = reports.map(({ id }) => ({ id, outcome: "lease-lost" }));
     const finished = new Map<string, TakenJob[]>();
     const byQueue = groupByQueue(reports, mayWork);
-    const lost: Entry[] = [];
+    const lost: ReportEntry[] = [];
 
-    async function finishQueue(queue: string, entries: readonly Entry[]) {
+    async function finishQueue(queue: string, entries: readonly ReportEntry[]) {
       const toRemove: TakenJob[] = [];
       const held = await hold(queue, {
         mode: "hold",
@@ -144,7 +141,7 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
             return;
           }
           const ended = await endAttempt(entry, lease);
-          results[entry.index] = toResult(entry, ended);
+          results[entry.index] = toResult(entry, ended.result, ended.errors);
           if (ended.isFinished) toRemove.push(ended.job);
         }),
       );
@@ -177,77 +174,6 @@ const settledOutcomes: ReadonlySet<string> = new Set([
   "expired",
   "already-settled",
 ]);
-
-/** Only the first report of a job counts. Reports without a valid lease are left out. */
-function groupByQueue(
-  reports: readonly AttemptReport[],
-  mayWork: (queue: string) => boolean,
-): Map<string, Entry[]> {
-  const byQueue = new Map<string, Entry[]>();
-  const seen = new Set<string>();
-  reports.forEach((report, index) => {
-    const lease = parseLease(report.lease);
-    const bullId = lease && toLeasedBullId(report.id, lease);
-    if (lease === undefined || bullId === undefined || !mayWork(lease.queue)) return;
-    if (seen.has(report.id)) return;
-    seen.add(report.id);
-    const entries = byQueue.get(lease.queue) ?? [];
-    byQueue.set(lease.queue, entries);
-    entries.push({ index, report, lease, bullId });
-  });
-  return byQueue;
-}
-
-/** A second report with the lease of a settled one gets the same answer as a repeated request. */
-function repeatResults(reports: readonly AttemptReport[], results: FinishedAttempt[]) {
-  const first = new Map<string, number>();
-  reports.forEach(({ id, lease }, index) => {
-    const at = first.get(id);
-    if (at === undefined) first.set(id, index);
-    else if (reports[at]?.lease === lease && isEnd(results[at])) {
-      results[index] = { id, outcome: "already-settled" };
-    }
-  });
-}
-
-function isEnd(result: FinishedAttempt | undefined): boolean {
-  return (
-    result?.outcome === "already-settled" || result?.job === "completed" || result?.job === "dead"
-  );
-}
-
-function toResult(
-  { report: { id, outcome: sent } }: Entry,
-  { result, errors }: Ended,
-): FinishedAttempt {
-  const { outcome: job } = result;
-  if (job === "already-settled" || job === "expired") return { id, outcome: "already-settled" };
-  if (job === "requeued") return { id, outcome: "settled", job: "released" };
-  if (errors !== undefined) return { id, outcome: "invalid-result", job, errors };
-  // Postgres cannot store the result.
-  const isInvalid = sent === "completed" && job !== "completed";
-  return { id, outcome: isInvalid ? "invalid-result" : "settled", job };
-}
-
-function toFailure(
-  { error, retry = true }: AttemptReport & { outcome: "failed" },
-  scrub: ((text: string) => string) | undefined,
-): AttemptFailure {
-  const thrown = named(error.name ?? "Error", error.message, error.stack);
-  return {
-    error: toJobError(thrown, scrub),
-    retry:
-      typeof retry === "object" ? new Date(Date.now() + retry.afterMs) : retry ? "policy" : "never",
-  };
-}
-
-function named(name: string, message: string, stack?: string): Error {
-  const error = new Error(message);
-  error.name = name;
-  if (stack === undefined) delete error.stack;
-  else error.stack = stack;
-  return error;
-}
 
 function toLines(texts: readonly string[]): JobLogLine[] {
   return texts.flatMap((text) => {

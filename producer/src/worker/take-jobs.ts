@@ -5,11 +5,8 @@ import type { JobType } from "@toril/contract/api/job-type";
 import type { LeasedJob } from "@toril/contract/api/worker";
 import { encodeLease } from "@toril/contract/engine/jobs/attempt/lease";
 import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
-import type {
-  AttemptOutcomes,
-  AttemptResult,
-  StartedAttempt,
-} from "@toril/contract/engine/jobs/attempt/outcome";
+import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt-history";
+import type { AttemptOutcomes, AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";
 import type { StartAttempt } from "@toril/contract/engine/jobs/attempt/start-attempt";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptMetrics } from "@toril/contract/engine/metrics/attempt-metrics";

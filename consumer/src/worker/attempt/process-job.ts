@@ -17,10 +17,10 @@ import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-atte
 import { runHandler, runWithTimeout } from "./run-handler.ts";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { AttemptTrace, TracedAttempt, Tracing } from "../../observability/tracing.ts";
+import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt-history";
 import {
   createAttemptOutcomes,
   type AttemptFailure,
-  type StartedAttempt,
   type AttemptResult,
   type AttemptOutcomesDeps,
 } from "@toril/contract/engine/jobs/attempt/outcome";

@@ -1,9 +1,9 @@
 import { getTraceId } from "../../tracing/traceparent.ts";
 import { parseBullName } from "../../redis/names.ts";
-import type { JobError, JobLogLine, AttemptError } from "../../../api/job.ts";
+import type { JobError } from "../../../api/job.ts";
 import type { AttemptOutcome } from "../../../api/job-states.ts";
-import type { Scrub } from "../../secrets/scrub.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";
+import { createGetHistory, type StartedAttempt, toHistory } from "./attempt-history.ts";
 import type { LedgerStatus } from "./ledger-lookup.ts";
 import { toReason } from "./job-error.ts";
 import type { Logger } from "pino";
@@ -34,19 +34,6 @@ export interface AttemptOutcomesDeps {
   log: Pick<Logger, "info" | "warn">;
 }
 
-export interface StartedAttempt {
-  job: TakenJob;
-  target: { id: string; generation: number };
-  attempt: number;
-  /** Undefined for a job without secrets. */
-  scrub: Scrub | undefined;
-  /** Undefined when the handler did not run. */
-  startedAt?: Date;
-  durationMs?: number;
-  /** Last log lines of the handler. */
-  lines?: readonly JobLogLine[];
-}
-
 /** Failure of a job that is dead in the ledger: BullMQ does not retry after an error of this name. */
 export class JobEndedError extends Error {
   override readonly name = "UnrecoverableError";
@@ -67,30 +54,7 @@ export type AttemptOutcomes = ReturnType<typeof createAttemptOutcomes>;
 
 export function createAttemptOutcomes(deps: AttemptOutcomesDeps) {
   const { settler, attemptErrors, lockDurationMs, metrics, log } = deps;
-
-  /** Reads the errors of a job's earlier attempts. */
-  function readErrors({ job }: StartedAttempt): Promise<AttemptError[]> {
-    return attemptErrors.read(parseBullName(job.queueName), job.id);
-  }
-
-  /** Builds the attempt history that the ledger keeps of an ended job. */
-  function toHistory(
-    { job, startedAt, durationMs, lines = [] }: StartedAttempt,
-    errors: AttemptError[],
-  ) {
-    return {
-      startedAt,
-      durationMs,
-      worker: startedAt && job.worker,
-      failures: errors.length === 0 ? null : JSON.stringify(errors),
-      log: lines.length === 0 ? null : JSON.stringify(lines),
-    };
-  }
-
-  async function getHistory(started: StartedAttempt, last?: AttemptError) {
-    const errors = started.attempt > 1 ? await readErrors(started) : [];
-    return toHistory(started, last === undefined ? errors : [...errors, last]);
-  }
+  const getHistory = createGetHistory(attemptErrors);
 
   async function complete(started: StartedAttempt, result: string): Promise<AttemptResult> {
     const outcome = await settler.settle({

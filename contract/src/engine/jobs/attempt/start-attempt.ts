@@ -5,7 +5,8 @@ import type { KeyRing } from "../../secrets/key-ring.ts";
 import type { KeyRateLimits } from "./key-rate-limits.ts";
 import type { LedgerLookup } from "./ledger-lookup.ts";
 import { openSecrets } from "./open-secrets.ts";
-import type { AttemptOutcomes, AttemptResult, StartedAttempt } from "./outcome.ts";
+import type { StartedAttempt } from "./attempt-history.ts";
+import type { AttemptOutcomes, AttemptResult } from "./outcome.ts";
 import type { TakenJob } from "./taken-job.ts";
 
 export interface StartAttemptDeps {
