@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { afterEach, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { _expectProblem, _openProducer } from "./_producer.ts";
+import { _expectProblem, _json, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();
 afterEach(() => stores.clear());
@@ -169,4 +170,115 @@ test.each([
 test("a quoted column name may contain a delimiter", async () => {
   expect((await _send('"a;b"\n1\n')).status).toBe(201);
   expect(await _values()).toEqual([{ "a;b": "1" }]);
+});
+
+/** Creates an import that waits for its parts. */
+const _define = async (definition: object) =>
+  (await producer.request("/v1/imports", _json({ type: "row.import", ...definition }))).body
+    .id as string;
+const _put = (
+  id: string,
+  number: number,
+  body: RequestInit["body"],
+  { type = "text/csv", ...headers }: Record<string, string> = {},
+) =>
+  producer.request(`/v1/imports/${id}/parts/${number}`, {
+    method: "PUT",
+    headers: { "Content-Type": type, ...headers },
+    body,
+  });
+
+test.each([
+  ["gzip", gzipSync],
+  ["zstd", zstdCompressSync],
+] as const)("a part compressed with %s is the same part", async (encoding, compress) => {
+  const id = await _define({ columns: ["a", "b"] });
+  const compressed = compress(small);
+  const digest = createHash("sha256").update(compressed).digest("base64");
+  const headers = {
+    "Content-Encoding": encoding,
+    "Content-Digest": `sha-256=:${digest}:`,
+    "Content-Range": `bytes 0-${small.length - 1}/*`,
+  };
+  const { status, body } = await _put(id, 1, compressed, headers);
+  expect([status, body.counts.accepted, body.bytes]).toEqual([201, 2, small.length]);
+  const again = await _put(id, 1, small);
+  expect([again.status, again.body]).toEqual([200, body]);
+  _expectProblem(await _put(id, 2, compress(csv), headers), "digest-mismatch");
+  const cut = await _put(id, 2, compressed.subarray(0, -6), { "Content-Encoding": encoding });
+  expect(_expectProblem(cut, "invalid-csv").detail).toContain("damaged or ends early");
+  const bomb = compress(Buffer.alloc(8_000_001, "1,2\n"));
+  _expectProblem(await _put(id, 2, bomb, { "Content-Encoding": encoding }), "body-too-large");
+  _expectProblem(await _put(id, 2, small, { "Content-Encoding": "br" }), "unsupported-media-type");
+  expect(await stores.count()).toMatchObject({ jobs: 2 });
+});
+
+const options = { priority: 7, keyPolicy: { type: "once", windowMs: 60_000 } };
+const mapping = {
+  message: "text",
+  sleepMs: { column: "delay", type: "number" },
+  failures: { value: 2 },
+};
+const mapped = [
+  { data: { message: "a", sleepMs: 7, failures: 2 }, key: "1", priority: 7 },
+  { data: { message: "b", failures: 2 }, key: "2", priority: 7 },
+];
+const _jobs = () => stores.sql`
+  select data, key, (options->>'priority')::int as priority from jobs order by data->>'message'`;
+
+test("an NDJSON import in parts has a mapping, a key, options and an error report", async () => {
+  const id = await _define({ type: "echo", format: "ndjson", mapping, options, key: "{id}" });
+  const second = await _put(id, 2, '{"text":"b","delay":null,"id":2}\n\n[]', ndjson);
+  expect(second.body.counts).toEqual({ read: 2, accepted: 1, duplicate: 0, rejected: 1 });
+  const lines =
+    '{"text":"a","delay":"7","id":"1"}\n{"text":"c","id":2}\n{"text":"d","delay":[],"id":3}';
+  const first = await _put(id, 1, gzipSync(lines), { ...ndjson, "Content-Encoding": "gzip" });
+  expect(first.body.counts).toEqual({ read: 3, accepted: 1, duplicate: 1, rejected: 1 });
+  expect(await _jobs()).toMatchObject(mapped);
+  const report = await fetch(new URL(`/v1/imports/${id}/errors`, producer.url));
+  const errors = (await report.text())
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(errors).toMatchObject([
+    {
+      row: 3,
+      part: 1,
+      line: 3,
+      field: "/data/sleepMs",
+      reason: 'Column "delay": not a number: [].',
+    },
+    { row: 5, part: 2, line: 3, type: "invalid-json", text: "[]" },
+  ]);
+  _expectProblem(await _put(id, 3, "a\n"), "unsupported-media-type");
+  expect(await producer.client.completeImport(id, 2)).toMatchObject({ status: "running" });
+  const refused = await producer.request(
+    "/v1/imports",
+    _json({ type: "echo", format: "ndjson", columns: ["a"] }),
+  );
+  expect(_expectProblem(refused, "invalid-import").errors?.[0]?.pointer).toBe("/columns");
+});
+
+test.each([
+  ["text/csv", "text,delay,id\na,7,1\nb,,2\nc,,2\n"],
+  [
+    "application/x-ndjson",
+    '{"text":"a","delay":7,"id":1}\n{"text":"b","id":"2"}\n{"text":"c","delay":"","id":2}\n',
+  ],
+])("a file of %s in one request takes mapping and options as JSON", async (type, file) => {
+  const _query = (parameters: Record<string, string>) =>
+    `?${String(new URLSearchParams({ type: "echo", ...parameters }))}`;
+  const texts = { mapping: JSON.stringify(mapping), options: JSON.stringify(options) };
+  const { body } = await _send(file, { type, query: _query({ key: "id", ...texts }) });
+  expect(body.counts).toMatchObject({ read: 3, accepted: 2, duplicate: 1, rejected: 0 });
+  expect(await _jobs()).toMatchObject(mapped);
+  for (const [parameters, pointer] of [
+    [{ mapping: "{" }, "/mapping"],
+    [{ mapping: '{"a":{"column":""}}' }, "/mapping/a/column"],
+    [{ options: '{"priority":"high"}' }, "/options/priority"],
+    [{ options: '{"priority":1,"priority":2}' }, "/options/priority"],
+  ] as const) {
+    const refused = await _send(file, { type, query: _query(parameters) });
+    expect(_expectProblem(refused, "invalid-parameter").errors?.[0]?.pointer).toBe(pointer);
+  }
 });

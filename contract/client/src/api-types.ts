@@ -516,6 +516,12 @@ export interface components {
             /** @description Label of the WHATWG Encoding Standard; a byte order mark in part 1 takes precedence. UTF-8 by default */
             encoding?: string;
             /**
+             * @description ndjson: an object per line, whose members are the columns; the parts are `application/x-ndjson`
+             * @default csv
+             * @enum {string}
+             */
+            format?: "csv" | "ndjson";
+            /**
              * @description present: the first row of part 1 has the column names. absent: the names are `columns`, or else `column1`, `column2` ...
              * @default present
              * @enum {string}
@@ -587,7 +593,7 @@ export interface components {
         ImportPart: {
             bytes: number;
             counts: components["schemas"]["ImportPartCounts"];
-            /** @description SHA-256 of the body as in `Content-Digest` */
+            /** @description SHA-256 of the part before compression, as in `Content-Digest` */
             digest: string;
             /** @description Number of its first row in the file; null while an earlier part is missing */
             firstRow: number | null;

@@ -36,6 +36,10 @@ export interface ImportQuery<Types extends JobTypes = JobTypes> {
   maxErrors?: number;
   /** true: validates all rows and enqueues nothing. */
   dryRun?: "true" | "false";
+  /** JSON: fields and their sources. */
+  mapping?: string;
+  /** JSON: options of all jobs. */
+  options?: string;
   /** `text/csv` by default. */
   contentType?: string;
 }
@@ -45,7 +49,7 @@ export interface ListImportsQuery<Types extends JobTypes = JobTypes> extends Pag
   type?: JobTypeName<Types>;
 }
 
-/** A part of a file, as `splitCsv` yields it. */
+/** A part of a file, as `splitCsv` or `splitNdjson` yields it. */
 export interface SentImportPart {
   /** From 1. */
   number: number;

@@ -96,7 +96,9 @@ export type {
   FollowedJobEvent,
   FollowOptions,
 } from "./follow.ts";
-export { type CsvPart, splitCsv, type SplitCsvOptions } from "./split-csv.ts";
+export { splitCsv, type SplitCsvOptions } from "./split-csv.ts";
+export type { FilePart, FilePart as CsvPart } from "./split-file.ts";
+export { splitNdjson, type SplitNdjsonOptions } from "./split-ndjson.ts";
 export type { ImportQuery, ListImportsQuery, SentImportPart } from "./imports.ts";
 export type { ListJobsQuery, WaitOptions } from "./jobs.ts";
 export type {

@@ -1,3 +1,5 @@
+import { type FilePart, type FileSource, type RowEndScanner, splitFile } from "./split-file.ts";
+
 export interface SplitCsvOptions {
   /** Maximum size of a part, unless a single row is larger; 4,000,000 by default. */
   partBytes?: number;
@@ -7,15 +9,6 @@ export interface SplitCsvOptions {
   encoding?: string;
   /** Maximum size of a row; 8,000,000 by default. */
   maxRowBytes?: number;
-}
-
-/** Consecutive rows of a file. */
-export interface CsvPart {
-  /** From 1. */
-  number: number;
-  /** First byte in the file. */
-  offset: number;
-  bytes: Uint8Array<ArrayBuffer>;
 }
 
 const [quote, lineFeed, carriageReturn] = [0x22, 0x0a, 0x0d];
@@ -32,80 +25,21 @@ const delimiterNames: Partial<Record<string, string>> = {
  * UTF-8, UTF-16 and encodings whose characters have one byte. Holds one part in memory. Throws if a row is longer than
  * `maxRowBytes`, as when a quote is not closed.
  */
-export async function* splitCsv(
-  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+export function splitCsv(
+  source: FileSource,
   options: SplitCsvOptions = {},
-): AsyncGenerator<CsvPart, void> {
-  const { partBytes = 4_000_000, maxRowBytes = 8_000_000 } = options;
-  const buffer = createBuffer();
-  const scanner = createRowEndScanner(options);
-  let number = 0;
-  let offset = 0;
-
-  function takePart(length: number): CsvPart {
-    number += 1;
-    const part = { number, offset, bytes: buffer.take(length) };
-    offset += length;
-    scanner.forget(length);
-    return part;
-  }
-
-  function* takeFullParts(isEnd: boolean) {
-    while (buffer.length > 0) {
-      const end = scanner.scan(buffer.bytes, partBytes, isEnd);
-      if (end === undefined) {
-        if (buffer.length > maxRowBytes) throw toRowError(offset, maxRowBytes);
-        return;
-      }
-      if (end > maxRowBytes && end > partBytes) throw toRowError(offset, maxRowBytes);
-      yield takePart(end);
-    }
-  }
-
-  for await (const chunk of source) {
-    buffer.add(chunk);
-    yield* takeFullParts(false);
-  }
-  yield* takeFullParts(true);
-}
-
-function toRowError(offset: number, maxRowBytes: number): Error {
-  return new Error(
-    `A row after byte ${offset} is longer than ${maxRowBytes} bytes. Is a quote not closed?`,
-  );
-}
-
-/** Bytes that grow at the end and are taken from the beginning. */
-function createBuffer() {
-  let space = new Uint8Array(65_536);
-  let length = 0;
-  return {
-    get length() {
-      return length;
-    },
-    get bytes() {
-      return space.subarray(0, length);
-    },
-    add(chunk: Uint8Array) {
-      if (length + chunk.length > space.length) {
-        const larger = new Uint8Array(Math.max(space.length * 2, length + chunk.length));
-        larger.set(space.subarray(0, length));
-        space = larger;
-      }
-      space.set(chunk, length);
-      length += chunk.length;
-    },
-    take(count: number): Uint8Array<ArrayBuffer> {
-      const taken = space.slice(0, count);
-      space.copyWithin(0, count, length);
-      length -= count;
-      return taken;
-    },
-  };
+): AsyncGenerator<FilePart, void> {
+  return splitFile(source, createRowEndScanner(options), {
+    ...options,
+    hint: " Is a quote not closed?",
+  });
 }
 
 /** Finds the ends of rows, as the parser of the service does. */
-function createRowEndScanner({ delimiter = "comma", encoding = "" }: SplitCsvOptions) {
+function createRowEndScanner({
+  delimiter = "comma",
+  encoding = "",
+}: SplitCsvOptions): RowEndScanner {
   const delimiterCode = (delimiterNames[delimiter] ?? delimiter).charCodeAt(0);
   let width: 1 | 2 | undefined;
   let isLittleEndian = true;
@@ -127,16 +61,11 @@ function createRowEndScanner({ delimiter = "comma", encoding = "" }: SplitCsvOpt
   }
 
   return {
-    /** Tells that bytes were removed from the beginning. */
     forget(count: number) {
       at -= count;
       rowEnd -= count;
     },
-    /**
-     * Returns the end of the last row that ends within `maxBytes`, or of the first row if it is longer; at the end of the
-     * file the remaining bytes. Returns undefined if more bytes are needed.
-     */
-    scan(bytes: Uint8Array, maxBytes: number, isEnd: boolean): number | undefined {
+    scan(bytes, maxBytes, isEnd) {
       if (width === undefined) {
         if (bytes.length < 3 && !isEnd) return undefined;
         detectEncoding(bytes);

@@ -45,6 +45,10 @@ export function createImportDefinition(JobTypeName: z.ZodType<string>) {
         .uuidv7()
         .optional()
         .meta({ description: "UUID v7 chosen by the client. 409 if it is taken" }),
+      format: z.enum(["csv", "ndjson"]).default("csv").meta({
+        description:
+          "ndjson: an object per line, whose members are the columns; the parts are `application/x-ndjson`",
+      }),
       delimiter: Delimiter.default("comma"),
       encoding: FileEncoding.optional().meta({
         description:
@@ -67,6 +71,14 @@ export function createImportDefinition(JobTypeName: z.ZodType<string>) {
         }),
       ...rowOptions,
       options: ImportJobOptions.optional(),
+    })
+    .superRefine(({ format, columns, encoding }, context) => {
+      if (format === "csv") return;
+      for (const [name, value] of Object.entries({ columns, encoding })) {
+        if (value === undefined) continue;
+        const message = "Only a CSV file has columns and an encoding.";
+        context.addIssue({ code: "custom", path: [name], message });
+      }
     })
     .meta({
       id: "ImportDefinition",
@@ -187,7 +199,9 @@ export const ImportPart = z
       .nullable()
       .meta({ description: "First byte in the file, if `Content-Range` was sent" }),
     bytes: count,
-    digest: z.string().meta({ description: "SHA-256 of the body as in `Content-Digest`" }),
+    digest: z
+      .string()
+      .meta({ description: "SHA-256 of the part before compression, as in `Content-Digest`" }),
     counts: ImportPartCounts,
     firstRow: z.int().nullable().meta({
       description: "Number of its first row in the file; null while an earlier part is missing",

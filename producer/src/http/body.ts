@@ -16,8 +16,17 @@ export async function readBytes(
   maxBytes: number,
   quota?: QuotaReservation,
 ): Promise<Uint8Array> {
-  if (context.body !== undefined) return context.body;
   refuseContentEncoding(context);
+  return readEncodedBytes(context, maxBytes, quota);
+}
+
+/** Reads a body as `readBytes` does, compressed or not. */
+export async function readEncodedBytes(
+  context: RequestContext,
+  maxBytes: number,
+  quota?: QuotaReservation,
+): Promise<Uint8Array> {
+  if (context.body !== undefined) return context.body;
   const declared = context.request.headers.get("content-length");
   if (declared !== null && Number(declared) > maxBytes) throw tooLarge(maxBytes);
   // HTTP framing guarantees that a body has its declared length.
@@ -44,14 +53,18 @@ async function refuseIncomplete(request: Request): Promise<void> {
   if (request.signal.aborted) throw new ProblemError("incomplete-body");
 }
 
+export function isEncoded({ headers }: Request): boolean {
+  const encoding = headers.get("content-encoding");
+  return encoding !== null && encoding.trim().toLowerCase() !== "identity";
+}
+
 export function hasBody({ headers }: Request): boolean {
   const length = headers.get("content-length");
   return length === null ? headers.has("transfer-encoding") : length !== "0";
 }
 
 function refuseContentEncoding(context: RequestContext): void {
-  const encoding = context.request.headers.get("content-encoding");
-  if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
+  if (!isEncoded(context.request)) return;
   throw new ProblemError("unsupported-media-type", "Send the body without Content-Encoding.");
 }
 

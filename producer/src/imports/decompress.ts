@@ -40,3 +40,37 @@ export function decompress(
     cancel: (reason) => reader.cancel(reason),
   });
 }
+
+/** Compressed bytes that are decompressed at once. */
+const sliceBytes = 16_384;
+
+/** Decompresses a body that was read. Throws as `decompress` does, and a problem if the result is larger than `maxBytes`. */
+export async function decompressBytes(
+  body: Uint8Array,
+  contentEncoding: string | null,
+  {
+    problem,
+    maxBytes,
+    takeMemory,
+  }: { problem: ProblemKind; maxBytes: number; takeMemory(bytes: number): void },
+): Promise<Uint8Array> {
+  let at = 0;
+  const slices = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(body.subarray(at, at + sliceBytes));
+      at += sliceBytes;
+      if (at >= body.length) controller.close();
+    },
+  });
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of decompress(slices, contentEncoding, problem)) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      throw new ProblemError("body-too-large", `At most ${maxBytes} bytes, decompressed.`);
+    }
+    takeMemory(chunk.length);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}

@@ -24,8 +24,9 @@ export async function insertDefinition(
 }
 
 /** Returns null if the header in part 1 says how the rows are read. */
-function toHeader({ columns, header, encoding = "utf-8" }: ImportDefinition): ImportHeader | null {
-  if (columns === undefined && header === "present") return null;
+function toHeader(definition: ImportDefinition): ImportHeader | null {
+  const { format, columns, header, encoding = "utf-8" } = definition;
+  if (format === "csv" && columns === undefined && header === "present") return null;
   return { columns: columns ?? null, charset: encoding };
 }
 

@@ -14,7 +14,8 @@ import { insertErrors } from "./error-ledger.ts";
 import type { FileEntry, ImportProgress } from "./import-chunk.ts";
 import { InvalidFileError, retryRefused, toImportError, toImportProblem } from "./import-errors.ts";
 import type { ClaimedPart, PartedImport, PartLedger, SentPart } from "./part-ledger.ts";
-import { readCsvEntries } from "./read-file.ts";
+import { readCsvEntries, readNdjsonEntries } from "./read-file.ts";
+import { type RowFormat, toProblemKind } from "./row-file.ts";
 import { sha256 } from "./sha256.ts";
 
 export interface PartRequest {
@@ -88,7 +89,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       for await (const entries of readEntries(request, numberBefore)) {
         const firstNumber = numberBefore + read + 1;
         read += entries.length;
-        requireRows(read, entries);
+        requireRows(read, entries, of.definition.format);
         const known = Math.max(
           0,
           Math.min(entries.length, from.read + numberBefore + 1 - firstNumber),
@@ -125,6 +126,15 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
     rowsBefore: number,
   ): AsyncGenerator<FileEntry[]> {
     const { id, definition, header } = of;
+    if (definition.format === "ndjson") {
+      yield* readNdjsonEntries([body], {
+        jobType,
+        importId: id,
+        rowsBefore,
+        rowOptions: definition,
+      });
+      return;
+    }
     const isFirst = sent.part === 1;
     const hasHeader = isFirst && definition.header === "present";
     const charset = isFirst ? definition.encoding : header?.charset;
@@ -162,11 +172,15 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
   };
 }
 
-function requireRows(read: number, entries: readonly FileEntry[]): void {
+function requireRows(
+  read: number,
+  entries: readonly FileEntry[],
+  format: RowFormat | undefined,
+): void {
   if (read <= limits.importPartRows) return;
   const line = entries[0]?.line ?? 0;
   throw new InvalidFileError(
-    "invalid-csv",
+    toProblemKind(format ?? "csv"),
     line,
     `A part may have at most ${limits.importPartRows} rows.`,
   );

@@ -3,7 +3,7 @@ import { ImportCompletion } from "@toril/contract/api/import";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { z } from "zod";
-import { readBytes, readJson } from "../http/body.ts";
+import { readJson } from "../http/body.ts";
 import { findJobType, getOrigin, requirePermitted } from "../http/caller.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -11,9 +11,8 @@ import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import type { PartImporter } from "./import-part.ts";
-import { parseContentRange, verifyDigest } from "./part-headers.ts";
+import { readPart } from "./read-part.ts";
 import type { PartedImport, PartLedger } from "./part-ledger.ts";
-import { csvBytes } from "./routes.ts";
 import { sha256 } from "./sha256.ts";
 
 export interface PartRoutesDeps {
@@ -47,12 +46,7 @@ export function partRoutes({
       const of = await requirePartedImport(c.env, id);
       const jobType = await findJobType(c.env, of.type);
       if (jobType === undefined) throw new ProblemError("import-ended", "Its job type is gone.");
-      requireCsv(c.req.header("content-type"));
-      const body = await readBytes(c.env, limits.importPartBytes, c.env.quota);
-      c.env.takeMemory(csvBytes);
-      const headers = c.req.valid("header");
-      const position = parseContentRange(headers["content-range"], body.length);
-      verifyDigest(headers["content-digest"], body);
+      const { body, position } = await readPart(c.env, of.definition);
       const sent = { part: number, digest: sha256(body), bytes: body.length, position };
       const { status, body: part } = await partImporter.run({
         of,
@@ -86,9 +80,4 @@ export function partRoutes({
       return c.json(await importLedger.complete({ tenant, id }, parsed.data.parts), 200);
     }),
   ];
-}
-
-function requireCsv(contentType = ""): void {
-  if (/^text\/csv\s*(;|$)/i.test(contentType)) return;
-  throw new ProblemError("unsupported-media-type", "Send text/csv.");
 }

@@ -8,9 +8,8 @@ import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
-import { createObjectRequest } from "./object-request.ts";
 import { readNdjson } from "./read-ndjson.ts";
-import { createRowRequest } from "./row-request.ts";
+import { createObjectRequest, createRowRequest } from "./row-request.ts";
 
 export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
   jobType: JobType;
@@ -51,19 +50,18 @@ export async function* readCsvEntries(
   }
 }
 
-export interface NdjsonEntryOptions {
-  jobType: JobType;
-  importId: string;
-  rowOptions?: Pick<RowOptions, "key" | "unknownColumns"> | undefined;
-}
+export type ObjectEntryOptions = Pick<
+  CsvEntryOptions,
+  "jobType" | "importId" | "rowsBefore" | "rowOptions"
+>;
 
 /** Reads the lines of an NDJSON file as requests for jobs of `type`. */
 export async function* readNdjsonEntries(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  { jobType, importId, rowOptions }: NdjsonEntryOptions,
+  { jobType, importId, rowsBefore = 0, rowOptions }: ObjectEntryOptions,
 ): AsyncGenerator<FileEntry[]> {
   const toRequest = createObjectRequest(jobType, rowOptions);
-  let row = 0;
+  let row = rowsBefore;
   try {
     for await (const records of readNdjson(body)) {
       yield records.map((record): FileEntry => {

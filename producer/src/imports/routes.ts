@@ -1,11 +1,10 @@
 import { feedMediaTypes } from "@toril/contract/api/http/imports";
-import { toDelimiter } from "@toril/contract/api/import";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Api } from "@toril/contract/api/http/index";
 import { feedLimits, limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { isDisconnected, readBytes, readJson } from "../http/body.ts";
+import { readBytes, readJson } from "../http/body.ts";
 import {
   getOrigin,
   parseKnown,
@@ -18,19 +17,21 @@ import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
-import { BodyHash } from "../idempotency/body-hash.ts";
+import type { BodyHash } from "../idempotency/body-hash.ts";
 import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
-import { decompress } from "./decompress.ts";
-import { toImportProblem } from "./import-errors.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
 import { type ImportLedger, requireImport } from "./import-ledger.ts";
 import { operationHeaders, type OperationLedger } from "../operations/operation-ledger.ts";
 import { createCsvDecoder } from "./csv/decoder.ts";
 import { toCsv, toNdjson } from "./error-report.ts";
-import { readCsvEntries, readFeedEntries, readNdjsonEntries } from "./read-file.ts";
-
-/** Memory that a CSV import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
-export const csvBytes = 6_000_000;
+import { readFeedEntries } from "./read-file.ts";
+import {
+  findRowFormat,
+  getMediaType,
+  openRowFile,
+  type RowFile,
+  toParameterProblem,
+} from "./row-file.ts";
 
 export interface ImportRoutesDeps {
   api: Api;
@@ -68,7 +69,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
   return [
     handle(api.createImport, async (c) => {
       const query = c.req.valid("query");
-      const { type, id, source, delimiter, header, key, unknownColumns, maxErrors } = query;
+      const { type, id, source, maxErrors } = query;
       const dryRun = query.dryRun === "true";
       const contentType = c.req.header("content-type") ?? "";
       if (getMediaType(contentType) === "application/json") {
@@ -88,8 +89,8 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
 
       const quota = c.env.quota?.blocking;
       let chunks: ImportFile["chunks"];
-      let hash: BodyHash | undefined;
-      let bodyHash: (() => Promise<string>) | undefined;
+      let file: RowFile | undefined;
+      const format = findRowFormat(contentType);
       if (isFeed(contentType)) {
         if (type !== "feed.item")
           throw toParameterProblem("/type", "A feed makes jobs of type feed.item.");
@@ -97,48 +98,9 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         const bytes = await readBytes(c.env, feedLimits.bytes, c.env.quota);
         c.env.body = bytes;
         chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
-      } else if (isRowFile(contentType)) {
-        const isNdjson = getMediaType(contentType) === ndjson;
-        if (c.req.raw.body === null) throw new ProblemError("empty-body");
-        const charset = query.encoding ?? /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
-        if (query.encoding !== undefined && createCsvDecoder(charset) === null) {
-          throw toParameterProblem("/encoding", "Unknown encoding.");
-        }
-        if (isNdjson && query.encoding !== undefined) {
-          throw toParameterProblem("/encoding", "NDJSON is UTF-8.");
-        }
-        const body = decompress(
-          c.req.raw.body,
-          c.req.raw.headers.get("content-encoding"),
-          isNdjson ? "invalid-json" : "invalid-csv",
-        );
-        c.env.takeMemory(csvBytes);
-        const isOnce = c.req.header("idempotency-key") !== undefined;
-        const streamHash = isOnce ? new BodyHash() : undefined;
-        const bytes = tap(body, [
-          ...(quota === undefined ? [] : [(part: Uint8Array) => quota.takeBytes(part.length)]),
-          ...(streamHash === undefined ? [] : [(part: Uint8Array) => streamHash.update(part)]),
-        ]);
-        if (streamHash !== undefined) {
-          hash = streamHash;
-          bodyHash = async () => {
-            if (!bytes.locked) await readToEnd(bytes);
-            return streamHash.digest();
-          };
-        }
-        const rowOptions = { key, unknownColumns };
-        chunks = (importId) =>
-          isNdjson
-            ? readNdjsonEntries(bytes, { jobType, importId, rowOptions })
-            : readCsvEntries(bytes, {
-                jobType,
-                importId,
-                delimiter: toDelimiter(delimiter),
-                hasHeader: header === "present",
-                hasSepLine: true,
-                rowOptions,
-                ...(charset === undefined ? {} : { charset }),
-              });
+      } else if (format !== undefined) {
+        file = openRowFile(c.env, { format, jobType, query });
+        chunks = file.chunks;
       } else {
         throw new ProblemError(
           "unsupported-media-type",
@@ -151,9 +113,9 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         (key) => {
           const { storeResponse, checkpoint } = key;
           if (checkpoint !== undefined) {
-            hash?.expect({ bytes: checkpoint.bodyBytes, isSame: checkpoint.isSame });
+            file?.hash?.expect({ bytes: checkpoint.bodyBytes, isSame: checkpoint.isSame });
           }
-          const resume = toResumableImport(key, hash);
+          const resume = toResumableImport(key, file?.hash);
           return importer.run({
             type,
             id,
@@ -166,7 +128,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             resume,
           });
         },
-        bodyHash,
+        file?.bodyHash,
       );
       return c.json(body, status, {
         Location: `/v1/imports/${body.id}`,
@@ -233,39 +195,6 @@ function toResumableImport(
   };
 }
 
-async function readToEnd(bytes: ReadableStream<Uint8Array>) {
-  try {
-    await bytes.pipeTo(new WritableStream());
-  } catch (error) {
-    throw isDisconnected(error) ? new ProblemError("incomplete-body") : toImportProblem(error);
-  }
-}
-
-type Observe = (bytes: Uint8Array) => Promise<void> | void;
-
-/** Passes the bytes through, each part after all observers have processed it. */
-function tap(body: ReadableStream<Uint8Array>, observers: readonly Observe[]) {
-  if (observers.length === 0) return body;
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      async transform(bytes, controller) {
-        for (const observe of observers) await observe(bytes);
-        controller.enqueue(bytes);
-      },
-    }),
-  );
-}
-
-function getMediaType(contentType: string): string {
-  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
-}
-
-const ndjson = "application/x-ndjson";
-
-function isRowFile(contentType: string): boolean {
-  return ["text/csv", ndjson].includes(getMediaType(contentType));
-}
-
 function isFeed(contentType: string): boolean {
   return (feedMediaTypes as readonly string[]).includes(getMediaType(contentType));
 }
@@ -285,8 +214,4 @@ function requireUsableId(id: string): void {
   if (time > Date.now() + maxIdSkewMs) {
     throw toParameterProblem("/id", "The time of the UUID v7 is in the future.");
   }
-}
-
-function toParameterProblem(pointer: string, detail: string) {
-  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
 }

@@ -3,7 +3,7 @@ import { Import, ImportCompletion, ImportPart, ImportPartPage } from "../import.
 import { limits } from "../limits.ts";
 import { pageQuery } from "../page.ts";
 import { json } from "./define/headers.ts";
-import { idParameter } from "./define/parameters.ts";
+import { contentEncoding, idParameter } from "./define/parameters.ts";
 import { defineRoute } from "./define/route.ts";
 
 const tags: [string] = ["Imports"];
@@ -16,7 +16,8 @@ export const putImportPart = defineRoute({
   description:
     "Parts may be sent in any order, in parallel and to any producer; the client splits the file between rows. Rows are " +
     "enqueued after the whole part has arrived and matches its `Content-Digest`. The job id of a row derives from import, part and row: " +
-    `a repeated part changes nothing twice, and an interrupted one continues. A part may have at most ${limits.importPartBytes} bytes and ${limits.importPartRows} rows.`,
+    `a repeated part changes nothing twice, and an interrupted one continues. A part may have at most ${limits.importPartBytes} bytes (decompressed) and ${limits.importPartRows} rows. ` +
+    "An import whose `format` is `ndjson` has parts of NDJSON.",
   tags,
   scope: "jobs:enqueue",
   method: "put",
@@ -35,18 +36,25 @@ export const putImportPart = defineRoute({
         }),
     }),
     headers: z.object({
+      "content-encoding": contentEncoding("Compression of the part"),
       "content-range": z.string().max(100).optional().meta({
         description:
-          "Byte range in the file (RFC 9110): `bytes 0-999/5000` or `bytes 0-999/*`. If all parts have one, the completion checks that they are contiguous",
+          "Byte range in the file, before compression (RFC 9110): `bytes 0-999/5000` or `bytes 0-999/*`. If all parts have one, the completion checks that they are contiguous",
       }),
       "content-digest": z.string().max(1000).optional().meta({
-        description: "SHA-256 or SHA-512 of the body (RFC 9530); 400 if it does not match",
+        description: "SHA-256 or SHA-512 of the body as sent (RFC 9530); 400 if it does not match",
         example: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
       }),
     }),
     body: {
       required: true,
-      content: { "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" } },
+      content: {
+        "text/csv": { ...file, example: "zip_code,city\n00501,Holtsville\n" },
+        "application/x-ndjson": {
+          ...file,
+          example: '{"zip_code":"00501","city":"Holtsville"}\n',
+        },
+      },
     },
   },
   responses: {
@@ -74,6 +82,7 @@ export const putImportPart = defineRoute({
     "body-too-large",
     "unsupported-media-type",
     "invalid-csv",
+    "invalid-json",
     "too-many-errors",
     "quota-exceeded",
     "at-capacity",

@@ -6,7 +6,7 @@ import { pageQuery } from "../page.ts";
 import { rowOptions } from "../row-options.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { json, locationBelow, replayed } from "./define/headers.ts";
-import { IdempotencyKey, idParameter, queryBoolean } from "./define/parameters.ts";
+import { contentEncoding, IdempotencyKey, idParameter, queryBoolean } from "./define/parameters.ts";
 import { defineRoute, onceProblems } from "./define/route.ts";
 
 const tags: [string] = ["Imports"];
@@ -44,10 +44,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     request: {
       headers: z.object({
         "idempotency-key": IdempotencyKey,
-        "content-encoding": z.string().max(100).optional().meta({
-          description: "Compression of a CSV or NDJSON file: `gzip` or `zstd`",
-          example: "gzip",
-        }),
+        "content-encoding": contentEncoding("Compression of a file of rows"),
       }),
       query: z.strictObject({
         type: z
@@ -75,6 +72,10 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
         }),
         key: rowOptions.key,
         unknownColumns: rowOptions.unknownColumns,
+        mapping: jsonText("Fields and their sources, as in the JSON of an import", {
+          city: "city",
+        }),
+        options: jsonText("Options of all jobs, as in the JSON of an import", { priority: 5 }),
         maxErrors: z.coerce
           .number()
           .int()
@@ -247,6 +248,15 @@ export const listImportErrors = defineRoute({
     "at-capacity",
   ],
 });
+
+/** A parameter that is JSON, within the length of an address that proxies accept. */
+function jsonText(description: string, example: object) {
+  return z
+    .string()
+    .max(8000)
+    .optional()
+    .meta({ description: `JSON: ${description}`, example: JSON.stringify(example) });
+}
 
 /** Returns the name of a job type for the documentation, if possible of one that is made for rows. */
 function findImportable({ types }: JobTypeRegistry): string | undefined {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type CsvPart, splitCsv, type SplitCsvOptions } from "@toril/client";
+import { type FilePart, splitCsv, type SplitCsvOptions, splitNdjson } from "@toril/client";
 import { CsvError, type CsvOptions, type CsvRecord, readCsv } from "./read-csv.ts";
 
 type Read = Omit<Partial<CsvOptions>, "delimiter"> & { delimiter: string };
@@ -23,13 +23,24 @@ function withoutLine(record: CsvRecord) {
   return { ...record, line: 0 };
 }
 
-async function split(bytes: Uint8Array, chunkBytes: number, options: SplitCsvOptions) {
-  const parts: CsvPart[] = [];
-  const chunks = Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, index) =>
+function split(bytes: Uint8Array, chunkBytes: number, options: SplitCsvOptions) {
+  return Array.fromAsync(splitCsv(toChunks(bytes, chunkBytes), options));
+}
+
+function toChunks(bytes: Uint8Array, chunkBytes: number): Uint8Array[] {
+  return Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, index) =>
     bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes),
   );
-  for await (const part of splitCsv(chunks, options)) parts.push(part);
-  return parts;
+}
+
+/** Checks that the parts are the file. */
+function expectWhole(parts: readonly FilePart[], bytes: Uint8Array): void {
+  expect(Buffer.concat(parts.map((part) => part.bytes))).toEqual(Buffer.from(bytes));
+  let end = 0;
+  for (const [index, part] of parts.entries()) {
+    expect([part.number, part.offset]).toEqual([index + 1, end]);
+    end += part.bytes.length;
+  }
 }
 
 const text = fc.array(
@@ -71,14 +82,10 @@ test("the rows of all parts are the rows of the file, for any CSV, encoding, par
         const bytes = encodings[encoding](`h${delimiter}k\n${tokens.join("")}`);
         const label = encoding.split(" ")[0]!;
         const parts = await split(bytes, chunkBytes, { partBytes, delimiter, encoding: label });
-        expect(Buffer.concat(parts.map((part) => part.bytes))).toEqual(bytes);
-        expect(parts.map(({ number }) => number)).toEqual(parts.map((_, index) => index + 1));
-        let end = 0;
+        expectWhole(parts, bytes);
         const columns = ["h", "k"];
         const rows: unknown[] = [];
-        for (const { number, offset, bytes: part } of parts) {
-          expect(offset).toBe(end);
-          end += part.length;
+        for (const { number, bytes: part } of parts) {
           const isFirst = number === 1;
           const options = {
             delimiter,
@@ -102,6 +109,29 @@ test("the rows of all parts are the rows of the file, for any CSV, encoding, par
       },
     ),
     { numRuns: 400 },
+  );
+});
+
+test("the parts of NDJSON end with lines, and a part is larger than its limit only for one line", async () => {
+  const line = fc.string({ maxLength: 12 }).map((value) => `${JSON.stringify(value)}\n`);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(line, { maxLength: 30 }),
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 20 }),
+      async (lines, partBytes, chunkBytes) => {
+        const bytes = Buffer.from(lines.join("").trimEnd());
+        const parts = await Array.fromAsync(
+          splitNdjson(toChunks(bytes, chunkBytes), { partBytes }),
+        );
+        expectWhole(parts, bytes);
+        for (const { number, bytes: part } of parts) {
+          if (number < parts.length) expect(part.at(-1)).toBe(0x0a);
+          const isOneLine = [-1, part.length - 1].includes(part.indexOf(0x0a));
+          expect(part.length <= partBytes || isOneLine).toBe(true);
+        }
+      },
+    ),
   );
 });
 

@@ -41,6 +41,15 @@ const uuid = z.uuid().meta({ example: "019c2f1e-7b1a-7c3d-8a4e-5f6071829304" });
 /** The name of a job type that is registered over HTTP. */
 export const typeParameter = pathParameter("type", NewTypeName, "Name of the job type");
 
+/** The Content-Encoding header of a body that may be compressed. */
+export function contentEncoding(description: string) {
+  return z
+    .string()
+    .max(100)
+    .optional()
+    .meta({ description: `${description}: \`gzip\` or \`zstd\``, example: "gzip" });
+}
+
 /** A query parameter with the values `true` and `false`, documented as a boolean. */
 export function queryBoolean(description: string) {
   return z

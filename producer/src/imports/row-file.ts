@@ -1,0 +1,164 @@
+import { toDelimiter } from "@toril/contract/api/import";
+import { parseJson } from "@toril/contract/api/json/json";
+import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
+import type { JobType } from "@toril/contract/api/job-type";
+import { ImportJobOptions, rowOptions, type RowOptions } from "@toril/contract/api/row-options";
+import type { z } from "zod";
+import { isDisconnected } from "../http/body.ts";
+import { ProblemError } from "../http/problem.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import { BodyHash } from "../idempotency/body-hash.ts";
+import { createCsvDecoder } from "./csv/decoder.ts";
+import { decompress } from "./decompress.ts";
+import type { FileEntry } from "./import-chunk.ts";
+import { toImportProblem } from "./import-errors.ts";
+import { readCsvEntries, readNdjsonEntries } from "./read-file.ts";
+
+/** Memory that an import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
+export const fileBytes = 6_000_000;
+
+/** Formats of files whose rows become jobs, by media type. */
+const formats = { "text/csv": "csv", "application/x-ndjson": "ndjson" } as const;
+export type RowFormat = (typeof formats)[keyof typeof formats];
+
+export function getMediaType(contentType = ""): string {
+  return contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+}
+
+/** Returns the format of a file, or undefined if its rows cannot be read. */
+export function findRowFormat(contentType: string | undefined): RowFormat | undefined {
+  return (formats as Partial<Record<string, RowFormat>>)[getMediaType(contentType)];
+}
+
+/** The kind of problem of a malformed file. */
+export function toProblemKind(format: RowFormat): ProblemKind {
+  return format === "csv" ? "invalid-csv" : "invalid-json";
+}
+
+/** How a file in one request is read, from the parameters of the request. */
+export interface FileQuery {
+  delimiter: string;
+  encoding?: string | undefined;
+  header: "present" | "absent";
+  key?: string | undefined;
+  unknownColumns: "reject" | "ignore";
+  mapping?: string | undefined;
+  options?: string | undefined;
+}
+
+export interface RowFile {
+  /** Can be read once. */
+  chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
+  /** Of the body, if the request has an Idempotency-Key. */
+  hash: BodyHash | undefined;
+  /** Reads the body to its end if nobody else does; undefined without an Idempotency-Key. */
+  bodyHash: (() => Promise<string>) | undefined;
+}
+
+/** Opens the body of a request as a stream of rows. Throws a problem if a parameter is invalid. */
+export function openRowFile(
+  context: RequestContext,
+  { format, jobType, query }: { format: RowFormat; jobType: JobType; query: FileQuery },
+): RowFile {
+  const { body, headers } = context.request;
+  if (body === null) throw new ProblemError("empty-body");
+  const charset = getCharset(format, query, headers.get("content-type") ?? "");
+  const options = toRowOptions(query);
+  const quota = context.quota?.blocking;
+  const decompressed = decompress(
+    body as ReadableStream<Uint8Array>,
+    headers.get("content-encoding"),
+    toProblemKind(format),
+  );
+  context.takeMemory(fileBytes);
+  const hash = headers.has("idempotency-key") ? new BodyHash() : undefined;
+  const bytes = tap(decompressed, [
+    ...(quota === undefined ? [] : [(part: Uint8Array) => quota.takeBytes(part.length)]),
+    ...(hash === undefined ? [] : [(part: Uint8Array) => hash.update(part)]),
+  ]);
+  return {
+    hash,
+    bodyHash:
+      hash &&
+      (async () => {
+        if (!bytes.locked) await readToEnd(bytes);
+        return hash.digest();
+      }),
+    chunks: (importId) =>
+      format === "ndjson"
+        ? readNdjsonEntries(bytes, { jobType, importId, rowOptions: options })
+        : readCsvEntries(bytes, {
+            jobType,
+            importId,
+            delimiter: toDelimiter(query.delimiter),
+            hasHeader: query.header === "present",
+            hasSepLine: true,
+            rowOptions: options,
+            charset,
+          }),
+  };
+}
+
+function getCharset(format: RowFormat, { encoding }: FileQuery, contentType: string) {
+  const charset = encoding ?? /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
+  if (encoding === undefined) return charset;
+  if (createCsvDecoder(encoding) === null)
+    throw toParameterProblem("/encoding", "Unknown encoding.");
+  if (format !== "csv") throw toParameterProblem("/encoding", "Only a CSV file has an encoding.");
+  return charset;
+}
+
+function toRowOptions({ key, unknownColumns, mapping, options }: FileQuery): RowOptions {
+  return {
+    key,
+    unknownColumns,
+    mapping: parseParameter("mapping", rowOptions.mapping, mapping),
+    options: parseParameter("options", ImportJobOptions, options),
+  };
+}
+
+/** Parses a parameter that is JSON. */
+function parseParameter<Value>(
+  name: string,
+  schema: z.ZodType<Value>,
+  text: string | undefined,
+): Value | undefined {
+  if (text === undefined) return undefined;
+  const json = parseJson(new TextEncoder().encode(text));
+  if (json.status !== "ok") {
+    const { pointer, detail } =
+      json.status === "malformed" ? { pointer: "", detail: json.detail } : json.error;
+    throw toParameterProblem(`/${name}${pointer}`, detail);
+  }
+  const parsed = schema.safeParse(json.value);
+  if (parsed.success) return parsed.data;
+  const errors = fieldErrors(parsed.error.issues, `/${name}`);
+  throw new ProblemError("invalid-parameter", undefined, errors);
+}
+
+async function readToEnd(bytes: ReadableStream<Uint8Array>) {
+  try {
+    await bytes.pipeTo(new WritableStream());
+  } catch (error) {
+    throw isDisconnected(error) ? new ProblemError("incomplete-body") : toImportProblem(error);
+  }
+}
+
+type Observe = (bytes: Uint8Array) => Promise<void> | void;
+
+/** Passes the bytes through, each part after all observers have processed it. */
+function tap(body: ReadableStream<Uint8Array>, observers: readonly Observe[]) {
+  if (observers.length === 0) return body;
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      async transform(bytes, controller) {
+        for (const observe of observers) await observe(bytes);
+        controller.enqueue(bytes);
+      },
+    }),
+  );
+}
+
+export function toParameterProblem(pointer: string, detail: string) {
+  return new ProblemError("invalid-parameter", undefined, [{ pointer, detail }]);
+}
