@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { bullId } from "@toril/contract/engine/redis/names";
 import { selectJobs } from "@toril/contract/engine/jobs/change/select";
 import type { JobSelection, OperationAction } from "@toril/contract/api/operation";
-import type { Quotas } from "@toril/contract/api/quota";
+import type { Quotas } from "@toril/contract/api/access/quota";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { insertKeyedJobs } from "@toril/contract/engine/postgres/insert";
 import { openBackgroundLedger, openLedger } from "../src/stores/postgres.ts";

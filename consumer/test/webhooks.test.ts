@@ -9,7 +9,7 @@ import { recordMissed } from "@toril/contract/engine/webhooks/record-missed";
 import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
 import { sealSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { createSigningSecret } from "@toril/contract/engine/webhooks/signature";
-import { WebhookDefinition } from "@toril/contract/api/webhook";
+import { WebhookDefinition } from "@toril/contract/api/webhooks/webhook";
 import { rotateSecret, saveWebhook } from "@toril/contract/engine/webhooks/webhook-ledger";
 import { Webhook } from "standardwebhooks";
 import { settleJobs } from "@toril/contract/engine/jobs/attempt/ledger-settle";

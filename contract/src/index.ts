@@ -1,6 +1,6 @@
 /** The public part of the contract: job types, the registry, and the schemas of responses. Depends on zod alone. */
 
-export { ApiKey } from "./api/api-key.ts";
+export { ApiKey } from "./api/access/api-key.ts";
 export { DeadLetter } from "./api/dead-letter.ts";
 export { JobEvent } from "./api/event.ts";
 export { Import } from "./api/import.ts";

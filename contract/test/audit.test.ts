@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { appendAudit } from "../src/engine/audit/append-audit.ts";
-import type { AuditEntry } from "../src/api/audit-entry.ts";
+import type { AuditEntry } from "../src/api/access/audit-entry.ts";
 import { readNewestAudit } from "../src/engine/audit/read-audit.ts";
 import { type AuditHead, verifyAudit } from "../src/engine/audit/verify-audit.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";

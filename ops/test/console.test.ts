@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { changeKey } from "@toril/contract/engine/api-keys/change-key";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
-import type { Scope } from "@toril/contract/api/scope";
+import type { Scope } from "@toril/contract/api/access/scope";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
 import { openBrowser } from "./_browser.ts";

@@ -1,5 +1,5 @@
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
-import type { Scope } from "@toril/contract/api/scope";
+import type { Scope } from "@toril/contract/api/access/scope";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser, BrowserContextOptions, Response } from "playwright-core";
 

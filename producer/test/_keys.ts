@@ -1,6 +1,6 @@
-import type { NewApiKey } from "@toril/contract/api/api-key";
+import type { NewApiKey } from "@toril/contract/api/access/api-key";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
-import type { Scope } from "@toril/contract/api/scope";
+import type { Scope } from "@toril/contract/api/access/scope";
 import type { _Stores } from "./_producer.ts";
 
 type Overrides = Partial<Omit<NewApiKey, "scopes">> & { tenant?: string };

@@ -1,6 +1,6 @@
 import { createRegistry, defineJob, secret } from "@toril/contract";
 import { z } from "zod";
-import type { LeasedJob } from "@toril/contract/api/worker";
+import type { LeasedJob } from "@toril/contract/api/worker/take";
 import { _json, type _Producer } from "./_producer.ts";
 
 const resize = defineJob({

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { getSufficientScopes, Scope } from "@toril/contract/api/scope";
+import { getSufficientScopes, Scope } from "@toril/contract/api/access/scope";
 import { problemType } from "@toril/contract/api/problem";
 import { parse } from "yaml";
 import { _basic, _bearer, _issue } from "./_keys.ts";

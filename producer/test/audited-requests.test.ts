@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { verifyAudit } from "@toril/contract/engine/audit/verify-audit";
-import type { IssuedApiKey } from "@toril/contract/api/api-key";
+import type { IssuedApiKey } from "@toril/contract/api/access/api-key";
 import { shippedApi } from "../../contract/test/_job-types.ts";
 import { isAudited } from "../src/audit/audit-middleware.ts";
 import { _bearer, _issue } from "./_keys.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { IssuedApiKey } from "@toril/contract/api/api-key";
-import type { Scope } from "@toril/contract/api/scope";
+import type { IssuedApiKey } from "@toril/contract/api/access/api-key";
+import type { Scope } from "@toril/contract/api/access/scope";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { buildOpenApi } from "@toril/contract/api/openapi/openapi";
 import { shippedApi } from "../../contract/test/_job-types.ts";
-import { Scope } from "@toril/contract/api/scope";
+import { Scope } from "@toril/contract/api/access/scope";
 import { _getExamples } from "./_examples.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import { _openStores, type _Producer, _startProducer, type _Stores } from "./_producer.ts";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import type { Quotas } from "@toril/contract/api/quota";
+import type { Quotas } from "@toril/contract/api/access/quota";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   type _Answer,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createClient } from "@toril/client";
-import type { IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
+import type { IssuedApiKey, NewApiKey } from "@toril/contract/api/access/api-key";
 import { _basic, _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { UnsecuredJWT } from "jose";
 import { pino } from "pino";
-import { expandScopes } from "@toril/contract/api/scope";
+import { expandScopes } from "@toril/contract/api/access/scope";
 import { createAuthenticator } from "../src/auth/authenticator.ts";
 import { openKeyTable } from "../src/auth/key-table.ts";
 import { createKeyUses } from "../src/auth/key-uses.ts";

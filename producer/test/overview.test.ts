@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Overview } from "@toril/client";
-import type { Scope } from "@toril/contract/api/scope";
+import type { Scope } from "@toril/contract/api/access/scope";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
-import type { Quotas } from "@toril/contract/api/quota";
+import type { Quotas } from "@toril/contract/api/access/quota";
 import { testPrefix, testRedisUrl } from "../../contract/test/_stores.ts";
 import { createBucket } from "@toril/contract/engine/quotas/bucket";
 import { createKeyQuota } from "@toril/contract/engine/quotas/key-quota";

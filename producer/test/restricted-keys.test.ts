@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import type { Scope } from "@toril/contract/api/scope";
+import type { Scope } from "@toril/contract/api/access/scope";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import type { IssuedApiKey } from "@toril/contract/api/api-key";
+import type { IssuedApiKey } from "@toril/contract/api/access/api-key";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -1,6 +1,6 @@
 import { ConfigError } from "@toril/contract/engine/config/config";
 import { escapePointer, findUnstorable } from "@toril/contract/api/json/json";
-import { defaultTenant } from "@toril/contract/api/api-key";
+import { defaultTenant } from "@toril/contract/api/access/api-key";
 import { checkDefinition } from "@toril/contract/engine/schedules/check-definition";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import { type ScheduleDefinition, ScheduleName } from "@toril/contract/api/schedule";

@@ -1,4 +1,4 @@
-import type { Webhook } from "@toril/contract/api/webhook";
+import type { Webhook } from "@toril/contract/api/webhooks/webhook";
 import { appendAudit } from "@toril/contract/engine/audit/append-audit";
 import type { WebhookColumns } from "@toril/contract/engine/postgres/tables";
 import type { Sql } from "postgres";

@@ -61,3 +61,19 @@ export const feedLimits = {
   /** Parsing timeout, after which the thread is terminated. */
   parseMs: 20_000,
 } as const;
+
+/** Limits of the operations of workers. */
+export const workerLimits = {
+  /** Jobs of one request. */
+  jobs: 1000,
+  nameLength: 100,
+  leaseMs: { min: 1000, max: 60 * 60 * 1000, default: 30_000 },
+  waitMs: limits.waitSeconds * 1000,
+  /** Size of a request that finishes or extends jobs. */
+  bodyBytes: 8_000_000,
+  /** Data of the jobs of one response; the last jobs may exceed it. */
+  takenBytes: 8_000_000,
+  leaseLength: 400,
+  errorLength: 10_000,
+  logLineLength: 1000,
+} as const;

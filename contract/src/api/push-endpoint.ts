@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EndpointUrl } from "./webhook.ts";
+import { EndpointUrl } from "./webhooks/webhook.ts";
 
 /** Where and how the jobs of a type are sent. */
 export const PushSettings = z

@@ -1,4 +1,4 @@
-import { createApiKeyChangeSchema, createNewApiKeySchema } from "./api-key.ts";
+import { createApiKeyChangeSchema, createNewApiKeySchema } from "./access/api-key.ts";
 import { createGraphSchemas } from "./graph.ts";
 import { createImportDefinition } from "./import.ts";
 import { createJobSchemas } from "./job-request.ts";

@@ -1,4 +1,4 @@
-import type { AuditRow } from "@toril/contract/api/audit-entry";
+import type { AuditRow } from "@toril/contract/api/access/audit-entry";
 import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
 import { type AuditHead, verifyAudit as verify } from "@toril/contract/engine/audit/verify-audit";
 import { UserError } from "../../dev/user-error.ts";

@@ -1,4 +1,4 @@
-import { keyLimits } from "@toril/contract/api/api-key";
+import { keyLimits } from "@toril/contract/api/access/api-key";
 import {
   revokeKey as revoke,
   rotateKey as rotate,

@@ -1,6 +1,6 @@
-import { Tenant } from "@toril/contract/api/api-key";
+import { Tenant } from "@toril/contract/api/access/api-key";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";
-import { Scope } from "@toril/contract/api/scope";
+import { Scope } from "@toril/contract/api/access/scope";
 import { issueKey, listKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import { readChangedJobTypes } from "@toril/contract/engine/job-types/job-type-ledger";
 import { openJobTypeTable } from "@toril/contract/engine/job-types/job-type-table";

@@ -1,5 +1,5 @@
-import type { ApiKey } from "@toril/contract/api/api-key";
-import type { Quotas } from "@toril/contract/api/quota";
+import type { ApiKey } from "@toril/contract/api/access/api-key";
+import type { Quotas } from "@toril/contract/api/access/quota";
 
 /** Describes a key in one line. */
 export function describeKey(key: ApiKey): string {

@@ -1,4 +1,4 @@
-import type { ApiKey } from "@toril/contract/api/api-key";
+import type { ApiKey } from "@toril/contract/api/access/api-key";
 import { listKeys as readKeys } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Command } from "../command.ts";
 import { jsonOption, printResult } from "../output/print-result.ts";

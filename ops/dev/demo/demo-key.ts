@@ -1,4 +1,4 @@
-import type { NewApiKey } from "@toril/contract/api/api-key";
+import type { NewApiKey } from "@toril/contract/api/access/api-key";
 import { issueKey, listKeys, revokeKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Sql } from "postgres";
 

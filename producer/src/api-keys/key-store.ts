@@ -1,5 +1,10 @@
 import type { TransactionSql } from "postgres";
-import type { ApiKey, ApiKeyChange, IssuedApiKey, NewApiKey } from "@toril/contract/api/api-key";
+import type {
+  ApiKey,
+  ApiKeyChange,
+  IssuedApiKey,
+  NewApiKey,
+} from "@toril/contract/api/access/api-key";
 import { changeKey, type KeyChanged } from "@toril/contract/engine/api-keys/change-key";
 import {
   issueKey,

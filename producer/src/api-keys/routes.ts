@@ -1,6 +1,6 @@
 import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
-import { KeyId, KeyRotation } from "@toril/contract/api/api-key";
+import { KeyId, KeyRotation } from "@toril/contract/api/access/api-key";
 import { fieldErrors } from "@toril/contract/api/problem";
 import { hasBody, readJson } from "../http/body.ts";
 import { isNotModified, toEtag } from "../http/etag.ts";

@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Logger } from "pino";
 import { appendAudit } from "@toril/contract/engine/audit/append-audit";
-import type { AuditEntry, AuditRow } from "@toril/contract/api/audit-entry";
+import type { AuditEntry, AuditRow } from "@toril/contract/api/access/audit-entry";
 import type { TenantLedger } from "../stores/postgres.ts";
 
 /** Audit trail of one administrative request that may change something. */

@@ -1,5 +1,5 @@
 import { getRequiredScope } from "@toril/contract/api/http/define/route";
-import type { Scope } from "@toril/contract/api/scope";
+import type { Scope } from "@toril/contract/api/access/scope";
 
 /** What a request needs to access an operation or a page. */
 export interface AccessRule {

@@ -1,5 +1,5 @@
-import { defaultTenant } from "@toril/contract/api/api-key";
-import { getSufficientScopes, type Scope } from "@toril/contract/api/scope";
+import { defaultTenant } from "@toril/contract/api/access/api-key";
+import { getSufficientScopes, type Scope } from "@toril/contract/api/access/scope";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { AccessRule } from "./access-rule.ts";

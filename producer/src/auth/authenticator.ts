@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import { expandScopes } from "@toril/contract/api/scope";
+import { expandScopes } from "@toril/contract/api/access/scope";
 import type { KeyRow } from "@toril/contract/engine/api-keys/key-ledger";
 import { hashKey, keyIdIn } from "@toril/contract/engine/api-keys/key-text";
 import type { KeyTable } from "./key-table.ts";

@@ -1,6 +1,6 @@
-import { defaultTenant } from "@toril/contract/api/api-key";
-import { Scope } from "@toril/contract/api/scope";
-import type { Quotas } from "@toril/contract/api/quota";
+import { defaultTenant } from "@toril/contract/api/access/api-key";
+import { Scope } from "@toril/contract/api/access/scope";
+import type { Quotas } from "@toril/contract/api/access/quota";
 
 /** The authenticated caller and its permissions. */
 export interface Principal {

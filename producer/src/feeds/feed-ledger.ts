@@ -1,4 +1,4 @@
-import type { Feed } from "@toril/contract/api/feed";
+import type { Feed } from "@toril/contract/api/feeds/feed";
 import type { FeedColumns } from "@toril/contract/engine/postgres/tables";
 import type { ISql } from "postgres";
 import type { Reads } from "../stores/reads.ts";

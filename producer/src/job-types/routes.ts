@@ -1,5 +1,5 @@
 import type { Api } from "@toril/contract/api/http/index";
-import { defaultTenant } from "@toril/contract/api/api-key";
+import { defaultTenant } from "@toril/contract/api/access/api-key";
 import { NewTypeName } from "@toril/contract/api/job-type-registration";
 import { limits } from "@toril/contract/api/limits";
 import type { JobTypeRegistry } from "@toril/contract/api/registry";

@@ -1,6 +1,6 @@
 import { getOverview } from "@toril/contract/api/http/overview";
 import { handle, type HandledRoute } from "../http/route.ts";
-import { defaultTenant } from "@toril/contract/api/api-key";
+import { defaultTenant } from "@toril/contract/api/access/api-key";
 import type { RequestContext } from "../http/request-context.ts";
 import { throwUnavailable } from "../queues/queue-reader.ts";
 import { visibleQueues } from "../queues/visible-queues.ts";

@@ -2,7 +2,7 @@ import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
 import type { IssuedPushEndpoint } from "@toril/contract/api/push-endpoint";
-import { SecretRotation } from "@toril/contract/api/webhook";
+import { SecretRotation } from "@toril/contract/api/webhooks/webhook";
 import { findJobType } from "@toril/contract/engine/job-types/job-type-ledger";
 import {
   findEndpoint,

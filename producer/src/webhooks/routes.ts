@@ -1,12 +1,12 @@
 import type { Api } from "@toril/contract/api/http/index";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
+import { DeliveryReplay } from "@toril/contract/api/webhooks/delivery";
 import {
-  DeliveryReplay,
   SecretRotation,
   WebhookDefinition,
   WebhookName,
-} from "@toril/contract/api/webhook";
+} from "@toril/contract/api/webhooks/webhook";
 import type { z } from "zod";
 import { hasBody, readJson } from "../http/body.ts";
 import { decodeCursor, encodeCursor } from "../http/cursor.ts";

@@ -1,5 +1,5 @@
 import type { FieldError } from "@toril/contract/api/json/json";
-import type { WebhookDefinition } from "@toril/contract/api/webhook";
+import type { WebhookDefinition } from "@toril/contract/api/webhooks/webhook";
 import { toWebhook, type WebhookRow } from "@toril/contract/engine/webhooks/webhook-ledger";
 import { toEtag } from "../http/etag.ts";
 import { ProblemError } from "../http/problem.ts";

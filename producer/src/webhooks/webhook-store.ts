@@ -1,11 +1,10 @@
 import type { TransactionSql } from "postgres";
 import type {
   DeliveryReplay,
-  IssuedWebhook,
   ReplayedDeliveries,
-  WebhookDefinition,
   WebhookDelivery,
-} from "@toril/contract/api/webhook";
+} from "@toril/contract/api/webhooks/delivery";
+import type { IssuedWebhook, WebhookDefinition } from "@toril/contract/api/webhooks/webhook";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import {

@@ -1,4 +1,4 @@
-import type { AttemptReport, FinishedAttempt } from "@toril/contract/api/worker";
+import type { AttemptReport, FinishedAttempt } from "@toril/contract/api/worker/finish";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import { type Lease, parseLease, toLeasedBullId } from "@toril/contract/engine/jobs/attempt/lease";
 import type { AttemptFailure, AttemptResult } from "@toril/contract/engine/jobs/attempt/outcome";

@@ -1,6 +1,6 @@
 import type { JobType } from "@toril/contract/api/job-type";
 import { toStorableText } from "@toril/contract/api/json/json";
-import type { ExtendedLease, LeaseExtension } from "@toril/contract/api/worker";
+import type { ExtendedLease, LeaseExtension } from "@toril/contract/api/worker/extend";
 import { type Lease, parseLease, toLeasedBullId } from "@toril/contract/engine/jobs/attempt/lease";
 import type { LedgerLookup } from "@toril/contract/engine/jobs/attempt/ledger-lookup";
 import { openSecrets } from "@toril/contract/engine/jobs/attempt/open-secrets";

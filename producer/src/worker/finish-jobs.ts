@@ -2,7 +2,7 @@ import { JobLogLine } from "@toril/contract/api/job";
 import { parseJsonOrNull } from "@toril/contract/api/json/json";
 import type { JobType } from "@toril/contract/api/job-type";
 import { fieldErrors } from "@toril/contract/api/problem";
-import type { AttemptReport, FinishedAttempt } from "@toril/contract/api/worker";
+import type { AttemptReport, FinishedAttempt } from "@toril/contract/api/worker/finish";
 import { toJobError } from "@toril/contract/engine/jobs/attempt/job-error";
 import type { Lease } from "@toril/contract/engine/jobs/attempt/lease";
 import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";

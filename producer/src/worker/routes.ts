@@ -1,13 +1,10 @@
 import * as routes from "@toril/contract/api/http/worker";
 import { limits } from "@toril/contract/api/limits";
 import { fieldErrors } from "@toril/contract/api/problem";
-import {
-  JobsToTake,
-  type LeasedJob,
-  LeaseExtension,
-  workerLimits,
-  WorkerFinish,
-} from "@toril/contract/api/worker";
+import { JobsToTake, type LeasedJob } from "@toril/contract/api/worker/take";
+import { LeaseExtension } from "@toril/contract/api/worker/extend";
+import { workerLimits } from "@toril/contract/api/limits";
+import { WorkerFinish } from "@toril/contract/api/worker/finish";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import type { Logger } from "pino";
 import type { z } from "zod";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { JobType } from "@toril/contract/api/job-type";
-import type { LeasedJob } from "@toril/contract/api/worker";
+import type { LeasedJob } from "@toril/contract/api/worker/take";
 import { encodeLease } from "@toril/contract/engine/jobs/attempt/lease";
 import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import type { StartedAttempt } from "@toril/contract/engine/jobs/attempt/attempt-history";

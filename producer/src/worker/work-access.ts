@@ -1,7 +1,7 @@
-import { defaultTenant } from "@toril/contract/api/api-key";
+import { defaultTenant } from "@toril/contract/api/access/api-key";
 import type { FieldError } from "@toril/contract/api/json/json";
 import type { WorkerKind } from "@toril/contract/api/job-type";
-import type { JobsToTake } from "@toril/contract/api/worker";
+import type { JobsToTake } from "@toril/contract/api/worker/take";
 import { isPermitted } from "../auth/principal.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FeedPage } from "../feed.ts";
+import { FeedPage } from "../feeds/feed.ts";
 import { AcceptedJob } from "../job.ts";
 import { feedFetch } from "../job-types/feed-fetch.ts";
 import { pageQuery } from "../page.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createPage, pageQuery } from "../page.ts";
-import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../api-key.ts";
+import { ApiKey, IssuedApiKey, KeyId, KeyRotation } from "../access/api-key.ts";
 import type { JobTypeRegistry } from "../registry.ts";
 import { header, json, locationBelow, notModified } from "./define/headers.ts";
 import { IdempotencyKey, idParameter } from "./define/parameters.ts";

@@ -1,4 +1,4 @@
-import { Principal } from "../principal.ts";
+import { Principal } from "../access/principal.ts";
 import { json } from "./define/headers.ts";
 import { defineRoute } from "./define/route.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { IssuedPushEndpoint, PushEndpoint } from "../push-endpoint.ts";
-import { SecretRotation } from "../webhook.ts";
+import { SecretRotation } from "../webhooks/webhook.ts";
 import { json } from "./define/headers.ts";
 import { IdempotencyKey, typeParameter } from "./define/parameters.ts";
 import { bodyProblems, defineRoute, onceProblems } from "./define/route.ts";

@@ -3,14 +3,16 @@ import { createPage, pageQuery } from "../page.ts";
 import {
   DeliveryReplay,
   DeliveryStatus,
-  IssuedWebhook,
   ReplayedDeliveries,
+  WebhookDelivery,
+} from "../webhooks/delivery.ts";
+import {
+  IssuedWebhook,
   SecretRotation,
   Webhook,
   WebhookDefinition,
-  WebhookDelivery,
   WebhookName,
-} from "../webhook.ts";
+} from "../webhooks/webhook.ts";
 import { json, locationBelow, notModified, versionTag } from "./define/headers.ts";
 import { IdempotencyKey, pathParameter } from "./define/parameters.ts";
 import { bodyProblems, defineRoute, onceProblems } from "./define/route.ts";

@@ -1,12 +1,7 @@
 import { z } from "zod";
-import {
-  ExtendedLeases,
-  FinishedAttempts,
-  JobsToTake,
-  LeaseExtension,
-  TakenJobs,
-  WorkerFinish,
-} from "../worker.ts";
+import { ExtendedLeases, LeaseExtension } from "../worker/extend.ts";
+import { FinishedAttempts, WorkerFinish } from "../worker/finish.ts";
+import { JobsToTake, TakenJobs } from "../worker/take.ts";
 import { json } from "./define/headers.ts";
 import { defineRoute } from "./define/route.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FeedItem } from "../feed-item.ts";
+import { FeedItem } from "../feeds/feed-item.ts";
 import { defineJob } from "../job-type.ts";
 
 export const feedItem = defineJob({

@@ -1,6 +1,6 @@
 import type { ISql, Sql } from "postgres";
-import { type ApiKey, type ApiKeyChange, hasAdminRestrictions } from "../../api/api-key.ts";
-import { Quotas } from "../../api/quota.ts";
+import { type ApiKey, type ApiKeyChange, hasAdminRestrictions } from "../../api/access/api-key.ts";
+import { Quotas } from "../../api/access/quota.ts";
 import {
   changing,
   type KeyVersion,

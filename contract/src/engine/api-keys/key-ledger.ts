@@ -1,7 +1,7 @@
 import type { ApiKeyColumns } from "../postgres/tables.ts";
 import type { ISql, Sql, TransactionSql } from "postgres";
-import type { ApiKey, IssuedApiKey, NewApiKey } from "../../api/api-key.ts";
-import type { Quotas } from "../../api/quota.ts";
+import type { ApiKey, IssuedApiKey, NewApiKey } from "../../api/access/api-key.ts";
+import type { Quotas } from "../../api/access/quota.ts";
 import { createKeyText, hashKey } from "./key-text.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { AuditHeadColumns } from "../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { toStorableText } from "../../api/json/json.ts";
-import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/audit-entry.ts";
+import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/access/audit-entry.ts";
 
 /**
  * Appends an entry to the audit log. Call it in the transaction of the audited change, as the last statement: the head

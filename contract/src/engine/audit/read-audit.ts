@@ -1,6 +1,6 @@
 import type { AuditLogColumns } from "../postgres/tables.ts";
 import type { ISql } from "postgres";
-import type { AuditRow } from "../../api/audit-entry.ts";
+import type { AuditRow } from "../../api/access/audit-entry.ts";
 
 /** Reads audit entries after `page.after`, oldest first. */
 export async function readAudit(

@@ -1,6 +1,6 @@
 import type { AuditHeadColumns } from "../postgres/tables.ts";
 import type { ISql, Sql } from "postgres";
-import { type AuditRow, firstPrevious, hashAuditRow } from "../../api/audit-entry.ts";
+import { type AuditRow, firstPrevious, hashAuditRow } from "../../api/access/audit-entry.ts";
 import { readAudit } from "./read-audit.ts";
 
 /** The last entry of a log and its hash. A stored head detects later changes of any entry up to `seq`. */

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import type { FeedItem } from "../../api/feed-item.ts";
+import type { FeedItem } from "../../api/feeds/feed-item.ts";
 import { createFeedParser, type FeedParser, type PagedFeed } from "./feed-parser.ts";
 
 const parsers: FeedParser[] = [];

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import type { FeedItem } from "../../api/feed-item.ts";
+import type { FeedItem } from "../../api/feeds/feed-item.ts";
 import { feedLimits } from "../../api/limits.ts";
 import type { FeedOptions } from "./parse-feed.ts";
 import type { FeedFormat } from "./read-feed.ts";

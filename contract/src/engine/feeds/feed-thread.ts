@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import type { FeedItem } from "../../api/feed-item.ts";
+import type { FeedItem } from "../../api/feeds/feed-item.ts";
 import type { FromFeedThread, ToFeedThread } from "./feed-parser.ts";
 import { parseFeed } from "./parse-feed.ts";
 

@@ -1,6 +1,6 @@
 import type { AtomFeed, DcNs, DcTermsNs, JsonFeed, MediaNs, RdfFeed, RssFeed } from "feedsmith";
 import { toIsoDate } from "./feed-date.ts";
-import type { FeedItem } from "../../api/feed-item.ts";
+import type { FeedItem } from "../../api/feeds/feed-item.ts";
 import { joinBases, resolveLink } from "./feed-link.ts";
 import { joinPersons } from "./feed-person.ts";
 import { cleanLine, cleanText, htmlToLine } from "./feed-text.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { FeedItem } from "../../api/feed-item.ts";
+import { FeedItem } from "../../api/feeds/feed-item.ts";
 import { parseFeed } from "./parse-feed.ts";
 
 /** Returns the error detail, or the number of items. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FeedItem } from "../../api/feed-item.ts";
+import { FeedItem } from "../../api/feeds/feed-item.ts";
 import { parseFeed, type ParsedFeed } from "./parse-feed.ts";
 
 async function _parse(document: string | Uint8Array, contentType?: string): Promise<ParsedFeed> {

@@ -1,6 +1,6 @@
 import { decodeFeed } from "./decode-feed.ts";
 import { getGuid } from "./feed-guid.ts";
-import type { FeedItem } from "../../api/feed-item.ts";
+import type { FeedItem } from "../../api/feeds/feed-item.ts";
 import { feedLimits } from "../../api/limits.ts";
 import type { DraftItem } from "./map-feed.ts";
 import { readFeed, type FeedFormat } from "./read-feed.ts";

@@ -1,4 +1,4 @@
-import type { Quotas } from "../../api/quota.ts";
+import type { Quotas } from "../../api/access/quota.ts";
 import { type Bucket, createBucket } from "./bucket.ts";
 import type { Flow, Lease } from "./lease.ts";
 import { toRateLimit, toRateLimitPolicy } from "./rate-limit-fields.ts";

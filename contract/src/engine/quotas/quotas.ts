@@ -1,4 +1,4 @@
-import type { Quotas } from "../../api/quota.ts";
+import type { Quotas } from "../../api/access/quota.ts";
 import { createKeyQuota, type KeyQuota, type KeyQuotaDeps } from "./key-quota.ts";
 
 /** Returns the quota state of an API key, by its id. */

@@ -1,6 +1,10 @@
 import type { ISql } from "postgres";
 import { limits } from "../../api/limits.ts";
-import type { DeliveryReplay, ReplayedDeliveries, WebhookDelivery } from "../../api/webhook.ts";
+import type {
+  DeliveryReplay,
+  ReplayedDeliveries,
+  WebhookDelivery,
+} from "../../api/webhooks/delivery.ts";
 import type { WebhookDeliveryColumns } from "../postgres/tables.ts";
 
 type DeliveryRow = Omit<WebhookDeliveryColumns, "webhookId" | "dueSince"> & {

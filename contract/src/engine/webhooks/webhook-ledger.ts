@@ -1,5 +1,5 @@
 import type { ISql, Sql, TransactionSql } from "postgres";
-import type { Webhook, WebhookDefinition } from "../../api/webhook.ts";
+import type { Webhook, WebhookDefinition } from "../../api/webhooks/webhook.ts";
 import { createJobId } from "../jobs/enqueue/job-id.ts";
 import type { WebhookColumns } from "../postgres/tables.ts";
 

@@ -1,7 +1,7 @@
 import type { JWTPayload } from "jose";
 import { z } from "zod";
-import { defaultTenant, Tenant } from "@toril/contract/api/api-key";
-import { expandScopes, Scope } from "@toril/contract/api/scope";
+import { defaultTenant, Tenant } from "@toril/contract/api/access/api-key";
+import { expandScopes, Scope } from "@toril/contract/api/access/scope";
 import type { Principal } from "../principal.ts";
 
 /** Names of the claims that hold the scopes and the tenant. `a.b` addresses a nested member. */

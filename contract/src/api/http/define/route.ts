@@ -1,6 +1,6 @@
 import { createRoute, type RouteConfig } from "@hono/zod-openapi";
 import { z } from "zod";
-import { getSufficientScopes, type Scope } from "../../scope.ts";
+import { getSufficientScopes, type Scope } from "../../access/scope.ts";
 import { Problem, type ProblemKind, problemKinds } from "../../problem.ts";
 import { problemHeaders, rateLimit, replayed, withHeaders } from "./headers.ts";
 import { IdempotencyKey } from "./parameters.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createPage } from "./page.ts";
+import { createPage } from "../page.ts";
 
 const time = z.iso.datetime();
 const count = z.int().min(0);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { feedLimits } from "./limits.ts";
+import { feedLimits } from "../limits.ts";
 
 const text = z.string().nullable();
 

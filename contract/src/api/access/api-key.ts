@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { plainText } from "./json/plain-text.ts";
+import { plainText } from "../json/plain-text.ts";
 import { Quotas, QuotasChange } from "./quota.ts";
 import { Scope } from "./scope.ts";
 
