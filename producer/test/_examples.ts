@@ -88,10 +88,12 @@ export function _getExamples(document: Node): Example[] {
           .map((one): [string, string] => [one.name, String(getExample(one))]),
       );
       const target = query.size === 0 ? path : `${path}?${query.toString()}`;
+      // With the parameter `type`, JSON is a file.
+      const jsonTarget = operation.operationId === "createImport" ? path : target;
       const add = (content: { body?: string }, more: Record<string, string>) =>
         examples.push({
           name: `${operation.operationId} ${content.body?.trim() ?? ""}`.slice(0, 150),
-          path: target,
+          path: more["Content-Type"] === "application/json" ? jsonTarget : target,
           init: { method: method.toUpperCase(), headers: { ...headers, ...more }, ...content },
           isOfAnother: pattern.includes("{") || operation.operationId === "fetchFeed",
         });

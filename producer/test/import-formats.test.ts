@@ -143,6 +143,24 @@ test("NDJSON is read across the slices of the body, and a line may be as long as
   );
 });
 
+test("a JSON array is read element by element, compressed or not", async () => {
+  const json = { type: "application/json", query: "?type=echo&key={message}&maxErrors=5" };
+  const rows = Array.from({ length: 700 }, (_, index) => ({ message: `${index}`, sleepMs: index }));
+  const text = JSON.stringify([...rows, { message: "0" }, "no object"], null, 1);
+  const headers = { "Content-Encoding": "zstd", "Idempotency-Key": "array" };
+  const { body } = await _send(zstdCompressSync(text), { ...json, ...headers });
+  expect(body.counts).toMatchObject({ read: 702, accepted: 700, duplicate: 1, rejected: 1 });
+  expect(body.errors).toMatchObject([{ line: text.split("\n").length - 1 }]);
+  expect((await _data()).toSorted((a, b) => Number(a["sleepMs"]) - Number(b["sleepMs"]))).toEqual(
+    rows,
+  );
+  expect((await _send(text, { ...json, "Idempotency-Key": "array" })).body.id).toBe(body.id);
+  const object = await _send('{"type":"echo"}', json);
+  expect(_expectProblem(object, "invalid-json").detail).toContain("must be an array of objects");
+  const cut = await _send(text.slice(0, -9), json);
+  expect(_expectProblem(cut, "invalid-json").detail).toContain("ends within the array");
+});
+
 test("a `sep=` line sets the delimiter, and a Ctrl-Z at the end is ignored", async () => {
   const rows = [
     { a: "1", b: "x;y" },

@@ -14,7 +14,8 @@ import { insertErrors } from "./error-ledger.ts";
 import type { FileEntry, ImportProgress } from "./import-chunk.ts";
 import { InvalidFileError, retryRefused, toImportError, toImportProblem } from "./import-errors.ts";
 import type { ClaimedPart, PartedImport, PartLedger, SentPart } from "./part-ledger.ts";
-import { readCsvEntries, readNdjsonEntries } from "./read-file.ts";
+import { readCsvEntries, readObjectEntries } from "./read-file.ts";
+import { readNdjson } from "./read-ndjson.ts";
 import { type RowFormat, toProblemKind } from "./row-file.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -127,7 +128,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
   ): AsyncGenerator<FileEntry[]> {
     const { id, definition, header } = of;
     if (definition.format === "ndjson") {
-      yield* readNdjsonEntries([body], {
+      yield* readObjectEntries(readNdjson([body]), {
         jobType,
         importId: id,
         rowsBefore,

@@ -8,7 +8,7 @@ import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
-import { readNdjson } from "./read-ndjson.ts";
+import type { ObjectRecord } from "./object-record.ts";
 import { createObjectRequest, createRowRequest } from "./row-request.ts";
 
 export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
@@ -55,15 +55,15 @@ export type ObjectEntryOptions = Pick<
   "jobType" | "importId" | "rowsBefore" | "rowOptions"
 >;
 
-/** Reads the lines of an NDJSON file as requests for jobs of `type`. */
-export async function* readNdjsonEntries(
-  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+/** Reads the lines of an NDJSON file, or the elements of a JSON array, as requests for jobs of `type`. */
+export async function* readObjectEntries(
+  objects: AsyncIterable<ObjectRecord[]>,
   { jobType, importId, rowsBefore = 0, rowOptions }: ObjectEntryOptions,
 ): AsyncGenerator<FileEntry[]> {
   const toRequest = createObjectRequest(jobType, rowOptions);
   let row = rowsBefore;
   try {
-    for await (const records of readNdjson(body)) {
+    for await (const records of objects) {
       yield records.map((record): FileEntry => {
         row += 1;
         if (record.status === "bad") return record;

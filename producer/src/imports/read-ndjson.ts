@@ -1,13 +1,8 @@
 import { findStart, parseJson } from "@toril/contract/api/json/json";
 import { limits } from "@toril/contract/api/limits";
-import { type Problem, toProblem } from "@toril/contract/api/problem";
 import { nextTurn } from "../http/turn.ts";
 import { InvalidFileError } from "./import-errors.ts";
-
-/** A line of an NDJSON file. `raw` is the beginning of its text. */
-export type NdjsonRecord =
-  | { status: "row"; line: number; values: Record<string, unknown>; raw: string }
-  | { status: "bad"; line: number; problem: Problem; raw: string };
+import { type ObjectRecord, toObjectRecord } from "./object-record.ts";
 
 /** Parsed per turn of the event loop, whatever the size of the body's chunks. */
 const sliceBytes = 16_384;
@@ -19,7 +14,7 @@ const lineFeed = 0x0a;
  */
 export async function* readNdjson(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-): AsyncGenerator<NdjsonRecord[], void> {
+): AsyncGenerator<ObjectRecord[], void> {
   let line = 0;
   /** The slices of the incomplete line. */
   let pending: Uint8Array[] = [];
@@ -30,20 +25,20 @@ export async function* readNdjson(
     pendingBytes += bytes.length;
   }
 
-  function endLine(records: NdjsonRecord[]): void {
+  function endLine(records: ObjectRecord[]): void {
     const bytes = pending.length === 1 ? (pending[0] as Uint8Array) : Buffer.concat(pending);
     pending = [];
     pendingBytes = 0;
     line += 1;
-    const record = toRecord(line === 1 ? bytes.subarray(findStart(bytes)) : bytes, line);
-    if (record !== undefined) records.push(record);
+    const text = line === 1 ? bytes.subarray(findStart(bytes)) : bytes;
+    if (!isBlank(text)) records.push(toObjectRecord(parseJson(text), text, line));
   }
 
   for await (const chunk of body) {
     for (let start = 0; start < chunk.length; start += sliceBytes) {
       await nextTurn();
       const slice = chunk.subarray(start, start + sliceBytes);
-      const records: NdjsonRecord[] = [];
+      const records: ObjectRecord[] = [];
       let from = 0;
       let end = slice.indexOf(lineFeed);
       while (end !== -1 && pendingBytes + end - from <= limits.dataBytes) {
@@ -61,31 +56,9 @@ export async function* readNdjson(
       }
     }
   }
-  const records: NdjsonRecord[] = [];
+  const records: ObjectRecord[] = [];
   if (pendingBytes > 0) endLine(records);
   if (records.length > 0) yield records;
-}
-
-function toRecord(bytes: Uint8Array, line: number): NdjsonRecord | undefined {
-  if (isBlank(bytes)) return undefined;
-  // A UTF-16 code unit has at most three bytes.
-  const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .subarray(0, 3 * limits.importErrorText)
-    .toString();
-  const parsed = parseJson(bytes);
-  if (parsed.status === "malformed") {
-    return { status: "bad", line, problem: toProblem("invalid-json", parsed.detail), raw };
-  }
-  if (parsed.status === "unstorable") {
-    const problem = toProblem("unstorable-json", undefined, [parsed.error]);
-    return { status: "bad", line, problem, raw };
-  }
-  const { value } = parsed;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    const problem = toProblem("invalid-json", "Each line must be an object.");
-    return { status: "bad", line, problem, raw };
-  }
-  return { status: "row", line, values: value as Record<string, unknown>, raw };
 }
 
 /** Whether the line has white space only, as JSON defines it. */

@@ -72,7 +72,8 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       const { type, id, source, maxErrors } = query;
       const dryRun = query.dryRun === "true";
       const contentType = c.req.header("content-type") ?? "";
-      if (getMediaType(contentType) === "application/json") {
+      // With a type, JSON is a file.
+      if (getMediaType(contentType) === "application/json" && type === undefined) {
         const { body, status, isReplay } = await createDefinition(c.env);
         return c.json(body, status, {
           Location: `/v1/imports/${body.id}`,
@@ -104,7 +105,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       } else {
         throw new ProblemError(
           "unsupported-media-type",
-          "Send text/csv, application/x-ndjson or a feed.",
+          "Send text/csv, application/x-ndjson, application/json or a feed.",
         );
       }
 

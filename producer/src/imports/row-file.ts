@@ -12,13 +12,19 @@ import { createCsvDecoder } from "./csv/decoder.ts";
 import { decompress } from "./decompress.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { toImportProblem } from "./import-errors.ts";
-import { readCsvEntries, readNdjsonEntries } from "./read-file.ts";
+import { readCsvEntries, readObjectEntries } from "./read-file.ts";
+import { readJsonArray } from "./read-json-array.ts";
+import { readNdjson } from "./read-ndjson.ts";
 
 /** Memory that an import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
 export const fileBytes = 6_000_000;
 
 /** Formats of files whose rows become jobs, by media type. */
-const formats = { "text/csv": "csv", "application/x-ndjson": "ndjson" } as const;
+const formats = {
+  "text/csv": "csv",
+  "application/x-ndjson": "ndjson",
+  "application/json": "json",
+} as const;
 export type RowFormat = (typeof formats)[keyof typeof formats];
 
 export function getMediaType(contentType = ""): string {
@@ -84,18 +90,18 @@ export function openRowFile(
         if (!bytes.locked) await readToEnd(bytes);
         return hash.digest();
       }),
-    chunks: (importId) =>
-      format === "ndjson"
-        ? readNdjsonEntries(bytes, { jobType, importId, rowOptions: options })
-        : readCsvEntries(bytes, {
-            jobType,
-            importId,
-            delimiter: toDelimiter(query.delimiter),
-            hasHeader: query.header === "present",
-            hasSepLine: true,
-            rowOptions: options,
-            charset,
-          }),
+    chunks: (importId) => {
+      const of = { jobType, importId, rowOptions: options };
+      if (format === "ndjson") return readObjectEntries(readNdjson(bytes), of);
+      if (format === "json") return readObjectEntries(readJsonArray(bytes), of);
+      return readCsvEntries(bytes, {
+        ...of,
+        delimiter: toDelimiter(query.delimiter),
+        hasHeader: query.header === "present",
+        hasSepLine: true,
+        charset,
+      });
+    },
   };
 }
 

@@ -27,7 +27,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     operationId: "createImport",
     summary: "Create an import",
     description:
-      "Reads a CSV file, an NDJSON file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
+      "Reads a CSV, NDJSON or JSON file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
       "strings of the file, unchanged; for other types the columns are the fields of the job's data. A feed creates `feed.item` jobs and " +
       `may have at most ${feedLimits.bytes} bytes, ${feedLimits.items} items, and ${feedLimits.values} tags and attributes or JSON values. ` +
       `A CSV file may have at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes per row. Its charset is a parameter of the ` +
@@ -36,7 +36,8 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       "With an Idempotency-Key the body is compared while it is read, and it is safe to send the file again: an interrupted import " +
       "(the client disconnected or the producer crashed) continues after the last recorded row under the same ID, and no row creates a " +
       "second job. While a producer may still be reading the first body (up to 60 s after a crash), the response is 409. " +
-      "A JSON body creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`.",
+      "With the parameter `type`, JSON is a file too: an array of objects, read element by element. " +
+      "Without it, the JSON creates an import without rows: send the file with `PUT /v1/imports/{id}/parts/{number}`, then `POST /v1/imports/{id}/complete`.",
     tags,
     scope: "jobs:enqueue",
     method: "post",
@@ -51,7 +52,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
           .string()
           .optional()
           .meta({
-            description: "Required for a file",
+            description: "Required for a file; without it, JSON is the definition of an import",
             example: findImportable(jobTypes),
           }),
         source: z.string().min(1).max(255).optional().meta({
