@@ -1,23 +1,27 @@
 import { test } from "bun:test";
 import fc from "fast-check";
 
-import { agree, cancelAll, hunt, type Model, resumeAll, sequences } from "./_model.ts";
+import { endSequence } from "./_model/change.ts";
+import { createModel } from "./_model/jobs.ts";
+import { hunt, sequences } from "./_model/sequences.ts";
+import { startWorkers } from "./_model/workers.ts";
 import { startStack } from "./_stack.ts";
 
 test(
   "after random sequences of operations and faults, both stores match the model",
   async () => {
-    await using stack = await startStack({ env: { WORKER_MAX_STALLED_COUNT: "100" } });
+    await using stack = await startStack({
+      env: { WORKER_MAX_STALLED_COUNT: "100", ALLOW_PRIVATE_ADDRESSES: "true" },
+    });
+    await using workers = await startWorkers(stack);
     let count = 0;
     await fc.assert(
       fc.asyncProperty(sequences(30), async (commands) => {
         count += 1;
-        const model: Model = { isPaused: false, jobs: [], windows: new Map() };
-        const setup = () => ({ model, real: { stack, sequence: `sequence ${count}` } });
-        await fc.asyncModelRun(setup, commands);
-        await resumeAll(model, stack);
-        await agree(model, stack);
-        await cancelAll(model, stack);
+        const model = createModel();
+        const real = { stack, workers, sequence: `sequence ${count}` };
+        await fc.asyncModelRun(() => ({ model, real }), commands);
+        await endSequence(model, real);
       }),
       {
         ...hunt,
@@ -26,5 +30,5 @@ test(
       },
     );
   },
-  60_000 + hunt.numRuns * 10_000,
+  60_000 + hunt.numRuns * 20_000,
 );
