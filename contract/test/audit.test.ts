@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import postgres, { type Sql } from "postgres";
 import { appendAudit } from "../src/engine/audit/append-audit.ts";
-import type { AuditEntry } from "../src/api/access/audit-entry.ts";
+import type { NewAuditEntry } from "../src/api/access/audit-entry.ts";
 import { readNewestAudit } from "../src/engine/audit/read-audit.ts";
 import { type AuditHead, verifyAudit } from "../src/engine/audit/verify-audit.ts";
 import { createTestLedger, type TestLedger } from "./_stores.ts";
@@ -22,7 +22,7 @@ afterEach(() =>
   }),
 );
 
-function _entry(changes: Partial<AuditEntry> = {}): AuditEntry {
+function _entry(changes: Partial<NewAuditEntry> = {}): NewAuditEntry {
   return {
     actor: "key:0mibwkq0705f60718",
     tenant: "default",
@@ -35,7 +35,7 @@ function _entry(changes: Partial<AuditEntry> = {}): AuditEntry {
   };
 }
 
-function _append(changes: Partial<AuditEntry> = {}, client = sql) {
+function _append(changes: Partial<NewAuditEntry> = {}, client = sql) {
   return client.begin((tx) => appendAudit(tx, _entry(changes)));
 }
 

@@ -1,4 +1,5 @@
-import { listAudit, verifyAudit } from "./audit/audit-commands.ts";
+import { listAudit } from "./audit/list-audit.ts";
+import { verifyAudit } from "./audit/verify-audit.ts";
 import type { Commands, Group } from "./command.ts";
 import { createCompletion } from "./completion/completion.ts";
 import {
@@ -91,7 +92,7 @@ export const groups: Readonly<Record<string, Group>> = {
     commands: { create: createKey, list: listKeys, rotate: rotateKey, revoke: revokeKey },
   },
   audit: {
-    summary: "the audit log of administrative changes",
+    summary: "the audit log",
     commands: { list: listAudit, verify: verifyAudit },
   },
 };

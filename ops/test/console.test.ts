@@ -23,6 +23,7 @@ const pages = [
   "/webhooks",
   "/job-types",
   "/keys",
+  "/audit",
   "/runbook",
 ];
 
@@ -208,6 +209,24 @@ test("every page is accessible, complies with its policy, and fits a phone, ligh
   await page.emulateMedia({ colorScheme: "dark" });
   await check("dark", { runOnly: ["color-contrast"] });
   expect(found).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
+test("an action in the console is in the audit log, which is searched by resource", async () => {
+  await using opened = await open("/queues");
+  const { page, complaints } = opened;
+  await page.getByRole("button", { name: "Pause feeds" }).click();
+  await page.getByRole("button", { name: "Resume feeds" }).click();
+  await page.getByRole("button", { name: "Pause feeds" }).waitFor();
+  await page.getByRole("link", { name: "Audit log" }).click();
+  await page.getByLabel("Resource").fill("/v1/queues/feeds");
+  await page.getByLabel("Resource").press("Enter");
+  await page.waitForURL(/target=/);
+  const row = page.getByRole("row", { name: /anyone/ }).first();
+  await row.getByRole("button", { name: "resumeQueue" }).click();
+  await page.waitForURL(/action=resumeQueue/);
+  await page.getByRole("button", { name: "pauseQueue" }).first().waitFor({ state: "detached" });
+  await row.getByText("/v1/queues/feeds/resume").waitFor();
   expect(complaints).toEqual([]);
 });
 

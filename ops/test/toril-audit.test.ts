@@ -16,8 +16,12 @@ beforeAll(async () => {
 afterAll(() => stack[Symbol.asyncDispose]());
 
 test("changes by commands and by HTTP are listed and verified, and an alteration is detected", async () => {
-  const empty = await toril("audit list", env);
-  expect(empty).toMatchObject({ code: 0, output: "", errors: expect.stringContaining("empty") });
+  const empty = await toril("audit list --ledger", env);
+  expect(empty).toMatchObject({
+    code: 0,
+    output: "",
+    errors: expect.stringContaining("no audit entries"),
+  });
 
   const made = await toril("keys create --name admin --scopes keys:admin --tenant acme", {
     ...env,
@@ -31,7 +35,7 @@ test("changes by commands and by HTTP are listed and verified, and an alteration
   expect((await toril(`keys revoke ${issued.id}`, env)).code).toBe(0);
   expect((await toril("keys revoke nothing", env)).code).toBe(1);
 
-  const { code, output } = await toril("audit list", env);
+  const { code, output } = await toril("audit list --ledger", env);
   expect(code).toBe(0);
   const [head, ...rows] = output
     .trimEnd()
@@ -59,7 +63,14 @@ test("changes by commands and by HTTP are listed and verified, and an alteration
     ["2", `key:${adminId}`, "acme", "createKey", issuedAt, "127.0.0.1", expect.any(String), "done"],
     ["1", cli, "acme", "createKey", `/v1/keys/${adminId}`, "-", "-", "done"],
   ] as never);
-  expect((await toril("audit list --limit 1", env)).output.trimEnd().split("\n")).toHaveLength(2);
+  expect(
+    (await toril("audit list --ledger --limit 1", env)).output.trimEnd().split("\n"),
+  ).toHaveLength(2);
+
+  const service = { TORIL_URL: stack.producers[0]!.url, TORIL_KEY: made.lastLine };
+  const own = await toril(`audit list --json --actor key:${adminId} --target /v1/keys`, service);
+  expect(JSON.parse(own.output).items).toMatchObject([{ seq: 2, action: "createKey" }]);
+  expect((await toril("audit list --ledger --actor a", env)).code).toBe(2);
 
   const verified = await toril("audit verify", env);
   expect(verified.code).toBe(0);

@@ -12,6 +12,8 @@ import project from "../package.json" with { type: "json" };
 import { createConsoleFiles } from "./console/console-files.ts";
 import { keyRoutes } from "./api-keys/routes.ts";
 import { createAudit } from "./audit/audit.ts";
+import { auditRoutes } from "./audit/routes.ts";
+import { createSignInAudit } from "./audit/sign-in-audit.ts";
 import { openAuth } from "./auth/auth.ts";
 import { principalRoutes } from "./auth/routes.ts";
 import { clientAddress } from "./auth/client-address.ts";
@@ -221,11 +223,12 @@ export async function openProducer(
   });
   opening.defer(() => worker.close());
   const { createJob, routes } = jobs.createRoutes(events.waitForEnd);
+  const audit = createAudit(changing, log);
   const app = createApp({
     authorize: auth.authorize,
     middleware: createMiddleware({
       authorize: auth.authorize,
-      audit: createAudit(changing, log),
+      audit,
       replay: createReplayMiddleware(idempotency),
     }),
     onError,
@@ -276,6 +279,7 @@ export async function openProducer(
         importLedger: imports.importLedger,
       }),
       ...principalRoutes(),
+      ...auditRoutes(reads),
       ...overviewRoutes(overview.read),
       ...keyRoutes(api, { ledger: changing, reads, idempotency, refresh: auth.refreshKeys }),
       ...pushRoutes({ api, ledger: changing, reads, idempotency, secretKeys }),
@@ -294,7 +298,11 @@ export async function openProducer(
     ],
     docs: createDocs(api, code, project.version),
     pages: createPages(enqueue, secretKeys, project.version),
-    console: createConsole({ authorize: auth.authorize, readFiles: createConsoleFiles() }),
+    console: createConsole({
+      authorize: auth.authorize,
+      readFiles: createConsoleFiles(),
+      signInAudit: createSignInAudit(audit),
+    }),
     dashboard: dashboard.routes,
   });
 

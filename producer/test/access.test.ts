@@ -370,6 +370,7 @@ const rows: Record<string, Row | "any" | "open"> = {
     ask: () => ["/v1/worker/extend", _json({ leases: [lostLease] })],
     elsewhere: "empty",
   },
+  listAudit: { scope: "audit:read", ask: () => ["/v1/audit"], elsewhere: "empty" },
   getPrincipal: "any",
   getOverview: {
     scope: "metrics:read",

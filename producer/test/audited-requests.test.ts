@@ -22,7 +22,9 @@ let operator: IssuedApiKey;
 
 beforeAll(async () => {
   stores = await _openStores();
-  admin = await _issue(stores, ["keys:admin", "webhooks:admin", "types:admin"], { tenant: "acme" });
+  admin = await _issue(stores, ["keys:admin", "webhooks:admin", "types:admin", "jobs:write"], {
+    tenant: "acme",
+  });
   operator = await _issue(stores, ["queues:admin"]);
   producer = await _startProducer(stores, { TRUSTED_PROXIES: "127.0.0.1" });
 });
@@ -102,6 +104,22 @@ const cases: Record<
       "/replay",
       _json({ from: "2026-01-01T00:00:00.000Z", until: "2026-01-02T00:00:00.000Z" }),
     ),
+  putSchedule: () => ({
+    done: ["/v1/schedules/new", { ..._json(schedule), method: "PUT" }],
+    refused: ["/v1/schedules/bad", { ..._json({}), method: "PUT" }, "invalid-schedule"],
+  }),
+  deleteSchedule: () => ofSchedule("", { method: "DELETE" }),
+  pauseSchedule: () => ofSchedule("/pause"),
+  resumeSchedule: () => ofSchedule("/resume"),
+  runSchedule: () => ofSchedule("/run"),
+  createOperation: () => ({
+    done: ["/v1/operations", _json(cancelling)],
+    refused: ["/v1/operations", _json({}), "invalid-operation"],
+  }),
+  stopOperation: () => ({
+    done: [`/v1/operations/${operationId}/stop`, { method: "POST" }],
+    refused: [`/v1/operations/${deliveryId}/stop`, { method: "POST" }, "operation-not-found"],
+  }),
   changeQueue: () => ofQueue("", { ..._json({ concurrency: 5 }), method: "PATCH" }),
   pauseQueue: () => ofQueue("/pause"),
   resumeQueue: () => ofQueue("/resume"),
@@ -111,6 +129,9 @@ const cases: Record<
 
 const webhook = { url: "https://example.org/", events: ["job.dead"] };
 const deliveryId = Bun.randomUUIDv7();
+const operationId = Bun.randomUUIDv7();
+const schedule = { everyMs: 3_600_000, job: _echo() };
+const cancelling = { action: "cancel", filter: { label: "old" } };
 
 function ofPushEndpoint(verb: string) {
   const init = { method: "POST" };
@@ -158,6 +179,23 @@ async function _makeWebhook() {
     insert into webhook_deliveries (id, webhook_id, event, payload) values (${deliveryId}, ${id}, 'job.dead', '{}')`;
 }
 
+function ofSchedule(verb: string, init: RequestInit = { method: "POST" }) {
+  const refused: [string, RequestInit, string] = [
+    `/v1/schedules/missing${verb}`,
+    init,
+    "schedule-not-found",
+  ];
+  return { done: [`/v1/schedules/made${verb}`, init] as [string, RequestInit], refused };
+}
+
+/** Creates the schedule `made` and an operation. */
+async function _makeWork() {
+  await _as(admin.key, "/v1/schedules/made", { ..._json(schedule), method: "PUT" });
+  await stores.sql`
+    insert into operations (id, tenant, action, filter, restrictions)
+    values (${operationId}, 'acme', 'cancel', '{"label":"old"}', '{"queues":null,"types":null}') on conflict do nothing`;
+}
+
 function ofQueue(verb: string, init: RequestInit = { method: "POST" }) {
   const refused: [string, RequestInit, string] = [
     `/v1/queues/missing${verb}`,
@@ -176,6 +214,7 @@ test.each(audited)("%s is audited, whether it succeeds or fails", async (action)
   const id = await _made();
   await _makeWebhook();
   await _makePushType();
+  if (/Schedule|Operation/.test(action)) await _makeWork();
   const { done, refused } = cases[action]!(id);
   const before = (await _newest()).length;
 
@@ -203,7 +242,7 @@ test.each(audited)("%s is audited, whether it succeeds or fails", async (action)
   });
 });
 
-test("reads, operations without an admin scope and unauthenticated requests are not audited", async () => {
+test("reads, previews, changes of jobs and unauthenticated requests are not audited", async () => {
   const id = await _made();
   const poor = await _issue(stores, ["jobs:write", "jobs:read"]);
   const before = await _newest();
@@ -211,6 +250,7 @@ test("reads, operations without an admin scope and unauthenticated requests are 
   for (const [key, path, init] of [
     [admin.key, "/v1/keys", {}],
     [admin.key, `/v1/keys/${id}`, {}],
+    [admin.key, "/v1/operations", _json({ ...cancelling, dryRun: true })],
     [poor.key, "/v1/jobs", _json(_echo())],
     [poor.key, "/v1/keys", _json(newKey)],
     [poor.key, `/v1/keys/${id}`, { method: "DELETE" }],

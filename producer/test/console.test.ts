@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { AuditEntry } from "@toril/contract/api/access/audit-entry";
 import { createConsoleFiles } from "../src/console/console-files.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,
   _expectProblem,
+  _json,
   _openStores,
   type _Producer,
   _startProducer,
@@ -78,6 +80,47 @@ describe("the session", () => {
     const [cookie = ""] = answer.headers.getSetCookie();
     return { cookie, pair: cookie.replace(/;.*/, "") };
   }
+
+  test("sign-ins, also failed ones, actions and sign-outs are audited with their actor", async () => {
+    const { key: auditor } = await _issue(stores, ["audit:read"]);
+    const other = await _issue(stores, ["jobs:write"]);
+    const { pair: Cookie } = await signIn(_bearer(other.key));
+    const headers = { Cookie, ...fromConsole };
+    const { request, post } = producers[1];
+    const made = await post(_echo(), headers);
+    const path = `/v1/jobs/${made.body.id}`;
+    const missing = Bun.randomUUIDv7();
+    await request(path, { method: "DELETE", headers });
+    await request(`/v1/jobs/${missing}`, { method: "DELETE", headers });
+    // Neither a dry run nor a program is audited.
+    await request("/v1/jobs?dryRun=true", {
+      ..._json(_echo()),
+      headers: { ...headers, "Content-Type": "application/json" },
+    });
+    await post(_echo(), _bearer(other.key));
+    await request("/console/session", { method: "DELETE", headers });
+    const wrong = { ..._bearer("toril_wrong"), ...fromConsole };
+    await request("/console/session", { method: "POST", headers: wrong });
+
+    const { body } = await request("/v1/audit?limit=6", { headers: _bearer(auditor) });
+    const actor = `key:${other.id}`;
+    const session = "/console/session";
+    expect(
+      body.items.map((entry: AuditEntry) => [
+        entry.actor,
+        entry.action,
+        entry.target,
+        entry.outcome,
+      ]),
+    ).toEqual([
+      ["unknown", "signIn", session, "unauthenticated"],
+      [actor, "signOut", session, "done"],
+      [actor, "cancelJob", `/v1/jobs/${missing}`, "job-not-found"],
+      [actor, "cancelJob", path, "done"],
+      [actor, "createJob", "/v1/jobs", "done"],
+      [actor, "signIn", session, "done"],
+    ]);
+  });
 
   test("every producer accepts the session, which scripts cannot read", async () => {
     const { cookie, pair } = await signIn();

@@ -1,5 +1,6 @@
 import type {
   ApiKey,
+  AuditPage,
   IssuedApiKey,
   KeyPage,
   KeyRotation,
@@ -26,7 +27,20 @@ import {
   type WriteOptions,
 } from "./transport.ts";
 
-/** Calls about the service, queues and API keys. */
+export interface ListAuditQuery extends PageQuery {
+  /** `key:<id>`, `token:<subject>` or `cli:<user>`. */
+  actor?: string;
+  /** An `operationId`. */
+  action?: string;
+  /** Path of a resource; includes the paths below it. */
+  target?: string;
+  /** ISO 8601; only entries at or after this time. */
+  after?: string;
+  /** ISO 8601; only entries before this time. */
+  before?: string;
+}
+
+/** Calls about the service, queues, API keys and the audit log. */
 export function createAdminCalls({ call }: Transport) {
   return {
     /** Whether the service accepts jobs. Throws `TorilError` with status 503 if it does not. */
@@ -97,6 +111,10 @@ export function createAdminCalls({ call }: Transport) {
 
     rotateKey: (id: string, rotation: Sent<KeyRotation> = {}, write: WriteOptions = {}) =>
       call<IssuedApiKey>(`/v1/keys/${encodeURIComponent(id)}/rotate`, postJson(rotation, write)),
+
+    /** Lists the audit log, newest first. A filtered page may be short although more results exist. */
+    listAudit: (query: ListAuditQuery = {}, options: CallOptions = {}) =>
+      call<AuditPage>("/v1/audit", { ...options, query: { ...query } }),
 
     revokeKey: (id: string, options: CallOptions = {}) =>
       call<ApiKey>(`/v1/keys/${encodeURIComponent(id)}`, { ...options, method: "DELETE" }),

@@ -74,7 +74,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -90,7 +90,7 @@ export interface components {
             queues?: string[] | null;
             /** @description Merged with the quotas of the key; null: unlimited */
             quotas?: components["schemas"]["QuotasChange"] | null;
-            scopes?: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes?: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             /** @description null: all job types */
             types?: string[] | null;
         };
@@ -130,6 +130,34 @@ export interface components {
         };
         /** @description What an attempt came to. released: the job returns to the front of its queue, without using up an attempt */
         AttemptReport: components["schemas"]["CompletedReport"] | components["schemas"]["FailedReport"] | components["schemas"]["ReleasedReport"];
+        AuditEntry: {
+            /** @description An `operationId`, `signIn` or `signOut` */
+            action: string;
+            /** @description The principal: `key:<id>`, `token:<subject>`, `cli:<user>`, `anyone` while no key exists, `unknown` for a failed sign-in, `consumer` */
+            actor: string;
+            /** @description Client address; null for a command */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @description Time, by the clock of Postgres
+             */
+            at: string;
+            /** @description SHA-256 of the entry, including the hash of the previous one */
+            hash: string;
+            /** @description `done`, `replayed`, or the problem type of the response */
+            outcome: string;
+            requestId: string | null;
+            /** @description Sequence number. All tenants share one sequence: entries of other tenants are missing in between */
+            seq: number;
+            /** @description Path of the changed resource */
+            target: string;
+            tenant: string;
+        };
+        AuditPage: {
+            items: components["schemas"]["AuditEntry"][];
+            /** @description Cursor of the next page; null if there are no more results */
+            next: string | null;
+        };
         /** @description Delay between attempts; default: the backoff of the job type (exponential from 1 s unless the type sets another) */
         Backoff: {
             /** @description Delay before the second attempt, in milliseconds */
@@ -673,7 +701,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -1184,7 +1212,7 @@ export interface components {
              * @default null
              */
             quotas?: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             /**
              * @description Job types that the key may access; null: all
              * @default null
@@ -1372,7 +1400,7 @@ export interface components {
             /** @description Queues that the caller may access; null: all */
             queues: string[] | null;
             quotas: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             tenant: string;
             /** @description Job types that the caller may access; null: all */
             types: string[] | null;
@@ -1866,6 +1894,8 @@ export type ApiKeyChange = components['schemas']['ApiKeyChange'];
 export type Attempt = components['schemas']['Attempt'];
 export type AttemptError = components['schemas']['AttemptError'];
 export type AttemptReport = components['schemas']['AttemptReport'];
+export type AuditEntry = components['schemas']['AuditEntry'];
+export type AuditPage = components['schemas']['AuditPage'];
 export type Backoff = components['schemas']['Backoff'];
 export type BulkCheck = components['schemas']['BulkCheck'];
 export type BulkCheckCounts = components['schemas']['BulkCheckCounts'];

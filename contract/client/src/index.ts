@@ -18,6 +18,8 @@ export type {
   ApiKey,
   ApiKeyChange,
   Attempt,
+  AuditEntry,
+  AuditPage,
   Backoff,
   BulkEntry,
   BulkResult,
@@ -115,6 +117,7 @@ export type {
 export type { ListDeadLettersQuery } from "./operations.ts";
 export type { RetryOptions } from "./retry.ts";
 export type { PreviewQuery } from "./schedules.ts";
+export type { ListAuditQuery } from "./admin.ts";
 export type { ListDeliveriesQuery } from "./webhooks.ts";
 export type { Body, CallOptions, PageQuery, WriteOptions } from "./transport.ts";
 

@@ -29,6 +29,9 @@ export const navigation: readonly { title: string; items: readonly NavigationIte
   },
   {
     title: "Access",
-    items: [{ title: "API keys", path: "/keys", scopes: ["keys:admin"] }],
+    items: [
+      { title: "API keys", path: "/keys", scopes: ["keys:admin"] },
+      { title: "Audit log", path: "/audit", scopes: ["audit:read"] },
+    ],
   },
 ];

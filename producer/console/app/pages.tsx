@@ -1,4 +1,5 @@
 import type { ComponentType } from "preact";
+import { AuditLogPage } from "../pages/audit-log.tsx";
 import { DeadLettersPage } from "../pages/dead-letters.tsx";
 import { EnqueuePage } from "../pages/enqueue.tsx";
 import { ImportPage } from "../pages/import.tsx";
@@ -36,6 +37,7 @@ const pages: readonly [pattern: RegExp, page: ComponentType<PageProps>][] = [
   [/^\/webhooks$/, WebhooksPage],
   [/^\/webhooks\/([^/]+)$/, WebhookPage],
   [/^\/keys$/, KeysPage],
+  [/^\/audit$/, AuditLogPage],
   [/^\/runbook$/, RunbookPage],
 ];
 

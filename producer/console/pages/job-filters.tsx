@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
 import { navigate, setQuery, to } from "../app/router.ts";
 import type { ServiceDocument } from "../app/service-document.ts";
-import { Field, Select, Text } from "../ui/fields.tsx";
+import { Select, Text } from "../ui/fields.tsx";
+import { TimeField } from "../ui/time-field.tsx";
 
 const statuses = ["pending", "completed", "dead", "cancelled", "expired"];
 const states = ["waiting", "delayed", "prioritized", "active"];
@@ -117,32 +118,4 @@ function SearchableField({ fields, field, value }: SearchableFieldProps) {
       <Text label={`Value of ${chosen}`} value={value} onChange={(text) => change(chosen, text)} />
     </>
   );
-}
-
-function TimeField({
-  label,
-  value,
-  onChange,
-}: {
-  label: string;
-  value: string;
-  onChange(value: string): void;
-}) {
-  return (
-    <Field label={label}>
-      <input
-        type="datetime-local"
-        value={toLocal(value)}
-        onChange={({ currentTarget }) =>
-          onChange(currentTarget.value && new Date(currentTarget.value).toISOString())
-        }
-      />
-    </Field>
-  );
-}
-
-function toLocal(at: string): string {
-  const date = new Date(at);
-  if (Number.isNaN(date.getTime())) return "";
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

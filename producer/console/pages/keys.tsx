@@ -170,6 +170,7 @@ const scopes: readonly Scope[] = [
   "queues:admin",
   "keys:admin",
   "metrics:read",
+  "audit:read",
 ];
 
 function CreateKey({ isFirst, onIssued, onClose }: CreateKeyProps) {

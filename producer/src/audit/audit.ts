@@ -1,7 +1,7 @@
 import type { ISql } from "postgres";
 import type { Logger } from "pino";
 import { appendAudit } from "@toril/contract/engine/audit/append-audit";
-import type { AuditEntry, AuditRow } from "@toril/contract/api/access/audit-entry";
+import type { AuditRow, NewAuditEntry } from "@toril/contract/api/access/audit-entry";
 import type { TenantLedger } from "../stores/postgres.ts";
 
 /** Audit trail of one administrative request that may change something. */
@@ -12,9 +12,11 @@ export interface AuditTrail {
    * Call after the response is built. Appends the entry of a request that failed or changed something outside Postgres.
    */
   end(outcome: string): Promise<void>;
+  /** Call if the request changes nothing: a successful end appends no entry. */
+  changesNothing(): void;
 }
 
-export type AuditedRequest = Omit<AuditEntry, "outcome">;
+export type AuditedRequest = Omit<NewAuditEntry, "outcome">;
 
 export interface Audit {
   begin(request: AuditedRequest): AuditTrail;
@@ -24,12 +26,17 @@ export function createAudit(ledger: TenantLedger, log: Logger): Audit {
   return {
     begin(request) {
       let added: AuditRow | undefined;
+      let isChange = true;
 
       return {
         async done(tx, target = request.target) {
           added = await appendAudit(tx, { ...request, target, outcome: "done" });
         },
+        changesNothing() {
+          isChange = false;
+        },
         async end(outcome) {
+          if (!isChange && outcome === "done") return;
           try {
             // A change that ended with a problem may have been rolled back together with its audit entry.
             if (added === undefined || outcome !== "done") {

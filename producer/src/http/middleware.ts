@@ -1,5 +1,9 @@
 import { escapePointer } from "@toril/contract/api/json/json";
-import { createAuditMiddleware, isAudited } from "../audit/audit-middleware.ts";
+import {
+  createAuditMiddleware,
+  isAudited,
+  isAuditedForConsole,
+} from "../audit/audit-middleware.ts";
 import type { Audit } from "../audit/audit.ts";
 import { type AccessRule, toAccessRule } from "../auth/access-rule.ts";
 import type { Authorize } from "../auth/access.ts";
@@ -41,7 +45,9 @@ export function createMiddleware({ authorize, audit, replay }: MiddlewareDeps): 
           c.env.route = route;
           return requireScope(c, next);
         },
-        ...(isAudited(route) ? [createAuditMiddleware(audit, route)] : []),
+        ...(isAudited(route) || isAuditedForConsole(route)
+          ? [createAuditMiddleware(audit, route)]
+          : []),
         ...(400 in route.responses ? [refuseNul] : []),
         ...(isReplayable(route) ? [replay] : []),
       ];

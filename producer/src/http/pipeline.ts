@@ -7,6 +7,7 @@ import type { FindQuota } from "@toril/contract/engine/quotas/quotas";
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Authorize } from "../auth/access.ts";
 import { toAccessRule } from "../auth/access-rule.ts";
+import { isConsoleRequest } from "../auth/console-session.ts";
 import type { Metrics } from "../observability/metrics.ts";
 import type { Tracing } from "../observability/tracing.ts";
 import type { Admission } from "./admission.ts";
@@ -144,15 +145,20 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     refusals = 0;
   }
 
+  async function handle(request: Request, connection: ClientConnection): Promise<Response> {
+    const path = getPath(request.url);
+    const refusal = refuseEarly(request, path);
+    if (refusal !== undefined) return refusal;
+    return observe(request, connection, path, (context) => app.fetch(request, context));
+  }
+
   return {
-    async handle(request, connection) {
-      const path = getPath(request.url);
-      const refusal = refuseEarly(request, path);
-      if (refusal !== undefined) return refusal;
-      return observe(request, connection, path, (context) => app.fetch(request, context));
-    },
+    handle,
     createJob: (request, connection) =>
-      observe(request, connection, api.createJob.path, createJobIfAuthorized),
+      // The middleware audits requests of the console.
+      isConsoleRequest(request.headers)
+        ? handle(request, connection)
+        : observe(request, connection, api.createJob.path, createJobIfAuthorized),
   };
 }
 

@@ -32,7 +32,10 @@ export function operationRoutes(api: Api, operations: OperationLedger): HandledR
         throw new ProblemError("invalid-operation", undefined, fieldErrors(parsed.error.issues));
       }
       const owner = toOperationOwner(c.env);
-      if (parsed.data.dryRun) return c.json(await operations.preview(owner, parsed.data), 200);
+      if (parsed.data.dryRun) {
+        c.env.trail.changesNothing();
+        return c.json(await operations.preview(owner, parsed.data), 200);
+      }
       const operation = await operations.create(owner, parsed.data, c.env.storeEarlyResponse);
       return c.json(operation, 202, operationHeaders(operation));
     }),

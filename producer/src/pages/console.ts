@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { anyKey } from "../auth/access-rule.ts";
+import type { SignInAudit } from "../audit/sign-in-audit.ts";
 import type { Authorize } from "../auth/access.ts";
 import { endSession, startSession } from "../auth/console-session.ts";
 import type { ReadConsoleFiles, ServedFile } from "../console/console-files.ts";
@@ -12,22 +13,32 @@ export const consolePath = "/console";
 export interface ConsoleDeps {
   authorize: Authorize;
   readFiles: ReadConsoleFiles;
+  signInAudit: SignInAudit;
 }
 
 /** Serves the files of the console and its session. The console itself uses only the public API. */
-export function createConsole({ authorize, readFiles }: ConsoleDeps): Hono<AppEnv> {
+export function createConsole({ authorize, readFiles, signInAudit }: ConsoleDeps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
 
   routes.post("/session", async (c) => {
     const { headers } = c.env.request;
     const refusal = await authorize(c.env, anyKey);
-    if (refusal !== undefined) return problemResponse(c.env, refusal);
+    if (refusal !== undefined) {
+      const isAttempt = refusal.kind === "unauthenticated" && headers.has("authorization");
+      if (isAttempt) await signInAudit.recordFailure(c.env, refusal.kind);
+      return problemResponse(c.env, refusal);
+    }
     const cookies = startSession(headers);
     // Without keys, nobody needs a session.
+    if (c.env.principal.kind !== "open") await signInAudit.record(c.env, "signIn");
     return setCookies(cookies ?? []);
   });
 
-  routes.delete("/session", (c) => setCookies(endSession(c.env.request.headers)));
+  routes.delete("/session", async (c) => {
+    const isSignedIn = (await authorize(c.env, anyKey)) === undefined;
+    if (isSignedIn && c.env.principal.kind !== "open") await signInAudit.record(c.env, "signOut");
+    return setCookies(endSession(c.env.request.headers));
+  });
 
   routes.get("/assets/:name", async (c) => {
     const file = (await requireFiles()).get(c.req.param("name"));

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The permissions of an API key. Only `jobs:write` includes others. */
+/** The permissions of an API key. Some include others. */
 export const Scope = z.enum([
   "jobs:write",
   "jobs:enqueue",
@@ -14,25 +14,24 @@ export const Scope = z.enum([
   "queues:admin",
   "keys:admin",
   "metrics:read",
+  "audit:read",
 ]);
 export type Scope = z.infer<typeof Scope>;
 
-/** The scopes that `jobs:write` includes. */
-const writeScopes: readonly Scope[] = [
-  "jobs:enqueue",
-  "jobs:change",
-  "schedules:write",
-  "operations:write",
-];
+/** The scopes that a scope includes. */
+const included: { readonly [Name in Scope]?: readonly Scope[] } = {
+  "jobs:write": ["jobs:enqueue", "jobs:change", "schedules:write", "operations:write"],
+  "keys:admin": ["audit:read"],
+};
 
 /** Returns the given scopes and those that they include. */
 export function expandScopes(scopes: Iterable<Scope>): Set<Scope> {
   const all = new Set(scopes);
-  if (all.has("jobs:write")) for (const scope of writeScopes) all.add(scope);
+  for (const scope of all) for (const each of included[scope] ?? []) all.add(each);
   return all;
 }
 
 /** Returns the scopes of which one suffices for an operation that requires `scope`. */
 export function getSufficientScopes(scope: Scope): Scope[] {
-  return writeScopes.includes(scope) ? [scope, "jobs:write"] : [scope];
+  return [scope, ...Scope.options.filter((other) => included[other]?.includes(scope))];
 }

@@ -1,3 +1,4 @@
+import { listAudit } from "./audit.ts";
 import {
   deleteDeadLetter,
   getDeadLetter,
@@ -150,6 +151,7 @@ export function createApi(jobTypes: JobTypeRegistry) {
     getKey,
     rotateKey,
     revokeKey,
+    listAudit,
     getPrincipal,
     getOverview,
     getLiveness,

@@ -1,13 +1,13 @@
 import type { AuditHeadColumns } from "../postgres/tables.ts";
 import type { ISql } from "postgres";
 import { toStorableText } from "../../api/json/json.ts";
-import { type AuditEntry, type AuditRow, hashAuditRow } from "../../api/access/audit-entry.ts";
+import { type AuditRow, hashAuditRow, type NewAuditEntry } from "../../api/access/audit-entry.ts";
 
 /**
  * Appends an entry to the audit log. Call it in the transaction of the audited change, as the last statement: the head
  * row stays locked until COMMIT, so that all writers form one hash chain.
  */
-export async function appendAudit(tx: ISql, entry: AuditEntry): Promise<AuditRow> {
+export async function appendAudit(tx: ISql, entry: NewAuditEntry): Promise<AuditRow> {
   const [head] = await tx<(Pick<AuditHeadColumns, "seq" | "hash"> & { now: Date })[]>`
     select seq, hash, clock_timestamp() as now from audit_head for update`;
   if (head === undefined) throw new Error("the audit log has no head");
@@ -26,7 +26,7 @@ export async function appendAudit(tx: ISql, entry: AuditEntry): Promise<AuditRow
 }
 
 /** Makes the entry storable: some fields contain client input. */
-function storable(entry: AuditEntry): AuditEntry {
+function storable(entry: NewAuditEntry): NewAuditEntry {
   const text = (value: string) => toStorableText(value.slice(0, maxLength));
   const { actor, tenant, action, target, address, requestId, outcome } = entry;
   return {

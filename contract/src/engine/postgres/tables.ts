@@ -618,20 +618,24 @@ export const webhookDeliveries = pgTable(
 );
 
 /** Administrative changes. Triggers reject updates and deletes. */
-export const auditLog = pgTable("audit_log", {
-  seq: integer().primaryKey(),
-  at: time().notNull(),
-  actor: text().notNull(),
-  tenant: text().notNull(),
-  action: text().notNull(),
-  target: text().notNull(),
-  address: text(),
-  requestId: text(),
-  outcome: text().notNull(),
-  /** Hash of the previous entry, covered by the entry's own hash. */
-  previous: text().notNull(),
-  hash: text().notNull(),
-});
+export const auditLog = pgTable(
+  "audit_log",
+  {
+    seq: integer().primaryKey(),
+    at: time().notNull(),
+    actor: text().notNull(),
+    tenant: text().notNull(),
+    action: text().notNull(),
+    target: text().notNull(),
+    address: text(),
+    requestId: text(),
+    outcome: text().notNull(),
+    /** Hash of the previous entry, covered by the entry's own hash. */
+    previous: text().notNull(),
+    hash: text().notNull(),
+  },
+  (table) => [index("audit_log_tenant").on(table.tenant, table.at, table.seq)],
+);
 
 /** The last entry of the log, in a single row. The row lock serializes writers. */
 export const auditHead = pgTable("audit_head", {
