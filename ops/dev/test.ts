@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,13 @@ async function main(args: readonly string[]): Promise<number> {
     server.pathname = "/postgres";
     const report = join(dir, "report.xml");
     const problems = join(dir, "problems.txt");
+    const programs = join(dir, "programs");
+    const bundling = spawnSync(
+      process.execPath,
+      [join(import.meta.dirname, "../docker/bundle.ts"), programs],
+      { stdio: "inherit" },
+    );
+    if (bundling.status !== 0) throw new Error("the programs of the stacks cannot be bundled");
     writeFileSync(problems, "");
     const env = {
       ...testEnv(process.env),
@@ -35,6 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
       TEST_LEDGER_TEMPLATE: ledger,
       TEST_POSTGRES_TEMPLATE: template,
       TEST_PROBLEMS_FILE: problems,
+      TEST_PROGRAMS: programs,
     };
     const code = await runTests(args, report, env);
     const xml = existsSync(report) ? readFileSync(report, "utf8") : "";

@@ -8,7 +8,7 @@ import postgres from "postgres";
 
 import { migrateDatabase } from "../dev/stores/migrate-database.ts";
 import { startPostgres } from "../dev/stores/postgres.ts";
-import { startConsumer, startProducer } from "../dev/processes.ts";
+import { type Program, startConsumer, startProducer } from "../dev/processes.ts";
 import { startRedis, type Service } from "../dev/stores/redis.ts";
 import { until } from "../dev/until.ts";
 import { recordSettlements } from "./_ledger.ts";
@@ -26,6 +26,19 @@ export interface Store extends RestartableProcess {
 }
 
 type Variables = Readonly<Record<string, string>>;
+
+/** Directory with the programs of the images, which start in half the CPU time of the sources. */
+const programs = process.env["TEST_PROGRAMS"];
+
+function bundled(command: "bun" | "node", script: string): { program?: Program } {
+  if (programs === undefined) return {};
+  return {
+    program: { command: join(root, "node_modules/.bin", command), args: [join(programs, script)] },
+  };
+}
+
+const producerProgram = bundled("bun", "producer/main.js");
+const consumerProgram = bundled("node", "consumer/main.js");
 
 export interface Stack extends AsyncDisposable {
   readonly redis: Store;
@@ -114,12 +127,18 @@ export async function startStack({
     return opening.use(Object.assign(store, { url }));
   }
 
-  async function openApp(start: typeof startProducer, kind: string, list: App[], more?: Variables) {
+  async function openApp(
+    start: typeof startProducer,
+    kind: "producer" | "consumer",
+    list: App[],
+    more?: Variables,
+  ) {
+    const program = kind === "producer" ? producerProgram : consumerProgram;
     const port = await stablePort();
     const name = `${kind} on ${port}`;
     const logFile = join(dir, `${kind}-${port}.log`);
     const running = await startRestartable(() =>
-      start({ root, name, port, env: env(more), logFile }),
+      start({ root, ...program, name, port, env: env(more), logFile }),
     );
     const app = opened.use(Object.assign(running, { name, url: `http://127.0.0.1:${port}` }));
     list.push(app);
