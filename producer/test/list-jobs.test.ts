@@ -95,11 +95,11 @@ test("a page is limited in bytes, and contains more jobs without payloads", asyn
     seen.push(...body.items.map(({ id }: Job) => id));
     query = body.next === null ? "" : `?limit=500&cursor=${body.next}`;
   }
-  expect(Math.max(...sizes)).toBeLessThan(5_500_000);
+  expect(Math.max(...sizes)).toBeLessThan(3_500_000);
   expect(seen).toEqual(ids.toReversed());
 
   const live = await producer.request("/v1/jobs?queue=default&state=waiting&limit=500");
-  expect(live.text.length).toBeLessThan(5_500_000);
+  expect(live.text.length).toBeLessThan(3_500_000);
   expect(await walk({ queue: "default", state: "waiting", limit: 500 })).toHaveLength(7);
   const { items, next } = await producer.client.listJobs({ omit: "payload" });
   expect(next).toBeNull();

@@ -26,6 +26,8 @@ export const limits = {
   everyMs: { min: 1000, max: 365 * 24 * 60 * 60 * 1000 },
   previewedTimes: 100,
   pageSize: 500,
+  /** JSON bytes of a page, not counting its last item: larger pages delay the other requests of a producer. */
+  pageBytes: 2_000_000,
   dataBytes: 1_000_000,
   bodyBytes: 2_000_000,
   bulkBodyBytes: 32_000_000,

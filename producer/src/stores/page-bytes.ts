@@ -1,7 +1,5 @@
+import { limits } from "@toril/contract/api/limits";
 import type { ISql } from "postgres";
-
-/** Maximum JSON bytes of a page, not counting its last item. */
-const maxPageBytes = 4_000_000;
 
 export interface PageRequest {
   tenant: string;
@@ -27,6 +25,6 @@ export function selectPage(sql: ISql, { tenant, ids, sized }: PageRequest) {
       left join lateral (
         select 0 ${sizes} as bytes from jobs where jobs.id = requested.id and jobs.tenant = ${tenant}
       ) as job on true
-      where page.at < ${ids.length} and page.bytes < ${maxPageBytes}
+      where page.at < ${ids.length} and page.bytes < ${limits.pageBytes}
     )`;
 }

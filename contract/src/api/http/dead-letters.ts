@@ -24,7 +24,7 @@ export function createDeadLetterRoutes({ schemas }: JobTypeRegistry) {
     operationId: "listDeadLetters",
     summary: "List dead letters",
     description:
-      "Returns jobs that used all their attempts or failed with a non-retryable error, newest first. A page examines at most 10,000 dead letters and contains at most 4 MB: " +
+      "Returns jobs that used all their attempts or failed with a non-retryable error, newest first. A page examines at most 10,000 dead letters and contains at most 2 MB: " +
       "a page may be short or empty although more results exist; continue until `next` is null.",
     tags,
     scope: "jobs:read",

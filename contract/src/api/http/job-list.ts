@@ -18,7 +18,7 @@ export function createListRoute(jobTypes: JobTypeRegistry) {
     operationId: "listJobs",
     summary: "List jobs",
     description:
-      "Returns jobs, newest first. A page examines at most 10,000 jobs of each status and type and contains at most 4 MB: a page may be short or empty although " +
+      "Returns jobs, newest first. A page examines at most 10,000 jobs of each status and type and contains at most 2 MB: a page may be short or empty although " +
       "more results exist; continue until `next` is null.",
     tags: ["Jobs"],
     scope: "jobs:read",

@@ -81,7 +81,7 @@ export const listSchedules = defineRoute({
   operationId: "listSchedules",
   summary: "List schedules",
   description:
-    "Returns schedules, ordered by name. A page contains at most 4 MB: a page may be short although more results exist; continue until `next` is null.",
+    "Returns schedules, ordered by name. A page contains at most 2 MB: a page may be short although more results exist; continue until `next` is null.",
   tags,
   scope: "jobs:read",
   method: "get",

@@ -1,4 +1,5 @@
 import type { ISql } from "postgres";
+import { limits } from "../../api/limits.ts";
 import { scheduleColumns, type ScheduleRow } from "./schedule-ledger.ts";
 
 export interface ScheduleFilter {
@@ -15,11 +16,8 @@ export interface SchedulePage {
   isLast: boolean;
 }
 
-/** Limits the size of all definitions of a page but the last one, as JSON. */
-const maxPageBytes = 4_000_000;
-
 /**
- * Lists schedules by name, at most `limit`, and as many as fit into `maxPageBytes`. Reads one definition beyond the
+ * Lists schedules by name, at most `limit`, and as many as fit into `limits.pageBytes`. Reads one definition beyond the
  * page.
  */
 export async function listSchedules(
@@ -37,9 +35,9 @@ export async function listSchedules(
           ${types === undefined ? sql`` : sql`and type = any(${[...types]}::text[])`}
         order by name limit 1
       ) as found
-      where page.at <= ${limit} and page.bytes_before < ${maxPageBytes}
+      where page.at <= ${limit} and page.bytes_before < ${limits.pageBytes}
     )
-    select ${scheduleColumns(sql)}, at <= ${limit} and bytes_before < ${maxPageBytes} as "isOnPage"
+    select ${scheduleColumns(sql)}, at <= ${limit} and bytes_before < ${limits.pageBytes} as "isOnPage"
     from page join schedules using (name)
     where at > 0 and tenant = ${tenant} order by name`;
   const rows = found.filter(({ isOnPage }) => isOnPage);
