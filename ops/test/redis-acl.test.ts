@@ -163,7 +163,6 @@ const ofWorkers = Object.fromEntries(
 /** Granted for cases that the test cannot trigger. */
 const spare: Record<string, Record<string, string>> = {
   "toril-producer": {
-    hincrby: "the activity of the overview, once per slot",
     incr: "dispatch.lua, for jobs with a priority",
     rpush: "dispatch.lua, for jobs that go first",
     ...ofWorkers,
@@ -175,9 +174,12 @@ const spare: Record<string, Record<string, string>> = {
   },
 };
 
+/** The producers add to the activity of the overview once every few seconds: the test may end before. */
+const timed = new Set(["hincrby"]);
+
 async function _expectGrants(user: string, used: ReadonlySet<string>) {
   expect(await redis.client.call("ACL", "LOG")).toEqual([]);
-  const unused = _granted(user).filter((command) => !used.has(command));
+  const unused = _granted(user).filter((command) => !used.has(command) && !timed.has(command));
   expect(unused.toSorted()).toEqual(Object.keys(spare[user]!).toSorted());
 }
 
