@@ -9,7 +9,7 @@ import { persistentArgs, startRedis } from "../../ops/dev/stores/redis.ts";
 
 export type AppendFsync = "everysec" | "always";
 
-/** A private Redis and Postgres with the settings of `npm start`. */
+/** A private Redis and Postgres. */
 export interface Stores extends AsyncDisposable {
   redisUrl: string;
   databaseUrl: string;
@@ -21,10 +21,15 @@ export interface Stores extends AsyncDisposable {
   tidy(): Promise<void>;
 }
 
+/**
+ * Starts a private Redis and Postgres with the settings of `npm start`.
+ * @param postgresTemplate migrated cluster to copy; by default a new one is initialized
+ */
 export async function startStores(
   dir: string,
   appendFsync: AppendFsync,
   signal: AbortSignal,
+  postgresTemplate?: string,
 ): Promise<Stores> {
   await using started = new AsyncDisposableStack();
   const redisServer = started.use(
@@ -41,7 +46,9 @@ export async function startStores(
       signal,
     }),
   );
-  const postgres = started.use(await startPostgres({ dir: join(dir, "postgres"), signal }));
+  const postgres = started.use(
+    await startPostgres({ dir: join(dir, "postgres"), template: postgresTemplate, signal }),
+  );
   await migrateDatabase(postgres.url);
   const redis = started.adopt(new Redis(redisServer.url), (client) => client.disconnect());
   const sql = started.adopt(new SQL(postgres.url, { max: 1 }), (client) => client.close());

@@ -212,12 +212,12 @@ test("two producers that receive one part at once record its rows once", async (
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
   // 200: sent after the part was received. 503: the lock of the part was held for too long.
   for (const answer of answers) expect(answer.status).toBeOneOf([200, 201, 409, 503]);
-  // 10 s after its last sign of life, a request loses the part to the next one, which continues after its last row.
+  // 5 s after its last sign of life, a request loses the part to the next one, which continues after its last row.
   const second = await _define({ columns: ["a"], header: "absent" });
   await stores.sql`
     insert into import_parts (import_id, part, digest, bytes, owner, read, accepted, touched_at)
     values (${second}, 1, ${createHash("sha256").update(body).digest("hex")}, ${body.length},
-            ${crypto.randomUUID()}, 500, 500, now() - interval '11 seconds')`;
+            ${crypto.randomUUID()}, 500, 500, now() - interval '6 seconds')`;
   expect((await _put(second, 1, body)).body.counts).toMatchObject({ read: 2000, accepted: 2000 });
   expect(await stores.count()).toMatchObject({ jobs: 2000 + 1500 });
 });

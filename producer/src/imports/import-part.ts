@@ -47,7 +47,7 @@ export interface PartImporterDeps {
 }
 
 /** Well below the age at which a part counts as abandoned. */
-const touchEveryMs = 3000;
+const touchEveryMs = 1500;
 
 export function createPartImporter(deps: PartImporterDeps): PartImporter {
   const { jobTypes, enqueue, parts, secretKeys } = deps;

@@ -52,8 +52,8 @@ export interface PartLedger {
 }
 
 /** The request that receives a part touches it more often; a silent one has died with its producer. */
-const abandonedAfter = "10 seconds";
-const retryAfterSeconds = "3";
+const abandonedAfter = "5 seconds";
+const retryAfterSeconds = "2";
 
 export function createPartLedger(
   { accepting, background }: Pick<Ledgers, "accepting" | "background">,
