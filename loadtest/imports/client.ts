@@ -16,8 +16,9 @@ export interface ImportClientSettings {
 /** `toril import` as a process that can be killed. */
 export interface ImportClient extends AsyncDisposable {
   readonly pid: number;
-  /** Kills the process with SIGKILL, and starts the same command again. */
-  kill(): Promise<void>;
+  /** Kills the process with SIGKILL, and starts the same command again; not if the command has ended. */
+  kill(): void;
+  readonly hasEnded: boolean;
   /** Resolves with the import when a command ends; rejects if the command fails. */
   readonly done: Promise<Import>;
 }
@@ -35,6 +36,7 @@ export function startImportClient(settings: ImportClientSettings): ImportClient 
       stdio: ["ignore", "pipe", "pipe"],
     });
   let child = spawn();
+  let hasEnded = false;
 
   async function waitForEnd(): Promise<Import> {
     for (;;) {
@@ -44,7 +46,8 @@ export function startImportClient(settings: ImportClientSettings): ImportClient 
         current.stdout.text(),
         current.stderr.text(),
       ]);
-      if (current.signalCode === "SIGKILL") continue;
+      if (current !== child) continue;
+      hasEnded = true;
       if (code !== 0) throw new Error(`toril import ended with ${code}: ${errors}${output}`);
       return JSON.parse(output) as Import;
     }
@@ -57,13 +60,14 @@ export function startImportClient(settings: ImportClientSettings): ImportClient 
     get pid() {
       return child.pid;
     },
-    async kill() {
-      const killed = child;
-      killed.kill("SIGKILL");
-      // The loop above reads the new process once the old one has ended.
+    get hasEnded() {
+      return hasEnded;
+    },
+    kill() {
+      if (child.exitCode !== null) return;
+      child.kill("SIGKILL");
+      // `waitForEnd` reads the new process once the old one has ended.
       child = spawn();
-      await killed.exited;
-      if (killed.signalCode !== "SIGKILL") throw new Error("toril import had already ended");
     },
     done,
     async [Symbol.asyncDispose]() {

@@ -27,6 +27,7 @@ export interface ImportRunSettings {
 
 export interface ImportRun {
   imported: Import;
+  killed: Victim[];
   /** From the start of the command until all rows were accepted, and until all jobs were done. */
   acceptedSeconds: number;
   doneSeconds: number;
@@ -65,10 +66,14 @@ export async function runImport(
   const wait = (what: string, probe: () => Promise<true | undefined>) =>
     Promise.race([until(what, probe, { timeoutMs: 600_000, everyMs: 20, signal }), client.done]);
 
+  const killed: Victim[] = [];
   for (const { at, victim } of kills) {
     const isReached = async () => (await progress()).accepted >= at * file.rows || undefined;
     await wait(`${at * 100}% of the rows are accepted`, isReached);
+    // A small file may be done before the last kill.
+    if (client.hasEnded) break;
     await kill(victim);
+    killed.push(victim);
   }
   await onKilled?.();
   const isReceived = async () => (await progress()).status === "received" || undefined;
@@ -79,7 +84,7 @@ export async function runImport(
   requireAllRows(imported, file.rows);
   if ((await countImports()) !== earlier + 1) throw new Error("the import was not resumed");
   await requireSameFile(sql, imported.id, file);
-  return { imported, acceptedSeconds, doneSeconds };
+  return { imported, killed, acceptedSeconds, doneSeconds };
 
   async function kill(victim: Victim): Promise<void> {
     if (victim === "client") return client.kill();

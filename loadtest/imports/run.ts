@@ -40,8 +40,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       for (const name of options.files) {
         const file = writeDataFile(name, dir);
         for (const kills of [[], planKills(producers)]) {
-          const what = `${name}, ${producers} producers, ${kills.length} kills`;
-          const { imported, acceptedSeconds, doneSeconds } = await runImport(stack, {
+          const { imported, killed, acceptedSeconds, doneSeconds } = await runImport(stack, {
             file,
             parallel,
             // Enough parts for every connection and every kill.
@@ -50,14 +49,13 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
           });
           const { read, accepted, completed } = imported.counts;
           console.error(
-            `${what}: read ${read} = accepted ${accepted} = done ${completed}; the ledger reproduces the file`,
+            `${name}, ${producers} producers, ${killed.length} kills: read ${read} = accepted ${accepted} = done ${completed}; the ledger reproduces the file`,
           );
           const rate = (seconds: number) => formatNumber(Math.round(file.rows / seconds));
-          const killed = kills.length === 0 ? "none" : `client ${clientKills}x, each producer`;
           table.push([
             name,
             String(producers),
-            killed,
+            describeKilled(killed),
             formatNumber(read),
             rate(acceptedSeconds),
             rate(doneSeconds),
@@ -70,6 +68,13 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   }
   const head = ["file", "producers", "killed", "read = accepted = done"];
   console.log(formatTable([...head, "accepted rows/s", "done rows/s"], table));
+}
+
+function describeKilled(killed: readonly Victim[]): string {
+  const clients = killed.filter((victim) => victim === "client").length;
+  return killed.length === 0
+    ? "none"
+    : `client ${clients} times, producers ${killed.length - clients} times`;
 }
 
 /** Kills each producer once and the client three times, in turn. */

@@ -40,13 +40,14 @@ test.each(["zipcodes"] satisfies FileName[])(
     const file = writeDataFile(name, dir, 4000);
     // The command runs until all jobs are done, so it cannot end before the last kill.
     await control("pause");
-    const { imported } = await runImport(stack, {
+    const { imported, killed } = await runImport(stack, {
       file,
       parallel: 8,
       partBytes: 2000,
       kills,
       onKilled: () => control("resume"),
     });
+    expect(killed).toHaveLength(kills.length);
     expect(imported.parts?.received).toBeGreaterThan(20);
   },
 );
