@@ -11,7 +11,15 @@ import {
 import { listDead } from "./dead-letters/list-dead.ts";
 import { redrive } from "./dead-letters/redrive.ts";
 import { doctor } from "./doctor/doctor.ts";
+import { fetchFeed, listFeeds } from "./feeds/feed-commands.ts";
+import { importFeeds } from "./feeds/import-feeds.ts";
 import { importFile } from "./import/import-command.ts";
+import {
+  cancelImport,
+  downloadErrors,
+  listImports,
+  showImport,
+} from "./import/imports-commands.ts";
 import { cancelJobs, promoteJobs, retryJobs } from "./jobs/change-jobs.ts";
 import { enqueue } from "./jobs/enqueue.ts";
 import { getJob, listJobs } from "./jobs/read-jobs.ts";
@@ -21,6 +29,7 @@ import { createKey } from "./keys/create-key.ts";
 import { listKeys } from "./keys/list-keys.ts";
 import { openPage } from "./open-page.ts";
 import { projectCommands } from "./project/commands.ts";
+import { reconcile } from "./reconcile/reconcile.ts";
 import { listSchedules } from "./queues/list-schedules.ts";
 import { listQueues, pauseQueue, resumeQueue } from "./queues/queue-commands.ts";
 import { deleteType, listTypes, putType, showType } from "./types/type-commands.ts";
@@ -57,6 +66,7 @@ export const sections: Readonly<Record<string, Commands>> = {
     schedules: listSchedules,
     open: openPage,
     doctor,
+    reconcile,
   },
   "This command": { completion: createCompletion(() => ({ commands, groups })) },
 };
@@ -66,6 +76,19 @@ export const commands: Commands = Object.assign({}, ...Object.values(sections)) 
 
 /** Commands of two words: `toril <group> <command>`. */
 export const groups: Readonly<Record<string, Group>> = {
+  imports: {
+    summary: "imports of files, and their rejected rows",
+    commands: {
+      list: listImports,
+      show: showImport,
+      errors: downloadErrors,
+      cancel: cancelImport,
+    },
+  },
+  feeds: {
+    summary: "feeds that are polled by schedules",
+    commands: { list: listFeeds, fetch: fetchFeed, import: importFeeds },
+  },
   types: {
     summary: "job types, with their schemas",
     commands: { list: listTypes, show: showType, put: putType, delete: deleteType },

@@ -1,9 +1,10 @@
-import { jobKey } from "@toril/contract/engine/redis/names";
+import { jobKey, queueKeys } from "@toril/contract/engine/redis/names";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import postgres from "postgres";
 
 import { _runCommand } from "../cli/_run-command.ts";
 import { createLedgerAccess } from "../cli/ledger.ts";
+import type { Comparison } from "../cli/reconcile/find-differences.ts";
 import { echo } from "./_api.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
@@ -153,4 +154,36 @@ test("stores and services that do not answer are found, and unset variables are 
   expect(findings.map(({ problem }) => problem).join()).toContain("ECONNREFUSED");
   const { skipped } = await diagnose({ DATABASE_URL: "", REDIS_URL: "" });
   expect(skipped.map(({ subject }) => subject)).toEqual(["Redis", "Postgres"]);
+});
+
+test("reconcile --dry-run lists the jobs that consumers would repair, and changes nothing", async () => {
+  const { redisClient, client, sql } = stack;
+  const names = ["missing", "orphaned", "finished", "same"];
+  const jobs = await Promise.all(names.map((name) => client.createJob(echo(name))));
+  const ids = jobs.map(({ id }) => id);
+  const [missing = "", orphaned = "", finished = "", same = ""] = ids;
+  await sql`update jobs set created_at = now() - interval '1 minute' where id = any(${ids}::uuid[])`;
+  const { wait } = queueKeys("bull", "default");
+  await redisClient.del(jobKey("bull", "default", missing));
+  await redisClient.lrem(wait, 1, orphaned);
+  await redisClient.hset(jobKey("bull", "default", finished), { finishedOn: 1, returnvalue: "1" });
+
+  const run = (args: string) =>
+    _runCommand(args, { env, withLedger: createLedgerAccess(env, "/nonexistent") });
+  const { code, json } = await run("reconcile --dry-run --json");
+  const { differences, pending } = json as Comparison;
+  expect(code).toBe(1);
+  expect(pending).toBeGreaterThanOrEqual(4);
+  const found = new Map(differences.map((one) => [one.id, [one.found, one.repair]]));
+  expect(ids.map((id) => found.get(id))).toEqual([
+    ["missing", "redispatch"],
+    ["orphaned", "redispatch"],
+    ["finished", "settle"],
+    undefined,
+  ]);
+  const { output } = await run("reconcile --dry-run");
+  expect(output).toMatch(new RegExp(`^${missing} +default +echo +missing +redispatch$`, "m"));
+  expect(output).not.toContain(same);
+  expect((await client.getJob(missing)).state).toBe("undispatched");
+  expect((await run("reconcile")).code).toBe(2);
 });

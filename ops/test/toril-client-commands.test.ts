@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type {
@@ -225,6 +225,113 @@ test("an interrupted import is resumed by the same command, and no row runs twic
   const [rows] = await stack.sql<{ count: number }[]>`
     select count(*)::int as count from jobs where import_id = ${id}`;
   expect(rows?.count).toBe(400);
+});
+
+test("an interrupted import of standard input is resumed with its id", async () => {
+  const input = readFileSync(writeCsv("piped.csv", 300), "utf8");
+  const args = "import - --type row.import --parallel 2 --part-size 1000 --json";
+  const interruption = new AbortController();
+  let shown = "";
+  const interrupted = _runCommand(args, {
+    env,
+    input,
+    signal: interruption.signal,
+    inform: (line) => void (shown += line),
+    stderr: { isTTY: true, write: () => interruption.abort(new Error("Ctrl-C")) },
+  });
+  await expect(interrupted).rejects.toThrow("Ctrl-C");
+  const [, id = ""] = /--resume (\S+) /.exec(shown) ?? [];
+  const { code, json } = await toril(`${args} --resume ${id}`, input);
+  expect(code).toBe(0);
+  expect(json as Import).toMatchObject({
+    id,
+    counts: { read: 300, accepted: 300, completed: 300 },
+  });
+  expect((await toril(`${args} --resume ${id}`, input)).code).toBe(2);
+});
+
+test("an import maps columns to fields, and the rejected rows are downloaded", async () => {
+  const input = "id;text;pause\n1;a;0\n2;b;0\n2;b;0\n3;c;soon\n";
+  const mapping = { message: "text", sleepMs: { column: "pause", type: "number" } };
+  const args = ["import", "-", "--type", "echo", "--delimiter", "semicolon", "--json"];
+  args.push("--mapping", JSON.stringify(mapping), "--dedup-key", "cli-{id}");
+  args.push("--options", '{"labels":["mapped"]}');
+  const counts = { read: 4, accepted: 2, duplicate: 1, rejected: 1 };
+
+  const dry = await toril([...args, "--dry-run"], input);
+  expect(dry.code).toBe(7);
+  expect(dry.json).toMatchObject({ dryRun: true, status: "done", counts });
+  expect((await toril("jobs --label mapped --json")).json).toMatchObject({ items: [] });
+
+  const { code, json } = await toril(args, input);
+  const { id } = json as Import;
+  expect(code).toBe(7);
+  expect(json).toMatchObject({ status: "done", counts: { ...counts, completed: 2 } });
+  const { items } = (await toril("jobs --label mapped --json")).json as JobPage;
+  expect(items.map(({ key }) => key).toSorted()).toEqual(["cli-1", "cli-2"]);
+
+  const { output } = await toril(`imports errors ${id}`);
+  expect(output).toStartWith("row,part,line,");
+  expect(output).toMatch(/^4,1,5,.*3;c;soon$/m);
+  const lines = (await toril(`imports errors ${id} --json`)).output.split("\n");
+  expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { row: 4, part: 1, line: 5, field: "/data/sleepMs", text: "3;c;soon" },
+  ]);
+  expect((await toril("imports list --type echo")).output).toContain(id);
+  expect((await toril(`imports show ${id}`)).output).toContain("part 1, line 5");
+  expect((await toril(`imports cancel ${id}`)).code).toBe(4);
+  expect((await toril(`imports errors ${unknownId}`)).code).toBe(3);
+});
+
+test("an import without header ignores columns, and ends after too many errors", async () => {
+  const args = "import - --type echo --no-header --columns message,other --json";
+  const ignored = await toril(`${args} --unknown-columns ignore`, "a,1\nb,2\n");
+  expect(ignored.json).toMatchObject({ status: "done", counts: { accepted: 2, rejected: 0 } });
+  const failed = await toril(`${args} --max-errors 1`, "a,1\nb,2\n");
+  expect(failed.code).toBe(7);
+  expect(failed.json).toMatchObject({ status: "failed", counts: { rejected: 2 } });
+  expect(failed.errors).toContain("2 rows were rejected");
+  expect(failed.errors).not.toContain("Repeat the command");
+});
+
+test("the feeds of an OPML file are scheduled, listed and fetched", async () => {
+  const feed = (url: string) => `<outline type="rss" text="A &amp;amp; B" xmlUrl="${url}"/>`;
+  const [news, blog] = ["https://news.invalid/feed.xml", "https://blog.invalid/"];
+  const feeds = `<outline text="folder">${feed(news)}</outline>${feed(blog)}${feed("ftp://no.invalid")}`;
+  const opml = `<opml version="2.0"><head/><body>${feeds}</body></opml>`;
+  const run = () => toril("feeds import - --every 300d --json", opml);
+  const listNames = async () =>
+    ((await toril("schedules --json")).json as SchedulePage).items
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith("feed-"));
+
+  expect((await toril("feeds import - --dry-run", opml)).output).toContain("planned");
+  expect(await listNames()).toEqual([]);
+  const imported = await run();
+  expect(imported.code).toBe(7);
+  expect(imported.errors).toContain("ftp://no.invalid");
+  expect(imported.json).toMatchObject({
+    results: [
+      { url: news, outcome: "scheduled" },
+      { url: blog, outcome: "scheduled" },
+      { url: "ftp://no.invalid", outcome: "refused" },
+    ],
+  });
+  const names = await listNames();
+  expect(names).toHaveLength(2);
+  await run();
+  expect(await listNames()).toEqual(names);
+  expect((await toril("feeds import -", "<html></html>")).code).toBe(2);
+
+  expect((await toril(`feeds fetch ${news}`)).code).toBe(3);
+  await stack.sql`
+    insert into feeds (source, url, status, fetched_at, new_items, changed_items)
+    values (${news}, ${news}, 200, now(), 2, 1)`;
+  expect((await toril("feeds list")).output).toMatch(
+    /https:\/\/news\.invalid\/feed\.xml .* 200 +2 +1 +0 +\d{4}-/,
+  );
+  const { output: id } = await toril(`feeds fetch ${news}`);
+  expect(((await toril(`job ${id} --json`)).json as JobDetail).type).toBe("feed.fetch");
 });
 
 test("job types are registered, listed and deleted", async () => {

@@ -59,7 +59,7 @@ export interface SentImportPart {
 }
 
 /** Calls about imports of files. */
-export function createImportCalls<Types extends JobTypes>({ call, followAt }: Transport) {
+export function createImportCalls<Types extends JobTypes>({ call, open, followAt }: Transport) {
   const toPath = (id: string) => `/v1/imports/${encodeURIComponent(id)}`;
   return {
     /** Resolves after the body has been read; the jobs may still be pending. */
@@ -115,6 +115,13 @@ export function createImportCalls<Types extends JobTypes>({ call, followAt }: Tr
       call<ImportPage>("/v1/imports", { ...options, query: { ...query } }),
 
     getImport: (id: string, options: CallOptions = {}) => call<Import>(toPath(id), options),
+
+    /** Opens the list of rejected rows as a stream of NDJSON or CSV. */
+    openImportErrors: (
+      id: string,
+      { format = "ndjson" }: { format?: "ndjson" | "csv" } = {},
+      options: CallOptions = {},
+    ) => open(`${toPath(id)}/errors`, { ...options, query: { format } }),
 
     /** Yields snapshots of an import until the import is done. */
     followImport: (id: string, options?: FollowOptions) =>

@@ -111,6 +111,7 @@ export type {
   JobType,
   JobTypeName,
   JobTypes,
+  Sent,
   JobResult,
   TypedSchema,
 } from "./job-types.ts";

@@ -127,6 +127,11 @@ export function createTransport(options: ConnectionOptions) {
       return exchange(path, call, async (response) => (await response.json()) as Result);
     },
 
+    /** Returns the body of the response as a stream. Throws `TorilError` for a status that is not 2xx. */
+    open(path: string, call: Call = {}): Promise<ReadableStream<Uint8Array>> {
+      return exchange(path, call, async ({ body }) => body ?? new Blob().stream());
+    },
+
     /** Yields the events of a stream and reconnects after errors that are transient. */
     followAt<Event>(
       path: string,

@@ -1,6 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { type RedisServers } from "@toril/contract/engine/config/redis-config";
-import { openRedis } from "@toril/contract/engine/redis/open-redis";
 import { checkClock, type Finding } from "./finding.ts";
 
 /** The commands that the checks use. */
@@ -8,20 +6,6 @@ export interface CheckedRedis {
   info(): Promise<string>;
   time(): Promise<(string | number)[]>;
   set(key: string, value: string, mode: "PX", ms: number): Promise<unknown>;
-}
-
-/** Opens a client that fails at once instead of reconnecting. */
-export function openCheckedRedis(servers: RedisServers) {
-  const redis = openRedis(servers, {
-    maxRetriesPerRequest: 0,
-    commandTimeout: 5000,
-    retryStrategy: () => null,
-    lazyConnect: true,
-    connectionName: "toril",
-  });
-  // The failing command reports the error.
-  redis.on("error", () => {});
-  return redis;
 }
 
 /** Checks version, eviction policy, persistence, memory, role, writes and clock of Redis. Throws if Redis is unavailable. */

@@ -1,18 +1,16 @@
-import { readFileSync } from "node:fs";
 import { createClient } from "@toril/client";
-import { ConfigError, loadEnv, RedisConfig } from "@toril/contract/engine/config/config";
-import { toRedisServers } from "@toril/contract/engine/config/redis-config";
+import { ConfigError } from "@toril/contract/engine/config/config";
 import { UserError } from "../../dev/user-error.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { type Connection, connectionOptions, findConnection } from "../connection/connect.ts";
-import { withRunningStack } from "../ledger.ts";
+import { openStoreRedis } from "../connection/open-redis.ts";
 import { exitCodes } from "../output/exit-codes.ts";
 import { printResult } from "../output/print-result.ts";
 import { toPrintable } from "../output/render-table.ts";
 import type { Style } from "../output/style.ts";
 import { checkJobs } from "./check-jobs.ts";
 import { checkPostgres } from "./check-postgres.ts";
-import { checkRedis, openCheckedRedis } from "./check-redis.ts";
+import { checkRedis } from "./check-redis.ts";
 import { checkService } from "./check-service.ts";
 import type { Finding } from "./finding.ts";
 
@@ -46,8 +44,7 @@ async function inspectService(report: Report, connection: Connection): Promise<v
 }
 
 async function inspectStores(report: Report, context: CommandContext): Promise<void> {
-  const env = withRunningStack(context.env, context.directory);
-  const { redis, prefix } = openRedisOf(report, env);
+  const { redis, prefix } = openRedisOf(report, context);
   try {
     const isRedisUsable =
       redis !== undefined && (await inspect(report, "Redis", () => checkRedis(redis, prefix)));
@@ -67,10 +64,9 @@ async function inspectStores(report: Report, context: CommandContext): Promise<v
   }
 }
 
-function openRedisOf(report: Report, env: CommandContext["env"]) {
+function openRedisOf(report: Report, { env, directory }: CommandContext) {
   try {
-    const config = loadEnv(RedisConfig, env, (path) => readFileSync(path, "utf8"));
-    return { redis: openCheckedRedis(toRedisServers(config)), prefix: config.BULL_PREFIX };
+    return openStoreRedis(env, directory);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     report.skipped.push({ subject: "Redis", reason: error.message });

@@ -7,6 +7,13 @@ export function readAll({ openInput }: Pick<CommandContext, "openInput">): Promi
   return new Response(openInput()).text();
 }
 
+/** As `readAll`, for a file that need not be UTF-8. */
+export function readAllBytes({
+  openInput,
+}: Pick<CommandContext, "openInput">): Promise<Uint8Array> {
+  return new Response(openInput()).bytes();
+}
+
 /**
  * Parses the value of an option: JSON, `-` for standard input, or `@FILE`. Refuses numbers that JavaScript would change.
  * @param option its name, for the error

@@ -1,0 +1,114 @@
+import { statSync } from "node:fs";
+import type { ImportDefinition, Sent } from "@toril/client";
+import { limits } from "@toril/contract/api/limits";
+import {
+  type CommandContext,
+  getOperand,
+  type Options,
+  parseChoice,
+  type ParsedArguments,
+  parseList,
+  parseNumber,
+  UsageError,
+} from "../command.ts";
+import { connectionOptions } from "../connection/connect.ts";
+import { readJson } from "../output/read-input.ts";
+
+export const importOptions: Options = {
+  type: { value: "T", help: "job type of the rows" },
+  parallel: { value: "N", help: "parts that are sent at the same time, at most 64 (4)" },
+  delimiter: {
+    value: "C",
+    help: "one character, or comma, semicolon, tab, pipe, space (comma; tab for .tsv)",
+  },
+  encoding: { value: "E", help: "encoding of the file, for example windows-1252 (utf-8)" },
+  columns: { value: "A,B", help: "names of the columns" },
+  "no-header": { help: "the first row is data" },
+  mapping: { value: "JSON", help: "fields and their columns: JSON, or @FILE" },
+  "dedup-key": {
+    value: "K",
+    help: "key of the jobs: a column, or a template with columns in braces",
+  },
+  options: { value: "JSON", help: "options of all jobs: JSON, or @FILE" },
+  "unknown-columns": { value: "W", help: "columns that are no fields: reject, or ignore (reject)" },
+  "max-errors": { value: "N", help: "the import fails when more rows are rejected" },
+  "dry-run": { help: "validate all rows and enqueue nothing" },
+  "part-size": { value: "BYTES", help: "size of a part, at most 8000000 (by the file's size)" },
+  resume: { value: "ID", help: "import to resume; needed for standard input only" },
+  "no-wait": { help: "return when all rows are accepted, not when all jobs are done" },
+  ...connectionOptions,
+};
+
+export interface ImportSettings {
+  /** `-` for standard input. */
+  file: string;
+  size: number | undefined;
+  /** Without id. */
+  definition: Sent<ImportDefinition>;
+  parallel: number;
+  partBytes: number;
+  resume: string | undefined;
+}
+
+const defaultPartBytes = 4_000_000;
+
+export async function parseImportSettings(
+  parsed: ParsedArguments,
+  context: CommandContext,
+): Promise<ImportSettings> {
+  const { options, flags } = parsed;
+  const file = getOperand(parsed);
+  const { type } = options;
+  if (type === undefined) throw new UsageError("--type is missing");
+  const size = file === "-" ? undefined : readSize(file);
+  const read = async (option: "mapping" | "options") => {
+    const text = options[option];
+    if (text === "-") throw new UsageError(`--${option} cannot be read from standard input`);
+    return text === undefined ? undefined : readJson(option, text, context);
+  };
+  return {
+    file,
+    size,
+    definition: {
+      type,
+      delimiter: options["delimiter"] ?? (file.endsWith(".tsv") ? "tab" : "comma"),
+      encoding: options["encoding"],
+      header: flags.has("no-header") ? "absent" : "present",
+      columns: parseList(parsed, "columns"),
+      // The service validates both.
+      mapping: (await read("mapping")) as ImportDefinition["mapping"],
+      options: (await read("options")) as Sent<ImportDefinition>["options"],
+      key: options["dedup-key"],
+      unknownColumns: parseChoice(parsed, "unknown-columns", ["reject", "ignore"]),
+      maxErrors: parseNumber(parsed, "max-errors", [0, 1_000_000_000]),
+      dryRun: flags.has("dry-run"),
+    },
+    parallel: parseNumber(parsed, "parallel", [1, 64]) ?? 4,
+    partBytes:
+      parseNumber(parsed, "part-size", [1000, limits.importPartBytes]) ?? choosePartBytes(size),
+    resume: options["resume"],
+  };
+}
+
+/** Parts of a large file are larger, because their number is limited. */
+function choosePartBytes(size: number | undefined): number {
+  if (size === undefined) return limits.importPartBytes;
+  // A part ends before the row that would exceed its size.
+  const needed = Math.ceil(size / (limits.importParts * 0.95));
+  if (needed > limits.importPartBytes) {
+    throw new UsageError(
+      `the file has ${size} bytes, and an import has at most ${limits.importParts} parts of ${limits.importPartBytes} bytes: split the file`,
+    );
+  }
+  return Math.max(defaultPartBytes, needed);
+}
+
+function readSize(file: string): number {
+  try {
+    const found = statSync(file);
+    if (!found.isFile()) throw new Error("it is not a file");
+    return found.size;
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}

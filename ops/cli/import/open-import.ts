@@ -1,0 +1,52 @@
+import { type Client, type Import, TorilError } from "@toril/client";
+import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
+import { type CommandContext, UsageError } from "../command.ts";
+import type { ImportSettings } from "./import-settings.ts";
+import { findStartedImport, type StartedImport } from "./started-imports.ts";
+
+/** Finds the import that an earlier command began for the file; undefined for standard input. */
+export function findStarted(
+  { file, definition, partBytes }: ImportSettings,
+  { env }: CommandContext,
+  url: string,
+): StartedImport | undefined {
+  if (file === "-") return undefined;
+  return findStartedImport(env, file, [url, JSON.stringify(definition), String(partBytes)]);
+}
+
+/** Finds the import to resume, or creates one. */
+export async function openImport(
+  client: Client,
+  { definition, resume }: ImportSettings,
+  started: StartedImport | undefined,
+  { inform, signal }: CommandContext,
+): Promise<Import> {
+  const earlier = resume ?? started?.id;
+  const found = earlier === undefined ? undefined : await findImport(client, earlier, signal);
+  if (found === undefined || found === "ended") {
+    if (resume !== undefined) throw new UsageError(`there is no unfinished import ${resume}`);
+    // Remembered before it is created: a command that is killed in between leaves no second import.
+    const id = found === "ended" || earlier === undefined ? createJobId() : earlier;
+    started?.remember(id);
+    return client.defineImport({ ...definition, id }, { signal });
+  }
+  inform(`Resuming the import ${found.id}.`);
+  return found;
+}
+
+/** Returns undefined for an import that was never created. */
+async function findImport(
+  client: Client,
+  id: string,
+  signal: AbortSignal,
+): Promise<Import | "ended" | undefined> {
+  try {
+    const found = await client.getImport(id, { signal });
+    return ["receiving", "running"].includes(found.status) ? found : "ended";
+  } catch (error) {
+    if (!(error instanceof TorilError)) throw error;
+    if (error.problem.status === 404) return undefined;
+    if (error.problem.status === 410) return "ended";
+    throw error;
+  }
+}

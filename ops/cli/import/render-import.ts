@@ -1,0 +1,29 @@
+import type { Import } from "@toril/client";
+import { exitCodes } from "../output/exit-codes.ts";
+import { renderFields } from "../output/print-result.ts";
+import { toPrintable } from "../output/render-table.ts";
+import { type Style, styleStatus } from "../output/style.ts";
+
+export function renderImport(imported: Import, style: Style): string {
+  const { id, type, status, counts, errors, dryRun } = imported;
+  const fields = renderFields([
+    ["import", id],
+    ["type", toPrintable(type)],
+    ["status", `${styleStatus(style, status)}${dryRun ? " (dry run)" : ""}`],
+    ...Object.entries(counts).map(([name, count]) => [name, String(count)] as const),
+  ]);
+  const lines = errors.map(({ line, part, problem }) => {
+    const detail = problem.errors?.map((error) => `${error.pointer} ${error.detail}`).join("; ");
+    const place = part === undefined ? `line ${line}` : `part ${part}, line ${line}`;
+    return style("red", toPrintable(`${place}: ${detail ?? problem.detail ?? problem.title}`));
+  });
+  const hint = errors.length > 0 ? [style("dim", `toril imports errors ${id}`)] : [];
+  return [fields, ...lines, ...hint].join("\n");
+}
+
+/** Returns the exit code of a command that followed an import to its end. */
+export function getImportExitCode({ status, counts }: Import): number {
+  if (counts.rejected > 0) return exitCodes.rejected;
+  const hasFailed = status === "failed" || status === "cancelled" || counts.dead > 0;
+  return hasFailed ? exitCodes.failed : exitCodes.ok;
+}
