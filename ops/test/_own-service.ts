@@ -8,15 +8,24 @@ import { Config } from "../../producer/src/config.ts";
 import { openProducer } from "../../producer/src/producer.ts";
 import { bun } from "../../producer/src/runtime/serve-bun.ts";
 
+interface Settings {
+  /** A private Redis, for tests that flush it. */
+  redisUrl?: string;
+  /** Variables of the consumer. */
+  consumerEnv?: Record<string, string>;
+}
+
 /** Starts a producer and a consumer with other job types than those that Toril ships, in this process. */
 export async function _startOwnService<Types extends JobTypes>(
   jobTypes: JobTypeRegistry<Types>,
   handlers: Handlers<Types>,
+  { redisUrl, consumerEnv = {} }: Settings = {},
 ) {
   await using opening = new AsyncDisposableStack();
-  const world = opening.use(await _openWorld());
+  const world = opening.use(await _openWorld(redisUrl));
   const createHandlers = () => defineHandlers(jobTypes, handlers);
-  opening.use(await _startConsumer(world, { plugin: { jobTypes, createHandlers } }));
+  const plugin = { jobTypes, createHandlers };
+  opening.use(await _startConsumer(world, { plugin, env: consumerEnv }));
   const env = {
     DATABASE_URL: world.databaseUrl,
     REDIS_URL: world.redisUrl,
@@ -28,5 +37,6 @@ export async function _startOwnService<Types extends JobTypes>(
   const producer = await openProducer(jobTypes, config, { log }, bun);
   opening.defer(() => producer.close());
   const opened = opening.move();
-  return { url: producer.url, sql: world.sql, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  const { sql, redis } = world;
+  return { url: producer.url, sql, redis, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createClient } from "@toril/client";
 import { createRegistry, defineJob } from "@toril/contract";
 import { z } from "zod";
+import { startRedis } from "../dev/stores/redis.ts";
 import { until } from "../dev/until.ts";
 import { _startOwnService } from "./_own-service.ts";
 
@@ -43,7 +44,9 @@ const runs = new Map<string, Promise<string[]>>();
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), "toril-worker-"));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
-  const service = opened.use(await _startOwnService(jobTypes, {}));
+  const redis = opened.use(await startRedis({ dir: join(folder, "redis") }));
+  const settings = { redisUrl: redis.url, consumerEnv: { RECONCILE_GRACE_MS: "500" } };
+  const service = opened.use(await _startOwnService(jobTypes, {}, settings));
   for (const language of languages) {
     const run = killInTheMiddle(service, language, folder);
     run.catch(() => {});
@@ -58,8 +61,10 @@ afterAll(async () => {
 
 type Service = Awaited<ReturnType<typeof _startOwnService>>;
 
-/** Returns what is wrong after all jobs have ended. */
-async function killInTheMiddle({ url, sql }: Service, language: string, folder: string) {
+let flushing: Promise<unknown> | undefined;
+
+/** Kills workers of a language and flushes Redis once; returns what is wrong after all jobs have ended. */
+async function killInTheMiddle({ url, sql, redis }: Service, language: string, folder: string) {
   const command = await workers[language]!(folder);
   const type = `count.${language}`;
   const requests = Array.from({ length: jobCount }, (_, index) => ({
@@ -75,11 +80,16 @@ async function killInTheMiddle({ url, sql }: Service, language: string, folder: 
       select count(*)::int as completed from jobs where type = ${type} and status = 'completed'`;
     return row!.completed;
   };
+  const waitFor = (share: number) => {
+    const isReached = async () => (await count()) >= share * jobCount || undefined;
+    return until(`${share} of the jobs are completed`, isReached, { timeoutMs: 120_000 });
+  };
   for (const share of [0.2, 0.5, 1]) {
     const worker = Bun.spawn(command, { env, stdout: "ignore", stderr: "ignore" });
     try {
-      const isReached = async () => (await count()) >= share * jobCount || undefined;
-      await until(`${share} of the jobs are completed`, isReached, { timeoutMs: 60_000 });
+      await waitFor(share - 0.1);
+      if (share === 0.5) await (flushing ??= redis.flushall());
+      await waitFor(share);
     } finally {
       worker.kill("SIGKILL");
       await worker.exited;
@@ -101,7 +111,7 @@ async function killInTheMiddle({ url, sql }: Service, language: string, folder: 
 for (const language of Object.keys(workers)) {
   // A skipped test is listed: the language is not installed.
   test.skipIf(!languages.includes(language))(
-    `${language} workers are killed in the middle of jobs, and each job is settled once`,
+    `${language} workers are killed in the middle of jobs, Redis is flushed, and each job is settled once`,
     async () => {
       expect(await runs.get(language)).toEqual([]);
     },

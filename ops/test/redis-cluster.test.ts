@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 
 import { echo } from "./_api.ts";
+import { createPullWorker } from "./_pull-worker.ts";
 import { startCluster } from "../dev/stores/redis-fleet.ts";
 import { startStack } from "./_stack.ts";
 
@@ -103,6 +104,44 @@ test("in a Cluster, operations promote, retry, cancel and delete many jobs", asy
   await ends(id, "dead");
   expect(await operate("delete")).toMatchObject({ changed: 1 });
   expect((await client.listDeadLetters({ label })).items).toEqual([]);
+});
+
+test("in a Cluster, HTTP workers take from queues on different nodes, and get jobs whose leases expire again", async () => {
+  const { client } = stack;
+  const types = ["pull.a", "pull.b", "pull.c"];
+  for (const type of types) await client.putJobType(type, { data: { type: "object" } });
+  const pull = createPullWorker(stack);
+  const taking = pull.take({ types, max: 10, waitMs: 60_000 });
+  const enqueue = (type: string) => client.createJob({ type, data: { type } }, { wait: 60 });
+  const waiting = types.map(enqueue);
+  const taken = await taking;
+  const take = async (more = {}) =>
+    taken.push(...(await pull.take({ types, max: 10, waitMs: 60_000, ...more })));
+  while (taken.length < types.length) await take();
+  expect(taken.map(({ type }) => type).toSorted()).toEqual(types);
+
+  const [first, second, third] = taken;
+  const extended = await pull.extend(first!.id, first!.lease);
+  expect(extended).toMatchObject({ leaseUntil: expect.any(String) });
+  const completed = { outcome: "completed", result: 1 };
+  expect(await pull.finish(first!.id, first!.lease, completed)).toMatchObject({
+    outcome: "settled",
+  });
+  const released = await pull.finish(second!.id, second!.lease, { outcome: "released" });
+  expect(released).toMatchObject({ job: "released" });
+  await take({ leaseMs: 1000 });
+  // Nobody finishes this attempt: the lease expires, and the job returns.
+  await take();
+  expect(taken.slice(3).map(({ id }) => id)).toEqual([second!.id, second!.id]);
+  const [lost, current] = taken.slice(3);
+  expect(await pull.finish(lost!.id, lost!.lease, completed)).toMatchObject({
+    outcome: "lease-lost",
+  });
+  await pull.finish(current!.id, current!.lease, completed);
+  const error = { message: "no" };
+  await pull.finish(third!.id, third!.lease, { outcome: "failed", error, retry: false });
+  const statuses = (await Promise.all(waiting)).map(({ status }) => status);
+  expect(statuses.toSorted()).toEqual(["completed", "completed", "dead"]);
 });
 
 test("in a Cluster, a stream contains the events of queues on different nodes", async () => {

@@ -1,5 +1,13 @@
 import { applyAndAgree, type Command, expectEqual, OnAll, type Real } from "./command.ts";
-import { begin, end, isPending, type Model, type ModelJob, type ModelLease } from "./jobs.ts";
+import {
+  begin,
+  end,
+  isPending,
+  type Model,
+  type ModelJob,
+  type ModelLease,
+  types,
+} from "./jobs.ts";
 
 /** An HTTP worker takes jobs. */
 export const take = (max: number) =>
@@ -10,7 +18,7 @@ export const take = (max: number) =>
     const getPriority = (job: ModelJob) => (job.isStalled ? 0 : (job.priority ?? 0));
     const inOrder = waiting.map(getPriority).toSorted((a, b) => a - b);
 
-    const taken = await workers.pull.take(max);
+    const taken = await workers.pull.take({ types: [types.pull], max });
     const jobs = taken.map(({ id, lease }) => {
       const job = waiting.find((one) => one.id === id);
       if (job === undefined) throw new Error(`took ${id}, which does not wait`);

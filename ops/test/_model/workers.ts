@@ -1,10 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { FinishedAttempt } from "@toril/contract/api/worker/finish";
-import type { LeasedJob } from "@toril/contract/api/worker/take";
 import { bullName, parseBullId } from "@toril/contract/engine/redis/names";
 import { Worker } from "bullmq";
 import { Redis } from "ioredis";
+import { createPullWorker, type PullWorker } from "../_pull-worker.ts";
 import type { Stack } from "../_stack.ts";
 import { queues, types, type WorkerKind } from "./jobs.ts";
 
@@ -135,33 +134,3 @@ function startStockWorker(redisUrl: string) {
     },
   };
 }
-
-/** Calls the operations of HTTP workers. */
-export function createPullWorker({ producers }: Stack) {
-  async function call<Answer>(operation: string, body: object): Promise<Answer> {
-    const response = await fetch(`${producers[0]!.url}/v1/worker/${operation}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    if (!response.ok) throw new Error(`${operation} answered ${response.status}`);
-    return (await response.json()) as Answer;
-  }
-
-  return {
-    async take(max: number) {
-      const selection = { types: [types.pull], max, leaseMs: 3_600_000, worker: "model" };
-      return (await call<{ jobs: LeasedJob[] }>("take", selection)).jobs;
-    },
-    async finish(id: string, lease: string, report: object) {
-      const body = { results: [{ id, lease, ...report }] };
-      return (await call<{ results: [FinishedAttempt] }>("finish", body)).results[0];
-    },
-    async extend(id: string, lease: string) {
-      const body = { leases: [{ id, lease }], leaseMs: 3_600_000 };
-      return (await call<{ leases: [object] }>("extend", body)).leases[0];
-    },
-  };
-}
-
-export type PullWorker = ReturnType<typeof createPullWorker>;
