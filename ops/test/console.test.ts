@@ -1,15 +1,13 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { changeKey } from "@toril/contract/engine/api-keys/change-key";
 import { issueKey } from "@toril/contract/engine/api-keys/key-ledger";
 import type { Scope } from "@toril/contract/api/access/scope";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 
-import { openBrowser } from "./_browser.ts";
-import { startStack, type Stack } from "./_stack.ts";
+import { findViolations, startConsole } from "./_console.ts";
+import { openPageMetrics, refreshOverview, startReportingJob } from "./_page-metrics.ts";
+import type { Stack } from "./_stack.ts";
 
-const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 const pages = [
   "",
   "/jobs",
@@ -19,43 +17,25 @@ const pages = [
   "/queues",
   "/queues/default",
   "/schedules",
+  "/feeds",
   "/imports",
   "/webhooks",
+  "/webhooks/orders",
   "/job-types",
   "/keys",
   "/audit",
   "/runbook",
 ];
 
+let ui: Awaited<ReturnType<typeof startConsole>>;
 let stack: Stack;
-let browser: Browser;
-let url: string;
+let open: (typeof ui)["open"];
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([startStack(), openBrowser()]);
-  url = `${stack.producers[0]!.url}/console`;
+  ui = await startConsole();
+  ({ stack, open } = ui);
 });
-afterAll(async () => {
-  await browser?.close();
-  await stack?.[Symbol.asyncDispose]();
-});
-
-/** On a busy machine the service may refuse a request or end a stream for a moment; the console repeats them. */
-const transient = /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/;
-
-/** Opens a page of the console; `complaints` are errors, violations of the policy included. */
-async function open(path: string, options: BrowserContextOptions = {}) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  const complaints: string[] = [];
-  page.on("console", (message) => {
-    const text = message.text();
-    if (message.type() === "error" && !transient.test(text)) complaints.push(text);
-  });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  await page.goto(url + path);
-  return { page, complaints, [Symbol.asyncDispose]: () => context.close() };
-}
+afterAll(() => ui?.[Symbol.asyncDispose]());
 
 function hasStatus(page: Page, status: string) {
   return page.getByLabel("Details").locator(".status", { hasText: status }).waitFor();
@@ -114,27 +94,6 @@ test("a job that fails, retries and dies is shown live, and redriven from its gr
   expect(complaints).toEqual([]);
 });
 
-test("a CSV file with a bad row is imported by drag and drop", async () => {
-  await using opened = await open("/imports");
-  const { page, complaints } = opened;
-  // Text: the types of the browser are not those of this file.
-  const dropped = await page.evaluateHandle(`(() => {
-    const transfer = new DataTransfer();
-    const text = "message;sleepMs\\nfirst;1\\nsecond;not a number\\nthird;2\\n";
-    transfer.items.add(new File([text], "jobs.csv", { type: "text/csv" }));
-    return transfer;
-  })()`);
-  await page.locator(".drop-zone").dispatchEvent("drop", { dataTransfer: dropped });
-  await page.getByRole("cell", { name: "not a number" }).waitFor();
-  expect(await page.getByLabel("Delimiter").inputValue()).toBe("semicolon");
-  await page.getByLabel("Job type").selectOption("echo");
-  await page.getByRole("button", { name: "Import", exact: true }).click();
-  await page.getByText("2 of 2 settled").waitFor();
-  const rejected = page.getByRole("row", { name: /sleepMs/ });
-  expect(await rejected.getByRole("cell").first().textContent()).toBe("3");
-  expect(complaints).toEqual([]);
-});
-
 test("the overview lists a paused queue first, and resumes it", async () => {
   await stack.client.pauseQueue("feeds");
   await using opened = await open("");
@@ -174,19 +133,43 @@ test("a job page stays live when the producer is restarted", async () => {
   await hasStatus(opened.page, "completed");
 });
 
+test("pages do not grow with the events that they show", async () => {
+  const job = await startReportingJob(stack);
+  await using opened = await open(`/jobs/${job.id}`);
+  const { page, complaints } = opened;
+  const metrics = await openPageMetrics(page);
+
+  async function show(times: number) {
+    await page.goto(`${ui.url}/jobs/${job.id}`);
+    await job.report(page, times);
+    const afterEvents = await metrics.readUse();
+    await page.goto(ui.url);
+    await page.getByRole("img", { name: /Jobs per second/ }).waitFor();
+    await refreshOverview(page, times);
+    return { afterEvents, afterRefreshes: await metrics.readUse() };
+  }
+
+  // 35 events more keep 2 MB if each leaves its job behind.
+  const [few, many] = [await show(5), await show(40)];
+  for (const moment of ["afterEvents", "afterRefreshes"] as const) {
+    expect(many[moment].heapBytes - few[moment].heapBytes).toBeLessThan(1_000_000);
+    expect(many[moment].nodes - few[moment].nodes).toBeLessThan(500);
+  }
+  expect(complaints).toEqual([]);
+});
+
 test("every page is accessible, complies with its policy, and fits a phone, light and dark", async () => {
   const { id } = await stack.client.createJob({ type: "echo", data: { message: "shown" } });
+  await stack.client.putWebhook("orders", {
+    url: "http://127.0.0.1:1/",
+    events: ["job.dead"],
+  });
   await using opened = await open("", { colorScheme: "light" });
   const { page, complaints } = opened;
-  await page.evaluate(axe);
   const found: unknown[] = [];
 
   async function check(path: string, options: object) {
-    const settings = { resultTypes: ["violations"], preload: false, ...options };
-    const violations = await page.evaluate<{ id: string; impact: string; nodes: string[] }[]>(
-      `axe.run(document, ${JSON.stringify(settings)}).then(({ violations }) => violations.map(({ id, impact, nodes }) => ({ id, impact, nodes: nodes.map(({ html }) => html) })))`,
-    );
-    const serious = violations.filter(({ impact }) => /serious|critical/.test(impact));
+    const serious = await findViolations(page, options);
     if (serious.length > 0) found.push({ path, serious });
   }
 
@@ -198,7 +181,7 @@ test("every page is accessible, complies with its policy, and fits a phone, ligh
     await page.locator("main h1").waitFor();
     await page.getByLabel("Loading").first().waitFor({ state: "detached" });
     await check(path, {});
-    await page.setViewportSize({ width: 390, height: 844 });
+    await page.setViewportSize({ width: 360, height: 780 });
     const overflow = await page.evaluate<number>(
       "document.documentElement.scrollWidth - document.documentElement.clientWidth",
     );
@@ -231,7 +214,7 @@ test("an action in the console is in the audit log, which is searched by resourc
 });
 
 test("on a phone, the menu leads to the other pages", async () => {
-  await using opened = await open("/jobs", { viewport: { width: 390, height: 844 } });
+  await using opened = await open("/jobs", { viewport: { width: 360, height: 780 } });
   const { page } = opened;
   await page.getByRole("button", { name: "Menu" }).click();
   await page.getByRole("link", { name: "Dead letters" }).click();

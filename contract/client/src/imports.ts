@@ -8,6 +8,8 @@ import type {
 } from "./api-types.ts";
 import { type FollowOptions, toFollowedImportEvent } from "./follow.ts";
 import type { JobTypeName, JobTypes, Sent } from "./job-types.ts";
+import { sendParts, type SendPartsOptions, toContentDigest } from "./send-parts.ts";
+import type { CsvPart } from "./split-csv.ts";
 import {
   type Body,
   type CallOptions,
@@ -61,7 +63,7 @@ export interface SentImportPart {
 /** Calls about imports of files. */
 export function createImportCalls<Types extends JobTypes>({ call, open, followAt }: Transport) {
   const toPath = (id: string) => `/v1/imports/${encodeURIComponent(id)}`;
-  return {
+  const calls = {
     /** Resolves after the body has been read; the jobs may still be pending. */
     createImport: (
       body: Body,
@@ -88,7 +90,7 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
       options: CallOptions & { contentType?: string; timeoutMs?: number } = {},
     ) => {
       const { contentType = "text/csv", timeoutMs = 120_000, ...rest } = options;
-      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      const digest = await toContentDigest(bytes);
       return call<ImportPart>(`${toPath(id)}/parts/${number}`, {
         ...rest,
         method: "PUT",
@@ -96,7 +98,7 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
         timeoutMs,
         headers: {
           "Content-Type": contentType,
-          "Content-Digest": `sha-256=:${btoa(String.fromCharCode(...digest))}:`,
+          ...(digest === undefined ? {} : { "Content-Digest": digest }),
           ...(offset === undefined
             ? {}
             : { "Content-Range": `bytes ${offset}-${offset + bytes.length - 1}/*` }),
@@ -130,5 +132,15 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
     /** Stops an import; an operation cancels its pending jobs in the background. */
     cancelImport: (id: string, options: CallOptions = {}) =>
       call<Operation>(toPath(id), { ...options, method: "DELETE" }),
+  };
+  return {
+    ...calls,
+
+    /**
+     * Sends the parts of a file that the service does not have yet, several at a time. Returns their number, for
+     * `completeImport`. After a failure, call it again with the same parts.
+     */
+    sendImportParts: (id: string, parts: AsyncIterable<CsvPart>, options: SendPartsOptions = {}) =>
+      sendParts(calls, id, parts, options),
   };
 }

@@ -8,7 +8,6 @@ import { createImportProgress, type ImportProgress } from "./import-progress.ts"
 import { importOptions, type ImportSettings, parseImportSettings } from "./import-settings.ts";
 import { findStarted, openImport } from "./open-import.ts";
 import { getImportExitCode, renderImport } from "./render-import.ts";
-import { sendParts } from "./send-parts.ts";
 
 const pollMs = 500;
 /** About five minutes: a service that restarts interrupts no import. */
@@ -75,7 +74,7 @@ async function sendFile(
     ...(delimiter === undefined ? {} : { delimiter }),
     ...(encoding === undefined ? {} : { encoding }),
   });
-  const count = await sendParts(client, id, split, {
+  const count = await client.sendImportParts(id, split, {
     parallel,
     signal,
     onPart: ({ bytes }) => progress.addBytes(bytes.length),

@@ -9,7 +9,7 @@ export function onUnauthenticated(listener: () => void): () => void {
 }
 
 /** Sends a request with the session. The header proves that no page of another site sent it. */
-async function send(request: Request): Promise<Response> {
+export async function send(request: Request): Promise<Response> {
   request.headers.set("Toril-Console", "1");
   const response = await fetch(request);
   if (response.status === 401) for (const listener of unauthenticated) listener();
@@ -27,6 +27,18 @@ export async function fetchJson<Body>(path: string): Promise<Body> {
   const response = await send(new Request(path, { headers: { Accept: "application/json" } }));
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
   return (await response.json()) as Body;
+}
+
+/** Saves the body of a response as a file. A link would be refused on plain HTTP, where browsers do not tell its origin. */
+export async function download(path: string, name: string): Promise<void> {
+  const response = await send(new Request(path));
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  const url = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
 }
 
 /** Starts a session with a key. Throws `TorilError` if the service refuses the key. */

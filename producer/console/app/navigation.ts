@@ -22,6 +22,7 @@ export const navigation: readonly { title: string; items: readonly NavigationIte
       { title: "Dead letters", path: "/dead-letters", scopes: ["jobs:read"] },
       { title: "Operations", path: "/operations", scopes: ["jobs:read"] },
       { title: "Schedules", path: "/schedules", scopes: ["jobs:read"] },
+      { title: "Feeds", path: "/feeds", scopes: ["jobs:read"] },
       { title: "Imports", path: "/imports", scopes: ["jobs:enqueue", "jobs:read"] },
       { title: "Webhooks", path: "/webhooks", scopes: ["webhooks:admin"] },
       { title: "Job types", path: "/job-types", scopes: ["types:admin"] },

@@ -2,8 +2,9 @@ import type { ComponentType } from "preact";
 import { AuditLogPage } from "../pages/audit-log.tsx";
 import { DeadLettersPage } from "../pages/dead-letters.tsx";
 import { EnqueuePage } from "../pages/enqueue.tsx";
-import { ImportPage } from "../pages/import.tsx";
-import { ImportsPage } from "../pages/imports.tsx";
+import { FeedsPage } from "../pages/feeds.tsx";
+import { ImportPage } from "../pages/imports/import.tsx";
+import { ImportsPage } from "../pages/imports/imports.tsx";
 import { JobPage } from "../pages/job.tsx";
 import { JobsPage } from "../pages/jobs.tsx";
 import { JobTypesPage } from "../pages/job-types.tsx";
@@ -33,6 +34,7 @@ const pages: readonly [pattern: RegExp, page: ComponentType<PageProps>][] = [
   [/^\/schedules$/, SchedulesPage],
   [/^\/imports$/, ImportsPage],
   [/^\/imports\/([^/]+)$/, ImportPage],
+  [/^\/feeds$/, FeedsPage],
   [/^\/job-types$/, JobTypesPage],
   [/^\/webhooks$/, WebhooksPage],
   [/^\/webhooks\/([^/]+)$/, WebhookPage],

@@ -38,7 +38,12 @@ export interface ServiceDocument {
 
 let reading: Promise<ServiceDocument> | undefined;
 
-/** Reads the OpenAPI document once: it changes only with the service. */
+/** Reads the document again when it is needed: a job type was registered. */
+export function forgetServiceDocument(): void {
+  reading = undefined;
+}
+
+/** Reads the OpenAPI document once: it changes only with the service and its job types. */
 export function useServiceDocument(): Query<ServiceDocument> {
   return useQuery("openapi", () => {
     reading ??= fetchJson<OpenApi>("/openapi.json").then(toServiceDocument);

@@ -23,23 +23,31 @@ export function useQuery<Data>(
   const [turn, setTurn] = useState(0);
   const latest = useRef(load);
   latest.current = load;
+  const progress = useRef({ isLoading: false, isStale: false });
 
   useEffect(() => {
     const abort = new AbortController();
     const { signal } = abort;
+    progress.current = { isLoading: true, isStale: false };
+    function settle(update: Parameters<typeof setState>[0]) {
+      if (signal.aborted) return;
+      setState(update);
+      if (progress.current.isStale) setTurn((last) => last + 1);
+      progress.current = { isLoading: false, isStale: false };
+    }
     latest.current(signal).then(
-      (data) => {
-        if (!signal.aborted) setState({ key, data, turn });
-      },
-      (error: unknown) => {
-        if (signal.aborted) return;
-        setState((last) => (last.key === key ? { ...last, error, turn } : { key, error, turn }));
-      },
+      (data) => settle({ key, data, turn }),
+      (error: unknown) =>
+        settle((last) => (last.key === key ? { ...last, error, turn } : { key, error, turn })),
     );
     return () => abort.abort();
   }, [key, turn]);
 
-  const reload = useCallback(() => setTurn((last) => last + 1), []);
+  // A load is not cut off by the next one: with many events per second, none would ever end.
+  const reload = useCallback(() => {
+    if (progress.current.isLoading) progress.current.isStale = true;
+    else setTurn((last) => last + 1);
+  }, []);
   const isSettled = state.key === key && state.turn === turn;
   useEffect(() => {
     if (refreshMs === undefined || !isSettled) return undefined;

@@ -2,23 +2,33 @@ import { useState } from "preact/hooks";
 import type { JobTypeDescription } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
+import { forgetServiceDocument } from "../app/service-document.ts";
+import { Action } from "../ui/action.tsx";
 import { Json } from "../ui/code.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
+import { SecretDialog } from "../ui/secret-dialog.tsx";
 import { Time } from "../ui/time.tsx";
+import { JobTypeDialog } from "./job-type-dialog.tsx";
 
 /** The job types of the tenant: those of the code, and those registered over HTTP. */
 export function JobTypesPage() {
   const [shown, setShown] = useState<JobTypeDescription>();
+  const [edited, setEdited] = useState<JobTypeDescription | "new">();
+  const [secret, setSecret] = useState<string>();
   const types = usePages("types", (cursor, signal) => client.listJobTypes({ cursor }, { signal }));
   const head = ["Type", "Source", "Queue", "Worker", "Attempts", "Changed", ""];
   return (
     <>
       <PageHead
         title="Job types"
-        detail="Defined in code, or registered with PUT /v1/job-types/{type}"
-      />
+        detail="Defined in code, or registered here or with PUT /v1/job-types/{type}"
+      >
+        <button class="button primary" type="button" onClick={() => setEdited("new")}>
+          Register a job type
+        </button>
+      </PageHead>
       <Loaded query={types}>
         {({ items }) =>
           items.length === 0 ? (
@@ -48,6 +58,30 @@ export function JobTypesPage() {
                     >
                       Schema
                     </button>
+                    {jobType.source === "api" && (
+                      <>
+                        <button
+                          class="button small"
+                          type="button"
+                          aria-label={`Edit ${jobType.type}`}
+                          onClick={() => setEdited(jobType)}
+                        >
+                          Edit
+                        </button>
+                        <Action
+                          kind="small"
+                          label={`Delete ${jobType.type}`}
+                          run={async () => {
+                            await client.deleteJobType(jobType.type);
+                            forgetServiceDocument();
+                            return `The job type ${jobType.type} is deleted.`;
+                          }}
+                          onDone={types.reload}
+                        >
+                          Delete
+                        </Action>
+                      </>
+                    )}
                     <a
                       class="button small"
                       aria-label={`Enqueue ${jobType.type}`}
@@ -67,6 +101,26 @@ export function JobTypesPage() {
         <Dialog title={shown.type} onClose={() => setShown(undefined)}>
           <Json label="Schema of the data" value={shown.data} />
         </Dialog>
+      )}
+      {edited !== undefined && (
+        <JobTypeDialog
+          jobType={edited === "new" ? undefined : edited}
+          onClose={() => setEdited(undefined)}
+          onDone={(issued) => {
+            setEdited(undefined);
+            setSecret(issued);
+            types.reload();
+          }}
+        />
+      )}
+      {secret !== undefined && (
+        <SecretDialog
+          title="The secret of the endpoint"
+          purpose="The endpoint verifies the signatures of requests with it."
+          label="Secret"
+          secret={secret}
+          onClose={() => setSecret(undefined)}
+        />
       )}
     </>
   );

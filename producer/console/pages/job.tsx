@@ -9,6 +9,7 @@ import { Card, Loaded, PageHead } from "../ui/layout.tsx";
 import { Status } from "../ui/status.tsx";
 import { formatTime, Time } from "../ui/time.tsx";
 import { JobActions } from "./job-actions.tsx";
+import { JobChildren } from "./job-children.tsx";
 import { JobTimeline } from "./job-timeline.tsx";
 
 /** One job, live: its timeline, progress, log, data and result. */
@@ -86,6 +87,7 @@ function JobDetails({ job }: { job: JobDetail }) {
             </ol>
           </Card>
         )}
+        {job.children !== null && <JobChildren id={job.id} counts={job.children} />}
         <Card title="Data">
           <Json label="Data" value={job.data} />
         </Card>
@@ -182,6 +184,17 @@ function Facts({ job }: { job: JobDetail }) {
                 {label}
               </a>
             ))}
+          </dd>
+        </>
+      )}
+      {job.parent !== null && (
+        <>
+          <dt>Parent</dt>
+          <dd>
+            <a class="mono" href={to(`/jobs/${job.parent.id}`)}>
+              {job.parent.id}
+            </a>
+            <small class="hint">if this job fails: {job.parent.onFailure}</small>
           </dd>
         </>
       )}

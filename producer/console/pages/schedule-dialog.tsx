@@ -121,7 +121,6 @@ export function ScheduleDialog({ schedule, onClose, onDone }: ScheduleDialogProp
       <div class="dialog-actions">
         <Action
           kind="primary"
-          disabled={name === ""}
           run={async () => {
             await client.putSchedule(name, definition, schedule && { ifVersion: schedule.version });
             return `The schedule ${name} is stored.`;

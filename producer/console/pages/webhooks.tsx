@@ -3,24 +3,11 @@ import type { Webhook } from "@toril/client";
 import { client } from "../app/api.ts";
 import { to } from "../app/router.ts";
 import { Action } from "../ui/action.tsx";
-import { Code, Copy } from "../ui/code.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Text } from "../ui/fields.tsx";
 import { Empty, Loaded, PageHead, Table } from "../ui/layout.tsx";
 import { Pager, usePages } from "../ui/pager.tsx";
 import { Status } from "../ui/status.tsx";
 import { Time } from "../ui/time.tsx";
-
-type Event = Webhook["events"][number];
-
-const events: readonly Event[] = [
-  "job.completed",
-  "job.dead",
-  "job.expired",
-  "job.cancelled",
-  "import.done",
-  "schedule.missed",
-];
+import { WebhookDialog, WebhookSecret } from "./webhook-dialog.tsx";
 
 /** The webhooks of the tenant. */
 export function WebhooksPage() {
@@ -59,9 +46,10 @@ export function WebhooksPage() {
       </Loaded>
       <Pager query={webhooks} />
       {isCreating && (
-        <CreateWebhook
+        <WebhookDialog
+          webhook={undefined}
           onClose={() => setCreating(false)}
-          onCreated={(created) => {
+          onDone={(created) => {
             setCreating(false);
             setSecret(created);
             webhooks.reload();
@@ -69,16 +57,7 @@ export function WebhooksPage() {
         />
       )}
       {secret !== undefined && (
-        <Dialog title="The secret of the webhook" onClose={() => setSecret(undefined)}>
-          <p>
-            Copy the secret now: it is shown only once, and the endpoint verifies signatures with
-            it.
-          </p>
-          <Code label="Secret" text={secret} />
-          <div class="dialog-actions">
-            <Copy text={secret}>Copy</Copy>
-          </div>
-        </Dialog>
+        <WebhookSecret secret={secret} onClose={() => setSecret(undefined)} />
       )}
     </>
   );
@@ -129,51 +108,5 @@ function WebhookRow({ webhook, onChange }: { webhook: Webhook; onChange(): void 
         </Action>
       </td>
     </tr>
-  );
-}
-
-interface CreateWebhookProps {
-  onClose(): void;
-  onCreated(secret: string): void;
-}
-
-function CreateWebhook({ onClose, onCreated }: CreateWebhookProps) {
-  const [name, setName] = useState("");
-  const [url, setUrl] = useState("https://");
-  const [chosen, setChosen] = useState<readonly Event[]>(["job.completed", "job.dead"]);
-  return (
-    <Dialog title="Create a webhook" onClose={onClose}>
-      <Text label="Name" required value={name} onChange={setName} />
-      <Text label="URL" required value={url} onChange={setUrl} />
-      <fieldset class="scopes">
-        <legend>Events</legend>
-        {events.map((event) => (
-          <label key={event} class="check">
-            <input
-              type="checkbox"
-              checked={chosen.includes(event)}
-              onChange={({ currentTarget: { checked } }) =>
-                setChosen(checked ? [...chosen, event] : chosen.filter((one) => one !== event))
-              }
-            />
-            <code>{event}</code>
-          </label>
-        ))}
-      </fieldset>
-      <div class="dialog-actions">
-        <Action
-          kind="primary"
-          disabled={chosen.length === 0}
-          run={async () => {
-            const created = await client.putWebhook(name, { url, events: [...chosen] });
-            if ("secret" in created) onCreated(created.secret);
-            else onClose();
-            return `The webhook ${name} is stored.`;
-          }}
-        >
-          Create
-        </Action>
-      </div>
-    </Dialog>
   );
 }

@@ -15,6 +15,8 @@ const tones: Readonly<Record<string, string>> = {
   receiving: "busy",
   delayed: "wait",
   paused: "warn",
+  failing: "bad",
+  gone: "bad",
 };
 
 /** A status, as a word with a coloured dot. */

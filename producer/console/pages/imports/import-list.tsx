@@ -1,10 +1,10 @@
-import { client } from "../app/api.ts";
-import { to } from "../app/router.ts";
-import { Empty, Loaded, Table } from "../ui/layout.tsx";
-import { formatCount } from "../ui/numbers.ts";
-import { Pager, usePages } from "../ui/pager.tsx";
-import { Status } from "../ui/status.tsx";
-import { Time } from "../ui/time.tsx";
+import { client } from "../../app/api.ts";
+import { to } from "../../app/router.ts";
+import { Empty, Loaded, Table } from "../../ui/layout.tsx";
+import { formatCount } from "../../ui/numbers.ts";
+import { Pager, usePages } from "../../ui/pager.tsx";
+import { Status } from "../../ui/status.tsx";
+import { Time } from "../../ui/time.tsx";
 
 /** The imports of the tenant, newest first. */
 export function ImportList() {
@@ -22,7 +22,7 @@ export function ImportList() {
             <Empty title="No imports yet." />
           ) : (
             <Table label="Imports" head={head}>
-              {items.map(({ id, status, type, counts, createdAt }) => (
+              {items.map(({ id, status, type, counts, createdAt, dryRun }) => (
                 <tr key={id}>
                   <td>
                     <Status value={status} />
@@ -30,7 +30,8 @@ export function ImportList() {
                   <td>
                     <a class="mono" href={to(`/imports/${id}`)}>
                       {id}
-                    </a>
+                    </a>{" "}
+                    {dryRun && <span class="tag">dry run</span>}
                   </td>
                   <td class="mono">{type}</td>
                   <td class="number">{formatCount(counts.accepted)}</td>

@@ -1,0 +1,125 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Import } from "@toril/client";
+import { client, describeError } from "../../app/api.ts";
+import type { PageProps } from "../../app/page-props.ts";
+import { to } from "../../app/router.ts";
+import { useCan } from "../../app/session.tsx";
+import { useQuery } from "../../app/use-query.ts";
+import { Action } from "../../ui/action.tsx";
+import { Card, Empty, Loaded, PageHead } from "../../ui/layout.tsx";
+import { formatCount, formatRate } from "../../ui/numbers.ts";
+import { Status } from "../../ui/status.tsx";
+import { formatDuration, Time } from "../../ui/time.tsx";
+import { RejectedRows } from "./rejected-rows.tsx";
+import { ResumeUpload } from "./resume-upload.tsx";
+import { UploadProgress } from "./upload-progress.tsx";
+import { pauseUpload, useUpload } from "./upload.ts";
+
+/** One import, live: its counts and its rejected rows. */
+export function ImportPage({ id }: PageProps) {
+  const query = useQuery(`import ${id}`, (signal) => client.getImport(id, { signal }));
+  const can = useCan();
+  const [live, setLive] = useState<Import>();
+  const [error, setError] = useState<string>();
+  const upload = useUpload(id);
+  const current = live ?? query.data;
+  useEffect(() => {
+    const abort = new AbortController();
+    const { signal } = abort;
+    async function follow() {
+      for await (const { data } of client.followImport(id, { signal })) setLive(data);
+    }
+    follow().catch((failure: unknown) => {
+      if (!signal.aborted) setError(describeError(failure));
+    });
+    return () => abort.abort(new Error("the page was left"));
+  }, [id]);
+  return (
+    <>
+      <PageHead
+        title="Import"
+        detail={
+          <>
+            <a href={to("/imports")}>Imports</a> / <span class="mono">{id}</span>
+          </>
+        }
+      >
+        {can("jobs:change") &&
+          (current?.status === "receiving" || current?.status === "running") && (
+            <Action
+              kind="danger"
+              run={async () => {
+                pauseUpload(id);
+                await client.cancelImport(id);
+                return "The import is cancelled.";
+              }}
+              onDone={query.reload}
+            >
+              Cancel import
+            </Action>
+          )}
+        <a class="button" href={to("/jobs", { importId: id })}>
+          Jobs of the import
+        </a>
+      </PageHead>
+      {error !== undefined && query.data !== undefined && (
+        <p class="notice" data-tone="warn">
+          Not live: {error}
+        </p>
+      )}
+      {upload !== undefined && upload.status !== "sent" && current?.status === "receiving" && (
+        <UploadProgress id={id} upload={upload} />
+      )}
+      <Loaded query={query}>
+        {(found) => (
+          <div class="stack">
+            {upload === undefined &&
+              current?.status === "receiving" &&
+              current.parts !== null &&
+              can("jobs:enqueue") && <ResumeUpload found={current} />}
+            <ImportDetails found={live ?? found} />
+          </div>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+function ImportDetails({ found }: { found: Import }) {
+  const { status, type, counts, createdAt, dryRun, jobsPerSecond, secondsLeft } = found;
+  const ended = counts.completed + counts.dead + counts.cancelled + counts.expired;
+  return (
+    <>
+      <Card title={dryRun ? "Dry run" : "Progress"} actions={<Status value={status} />}>
+        {!dryRun && (
+          <p class="progress">
+            <progress max={Math.max(counts.accepted, 1)} value={ended} aria-label="Settled rows" />{" "}
+            {formatCount(ended)} of {formatCount(counts.accepted)} settled
+            {jobsPerSecond !== null && `, ${formatRate(jobsPerSecond)} per second`}
+            {secondsLeft !== null && `, about ${formatDuration(secondsLeft * 1000)} left`}
+          </p>
+        )}
+        <dl class="numbers inline">
+          {(["read", "accepted", "duplicate", "rejected", "completed", "dead"] as const).map(
+            (name) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>
+                  <strong>{formatCount(counts[name])}</strong>
+                </dd>
+              </div>
+            ),
+          )}
+        </dl>
+        <p class="muted">
+          <span class="mono">{type}</span>, started <Time at={createdAt} />
+        </p>
+      </Card>
+      {counts.rejected === 0 ? (
+        <Empty title="No row was rejected." />
+      ) : (
+        <RejectedRows found={found} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,112 @@
+import { useState } from "preact/hooks";
+import type { Webhook } from "@toril/client";
+import { client } from "../app/api.ts";
+import { Action } from "../ui/action.tsx";
+import { CheckList } from "../ui/check-list.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { Text } from "../ui/fields.tsx";
+import { ProblemNotice } from "../ui/problem-notice.tsx";
+import { SecretDialog } from "../ui/secret-dialog.tsx";
+
+type Event = Webhook["events"][number];
+
+const events: readonly Event[] = [
+  "job.completed",
+  "job.dead",
+  "job.expired",
+  "job.cancelled",
+  "import.done",
+  "schedule.missed",
+];
+const filters = ["types", "queues", "labels"] as const;
+
+export interface WebhookDialogProps {
+  /** Undefined: a new webhook. */
+  webhook: Webhook | undefined;
+  onClose(): void;
+  /** A new webhook has a secret. */
+  onDone(secret: string | undefined): void;
+}
+
+/** Creates or edits a webhook. */
+export function WebhookDialog({ webhook, onClose, onDone }: WebhookDialogProps) {
+  const [name, setName] = useState(webhook?.name ?? "");
+  const [url, setUrl] = useState(webhook?.url ?? "https://");
+  const [chosen, setChosen] = useState<readonly Event[]>(
+    webhook?.events ?? ["job.completed", "job.dead"],
+  );
+  const [only, setOnly] = useState(() => ({
+    types: webhook?.types?.join(", ") ?? "",
+    queues: webhook?.queues?.join(", ") ?? "",
+    labels: webhook?.labels?.join(", ") ?? "",
+  }));
+  const [error, setError] = useState<unknown>();
+
+  async function save() {
+    setError(undefined);
+    try {
+      const saved = await client.putWebhook(name, {
+        url,
+        events: [...chosen],
+        types: toList(only.types),
+        queues: toList(only.queues),
+        labels: toList(only.labels),
+      });
+      onDone("secret" in saved ? saved.secret : undefined);
+      return `The webhook ${name} is stored.`;
+    } catch (failure) {
+      setError(failure);
+      return undefined;
+    }
+  }
+
+  return (
+    <Dialog
+      title={webhook === undefined ? "Create a webhook" : `Edit ${webhook.name}`}
+      onClose={onClose}
+    >
+      <div class="form">
+        {webhook === undefined && <Text label="Name" required value={name} onChange={setName} />}
+        <Text label="URL" required value={url} onChange={setUrl} />
+        <CheckList title="Events" options={events} chosen={chosen} onChange={setChosen} />
+        <div class="form-row">
+          {filters.map((filter) => (
+            <Text
+              key={filter}
+              label={`Only ${filter}`}
+              hint="Separated by commas; empty: all"
+              value={only[filter]}
+              onChange={(value) => setOnly({ ...only, [filter]: value })}
+            />
+          ))}
+        </div>
+        <ProblemNotice error={error} />
+      </div>
+      <div class="dialog-actions">
+        <Action kind="primary" disabled={chosen.length === 0} run={save}>
+          {webhook === undefined ? "Create" : "Save"}
+        </Action>
+      </div>
+    </Dialog>
+  );
+}
+
+export function WebhookSecret({ secret, onClose }: { secret: string; onClose(): void }) {
+  return (
+    <SecretDialog
+      title="The secret of the webhook"
+      purpose="The endpoint verifies signatures with it."
+      label="Secret"
+      secret={secret}
+      onClose={onClose}
+    />
+  );
+}
+
+function toList(text: string): string[] | null {
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+  return items.length === 0 ? null : items;
+}
