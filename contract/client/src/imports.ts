@@ -9,7 +9,7 @@ import type {
 import { type FollowOptions, toFollowedImportEvent } from "./follow.ts";
 import type { JobTypeName, JobTypes, Sent } from "./job-types.ts";
 import { sendParts, type SendPartsOptions, toContentDigest } from "./send-parts.ts";
-import type { CsvPart } from "./split-csv.ts";
+import type { FilePart } from "./split-file.ts";
 import {
   type Body,
   type CallOptions,
@@ -140,7 +140,7 @@ export function createImportCalls<Types extends JobTypes>({ call, open, followAt
      * Sends the parts of a file that the service does not have yet, several at a time. Returns their number, for
      * `completeImport`. After a failure, call it again with the same parts.
      */
-    sendImportParts: (id: string, parts: AsyncIterable<CsvPart>, options: SendPartsOptions = {}) =>
+    sendImportParts: (id: string, parts: AsyncIterable<FilePart>, options: SendPartsOptions = {}) =>
       sendParts(calls, id, parts, options),
   };
 }

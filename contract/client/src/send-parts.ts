@@ -1,16 +1,22 @@
 import type { ImportPart, ImportPartPage } from "./api-types.ts";
-import type { CsvPart } from "./split-csv.ts";
+import type { FilePart } from "./split-file.ts";
 import type { PageQuery, CallOptions } from "./transport.ts";
 
 export interface SendPartsOptions extends CallOptions {
   /** Maximum number of parts that are sent at the same time; 4 by default. */
   parallel?: number;
+  /** `text/csv` by default. */
+  contentType?: string;
   /** Called for each part that the service has. */
-  onPart?(part: CsvPart): void;
+  onPart?(part: FilePart): void;
 }
 
 interface PartCalls {
-  putImportPart(id: string, part: CsvPart, options: CallOptions): Promise<ImportPart>;
+  putImportPart(
+    id: string,
+    part: FilePart,
+    options: CallOptions & { contentType?: string },
+  ): Promise<ImportPart>;
   listImportParts(id: string, query: PageQuery, options: CallOptions): Promise<ImportPartPage>;
 }
 
@@ -21,8 +27,8 @@ interface PartCalls {
 export async function sendParts(
   calls: PartCalls,
   id: string,
-  parts: AsyncIterable<CsvPart>,
-  { parallel = 4, signal, onPart }: SendPartsOptions,
+  parts: AsyncIterable<FilePart>,
+  { parallel = 4, signal, onPart, contentType }: SendPartsOptions,
 ): Promise<number> {
   const received = await listReceived(calls, id, signal);
   const failure = new AbortController();
@@ -30,9 +36,9 @@ export async function sendParts(
   const sending = new Set<Promise<void>>();
   let count = 0;
 
-  function send(part: CsvPart): Promise<void> {
+  function send(part: FilePart): Promise<void> {
     const sent = calls
-      .putImportPart(id, part, { signal: stop })
+      .putImportPart(id, part, { signal: stop, ...(contentType && { contentType }) })
       .then(
         () => onPart?.(part),
         (error: unknown) => failure.abort(error),

@@ -29,11 +29,9 @@ export async function fetchJson<Body>(path: string): Promise<Body> {
   return (await response.json()) as Body;
 }
 
-/** Saves the body of a response as a file. A link would be refused on plain HTTP, where browsers do not tell its origin. */
-export async function download(path: string, name: string): Promise<void> {
-  const response = await send(new Request(path));
-  if (!response.ok) throw new Error(`${path}: ${response.status}`);
-  const url = URL.createObjectURL(await response.blob());
+/** Saves a response as a file. A link would be refused on plain HTTP, where browsers do not tell its origin. */
+export async function save(body: ReadableStream<Uint8Array>, name: string): Promise<void> {
+  const url = URL.createObjectURL(await new Response(body).blob());
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

@@ -4,7 +4,6 @@ import { navigate, to } from "../../app/router.ts";
 import type { ServiceDocument } from "../../app/service-document.ts";
 import { useSession } from "../../app/session.tsx";
 import { Action } from "../../ui/action.tsx";
-import { Code } from "../../ui/code.tsx";
 import { Select, Text } from "../../ui/fields.tsx";
 import { Card } from "../../ui/layout.tsx";
 import { formatBytes } from "../../ui/numbers.ts";
@@ -39,11 +38,7 @@ export function ImportForm({ source, document }: ImportFormProps) {
   const [constants, setConstants] = useState<Constant[]>([]);
   const [dryRun, setDryRun] = useState<string>();
 
-  const rows = format.kind === "csv" ? source.readRows(format) : [];
-  const [first = []] = rows;
-  const hasHeader = format.header === "present";
-  const columns = first.map((name, index) => (hasHeader && name) || `column${index + 1}`);
-  const examples = hasHeader ? rows.slice(1) : rows;
+  const { columns, rows } = source.readTable(format);
   const fields = getFields(document, type);
   const [targets, setTargets] = useState<ColumnTarget[]>(() => suggestTargets(columns, fields));
   useEffect(() => {
@@ -51,45 +46,25 @@ export function ImportForm({ source, document }: ImportFormProps) {
     setConstants([]);
   }, [type, format.delimiter, format.encoding, format.header]);
 
-  const isCsv = format.kind === "csv";
-  const problem = isCsv ? findMappingProblem(fields, targets, constants) : undefined;
-
-  const limits = {
-    ...(key !== "" && { key }),
-    ...(maxErrors !== "" && { maxErrors: Number(maxErrors) }),
-  };
+  const isCsv = format.format === "csv";
+  const problem = findMappingProblem(fields, targets, constants);
 
   async function start(isDryRun: boolean): Promise<string> {
-    if (!isCsv) return (await sendLines(isDryRun)).id;
     const { delimiter, encoding, header } = format;
     const mapping = toMapping(columns, targets, constants);
     const names = labels.split(/[\s,]+/).filter((name) => name !== "");
     const { id } = await client.defineImport({
       type,
-      delimiter,
-      encoding,
-      header,
-      ...limits,
+      format: format.format,
+      ...(isCsv && { delimiter, encoding, header }),
       ...(mapping && { mapping }),
+      ...(key !== "" && { key }),
+      ...(maxErrors !== "" && { maxErrors: Number(maxErrors) }),
       ...(names.length > 0 && { options: { labels: names } }),
       dryRun: isDryRun,
     });
     startUpload(id, source, format);
     return id;
-  }
-
-  /** NDJSON is sent in one request. */
-  async function sendLines(isDryRun: boolean) {
-    const chunks: Uint8Array<ArrayBuffer>[] = [];
-    if (/\.gz$/i.test(source.file.name)) {
-      for await (const chunk of source.read()) chunks.push(chunk);
-    }
-    return client.createImport(chunks.length > 0 ? new Blob(chunks) : source.file, {
-      type,
-      ...limits,
-      contentType: "application/x-ndjson",
-      dryRun: isDryRun ? "true" : "false",
-    });
   }
 
   return (
@@ -102,26 +77,18 @@ export function ImportForm({ source, document }: ImportFormProps) {
           <Select label="Job type" value={type} options={types} onChange={setType} />
           {isCsv && <FormatFields format={format} onChange={setFormat} />}
         </div>
-        {isCsv ? (
-          <>
-            <FirstRows columns={columns} rows={examples} />
-            <MappingTable
-              {...{ columns, fields, targets, constants }}
-              example={examples[0] ?? []}
-              onTargets={setTargets}
-              onConstants={setConstants}
-            />
-          </>
-        ) : (
-          <Code label="First rows" text={source.lines.join("\n")} />
-        )}
+        <FirstRows columns={columns} rows={rows} />
+        <MappingTable
+          {...{ columns, fields, targets, constants }}
+          example={rows[0] ?? []}
+          onTargets={setTargets}
+          onConstants={setConstants}
+        />
         <div class="form-row">
           <Text
             label="Key"
             value={key}
-            hint={
-              isCsv ? "A column, or {Column}-{Column}: repeated rows are duplicates" : "A member"
-            }
+            hint="A column, or {Column}-{Column}: repeated rows are duplicates"
             onChange={setKey}
           />
           <Text
@@ -131,9 +98,7 @@ export function ImportForm({ source, document }: ImportFormProps) {
             hint="Empty: any number"
             onChange={setMaxErrors}
           />
-          {isCsv && (
-            <Text label="Labels" value={labels} hint="Separated by commas" onChange={setLabels} />
-          )}
+          <Text label="Labels" value={labels} hint="Separated by commas" onChange={setLabels} />
         </div>
         {problem !== undefined && <p class="error-text">{problem}</p>}
         {dryRun !== undefined && <DryRun key={dryRun} id={dryRun} />}

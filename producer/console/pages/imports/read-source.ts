@@ -23,10 +23,15 @@ export const encodings = [
 
 /** How the bytes of a file become rows. */
 export interface FileFormat {
-  kind: "csv" | "ndjson";
+  format: "csv" | "ndjson";
   encoding: string;
   delimiter: Delimiter;
   header: "present" | "absent";
+}
+
+export interface Table {
+  columns: string[];
+  rows: string[][];
 }
 
 /** A file that a person has chosen. */
@@ -34,10 +39,8 @@ export interface Source {
   file: File;
   /** The format that the beginning of the file suggests. */
   detected: FileFormat;
-  /** The beginning of the file as rows; the first one is the header if there is one. */
-  readRows(format: FileFormat): string[][];
-  /** The first lines of an NDJSON file. */
-  lines: string[];
+  /** Reads the beginning of the file. */
+  readTable(format: FileFormat): Table;
   /** Yields the bytes, decompressed, without a first line such as `sep=;`. */
   read(): AsyncGenerator<Uint8Array<ArrayBuffer>>;
 }
@@ -65,19 +68,16 @@ export async function openSource(file: File): Promise<Source> {
   return {
     file,
     detected: {
-      kind: isNdjson ? "ndjson" : "csv",
+      format: isNdjson ? "ndjson" : "csv",
       encoding,
       delimiter,
       // As the service: a line that begins with a number is mostly data.
       header: /^[\d.,+-]+$/.test(names[0]?.trim() ?? "") ? "absent" : "present",
     },
-    lines: body.split("\n", maxRows),
-    readRows: (format) =>
-      splitRows(
-        decode(head.subarray(skipped), format.encoding),
-        delimiters[format.delimiter],
-        maxRows,
-      ),
+    readTable: (format) =>
+      format.format === "ndjson"
+        ? readObjects(text.split("\n", maxRows))
+        : readTable(decode(head.subarray(skipped), format.encoding), format),
     read: () => readBytes(open(), skipped),
   };
 }
@@ -152,6 +152,32 @@ function detectDelimiter(line: string): Delimiter {
   const names = delimiterNames.filter((name) => name !== "space");
   const count = (name: Delimiter) => unquoted.split(delimiters[name]).length;
   return names.toSorted((a, b) => count(b) - count(a))[0] ?? "comma";
+}
+
+function readTable(text: string, { delimiter, header }: FileFormat): Table {
+  const rows = splitRows(text, delimiters[delimiter], maxRows);
+  const [first = []] = rows;
+  const hasHeader = header === "present";
+  const columns = first.map((name, index) => (hasHeader && name) || `column${index + 1}`);
+  return { columns, rows: hasHeader ? rows.slice(1) : rows };
+}
+
+/** Reads objects; the columns are the members of all of them. */
+function readObjects(lines: readonly string[]): Table {
+  const objects = lines.flatMap((line): Record<string, unknown>[] => {
+    try {
+      const value: unknown = JSON.parse(line);
+      return typeof value === "object" && value !== null ? [{ ...value }] : [];
+    } catch {
+      return [];
+    }
+  });
+  const columns = [...new Set(objects.flatMap((one) => Object.keys(one)))];
+  const toText = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+  return {
+    columns,
+    rows: objects.map((one) => columns.map((name) => toText(one[name]) ?? "")),
+  };
 }
 
 /** Reads rows with quoted fields (RFC 4180); the service does the actual parsing. */

@@ -1,5 +1,5 @@
 import type { Import } from "@toril/client";
-import { download } from "../../app/api.ts";
+import { client, save } from "../../app/api.ts";
 import { Action } from "../../ui/action.tsx";
 import { Card, Table } from "../../ui/layout.tsx";
 import { formatCount } from "../../ui/numbers.ts";
@@ -14,7 +14,8 @@ export function RejectedRows({ found: { id, errors, counts } }: { found: Import 
         <Action
           kind="small"
           run={async () => {
-            await download(`/v1/imports/${id}/errors?format=csv`, `rejected-${id}.csv`);
+            const rows = await client.openImportErrors(id, { format: "csv" });
+            await save(rows, `rejected-${id}.csv`);
             return undefined;
           }}
         >

@@ -32,9 +32,11 @@ export function ResumeUpload({ found: { id, parts } }: { found: Import }) {
         {source !== undefined && format !== undefined && (
           <>
             <p>{source.file.name}</p>
-            <div class="form-row">
-              <FormatFields format={format} onChange={setFormat} />
-            </div>
+            {format.format === "csv" && (
+              <div class="form-row">
+                <FormatFields format={format} onChange={setFormat} />
+              </div>
+            )}
             <div class="form-actions">
               <button
                 class="button primary"

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { createClient, splitCsv } from "@toril/client";
+import { createClient, splitCsv, splitNdjson } from "@toril/client";
 import { describeError, send } from "../../app/api.ts";
 import type { FileFormat, Source } from "./read-source.ts";
 
@@ -58,8 +58,12 @@ async function sendAll(id: string) {
   change(id, {});
   let sentBytes = 0;
   try {
-    const count = await client.sendImportParts(id, splitCsv(source.read(), format), {
+    const isCsv = format.format === "csv";
+    const bytes = source.read();
+    const parts = isCsv ? splitCsv(bytes, format) : splitNdjson(bytes);
+    const count = await client.sendImportParts(id, parts, {
       parallel: maxParallel,
+      contentType: isCsv ? "text/csv" : "application/x-ndjson",
       signal,
       onPart: ({ bytes }) => {
         sentBytes += bytes.length;
