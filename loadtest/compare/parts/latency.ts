@@ -3,7 +3,6 @@ import { alternate } from "../rounds/alternate.ts";
 import { createLoadContender } from "../rounds/load.ts";
 import { openTargets, selectTargets } from "../rounds/open-all.ts";
 
-const seconds = 1;
 const kinds = [
   ["post", "POST"],
   ["wait", "POST with Prefer: wait"],
@@ -13,13 +12,12 @@ export const latency: Part = {
   title: "Latency of a single request",
   description: () =>
     "One connection, one request after the other, with an idle consumer. `POST` ends when the job is accepted, `POST with Prefer: wait` when its result is in the response; the endpoints written for this benchmark use `waitUntilFinished`, the peers without a row have no such request.",
-  estimate: ({ targets, rounds }) =>
+  estimate: ({ targets, rounds, seconds }) =>
     selectTargets(targets, { kind: "post" }).length * (2.5 + rounds * (seconds + 0.6)) +
     selectTargets(targets, { kind: "wait" }).length * rounds * (seconds + 0.6),
   async run(bench) {
-    const length = Math.min(seconds, bench.options.seconds);
     await using targets = await openTargets(bench, { kind: "post", consumers: 1 });
-    const load = { connections: 1, seconds: length, untilSettled: true };
+    const load = { connections: 1, seconds: bench.options.seconds, untilSettled: true };
     return await alternate(
       bench,
       targets.all.flatMap((target) =>
