@@ -8,6 +8,8 @@ import {
   median,
   type Overload,
   type Period,
+  type Route,
+  routes,
 } from "./isolation/overload.ts";
 import { formatSeconds, type InjectedFault } from "./faults/inject-faults.ts";
 import { type ChaosResult, isPassed } from "./run.ts";
@@ -152,6 +154,11 @@ export function renderIsolation(measured: readonly Measurement[]): string {
   ].join("\n\n");
 }
 
+const routeTitles: Readonly<Record<Route, string>> = {
+  caddy: "Caddy",
+  producers: "no proxy",
+};
+
 const loadTitles: Readonly<Record<LoadName, string>> = {
   capacity: "capacity: each client waits for its response",
   ignored: "three times as many, Retry-After ignored",
@@ -162,18 +169,20 @@ const loadTitles: Readonly<Record<LoadName, string>> = {
 export function renderOverload(overload: Overload): string {
   const jobs = (value: number) => `${formatCount(Math.round(value))} jobs/s`;
   const percent = (value: number) => `${Math.round(value * 100)}%`;
-  const rows = loads.map((load) => {
-    const periods = overload[load];
+  const cases = routes.flatMap((route) => loads.map((load) => ({ route, load })));
+  const rows = cases.map(({ route, load }) => {
+    const { capacity, [load]: periods } = overload[route];
     const of = (pick: (period: Period) => number) => median(periods.map(pick));
     // Each period is compared with the capacity of its round.
     const goodputs = periods
-      .map(({ accepted }, round) => accepted / (overload.capacity[round]?.accepted ?? Number.NaN))
+      .map(({ accepted }, round) => accepted / (capacity[round]?.accepted ?? Number.NaN))
       .toSorted((a, b) => a - b);
     const range = `${percent(median(goodputs))} (${percent(goodputs[0] ?? NaN)} to ${percent(goodputs.at(-1) ?? NaN)})`;
     const quantile = (sorted: readonly number[], share: number) =>
       sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN;
     const retryAfter = periods.flatMap((period) => period.retryAfter).toSorted((a, b) => a - b);
     return [
+      routeTitles[route],
       loadTitles[load],
       jobs(of(({ offered }) => offered)),
       jobs(of(({ accepted }) => accepted)),
@@ -186,14 +195,15 @@ export function renderOverload(overload: Overload): string {
     ];
   });
   const answers = new Map<number, number>();
-  for (const load of ["ignored", "honoured"] as const)
-    for (const { statuses } of overload[load])
+  for (const { route, load } of cases)
+    for (const { statuses } of load === "capacity" ? [] : overload[route][load])
       for (const [status, count] of statuses)
         answers.set(status, (answers.get(status) ?? 0) + count);
   return [
-    `Bulk requests through Caddy, without consumers: medians of ${overload.capacity.length} alternating rounds.`,
+    `Bulk requests, without consumers: medians of ${overload.caddy.capacity.length} alternating rounds.`,
     renderTable([
       [
+        "through",
         "load",
         "sent",
         "accepted",

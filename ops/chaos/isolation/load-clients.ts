@@ -7,7 +7,8 @@ import { responseLength } from "../../../loadtest/compare/answer.ts";
  * they use, the more of it is the service's.
  */
 export type ClientsCommand =
-  | { kind: "connect"; port: number; request: string }
+  /** Later connections are distributed over the ports. */
+  | { kind: "connect"; ports: readonly number[]; request: string }
   /** Each client sends its next request after a response. */
   | { kind: "closed"; clients: number }
   /** Each client wants to send a request every `everyMs`. */
@@ -35,11 +36,12 @@ interface Exchange {
 interface Client {
   /** @returns the head of the response; undefined if the connection broke */
   send(): Promise<string | undefined>;
+  close(): void;
 }
 
 const drainMs = 10_000;
 
-let target = { port: 0, request: "" };
+let target: { ports: readonly number[]; request: string } = { ports: [], request: "" };
 let tally = createTally();
 let running = new AbortController();
 let loops: Promise<void>[] = [];
@@ -54,7 +56,7 @@ function createTally() {
   };
 }
 
-function createClient(): Client {
+function createClient(index: number): Client {
   let socket: Socket<Exchange> | undefined;
   const handler: Bun.SocketHandler<Exchange> = {
     data({ data }, chunk) {
@@ -76,7 +78,7 @@ function createClient(): Client {
       const { promise, resolve } = Promise.withResolvers<string>();
       const exchange = { received: "", missingBytes: Infinity, resolve };
       if (socket === undefined) {
-        const { port } = target;
+        const port = target.ports[index % target.ports.length] ?? 0;
         const address = { hostname: "127.0.0.1", port, data: exchange, socket: handler };
         socket = await Bun.connect(address).catch(() => undefined);
         if (socket === undefined) return undefined;
@@ -85,6 +87,7 @@ function createClient(): Client {
       if (socket.write(target.request) !== target.request.length) socket.terminate();
       return (await promise) || undefined;
     },
+    close: () => socket?.terminate(),
   };
 }
 
@@ -131,7 +134,7 @@ async function loopOpen(
 function start(command: ClientsCommand & { kind: "closed" | "open" }) {
   const { clients: count } = command;
   running = new AbortController();
-  while (clients.length < count) clients.push(createClient());
+  while (clients.length < count) clients.push(createClient(clients.length));
   loops = clients.slice(0, count).map((client, index) => {
     if (command.kind === "closed") return loopClosed(client, running);
     return loopOpen(client, (command.everyMs * index) / count, command, running);
@@ -148,8 +151,10 @@ async function stop(): Promise<Tally> {
 
 async function handleCommand(command: ClientsCommand): Promise<Tally | null> {
   if (command.kind === "stop") return stop();
-  if (command.kind === "connect") target = command;
-  else if (command.kind === "reset") tally = createTally();
+  if (command.kind === "connect") {
+    target = command;
+    for (const client of clients.splice(0)) client.close();
+  } else if (command.kind === "reset") tally = createTally();
   else start(command);
   return null;
 }

@@ -34,8 +34,12 @@ export type LoadName = (typeof loads)[number];
 export const cpuNames = ["producers", "caddy", "redis", "postgres", "clients"] as const;
 export type CpuName = (typeof cpuNames)[number];
 
+/** With Caddy, whose CPU time per request is the same for refused requests, and without. */
+export const routes = ["caddy", "producers"] as const;
+export type Route = (typeof routes)[number];
+
 /** The periods of every round, in order. */
-export type Overload = Readonly<Record<LoadName, readonly Period[]>>;
+export type Overload = Readonly<Record<Route, Readonly<Record<LoadName, readonly Period[]>>>>;
 
 const bulkSize = 200;
 const factor = 3;
@@ -47,7 +51,8 @@ const warmUpMs = 1000;
 
 /**
  * Measures how many jobs are accepted when as many are sent as the service takes, and when three times as many are. The
- * three loads alternate, start with empty stores and a warm-up, and come from the same process of clients.
+ * three loads alternate, through Caddy and without it, start with empty stores and a warm-up, and come from the same
+ * process of clients.
  */
 export async function measureOverload({
   root,
@@ -61,31 +66,45 @@ export async function measureOverload({
   // Accepting is measured; consumers would compete for the processor.
   await Promise.all(stack.consumers.map((consumer) => consumer.kill("SIGKILL")));
   const clients = opened.use(startClients());
-  await clients.do({ kind: "connect", port: Number(new URL(stack.url).port), request: bulk() });
+  const request = bulk();
+  const portOf = (url: string) => Number(new URL(url).port);
+  const ports: Record<Route, readonly number[]> = {
+    caddy: [portOf(stack.url)],
+    producers: stack.producers.map(({ url }) => portOf(url)),
+  };
 
-  const periods: Record<LoadName, Period[]> = { capacity: [], ignored: [], honoured: [] };
+  const createPeriods = (): Record<LoadName, Period[]> => ({
+    capacity: [],
+    ignored: [],
+    honoured: [],
+  });
+  const overload = { caddy: createPeriods(), producers: createPeriods() };
   const measure = async (command: ClientsCommand) => {
     await clearStores(stack);
     return measurePeriod(stack, clients, command, phaseMs / rounds);
   };
   for (let round = 0; round < rounds; round += 1) {
-    for (const load of loads) {
-      const capacity = median(periods.capacity.map(({ accepted }) => accepted));
-      const period = await measure(
-        load === "capacity"
-          ? { kind: "closed", clients: closedClients }
-          : {
-              kind: "open",
-              clients: Math.ceil((factor * capacity * everyMs) / 1000 / bulkSize),
-              everyMs,
-              isRetryAfterHonoured: load === "honoured",
-            },
-      );
-      periods[load].push(period);
-      print(describe(load, period));
+    for (const route of routes) {
+      const periods = overload[route];
+      await clients.do({ kind: "connect", ports: ports[route], request });
+      for (const load of loads) {
+        const capacity = median(periods.capacity.map(({ accepted }) => accepted));
+        const period = await measure(
+          load === "capacity"
+            ? { kind: "closed", clients: closedClients }
+            : {
+                kind: "open",
+                clients: Math.ceil((factor * capacity * everyMs) / 1000 / bulkSize),
+                everyMs,
+                isRetryAfterHonoured: load === "honoured",
+              },
+        );
+        periods[load].push(period);
+        print(`  ${route}: ${describe(load, period)}`);
+      }
     }
   }
-  return periods;
+  return overload;
 }
 
 export function median(values: readonly number[]): number {
@@ -96,7 +115,7 @@ function describe(load: LoadName, { offered, accepted, latenciesMs, statuses, cp
   const p99 = latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? Number.NaN;
   const used = cpuNames.map((name) => `${name} ${cpu[name].toFixed(0)}`).join(", ");
   return (
-    `  ${load}: offered ${offered.toFixed(0)} jobs/s, accepted ${accepted.toFixed(0)}, p99 ${p99.toFixed(0)} ms, ` +
+    `${load}: offered ${offered.toFixed(0)} jobs/s, accepted ${accepted.toFixed(0)}, p99 ${p99.toFixed(0)} ms, ` +
     `${JSON.stringify([...statuses])}; CPU per accepted job in µs: ${used}`
   );
 }
