@@ -13,6 +13,11 @@ import { WebhookDefinition } from "@toril/contract/api/webhooks/webhook";
 import { rotateSecret, saveWebhook } from "@toril/contract/engine/webhooks/webhook-ledger";
 import { Webhook } from "standardwebhooks";
 import { settleJobs } from "@toril/contract/engine/jobs/attempt/ledger-settle";
+import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { JobRequest } from "@toril/contract/api/job-request";
+import { insertJobs } from "@toril/contract/engine/postgres/insert";
+import { readCallbackReceivers } from "@toril/contract/engine/webhooks/callbacks";
+import { shippedRegistry } from "../../contract/test/_job-types.ts";
 import { _startReceiver } from "./_receiver.ts";
 import { _openWorld, _startConsumer, _until } from "./_world.ts";
 
@@ -47,7 +52,9 @@ afterEach(async () => {
 });
 
 const ref = (name: string) => ({ tenant: "default", name });
-const events = WebhookDefinition.shape.events.element.options;
+const events = WebhookDefinition.shape.events.element.options.filter(
+  (event) => event !== "callback",
+);
 
 /** Creates a webhook with the path of its name. */
 async function _create(
@@ -263,6 +270,75 @@ test("a webhook gets only the events it subscribes to, of its types, queues, lab
   ).toHaveLength(0);
 });
 
+/** Records a job whose end is reported to a path of the receiver, as a producer does. */
+async function _acceptWithCallback(path: string, request: JobRequest) {
+  const callbacks = { receivers: await readCallbackReceivers(world.sql, "default") };
+  const callbackUrl = `${receiver.base}${path}`;
+  const origin = { tenant: "default", callbacks };
+  const made = createNewJob(shippedRegistry, { ...request, callbackUrl }, origin, undefined);
+  if (made.status !== "ok") throw new Error(made.kind);
+  await insertJobs(world.sql, [made.job]);
+  await world.dispatchJob(made.job);
+  return made.job;
+}
+
+test("the end of a job and of an import is reported to their callback URLs, also if the webhook was disabled", async () => {
+  const { id: webhookId, secret } = await _create("callbacks", { events: ["callback"] });
+  await _create("others", { events: ["job.dead"] });
+  await world.sql`update webhooks set is_enabled = false where id = ${webhookId}`;
+  receiver.answerWith(({ path }, response) =>
+    response.writeHead(path === "/callbacks/7" ? 410 : 200).end(),
+  );
+  const job = await _acceptWithCallback("/callbacks/7", { type: "echo", data: { message: "7" } });
+  await world.accept({ type: "echo", data: { message: "without" } });
+  const importId = Bun.randomUUIDv7();
+  await world.sql`
+    insert into imports (id, type, status, read, accepted, callback_url, callback_webhook)
+    values (${importId}, 'echo', 'received', 1, 1, ${`${receiver.base}/callbacks/import`}, ${webhookId})`;
+  await _settle(await _insert(1, { importId }));
+  await _until(async () => (await _deliveries(webhookId)).length === 2);
+  await world.sql`update webhooks set is_enabled = true where id = ${webhookId}`;
+  const rows = await _until(async () => {
+    const all = await _deliveries(webhookId);
+    return all.every((row) => row["next_at"] === null) && all;
+  });
+  expect(rows.map((row) => [row["event"], row["url"], row["response_status"]]).toSorted()).toEqual([
+    ["import.done", `${receiver.base}/callbacks/import`, 200],
+    ["job.completed", `${receiver.base}/callbacks/7`, 410],
+  ]);
+  expect(receiver.on("/callbacks")).toHaveLength(0);
+  const [request] = receiver.on("/callbacks/7");
+  const verified = new Webhook(secret).verify(
+    request!.text,
+    request!.headers as Record<string, string>,
+  );
+  expect(verified).toMatchObject({ type: "job.completed", data: { id: job.id } });
+  // Gone is the callback, not the webhook; a job that ends again is another event.
+  expect(await _find(webhookId)).toMatchObject({ is_enabled: true });
+  await retryJobs(world.sql, [job.id], { statuses: ["completed"], quotaKey: undefined });
+  await cancelJobs(world.sql, [{ id: job.id }]);
+  await _until(() => receiver.on("/callbacks/7").length === 2);
+  expect(
+    new Set(receiver.on("/callbacks/7").map(({ headers }) => headers["webhook-id"])).size,
+  ).toBe(2);
+});
+
+test("a callback URL that the webhook does not permit any more gets no request", async () => {
+  const { id } = await _create("moved", { events: ["callback"] });
+  const job = await _acceptWithCallback("/moved/1", {
+    type: "echo",
+    data: { message: "late" },
+    delayMs: 3_600_000,
+  });
+  await world.sql`update webhooks set url = ${`${receiver.base}/elsewhere`} where id = ${id}`;
+  await cancelJobs(world.sql, [{ id: job.id }]);
+  await _until(async () => typeof (await _deliveries(id))[0]?.["error"] === "string");
+  expect((await _deliveries(id))[0]!["error"]).toBe(
+    "The webhook does not permit this callback URL any more.",
+  );
+  expect(receiver.on("/moved/1")).toHaveLength(0);
+});
+
 test("a statement for a service without webhooks records no event", async () => {
   const { id } = await _create("none");
   await _settle(await _insert(1), "completed", false);
@@ -382,6 +458,7 @@ test("an endpoint that hangs holds one slot, and others are served", async () =>
 test("kill -9 between settling and delivery loses no event and sends none under two ids", async () => {
   await consumer.close();
   const { id } = await _create("killed", { events: ["job.completed"] });
+  const called = await _create("called", { events: ["callback"] });
   // The first consumer never gets a response.
   receiver.answerWith(() => {});
   const child = spawn("node", [`${import.meta.dir}/_node-consumer.ts`], {
@@ -397,7 +474,7 @@ test("kill -9 between settling and delivery loses no event and sends none under 
   });
   const jobs = await Promise.all(
     Array.from({ length: 50 }, (_, n) =>
-      world.accept({ type: "echo", data: { message: String(n) } }),
+      _acceptWithCallback(`/called/${n}`, { type: "echo", data: { message: String(n) } }),
     ),
   );
   await _until(async () => (await _deliveries(id)).length === jobs.length);
@@ -415,4 +492,11 @@ test("kill -9 between settling and delivery loses no event and sends none under 
   expect(new Set(sent.map(([job]) => job))).toEqual(new Set(jobs.map((job) => job.id)));
   expect(new Set(sent.map(([, event]) => event))).toEqual(new Set(rows.map((row) => row.id)));
   expect(rows).toHaveLength(jobs.length);
+  const callbacks = await _delivered(called.id, jobs.length);
+  expect(callbacks).toHaveLength(jobs.length);
+  for (const [n, job] of jobs.entries()) {
+    const requests = receiver.on(`/called/${n}`);
+    expect(new Set(requests.map(({ body }) => body.data.id))).toEqual(new Set([job.id]));
+    expect(new Set(requests.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+  }
 });

@@ -58,6 +58,7 @@ import { connectLedgers } from "./stores/postgres.ts";
 import { createReads } from "./stores/reads.ts";
 import { connectRedis, openBlockingRedis } from "./stores/redis.ts";
 import { pushRoutes } from "./push/routes.ts";
+import { createFindCallbacks } from "./webhooks/find-callbacks.ts";
 import { webhookRoutes } from "./webhooks/routes.ts";
 
 export interface Producer {
@@ -164,6 +165,7 @@ export async function openProducer(
     reads,
     maxOpen: config.MAX_OPERATIONS,
   });
+  const findCallbacks = createFindCallbacks(reads);
   const imports = createImports({
     api,
     jobTypes,
@@ -173,6 +175,7 @@ export async function openProducer(
     idempotency,
     operations,
     secretKeys,
+    findCallbacks,
   });
   opening.defer(() => imports.close());
   const onError = createErrorHandler(log);
@@ -188,6 +191,7 @@ export async function openProducer(
     readStates,
     getDequeueRate: queues.getDequeueRate,
     secretKeys,
+    findCallbacks,
     maxBulkEntries: config.BULK_MAX_ENTRIES,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     log,
@@ -240,6 +244,7 @@ export async function openProducer(
         reads,
         enqueue,
         secretKeys,
+        findCallbacks,
         admission: jobs.bulkAdmission,
         jobReader: jobs.jobReader,
         liveJobs: jobs.liveJobs,

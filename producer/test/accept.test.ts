@@ -127,6 +127,7 @@ test("an accepted job is in Postgres and in Redis and can be read", async () => 
     priority: null,
     importId: null,
     schedule: null,
+    callbackUrl: null,
     parent: null,
     status: "pending",
     state: "waiting",

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { createKeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
 import { _bearer, _issue } from "./_keys.ts";
@@ -102,6 +102,8 @@ test.each([
   [{ ...definition, types: ["unknown"] }, "/types/0"],
   [{ ...definition, queues: ["unknown"] }, "/queues/0"],
   [{ ...definition, secret: "mine" }, "/secret"],
+  [{ ...definition, events: ["callback", "job.dead"] }, "/events"],
+  [{ url: "https://example.org/?q=1", events: ["callback"] }, "/url"],
 ])("refuses %j", async (body, pointer) => {
   const problem = _expectProblem(await _put("bad", body), "invalid-webhook");
   expect(problem.errors?.map((error) => error.pointer)).toEqual([pointer]);
@@ -235,4 +237,105 @@ test("deliveries are listed newest first, by status, and replayed one by one or 
     await _send("POST", `${at}/replay`, { from: until, until: from }),
     "invalid-webhook",
   );
+});
+
+describe("callback URLs", () => {
+  const url = "https://example.org/hook/orders/7";
+  const echo = (changes = {}) => ({ type: "echo", data: { message: "hello" }, ...changes });
+  let writer: string;
+  beforeAll(async () => {
+    writer = (await _issue(stores, ["jobs:write", "jobs:read", "jobs:callback"])).key;
+  });
+  const _ask = (path: string, body: unknown, key = writer) => _send("POST", path, body, { key });
+
+  test("need the scope jobs:callback and a webhook for callbacks", async () => {
+    const { key } = await _issue(stores, ["jobs:write"]);
+    await _put("orders", {
+      url: "https://example.org/hook",
+      events: ["callback"],
+      types: ["echo"],
+    });
+    await stores.sql`update webhooks set updated_at = now() - interval '1 min'`;
+    const graph = { job: echo(), children: [{ job: echo({ callbackUrl: url }) }] };
+    const requests: [string, unknown][] = [
+      ["/v1/jobs", echo({ callbackUrl: url })],
+      ["/v1/jobs/bulk", [echo(), echo({ callbackUrl: url })]],
+      [`/v1/jobs/bulk?callbackUrl=${url}`, [echo()]],
+      ["/v1/graphs", graph],
+      ["/v1/imports", { type: "echo", callbackUrl: url }],
+    ];
+    for (const [path, body] of requests) {
+      _expectProblem(await _ask(path, body, key), "insufficient-scope");
+      const accepted = await _ask(path, body);
+      expect([accepted.status, path], accepted.text).toEqual([201, path]);
+    }
+    for (const other of [
+      "https://example.org/hooks",
+      "http://example.org/hook",
+      `${url}/../../..`,
+    ]) {
+      const problem = _expectProblem(
+        await _ask("/v1/jobs", echo({ callbackUrl: other })),
+        "invalid-job",
+      );
+      expect(problem.errors?.map(({ pointer }) => pointer)).toEqual(["/callbackUrl"]);
+    }
+    _expectProblem(
+      await _ask("/v1/imports", { type: "row.import", callbackUrl: url }),
+      "invalid-import",
+    );
+    await _put("elsewhere", {
+      url: "https://example.com/",
+      events: ["callback"],
+      labels: ["paid"],
+    });
+    await stores.sql`update webhooks set updated_at = now() - interval '1 min'`;
+    const paid = { callbackUrl: "https://example.com/x", labels: ["paid"] };
+    expect((await _ask("/v1/jobs", echo(paid))).status).toBe(201);
+    _expectProblem(await _ask("/v1/jobs", echo({ ...paid, labels: ["new"] })), "invalid-job");
+  });
+
+  test("are recorded with jobs and imports", async () => {
+    await _put("orders", { url: "https://example.org/", events: ["callback"] });
+    await stores.sql`update webhooks set updated_at = now() - interval '1 min'`;
+    const [webhook] = await stores.sql`select id from webhooks`;
+    const own = "https://example.org/own";
+    const bulk = await _ask(`/v1/jobs/bulk?callbackUrl=${url}`, [
+      echo(),
+      echo({ callbackUrl: own }),
+    ]);
+    const ids: string[] = bulk.body.results.map(({ id }: { id: string }) => id);
+    const rows = await stores.sql`
+      select callback_url, callback_webhook from jobs where id = any(${ids}::uuid[]) order by callback_url = ${own}`;
+    expect([...rows]).toEqual(
+      [url, own].map((at) => ({ callback_url: at, callback_webhook: webhook!["id"] })),
+    );
+    const job = await _send("GET", `/v1/jobs/${ids[1]}`, undefined, { key: writer });
+    expect(job.body.callbackUrl).toBe(own);
+
+    const csv = {
+      method: "POST",
+      body: "message\nhello\n",
+      headers: { "Content-Type": "text/csv", ..._bearer(writer) },
+    };
+    const imported = await producer.request(`/v1/imports?type=echo&callbackUrl=${url}`, csv);
+    expect(imported.status, imported.text).toBe(201);
+    const [row] = await stores.sql`
+      select imports.callback_url, jobs.callback_url as of_job from imports join jobs on import_id = imports.id
+      where imports.id = ${imported.body.id}`;
+    expect(row).toEqual({ callback_url: url, of_job: null });
+    _expectProblem(
+      await producer.request("/v1/imports?type=echo&callbackUrl=https://example.com/", csv),
+      "invalid-parameter",
+    );
+  });
+
+  test("wait until every process knows a new webhook", async () => {
+    await _put("orders", { url: "https://example.org/", events: ["callback"] });
+    const accepted = await _ask("/v1/jobs", echo({ callbackUrl: url }));
+    expect(accepted.status).toBe(201);
+    const [row] = await stores.sql`
+      select jobs.created_at - webhooks.updated_at >= interval '2 s' as waited from jobs, webhooks where jobs.id = ${accepted.body.id}`;
+    expect(row!["waited"]).toBe(true);
+  });
 });

@@ -44,6 +44,8 @@ export type ClaimedDelivery = Pick<
   "id" | "webhookId" | "event" | "attempts"
 > &
   Pick<WebhookColumns, "tenant" | "name" | "url" | "secret" | "previousSecret"> & {
+    /** The callback URL of the job or import; null: the URL of the webhook. */
+    callbackUrl: string | null;
     /** JSON text. */
     body: string;
     ageMs: number;
@@ -75,7 +77,7 @@ export function claimDeliveries(
     where d.id = any(array(select id from claimed)) and webhooks.id = d.webhook_id and is_enabled
     returning d.id, d.webhook_id as "webhookId", d.event, d.attempts, d.payload::text as body,
       (extract(epoch from now() - d.due_since) * 1000)::float8 as "ageMs", webhooks.tenant, webhooks.name,
-      webhooks.url, webhooks.secret,
+      webhooks.url, d.url as "callbackUrl", webhooks.secret,
       case when webhooks.previous_until > now() then webhooks.previous_secret end as "previousSecret"`;
 }
 

@@ -84,7 +84,7 @@ export function createWebhookDeliverer(deps: DeliveryDeps): WebhookDeliverer {
         },
         sent.retryMs === null ? "gave up a webhook delivery" : "webhook delivery failed",
       );
-      if (sent.isGone) await disable(delivery, { reason: "gone" });
+      if (sent.isGone && delivery.callbackUrl === null) await disable(delivery, { reason: "gone" });
       else if (disableAfterMs !== null)
         await disable(delivery, { reason: "failing", failingForMs: disableAfterMs });
     } catch (error) {

@@ -1,4 +1,5 @@
 import { limits } from "@toril/contract/api/limits";
+import { isAtOrBelow } from "@toril/contract/api/webhooks/webhook";
 import { toStorableText } from "@toril/contract/api/json/json";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret";
@@ -17,7 +18,7 @@ export interface SendDeps {
 }
 
 export interface SentDelivery extends AttemptReport {
-  /** The endpoint answered 410: it wants no more events. */
+  /** The endpoint answered 410: it wants no more events. For a callback URL: not this one. */
   isGone: boolean;
 }
 
@@ -28,20 +29,26 @@ export async function sendDelivery(
   delivery: ClaimedDelivery,
   { post, secretKeys, timeoutMs, retry, signal }: SendDeps,
 ): Promise<SentDelivery> {
-  const { id, url, body, webhookId, attempts, ageMs } = delivery;
+  const { id, url, callbackUrl, body, webhookId, attempts, ageMs } = delivery;
   const startedAt = performance.now();
   const secrets = [delivery.secret, delivery.previousSecret]
     .filter((secret) => secret !== null)
     .map((secret) => openSigningSecret(secret, webhookId, secretKeys));
-  const outcome: PostOutcome = secrets.every((secret) => secret !== undefined)
-    ? await post(url, {
-        headers: createSignatureHeaders(secrets, { id, at: new Date(), body }),
-        body,
-        timeoutMs,
-        signal,
-        maxResponseBytes: limits.webhookResponseBytes,
-      })
-    : { status: "failed", detail: "The secret cannot be decrypted: this consumer lacks its key." };
+  const isOutside = callbackUrl !== null && !isAtOrBelow(callbackUrl, url);
+  const outcome: PostOutcome = isOutside
+    ? { status: "failed", detail: "The webhook does not permit this callback URL any more." }
+    : secrets.every((secret) => secret !== undefined)
+      ? await post(callbackUrl ?? url, {
+          headers: createSignatureHeaders(secrets, { id, at: new Date(), body }),
+          body,
+          timeoutMs,
+          signal,
+          maxResponseBytes: limits.webhookResponseBytes,
+        })
+      : {
+          status: "failed",
+          detail: "The secret cannot be decrypted: this consumer lacks its key.",
+        };
   const latencyMs = performance.now() - startedAt;
   const isResponse = outcome.status === "response";
   const isDelivered = isResponse && outcome.code >= 200 && outcome.code < 300;

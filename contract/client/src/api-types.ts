@@ -74,7 +74,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -90,7 +90,7 @@ export interface components {
             queues?: string[] | null;
             /** @description Merged with the quotas of the key; null: unlimited */
             quotas?: components["schemas"]["QuotasChange"] | null;
-            scopes?: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes?: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             /** @description null: all job types */
             types?: string[] | null;
         };
@@ -529,6 +529,11 @@ export interface components {
             rejected: number;
         };
         ImportDefinition: {
+            /**
+             * Format: uri
+             * @description Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`
+             */
+            callbackUrl?: string;
             /** @description Column names. With them parts can be sent in any order; without them part 1, which has the header, must have begun before the others */
             columns?: string[];
             /**
@@ -701,7 +706,7 @@ export interface components {
             revokedAt: string | null;
             /** Format: date-time */
             rotatedAt: string | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             tenant: string;
             types: string[] | null;
         };
@@ -736,7 +741,7 @@ export interface components {
             disabledReason: ("requested" | "failing" | "gone") | null;
             /** @description Events are recorded and sent only while the webhook is enabled */
             enabled: boolean;
-            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed")[];
+            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed" | "callback")[];
             /**
              * Format: date-time
              * @description Time of the first failed attempt since the last successful one
@@ -822,6 +827,8 @@ export interface components {
             /** @description The last attempts, oldest first, with start time, duration and worker */
             attemptHistory: components["schemas"]["Attempt"][];
             attempts: components["schemas"]["JobAttempts"];
+            /** @description Where the end of the job is reported; null if nowhere */
+            callbackUrl: string | null;
             /** @description Numbers of the jobs that this job waits for; null if it has no children */
             children: components["schemas"]["ChildCounts"] | null;
             /** Format: date-time */
@@ -931,6 +938,11 @@ export interface components {
             /** @description Maximum number of attempts; default: that of the job type (3 unless the type sets another) */
             attempts?: number;
             backoff?: components["schemas"]["Backoff"];
+            /**
+             * Format: uri
+             * @description Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`
+             */
+            callbackUrl?: string;
             data?: components["schemas"]["AnyData"];
             /** @description Delay before the first attempt, in milliseconds */
             delayMs?: number;
@@ -1212,7 +1224,7 @@ export interface components {
              * @default null
              */
             quotas?: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             /**
              * @description Job types that the key may access; null: all
              * @default null
@@ -1400,7 +1412,7 @@ export interface components {
             /** @description Queues that the caller may access; null: all */
             queues: string[] | null;
             quotas: components["schemas"]["Quotas"] | null;
-            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
+            scopes: ("jobs:write" | "jobs:enqueue" | "jobs:change" | "jobs:callback" | "schedules:write" | "operations:write" | "jobs:read" | "jobs:work" | "types:admin" | "webhooks:admin" | "queues:admin" | "keys:admin" | "metrics:read" | "audit:read")[];
             tenant: string;
             /** @description Job types that the caller may access; null: all */
             types: string[] | null;
@@ -1774,7 +1786,7 @@ export interface components {
             disabledReason: ("requested" | "failing" | "gone") | null;
             /** @description Events are recorded and sent only while the webhook is enabled */
             enabled: boolean;
-            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed")[];
+            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed" | "callback")[];
             /**
              * Format: date-time
              * @description Time of the first failed attempt since the last successful one
@@ -1801,7 +1813,7 @@ export interface components {
             version: number;
         };
         WebhookDefinition: {
-            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed")[];
+            events: ("job.completed" | "job.dead" | "job.expired" | "job.cancelled" | "import.done" | "schedule.missed" | "callback")[];
             /**
              * @description Only jobs with at least one of these labels; null: all. Applies to events of jobs
              * @default null
@@ -1855,6 +1867,8 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "delivered" | "failed";
+            /** @description The callback URL of the job or import; null: the URL of the webhook */
+            url: string | null;
         };
         WebhookDeliveryPage: {
             items: components["schemas"]["WebhookDelivery"][];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CallbackUrl } from "./job-options.ts";
 import { limits } from "./limits.ts";
 import { createPage } from "./page.ts";
 import { Problem } from "./problem.ts";
@@ -71,6 +72,7 @@ export function createImportDefinition(JobTypeName: z.ZodType<string>) {
         }),
       ...rowOptions,
       options: ImportJobOptions.optional(),
+      callbackUrl: CallbackUrl.optional(),
     })
     .superRefine(({ format, columns, encoding }, context) => {
       if (format === "csv") return;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { limits } from "./limits.ts";
 import { plainText } from "./json/plain-text.ts";
+import { EndpointUrl } from "./webhooks/webhook.ts";
 
 const backoffMs = z.int().min(0).max(limits.backoffMs);
 
@@ -68,6 +69,13 @@ export const RequestTime = z.iso.datetime({ offset: true });
 
 const Label = z.string().min(1).max(limits.labelLength).regex(plainText, "No control characters.");
 
+/** Where the end of a job or an import is reported. */
+export const CallbackUrl = EndpointUrl.meta({
+  description:
+    "Where the end is reported, once, as to a webhook. A webhook with the event `callback` must permit it, and the API key needs the scope `jobs:callback`",
+  example: "https://example.org/callbacks/order-1042",
+});
+
 /** The options that a client may send with a job, besides type and data. Defaults come from the job type. */
 export const requestOptions = {
   key: Key.optional(),
@@ -111,11 +119,12 @@ export const requestOptions = {
       description: "Labels by which the job can be found",
       example: ["nightly", "customer:42"],
     }),
+  callbackUrl: CallbackUrl.optional(),
 };
 
-const { delayMs: _, runAt: __, expiresAt: ___, ...withoutTimes } = requestOptions;
-/** The options of a job that a schedule enqueues, which cannot have fixed times. */
-export const templateOptions = withoutTimes;
+const { delayMs: _, runAt: __, expiresAt: ___, callbackUrl: ____, ...template } = requestOptions;
+/** The options of a job that a schedule enqueues, which cannot have fixed times or a callback URL. */
+export const templateOptions = template;
 
 /** The changes of a job that is not active. Omitted fields are not changed. */
 export const JobChanges = z

@@ -198,6 +198,9 @@ export const JobDetail = Job.extend({
     description:
       "Estimated start time: the due time of a delayed job; for other jobs estimated from the throughput of the last minute; null if there is no estimate. Not part of the ETag",
   }),
+  callbackUrl: z.string().nullable().meta({
+    description: "Where the end of the job is reported; null if nowhere",
+  }),
   children: z.union([ChildCounts, z.null()]).meta({
     description: "Numbers of the jobs that this job waits for; null if it has no children",
   }),
@@ -218,6 +221,7 @@ export const JobDetail = Job.extend({
     startedAt: "2026-11-23T09:30:00.500Z",
     position: null,
     estimatedStartAt: null,
+    callbackUrl: null,
     children: null,
     attemptHistory: [
       {

@@ -63,7 +63,7 @@ export const rowOptions = {
   }),
 };
 
-const { key: _, ...jobOptions } = requestOptions;
+const { key: _, callbackUrl: __, ...jobOptions } = requestOptions;
 
 /** Options of all jobs of an import. */
 export const ImportJobOptions = z

@@ -120,6 +120,7 @@ function createJob(data: string): NewJob {
     parentId: null,
     onFailure: null,
     waitsForChildren: false,
+    callback: null,
     quotaKey: null,
     trace: null,
   };

@@ -162,6 +162,7 @@ const scopes: readonly Scope[] = [
   "jobs:write",
   "jobs:enqueue",
   "jobs:change",
+  "jobs:callback",
   "schedules:write",
   "operations:write",
   "jobs:work",

@@ -17,6 +17,7 @@ const events: readonly Event[] = [
   "job.cancelled",
   "import.done",
   "schedule.missed",
+  "callback",
 ];
 const filters = ["types", "queues", "labels"] as const;
 

@@ -56,6 +56,11 @@ export function createAuthorize({ authenticator, penalty }: AuthorizeDeps): Auth
   }
 }
 
+/** Throws a problem if the caller lacks a scope that only some requests of an operation need. */
+export function requireScope({ principal }: RequestContext, scope: Scope): void {
+  if (!principal.scopes.has(scope)) throw insufficientScope(scope);
+}
+
 function unauthenticated(
   identity: Exclude<Identity, { status: "authenticated" }>,
   isPage: boolean,

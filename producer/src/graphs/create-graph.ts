@@ -12,12 +12,14 @@ import { getOrigin, requirePermitted } from "../http/caller.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { OperationHandler } from "../http/route.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
+import { type FindCallbacks, mayHaveCallback } from "../webhooks/find-callbacks.ts";
 import { type ParsedGraph, parseGraph } from "./parse-graph.ts";
 
 export interface CreateGraphDeps {
   enqueue: Enqueue;
   secretKeys: KeyRing | undefined;
   admission: Admission;
+  findCallbacks: FindCallbacks;
 }
 
 type Context = Parameters<OperationHandler<Api["createGraph"]>>[0];
@@ -30,12 +32,14 @@ function asOwnResponse(response: StoredResponse): GraphResponse {
 
 /** Creates the handler that enqueues a graph. It counts as a bulk request. */
 export function createGraphHandler(deps: CreateGraphDeps): OperationHandler<Api["createGraph"]> {
-  const { enqueue, secretKeys, admission } = deps;
+  const { enqueue, secretKeys, admission, findCallbacks } = deps;
 
   async function enqueueGraph(c: Context, value: unknown) {
     const { quota, jobTypes } = c.env;
     const claim = await createLargeClaim(c.env, secretKeys);
-    const graph = await parseGraph(value, { jobTypes, origin: getOrigin(c.env), secretKeys });
+    const origin = getOrigin(c.env);
+    if (mayHaveCallback(c.env.body)) origin.callbacks = await findCallbacks(c.env);
+    const graph = await parseGraph(value, { jobTypes, origin, secretKeys });
     c.env.body = undefined;
     const jobs = [...graph.keys()];
     for (const job of jobs) requirePermitted(c.env, job);

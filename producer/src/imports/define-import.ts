@@ -1,4 +1,5 @@
 import type { Import, ImportDefinition } from "@toril/contract/api/import";
+import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { ImportHeader } from "@toril/contract/engine/postgres/tables";
 import { recordImportDone } from "@toril/contract/engine/webhooks/record-import-done";
 import type { ISql } from "postgres";
@@ -8,13 +9,14 @@ import { findImport } from "./read-import.ts";
 /** Inserts an import that waits for its parts. Throws a problem if the id is taken. */
 export async function insertDefinition(
   tx: ISql,
-  { tenant, id }: { tenant: string; id: string },
+  { tenant, id, callback }: { tenant: string; id: string; callback: Callback | null },
   definition: ImportDefinition,
 ): Promise<Import> {
   const header = toHeader(definition);
   const { count } = await tx`
-    insert into imports (id, tenant, type, dry_run, definition, header)
-    values (${id}, ${tenant}, ${definition.type}, ${definition.dryRun}, ${JSON.stringify(definition)}::text::jsonb,
+    insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook, definition, header)
+    values (${id}, ${tenant}, ${definition.type}, ${definition.dryRun}, ${callback?.url ?? null},
+            ${callback?.webhook ?? null}, ${JSON.stringify(definition)}::text::jsonb,
             ${header === null ? null : JSON.stringify(header)}::text::jsonb)
     on conflict (id) do nothing`;
   if (count === 0) throw new ProblemError("import-exists");

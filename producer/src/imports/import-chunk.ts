@@ -1,6 +1,7 @@
 import type { NewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { type Problem, toProblem } from "@toril/contract/api/problem";
 import { type EntryContext, parseEntry } from "../jobs/parse-bulk.ts";
+import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { Accepted } from "@toril/contract/engine/jobs/enqueue/insert-entries";
 import type { ImportError } from "@toril/contract/api/import";
 import type { ImportColumns } from "@toril/contract/engine/postgres/tables";
@@ -152,7 +153,10 @@ export type ImportProgress = Pick<
   | "rejected"
   | "errors"
   | "dryRun"
->;
+> & {
+  /** Recorded when the import is inserted. */
+  callback?: Callback | null | undefined;
+};
 
 const maxErrorLength = 10_000;
 
@@ -160,10 +164,10 @@ export function createProgress(
   id: string,
   tenant: string,
   type: string,
-  dryRun: boolean,
+  { dryRun = false, callback }: Pick<Partial<ImportProgress>, "dryRun" | "callback">,
 ): ImportProgress {
   const counts = { read: 0, accepted: 0, duplicate: 0, rejected: 0 };
-  return { id, tenant, type, status: "receiving", ...counts, errors: [], dryRun };
+  return { id, tenant, type, status: "receiving", ...counts, errors: [], dryRun, callback };
 }
 
 /** Outcomes of the valid rows of a chunk. */

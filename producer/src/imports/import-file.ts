@@ -3,6 +3,7 @@ import type { JobTypeRegistry } from "@toril/contract/api/registry";
 import type { ISql } from "postgres";
 import type { Enqueue } from "@toril/contract/engine/jobs/enqueue/enqueue";
 import type { Origin } from "@toril/contract/engine/jobs/enqueue/new-job";
+import type { Callback } from "@toril/contract/engine/webhooks/callbacks";
 import type { Import } from "@toril/contract/api/import";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import { createChunkWriter } from "./chunk-writer.ts";
@@ -27,9 +28,10 @@ export interface ImportFile {
   type: string;
   /** Chosen by the client. */
   id?: string | undefined;
-  dryRun?: boolean | undefined;
+  dryRun?: boolean;
   /** The import fails when more rows are rejected. */
   maxErrors?: number | undefined;
+  callback?: Callback | null | undefined;
   origin: Origin;
   chunks(importId: string): AsyncIterable<readonly FileEntry[]>;
   /** Limits how fast the jobs are recorded. */
@@ -84,21 +86,18 @@ export function createFileImporter(
       interruptedId === undefined ? undefined : await imports.findUnfinished(tenant, interruptedId);
     const id = interrupted?.id ?? file.id ?? createJobId();
     const saveCheckpoint = (tx: ISql) => resume.saveCheckpoint(tx, id);
-    const writer = createChunkWriter(
-      interrupted ?? createProgress(id, tenant, type, file.dryRun ?? false),
-      {
-        enqueue,
-        saveCheckpoint,
-        async save(tx, progress, { rejected }) {
-          if (!(await saveImport(tx, progress))) return false;
-          const of = { importId: id, part: wholeFile };
-          await insertErrors(tx, of, rejected, progress.rejected);
-          return true;
-        },
-        quota,
-        isDryRun: file.dryRun ?? false,
+    const writer = createChunkWriter(interrupted ?? createProgress(id, tenant, type, file), {
+      enqueue,
+      saveCheckpoint,
+      async save(tx, progress, { rejected }) {
+        if (!(await saveImport(tx, progress))) return false;
+        const of = { importId: id, part: wholeFile };
+        await insertErrors(tx, of, rejected, progress.rejected);
+        return true;
       },
-    );
+      quota,
+      isDryRun: file.dryRun ?? false,
+    });
     const entryWriter = createEntryWriter({
       writer,
       type,

@@ -101,9 +101,10 @@ export function createImportLedger(
     claim: (progress, saveCheckpoint) =>
       inTransaction(async (tx) => {
         await saveCheckpoint(tx);
-        const { id, tenant, type, dryRun } = progress;
+        const { id, tenant, type, dryRun, callback } = progress;
         const { count } = await tx`
-          insert into imports (id, tenant, type, dry_run) values (${id}, ${tenant}, ${type}, ${dryRun}) on conflict (id) do nothing`;
+          insert into imports (id, tenant, type, dry_run, callback_url, callback_webhook)
+          values (${id}, ${tenant}, ${type}, ${dryRun}, ${callback?.url ?? null}, ${callback?.webhook ?? null}) on conflict (id) do nothing`;
         return count > 0;
       }),
     findUnfinished: (tenant, id) =>
@@ -161,10 +162,11 @@ export function createImportLedger(
 export async function saveImport(sql: ISql, progress: ImportProgress): Promise<boolean> {
   const { id, tenant, type, status, read, accepted, duplicate, rejected, errors, dryRun } =
     progress;
+  const { callback } = progress;
   const { count } = await sql`
-    insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors, dry_run)
+    insert into imports (id, tenant, type, status, read, accepted, duplicate, rejected, errors, dry_run, callback_url, callback_webhook)
     values (${id}, ${tenant}, ${type}, ${status}, ${read}, ${accepted}, ${duplicate}, ${rejected},
-            ${JSON.stringify(errors)}::text::jsonb, ${dryRun})
+            ${JSON.stringify(errors)}::text::jsonb, ${dryRun}, ${callback?.url ?? null}, ${callback?.webhook ?? null})
     on conflict (id) do update set
       status = excluded.status, read = excluded.read, accepted = excluded.accepted,
       duplicate = excluded.duplicate, rejected = excluded.rejected, errors = excluded.errors,

@@ -6,6 +6,7 @@ import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
 import type { Idempotency } from "../idempotency/idempotency.ts";
 import type { OperationLedger } from "../operations/operation-ledger.ts";
 import type { Ledgers } from "../stores/postgres.ts";
+import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import type { Reads } from "../stores/reads.ts";
 import { createFileImporter } from "./import-file.ts";
 import { createPartImporter } from "./import-part.ts";
@@ -23,6 +24,7 @@ export interface ImportsDeps {
   idempotency: Idempotency;
   operations: Pick<OperationLedger, "create">;
   secretKeys: KeyRing | undefined;
+  findCallbacks: FindCallbacks;
 }
 
 /** Creates the import of files, with the thread that parses feeds. */
@@ -43,6 +45,7 @@ export function createImports(deps: ImportsDeps) {
         importLedger,
         idempotency,
         operations,
+        findCallbacks: deps.findCallbacks,
         parseFeed: feedParser.parse,
       }),
     ],

@@ -1,5 +1,7 @@
 import { feedMediaTypes } from "@toril/contract/api/http/imports";
+import type { FieldError } from "@toril/contract/api/json/json";
 import { fieldErrors } from "@toril/contract/api/problem";
+import { type Callback, findImportReceiver } from "@toril/contract/engine/webhooks/callbacks";
 import { createJobId } from "@toril/contract/engine/jobs/enqueue/job-id";
 import type { Api } from "@toril/contract/api/http/index";
 import { feedLimits, limits } from "@toril/contract/api/limits";
@@ -17,6 +19,7 @@ import { decodeCursor, encodeCursor } from "../http/cursor.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
+import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import type { BodyHash } from "../idempotency/body-hash.ts";
 import type { LockedKey, Idempotency } from "../idempotency/idempotency.ts";
 import type { ResumableImport, FileImporter, ImportFile } from "./import-file.ts";
@@ -39,11 +42,27 @@ export interface ImportRoutesDeps {
   importLedger: ImportLedger;
   idempotency: Idempotency;
   operations: Pick<OperationLedger, "create">;
+  findCallbacks: FindCallbacks;
   parseFeed: FeedParser["parse"];
 }
 
 export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
-  const { api, importer, importLedger, idempotency, operations, parseFeed } = deps;
+  const { api, importer, importLedger, idempotency, operations, findCallbacks, parseFeed } = deps;
+
+  async function findCallback(
+    context: RequestContext,
+    type: string,
+    url: string | undefined,
+    refuse: (error: FieldError) => never,
+  ): Promise<Callback | null> {
+    if (url === undefined) return null;
+    const { receivers } = await findCallbacks(context);
+    const receiver = findImportReceiver(receivers, url, type);
+    if (receiver !== undefined) return { url, webhook: receiver.id };
+    const detail =
+      "No webhook with the event `callback` permits this URL for imports of this type.";
+    return refuse({ pointer: "/callbackUrl", detail });
+  }
 
   /** Creates an import that waits for its parts. */
   async function createDefinition(context: RequestContext) {
@@ -55,14 +74,17 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
     if (!parsed.success) {
       throw new ProblemError("invalid-import", undefined, fieldErrors(parsed.error.issues));
     }
-    const { id = createJobId(), type } = parsed.data;
+    const { id = createJobId(), type, callbackUrl } = parsed.data;
     requirePermitted(context, { type, queue: context.jobTypes.getQueue(type) });
     requireUsableId(id);
     requireKnownEncoding(parsed.data.encoding);
     const { tenant } = context.principal;
+    const callback = await findCallback(context, type, callbackUrl, (error) => {
+      throw new ProblemError("invalid-import", undefined, [error]);
+    });
     return idempotency.inTransaction(context, async (tx) => ({
       status: 201 as const,
-      body: await importLedger.define(tx, { tenant, id }, parsed.data),
+      body: await importLedger.define(tx, { tenant, id, callback }, parsed.data),
     }));
   }
 
@@ -87,6 +109,9 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
       if (jobType === undefined) throw new ProblemError("job-type-not-found");
       requirePermitted(c.env, jobType);
       if (id !== undefined) requireUsableId(id);
+      const callback = await findCallback(c.env, type, query.callbackUrl, ({ pointer, detail }) => {
+        throw toParameterProblem(pointer, detail);
+      });
 
       const quota = c.env.quota?.blocking;
       let chunks: ImportFile["chunks"];
@@ -122,6 +147,7 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
             id,
             dryRun,
             maxErrors,
+            callback,
             origin,
             chunks,
             quota,

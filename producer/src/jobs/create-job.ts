@@ -14,6 +14,7 @@ import { readJson } from "../http/body.ts";
 import { getOrigin, refreshJobTypes, requirePermitted } from "../http/caller.ts";
 import type { AwaitJob } from "../events/wait-for-end.ts";
 import type { RequestContext } from "../http/request-context.ts";
+import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import { createClaim, toReplay } from "../idempotency/claim.ts";
 import { hasUnknownType, toJobProblem } from "./job-problem.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -31,6 +32,7 @@ export function createJobHandler(
   enqueue: Enqueue,
   secretKeys: KeyRing | undefined,
   awaitJob: AwaitJob,
+  findCallbacks: FindCallbacks,
 ): (context: RequestContext) => Promise<Response> {
   return async (context) => {
     const { quota } = context;
@@ -38,7 +40,9 @@ export function createJobHandler(
     const value = await readJson(context, limits.bodyBytes, quota);
     const isDryRun = parseQuery(route, context.request.url).dryRun === "true";
     const request = parseRequest(context.jobTypes, value) ?? (await parseAgain(context, value));
-    const made = createNewJob(context.jobTypes, request, getOrigin(context), secretKeys);
+    const origin = getOrigin(context);
+    if (request.callbackUrl !== undefined) origin.callbacks = await findCallbacks(context);
+    const made = createNewJob(context.jobTypes, request, origin, secretKeys);
     if (made.status === "refused") throw new ProblemError(made.kind, made.detail, made.errors);
     const { job } = made;
     requirePermitted(context, job);

@@ -11,6 +11,7 @@ import type { Admission } from "../http/admission.ts";
 import type { OperationHandler } from "../http/route.ts";
 import { readBytes } from "../http/body.ts";
 import { getOrigin, requirePermitted } from "../http/caller.ts";
+import { type FindCallbacks, mayHaveCallback } from "../webhooks/find-callbacks.ts";
 import { createLargeClaim, toReplay } from "../idempotency/claim.ts";
 import { type BulkFormat, jsonArray, ndjson, parseBulk, type ParsedEntry } from "./parse-bulk.ts";
 import { ProblemError } from "../http/problem.ts";
@@ -25,9 +26,14 @@ function asOwnResponse(response: StoredResponse): BulkResponse {
 
 export function createBulkHandler(
   enqueue: Enqueue,
-  settings: { maxEntries: number; secretKeys: KeyRing | undefined; admission: Admission },
+  settings: {
+    maxEntries: number;
+    secretKeys: KeyRing | undefined;
+    admission: Admission;
+    findCallbacks: FindCallbacks;
+  },
 ): OperationHandler<Api["createJobs"]> {
-  const { maxEntries, secretKeys, admission } = settings;
+  const { maxEntries, secretKeys, admission, findCallbacks } = settings;
   return async (c) => {
     const { quota, principal } = c.env;
     // Before the body is read and parsed, which is most of a request's cost.
@@ -43,7 +49,7 @@ export function createBulkHandler(
 
   async function enqueueAll(c: Context, bytes: Uint8Array, format: BulkFormat) {
     const { quota } = c.env;
-    const { atomicity, dryRun } = c.req.valid("query");
+    const { atomicity, dryRun, callbackUrl } = c.req.valid("query");
     const claim = await createLargeClaim(c.env, secretKeys);
 
     async function store(
@@ -63,6 +69,9 @@ export function createBulkHandler(
     }
 
     const origin = getOrigin(c.env);
+    if (callbackUrl !== undefined || mayHaveCallback(bytes)) {
+      origin.callbacks = await findCallbacks(c.env, callbackUrl);
+    }
     const entries = await parseBulk(bytes, format, {
       jobTypes: c.env.jobTypes,
       origin,

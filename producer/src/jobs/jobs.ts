@@ -10,6 +10,7 @@ import { createAwaitJob, type WaitForEnd } from "../events/wait-for-end.ts";
 import { createAdmission } from "../http/admission.ts";
 import type { TenantLedger } from "../stores/postgres.ts";
 import type { Reads } from "../stores/reads.ts";
+import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import { createJobHandler } from "./create-job.ts";
 import type { createDispatching } from "./dispatching.ts";
 import { createJobChanges } from "./job-changes.ts";
@@ -28,6 +29,7 @@ export interface JobsDeps extends Pick<LiveJobsDeps, "readStates" | "getDequeueR
   reads: Reads;
   dispatching: ReturnType<typeof createDispatching>;
   secretKeys: KeyRing | undefined;
+  findCallbacks: FindCallbacks;
   maxBulkEntries: number;
   /** Deadline of a response. */
   timeoutMs: number;
@@ -79,6 +81,7 @@ export function createJobsSubject(deps: JobsDeps) {
         enqueue,
         secretKeys,
         createAwaitJob(waitForEnd, readJob, deps.log),
+        deps.findCallbacks,
       );
       const routes = jobRoutes({
         api,
@@ -87,6 +90,7 @@ export function createJobsSubject(deps: JobsDeps) {
         maxBulkEntries: deps.maxBulkEntries,
         bulkAdmission,
         secretKeys,
+        findCallbacks: deps.findCallbacks,
         jobReader,
         jobSearch,
         listState: (queue, state, page) => listState(redis, prefix, queue, state, page),

@@ -77,6 +77,7 @@ function toDetail(
         : new Date(processedOn).toISOString(),
     position,
     estimatedStartAt: estimateStart(row, { position, rate, state: current?.state }),
+    callbackUrl: row.callbackUrl,
     children: row.childCounts,
     attemptHistory: toAttempts(row, { current, detail }),
     failures: row.failures ?? detail?.failures ?? [],

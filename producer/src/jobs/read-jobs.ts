@@ -38,7 +38,10 @@ export type JobRow = Pick<
 
 /** A row with the columns that only requests for a single job return. */
 export type JobDetailRow = JobRow &
-  Pick<JobColumns, "startedAt" | "durationMs" | "worker" | "failures" | "log" | "history"> & {
+  Pick<
+    JobColumns,
+    "startedAt" | "durationMs" | "worker" | "failures" | "log" | "history" | "callbackUrl"
+  > & {
     childCounts: ChildCounts | null;
   };
 
@@ -75,7 +78,7 @@ export async function findJobRow(
   id: string,
 ): Promise<JobDetailRow | undefined> {
   const [row] = await sql<JobDetailRow[]>`
-    select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history,
+    select ${jobColumns(sql)}, started_at as "startedAt", duration_ms as "durationMs", worker, failures, log, history, callback_url as "callbackUrl",
            ${selectChildCounts(sql)} as "childCounts"
     from jobs where id = ${id} and tenant = ${tenant}`;
   return row;

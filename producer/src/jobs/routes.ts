@@ -16,6 +16,7 @@ import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { handle, type HandledRoute } from "../http/route.ts";
 import { withQuota } from "../quotas/quota-reservation.ts";
+import type { FindCallbacks } from "../webhooks/find-callbacks.ts";
 import { createBulkHandler } from "./create-jobs.ts";
 import type { JobChanges } from "./job-changes.ts";
 import { listJobs, type ListState } from "./list-jobs.ts";
@@ -31,6 +32,7 @@ export interface JobRoutesDeps {
   maxBulkEntries: number;
   bulkAdmission: Admission;
   secretKeys: KeyRing | undefined;
+  findCallbacks: FindCallbacks;
   jobReader: JobReader;
   jobSearch: JobSearch;
   listState: ListState;
@@ -52,6 +54,7 @@ export function jobRoutes(deps: JobRoutesDeps): HandledRoute[] {
         maxEntries: deps.maxBulkEntries,
         secretKeys: deps.secretKeys,
         admission: deps.bulkAdmission,
+        findCallbacks: deps.findCallbacks,
       }),
     ),
 

@@ -5,6 +5,7 @@ export const Scope = z.enum([
   "jobs:write",
   "jobs:enqueue",
   "jobs:change",
+  "jobs:callback",
   "schedules:write",
   "operations:write",
   "jobs:read",

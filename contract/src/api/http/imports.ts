@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CallbackUrl } from "../job-options.ts";
 import { feedLimits, limits } from "../limits.ts";
 import { Delimiter, FileEncoding, Import, ImportPage, ImportStatus } from "../import.ts";
 import { Operation } from "../operation.ts";
@@ -86,6 +87,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
             ...rowOptions.maxErrors.meta(),
           }),
         dryRun: queryBoolean("true: validates all rows and enqueues nothing"),
+        callbackUrl: CallbackUrl.optional(),
       }),
       body: {
         required: true,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AcceptedJob, CheckedJob, Job } from "../job.ts";
+import { CallbackUrl } from "../job-options.ts";
 import { limits } from "../limits.ts";
 import { Problem } from "../problem.ts";
 import type { JobTypeRegistry } from "../registry.ts";
@@ -92,6 +93,9 @@ export function createJobRoutes(jobTypes: JobTypeRegistry) {
         atomicity: z.enum(["all", "partial"]).default("all").meta({
           description:
             "all: one rejected entry rejects the whole request. partial: the valid entries are stored",
+        }),
+        callbackUrl: CallbackUrl.optional().meta({
+          description: "`callbackUrl` of all entries that have none of their own",
         }),
         dryRun: DryRun,
       }),

@@ -23,6 +23,9 @@ export const WebhookDelivery = z
   .strictObject({
     id: z.uuid().meta({ description: "The header `webhook-id` of every attempt" }),
     event: z.enum([...webhookEvents, "webhook.test"]),
+    url: z.string().nullable().meta({
+      description: "The callback URL of the job or import; null: the URL of the webhook",
+    }),
     status: DeliveryStatus.meta({
       description: "pending: not delivered yet. failed: given up",
     }),
@@ -45,6 +48,7 @@ export const WebhookDelivery = z
     example: {
       id: "5f6071a8-9304-4c7d-8a4e-019c2f1e7b1a",
       event: "job.completed",
+      url: null,
       status: "delivered",
       payload: {
         type: "job.completed",

@@ -17,13 +17,27 @@ export const webhookEvents = [
   "schedule.missed",
 ] as const;
 
+/** Instead of events: the webhook permits callback URLs. */
+const callback = "callback";
+
 /** The events that a webhook may subscribe to. */
-export const WebhookEvent = z.enum(webhookEvents).meta({
+export const WebhookEvent = z.enum([...webhookEvents, callback]).meta({
   description:
     "job.*: the job has this final status. import.done: the body of an import was read and all of its jobs have ended. " +
-    "schedule.missed: a fire time of a schedule created no job, because the previous job was pending, no consumer was running, or the job is invalid",
+    "schedule.missed: a fire time of a schedule created no job, because the previous job was pending, no consumer was running, or the job is invalid. " +
+    "callback: the end of jobs and imports whose `callbackUrl` is at or below the URL of the webhook; excludes the other events",
 });
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
+
+/** Whether an address has the origin of a base URL and the same path, or a path below. */
+export function isAtOrBelow(url: string, base: string): boolean {
+  const [one, other] = [new URL(url), new URL(base)];
+  const folder = other.pathname.endsWith("/") ? other.pathname : `${other.pathname}/`;
+  return (
+    one.origin === other.origin &&
+    (one.pathname === other.pathname || one.pathname.startsWith(folder))
+  );
+}
 
 /** Returns why a URL cannot be an endpoint; undefined if it can. Addresses are checked when a consumer connects. */
 function findUrlFault(text: string): string | undefined {
@@ -63,12 +77,20 @@ export const WebhookDefinition = z
     events: z
       .array(WebhookEvent)
       .min(1)
-      .refine((items) => new Set(items).size === items.length, "Duplicate items are not allowed."),
+      .refine((items) => new Set(items).size === items.length, "Duplicate items are not allowed.")
+      .refine(
+        (items) => items.length === 1 || !items.includes(callback),
+        "`callback` excludes the other events: register another webhook for them.",
+      ),
     types: filter("Only events of these job types; null: all"),
     queues: filter("Only events of these queues; null: all"),
     labels: filter(
       "Only jobs with at least one of these labels; null: all. Applies to events of jobs",
     ),
+  })
+  .refine(({ url, events }) => !events.includes(callback) || !/[?#]/.test(url), {
+    path: ["url"],
+    error: "A webhook for callbacks needs a URL without a query or fragment.",
   })
   .meta({
     id: "WebhookDefinition",

@@ -47,6 +47,8 @@ const rareColumns: readonly RareColumn[] = [
   { name: "expires_at", of: (job) => job.expiresAt?.toISOString() ?? null, type: "time" },
   { name: "labels", of: (job) => job.labels?.join("\n") ?? null, type: "list" },
   { name: "schedule", of: (job) => job.schedule },
+  { name: "callback_url", of: (job) => job.callback?.url ?? null },
+  { name: "callback_webhook", of: (job) => job.callback?.webhook ?? null, type: "uuid" },
   { name: "parent_id", of: (job) => job.parentId, type: "uuid" },
   { name: "on_failure", of: (job) => job.onFailure },
   {

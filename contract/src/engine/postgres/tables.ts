@@ -77,6 +77,10 @@ export const jobs = pgTable(
     onFailure: text().$type<FailurePolicy>(),
     /** Null for a job without children. While true, the job is not dispatched. */
     waitingChildren: boolean(),
+    /** Where the end of the job is reported. */
+    callbackUrl: text(),
+    /** The webhook that permits `callbackUrl` and signs the requests. */
+    callbackWebhook: uuid(),
     trace: text(),
     attempts: integer().notNull().default(0),
     /** Start of the last attempt, written when it is settled; `failures` has the earlier attempts. */
@@ -316,6 +320,9 @@ export const imports = pgTable(
     dryRun: boolean().notNull().default(false),
     /** Number of parts, known when the import is completed. */
     parts: integer(),
+    /** As in `jobs`. */
+    callbackUrl: text(),
+    callbackWebhook: uuid(),
     createdAt: time().notNull().defaultNow(),
     /** When the last chunk arrived, to detect imports abandoned by a crashed producer. */
     touchedAt: time().notNull().defaultNow(),
@@ -591,6 +598,8 @@ export const webhookDeliveries = pgTable(
     id: uuid().primaryKey(),
     webhookId: uuid().notNull(),
     event: text().$type<WebhookDelivery["event"]>().notNull(),
+    /** The callback URL of a job or an import; null: the URL of the webhook. */
+    url: text(),
     /** `json`, not `jsonb`: the body of each attempt is the same to the byte. */
     payload: json().notNull(),
     attempts: integer().notNull().default(0),

@@ -117,10 +117,11 @@ function getStatus({ nextAt, deliveredAt }: DeliveryRow): WebhookDelivery["statu
 }
 
 function toDelivery(row: DeliveryRow): WebhookDelivery {
-  const { id, event, attempts, responseStatus, responseBody, latencyMs, error } = row;
+  const { id, event, url, attempts, responseStatus, responseBody, latencyMs, error } = row;
   return {
     id,
     event,
+    url,
     status: getStatus(row),
     payload: row.payload as Record<string, unknown>,
     attempts,
@@ -136,7 +137,7 @@ function toDelivery(row: DeliveryRow): WebhookDelivery {
 
 function deliveryColumns(sql: ISql) {
   return sql`
-    id, event, payload, attempts, next_at as "nextAt", attempted_at as "attemptedAt", delivered_at as "deliveredAt",
+    id, event, url, payload, attempts, next_at as "nextAt", attempted_at as "attemptedAt", delivered_at as "deliveredAt",
     response_status as "responseStatus", response_body as "responseBody", latency_ms as "latencyMs", error,
     created_at as "createdAt", (extract(epoch from created_at) * 1000000)::bigint::text as "createdMicros"`;
 }

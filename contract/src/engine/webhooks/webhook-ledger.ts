@@ -133,10 +133,10 @@ export function listWebhooks(
     order by name limit ${limit}`;
 }
 
-/** Returns whether any tenant has an enabled webhook. */
+/** Returns whether any tenant has an enabled webhook, or one for callbacks, which are recorded in any case. */
 export async function hasWebhooks(sql: ISql): Promise<boolean> {
   const [row] = await sql<{ exists: boolean }[]>`
-    select exists (select from webhooks where is_enabled) as exists`;
+    select exists (select from webhooks where is_enabled or 'callback' = any(events)) as exists`;
   return row?.exists ?? false;
 }
 

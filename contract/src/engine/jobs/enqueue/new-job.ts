@@ -13,6 +13,7 @@ import type { JobTypeRegistry } from "../../../api/registry.ts";
 import { toSearchTerms } from "../../../api/job-data/search-terms.ts";
 import { createJobId } from "./job-id.ts";
 import { protectJob } from "./protect-job.ts";
+import { type Callback, type Callbacks, findJobReceiver } from "../../webhooks/callbacks.ts";
 
 /** A validated job with an id that is not recorded yet. */
 export interface NewJob {
@@ -40,6 +41,8 @@ export interface NewJob {
   onFailure: FailurePolicy | null;
   /** Whether the job is dispatched only when its children have ended. */
   waitsForChildren: boolean;
+  /** Where the end of the job is reported. */
+  callback: Callback | null;
   /** The API key whose quotas count this job and the jobs that it enqueues. */
   quotaKey: string | null;
   trace: string | null;
@@ -64,6 +67,8 @@ export interface Origin {
   schedule?: string | undefined;
   quotaKey?: string | undefined;
   trace?: string | undefined;
+  /** Undefined: jobs may have no callback URL. */
+  callbacks?: Callbacks | undefined;
 }
 
 export type NewJobResult =
@@ -90,6 +95,12 @@ export function createNewJob(
   }
   const errors = findConflicts(request, jobType);
   if (errors.length > 0) return { status: "refused", kind: "invalid-job", errors };
+  const callback = getCallback(request, jobType, origin.callbacks);
+  if (callback === "not-permitted") {
+    const detail = "No webhook with the event `callback` permits this URL for this job.";
+    const errors = [{ pointer: "/callbackUrl", detail }];
+    return { status: "refused", kind: "invalid-job", errors };
+  }
   const runAt = getRunAt(request);
   const { data } = request;
   const policy = request.keyPolicy ?? jobType.keyPolicy;
@@ -115,6 +126,7 @@ export function createNewJob(
     parentId: null,
     onFailure: null,
     waitsForChildren: false,
+    callback,
     quotaKey: origin.quotaKey ?? null,
     trace: origin.trace ?? null,
   };
@@ -162,6 +174,17 @@ function getOptions(request: JobRequest, ofType: JobOptions): JobOptions {
   else if (order === undefined && typePriority !== undefined) options.priority = typePriority;
   else if (order === undefined && typeOrder !== undefined) options.order = typeOrder;
   return options;
+}
+
+function getCallback(
+  { callbackUrl, labels }: JobRequest,
+  { type, queue }: JobType,
+  callbacks: Callbacks | undefined,
+): Callback | null | "not-permitted" {
+  const url = callbackUrl ?? callbacks?.url;
+  if (url === undefined) return null;
+  const receiver = callbacks && findJobReceiver(callbacks, url, { type, queue, labels });
+  return receiver === undefined ? "not-permitted" : { url, webhook: receiver.id };
 }
 
 function getRunAt({ delayMs, runAt }: JobRequest): Date | null {

@@ -1,0 +1,65 @@
+import type { ISql } from "postgres";
+import { isAtOrBelow } from "../../api/webhooks/webhook.ts";
+import type { WebhookColumns } from "../postgres/tables.ts";
+
+/** A webhook that permits callback URLs. */
+export type CallbackReceiver = Pick<
+  WebhookColumns,
+  "id" | "url" | "types" | "queues" | "labels"
+> & {
+  /** It was changed a moment ago: consumers may not know it yet. */
+  isNew: boolean;
+};
+
+/** Where a request wants the end of its jobs to be reported. */
+export interface Callbacks {
+  receivers: readonly CallbackReceiver[];
+  /** For jobs without a URL of their own. */
+  url?: string | undefined;
+}
+
+/** A callback as the ledger stores it. */
+export interface Callback {
+  url: string;
+  webhook: string;
+}
+
+/** A change is committed at the latest this long after it began. */
+const maxCommitSeconds = 10;
+
+/** Reads the webhooks of a tenant that permit callback URLs. */
+export function readCallbackReceivers(sql: ISql, tenant: string): Promise<CallbackReceiver[]> {
+  return sql<CallbackReceiver[]>`
+    select id, url, to_jsonb(types) as types, to_jsonb(queues) as queues, to_jsonb(labels) as labels,
+      updated_at > now() - ${maxCommitSeconds} * interval '1 s' as "isNew"
+    from webhooks where tenant = ${tenant} and 'callback' = any(events) order by name`;
+}
+
+/** Finds the webhook that permits a callback URL for a job. */
+export function findJobReceiver(
+  { receivers }: Callbacks,
+  url: string,
+  job: { type: string; queue: string; labels: readonly string[] | undefined },
+): CallbackReceiver | undefined {
+  return receivers.find(
+    ({ url: base, types, queues, labels }) =>
+      isAtOrBelow(url, base) &&
+      (types?.includes(job.type) ?? true) &&
+      (queues?.includes(job.queue) ?? true) &&
+      (labels === null || job.labels?.some((label) => labels.includes(label)) === true),
+  );
+}
+
+/** Finds the webhook that permits a callback URL for an import, which has no queue and no labels. */
+export function findImportReceiver(
+  receivers: readonly CallbackReceiver[],
+  url: string,
+  type: string,
+): CallbackReceiver | undefined {
+  return receivers.find(
+    ({ url: base, types, queues }) =>
+      isAtOrBelow(url, base) &&
+      (types?.includes(type) ?? true) &&
+      (queues === null || types !== null),
+  );
+}
