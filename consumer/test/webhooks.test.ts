@@ -302,10 +302,10 @@ test("the end of a job and of an import is reported to their callback URLs, also
     const all = await _deliveries(webhookId);
     return all.every((row) => row["next_at"] === null) && all;
   });
-  expect(rows.map((row) => [row["event"], row["url"], row["response_status"]]).toSorted()).toEqual([
-    ["import.done", `${receiver.base}/callbacks/import`, 200],
-    ["job.completed", `${receiver.base}/callbacks/7`, 410],
-  ]);
+  const sent = new Map(rows.map((row) => [row["event"], [row["url"], row["response_status"]]]));
+  expect(sent.get("import.done")).toEqual([`${receiver.base}/callbacks/import`, 200]);
+  expect(sent.get("job.completed")).toEqual([`${receiver.base}/callbacks/7`, 410]);
+  expect(sent.size).toBe(2);
   expect(receiver.on("/callbacks")).toHaveLength(0);
   const [request] = receiver.on("/callbacks/7");
   const verified = new Webhook(secret).verify(
