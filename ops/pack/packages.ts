@@ -37,7 +37,9 @@ export const packages: readonly Package[] = [
     "contract/src/engine/feeds/feed-thread.ts",
   ]),
   // Node has no server for it.
-  describe("producer", "producer/src", { bun: ">=1.3", deno: ">=2" }, "producer/README.md"),
+  describe("producer", "producer/src", { bun: ">=1.3", deno: ">=2" }, "producer/README.md", [
+    "producer/src/imports/xlsx/xlsx-thread.ts",
+  ]),
   // AsyncDisposableStack.
   describe("consumer", "consumer/src", { node: ">=24" }, "consumer/README.md", [
     "consumer/src/sandbox-host.ts",

@@ -90,6 +90,7 @@ export const problemKinds = {
   "invalid-csv": { status: 422, title: "The CSV cannot be read" },
   "too-many-errors": { status: 422, title: "More rows were rejected than the import allows" },
   "invalid-import": { status: 422, title: "The import does not match its schema" },
+  "invalid-xlsx": { status: 422, title: "The workbook cannot be read" },
   "invalid-feed": { status: 422, title: "The feed cannot be read" },
   "idempotency-key-reused": {
     status: 422,

@@ -20,10 +20,14 @@ export function toCsv(pages: Pages): ReadableStream<Uint8Array> {
     pages,
     (row) => {
       const report = toReport(row);
-      return `${columns.map((name) => toCell(report[name])).join(",")}\n`;
+      return `${toCsvRow(columns.map((name) => report[name]))}\n`;
     },
     `${columns.join(",")}\n`,
   );
+}
+
+export function toCsvRow(values: readonly (string | number | null)[]): string {
+  return values.map(toCell).join(",");
 }
 
 function toCell(value: string | number | null): string {

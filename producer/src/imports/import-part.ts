@@ -173,15 +173,11 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
   };
 }
 
-function requireRows(
-  read: number,
-  entries: readonly FileEntry[],
-  format: RowFormat | undefined,
-): void {
+function requireRows(read: number, entries: readonly FileEntry[], format: RowFormat): void {
   if (read <= limits.importPartRows) return;
   const line = entries[0]?.line ?? 0;
   throw new InvalidFileError(
-    toProblemKind(format ?? "csv"),
+    toProblemKind(format),
     line,
     `A part may have at most ${limits.importPartRows} rows.`,
   );

@@ -14,6 +14,7 @@ import { createPartLedger } from "./part-ledger.ts";
 import { partRoutes } from "./part-routes.ts";
 import { createImportLedger } from "./import-ledger.ts";
 import { importRoutes } from "./routes.ts";
+import { createXlsxParser } from "./xlsx/xlsx-parser.ts";
 
 export interface ImportsDeps {
   api: Api;
@@ -27,7 +28,7 @@ export interface ImportsDeps {
   findCallbacks: FindCallbacks;
 }
 
-/** Creates the import of files, with the thread that parses feeds. */
+/** Creates the import of files, with the threads that parse feeds and workbooks. */
 export function createImports(deps: ImportsDeps) {
   const { api, jobTypes, enqueue, idempotency, operations, secretKeys } = deps;
   const importLedger = createImportLedger(deps.ledgers, deps.reads);
@@ -35,6 +36,7 @@ export function createImports(deps: ImportsDeps) {
   const parts = createPartLedger(deps.ledgers, deps.reads);
   const partImporter = createPartImporter({ jobTypes, enqueue, parts, secretKeys });
   const feedParser = createFeedParser();
+  const xlsx = createXlsxParser();
   return {
     importLedger,
     routes: [
@@ -47,9 +49,13 @@ export function createImports(deps: ImportsDeps) {
         operations,
         findCallbacks: deps.findCallbacks,
         parseFeed: feedParser.parse,
+        xlsx,
       }),
     ],
     waitForImports: importer.waitForImports,
-    close: () => feedParser[Symbol.asyncDispose](),
+    async close() {
+      await feedParser[Symbol.asyncDispose]();
+      await xlsx[Symbol.asyncDispose]();
+    },
   };
 }

@@ -78,7 +78,8 @@ function createConversion(
   const convertText = createTextConversion(type, format);
   return (cell) => {
     if (typeof cell === type) return cell;
-    return typeof cell === "object" ? undefined : convertText(String(cell));
+    const isPlain = ["string", "number", "boolean"].includes(typeof cell);
+    return isPlain ? convertText(`${cell as string | number | boolean}`) : undefined;
   };
 }
 

@@ -1,17 +1,18 @@
 import type { JobType } from "@toril/contract/api/job-type";
 import { limits } from "@toril/contract/api/limits";
 import type { FeedParser } from "@toril/contract/engine/feeds/feed-parser";
-import { toProblem } from "@toril/contract/api/problem";
+import { type ProblemKind, toProblem } from "@toril/contract/api/problem";
 import type { RowOptions } from "@toril/contract/api/row-options";
 import { isDisconnected } from "../http/body.ts";
-import { CsvError, type CsvOptions, readCsv } from "./csv/read-csv.ts";
+import { CsvError, type CsvOptions, type CsvRecord, readCsv } from "./csv/read-csv.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { InvalidFileError } from "./import-errors.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { ObjectRecord } from "./object-record.ts";
 import { createObjectRequest, createRowRequest } from "./row-request.ts";
 
-export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
+/** What the jobs of rows are made from. */
+export interface RowEntryOptions {
   jobType: JobType;
   importId: string;
   /** Number of rows that come before, in earlier parts of the file; 0 by default. */
@@ -19,22 +20,28 @@ export interface CsvEntryOptions extends Omit<CsvOptions, "maxRowBytes"> {
   rowOptions?: RowOptions | undefined;
 }
 
-/** Reads the rows of a CSV file as requests for jobs of `type`. */
-export async function* readCsvEntries(
+export function readCsvEntries(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  options: CsvEntryOptions,
+  options: RowEntryOptions & Omit<CsvOptions, "maxRowBytes">,
 ): AsyncGenerator<FileEntry[]> {
-  const { jobType, importId, rowsBefore = 0, rowOptions, ...csv } = options;
+  return readRowEntries(readCsv(body, { ...options, maxRowBytes: limits.dataBytes }), options);
+}
+
+/** Reads the rows of a file as requests for jobs of `type`. */
+export async function* readRowEntries(
+  rows: AsyncIterable<CsvRecord[]>,
+  { jobType, importId, rowsBefore = 0, rowOptions }: RowEntryOptions,
+  kind: ProblemKind = "invalid-csv",
+): AsyncGenerator<FileEntry[]> {
   const toRequest = createRowRequest(jobType, rowOptions);
   let row = rowsBefore;
   try {
-    for await (const records of readCsv(body, { ...csv, maxRowBytes: limits.dataBytes })) {
+    for await (const records of rows) {
       yield records.map((record): FileEntry => {
         row += 1;
         const { line } = record;
         if (record.status === "bad") {
-          const problem = toProblem("invalid-csv", record.detail);
-          return { status: "bad", line, problem, raw: record.raw };
+          return { status: "bad", line, problem: toProblem(kind, record.detail), raw: record.raw };
         }
         const { raw, row: values } = record;
         const made = toRequest({ importId, row, values });
@@ -44,21 +51,15 @@ export async function* readCsvEntries(
       });
     }
   } catch (error) {
-    if (error instanceof CsvError)
-      throw new InvalidFileError("invalid-csv", error.line, error.detail);
+    if (error instanceof CsvError) throw new InvalidFileError(kind, error.line, error.detail);
     throw isDisconnected(error) ? new ProblemError("incomplete-body") : error;
   }
 }
 
-export type ObjectEntryOptions = Pick<
-  CsvEntryOptions,
-  "jobType" | "importId" | "rowsBefore" | "rowOptions"
->;
-
 /** Reads the lines of an NDJSON file, or the elements of a JSON array, as requests for jobs of `type`. */
 export async function* readObjectEntries(
   objects: AsyncIterable<ObjectRecord[]>,
-  { jobType, importId, rowsBefore = 0, rowOptions }: ObjectEntryOptions,
+  { jobType, importId, rowsBefore = 0, rowOptions }: RowEntryOptions,
 ): AsyncGenerator<FileEntry[]> {
   const toRequest = createObjectRequest(jobType, rowOptions);
   let row = rowsBefore;

@@ -73,6 +73,7 @@ function createElements() {
       const hint =
         rest[0] === openBrace ? " For an object per line send application/x-ndjson." : "";
       fail(`The file must be an array of objects.${hint}`);
+      return slice.length;
     }
     state = "within";
     return skipped.length + 1;
@@ -104,7 +105,7 @@ function createElements() {
   return {
     add(slice: Uint8Array): void {
       let at = state === "before" ? open(slice) : 0;
-      while (state === "within" && at < slice.length && fault === undefined) {
+      while (state === "within" && at < slice.length) {
         at = readElement(slice, at);
       }
       if (state === "after" && skipSpace(slice.subarray(at)).rest.length > 0) {
@@ -143,8 +144,9 @@ async function* withoutMark(body: AsyncIterable<Uint8Array> | Iterable<Uint8Arra
 
 /** @param isWithin whether the bytes continue an element, so that none are skipped */
 function skipSpace(bytes: Uint8Array, isWithin = false) {
+  if (isWithin) return { skipped: bytes.subarray(0, 0), rest: bytes };
   let at = 0;
-  while (!isWithin && isSpace(bytes[at])) at += 1;
+  while (isSpace(bytes[at])) at += 1;
   return { skipped: bytes.subarray(0, at), rest: bytes.subarray(at) };
 }
 

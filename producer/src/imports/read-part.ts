@@ -18,7 +18,7 @@ export interface ReceivedPart {
 /** Reads the body of a part. Throws a problem unless format, digest and byte range are right. */
 export async function readPart(
   context: RequestContext,
-  { format = "csv" }: Pick<ImportDefinition, "format">,
+  { format }: Pick<ImportDefinition, "format">,
 ): Promise<ReceivedPart> {
   const { request, quota } = context;
   const { headers } = request;

@@ -28,10 +28,12 @@ import { operationHeaders, type OperationLedger } from "../operations/operation-
 import { createCsvDecoder } from "./csv/decoder.ts";
 import { toCsv, toNdjson } from "./error-report.ts";
 import { readFeedEntries } from "./read-file.ts";
+import type { XlsxParser } from "./xlsx/xlsx-parser.ts";
 import {
   findRowFormat,
   getMediaType,
   openRowFile,
+  openWorkbook,
   type RowFile,
   toParameterProblem,
 } from "./row-file.ts";
@@ -44,10 +46,12 @@ export interface ImportRoutesDeps {
   operations: Pick<OperationLedger, "create">;
   findCallbacks: FindCallbacks;
   parseFeed: FeedParser["parse"];
+  xlsx: XlsxParser;
 }
 
 export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
-  const { api, importer, importLedger, idempotency, operations, findCallbacks, parseFeed } = deps;
+  const { api, importer, importLedger, idempotency, operations, findCallbacks } = deps;
+  const { parseFeed, xlsx } = deps;
 
   async function findCallback(
     context: RequestContext,
@@ -124,13 +128,15 @@ export function importRoutes(deps: ImportRoutesDeps): HandledRoute[] {
         const bytes = await readBytes(c.env, feedLimits.bytes, c.env.quota);
         c.env.body = bytes;
         chunks = () => readFeedEntries(bytes, { source, contentType }, parseFeed);
+      } else if (format === "xlsx") {
+        chunks = await openWorkbook(c.env, { format, jobType, query }, xlsx);
       } else if (format !== undefined) {
         file = openRowFile(c.env, { format, jobType, query });
         chunks = file.chunks;
       } else {
         throw new ProblemError(
           "unsupported-media-type",
-          "Send text/csv, application/x-ndjson, application/json or a feed.",
+          "Send text/csv, application/x-ndjson, application/json, .xlsx or a feed.",
         );
       }
 

@@ -1,10 +1,11 @@
+import { xlsxMediaType } from "@toril/contract/api/http/imports";
 import { toDelimiter } from "@toril/contract/api/import";
 import { parseJson } from "@toril/contract/api/json/json";
 import { fieldErrors, type ProblemKind } from "@toril/contract/api/problem";
 import type { JobType } from "@toril/contract/api/job-type";
 import { ImportJobOptions, rowOptions, type RowOptions } from "@toril/contract/api/row-options";
 import type { z } from "zod";
-import { isDisconnected } from "../http/body.ts";
+import { isDisconnected, readBytes } from "../http/body.ts";
 import { ProblemError } from "../http/problem.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { BodyHash } from "../idempotency/body-hash.ts";
@@ -12,9 +13,14 @@ import { createCsvDecoder } from "./csv/decoder.ts";
 import { decompress } from "./decompress.ts";
 import type { FileEntry } from "./import-chunk.ts";
 import { toImportProblem } from "./import-errors.ts";
-import { readCsvEntries, readObjectEntries } from "./read-file.ts";
+import { readCsvEntries, readObjectEntries, readRowEntries } from "./read-file.ts";
 import { readJsonArray } from "./read-json-array.ts";
 import { readNdjson } from "./read-ndjson.ts";
+import type { BlockingReservation } from "../quotas/quota-reservation.ts";
+import type { SheetRow } from "./xlsx/read-sheet.ts";
+import { readSheetRecords } from "./xlsx/sheet-records.ts";
+import { xlsxLimits } from "./xlsx/xlsx-error.ts";
+import type { XlsxParser } from "./xlsx/xlsx-parser.ts";
 
 /** Memory that an import uses, whatever the size of the file: one chunk is read, one committed, one dispatched. */
 export const fileBytes = 6_000_000;
@@ -24,6 +30,7 @@ const formats = {
   "text/csv": "csv",
   "application/x-ndjson": "ndjson",
   "application/json": "json",
+  [xlsxMediaType]: "xlsx",
 } as const;
 export type RowFormat = (typeof formats)[keyof typeof formats];
 
@@ -38,6 +45,7 @@ export function findRowFormat(contentType: string | undefined): RowFormat | unde
 
 /** The kind of problem of a malformed file. */
 export function toProblemKind(format: RowFormat): ProblemKind {
+  if (format === "xlsx") return "invalid-xlsx";
   return format === "csv" ? "invalid-csv" : "invalid-json";
 }
 
@@ -50,6 +58,7 @@ export interface FileQuery {
   unknownColumns: "reject" | "ignore";
   mapping?: string | undefined;
   options?: string | undefined;
+  sheet?: string | undefined;
 }
 
 export interface RowFile {
@@ -61,14 +70,49 @@ export interface RowFile {
   bodyHash: (() => Promise<string>) | undefined;
 }
 
+export interface FileRequest {
+  format: RowFormat;
+  jobType: JobType;
+  query: FileQuery;
+}
+
+/** Reads a workbook into memory, and opens a sheet as a stream of rows. */
+export async function openWorkbook(
+  context: RequestContext,
+  { format, jobType, query }: FileRequest,
+  xlsx: XlsxParser,
+): Promise<RowFile["chunks"]> {
+  requireOptionsOf(format, query);
+  const rowOptions = toRowOptions(query);
+  const bytes = await readBytes(context, xlsxLimits.bytes, context.quota);
+  context.body = bytes;
+  context.takeMemory(fileBytes + bytes.length);
+  return (importId) => {
+    const rows = withQuota(xlsx.read(bytes, query.sheet), context.quota?.blocking);
+    const records = readSheetRecords(rows, query.header === "present");
+    return readRowEntries(records, { jobType, importId, rowOptions }, toProblemKind(format));
+  };
+}
+
+/** Takes the decompressed text of the rows from the quota. */
+async function* withQuota(pages: AsyncIterable<SheetRow[]>, quota?: BlockingReservation) {
+  for await (const rows of pages) {
+    const length = rows.reduce((sum, { values }) => sum + values.join().length, 0);
+    await quota?.takeBytes(length);
+    yield rows;
+  }
+}
+
 /** Opens the body of a request as a stream of rows. Throws a problem if a parameter is invalid. */
 export function openRowFile(
   context: RequestContext,
-  { format, jobType, query }: { format: RowFormat; jobType: JobType; query: FileQuery },
+  { format, jobType, query }: FileRequest,
 ): RowFile {
   const { body, headers } = context.request;
   if (body === null) throw new ProblemError("empty-body");
-  const charset = getCharset(format, query, headers.get("content-type") ?? "");
+  requireOptionsOf(format, query);
+  const charset =
+    query.encoding ?? /;\s*charset="?([^";\s]+)/i.exec(headers.get("content-type") ?? "")?.[1];
   const options = toRowOptions(query);
   const quota = context.quota?.blocking;
   const decompressed = decompress(
@@ -105,13 +149,15 @@ export function openRowFile(
   };
 }
 
-function getCharset(format: RowFormat, { encoding }: FileQuery, contentType: string) {
-  const charset = encoding ?? /;\s*charset="?([^";\s]+)/i.exec(contentType)?.[1];
-  if (encoding === undefined) return charset;
-  if (createCsvDecoder(encoding) === null)
+function requireOptionsOf(format: RowFormat, { encoding, sheet }: FileQuery): void {
+  if (sheet !== undefined && format !== "xlsx") {
+    throw toParameterProblem("/sheet", "Only an .xlsx file has sheets.");
+  }
+  if (encoding === undefined) return;
+  if (createCsvDecoder(encoding) === null) {
     throw toParameterProblem("/encoding", "Unknown encoding.");
+  }
   if (format !== "csv") throw toParameterProblem("/encoding", "Only a CSV file has an encoding.");
-  return charset;
 }
 
 function toRowOptions({ key, unknownColumns, mapping, options }: FileQuery): RowOptions {

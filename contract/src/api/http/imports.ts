@@ -21,6 +21,8 @@ export const feedMediaTypes = [
   "application/feed+json",
 ] as const;
 
+export const xlsxMediaType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
 /** Creates the operations whose schemas depend on the job types. */
 export function createImportRoutes(jobTypes: JobTypeRegistry) {
   const { schemas } = jobTypes;
@@ -28,7 +30,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
     operationId: "createImport",
     summary: "Create an import",
     description:
-      "Reads a CSV, NDJSON or JSON file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
+      "Reads a CSV, NDJSON, JSON or .xlsx file or a feed as a stream and creates one job per row or item. The response is sent after the body has been read. For `row.import` the values are the " +
       "strings of the file, unchanged; for other types the columns are the fields of the job's data. A feed creates `feed.item` jobs and " +
       `may have at most ${feedLimits.bytes} bytes, ${feedLimits.items} items, and ${feedLimits.values} tags and attributes or JSON values. ` +
       `A CSV file may have at most ${limits.csvColumns} columns and ${limits.dataBytes} bytes per row. Its charset is a parameter of the ` +
@@ -86,6 +88,9 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
           .meta({
             ...rowOptions.maxErrors.meta(),
           }),
+        sheet: z.string().min(1).max(100).optional().meta({
+          description: "Name of the sheet of an .xlsx file; the first one by default",
+        }),
         dryRun: queryBoolean("true: validates all rows and enqueues nothing"),
         callbackUrl: CallbackUrl.optional(),
       }),
@@ -98,6 +103,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
             example: '{"zip_code":"00501","city":"Holtsville"}\n',
           },
           ...json(schemas.ImportDefinition),
+          [xlsxMediaType]: { schema: { type: "string" as const, format: "binary" } },
           "application/rss+xml": file,
           "application/atom+xml": file,
           "application/rdf+xml": file,
@@ -128,6 +134,7 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
       "unstorable-json",
       "invalid-import",
       "invalid-csv",
+      "invalid-xlsx",
       "invalid-feed",
       "too-many-errors",
       "import-exists",

@@ -1,0 +1,165 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { type Zippable, zipSync, strToU8 } from "fflate";
+import { formatDate, isDateFormat, parseColumn } from "./cell-text.ts";
+import { readSheet } from "./read-sheet.ts";
+import { XlsxError } from "./xlsx-error.ts";
+
+const toXml = (text: string) => strToU8(`<?xml version="1.0"?>${text}`);
+
+/** Builds a workbook of one sheet. */
+function build(sheetData: string, shared = "<sst/>", more: Zippable = {}): Uint8Array {
+  return zipSync({
+    "_rels/.rels": toXml(
+      '<Relationships><Relationship Id="rId1" Type="x/officeDocument" Target="/book/main.xml"/></Relationships>',
+    ),
+    "book/main.xml": toXml(
+      '<x:workbook xmlns:x="a" xmlns:r="b"><x:sheets><x:sheet name="One" r:id="rId7"/></x:sheets></x:workbook>',
+    ),
+    "book/_rels/main.xml.rels": toXml(
+      '<Relationships><Relationship Id="rId7" Type="x/worksheet" Target="one.xml"/>' +
+        '<Relationship Id="rId8" Type="x/sharedStrings" Target="../texts.xml"/></Relationships>',
+    ),
+    "texts.xml": toXml(shared),
+    "book/one.xml": toXml(`<worksheet><sheetData>${sheetData}</sheetData></worksheet>`),
+    ...more,
+  });
+}
+
+const read = (zip: Uint8Array, sheet?: string) => [...readSheet(zip, sheet)].flat();
+
+function fault(zip: Uint8Array, sheet?: string): string {
+  try {
+    read(zip, sheet);
+  } catch (error) {
+    if (error instanceof XlsxError) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+test("rows have the texts of cells of every type, where their references say", () => {
+  const shared =
+    '<sst><si><t>a</t></si><si><r><t xml:space="preserve"> b</t></r><r><t>c_x0041_</t></r><rPh><t>no</t></rPh></si></sst>';
+  const rows = read(
+    build(
+      '<row r="2"><c r="C2" t="s"><v>1</v></c><c r="A2" t="s"><v>0</v></c></row>' +
+        '<row r="4"><c s="9"/><c t="inlineStr"><is><t>x &amp; y</t></is></c><c t="b"><v>1</v></c></row>' +
+        '<row><c r="A5"><v>1.0000000000000002E-1</v></c><c t="str"><f>A1</f><v>7</v></c><c t="e"><v>#N/A</v></c><c s="3"/></row>' +
+        '<row r="9"><c r="A9" s="1"/></row>',
+      shared,
+    ),
+  );
+  expect(rows).toEqual([
+    { row: 2, values: ["a", "", " bcA"] },
+    { row: 4, values: ["", "x & y", "true"] },
+    { row: 5, values: ["0.1", "7", "#N/A"] },
+  ]);
+});
+
+test("the cells of any table are read back", () => {
+  const cell = fc.string({ maxLength: 8 }).map((text) => text.replaceAll(/[^ -~\n]|_x/g, ""));
+  const toCell = (text: string) =>
+    `<c t="inlineStr"><is><t>${text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")}</t></is></c>`;
+  fc.assert(
+    fc.property(fc.array(fc.array(cell, { maxLength: 5 }), { maxLength: 8 }), (table) => {
+      const xml = table.map((cells) => `<row>${cells.map(toCell).join("")}</row>`).join("");
+      const expected = table.flatMap((cells, index) => {
+        const last = cells.findLastIndex((text) => text !== "");
+        return last === -1 ? [] : [{ row: index + 1, values: cells.slice(0, last + 1) }];
+      });
+      expect(read(build(xml))).toEqual(expected);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("serial numbers become dates, and columns have letters", () => {
+  const is1904 = { is1904: false };
+  expect(
+    ["1", "59", "61", "46355", "46355.770833333336", "0.5", "-1", "x", "3000000"].map((text) =>
+      formatDate(text, is1904),
+    ),
+  ).toEqual([
+    "1900-01-01",
+    "1900-02-28",
+    "1900-03-01",
+    "2026-11-29",
+    "2026-11-29T18:30:00Z",
+    "12:00:00",
+    "-1",
+    "x",
+    "3000000",
+  ]);
+  expect(formatDate("0", { is1904: true })).toBe("1904-01-01");
+  expect(
+    ["yyyy-mm-dd", "h:mm AM/PM", '"day" 0', "[h]:mm", "General", "[Red]0.00", "0\\d"].map((code) =>
+      isDateFormat(164, code),
+    ),
+  ).toEqual([true, true, false, false, false, false, false]);
+  expect([isDateFormat(14, undefined), isDateFormat(2, undefined)]).toEqual([true, false]);
+  expect(["A1", "Z9", "AA10", "XFD1", "1", "a1"].map(parseColumn)).toEqual([
+    0,
+    25,
+    26,
+    16_383,
+    undefined,
+    undefined,
+  ]);
+});
+
+describe("a workbook is refused", () => {
+  const row = (cells: string) => `<row r="3">${cells}</row>`;
+  const text = (length: number) => `<c t="inlineStr"><is><t>${"x".repeat(length)}</t></is></c>`;
+  const numbers = Array.from({ length: 2000 }, (_, n) => `<c><v>${n * 7919}</v></c>`).join("");
+  test.each([
+    ["that is no ZIP file", strToU8("a,b\n1,2\n"), "no .xlsx workbook"],
+    [
+      "that is a ZIP file of something else",
+      zipSync({ "a.txt": strToU8("a") }),
+      "no .xlsx workbook",
+    ],
+    ["that ends early", build(row(numbers)).subarray(0, -3000), "damaged or ends early"],
+    ["whose XML is malformed", build("<row></c>"), "The XML is malformed"],
+    ["that is nested too deeply", build("<a>".repeat(60)), "nested deeper"],
+    ["with too many columns", build(row('<c r="XFD3"><v>1</v></c>')), "More than 2000 columns"],
+    ["with an invalid reference", build(row('<c r="?"><v>1</v></c>')), "No cell"],
+    ["with a text that is too long", build(row(text(1_000_001))), "longer than 1000000 bytes"],
+    [
+      "with a row that is too long",
+      build(row(text(600_000).repeat(2))),
+      "longer than 1000000 bytes",
+    ],
+    [
+      "whose sheet is missing",
+      build("", "<sst/>", { "book/_rels/main.xml.rels": toXml("<a/>") }),
+      "not in the file",
+    ],
+  ])("%s", (_, zip, detail) => {
+    const found = fault(zip);
+    expect(found).toContain(detail);
+  });
+
+  test("without the sheet that is asked for", () => {
+    expect(fault(build(""), "Two")).toBe('The workbook has no sheet "Two", but "One".');
+  });
+
+  test("that declares entities, without expanding them", () => {
+    const bomb = `<!DOCTYPE a [<!ENTITY x "${"y".repeat(100)}">]><a>&x;</a>`;
+    const zip = build("", "<sst/>", { "texts.xml": strToU8(bomb) });
+    expect(fault(zip)).toContain("The XML is malformed");
+  });
+
+  test("whose texts are repeated too often", () => {
+    const cells = '<c t="s"><v>0</v></c>'.repeat(30);
+    const rows = `<row>${cells}</row>`.repeat(600);
+    const zip = build(rows, `<sst><si><t>${"x".repeat(30_000)}</t></si></sst>`);
+    expect(zip.length).toBeLessThan(20_000);
+    expect(fault(zip)).toContain("more than 500000000 characters");
+  });
+
+  test("whose list of sheets is a bomb", () => {
+    const zip = build("", "<sst/>", { "book/main.xml": new Uint8Array(8_000_001).fill(0x20) });
+    expect(fault(zip)).toContain("larger than 8000000 bytes");
+  });
+});

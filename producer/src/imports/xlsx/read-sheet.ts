@@ -1,0 +1,119 @@
+import { limits } from "@toril/contract/api/limits";
+import { decodeText, formatDate, formatNumber, parseColumn } from "./cell-text.ts";
+import { type Workbook, readWorkbook } from "./workbook.ts";
+import { XlsxError, xlsxLimits } from "./xlsx-error.ts";
+import { createXmlReader } from "./xml-reader.ts";
+import { readZipEntry } from "./zip-entry.ts";
+
+/** A row that has a cell with a value. `row` is its number in the sheet; the last value is not empty. */
+export interface SheetRow {
+  row: number;
+  values: string[];
+}
+
+/**
+ * Reads the rows of a sheet lazily, in arrays, by default of the first sheet. Throws XlsxError if the workbook cannot be
+ * read or exceeds a limit.
+ */
+export function* readSheet(
+  zip: Uint8Array,
+  sheetName: string | undefined,
+): Generator<SheetRow[], void> {
+  const workbook = readWorkbook(zip, sheetName);
+  const rows = createSheetReader(workbook);
+  let isEmpty = true;
+  for (const bytes of readZipEntry(zip, workbook.sheet, xlsxLimits.sheetBytes)) {
+    isEmpty = false;
+    rows.write(bytes);
+    yield* rows.take();
+  }
+  if (isEmpty) throw new XlsxError("The sheet is not in the file.");
+  rows.end();
+  yield* rows.take();
+}
+
+function createSheetReader(workbook: Workbook) {
+  let taken: SheetRow[] = [];
+  let values: string[] = [];
+  let row = 0;
+  let count = 0;
+  let rowLength = 0;
+  let length = 0;
+  let column = -1;
+  let type = "n";
+  let style = 0;
+  let text = "";
+  let isInValue = false;
+  let isPhonetic = false;
+
+  function fail(detail: string): never {
+    throw new XlsxError(detail, row);
+  }
+
+  function openCell({ r, t = "n", s = "0" }: Readonly<Record<string, string>>): void {
+    column = r === undefined ? column + 1 : (parseColumn(r) ?? fail(`No cell: ${r.slice(0, 20)}.`));
+    if (column >= limits.csvColumns) fail(`More than ${limits.csvColumns} columns.`);
+    type = t;
+    style = Number(s);
+    text = "";
+  }
+
+  function closeCell(): void {
+    const value = toText();
+    if (value === "") return;
+    rowLength += value.length;
+    if (rowLength > limits.dataBytes) fail(`The row is longer than ${limits.dataBytes} bytes.`);
+    while (values.length < column) values.push("");
+    values[column] = value;
+  }
+
+  function toText(): string {
+    if (type === "s") return workbook.sharedStrings[Number(text)] ?? "";
+    if (type === "b") return text === "1" ? "true" : "false";
+    if (type !== "n") return decodeText(text);
+    if (text === "") return "";
+    return workbook.dateStyles[style] === true ? formatDate(text, workbook) : formatNumber(text);
+  }
+
+  function closeRow(): void {
+    if (values.length === 0) return;
+    length += rowLength;
+    count += 1;
+    if (count > xlsxLimits.rows) fail(`More than ${xlsxLimits.rows} rows.`);
+    if (length > xlsxLimits.rowCharacters) {
+      fail(`The rows have more than ${xlsxLimits.rowCharacters} characters.`);
+    }
+    taken.push({ row, values });
+  }
+
+  const reader = createXmlReader({
+    open(name, attributes) {
+      if (name === "row") {
+        row = attributes["r"] === undefined ? row + 1 : Number(attributes["r"]);
+        [values, rowLength, column] = [[], 0, -1];
+      } else if (name === "c") openCell(attributes);
+      else if (name === "rPh") isPhonetic = true;
+      isInValue = name === "v" || (name === "t" && !isPhonetic);
+    },
+    text(piece) {
+      if (isInValue) text += piece;
+      if (text.length > limits.dataBytes) fail(`The row is longer than ${limits.dataBytes} bytes.`);
+    },
+    close(name) {
+      isInValue = false;
+      if (name === "rPh") isPhonetic = false;
+      else if (name === "c") closeCell();
+      else if (name === "row") closeRow();
+    },
+  });
+
+  return {
+    write: reader.write,
+    end: reader.end,
+    *take(): Generator<SheetRow[], void> {
+      const rows = taken;
+      taken = [];
+      if (rows.length > 0) yield rows;
+    },
+  };
+}
