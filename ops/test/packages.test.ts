@@ -25,8 +25,15 @@ const bin = join(root, "node_modules/.bin");
 const names = ["toril-client", "toril-contract", "toril-producer", "toril-consumer", "toril"];
 const getFile = (name: string) => `${name}-${project.version}.tgz`;
 
+/** Whether all entries, package managers and versions of Node are checked, which takes minutes. */
+const isFull = process.env["PACKAGES"] === "all";
+/** An installation may have to download packages. */
+const installMs = 600_000;
+
 let dir: string;
 let dist: string;
+/** Further versions of Node. */
+const nodes: string[] = [];
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "toril-packages-"));
@@ -36,7 +43,8 @@ beforeAll(async () => {
   mkdirSync(join(dir, "bin"));
   symlinkSync(join(bin, "node"), join(dir, "bin/node"));
   await run(root, [process.execPath, "ops/pack/pack.ts", dist]);
-});
+  if (isFull) await Promise.all(["20", "22"].map(installNode));
+}, installMs);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 function getUserEnv() {
@@ -65,11 +73,18 @@ function getSystemPath(): string[] {
   return (process.env["PATH"] ?? "").split(delimiter).filter((one) => !one.startsWith(root));
 }
 
+async function installNode(version: string) {
+  const folder = join(dir, `node-${version}`);
+  mkdirSync(folder);
+  await run(folder, ["npm", "install", "--no-audit", "--no-fund", `node@${version}`]);
+  nodes.push(join(folder, "node_modules/node/bin/node"));
+}
+
 /** The runtimes that are available: Bun, Node 24 of this repository, and the Node of the system. */
 function getRuntimes(): string[] {
   const system = getSystemPath().map((folder) => join(folder, "node"));
   const found = system.find((path) => Bun.which(path) !== null);
-  return [process.execPath, join(bin, "node"), ...(found === undefined ? [] : [found])];
+  return [process.execPath, join(bin, "node"), ...nodes, ...(found === undefined ? [] : [found])];
 }
 
 /** Creates an empty project that depends on packages, by their tarballs. */
@@ -117,7 +132,7 @@ async function compile(folder: string, module: "nodenext" | "esnext") {
 }
 
 /** All entries are written by one rule; those of the contract are many. */
-const entries = process.env["PACKAGES"] === "all" ? {} : { entrypoints: ["."] };
+const entries = isFull ? {} : { entrypoints: ["."] };
 
 test.each(names)("publint and arethetypeswrong report nothing about %s", async (name) => {
   const bytes = new Uint8Array(readFileSync(join(dist, getFile(name))));
@@ -140,9 +155,6 @@ test.each(names)("publint and arethetypeswrong report nothing about %s", async (
 test("the tarballs are exactly those of the packages", () => {
   expect(readdirSync(dist).toSorted()).toEqual(names.map(getFile).toSorted());
 });
-
-/** An installation may have to download packages. */
-const installMs = 600_000;
 
 const sendEmail = defineJob({
   type: "email.send",
@@ -182,7 +194,7 @@ test(
 /** Package managers that install a project; all of them only on request, because npm takes long. */
 const managers: Readonly<Record<string, readonly string[]>> = {
   bun: [process.execPath, "install", "--ignore-scripts"],
-  ...(process.env["PACKAGES"] === "all" && {
+  ...(isFull && {
     npm: ["npm", "install", "--no-audit", "--no-fund"],
     pnpm: ["npm", "exec", "--yes", "pnpm@10", "--", "install"],
   }),

@@ -37,7 +37,10 @@ export function problemHeaders(status: number, kinds: readonly ProblemKind[]) {
 }
 
 /** Adds headers to the successful responses. */
-export function withHeaders(responses: RouteConfig["responses"], headers: object) {
+export function withHeaders(
+  responses: RouteConfig["responses"],
+  headers: object,
+): RouteConfig["responses"] {
   return Object.fromEntries(
     Object.entries(responses).map(([status, response]) => [
       status,
