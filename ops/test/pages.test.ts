@@ -43,6 +43,7 @@ async function watchLife(options: BrowserContextOptions = {}) {
     .getByRole("listitem")
     .allTextContents();
   expect(steps[0]).toEndWith("accepted: committed to Postgres");
+  expect(steps[1]).toEndWith("waiting: dispatched to Redis");
   for (const step of steps) expect(step).toMatch(/^\d\d:\d\d:\d\d\.\d{3} \+\d+ ms/);
   expect(steps.at(-1)).toContain('completed: {"message":"hello from /template"}');
   const id = await page.locator("code").first().textContent();

@@ -1,3 +1,4 @@
+import { createSendHeartbeat } from "@toril/contract/engine/queues/worker-heartbeat";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Overview } from "@toril/client";
 import type { Scope } from "@toril/contract/api/access/scope";
@@ -52,6 +53,21 @@ test("every producer shows what all of them accepted and what waits", async () =
     isCommitSeen: recent.commitMs !== null,
   });
   expect(picture(same)).toEqual(picture(seen!));
+});
+
+test("a worker that serves several queues counts once, by its kind", async () => {
+  const send = createSendHeartbeat(stores.redis, stores.prefix);
+  const startedAt = new Date().toISOString();
+  const beat = { host: "one", pid: 7, concurrency: 5, active: 0, startedAt };
+  for (const queue of ["default", "feeds"]) {
+    await send(queue, `consumer ${queue}`, { ...beat, kind: "consumer" });
+    await send(queue, `pull ${queue}`, { ...beat, kind: "pull", pid: 0 });
+  }
+  await send("default", "other", { ...beat, host: "two" });
+  await _until(async () => {
+    const { workers } = await producers[0].client!.getOverview();
+    return workers.consumers === 2 && workers.pull === 1;
+  });
 });
 
 test("without Redis, the overview is refused", async () => {

@@ -1290,6 +1290,7 @@ export interface components {
             slotMs: number;
             /** @description The last 30 minutes, oldest first */
             slots: components["schemas"]["OverviewSlot"][];
+            workers: components["schemas"]["OverviewWorkers"];
         };
         /** @description Durations of the last five minutes */
         OverviewDurations: {
@@ -1348,6 +1349,13 @@ export interface components {
             /** @description Time from when a job was due until its first attempt; null without any */
             startMs: components["schemas"]["Quantiles"] | null;
             waiting: number | null;
+        };
+        /** @description Workers of all queues by kind. Stock BullMQ workers are not counted */
+        OverviewWorkers: {
+            /** @description Consumer processes; they also send requests to push endpoints */
+            consumers: number;
+            /** @description Workers that take jobs over HTTP */
+            pull: number;
         };
         PastGeneration: {
             attempts: number;
@@ -2007,6 +2015,7 @@ export type OverviewDurations = components['schemas']['OverviewDurations'];
 export type OverviewQueue = components['schemas']['OverviewQueue'];
 export type OverviewRedis = components['schemas']['OverviewRedis'];
 export type OverviewSlot = components['schemas']['OverviewSlot'];
+export type OverviewWorkers = components['schemas']['OverviewWorkers'];
 export type PastGeneration = components['schemas']['PastGeneration'];
 export type PreviewedDefinition = components['schemas']['PreviewedDefinition'];
 export type PreviewedTime = components['schemas']['PreviewedTime'];

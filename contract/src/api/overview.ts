@@ -61,6 +61,18 @@ const OverviewRedis = z
   })
   .meta({ id: "OverviewRedis", description: "Memory of the fullest Redis node" });
 
+const OverviewWorkers = z
+  .strictObject({
+    consumers: count.meta({
+      description: "Consumer processes; they also send requests to push endpoints",
+    }),
+    pull: count.meta({ description: "Workers that take jobs over HTTP" }),
+  })
+  .meta({
+    id: "OverviewWorkers",
+    description: "Workers of all queues by kind. Stock BullMQ workers are not counted",
+  });
+
 export const Overview = z
   .strictObject({
     at: time,
@@ -70,6 +82,7 @@ export const Overview = z
       .strictObject(durations)
       .meta({ description: "Durations of the last five minutes", id: "OverviewDurations" }),
     queues: z.array(OverviewQueue),
+    workers: OverviewWorkers,
     redis: OverviewRedis,
   })
   .meta({ id: "Overview" });

@@ -50,7 +50,7 @@ export function OverviewPage() {
   );
 }
 
-function Numbers({ overview: { slots, queues, recent, redis } }: { overview: Overview }) {
+function Numbers({ overview: { slots, queues, recent, redis, workers } }: { overview: Overview }) {
   const sum = (pick: (queue: Overview["queues"][number]) => number) =>
     queues.reduce((total, queue) => total + pick(queue), 0);
   const rate = (name: "in" | "out") =>
@@ -74,8 +74,8 @@ function Numbers({ overview: { slots, queues, recent, redis } }: { overview: Ove
       />
       <Value
         label="Workers"
-        value={formatCount(Math.max(0, ...queues.map(({ workers }) => workers)))}
-        unit={`${queues.filter(({ workers }) => workers > 0).length} of ${queues.length} queues served`}
+        value={formatCount(workers.consumers + workers.pull)}
+        unit={`${formatCount(workers.consumers)} consumers, ${formatCount(workers.pull)} pull; ${queues.filter(({ workers }) => workers > 0).length} of ${queues.length} queues served`}
       />
       <Quantile label="Time to start" value={recent.startMs} />
       <Quantile label="Run time" value={recent.runMs} />
@@ -88,7 +88,11 @@ function Numbers({ overview: { slots, queues, recent, redis } }: { overview: Ove
       <Value
         label="Redis memory"
         value={formatBytes(redis.usedBytes)}
-        unit={redis.maxBytes === null ? "no limit" : `of ${formatBytes(redis.maxBytes)}`}
+        unit={
+          redis.maxBytes === null
+            ? "no limit"
+            : `${formatBytes(Math.max(0, redis.maxBytes - redis.usedBytes))} of ${formatBytes(redis.maxBytes)} free`
+        }
       />
     </dl>
   );

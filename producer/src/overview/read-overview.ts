@@ -47,6 +47,7 @@ export function createReadOverview({
       slots: slots.map((slot, index) => toSlot(slot, slots[index - 1])),
       recent: toDurations(recent),
       queues: queues.map(toQueue),
+      workers: countWorkers(queues),
       redis,
     };
   }
@@ -71,6 +72,17 @@ function toQueue({ name, paused, counts, oldestWaitingMs, workers }: Queue) {
     workers: workers.length,
     capacity: workers.reduce((sum, { concurrency }) => sum + concurrency, 0),
   };
+}
+
+/** A process that serves several queues counts once. */
+function countWorkers(queues: readonly Queue[]): Overview["workers"] {
+  const consumers = new Set<string>();
+  const pull = new Set<string>();
+  for (const { kind, host, pid } of queues.flatMap(({ workers }) => workers)) {
+    if (kind === "pull") pull.add(host);
+    else consumers.add(`${host} ${pid}`);
+  }
+  return { consumers: consumers.size, pull: pull.size };
 }
 
 function toSlot(slot: ActivitySlot, previous: ActivitySlot | undefined): OverviewSlot {

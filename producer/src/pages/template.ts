@@ -39,7 +39,8 @@ export function template(enqueue: Enqueue, secretKeys: KeyRing | undefined) {
       : quota.withReserved(1, () => enqueue.one({ job })));
     if (outcome.status !== "accepted") throw new ProblemError("internal-error");
     context.jobId = job.id;
-    return htmlPage({ title, body: bodyFor(job.id), script: scriptFor(job.id) });
+    const waitingAt = outcome.isDispatched ? new Date().toISOString() : undefined;
+    return htmlPage({ title, body: bodyFor(job.id), script: scriptFor(job.id, waitingAt) });
   };
 }
 
@@ -54,11 +55,13 @@ function bodyFor(id: string): string {
 <noscript><p>Without JavaScript: reload the job at its URL above.</p></noscript>`;
 }
 
-function scriptFor(id: string): string {
+/** @param waitingAt when the job was in Redis; it may be active before the page is shown */
+function scriptFor(id: string, waitingAt: string | undefined): string {
   return `
 const state = document.getElementById("state");
 const list = document.getElementById("event-list");
 const events = new EventSource("/v1/jobs/${id}/events");
+const waitingAt = ${JSON.stringify(waitingAt ?? null)};
 const finalStatuses = ${JSON.stringify(finalStatuses)};
 let createdAt;
 function show(at, text) {
@@ -84,7 +87,8 @@ events.addEventListener("snapshot", ({ data }) => {
   state.textContent = job.state ?? job.status;
   if (list.childElementCount > 0) return;
   show(job.createdAt, "accepted: committed to Postgres");
-  if (job.state !== null) show(new Date().toISOString(), job.state);
+  if (waitingAt !== null) show(waitingAt, "waiting: dispatched to Redis");
+  if (job.state !== null && (job.state !== "waiting" || waitingAt === null)) show(new Date().toISOString(), job.state);
 });
 for (const name of ${JSON.stringify(JobEventName.options)}) {
   events.addEventListener(name, onEvent);
