@@ -12,6 +12,7 @@ import { secretKeysField } from "@toril/contract/engine/secrets/secret-keys";
 import { logFields } from "@toril/contract/engine/logging/log-config";
 import { trustedProxiesField } from "./auth/client-address.ts";
 import { oidcFields } from "./auth/oidc/config.ts";
+import { signInFields } from "./auth/sign-in/config.ts";
 
 /** The producer's settings, which main.ts reads from the environment once. */
 export const Config = z.object({
@@ -37,6 +38,7 @@ export const Config = z.object({
       "port that serves `/metrics` without a key, and for a consumer also `/livez` and `/readyz`; do not expose it publicly. 0 turns it off for a consumer",
     ),
   ...oidcFields,
+  ...signInFields,
   ...logFields,
   REQUEST_TIMEOUT_MS: milliseconds(100).default(5000).describe("deadline of a response"),
   BULK_MAX_ENTRIES: wholeNumber(1, 100_000)

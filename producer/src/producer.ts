@@ -18,6 +18,8 @@ import { openAuth } from "./auth/auth.ts";
 import { principalRoutes } from "./auth/routes.ts";
 import { clientAddress } from "./auth/client-address.ts";
 import { toOidcSettings } from "./auth/oidc/config.ts";
+import { toSignInSettings } from "./auth/sign-in/config.ts";
+import { createIssuerSignIn } from "./auth/sign-in/issuer-sign-in.ts";
 import type { Config } from "./config.ts";
 import { createDeadLetters } from "./dead-letters/dead-letters.ts";
 import { deadLetterRoutes } from "./dead-letters/routes.ts";
@@ -45,6 +47,7 @@ import { overviewRoutes } from "./overview/routes.ts";
 import { operationRoutes } from "./operations/routes.ts";
 import { createDashboard } from "./pages/dashboard.ts";
 import { createConsole } from "./pages/console.ts";
+import { createSession } from "./pages/session.ts";
 import { createDocs } from "./pages/docs.ts";
 import { createPages } from "./pages/pages.ts";
 import type { DrainDeps } from "./queues/drain-queue.ts";
@@ -85,6 +88,7 @@ export async function openProducer(
 ): Promise<Producer> {
   const api = createApi(code);
   const oidc = toOidcSettings(config);
+  const signIn = toSignInSettings(config);
   await using opening = new AsyncDisposableStack();
   const prefix = config.BULL_PREFIX;
   const loadScript = (url: URL) => ({ prefix, script: readFileSync(url, "utf8") });
@@ -304,9 +308,12 @@ export async function openProducer(
     docs: createDocs(api, code, project.version),
     pages: createPages(enqueue, secretKeys, project.version),
     console: createConsole({
-      authorize: auth.authorize,
       readFiles: createConsoleFiles(),
-      signInAudit: createSignInAudit(audit),
+      session: createSession({
+        authorize: auth.authorize,
+        signInAudit: createSignInAudit(audit),
+        issuer: signIn && createIssuerSignIn(signIn, { identify: auth.identify, log }),
+      }),
     }),
     dashboard: dashboard.routes,
   });

@@ -11,6 +11,11 @@ import {
 type Header = { [Name in keyof JWTHeaderParameters]?: JWTHeaderParameters[Name] | undefined };
 type Claims = { [Name in keyof JWTPayload]: JWTPayload[Name] | undefined };
 
+import {
+  _createAuthorizationServer,
+  type _AuthorizationServerSettings,
+} from "./_authorization-server.ts";
+
 export type _Issuer = Awaited<ReturnType<typeof _openIssuer>>;
 
 /** Starts an OIDC issuer with discovery document and keys; it signs tokens with arbitrary claims. */
@@ -19,6 +24,7 @@ export async function _openIssuer(audience: string) {
   let published: JWK[] = [current.jwk];
   const requested: string[] = [];
   let port = 0;
+  let people: ReturnType<typeof _createAuthorizationServer> | undefined;
   let server = open();
   const url = `http://127.0.0.1:${port}/realm`;
 
@@ -26,14 +32,18 @@ export async function _openIssuer(audience: string) {
     const opened = Bun.serve({
       hostname: "127.0.0.1",
       port,
-      fetch(request) {
+      async fetch(request) {
         const { pathname } = new URL(request.url);
         requested.push(pathname);
         if (pathname === "/realm/.well-known/openid-configuration") {
-          return Response.json({ issuer: url, jwks_uri: new URL("/keys", request.url).href });
+          return Response.json({
+            issuer: url,
+            jwks_uri: new URL("/keys", request.url).href,
+            ...people?.metadata,
+          });
         }
         if (pathname === "/keys") return Response.json({ keys: published });
-        return new Response(null, { status: 404 });
+        return (await people?.respond(request)) ?? new Response(null, { status: 404 });
       },
     });
     port = opened.port ?? 0;
@@ -79,6 +89,14 @@ export async function _openIssuer(audience: string) {
         .setExpirationTime("5m")
         .setProtectedHeader({ alg: "HS256", kid: current.kid })
         .sign(secret);
+    },
+    /** From now on people can sign in, too, with the access tokens of `signAccessToken`. */
+    openForPeople(
+      settings: Omit<_AuthorizationServerSettings, "url" | "signIdToken">,
+    ): ReturnType<typeof _createAuthorizationServer> {
+      const signIdToken = (claims: Claims) =>
+        this.sign({ iat: Math.floor(Date.now() / 1000), ...claims }, { typ: "JWT" });
+      return (people = _createAuthorizationServer({ ...settings, url, signIdToken }));
     },
     makeKey,
     /** Signs with a new key from now on. */

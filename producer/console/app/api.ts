@@ -8,12 +8,45 @@ export function onUnauthenticated(listener: () => void): () => void {
   return () => void unauthenticated.delete(listener);
 }
 
+const header = { "Toril-Console": "1" };
+
 /** Sends a request with the session. The header proves that no page of another site sent it. */
 export async function send(request: Request): Promise<Response> {
   request.headers.set("Toril-Console", "1");
+  const again = isSmall(request) ? request.clone() : undefined;
   const response = await fetch(request);
-  if (response.status === 401) for (const listener of unauthenticated) listener();
-  return response;
+  if (response.status !== 401) return response;
+  const isRefreshed = await refreshSession();
+  // A person repeats the upload of a file.
+  if (isRefreshed && again === undefined) return response;
+  const last = isRefreshed && again !== undefined ? await fetch(again) : response;
+  if (last.status === 401) for (const listener of unauthenticated) listener();
+  return last;
+}
+
+/** Copying a request keeps its body in memory. */
+function isSmall({ body, headers }: Request): boolean {
+  return body === null || headers.get("content-type") === "application/json";
+}
+
+let refreshing: Promise<boolean> | undefined;
+
+/** Refreshes the session; requests that are refused at the same time share one refresh, also those of other tabs. */
+function refreshSession(): Promise<boolean> {
+  refreshing ??= withLock(async () => {
+    const options = { headers: header };
+    // Another tab may have refreshed the session meanwhile.
+    if ((await fetch("/v1/whoami", options)).ok) return true;
+    return (await fetch("/console/session/refresh", { method: "POST", ...options })).ok;
+  }).finally(() => {
+    refreshing = undefined;
+  });
+  return refreshing;
+}
+
+/** Browsers have locks on secure pages only. */
+function withLock(work: () => Promise<boolean>): Promise<boolean> {
+  return navigator.locks === undefined ? work() : navigator.locks.request("toril-session", work);
 }
 
 /** Everything that the console shows comes from the public API. */
@@ -43,14 +76,25 @@ export async function save(body: ReadableStream<Uint8Array>, name: string): Prom
 export async function signIn(key: string): Promise<void> {
   const response = await fetch("/console/session", {
     method: "POST",
-    headers: { Authorization: `Bearer ${key}`, "Toril-Console": "1" },
+    headers: { Authorization: `Bearer ${key}`, ...header },
   });
   if (response.ok) return;
   throw new TorilError(await response.json());
 }
 
+/** How people can sign in, and why the last sign-in failed. */
+export interface SignInOptions {
+  /** The OpenID Connect issuer, and where a sign-in begins. */
+  oidc: { issuer: string; url: string } | null;
+  error: string | null;
+}
+
+export function getSignInOptions(): Promise<SignInOptions> {
+  return fetchJson("/console/session");
+}
+
 export async function signOut(): Promise<void> {
-  await fetch("/console/session", { method: "DELETE", headers: { "Toril-Console": "1" } });
+  await fetch("/console/session", { method: "DELETE", headers: header });
 }
 
 /** Returns what a person reads about a failed request. */

@@ -1,5 +1,5 @@
-import { useState } from "preact/hooks";
-import { describeError, signIn } from "./api.ts";
+import { useEffect, useState } from "preact/hooks";
+import { describeError, getSignInOptions, signIn, type SignInOptions } from "./api.ts";
 import { Logo } from "./logo.tsx";
 
 export interface SignInProps {
@@ -12,6 +12,17 @@ export function SignIn({ reason, onSignedIn }: SignInProps) {
   const [key, setKey] = useState("");
   const [error, setError] = useState<string>();
   const [isBusy, setBusy] = useState(false);
+  const [oidc, setOidc] = useState<SignInOptions["oidc"]>(null);
+  useEffect(() => {
+    // The form for keys works without the options.
+    getSignInOptions().then(
+      (options) => {
+        setOidc(options.oidc);
+        if (options.error !== null) setError(options.error);
+      },
+      () => {},
+    );
+  }, []);
 
   async function submit(event: Event) {
     event.preventDefault();
@@ -56,6 +67,16 @@ export function SignIn({ reason, onSignedIn }: SignInProps) {
         <button class="button primary wide" type="submit" disabled={isBusy || key.trim() === ""}>
           {isBusy ? "Signing in…" : "Sign in"}
         </button>
+        {oidc !== null && (
+          <a
+            class="button wide"
+            // Not a page of the console: the browser must load it.
+            target="_self"
+            href={`${oidc.url}?to=${encodeURIComponent(location.pathname + location.search)}`}
+          >
+            Sign in with {oidc.issuer}
+          </a>
+        )}
         <p class="hint">
           Create a key: <code>toril keys create --name me --scopes jobs:read</code>. The session
           ends after 12 hours.

@@ -3,7 +3,7 @@ import { noteKeyUses, readChangedKeys } from "@toril/contract/engine/api-keys/ke
 import { connectLedger } from "../stores/postgres.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import { type Authorize, createAuthorize } from "./access.ts";
-import { type Authenticator, createAuthenticator } from "./authenticator.ts";
+import { type Authenticator, createAuthenticator, type Identity } from "./authenticator.ts";
 import { createFailedLoginPenalty } from "./failed-login-penalty.ts";
 import { hasSameRestrictions } from "./principal.ts";
 import { openKeyTable } from "./key-table.ts";
@@ -13,6 +13,8 @@ import { type OidcSettings, openOidc } from "./oidc/oidc.ts";
 
 export interface Auth {
   authorize: Authorize;
+  /** Identifies the caller by an Authorization header. */
+  identify(authorization: string): Identity | Promise<Identity>;
   /** Whether a request that was authorized before would still be, with the same restrictions. */
   isAuthorized(context: RequestContext): Promise<boolean>;
   /** Resolves when all key changes made before the call are loaded. */
@@ -49,7 +51,13 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
   });
   const uses = createKeyUses((pending) => ledger.run((sql) => noteKeyUses(sql, pending)));
   const mayBeOpen = allowOpen || isLoopback(host);
-  authenticator = createAuthenticator({ keys, uses, mayBeUnauthenticated: mayBeOpen, verifyToken });
+  const created = createAuthenticator({
+    keys,
+    uses,
+    mayBeUnauthenticated: mayBeOpen,
+    verifyToken,
+  });
+  authenticator = created;
   const penalty = createFailedLoginPenalty(settings.wrongKeysPerMinute);
   const flushUses = () =>
     uses.flush().catch((error: unknown) => {
@@ -65,9 +73,10 @@ export async function openAuth(settings: AuthSettings): Promise<Auth> {
         : "no API key exists: all requests are rejected until the first key is created",
     );
   }
-  const authorize = createAuthorize({ authenticator, penalty });
+  const authorize = createAuthorize({ authenticator: created, penalty });
   return {
     authorize,
+    identify: (authorization) => created.identify(authorization, false),
     async isAuthorized(context) {
       const { accessRule, principal } = context;
       if (accessRule === undefined || (await authorize(context, accessRule)) !== undefined)

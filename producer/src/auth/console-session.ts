@@ -1,3 +1,5 @@
+import { readCookie } from "./sign-in/cookies.ts";
+
 /**
  * The session of the console is a cookie that contains the key or the access token itself. No state is kept, so that
  * every producer accepts the session, also after a restart, and a revoked key ends it.
@@ -6,14 +8,16 @@
 /** Sent by the console with every request. A page of another site cannot send it: the API permits no CORS request. */
 const consoleHeader = "Toril-Console";
 
-const plainName = "toril-session";
-/** Browsers accept this name only from the host itself, with `Secure` and `Path=/`. */
-const secureName = `__Host-${plainName}`;
-const maxAgeSeconds = 12 * 60 * 60;
-
 /** Whether the console sent the request. */
 export function isConsoleRequest(headers: Headers): boolean {
   return headers.has(consoleHeader);
+}
+
+/** Whether the console sent the request, and no other site caused it. */
+export function isTrustedConsoleRequest(headers: Headers): boolean {
+  const site = headers.get("sec-fetch-site");
+  // Browsers send no Sec-Fetch-Site to a plain HTTP address other than localhost.
+  return isConsoleRequest(headers) && (site === null || site === "same-origin");
 }
 
 /**
@@ -21,47 +25,21 @@ export function isConsoleRequest(headers: Headers): boolean {
  * site may have caused the request. Reads by links, such as `/docs`, are accepted from the same origin only.
  */
 export function getSessionAuthorization(headers: Headers, method: string): string | null {
-  const cookies = headers.get("cookie");
-  if (cookies === null) return null;
-  const site = headers.get("sec-fetch-site");
-  const isSameOrigin = site === "same-origin";
-  // Browsers send no Sec-Fetch-Site to a plain HTTP address other than localhost.
+  const credential = readCookie(headers, "toril-session");
+  if (credential === undefined) return null;
+  const isSameOrigin = headers.get("sec-fetch-site") === "same-origin";
   const isTrusted = isConsoleRequest(headers)
-    ? site === null || isSameOrigin
+    ? isTrustedConsoleRequest(headers)
     : isSameOrigin && /^(GET|HEAD)$/.test(method);
-  if (!isTrusted) return null;
-  const credential = readCookie(cookies, secureName) ?? readCookie(cookies, plainName);
-  return credential === undefined ? null : `Bearer ${credential}`;
+  return isTrusted ? `Bearer ${credential}` : null;
 }
 
-/** Returns the Set-Cookie headers that start a session; undefined if the Authorization header has no bearer token. */
-export function startSession(headers: Headers): string[] | undefined {
-  const credential = /^bearer +([\w.~+/-]+=*) *$/i.exec(headers.get("authorization") ?? "")?.[1];
-  return credential === undefined ? undefined : toCookies(headers, credential, maxAgeSeconds);
-}
-
-/** Returns the Set-Cookie headers that end a session. */
-export function endSession(headers: Headers): string[] {
-  return [...toCookies(headers, "", 0), ...(isSecure(headers) ? [toCookie(plainName, "", 0)] : [])];
-}
-
-function toCookies(headers: Headers, value: string, seconds: number): string[] {
-  return isSecure(headers)
-    ? [`${toCookie(secureName, value, seconds)}; Secure`]
-    : [toCookie(plainName, value, seconds)];
-}
-
-function toCookie(name: string, value: string, seconds: number) {
-  return `${name}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict`;
+/** Returns the bearer token of the Authorization header. */
+export function getBearerToken(headers: Headers): string | undefined {
+  return /^bearer +([\w.~+/-]+=*) *$/i.exec(headers.get("authorization") ?? "")?.[1];
 }
 
 /** Whether the browser opened the page with TLS, which may end at a proxy. */
-function isSecure(headers: Headers) {
+export function isSecureOrigin(headers: Headers): boolean {
   return headers.get("origin")?.startsWith("https://") ?? false;
-}
-
-function readCookie(cookies: string, name: string): string | undefined {
-  const prefix = `${name}=`;
-  const found = cookies.split(";").find((cookie) => cookie.trimStart().startsWith(prefix));
-  return found?.trim().slice(prefix.length) || undefined;
 }

@@ -1,44 +1,22 @@
 import { Hono } from "hono";
-import { anyKey } from "../auth/access-rule.ts";
-import type { SignInAudit } from "../audit/sign-in-audit.ts";
-import type { Authorize } from "../auth/access.ts";
-import { endSession, startSession } from "../auth/console-session.ts";
 import type { ReadConsoleFiles, ServedFile } from "../console/console-files.ts";
-import { ProblemError, problemResponse } from "../http/problem.ts";
+import { ProblemError } from "../http/problem.ts";
 import type { AppEnv } from "../http/request-context.ts";
 import { withPolicy } from "./page.ts";
 
 export const consolePath = "/console";
 
 export interface ConsoleDeps {
-  authorize: Authorize;
   readFiles: ReadConsoleFiles;
-  signInAudit: SignInAudit;
+  /** The routes of the session. */
+  session: Hono<AppEnv>;
 }
 
 /** Serves the files of the console and its session. The console itself uses only the public API. */
-export function createConsole({ authorize, readFiles, signInAudit }: ConsoleDeps): Hono<AppEnv> {
+export function createConsole({ readFiles, session }: ConsoleDeps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
 
-  routes.post("/session", async (c) => {
-    const { headers } = c.env.request;
-    const refusal = await authorize(c.env, anyKey);
-    if (refusal !== undefined) {
-      const isAttempt = refusal.kind === "unauthenticated" && headers.has("authorization");
-      if (isAttempt) await signInAudit.recordFailure(c.env, refusal.kind);
-      return problemResponse(c.env, refusal);
-    }
-    const cookies = startSession(headers);
-    // Without keys, nobody needs a session.
-    if (c.env.principal.kind !== "open") await signInAudit.record(c.env, "signIn");
-    return setCookies(cookies ?? []);
-  });
-
-  routes.delete("/session", async (c) => {
-    const isSignedIn = (await authorize(c.env, anyKey)) === undefined;
-    if (isSignedIn && c.env.principal.kind !== "open") await signInAudit.record(c.env, "signOut");
-    return setCookies(endSession(c.env.request.headers));
-  });
+  routes.route("/session", session);
 
   routes.get("/assets/:name", async (c) => {
     const file = (await requireFiles()).get(c.req.param("name"));
@@ -63,12 +41,6 @@ export function createConsole({ authorize, readFiles, signInAudit }: ConsoleDeps
   }
 
   return routes;
-}
-
-function setCookies(cookies: readonly string[]): Response {
-  const headers = new Headers({ "Cache-Control": "no-store" });
-  for (const cookie of cookies) headers.append("Set-Cookie", cookie);
-  return new Response(null, { status: 204, headers });
 }
 
 const policy = { "script-src": "'self'", "style-src": "'self'", "img-src": "'self' data:" };

@@ -1,0 +1,130 @@
+import * as oidc from "openid-client";
+
+export interface SignInSettings {
+  issuer: string;
+  clientId: string;
+  clientSecret: string | undefined;
+  scope: string;
+  /** Further parameters of the authorization request. */
+  parameters: Record<string, string>;
+  /** Origin of the console in browsers. */
+  origin: string;
+}
+
+/** What a browser keeps between the start and the end of a sign-in. */
+export interface PendingSignIn {
+  state: string;
+  nonce: string;
+  verifier: string;
+}
+
+export interface Tokens {
+  accessToken: string;
+  refreshToken: string | undefined;
+}
+
+/** The issuer refused the sign-in or the refresh; the message is for people. */
+export class SignInRefused extends Error {}
+
+/** Signs people in at the OpenID Connect issuer: authorization code flow with PKCE. */
+export interface IssuerClient {
+  /** Returns the address of the issuer's sign-in page. */
+  begin(): Promise<{ location: URL; pending: PendingSignIn }>;
+  /** @param search the query with which the issuer sent the browser back */
+  complete(search: string, pending: PendingSignIn): Promise<Tokens>;
+  refresh(refreshToken: string): Promise<Tokens>;
+  /** Has no effect if the issuer cannot revoke tokens. */
+  revoke(refreshToken: string): Promise<void>;
+}
+
+export const callbackPath = "/console/session/callback";
+const timeoutSeconds = 5;
+
+export function createIssuerClient(settings: SignInSettings): IssuerClient {
+  const { issuer, clientId, clientSecret, scope, parameters, origin } = settings;
+  const redirectUri = `${origin}${callbackPath}`;
+  let discovering: Promise<oidc.Configuration> | undefined;
+
+  /** Discovers the endpoints when someone first signs in: the producer starts without the issuer. */
+  function discover(): Promise<oidc.Configuration> {
+    discovering ??= oidc
+      .discovery(
+        new URL(issuer),
+        clientId,
+        undefined,
+        clientSecret === undefined ? oidc.None() : oidc.ClientSecretPost(clientSecret),
+        {
+          timeout: timeoutSeconds,
+          execute: issuer.startsWith("http://") ? [oidc.allowInsecureRequests] : [],
+        },
+      )
+      .catch((error: unknown) => {
+        discovering = undefined;
+        throw error;
+      });
+    return discovering;
+  }
+
+  return {
+    async begin() {
+      const pending = {
+        state: oidc.randomState(),
+        nonce: oidc.randomNonce(),
+        verifier: oidc.randomPKCECodeVerifier(),
+      };
+      const location = oidc.buildAuthorizationUrl(await discover(), {
+        ...parameters,
+        redirect_uri: redirectUri,
+        scope,
+        state: pending.state,
+        nonce: pending.nonce,
+        code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
+        code_challenge_method: "S256",
+      });
+      return { location, pending };
+    },
+    async complete(search, { state, nonce, verifier }) {
+      const configuration = await discover();
+      const checks = {
+        expectedState: state,
+        expectedNonce: nonce,
+        pkceCodeVerifier: verifier,
+        idTokenExpected: true,
+      };
+      const url = new URL(search, redirectUri);
+      return toTokens(await oidc.authorizationCodeGrant(configuration, url, checks).catch(refuse));
+    },
+    async refresh(refreshToken) {
+      const response = await oidc.refreshTokenGrant(await discover(), refreshToken).catch(refuse);
+      const tokens = toTokens(response);
+      return { ...tokens, refreshToken: tokens.refreshToken ?? refreshToken };
+    },
+    async revoke(refreshToken) {
+      const configuration = await discover();
+      if (configuration.serverMetadata().revocation_endpoint === undefined) return;
+      await oidc.tokenRevocation(configuration, refreshToken);
+    },
+  };
+}
+
+function toTokens({
+  access_token,
+  refresh_token,
+}: {
+  access_token: string;
+  refresh_token?: string;
+}) {
+  return { accessToken: access_token, refreshToken: refresh_token };
+}
+
+/** Throws `SignInRefused` for an answer of the issuer that refuses; other errors may pass. */
+function refuse(error: unknown): never {
+  if (
+    error instanceof oidc.AuthorizationResponseError ||
+    (error instanceof oidc.ResponseBodyError && error.status < 500)
+  ) {
+    const { error: code, error_description: description } = error;
+    throw new SignInRefused([code, description].filter(Boolean).join(": "), { cause: error });
+  }
+  throw error;
+}

@@ -1,0 +1,96 @@
+import type { Logger } from "pino";
+import type { Identity } from "../authenticator.ts";
+import type { Principal } from "../principal.ts";
+import { fitsCookie, startSession } from "./cookies.ts";
+import {
+  createIssuerClient,
+  type PendingSignIn,
+  SignInRefused,
+  type SignInSettings,
+  type Tokens,
+} from "./issuer-client.ts";
+
+/** The outcome of a sign-in or a refresh. */
+type Outcome =
+  | { status: "accepted"; principal: Principal; cookies: string[] }
+  /** The reason is for people. */
+  | { status: "refused"; reason: string }
+  | { status: "unavailable" };
+
+/** Sessions of the console that begin at the OpenID Connect issuer. */
+export interface IssuerSignIn {
+  /** Host of the issuer, for people. */
+  name: string;
+  /** Origin of the console. */
+  origin: string;
+  isSecure: boolean;
+  /** Returns undefined if the issuer is unavailable. */
+  begin(): Promise<{ location: URL; pending: PendingSignIn } | undefined>;
+  complete(search: string, pending: PendingSignIn): Promise<Outcome>;
+  refresh(refreshToken: string): Promise<Outcome>;
+  /** Asks the issuer to revoke a refresh token, in the background. */
+  revoke(refreshToken: string): void;
+}
+
+export interface IssuerSignInDeps {
+  /** Identifies the caller by an Authorization header. */
+  identify(authorization: string): Identity | Promise<Identity>;
+  log: Logger;
+}
+
+export function createIssuerSignIn(
+  settings: SignInSettings,
+  { identify, log }: IssuerSignInDeps,
+): IssuerSignIn {
+  const client = createIssuerClient(settings);
+  const isSecure = settings.origin.startsWith("https://");
+
+  async function accept(getTokens: Promise<Tokens>): Promise<Outcome> {
+    let tokens: Tokens;
+    try {
+      tokens = await getTokens;
+    } catch (error) {
+      if (error instanceof SignInRefused) {
+        return { status: "refused", reason: `The issuer refused: ${error.message}` };
+      }
+      log.warn({ err: error, issuer: settings.issuer }, "the issuer did not complete a sign-in");
+      return { status: "unavailable" };
+    }
+    const { accessToken, refreshToken } = tokens;
+    if (!fitsCookie(accessToken)) {
+      const reason = `The access token (${accessToken.length} characters) is too long for a cookie: ask the issuer for fewer claims.`;
+      return { status: "refused", reason };
+    }
+    const identity = await identify(`Bearer ${accessToken}`);
+    if (identity.status === "unavailable") return identity;
+    if (identity.status !== "authenticated") {
+      const detail = "detail" in identity ? identity.detail : "";
+      return { status: "refused", reason: `The access token is not accepted. ${detail}` };
+    }
+    const { principal } = identity;
+    if (principal.scopes.size === 0) {
+      return { status: "refused", reason: "The access token has no scope of this service." };
+    }
+    const isKept = refreshToken !== undefined && fitsCookie(refreshToken);
+    const cookies = startSession(isSecure, accessToken, isKept ? refreshToken : undefined);
+    return { status: "accepted", principal, cookies };
+  }
+
+  return {
+    name: new URL(settings.issuer).host,
+    origin: settings.origin,
+    isSecure,
+    begin: () =>
+      client.begin().catch((error: unknown) => {
+        log.warn({ err: error, issuer: settings.issuer }, "the issuer did not begin a sign-in");
+        return undefined;
+      }),
+    complete: (search, pending) => accept(client.complete(search, pending)),
+    refresh: (refreshToken) => accept(client.refresh(refreshToken)),
+    revoke(refreshToken) {
+      client.revoke(refreshToken).catch((error: unknown) => {
+        log.info({ err: error, issuer: settings.issuer }, "the issuer did not revoke a token");
+      });
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { Hono } from "hono";
+import type { SignInAudit } from "../audit/sign-in-audit.ts";
+import { anyKey } from "../auth/access-rule.ts";
+import type { Authorize } from "../auth/access.ts";
+import {
+  getBearerToken,
+  isSecureOrigin,
+  isTrustedConsoleRequest,
+} from "../auth/console-session.ts";
+import { endSession, readCookie, startSession } from "../auth/sign-in/cookies.ts";
+import type { IssuerSignIn } from "../auth/sign-in/issuer-sign-in.ts";
+import { ProblemError, problemResponse } from "../http/problem.ts";
+import type { AppEnv } from "../http/request-context.ts";
+import { createIssuerRoutes } from "./issuer-routes.ts";
+
+export interface SessionDeps {
+  authorize: Authorize;
+  signInAudit: SignInAudit;
+  /** Undefined without a client at the OpenID Connect issuer. */
+  issuer: IssuerSignIn | undefined;
+}
+
+/** Serves the session of the console: sign-in by key or at the issuer, and sign-out. */
+export function createSession({ authorize, signInAudit, issuer }: SessionDeps): Hono<AppEnv> {
+  const routes = new Hono<AppEnv>();
+
+  routes.post("/", async (c) => {
+    const { headers } = c.env.request;
+    const refusal = await authorize(c.env, anyKey);
+    if (refusal !== undefined) {
+      const isAttempt = refusal.kind === "unauthenticated" && headers.has("authorization");
+      if (isAttempt) await signInAudit.recordFailure(c.env, refusal.kind);
+      return problemResponse(c.env, refusal);
+    }
+    const credential = getBearerToken(headers);
+    // Without keys, nobody needs a session.
+    if (c.env.principal.kind === "open" || credential === undefined) return setCookies([]);
+    await signInAudit.record(c.env, "signIn");
+    return setCookies(startSession(isSecureOrigin(headers), credential));
+  });
+
+  routes.delete("/", async (c) => {
+    const { headers } = c.env.request;
+    const isSignedIn = (await authorize(c.env, anyKey)) === undefined;
+    if (isSignedIn && c.env.principal.kind !== "open") await signInAudit.record(c.env, "signOut");
+    const refreshToken = readCookie(headers, "toril-refresh");
+    if (refreshToken !== undefined && isTrustedConsoleRequest(headers))
+      issuer?.revoke(refreshToken);
+    return setCookies(endSession(isSecureOrigin(headers)));
+  });
+
+  routes.post("/refresh", async (c) => {
+    const { headers } = c.env.request;
+    const refreshToken = readCookie(headers, "toril-refresh");
+    if (issuer === undefined || refreshToken === undefined || !isTrustedConsoleRequest(headers)) {
+      throw new ProblemError("unauthenticated", "The session cannot be refreshed: sign in again.");
+    }
+    const refreshed = await issuer.refresh(refreshToken);
+    if (refreshed.status === "unavailable") {
+      throw new ProblemError("at-capacity", "The OpenID Connect issuer is unavailable.");
+    }
+    if (refreshed.status === "accepted") return setCookies(refreshed.cookies);
+    const response = problemResponse(c.env, new ProblemError("unauthenticated", refreshed.reason));
+    addCookies(response.headers, endSession(isSecureOrigin(headers)));
+    return response;
+  });
+
+  routes.route("/", createIssuerRoutes({ issuer, signInAudit }));
+  return routes;
+}
+
+function setCookies(cookies: readonly string[]): Response {
+  const headers = new Headers({ "Cache-Control": "no-store" });
+  addCookies(headers, cookies);
+  return new Response(null, { status: 204, headers });
+}
+
+export function addCookies(headers: Headers, cookies: readonly string[]) {
+  for (const cookie of cookies) headers.append("Set-Cookie", cookie);
+}
