@@ -20,7 +20,7 @@ export async function startConsole() {
   const url = `${stack.producers[0]!.url}/console`;
 
   /** Opens a page of the console; `complaints` are errors, violations of the policy included. */
-  async function open(path: string, options: BrowserContextOptions = {}) {
+  async function open(path: string, options: BrowserContextOptions = {}, base = url) {
     const context = await browser.newContext(options);
     const page = await context.newPage();
     const complaints: string[] = [];
@@ -29,7 +29,7 @@ export async function startConsole() {
       if (message.type() === "error" && !transient.test(text)) complaints.push(text);
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
-    await page.goto(url + path);
+    await page.goto(base + path);
     return { page, complaints, [Symbol.asyncDispose]: () => context.close() };
   }
 

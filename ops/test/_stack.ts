@@ -51,7 +51,8 @@ export interface Stack extends AsyncDisposable {
   readonly redisClient: Redis;
   /** Variables of every process, merged with `more`. */
   readonly env: (more?: Variables) => Record<string, string>;
-  startProducer(more?: Variables): Promise<App>;
+  /** @param more variables, or a function that returns those for the port */
+  startProducer(more?: Variables | ((port: number) => Variables)): Promise<App>;
   startConsumer(more?: Variables): Promise<App>;
   /** Polls until `probe` returns a value; on timeout, the error contains the end of the logs. */
   until<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs?: number): Promise<T>;
@@ -131,14 +132,21 @@ export async function startStack({
     start: typeof startProducer,
     kind: "producer" | "consumer",
     list: App[],
-    more?: Variables,
+    more: Variables | ((port: number) => Variables) = {},
   ) {
     const program = kind === "producer" ? producerProgram : consumerProgram;
     const port = await stablePort();
     const name = `${kind} on ${port}`;
     const logFile = join(dir, `${kind}-${port}.log`);
     const running = await startRestartable(() =>
-      start({ root, ...program, name, port, env: env(more), logFile }),
+      start({
+        root,
+        ...program,
+        name,
+        port,
+        env: env(typeof more === "function" ? more(port) : more),
+        logFile,
+      }),
     );
     const app = opened.use(Object.assign(running, { name, url: `http://127.0.0.1:${port}` }));
     list.push(app);
@@ -146,7 +154,8 @@ export async function startStack({
   }
 
   const startMore = {
-    startProducer: (more?: Variables) => openApp(startProducer, "producer", producers, more),
+    startProducer: (more?: Variables | ((port: number) => Variables)) =>
+      openApp(startProducer, "producer", producers, more),
     startConsumer: (more?: Variables) => openApp(startConsumer, "consumer", consumers, more),
   };
   const starting = [

@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 
 import { findViolations, startConsole } from "./_console.ts";
 import { openPageMetrics, refreshOverview, startReportingJob } from "./_page-metrics.ts";
+import { startOidcProducer } from "./_oidc-producer.ts";
 import type { Stack } from "./_stack.ts";
 
 const pages = [
@@ -219,6 +220,55 @@ test("on a phone, the menu leads to the other pages", async () => {
   await page.getByRole("button", { name: "Menu" }).click();
   await page.getByRole("link", { name: "Dead letters" }).click();
   await page.getByRole("heading", { name: "Dead letters" }).waitFor();
+});
+
+test("a person signs in with OpenID Connect and acts under that name, and no other site can act", async () => {
+  await using oidc = await startOidcProducer(stack, "queues:admin jobs:read");
+  const { origin, people, issuerUrl } = oidc;
+  await using opened = await open("/queues", {}, `${origin}/console`);
+  const { page } = opened;
+  const signIn = page.getByRole("link", { name: "Sign in with" });
+  await signIn.click();
+  await page.getByRole("link", { name: "Refuse" }).click();
+  await page.getByRole("alert").getByText("alice said no").waitFor();
+  await signIn.click();
+  await page.getByRole("link", { name: "Sign in as alice" }).click();
+  await page.getByRole("button", { name: "Pause feeds" }).click();
+  const resume = page.getByRole("button", { name: "Resume feeds" });
+  await resume.waitFor();
+  expect(await page.evaluate("document.cookie")).toBe("");
+
+  const other = await page.context().newPage();
+  await other.goto(`${issuerUrl}/authorize`);
+  const target = JSON.stringify(`${origin}/v1/queues/feeds/resume`);
+  const sent = other.waitForResponse(`${origin}/v1/queues/feeds/resume`);
+  // A form and a script of another site, in the browser that has the session.
+  await other.evaluate(
+    `fetch(${target}, { method: "POST", mode: "no-cors", credentials: "include" }).catch(() => {})`,
+  );
+  expect((await sent).status()).toBe(401);
+  const [submitted] = await Promise.all([
+    other.waitForNavigation(),
+    other.evaluate(
+      `document.body.append(Object.assign(document.createElement("form"), { method: "POST", action: ${target} })); document.forms[0].submit()`,
+    ),
+  ]);
+  expect(submitted!.status()).toBe(401);
+  const audited = await stack.sql`
+    select actor, action, outcome from audit_log where actor <> 'anyone' order by seq desc limit 2`;
+  expect([...audited]).toEqual([
+    { actor: "token:alice", action: "pauseQueue", outcome: "done" },
+    { actor: "token:alice", action: "signIn", outcome: "done" },
+  ]);
+
+  // As when the session has expired: the console refreshes it.
+  await page.context().clearCookies({ name: "toril-session" });
+  await resume.click();
+  await page.getByRole("button", { name: "Pause feeds" }).waitFor();
+  expect(people.counts.refreshed).toBeGreaterThan(0);
+  people.endSessions();
+  await page.context().clearCookies({ name: "toril-session" });
+  await page.getByText("Your session has ended").waitFor();
 });
 
 test("with keys, the console asks for one, offers what its scopes permit, and again when it has expired", async () => {

@@ -8,7 +8,7 @@ import { createKeyUses } from "../src/auth/key-uses.ts";
 import { fetchKeys } from "../src/auth/oidc/fetch-keys.ts";
 import { createKeySet } from "../src/auth/oidc/key-set.ts";
 import { createVerifyToken } from "../src/auth/oidc/verify-token.ts";
-import { _openIssuer, type _Issuer } from "./_issuer.ts";
+import { _openIssuer, type _Issuer } from "../../contract/test/_issuer.ts";
 import { _until } from "./_producer.ts";
 
 const audience = "https://toril.example";

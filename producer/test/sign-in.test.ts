@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { ConfigError } from "@toril/contract/engine/config/config";
 import { readNewestAudit } from "@toril/contract/engine/audit/read-audit";
-import { _openIssuer, type _Issuer } from "./_issuer.ts";
+import { _openIssuer, type _Issuer } from "../../contract/test/_issuer.ts";
 import {
   _echo,
   _expectProblem,
@@ -125,7 +125,9 @@ test("a response of the issuer that the browser did not ask for is refused", asy
   // Without a sign-in of its own, and with one of another state.
   for (const before of [async () => {}, () => browser.begin()]) {
     await before();
+    issuer.requested();
     await browser.visit(1, back);
+    expect(issuer.requested()).not.toContain("/realm/token");
     expect(browser.cookies.has("__Host-toril-session")).toBe(false);
     expect(await browser.getError()).toBeString();
     expect(await browser.getError()).toBeNull();
@@ -134,9 +136,9 @@ test("a response of the issuer that the browser did not ask for is refused", asy
   // The code is still valid in the browser that asked for it, but only once.
   await other.visit(1, back);
   expect(other.cookies.has("__Host-toril-session")).toBe(true);
-  const session = other.cookies.get("__Host-toril-session");
+  const session = other.cookies.get("__Host-toril-session")!;
   await other.visit(1, back);
-  expect(other.cookies.get("__Host-toril-session")).toBe(session!);
+  expect(other.cookies.get("__Host-toril-session")).toBe(session);
 });
 
 test.each([

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ConfigError } from "@toril/contract/engine/config/config";
-import { _openIssuer, type _Issuer } from "./_issuer.ts";
+import { _openIssuer, type _Issuer } from "../../contract/test/_issuer.ts";
 import { _bearer, _issue } from "./_keys.ts";
 import {
   _echo,

@@ -63,11 +63,9 @@ export function createIssuerRoutes({ issuer, signInAudit }: IssuerRoutesDeps): H
       const reason = "The sign-in took longer than 10 minutes, or began in another browser.";
       return fail(reason, "unauthenticated");
     }
-    const completed = await complete(`?${getQuery(c.env)}`, pending);
+    const completed = await complete(`?${getQuery(c.env).toString()}`, pending);
     if (completed.status === "unavailable") {
-      const reason =
-        "The OpenID Connect issuer is unavailable, or its response is not valid; the log of the producer has the reason.";
-      return fail(reason, "at-capacity");
+      return fail("The OpenID Connect issuer is unavailable.", "at-capacity");
     }
     if (completed.status === "refused") return fail(completed.reason, "unauthenticated");
     c.env.principal = completed.principal;

@@ -117,14 +117,20 @@ function toTokens({
   return { accessToken: access_token, refreshToken: refresh_token };
 }
 
-/** Throws `SignInRefused` for an answer of the issuer that refuses; other errors may pass. */
+/** Throws `SignInRefused` for a response that refuses or is not valid; other errors may pass. */
 function refuse(error: unknown): never {
   if (
     error instanceof oidc.AuthorizationResponseError ||
     (error instanceof oidc.ResponseBodyError && error.status < 500)
   ) {
     const { error: code, error_description: description } = error;
-    throw new SignInRefused([code, description].filter(Boolean).join(": "), { cause: error });
+    const reason = [code, description].filter(Boolean).join(": ");
+    throw new SignInRefused(`The issuer refused: ${reason}`, { cause: error });
+  }
+  if (error instanceof oidc.ClientError && error.code !== "OAUTH_TIMEOUT") {
+    const reason =
+      "The response of the issuer is not valid; the log of the producer has the reason.";
+    throw new SignInRefused(reason, { cause: error });
   }
   throw error;
 }

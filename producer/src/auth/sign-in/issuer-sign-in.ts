@@ -45,16 +45,20 @@ export function createIssuerSignIn(
   const client = createIssuerClient(settings);
   const isSecure = settings.origin.startsWith("https://");
 
+  /** Logs no properties of the error, which may contain tokens. */
+  function logFailure(error: unknown, message: string) {
+    const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    log.warn({ issuer: settings.issuer, reason }, message);
+  }
+
   async function accept(getTokens: Promise<Tokens>): Promise<Outcome> {
     let tokens: Tokens;
     try {
       tokens = await getTokens;
     } catch (error) {
-      if (error instanceof SignInRefused) {
-        return { status: "refused", reason: `The issuer refused: ${error.message}` };
-      }
-      log.warn({ err: error, issuer: settings.issuer }, "the issuer did not complete a sign-in");
-      return { status: "unavailable" };
+      const isRefused = error instanceof SignInRefused;
+      logFailure(isRefused ? error.cause : error, "the issuer did not complete a sign-in");
+      return isRefused ? { status: "refused", reason: error.message } : { status: "unavailable" };
     }
     const { accessToken, refreshToken } = tokens;
     if (!fitsCookie(accessToken)) {
@@ -82,14 +86,14 @@ export function createIssuerSignIn(
     isSecure,
     begin: () =>
       client.begin().catch((error: unknown) => {
-        log.warn({ err: error, issuer: settings.issuer }, "the issuer did not begin a sign-in");
+        logFailure(error, "the issuer did not begin a sign-in");
         return undefined;
       }),
     complete: (search, pending) => accept(client.complete(search, pending)),
     refresh: (refreshToken) => accept(client.refresh(refreshToken)),
     revoke(refreshToken) {
       client.revoke(refreshToken).catch((error: unknown) => {
-        log.info({ err: error, issuer: settings.issuer }, "the issuer did not revoke a token");
+        logFailure(error, "the issuer did not revoke a token");
       });
     },
   };

@@ -30,11 +30,11 @@ export function _createAuthorizationServer(settings: _AuthorizationServerSetting
       get("response_type") === "code" &&
       get("code_challenge_method") === "S256" &&
       get("scope").split(" ").includes("openid");
-    if (!isValid) return new Response(`invalid request: ${query}`, { status: 400 });
+    if (!isValid) return new Response(`invalid request: ${query.toString()}`, { status: 400 });
     const code = randomUUID();
     grants.set(code, { challenge: get("code_challenge"), nonce: get("nonce") });
     const back = (values: Record<string, string>) =>
-      `${redirectUri}?${new URLSearchParams({ ...values, state: get("state") })}`.replaceAll(
+      `${redirectUri}?${new URLSearchParams({ ...values, state: get("state") }).toString()}`.replaceAll(
         "&",
         "&amp;",
       );
@@ -79,6 +79,8 @@ export function _createAuthorizationServer(settings: _AuthorizationServerSetting
 
   return {
     counts,
+    /** Ends all sessions at the issuer. */
+    endSessions: () => refreshTokens.clear(),
     /** Members of the discovery document. */
     metadata: {
       authorization_endpoint: `${url}/authorize`,
