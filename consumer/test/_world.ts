@@ -221,7 +221,7 @@ export async function _startProxy(targetUrl: string) {
 /** Waits until `look` returns a truthy value. */
 export async function _until<Found>(
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
-  withinMs = 30_000,
+  withinMs = 90_000,
 ): Promise<Found> {
   for (const deadline = performance.now() + withinMs; ;) {
     const found = await look();
