@@ -56,7 +56,9 @@ function lowerPriority() {
   ]) {
     try {
       step();
-    } catch {}
+    } catch {
+      // Not permitted here: the process keeps its priority.
+    }
   }
 }
 

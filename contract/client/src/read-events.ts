@@ -42,6 +42,7 @@ async function* readLines(body: ReadableStream<Uint8Array>) {
       for (const line of lines) yield line.replace(/\r$/, "");
     }
   } finally {
+    // Rejects if the stream has failed, which the reader has reported.
     await reader.cancel().catch(() => {});
   }
 }

@@ -92,7 +92,7 @@ export async function startSentinels(
     replica,
     /** In the order in which clients try them. */
     sentinels,
-    isHealthy: isHealthy,
+    isHealthy,
     env: {
       REDIS_URL: "",
       REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),
@@ -167,6 +167,7 @@ export async function startCluster({ args = [], openProxy = direct }: FleetOptio
     /** Returns the master that holds the slot of a key. */
     async getMaster(key: string): Promise<RedisProcess> {
       for (const node of masters) {
+        // Another master holds the slot: the command is refused.
         const isHere = await node.client.exists(key).catch(() => undefined);
         if (isHere !== undefined) return node;
       }

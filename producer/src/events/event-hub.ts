@@ -206,6 +206,7 @@ export function createEventHub(deps: EventHubDeps) {
         const added = await including.include(subscription.queues);
         if (reader === including && positions !== undefined) Object.assign(positions, added);
       };
+      // The reader logs that Redis is unavailable; without positions only the end of single jobs is delivered.
       await Promise.race([include().catch(() => {}), timeout.promise]);
       clearTimeout(timer);
       // Entries in progress may have been filtered without this subscription.

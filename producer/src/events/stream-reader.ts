@@ -53,6 +53,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
   const { queues, open, readEdges, handle, onGap, log } = deps;
   const closing = new AbortController();
   const started = Promise.withResolvers<Positions>();
+  // Nobody may be waiting when the reader is closed before it has started.
   started.promise.catch(() => {});
   const source = open();
   const positions: Record<string, string> = {};
@@ -113,6 +114,7 @@ export function openStreamReader(deps: StreamReaderDeps): StreamReader {
         if (closing.signal.aborted) return;
         if (!isUnavailable) log.warn({ err: error }, "failed to read the event streams; retrying");
         isUnavailable = true;
+        // Rejects when the reader is closed, which ends the loop.
         await sleep(retryMs, undefined, { signal: closing.signal }).catch(() => {});
       }
     }

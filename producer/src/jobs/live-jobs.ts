@@ -32,6 +32,7 @@ export function createLiveJobs(deps: LiveJobsDeps): LiveJobs {
 
   async function readLive(rows: readonly JobRow[]) {
     const pending = rows.filter((row) => row.status === "pending");
+    // Redis is unavailable: jobs are shown as the ledger knows them.
     const states = await readStates(pending.map(toDispatchedJob)).catch(() => undefined);
     return (row: JobRow) => states && toLive(states[pending.indexOf(row)]);
   }

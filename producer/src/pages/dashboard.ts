@@ -61,6 +61,7 @@ export function createDashboard(
     for (const [name, queue] of queues) {
       if (names.has(name)) continue;
       queues.delete(name);
+      // Without Redis there is nothing to close.
       void queue.close().catch(() => {});
     }
     for (const name of names) if (!queues.has(name)) queues.set(name, openQueue(name));

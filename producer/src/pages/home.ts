@@ -56,6 +56,7 @@ async function showCounts() {
   setText("counts", sum("waiting") + " waiting, " + sum("active") + " active, " + sum("delayed") + " delayed");
 }
 showHealth().catch(() => setText("health", "unknown"));
+// The line above shows whether the service is available.
 showCounts().catch(() => {});
 `;
 

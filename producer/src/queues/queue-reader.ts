@@ -27,6 +27,7 @@ const sampleEveryMs = 5000;
 export function createQueueReader({ readSizes, watch, queues }: QueueReaderDeps): QueueReader {
   const rates = new Map<string, number | undefined>();
   const sampleOne = async (queue: string) => {
+    // Redis is unavailable: the rate is unknown.
     const watched = await watch(queue).catch(() => undefined);
     rates.set(queue, watched?.paused === false ? watched.rates?.out : undefined);
   };

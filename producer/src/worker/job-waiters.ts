@@ -107,6 +107,7 @@ export function createJobWaiters({ redis, openBlocking, prefix }: JobWaitersDeps
   /** Ends the blocking read, which does not read a new queue yet. */
   function interruptRead() {
     if (blocking === undefined) return;
+    // If Redis is unavailable, the blocking read ends as well.
     redis.zadd(wakeKey, 0, "0").catch(() => {});
     redis.pexpire(wakeKey, 60_000).catch(() => {});
   }

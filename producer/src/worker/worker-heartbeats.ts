@@ -47,7 +47,6 @@ export function createWorkerHeartbeats(send: SendHeartbeat): WorkerHeartbeats {
   }
 
   function sendBeat({ queue, name, max, active, startedAt }: KnownWorker) {
-    // Heartbeats are not needed while Redis is unavailable.
     const state = {
       kind: "pull" as const,
       host: name,
@@ -56,6 +55,7 @@ export function createWorkerHeartbeats(send: SendHeartbeat): WorkerHeartbeats {
       active,
       startedAt,
     };
+    // Heartbeats are not needed while Redis is unavailable.
     send(queue, name, state).catch(() => {});
   }
 

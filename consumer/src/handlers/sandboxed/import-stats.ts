@@ -16,6 +16,7 @@ export const importStats: SandboxedHandler<typeof jobType> = async (
   for (let page = await reading; page !== undefined; page = await reading) {
     // Prefetches the next page while this page is counted.
     reading = readRows(importId, page.lastRow);
+    // Awaited at the end of this round: until then a failure must not count as unhandled.
     reading.catch(() => {});
     const values: Record<string, string>[] = JSON.parse(page.values);
     if (rows === 0) counters = createCounters(columns, values[0] ?? {});
