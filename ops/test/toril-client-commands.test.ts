@@ -268,7 +268,7 @@ test("an import maps columns to fields, and the rejected rows are downloaded", a
   expect(code).toBe(7);
   expect(json).toMatchObject({ status: "done", counts: { ...counts, completed: 2 } });
   const { items } = (await toril("jobs --label mapped --json")).json as JobPage;
-  expect(items.map(({ key }) => key).toSorted()).toEqual(["cli-1", "cli-2"]);
+  expect(new Set(items.map(({ key }) => key))).toEqual(new Set(["cli-1", "cli-2"]));
 
   const { output } = await toril(`imports errors ${id}`);
   expect(output).toStartWith("row,part,line,");

@@ -65,7 +65,7 @@ test("a worker that serves several queues counts once, by its kind", async () =>
   }
   await send("default", "other", { ...beat, host: "two" });
   await _until(async () => {
-    const { workers } = await producers[0].client!.getOverview();
+    const { workers } = await producers[0].client.getOverview();
     return workers.consumers === 2 && workers.pull === 1;
   });
 });

@@ -88,12 +88,7 @@ export function addJob(
   return job;
 }
 
-export const pendingRests: ReadonlySet<Rest> = new Set([
-  "waits-for-children",
-  "waits",
-  "delayed",
-  "runs",
-]);
+const pendingRests: ReadonlySet<Rest> = new Set(["waits-for-children", "waits", "delayed", "runs"]);
 
 export const isPending = (job: ModelJob) => pendingRests.has(job.rest);
 

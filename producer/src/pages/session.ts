@@ -75,6 +75,6 @@ function setCookies(cookies: readonly string[]): Response {
   return new Response(null, { status: 204, headers });
 }
 
-export function addCookies(headers: Headers, cookies: readonly string[]) {
+function addCookies(headers: Headers, cookies: readonly string[]) {
   for (const cookie of cookies) headers.append("Set-Cookie", cookie);
 }

@@ -37,7 +37,7 @@ export interface IssuerClient {
   revoke(refreshToken: string): Promise<void>;
 }
 
-export const callbackPath = "/console/session/callback";
+const callbackPath = "/console/session/callback";
 const timeoutSeconds = 5;
 
 export function createIssuerClient(settings: SignInSettings): IssuerClient {
