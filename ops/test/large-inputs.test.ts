@@ -13,7 +13,7 @@ afterAll(() => stack[Symbol.asyncDispose]());
 
 const entry = (n: number) => ({ type: "echo", data: { message: `${n} ${"x".repeat(3000)}` } });
 const columns = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`).join();
-const rows = (count: number, width: number) => `${",".repeat(width - 1)}\n`.repeat(count);
+const rows = (count: number, width: number) => `1${",".repeat(width - 1)}\n`.repeat(count);
 
 /** What each answers, and how it is sent. */
 const inputs: [status: number, path: string, contentType: string, body: () => string][] = [

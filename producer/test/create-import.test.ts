@@ -161,7 +161,7 @@ test("a CSV that is invalid after its first chunk leaves a failed import with th
 });
 
 test("invalid rows are reported with their line and skipped", async () => {
-  const csv = 'a,b\n1,2\n3\n4,5,6\n"x\ny",7\n8,"9"0\n,\n10,1\0\n11,12\n';
+  const csv = 'a,b\n1,2\n3\n4,5,6\n"x\ny",7\n8,"9"0\n"",\n10,1\0\n11,12\n';
   const made = accepted(await producer.csv(csv));
   expect(made.counts).toMatchObject({ read: 8, accepted: 4, duplicate: 0, rejected: 4 });
   expect(made.errors.map(({ line }) => line)).toEqual([3, 4, 7, 9]);

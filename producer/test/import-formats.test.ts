@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterEach, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { splitCsv } from "@toril/client";
 import { _expectProblem, _json, _openProducer } from "./_producer.ts";
 
 const { stores, producer } = await _openProducer();
@@ -22,6 +23,22 @@ const _data = async () =>
     ({ data }) => data,
   );
 const _values = async () => (await _data()).map((data) => data["values"]);
+
+/** Creates an import that waits for its parts. */
+const _define = async (definition: object) =>
+  (await producer.request("/v1/imports", _json({ type: "row.import", ...definition }))).body
+    .id as string;
+const _put = (
+  id: string,
+  number: number,
+  body: RequestInit["body"],
+  { type = "text/csv", ...headers }: Record<string, string> = {},
+) =>
+  producer.request(`/v1/imports/${id}/parts/${number}`, {
+    method: "PUT",
+    headers: { "Content-Type": type, ...headers },
+    body,
+  });
 
 const csv = Buffer.from(
   `a,b\n${Array.from({ length: 1200 }, (_, index) => `${index},${"x".repeat(250)}\n`).join("")}`,
@@ -179,32 +196,79 @@ test("a `sep=` line sets the delimiter, and a Ctrl-Z at the end is ignored", asy
 test.each([
   ["a;b;c\n1;2;3\n", "The first line contains 2 semicolons: use delimiter=semicolon."],
   ["a\tb\n", "The first line contains 1 tab: use delimiter=tab."],
-  ["5,a\n", "send header=absent"],
+  ["5,a\n", "send header=absent if the line is data, else header=present"],
   ["a\0,\0b\0\n", "send encoding=utf-16le"],
 ])("the error of %j names the parameter to send", async (file, hint) => {
   expect(_expectProblem(await _send(file), "invalid-csv").detail).toContain(hint);
 });
 
+test("hints and `sep=` lines also serve parts", async () => {
+  const put = async (file: RequestInit["body"], definition: object = {}) =>
+    _put(await _define({ columns: ["a", "b"], ...definition }), 1, file);
+  for (const [file, hint] of [
+    ["a;b\n", "The first line contains 1 semicolon: use delimiter=semicolon."],
+    ["sep=;\na;b\n", 'The first line says that the delimiter is ";".'],
+    [Buffer.from("a,b\nZürich,1\n", "latin1"), "encoding=windows-1252"],
+  ] as const) {
+    expect(_expectProblem(await put(file), "invalid-csv").detail).toContain(hint);
+  }
+  const made = await put("sep=;\na;b\n1;2\n;\n\x1A", { delimiter: "semicolon" });
+  expect(made.body.counts).toMatchObject({ read: 1, accepted: 1 });
+  const years = { columns: ["2025", "2026"] };
+  expect((await put("2025,2026\n1,2\n", years)).body.counts).toMatchObject({ accepted: 1 });
+  const query = "?type=row.import&header=present";
+  expect((await _send("2025,b,\n1,2,\n,,\n", { query })).body.counts).toMatchObject({ read: 1 });
+  expect((await _values()).at(-1)).toEqual({ "2025": "1", b: "2" });
+});
+
+test("a part after the first leaves out the columns without a name too", async () => {
+  const id = await _define({});
+  expect((await _put(id, 1, "a,b,,\n1,2,,\n")).body.counts).toMatchObject({ accepted: 1 });
+  const second = await _put(id, 2, "3,4,,\n,,,\n5,6,,7\n");
+  expect(second.body.counts).toMatchObject({ read: 2, accepted: 1, rejected: 1 });
+  expect((await _values()).at(-1)).toEqual({ a: "3", b: "4" });
+});
+
+const eight: [string, Record<string, string>, (text: string) => Buffer][] = [
+  ["UTF-8", {}, (text) => Buffer.from(text)],
+  ["UTF-8 with a mark", {}, (text) => Buffer.from(`\uFEFF${text}`)],
+  ["UTF-16LE with a mark", {}, (text) => Buffer.from(`\uFEFF${text}`, "utf16le")],
+  ["UTF-16BE with a mark", {}, (text) => Buffer.from(`\uFEFF${text}`, "utf16le").swap16()],
+  ["UTF-16LE", { encoding: "utf-16le" }, (text) => Buffer.from(text, "utf16le")],
+  ["UTF-16BE", { encoding: "utf-16be" }, (text) => Buffer.from(text, "utf16le").swap16()],
+  ["windows-1252", { encoding: "windows-1252" }, (text) => Buffer.from(text, "latin1")],
+  ["ISO-8859-15", { encoding: "iso-8859-15" }, (text) => Buffer.from(text, "latin1")],
+];
+
+test.each(eight)(
+  "a file in %s has the same rows, in one request and in parts",
+  async (_, encoding, encode) => {
+    const file = encode('stadt;straße\r\nZürich;"Seestraße ""3"";\nÜber"\r\nKøbenhavn;Å\r\n');
+    const rows = [
+      { stadt: "Zürich", straße: 'Seestraße "3";\nÜber' },
+      { stadt: "København", straße: "Å" },
+    ];
+    const parameters = { type: "row.import", delimiter: ";", ...encoding };
+    expect(
+      (await _send(file, { query: `?${String(new URLSearchParams(parameters))}` })).status,
+    ).toBe(201);
+    expect(await _values()).toEqual(rows);
+    const id = await _define({ delimiter: ";", ...encoding });
+    for await (const { number, bytes } of splitCsv([file], {
+      delimiter: ";",
+      partBytes: 50,
+      ...encoding,
+    })) {
+      expect((await _put(id, number, bytes)).status).toBe(201);
+    }
+    expect((await _values()).slice(2)).toEqual(rows);
+  },
+);
+
 test("a quoted column name may contain a delimiter", async () => {
   expect((await _send('"a;b"\n1\n')).status).toBe(201);
   expect(await _values()).toEqual([{ "a;b": "1" }]);
 });
-
-/** Creates an import that waits for its parts. */
-const _define = async (definition: object) =>
-  (await producer.request("/v1/imports", _json({ type: "row.import", ...definition }))).body
-    .id as string;
-const _put = (
-  id: string,
-  number: number,
-  body: RequestInit["body"],
-  { type = "text/csv", ...headers }: Record<string, string> = {},
-) =>
-  producer.request(`/v1/imports/${id}/parts/${number}`, {
-    method: "PUT",
-    headers: { "Content-Type": type, ...headers },
-    body,
-  });
 
 test.each([
   ["gzip", gzipSync],

@@ -122,9 +122,13 @@ test("an import fails when more rows are rejected than it allows", async () => {
   expect(items[0]!.errors.at(-1)?.problem.type).toBe("urn:toril:problem:too-many-errors");
   expect((await producer.csv(csv, "?type=echo&maxErrors=3")).status).toBe(201);
 
-  const { id, sent } = await _import({ maxErrors: 0 }, "message\na,b\n");
+  const { id, sent } = await _import({ maxErrors: 2 }, csv);
   _expectProblem(sent, "too-many-errors");
-  expect((await producer.client.getImport(id)).status).toBe("failed");
+  const failed = await producer.client.getImport(id);
+  expect(failed.status).toBe("failed");
+  // The rows after are not read to the end of the part.
+  expect(failed.counts.rejected).toBe(3);
+  expect(failed.counts.accepted).toBeLessThan(3600);
 });
 
 test("the error report has the rows, their reasons and their numbers in the file", async () => {

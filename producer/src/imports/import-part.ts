@@ -85,6 +85,12 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
     });
     // A failed touch is repeated; after several, another producer may take the part over.
     const touchTimer = setInterval(() => void parts.touch(claim).catch(() => {}), touchEveryMs);
+    let checkedErrors = 0;
+    async function requireFewErrors() {
+      if (writer.progress.rejected === checkedErrors) return;
+      checkedErrors = writer.progress.rejected;
+      await parts.requireFewErrors(of);
+    }
     try {
       let read = 0;
       for await (const entries of readEntries(request, numberBefore)) {
@@ -97,10 +103,11 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
         );
         if (known === entries.length) continue;
         await entryWriter.add({ entries: entries.slice(known), firstNumber: firstNumber + known });
+        await requireFewErrors();
       }
       await entryWriter.flush();
       await writer.recorded();
-      if (writer.progress.rejected > 0) await parts.requireFewErrors(of);
+      await requireFewErrors();
       return await retryRefused(() =>
         parts.finish(claim, { ...writer.progress, status: "received" }),
       );
@@ -148,6 +155,7 @@ export function createPartImporter(deps: PartImporterDeps): PartImporter {
       hasHeader,
       columns: definition.columns ?? header?.columns ?? undefined,
       isContinuation: !isFirst,
+      sepLine: isFirst ? "agrees" : undefined,
       ...(charset === undefined ? {} : { charset }),
       ...(hasHeader && header === null
         ? {

@@ -98,6 +98,8 @@ export function createPartLedger(
         const count = row?.rejected ?? 0;
         if (count > maxErrors) {
           await sql`update imports set status = 'failed' where id = ${id} and status = 'receiving'`;
+          // Stops the requests that receive other parts.
+          await sql`update import_parts set status = 'failed' where import_id = ${id} and status = 'receiving'`;
         }
         return count;
       });

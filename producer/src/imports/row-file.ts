@@ -53,7 +53,7 @@ export function toProblemKind(format: RowFormat): ProblemKind {
 export interface FileQuery {
   delimiter: string;
   encoding?: string | undefined;
-  header: "present" | "absent";
+  header?: "present" | "absent" | undefined;
   key?: string | undefined;
   unknownColumns: "reject" | "ignore";
   mapping?: string | undefined;
@@ -89,7 +89,7 @@ export async function openWorkbook(
   context.takeMemory(fileBytes + bytes.length);
   return (importId) => {
     const rows = withQuota(xlsx.read(bytes, query.sheet), context.quota?.blocking);
-    const records = readSheetRecords(rows, query.header === "present");
+    const records = readSheetRecords(rows, toHeaderOptions(query));
     return readRowEntries(records, { jobType, importId, rowOptions }, toProblemKind(format));
   };
 }
@@ -141,12 +141,16 @@ export function openRowFile(
       return readCsvEntries(bytes, {
         ...of,
         delimiter: toDelimiter(query.delimiter),
-        hasHeader: query.header === "present",
-        hasSepLine: true,
+        ...toHeaderOptions(query),
+        sepLine: "sets",
         charset,
       });
     },
   };
+}
+
+function toHeaderOptions({ header }: FileQuery) {
+  return { hasHeader: header !== "absent", isHeaderCertain: header === "present" };
 }
 
 function requireOptionsOf(format: RowFormat, { encoding, sheet }: FileQuery): void {

@@ -70,10 +70,14 @@ export function createImportRoutes(jobTypes: JobTypeRegistry) {
           description:
             "Label of the WHATWG Encoding Standard. It overrides the charset of the Content-Type; a byte order mark takes precedence",
         }),
-        header: z.enum(["present", "absent"]).default("present").meta({
-          description:
-            "absent: the first row is data, and the columns are `column1`, `column2` ...",
-        }),
+        header: z
+          .enum(["present", "absent"])
+          .optional()
+          .meta({
+            description:
+              "present: the first row has the column names. absent: the first row is data, and the columns are `column1`, `column2` ... " +
+              "Default: as present, but a first name that is a number is refused",
+          }),
         key: rowOptions.key,
         unknownColumns: rowOptions.unknownColumns,
         mapping: jsonText("Fields and their sources, as in the JSON of an import", {

@@ -91,8 +91,9 @@ describe("a file is refused as a whole", () => {
     " 40.5 ,b\n",
     "1e3\n",
     "a,,c\n",
-    "a,b,\n",
+    ",,\n",
     "a,b,a\n",
+    "a,b,a,,\n",
     "a,__proto__\n",
     "a,b\0\n",
     'a,b"c\n',
@@ -208,6 +209,38 @@ describe("parsed values", () => {
     expect(await _rows('a\n\n1\n\n""\n""')).toEqual([{ a: "1" }, { a: "" }, { a: "" }]);
   });
 
+  test("omit lines of delimiters alone, but not those of spaces or quotes", async () => {
+    const rows = await _rows('a,b\n,\n1,2\n , \n"",""\n,,\n,');
+    expect(rows).toEqual([
+      { a: "1", b: "2" },
+      { a: " ", b: " " },
+      { a: "", b: "" },
+    ]);
+    expect(await _rows(";\n1;2\n;\n", { delimiter: ";", hasHeader: false })).toEqual([
+      { column1: "1", column2: "2" },
+    ]);
+    expect(await _rows("a\n \n\n")).toEqual([{ a: " " }]);
+  });
+
+  test("leave out the last columns without a name, unless one has a value", async () => {
+    expect(await _rows("a,b,, \n1,2,,\n3,4,,5\n6,7\n")).toEqual([
+      { a: "1", b: "2" },
+      "Column 4 has a value, but no name.",
+      "The row has 2 fields, the header 4.",
+    ]);
+    const options = { hasHeader: false, columns: ["a", ""] };
+    expect(await _rows("1,\n2,3\n", options)).toEqual([
+      { a: "1" },
+      "Column 2 has a value, but no name.",
+    ]);
+  });
+
+  test("may have numbers as column names, if the header is certain", async () => {
+    const rows = [{ "2025": "1", "2026": "2" }];
+    expect(await _rows("2025,2026\n1,2\n", { isHeaderCertain: true })).toEqual(rows);
+    expect(await _rows("2025,2026\n1,2\n", { columns: ["2025", "2026"] })).toEqual(rows);
+  });
+
   test("may be empty except for a header", async () => {
     expect(await _rows("a,b")).toEqual([]);
   });
@@ -258,17 +291,17 @@ describe("parsed values", () => {
   test("have at most 2,000 columns", async () => {
     const names = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`).join();
     const overrides = { maxRowBytes: 1_000_000 };
-    expect(await _rows(`${names(2000)}\n${",".repeat(1999)}\n`, overrides)).toHaveLength(1);
+    expect(await _rows(`${names(2000)}\n1${",".repeat(1999)}\n`, overrides)).toHaveLength(1);
     const { fault } = await _read(`${names(100_000)}\n${",".repeat(99_999)}\n`, overrides);
     expect(fault).toMatchObject({ line: 1 });
-    const wide = await _rows(`a,b\n${",".repeat(100_000)}\n1,2\n`, overrides);
+    const wide = await _rows(`a,b\n1${",".repeat(100_000)}\n1,2\n`, overrides);
     expect(wide).toEqual([expect.any(String), { a: "1", b: "2" }]);
   });
 });
 
 describe("the body", () => {
   test("is parsed in slices that yield to the event loop, whatever the size of its chunks", async () => {
-    const rows = `${",".repeat(99)}\n`.repeat(10_000);
+    const rows = `1${",".repeat(99)}\n`.repeat(10_000);
     const text = `${Array.from({ length: 100 }, (_, n) => `c${n}`).join()}\n${rows}`;
     const turns = await _countTurns(async () => {
       expect(await _rows(text)).toHaveLength(10_000);
@@ -365,12 +398,12 @@ describe("property: any table of strings", () => {
     await fc.assert(
       fc.asyncProperty(table, style, async ([names, rows], written) => {
         const { delimiter, lineBreak, cuts } = written;
-        const cell = (string: string, isAlone: boolean) =>
-          written.isQuotedAlways || /[",;\t\r\n]/.test(string) || (isAlone && string === "")
+        const cell = (string: string, isEmpty: boolean) =>
+          written.isQuotedAlways || /[",;\t\r\n]/.test(string) || isEmpty
             ? `"${string.replaceAll('"', '""')}"`
             : string;
         const lines = [names, ...rows].map((cells) =>
-          cells.map((string) => cell(string, cells.length === 1)).join(delimiter),
+          cells.map((string) => cell(string, cells.join("") === "")).join(delimiter),
         );
         const file = lines.join(lineBreak) + (written.endsWithBreak ? lineBreak : "");
         const bytes = _bytes((written.hasBom ? "\uFEFF" : "") + file);
@@ -440,7 +473,7 @@ function _parseWithLibrary(file: string, delimiter: string) {
       relax_quotes: true,
       on_record(row) {
         const { record, raw } = row as unknown as { record: string[]; raw: string };
-        if (record.length > 1 || record[0] !== "" || raw.includes('"')) rows.push(record);
+        if (record.some((value) => value !== "") || raw.includes('"')) rows.push(record);
         return null;
       },
     });

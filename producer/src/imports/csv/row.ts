@@ -11,8 +11,10 @@ export interface CsvOptions {
   hasHeader?: boolean | undefined;
   /** Names of the columns; a header must have the same. Without both, the names are `column1`, `column2` ... */
   columns?: readonly string[] | undefined;
-  /** Whether a first line such as `sep=;` sets the delimiter. */
-  hasSepLine?: boolean | undefined;
+  /** What a first line such as `sep=;` does: it sets the delimiter, or must agree with it. */
+  sepLine?: "sets" | "agrees" | undefined;
+  /** Whether the first row is a header even if its first name is a number. */
+  isHeaderCertain?: boolean | undefined;
   /** Whether the text continues a file whose charset is known: it has no byte order mark. */
   isContinuation?: boolean | undefined;
   /** Called once, before the first records. */
@@ -36,15 +38,15 @@ export class CsvError extends Error {
   }
 }
 
-/** Returns the error of a header, or null. */
-export function findHeaderError(names: readonly string[]): string | null {
+/** Returns the error of a header, or null. @param isCertain whether names may be numbers */
+export function findHeaderError(names: readonly string[], isCertain: boolean): string | null {
   if (names.length > limits.csvColumns) {
     return `${names.length} columns exceed the maximum of ${limits.csvColumns}`;
   }
   const [first = ""] = names;
   if (first.trim() === "") return "the line is blank";
-  if (Number.isFinite(Number(first)))
-    return `the first name is the number ${first.trim()}; if the line is data, send header=absent`;
+  if (!isCertain && Number.isFinite(Number(first)))
+    return `the first name is the number ${first.trim()}; send header=absent if the line is data, else header=present`;
   if (names.some((name) => name.trim() === "")) return "a column name is blank";
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
@@ -75,15 +77,19 @@ export function findOtherDelimiter(header: string): string | null {
   return `The first line contains ${count} ${name}${count === 1 ? "" : "s"}: use delimiter=${name}.`;
 }
 
-/** Returns the error of a row, or null. */
+/** Returns the error of a row, or null. @param named number of columns that have a name */
 export function findRowError(
   names: readonly string[],
   values: readonly string[],
   mayHaveNul: boolean,
+  named: number,
 ): string | null {
   if (values.length !== names.length) {
     return `The row has ${formatFieldCount(values.length)}, the header ${names.length}.`;
   }
+  const unnamed =
+    named < values.length ? values.findIndex((value, at) => at >= named && value !== "") : -1;
+  if (unnamed !== -1) return `Column ${unnamed + 1} has a value, but no name.`;
   if (!mayHaveNul) return null;
   const index = values.findIndex((value) => value.includes("\0"));
   return index === -1
@@ -91,9 +97,13 @@ export function findRowError(
     : `The field ${JSON.stringify(names[index])} contains a NUL character.`;
 }
 
-export function toRow(names: readonly string[], values: readonly string[]): Record<string, string> {
+export function toRow(
+  names: readonly string[],
+  values: readonly string[],
+  named: number,
+): Record<string, string> {
   const row: Record<string, string> = {};
-  for (let index = 0; index < names.length; index += 1) {
+  for (let index = 0; index < named; index += 1) {
     row[names[index] as string] = values[index] as string;
   }
   return row;

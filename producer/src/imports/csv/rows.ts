@@ -21,9 +21,11 @@ const lineBreakBytes = 2;
  * size of a row.
  */
 export function createCsvRows(options: CsvOptions) {
-  const { maxRowBytes, hasHeader = true, columns, hasSepLine = false } = options;
+  const { maxRowBytes, hasHeader = true, columns, sepLine } = options;
   let { delimiter } = options;
+  /** Of all columns; the last ones may have no name. */
   let names = hasHeader ? undefined : columns;
+  let named = countNamed(columns ?? []);
   let records: CsvRecord[] = [];
   let fileError: CsvError | undefined;
   let line = 1;
@@ -31,7 +33,7 @@ export function createCsvRows(options: CsvOptions) {
   let pending = "";
   let mayHaveNul = false;
   let scanner = createRowScanner(delimiter);
-  let mayHaveSepLine = hasSepLine;
+  let mayHaveSepLine = sepLine !== undefined;
 
   function scan(text: string, isEnd: boolean): void {
     if (fileError !== undefined) return;
@@ -40,7 +42,7 @@ export function createCsvRows(options: CsvOptions) {
     let isSepLine = false;
     const start = scanner.scan(buffer, isEnd, (from, to, hasQuotes) => {
       if (mayHaveSepLine) isSepLine = readSepLine(buffer.slice(from, to));
-      if (isSepLine) return false;
+      if (isSepLine || fileError !== undefined) return false;
       readRow(buffer.slice(from, to), hasQuotes);
       return fileError === undefined;
     });
@@ -49,11 +51,15 @@ export function createCsvRows(options: CsvOptions) {
     if (isLongerThan(pending, maxRowBytes + lineBreakBytes)) failTooLong();
   }
 
-  /** Sets the delimiter if the first line does. */
+  /** Sets the delimiter if the first line does, or compares the two. */
   function readSepLine(raw: string): boolean {
     mayHaveSepLine = false;
     const character = /^sep=([^"\0])$/i.exec(raw)?.[1];
     if (character === undefined) return false;
+    if (sepLine === "agrees" && character !== delimiter) {
+      fail(`The first line says that the delimiter is ${JSON.stringify(character)}.`);
+      return false;
+    }
     delimiter = character;
     scanner = createRowScanner(delimiter);
     line += 1;
@@ -68,10 +74,12 @@ export function createCsvRows(options: CsvOptions) {
     const values = splitRow(raw, delimiter, hasQuotes);
     if (names === undefined) {
       if (hasHeader) return readHeader(values, start, hasQuotes ? "" : raw);
-      if (raw === "" || values === null) return failWithoutColumns(raw);
+      if (isBlank(raw, delimiter)) return;
+      if (values === null) return fail("Unexpected quote in the first row.", start);
       names = values.map((_, index) => `column${index + 1}`);
+      named = names.length;
     }
-    if (raw !== "") records.push(toRecord(names, start, values, raw));
+    if (!isBlank(raw, delimiter)) records.push(toRecord(names, start, values, raw));
   }
 
   function toRecord(
@@ -81,37 +89,32 @@ export function createCsvRows(options: CsvOptions) {
     raw: string,
   ): CsvRecord {
     if (values === null) return { status: "bad", line: start, detail: "Unexpected quote.", raw };
-    const detail = findRowError(names, values, mayHaveNul);
+    const detail = findRowError(names, values, mayHaveNul, named);
     return detail === null
-      ? { status: "row", line: start, row: toRow(names, values), raw }
+      ? { status: "row", line: start, row: toRow(names, values, named), raw }
       : { status: "bad", line: start, detail, raw };
   }
 
   /** @param unquoted the text of a header without quotes */
   function readHeader(values: readonly string[] | null, start: number, unquoted: string): void {
-    const hint =
-      values?.length === 1 && columns === undefined ? findOtherDelimiter(unquoted) : null;
-    if (hint !== null) fileError = new CsvError(start, hint);
     names = values ?? [];
-    if (hint !== null) return;
+    named = countNamed(names);
+    const hint = names.length === 1 && columns?.length !== 1 ? findOtherDelimiter(unquoted) : null;
+    if (hint !== null) return fail(hint, start);
+    const isCertain = options.isHeaderCertain === true || columns !== undefined;
     const detail =
       values === null
         ? "it contains an unexpected quote"
-        : (findHeaderError(values) ?? findDifference(values, columns));
-    if (detail !== null) fileError = new CsvError(start, `Invalid header: ${detail}.`);
-  }
-
-  /** A blank line is skipped; the names cannot be made up from a bad row. */
-  function failWithoutColumns(raw: string): void {
-    if (raw !== "") fileError = new CsvError(line - 1, "Unexpected quote in the first row.");
+        : (findHeaderError(values.slice(0, named), isCertain) ?? findDifference(values, columns));
+    if (detail !== null) fail(`Invalid header: ${detail}.`, start);
   }
 
   function failTooLong(): void {
     fail(`The row is longer than ${maxRowBytes} bytes. Is a quote not closed?`);
   }
 
-  function fail(detail: string): void {
-    fileError ??= new CsvError(line, detail);
+  function fail(detail: string, at = line): void {
+    fileError ??= new CsvError(at, detail);
   }
 
   return {
@@ -142,6 +145,17 @@ export function createCsvRows(options: CsvOptions) {
       if (fileError !== undefined) throw fileError;
     },
   };
+}
+
+/** Whether a line has no characters but delimiters. */
+function isBlank(raw: string, delimiter: string): boolean {
+  for (let at = 0; at < raw.length; at += 1) if (raw[at] !== delimiter) return false;
+  return true;
+}
+
+/** Returns the number of columns up to the last one with a name. */
+function countNamed(names: readonly string[]): number {
+  return names.findLastIndex((name) => name.trim() !== "") + 1;
 }
 
 /** Whether the text has more UTF-8 bytes. A UTF-16 code unit has at most three. */

@@ -9,7 +9,7 @@ import { XlsxError } from "./xlsx-error.ts";
  */
 export async function* readSheetRecords(
   pages: AsyncIterable<SheetRow[]>,
-  hasHeader: boolean,
+  { hasHeader, isHeaderCertain }: { hasHeader: boolean; isHeaderCertain: boolean },
 ): AsyncGenerator<CsvRecord[], void> {
   let names: readonly string[] | undefined;
   try {
@@ -19,7 +19,7 @@ export async function* readSheetRecords(
       if (names === undefined && first !== undefined) {
         names = hasHeader ? first.values : first.values.map((_, index) => `column${index + 1}`);
         if (hasHeader) rows = rows.slice(1);
-        const detail = findHeaderError(names);
+        const detail = findHeaderError(names, isHeaderCertain || !hasHeader);
         if (detail !== null) throw new CsvError(first.row, `Invalid header: ${detail}.`);
       }
       const columns = names ?? [];
@@ -37,8 +37,8 @@ function toRecord({ row: line, values }: SheetRow, names: readonly string[]): Cs
   const raw = toCsvRow(values);
   const padding = Array.from({ length: Math.max(0, names.length - values.length) }, () => "");
   const padded = [...values, ...padding];
-  const detail = findRowError(names, padded, true);
+  const detail = findRowError(names, padded, true, names.length);
   return detail === null
-    ? { status: "row", line, row: toRow(names, padded), raw }
+    ? { status: "row", line, row: toRow(names, padded, names.length), raw }
     : { status: "bad", line, detail, raw };
 }
