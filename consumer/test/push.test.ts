@@ -3,6 +3,8 @@ import { JobTypeRegistration } from "@toril/contract/api/job-type-registration";
 import { createNewJob } from "@toril/contract/engine/jobs/enqueue/new-job";
 import { saveJobType } from "@toril/contract/engine/job-types/job-type-ledger";
 import { toJobType } from "@toril/contract/engine/job-types/to-job-type";
+import { parseLease } from "@toril/contract/engine/jobs/attempt/lease";
+import { bullId, lockKey } from "@toril/contract/engine/redis/names";
 import { insertJobs } from "@toril/contract/engine/postgres/insert";
 import {
   createEndpoint,
@@ -19,7 +21,13 @@ import { _openWorld, _startConsumer, _until } from "./_world.ts";
 
 const world = await _openWorld();
 const receiver = await _startReceiver();
-const consumer = await _startConsumer(world, { env: { ALLOW_PRIVATE_ADDRESSES: "true" } });
+const consumer = await _startConsumer(world, {
+  env: {
+    ALLOW_PRIVATE_ADDRESSES: "true",
+    WORKER_LOCK_DURATION_MS: "5000",
+    WORKER_MAX_STALLED_COUNT: "5",
+  },
+});
 afterAll(async () => {
   await consumer.close();
   await receiver[Symbol.asyncDispose]();
@@ -131,6 +139,31 @@ test("500, a redirect and a response that never comes are retried by the policy 
 test("an endpoint that refuses connections fails the attempt", async () => {
   const { enqueue } = await _register({ attempts: 1 }, { url: "http://127.0.0.1:1" });
   expect(await world.waitForEnd(await enqueue())).toMatchObject({ status: "dead", attempts: 1 });
+});
+
+test("202 with Toril-Finish: later leaves the job to the endpoint, until the lease expires", async () => {
+  const { type, enqueue, requests } = await _register({ attempts: 1 });
+  const leases = ["600000", "1000"];
+  receiver.answerWith((_, response) => {
+    const leaseMs = leases[requests().length - 1];
+    if (leaseMs === undefined) response.end();
+    else response.writeHead(202, { "toril-finish": "later", "toril-lease-ms": leaseMs }).end("{}");
+  });
+  const id = await enqueue();
+  const lock = lockKey(world.prefix, type, bullId(id, 0));
+  // Longer than a consumer holds a job without renewing the lock.
+  await _until(async () => (await world.redis.pttl(lock)) > 500_000);
+  const [request] = requests();
+  expect(parseLease(String(request!.headers["toril-lease"]))).toEqual({
+    queue: type,
+    generation: 0,
+    token: (await world.redis.get(lock))!,
+  });
+  expect(await world.getRow(id)).toMatchObject({ status: "pending" });
+  await world.redis.del(lock);
+  // The lease expires twice, by hand and by time. A lost attempt does not use up an attempt.
+  expect(await world.waitForEnd(id)).toMatchObject({ status: "completed" });
+  expect(requests().map(({ headers }) => headers["toril-attempt"])).toEqual(["1", "2", "3"]);
 });
 
 test("Toril-Retry: no makes the job dead", async () => {

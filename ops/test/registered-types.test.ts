@@ -2,12 +2,14 @@ import { bullName, queueKeys } from "@toril/contract/engine/redis/names";
 import { Worker } from "bullmq";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { countJobs, countsIfSettled } from "./_ledger.ts";
+import { stablePort } from "../dev/restartable.ts";
+import { allCompleted, countJobs, countsIfSettled, deleteJobs } from "./_ledger.ts";
 import { startStack, type Stack } from "./_stack.ts";
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack({ producers: 2 });
+  const env = { ALLOW_PRIVATE_ADDRESSES: "true", WORKER_MAX_STALLED_COUNT: "20" };
+  stack = await startStack({ producers: 2, env });
 });
 afterAll(() => stack[Symbol.asyncDispose]());
 
@@ -94,3 +96,69 @@ test("a job that is accepted while its type is deleted becomes a dead letter", a
   const [dead] = await sql`select error from jobs`;
   expect(dead).toMatchObject({ error: { name: "JobTypeDeleted" } });
 });
+
+/** Starts the endpoint of the jobs; returns its process. */
+function startEndpoint(port: number, privateUrl: string, more: Record<string, string> = {}) {
+  const command = [process.execPath, `${import.meta.dir}/_push-endpoint.ts`];
+  const { url: TORIL_URL } = stack.producers[1]!;
+  const env = { ...process.env, PORT: String(port), PRIVATE_URL: privateUrl, TORIL_URL, ...more };
+  return Bun.spawn(command, { env, stdout: "inherit", stderr: "inherit" });
+}
+
+test("each job of a push endpoint that fails, hangs, redirects and is killed is settled once", async () => {
+  const { producers, sql, until } = stack;
+  await deleteJobs(sql);
+  const api = `${producers[0]!.url}/v1`;
+  const port = await stablePort();
+  let redirected = 0;
+  const inner = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Response(String((redirected += 1))),
+  });
+  // The jobs that hang are pending until the process is killed.
+  let endpoint = startEndpoint(port, inner.url.href, { HANGS: "true" });
+  try {
+    const registered = await send("PUT", `${api}/job-types/numbers.keep`, {
+      worker: "push",
+      data: { type: "object", required: ["n"] },
+      result: { type: "object", required: ["n"] },
+      attempts: 100,
+      backoff: { type: "fixed", delay: 50 },
+      push: { url: `http://127.0.0.1:${port}/`, timeoutMs: 1000, concurrency: 50 },
+    });
+    expect(registered.status).toBe(201);
+    const jobs = Array.from({ length: 300 }, (_, n) => ({ type: "numbers.keep", data: { n } }));
+    expect((await send("POST", `${api}/jobs/bulk`, jobs)).status).toBe(201);
+    await until(
+      "some jobs are completed",
+      async () => (await countJobs(sql)).completed >= 50 || undefined,
+      60_000,
+    );
+    endpoint.kill("SIGKILL");
+    await endpoint.exited;
+    const { pending } = await countJobs(sql);
+    expect(pending).toBeGreaterThan(0);
+    endpoint = startEndpoint(port, inner.url.href);
+    const counts = await until(
+      "all jobs have ended",
+      async () => {
+        // The circuit may open several times: not to wait for it.
+        await send("POST", `${api}/job-types/numbers.keep/endpoint/reset`, {});
+        return countsIfSettled(sql);
+      },
+      120_000,
+    );
+    expect(counts).toEqual(allCompleted(300));
+    const [row] = await sql`
+      select count(*) filter (where result = data)::int as kept, count(*) filter (where attempts > 1)::int as repeated from jobs`;
+    expect(row!["kept"]).toBe(300);
+    // At least those whose first attempt fails, hangs or is redirected.
+    expect(row!["repeated"]).toBeGreaterThanOrEqual(150);
+    expect(redirected).toBe(0);
+  } finally {
+    endpoint.kill("SIGKILL");
+    await endpoint.exited;
+    await inner.stop(true);
+  }
+}, 240_000);

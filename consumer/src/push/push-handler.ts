@@ -1,4 +1,4 @@
-import { limits } from "@toril/contract/api/limits";
+import { limits, workerLimits } from "@toril/contract/api/limits";
 import type { PushSettings } from "@toril/contract/api/push-endpoint";
 import type { EndpointRow } from "@toril/contract/engine/push/endpoint-ledger";
 import type { KeyRing } from "@toril/contract/engine/secrets/key-ring";
@@ -6,6 +6,7 @@ import { openSigningSecret } from "@toril/contract/engine/webhooks/sealed-secret
 import { createSignatureHeaders } from "@toril/contract/engine/webhooks/signature";
 import { parseRetryAfter } from "../safe-fetch/retry-after.ts";
 import type { PostOutcome, SafePost } from "../safe-fetch/safe-post.ts";
+import { FinishLaterError, type LeasedContext } from "../worker/finish-later.ts";
 import { type Handler, NonRetryableError, RetryAfterError } from "../worker/handler.ts";
 
 export interface PushHandlerDeps {
@@ -26,6 +27,7 @@ export interface PushHandlerDeps {
 /** When a job is tried again that could not be sent, because the endpoint is paused, disabled or being tested. */
 const postponedMs = 2000;
 const gone = 410;
+const accepted = 202;
 
 /** Creates a handler that sends each job to the endpoint of its type; the response decides the outcome. */
 export function createPushHandler(deps: PushHandlerDeps): Handler {
@@ -53,6 +55,9 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
     const detail = `The endpoint answered ${code}${code >= 300 && code < 400 ? "; redirects are not followed" : ""}.`;
     if (code >= 200 && code < 300) {
       await deps.onSuccess();
+      if (code === accepted && headers["toril-finish"] === "later") {
+        throw new FinishLaterError(toLeaseMs(headers["toril-lease-ms"]));
+      }
       return parseResult(outcome);
     }
     const now = Date.now();
@@ -70,7 +75,8 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
     throw new Error(withBody(detail, outcome));
   }
 
-  return async (data, { id, attempt, signal }) => {
+  return async (data, context) => {
+    const { id, attempt, signal } = context;
     const endpoint = deps.getEndpoint();
     const isHalfOpen = deps.isHalfOpen();
     if (endpoint?.isEnabled !== true || (isHalfOpen && isTesting)) {
@@ -84,7 +90,12 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
     if (isHalfOpen) isTesting = true;
     try {
       const outcome = await post(settings.url, {
-        headers: { ...headers, "toril-attempt": String(attempt) },
+        headers: {
+          ...headers,
+          "toril-attempt": String(attempt),
+          // Safe cast: the processor of jobs creates the context.
+          "toril-lease": (context as LeasedContext).lease,
+        },
         body,
         timeoutMs: settings.timeoutMs,
         signal,
@@ -95,6 +106,13 @@ export function createPushHandler(deps: PushHandlerDeps): Handler {
       if (isHalfOpen) isTesting = false;
     }
   };
+}
+
+/** Returns the lease that the response asks for, within the limits of workers. */
+function toLeaseMs(header: string | string[] | undefined): number {
+  const { min, max, default: usual } = workerLimits.leaseMs;
+  const ms = typeof header === "string" && /^\d+$/.test(header) ? Number(header) : usual;
+  return Math.min(max, Math.max(min, ms));
 }
 
 const maxQuoted = 500;

@@ -74,7 +74,8 @@ export function createFinishJobs(deps: FinishJobsDeps): FinishJobs {
     const endedAt = Date.now();
     metrics.observeHandler(queue, job.name, endedAt - job.processedOn);
     const ended = await judge(entry, job, toLines(held.lines), endedAt);
-    deps.onEnded(queue, job.worker);
+    // The consumer that sent a job to an endpoint is not a worker over HTTP.
+    if (deps.findType(job)?.worker !== "push") deps.onEnded(queue, job.worker);
     metrics.observeSettle(queue, job.name, Date.now() - endedAt);
     metrics.countAttempt(queue, job.name, ended.result.outcome);
     if (job.opts.recovered && !settledOutcomes.has(ended.result.outcome)) {

@@ -1,6 +1,9 @@
+import { encodeLease } from "@toril/contract/engine/jobs/attempt/lease";
+import { parseBullId, parseBullName } from "@toril/contract/engine/redis/names";
 import { getTraceId } from "@toril/contract/engine/tracing/traceparent";
 import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import type { ActiveJob } from "../active-jobs.ts";
+import type { LeasedContext } from "../finish-later.ts";
 import type { ChildJob, HandlerContext } from "../handler.ts";
 import type { TakenJob } from "@toril/contract/engine/jobs/attempt/taken-job";
 import { type JobLog, type Log, scrubbedLog } from "../../observability/log.ts";
@@ -30,7 +33,7 @@ export interface ContextInput {
 }
 
 /** Handler context of one attempt. Created for every attempt, so rarely used parts are lazy. */
-export class JobContext implements HandlerContext {
+export class JobContext implements LeasedContext {
   readonly id: string;
   readonly attempt: number;
   readonly #deps: ContextDeps;
@@ -47,6 +50,12 @@ export class JobContext implements HandlerContext {
 
   get signal(): AbortSignal {
     return this.#input.active.signal;
+  }
+
+  get lease(): string {
+    const { job } = this.#input;
+    const { generation = 0 } = parseBullId(job.id) ?? {};
+    return encodeLease({ queue: parseBullName(job.queueName), generation, token: job.token });
   }
 
   get log(): JobLog {

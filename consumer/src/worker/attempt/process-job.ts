@@ -12,6 +12,7 @@ import type { Scrub } from "@toril/contract/engine/secrets/scrub";
 import { type ActiveJob, type ActiveJobs, CancelledError, TimedOutError } from "../active-jobs.ts";
 import { JobContext, type ContextDeps } from "./context.ts";
 import type { FirstDelivery } from "../first-delivery.ts";
+import { FinishLaterError } from "../finish-later.ts";
 import { NonRetryableError, RetryAfterError, type HandlerMap } from "../handler.ts";
 import type { LostAttempts } from "@toril/contract/engine/jobs/attempt/lost-attempts";
 import { runHandler, runWithTimeout } from "./run-handler.ts";
@@ -59,7 +60,7 @@ export function createProcessor(
     job: TakenJob,
     active: ActiveJob,
     trace: AttemptTrace | undefined,
-  ): Promise<AttemptResult> {
+  ): Promise<ProcessResult> {
     const target = parseBullId(job.id);
     if (target === undefined) return attempts.rejectForeign();
     if (!active.isAborted && !firstDelivery.isFirst(job)) {
@@ -81,15 +82,16 @@ export function createProcessor(
   /** Runs an attempt of a re-dispatched job, or settles the job as dead after too many lost attempts. */
   async function runCounted(
     start: StartedAttempt,
-    attempt: () => Promise<AttemptResult>,
-  ): Promise<AttemptResult> {
+    attempt: () => Promise<ProcessResult>,
+  ): Promise<ProcessResult> {
     const { id, generation } = start.target;
     const lost = await lostAttempts.count(id, generation);
     if (lost >= maxLostAttempts) return attempts.failLost(start, lost);
     let isSettled = false;
     try {
       const result = await attempt();
-      isSettled = finalOutcomes.has(result.outcome);
+      // Whoever finishes a leased job removes the attempt from the count.
+      isSettled = result.outcome === "leased" || finalOutcomes.has(result.outcome);
       return result;
     } finally {
       if (!isSettled) await lostAttempts.uncount(id, generation);
@@ -99,7 +101,7 @@ export function createProcessor(
   async function runAttempt(
     started: StartedAttempt,
     { jobType, data, active, trace }: AttemptInput,
-  ): Promise<AttemptResult> {
+  ): Promise<ProcessResult> {
     const { job, target, attempt, scrub } = started;
     const context = new JobContext(deps, {
       job,
@@ -122,6 +124,9 @@ export function createProcessor(
     const handled = await (trace === undefined ? limited() : trace.step("handle", limited));
     const handledAtMs = performance.now();
     metrics.observeHandler(queue, jobType.type, handledAtMs - startedAtMs);
+    if (handled.status === "failed" && handled.thrown instanceof FinishLaterError) {
+      return lease(job, handled.thrown.leaseMs);
+    }
     const durationMs = Math.round(handledAtMs - startedAtMs);
     const start = { ...started, startedAt, durationMs, lines: context.lines };
     const isStopped = active.isAborted && !(active.reason instanceof TimedOutError);
@@ -138,6 +143,15 @@ export function createProcessor(
     return result;
   }
 
+  /** Keeps the lock without renewing it: when it expires, the job returns to its queue. */
+  async function lease(job: TakenJob, leaseMs: number): Promise<ProcessResult> {
+    const { timeoutMs = Number.POSITIVE_INFINITY } = job.opts;
+    job.renewedAt = Number.POSITIVE_INFINITY;
+    // Without the lock the attempt was finished before the response arrived.
+    await job.extendLock(Math.max(1, Math.min(leaseMs, job.processedOn + timeoutMs - Date.now())));
+    return { outcome: "leased" };
+  }
+
   function stopAttempt(job: TakenJob, { reason }: ActiveJob) {
     return reason instanceof CancelledError ? attempts.skipCancelled(job) : attempts.requeue(job);
   }
@@ -145,7 +159,7 @@ export function createProcessor(
   return async (job) => {
     const active = activeJobs.begin(queue, job.id);
     const trace = tracing?.begin(toTracedAttempt(jobTypes, queue, job));
-    let result: AttemptResult;
+    let result: ProcessResult;
     try {
       result = await startAttempt(job, active, trace);
     } catch (error) {
@@ -154,6 +168,10 @@ export function createProcessor(
     } finally {
       activeJobs.end(active);
     }
+    if (result.outcome === "leased") {
+      trace?.end(result.outcome);
+      throw new JobMovedError();
+    }
     trace?.end(result.outcome, result.failure);
     metrics.countAttempt(queue, getTypeLabel(jobTypes, job), result.outcome);
     if (result.failure !== undefined) throw result.failure;
@@ -161,7 +179,10 @@ export function createProcessor(
   };
 }
 
-/** Thrown after the job was delayed or requeued: it is no longer active. */
+/** An attempt that this process ended, or whose job it has passed on with a lease. */
+type ProcessResult = AttemptResult | { outcome: "leased" };
+
+/** Thrown after the job was delayed, requeued or leased: this process does not hold it any more. */
 export class JobMovedError extends Error {}
 
 function toFailure(thrown: unknown, scrub: Scrub | undefined): AttemptFailure {
