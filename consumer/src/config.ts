@@ -23,8 +23,10 @@ import { retentionFields, toRetentionSettings } from "./maintenance/config.ts";
 const keyRatePattern = /^([^=]+)=(?:([0-9]{1,7})\/([0-9]{1,8})|off)$/;
 
 function createKeyRates({ types }: JobTypeRegistry) {
-  const limited = types.filter(({ rateLimit }) => rateLimit !== undefined).map(({ type }) => type);
-  const error = `must be a list of <type>=<max>/<ms> or <type>=off, with a type that has a limit per key: ${limited.join(", ")}`;
+  const limited = types
+    .filter(({ rateLimit, worker }) => rateLimit !== undefined && worker === "handler")
+    .map(({ type }) => type);
+  const error = `must be a list of <type>=<max>/<ms> or <type>=off, with a type that has a handler and a limit per key: ${limited.join(", ")}`;
   return z.string().transform((text, context) => {
     const rates = new Map<string, KeyRate | null>();
     for (const entry of text.split(",")) {

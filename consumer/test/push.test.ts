@@ -85,6 +85,17 @@ async function _register(changes: object = {}, { timeoutMs = 2000, url = receive
   };
 }
 
+test("the rate limit of each key holds for the requests to an endpoint", async () => {
+  const rateLimit = { key: "/host", max: 1, durationMs: 3_600_000 };
+  const { type, requests, enqueue } = await _register({ rateLimit });
+  for (const host of ["a", "a", "b", "a"]) await enqueue({ host });
+  const queue = world.queue(type);
+  await _until(async () => (await queue.getDelayedCount()) === 2 && requests().length === 2);
+  await queue.close();
+  const hosts = requests().map(({ body }): string => body.data.host);
+  expect(hosts.toSorted()).toEqual(["a", "b"]);
+});
+
 test("a job is sent to its endpoint, signed, and the JSON of the response is its result", async () => {
   const { type, secret, requests, enqueue } = await _register();
   receiver.answerWith((_, response) => response.writeHead(201, json).end('{"sent":true}'));

@@ -289,9 +289,9 @@ describe("a registration is refused", () => {
     ["a remote reference", { data: { $ref: "https://example.org/a.json" } }, ["/data/$ref"]],
     ["a missing reference", { data: { $ref: "#/$defs/a" } }, ["/data/$ref"]],
     [
-      "a recursive reference",
-      { data: { $defs: { a: { items: { $ref: "#/$defs/a" } } } } },
-      ["/data/$defs/a/items/$ref"],
+      "an endless reference",
+      { data: { $defs: { a: { allOf: [{ $ref: "#/$defs/a" }] } } } },
+      ["/data/$defs/a/allOf/0/$ref"],
     ],
     ["look-around", { data: {}, result: { pattern: "(?=a)" } }, ["/result/pattern"]],
     ["a back-reference", { data: { pattern: "(a)\\1" } }, ["/data/pattern"]],
@@ -300,6 +300,13 @@ describe("a registration is refused", () => {
     ["a large schema", { data: { anyOf: [string(40_000), string(40_000)] } }, ["/data"]],
     ["a searchable secret", { ...mail, secret: ["/a"], searchable: ["/a/b"] }, ["/searchable/0"]],
     ["no pointer", { ...mail, secret: ["token"] }, ["/secret/0"]],
+    ["a key without a field", { ...mail, key: "constant" }, ["/key"]],
+    ["a key with a malformed field", { ...mail, key: "{/to}-{id}" }, ["/key"]],
+    [
+      "a rate limit of stock workers",
+      { ...mail, worker: "bullmq", rateLimit: { key: "/to", max: 1, durationMs: 1 } },
+      ["/rateLimit"],
+    ],
     ["a secret of stock workers", { ...mail, worker: "bullmq", secret: ["/token"] }, ["/secret"]],
   ];
   test.each(cases)("%s", async (_, registration, pointers) => {
@@ -345,6 +352,50 @@ describe("a registration is refused", () => {
       await narrow.close();
     }
   });
+});
+
+test("recursive data is validated at every level, and the documents contain the schema", async () => {
+  const type = _name();
+  const tree = {
+    type: "object",
+    properties: { name: { type: "string" }, children: { type: "array", items: { $ref: "#" } } },
+    required: ["name"],
+  };
+  expect((await put(type, { data: tree })).body).toMatchObject({ data: tree });
+  const data = { name: "a", children: [{ name: "b" }, { children: [] }] };
+  const refused = _expectProblem(await producer.post({ type, data }), "invalid-job");
+  expect(refused.errors).toMatchObject([{ pointer: "/data/children/1/name" }]);
+  data.children.pop();
+  expect((await producer.post({ type, data })).status).toBe(201);
+  const document = await producer.request("/openapi.json");
+  const { properties } = document.body.components.schemas[`JobData.${type}`];
+  expect(properties.children.items).toEqual({ description: "Again the whole schema" });
+});
+
+test("the key of a job is derived from its data", async () => {
+  const data = { type: "object" };
+  const [byField, byTemplate] = [_name(), _name()];
+  expect((await put(byField, { data, key: "/order/id" })).body).toMatchObject({ key: "/order/id" });
+  await put(byTemplate, { data, key: "{/source}#{/order/id}", keyPolicy: { type: "replace" } });
+  const post = async (type: string, sent: object, more: object = {}) => {
+    const { body } = await producer.post({ type, data: sent, delayMs: 60_000, ...more });
+    const { key } = (await producer.request(`/v1/jobs/${body.id}`)).body;
+    return { ...body, key };
+  };
+  const order = { order: { id: 7 }, source: "shop" };
+  const first = await post(byField, order);
+  expect(first).toMatchObject({ key: "7", outcome: "created" });
+  expect(await post(byField, order)).toMatchObject({ id: first.id, outcome: "duplicate" });
+  expect((await post(byField, order, { key: "own" })).key).toBe("own");
+  for (const none of [{}, { order: {} }, { order: { id: {} } }, { order: { id: "" } }]) {
+    expect(await post(byField, none)).toMatchObject({ key: null, outcome: "created" });
+  }
+  const replaced = await post(byTemplate, order);
+  expect(replaced.key).toBe("shop#7");
+  expect(await post(byTemplate, order)).toMatchObject({ replaced: replaced.id });
+
+  const long = await producer.post({ type: byField, data: { order: { id: "x".repeat(256) } } });
+  expect(_expectProblem(long, "invalid-job").errors).toMatchObject([{ pointer: "/key" }]);
 });
 
 test("a pattern that would backtrack exponentially costs linear time", async () => {

@@ -1053,6 +1053,8 @@ export interface components {
             data: components["schemas"]["JsonSchema"];
             description: string | null;
             expiresInMs: number | null;
+            /** @description How the key is derived; null: not at all, or by code */
+            key: string | null;
             keyPolicy: components["schemas"]["KeyPolicyPending"] | components["schemas"]["KeyPolicyOnce"] | components["schemas"]["KeyPolicyReplace"] | null;
             priority: number | null;
             push: components["schemas"]["PushSettings"] | null;
@@ -1094,13 +1096,15 @@ export interface components {
         JobTypeRegistration: {
             attempts?: number;
             backoff?: components["schemas"]["Backoff"];
-            /** @description JSON Schema (2020-12) of the data of a job. `$ref` only to `#/$defs/...`, not recursive; patterns in the syntax of RE2, without look-around and back-references */
+            /** @description JSON Schema (2020-12) of the data of a job. `$ref` only to `#` and `#/$defs/...`; patterns in the syntax of RE2, without look-around and back-references */
             data: {
                 [key: string]: unknown;
             };
             description?: string;
             /** @description Time after acceptance, or after the due time, when a job that was not started expires */
             expiresInMs?: number;
+            /** @description Derives the key of a job that is enqueued without one: a JSON Pointer to a field of the data, or a text with JSON Pointers in braces, as in `{/source}#{/guid}`. A job without a text, number or boolean at a pointer has no key */
+            key?: string;
             keyPolicy?: components["schemas"]["KeyPolicy"];
             priority?: number;
             push?: components["schemas"]["PushSettings"];

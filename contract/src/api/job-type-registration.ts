@@ -14,6 +14,8 @@ export const jobTypeLimits = {
   schemaDepth: 32,
   /** Number of schemas within a schema, with every `$ref` replaced by its target. */
   subschemas: 2000,
+  /** How often recursive definitions may be applied to one value. */
+  recursiveVisits: 20_000,
   patterns: 50,
   patternLength: 500,
   /** Instructions of one compiled pattern: bounds the time per character. */
@@ -41,6 +43,28 @@ const Field = z
   .string()
   .max(200)
   .regex(/^(\/([^~/]|~[01])+)+$/, "A JSON Pointer to a field, for example /customer/email.");
+/** A JSON Pointer in braces, within a text. */
+export const keyFieldPattern = /\{((?:\/(?:[^{}~/]|~[01])+)+)\}/;
+
+function isKeyDefinition(text: string): boolean {
+  if (text.startsWith("/")) return Field.safeParse(text).success && !/[{}]/.test(text);
+  const parts = text.split(keyFieldPattern);
+  // The texts between the pointers, and the pointers themselves, in turn.
+  return parts.length > 1 && parts.every((part, index) => index % 2 === 1 || !/[{}]/.test(part));
+}
+
+const DerivedKey = z
+  .string()
+  .max(limits.keyLength)
+  .regex(plainText, "No control characters.")
+  .refine(isKeyDefinition, "A JSON Pointer, or a text with JSON Pointers in braces.")
+  .meta({
+    description:
+      "Derives the key of a job that is enqueued without one: a JSON Pointer to a field of the data, or a text with JSON Pointers in braces, as in " +
+      "`{/source}#{/guid}`. A job without a text, number or boolean at a pointer has no key",
+    example: "/orderId",
+  });
+
 const fields = z
   .array(Field)
   .max(jobTypeLimits.fields)
@@ -56,7 +80,7 @@ export const JobTypeRegistration = z
     description: z.string().max(limits.descriptionLength).regex(plainText).optional(),
     data: Schema.meta({
       description:
-        "JSON Schema (2020-12) of the data of a job. `$ref` only to `#/$defs/...`, not recursive; patterns in the syntax of RE2, without look-around and back-references",
+        "JSON Schema (2020-12) of the data of a job. `$ref` only to `#` and `#/$defs/...`; patterns in the syntax of RE2, without look-around and back-references",
       example: {
         type: "object",
         properties: { to: { type: "string", format: "email" } },
@@ -84,6 +108,7 @@ export const JobTypeRegistration = z
       description:
         "Time after acceptance, or after the due time, when a job that was not started expires",
     }),
+    key: DerivedKey.optional(),
     keyPolicy: KeyPolicy.optional(),
     rateLimit: z
       .strictObject({
@@ -144,6 +169,10 @@ export const JobTypeDescription = z
     priority: shape.priority.unwrap().nullable(),
     timeoutMs: shape.timeoutMs.unwrap().nullable(),
     expiresInMs: z.int().nullable(),
+    key: z.string().nullable().meta({
+      description: "How the key is derived; null: not at all, or by code",
+      example: "/orderId",
+    }),
     keyPolicy: z.union([KeyPolicy, z.null()]),
     rateLimit: z.union([
       z
@@ -193,6 +222,7 @@ export const JobTypeDescription = z
       priority: null,
       timeoutMs: null,
       expiresInMs: null,
+      key: null,
       keyPolicy: null,
       rateLimit: null,
       searchable: [],

@@ -44,8 +44,11 @@ export interface JobTypeDefinition<
   queue: string;
   data: Data;
   result: Result;
-  /** Derives the key of a job that was enqueued without one. Parts taken from a secret are replaced by a keyed hash. */
-  key?(data: z.output<Data>): string;
+  /**
+   * Derives the key of a job that was enqueued without one; undefined for a job without a key. Parts taken from a secret
+   * are replaced by a keyed hash.
+   */
+  key?(data: z.output<Data>): string | undefined;
   /** Maximum number of attempts; 3 by default. */
   attempts?: number;
   /** Delay between attempts; exponential from 1 s by default: 1 s, 2 s, 4 s. */
@@ -114,7 +117,8 @@ export type JobResult<Type extends JobType> = z.output<Type["result"]>;
 /**
  * Defines a job type. Its name and schemas are documented in openapi.yaml, validate requests in the producer, and type
  * the handler in the consumer.
- * @throws if a type with a sandbox is not processed by a handler
+ * @throws if the kind of worker does not support an option: a sandbox needs a handler, and stock BullMQ workers apply
+ * neither rate limits nor timeouts
  */
 export function defineJob<
   Type extends string,
@@ -138,6 +142,15 @@ export function defineJob<
   } = definition;
   if (sandbox !== undefined && worker !== "handler") {
     throw new Error(`the job type ${rest.type} has a sandbox, which only a handler can have`);
+  }
+  if (worker === "bullmq") {
+    const unsupported = Object.entries({ rateLimit: rest.rateLimit, timeoutMs });
+    const named = unsupported.find(([, value]) => value !== undefined)?.[0];
+    if (named !== undefined) {
+      throw new Error(
+        `the job type ${rest.type} has a ${named}, which stock BullMQ workers do not apply`,
+      );
+    }
   }
   const definedOptions = {
     ...(attempts === undefined ? {} : { attempts }),

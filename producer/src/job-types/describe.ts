@@ -13,10 +13,11 @@ export function describeRegistered({
   updatedAt,
 }: JobTypeRow): JobTypeDescription {
   const { description = null, data, result = null, rateLimit = null } = definition;
-  const { searchable = [], secret = [], push = null } = definition;
+  const { key = null, searchable = [], secret = [], push = null } = definition;
   return {
     ...describeOptions(toJobType(type, definition)),
     source: "api",
+    key,
     push,
     description,
     data,
@@ -36,6 +37,7 @@ export function describeCode(jobType: JobType): JobTypeDescription {
   return {
     ...describeOptions(jobType),
     source: "code",
+    key: null,
     push: null,
     description: null,
     data: toSchema(data, "input"),

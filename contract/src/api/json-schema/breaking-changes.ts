@@ -24,9 +24,20 @@ export interface BreakingChange {
   detail: string;
 }
 
-/** Finds values that are valid for `before` and not for `after`. Schemas must not contain references. */
-export function compareSchemas(before: Schema, after: Schema, pointer: string): BreakingChange[] {
-  return createComparison({}, {})(before, after, pointer);
+/** A schema with the targets of its references, by the last segment of the references. */
+export interface SchemaWithDefinitions {
+  schema: Schema;
+  definitions: Record<string, Schema>;
+}
+
+/** Finds values that are valid for `before` and not for `after`. */
+export function compareSchemas(
+  before: SchemaWithDefinitions,
+  after: SchemaWithDefinitions,
+  pointer: string,
+): BreakingChange[] {
+  const [old, now] = [before.definitions, after.definitions];
+  return createComparison(old, now, isEqual(old, now))(before.schema, after.schema, pointer);
 }
 
 const requests = "JobRequest.";
@@ -45,12 +56,17 @@ export function breakingChanges(before: Document, after: Document): BreakingChan
 
 type Compare = (before: Schema, after: Schema, pointer: string) => BreakingChange[];
 
-function createComparison(old: Record<string, Schema>, now: Record<string, Schema>): Compare {
+/** @param areTargetsEqual whether references in keywords that are only compared as a text have equal targets */
+function createComparison(
+  old: Record<string, Schema>,
+  now: Record<string, Schema>,
+  areTargetsEqual = true,
+): Compare {
   const visiting = new Set<string>();
 
   const compare: Compare = (before, after, pointer) => {
-    const pair = JSON.stringify([before.$ref, after.$ref]);
     if (before.$ref !== undefined || after.$ref !== undefined) {
+      const pair = JSON.stringify([before.$ref ?? before, after.$ref ?? after]);
       if (visiting.has(pair)) return [];
       visiting.add(pair);
       const changes = compare(resolve(before, old), resolve(after, now), pointer);
@@ -71,7 +87,7 @@ function createComparison(old: Record<string, Schema>, now: Record<string, Schem
     return [
       ...compareTypes(before, after, pointer),
       ...compareValues(before, after, pointer),
-      ...compareLimits(before, after, pointer),
+      ...compareLimits(before, after, pointer, areTargetsEqual),
       ...compareFields(before, after, pointer),
       ...compareParts(before, after, pointer),
     ];
@@ -168,11 +184,19 @@ const exact = [
   "unevaluatedProperties",
 ];
 
-function compareLimits(before: Schema, after: Schema, pointer: string): BreakingChange[] {
+function compareLimits(
+  before: Schema,
+  after: Schema,
+  pointer: string,
+  areTargetsEqual: boolean,
+): BreakingChange[] {
   const isTighter = (keyword: string) => {
     const [had, has] = [before[keyword], after[keyword]];
     if (has === undefined || has === false) return false;
-    if (exact.includes(keyword)) return JSON.stringify(had) !== JSON.stringify(has);
+    if (exact.includes(keyword)) {
+      const text = JSON.stringify(has);
+      return JSON.stringify(had) !== text || (text.includes('"$ref"') && !areTargetsEqual);
+    }
     if (typeof had !== "number") return true;
     return lowerBounds.includes(keyword) ? Number(has) > had : Number(has) < had;
   };
@@ -182,7 +206,7 @@ function compareLimits(before: Schema, after: Schema, pointer: string): Breaking
   }));
 }
 
-function isEqual(before: Schema, after: Schema): boolean {
+function isEqual(before: object, after: object): boolean {
   return JSON.stringify(before) === JSON.stringify(after);
 }
 

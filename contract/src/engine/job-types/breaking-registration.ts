@@ -1,6 +1,6 @@
-import { compareSchemas, type Schema } from "../../api/json-schema/breaking-changes.ts";
+import { compareSchemas } from "../../api/json-schema/breaking-changes.ts";
 import type { FieldError } from "../../api/json/json.ts";
-import { expandSchema } from "./expand-schema.ts";
+import { resolveSchema } from "./expand-schema.ts";
 import type { StoredRegistration } from "./to-job-type.ts";
 
 /**
@@ -13,8 +13,12 @@ export function findBreakingChanges(
   after: StoredRegistration,
 ): FieldError[] {
   const changes: FieldError[] = [
-    ...compareSchemas(toSchema(before.data), toSchema(after.data), "/data"),
-    ...compareSchemas(toSchema(before.result), toSchema(after.result), "/result"),
+    ...compareSchemas(resolveSchema(before.data), resolveSchema(after.data), "/data"),
+    ...compareSchemas(
+      resolveSchema(before.result ?? {}),
+      resolveSchema(after.result ?? {}),
+      "/result",
+    ),
   ];
   if (before.queue !== after.queue) {
     const detail = `${before.queue} became ${after.queue}: pending jobs are in the old queue`;
@@ -30,8 +34,4 @@ export function findBreakingChanges(
     changes.push({ pointer: "/secret", detail });
   }
   return changes;
-}
-
-function toSchema(schema: Record<string, unknown> | undefined): Schema {
-  return expandSchema(schema ?? {});
 }

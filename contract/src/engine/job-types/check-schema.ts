@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { jobTypeLimits } from "../../api/job-type-registration.ts";
 import { escapePointer, type FieldError } from "../../api/json/json.ts";
-import type { JsonSchema } from "./expand-schema.ts";
+import type { JsonSchema } from "./references.ts";
 import {
   annotations,
   formats,
@@ -11,7 +11,8 @@ import {
   schemaKeywords,
 } from "./keywords.ts";
 import { compilePattern } from "./linear-pattern.ts";
-import { isDefinitionReference, toDefinitionName } from "./pointer.ts";
+import { isDefinitionReference } from "./pointer.ts";
+import { findExcess } from "./schema-size.ts";
 
 const dialect = "https://json-schema.org/draft/2020-12/schema";
 
@@ -31,7 +32,7 @@ function getMetaSchema() {
 }
 
 /**
- * Checks a JSON Schema of a client: valid, bounded, without remote or recursive references, and without patterns or
+ * Checks a JSON Schema of a client: valid, bounded, without remote or endless references, and without patterns or
  * comparisons that may take superlinear time.
  * @param base pointer of the schema
  */
@@ -130,84 +131,11 @@ function createWalk(base: string) {
 
   function checkReference(value: unknown, pointer: string) {
     if (typeof value !== "string" || !isDefinitionReference(value)) {
-      refuse(pointer, "Must be #/$defs/<name>: other schemas cannot be referenced.");
+      refuse(pointer, "Must be # or #/$defs/<name>: other schemas cannot be referenced.");
     }
   }
 
   return { errors, visit };
-}
-
-/** Finds references that cannot be resolved or are recursive, and counts the schemas that remain to be validated. */
-function findExcess(root: JsonSchema, base: string): FieldError[] {
-  const sizes = new Map<string, { size: number; depth: number }>();
-  const visiting = new Set<string>();
-  let error: FieldError | undefined;
-
-  function measure(schema: unknown, pointer: string): { size: number; depth: number } {
-    if (!isObject(schema) || error !== undefined) return { size: 1, depth: 0 };
-    let size = 1;
-    let depth = 0;
-    const add = (inner: { size: number; depth: number }) => {
-      size += inner.size;
-      depth = Math.max(depth, inner.depth + 1);
-    };
-    for (const [keyword, value] of Object.entries(schema)) {
-      const at = `${pointer}/${escapePointer(keyword)}`;
-      if (keyword === "$ref") add(measureTarget(String(value), at));
-      else if (schemaKeywords.has(keyword)) add(measure(value, at));
-      else if (listKeywords.has(keyword) || mapKeywords.has(keyword)) {
-        for (const [name, one] of Object.entries(value as object)) {
-          add(measure(one, `${at}/${escapePointer(name)}`));
-        }
-      }
-    }
-    return { size, depth };
-  }
-
-  function measureTarget(reference: string, pointer: string) {
-    const name = toDefinitionName(reference);
-    const target = isObject(root["$defs"]) ? root["$defs"][name] : undefined;
-    if (target === undefined) {
-      error ??= { pointer: base + pointer, detail: `There is no ${reference}.` };
-      return { size: 1, depth: 0 };
-    }
-    if (visiting.has(name)) {
-      error ??= { pointer: base + pointer, detail: "Recursive references are not supported." };
-      return { size: 1, depth: 0 };
-    }
-    const known = sizes.get(name);
-    if (known !== undefined) return known;
-    visiting.add(name);
-    const measured = measure(target, `/$defs/${escapePointer(name)}`);
-    visiting.delete(name);
-    sizes.set(name, measured);
-    return measured;
-  }
-
-  const { $defs = {}, ...own } = root;
-  const { size, depth } = measure(own, "");
-  for (const name of Object.keys($defs as object)) {
-    measureTarget(
-      `#/$defs/${encodeURIComponent(escapePointer(name))}`,
-      `/$defs/${escapePointer(name)}`,
-    );
-  }
-  if (error !== undefined) return [error];
-  if (depth > jobTypeLimits.schemaDepth) {
-    return [
-      {
-        pointer: base,
-        detail: `At most ${jobTypeLimits.schemaDepth} nested schemas, with every $ref resolved.`,
-      },
-    ];
-  }
-  if (size <= jobTypeLimits.subschemas) return [];
-  return [
-    {
-      pointer: base,
-      detail: `At most ${jobTypeLimits.subschemas} schemas, with every $ref resolved.`,
-    },
-  ];
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -29,6 +29,18 @@ export const mapKeywords: ReadonlySet<string> = new Set([
   "dependentSchemas",
 ]);
 
+/** Keywords whose schemas describe the same value, not a part of the value. */
+export const inPlaceKeywords: ReadonlySet<string> = new Set([
+  "allOf",
+  "anyOf",
+  "oneOf",
+  "not",
+  "if",
+  "then",
+  "else",
+  "dependentSchemas",
+]);
+
 /** Keywords that validate nothing. */
 export const annotations: ReadonlySet<string> = new Set([
   "title",

@@ -9,12 +9,12 @@ function unescapeSegment(segment: string): string {
 
 const definitions = /^#\/\$defs\/([^/]+)$/;
 
-/** Whether a `$ref` is of the form `#/$defs/<name>`. */
+/** Whether a `$ref` is `#` or of the form `#/$defs/<name>`. */
 export function isDefinitionReference(reference: string): boolean {
-  return definitions.test(reference);
+  return reference === "#" || definitions.test(reference);
 }
 
-/** Returns the name of a reference to `#/$defs/<name>`. */
+/** Returns the name of a reference to `#/$defs/<name>`; an empty text for `#`. */
 export function toDefinitionName(reference: string): string {
   const encoded = definitions.exec(reference)?.[1] ?? "";
   let name = encoded;

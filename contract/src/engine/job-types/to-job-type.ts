@@ -1,6 +1,7 @@
 import type { FindSecretFields } from "../../api/job-data/secret-fields.ts";
 import { defineJob, type JobType } from "../../api/job-type.ts";
 import type { JobTypeRegistration } from "../../api/job-type-registration.ts";
+import { createDeriveKey } from "./derived-key.ts";
 import { parsePointer, readPointer } from "./pointer.ts";
 import { validatedBySchema } from "./validated-by-schema.ts";
 
@@ -10,7 +11,7 @@ export type StoredRegistration = Omit<JobTypeRegistration, "queue"> & { queue: s
 /** Makes a job type of a registration, with the same behaviour as one that is defined in code. */
 export function toJobType(type: string, registration: StoredRegistration): JobType {
   const { data, result = {}, queue, worker, attempts, backoff, keyPolicy } = registration;
-  const { priority, timeoutMs, expiresInMs, rateLimit, searchable, secret } = registration;
+  const { key, priority, timeoutMs, expiresInMs, rateLimit, searchable, secret } = registration;
   const jobType: JobType = defineJob({
     type,
     queue,
@@ -19,6 +20,7 @@ export function toJobType(type: string, registration: StoredRegistration): JobTy
     result: validatedBySchema(result),
     ...(attempts !== undefined && { attempts }),
     ...(backoff !== undefined && { backoff }),
+    ...(key !== undefined && { key: createDeriveKey(key) }),
     ...(keyPolicy !== undefined && { keyPolicy }),
     ...(priority !== undefined && { priority }),
     ...(timeoutMs !== undefined && { timeoutMs }),

@@ -1,9 +1,11 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import ajvFormats from "ajv-formats";
 import { z } from "zod";
-import { expandSchema, type JsonSchema } from "./expand-schema.ts";
+import { expandSchema } from "./expand-schema.ts";
+import type { JsonSchema } from "./references.ts";
 import { formats } from "./keywords.ts";
 import { parsePointer } from "./pointer.ts";
+import { countVisit, resetVisits, TooManyVisits, visitKeyword, withVisits } from "./visits.ts";
 import { compilePattern, PatternBudgetExceeded, resetPatternBudget } from "./linear-pattern.ts";
 
 /** Issues per value: a body can have ten thousand unknown fields. */
@@ -43,17 +45,22 @@ function compile(schema: JsonSchema): ValidateFunction {
   });
   const addFormats = "default" in ajvFormats ? ajvFormats.default : ajvFormats;
   addFormats(ajv, { mode: "fast", formats: [...formats], keywords: false });
-  return ajv.compile(schema);
+  ajv.addKeyword({ keyword: visitKeyword, validate: countVisit, errors: false });
+  return ajv.compile(withVisits(schema));
 }
 
 function findIssues(validate: ValidateFunction, value: unknown): Issue[] {
   if (value === undefined) return [{ path: [], message: "Required." }];
   resetPatternBudget();
+  resetVisits();
   try {
     return validate(value) ? [] : (validate.errors ?? []).slice(0, maxIssues).map(toIssue);
   } catch (error) {
     if (error instanceof PatternBudgetExceeded) {
       return [{ path: [], message: "Too much text for the patterns of the schema." }];
+    }
+    if (error instanceof TooManyVisits) {
+      return [{ path: [], message: "Too many values for the recursive schema." }];
     }
     throw error;
   }

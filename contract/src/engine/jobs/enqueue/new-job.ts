@@ -104,12 +104,17 @@ export function createNewJob(
   const runAt = getRunAt(request);
   const { data } = request;
   const policy = request.keyPolicy ?? jobType.keyPolicy;
+  const key = request.key ?? (jobType.key?.(data) || null);
+  if (key !== null && key.length > limits.keyLength) {
+    const detail = `The key, which is derived from the data, has more than ${limits.keyLength} characters.`;
+    return { status: "refused", kind: "invalid-job", errors: [{ pointer: "/key", detail }] };
+  }
   const job: NewJob = {
     id: origin.id ?? createJobId(),
     tenant: origin.tenant,
     queue: jobType.queue,
     type: request.type,
-    key: request.key ?? jobType.key?.(data) ?? null,
+    key,
     data: text,
     options: getOptions(request, jobType.options),
     runAt,
@@ -154,7 +159,7 @@ function findConflicts(request: JobRequest, jobType: JobType): FieldError[] {
     refuse("expiresAt", "It would expire before it may run.");
   }
   const { key, data } = request;
-  const isKeyed = key !== undefined || jobType.key?.(data) !== undefined;
+  const isKeyed = key !== undefined || Boolean(jobType.key?.(data));
   if (keyPolicy !== undefined && !isKeyed) refuse("keyPolicy", "It needs a key.");
   return errors;
 }
