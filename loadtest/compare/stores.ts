@@ -21,15 +21,19 @@ export interface Stores extends AsyncDisposable {
   tidy(): Promise<void>;
 }
 
-/**
- * Starts a private Redis and Postgres with the settings of `npm start`.
- * @param postgresTemplate migrated cluster to copy; by default a new one is initialized
- */
+export interface PostgresSettings {
+  /** Migrated cluster to copy; by default a new one is initialized. */
+  template?: string | undefined;
+  /** Parameters of the server. */
+  settings?: Readonly<Record<string, string>>;
+}
+
+/** Starts a private Redis and Postgres, by default with the settings of `npm start`. */
 export async function startStores(
   dir: string,
   appendFsync: AppendFsync,
   signal: AbortSignal,
-  postgresTemplate?: string,
+  postgresSettings: PostgresSettings = {},
 ): Promise<Stores> {
   await using started = new AsyncDisposableStack();
   const redisServer = started.use(
@@ -47,7 +51,7 @@ export async function startStores(
     }),
   );
   const postgres = started.use(
-    await startPostgres({ dir: join(dir, "postgres"), template: postgresTemplate, signal }),
+    await startPostgres({ dir: join(dir, "postgres"), ...postgresSettings, signal }),
   );
   await migrateDatabase(postgres.url);
   const redis = started.adopt(new Redis(redisServer.url), (client) => client.disconnect());

@@ -8,7 +8,7 @@ import {
   stablePort,
   startRestartable,
 } from "../../ops/dev/restartable.ts";
-import { type Stores, startStores } from "../compare/stores.ts";
+import { type PostgresSettings, type Stores, startStores } from "../compare/stores.ts";
 
 /** Producers behind Caddy, and consumers. */
 export interface ImportStack extends AsyncDisposable {
@@ -29,15 +29,14 @@ export interface ImportStackSettings {
   producers: number;
   consumers: number;
   signal: AbortSignal;
-  /** Migrated Postgres cluster to copy. */
-  postgresTemplate?: string | undefined;
+  postgresSettings?: PostgresSettings;
 }
 
 export async function startImportStack(settings: ImportStackSettings): Promise<ImportStack> {
   const { root, dir, signal } = settings;
   await using opening = new AsyncDisposableStack();
   const stores = opening.use(
-    await startStores(join(dir, "stores"), "everysec", signal, settings.postgresTemplate),
+    await startStores(join(dir, "stores"), "everysec", signal, settings.postgresSettings),
   );
   const logs = join(dir, "logs");
   mkdirSync(logs, { recursive: true });

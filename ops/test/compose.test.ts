@@ -4,6 +4,8 @@ import { describe, expect, test } from "bun:test";
 import { parse } from "yaml";
 
 import project from "../../package.json" with { type: "json" };
+import { _runCommand } from "../cli/_run-command.ts";
+import { withDefaults } from "./_compose.ts";
 import { root } from "./_stack.ts";
 
 interface Service {
@@ -117,4 +119,28 @@ test.each([
   const explained = read(readme);
   const missing = [...names].filter((name) => !explained.includes(`\`${name}\``));
   expect(missing).toEqual([]);
+});
+
+test("the example that imports a file runs toril through Caddy, in front of four producers", async () => {
+  const example = parse(read("ops/examples/csv-import.compose.yaml")) as {
+    services: {
+      producer: Pick<Service, "deploy">;
+      import: Pick<Service, "image"> & {
+        command: string[];
+        environment: Record<string, string>;
+        volumes: string[];
+      };
+    };
+  };
+  const { producer, import: imports } = example.services;
+  expect(producer.deploy.replicas).toBe(4);
+  expect(text.match(/\$\{COMPOSE_PROJECT_NAME\}-producer-\d:3000/g)).toHaveLength(4);
+  expect(imports.image).toBe(compose.services["producer"]?.image ?? "");
+  expect(imports.environment["TORIL_URL"]).toBe("http://caddy");
+  const [program, ...words] = imports.command.map(withDefaults);
+  expect(program).toBe("toril");
+  expect(imports.volumes.join()).toEndWith(`:${words[1]}:ro`);
+  // All options are known: only the file is missing here.
+  const { code, errors } = await _runCommand(words);
+  expect([code, errors]).toEqual([2, expect.stringContaining(`${words[1]} cannot be read`)]);
 });

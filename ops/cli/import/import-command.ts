@@ -1,5 +1,12 @@
 import { createReadStream } from "node:fs";
-import { type Client, createClient, type Import, splitCsv, TorilError } from "@toril/client";
+import {
+  type Client,
+  createClient,
+  type Import,
+  splitCsv,
+  splitNdjson,
+  TorilError,
+} from "@toril/client";
 import { type Command, type CommandContext, UsageError } from "../command.ts";
 import { findConnection } from "../connection/connect.ts";
 import { describeProblem } from "../output/exit-codes.ts";
@@ -14,7 +21,8 @@ const pollMs = 500;
 const retry = { attempts: 60, delayMs: 250, maxDelayMs: 5000 };
 
 export const importFile: Command = {
-  summary: "import a CSV file in parallel parts; the same command resumes an interrupted import",
+  summary:
+    "import a CSV or NDJSON file in parallel parts; the same command resumes an interrupted import",
   operands: ["file"],
   options: importOptions,
   async run(parsed, context) {
@@ -68,19 +76,30 @@ async function sendFile(
   if (parts === null || parts.total !== null) return current;
   const { signal } = context;
   const source = file === "-" ? context.openInput() : createReadStream(file);
-  const { delimiter, encoding } = definition;
-  const split = splitCsv(source as AsyncIterable<Uint8Array>, {
-    partBytes,
-    ...(delimiter === undefined ? {} : { delimiter }),
-    ...(encoding === undefined ? {} : { encoding }),
-  });
+  const split = splitFile(source as AsyncIterable<Uint8Array>, definition, partBytes);
   const count = await client.sendImportParts(id, split, {
     parallel,
     signal,
+    contentType: contentTypes[definition.format ?? "csv"],
     onPart: ({ bytes }) => progress.addBytes(bytes.length),
   });
   if (count === 0) throw new UsageError("the file is empty");
   return client.completeImport(id, count, { signal });
+}
+
+const contentTypes = { csv: "text/csv", ndjson: "application/x-ndjson" } as const;
+
+function splitFile(
+  source: AsyncIterable<Uint8Array>,
+  { format, delimiter, encoding }: ImportSettings["definition"],
+  partBytes: number,
+) {
+  if (format === "ndjson") return splitNdjson(source, { partBytes });
+  return splitCsv(source, {
+    partBytes,
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(encoding === undefined ? {} : { encoding }),
+  });
 }
 
 /** Whether the service will refuse the file again. */

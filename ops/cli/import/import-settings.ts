@@ -17,6 +17,7 @@ import { readJson } from "../output/read-input.ts";
 export const importOptions: Options = {
   type: { value: "T", help: "job type of the rows" },
   parallel: { value: "N", help: "parts that are sent at the same time, at most 64 (4)" },
+  format: { value: "F", help: "csv or ndjson (csv; ndjson for .ndjson and .jsonl)" },
   delimiter: {
     value: "C",
     help: "one character, or comma, semicolon, tab, pipe, space (comma; tab for .tsv)",
@@ -66,11 +67,14 @@ export async function parseImportSettings(
     if (text === "-") throw new UsageError(`--${option} cannot be read from standard input`);
     return text === undefined ? undefined : readJson(option, text, context);
   };
+  const isNdjson = /\.(ndjson|jsonl)$/i.test(file);
+  const format = parseChoice(parsed, "format", ["csv", "ndjson"]) ?? (isNdjson ? "ndjson" : "csv");
   return {
     file,
     size,
     definition: {
       type,
+      format,
       delimiter: options["delimiter"] ?? (file.endsWith(".tsv") ? "tab" : "comma"),
       encoding: options["encoding"],
       header: flags.has("no-header") ? "absent" : "present",
