@@ -6,7 +6,7 @@ import { summarize } from "./k6/summary.js";
 export { setup, teardown } from "./k6/run.js";
 
 const { rate, duration } = readLoad({ rate: 1000, duration: "30s" });
-const calm = Math.max(1, Math.round(rate / 10));
+const baseRate = Math.max(1, Math.round(rate / 10));
 
 /** @type {import("k6/options").Options} */
 export const options = {
@@ -22,5 +22,5 @@ export function persistent(run) {
 }
 
 export const handleSummary = summarize(
-  `spike: ${calm}, ${rate}, ${calm} jobs/s for ${duration}, one a request,`,
+  `spike: ${baseRate}, ${rate}, ${baseRate} jobs/s for ${duration}, one a request,`,
 );

@@ -24,19 +24,19 @@ export function steady(exec, { rate, duration, jobs = 1, heldSeconds = 0.5 }) {
  * @returns {import("k6/options").RampingArrivalRateScenario}
  */
 export function spike(exec, { rate, duration }) {
-  const calm = Math.max(1, Math.round(rate / 10));
+  const baseRate = Math.max(1, Math.round(rate / 10));
   const fifth = Math.max(1, Math.floor(toSeconds(duration) / 5));
   const rest = Math.max(1, toSeconds(duration) - 3 * fifth - 2);
   return {
     executor: "ramping-arrival-rate",
     exec,
-    startRate: calm,
+    startRate: baseRate,
     stages: [
-      { target: calm, duration: `${fifth}s` },
+      { target: baseRate, duration: `${fifth}s` },
       { target: rate, duration: "1s" },
       { target: rate, duration: `${2 * fifth}s` },
-      { target: calm, duration: "1s" },
-      { target: calm, duration: `${rest}s` },
+      { target: baseRate, duration: "1s" },
+      { target: baseRate, duration: `${rest}s` },
     ],
     ...users(rate, 1),
   };

@@ -75,7 +75,7 @@ export async function openSubjects(
     maxUndispatched: config.MAX_UNDISPATCHED_JOBS,
     timeoutMs: config.REQUEST_TIMEOUT_MS,
     log,
-    onDispatched: (ms) => metrics.placed(ms),
+    onDispatched: (ms) => metrics.dispatched(ms),
     onLedgerWrite: (ms) => metrics.ledgerWrite(ms),
     onBatch: (lane, size) => metrics.batch(lane, size),
   });

@@ -128,7 +128,7 @@ export interface components {
             /** @description Host name and process ID of the consumer */
             worker?: string | null;
         };
-        /** @description What an attempt came to. released: the job returns to the front of its queue, without using up an attempt */
+        /** @description Outcome of the attempt. released: the job returns to the front of its queue, without using up an attempt */
         AttemptReport: components["schemas"]["CompletedReport"] | components["schemas"]["FailedReport"] | components["schemas"]["ReleasedReport"];
         AuditEntry: {
             /** @description An `operationId`, `signIn` or `signOut` */
@@ -827,7 +827,7 @@ export interface components {
             /** @description The last attempts, oldest first, with start time, duration and worker */
             attemptHistory: components["schemas"]["Attempt"][];
             attempts: components["schemas"]["JobAttempts"];
-            /** @description Where the end of the job is reported; null if nowhere */
+            /** @description URL to which the end of the job is reported; null: not reported */
             callbackUrl: string | null;
             /** @description Numbers of the jobs that this job waits for; null if it has no children */
             children: components["schemas"]["ChildCounts"] | null;

@@ -120,7 +120,7 @@ export function createEnqueueCalls<Types extends JobTypes>(
   ): Promise<EnqueuedJob> {
     const type = typeof jobType === "string" ? jobType : jobType.type;
     const { id, outcome } = await send({ ...options, type, data }, { idempotencyKey, signal });
-    return { id, type, outcome, result: (asked) => waitForResult(id, asked) };
+    return { id, type, outcome, result: (options) => waitForResult(id, options) };
   }
 
   return {

@@ -105,10 +105,15 @@ export function createTransport(options: ConnectionOptions) {
   }
 
   /** Sends a request, and again after transient errors. */
-  async function exchange<T>(path: string, asked: Call, read: (response: Response) => Promise<T>) {
-    const needsKey = asked.method === "POST" && policy.attempts > 1 && !isStream(asked.body);
-    const { idempotencyKey = needsKey ? createIdempotencyKey() : undefined } = asked;
-    const call = { ...asked, idempotencyKey };
+  async function exchange<T>(
+    path: string,
+    requested: Call,
+    read: (response: Response) => Promise<T>,
+  ) {
+    const needsKey =
+      requested.method === "POST" && policy.attempts > 1 && !isStream(requested.body);
+    const { idempotencyKey = needsKey ? createIdempotencyKey() : undefined } = requested;
+    const call = { ...requested, idempotencyKey };
     for (let attempts = 1; ; attempts++) {
       try {
         return await attempt(path, call, read);

@@ -41,15 +41,16 @@ function checkOwn({ jobTypes, handlers, sandbox }: ProjectConfig): void {
   if (!Array.isArray(jobTypes) || !jobTypes.every(isJobType)) {
     throw new UserError("jobTypes must be a list of job types: values of defineJob");
   }
-  const given: Record<string, unknown> = { ...handlers };
+  const defined: Record<string, unknown> = { ...handlers };
   const sandboxed: Record<string, unknown> = { ...sandbox?.handlers };
   const isHandled = ({ type, worker, sandbox: limits }: JobType) =>
-    worker !== "handler" || typeof (limits === undefined ? given : sandboxed)[type] === "function";
+    worker !== "handler" ||
+    typeof (limits === undefined ? defined : sandboxed)[type] === "function";
   const missing = jobTypes.filter((jobType) => !isHandled(jobType)).map(({ type }) => type);
   if (missing.length > 0)
     throw new UserError(`no handler for the job types: ${missing.join(", ")}`);
   const names = new Set(jobTypes.map(({ type }) => type));
-  const unknown = Object.keys({ ...given, ...sandboxed }).filter((name) => !names.has(name));
+  const unknown = Object.keys({ ...defined, ...sandboxed }).filter((name) => !names.has(name));
   if (unknown.length > 0) throw new UserError(`handlers without a job type: ${unknown.join(", ")}`);
 }
 

@@ -17,7 +17,7 @@ const maxEntries = 500;
 const maxLength = 1_000_000;
 
 export interface Chunk {
-  /** Whether the report has the texts of rejected rows: not if they may contain secrets, which a row names nowhere. */
+  /** Whether the report has the texts of rejected rows: not if they may contain secrets, which a row does not mark. */
   keepsTexts: boolean;
   /** The part of the file that it belongs to; undefined for a file in one request. */
   part: number | undefined;

@@ -88,7 +88,7 @@ export function createMetrics(
       writes.observe({ operation: "accept" }, ms / 1000);
       activity.observe("commit", ms);
     },
-    placed(ms: number) {
+    dispatched(ms: number) {
       dispatches.observe(ms / 1000);
     },
     /** Attempts of workers that take jobs over HTTP. */

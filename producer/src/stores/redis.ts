@@ -35,8 +35,8 @@ export async function connectRedis(
   // Sentinels, and a Cluster that is down, are retried without end.
   const connected = new AbortController();
   // `connected` ends the wait, which then rejects. A connection that fails is retried, and logged above.
-  const patience = wait(connectTimeoutMs, undefined, { signal: connected.signal }).catch(() => {});
-  await Promise.race([redis.connect().catch(() => {}), firstError, patience]);
+  const timeout = wait(connectTimeoutMs, undefined, { signal: connected.signal }).catch(() => {});
+  await Promise.race([redis.connect().catch(() => {}), firstError, timeout]);
   connected.abort();
   return redis;
 }

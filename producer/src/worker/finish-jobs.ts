@@ -53,7 +53,7 @@ export interface FinishOutcome {
 }
 
 /**
- * Records what attempts came to: checks and renews all leases, then settles. Rejects if a store is unavailable; the
+ * Records the outcomes of attempts: checks and renews all leases, then settles. Rejects if a store is unavailable; the
  * request may be repeated.
  * @param mayWork whether the worker may finish jobs of the queue
  */

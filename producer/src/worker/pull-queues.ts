@@ -18,12 +18,12 @@ export interface PullQueuesDeps {
   log: Pick<Logger, "warn">;
 }
 
-/** What Redis does with the jobs of a queue that HTTP workers process. */
+/** Redis commands for the jobs of a queue that HTTP workers process. */
 export interface PullQueue {
   take: Take;
   toTakenJob(json: TakenJson): TakenJob;
   /**
-   * Does in Redis what an attempt came to. Never rejects: the ledger has the outcome, and a job that stays active stalls.
+   * Applies the outcome of an attempt in Redis. Never rejects: the ledger has the outcome, and a job that stays active stalls.
    * @returns whether the job must still be removed with `take`
    */
   apply(job: TakenJob, result: AttemptResult): Promise<boolean>;

@@ -40,7 +40,7 @@ export const finishJobs = defineRoute({
   operationId: "finishJobs",
   summary: "Finish jobs as a worker",
   description:
-    "Records what attempts came to, and with `take` leases the next jobs. Safe to repeat: a job that was settled by the first request is `already-settled`.",
+    "Records the outcomes of attempts, and with `take` leases the next jobs. Safe to repeat: a job that was settled by the first request is `already-settled`.",
   tags,
   scope: "jobs:work",
   method: "post",

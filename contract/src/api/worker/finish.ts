@@ -44,7 +44,7 @@ const AttemptReport = z
   .meta({
     id: "AttemptReport",
     description:
-      "What an attempt came to. released: the job returns to the front of its queue, without using up an attempt",
+      "Outcome of the attempt. released: the job returns to the front of its queue, without using up an attempt",
   });
 export type AttemptReport = z.output<typeof AttemptReport>;
 

@@ -31,7 +31,7 @@ export async function changeQueueSettings(
 /** Reads the settings of a queue; throws if none were ever set. */
 export async function readQueueSettings(sql: ISql, queue: string): Promise<QueueSettings> {
   const [row] = await select(sql, queue);
-  if (row === undefined) throw new Error("nothing is set for this queue");
+  if (row === undefined) throw new Error("the queue has no settings");
   return toSettings(row);
 }
 

@@ -38,7 +38,7 @@ export interface LogLine {
   args: unknown[];
 }
 
-/** What one attempt came to, and what the handler did. */
+/** The outcome of one attempt, and the calls of the handler. */
 export interface HandlerRun<Type extends JobType> {
   /** As in the metrics of consumers. */
   outcome: "completed" | "retried" | "delayed" | "dead";
